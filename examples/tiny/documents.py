@@ -1,0 +1,208 @@
+"""Seeded generator of the tiny documents: text that repeats itself, over a closed vocabulary.
+
+A document is a chain of units: facts about people, questions whose answers restate an earlier
+fact, copies of 15 to 40 earlier words, and filler from a Markov chain over sentence patterns.
+A model has to retrieve from far back to predict the copies and the answers.
+"""
+
+import argparse
+import gzip
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).parent
+WORDS: dict[str, list[str]] = {
+    kind: words.split() for kind, words in yaml.safe_load((HERE / "words.yaml").read_text()).items()
+}
+PAST_FORMS = dict(zip(WORDS["relations"][::2], WORDS["relations"][1::2], strict=True))
+PUNCTUATION = [".", "?", ":"]
+QUESTION_WORDS = ["question", "answer", "what", "did"]
+
+UNIT_SHARES = {"copy": 0.25, "fact": 0.25, "answer": 0.30, "filler": 0.20}
+COPY_WORDS = (15, 40)
+PATTERNS = [
+    pattern.split()
+    for pattern in (
+        "determiners adjectives subjects verbs prepositions determiners places",
+        "determiners subjects verbs adverbs",
+        "adverbs determiners subjects verbs determiners adjectives objects",
+        "determiners subjects prepositions determiners places verbs determiners objects",
+        "determiners subjects verbs conjunctions determiners adjectives subjects verbs adverbs",
+    )
+]
+SUCCESSORS = 6
+LANGUAGE_SEED = 20_240
+
+Tokens = list[str]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a person did: "{person} {past form of relation} {key}"."""
+
+    person: tuple[str, str]
+    relation: str
+    key: tuple[str, ...]
+
+    @property
+    def stem(self) -> Tokens:
+        return [*self.person, PAST_FORMS[self.relation]]
+
+    @property
+    def sentence(self) -> Tokens:
+        return [*self.stem, *self.key]
+
+    @property
+    def question(self) -> Tokens:
+        return ["question", ":", "what", "did", *self.person, self.relation, "?"]
+
+
+def vocabulary() -> Tokens:
+    """All words, lower case, in a fixed order."""
+    words = [word.lower() for bank in WORDS.values() for word in bank]
+    return list(dict.fromkeys([*PUNCTUATION, *QUESTION_WORDS, *words]))
+
+
+def text(tokens: Tokens) -> str:
+    """Tokens as prose: punctuation closed up, sentences with a capital."""
+    pieces: list[str] = []
+    starts_sentence = True
+    for token in tokens:
+        if token in PUNCTUATION:
+            pieces.append(token)
+        else:
+            pieces.append(" " + (token.capitalize() if starts_sentence else token))
+        starts_sentence = token in ".?"
+    return "".join(pieces).strip()
+
+
+def successors() -> dict[tuple[str, str], Tokens]:
+    """The words that may follow a word, for each word class: the same in every document."""
+    rng = random.Random(LANGUAGE_SEED)
+    classes = sorted({kind for pattern in PATTERNS for kind in pattern})
+    sources = [".", *(word for kind in classes for word in WORDS[kind])]
+    return {
+        (word, kind): rng.sample(WORDS[kind], min(SUCCESSORS, len(WORDS[kind])))
+        for word in sources
+        for kind in classes
+    }
+
+
+SUCCESSOR_TABLE = successors()
+
+
+def filler(rng: random.Random) -> Tokens:
+    """One sentence: a random pattern, each word drawn from the successors of the one before."""
+    tokens = ["."]
+    for kind in rng.choice(PATTERNS):
+        followers = SUCCESSOR_TABLE[tokens[-1], kind]
+        tokens += rng.choices(followers, weights=range(len(followers), 0, -1))
+    return [*tokens[1:], "."]
+
+
+def fact(rng: random.Random) -> Fact:
+    def pick(kind: str) -> str:
+        return rng.choice(WORDS[kind])
+
+    where = (pick("prepositions"), "the", pick("adjectives"), pick("places"))
+    return Fact(
+        person=(pick("first_names"), pick("last_names")),
+        relation=rng.choice(list(PAST_FORMS)),
+        key=("the", pick("adjectives"), pick("objects"), *where, "."),
+    )
+
+
+def units(rng: random.Random, reserved: frozenset[tuple[str, str]]) -> Iterator[tuple[str, Tokens]]:
+    """Endless units of one document as (kind, tokens). No fact is about a `reserved` person."""
+    tokens: Tokens = []
+    facts: dict[tuple[str, str], Fact] = {}
+    while True:
+        kind = rng.choices(list(UNIT_SHARES), weights=list(UNIT_SHARES.values()))[0]
+        if kind == "fact":
+            new = fact(rng)
+            if new.person in reserved or new.person in facts:
+                continue
+            facts[new.person] = new
+            unit = new.sentence
+        elif kind == "answer" and facts:
+            asked = rng.choice(list(facts.values()))
+            unit = [*asked.question, "answer", ":", *asked.sentence]
+        elif kind == "copy" and len(tokens) > COPY_WORDS[1]:
+            length = rng.randint(*COPY_WORDS)
+            start = rng.randrange(len(tokens) - length)
+            unit = tokens[start : start + length]
+        elif kind == "filler":
+            unit = filler(rng)
+        else:
+            continue
+        tokens += unit
+        yield kind, unit
+
+
+def document(
+    rng: random.Random, least_tokens: int, reserved: frozenset[tuple[str, str]] = frozenset()
+) -> Tokens:
+    """Units until there are at least `least_tokens` tokens."""
+    tokens: Tokens = []
+    for _, unit in units(rng, reserved):
+        tokens += unit
+        if len(tokens) >= least_tokens:
+            return tokens
+    raise AssertionError("units never end")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A shipped file: `count` documents of `tokens[0]` to `tokens[1]` tokens and at most a unit more."""
+
+    name: str
+    seed: int
+    count: int
+    tokens: tuple[int, int]
+
+    def documents(self) -> Iterator[Tokens]:
+        rng = random.Random(self.seed)
+        for _ in range(self.count):
+            yield document(rng, rng.randint(*self.tokens), needle_people())
+
+
+CORPORA = [
+    Corpus("long", seed=1, count=2400, tokens=(513, 600)),
+    Corpus("short", seed=2, count=4000, tokens=(40, 88)),
+    Corpus("haystack", seed=3, count=48, tokens=(560, 640)),
+]
+
+
+def needles() -> list[dict[str, str]]:
+    """The demo's needles: `stem`, `key` and `question` of facts that no document states."""
+    return yaml.safe_load((HERE / "needles.yaml").read_text())["needles"]
+
+
+def needle_people() -> frozenset[tuple[str, str]]:
+    return frozenset((first, last) for first, last, *_ in (n["stem"].split() for n in needles()))
+
+
+def write(corpus: Corpus, folder: Path) -> Path:
+    """The corpus as JSON lines `{"text": …}`, gzipped without a time stamp: the same bytes always."""
+    lines = "".join(json.dumps({"text": text(doc)}) + "\n" for doc in corpus.documents())
+    path = folder / f"{corpus.name}.jsonl.gz"
+    path.write_bytes(gzip.compress(lines.encode(), mtime=0))
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder for the *.jsonl.gz files")
+    folder: Path = parser.parse_args().out
+    folder.mkdir(parents=True, exist_ok=True)
+    for corpus in CORPORA:
+        print(write(corpus, folder))
+
+
+if __name__ == "__main__":
+    main()

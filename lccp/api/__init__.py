@@ -1,0 +1,1 @@
+"""The contract: what all parts of LCCP agree on. Needs pydantic alone."""

@@ -1,0 +1,61 @@
+"""The base of every type in the contract, and how its errors read."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from lccp.api.errors import InvalidInput
+
+
+class Contract(BaseModel):
+    """An immutable value of the contract: camelCase outside, snake_case inside, no unknown field."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        ser_json_inf_nan="strings",
+    )
+
+    @classmethod
+    def parse(cls, document: Any, where: str) -> Self:
+        """`document` (parsed JSON or YAML) as this type; `where` names it in the error's sentence."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise InvalidInput(sentence(error, where)) from None
+
+    def document(self) -> dict[str, Any]:
+        """This value as plain JSON types, under its outside names, without unset optionals."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def sentence(error: ValidationError, where: str) -> str:
+    """The first fault of `error` as one sentence, with its field path, and how many more there are."""
+    faults = error.errors(include_url=False)
+    first = faults[0]
+    path = field_path(first["loc"])
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{where}: {path + ': ' if path else ''}{_reason(first)}{more}"
+
+
+def field_path(location: tuple[int | str, ...]) -> str:
+    """('data', 'sources', 0, 'weight') as `data.sources[0].weight`."""
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.lstrip(".")
+
+
+def _reason(fault: Any) -> str:
+    match fault["type"]:
+        case "extra_forbidden":
+            return "there is no such field; docs/reference/lccprun.md lists all fields"
+        case "missing":
+            return "is required"
+        case "value_error":
+            return str(fault["ctx"]["error"])
+        case _:
+            return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, not {fault['input']!r}"

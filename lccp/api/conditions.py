@@ -1,0 +1,77 @@
+"""Conditions of an LCCPRun: their types and reasons."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lccp.api.base import Contract
+
+
+class ConditionType(StrEnum):
+    """What a condition is about."""
+
+    ACCEPTED = "Accepted"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    SATURATED = "Saturated"
+    SUSPENDED = "Suspended"
+    DEGRADED = "Degraded"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class Reason(StrEnum):
+    """Why a condition has its status: few, and stable, so that alerts may name them."""
+
+    VALID = "Valid"
+    INVALID_SPEC = "InvalidSpec"
+    STORE_HOLDS_ANOTHER_RUN = "StoreHoldsAnotherRun"
+    UNKNOWN_STORE = "UnknownStore"
+    STORE_UNREACHABLE = "StoreUnreachable"
+    PENDING = "Pending"
+    STARTING = "Starting"
+    RUNNING = "Running"
+    SAVING = "Saving"
+    DRAINING = "Draining"
+    RESTARTING = "Restarting"
+    BACKING_OFF = "BackingOff"
+    QUEUED = "Queued"
+    UNKNOWN_QUEUE = "UnknownQueue"
+    UNSCHEDULABLE = "Unschedulable"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POD_REJECTED = "PodRejected"
+    MISSING_SECRET = "MissingSecret"
+    IMAGE_UNAVAILABLE = "ImageUnavailable"
+    SUSPENDED_BY_USER = "SuspendedByUser"
+    NOT_SUSPENDED = "NotSuspended"
+    UP_TO_DATE = "UpToDate"
+    EVALUATION_FAILED = "EvaluationFailed"
+    OBSERVATION_INCOMPLETE = "ObservationIncomplete"
+    HEALTHY = "Healthy"
+    REGRESSING = "Regressing"
+    SATURATED = "Saturated"
+    DECEPTIVELY_SATURATED = "DeceptivelySaturated"
+    IMPROVING = "Improving"
+    UNDETERMINED = "Undetermined"
+    COMPLETED = "Completed"
+    NOT_FINISHED = "NotFinished"
+    CONFIGURATION = "Configuration"
+    NOT_FINITE = "NotFinite"
+    RESTARTS_EXHAUSTED = "RestartsExhausted"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    PURGING = "Purging"
+
+
+class Condition(Contract):
+    """One condition, as Kubernetes defines it."""
+
+    type: Annotated[ConditionType, Field(description="What it is about.")]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Its status.")]
+    reason: Annotated[Reason, Field(description="Why, in one word.")]
+    message: Annotated[
+        str, Field(max_length=32_768, description="Why, and what to do, in a sentence.")
+    ] = ""
+    last_transition_time: Annotated[datetime, Field(description="When the status last changed.")]
+    observed_generation: Annotated[int, Field(ge=0, description="Generation that it is about.")] = 0

@@ -1,0 +1,47 @@
+"""Names, labels and annotations of a run's children, spelled once."""
+
+GROUP = "lccp.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "LCCPRun"
+PLURAL = "lccpruns"
+FIELD_MANAGER = "lccp-operator"
+
+RUN = f"{GROUP}/run"
+COMPONENT = f"{GROUP}/component"
+ATTEMPT = f"{GROUP}/attempt"
+TOKENS = f"{GROUP}/tokens"
+
+TRAINER = "trainer"
+EVALUATOR = "evaluator"
+PURGER = "purger"
+
+RUN_NAME_LENGTH_MAX = 40
+
+
+def tokens_key(tokens: int) -> str:
+    """`tokens` as 15 digits: sorts as text as it does as a number."""
+    return f"{tokens:015d}"
+
+
+def training_name(run: str, attempt: int) -> str:
+    return f"{run}-train-a{attempt}"
+
+
+def evaluation_name(run: str, tokens: int) -> str:
+    return f"{run}-eval-{tokens_key(tokens)}"
+
+
+def purge_name(run: str) -> str:
+    return f"{run}-purge"
+
+
+def of_child(run: str, component: str, **more: str) -> dict[str, str]:
+    """Labels of a child of `run`; `more` are further label names without their prefix."""
+    own = {RUN: run, COMPONENT: component}
+    standard = {
+        "app.kubernetes.io/name": "lccp",
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/managed-by": FIELD_MANAGER,
+    }
+    return standard | own | {f"{GROUP}/{name}": value for name, value in more.items()}

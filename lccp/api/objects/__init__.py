@@ -1,0 +1,1 @@
+"""The objects in a run's store: what each key holds. JSON, never pickled."""

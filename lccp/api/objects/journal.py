@@ -1,0 +1,85 @@
+"""`journal.json` and `control/<attempt>.json`: what the operator decided."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lccp.api.base import Contract
+from lccp.api.objects.base import StoreObject
+
+
+class Cause(StrEnum):
+    """Why an attempt or an evaluation ended."""
+
+    COMPLETED = "Completed"
+    DRAINED = "Drained"
+    CONFIGURATION = "Configuration"
+    STORE_UNREACHABLE = "StoreUnreachable"
+    INTERNAL = "Internal"
+    HANG = "Hang"
+    TERMINATED = "Terminated"
+    NOT_FINITE = "NotFinite"
+    OUT_OF_MEMORY = "OutOfMemory"
+    DISRUPTED = "Disrupted"
+    INCOHERENT_GANG = "IncoherentGang"
+    DEADLINE = "Deadline"
+    LOST = "Lost"
+
+
+class AttemptRecord(Contract):
+    """One attempt of the training gang."""
+
+    number: Annotated[int, Field(ge=1, description="1, 2, …")]
+    started_at: Annotated[datetime, Field(description="When it was decided, UTC.")]
+    ended_at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
+    cause: Annotated[Cause | None, Field(description="Why it ended.")] = None
+    counted: Annotated[bool, Field(description="Counts against maxRestarts.")] = False
+    message: Annotated[str, Field(description="What is known about the end.")] = ""
+
+
+class EvaluationOutcome(Contract):
+    """How the evaluation of one checkpoint ended."""
+
+    checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
+    result: Annotated[Literal["Succeeded", "Failed"], Field(description="Result.")]
+    tries: Annotated[int, Field(ge=0, description="Tries it took; 0 if it was adopted.")] = 1
+    cause: Annotated[Cause | None, Field(description="Why it failed.")] = None
+    message: Annotated[str, Field(description="Where and why it failed.")] = ""
+
+
+class StopRecord(Contract):
+    """A decision to end or hold the training, written before it is acted on."""
+
+    reason: Annotated[Literal["Saturated", "DeadlineExceeded"], Field(description="Why.")]
+    action: Annotated[Literal["Stop", "Suspend"], Field(description="What follows the drain.")]
+    at_tokens: Annotated[int, Field(description="Tokens of the checkpoint that decided it.")]
+    decided_at: Annotated[datetime, Field(description="When, UTC.")]
+
+
+class Pinned(Contract):
+    """What was resolved once, at the run's start."""
+
+    trainer_image: Annotated[str, Field(description="Image of the trainer.")] = ""
+    evaluator_image: Annotated[str, Field(description="Image of the evaluators.")] = ""
+    templates: Annotated[dict[str, Any], Field(description="Pod templates and environment.")] = {}
+
+
+class Journal(StoreObject):
+    """What was decided and what ended."""
+
+    pinned: Annotated[Pinned | None, Field(description="Resolved at the run's start.")] = None
+    attempts: Annotated[
+        tuple[AttemptRecord, ...], Field(description="All attempts, oldest first.")
+    ] = ()
+    evaluations: Annotated[
+        dict[str, EvaluationOutcome], Field(description="By tokens (15 digits) of the checkpoint.")
+    ] = {}
+    stop: Annotated[StopRecord | None, Field(description="The stop, once decided.")] = None
+
+
+class Control(StoreObject):
+    """`control/<attempt>.json`: what the trainer of an attempt is asked."""
+
+    request: Annotated[Literal["Drain"], Field(description="Save the state, and end with 0.")]

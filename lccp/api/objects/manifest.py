@@ -1,0 +1,41 @@
+"""`checkpoints/<tokens>/manifest.json` and `state/<tokens>/manifest.json`."""
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lccp.api.base import Contract
+from lccp.api.objects.base import StoreObject
+
+
+class FileRecord(Contract):
+    """Size and content of one file."""
+
+    size: Annotated[int, Field(ge=0, description="Bytes.")]
+    sha256: Annotated[str, Field(min_length=64, max_length=64, description="SHA-256, hexadecimal.")]
+
+
+class Manifest(StoreObject):
+    """What makes a checkpoint or a state exist: written last, put-if-absent, so one writer wins."""
+
+    kind: Annotated[Literal["Checkpoint", "State"], Field(description="Which of the two.")]
+    tokens: Annotated[int, Field(ge=0, description="Tokens trained.")]
+    step: Annotated[int, Field(ge=0, description="Steps of the optimizer.")]
+    writer: Annotated[str, Field(description="Directory beside this manifest that counts.")]
+    files: Annotated[
+        dict[str, FileRecord], Field(description="By path below the writer's directory.")
+    ]
+    tokens_per_source: Annotated[
+        dict[str, int], Field(description="Tokens trained, by data source.")
+    ] = {}
+    source_context_length: Annotated[int, Field(description="Context before the extension.")]
+    target_context_length: Annotated[int, Field(description="Context after the extension.")]
+    world_size: Annotated[int, Field(description="Processes that trained.")] = 1
+    versions: Annotated[dict[str, str], Field(description="Versions of the libraries.")] = {}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the sorted table of files: equal content, equal digest."""
+        lines = (f"{path} {record.sha256}\n" for path, record in sorted(self.files.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The spec of an LCCPRun, a module for each of its parts."""

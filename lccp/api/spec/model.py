@@ -1,0 +1,67 @@
+"""`spec.model`: the base model and how far its context is raised."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lccp.api.base import Contract
+from lccp.api.quantities import ContextLength, decimal
+
+
+class RopeScaling(Contract):
+    """Scaling of the rotary position embedding, in the terms of transformers' `rope_parameters`."""
+
+    type: Annotated[
+        Literal["linear", "dynamic", "yarn", "llama3", "longrope"],
+        Field(description="Kind of scaling (`rope_type`)."),
+    ]
+    factor: Annotated[
+        decimal(ge=1, le=1024), Field(description="Factor by which the context is stretched.")
+    ]
+    original_context_length: Annotated[
+        ContextLength | None,
+        Field(
+            description="Context that the model was trained for, in tokens; default: the source's."
+        ),
+    ] = None
+
+
+class ModelSpec(Contract):
+    """The model that is extended."""
+
+    source: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="Directory of a Hugging Face causal language model (config, safetensors, "
+            "tokenizer), as the trainer's pods see it. A relative path is taken from the manifest's "
+            "folder by `lccp run`, and from the trainer image's working directory on a cluster.",
+        ),
+    ]
+    target_context_length: Annotated[
+        ContextLength,
+        Field(description="Context length after the extension, in tokens, such as `64K` (65,536)."),
+    ]
+    rope_base: Annotated[
+        int | None,
+        Field(
+            ge=1_000,
+            le=10**12,
+            description="Base of the rotary position embedding during and after the extension "
+            "(`rope_theta`); default: the source's. Excludes `ropeScaling`.",
+        ),
+    ] = None
+    rope_scaling: Annotated[
+        RopeScaling | None,
+        Field(description="Scaling of the rotary position embedding. Excludes `ropeBase`."),
+    ] = None
+    trust_remote_code: Annotated[
+        bool, Field(description="Run Python code that the model's directory brings along.")
+    ] = False
+
+    @model_validator(mode="after")
+    def _one_way_to_extend(self) -> "ModelSpec":
+        if self.rope_base is not None and self.rope_scaling is not None:
+            raise ValueError("ropeBase and ropeScaling exclude each other: keep one of them")
+        return self

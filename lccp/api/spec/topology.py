@@ -1,0 +1,110 @@
+"""`spec.topology`: where the training gang runs."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from lccp.api.base import Contract
+
+Quantity = Annotated[
+    str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$")
+]
+FREE_OBJECT = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+class ResourceSpec(Contract):
+    """Compute resources of one pod, as in a container's `resources`."""
+
+    requests: Annotated[
+        dict[str, Quantity], Field(max_length=16, description="Least amounts, by resource name.")
+    ] = {}
+    limits: Annotated[
+        dict[str, Quantity], Field(max_length=16, description="Most amounts, by resource name.")
+    ] = {}
+
+
+class PlacementSpec(Contract):
+    """On which nodes pods may run, as in a pod's spec."""
+
+    node_selector: Annotated[
+        dict[str, str], Field(max_length=32, description="Labels that a node must have.")
+    ] = {}
+    tolerations: Annotated[
+        tuple[Annotated[dict[str, Any], Field(json_schema_extra=FREE_OBJECT)], ...],
+        Field(max_length=32, description="Taints that pods tolerate, as in a pod's spec."),
+    ] = ()
+    affinity: Annotated[
+        dict[str, Any],
+        Field(description="Affinity, as in a pod's spec.", json_schema_extra=FREE_OBJECT),
+    ] = {}
+    topology_key: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description="Node label within one value of which the gang should lie, such as a rack.",
+        ),
+    ] = None
+
+
+class EnvVar(Contract):
+    """One environment variable."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=253,
+            pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+            description="Its name.",
+        ),
+    ]
+    value: Annotated[str, Field(max_length=32_768, description="Its value.")] = ""
+
+
+class TopologySpec(Contract):
+    """The training gang: `nodes` pods with `processesPerNode` processes each."""
+
+    nodes: Annotated[int, Field(ge=1, le=4_096, description="Pods of the gang, one a node.")] = 1
+    processes_per_node: Annotated[
+        int, Field(ge=1, le=64, description="Processes in a pod; on accelerators, one for each.")
+    ] = 1
+    accelerator_resource_name: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description="Resource of which each process takes one, such as `nvidia.com/gpu`; "
+            "none: processes compute on the CPU.",
+        ),
+    ] = None
+    resources: Annotated[ResourceSpec, Field(description="Resources of each pod.")] = ResourceSpec()
+    image: Annotated[
+        str | None,
+        Field(max_length=512, description="Trainer image; default: the installation's."),
+    ] = None
+    placement: Annotated[PlacementSpec, Field(description="Where the pods run.")] = PlacementSpec()
+    queue_name: Annotated[
+        str | None,
+        Field(max_length=253, description="Kueue LocalQueue that admits the gang; none: no queue."),
+    ] = None
+    priority_class_name: Annotated[
+        str | None, Field(max_length=253, description="PriorityClass of the gang's pods.")
+    ] = None
+    shared_memory: Annotated[
+        Quantity, Field(description="Size of /dev/shm; counts to the pod's memory limit.")
+    ] = "1Gi"
+    termination_grace_period_seconds: Annotated[
+        int,
+        Field(ge=10, le=86_400, description="Time that a pod has to save its state on SIGTERM."),
+    ] = 120
+    env: Annotated[
+        tuple[EnvVar, ...],
+        Field(max_length=64, description="Environment of the trainer's container."),
+    ] = ()
+    pod_template: Annotated[
+        dict[str, Any],
+        Field(
+            description="PodTemplateSpec that is merged strategically over the operator's own: volumes, "
+            "security context, sidecars. The trainer's container is named `trainer`.",
+            json_schema_extra=FREE_OBJECT,
+        ),
+    ] = {}

@@ -1,0 +1,122 @@
+"""`spec.training`: how long and how the model is trained."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lccp.api.base import Contract
+from lccp.api.quantities import TokenBudget, decimal
+
+
+class ScheduleSpec(Contract):
+    """The learning rate over the run."""
+
+    type: Annotated[
+        Literal["Constant", "Cosine", "Linear"],
+        Field(
+            description="Shape after the warm-up. A rate that decays makes a plateau of its own: "
+            "under any schedule but Constant the verdict is never Saturated."
+        ),
+    ] = "Constant"
+    warmup_tokens: Annotated[
+        TokenBudget | None,
+        Field(description="Tokens over which the rate rises linearly from 0; default: none."),
+    ] = None
+    final_fraction: Annotated[
+        decimal(ge=0, le=1),
+        Field(
+            description="Rate at the end of the budget, as a share of `learningRate`; not used by Constant."
+        ),
+    ] = 0.1
+
+
+class OptimizerSpec(Contract):
+    """AdamW."""
+
+    beta1: Annotated[decimal(ge=0, lt=1), Field(description="Decay of the first moment.")] = 0.9
+    beta2: Annotated[decimal(ge=0, lt=1), Field(description="Decay of the second moment.")] = 0.95
+    epsilon: Annotated[decimal(gt=0, le=1), Field(description="Term added to the denominator.")] = (
+        1e-8
+    )
+    weight_decay: Annotated[
+        decimal(ge=0, le=1), Field(description="Decoupled weight decay of matrices.")
+    ] = 0.1
+
+
+class DeepSpeedSpec(Contract):
+    """What DeepSpeed is asked for."""
+
+    zero_stage: Annotated[
+        int, Field(ge=0, le=3, description="ZeRO stage: what is partitioned over the processes.")
+    ] = 1
+    offload_optimizer: Annotated[
+        Literal["None", "CPU"], Field(description="Where the optimizer's state lies.")
+    ] = "None"
+    expert_parallel_size: Annotated[
+        int, Field(ge=1, le=1024, description="Processes that share the experts of one layer.")
+    ] = 1
+    sequence_parallel_size: Annotated[
+        int, Field(ge=1, le=1024, description="Processes that share one sequence (Ulysses).")
+    ] = 1
+    config: Annotated[
+        dict[str, Any],
+        Field(
+            description="DeepSpeed configuration, merged last over what the operator derives.",
+            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+        ),
+    ] = {}
+
+
+class TrainingSpec(Contract):
+    """The training."""
+
+    tokens: Annotated[
+        TokenBudget,
+        Field(description="Budget of the run, in tokens, such as `200B`. May be raised."),
+    ]
+    global_batch_tokens: Annotated[
+        TokenBudget, Field(description="Tokens in one step of the optimizer, over all processes.")
+    ]
+    micro_batch_size: Annotated[
+        int, Field(ge=1, le=1024, description="Sequences that one process handles at once.")
+    ] = 1
+    learning_rate: Annotated[
+        decimal(gt=0, le=1), Field(description='Learning rate after the warm-up, such as "1.2e-5".')
+    ]
+    schedule: Annotated[ScheduleSpec, Field(description="Learning rate over the run.")] = (
+        ScheduleSpec()
+    )
+    optimizer: Annotated[OptimizerSpec, Field(description="AdamW's settings.")] = OptimizerSpec()
+    gradient_clipping: Annotated[
+        decimal(gt=0, le=1e6), Field(description="Bound of the global gradient norm.")
+    ] = 1.0
+    precision: Annotated[
+        Literal["BF16", "FP32"], Field(description="Number format of the weights in the passes.")
+    ] = "BF16"
+    activation_checkpointing: Annotated[
+        bool, Field(description="Recompute activations in the backward pass to save memory.")
+    ] = False
+    seed: Annotated[
+        int, Field(ge=0, lt=2**31, description="Seed of everything random in training.")
+    ] = 0
+    log_every_steps: Annotated[
+        int, Field(ge=1, le=10_000, description="Steps between two lines of the history.")
+    ] = 1
+    hang_timeout_seconds: Annotated[
+        int,
+        Field(
+            ge=30,
+            le=86_400,
+            description="Longest time without a step before the attempt ends as hung.",
+        ),
+    ] = 1_800
+    not_finite_steps: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000,
+            description="Consecutive steps with a loss or gradient that is not "
+            "finite that are skipped before the attempt ends.",
+        ),
+    ] = 3
+    deepspeed: Annotated[DeepSpeedSpec, Field(description="DeepSpeed.")] = DeepSpeedSpec()

@@ -1,0 +1,1 @@
+"""Object storage: one small port, two adapters (`file://`, `s3://`), and the layout of keys."""

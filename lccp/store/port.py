@@ -1,0 +1,70 @@
+"""The port to object storage: what LCCP needs of a store, and nothing more.
+
+Keys are `/`-separated paths relative to the store's root. Every write is atomic: a reader sees the
+old object or the new one, never a part. Calls are synchronous, have timeouts and bounded retries.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a store says of an object: size in bytes, ETag, last change (UTC)."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object's bytes, and the ETag to write it back with."""
+
+    data: bytes
+    etag: str
+
+
+class Store(Protocol):
+    """An object store.
+
+    Every method raises StoreUnavailable if the store does not answer, InvalidInput if it refuses
+    (credentials, no such bucket).
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, for messages; without credentials."""
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises NotFound."""
+
+    def get_entry(self, key: str) -> Entry:
+        """The object's bytes and ETag. Raises NotFound."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write the object, whatever was there."""
+
+    def put_if_absent(self, key: str, data: bytes) -> None:
+        """Write the object unless it exists. Raises Conflict if it does."""
+
+    def put_if_match(self, key: str, data: bytes, etag: str) -> str:
+        """Write the object if its ETag is still `etag`; the new ETag. Raises Conflict if it is not."""
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the object to `path`, streaming. Raises NotFound."""
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Write the file's content as the object, streaming, large ones in parts."""
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """What is known of the object, or None if there is none."""
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        """All objects whose key starts with `prefix`, sorted by key."""
+
+    def delete(self, key: str) -> None:
+        """Delete the object; no error if there is none."""

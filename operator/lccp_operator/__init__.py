@@ -1,0 +1,1 @@
+"""The control plane: observe, plan (pure), apply; for Kubernetes and for one machine."""

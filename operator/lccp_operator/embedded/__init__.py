@@ -1,0 +1,1 @@
+"""The embedded edge: processes of this machine in place of Jobs."""

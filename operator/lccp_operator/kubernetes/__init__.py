@@ -1,0 +1,1 @@
+"""The Kubernetes edge: Kopf feeds, Jobs and Services are applied."""

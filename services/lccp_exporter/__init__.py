@@ -1,0 +1,1 @@
+"""The exporter: what the stores hold, as Prometheus metrics."""

@@ -1,0 +1,1 @@
+"""The trainer: DeepSpeed on a Hugging Face causal language model."""
