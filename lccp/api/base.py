@@ -9,7 +9,7 @@ from lccp.api.errors import InvalidInput
 
 
 class Contract(BaseModel):
-    """An immutable value of the contract: camelCase outside, snake_case inside, no unknown field."""
+    """An immutable value of the contract: camelCase outside, no unknown field."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -21,7 +21,7 @@ class Contract(BaseModel):
 
     @classmethod
     def parse(cls, document: Any, where: str) -> Self:
-        """`document` (parsed JSON or YAML) as this type; `where` names it in the error's sentence."""
+        """`document` (parsed JSON or YAML) as this type; `where` names it in errors."""
         try:
             return cls.model_validate(document)
         except ValidationError as error:
@@ -33,7 +33,7 @@ class Contract(BaseModel):
 
 
 def sentence(error: ValidationError, where: str) -> str:
-    """The first fault of `error` as one sentence, with its field path, and how many more there are."""
+    """The first fault of `error` as one sentence with its field path, and how many more."""
     faults = error.errors(include_url=False)
     first = faults[0]
     path = field_path(first["loc"])

@@ -30,7 +30,8 @@ class StoreConfig(Contract):
     credentials_directory: Annotated[
         str | None,
         Field(
-            description="Folder with the files accessKey and secretKey (a mounted Secret); else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are read."
+            description="Folder with the files accessKey and secretKey (a mounted Secret); else "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are read."
         ),
     ] = None
 
@@ -64,7 +65,7 @@ class Invocation(Contract):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """The invocation in `environ`. Raises InvalidInput, naming the variable, if one is wrong."""
+        """The invocation in `environ`. Raises InvalidInput, naming the variable at fault."""
         document = {
             "run": _parsed(environ, "LCCP_RUN"),
             "store": _parsed(environ, "LCCP_STORE"),

@@ -7,9 +7,11 @@ Context lengths count in powers of two (`64K` = 65,536), token counts in powers 
 import operator
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import core_schema
 
 BINARY = {"": 1, "K": 2**10, "M": 2**20}
 DECIMAL = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -57,7 +59,7 @@ ContextLength = Annotated[
     Field(ge=1, le=LENGTH_MAX),
     WithJsonSchema(_int_or_string(LENGTH_PATTERN, 1, LENGTH_MAX)),
 ]
-"""A length in tokens: an integer, or one with a binary suffix (`64K` = 65,536, `1M` = 1,048,576)."""
+"""A length in tokens: an integer, or one with a binary suffix (`64K` = 65,536)."""
 
 TokenBudget = Annotated[
     int,
@@ -68,39 +70,50 @@ TokenBudget = Annotated[
 """A number of tokens: an integer, or one with a decimal suffix (`16M`, `200B`, `1T`)."""
 
 
-def _decimal(value: Any) -> float:
-    if not isinstance(value, str):
-        raise ValueError(f'must be a decimal number in quotes, such as "1.2e-5", not {value!r}')
-    if not re.match(DECIMAL_PATTERN, value):
-        raise ValueError(f'must be a decimal number such as "0.25" or "1.2e-5", not {value!r}')
-    return float(value)
+@dataclass(frozen=True)
+class Decimal:
+    """A float that a manifest writes as a string, with bounds that type and API server check."""
 
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
 
-def decimal(
-    *,
-    ge: float | None = None,
-    gt: float | None = None,
-    le: float | None = None,
-    lt: float | None = None,
-) -> Any:
-    """A decimal number written as a string, within bounds that the type and the API server check."""
-    bounds = {">=": ge, ">": gt, "<=": le, "<": lt}
-    given = [(sign, bound) for sign, bound in bounds.items() if bound is not None]
-    words = " and ".join(f"{sign} {bound:g}" for sign, bound in given)
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            self.parse,
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(decimal_string),
+        )
 
-    def within(value: Any) -> float:
-        number = _decimal(value)
-        if not all(COMPARISONS[sign](number, bound) for sign, bound in given):
-            raise ValueError(f"must be {words}, not {value!r}")
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = {"type": "string", "pattern": DECIMAL_PATTERN, "maxLength": 37}
+        rule = " && ".join(f"double(self) {sign} {bound!r}" for sign, bound in self.bounds())
+        if rule:
+            validation = {"rule": rule, "message": f"must be {self.words()}"}
+            schema["x-kubernetes-validations"] = [validation]
+        return schema
+
+    def bounds(self) -> list[tuple[str, float]]:
+        """The given bounds, as (sign, bound)."""
+        signs = {">=": self.ge, ">": self.gt, "<=": self.le, "<": self.lt}
+        return [(sign, float(bound)) for sign, bound in signs.items() if bound is not None]
+
+    def words(self) -> str:
+        return " and ".join(f"{sign} {bound:g}" for sign, bound in self.bounds())
+
+    def parse(self, value: Any) -> float:
+        """The number that the string `value` writes; ValueError if it is none, or out of bounds."""
+        if not isinstance(value, str):
+            raise ValueError(f'must be a decimal number in quotes, such as "1.2e-5", not {value!r}')
+        if not re.match(DECIMAL_PATTERN, value):
+            raise ValueError(f'must be a decimal number such as "0.25" or "1.2e-5", not {value!r}')
+        number = float(value)
+        if not all(COMPARISONS[sign](number, bound) for sign, bound in self.bounds()):
+            raise ValueError(f"must be {self.words()}, not {value!r}")
         return number
-
-    rule = " && ".join(f"double(self) {sign} {float(bound)!r}" for sign, bound in given)
-    schema: dict[str, Any] = {"type": "string", "pattern": DECIMAL_PATTERN, "maxLength": 37}
-    if rule:
-        schema["x-kubernetes-validations"] = [{"rule": rule, "message": f"must be {words}"}]
-    return Annotated[
-        float, BeforeValidator(within), PlainSerializer(decimal_string), WithJsonSchema(schema)
-    ]
 
 
 def decimal_string(value: float) -> str:

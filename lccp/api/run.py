@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.labels import API_VERSION, KIND, RUN_NAME_LENGTH_MAX
+from lccp.api.labels import RUN_NAME_LENGTH_MAX
 from lccp.api.spec.checkpoints import CheckpointsSpec
 from lccp.api.spec.data import DataSpec
 from lccp.api.spec.evaluation import EvaluationSpec
@@ -135,9 +135,9 @@ class LCCPRun(Contract):
     """A long-context continual pre-training run."""
 
     api_version: Annotated[Literal["lccp.io/v1alpha1"], Field(description="API version.")] = (
-        API_VERSION
+        "lccp.io/v1alpha1"
     )
-    kind: Annotated[Literal["LCCPRun"], Field(description="Kind.")] = KIND
+    kind: Annotated[Literal["LCCPRun"], Field(description="Kind.")] = "LCCPRun"
     metadata: Annotated[ObjectMeta, Field(description="Name, namespace.")]
     spec: Annotated[LCCPRunSpec, Field(description="What is asked for.")]
     status: Annotated[LCCPRunStatus | None, Field(description="What is seen.")] = None

@@ -52,7 +52,7 @@ class Store(Protocol):
         """Write the object unless it exists. Raises Conflict if it does."""
 
     def put_if_match(self, key: str, data: bytes, etag: str) -> str:
-        """Write the object if its ETag is still `etag`; the new ETag. Raises Conflict if it is not."""
+        """Write the object if its ETag is still `etag`; the new ETag. Raises Conflict otherwise."""
 
     def get_file(self, key: str, path: Path) -> None:
         """Write the object to `path`, streaming. Raises NotFound."""

@@ -10,7 +10,7 @@ from lccp.api.errors import Incompatible, InvalidInput
 
 
 class StoreObject(Contract):
-    """An object in the store. `schemaVersion` is raised when a reader of the old one would be wrong."""
+    """An object in the store. `schemaVersion` rises when a reader of the old one would be wrong."""
 
     SCHEMA_VERSION: ClassVar[int] = 1
 

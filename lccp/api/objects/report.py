@@ -42,7 +42,7 @@ class NiahCell(NiahValues):
 
 
 class NiahBand(NiahValues):
-    """Lengths beyond the source context (`extension`) or within it (`guard`), with cluster means."""
+    """Lengths beyond the source context (`extension`) or within it (`guard`), by cluster."""
 
     nll_by_haystack: Annotated[tuple[float, ...], Field(description="Mean NLL, by haystack.")]
     nll_by_needle: Annotated[tuple[float, ...], Field(description="Mean NLL, by needle.")]
@@ -97,7 +97,8 @@ class EvaluationReport(StoreObject):
     execution_plan: Annotated[
         dict[str, Any],
         Field(
-            description="Batch shapes, dtype, device, attention path; fixed at the first checkpoint."
+            description="Batch shapes, dtype, device, attention path; fixed at the first "
+            "checkpoint."
         ),
     ] = {}
     versions: Annotated[dict[str, str], Field(description="Versions of the libraries.")] = {}

@@ -28,7 +28,8 @@ class CheckpointsSpec(Contract):
     secret_ref: Annotated[
         SecretReference | None,
         Field(
-            description="Secret with `accessKey` and `secretKey` for the run's pods; mounted by the kubelet, never read by the operator."
+            description="Secret with `accessKey` and `secretKey` for the run's pods; mounted by "
+            "the kubelet, never read by the operator."
         ),
     ] = None
     every_tokens: Annotated[

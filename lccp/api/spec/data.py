@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.quantities import ContextLength, decimal
+from lccp.api.quantities import ContextLength, Decimal
 
 Name = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -27,7 +27,8 @@ class DataSource(Contract):
         Field(
             min_length=1,
             max_length=1024,
-            description="File, or folder of files, as the trainer's pods see it; relative paths as in "
+            description="File, or folder of files, as the trainer's pods see it; relative paths "
+            "as in "
             "`model.source`. Files that end in .gz are decompressed.",
         ),
     ]
@@ -42,7 +43,8 @@ class DataSource(Contract):
         ),
     ] = "text"
     weight: Annotated[
-        decimal(ge=0, le=1e6),
+        float,
+        Decimal(ge=0, le=1e6),
         Field(
             description="Share of this source among those of its kind, by tokens; weights are "
             "divided by their sum."
@@ -51,7 +53,8 @@ class DataSource(Contract):
     minimum_length: Annotated[
         ContextLength | None,
         Field(
-            description="Least length of a document, in tokens; shorter ones are left out. Default: "
+            description="Least length of a document, in tokens; shorter ones are left out. "
+            "Default: "
             "none for short sources, the source model's context for long ones."
         ),
     ] = None
@@ -61,7 +64,9 @@ class DataSpec(Contract):
     """What the model is trained on."""
 
     short_fraction: Annotated[
-        decimal(ge=0, le=1), Field(description="Share of the tokens that short sources give.")
+        float,
+        Decimal(ge=0, le=1),
+        Field(description="Share of the tokens that short sources give."),
     ] = 0.25
     sources: Annotated[
         tuple[DataSource, ...],

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.quantities import ContextLength, decimal
+from lccp.api.quantities import ContextLength, Decimal
 from lccp.api.spec.topology import FREE_OBJECT, PlacementSpec, ResourceSpec
 
 DEPTHS_PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -48,7 +48,8 @@ class HaystackSpec(Contract):
         str | None,
         Field(
             max_length=1024,
-            description="File or folder of documents as the evaluator's pods see it; relative paths as in `model.source`.",
+            description="File or folder of documents as the evaluator's pods see it; relative "
+            "paths as in `model.source`.",
         ),
     ] = None
     format: Annotated[Literal["JSONL", "Text"], Field(description="As in `data.sources`.")] = (
@@ -63,13 +64,14 @@ class HaystackSpec(Contract):
 
 
 class NiahProbe(Contract):
-    """Continuous needle in a haystack: perplexity and score of the needle's answer, by length and depth."""
+    """Continuous needle in a haystack: perplexity and score of the answer, by length and depth."""
 
     lengths: Annotated[
         tuple[ContextLength, ...],
         Field(
             max_length=32,
-            description="Prompt lengths in tokens; default: eight, from a sixteenth of the target to the target.",
+            description="Prompt lengths in tokens; default: eight, from a sixteenth of the target "
+            "to the target.",
         ),
     ] = ()
     depths_percent: Annotated[
@@ -136,14 +138,18 @@ class RetrievalHeadsProbe(Contract):
     counting: Annotated[
         Literal["TokenSet", "PositionRecall", "WuCount"],
         Field(
-            description="How a head's copies are counted: distinct tokens of the needle, positions of the answer, or as Wu et al. do."
+            description="How a head's copies are counted: distinct tokens of the needle, "
+            "positions of the answer, or as Wu et al. do."
         ),
     ] = "TokenSet"
     threshold: Annotated[
-        decimal(ge=0, le=1), Field(description="Score above which a head is a retrieval head.")
+        float,
+        Decimal(ge=0, le=1),
+        Field(description="Score above which a head is a retrieval head."),
     ] = 0.1
     hysteresis: Annotated[
-        decimal(ge=0, le=1),
+        float,
+        Decimal(ge=0, le=1),
         Field(description="Margin around the threshold in the series with hysteresis."),
     ] = 0.01
     top_heads: Annotated[
@@ -204,7 +210,8 @@ class EvaluationSpec(Contract):
     pod_template: Annotated[
         dict[str, Any],
         Field(
-            description="PodTemplateSpec that is merged strategically over the operator's own. The evaluator's container is named `evaluator`.",
+            description="PodTemplateSpec that is merged strategically over the operator's own. "
+            "The evaluator's container is named `evaluator`.",
             json_schema_extra=FREE_OBJECT,
         ),
     ] = {}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.quantities import ContextLength, decimal
+from lccp.api.quantities import ContextLength, Decimal
 
 
 class RopeScaling(Contract):
@@ -16,7 +16,9 @@ class RopeScaling(Contract):
         Field(description="Kind of scaling (`rope_type`)."),
     ]
     factor: Annotated[
-        decimal(ge=1, le=1024), Field(description="Factor by which the context is stretched.")
+        float,
+        Decimal(ge=1, le=1024),
+        Field(description="Factor by which the context is stretched."),
     ]
     original_context_length: Annotated[
         ContextLength | None,
@@ -35,8 +37,8 @@ class ModelSpec(Contract):
             min_length=1,
             max_length=1024,
             description="Directory of a Hugging Face causal language model (config, safetensors, "
-            "tokenizer), as the trainer's pods see it. A relative path is taken from the manifest's "
-            "folder by `lccp run`, and from the trainer image's working directory on a cluster.",
+            "tokenizer), as the trainer's pods see it. A relative path is taken from the "
+            "manifest's folder by `lccp run`, and from the trainer image's working directory on a cluster.",
         ),
     ]
     target_context_length: Annotated[

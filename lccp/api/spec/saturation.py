@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lccp.api.base import Contract
-from lccp.api.quantities import TokenBudget, decimal
+from lccp.api.quantities import Decimal, TokenBudget
 
 
 class SaturationSpec(Contract):
@@ -15,15 +15,18 @@ class SaturationSpec(Contract):
         Literal["niah_ppl"], Field(description="Signal that the verdict is about.")
     ] = "niah_ppl"
     least_gain: Annotated[
-        decimal(gt=0, lt=1),
+        float,
+        Decimal(gt=0, lt=1),
         Field(
-            description='Least gain over the horizon that pays, on the scale of log-PPL ("0.01" is 1 %).'
+            description="Least gain over the horizon that pays, on the scale of log-PPL: "
+            '"0.01" is 1 %.'
         ),
     ] = 0.01
     horizon_tokens: Annotated[
         TokenBudget | None,
         Field(
-            description="Stretch over which a gain must pay, in tokens; default: an eighth of the budget."
+            description="Stretch over which a gain must pay, in tokens; default: an eighth of the "
+            "budget."
         ),
     ] = None
     patience: Annotated[
@@ -35,13 +38,15 @@ class SaturationSpec(Contract):
         Field(description="Tokens before which nothing is saturated; default: none."),
     ] = None
     confidence: Annotated[
-        decimal(gt=0.5, lt=1),
+        float,
+        Decimal(gt=0.5, lt=1),
         Field(description="One-sided confidence of a gain's interval, on each side."),
     ] = 0.95
     action: Annotated[
         Literal["None", "Notify", "Suspend", "Stop"],
         Field(
-            description="What a saturation leads to: nothing, a condition and an event, a drained run on hold, or a drained run that succeeds."
+            description="What a saturation leads to: nothing, a condition and an event, a drained "
+            "run on hold, or a drained run that succeeds."
         ),
     ] = "Notify"
     drain_timeout_seconds: Annotated[
@@ -64,7 +69,8 @@ class RestartPolicy(Contract):
         Field(
             ge=0,
             le=1_000,
-            description="Counted failures that are answered by a new attempt; disruptions are not counted.",
+            description="Counted failures that are answered by a new attempt; disruptions are not "
+            "counted.",
         ),
     ] = 3
     backoff_seconds: Annotated[

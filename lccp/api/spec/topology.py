@@ -103,7 +103,8 @@ class TopologySpec(Contract):
     pod_template: Annotated[
         dict[str, Any],
         Field(
-            description="PodTemplateSpec that is merged strategically over the operator's own: volumes, "
+            description="PodTemplateSpec that is merged strategically over the operator's own: "
+            "volumes, "
             "security context, sidecars. The trainer's container is named `trainer`.",
             json_schema_extra=FREE_OBJECT,
         ),

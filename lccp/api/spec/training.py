@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from lccp.api.base import Contract
-from lccp.api.quantities import TokenBudget, decimal
+from lccp.api.quantities import Decimal, TokenBudget
 
 
 class ScheduleSpec(Contract):
@@ -23,9 +23,11 @@ class ScheduleSpec(Contract):
         Field(description="Tokens over which the rate rises linearly from 0; default: none."),
     ] = None
     final_fraction: Annotated[
-        decimal(ge=0, le=1),
+        float,
+        Decimal(ge=0, le=1),
         Field(
-            description="Rate at the end of the budget, as a share of `learningRate`; not used by Constant."
+            description="Rate at the end of the budget, as a share of `learningRate`; not used by "
+            "Constant."
         ),
     ] = 0.1
 
@@ -33,13 +35,17 @@ class ScheduleSpec(Contract):
 class OptimizerSpec(Contract):
     """AdamW."""
 
-    beta1: Annotated[decimal(ge=0, lt=1), Field(description="Decay of the first moment.")] = 0.9
-    beta2: Annotated[decimal(ge=0, lt=1), Field(description="Decay of the second moment.")] = 0.95
-    epsilon: Annotated[decimal(gt=0, le=1), Field(description="Term added to the denominator.")] = (
-        1e-8
-    )
+    beta1: Annotated[
+        float, Decimal(ge=0, lt=1), Field(description="Decay of the first moment.")
+    ] = 0.9
+    beta2: Annotated[
+        float, Decimal(ge=0, lt=1), Field(description="Decay of the second moment.")
+    ] = 0.95
+    epsilon: Annotated[
+        float, Decimal(gt=0, le=1), Field(description="Term added to the denominator.")
+    ] = 1e-8
     weight_decay: Annotated[
-        decimal(ge=0, le=1), Field(description="Decoupled weight decay of matrices.")
+        float, Decimal(ge=0, le=1), Field(description="Decoupled weight decay of matrices.")
     ] = 0.1
 
 
@@ -81,14 +87,16 @@ class TrainingSpec(Contract):
         int, Field(ge=1, le=1024, description="Sequences that one process handles at once.")
     ] = 1
     learning_rate: Annotated[
-        decimal(gt=0, le=1), Field(description='Learning rate after the warm-up, such as "1.2e-5".')
+        float,
+        Decimal(gt=0, le=1),
+        Field(description='Learning rate after the warm-up, such as "1.2e-5".'),
     ]
     schedule: Annotated[ScheduleSpec, Field(description="Learning rate over the run.")] = (
         ScheduleSpec()
     )
     optimizer: Annotated[OptimizerSpec, Field(description="AdamW's settings.")] = OptimizerSpec()
     gradient_clipping: Annotated[
-        decimal(gt=0, le=1e6), Field(description="Bound of the global gradient norm.")
+        float, Decimal(gt=0, le=1e6), Field(description="Bound of the global gradient norm.")
     ] = 1.0
     precision: Annotated[
         Literal["BF16", "FP32"], Field(description="Number format of the weights in the passes.")
