@@ -37,6 +37,9 @@ class AttemptRecord(Contract):
     cause: Annotated[Cause | None, Field(description="Why it ended.")] = None
     counted: Annotated[bool, Field(description="Counts against maxRestarts.")] = False
     message: Annotated[str, Field(description="What is known about the end.")] = ""
+    drain_asked_at: Annotated[
+        datetime | None, Field(description="When it was asked to save and end, UTC.")
+    ] = None
 
 
 class EvaluationOutcome(Contract):
@@ -56,6 +59,9 @@ class StopRecord(Contract):
     action: Annotated[Literal["Stop", "Suspend"], Field(description="What follows the drain.")]
     at_tokens: Annotated[int, Field(description="Tokens of the checkpoint that decided it.")]
     decided_at: Annotated[datetime, Field(description="When, UTC.")]
+    policy_digest: Annotated[
+        str, Field(description="SHA-256 of the policy that decided it; under another it is void.")
+    ] = ""
 
 
 class Pinned(Contract):
@@ -66,9 +72,28 @@ class Pinned(Contract):
     templates: Annotated[dict[str, Any], Field(description="Pod templates and environment.")] = {}
 
 
+class Acceptance(Contract):
+    """The run object that the store's run belongs to; a new one of the same identity adopts it."""
+
+    run_uid: Annotated[str, Field(description="UID of the run object.")]
+    at: Annotated[datetime, Field(description="When it was accepted, UTC.")]
+    earlier_attempts: Annotated[
+        int, Field(ge=0, description="Attempts made for earlier objects; they never count.")
+    ] = 0
+
+
+class Gang(Contract):
+    """The pods of an attempt, to tell a gang of which one was replaced."""
+
+    attempt: Annotated[int, Field(ge=1, description="Attempt.")]
+    started_at: Annotated[datetime, Field(description="Start time of the Job, UTC.")]
+    digest: Annotated[str, Field(description="SHA-256 of the pods' UIDs, by index.")]
+
+
 class Journal(StoreObject):
     """What was decided and what ended."""
 
+    accepted: Annotated[Acceptance | None, Field(description="Whose run it is.")] = None
     pinned: Annotated[Pinned | None, Field(description="Resolved at the run's start.")] = None
     attempts: Annotated[
         tuple[AttemptRecord, ...], Field(description="All attempts, oldest first.")
@@ -77,6 +102,10 @@ class Journal(StoreObject):
         dict[str, EvaluationOutcome], Field(description="By tokens (15 digits) of the checkpoint.")
     ] = {}
     stop: Annotated[StopRecord | None, Field(description="The stop, once decided.")] = None
+    gang: Annotated[Gang | None, Field(description="Pods of the newest attempt.")] = None
+    finished_at: Annotated[
+        datetime | None, Field(description="When nothing was left to be done, UTC.")
+    ] = None
 
 
 class Control(StoreObject):
