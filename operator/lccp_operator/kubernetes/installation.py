@@ -1,0 +1,67 @@
+"""What an installation gives to all runs: stores, images, defaults of pods."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import Field
+
+from lccp.api.base import Contract
+from lccp.api.errors import InvalidInput
+from lccp.api.invocation import StoreConfig
+
+CONFIG_VARIABLE = "LCCP_INSTALLATION"
+CONFIG_PATH = "/etc/lccp/installation.yaml"
+
+
+class LeaseSettings(Contract):
+    """Which of the operator's replicas leads. Times as in client-go's leader election, in seconds."""
+
+    name: Annotated[str, Field(description="Name of the Lease in the release's namespace.")]
+    namespace: Annotated[str, Field(description="The release's namespace.")]
+    duration_seconds: Annotated[int, Field(ge=3, description="Silence that ends it.")] = 12
+    renew_seconds: Annotated[int, Field(ge=1, description="Between two renewals.")] = 3
+
+
+class Installation(Contract):
+    """Configuration of the operator; the chart renders it into a ConfigMap."""
+
+    stores: Annotated[tuple[StoreConfig, ...], Field(min_length=1, description="Object stores.")]
+    trainer_image: Annotated[str, Field(min_length=1, description="Default trainer image.")]
+    evaluator_image: Annotated[str, Field(min_length=1, description="Default evaluator image.")]
+    operator_image: Annotated[str, Field(min_length=1, description="Image of purge Jobs.")]
+    image_pull_policy: Annotated[
+        Literal["Always", "IfNotPresent", "Never"], Field(description="Of all pods of runs.")
+    ] = "IfNotPresent"
+    image_pull_secrets: Annotated[
+        tuple[str, ...], Field(description="Secrets in the run's namespace.")
+    ] = ()
+    run_service_account: Annotated[
+        str, Field(description="ServiceAccount of pods of runs, in each namespace.")
+    ] = "default"
+    evaluator_priority_class: Annotated[
+        str | None, Field(description="Default PriorityClass of evaluators.")
+    ] = None
+    namespaces: Annotated[
+        tuple[str, ...], Field(description="Namespaces that are watched; none: all of them.")
+    ] = ()
+    lease: Annotated[LeaseSettings | None, Field(description="None: a single replica.")] = None
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self:
+        """The configuration file that `LCCP_INSTALLATION` names, or the chart's default place."""
+        path = Path(environ.get(CONFIG_VARIABLE, CONFIG_PATH))
+        try:
+            return cls.parse(yaml.safe_load(path.read_text()), str(path))
+        except OSError as error:
+            raise InvalidInput(
+                f"{path}: cannot be read ({error.strerror}): set {CONFIG_VARIABLE} to the "
+                "installation's configuration file"
+            ) from None
+        except yaml.YAMLError as error:
+            raise InvalidInput(f"{path}: is not YAML: {error}") from None
+
+    def store(self, name: str) -> StoreConfig | None:
+        """The store that runs call `name`, or None."""
+        return next((store for store in self.stores if store.name == name), None)

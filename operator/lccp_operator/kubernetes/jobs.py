@@ -1,0 +1,178 @@
+"""Jobs and Services of a run, as objects for server-side apply. Pure."""
+
+from lccp.api import labels
+from lccp.api.exits import ExitCode
+from lccp.api.invocation import StoreConfig
+from lccp.api.objects.journal import Pinned
+from lccp.api.run import LCCPRun
+from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.pods import PodRequest, invocation, pod_template
+
+RENDEZVOUS_PORT = 29400
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+
+RULES = ("Disrupted", "Configuration", "NotFinite", "Failed")
+"""What each rule of the podFailurePolicy means, in their order."""
+
+
+def training_service(run: LCCPRun, attempt: int) -> Object:
+    """The headless Service by which the gang's pods find each other, also before they are ready."""
+    name = labels.training_name(run.metadata.name, attempt)
+    own = labels.of_child(run.metadata.name, labels.TRAINER, attempt=str(attempt))
+    spec = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": own,
+        "ports": [{"name": "rendezvous", "port": RENDEZVOUS_PORT}],
+    }
+    return _object(run, "v1", "Service", name, own, spec)
+
+
+def training_job(
+    run: LCCPRun, attempt: int, installation: Installation, store: StoreConfig, pinned: Pinned
+) -> Object:
+    """The gang of one attempt: an Indexed Job that fails as a whole."""
+    topology = run.spec.topology
+    name = labels.training_name(run.metadata.name, attempt)
+    own = labels.of_child(run.metadata.name, labels.TRAINER, attempt=str(attempt))
+    template = pod_template(
+        run, installation, _trainer(run, attempt, store, pinned, own), topology.pod_template
+    )
+    spec = {
+        "completionMode": "Indexed",
+        "completions": topology.nodes,
+        "parallelism": topology.nodes,
+        "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": failure_rules("trainer")},
+        "template": template,
+    }
+    return _object(
+        run,
+        "batch/v1",
+        "Job",
+        name,
+        own | _queue(topology.queue_name, topology.priority_class_name),
+        spec,
+    )
+
+
+def _trainer(
+    run: LCCPRun, attempt: int, store: StoreConfig, pinned: Pinned, own: dict[str, str]
+) -> PodRequest:
+    topology = run.spec.topology
+    name = labels.training_name(run.metadata.name, attempt)
+    rendezvous = {"LCCP_RENDEZVOUS": f"{name}-0.{name}:{RENDEZVOUS_PORT}"}
+    accelerator = topology.accelerator_resource_name
+    return PodRequest(
+        container="trainer",
+        image=pinned.trainer_image,
+        command=("lccp-train",),
+        labels=own,
+        env=invocation(run, store, attempt).to_environ() | rendezvous,
+        resources=topology.resources,
+        accelerators=(accelerator, topology.processes_per_node) if accelerator else None,
+        placement=topology.placement,
+        extra_env=topology.env,
+        priority_class_name=topology.priority_class_name,
+        shared_memory=topology.shared_memory,
+        grace_seconds=topology.termination_grace_period_seconds,
+        subdomain=name,
+    )
+
+
+def evaluation_job(
+    run: LCCPRun, tokens: int, installation: Installation, store: StoreConfig, pinned: Pinned
+) -> Object:
+    """The evaluation of one checkpoint; its pods are tried `retries` times more."""
+    wanted = run.spec.evaluation
+    name = labels.evaluation_name(run.metadata.name, tokens)
+    own = labels.of_child(run.metadata.name, labels.EVALUATOR, tokens=labels.tokens_key(tokens))
+    request = PodRequest(
+        container="evaluator",
+        image=pinned.evaluator_image,
+        command=("lccp-evaluate",),
+        labels=own,
+        env=invocation(run, store, 1, tokens).to_environ(),
+        resources=wanted.resources,
+        accelerators=(wanted.accelerator_resource_name, 1)
+        if wanted.accelerator_resource_name
+        else None,
+        placement=wanted.placement,
+        priority_class_name=wanted.priority_class_name or installation.evaluator_priority_class,
+        shared_memory="1Gi",
+        deadline_seconds=wanted.deadline_seconds,
+    )
+    spec = {
+        "backoffLimit": wanted.retries,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": evaluation_rules()},
+        "template": pod_template(run, installation, request, wanted.pod_template),
+    }
+    return _object(run, "batch/v1", "Job", name, own | _queue(wanted.queue_name, None), spec)
+
+
+def purge_job(run: LCCPRun, installation: Installation, store: StoreConfig) -> Object:
+    """The deletion of the run's objects in the store."""
+    own = labels.of_child(run.metadata.name, labels.PURGER)
+    request = PodRequest(
+        container="purger",
+        image=installation.operator_image,
+        command=("python3", "-m", "lccp_operator.purge"),
+        labels=own,
+        env=invocation(run, store, 1).to_environ(),
+    )
+    spec = {"backoffLimit": 3, "template": pod_template(run, installation, request, {})}
+    return _object(run, "batch/v1", "Job", labels.purge_name(run.metadata.name), own, spec)
+
+
+def failure_rules(container: str) -> list[Object]:
+    """FailJob alone, in a fixed order: disruption, configuration, not finite, the rest (RULES)."""
+
+    def exits(operator: str, code: ExitCode) -> Object:
+        codes = {"containerName": container, "operator": operator, "values": [int(code)]}
+        return {"action": "FailJob", "onExitCodes": codes}
+
+    disrupted = [{"type": "DisruptionTarget", "status": "True"}]
+    return [
+        {"action": "FailJob", "onPodConditions": disrupted},
+        exits("In", ExitCode.CONFIGURATION),
+        exits("In", ExitCode.NOT_FINITE),
+        exits("NotIn", ExitCode.OK),
+    ]
+
+
+def evaluation_rules() -> list[Object]:
+    """A disrupted try does not count, a wrong configuration is not tried again."""
+    disrupted = [{"type": "DisruptionTarget", "status": "True"}]
+    return [{"action": "Ignore", "onPodConditions": disrupted}, failure_rules("evaluator")[1]]
+
+
+def owner_reference(run: LCCPRun) -> Object:
+    return {
+        "apiVersion": labels.API_VERSION,
+        "kind": labels.KIND,
+        "name": run.metadata.name,
+        "uid": run.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _queue(queue: str | None, priority: str | None) -> dict[str, str]:
+    given = {QUEUE_LABEL: queue, PRIORITY_LABEL: priority if queue else None}
+    return {name: value for name, value in given.items() if value}
+
+
+def _object(
+    run: LCCPRun, api_version: str, kind: str, name: str, own: dict[str, str], spec: Object
+) -> Object:
+    metadata = {
+        "name": name,
+        "namespace": run.metadata.namespace,
+        "labels": own,
+        "ownerReferences": [owner_reference(run)],
+    }
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}

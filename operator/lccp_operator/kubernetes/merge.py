@@ -1,0 +1,50 @@
+"""Strategic merge of a user's pod template over the operator's own, as the API server does it."""
+
+from typing import Any
+
+Object = dict[str, Any]
+
+MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "volumes": "name",
+    "imagePullSecrets": "name",
+    "env": "name",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "ports": "containerPort",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+}
+"""Lists of a PodTemplateSpec that are merged by the key of their items (`patchMergeKey`).
+
+All other lists are atomic: the patch's list replaces the whole.
+"""
+
+
+def strategic_merge(base: Object, patch: Object) -> Object:
+    """`patch` over `base`; neither is changed. A null in the patch deletes the field."""
+    merged = dict(base)
+    for field, value in patch.items():
+        if value is None:
+            merged.pop(field, None)
+        else:
+            merged[field] = _merged(field, merged.get(field), value)
+    return merged
+
+
+def _merged(field: str, base: Any, patch: Any) -> Any:
+    if isinstance(base, dict) and isinstance(patch, dict):
+        return strategic_merge(base, patch)
+    if isinstance(base, list) and isinstance(patch, list) and field in MERGE_KEYS:
+        return _merged_list(base, patch, MERGE_KEYS[field])
+    return patch
+
+
+def _merged_list(base: list[Object], patch: list[Object], key: str) -> list[Object]:
+    items = {item.get(key): item for item in base}
+    for item in patch:
+        name = item.get(key)
+        items[name] = strategic_merge(items[name], item) if name in items else item
+    return list(items.values())
