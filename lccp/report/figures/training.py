@@ -1,0 +1,75 @@
+"""The training itself: loss and throughput against tokens."""
+
+from collections.abc import Sequence
+from statistics import median
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lccp.api.objects.training import StepRecord
+from lccp.report.figures import style
+from lccp.report.figures.style import TokenAxis, translucent
+
+POINTS_MAX = 2_000
+SMOOTHED_SHARE = 1 / 30
+
+
+def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
+    """Loss of each logged step and its running mean (above), tokens per second (below)."""
+    if not history:
+        return None
+    lines = _thinned(history)
+    axis = TokenAxis.of(line.tokens for line in lines)
+    x = [axis(line.tokens) for line in lines]
+    loss = [line.loss for line in lines]
+    figure = make_subplots(
+        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09, row_heights=[0.65, 0.35]
+    )
+    raw = {"color": translucent(style.LOSS, 0.35), "width": 1}
+    smooth = {"color": style.LOSS, "width": 2}
+    speed = {"color": style.SPEED, "width": 1.5}
+    per_second = [line.tokens_per_second for line in lines]
+    _curve(figure, 1, (x, loss), "loss", raw)
+    _curve(figure, 1, (x, running_mean(loss)), "running mean", smooth)
+    _curve(figure, 2, (x, per_second), "tokens per second", speed)
+    figure.update_yaxes(title_text="loss (nats per token)", row=1)
+    top = 1.5 * median(per_second)
+    figure.update_yaxes(title_text="tokens/s", range=[0, top], tickformat="~s", row=2)
+    figure.update_xaxes(axis.style())
+    figure.update_xaxes(title_text="tokens trained", row=2)
+    return style.figure(figure, 380, hovermode="x unified", showlegend=False)
+
+
+def _curve(
+    figure: go.Figure,
+    row: int,
+    points: tuple[Sequence[float], Sequence[float]],
+    name: str,
+    line: dict[str, object],
+) -> None:
+    figure.add_scatter(
+        x=list(points[0]),
+        y=list(points[1]),
+        name=name,
+        mode="lines",
+        line=line,
+        hovertemplate="%{y:.4~g}",
+        row=row,
+        col=1,
+    )
+
+
+def _thinned(history: Sequence[StepRecord]) -> Sequence[StepRecord]:
+    """At most `POINTS_MAX` lines, evenly spread, so that a long run's page stays small."""
+    return history[:: -(-len(history) // POINTS_MAX)]
+
+
+def running_mean(values: Sequence[float]) -> list[float]:
+    """Mean over a centred window of a thirtieth of the series, cut at both ends."""
+    half = max(1, round(len(values) * SMOOTHED_SHARE / 2))
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    low = np.maximum(np.arange(len(values)) - half, 0)
+    high = np.minimum(np.arange(len(values)) + half + 1, len(values))
+    means: list[float] = ((sums[high] - sums[low]) / (high - low)).tolist()
+    return means

@@ -1,0 +1,52 @@
+"""The page put together, and written."""
+
+import json
+import os
+import tempfile
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from plotly.offline import get_plotlyjs
+
+import lccp
+from lccp.api.objects.verdict import Verdict
+from lccp.report.figures.style import STATE_COLOURS, THEMES
+from lccp.report.load import RunData
+from lccp.report.page.sections import sections
+from lccp.report.summary import Summary
+
+
+def render(data: RunData, verdict: Verdict, summary: Summary) -> str:
+    """One self-contained HTML page; it opens offline and asks the network for nothing."""
+    return Template(_resource("page.html")).substitute(
+        title=escape(data.title),
+        css=_resource("page.css"),
+        colour=STATE_COLOURS[verdict.state],
+        verdict=escape(summary.verdict),
+        lead=escape(summary.score_against_ppl),
+        sections="\n".join(sections(data, verdict, summary)),
+        footer=f"Made by LCCP {escape(lccp.__version__)} from the run's stored facts.",
+        plotly=get_plotlyjs(),
+        themes=json.dumps(THEMES),
+        script=_resource("page.js"),
+    )
+
+
+def write(page: str, path: Path) -> None:
+    """Write `page` to `path` atomically: a reader sees the old page or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,47 @@
+"""Numbers as people read them: `1.43 M` tokens, `64K` of context, `1.2 × 10¹³`, `3 min 20 s`."""
+
+DECIMAL_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"), (1.0, ""))
+BINARY_UNITS = ((2**20, "M"), (2**10, "K"))
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def token_unit(tokens: float) -> tuple[float, str]:
+    """The decimal unit that suits `tokens`: its size and letter (empty below a thousand)."""
+    return next((u for u in DECIMAL_UNITS if abs(tokens) >= u[0]), DECIMAL_UNITS[-1])
+
+
+def tokens_text(tokens: float) -> str:
+    """A number of tokens with three digits: `1.43 M`, `410 K`, `200 B`."""
+    rounded = float(f"{tokens:.3g}")
+    size, letter = token_unit(rounded)
+    return f"{rounded / size:.3g} {letter}".rstrip()
+
+
+def length_text(length: int) -> str:
+    """A context length in binary units where they are short (`64K`, `1.5K`), else as it is."""
+    for size, letter in BINARY_UNITS:
+        if length >= size and (length * 4) % size == 0:
+            return f"{length / size:g}{letter}"
+    return str(length)
+
+
+def scientific_text(value: float) -> str:
+    """A large number as `4.0 × 10²³`."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in its two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    whole = round(seconds)
+    minutes, hours, days = whole // 60, whole // 3_600, whole // 86_400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def percent_text(share: float) -> str:
+    """A share as whole percent: `56 %`."""
+    return f"{100 * share:.0f} %"

@@ -1,0 +1,356 @@
+"""Fixtures: the reports, history and verdict of a run that never was.
+
+The numbers follow a trial of the tiny example (score at its ceiling at step 50, NIAH-PPL falling
+until step 300), but they are made here by formulas and a fixed seed: nothing was trained.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from lccp.api.objects.journal import AttemptRecord, Cause, EvaluationOutcome, Journal, StopRecord
+from lccp.api.objects.report import (
+    EvaluationReport,
+    NiahBand,
+    NiahCell,
+    NiahResult,
+    ProbeResults,
+    RetrievalHeadsResult,
+)
+from lccp.api.objects.run import RunIdentity
+from lccp.api.objects.training import End, Heartbeat, StepRecord
+from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, Verdict, VerdictState
+from lccp.api.run import LCCPRun
+from lccp.store.keys import RunKeys, writer_name
+from lccp.store.port import Store
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+STEP_TOKENS = 4_096
+BUDGET_TOKENS = 800 * STEP_TOKENS
+HORIZON_TOKENS = 100 * STEP_TOKENS
+CHECKPOINTS = tuple(step * STEP_TOKENS for step in range(0, 351, 25))
+LENGTHS = (64, 128, 192, 256, 320, 384, 448, 512)
+DEPTHS = (0, 25, 50, 75, 100)
+SOURCE_LENGTH, TARGET_LENGTH = 256, 512
+HAYSTACKS, NEEDLES = 6, 2
+LAYERS, HEADS = 3, 4
+KEYS = RunKeys("default", "tiny")
+WRITER = writer_name(1, "0123456789ab")
+
+
+def manifest(**spec: Any) -> dict[str, Any]:
+    """A valid LCCPRun; `spec` replaces whole parts of its spec."""
+    return {
+        "apiVersion": "lccp.io/v1alpha1",
+        "kind": "LCCPRun",
+        "metadata": {"name": "tiny"},
+        "spec": {
+            "model": {"source": "model", "targetContextLength": 512, "ropeBase": 40_000},
+            "data": {
+                "sources": [
+                    {"name": "long", "kind": "Long", "path": "long.jsonl"},
+                    {"name": "short", "kind": "Short", "path": "short.jsonl"},
+                ]
+            },
+            "training": {
+                "tokens": BUDGET_TOKENS,
+                "globalBatchTokens": STEP_TOKENS,
+                "learningRate": "1.5e-4",
+            },
+            "checkpoints": {"everyTokens": 25 * STEP_TOKENS},
+            "evaluation": {"probes": {"niah": {"lengths": LENGTHS, "depthsPercent": DEPTHS}}},
+            "saturation": {"leastGain": "0.03", "action": "Stop"},
+            **spec,
+        },
+    }
+
+
+def run(**spec: Any) -> LCCPRun:
+    return LCCPRun.parse(manifest(**spec), "fixture")
+
+
+def identity() -> RunIdentity:
+    the_run = run()
+    return RunIdentity(
+        namespace=KEYS.namespace,
+        name=KEYS.name,
+        digest=the_run.identity_digest,
+        immutable=the_run.spec.immutable(),
+    )
+
+
+def report(tokens: int) -> EvaluationReport:
+    """The report of the checkpoint at `tokens`: PPL falls to a floor, heads and score rise."""
+    rng = np.random.default_rng(tokens)
+    cells = tuple(_cell(length, depth, tokens, rng) for length, depth in product(LENGTHS, DEPTHS))
+    extension = [cell for cell in cells if cell.length > SOURCE_LENGTH]
+    guard = [cell for cell in cells if cell.length <= SOURCE_LENGTH]
+    return EvaluationReport(
+        tokens=tokens,
+        step=tokens // STEP_TOKENS,
+        checkpoint_digest=f"{tokens:064x}",
+        samples_digest="5a" * 32,
+        source_context_length=SOURCE_LENGTH,
+        target_context_length=TARGET_LENGTH,
+        probes=ProbeResults(
+            niah=NiahResult(
+                version=1,
+                settings={
+                    "lengths": list(LENGTHS),
+                    "depthsPercent": list(DEPTHS),
+                    "haystacks": HAYSTACKS,
+                    "needlesPerHaystack": NEEDLES,
+                    "seed": 0,
+                },
+                cells=cells,
+                bands={"extension": _band(extension, rng), "guard": _band(guard, rng)},
+            ),
+            retrieval_heads=_heads(tokens, rng),
+        ),
+        execution_plan={"device": "cpu", "dtype": "float32", "attention": "sdpa", "batchSize": 8},
+        versions={"lccp": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.17.0"},
+        timings={"total": 7.5},
+    )
+
+
+def reports(checkpoints: Iterable[int] = CHECKPOINTS) -> tuple[EvaluationReport, ...]:
+    return tuple(report(tokens) for tokens in checkpoints)
+
+
+def _cell(length: int, depth: int, tokens: int, rng: np.random.Generator) -> NiahCell:
+    beyond = max(0.0, length / SOURCE_LENGTH - 1)
+    middle = 1 + 0.6 * math.sin(math.pi * depth / 100)
+    decay = math.exp(-tokens / (60 * STEP_TOKENS))
+    nll = 0.04 + 0.05 * beyond * middle + 0.25 * (0.15 + beyond) * middle * decay
+    nll *= math.exp(rng.normal(0, 0.02))
+    score = min(1.0, 1.02 - 0.45 * beyond * math.exp(-tokens / (18 * STEP_TOKENS)))
+    return NiahCell(
+        samples=HAYSTACKS * NEEDLES,
+        nll=nll,
+        ppl=math.exp(nll),
+        mean_ppl=math.exp(nll) * 1.01,
+        score=score,
+        exact=score * 0.98,
+        length=length,
+        depth_percent=depth,
+        achieved_depth_percent=min(100.0, depth + 0.4),
+    )
+
+
+def _band(cells: list[NiahCell], rng: np.random.Generator) -> NiahBand:
+    nll, score = fmean(cell.nll for cell in cells), fmean(cell.score for cell in cells)
+    return NiahBand(
+        samples=sum(cell.samples for cell in cells),
+        nll=nll,
+        ppl=math.exp(nll),
+        mean_ppl=fmean(cell.mean_ppl for cell in cells),
+        score=score,
+        exact=fmean(cell.exact for cell in cells),
+        nll_by_haystack=_around(nll, HAYSTACKS, 0.004, rng),
+        nll_by_needle=_around(nll, NEEDLES, 0.002, rng),
+        score_by_haystack=(score,) * HAYSTACKS,
+        score_by_needle=(score,) * NEEDLES,
+    )
+
+
+def _around(mean: float, n: int, sd: float, rng: np.random.Generator) -> tuple[float, ...]:
+    deviations = rng.normal(0, sd, n)
+    return tuple((mean + deviations - deviations.mean()).tolist())
+
+
+def _heads(tokens: int, rng: np.random.Generator) -> RetrievalHeadsResult:
+    growth = 1 - 0.6 * math.exp(-tokens / (80 * STEP_TOKENS))
+    strength = np.array(
+        [[0.01, 0.0, 0.03, 0.02], [0.62, 0.05, 0.2, 0.13], [0.09, 0.81, 0.35, 0.02]]
+    )
+    scores = np.clip(strength * growth + rng.normal(0, 0.003, (LAYERS, HEADS)), 0, 1)
+    noise = rng.normal(0, 0.004, (LAYERS, HEADS))
+    halves = (np.clip(scores + noise, 0, 1), np.clip(scores - noise, 0, 1))
+    heads = int((scores > 0.1).sum())
+    return RetrievalHeadsResult(
+        version=1,
+        settings={"counting": "TokenSet", "threshold": "0.1", "topHeads": 30},
+        samples=HAYSTACKS * NEEDLES * len(DEPTHS) * 4,
+        scores=_map(scores),
+        halves=(_map(halves[0]), _map(halves[1])),
+        heads=heads,
+        heads_interval=(max(0, heads - 1), heads),
+    )
+
+
+def _map(scores: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in scores.tolist())
+
+
+def history(steps: int = 350) -> tuple[StepRecord, ...]:
+    rng = np.random.default_rng(7)
+    return tuple(
+        StepRecord(
+            step=step,
+            tokens=step * STEP_TOKENS,
+            loss=3.1 + 0.9 * math.exp(-step / 60) + rng.normal(0, 0.04),
+            learning_rate=1.5e-4 * min(1.0, step / 10),
+            gradient_norm=1.0 + rng.normal(0, 0.1),
+            tokens_per_second=17_000 + rng.normal(0, 700),
+            at=START + timedelta(seconds=0.25 * step),
+        )
+        for step in range(1, steps + 1)
+    )
+
+
+def verdict(of: Iterable[EvaluationReport] | None = None) -> Verdict:
+    """A verdict over the fixture's reports, with states as the trial showed them."""
+    checkpoints = tuple(_judged(one) for one in (reports() if of is None else of))
+    saturated = checkpoints[-1].state is VerdictState.SATURATED
+    return Verdict(
+        state=checkpoints[-1].state,
+        since_tokens=checkpoints[-1].tokens if saturated else checkpoints[0].tokens,
+        at_tokens=checkpoints[-1].tokens,
+        signal="niah_ppl",
+        horizon_tokens=HORIZON_TOKENS,
+        least_gain=0.03,
+        confidence=0.95,
+        patience=2,
+        evidence=("The gain of NIAH-PPL over 409,600 tokens is 0.012, within ±0.03.",),
+        advice="Stop here: further tokens no longer pay.",
+        checkpoints=checkpoints,
+    )
+
+
+def _judged(one: EvaluationReport) -> CheckpointVerdict:
+    heads = one.probes.retrieval_heads
+    extension = one.probes.niah.bands["extension"]
+    assert heads is not None
+    return CheckpointVerdict(
+        tokens=one.tokens,
+        niah_ppl=extension.ppl,
+        niah_score=extension.score,
+        guard_ppl=one.probes.niah.bands["guard"].ppl,
+        retrieval_heads=heads.heads,
+        initial_heads_score=fmean(s for row in heads.scores for s in row if s > 0.04),
+        head_overlap=None if one.tokens == 0 else 0.95,
+        gains=_gains(one.step),
+        state=_state(one.step),
+    )
+
+
+def _gains(step: int) -> tuple[Gain, ...]:
+    if step < 75:
+        return ()
+    gain, half = 0.09 * math.exp(-(step - 75) / 110) + 0.004, 0.034 * math.exp(-(step - 75) / 200)
+    state = GainState.PLATEAU if gain + half < 0.03 else GainState.IMPROVING
+    return tuple(
+        Gain(
+            signal=signal,
+            gain=gain * scale,
+            lower=(gain - half) * scale,
+            upper=(gain + half) * scale,
+            degrees_of_freedom=6.2,
+            sampling_sd=0.001,
+            checkpoint_sd=0.004,
+            spans_horizon=step >= 125,
+            state=state,
+        )
+        for signal, scale in (("niah_ppl", 1.0), ("niah_ppl_guard", 0.3))
+    )
+
+
+def _state(step: int) -> VerdictState:
+    if step < 50:
+        return VerdictState.UNDETERMINED
+    if step < 75:
+        return VerdictState.IMPROVING
+    return VerdictState.DECEPTIVELY_SATURATED if step < 325 else VerdictState.SATURATED
+
+
+def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:
+    return Heartbeat(
+        attempt=1,
+        writer=WRITER,
+        at=at,
+        phase="Training",
+        step=tokens // STEP_TOKENS,
+        tokens=tokens,
+        tokens_total=BUDGET_TOKENS,
+        loss=3.12,
+        learning_rate=1.5e-4,
+        gradient_norm=1.01,
+        tokens_per_second=17_000.0,
+        checkpoints=tuple(t for t in CHECKPOINTS if t <= tokens),
+    )
+
+
+def journal(stopped: bool = True) -> Journal:
+    evaluations = {
+        f"{tokens:015d}": EvaluationOutcome(
+            checkpoint_digest=f"{tokens:064x}", result="Succeeded", tries=1
+        )
+        for tokens in CHECKPOINTS
+    }
+    attempt = AttemptRecord(number=1, started_at=START)
+    ended = replace_ended(attempt) if stopped else attempt
+    stop = StopRecord(
+        reason="Saturated", action="Stop", at_tokens=CHECKPOINTS[-1], decided_at=START
+    )
+    return Journal(attempts=(ended,), evaluations=evaluations, stop=stop if stopped else None)
+
+
+def replace_ended(attempt: AttemptRecord) -> AttemptRecord:
+    ended_at = START + timedelta(minutes=3)
+    return attempt.model_copy(update={"ended_at": ended_at, "cause": Cause.DRAINED})
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What `put` writes; None leaves an object out."""
+
+    reports: tuple[EvaluationReport, ...]
+    history: tuple[StepRecord, ...]
+    verdict: Verdict | None
+    heartbeat: Heartbeat | None
+    journal: Journal | None
+    end: End | None = None
+
+
+def finished() -> StoredRun:
+    """The run as it lies in the store after its stop."""
+    end = End(
+        result=Cause.DRAINED, tokens=CHECKPOINTS[-1], step=350, at=START + timedelta(minutes=3)
+    )
+    return StoredRun(reports(), history(), verdict(), heartbeat(), journal(), end)
+
+
+def running(tokens: int, at: datetime = START) -> StoredRun:
+    """The run as it lies in the store when it has trained `tokens`."""
+    so_far = reports(t for t in CHECKPOINTS if t <= tokens)
+    log = tuple(line for line in history() if line.tokens <= tokens)
+    return StoredRun(so_far, log, verdict(so_far), heartbeat(tokens, at), journal(stopped=False))
+
+
+def without(stored: StoredRun, *names: str) -> StoredRun:
+    return replace(stored, **dict.fromkeys(names))
+
+
+def put(store: Store, stored: StoredRun, keys: RunKeys = KEYS) -> None:
+    """Write the run below `keys`, as operator, trainer and evaluators would."""
+    store.put(keys.identity, identity().to_json())
+    for one in stored.reports:
+        store.put(keys.report(one.tokens), one.to_json())
+    lines = (json.dumps(line.document()) + "\n" for line in stored.history)
+    store.put(keys.history(WRITER), "".join(lines).encode())
+    objects = {
+        keys.verdict: stored.verdict,
+        keys.heartbeat(WRITER): stored.heartbeat,
+        keys.journal: stored.journal,
+        keys.end(WRITER): stored.end,
+    }
+    for key, value in objects.items():
+        if value is not None:
+            store.put(key, value.to_json())

@@ -1,0 +1,190 @@
+"""A real API server on 127.0.0.1 (etcd and kube-apiserver from KUBEBUILDER_ASSETS), and a client.
+
+There are no nodes and no controllers: what it proves is what an API server itself does, such as
+validation, defaulting, pruning and server-side apply.
+"""
+
+import contextlib
+import json
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+from Crypto.PublicKey import RSA
+
+TOKEN = "test-administrator"
+START_SECONDS = 60
+APPLY = "application/apply-patch+yaml"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status code and body of one response."""
+
+    code: int
+    body: dict[str, Any]
+
+    @property
+    def message(self) -> str:
+        return str(self.body.get("message", ""))
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """The server's address, a kubeconfig of its administrator, and the folder of its programs."""
+
+    url: str
+    kubeconfig: Path
+    programs: Path
+    pool: urllib3.PoolManager
+
+    def call(self, method: str, path: str, body: Any = None, kind: str | None = None) -> Answer:
+        """One request as administrator; `body` goes as JSON, with content type `kind`."""
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind or "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        response = self.pool.request(method, f"{self.url}{path}", body=data, headers=headers)
+        return Answer(response.status, json.loads(response.data))
+
+    def kubectl(self, *arguments: str) -> str:
+        """Output of kubectl, run as administrator."""
+        command = [self.programs / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=30
+        ).stdout
+
+    def install_crd(self, crd: dict[str, Any]) -> None:
+        """Apply `crd` and wait until its objects are served."""
+        name = crd["metadata"]["name"]
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+        applied = self.call("PATCH", f"{path}?fieldManager=test&force=true", crd, APPLY)
+        assert applied.code in (200, 201), applied.message
+        wait(lambda: _established(self.call("GET", path).body), "the CRD is not established")
+
+
+def _established(crd: dict[str, Any]) -> bool:
+    conditions = crd.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+
+def wait(ready: Any, complaint: str) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not ready():
+        assert time.monotonic() < end, complaint
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running(programs: Path) -> Iterator[ApiServer]:
+    """The server, from start to end of the block."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lccp-apiserver-") as name,
+        contextlib.ExitStack() as stack,
+    ):
+        folder = Path(name)
+        client, peer, port = _free_ports(3)
+        stack.enter_context(_process(_etcd(programs, folder, client, peer), folder / "etcd.log"))
+        log = folder / "kube-apiserver.log"
+        stack.enter_context(_process(_apiserver(programs, folder, client, port), log))
+        url = f"https://127.0.0.1:{port}"
+        certificate = folder / "certificates" / "apiserver.crt"
+        wait(lambda: _is_ready(url, certificate), f"no API server:\n{log.read_text()[-3000:]}")
+        pool = _pool(certificate)
+        kubeconfig = folder / "kubeconfig"
+        kubeconfig.write_text(yaml.safe_dump(_kubeconfig(url, certificate)))
+        yield ApiServer(url, kubeconfig, programs, pool)
+        pool.clear()
+
+
+def _etcd(programs: Path, folder: Path, client: int, peer: int) -> list[str]:
+    return [
+        str(programs / "etcd"),
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls=http://127.0.0.1:{client}",
+        f"--advertise-client-urls=http://127.0.0.1:{client}",
+        f"--listen-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-cluster=default=http://127.0.0.1:{peer}",
+        "--unsafe-no-fsync",
+    ]
+
+
+def _apiserver(programs: Path, folder: Path, etcd: int, port: int) -> list[str]:
+    key, tokens = folder / "service-account.key", folder / "tokens.csv"
+    key.write_bytes(RSA.generate(2048).export_key())
+    tokens.write_text(f'{TOKEN},administrator,1,"system:masters"\n')
+    return [
+        str(programs / "kube-apiserver"),
+        f"--etcd-servers=http://127.0.0.1:{etcd}",
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={folder / 'certificates'}",
+        f"--token-auth-file={tokens}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://127.0.0.1",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        "--disable-admission-plugins=ServiceAccount",
+    ]
+
+
+def _pool(certificate: Path) -> urllib3.PoolManager:
+    return urllib3.PoolManager(
+        ca_certs=str(certificate), timeout=10, retries=False, assert_hostname=False
+    )
+
+
+def _is_ready(url: str, certificate: Path) -> bool:
+    if not certificate.exists():
+        return False
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with contextlib.suppress(urllib3.exceptions.HTTPError):
+        return _pool(certificate).request("GET", f"{url}/readyz", headers=headers).status == 200
+    return False
+
+
+def _kubeconfig(url: str, certificate: Path) -> dict[str, Any]:
+    cluster = {
+        "server": url,
+        "certificate-authority": str(certificate),
+        "tls-server-name": "localhost",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": {"token": TOKEN}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "current-context": "test",
+    }
+
+
+@contextlib.contextmanager
+def _process(command: list[str], log: Path) -> Iterator[None]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
