@@ -1,13 +1,43 @@
 """The layout of a run's keys, spelled once. Keys are relative to the store's root."""
 
+import re
 from dataclasses import dataclass
 
+from lccp.api.errors import InvalidInput
 from lccp.api.labels import tokens_key
+
+_KEY_BYTES_MAX = 1024
+_SEGMENT_BYTES_MAX = 255
+
+
+def check_key(key: str) -> None:
+    """Raise InvalidInput unless `key` names one object, below the root, in every store."""
+    fault = _fault(key)
+    if fault:
+        raise InvalidInput(f"key {key!r}: {fault}")
+
+
+def _fault(key: str) -> str | None:
+    segments = key.split("/")
+    if "" in segments:
+        return "must be names separated by single slashes, without one at either end"
+    if "." in segments or ".." in segments:
+        return "must not hold the names '.' or '..'"
+    if not key.isprintable() or "\\" in key:
+        return "must not hold backslashes or unprintable characters"
+    if len(key.encode()) > _KEY_BYTES_MAX:
+        return f"must have at most {_KEY_BYTES_MAX} bytes"
+    if max(len(segment.encode()) for segment in segments) > _SEGMENT_BYTES_MAX:
+        return f"must not hold names of more than {_SEGMENT_BYTES_MAX} bytes"
+    return None
 
 
 def writer_name(attempt: int, unique: str) -> str:
     """`a<attempt>-<8 hex>`; `unique` is the UID of rank 0's pod, or a random UUID."""
-    return f"a{attempt}-{unique.replace('-', '')[:8]}"
+    digits = unique.replace("-", "")[:8]
+    if not re.fullmatch("[0-9a-f]{8}", digits):
+        raise InvalidInput(f"writer: {unique!r} is no UID: it must begin with 8 hexadecimal digits")
+    return f"a{attempt}-{digits}"
 
 
 @dataclass(frozen=True)
@@ -96,5 +126,8 @@ class RunKeys:
 
 
 def tokens_of(key: str, below: str) -> int:
-    """Tokens in a key under `below` (such as `RunKeys.checkpoints`)."""
-    return int(key.removeprefix(below).split("/", 1)[0])
+    """Tokens in a key under `below` (such as `RunKeys.checkpoints`). Raises InvalidInput."""
+    digits = key.removeprefix(below).split("/", 1)[0]
+    if not key.startswith(below) or not re.fullmatch("[0-9]{15}", digits):
+        raise InvalidInput(f"key {key!r}: must go on after {below!r} with tokens in 15 digits")
+    return int(digits)

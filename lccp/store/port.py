@@ -12,7 +12,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a store says of an object: size in bytes, ETag, last change (UTC)."""
+    """What a store says of an object: size in bytes, ETag, last change (UTC).
+
+    An ETag is opaque and names one version of the object; it is no checksum of the content.
+    """
 
     key: str
     size: int
@@ -31,8 +34,9 @@ class Entry:
 class Store(Protocol):
     """An object store.
 
-    Every method raises StoreUnavailable if the store does not answer, InvalidInput if it refuses
-    (credentials, no such bucket).
+    Every method raises StoreUnavailable if the store does not answer; InvalidInput if it refuses
+    (credentials, no such bucket or folder), or if a key or a local file cannot be used. After
+    StoreUnavailable a write may or may not have happened: read before deciding anew.
     """
 
     @property
@@ -48,14 +52,14 @@ class Store(Protocol):
     def put(self, key: str, data: bytes) -> None:
         """Write the object, whatever was there."""
 
-    def put_if_absent(self, key: str, data: bytes) -> None:
-        """Write the object unless it exists. Raises Conflict if it does."""
+    def put_if_absent(self, key: str, data: bytes) -> str:
+        """Write the object unless it exists; its ETag. Raises Conflict if it exists."""
 
     def put_if_match(self, key: str, data: bytes, etag: str) -> str:
         """Write the object if its ETag is still `etag`; the new ETag. Raises Conflict otherwise."""
 
     def get_file(self, key: str, path: Path) -> None:
-        """Write the object to `path`, streaming. Raises NotFound."""
+        """Write the object to `path`, streaming; `path` appears once complete. Raises NotFound."""
 
     def put_file(self, key: str, path: Path) -> None:
         """Write the file's content as the object, streaming, large ones in parts."""

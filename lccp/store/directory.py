@@ -1,0 +1,157 @@
+"""Whole directories in a store (checkpoints, training states): in parallel, checked by SHA-256."""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TypeVar
+
+from lccp.api.errors import InvalidInput, StoreUnavailable
+from lccp.api.objects.manifest import FileRecord
+from lccp.store.keys import check_key
+from lccp.store.local import departing
+from lccp.store.port import Store
+
+_READ_BACK_BYTES_MAX = 1 << 20
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def file_record(path: Path) -> FileRecord:
+    """Size and SHA-256 of the file at `path`. Raises InvalidInput if it cannot be read."""
+    with departing(path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileRecord(size=file.tell(), sha256=digest)
+
+
+def upload_directory(
+    store: Store,
+    directory: Path,
+    prefix: str,
+    workers: int = 4,
+    on_bytes: Callable[[int], None] | None = None,
+) -> dict[str, FileRecord]:
+    """Write every file below `directory` under `prefix`; what was written, by relative path.
+
+    The size of what arrived is checked for every file, the content for those up to 1 MiB.
+    `on_bytes` is told the size of each file that arrived, in the calling thread.
+
+    Raises:
+        InvalidInput: there is nothing to upload, or a file cannot be read.
+        StoreUnavailable: the store does not answer, or holds something else than was sent.
+    """
+    paths = sorted(path for path in directory.rglob("*") if path.is_file())
+    if not paths:
+        raise InvalidInput(f"directory {directory}: holds no file to upload")
+
+    def upload(path: Path) -> tuple[str, FileRecord]:
+        name = path.relative_to(directory).as_posix()
+        return name, _upload_file(store, path, f"{_folder(prefix)}{name}")
+
+    records = {}
+    for name, record in _in_parallel(upload, paths, workers):
+        records[name] = record
+        if on_bytes:
+            on_bytes(record.size)
+    return dict(sorted(records.items()))
+
+
+def download_directory(
+    store: Store,
+    prefix: str,
+    files: Mapping[str, FileRecord],
+    directory: Path,
+    workers: int = 4,
+) -> None:
+    """Fetch `files`, by path below `prefix`, into `directory`, which appears once all are there.
+
+    Raises:
+        InvalidInput: `directory` holds something already, or an object is not what its record
+            says; the sentence names its key.
+        NotFound: an object is missing.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise InvalidInput(f"directory {directory}: exists already and is not empty")
+    part = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}.part")
+
+    def download(item: tuple[str, FileRecord]) -> None:
+        name, record = item
+        check_key(name)
+        _download_file(store, f"{_folder(prefix)}{name}", record, part / name)
+
+    try:
+        part.mkdir(parents=True)
+        for _ in _in_parallel(download, files.items(), workers):
+            pass
+        os.replace(part, directory)
+    except OSError as error:
+        raise InvalidInput(f"directory {directory}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def delete_prefix(store: Store, prefix: str, workers: int = 4) -> None:
+    """Delete all objects below the folder `prefix`, manifests first.
+
+    So a deletion that breaks off leaves nothing that looks complete.
+    """
+    keys = [info.key for info in store.list(_folder(prefix))]
+    manifests = [key for key in keys if key.endswith("/manifest.json")]
+    for some in (manifests, sorted(set(keys) - set(manifests))):
+        for _ in _in_parallel(store.delete, some, workers):
+            pass
+
+
+def _upload_file(store: Store, path: Path, key: str) -> FileRecord:
+    record = file_record(path)
+    store.put_file(key, path)
+    arrived = store.stat(key)
+    if arrived is None or arrived.size != record.size:
+        size = arrived.size if arrived else 0
+        raise StoreUnavailable(
+            f"store {store.url}: {key}: {size} of {record.size} bytes arrived: upload it again"
+        )
+    if record.size <= _READ_BACK_BYTES_MAX and _sha256(store.get(key)) != record.sha256:
+        raise StoreUnavailable(
+            f"store {store.url}: {key}: holds other bytes than were sent: upload it again"
+        )
+    return record
+
+
+def _download_file(store: Store, key: str, record: FileRecord, path: Path) -> None:
+    store.get_file(key, path)
+    found = file_record(path)
+    if found.size != record.size:
+        raise InvalidInput(
+            f"store {store.url}: {key}: is damaged: has {found.size} bytes, not {record.size}"
+        )
+    if found.sha256 != record.sha256:
+        raise InvalidInput(
+            f"store {store.url}: {key}: is damaged: its SHA-256 is not the recorded one"
+        )
+
+
+def _in_parallel(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """Results of `work`, as they come; the first error ends what has not begun."""
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for future in as_completed([pool.submit(work, item) for item in items]):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _folder(prefix: str) -> str:
+    """`prefix` as a folder's, with its slash: `ns/run` must not reach `ns/run2`."""
+    check_key(prefix.removesuffix("/"))
+    return f"{prefix.removesuffix('/')}/"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,251 @@
+"""`file://`: a store in a folder of a POSIX file system, local or shared."""
+
+import errno
+import fcntl
+import io
+import os
+import stat
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.store.keys import check_key
+from lccp.store.local import CHUNK_BYTES, arriving, departing
+from lccp.store.port import Entry, ObjectInfo
+
+_HIDDEN = ".lccp"
+_ABANDONED_SECONDS = 24 * 3600
+_LOCK_SECONDS = 30.0
+_LOCK_POLL_SECONDS = 0.002
+_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+_REFUSALS = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EXDEV,
+}
+
+
+class FileStore:
+    """Objects as plain files below `root`; the first write creates that folder.
+
+    A write is finished, and flushed to the disk, below `root/.lccp/`; then it is renamed into its
+    place, or linked there for put-if-absent. What changes an existing object holds the lock
+    `.lccp/lock`. An ETag is made of time, inode and size, so that to list reads no content.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    @property
+    def url(self) -> str:
+        return f"file://{self._root}"
+
+    def get(self, key: str) -> bytes:
+        return self.get_entry(key).data
+
+    def get_entry(self, key: str) -> Entry:
+        with self._reading(key) as file:
+            return Entry(file.read(), _etag(os.fstat(file.fileno())))
+
+    def put(self, key: str, data: bytes) -> None:
+        self._put(key, io.BytesIO(data))
+
+    def put_if_absent(self, key: str, data: bytes) -> str:
+        with self._mapped(key), self._finished(io.BytesIO(data)) as finished:
+            target = self._target(key)
+            etag = _etag(finished.stat())
+            try:
+                os.link(finished, target)
+            except FileExistsError:
+                raise Conflict(f"store {self.url}: {key} exists already") from None
+            _flush_folder(target.parent)
+            return etag
+
+    def put_if_match(self, key: str, data: bytes, etag: str) -> str:
+        with (
+            self._mapped(key),
+            self._finished(io.BytesIO(data)) as finished,
+            self._locked(),
+        ):
+            current = self.stat(key)
+            if current is None or current.etag != etag:
+                raise Conflict(f"store {self.url}: {key} was changed by another writer")
+            new_etag = _etag(finished.stat())
+            self._replace(finished, key)
+            return new_etag
+
+    def get_file(self, key: str, path: Path) -> None:
+        with self._reading(key) as file, arriving(path) as write:
+            while chunk := file.read(CHUNK_BYTES):
+                write(chunk)
+
+    def put_file(self, key: str, path: Path) -> None:
+        with departing(path) as source:
+            self._put(key, source)
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        with self._mapped(key):
+            self._check_root()
+            return _info(key, self._path(key))
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        folder = prefix.rpartition("/")[0]
+        with self._mapped(prefix):
+            self._check_root()
+            keys = self._keys(self._path(folder) if folder else self._root)
+            infos = [_info(key, self._root / key) for key in keys if key.startswith(prefix)]
+        return sorted((info for info in infos if info), key=lambda info: info.key)
+
+    def delete(self, key: str) -> None:
+        with self._mapped(key), self._locked():
+            try:
+                self._path(key).unlink()
+            except _ABSENT:
+                return
+
+    def _put(self, key: str, source: BinaryIO) -> None:
+        with self._mapped(key), self._finished(source) as finished, self._locked():
+            self._replace(finished, key)
+
+    def _replace(self, finished: Path, key: str) -> None:
+        target = self._target(key)
+        os.replace(finished, target)
+        _flush_folder(target.parent)
+
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[BinaryIO]:
+        with self._mapped(key):
+            self._check_root()
+            try:
+                file = self._path(key).open("rb")
+            except _ABSENT:
+                raise NotFound(f"store {self.url}: there is no object {key}") from None
+            with file:
+                yield file
+
+    @contextmanager
+    def _finished(self, source: BinaryIO) -> Iterator[Path]:
+        """A hidden file with the content of `source`, on the disk; gone afterwards."""
+        path = self._hidden / uuid.uuid4().hex
+        try:
+            with path.open("xb") as file:
+                while chunk := source.read(CHUNK_BYTES):
+                    file.write(chunk)
+                file.flush()
+                _stamp(file)
+                os.fsync(file.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._hidden / "lock").open("ab") as lock:
+            deadline = time.monotonic() + _LOCK_SECONDS
+            while not _try_lock(lock):
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(f"store {self.url}: another process holds its lock")
+                time.sleep(_LOCK_POLL_SECONDS)
+            yield
+
+    @cached_property
+    def _hidden(self) -> Path:
+        """The folder of unfinished writes, swept of what killed writers left there."""
+        folder = self._root / _HIDDEN
+        folder.mkdir(parents=True, exist_ok=True)
+        abandoned = time.time() - _ABANDONED_SECONDS
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):
+                if path.name != "lock" and path.stat().st_mtime < abandoned:
+                    path.unlink()
+        return folder
+
+    def _path(self, key: str) -> Path:
+        check_key(key)
+        if key.split("/", 1)[0] == _HIDDEN:
+            raise InvalidInput(f"key {key!r}: must not begin with {_HIDDEN}/, the store's own")
+        return self._root / key
+
+    def _target(self, key: str) -> Path:
+        path = self._path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _keys(self, folder: Path) -> Iterator[str]:
+        for parent, folders, files in os.walk(folder, onerror=_raise_unless_absent):
+            if Path(parent) == self._root:
+                folders[:] = [name for name in folders if name != _HIDDEN]
+            below = Path(parent).relative_to(self._root)
+            yield from ((below / name).as_posix() for name in files)
+
+    def _check_root(self) -> None:
+        if not self._root.is_dir():
+            raise InvalidInput(f"store {self.url}: there is no such folder")
+
+    @contextmanager
+    def _mapped(self, key: str) -> Iterator[None]:
+        """The one place where errors of the file system become errors of the store."""
+        try:
+            yield
+        except LccpError:
+            raise
+        except OSError as error:
+            place = f"store {self.url}: {key or 'its root'}"
+            if error.errno not in _REFUSALS:
+                raise StoreUnavailable(f"{place}: {error.strerror}") from None
+            raise InvalidInput(f"{place}: may not be used ({error.strerror})") from None
+
+
+def _info(key: str, path: Path) -> ObjectInfo | None:
+    try:
+        status = path.stat()
+    except _ABSENT:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    return ObjectInfo(key, status.st_size, _etag(status), modified)
+
+
+def _raise_unless_absent(error: OSError) -> None:
+    if not isinstance(error, _ABSENT):
+        raise error
+
+
+def _try_lock(lock: BinaryIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _etag(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns:x}-{status.st_ino:x}-{status.st_size:x}"
+
+
+def _stamp(file: BinaryIO) -> None:
+    """Set the file's time to now in nanoseconds; the kernel's own clock ticks in milliseconds."""
+    now = time.time_ns()
+    os.utime(file.fileno(), ns=(now, now))
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""Typed objects in a store: read, written and listed as what they are."""
+
+import re
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from lccp.api.errors import NotFound
+from lccp.api.objects.base import StoreObject
+from lccp.api.objects.manifest import Manifest
+from lccp.api.objects.report import EvaluationReport
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
+
+T = TypeVar("T", bound=StoreObject)
+
+ObjectCache = MutableMapping[tuple[str, str], StoreObject]
+"""Objects read before, by key and ETag. Whoever looks again and again keeps one."""
+
+
+@dataclass(frozen=True)
+class Versioned(Generic[T]):
+    """An object, and the ETag to write its successor with."""
+
+    value: T
+    etag: str
+
+
+def read(store: Store, key: str, kind: type[T]) -> T:
+    """The object at `key`. Raises NotFound; Incompatible or InvalidInput if it is not a `kind`."""
+    return kind.from_json(store.get(key), key)
+
+
+def read_or_none(store: Store, key: str, kind: type[T]) -> T | None:
+    """The object at `key`, or None if there is none. Raises Incompatible, InvalidInput."""
+    try:
+        return read(store, key, kind)
+    except NotFound:
+        return None
+
+
+def read_versioned(store: Store, key: str, kind: type[T]) -> Versioned[T]:
+    """The object at `key` with its ETag. Raises NotFound, Incompatible, InvalidInput."""
+    entry = store.get_entry(key)
+    return Versioned(kind.from_json(entry.data, key), entry.etag)
+
+
+def write(store: Store, key: str, value: StoreObject) -> None:
+    """Write the object, whatever was there."""
+    store.put(key, value.to_json())
+
+
+def write_if_absent(store: Store, key: str, value: StoreObject) -> str:
+    """Write the object unless there is one; its ETag. Raises Conflict."""
+    return store.put_if_absent(key, value.to_json())
+
+
+def write_if_match(store: Store, key: str, value: StoreObject, etag: str) -> str:
+    """Write the successor of the object of `etag`; its own ETag. Raises Conflict."""
+    return store.put_if_match(key, value.to_json(), etag)
+
+
+def complete_checkpoints(
+    store: Store, keys: RunKeys, cache: ObjectCache | None = None
+) -> list[Manifest]:
+    """Manifests of the checkpoints that exist, by tokens."""
+    return _listed(store, keys.checkpoints, "manifest.json", Manifest, cache)
+
+
+def complete_states(
+    store: Store, keys: RunKeys, cache: ObjectCache | None = None
+) -> list[Manifest]:
+    """Manifests of the training states that exist, by tokens."""
+    return _listed(store, keys.states, "manifest.json", Manifest, cache)
+
+
+def reports(
+    store: Store, keys: RunKeys, cache: ObjectCache | None = None
+) -> list[EvaluationReport]:
+    """The evaluation reports that exist, by tokens."""
+    return _listed(store, keys.evaluations, "report.json", EvaluationReport, cache)
+
+
+def _listed(
+    store: Store, below: str, name: str, kind: type[T], cache: ObjectCache | None
+) -> list[T]:
+    """The objects `<below><tokens>/<name>`: one LIST, and a GET for each that is not cached."""
+    cache = {} if cache is None else cache
+    pattern = re.compile(f"{re.escape(below)}[0-9]{{15}}/{re.escape(name)}")
+    found = []
+    for info in store.list(below):
+        if pattern.fullmatch(info.key):
+            value = cache.get((info.key, info.etag)) or read_or_none(store, info.key, kind)
+            if isinstance(value, kind):
+                cache[info.key, info.etag] = value
+                found.append(value)
+    return found

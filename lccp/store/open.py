@@ -1,0 +1,58 @@
+"""A store from its configuration, and the check that it does what LCCP needs."""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+from lccp.api.errors import Conflict, InvalidInput
+from lccp.api.invocation import StoreConfig
+from lccp.store.file import FileStore
+from lccp.store.port import Store
+from lccp.store.s3 import S3Store
+
+_NEVER_AN_ETAG = "00000000000000000000000000000000"
+
+
+def open_store(config: StoreConfig, base_directory: Path | None = None) -> Store:
+    """The store of `config`; a relative `file://` URL starts from `base_directory`.
+
+    `file:///a/b` is the folder /a/b, `file://runs` the folder runs, `s3://bucket/prefix` what lies
+    below that prefix of a bucket. No request is made. Raises InvalidInput.
+    """
+    scheme, _, rest = config.url.partition("://")
+    match scheme:
+        case "file" if rest:
+            return FileStore((base_directory or Path()) / unquote(rest))
+        case "s3" if rest:
+            return S3Store(config)
+    raise InvalidInput(
+        f"store URL: must be file:///folder, file://folder or s3://bucket/prefix, "
+        f"not {config.url!r}"
+    )
+
+
+def probe(store: Store, below: str = "") -> None:
+    """Write, condition and delete an object under the prefix `below`.
+
+    Raises InvalidInput if the store may not be written, or does not do conditional writes.
+    """
+    key = f"{below}.probe-{uuid.uuid4().hex[:8]}"
+    etag = store.put_if_absent(key, b"1")
+    try:
+        _must_lose(store, "If-None-Match", lambda: store.put_if_absent(key, b"2"))
+        _must_lose(store, "If-Match", lambda: store.put_if_match(key, b"2", _NEVER_AN_ETAG))
+        store.put_if_match(key, b"3", etag)
+    finally:
+        store.delete(key)
+
+
+def _must_lose(store: Store, header: str, write: Callable[[], str]) -> None:
+    try:
+        write()
+    except Conflict:
+        return
+    raise InvalidInput(
+        f"store {store.url} ignores {header}: two writers could overwrite each other; "
+        "use a store that does conditional writes"
+    )

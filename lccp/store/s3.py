@@ -1,0 +1,225 @@
+"""`s3://`: a store in a bucket, or below a prefix of one."""
+
+import base64
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import urllib3
+from minio.datatypes import Object
+from minio.error import S3Error
+from urllib3.exceptions import HTTPError
+
+from lccp.api.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from lccp.api.invocation import StoreConfig
+from lccp.store.keys import check_key
+from lccp.store.local import CHUNK_BYTES, Write, arriving, departing
+from lccp.store.port import Entry, ObjectInfo
+from lccp.store.s3_client import RETRIED_STATUSES, Patience, endpoint_of, http_pool, s3_client
+from lccp.store.s3_errors import FOREIGN, refusal_in, translated
+
+_PART_BYTES = 16 << 20
+_PARTS_MAX = 10_000
+_PRESIGNED_FOR = timedelta(minutes=15)
+
+
+class S3Store:
+    """Objects of an S3 bucket, by the minio SDK; conditional writes by presigned requests.
+
+    The SDK cannot send If-Match and If-None-Match. A conditional write that was retried and then
+    refused is compared with what is stored: the first try may have succeeded, its answer lost.
+    """
+
+    def __init__(self, config: StoreConfig, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
+        self._bucket, self._prefix = _location(config.url)
+        self._where = f"store {self.url} at {endpoint_of(config)}"
+        self._http = http_pool(config, self._patience)
+        self._client = s3_client(config, self._http)
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    def get(self, key: str) -> bytes:
+        return self.get_entry(key).data
+
+    def get_entry(self, key: str) -> Entry:
+        data = io.BytesIO()
+        etag = self._copy(key, data.write)
+        return Entry(data.getvalue(), etag)
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._mapped(key):
+            self._client.put_object(
+                bucket_name=self._bucket,
+                object_name=self._name(key),
+                data=io.BytesIO(data),
+                length=len(data),
+                part_size=_PART_BYTES,
+            )
+
+    def put_if_absent(self, key: str, data: bytes) -> str:
+        return self._put_if(key, data, "If-None-Match", "*")
+
+    def put_if_match(self, key: str, data: bytes, etag: str) -> str:
+        return self._put_if(key, data, "If-Match", f'"{etag}"')
+
+    def get_file(self, key: str, path: Path) -> None:
+        with arriving(path) as write:
+            self._copy(key, write)
+
+    def put_file(self, key: str, path: Path) -> None:
+        with departing(path) as source, self._mapped(key):
+            size = os.fstat(source.fileno()).st_size
+            self._client.put_object(
+                bucket_name=self._bucket,
+                object_name=self._name(key),
+                data=source,
+                length=size,
+                part_size=max(_PART_BYTES, -(-size // _PARTS_MAX)),
+            )
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        try:
+            with self._mapped(key):
+                found = self._client.stat_object(
+                    bucket_name=self._bucket, object_name=self._name(key)
+                )
+                return _info(key, found)
+        except NotFound:
+            self._check_bucket()
+            return None
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        with self._mapped(prefix):
+            listed = self._client.list_objects(
+                bucket_name=self._bucket, prefix=self._prefix + prefix, recursive=True
+            )
+            infos = [
+                _info(found.object_name.removeprefix(self._prefix), found)
+                for found in listed
+                if found.object_name and not found.object_name.endswith("/")
+            ]
+        return sorted(infos, key=lambda info: info.key)
+
+    def delete(self, key: str) -> None:
+        with self._mapped(key):
+            self._client.remove_object(bucket_name=self._bucket, object_name=self._name(key))
+
+    def _copy(self, key: str, write: Write) -> str:
+        """Write the object's chunks; its ETag. A body that breaks off is resumed where it broke."""
+        offset, etag, retries_left = 0, "", self._patience.retries
+        with self._mapped(key):
+            while True:
+                response = self._get(key, offset, etag)
+                etag = _etag(response)
+                try:
+                    for chunk in response.stream(CHUNK_BYTES):
+                        write(chunk)
+                        offset += len(chunk)
+                    return etag
+                except HTTPError:
+                    if retries_left == 0:
+                        raise
+                    retries_left -= 1
+                finally:
+                    response.close()
+                    response.release_conn()
+
+    def _get(self, key: str, offset: int, etag: str) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._client.get_object(
+                bucket_name=self._bucket,
+                object_name=self._name(key),
+                offset=offset,
+                request_headers={"If-Match": f'"{etag}"'} if offset else {},
+            )
+        except S3Error as error:
+            if offset and error.code == "PreconditionFailed":
+                raise StoreUnavailable(f"{self._where}: {key} changed while it was read") from None
+            raise
+
+    def _put_if(self, key: str, data: bytes, header: str, value: str) -> str:
+        with self._mapped(key):
+            response = self._put_presigned(key, data, {header: value})
+            if response.status == 200:
+                return _etag(response)
+            refusal = translated(refusal_in(response), self._where, key)
+        if isinstance(refusal, NotFound):
+            raise Conflict(f"{self._where}: {key} was deleted by another writer")
+        was_retried = bool(response.retries and response.retries.history)
+        stored_etag = self._etag_of(key, data) if was_retried else None
+        if isinstance(refusal, Conflict) and stored_etag:
+            return stored_etag
+        raise refusal
+
+    def _etag_of(self, key: str, data: bytes) -> str | None:
+        """The object's ETag if it holds `data`."""
+        try:
+            stored = self.get_entry(key)
+        except NotFound:
+            return None
+        return stored.etag if stored.data == data else None
+
+    def _put_presigned(
+        self, key: str, data: bytes, headers: dict[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        url = self._client.get_presigned_url(
+            method="PUT",
+            bucket_name=self._bucket,
+            object_name=self._name(key),
+            expires=_PRESIGNED_FOR,
+        )
+        md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        return self._http.urlopen(
+            "PUT",
+            url,
+            body=data,
+            headers={"Content-MD5": md5, **headers},
+            retries=self._patience.retry(RETRIED_STATUSES | {409}),
+        )
+
+    def _check_bucket(self) -> None:
+        with self._mapped(""):
+            exists = self._client.bucket_exists(bucket_name=self._bucket)
+        if not exists:
+            raise InvalidInput(f"{self._where}: there is no such bucket")
+
+    def _name(self, key: str) -> str:
+        check_key(key)
+        return self._prefix + key
+
+    @contextmanager
+    def _mapped(self, key: str) -> Iterator[None]:
+        """The one place where errors of SDK, HTTP and TLS become errors of the store."""
+        try:
+            yield
+        except FOREIGN as error:
+            raise translated(error, self._where, key) from None
+
+
+def _location(url: str) -> tuple[str, str]:
+    """`s3://bucket/a/b` as ("bucket", "a/b/"). Raises InvalidInput."""
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/")
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
+        raise InvalidInput(f"store URL: must be s3://bucket or s3://bucket/prefix, not {url!r}")
+    if prefix:
+        check_key(prefix)
+    return parts.netloc, f"{prefix}/" if prefix else ""
+
+
+def _info(key: str, found: Object) -> ObjectInfo:
+    if found.size is None or found.etag is None or found.last_modified is None:
+        raise ValueError(f"{key} comes without size, ETag or time of change")
+    return ObjectInfo(key, found.size, found.etag, found.last_modified)
+
+
+def _etag(response: urllib3.BaseHTTPResponse) -> str:
+    return response.headers.get("ETag", "").strip('"')

@@ -1,0 +1,136 @@
+"""The S3 client: endpoint, credentials, TLS, timeouts and retries."""
+
+import os
+import ssl
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.credentials.credentials import Credentials
+from minio.credentials.providers import EnvAWSProvider, Provider
+
+from lccp.api.errors import InvalidInput
+from lccp.api.invocation import StoreConfig
+
+RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+
+_AMAZON = "https://s3.amazonaws.com"
+_CONNECTIONS = 32
+_BACKOFF_SECONDS_MAX = 8.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a store may be silent: of one connection, one answer, and how often it is asked."""
+
+    connect_seconds: float = 5.0
+    read_seconds: float = 60.0
+    retries: int = 4
+    backoff_seconds: float = 0.5
+
+    def retry(self, statuses: Collection[int] = RETRIED_STATUSES) -> urllib3.Retry:
+        """Retries of every method on broken connections and on `statuses`, with backoff."""
+        return urllib3.Retry(
+            total=self.retries,
+            allowed_methods=None,
+            status_forcelist=statuses,
+            backoff_factor=self.backoff_seconds,
+            backoff_max=_BACKOFF_SECONDS_MAX,
+            raise_on_status=False,
+            respect_retry_after_header=False,
+        )
+
+
+class MountedCredentials(Provider):
+    """Credentials in the files accessKey and secretKey of a folder, read for each request.
+
+    A mounted Secret is replaced as a whole behind a link; both files are read from one version.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def retrieve(self) -> Credentials:
+        try:
+            version = (self._directory / "accessKey").resolve(strict=True).parent
+            access_key, secret_key = (
+                (version / name).read_text().strip() for name in ("accessKey", "secretKey")
+            )
+            return Credentials(access_key, secret_key)
+        except OSError as error:
+            raise InvalidInput(
+                f"store credentials: {error.filename}: {error.strerror}: "
+                f"{self._directory} must hold the files accessKey and secretKey"
+            ) from None
+        except ValueError:
+            raise InvalidInput(
+                f"store credentials: accessKey or secretKey in {self._directory} is empty "
+                "or not text"
+            ) from None
+
+
+def provider_of(config: StoreConfig) -> Provider:
+    """Where the credentials come from, with a first look at them. Raises InvalidInput."""
+    if config.credentials_directory:
+        mounted = MountedCredentials(Path(config.credentials_directory))
+        mounted.retrieve()
+        return mounted
+    if not (os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY")):
+        raise InvalidInput(
+            f"store {config.url}: has no credentials: set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or credentialsDirectory"
+        )
+    return EnvAWSProvider()
+
+
+def http_pool(config: StoreConfig, patience: Patience) -> urllib3.PoolManager:
+    """Connections with the configured CA, timeouts and retries. Raises InvalidInput."""
+    return urllib3.PoolManager(
+        maxsize=_CONNECTIONS,
+        timeout=urllib3.Timeout(connect=patience.connect_seconds, read=patience.read_seconds),
+        retries=patience.retry(),
+        ssl_context=_tls(config.ca_file) if endpoint_of(config).startswith("https") else None,
+    )
+
+
+def s3_client(config: StoreConfig, http: urllib3.PoolManager) -> Minio:
+    """A client of the configured endpoint. Raises InvalidInput."""
+    endpoint = urlsplit(endpoint_of(config))
+    try:
+        client = Minio(
+            endpoint.netloc,
+            secure=endpoint.scheme == "https",
+            region=config.region,
+            credentials=provider_of(config),
+            http_client=http,
+        )
+    except ValueError as error:
+        raise InvalidInput(f"store {config.url}: {error}") from None
+    if config.path_style:
+        client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    else:
+        client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    return client
+
+
+def endpoint_of(config: StoreConfig) -> str:
+    """The endpoint as `http(s)://host[:port]`; Amazon's if none is given. Raises InvalidInput."""
+    given = config.endpoint or _AMAZON
+    parts = urlsplit(given)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+        raise InvalidInput(f"store endpoint: must be http(s)://host[:port], not {given!r}")
+    if parts.username is not None:
+        raise InvalidInput("store endpoint: must not hold credentials")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise InvalidInput(
+            f"store caFile {ca_file}: holds no CA certificates in PEM ({error.strerror})"
+        ) from None

@@ -1,0 +1,114 @@
+"""What the S3 client's errors mean, as errors of LCCP; none of the foreign ones passes here."""
+
+import re
+import ssl
+from xml.etree.ElementTree import ParseError
+
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from urllib3 import BaseHTTPResponse
+from urllib3 import exceptions as http
+
+from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.store.s3_client import RETRIED_STATUSES
+
+FOREIGN = (MinioException, http.HTTPError, OSError, ParseError, ValueError)
+
+_BUSY_CODES = {"RequestTimeout", "SlowDown", "InternalError", "NoSuchUpload"}
+_CREDENTIAL_CODES = {
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidToken",
+    "ExpiredToken",
+}
+
+
+def translated(error: Exception, store: str, key: str) -> LccpError:
+    """`error`, met at `key` of `store` (as it is named in sentences), as an error of LCCP."""
+    match error:
+        case S3Error():
+            return _refusal(error, store, key)
+        case InvalidResponseError():
+            return _strange_answer(error._code, store)
+        case ServerError():
+            return _strange_answer(error.status_code, store)
+        case http.MaxRetryError() if error.reason is not None:
+            return translated(error.reason, store, key)
+        case http.SSLError() | ssl.SSLError():
+            return _tls_failure(error, store)
+        case http.HTTPError() | OSError():
+            return StoreUnavailable(f"{store} does not answer: {_cause(error)}")
+        case ParseError() | UnicodeDecodeError():
+            return InvalidInput(f"{store}: the endpoint does not speak S3")
+        case _:
+            return InvalidInput(f"{store}: {error}")
+
+
+def refusal_in(response: BaseHTTPResponse) -> MinioException:
+    """The error that an answer of failure holds, as the SDK would raise it."""
+    if "xml" in response.headers.get("content-type", "") and response.data:
+        return S3Error.fromxml(response)
+    return InvalidResponseError(response.status, response.headers.get("content-type"), None)
+
+
+def _refusal(error: S3Error, store: str, key: str) -> LccpError:
+    status, code = error.response.status, error.code or ""
+    if code == "NoSuchKey":
+        return NotFound(f"{store}: there is no object {key}")
+    if code == "NoSuchBucket":
+        return InvalidInput(f"{store}: there is no such bucket: create it, or correct the URL")
+    if code == "RequestTimeTooSkewed":
+        return InvalidInput(f"{store}: the clock of this machine is wrong: set it")
+    if status in (409, 412):
+        return Conflict(f"{store}: {key} was changed by another writer")
+    if code in _BUSY_CODES or status in RETRIED_STATUSES:
+        return StoreUnavailable(f"{store} does not answer: status {status} ({code})")
+    if code in _CREDENTIAL_CODES or status in (401, 403):
+        return InvalidInput(
+            f"{store}: refuses these credentials ({code}): check the keys, and that they may "
+            "read, write, list and delete there"
+        )
+    return InvalidInput(f"{store}: {key}: refuses the request ({code}: {error.message})")
+
+
+def _strange_answer(status: int, store: str) -> LccpError:
+    if status in RETRIED_STATUSES:
+        return StoreUnavailable(f"{store} does not answer: status {status}")
+    return InvalidInput(f"{store}: the endpoint does not speak S3 (status {status})")
+
+
+def _tls_failure(error: Exception, store: str) -> LccpError:
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" not in text:
+        return StoreUnavailable(f"{store} does not answer: TLS failed")
+    reason = re.search(r"certificate verify failed: ([^(\]]+)", text)
+    why = f" ({reason.group(1).strip()})" if reason else ""
+    return InvalidInput(
+        f"{store}: its certificate is not trusted{why}: caFile must name the CA that signed it"
+    )
+
+
+def _cause(error: Exception) -> str:
+    match error:
+        case http.NameResolutionError():
+            return "its host name cannot be resolved"
+        case http.NewConnectionError():
+            return _system_reason(error) or "no connection"
+        case http.ConnectTimeoutError():
+            return "no connection within the time allowed"
+        case http.ReadTimeoutError():
+            return "no answer within the time allowed"
+        case http.ResponseError():
+            return str(error)
+        case http.ProtocolError() | http.IncompleteRead():
+            return "the connection broke off"
+        case OSError():
+            return error.strerror or "the connection broke off"
+        case _:
+            return type(error).__name__
+
+
+def _system_reason(error: Exception) -> str | None:
+    cause = error.__cause__ or error.__context__
+    reason = cause.strerror if isinstance(cause, OSError) else None
+    return reason.lower() if reason else None
