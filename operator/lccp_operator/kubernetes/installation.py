@@ -16,7 +16,7 @@ CONFIG_PATH = "/etc/lccp/installation.yaml"
 
 
 class LeaseSettings(Contract):
-    """Which of the operator's replicas leads. Times as in client-go's leader election, in seconds."""
+    """Which of the operator's replicas leads; terms as in client-go's leader election."""
 
     name: Annotated[str, Field(description="Name of the Lease in the release's namespace.")]
     namespace: Annotated[str, Field(description="The release's namespace.")]

@@ -5,6 +5,7 @@ from lccp.api.exits import ExitCode
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
+from lccp_operator.children import Evaluation
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.pods import PodRequest, invocation, pod_template
@@ -13,8 +14,7 @@ RENDEZVOUS_PORT = 29400
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 
-RULES = ("Disrupted", "Configuration", "NotFinite", "Failed")
-"""What each rule of the podFailurePolicy means, in their order."""
+TRY_LABEL = f"{labels.GROUP}/try"
 
 
 def training_service(run: LCCPRun, attempt: int) -> Object:
@@ -84,18 +84,23 @@ def _trainer(
 
 
 def evaluation_job(
-    run: LCCPRun, tokens: int, installation: Installation, store: StoreConfig, pinned: Pinned
+    run: LCCPRun,
+    evaluation: Evaluation,
+    installation: Installation,
+    store: StoreConfig,
+    pinned: Pinned,
 ) -> Object:
-    """The evaluation of one checkpoint; its pods are tried `retries` times more."""
-    wanted = run.spec.evaluation
+    """One try of the evaluation of one checkpoint."""
+    wanted, tokens = run.spec.evaluation, evaluation.tokens
     name = labels.evaluation_name(run.metadata.name, tokens)
-    own = labels.of_child(run.metadata.name, labels.EVALUATOR, tokens=labels.tokens_key(tokens))
+    facts = {"tokens": labels.tokens_key(tokens), "try": str(evaluation.number)}
+    own = labels.of_child(run.metadata.name, labels.EVALUATOR, **facts)
     request = PodRequest(
         container="evaluator",
         image=pinned.evaluator_image,
         command=("lccp-evaluate",),
         labels=own,
-        env=invocation(run, store, 1, tokens).to_environ(),
+        env=invocation(run, store, evaluation.number, tokens).to_environ(),
         resources=wanted.resources,
         accelerators=(wanted.accelerator_resource_name, 1)
         if wanted.accelerator_resource_name
@@ -103,12 +108,12 @@ def evaluation_job(
         placement=wanted.placement,
         priority_class_name=wanted.priority_class_name or installation.evaluator_priority_class,
         shared_memory="1Gi",
-        deadline_seconds=wanted.deadline_seconds,
     )
     spec = {
-        "backoffLimit": wanted.retries,
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": wanted.deadline_seconds,
         "podReplacementPolicy": "Failed",
-        "podFailurePolicy": {"rules": evaluation_rules()},
+        "podFailurePolicy": {"rules": failure_rules("evaluator")},
         "template": pod_template(run, installation, request, wanted.pod_template),
     }
     return _object(run, "batch/v1", "Job", name, own | _queue(wanted.queue_name, None), spec)
@@ -129,7 +134,7 @@ def purge_job(run: LCCPRun, installation: Installation, store: StoreConfig) -> O
 
 
 def failure_rules(container: str) -> list[Object]:
-    """FailJob alone, in a fixed order: disruption, configuration, not finite, the rest (RULES)."""
+    """FailJob alone, in a fixed order: disruption, configuration, not finite, the rest."""
 
     def exits(operator: str, code: ExitCode) -> Object:
         codes = {"containerName": container, "operator": operator, "values": [int(code)]}
@@ -142,12 +147,6 @@ def failure_rules(container: str) -> list[Object]:
         exits("In", ExitCode.NOT_FINITE),
         exits("NotIn", ExitCode.OK),
     ]
-
-
-def evaluation_rules() -> list[Object]:
-    """A disrupted try does not count, a wrong configuration is not tried again."""
-    disrupted = [{"type": "DisruptionTarget", "status": "True"}]
-    return [{"action": "Ignore", "onPodConditions": disrupted}, failure_rules("evaluator")[1]]
 
 
 def owner_reference(run: LCCPRun) -> Object:

@@ -29,7 +29,6 @@ class PodRequest:
     priority_class_name: str | None = None
     shared_memory: str | None = None
     grace_seconds: int = 30
-    deadline_seconds: int | None = None
     subdomain: str | None = None
 
 
@@ -63,7 +62,6 @@ def _pod_spec(run: LCCPRun, installation: Installation, request: PodRequest) -> 
     optional = {
         "subdomain": request.subdomain,
         "priorityClassName": request.priority_class_name,
-        "activeDeadlineSeconds": request.deadline_seconds,
         "nodeSelector": placement.node_selector,
         "tolerations": list(placement.tolerations),
         "affinity": _affinity(placement, request.labels),

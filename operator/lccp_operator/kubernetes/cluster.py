@@ -1,0 +1,186 @@
+"""The API server as the operator uses it: plain objects in and out, errors mapped at one edge.
+
+Built on the official client's transport (authentication, TLS, token refresh) without its generated
+models, so that objects of any kind keep every field. Calls have a timeout and a bounded retry.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import urllib3
+from kubernetes import client, config
+
+from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound
+from lccp.api.labels import FIELD_MANAGER
+from lccp_operator.kubernetes.merge import Object
+
+TIMEOUT_SECONDS = 10.0
+TRIES = 4
+PAGE_SIZE = 500
+RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class ApiUnavailable(LccpError):
+    """The API server did not answer within its timeout and retries."""
+
+
+class Forbidden(InvalidInput):
+    """The API server does not let the operator do this."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object and where the API server keeps it."""
+
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
+        root = "/apis/" if "/" in self.api_version else "/api/"
+        scope = [f"namespaces/{namespace}"] if namespace else []
+        rest = [self.plural, *filter(None, (name, subresource))]
+        return root + "/".join([self.api_version, *scope, *rest])
+
+
+RUNS = Kind("lccp.io/v1alpha1", "lccpruns")
+JOBS = Kind("batch/v1", "jobs")
+PODS = Kind("v1", "pods")
+SERVICES = Kind("v1", "services")
+EVENTS = Kind("v1", "events")
+NAMESPACES = Kind("v1", "namespaces")
+LEASES = Kind("coordination.k8s.io/v1", "leases")
+WORKLOADS = Kind("kueue.x-k8s.io/v1beta1", "workloads")
+
+
+def connect() -> "Cluster":
+    """The cluster that this process belongs to, or else the kubeconfig's."""
+    try:
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        try:
+            config.load_kube_config()  # type: ignore[no-untyped-call]
+        except config.ConfigException as error:
+            raise InvalidInput(f"no cluster: {error}: set KUBECONFIG") from None
+    return Cluster(client.ApiClient())
+
+
+class Cluster:
+    """Calls to one API server. Safe to use from several threads."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
+        """The object. Raises NotFound."""
+        return self._call("GET", kind.path(namespace, name))
+
+    def list(self, kind: Kind, namespace: str | None = None, **selectors: str) -> list[Object]:
+        """All objects that `labelSelector` and `fieldSelector` choose, page by page."""
+        items: list[Object] = []
+        query: dict[str, str] = {"limit": str(PAGE_SIZE), **selectors}
+        while True:
+            page = self._call("GET", kind.path(namespace), query=query)
+            items += page["items"]
+            more = page["metadata"].get("continue")
+            if not more:
+                return items
+            query["continue"] = more
+
+    def apply(self, kind: Kind, document: Object) -> Object:
+        """Server-side apply, owning every field that `document` names."""
+        meta = document["metadata"]
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        path = kind.path(meta["namespace"], meta["name"])
+        return self._call("PATCH", path, document, query, "application/apply-patch+yaml")
+
+    def create(self, kind: Kind, document: Object) -> Object:
+        """Create the object. Raises Conflict if it exists."""
+        return self._call("POST", kind.path(document["metadata"]["namespace"]), document)
+
+    def replace(self, kind: Kind, document: Object) -> Object:
+        """Replace the object. Raises Conflict if its resourceVersion is old."""
+        meta = document["metadata"]
+        return self._call("PUT", kind.path(meta["namespace"], meta["name"]), document)
+
+    def patch(
+        self, kind: Kind, namespace: str, name: str, patch: Object, subresource: str = ""
+    ) -> Object:
+        """JSON merge patch of the object, or of one of its subresources. Raises NotFound."""
+        path = kind.path(namespace, name, subresource)
+        return self._call("PATCH", path, patch, media_type="application/merge-patch+json")
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> None:
+        """Delete the object once its dependents are gone; no error if there is none.
+
+        With `uid` only that very object is deleted.
+        """
+        options: Object = {"propagationPolicy": "Foreground"}
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        try:
+            self._call("DELETE", kind.path(namespace, name), options)
+        except NotFound:
+            return
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
+        media_type: str = "application/json",
+    ) -> Object:
+        for attempt in range(TRIES):
+            try:
+                status, data, wait = self._once(method, path, body, query, media_type)
+            except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+                status, data, wait = 0, str(error).encode(), None
+            if 200 <= status < 300:
+                answer: Object = json.loads(data)
+                return answer
+            if status and status not in RETRIED_STATUSES:
+                raise _mapped(status, data, path)
+            if attempt + 1 < TRIES:
+                time.sleep(wait if wait is not None else 0.2 * 2**attempt)
+        reason = data.decode(errors="replace")[:200]
+        raise ApiUnavailable(f"the API server does not answer {method} {path}: {status} {reason}")
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        body: Object | None,
+        query: Mapping[str, str] | None,
+        media_type: str,
+    ) -> tuple[int, bytes, float | None]:
+        verb, url, headers, _, _ = self._api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json", "Content-Type": media_type},
+            auth_settings=["BearerToken"],
+        )
+        content = None if body is None else json.dumps(body).encode()
+        response = self._api.rest_client.pool_manager.request(
+            verb, url, body=content, headers=headers, timeout=TIMEOUT_SECONDS, retries=False
+        )
+        wait = response.headers.get("Retry-After")
+        return response.status, response.data, min(float(wait), 10.0) if wait else None
+
+
+def _mapped(status: int, data: bytes, path: str) -> LccpError:
+    try:
+        message = json.loads(data).get("message", "")
+    except ValueError:
+        message = data.decode(errors="replace")[:200]
+    match status:
+        case 404:
+            return NotFound(f"{path}: {message}")
+        case 409:
+            return Conflict(f"{path}: {message}")
+        case 401 | 403:
+            return Forbidden(f"{path}: {message}")
+        case _:
+            return InvalidInput(f"{path}: the API server answers {status}: {message}")
