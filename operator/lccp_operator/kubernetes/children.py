@@ -1,6 +1,6 @@
 """Children as a cluster shows them: Jobs, pods, events and Workloads as `ChildState`s. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from lccp.api import labels
@@ -11,7 +11,7 @@ from lccp_operator.kubernetes.seen import Seen
 from lccp_operator.kubernetes.troubles import trouble_of
 from lccp_operator.observed import ChildState, Phase, Pod, Rule
 
-COMPONENTS = {
+COMPONENTS: Mapping[str, Callable[[Mapping[str, str]], Child]] = {
     labels.TRAINER: lambda own: Training(int(own[labels.ATTEMPT])),
     labels.EVALUATOR: lambda own: Evaluation(int(own[labels.TOKENS]), int(own[TRY_LABEL])),
     labels.PURGER: lambda _: Purge(),
