@@ -1,6 +1,7 @@
 """`checkpoints/<tokens>/manifest.json` and `state/<tokens>/manifest.json`."""
 
 import hashlib
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -34,7 +35,7 @@ class Manifest(StoreObject):
     world_size: Annotated[int, Field(description="Processes that trained.")] = 1
     versions: Annotated[dict[str, str], Field(description="Versions of the libraries.")] = {}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the sorted table of files: equal content, equal digest."""
         lines = (f"{path} {record.sha256}\n" for path, record in sorted(self.files.items()))

@@ -1,0 +1,122 @@
+"""What a look at a run leads to: intents, a status, events, and when to look again."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from lccp.api.objects.journal import Control, Journal, Pinned
+from lccp.api.objects.run import RunIdentity
+from lccp.api.objects.verdict import Verdict
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.children import Child
+
+
+@dataclass(frozen=True)
+class ClaimIdentity:
+    """Write `run.json`, if it is absent."""
+
+    identity: RunIdentity
+
+
+@dataclass(frozen=True)
+class RecordJournal:
+    """Write the journal over the one with `etag`; without one, if it is absent."""
+
+    journal: Journal
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class WriteControl:
+    """Ask the trainer of `attempt` for something."""
+
+    attempt: int
+    control: Control
+
+
+@dataclass(frozen=True)
+class ApplyChild:
+    """Create the child, from what was pinned at the run's start; nothing if it exists."""
+
+    child: Child
+    pinned: Pinned
+
+
+@dataclass(frozen=True)
+class DeleteChild:
+    """Delete the child and its pods; nothing if it is gone."""
+
+    child: Child
+
+
+@dataclass(frozen=True)
+class WriteVerdict:
+    """Write the verdict."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class SetFinalizer:
+    """Put LCCP's finalizer on the run object, or take it away."""
+
+    present: bool
+
+
+@dataclass(frozen=True)
+class DeleteRun:
+    """Delete the run object: its time to live is over."""
+
+
+Intent = (
+    SetFinalizer
+    | ClaimIdentity
+    | RecordJournal
+    | WriteControl
+    | DeleteChild
+    | ApplyChild
+    | WriteVerdict
+    | DeleteRun
+)
+
+
+class EventReason(StrEnum):
+    """Why an event is posted: few, and stable."""
+
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+    ATTEMPT_STARTED = "AttemptStarted"
+    ATTEMPT_ENDED = "AttemptEnded"
+    ATTEMPT_FAILED = "AttemptFailed"
+    DRAINING = "Draining"
+    CHECKPOINT_EVALUATED = "CheckpointEvaluated"
+    EVALUATION_FAILED = "EvaluationFailed"
+    VERDICT_CHANGED = "VerdictChanged"
+    STOPPING = "Stopping"
+    GOING_ON = "GoingOn"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    ARTIFACTS_PURGED = "ArtifactsPurged"
+    PURGE_GIVEN_UP = "PurgeGivenUp"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that changed, told once. Nothing is driven by it."""
+
+    type: Literal["Normal", "Warning"]
+    reason: EventReason
+    message: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What follows from one look."""
+
+    intents: tuple[Intent, ...]
+    status: LCCPRunStatus
+    events: tuple[Event, ...] = ()
+    look_again_after_seconds: float | None = None
+    """Longest time until the next look; None: not before something changes."""
+    at_rest: bool = False
+    """Nothing runs, and nothing is to be done until the run object changes."""

@@ -1,0 +1,194 @@
+"""What the store holds of a run, read with one LIST a prefix and a GET of what changed since."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from lccp.api.conditions import Reason
+from lccp.api.errors import InvalidInput, LccpError, NotFound
+from lccp.api.objects.base import StoreObject
+from lccp.api.objects.journal import Journal
+from lccp.api.objects.manifest import Manifest
+from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
+from lccp.api.objects.run import RunIdentity
+from lccp.api.objects.training import End, Heartbeat
+from lccp.api.objects.verdict import Verdict
+from lccp.store.keys import RunKeys, tokens_of
+from lccp.store.port import ObjectInfo, Store
+from lccp_operator.observed import Facts, Known, Unknown
+
+WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
+WHAT_THEN = "nothing is started or judged until it answers; see that it is up and reachable"
+
+T = TypeVar("T", bound=StoreObject)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a GET gave: an object, or the sentence that says why it can't be read."""
+
+    etag: str
+    value: StoreObject | None
+    damage: str = ""
+
+
+@dataclass
+class StoreObserver:
+    """Looks at one run's part of a store, and remembers what it read by ETag.
+
+    Equal content is the same object from look to look.
+    """
+
+    store: Store
+    keys: RunKeys
+    _cache: dict[str, _Read] = field(default_factory=dict)
+    _since: datetime | None = None
+
+    def part(self, now: datetime) -> Known[Facts] | Unknown:
+        """The facts, or since when and why they can't be read."""
+        try:
+            facts = self.facts()
+        except LccpError as error:
+            self._since = self._since or now
+            return Unknown(self._since, f"{error}: {WHAT_THEN}", Reason.STORE_UNREACHABLE)
+        self._since = None
+        return Known(facts)
+
+    def facts(self) -> Facts:
+        """What the store holds.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+            InvalidInput: it refuses, or `run.json` or the journal is damaged.
+        """
+        look = _Look(self.store, self.keys, self._cache)
+        identity, (journal, etag) = look.identity(), look.journal()
+        trainings, evaluations = (
+            look.listed(self.keys.trainings),
+            look.listed(self.keys.evaluations),
+        )
+        checkpoints = look.listed(self.keys.checkpoints)
+        manifests = look.by_tokens(checkpoints, self.keys.checkpoints, "manifest.json", Manifest)
+        below = self.keys.evaluations
+        facts = Facts(
+            identity=identity,
+            journal=journal,
+            journal_etag=etag,
+            drains=look.drains(),
+            heartbeats=look.newest(trainings, "heartbeat.json", Heartbeat),
+            ends=look.newest(trainings, "end.json", End),
+            checkpoints=manifests,
+            reports=look.by_tokens(evaluations, below, "report.json", EvaluationReport),
+            progress=look.by_tokens(evaluations, below, "progress.json", EvaluationProgress),
+            failures=look.by_tokens(evaluations, below, "failure.json", EvaluationFailure),
+            verdict=look.verdict(),
+            damaged=dict(look.damaged),
+            damaged_reports=look.damaged_reports(),
+        )
+        self._cache = look.seen
+        return facts
+
+
+class _Look:
+    """One look: what it saw, and what it found damaged."""
+
+    def __init__(self, store: Store, keys: RunKeys, cache: Mapping[str, _Read]) -> None:
+        self.store = store
+        self.keys = keys
+        self.cache = cache
+        self.seen: dict[str, _Read] = {}
+        self.damaged: dict[str, str] = {}
+
+    def listed(self, prefix: str) -> list[ObjectInfo]:
+        return self.store.list(prefix)
+
+    def identity(self) -> RunIdentity | None:
+        """Written once, so read once."""
+        key = self.keys.identity
+        known = self.cache.get(key)
+        if known is None:
+            try:
+                known = _Read("", RunIdentity.from_json(self.store.get(key), key))
+            except NotFound:
+                return None
+        self.seen[key] = known
+        return known.value if isinstance(known.value, RunIdentity) else None
+
+    def journal(self) -> tuple[Journal, str | None]:
+        try:
+            entry = self.store.get_entry(self.keys.journal)
+        except NotFound:
+            return Journal(), None
+        return Journal.from_json(entry.data, self.keys.journal), entry.etag
+
+    def drains(self) -> frozenset[int]:
+        prefix = f"{self.keys.prefix}control/"
+        names = (info.key.removeprefix(prefix) for info in self.store.list(prefix))
+        return frozenset(int(name.removesuffix(".json")) for name in names)
+
+    def verdict(self) -> Verdict | None:
+        """The last verdict; a damaged one is as good as none, since it is made anew."""
+        info = self.store.stat(self.keys.verdict)
+        found = self._read(info, Verdict) if info else None
+        self.damaged.pop(self.keys.verdict, None)
+        return found
+
+    def newest(self, infos: list[ObjectInfo], name: str, type_: type[T]) -> dict[int, T]:
+        """The newest object `name` of all writers of an attempt, by attempt."""
+        found: dict[int, T] = {}
+        for info in sorted(infos, key=lambda info: info.modified):
+            writer, _, rest = info.key.removeprefix(self.keys.trainings).partition("/")
+            match = WRITER.fullmatch(writer)
+            value = self._read(info, type_) if match and rest == name else None
+            if match and value is not None:
+                found[int(match[1])] = value
+        return found
+
+    def by_tokens(
+        self, infos: list[ObjectInfo], below: str, name: str, type_: type[T]
+    ) -> dict[int, T]:
+        """The objects `<below>/<tokens>/<name>`, by tokens."""
+        found: dict[int, T] = {}
+        for tokens, info in _named(infos, below, name):
+            value = self._read(info, type_)
+            if value is not None:
+                found[tokens] = value
+        return found
+
+    def damaged_reports(self) -> dict[int, str]:
+        below = self.keys.evaluations
+        return {
+            tokens_of(key, below): sentence
+            for key, sentence in self.damaged.items()
+            if key.startswith(below) and key.endswith("/report.json")
+        }
+
+    def _read(self, info: ObjectInfo, type_: type[T]) -> T | None:
+        known = self.cache.get(info.key)
+        if known is None or known.etag != info.etag:
+            known = self._get(info, type_)
+        if known is None:
+            return None
+        self.seen[info.key] = known
+        if known.damage:
+            self.damaged[info.key] = known.damage
+        return known.value if isinstance(known.value, type_) else None
+
+    def _get(self, info: ObjectInfo, type_: type[T]) -> _Read | None:
+        try:
+            entry = self.store.get_entry(info.key)
+        except NotFound:
+            return None
+        try:
+            return _Read(entry.etag, type_.from_json(entry.data, info.key))
+        except InvalidInput as error:
+            return _Read(entry.etag, None, str(error))
+
+
+def _named(infos: list[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:
+    pattern = re.compile(rf"{re.escape(below)}[0-9]+/{re.escape(name)}")
+    for info in infos:
+        if pattern.fullmatch(info.key):
+            yield tokens_of(info.key, below), info

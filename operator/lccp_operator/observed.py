@@ -1,0 +1,170 @@
+"""What one look at a run found: its children, and what its store holds.
+
+A part that could not be read is `Unknown`, which is never read as empty. Both edges fill these
+types. They observe the children before the store, so that what an ended child wrote is seen with
+its end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from lccp.api.conditions import Reason
+from lccp.api.objects.journal import Journal, Pinned
+from lccp.api.objects.manifest import Manifest
+from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
+from lccp.api.objects.run import RunIdentity
+from lccp.api.objects.training import End, Heartbeat
+from lccp.api.objects.verdict import Verdict
+from lccp_operator.children import Child
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Known(Generic[T_co]):
+    """A part that was read."""
+
+    value: T_co
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A part that could not be read: since when, why (one sentence), and as which reason."""
+
+    since: datetime
+    why: str
+    reason: Reason = Reason.OBSERVATION_INCOMPLETE
+
+
+class Phase(StrEnum):
+    """Where a child, or one of its pods, is."""
+
+    QUEUED = "Queued"
+    """Held back by a queue: it has no pods."""
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED})
+
+
+class Rule(StrEnum):
+    """What ended a child: the rule of its podFailurePolicy that matched, or its deadline."""
+
+    DISRUPTION = "Disruption"
+    CONFIGURATION = "Configuration"
+    NOT_FINITE = "NotFinite"
+    REST = "Rest"
+    DEADLINE = "Deadline"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps a child from running, as read from events, pods and queue: reason and facts."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod of a child; on a laptop, its process."""
+
+    index: int
+    uid: str
+    phase: Phase
+    deleting: bool = False
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    disrupted: bool = False
+
+
+@dataclass(frozen=True)
+class ChildState:
+    """A child as it is seen. A deleted child is there, `deleting`, until its last pod is gone."""
+
+    child: Child
+    phase: Phase
+    pods: tuple[Pod, ...] = ()
+    pods_expected: int = 1
+    started_at: datetime | None = None
+    """Start time of the Job; another one after a queue admitted it again, with new pods."""
+    deleting: bool = False
+    rule: Rule | None = None
+    trouble: Trouble | None = None
+    log: str | None = None
+    """Where its output lies, for messages."""
+
+    @property
+    def ended(self) -> bool:
+        """It ended, by itself, and no pod of it runs any more."""
+        return self.phase in TERMINAL and all(pod.phase in TERMINAL for pod in self.pods)
+
+    @property
+    def live(self) -> bool:
+        """It holds, or may yet take, the resources of its pods."""
+        return not self.ended
+
+    @property
+    def begun(self) -> bool:
+        """A pod of it runs."""
+        return any(pod.phase is Phase.RUNNING for pod in self.pods)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the store holds of the run."""
+
+    identity: RunIdentity | None = None
+    journal: Journal = field(default_factory=Journal)
+    journal_etag: str | None = None
+    """None: there is no journal yet."""
+    drains: frozenset[int] = frozenset()
+    """Attempts whose control object asks them to drain."""
+    heartbeats: Mapping[int, Heartbeat] = field(default_factory=dict)
+    """Newest heartbeat, by attempt."""
+    ends: Mapping[int, End] = field(default_factory=dict)
+    """Newest end, by attempt."""
+    checkpoints: Mapping[int, Manifest] = field(default_factory=dict)
+    """Complete checkpoints, by tokens."""
+    reports: Mapping[int, EvaluationReport] = field(default_factory=dict)
+    progress: Mapping[int, EvaluationProgress] = field(default_factory=dict)
+    failures: Mapping[int, EvaluationFailure] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Objects that can't be read: sentence, by key."""
+    damaged_reports: Mapping[int, str] = field(default_factory=dict)
+    """Sentence of a damaged report, by tokens."""
+
+    @property
+    def heartbeat(self) -> Heartbeat | None:
+        """The newest heartbeat of all attempts."""
+        return max(self.heartbeats.values(), key=lambda beat: beat.at, default=None)
+
+    @property
+    def holds_a_run(self) -> bool:
+        """Whether a run left anything but its identity."""
+        return self.journal_etag is not None or bool(self.heartbeats or self.checkpoints)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All that `plan` is told beside the run object.
+
+    `children` are Known only if they were read after this process's last write to them.
+    """
+
+    children: Known[tuple[ChildState, ...]] | Unknown
+    store: Known[Facts] | Unknown
+    rejected: Mapping[Child, Trouble] = field(default_factory=dict)
+    """Children that could not be created when it was last tried, and why."""
+    offered: Pinned = field(default_factory=Pinned)
+    """Images and templates that the installation would give a new run."""
+    finalizer: bool = False
+    """The run object carries LCCP's finalizer."""
+    namespace_terminating: bool = False

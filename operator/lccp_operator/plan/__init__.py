@@ -1,0 +1,132 @@
+"""The reconcile core: what follows from one look at a run. No I/O, no clock, no randomness.
+
+The journal is brought up to date with what is seen and decided, one policy after another; then the
+intents make the world what the journal says. That can be interrupted anywhere: the next look heals
+it.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from lccp.analysis import judge as judge_reports
+from lccp.api.conditions import ConditionType, Reason
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.intents import Intent, Plan, RecordJournal, SetFinalizer, WriteVerdict
+from lccp_operator.observed import Facts, Observed, Unknown
+from lccp_operator.plan import (
+    acceptance,
+    attempts,
+    conditions,
+    deletion,
+    evaluations,
+    events,
+    finish,
+    status,
+    stops,
+)
+from lccp_operator.plan.acceptance import Refusal
+from lccp_operator.plan.goals import goal
+from lccp_operator.plan.scene import Scene
+from lccp_operator.plan.stops import Judge
+
+__all__ = ["invalid_spec", "plan"]
+
+UNKNOWN_LOOK_AGAIN_SECONDS = 5.0
+
+
+def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge_reports) -> Plan:
+    """What follows from what was observed of `run` at `now` (UTC).
+
+    `judge` is the analysis; an edge may pass one that remembers its last answer.
+    """
+    if run.metadata.deletion_timestamp is not None:
+        return deletion.planned(run, observed, now)
+    if isinstance(observed.store, Unknown):
+        return _uncertain(run, observed.store, now)
+    if isinstance(observed.children, Unknown):
+        return _uncertain(run, observed.children, now)
+    facts, children = observed.store.value, observed.children.value
+    scene = Scene(
+        run, facts, children, observed.rejected, observed.offered, now, journal=facts.journal
+    )
+    refusal = acceptance.refusal(scene)
+    if refusal is not None:
+        return _refused(scene, refusal)
+    return _accepted(scene, observed, judge)
+
+
+def _accepted(scene: Scene, observed: Observed, judge: Judge) -> Plan:
+    seen = scene.after(acceptance.accepted, attempts.settled, evaluations.settled)
+    judged = replace(seen, verdict=stops.verdict(seen, judge))
+    final = judged.after(stops.decided, attempts.steered, finish.noted)
+    aim = goal(final)
+    return Plan(
+        intents=(*_finalizer(final, observed), *_intents(final)),
+        status=status.projected(final, aim),
+        events=events.of(final, aim),
+        look_again_after_seconds=finish.seconds_to_next_look(final),
+        at_rest=finish.at_rest(final),
+    )
+
+
+def _finalizer(scene: Scene, observed: Observed) -> list[Intent]:
+    wanted = deletion.finalizer_wanted(scene.run)
+    return [] if observed.finalizer == wanted else [SetFinalizer(wanted)]
+
+
+def _intents(scene: Scene) -> list[Intent]:
+    return [
+        *acceptance.claim(scene),
+        *_record(scene, scene.facts),
+        *attempts.intents(scene),
+        *evaluations.intents(scene),
+        *_verdict(scene, scene.facts),
+        *finish.intents(scene),
+    ]
+
+
+def _record(scene: Scene, facts: Facts) -> list[Intent]:
+    if scene.journal == facts.journal:
+        return []
+    return [RecordJournal(scene.journal, facts.journal_etag)]
+
+
+def _verdict(scene: Scene, facts: Facts) -> list[Intent]:
+    before = facts.verdict.to_json() if facts.verdict else None
+    if scene.verdict is None or scene.verdict.to_json() == before:
+        return []
+    return [WriteVerdict(scene.verdict)]
+
+
+def invalid_spec(
+    before: LCCPRunStatus | None, generation: int, sentence: str, now: datetime
+) -> LCCPRunStatus:
+    """The status of a run object that is no valid LCCPRun; `sentence` says what is wrong."""
+    return _refused_status(before, generation, Refusal(Reason.INVALID_SPEC, sentence), now)
+
+
+def _refused(scene: Scene, refusal: Refusal) -> Plan:
+    return Plan(
+        intents=(),
+        status=_refused_status(scene.run.status, scene.run.metadata.generation, refusal, scene.now),
+        events=events.of_refusal(scene, refusal),
+        at_rest=True,
+    )
+
+
+def _refused_status(
+    before: LCCPRunStatus | None, generation: int, refusal: Refusal, now: datetime
+) -> LCCPRunStatus:
+    return status.held(before, generation, conditions.refused(refusal), now)
+
+
+def _uncertain(run: LCCPRun, part: Unknown, now: datetime) -> Plan:
+    before = run.status.conditions if run.status else ()
+    refused = (ConditionType.ACCEPTED,) if part.reason is Reason.UNKNOWN_STORE else ()
+    findings = conditions.uncertain(before, refused, part.reason, part.why)
+    return Plan(
+        intents=(),
+        status=status.held(run.status, run.metadata.generation, findings, now),
+        look_again_after_seconds=UNKNOWN_LOOK_AGAIN_SECONDS,
+    )

@@ -1,0 +1,132 @@
+"""Why a child ended: the table of exit codes, and what the pods and the store say beside it."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.report import EvaluationFailure
+from lccp.api.objects.training import End
+from lccp_operator.observed import ChildState, Phase, Rule
+
+BY_EXIT_CODE = {
+    ExitCode.CONFIGURATION: Cause.CONFIGURATION,
+    ExitCode.USAGE: Cause.CONFIGURATION,
+    ExitCode.NOT_FINITE: Cause.NOT_FINITE,
+    ExitCode.HANG: Cause.HANG,
+    ExitCode.STORE_UNREACHABLE: Cause.STORE_UNREACHABLE,
+    ExitCode.INTERNAL: Cause.INTERNAL,
+}
+"""Cause by exit code, in order of precedence: once one pod of a gang fails, the others fail for
+want of it (70), or are told to end (75, or 137 past their grace period)."""
+
+BY_RULE = {
+    Rule.DISRUPTION: Cause.DISRUPTED,
+    Rule.DEADLINE: Cause.DEADLINE,
+    Rule.CONFIGURATION: Cause.CONFIGURATION,
+    Rule.NOT_FINITE: Cause.NOT_FINITE,
+    Rule.REST: Cause.INTERNAL,
+}
+
+NOT_COUNTED = frozenset(
+    {
+        Cause.COMPLETED,
+        Cause.DRAINED,
+        Cause.TERMINATED,
+        Cause.DISRUPTED,
+        Cause.INCOHERENT_GANG,
+        Cause.LOST,
+    }
+)
+
+WORDS = {
+    Cause.COMPLETED: "trained its budget",
+    Cause.DRAINED: "saved its state and ended, as asked",
+    Cause.CONFIGURATION: "found its configuration or input wrong",
+    Cause.STORE_UNREACHABLE: "could not reach the store",
+    Cause.INTERNAL: "failed",
+    Cause.HANG: "made no step within training.hangTimeoutSeconds; all stacks are in its log",
+    Cause.TERMINATED: "was told to end, and saved its state",
+    Cause.NOT_FINITE: "met a loss or gradient that stayed not finite",
+    Cause.OUT_OF_MEMORY: "was killed for lack of memory",
+    Cause.DISRUPTED: "lost a pod to a disruption (node lost, drained or preempted)",
+    Cause.INCOHERENT_GANG: "had a pod replaced while its peers ran on",
+    Cause.DEADLINE: "took longer than its deadline",
+    Cause.LOST: "vanished without a word",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a child ended."""
+
+    cause: Cause
+    message: str
+
+    @property
+    def counted(self) -> bool:
+        """It counts against the tries that there are."""
+        return self.cause not in NOT_COUNTED
+
+
+def of_training(
+    child: ChildState | None, end: End | None, *, drain_asked: bool, newest_checkpoint: int | None
+) -> Ending:
+    """How an attempt ended whose child has ended, or is gone (`None`).
+
+    An exit code of 0 is believed only with an `end.json` that fits to what was asked and stored.
+    """
+    succeeded = child is None or child.phase is Phase.SUCCEEDED
+    if not succeeded:
+        assert child is not None
+        cause = _failure(child)
+        told = end.message if end is not None and end.result is cause else ""
+        return _ending(cause, told, child)
+    if end is None:
+        missing = "ended with exit code 0, but without end.json"
+        return Ending(Cause.INTERNAL, missing) if child else _ending(Cause.LOST, "", None)
+    if end.result is Cause.DRAINED and not drain_asked:
+        return Ending(Cause.INTERNAL, "ended as drained, but nobody had asked it to")
+    if end.result is Cause.COMPLETED and (newest_checkpoint or -1) < end.tokens:
+        return Ending(Cause.INTERNAL, "ended as completed, but without its last checkpoint")
+    return _ending(end.result, end.message, child)
+
+
+def of_evaluation(child: ChildState, failure: EvaluationFailure | None) -> Ending:
+    """How an evaluation ended that left no report."""
+    if child.phase is Phase.SUCCEEDED:
+        return Ending(Cause.INTERNAL, "ended with exit code 0, but without report.json")
+    cause = _failure(child)
+    codes = {pod.exit_code for pod in child.pods}
+    told = failure.message if failure is not None and failure.exit_code in codes else ""
+    return _ending(cause, told, child)
+
+
+def _failure(child: ChildState) -> Cause:
+    if child.rule is Rule.DISRUPTION or any(pod.disrupted for pod in child.pods):
+        return Cause.DISRUPTED
+    if child.rule is Rule.DEADLINE:
+        return Cause.DEADLINE
+    if any(pod.out_of_memory for pod in child.pods):
+        return Cause.OUT_OF_MEMORY
+    codes = {pod.exit_code for pod in child.pods} - {None, int(ExitCode.OK)}
+    if codes:
+        return _of_codes(codes)
+    return BY_RULE[child.rule] if child.rule else Cause.LOST
+
+
+def _of_codes(codes: Set[int | None]) -> Cause:
+    for code, cause in BY_EXIT_CODE.items():
+        if int(code) in codes:
+            return cause
+    after_sigterm = {int(ExitCode.TERMINATED), int(ExitCode.KILLED)}
+    terminated = int(ExitCode.TERMINATED) in codes and codes <= after_sigterm
+    return Cause.TERMINATED if terminated else Cause.INTERNAL
+
+
+def _ending(cause: Cause, told: str, child: ChildState | None) -> Ending:
+    codes = sorted({pod.exit_code for pod in child.pods if pod.exit_code} if child else ())
+    notes = [f"exit code {', '.join(map(str, codes))}"] if codes else []
+    notes += [f"log: {child.log}"] if child and child.log else []
+    remark = f" ({'; '.join(notes)})" if notes else ""
+    return Ending(cause, (told or WORDS[cause]) + remark)

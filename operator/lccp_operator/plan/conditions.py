@@ -1,0 +1,230 @@
+"""The eight conditions: what holds, why, and what to do. Times move only when a status flips.
+
+Messages hold no number that changes by itself, so that a run at rest writes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from lccp.api.conditions import Condition, ConditionType, Reason
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.verdict import VerdictState
+from lccp_operator.children import Child, Evaluation, Training
+from lccp_operator.observed import ChildState, Phase
+from lccp_operator.plan import attempts, evaluations
+from lccp_operator.plan.acceptance import Refusal
+from lccp_operator.plan.goals import Course, Goal
+from lccp_operator.plan.scene import Scene
+
+TOKENS_NAMED = 4
+PROBLEMS_NAMED = 3
+
+REMEDIES = {
+    Reason.QUEUED: "it starts when the queue has room",
+    Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
+    Reason.UNSCHEDULABLE: "free or add nodes, or ask for less in resources and placement",
+    Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or ask for less in resources",
+    Reason.POD_REJECTED: "change podTemplate, or what the namespace admits",
+    Reason.MISSING_SECRET: "create it in this namespace; the pods then start by themselves",
+    Reason.IMAGE_UNAVAILABLE: "correct the image, or the credentials to pull it",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a condition is found to be."""
+
+    status: Literal["True", "False", "Unknown"]
+    reason: Reason
+    message: str = ""
+
+
+Findings = Mapping[ConditionType, Finding]
+
+
+def found(scene: Scene, goal: Goal) -> Findings:
+    """All conditions of an accepted run."""
+    return {
+        ConditionType.ACCEPTED: Finding("True", Reason.VALID, "the run is under way"),
+        ConditionType.TRAINING: _training(scene, goal),
+        ConditionType.EVALUATING: _evaluating(scene),
+        ConditionType.SATURATED: _saturated(scene),
+        ConditionType.SUSPENDED: _suspended(scene, goal),
+        ConditionType.DEGRADED: _degraded(scene),
+        ConditionType.SUCCEEDED: _succeeded(scene, goal),
+        ConditionType.FAILED: _failed(scene, goal),
+    }
+
+
+def refused(refusal: Refusal) -> Findings:
+    """All conditions of a run that is not accepted; it fails, so that nobody waits for it."""
+    waiting = Finding("False", Reason.PENDING, "the run is not accepted")
+    return dict.fromkeys(ConditionType, waiting) | {
+        ConditionType.ACCEPTED: Finding("False", refusal.reason, refusal.message),
+        ConditionType.SATURATED: Finding("Unknown", Reason.PENDING, "nothing was measured"),
+        ConditionType.DEGRADED: Finding("False", Reason.HEALTHY),
+        ConditionType.SUCCEEDED: Finding("False", refusal.reason, refusal.message),
+        ConditionType.FAILED: Finding("True", refusal.reason, refusal.message),
+    }
+
+
+def uncertain(
+    previous: tuple[Condition, ...], refused: tuple[ConditionType, ...], reason: Reason, why: str
+) -> Findings:
+    """All conditions while something can't be read: what was known stays, Degraded says why.
+
+    `refused` are the conditions that are False for this reason.
+    """
+    unseen = Finding("Unknown", reason, why)
+    known = {c.type: Finding(c.status, c.reason, c.message) for c in previous}
+    return (
+        dict.fromkeys(ConditionType, unseen)
+        | known
+        | dict.fromkeys(refused, Finding("False", reason, why))
+        | {ConditionType.DEGRADED: Finding("True", reason, why)}
+    )
+
+
+def dated(
+    previous: tuple[Condition, ...], findings: Findings, generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """The conditions in the order of their types, with the time of their last flip."""
+    before = {condition.type: condition for condition in previous}
+    return tuple(
+        Condition(
+            type=type_,
+            status=findings[type_].status,
+            reason=findings[type_].reason,
+            message=findings[type_].message,
+            last_transition_time=_last_flip(before.get(type_), findings[type_], now),
+            observed_generation=generation,
+        )
+        for type_ in ConditionType
+    )
+
+
+def _last_flip(before: Condition | None, finding: Finding, now: datetime) -> datetime:
+    same = before is not None and before.status == finding.status
+    return before.last_transition_time if before is not None and same else now
+
+
+def _training(scene: Scene, goal: Goal) -> Finding:
+    attempt, gang = scene.open_attempt, scene.gang
+    if attempt is None:
+        return _no_attempt(scene, goal)
+    name = f"attempt {attempt.number}"
+    if attempt.drain_asked_at is not None:
+        return Finding("True", Reason.DRAINING, f"{name} saves its state and ends, as asked")
+    if gang is None or gang.phase is Phase.QUEUED or not gang.begun:
+        return _waiting(scene, Training(attempt.number), gang, name)
+    beat = scene.facts.heartbeats.get(attempt.number)
+    if beat is None or beat.phase == "Starting":
+        return Finding("True", Reason.STARTING, f"{name} loads model, data and state")
+    if beat.phase == "Training":
+        return Finding("True", Reason.RUNNING, f"{name} is training")
+    return Finding("True", Reason.SAVING, f"{name} saves a checkpoint or its state")
+
+
+def _no_attempt(scene: Scene, goal: Goal) -> Finding:
+    last = scene.last_attempt
+    if goal.course is not Course.TRAIN:
+        return Finding("False", goal.reason, goal.message)
+    if last is None:
+        return Finding("False", Reason.PENDING, "the first attempt waits for an older gang to end")
+    told = f"attempt {last.number} {last.message}"
+    if attempts.old_gang_lives(scene):
+        return Finding("False", Reason.RESTARTING, f"{told}; its last pods are ending")
+    return Finding("False", Reason.BACKING_OFF, f"{told}; the next attempt follows after a wait")
+
+
+def _waiting(scene: Scene, child: Child, state: ChildState | None, name: str) -> Finding:
+    trouble = scene.rejected.get(child) if state is None else state.trouble
+    if trouble is not None:
+        remedy = f": {REMEDIES[trouble.reason]}" if trouble.reason in REMEDIES else ""
+        return Finding("False", trouble.reason, f"{name}: {trouble.message}{remedy}")
+    if state is None:
+        return Finding("False", Reason.STARTING, f"{name} is being created")
+    if state.phase is Phase.QUEUED:
+        message = f"{name} waits in its queue: {REMEDIES[Reason.QUEUED]}"
+        return Finding("False", Reason.QUEUED, message)
+    return Finding("False", Reason.STARTING, f"{name}: its pods are starting")
+
+
+def _evaluating(scene: Scene) -> Finding:
+    outstanding = evaluations.outstanding(scene)
+    live = [(child, state) for child, state in scene.evaluations if state.live]
+    begun = [child.tokens for child, state in live if state.begun]
+    if begun:
+        return Finding("True", Reason.RUNNING, f"evaluates checkpoint {_named(begun)}")
+    if live:
+        child, state = next((pair for pair in live if pair[1].trouble), live[0])
+        return _waiting(scene, child, state, f"evaluation of checkpoint {child.tokens:,}")
+    rejected = next((c for c in scene.rejected if isinstance(c, Evaluation)), None)
+    if rejected is not None:
+        return _waiting(scene, rejected, None, f"evaluation of checkpoint {rejected.tokens:,}")
+    if outstanding:
+        return Finding("False", Reason.PENDING, f"checkpoint {_named(outstanding)} waits")
+    if not scene.facts.checkpoints:
+        return Finding("False", Reason.PENDING, "there is no checkpoint yet")
+    return Finding("False", Reason.UP_TO_DATE, "every checkpoint is done with")
+
+
+def _named(tokens: list[int]) -> str:
+    more = f" and {len(tokens) - TOKENS_NAMED} more" if len(tokens) > TOKENS_NAMED else ""
+    return ", ".join(f"{t:,}" for t in tokens[:TOKENS_NAMED]) + more
+
+
+def _saturated(scene: Scene) -> Finding:
+    verdict = scene.verdict
+    if verdict is None:
+        return Finding("Unknown", Reason.PENDING, "no checkpoint was measured yet")
+    status: Literal["True", "False"] = (
+        "True" if verdict.state is VerdictState.SATURATED else "False"
+    )
+    return Finding(status, Reason(verdict.state.value), " ".join(verdict.evidence[:1]))
+
+
+def _suspended(scene: Scene, goal: Goal) -> Finding:
+    if goal.course is not Course.HOLD:
+        return Finding("False", Reason.NOT_SUSPENDED)
+    if scene.open_attempt is not None:
+        return Finding("False", Reason.DRAINING, "the training saves its state and ends first")
+    return Finding("True", goal.reason, goal.message)
+
+
+def _degraded(scene: Scene) -> Finding:
+    failed = evaluations.failed(scene)
+    problems = [_evaluation_problem(scene, tokens) for tokens in failed]
+    problems += scene.facts.damaged.values()
+    if not problems:
+        return Finding("False", Reason.HEALTHY)
+    reason = Reason.EVALUATION_FAILED if failed else Reason.OBSERVATION_INCOMPLETE
+    more = len(problems) - PROBLEMS_NAMED
+    tail = [f"and {more} more"] if more > 0 else []
+    return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))
+
+
+def _evaluation_problem(scene: Scene, tokens: int) -> str:
+    outcome = scene.outcome(tokens)
+    told = outcome.message if outcome is not None else ""
+    final = outcome is not None and outcome.cause is Cause.CONFIGURATION
+    remedy = "" if final else "; raise evaluation.retries to try again"
+    return f"evaluation of checkpoint {tokens:,}: {told}{remedy}"
+
+
+def _succeeded(scene: Scene, goal: Goal) -> Finding:
+    if goal.course is Course.FAIL:
+        return Finding("False", goal.reason, goal.message)
+    if goal.course is not Course.END or scene.open_attempt is not None:
+        return Finding("False", Reason.NOT_FINISHED, "the training goes on")
+    if evaluations.outstanding(scene):
+        return Finding("False", Reason.NOT_FINISHED, "the last checkpoints are being evaluated")
+    return Finding("True", goal.reason, goal.message)
+
+
+def _failed(scene: Scene, goal: Goal) -> Finding:
+    if goal.course is Course.FAIL and scene.open_attempt is None:
+        return Finding("True", goal.reason, goal.message)
+    return Finding("False", Reason.NOT_FINISHED if goal.course is not Course.END else goal.reason)

@@ -1,0 +1,109 @@
+"""Deletion with `DeleteArtifacts`: the gang ends, a purge deletes the run's objects, then it goes.
+
+With `Retain` there is no finalizer: the children follow their owner, and the objects stay.
+"""
+
+from datetime import datetime, timedelta
+
+from lccp.api.conditions import ConditionType, Reason
+from lccp.api.objects.journal import Pinned
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.children import Purge
+from lccp_operator.intents import (
+    ApplyChild,
+    DeleteChild,
+    Event,
+    EventReason,
+    Intent,
+    Plan,
+    SetFinalizer,
+)
+from lccp_operator.observed import ChildState, Known, Observed, Phase, Unknown
+from lccp_operator.plan import status
+from lccp_operator.plan.conditions import Finding
+
+LOOK_AGAIN_SECONDS = 5.0
+
+
+def finalizer_wanted(run: LCCPRun) -> bool:
+    return run.spec.deletion_policy == "DeleteArtifacts"
+
+
+def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
+    """What a run whose deletion was asked for still needs."""
+    if not observed.finalizer:
+        return _plan(run, now, at_rest=True)
+    if observed.namespace_terminating or not finalizer_wanted(run):
+        return _plan(run, now, SetFinalizer(False), at_rest=True)
+    if _overdue(run, now):
+        return _plan(run, now, SetFinalizer(False), event=_given_up(run), at_rest=True)
+    if isinstance(observed.children, Unknown):
+        return _plan(run, now)
+    return _purge(run, observed.children.value, _pinned(observed), now)
+
+
+def _purge(run: LCCPRun, children: tuple[ChildState, ...], pinned: Pinned, now: datetime) -> Plan:
+    others = [state for state in children if not isinstance(state.child, Purge)]
+    purge = next((state for state in children if isinstance(state.child, Purge)), None)
+    if others:
+        gone = (DeleteChild(state.child) for state in others if not state.deleting)
+        return _plan(run, now, *gone)
+    if purge is None:
+        return _plan(run, now, ApplyChild(Purge(), pinned))
+    if purge.ended and purge.phase is Phase.SUCCEEDED:
+        told = Event("Normal", EventReason.ARTIFACTS_PURGED, "the run's objects are deleted")
+        return _plan(run, now, SetFinalizer(False), event=told, at_rest=True)
+    if purge.ended and not purge.deleting:
+        return _plan(run, now, DeleteChild(Purge()))
+    return _plan(run, now)
+
+
+def _overdue(run: LCCPRun, now: datetime) -> bool:
+    asked = run.metadata.deletion_timestamp
+    limit = timedelta(seconds=run.spec.purge_timeout_seconds)
+    return asked is not None and now - asked >= limit
+
+
+def _given_up(run: LCCPRun) -> Event:
+    where = f"{run.metadata.namespace}/{run.metadata.name}/"
+    message = (
+        f"the purge did not end within purgeTimeoutSeconds: delete {where} from store "
+        f"{run.spec.checkpoints.store_name} by hand"
+    )
+    return Event("Warning", EventReason.PURGE_GIVEN_UP, message)
+
+
+def _pinned(observed: Observed) -> Pinned:
+    journal = observed.store.value.journal if isinstance(observed.store, Known) else None
+    return (journal.pinned if journal else None) or observed.offered
+
+
+def _plan(
+    run: LCCPRun,
+    now: datetime,
+    *intents: Intent,
+    event: Event | None = None,
+    at_rest: bool = False,
+) -> Plan:
+    return Plan(
+        intents=intents,
+        status=_status(run, now),
+        events=(event,) if event else (),
+        look_again_after_seconds=None if at_rest else LOOK_AGAIN_SECONDS,
+        at_rest=at_rest,
+    )
+
+
+def _status(run: LCCPRun, now: datetime) -> LCCPRunStatus:
+    before = run.status or LCCPRunStatus()
+    message = "the run is being deleted"
+    known = {c.type: Finding(c.status, c.reason, c.message) for c in before.conditions}
+    findings = (
+        dict.fromkeys(ConditionType, Finding("Unknown", Reason.PURGING, message))
+        | known
+        | {ConditionType.TRAINING: Finding("False", Reason.PURGING, message)}
+    )
+    return status.held(before, run.metadata.generation, findings, now).model_copy(
+        update={"summary": "Deleting"}
+    )

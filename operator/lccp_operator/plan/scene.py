@@ -1,0 +1,102 @@
+"""The scene that the policies decide on: what was observed, and the journal as decided so far."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from lccp.api.labels import tokens_key
+from lccp.api.objects.journal import Acceptance, AttemptRecord, EvaluationOutcome, Journal, Pinned
+from lccp.api.objects.verdict import Verdict
+from lccp.api.run import LCCPRun, LCCPRunSpec
+from lccp_operator.children import Child, Evaluation, Training
+from lccp_operator.observed import ChildState, Facts, Trouble
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One look, both parts of it known, and the journal that a policy may replace."""
+
+    run: LCCPRun
+    facts: Facts
+    children: tuple[ChildState, ...]
+    rejected: Mapping[Child, Trouble]
+    offered: Pinned
+    now: datetime
+    journal: Journal
+    verdict: Verdict | None = None
+
+    def after(self, *policies: Callable[["Scene"], Journal]) -> "Scene":
+        """The scene with the journal as the policies, one after another, leave it."""
+        scene = self
+        for policy in policies:
+            scene = replace(scene, journal=policy(scene))
+        return scene
+
+    def noted(self, **changes: Any) -> Journal:
+        """The journal with `changes`."""
+        return self.journal.model_copy(update=changes)
+
+    @property
+    def spec(self) -> LCCPRunSpec:
+        return self.run.spec
+
+    @property
+    def acceptance(self) -> Acceptance:
+        """Whose run it is; asked for only after it was accepted."""
+        assert self.journal.accepted is not None
+        return self.journal.accepted
+
+    @property
+    def pinned(self) -> Pinned:
+        """What children are made from."""
+        return self.journal.pinned or self.offered
+
+    @property
+    def last_attempt(self) -> AttemptRecord | None:
+        return self.journal.attempts[-1] if self.journal.attempts else None
+
+    @property
+    def open_attempt(self) -> AttemptRecord | None:
+        """The attempt whose end was not seen yet."""
+        last = self.last_attempt
+        return last if last is not None and last.ended_at is None else None
+
+    @property
+    def trainings(self) -> tuple[tuple[Training, ChildState], ...]:
+        """Children that train, by attempt."""
+        found = [(s.child, s) for s in self.children if isinstance(s.child, Training)]
+        return tuple(sorted(found, key=lambda pair: pair[0].attempt))
+
+    @property
+    def evaluations(self) -> tuple[tuple[Evaluation, ChildState], ...]:
+        """Children that evaluate, by tokens."""
+        found = [(s.child, s) for s in self.children if isinstance(s.child, Evaluation)]
+        return tuple(sorted(found, key=lambda pair: pair[0].tokens))
+
+    def training(self, attempt: int) -> ChildState | None:
+        return {child.attempt: state for child, state in self.trainings}.get(attempt)
+
+    @property
+    def gang(self) -> ChildState | None:
+        """The child of the open attempt."""
+        attempt = self.open_attempt
+        return None if attempt is None else self.training(attempt.number)
+
+    def evaluation(self, tokens: int) -> tuple[Evaluation, ChildState] | None:
+        return next((pair for pair in self.evaluations if pair[0].tokens == tokens), None)
+
+    def outcome(self, tokens: int) -> EvaluationOutcome | None:
+        """What the journal says of the checkpoint that now lies at `tokens`."""
+        outcome = self.journal.evaluations.get(tokens_key(tokens))
+        digest = self.facts.checkpoints[tokens].digest
+        return outcome if outcome is not None and outcome.checkpoint_digest == digest else None
+
+    @property
+    def newest_checkpoint(self) -> int | None:
+        return max(self.facts.checkpoints, default=None)
+
+    @property
+    def training_complete(self) -> bool:
+        """The store holds the checkpoint that ends the budget."""
+        return any(tokens >= self.spec.training.tokens for tokens in self.facts.checkpoints)

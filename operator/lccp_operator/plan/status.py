@@ -1,0 +1,165 @@
+"""The status: a projection of store and children, equal as long as they say the same."""
+
+import math
+from datetime import datetime, timedelta
+
+from lccp.api.conditions import ConditionType, Reason
+from lccp.api.objects.training import Heartbeat
+from lccp.api.objects.verdict import CheckpointVerdict, Verdict
+from lccp.api.status import (
+    ATTEMPTS_SHOWN,
+    CHECKPOINTS_SHOWN,
+    CheckpointStatus,
+    ForecastStatus,
+    LCCPRunStatus,
+    Progress,
+    ResolvedImages,
+    VerdictStatus,
+)
+from lccp_operator.plan import conditions, evaluations
+from lccp_operator.plan.conditions import Findings
+from lccp_operator.plan.goals import Course, Goal
+from lccp_operator.plan.scene import Scene
+
+PROGRESS_SECONDS = 90
+"""Least time between two writes of a status in which nothing but the progress changed."""
+
+
+def projected(scene: Scene, goal: Goal) -> LCCPRunStatus:
+    """The status of an accepted run."""
+    before = scene.run.status or LCCPRunStatus()
+    findings, generation = conditions.found(scene, goal), scene.run.metadata.generation
+    status = LCCPRunStatus(
+        observed_generation=generation,
+        summary=summary(findings),
+        conditions=conditions.dated(before.conditions, findings, generation, scene.now),
+        attempt=scene.last_attempt.number if scene.last_attempt else 0,
+        attempts=scene.journal.attempts[-ATTEMPTS_SHOWN:],
+        progress=_progress(scene, goal),
+        checkpoints=_checkpoints(scene),
+        verdict=_verdict(scene.verdict),
+        forecast=_forecast(scene.verdict),
+        images=_images(scene),
+        start_time=scene.acceptance.at,
+        completion_time=scene.journal.finished_at,
+    )
+    return _steadied(before, status)
+
+
+def held(
+    before: LCCPRunStatus | None, generation: int, findings: Findings, now: datetime
+) -> LCCPRunStatus:
+    """The status as it was, with these conditions: nothing else is known."""
+    known = before or LCCPRunStatus()
+    update = {
+        "observed_generation": generation,
+        "summary": summary(findings),
+        "conditions": conditions.dated(known.conditions, findings, generation, now),
+    }
+    return known.model_copy(update=update)
+
+
+def summary(findings: Findings) -> str:
+    """The run in one word, for people; programs read the conditions."""
+    status = {type_: finding.status for type_, finding in findings.items()}
+    training, evaluating = findings[ConditionType.TRAINING], findings[ConditionType.EVALUATING]
+    if status[ConditionType.ACCEPTED] == "False":
+        return "Refused"
+    for type_ in (ConditionType.FAILED, ConditionType.SUCCEEDED, ConditionType.SUSPENDED):
+        if status[type_] == "True":
+            return type_.value
+    if training.status == "True":
+        return "Training" if training.reason is Reason.RUNNING else training.reason.value
+    if evaluating.status == "True" and training.reason in (Reason.COMPLETED, Reason.SATURATED):
+        return "Evaluating"
+    return training.reason.value if training.status == "False" else "Unknown"
+
+
+def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:
+    """`status`, with the progress of `before` if that alone changed, and only a moment ago."""
+    if before.model_copy(update={"progress": status.progress}) != status:
+        return status
+    old, new = before.progress.last_heartbeat_time, status.progress.last_heartbeat_time
+    recent = old is not None and new is not None and new - old < timedelta(seconds=PROGRESS_SECONDS)
+    return before if recent else status
+
+
+def _progress(scene: Scene, goal: Goal) -> Progress:
+    total, beat = scene.spec.training.tokens, scene.facts.heartbeat
+    reached = scene.newest_checkpoint or 0
+    if beat is None:
+        return Progress(tokens=reached, tokens_total=total, percent=_percent(reached, total))
+    tokens = beat.tokens if beat.phase != "Starting" else max(beat.tokens, reached)
+    trains = goal.course is Course.TRAIN and scene.open_attempt is not None
+    return Progress(
+        tokens=tokens,
+        tokens_total=total,
+        percent=_percent(tokens, total),
+        step=beat.step,
+        loss=_decimal(beat.loss),
+        tokens_per_second=round(beat.tokens_per_second) if beat.tokens_per_second else None,
+        remaining_seconds=_remaining_seconds(beat, total) if trains else None,
+        last_heartbeat_time=beat.at,
+    )
+
+
+def _percent(tokens: int, total: int) -> int:
+    return min(100, 100 * tokens // total)
+
+
+def _remaining_seconds(beat: Heartbeat, total: int) -> int | None:
+    if not beat.tokens_per_second:
+        return None
+    return math.ceil(max(0, total - beat.tokens) / beat.tokens_per_second)
+
+
+def _checkpoints(scene: Scene) -> tuple[CheckpointStatus, ...]:
+    judged = {c.tokens: c for c in scene.verdict.checkpoints} if scene.verdict else {}
+    shown = sorted(scene.facts.checkpoints)[-CHECKPOINTS_SHOWN:]
+    return tuple(_checkpoint(scene, tokens, judged.get(tokens)) for tokens in shown)
+
+
+def _checkpoint(scene: Scene, tokens: int, judged: CheckpointVerdict | None) -> CheckpointStatus:
+    outcome, stage = scene.outcome(tokens), evaluations.stage(scene, tokens)
+    return CheckpointStatus(
+        tokens=tokens,
+        evaluation=stage.value,
+        niah_ppl=_decimal(judged.niah_ppl) if judged else None,
+        niah_score=_decimal(judged.niah_score) if judged else None,
+        retrieval_heads=judged.retrieval_heads if judged else None,
+        verdict=judged.state if judged else None,
+        message=outcome.message or None if outcome else None,
+    )
+
+
+def _verdict(verdict: Verdict | None) -> VerdictStatus | None:
+    if verdict is None:
+        return None
+    gains = verdict.checkpoints[-1].gains if verdict.checkpoints else ()
+    gain = next((g for g in gains if g.signal == verdict.signal), None)
+    return VerdictStatus(
+        state=verdict.state,
+        since_tokens=verdict.since_tokens,
+        at_tokens=verdict.at_tokens,
+        gain=_decimal(gain.gain) if gain else None,
+        interval=f"{_decimal(gain.lower)} … {_decimal(gain.upper)}" if gain else None,
+        advice=verdict.advice,
+    )
+
+
+def _forecast(verdict: Verdict | None) -> ForecastStatus | None:
+    if verdict is None or verdict.forecast is None:
+        return None
+    return ForecastStatus(tokens=verdict.forecast.tokens, budget=verdict.forecast.budget)
+
+
+def _images(scene: Scene) -> ResolvedImages | None:
+    pinned = scene.pinned
+    if not (pinned.trainer_image or pinned.evaluator_image):
+        return None
+    return ResolvedImages(trainer=pinned.trainer_image, evaluator=pinned.evaluator_image)
+
+
+def _decimal(value: float | None) -> str | None:
+    """Four significant digits."""
+    return None if value is None else f"{value:.4g}"
