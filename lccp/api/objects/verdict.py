@@ -1,12 +1,15 @@
 """`analysis/verdict.json`: what the reports say together."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from lccp.api.base import Contract
 from lccp.api.objects.base import StoreObject
+
+
+Budget = Literal["Sufficient", "Insufficient", "Unknown"]
 
 
 class GainState(StrEnum):
@@ -57,9 +60,19 @@ class CheckpointVerdict(Contract):
     initial_heads_score: Annotated[
         float | None, Field(description="Mean score of the initial heads, cross-fitted.")
     ] = None
-    head_overlap: Annotated[
-        float | None, Field(description="Top-k in common with the checkpoint before, 0 to 1.")
+    retrieval_heads_steady: Annotated[
+        int | None, Field(description="Heads above the threshold, with hysteresis.")
     ] = None
+    head_overlap: Annotated[
+        float | None,
+        Field(
+            description="Top-k in common with the checkpoint before, 0 to 1; none if there are at "
+            "most k heads."
+        ),
+    ] = None
+    plateau_horizons: Annotated[
+        int, Field(description="Horizons of plateau, end to end, that end at this checkpoint.")
+    ] = 0
     gains: Annotated[
         tuple[Gain, ...], Field(description="By signal; none before there are enough checkpoints.")
     ] = ()
@@ -69,10 +82,16 @@ class CheckpointVerdict(Contract):
 class Forecast(Contract):
     """When the gain is expected to fall below the least that pays."""
 
-    tokens: Annotated[int | None, Field(description="Token count from which it no longer pays.")]
-    lower: Annotated[int | None, Field(description="Lower end of its interval.")]
-    upper: Annotated[int | None, Field(description="Upper end of its interval.")]
-    budget: Annotated[str, Field(description="Sufficient, Insufficient or Unknown.")]
+    tokens: Annotated[
+        int | None, Field(description="Token count from which it no longer pays; none: unknown.")
+    ] = None
+    lower: Annotated[int | None, Field(description="Lower end of its interval.")] = None
+    upper: Annotated[
+        int | None, Field(description="Upper end of its interval; none: without an end.")
+    ] = None
+    budget: Annotated[
+        Budget, Field(description="Whether the budget reaches the point where it no longer pays.")
+    ] = "Unknown"
 
 
 class Verdict(StoreObject):
@@ -89,4 +108,4 @@ class Verdict(StoreObject):
     evidence: Annotated[tuple[str, ...], Field(description="Sentences, most important first.")]
     advice: Annotated[str, Field(description="What to do, one sentence.")]
     checkpoints: Annotated[tuple[CheckpointVerdict, ...], Field(description="Oldest first.")]
-    forecast: Annotated[Forecast | None, Field(description="Once there is a log law.")] = None
+    forecast: Annotated[Forecast | None, Field(description="Once a checkpoint is fitted.")] = None

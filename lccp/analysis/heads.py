@@ -1,0 +1,161 @@
+"""Retrieval heads along a run: how many, the same ones or others, and how sure that is.
+
+Score maps are arrays [layers, heads] of mean retrieval scores, 0 to 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lccp.analysis.trajectory import Array
+from lccp.api.errors import InvalidInput
+from lccp.api.objects.report import RetrievalHeadsResult
+from lccp.api.spec.evaluation import RetrievalHeadsProbe
+
+RESAMPLES = 2_000
+COVERAGE = 0.95
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two score maps agree; a value is None where it cannot be said."""
+
+    overlap: float | None
+    """Share of the top k that both have in common, 0 to 1; None if there are at most k heads."""
+    spearman: float | None
+    """Spearman's rank correlation over all heads, average ranks; None if all are equal."""
+    spearman_top: float | None
+    """The same over the union of both top k."""
+
+
+@dataclass(frozen=True)
+class HeadSeries:
+    """Retrieval heads by checkpoint, oldest first."""
+
+    counts: tuple[int, ...]
+    """Heads above the threshold."""
+    steady_counts: tuple[int, ...]
+    """The same, with hysteresis."""
+    initial_scores: tuple[float | None, ...]
+    """Mean score of the initial heads, cross-fitted."""
+    overlaps: tuple[float | None, ...]
+    """Share of the top k in common with the checkpoint before; None at the first."""
+
+    @classmethod
+    def of(cls, results: Sequence[RetrievalHeadsResult]) -> Self:
+        """From the comparable `results` of one run, at least one."""
+        probe = RetrievalHeadsProbe.parse(results[0].settings, "settings of retrieval_heads")
+        scores = np.array([result.scores for result in results])
+        steady = counts_with_hysteresis(scores, probe.threshold, probe.hysteresis)
+        halves = np.array([result.halves for result in results])
+        initial = initial_heads_score(halves, probe.threshold)
+        overlaps = [overlap(*pair, probe.top_heads) for pair in pairwise(scores)]
+        return cls(
+            counts=tuple(result.heads for result in results),
+            steady_counts=tuple(steady.tolist()),
+            initial_scores=(None,) * len(results) if initial is None else tuple(initial.tolist()),
+            overlaps=(None, *overlaps),
+        )
+
+
+def agreement(a: Array, b: Array, k: int) -> Agreement:
+    """Agreement of the score maps of two checkpoints."""
+    flat_a, flat_b = np.ravel(a), np.ravel(b)
+    union = np.union1d(top_heads(flat_a, k), top_heads(flat_b, k))
+    return Agreement(
+        overlap=overlap(a, b, k),
+        spearman=spearman(flat_a, flat_b),
+        spearman_top=spearman(flat_a[union], flat_b[union]),
+    )
+
+
+def noise_ceiling(halves: Sequence[Array], k: int) -> Agreement:
+    """Agreement that sampling alone allows: between both halves of one checkpoint's samples.
+
+    Each half holds half the samples, so the ceiling of whole checkpoints lies somewhat higher.
+    """
+    first, second = halves
+    return agreement(first, second, k)
+
+
+def overlap(a: Array, b: Array, k: int) -> float | None:
+    """Share of the k highest scores that two score maps have in common; None: at most k heads."""
+    if k >= a.size:
+        return None
+    return len(np.intersect1d(top_heads(a, k), top_heads(b, k))) / k
+
+
+def top_heads(scores: Array, k: int) -> NDArray[np.intp]:
+    """Flat indices of the k highest scores; of equal scores the lower layer and head first."""
+    return np.argsort(-np.ravel(scores), kind="stable")[:k]
+
+
+def average_ranks(values: Array) -> Array:
+    """Ranks from 1, equal values sharing the average of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Array = (last - (counts - 1) / 2)[inverse]
+    return ranks
+
+
+def spearman(a: Array, b: Array) -> float | None:
+    """Spearman's rank correlation of two flat arrays; None if either holds one value alone."""
+    centred = [ranks - ranks.mean() for ranks in (average_ranks(a), average_ranks(b))]
+    norms = [float(np.sqrt(ranks @ ranks)) for ranks in centred]
+    if min(norms) == 0:
+        return None
+    return float(centred[0] @ centred[1]) / (norms[0] * norms[1])
+
+
+def initial_heads_score(halves: Array, threshold: float) -> Array | None:
+    """Mean score of the initial heads at each checkpoint [checkpoints], cross-fitted.
+
+    Heads that score above `threshold` at the first checkpoint in one half of the samples are scored
+    in the other half, both ways round, and averaged: so being picked by luck lifts no score.
+    `halves` is [checkpoints, 2, layers, heads]. None if neither half has such a head.
+    """
+    ways = []
+    for select, score in ((0, 1), (1, 0)):
+        initial = halves[0, select] > threshold
+        if initial.any():
+            ways.append(halves[:, score][:, initial].mean(axis=1))
+    return np.mean(ways, axis=0) if ways else None
+
+
+def counts_with_hysteresis(scores: Array, threshold: float, margin: float) -> NDArray[np.int64]:
+    """Number of retrieval heads at each checkpoint, without flicker around the threshold.
+
+    At the first checkpoint a head counts above `threshold`; later it enters above threshold +
+    margin and leaves below threshold - margin. `scores` is [checkpoints, layers, heads].
+    """
+    inside = scores[0] > threshold
+    counts = [int(inside.sum())]
+    for now in scores[1:]:
+        inside = np.where(inside, now >= threshold - margin, now > threshold + margin)
+        counts.append(int(inside.sum()))
+    return np.array(counts)
+
+
+def heads_interval(
+    scores_by_cluster: Array, threshold: float, seed: int, resamples: int = RESAMPLES
+) -> tuple[int, int]:
+    """95 % percentile bootstrap interval of the number of heads with a mean above `threshold`.
+
+    Whole clusters are resampled: `scores_by_cluster` is [clusters, layers, heads].
+
+    Raises:
+        InvalidInput: there are fewer than two clusters.
+    """
+    clusters = len(scores_by_cluster)
+    if clusters < 2:
+        raise InvalidInput("an interval of the number of heads needs at least two haystacks")
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), resamples) / clusters
+    counts = (weights @ scores_by_cluster.reshape(clusters, -1) > threshold).sum(axis=1)
+    ends = [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]
+    low, high = np.quantile(counts, ends, method="inverted_cdf")
+    return int(low), int(high)

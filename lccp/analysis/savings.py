@@ -1,0 +1,48 @@
+"""What a stop before the budget's end saves."""
+
+from dataclasses import dataclass
+from typing import Self
+
+FLOPS_PER_PARAMETER_AND_TOKEN = 6
+"""Forward and backward pass: Kaplan et al., arXiv 2001.08361, section 2.1."""
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """How fast the run trains, and on how many accelerators."""
+
+    tokens_per_second: float
+    accelerators: int
+
+
+@dataclass(frozen=True)
+class Savings:
+    """Training that a stop made unnecessary."""
+
+    tokens: int
+    share: float
+    """Of the budget, 0 to 1."""
+    flops: float
+    """6 x active parameters x tokens; attention's own part is left out."""
+    accelerator_hours: float | None
+    """None if the throughput is not known."""
+
+    @classmethod
+    def of(
+        cls,
+        budget_tokens: int,
+        stop_tokens: int,
+        active_parameters: int,
+        throughput: Throughput | None = None,
+    ) -> Self:
+        """What a stop at `stop_tokens` saves of `budget_tokens`; nothing if it came no sooner."""
+        tokens = max(0, budget_tokens - stop_tokens)
+        hours = None
+        if throughput is not None and throughput.tokens_per_second > 0:
+            hours = throughput.accelerators * tokens / throughput.tokens_per_second / 3_600
+        return cls(
+            tokens=tokens,
+            share=tokens / budget_tokens,
+            flops=float(FLOPS_PER_PARAMETER_AND_TOKEN * active_parameters * tokens),
+            accelerator_hours=hours,
+        )
