@@ -1,11 +1,22 @@
 """The base of every type in the contract, and how its errors read."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from lccp.api.errors import InvalidInput
+
+MESSAGE_LENGTH_MAX = 1_024
+
+
+def _cut(value: Any) -> Any:
+    too_long = isinstance(value, str) and len(value) > MESSAGE_LENGTH_MAX
+    return f"{value[: MESSAGE_LENGTH_MAX - 1]}…" if too_long else value
+
+
+Message = Annotated[str, BeforeValidator(_cut), Field(max_length=MESSAGE_LENGTH_MAX)]
+"""A text for people; a longer one is cut, since etcd and events have no room for it."""
 
 
 class Contract(BaseModel):

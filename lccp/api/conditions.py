@@ -1,12 +1,13 @@
 """Conditions of an LCCPRun: their types and reasons."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract
+from lccp.api.base import Contract, Message
 
 
 class ConditionType(StrEnum):
@@ -70,8 +71,19 @@ class Condition(Contract):
     type: Annotated[ConditionType, Field(description="What it is about.")]
     status: Annotated[Literal["True", "False", "Unknown"], Field(description="Its status.")]
     reason: Annotated[Reason, Field(description="Why, in one word.")]
-    message: Annotated[
-        str, Field(max_length=32_768, description="Why, and what to do, in a sentence.")
-    ] = ""
+    message: Annotated[Message, Field(description="Why, and what to do, in a sentence.")] = ""
     last_transition_time: Annotated[datetime, Field(description="When the status last changed.")]
     observed_generation: Annotated[int, Field(ge=0, description="Generation that it is about.")] = 0
+
+
+def summary(conditions: Iterable[Condition]) -> str:
+    """The conditions in one word, for a table: what the run does, or how it ended."""
+    true = {condition.type for condition in conditions if condition.status == "True"}
+    order = (
+        ConditionType.FAILED,
+        ConditionType.SUCCEEDED,
+        ConditionType.SUSPENDED,
+        ConditionType.TRAINING,
+        ConditionType.EVALUATING,
+    )
+    return next((kind.value for kind in order if kind in true), "Pending")

@@ -10,63 +10,80 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic import BeforeValidator, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import core_schema
 
-BINARY = {"": 1, "K": 2**10, "M": 2**20}
-DECIMAL = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+from lccp.api.cel import Rule, rules
+
+BINARY = {"K": 2**10, "M": 2**20}
+DECIMAL = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 COMPARISONS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 LENGTH_MAX = 2**27
-TOKENS_MAX = 10**15
-LENGTH_PATTERN = "^[1-9][0-9]{0,8}[KM]?$"
-TOKENS_PATTERN = "^[1-9][0-9]{0,14}[KMBT]?$"
-DECIMAL_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,15})?([eE][-+]?[0-9]{1,3})?$"
+TOKENS_MAX = 10**15 - 1
+TEXT_MAX = 16
+LENGTH_PATTERN = "^([1-9][0-9]{0,7}|[1-9][0-9]{0,4}K|[1-9][0-9]?M)$"
+TOKENS_PATTERN = (
+    "^([1-9][0-9]{0,14}|[1-9][0-9]{0,11}K|[1-9][0-9]{0,8}M|[1-9][0-9]{0,5}B|[1-9][0-9]{0,2}T)$"
+)
+DECIMAL_LENGTH_MAX = 48
+DECIMAL_PATTERN = r"^-?[0-9]{1,17}([.][0-9]{1,24})?([eE][-+]?[0-9]{1,3})?$"
 
 
-def _counted(value: Any, units: Mapping[str, int], what: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = re.fullmatch(r"([1-9][0-9]{0,14})([A-Z]?)", value) if isinstance(value, str) else None
-    if match is None or match[2] not in units:
-        suffixes = ", ".join(f"{u} = {n:,}" for u, n in units.items() if u)
-        raise ValueError(
-            f"must be {what}: an integer, or one with a suffix ({suffixes}), not {value!r}"
+@dataclass(frozen=True)
+class Counted:
+    """An integer that a manifest may write with a suffix, from 1 to `most`."""
+
+    what: str
+    units: Mapping[str, int]
+    pattern: str
+    most: int
+
+    @property
+    def sentence(self) -> str:
+        suffixes = ", ".join(f"{unit} = {count:,}" for unit, count in self.units.items())
+        return (
+            f"must be {self.what}: an integer from 1 to {self.most:,}, "
+            f"or one with a suffix ({suffixes})"
         )
-    return int(match[1]) * units[match[2]]
+
+    def parse(self, value: Any) -> int:
+        """The number that `value` is or writes; ValueError if it is none, or out of bounds."""
+        if isinstance(value, str) and re.fullmatch(self.pattern, value):
+            return self._number(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= self.most:
+            return value
+        raise ValueError(f"{self.sentence}, not {value!r}")
+
+    def _number(self, text: str) -> int:
+        unit = self.units.get(text[-1])
+        return int(text[:-1]) * unit if unit else int(text)
+
+    def cel(self, path: str) -> str:
+        """CEL expression of the number at `path`."""
+        units = " : ".join(f"{path}.endsWith('{unit}') ? {n}" for unit, n in self.units.items())
+        head, suffix = f"{path}.substring(0, size({path}) - 1)", f"[{''.join(self.units)}]$"
+        text = f"{path}.matches('{suffix}') ? int({head}) * ({units} : 1) : int({path})"
+        return f"(type({path}) == int ? {path} : {text})"
+
+    def schema(self) -> dict[str, Any]:
+        """JSON schema, with the bound and the sentence that `parse` has."""
+        is_one = f"type(self) == int ? self >= 1 && self <= {self.most}"
+        rule = Rule(f"{is_one} : self.matches('{self.pattern}')", self.sentence)
+        return {
+            "x-kubernetes-int-or-string": True,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "maxLength": TEXT_MAX,
+            **rules(rule),
+        }
 
 
-def _length(value: Any) -> int:
-    return _counted(value, BINARY, "a length in tokens")
+LENGTH = Counted("a length in tokens", BINARY, LENGTH_PATTERN, LENGTH_MAX)
+TOKENS = Counted("a number of tokens", DECIMAL, TOKENS_PATTERN, TOKENS_MAX)
 
-
-def _tokens(value: Any) -> int:
-    return _counted(value, DECIMAL, "a number of tokens")
-
-
-def _int_or_string(pattern: str, minimum: int, maximum: int) -> dict[str, Any]:
-    return {
-        "x-kubernetes-int-or-string": True,
-        "anyOf": [{"type": "integer"}, {"type": "string"}],
-        "pattern": pattern,
-        "minimum": minimum,
-        "maximum": maximum,
-    }
-
-
-ContextLength = Annotated[
-    int,
-    BeforeValidator(_length),
-    Field(ge=1, le=LENGTH_MAX),
-    WithJsonSchema(_int_or_string(LENGTH_PATTERN, 1, LENGTH_MAX)),
-]
+ContextLength = Annotated[int, BeforeValidator(LENGTH.parse), WithJsonSchema(LENGTH.schema())]
 """A length in tokens: an integer, or one with a binary suffix (`64K` = 65,536)."""
 
-TokenBudget = Annotated[
-    int,
-    BeforeValidator(_tokens),
-    Field(ge=1, le=TOKENS_MAX),
-    WithJsonSchema(_int_or_string(TOKENS_PATTERN, 1, TOKENS_MAX)),
-]
+TokenBudget = Annotated[int, BeforeValidator(TOKENS.parse), WithJsonSchema(TOKENS.schema())]
 """A number of tokens: an integer, or one with a decimal suffix (`16M`, `200B`, `1T`)."""
 
 
@@ -89,12 +106,13 @@ class Decimal:
         )
 
     def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
-        schema: dict[str, Any] = {"type": "string", "pattern": DECIMAL_PATTERN, "maxLength": 37}
-        rule = " && ".join(f"double(self) {sign} {bound!r}" for sign, bound in self.bounds())
-        if rule:
-            validation = {"rule": rule, "message": f"must be {self.words()}"}
-            schema["x-kubernetes-validations"] = [validation]
-        return schema
+        tests = [f"self.matches('{DECIMAL_PATTERN}')"]
+        tests += [f"double(self) {sign} {bound!r}" for sign, bound in self.bounds()]
+        return {
+            "type": "string",
+            "maxLength": DECIMAL_LENGTH_MAX,
+            **rules(Rule(" && ".join(tests), self.sentence)),
+        }
 
     def bounds(self) -> list[tuple[str, float]]:
         """The given bounds, as (sign, bound)."""
@@ -102,20 +120,31 @@ class Decimal:
         return [(sign, float(bound)) for sign, bound in signs.items() if bound is not None]
 
     def words(self) -> str:
-        return " and ".join(f"{sign} {bound:g}" for sign, bound in self.bounds())
+        """The bounds as text: `> 0 and <= 1`."""
+        return " and ".join(f"{sign} {bound:,.12g}" for sign, bound in self.bounds())
+
+    @property
+    def sentence(self) -> str:
+        bounds = self.words()
+        return f'must be a decimal number{bounds and " " + bounds} in quotes, such as "1.2e-5"'
 
     def parse(self, value: Any) -> float:
         """The number that the string `value` writes; ValueError if it is none, or out of bounds."""
-        if not isinstance(value, str):
-            raise ValueError(f'must be a decimal number in quotes, such as "1.2e-5", not {value!r}')
-        if not re.match(DECIMAL_PATTERN, value):
-            raise ValueError(f'must be a decimal number such as "0.25" or "1.2e-5", not {value!r}')
-        number = float(value)
-        if not all(COMPARISONS[sign](number, bound) for sign, bound in self.bounds()):
-            raise ValueError(f"must be {self.words()}, not {value!r}")
-        return number
+        if isinstance(value, str) and re.fullmatch(DECIMAL_PATTERN, value):
+            number = float(value)
+            if all(COMPARISONS[sign](number, bound) for sign, bound in self.bounds()):
+                return number
+        raise ValueError(f"{self.sentence}, not {value!r}")
 
 
 def decimal_string(value: float) -> str:
     """The shortest text that reads back as `value`."""
     return repr(value) if value != int(value) or abs(value) >= 1e15 else str(int(value))
+
+
+def shortened(tokens: int) -> str:
+    """`tokens` in at most five characters, for a table: 819,200 is `819K`, 2,500,000 `2.5M`."""
+    for unit, count in reversed(DECIMAL.items()):
+        if tokens >= count:
+            return f"{min(tokens / count, 999):.3g}{unit}"
+    return str(tokens)

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.base import Contract
+from lccp.api.cel import MUTABLE, Rule, rules
 from lccp.api.labels import RUN_NAME_LENGTH_MAX
+from lccp.api.quantities import LENGTH, TOKENS
 from lccp.api.spec.checkpoints import CheckpointsSpec
 from lccp.api.spec.data import DataSpec
 from lccp.api.spec.evaluation import EvaluationSpec
@@ -18,56 +21,102 @@ from lccp.api.spec.topology import TopologySpec
 from lccp.api.spec.training import TrainingSpec
 from lccp.api.status import LCCPRunStatus
 
+CHECKPOINT_BEYOND = (
+    "checkpoints.atTokens lies beyond training.tokens: lower it, or raise the budget"
+)
+BATCH_TOO_SMALL = (
+    "training.globalBatchTokens is less than one sequence of model.targetContextLength"
+)
+LENGTH_BEYOND = "evaluation.probes.niah.lengths lies beyond model.targetContextLength"
+NAME = (
+    f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, "
+    "with none of - at its ends: children are named after it"
+)
+NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+SPEC_RULES = rules(
+    Rule(
+        "self.checkpoints.atTokens.all(t, "
+        f"{TOKENS.cel('t')} <= {TOKENS.cel('self.training.tokens')})",
+        CHECKPOINT_BEYOND,
+        ".checkpoints.atTokens",
+    ),
+    Rule(
+        f"{TOKENS.cel('self.training.globalBatchTokens')} >= "
+        f"{LENGTH.cel('self.model.targetContextLength')}",
+        BATCH_TOO_SMALL,
+        ".training.globalBatchTokens",
+    ),
+    Rule(
+        "self.evaluation.probes.niah.lengths.all(n, "
+        f"{LENGTH.cel('n')} <= {LENGTH.cel('self.model.targetContextLength')})",
+        LENGTH_BEYOND,
+        ".evaluation.probes.niah.lengths",
+    ),
+)
+
 
 class LCCPRunSpec(Contract):
     """What is trained, how, where, and when it stops."""
 
-    model: Annotated[ModelSpec, Field(description="The model that is extended. Immutable.")]
-    data: Annotated[DataSpec, Field(description="What it is trained on. Immutable.")]
-    training: Annotated[
-        TrainingSpec, Field(description="The training. Immutable, but `tokens` may be raised.")
-    ]
-    topology: Annotated[TopologySpec, Field(description="The training gang. Immutable.")] = (
-        TopologySpec()
-    )
+    model_config = ConfigDict(json_schema_extra=SPEC_RULES)
+
+    model: Annotated[ModelSpec, Field(description="The model that is extended.")]
+    data: Annotated[DataSpec, Field(description="What it is trained on.")]
+    training: Annotated[TrainingSpec, Field(description="How long and how it is trained.")]
+    topology: Annotated[TopologySpec, Field(description="The training gang.")] = TopologySpec()
     checkpoints: Annotated[
-        CheckpointsSpec, Field(description="Checkpoints. Immutable, but later ones may be added.")
+        CheckpointsSpec, Field(description="When the model is saved, and where to.")
     ]
     evaluation: Annotated[
         EvaluationSpec,
-        Field(description="Measurements. Immutable but for `concurrency` and `retries`."),
+        Field(description="What is measured at every checkpoint."),
     ] = EvaluationSpec()
     saturation: Annotated[
-        SaturationSpec, Field(description="The verdict and what it leads to. Mutable.")
+        SaturationSpec,
+        Field(description="The verdict and what it leads to.", json_schema_extra=MUTABLE),
     ] = SaturationSpec()
     restart_policy: Annotated[
-        RestartPolicy, Field(description="Answer to failures of the gang. Immutable.")
+        RestartPolicy, Field(description="Answer to failures of the gang.")
     ] = RestartPolicy()
     suspend: Annotated[
-        bool, Field(description="Drain the training and hold it; false goes on exactly there.")
+        StrictBool,
+        Field(
+            description="Drain the training and hold it; false goes on exactly there.",
+            json_schema_extra=MUTABLE,
+        ),
     ] = False
     active_deadline_seconds: Annotated[
-        int | None,
+        StrictInt | None,
         Field(
-            ge=1, le=2**31 - 1, description="Longest time of the run since its start, in seconds."
+            ge=1,
+            le=2**31 - 1,
+            description="Longest time of the run since its start, in seconds; default: no limit.",
+            json_schema_extra=MUTABLE,
         ),
     ] = None
     ttl_seconds_after_finished: Annotated[
-        int | None,
+        StrictInt | None,
         Field(
             ge=0,
             le=2**31 - 1,
-            description="Time after which a finished run is deleted; default: never.",
+            description="Time after which a finished run is deleted, in seconds; default: never.",
+            json_schema_extra=MUTABLE,
         ),
     ] = None
     deletion_policy: Annotated[
         Literal["Retain", "DeleteArtifacts"],
-        Field(description="What happens to the run's objects in the store when it is deleted."),
+        Field(
+            description="What happens to the run's objects in the store when it is deleted.",
+            json_schema_extra=MUTABLE,
+        ),
     ] = "Retain"
     purge_timeout_seconds: Annotated[
-        int,
+        StrictInt,
         Field(
-            ge=1, le=86_400, description="Longest time that DeleteArtifacts holds up the deletion."
+            ge=1,
+            le=86_400,
+            description="Longest time that DeleteArtifacts holds up the deletion, in seconds.",
+            json_schema_extra=MUTABLE,
         ),
     ] = 3_600
 
@@ -75,23 +124,13 @@ class LCCPRunSpec(Contract):
     def _is_consistent(self) -> "LCCPRunSpec":
         late = [t for t in self.checkpoints.at_tokens if t > self.training.tokens]
         if late:
-            raise ValueError(
-                f"checkpoints.atTokens: {late[0]} lies beyond training.tokens "
-                f"({self.training.tokens}): lower it, or raise the budget"
-            )
-        if self.training.global_batch_tokens < self.model.target_context_length:
-            raise ValueError(
-                f"training.globalBatchTokens: {self.training.global_batch_tokens} is less than one "
-                f"sequence of model.targetContextLength ({self.model.target_context_length})"
-            )
-        beyond = [
-            n for n in self.evaluation.probes.niah.lengths if n > self.model.target_context_length
-        ]
+            raise ValueError(f"{CHECKPOINT_BEYOND} ({late[0]:,} > {self.training.tokens:,})")
+        target, batch = self.model.target_context_length, self.training.global_batch_tokens
+        if batch < target:
+            raise ValueError(f"{BATCH_TOO_SMALL} ({batch:,} < {target:,})")
+        beyond = [length for length in self.evaluation.probes.niah.lengths if length > target]
         if beyond:
-            raise ValueError(
-                f"evaluation.probes.niah.lengths: {beyond[0]} lies beyond "
-                f"model.targetContextLength ({self.model.target_context_length})"
-            )
+            raise ValueError(f"{LENGTH_BEYOND} ({beyond[0]:,} > {target:,})")
         return self
 
     def immutable(self) -> dict[str, Any]:
@@ -114,10 +153,7 @@ class ObjectMeta(Contract):
     name: Annotated[
         str,
         Field(
-            min_length=1,
-            max_length=RUN_NAME_LENGTH_MAX,
-            pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-            description="Name of the run; children are named after it.",
+            description="Name of the run: at most 40 characters; children are named after it.",
         ),
     ]
     namespace: Annotated[str, Field(min_length=1, max_length=63, description="Namespace.")] = (
@@ -130,9 +166,25 @@ class ObjectMeta(Contract):
         datetime | None, Field(description="When its deletion was asked for.")
     ] = None
 
+    @model_validator(mode="after")
+    def _name_fits(self) -> "ObjectMeta":
+        if len(self.name) > RUN_NAME_LENGTH_MAX or not re.fullmatch(NAME_PATTERN, self.name):
+            raise ValueError(f"{NAME}, not {self.name!r}")
+        return self
+
 
 class LCCPRun(Contract):
     """A long-context continual pre-training run."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                f"size(self.metadata.name) <= {RUN_NAME_LENGTH_MAX} "
+                "&& !self.metadata.name.contains('.')",
+                NAME,
+            )
+        )
+    )
 
     api_version: Annotated[Literal["lccp.io/v1alpha1"], Field(description="API version.")] = (
         "lccp.io/v1alpha1"

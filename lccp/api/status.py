@@ -1,82 +1,120 @@
-"""The status of an LCCPRun: a projection of store and children that can be rebuilt at any time."""
+"""The status of an LCCPRun: a projection of store and children that can be rebuilt at any time.
 
+Numbers that are not integers are strings, as in the spec.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract
-from lccp.api.conditions import Condition
+from lccp.api.base import Contract, Message
+from lccp.api.conditions import Condition, summary
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.verdict import VerdictState
+from lccp.api.quantities import shortened
 
 CHECKPOINTS_SHOWN = 32
 ATTEMPTS_SHOWN = 16
 
+Number = Annotated[str, Field(max_length=32)]
+Tokens = Annotated[int, Field(ge=0)]
+
 
 class Progress(Contract):
-    """How far the training is. Numbers that are not integers are strings, as in the spec."""
+    """How far the training is."""
 
-    tokens: Annotated[int, Field(description="Tokens trained.")] = 0
-    tokens_total: Annotated[int, Field(description="Tokens of the budget.")] = 0
-    percent: Annotated[int, Field(description="Share of the budget, percent.")] = 0
-    step: Annotated[int, Field(description="Steps of the optimizer.")] = 0
-    loss: Annotated[str | None, Field(description="Loss of the last step.")] = None
-    tokens_per_second: Annotated[int | None, Field(description="Throughput.")] = None
-    remaining_seconds: Annotated[int | None, Field(description="Estimate of the time left.")] = None
+    tokens: Annotated[Tokens, Field(description="Tokens trained.")] = 0
+    display: Annotated[
+        str,
+        Field(
+            max_length=8,
+            default_factory=lambda data: shortened(data["tokens"]),
+            description="`tokens` in short, such as `1.6M`.",
+        ),
+    ]
+    tokens_total: Annotated[Tokens, Field(description="Tokens of the budget.")] = 0
+    percent: Annotated[int, Field(ge=0, le=100, description="Share of the budget, percent.")] = 0
+    step: Annotated[int, Field(ge=0, description="Steps of the optimizer.")] = 0
+    loss: Annotated[Number | None, Field(description="Loss of the last step, nats per token.")] = (
+        None
+    )
+    tokens_per_second: Annotated[
+        int | None, Field(ge=0, description="Throughput, tokens per second.")
+    ] = None
+    remaining_seconds: Annotated[
+        int | None, Field(ge=0, description="Estimate of the time left, in seconds.")
+    ] = None
     last_heartbeat_time: Annotated[
-        datetime | None, Field(description="When the trainer last spoke.")
+        datetime | None, Field(description="When the trainer last spoke, UTC.")
     ] = None
 
 
 class CheckpointStatus(Contract):
     """One checkpoint and what was measured at it."""
 
-    tokens: Annotated[int, Field(description="Tokens trained.")]
-    evaluation: Annotated[str, Field(description="Pending, Running, Succeeded or Failed.")]
-    niah_ppl: Annotated[str | None, Field(description="NIAH-PPL, extension band.")] = None
-    niah_score: Annotated[str | None, Field(description="NIAH score, extension band, 0 to 1.")] = (
-        None
-    )
-    retrieval_heads: Annotated[int | None, Field(description="Number of retrieval heads.")] = None
+    tokens: Annotated[Tokens, Field(description="Tokens trained.")]
+    evaluation: Annotated[
+        Literal["Pending", "Running", "Succeeded", "Failed"],
+        Field(description="How far its evaluation is."),
+    ]
+    niah_ppl: Annotated[Number | None, Field(description="NIAH-PPL, extension band.")] = None
+    niah_score: Annotated[
+        Number | None, Field(description="NIAH score, extension band, 0 to 1.")
+    ] = None
+    retrieval_heads: Annotated[
+        int | None, Field(ge=0, description="Number of retrieval heads.")
+    ] = None
     verdict: Annotated[VerdictState | None, Field(description="Verdict as known then.")] = None
-    message: Annotated[str | None, Field(description="Why the evaluation failed.")] = None
+    message: Annotated[Message | None, Field(description="Why the evaluation failed.")] = None
 
 
 class VerdictStatus(Contract):
     """The verdict in short; the store holds it in full."""
 
     state: Annotated[VerdictState, Field(description="The verdict.")]
-    since_tokens: Annotated[int | None, Field(description="Since which checkpoint.")] = None
-    at_tokens: Annotated[int | None, Field(description="Newest checkpoint that it rests on.")] = (
-        None
-    )
-    gain: Annotated[str | None, Field(description="Gain over the horizon.")] = None
-    interval: Annotated[str | None, Field(description="Its interval, `lower … upper`.")] = None
-    advice: Annotated[str, Field(description="What to do.")] = ""
+    since_tokens: Annotated[
+        Tokens | None, Field(description="Checkpoint since which it stands, tokens.")
+    ] = None
+    at_tokens: Annotated[
+        Tokens | None, Field(description="Newest checkpoint that it rests on, tokens.")
+    ] = None
+    gain: Annotated[
+        Number | None,
+        Field(description="Gain of the signal over the horizon, on the scale of log-PPL."),
+    ] = None
+    interval: Annotated[
+        str | None, Field(max_length=64, description="Interval of the gain, `lower … upper`.")
+    ] = None
+    advice: Annotated[Message, Field(description="What to do.")] = ""
 
 
 class ForecastStatus(Contract):
     """The forecast in short."""
 
     tokens: Annotated[
-        int | None, Field(description="Token count from which it no longer pays.")
+        Tokens | None, Field(description="Token count from which training no longer pays.")
     ] = None
-    budget: Annotated[str, Field(description="Sufficient, Insufficient or Unknown.")] = "Unknown"
+    budget: Annotated[
+        Literal["Sufficient", "Insufficient", "Unknown"],
+        Field(description="Whether the budget reaches that point."),
+    ] = "Unknown"
 
 
 class ResolvedImages(Contract):
     """Images resolved at the run's start."""
 
-    trainer: Annotated[str, Field(description="Trainer image.")] = ""
-    evaluator: Annotated[str, Field(description="Evaluator image.")] = ""
+    trainer: Annotated[str, Field(max_length=512, description="Trainer image.")] = ""
+    evaluator: Annotated[str, Field(max_length=512, description="Evaluator image.")] = ""
 
 
 class LCCPRunStatus(Contract):
-    """Status of an LCCPRun."""
+    """Status of an LCCPRun, written by the operator."""
 
-    observed_generation: Annotated[int, Field(description="Generation that this is about.")] = 0
-    summary: Annotated[str, Field(description="The run in one word, for people.")] = ""
+    observed_generation: Annotated[
+        int, Field(ge=0, description="Generation of the spec that this is about.")
+    ] = 0
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
@@ -88,20 +126,45 @@ class LCCPRunStatus(Contract):
             },
         ),
     ] = ()
-    attempt: Annotated[int, Field(description="Current attempt.")] = 0
+    summary: Annotated[
+        str,
+        Field(
+            max_length=32,
+            default_factory=lambda data: summary(data["conditions"]),
+            description="The conditions in one word, for display.",
+        ),
+    ]
+    attempt: Annotated[
+        int, Field(ge=0, description="Current attempt of the training gang; 0 before the first.")
+    ] = 0
     attempts: Annotated[
         tuple[AttemptRecord, ...],
-        Field(max_length=ATTEMPTS_SHOWN, description="Last attempts, with causes."),
+        Field(max_length=ATTEMPTS_SHOWN, description="Last attempts, with causes, oldest first."),
     ] = ()
     progress: Annotated[Progress, Field(description="How far the training is.")] = Progress()
     checkpoints: Annotated[
         tuple[CheckpointStatus, ...],
-        Field(max_length=CHECKPOINTS_SHOWN, description="Last checkpoints."),
+        Field(max_length=CHECKPOINTS_SHOWN, description="Last checkpoints, oldest first."),
     ] = ()
+    latest: Annotated[
+        CheckpointStatus | None,
+        Field(
+            default_factory=lambda data: latest_evaluated(data["checkpoints"]),
+            description="Newest checkpoint whose evaluation succeeded.",
+        ),
+    ]
     verdict: Annotated[VerdictStatus | None, Field(description="The verdict in short.")] = None
     forecast: Annotated[ForecastStatus | None, Field(description="The forecast in short.")] = None
     images: Annotated[ResolvedImages | None, Field(description="Images of the run.")] = None
-    start_time: Annotated[datetime | None, Field(description="When the run was accepted.")] = None
+    start_time: Annotated[datetime | None, Field(description="When the run was accepted, UTC.")] = (
+        None
+    )
     completion_time: Annotated[
-        datetime | None, Field(description="When it succeeded or failed.")
+        datetime | None, Field(description="When it succeeded or failed, UTC.")
     ] = None
+
+
+def latest_evaluated(checkpoints: Iterable[CheckpointStatus]) -> CheckpointStatus | None:
+    """The newest of `checkpoints` (oldest first) whose evaluation succeeded."""
+    done = [checkpoint for checkpoint in checkpoints if checkpoint.evaluation == "Succeeded"]
+    return done[-1] if done else None

@@ -2,10 +2,30 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.quantities import TokenBudget
+from lccp.api.cel import Rule, mutable, rules
+from lccp.api.quantities import TOKENS, TokenBudget
+
+SOMETHING_IS_SAVED = "give everyTokens or atTokens, or no checkpoint is ever made"
+ASCENDING = "atTokens must ascend, without repetition"
+ONLY_EXTENDED = "atTokens may only be extended, by later ones; those that are there stay as written"
+
+
+def _ascending() -> str:
+    """CEL: the token counts ascend, and none comes twice."""
+    numbers = f"self.atTokens.map(t, {TOKENS.cel('t')})"
+    return f"[{numbers}].all(n, n.isSorted() && n.all(t, n.exists_one(o, o == t)))"
+
+
+def _extended() -> str:
+    """CEL: everything old is still there, and what is new lies beyond the last of the old."""
+    now, before = "self.atTokens", "oldSelf.atTokens"
+    last = TOKENS.cel(f"{before}[size({before}) - 1]")
+    kept = f"{before}.all(t, t in {now})"
+    later = f"{now}.all(t, t in {before} || {TOKENS.cel('t')} > {last})"
+    return f"size({before}) == 0 || ({kept} && {later})"
 
 
 class SecretReference(Contract):
@@ -16,6 +36,14 @@ class SecretReference(Contract):
 
 class CheckpointsSpec(Contract):
     """Checkpoints, and the state that training resumes from."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule("has(self.everyTokens) || size(self.atTokens) > 0", SOMETHING_IS_SAVED),
+            Rule(_ascending(), ASCENDING, ".atTokens"),
+            Rule(_extended(), ONLY_EXTENDED, ".atTokens"),
+        )
+    )
 
     store_name: Annotated[
         str,
@@ -39,11 +67,13 @@ class CheckpointsSpec(Contract):
         tuple[TokenBudget, ...],
         Field(
             max_length=256,
-            description="Further checkpoints, at these token counts; later ones may be added.",
+            description="Further checkpoints, at these token counts, ascending; later ones may "
+            "be added.",
+            json_schema_extra=mutable("later ones may be added"),
         ),
     ] = ()
     keep_states: Annotated[
-        int,
+        StrictInt,
         Field(
             ge=1,
             le=64,
@@ -51,14 +81,16 @@ class CheckpointsSpec(Contract):
         ),
     ] = 2
     adopt: Annotated[
-        bool,
+        StrictBool,
         Field(description="Go on with what the store holds of a run of the same identity."),
     ] = True
 
     @model_validator(mode="after")
     def _something_is_saved(self) -> "CheckpointsSpec":
         if self.every_tokens is None and not self.at_tokens:
-            raise ValueError("give everyTokens or atTokens, or no checkpoint is ever made")
+            raise ValueError(SOMETHING_IS_SAVED)
+        if list(self.at_tokens) != sorted(set(self.at_tokens)):
+            raise ValueError(ASCENDING)
         return self
 
     def due(self, budget: int) -> tuple[int, ...]:

@@ -2,14 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from lccp.api.base import Contract
+from lccp.api.cel import Rule, rules
 from lccp.api.quantities import ContextLength, Decimal
 
 Name = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
+
+
+DISTINCT_NAMES = "source names must be distinct"
+SHORT_WITHOUT_WEIGHT = (
+    "shortFraction above 0 gives tokens to sources of kind Short, but none has a weight above 0: "
+    "add one, or make shortFraction 0"
+)
+LONG_WITHOUT_WEIGHT = (
+    "shortFraction below 1 gives tokens to sources of kind Long, but none has a weight above 0: "
+    "add one, or make shortFraction 1"
+)
 
 
 class DataSource(Contract):
@@ -63,6 +75,28 @@ class DataSource(Contract):
 class DataSpec(Contract):
     """What the model is trained on."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.sources.all(s, self.sources.exists_one(o, o.name == s.name))",
+                DISTINCT_NAMES,
+                ".sources",
+            ),
+            Rule(
+                "double(self.shortFraction) == 0.0 || "
+                "self.sources.exists(s, s.kind == 'Short' && double(s.weight) > 0.0)",
+                SHORT_WITHOUT_WEIGHT,
+                ".sources",
+            ),
+            Rule(
+                "double(self.shortFraction) == 1.0 || "
+                "self.sources.exists(s, s.kind == 'Long' && double(s.weight) > 0.0)",
+                LONG_WITHOUT_WEIGHT,
+                ".sources",
+            ),
+        )
+    )
+
     short_fraction: Annotated[
         float,
         Decimal(ge=0, le=1),
@@ -72,20 +106,19 @@ class DataSpec(Contract):
         tuple[DataSource, ...],
         Field(min_length=1, max_length=64, description="The sources, with distinct names."),
     ]
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of the order of documents.")] = 0
+    seed: Annotated[
+        StrictInt, Field(ge=0, lt=2**31, description="Seed of the order of documents.")
+    ] = 0
 
     @model_validator(mode="after")
     def _mixture_is_possible(self) -> "DataSpec":
         names = [source.name for source in self.sources]
         if len(set(names)) < len(names):
-            raise ValueError("source names must be distinct")
-        for kind, share in (("Short", self.short_fraction), ("Long", 1 - self.short_fraction)):
-            if share > 0 and self.weight_of(kind) == 0:
-                raise ValueError(
-                    f"sources of kind {kind} have no weight, but shortFraction "
-                    f"{self.short_fraction:g} gives them {share:g} of the tokens: "
-                    f"add a {kind} source with a weight above 0, or change shortFraction"
-                )
+            raise ValueError(DISTINCT_NAMES)
+        if self.short_fraction > 0 and not self.weight_of("Short"):
+            raise ValueError(SHORT_WITHOUT_WEIGHT)
+        if self.short_fraction < 1 and not self.weight_of("Long"):
+            raise ValueError(LONG_WITHOUT_WEIGHT)
         return self
 
     def weight_of(self, kind: str) -> float:

@@ -2,14 +2,52 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    StrictInt,
+    model_serializer,
+    model_validator,
+)
 
 from lccp.api.base import Contract
-from lccp.api.quantities import ContextLength, Decimal
+from lccp.api.cel import MUTABLE, Rule, rules
+from lccp.api.quantities import LENGTH, ContextLength, Decimal
 from lccp.api.spec.topology import FREE_OBJECT, PlacementSpec, ResourceSpec
 
 DEPTHS_PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 TEMPLATE = "{context}\n\nQuestion: {question}\nAnswer:"
+PLACEHOLDERS = "template must hold {context} and {question} exactly once each"
+TOO_FEW_NEEDLES = (
+    "needlesPerHaystack exceeds the number of needles: give more needles, or ask for fewer"
+)
+REPEATED_LENGTH = "lengths must be distinct"
+REPEATED_DEPTH = "depthsPercent must be distinct"
+NIAH_RULES = rules(
+    Rule(
+        "self.template.split('{context}').size() == 2 "
+        "&& self.template.split('{question}').size() == 2",
+        PLACEHOLDERS,
+        ".template",
+    ),
+    Rule(
+        "size(self.needles) == 0 || self.needlesPerHaystack <= size(self.needles)",
+        TOO_FEW_NEEDLES,
+        ".needlesPerHaystack",
+    ),
+    Rule(
+        f"self.lengths.all(n, self.lengths.exists_one(o, {LENGTH.cel('o')} == {LENGTH.cel('n')}))",
+        REPEATED_LENGTH,
+        ".lengths",
+    ),
+    Rule(
+        "self.depthsPercent.all(d, self.depthsPercent.exists_one(o, o == d))",
+        REPEATED_DEPTH,
+        ".depthsPercent",
+    ),
+)
 
 
 class Needle(Contract):
@@ -66,6 +104,8 @@ class HaystackSpec(Contract):
 class NiahProbe(Contract):
     """Continuous needle in a haystack: perplexity and score of the answer, by length and depth."""
 
+    model_config = ConfigDict(json_schema_extra=NIAH_RULES)
+
     lengths: Annotated[
         tuple[ContextLength, ...],
         Field(
@@ -75,7 +115,7 @@ class NiahProbe(Contract):
         ),
     ] = ()
     depths_percent: Annotated[
-        tuple[Annotated[int, Field(ge=0, le=100)], ...],
+        tuple[Annotated[StrictInt, Field(ge=0, le=100)], ...],
         Field(
             min_length=1,
             max_length=21,
@@ -83,7 +123,7 @@ class NiahProbe(Contract):
         ),
     ] = DEPTHS_PERCENT
     haystacks: Annotated[
-        int,
+        StrictInt,
         Field(
             ge=2,
             le=1_000,
@@ -91,7 +131,7 @@ class NiahProbe(Contract):
         ),
     ] = 10
     needles_per_haystack: Annotated[
-        int,
+        StrictInt,
         Field(
             ge=1,
             le=64,
@@ -114,21 +154,23 @@ class NiahProbe(Contract):
     separator: Annotated[
         str,
         Field(
-            max_length=16, description="White space before needle and answer, the same for both."
+            max_length=16,
+            pattern=r"^[ \t\n]*$",
+            description="White space before needle and answer, the same for both.",
         ),
     ] = " "
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of the samples.")] = 0
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**31, description="Seed of the samples.")] = 0
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "NiahProbe":
-        for placeholder in ("{context}", "{question}"):
-            if self.template.count(placeholder) != 1:
-                raise ValueError(f"template must hold {placeholder} exactly once")
+        if any(self.template.count(held) != 1 for held in ("{context}", "{question}")):
+            raise ValueError(PLACEHOLDERS)
         if self.needles and self.needles_per_haystack > len(self.needles):
-            raise ValueError(
-                f"needlesPerHaystack is {self.needles_per_haystack}, but there are "
-                f"{len(self.needles)} needles: give more needles or ask for fewer"
-            )
+            raise ValueError(TOO_FEW_NEEDLES)
+        if len(set(self.lengths)) < len(self.lengths):
+            raise ValueError(REPEATED_LENGTH)
+        if len(set(self.depths_percent)) < len(self.depths_percent):
+            raise ValueError(REPEATED_DEPTH)
         return self
 
 
@@ -153,7 +195,7 @@ class RetrievalHeadsProbe(Contract):
         Field(description="Margin around the threshold in the series with hysteresis."),
     ] = 0.01
     top_heads: Annotated[
-        int, Field(ge=1, le=4_096, description="Heads compared between checkpoints (top k).")
+        StrictInt, Field(ge=1, le=4_096, description="Heads compared between checkpoints (top k).")
     ] = 30
 
 
@@ -165,23 +207,35 @@ class ProbesSpec(Contract):
         RetrievalHeadsProbe | None, Field(description="Retrieval heads.")
     ] = RetrievalHeadsProbe()
 
+    @model_serializer(mode="wrap")
+    def _keeps_null(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A probe that is turned off is written as null: left out, it would be on."""
+        return {"retrievalHeads": None, **handler(self)}
+
 
 class EvaluationSpec(Contract):
     """Evaluators: one Job for every checkpoint."""
 
     probes: Annotated[ProbesSpec, Field(description="What is measured.")] = ProbesSpec()
     baseline: Annotated[
-        bool,
+        StrictBool,
         Field(description="Evaluate the base model with the raised RoPE base as checkpoint 0."),
     ] = True
     concurrency: Annotated[
-        int, Field(ge=1, le=256, description="Evaluations that run at once.")
+        StrictInt,
+        Field(ge=1, le=256, description="Evaluations that run at once.", json_schema_extra=MUTABLE),
     ] = 1
     retries: Annotated[
-        int, Field(ge=0, le=10, description="Times that a failed evaluation is tried again.")
+        StrictInt,
+        Field(
+            ge=0,
+            le=10,
+            description="Times that a failed evaluation is tried again.",
+            json_schema_extra=MUTABLE,
+        ),
     ] = 2
     deadline_seconds: Annotated[
-        int, Field(ge=10, le=604_800, description="Longest time of one try.")
+        StrictInt, Field(ge=10, le=604_800, description="Longest time of one try, in seconds.")
     ] = 14_400
     accelerator_resource_name: Annotated[
         str | None,

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.base import Contract
+from lccp.api.cel import Rule, rules
 from lccp.api.quantities import ContextLength, Decimal
+
+ONE_WAY = "ropeBase and ropeScaling exclude each other: keep one of them"
 
 
 class RopeScaling(Contract):
@@ -31,6 +34,10 @@ class RopeScaling(Contract):
 class ModelSpec(Contract):
     """The model that is extended."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(Rule("!has(self.ropeBase) || !has(self.ropeScaling)", ONE_WAY))
+    )
+
     source: Annotated[
         str,
         Field(
@@ -38,7 +45,7 @@ class ModelSpec(Contract):
             max_length=1024,
             description="Directory of a Hugging Face causal language model (config, safetensors, "
             "tokenizer), as the trainer's pods see it. A relative path is taken from the "
-            "manifest's folder by `lccp run`, and from the trainer image's working directory on a cluster.",
+            "manifest's folder by `lccp run`, and from the image's working directory on a cluster.",
         ),
     ]
     target_context_length: Annotated[
@@ -46,7 +53,7 @@ class ModelSpec(Contract):
         Field(description="Context length after the extension, in tokens, such as `64K` (65,536)."),
     ]
     rope_base: Annotated[
-        int | None,
+        StrictInt | None,
         Field(
             ge=1_000,
             le=10**12,
@@ -59,11 +66,11 @@ class ModelSpec(Contract):
         Field(description="Scaling of the rotary position embedding. Excludes `ropeBase`."),
     ] = None
     trust_remote_code: Annotated[
-        bool, Field(description="Run Python code that the model's directory brings along.")
+        StrictBool, Field(description="Run Python code that the model's directory brings along.")
     ] = False
 
     @model_validator(mode="after")
     def _one_way_to_extend(self) -> "ModelSpec":
         if self.rope_base is not None and self.rope_scaling is not None:
-            raise ValueError("ropeBase and ropeScaling exclude each other: keep one of them")
+            raise ValueError(ONE_WAY)
         return self

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictInt
 
 from lccp.api.base import Contract
 from lccp.api.quantities import Decimal, TokenBudget
@@ -30,7 +30,7 @@ class SaturationSpec(Contract):
         ),
     ] = None
     patience: Annotated[
-        int,
+        StrictInt,
         Field(ge=1, le=16, description="Horizons of plateau, end to end, that make a saturation."),
     ] = 2
     least_tokens: Annotated[
@@ -50,9 +50,11 @@ class SaturationSpec(Contract):
         ),
     ] = "Notify"
     drain_timeout_seconds: Annotated[
-        int,
+        StrictInt,
         Field(
-            ge=1, le=86_400, description="Time that the trainer has to save and end when drained."
+            ge=1,
+            le=86_400,
+            description="Time that the trainer has to save and end when drained, in seconds.",
         ),
     ] = 600
 
@@ -65,7 +67,7 @@ class RestartPolicy(Contract):
     """How often a failed gang is started again."""
 
     max_restarts: Annotated[
-        int,
+        StrictInt,
         Field(
             ge=0,
             le=1_000,
@@ -74,14 +76,17 @@ class RestartPolicy(Contract):
         ),
     ] = 3
     backoff_seconds: Annotated[
-        int,
+        StrictInt,
         Field(
             ge=0,
             le=3_600,
-            description="Wait before the first new attempt; doubles with each counted failure.",
+            description="Wait before the first new attempt, in seconds; doubles with each counted "
+            "failure.",
         ),
     ] = 10
-    max_backoff_seconds: Annotated[int, Field(ge=0, le=86_400, description="Longest wait.")] = 360
+    max_backoff_seconds: Annotated[
+        StrictInt, Field(ge=0, le=86_400, description="Longest wait, in seconds.")
+    ] = 360
     retry_not_finite: Annotated[
-        bool, Field(description="Start again after a loss or gradient that is not finite.")
+        StrictBool, Field(description="Start again after a loss or gradient that is not finite.")
     ] = False

@@ -1,15 +1,42 @@
 """`spec.topology`: where the training gang runs."""
 
+import re
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
 
 from lccp.api.base import Contract
+from lccp.api.cel import Rule, rules
+
+QUANTITY_PATTERN = r"^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$"
+QUANTITY = 'must be a quantity of a resource: an integer, or text such as "500m" or "64Gi"'
+FREE_OBJECT: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def _quantity(value: Any) -> str:
+    text = str(value) if type(value) is int else value
+    if isinstance(text, str) and re.fullmatch(QUANTITY_PATTERN, text):
+        return text
+    raise ValueError(f"{QUANTITY}, not {value!r}")
+
 
 Quantity = Annotated[
-    str, Field(max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$")
+    str,
+    BeforeValidator(_quantity),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "maxLength": 32,
+            **rules(
+                Rule(
+                    f"type(self) == int ? self >= 0 : self.matches('{QUANTITY_PATTERN}')", QUANTITY
+                )
+            ),
+        }
+    ),
 ]
-FREE_OBJECT = {"x-kubernetes-preserve-unknown-fields": True}
+"""Amount of a resource, as Kubernetes writes it: `4`, `"500m"`, `64Gi`."""
 
 
 class ResourceSpec(Contract):
@@ -64,9 +91,12 @@ class EnvVar(Contract):
 class TopologySpec(Contract):
     """The training gang: `nodes` pods with `processesPerNode` processes each."""
 
-    nodes: Annotated[int, Field(ge=1, le=4_096, description="Pods of the gang, one a node.")] = 1
+    nodes: Annotated[
+        StrictInt, Field(ge=1, le=4_096, description="Pods of the gang, one a node.")
+    ] = 1
     processes_per_node: Annotated[
-        int, Field(ge=1, le=64, description="Processes in a pod; on accelerators, one for each.")
+        StrictInt,
+        Field(ge=1, le=64, description="Processes in a pod; on accelerators, one for each."),
     ] = 1
     accelerator_resource_name: Annotated[
         str | None,
@@ -93,8 +123,12 @@ class TopologySpec(Contract):
         Quantity, Field(description="Size of /dev/shm; counts to the pod's memory limit.")
     ] = "1Gi"
     termination_grace_period_seconds: Annotated[
-        int,
-        Field(ge=10, le=86_400, description="Time that a pod has to save its state on SIGTERM."),
+        StrictInt,
+        Field(
+            ge=10,
+            le=86_400,
+            description="Time that a pod has to save its state on SIGTERM, in seconds.",
+        ),
     ] = 120
     env: Annotated[
         tuple[EnvVar, ...],

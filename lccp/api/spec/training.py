@@ -2,10 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.quantities import Decimal, TokenBudget
+from lccp.api.cel import Rule, mutable, rules
+from lccp.api.quantities import TOKENS, Decimal, TokenBudget
+from lccp.api.spec.topology import FREE_OBJECT
+
+ONLY_RAISED = "tokens may only be raised"
+WARMUP_BEYOND = "schedule.warmupTokens lies beyond tokens: shorten the warm-up, or raise the budget"
 
 
 class ScheduleSpec(Contract):
@@ -53,22 +58,24 @@ class DeepSpeedSpec(Contract):
     """What DeepSpeed is asked for."""
 
     zero_stage: Annotated[
-        int, Field(ge=0, le=3, description="ZeRO stage: what is partitioned over the processes.")
+        StrictInt,
+        Field(ge=0, le=3, description="ZeRO stage: what is partitioned over the processes."),
     ] = 1
     offload_optimizer: Annotated[
         Literal["None", "CPU"], Field(description="Where the optimizer's state lies.")
     ] = "None"
     expert_parallel_size: Annotated[
-        int, Field(ge=1, le=1024, description="Processes that share the experts of one layer.")
+        StrictInt,
+        Field(ge=1, le=1024, description="Processes that share the experts of one layer."),
     ] = 1
     sequence_parallel_size: Annotated[
-        int, Field(ge=1, le=1024, description="Processes that share one sequence (Ulysses).")
+        StrictInt, Field(ge=1, le=1024, description="Processes that share one sequence (Ulysses).")
     ] = 1
     config: Annotated[
         dict[str, Any],
         Field(
             description="DeepSpeed configuration, merged last over what the operator derives.",
-            json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+            json_schema_extra=FREE_OBJECT,
         ),
     ] = {}
 
@@ -76,15 +83,34 @@ class DeepSpeedSpec(Contract):
 class TrainingSpec(Contract):
     """The training."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.schedule.warmupTokens) || "
+                f"{TOKENS.cel('self.schedule.warmupTokens')} <= {TOKENS.cel('self.tokens')}",
+                WARMUP_BEYOND,
+                ".schedule.warmupTokens",
+            ),
+            Rule(
+                f"{TOKENS.cel('self.tokens')} >= {TOKENS.cel('oldSelf.tokens')}",
+                ONLY_RAISED,
+                ".tokens",
+            ),
+        )
+    )
+
     tokens: Annotated[
         TokenBudget,
-        Field(description="Budget of the run, in tokens, such as `200B`. May be raised."),
+        Field(
+            description="Budget of the run, in tokens, such as `200B`.",
+            json_schema_extra=mutable("may be raised"),
+        ),
     ]
     global_batch_tokens: Annotated[
         TokenBudget, Field(description="Tokens in one step of the optimizer, over all processes.")
     ]
     micro_batch_size: Annotated[
-        int, Field(ge=1, le=1024, description="Sequences that one process handles at once.")
+        StrictInt, Field(ge=1, le=1024, description="Sequences that one process handles at once.")
     ] = 1
     learning_rate: Annotated[
         float,
@@ -102,24 +128,24 @@ class TrainingSpec(Contract):
         Literal["BF16", "FP32"], Field(description="Number format of the weights in the passes.")
     ] = "BF16"
     activation_checkpointing: Annotated[
-        bool, Field(description="Recompute activations in the backward pass to save memory.")
+        StrictBool, Field(description="Recompute activations in the backward pass to save memory.")
     ] = False
     seed: Annotated[
-        int, Field(ge=0, lt=2**31, description="Seed of everything random in training.")
+        StrictInt, Field(ge=0, lt=2**31, description="Seed of everything random in training.")
     ] = 0
     log_every_steps: Annotated[
-        int, Field(ge=1, le=10_000, description="Steps between two lines of the history.")
+        StrictInt, Field(ge=1, le=10_000, description="Steps between two lines of the history.")
     ] = 1
     hang_timeout_seconds: Annotated[
-        int,
+        StrictInt,
         Field(
             ge=30,
             le=86_400,
-            description="Longest time without a step before the attempt ends as hung.",
+            description="Longest time without a step, in seconds, before the attempt ends as hung.",
         ),
     ] = 1_800
     not_finite_steps: Annotated[
-        int,
+        StrictInt,
         Field(
             ge=0,
             le=1_000,
@@ -128,3 +154,9 @@ class TrainingSpec(Contract):
         ),
     ] = 3
     deepspeed: Annotated[DeepSpeedSpec, Field(description="DeepSpeed.")] = DeepSpeedSpec()
+
+    @model_validator(mode="after")
+    def _warms_up_within_the_budget(self) -> "TrainingSpec":
+        if (self.schedule.warmup_tokens or 0) > self.tokens:
+            raise ValueError(WARMUP_BEYOND)
+        return self

@@ -1,0 +1,44 @@
+"""Rules for the API server, in CEL: written beside the validators that say the same in Python.
+
+A rule's text stands in the CRD under `x-kubernetes-validations`; `self` is the value that the
+rule is attached to, `oldSelf` the value before an update.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+VALIDATIONS = "x-kubernetes-validations"
+MUTABILITY = "x-lccp-mutability"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold, and the sentence for the person whose manifest breaks it.
+
+    `message` is a CEL expression instead of a text if `computed`.
+    """
+
+    rule: str
+    message: str
+    path: str | None = None
+    computed: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """The rule as the CRD holds it."""
+        key = "messageExpression" if self.computed else "message"
+        place = {"fieldPath": self.path} if self.path else {}
+        return {"rule": self.rule, key: self.message} | place
+
+
+def rules(*given: Rule) -> dict[str, Any]:
+    """`json_schema_extra` that attaches the rules to a type or a field."""
+    return {VALIDATIONS: [rule.document() for rule in given]}
+
+
+def mutable(words: str) -> dict[str, Any]:
+    """`json_schema_extra` of a field that may be changed as `words` say; its type's rules check."""
+    return {MUTABILITY: words}
+
+
+MUTABLE = mutable("mutable")
+"""Extra of a field that may be changed at any time, with all that lies below it."""

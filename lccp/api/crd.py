@@ -1,0 +1,109 @@
+"""The CustomResourceDefinition of LCCPRun, rendered from its types."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from lccp.api.cel import VALIDATIONS, Rule
+from lccp.api.labels import GROUP, KIND, PLURAL, VERSION
+from lccp.api.run import LCCPRun
+from lccp.api.schema import Field, Schema, bare, fields, structural
+
+HEADER = "# Rendered from lccp.api by `lccp crd`; do not edit.\n"
+COLUMNS = (
+    ("Status", "string", ".status.summary", "What the run does, or how it ended.", 0),
+    ("Tokens", "string", ".status.progress.display", "Tokens trained.", 0),
+    ("NIAH-PPL", "string", ".status.latest.niahPpl", "NIAH-PPL beyond the source context.", 0),
+    ("Heads", "integer", ".status.latest.retrievalHeads", "Number of retrieval heads.", 0),
+    ("Verdict", "string", ".status.verdict.state", "What the measurements say.", 0),
+    ("Age", "date", ".metadata.creationTimestamp", "Time since the run was created.", 0),
+    ("Percent", "integer", ".status.progress.percent", "Share of the budget.", 1),
+    ("Score", "string", ".status.latest.niahScore", "NIAH score beyond the source context.", 1),
+    ("Gain", "string", ".status.verdict.gain", "Gain of the signal over the horizon.", 1),
+    ("Attempt", "integer", ".status.attempt", "Current attempt of the training gang.", 1),
+    ("Advice", "string", ".status.verdict.advice", "What to do.", 1),
+)
+
+
+def render_crd() -> str:
+    """The CustomResourceDefinition as YAML."""
+    return HEADER + yaml.dump(crd(), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
+
+
+def crd() -> dict[str, Any]:
+    """The CustomResourceDefinition as plain values."""
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [_column(*column) for column in COLUMNS],
+        "schema": {"openAPIV3Schema": _schema()},
+    }
+    names = {
+        "kind": KIND,
+        "listKind": f"{KIND}List",
+        "plural": PLURAL,
+        "singular": KIND.lower(),
+        "shortNames": ["lccp"],
+        "categories": ["lccp"],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {"group": GROUP, "scope": "Namespaced", "names": names, "versions": [version]},
+    }
+
+
+def _column(name: str, kind: str, path: str, description: str, priority: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": kind,
+        "jsonPath": path,
+        "description": description,
+        "priority": priority,
+    }
+
+
+def _schema() -> Schema:
+    schema = structural(LCCPRun)
+    properties = schema["properties"]
+    for name, kind in (("apiVersion", "string"), ("kind", "string"), ("metadata", "object")):
+        properties[name] = {"type": kind}
+    schema["required"] = ["spec"]
+    rules = [rule.document() for rule in immutability(properties["spec"])]
+    properties["spec"][VALIDATIONS] = properties["spec"].get(VALIDATIONS, []) + rules
+    plain: Schema = bare(schema)
+    return plain
+
+
+def immutability(spec: Schema) -> Iterator[Rule]:
+    """A rule for every part of the spec that bears no mark of mutability, as high up as can be."""
+    marked = {field.path for field in fields(spec) if field.mutability}
+    done: list[str] = []
+    for field in fields(spec):
+        partly = any(path == field.path or path.startswith(f"{field.path}.") for path in marked)
+        if not partly and not any(field.path.startswith((f"{top}.", f"{top}[")) for top in done):
+            done.append(field.path)
+            yield _unchanged(field)
+
+
+def _unchanged(field: Field) -> Rule:
+    now, before = f"self{field.path}", f"oldSelf{field.path}"
+    same = f"{now} == {before}"
+    if not field.always_set:
+        same = f"has({now}) == has({before}) && (!has({now}) || {same})"
+    words = f"{field.path[1:]} is immutable: give the changed run another name"
+    return Rule(same, words, field.path)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists indented below their key; no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
