@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -48,15 +48,13 @@ class RunData:
         if identity is None:
             raise InvalidInput(f"{store.url}: holds no run {keys.namespace}/{keys.name}")
         found = tuple(reports(store, keys))
-        writers = _writers(store, keys)
+        wrote = writers(keys, (info.key for info in store.list(keys.trainings)))
         return cls(
             title=f"{keys.namespace}/{keys.name}",
             reports=found,
             verdict=read_or_none(store, keys.verdict, Verdict),
-            history=_history(store, keys, writers),
-            heartbeat=read_or_none(store, keys.heartbeat(writers[-1]), Heartbeat)
-            if writers
-            else None,
+            history=_history(store, keys, wrote),
+            heartbeat=_heartbeat(store, keys, wrote),
             identity=identity,
             journal=read_or_none(store, keys.journal, Journal),
             failures=_failures(store, keys, (report.tokens for report in found)),
@@ -95,10 +93,9 @@ def _failures(store: Store, keys: RunKeys, reported: Iterable[int]) -> dict[int,
     return {t: failure for t, failure in read.items() if failure is not None}
 
 
-def _writers(store: Store, keys: RunKeys) -> tuple[str, ...]:
-    """Writers of the run's attempts, oldest attempt first."""
-    below = (info.key.removeprefix(keys.trainings) for info in store.list(keys.trainings))
-    names = {name.split("/", 1)[0] for name in below}
+def writers(keys: RunKeys, found: Iterable[str]) -> tuple[str, ...]:
+    """Writers of the run's attempts, oldest attempt first, given all keys below `trainings`."""
+    names = {key.removeprefix(keys.trainings).split("/", 1)[0] for key in found}
     return tuple(sorted(names, key=lambda name: (_attempt(name), name)))
 
 
@@ -107,10 +104,14 @@ def _attempt(writer: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _history(store: Store, keys: RunKeys, writers: Iterable[str]) -> tuple[StepRecord, ...]:
+def _heartbeat(store: Store, keys: RunKeys, wrote: Sequence[str]) -> Heartbeat | None:
+    return read_or_none(store, keys.heartbeat(wrote[-1]), Heartbeat) if wrote else None
+
+
+def _history(store: Store, keys: RunKeys, wrote: Iterable[str]) -> tuple[StepRecord, ...]:
     """Steps of all attempts; what an attempt did again replaces what an earlier one had done."""
     steps: dict[int, StepRecord] = {}
-    for writer in writers:
+    for writer in wrote:
         lines = _lines(store, keys.history(writer))
         first = lines[0].step if lines else 0
         steps = {step: line for step, line in steps.items() if step < first or not lines}

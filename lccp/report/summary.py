@@ -50,7 +50,8 @@ class Summary:
         seen = verdict.checkpoints
         trained = trained_tokens(data)
         budget = data.heartbeat.tokens_total if data.heartbeat else None
-        stopped = data.journal is not None and data.journal.stop is not None
+        stop = data.journal.stop if data.journal else None
+        stopped = stop is not None and (stop.reason, stop.action) == ("Saturated", "Stop")
         return cls(
             verdict=verdict_sentence(verdict),
             score_against_ppl=score_against_ppl(seen),

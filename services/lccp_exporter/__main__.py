@@ -1,0 +1,3 @@
+from lccp_exporter.main import main
+
+main()
