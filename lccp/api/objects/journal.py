@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract
+from lccp.api.base import Contract, Message
 from lccp.api.objects.base import StoreObject
 
 
@@ -36,7 +36,7 @@ class AttemptRecord(Contract):
     ended_at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
     cause: Annotated[Cause | None, Field(description="Why it ended.")] = None
     counted: Annotated[bool, Field(description="Counts against maxRestarts.")] = False
-    message: Annotated[str, Field(description="What is known about the end.")] = ""
+    message: Annotated[Message, Field(description="What is known about the end.")] = ""
     drain_asked_at: Annotated[
         datetime | None, Field(description="When it was asked to save and end, UTC.")
     ] = None
@@ -49,7 +49,7 @@ class EvaluationOutcome(Contract):
     result: Annotated[Literal["Succeeded", "Failed"], Field(description="Result.")]
     tries: Annotated[int, Field(ge=0, description="Tries it took; 0 if it was adopted.")] = 1
     cause: Annotated[Cause | None, Field(description="Why it failed.")] = None
-    message: Annotated[str, Field(description="Where and why it failed.")] = ""
+    message: Annotated[Message, Field(description="Where and why it failed.")] = ""
 
 
 class StopRecord(Contract):
