@@ -77,13 +77,18 @@ class Condition(Contract):
 
 
 def summary(conditions: Iterable[Condition]) -> str:
-    """The conditions in one word, for a table: what the run does, or how it ended."""
-    true = {condition.type for condition in conditions if condition.status == "True"}
-    order = (
-        ConditionType.FAILED,
-        ConditionType.SUCCEEDED,
-        ConditionType.SUSPENDED,
-        ConditionType.TRAINING,
-        ConditionType.EVALUATING,
-    )
-    return next((kind.value for kind in order if kind in true), "Pending")
+    """The conditions in one word, for a table: what the run does, waits for, or how it ended."""
+    found = {condition.type: condition for condition in conditions}
+    status = {kind: condition.status for kind, condition in found.items()}
+    if status.get(ConditionType.ACCEPTED) == "False":
+        return "Refused"
+    for kind in (ConditionType.FAILED, ConditionType.SUCCEEDED, ConditionType.SUSPENDED):
+        if status.get(kind) == "True":
+            return kind.value
+    training = found.get(ConditionType.TRAINING)
+    if training is None or training.status == "Unknown":
+        return "Pending"
+    if training.status == "True" and training.reason is Reason.RUNNING:
+        return ConditionType.TRAINING.value
+    ended = training.reason in (Reason.COMPLETED, Reason.SATURATED)
+    return ConditionType.EVALUATING.value if ended else training.reason.value

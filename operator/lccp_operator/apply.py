@@ -11,6 +11,7 @@ from typing import Protocol
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_operator.children import Child
@@ -113,23 +114,23 @@ def _carry_out(intent: Intent, run: LCCPRun, edge: Edge) -> None:
         case SetFinalizer(present):
             edge.runs.set_finalizer(run, present)
         case ClaimIdentity(identity):
-            edge.store.put_if_absent(keys.identity, identity.to_json())
+            objects.write_if_absent(edge.store, keys.identity, identity)
         case RecordJournal():
             _record(intent, keys, edge.store)
         case WriteControl(attempt, control):
-            edge.store.put(keys.control(attempt), control.to_json())
+            objects.write(edge.store, keys.control(attempt), control)
         case ApplyChild(child, pinned):
             edge.children.apply(run, child, pinned)
         case DeleteChild(child):
             edge.children.delete(run, child)
         case WriteVerdict(verdict):
-            edge.store.put(keys.verdict, verdict.to_json())
+            objects.write(edge.store, keys.verdict, verdict)
         case DeleteRun():
             edge.runs.delete(run)
 
 
 def _record(intent: RecordJournal, keys: RunKeys, store: Store) -> None:
     if intent.etag is None:
-        store.put_if_absent(keys.journal, intent.journal.to_json())
+        objects.write_if_absent(store, keys.journal, intent.journal)
     else:
-        store.put_if_match(keys.journal, intent.journal.to_json(), intent.etag)
+        objects.write_if_match(store, keys.journal, intent.journal, intent.etag)

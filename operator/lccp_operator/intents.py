@@ -115,6 +115,8 @@ class Plan:
 
     intents: tuple[Intent, ...]
     status: LCCPRunStatus
+    verdict: Verdict | None = None
+    """The verdict over all reports that there are."""
     events: tuple[Event, ...] = ()
     look_again_after_seconds: float | None = None
     """Longest time until the next look; None: not before something changes."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from lccp.analysis import Policy, judge
+from lccp.analysis.policy import Policy
+from lccp.analysis.verdict import judge
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict
 

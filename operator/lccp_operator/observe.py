@@ -124,9 +124,11 @@ class _Look:
         return Journal.from_json(entry.data, self.keys.journal), entry.etag
 
     def drains(self) -> frozenset[int]:
+        """Drain is the one thing that is ever asked, so that the keys say it all."""
         prefix = f"{self.keys.prefix}control/"
-        names = (info.key.removeprefix(prefix) for info in self.store.list(prefix))
-        return frozenset(int(name.removesuffix(".json")) for name in names)
+        pattern = re.compile(rf"{re.escape(prefix)}([0-9]+)\.json")
+        found = (pattern.fullmatch(info.key) for info in self.store.list(prefix))
+        return frozenset(int(match[1]) for match in found if match)
 
     def verdict(self) -> Verdict | None:
         """The last verdict; a damaged one is as good as none, since it is made anew."""
@@ -188,7 +190,7 @@ class _Look:
 
 
 def _named(infos: list[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:
-    pattern = re.compile(rf"{re.escape(below)}[0-9]+/{re.escape(name)}")
+    pattern = re.compile(rf"{re.escape(below)}[0-9]{{15}}/{re.escape(name)}")
     for info in infos:
         if pattern.fullmatch(info.key):
             yield tokens_of(info.key, below), info

@@ -8,12 +8,12 @@ it.
 from dataclasses import replace
 from datetime import datetime
 
-from lccp.analysis import judge as judge_reports
+from lccp.analysis.verdict import judge as judge_reports
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.intents import Intent, Plan, RecordJournal, SetFinalizer, WriteVerdict
-from lccp_operator.observed import Facts, Observed, Unknown
+from lccp_operator.observed import ChildState, Facts, Observed, Unknown
 from lccp_operator.plan import (
     acceptance,
     attempts,
@@ -30,7 +30,7 @@ from lccp_operator.plan.goals import goal
 from lccp_operator.plan.scene import Scene
 from lccp_operator.plan.stops import Judge
 
-__all__ = ["invalid_spec", "plan"]
+__all__ = ["ended", "invalid_spec", "plan"]
 
 UNKNOWN_LOOK_AGAIN_SECONDS = 5.0
 
@@ -46,14 +46,23 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge_r
         return _uncertain(run, observed.store, now)
     if isinstance(observed.children, Unknown):
         return _uncertain(run, observed.children, now)
-    facts, children = observed.store.value, observed.children.value
-    scene = Scene(
-        run, facts, children, observed.rejected, observed.offered, now, journal=facts.journal
-    )
+    scene = _scene(run, observed.store.value, observed.children.value, observed, now)
     refusal = acceptance.refusal(scene)
     if refusal is not None:
         return _refused(scene, refusal)
     return _accepted(scene, observed, judge)
+
+
+def _scene(
+    run: LCCPRun,
+    facts: Facts,
+    children: tuple[ChildState, ...],
+    observed: Observed,
+    now: datetime,
+) -> Scene:
+    return Scene(
+        run, facts, children, observed.rejected, observed.offered, now, journal=facts.journal
+    )
 
 
 def _accepted(scene: Scene, observed: Observed, judge: Judge) -> Plan:
@@ -64,6 +73,7 @@ def _accepted(scene: Scene, observed: Observed, judge: Judge) -> Plan:
     return Plan(
         intents=(*_finalizer(final, observed), *_intents(final)),
         status=status.projected(final, aim),
+        verdict=final.verdict,
         events=events.of(final, aim),
         look_again_after_seconds=finish.seconds_to_next_look(final),
         at_rest=finish.at_rest(final),
@@ -97,6 +107,17 @@ def _verdict(scene: Scene, facts: Facts) -> list[Intent]:
     if scene.verdict is None or scene.verdict.to_json() == before:
         return []
     return [WriteVerdict(scene.verdict)]
+
+
+def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]:
+    """The record of what is seen to have ended, for an edge that ends and begins nothing more."""
+    if isinstance(observed.store, Unknown) or isinstance(observed.children, Unknown):
+        return ()
+    scene = _scene(run, observed.store.value, observed.children.value, observed, now)
+    if acceptance.refusal(scene) is not None:
+        return ()
+    seen = scene.after(acceptance.accepted, attempts.settled, evaluations.settled)
+    return tuple(_record(seen, scene.facts))
 
 
 def invalid_spec(

@@ -130,7 +130,7 @@ def _closed(scene: Scene, attempt: AttemptRecord, ending: Ending) -> Journal:
         "counted": ending.counted,
         "message": ending.message,
     }
-    return _replaced(scene, attempt.model_copy(update=update))
+    return _replaced(scene, AttemptRecord.model_validate(attempt.model_dump() | update))
 
 
 def _replaced(scene: Scene, last: AttemptRecord) -> Journal:

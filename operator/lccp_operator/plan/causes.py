@@ -80,6 +80,8 @@ def of_training(
     if not succeeded:
         assert child is not None
         cause = _failure(child)
+        if end is not None and end.result is Cause.OUT_OF_MEMORY and cause is Cause.INTERNAL:
+            cause = end.result
         told = end.message if end is not None and end.result is cause else ""
         return _ending(cause, told, child)
     if end is None:

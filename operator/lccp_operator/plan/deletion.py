@@ -104,6 +104,4 @@ def _status(run: LCCPRun, now: datetime) -> LCCPRunStatus:
         | known
         | {ConditionType.TRAINING: Finding("False", Reason.PURGING, message)}
     )
-    return status.held(before, run.metadata.generation, findings, now).model_copy(
-        update={"summary": "Deleting"}
-    )
+    return status.held(before, run.metadata.generation, findings, now)

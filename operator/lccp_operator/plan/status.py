@@ -3,7 +3,7 @@
 import math
 from datetime import datetime, timedelta
 
-from lccp.api.conditions import ConditionType, Reason
+from lccp.api.conditions import summary
 from lccp.api.objects.training import Heartbeat
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict
 from lccp.api.status import (
@@ -31,7 +31,6 @@ def projected(scene: Scene, goal: Goal) -> LCCPRunStatus:
     findings, generation = conditions.found(scene, goal), scene.run.metadata.generation
     status = LCCPRunStatus(
         observed_generation=generation,
-        summary=summary(findings),
         conditions=conditions.dated(before.conditions, findings, generation, scene.now),
         attempt=scene.last_attempt.number if scene.last_attempt else 0,
         attempts=scene.journal.attempts[-ATTEMPTS_SHOWN:],
@@ -51,28 +50,13 @@ def held(
 ) -> LCCPRunStatus:
     """The status as it was, with these conditions: nothing else is known."""
     known = before or LCCPRunStatus()
+    dated = conditions.dated(known.conditions, findings, generation, now)
     update = {
         "observed_generation": generation,
-        "summary": summary(findings),
-        "conditions": conditions.dated(known.conditions, findings, generation, now),
+        "conditions": dated,
+        "summary": summary(dated),
     }
     return known.model_copy(update=update)
-
-
-def summary(findings: Findings) -> str:
-    """The run in one word, for people; programs read the conditions."""
-    status = {type_: finding.status for type_, finding in findings.items()}
-    training, evaluating = findings[ConditionType.TRAINING], findings[ConditionType.EVALUATING]
-    if status[ConditionType.ACCEPTED] == "False":
-        return "Refused"
-    for type_ in (ConditionType.FAILED, ConditionType.SUCCEEDED, ConditionType.SUSPENDED):
-        if status[type_] == "True":
-            return type_.value
-    if training.status == "True":
-        return "Training" if training.reason is Reason.RUNNING else training.reason.value
-    if evaluating.status == "True" and training.reason in (Reason.COMPLETED, Reason.SATURATED):
-        return "Evaluating"
-    return training.reason.value if training.status == "False" else "Unknown"
 
 
 def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Literal
 
-from lccp.analysis import Policy
+from lccp.analysis.policy import Policy
 from lccp.api.objects.journal import Journal, StopRecord
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict, VerdictState

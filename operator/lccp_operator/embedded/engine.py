@@ -1,0 +1,240 @@
+"""The embedded engine: observe, plan, apply, with processes of this machine in place of Jobs."""
+
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from lccp.api.conditions import ConditionType
+from lccp.api.errors import Conflict, InvalidInput, StoreUnavailable
+from lccp.api.invocation import StoreConfig
+from lccp.api.objects.verdict import Verdict
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp.store.keys import RunKeys
+from lccp.store.open import open_store, probe
+from lccp_operator.apply import Edge, apply
+from lccp_operator.embedded import lock
+from lccp_operator.embedded.look import Look, OnLook, Outcome, State, ignore
+from lccp_operator.embedded.processes import Processes, Programs, Workplace, folded
+from lccp_operator.intents import Event, Plan
+from lccp_operator.judging import RememberingJudge
+from lccp_operator.observe import StoreObserver
+from lccp_operator.observed import Facts, Known, Observed
+from lccp_operator.plan import ended, plan
+from lccp_operator.plan.deletion import finalizer_wanted
+
+POLL_SECONDS = 0.3
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _RunObject:
+    """The run object, which nobody but the engine holds."""
+
+    def __init__(self, run: LCCPRun) -> None:
+        self.current = run
+        self.events: list[Event] = []
+
+    def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
+        self.current = run.model_copy(update={"status": status})
+
+    def post(self, run: LCCPRun, event: Event) -> None:
+        self.events.append(event)
+
+    def set_finalizer(self, run: LCCPRun, present: bool) -> None:
+        """Nobody deletes the object here, so nothing holds it back."""
+
+    def delete(self, run: LCCPRun) -> None:
+        """The object ends with the engine; what the store holds stays."""
+
+    def take_events(self) -> tuple[Event, ...]:
+        taken, self.events = tuple(self.events), []
+        return taken
+
+
+class EmbeddedEngine:
+    """Works on one run until it is at rest or interrupted.
+
+    `run` is as its manifest says, relative paths in it start from `base_directory`; a relative
+    `file://` store starts from the working directory.
+    """
+
+    def __init__(
+        self,
+        run: LCCPRun,
+        store: StoreConfig,
+        base_directory: Path,
+        on_look: OnLook = ignore,
+        programs: Programs | None = None,
+    ) -> None:
+        folded(run)  # refused before anything is begun
+        self._object = _RunObject(_applied(run))
+        self._config = _absolute(store)
+        self._base_directory = base_directory.absolute()
+        self._on_look = on_look
+        self._programs = programs or Programs()
+        self._store = open_store(self._config)
+        self._keys = RunKeys(run.metadata.namespace, run.metadata.name)
+        self._observer = StoreObserver(self._store, self._keys)
+        self._judge = RememberingJudge()
+        self._facts = Facts()
+        self._verdict: Verdict | None = None
+        self._interrupts = 0
+        self._wake = threading.Event()
+        self.directory = _directory(self._config) / self._keys.prefix
+
+    def run(self) -> Outcome:
+        """Work until the run is at rest, or until SIGINT, SIGTERM or SIGHUP.
+
+        The first signal lets the trainer save its state; a second one ends everything at once.
+
+        Raises:
+            InvalidInput: the run or the store is wrong, or another engine works on the run.
+            StoreUnavailable: the store does not answer at the start.
+        """
+        with lock.held(self.directory / "engine.lock") as descriptor, self._signals():
+            probe(self._store, self._keys.prefix)
+            self._facts = self._observer.facts()
+            place = Workplace(
+                self._config, self._base_directory, self.directory, self._programs, descriptor
+            )
+            processes = Processes(place)
+            try:
+                self._work(processes)
+            finally:
+                self._end(processes)
+        return self._outcome()
+
+    def interrupt(self) -> None:
+        """End soon, as by SIGINT. May be called from another thread or a signal handler."""
+        self._interrupts += 1
+        self._wake.set()
+
+    def _work(self, processes: Processes) -> None:
+        while not self._interrupts:
+            decided = self._step(processes)
+            self._show()
+            if decided.at_rest:
+                return
+            self._wake.wait(POLL_SECONDS)
+
+    def _step(self, processes: Processes) -> Plan:
+        run, now = self._object.current, datetime.now(UTC)
+        decided = plan(run, self._observed(processes, now), now, self._judge)
+        edge = Edge(self._store, processes, self._object)
+        try:
+            apply(decided, run, edge)
+        except (Conflict, StoreUnavailable):
+            self._object.write_status(run, decided.status)
+            return Plan((), decided.status)
+        _raise_if_refused(decided)
+        self._verdict = decided.verdict or self._verdict
+        return decided
+
+    def _observed(self, processes: Processes, now: datetime) -> Observed:
+        children = Known(processes.states())
+        store = self._observer.part(now)
+        if isinstance(store, Known):
+            self._facts = store.value
+        return Observed(children, store, finalizer=finalizer_wanted(self._object.current))
+
+    def _end(self, processes: Processes) -> None:
+        """End all processes, the trainer with its grace period, and record how they ended."""
+        processes.terminate_all(self._object.current)
+        while processes.running:
+            if self._interrupts > 1:
+                processes.kill_all()
+            processes.states()
+            self._show(ending=True)
+            time.sleep(POLL_SECONDS / 3)
+        if self._interrupts:
+            self._record_ends(processes)
+
+    def _record_ends(self, processes: Processes) -> None:
+        run, now = self._object.current, datetime.now(UTC)
+        intents = ended(run, self._observed(processes, now), now)
+        status = run.status or LCCPRunStatus()
+        try:
+            apply(Plan(intents, status), run, Edge(self._store, processes, self._object))
+        except (Conflict, StoreUnavailable):
+            return  # the next engine sees the same ends
+
+    def _show(self, ending: bool = False) -> None:
+        look = Look(
+            at=datetime.now(UTC),
+            run=self._object.current,
+            facts=self._facts,
+            verdict=self._verdict,
+            events=self._object.take_events(),
+            ending=ending,
+        )
+        self._on_look(look)
+
+    def _outcome(self) -> Outcome:
+        run = self._object.current
+        return Outcome(_state(run), run, self._verdict, self.directory)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Take the signals that ask to end; only a main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.interrupt()
+
+        before = {number: signal.signal(number, handle) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run(
+    run: LCCPRun, store: StoreConfig, base_directory: Path, on_look: OnLook = ignore
+) -> Outcome:
+    """Work on `run` on this machine until it is at rest or interrupted; see EmbeddedEngine."""
+    return EmbeddedEngine(run, store, base_directory, on_look).run()
+
+
+def _applied(run: LCCPRun) -> LCCPRun:
+    """`run` as a new object: whoever starts the engine applies it anew, and so adopts it."""
+    metadata = run.metadata.model_copy(
+        update={"uid": str(uuid.uuid4()), "generation": 1, "deletion_timestamp": None}
+    )
+    return run.model_copy(update={"metadata": metadata, "status": None})
+
+
+def _absolute(store: StoreConfig) -> StoreConfig:
+    scheme, _, path = store.url.partition("://")
+    if scheme != "file" or not path:
+        return store
+    return store.model_copy(update={"url": f"file://{Path(path).absolute()}"})
+
+
+def _directory(store: StoreConfig) -> Path:
+    """Where logs and lock lie: beside the objects if they are files, else below ./runs."""
+    scheme, _, path = store.url.partition("://")
+    return Path(path) if scheme == "file" else Path("runs").absolute()
+
+
+def _raise_if_refused(decided: Plan) -> None:
+    for condition in decided.status.conditions:
+        if condition.type is ConditionType.ACCEPTED and condition.status == "False":
+            raise InvalidInput(condition.message)
+
+
+def _state(run: LCCPRun) -> State:
+    true = {c.type for c in run.status.conditions if c.status == "True"} if run.status else set()
+    if ConditionType.FAILED in true:
+        return "Failed"
+    if ConditionType.SUCCEEDED in true:
+        return "Succeeded"
+    return "Suspended" if ConditionType.SUSPENDED in true else "Interrupted"

@@ -1,0 +1,59 @@
+"""One engine for a run: the lock that it holds together with its children."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lccp.api.errors import InvalidInput
+
+ORPHANS_SECONDS = 15.0
+POLL_SECONDS = 0.1
+
+
+@contextmanager
+def held(path: Path) -> Iterator[int]:
+    """Hold the lock at `path`; gives its file descriptor, which children inherit.
+
+    Since they do, the lock of a killed engine is free only when its last child is gone: for that
+    we wait. Raises InvalidInput if an engine that lives holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        _take(file.fileno(), path)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield file.fileno()
+
+
+def _take(descriptor: int, path: Path) -> None:
+    deadline = time.monotonic() + ORPHANS_SECONDS
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = _owner(path)
+            if _lives(owner) or time.monotonic() > deadline:
+                raise InvalidInput(
+                    f"{path.parent}: process {owner} works on this run already: "
+                    "wait until it ends, or end it"
+                ) from None
+        time.sleep(POLL_SECONDS)
+
+
+def _owner(path: Path) -> int:
+    text = path.read_text().strip()
+    return int(text) if text.isdigit() else 0
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid > 0
