@@ -33,8 +33,12 @@ class Contract(BaseModel):
     @classmethod
     def parse(cls, document: Any, where: str) -> Self:
         """`document` (parsed JSON or YAML) as this type; `where` names it in errors."""
+        return cls._parsed(document, where)
+
+    @classmethod
+    def _parsed(cls, document: Any, where: str, by_name: bool = True) -> Self:
         try:
-            return cls.model_validate(document)
+            return cls.model_validate(document, by_alias=True, by_name=by_name)
         except ValidationError as error:
             raise InvalidInput(sentence(error, where)) from None
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
@@ -194,13 +194,28 @@ class LCCPRun(Contract):
     spec: Annotated[LCCPRunSpec, Field(description="What is asked for.")]
     status: Annotated[LCCPRunStatus | None, Field(description="What is seen.")] = None
 
+    @classmethod
+    def parse(cls, document: Any, where: str) -> Self:
+        """The run in `document`, by the manifest's names alone; `where` names it in errors."""
+        return cls._parsed(document, where, by_name=False)
+
     @property
     def identity_digest(self) -> str:
         """SHA-256 of the immutable part of the spec, as canonical JSON."""
-        canonical = json.dumps(self.spec.immutable(), sort_keys=True, separators=(",", ":"))
+        immutable = _canonical(self.spec.immutable())
+        canonical = json.dumps(immutable, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
     def horizon_tokens(self) -> int:
         """The horizon T of the verdict, in tokens."""
         return self.spec.saturation.horizon(self.spec.training.tokens)
+
+
+def _canonical(value: Any) -> Any:
+    """`value` with whole floats as integers: an API server does not tell 5e8 from 500000000."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

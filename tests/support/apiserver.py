@@ -10,17 +10,17 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import urllib3
 import yaml
-from Crypto.PublicKey import RSA
 
 TOKEN = "test-administrator"
 START_SECONDS = 60
+CERTIFICATE = "server.crt"
 APPLY = "application/apply-patch+yaml"
 
 
@@ -52,12 +52,16 @@ class ApiServer:
         response = self.pool.request(method, f"{self.url}{path}", body=data, headers=headers)
         return Answer(response.status, json.loads(response.data))
 
+    def is_ready(self) -> bool:
+        """Whether it answers that it is ready; every component of it, after its start."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            return self.pool.request("GET", f"{self.url}/readyz", headers=headers).status == 200
+        return False
+
     def kubectl(self, *arguments: str) -> str:
         """Output of kubectl, run as administrator."""
-        command = [self.programs / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments]
-        return subprocess.run(
-            command, check=True, capture_output=True, text=True, timeout=30
-        ).stdout
+        return _run(f"{self.programs}/kubectl", f"--kubeconfig={self.kubeconfig}", *arguments)
 
     def install_crd(self, crd: dict[str, Any]) -> None:
         """Apply `crd` and wait until its objects are served."""
@@ -69,14 +73,15 @@ class ApiServer:
 
 
 def _established(crd: dict[str, Any]) -> bool:
-    conditions = crd.get("status", {}).get("conditions", ())
+    conditions = crd.get("status", {}).get("conditions") or ()
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
-def wait(ready: Any, complaint: str) -> None:
+def wait(ready: Callable[[], bool], complaint: str, log: Path | None = None) -> None:
+    """Until `ready` says so; after a minute fail with `complaint` and the end of `log`."""
     end = time.monotonic() + START_SECONDS
     while not ready():
-        assert time.monotonic() < end, complaint
+        assert time.monotonic() < end, f"{complaint}\n{log.read_text()[-3000:] if log else ''}"
         time.sleep(0.05)
 
 
@@ -92,14 +97,14 @@ def running(programs: Path) -> Iterator[ApiServer]:
         stack.enter_context(_process(_etcd(programs, folder, client, peer), folder / "etcd.log"))
         log = folder / "kube-apiserver.log"
         stack.enter_context(_process(_apiserver(programs, folder, client, port), log))
-        url = f"https://127.0.0.1:{port}"
-        certificate = folder / "certificates" / "apiserver.crt"
-        wait(lambda: _is_ready(url, certificate), f"no API server:\n{log.read_text()[-3000:]}")
-        pool = _pool(certificate)
+        url, certificate = f"https://127.0.0.1:{port}", folder / CERTIFICATE
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(yaml.safe_dump(_kubeconfig(url, certificate)))
-        yield ApiServer(url, kubeconfig, programs, pool)
-        pool.clear()
+        pool = urllib3.PoolManager(ca_certs=str(certificate), timeout=10, retries=False)
+        stack.callback(pool.clear)
+        server = ApiServer(url, kubeconfig, programs, pool)
+        wait(server.is_ready, "the API server did not start", log)
+        yield server
 
 
 def _etcd(programs: Path, folder: Path, client: int, peer: int) -> list[str]:
@@ -116,8 +121,10 @@ def _etcd(programs: Path, folder: Path, client: int, peer: int) -> list[str]:
 
 
 def _apiserver(programs: Path, folder: Path, etcd: int, port: int) -> list[str]:
-    key, tokens = folder / "service-account.key", folder / "tokens.csv"
-    key.write_bytes(RSA.generate(2048).export_key())
+    certificate, key, tokens = folder / CERTIFICATE, folder / "server.key", folder / "tokens.csv"
+    subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", str(key), "-out", str(certificate))
+    _run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, *files)
     tokens.write_text(f'{TOKEN},administrator,1,"system:masters"\n')
     return [
         str(programs / "kube-apiserver"),
@@ -125,7 +132,9 @@ def _apiserver(programs: Path, folder: Path, etcd: int, port: int) -> list[str]:
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
         f"--secure-port={port}",
-        f"--cert-dir={folder / 'certificates'}",
+        f"--cert-dir={folder}",
+        f"--tls-cert-file={certificate}",
+        f"--tls-private-key-file={key}",
         f"--token-auth-file={tokens}",
         "--authorization-mode=RBAC",
         "--service-account-issuer=https://127.0.0.1",
@@ -136,27 +145,14 @@ def _apiserver(programs: Path, folder: Path, etcd: int, port: int) -> list[str]:
     ]
 
 
-def _pool(certificate: Path) -> urllib3.PoolManager:
-    return urllib3.PoolManager(
-        ca_certs=str(certificate), timeout=10, retries=False, assert_hostname=False
-    )
-
-
-def _is_ready(url: str, certificate: Path) -> bool:
-    if not certificate.exists():
-        return False
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    with contextlib.suppress(urllib3.exceptions.HTTPError):
-        return _pool(certificate).request("GET", f"{url}/readyz", headers=headers).status == 200
-    return False
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{command[0]}: {done.stderr}"
+    return done.stdout
 
 
 def _kubeconfig(url: str, certificate: Path) -> dict[str, Any]:
-    cluster = {
-        "server": url,
-        "certificate-authority": str(certificate),
-        "tls-server-name": "localhost",
-    }
+    cluster = {"server": url, "certificate-authority": str(certificate)}
     return {
         "apiVersion": "v1",
         "kind": "Config",
