@@ -88,11 +88,11 @@ class Cluster:
                 return items
             query["continue"] = more
 
-    def apply(self, kind: Kind, document: Object) -> Object:
+    def apply(self, kind: Kind, document: Object, subresource: str = "") -> Object:
         """Server-side apply, owning every field that `document` names."""
         meta = document["metadata"]
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        path = kind.path(meta["namespace"], meta["name"])
+        path = kind.path(meta["namespace"], meta["name"], subresource)
         return self._call("PATCH", path, document, query, "application/apply-patch+yaml")
 
     def create(self, kind: Kind, document: Object) -> Object:

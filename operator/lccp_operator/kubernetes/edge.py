@@ -1,0 +1,131 @@
+"""Carrying out plans on a cluster: Jobs, Services, the run object's status, finalizer and events."""
+
+import logging
+import uuid
+from datetime import UTC, datetime
+
+from lccp.api import labels
+from lccp.api.conditions import Reason
+from lccp.api.errors import InvalidInput, LccpError, NotFound
+from lccp.api.invocation import StoreConfig
+from lccp.api.objects.journal import Pinned
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.children import Child, Evaluation, Purge, Training, name_of
+from lccp_operator.intents import Event
+from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import jobs
+from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.merge import Object
+from lccp_operator.observed import Trouble
+
+FINALIZER = f"{labels.GROUP}/purge"
+NOTE_LENGTH_MAX = 1024
+
+logger = logging.getLogger(__name__)
+
+
+class KubernetesChildren:
+    """Jobs of one run. Remembers what the API server refused, for the next look."""
+
+    def __init__(
+        self, cluster: api.Cluster, installation: Installation, store: StoreConfig
+    ) -> None:
+        self._cluster = cluster
+        self._installation = installation
+        self._store = store
+        self.rejected: dict[Child, Trouble] = {}
+
+    def apply(self, run: LCCPRun, child: Child, pinned: Pinned) -> None:
+        """Create the child unless it exists; a refusal is kept in `rejected`."""
+        try:
+            for kind, document in self._objects(run, child, pinned):
+                self._cluster.apply(kind, document)
+        except InvalidInput as error:
+            quota = "exceeded quota" in str(error)
+            reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
+            self.rejected[child] = Trouble(reason, str(error))
+        else:
+            self.rejected.pop(child, None)
+
+    def delete(self, run: LCCPRun, child: Child) -> None:
+        """Delete the child; its pods get their grace period."""
+        namespace, name = run.metadata.namespace, name_of(run.metadata.name, child)
+        if isinstance(child, Training):
+            self._cluster.delete(api.SERVICES, namespace, name)
+        self._cluster.delete(api.JOBS, namespace, name)
+
+    def _objects(self, run: LCCPRun, child: Child, pinned: Pinned) -> list[tuple[api.Kind, Object]]:
+        given = (self._installation, self._store)
+        match child:
+            case Training(attempt):
+                service = jobs.training_service(run, attempt)
+                job = jobs.training_job(run, attempt, *given, pinned)
+                return [(api.SERVICES, service), (api.JOBS, job)]
+            case Evaluation():
+                return [(api.JOBS, jobs.evaluation_job(run, child, *given, pinned))]
+            case Purge():
+                return [(api.JOBS, jobs.purge_job(run, *given))]
+
+
+class KubernetesRuns:
+    """Run objects of a cluster."""
+
+    def __init__(self, cluster: api.Cluster) -> None:
+        self._cluster = cluster
+
+    def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
+        """Server-side apply of the status: fields that are no longer set go."""
+        document = {
+            "apiVersion": labels.API_VERSION,
+            "kind": labels.KIND,
+            "metadata": _address(run),
+            "status": status.document(),
+        }
+        self._cluster.apply(api.RUNS, document, "status")
+
+    def post(self, run: LCCPRun, event: Event) -> None:
+        """Record the event; a failure is logged, and fails nothing."""
+        try:
+            self._cluster.create(api.EVENTS, _event(run, event))
+        except LccpError as error:
+            logger.warning("event %s was not recorded: %s", event.reason, error)
+
+    def set_finalizer(self, run: LCCPRun, present: bool) -> None:
+        """Add or remove LCCP's finalizer, leaving those of others."""
+        namespace, name = run.metadata.namespace, run.metadata.name
+        try:
+            meta = self._cluster.get(api.RUNS, namespace, name)["metadata"]
+        except NotFound:
+            return
+        others = [f for f in meta.get("finalizers", ()) if f != FINALIZER]
+        finalizers = [*others, FINALIZER] if present else others
+        patch = {"finalizers": finalizers, "resourceVersion": meta["resourceVersion"]}
+        self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
+
+    def delete(self, run: LCCPRun) -> None:
+        self._cluster.delete(api.RUNS, run.metadata.namespace, run.metadata.name, run.metadata.uid)
+
+
+def _address(run: LCCPRun) -> Object:
+    return {"namespace": run.metadata.namespace, "name": run.metadata.name}
+
+
+def _event(run: LCCPRun, event: Event) -> Object:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    involved = {"apiVersion": labels.API_VERSION, "kind": labels.KIND, "uid": run.metadata.uid}
+    name = f"{run.metadata.name}.{uuid.uuid4().hex[:16]}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": run.metadata.namespace, "name": name},
+        "involvedObject": involved | _address(run),
+        "type": event.type,
+        "reason": event.reason.value,
+        "message": event.message[:NOTE_LENGTH_MAX],
+        "source": {"component": labels.FIELD_MANAGER},
+        "reportingComponent": labels.FIELD_MANAGER,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

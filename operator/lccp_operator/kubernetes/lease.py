@@ -1,0 +1,119 @@
+"""Leader election by a Lease: one replica writes, another takes over when it falls silent."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from lccp.api.errors import Conflict, LccpError, NotFound
+from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes.installation import LeaseSettings
+from lccp_operator.kubernetes.merge import Object
+
+SAFETY = 0.8
+"""Share of the duration after which a leader that could not renew no longer writes."""
+
+logger = logging.getLogger(__name__)
+
+
+class Leadership:
+    """Holds the Lease, or waits for it. `guard` is the leader's licence to write.
+
+    Another holder's silence is measured by this process's own clock, as client-go does, so that
+    clocks of nodes need not agree.
+    """
+
+    def __init__(
+        self,
+        cluster: api.Cluster,
+        settings: LeaseSettings,
+        identity: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._cluster = cluster
+        self._settings = settings
+        self._identity = identity
+        self._clock = clock
+        self._renewed_at: float | None = None
+        self._seen: tuple[str | None, float] = (None, clock())
+        self.leading = threading.Event()
+
+    def guard(self) -> None:
+        """Raises Conflict if this process may no longer write."""
+        if not self._fresh():
+            self.leading.clear()
+            raise Conflict("this replica no longer leads: another one goes on")
+
+    def run(self, stop: threading.Event) -> None:
+        """Try for the Lease and renew it until `stop`; then give it up."""
+        while not stop.is_set():
+            try:
+                self._try()
+            except LccpError as error:
+                logger.warning("lease %s: %s", self._settings.name, error)
+            if self._fresh():
+                self.leading.set()
+            else:
+                self.leading.clear()
+            stop.wait(self._settings.renew_seconds)
+        self._release()
+
+    def _fresh(self) -> bool:
+        limit = SAFETY * self._settings.duration_seconds
+        return self._renewed_at is not None and self._clock() - self._renewed_at < limit
+
+    def _try(self) -> None:
+        asked_at = self._clock()
+        try:
+            lease = self._cluster.get(api.LEASES, self._settings.namespace, self._settings.name)
+        except NotFound:
+            self._cluster.create(api.LEASES, self._document({}))
+            self._renewed_at = asked_at
+            return
+        if not self._may_take(lease):
+            self._renewed_at = None
+            return
+        self._cluster.replace(api.LEASES, self._document(lease))
+        self._renewed_at = asked_at
+
+    def _may_take(self, lease: Object) -> bool:
+        spec = lease.get("spec", {})
+        holder, renewed = spec.get("holderIdentity"), spec.get("renewTime")
+        if not holder or holder == self._identity:
+            return True
+        if renewed != self._seen[0]:
+            self._seen = (renewed, self._clock())
+        return self._clock() - self._seen[1] > spec.get("leaseDurationSeconds", 0)
+
+    def _document(self, lease: Object) -> Object:
+        spec = lease.get("spec", {})
+        same = spec.get("holderIdentity") == self._identity
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        mine = {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": self._settings.duration_seconds,
+            "renewTime": now,
+            "acquireTime": spec.get("acquireTime", now) if same else now,
+            "leaseTransitions": spec.get("leaseTransitions", 0) + (0 if same else 1),
+        }
+        where = {"name": self._settings.name, "namespace": self._settings.namespace}
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": lease.get("metadata", where),
+            "spec": mine,
+        }
+
+    def _release(self) -> None:
+        """Hand the Lease over at once, if it is ours."""
+        if not self._fresh():
+            return
+        self._renewed_at = None
+        try:
+            lease = self._cluster.get(api.LEASES, self._settings.namespace, self._settings.name)
+            if lease.get("spec", {}).get("holderIdentity") == self._identity:
+                lease["spec"]["holderIdentity"] = ""
+                self._cluster.replace(api.LEASES, lease)
+        except LccpError as error:
+            logger.warning("lease %s was not given up: %s", self._settings.name, error)

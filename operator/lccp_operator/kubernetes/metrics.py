@@ -1,0 +1,86 @@
+"""The operator's own metrics, and the HTTP endpoint that serves them with health and readiness."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """Counts of looks and their durations; the registry is the caller's."""
+
+    def __init__(self, registry: CollectorRegistry, queue_depth: Callable[[], int]) -> None:
+        self.registry = registry
+        self._duration = Histogram(
+            "lccp_reconcile_duration_seconds",
+            "Time of one look at a run.",
+            ["result"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self._errors = Counter(
+            "lccp_reconcile_errors_total", "Looks that failed.", registry=registry
+        )
+        depth = Gauge("lccp_queue_depth", "Runs that are due for a look.", registry=registry)
+        depth.set_function(queue_depth)
+        self.leading = Gauge("lccp_leading", "1 on the replica that leads.", registry=registry)
+        self._last = Gauge(
+            "lccp_last_reconcile_timestamp_seconds", "End of the last look.", registry=registry
+        )
+
+    def reconciled(self, result: str, seconds: float) -> None:
+        """One look ended."""
+        self._duration.labels(result).observe(seconds)
+        self._last.set(time.time())
+        if result == "error":
+            self._errors.inc()
+
+
+class Endpoint:
+    """`/metrics`, `/healthz` and `/readyz` on one port.
+
+    `healthy` and `ready` say what is wrong, or nothing.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        registry: CollectorRegistry,
+        healthy: Callable[[], Iterable[str]],
+        ready: Callable[[], Iterable[str]],
+    ) -> None:
+        checks = {"/healthz": healthy, "/readyz": ready}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/metrics":
+                    self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+                elif self.path in checks:
+                    faults = "; ".join(checks[self.path]())
+                    self._answer(500 if faults else 200, (faults or "ok").encode(), "text/plain")
+                else:
+                    self._answer(404, b"not found", "text/plain")
+
+            def log_message(self, *_: object) -> None:
+                """Probes are not worth a line each."""
+
+            def _answer(self, status: int, body: bytes, content_type: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        self._server = ThreadingHTTPServer(("", port), Handler)
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()

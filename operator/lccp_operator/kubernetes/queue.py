@@ -1,0 +1,89 @@
+"""Which runs to look at, and when: each at most once at a time, soonest first."""
+
+import heapq
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+
+
+class WorkQueue(Generic[K]):
+    """A queue of keys with due times. Safe to use from several threads.
+
+    A key that is added while a worker has it is handed out again when that worker is done.
+    Adding and taking cost O(log n).
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._heap: list[tuple[float, int, K]] = []
+        self._due: dict[K, float] = {}
+        self._taken: set[K] = set()
+        self._count = 0
+        self._closed = False
+
+    def add(self, key: K, after_seconds: float = 0.0) -> None:
+        """Hand `key` out after so many seconds, or sooner if it is already due sooner."""
+        with self._changed:
+            due = self._clock() + after_seconds
+            if due < self._due.get(key, float("inf")):
+                self._due[key] = due
+                self._push(key, due)
+                self._changed.notify()
+
+    def take(self) -> K | None:
+        """The key that is due, waiting for one; None once the queue is closed."""
+        with self._changed:
+            while not self._closed:
+                key, wait = self._next()
+                if key is not None:
+                    del self._due[key]
+                    self._taken.add(key)
+                    return key
+                self._changed.wait(wait)
+        return None
+
+    def done(self, key: K) -> None:
+        """The worker has finished with `key`."""
+        with self._changed:
+            self._taken.discard(key)
+            if key in self._due:
+                self._push(key, self._due[key])
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Wake all workers and send them home."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        """Keys that are due now."""
+        now = self._clock()
+        with self._changed:
+            return sum(due <= now for due in self._due.values())
+
+    def overdue_seconds(self) -> float:
+        """How long the longest waiting key has been due."""
+        with self._changed:
+            return max(0.0, self._clock() - min(self._due.values(), default=float("inf")))
+
+    def _push(self, key: K, due: float) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (due, self._count, key))
+
+    def _next(self) -> tuple[K | None, float | None]:
+        """The key to hand out now, or how long to wait; entries of the heap that are old go."""
+        while self._heap:
+            due, _, key = self._heap[0]
+            if self._due.get(key) != due or key in self._taken:
+                heapq.heappop(self._heap)
+            elif due <= self._clock():
+                heapq.heappop(self._heap)
+                return key, None
+            else:
+                return None, due - self._clock()
+        return None, None
