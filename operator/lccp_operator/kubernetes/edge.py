@@ -1,4 +1,4 @@
-"""Carrying out plans on a cluster: Jobs, Services, the run object's status, finalizer and events."""
+"""Carrying out plans on a cluster: Jobs, Services, status, finalizer and events of a run."""
 
 import logging
 import uuid
@@ -29,7 +29,7 @@ class KubernetesChildren:
     """Jobs of one run. Remembers what the API server refused, for the next look."""
 
     def __init__(
-        self, cluster: api.Cluster, installation: Installation, store: StoreConfig
+        self, cluster: api.Cluster, installation: Installation, store: StoreConfig | None
     ) -> None:
         self._cluster = cluster
         self._installation = installation
@@ -38,8 +38,12 @@ class KubernetesChildren:
 
     def apply(self, run: LCCPRun, child: Child, pinned: Pinned) -> None:
         """Create the child unless it exists; a refusal is kept in `rejected`."""
+        if self._store is None:
+            message = f"there is no store {run.spec.checkpoints.store_name!r}"
+            self.rejected[child] = Trouble(Reason.UNKNOWN_STORE, message)
+            return
         try:
-            for kind, document in self._objects(run, child, pinned):
+            for kind, document in self._objects(run, child, pinned, self._store):
                 self._cluster.apply(kind, document)
         except InvalidInput as error:
             quota = "exceeded quota" in str(error)
@@ -55,8 +59,10 @@ class KubernetesChildren:
             self._cluster.delete(api.SERVICES, namespace, name)
         self._cluster.delete(api.JOBS, namespace, name)
 
-    def _objects(self, run: LCCPRun, child: Child, pinned: Pinned) -> list[tuple[api.Kind, Object]]:
-        given = (self._installation, self._store)
+    def _objects(
+        self, run: LCCPRun, child: Child, pinned: Pinned, store: StoreConfig
+    ) -> list[tuple[api.Kind, Object]]:
+        given = (self._installation, store)
         match child:
             case Training(attempt):
                 service = jobs.training_service(run, attempt)

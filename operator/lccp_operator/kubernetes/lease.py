@@ -84,7 +84,7 @@ class Leadership:
             return True
         if renewed != self._seen[0]:
             self._seen = (renewed, self._clock())
-        return self._clock() - self._seen[1] > spec.get("leaseDurationSeconds", 0)
+        return self._clock() - self._seen[1] > float(spec.get("leaseDurationSeconds", 0))
 
     def _document(self, lease: Object) -> Object:
         spec = lease.get("spec", {})

@@ -116,7 +116,7 @@ class Reconciler:
         return self._memories[key, run.metadata.uid]
 
     def _store(self, config: StoreConfig | None) -> Store:
-        """The store; for a name that the installation lacks any, since nothing is then asked of it."""
+        """The store; any, for a name that the installation lacks: nothing is then asked of it."""
         known = config or self._installation.stores[0]
         if known.name not in self._stores:
             self._stores[known.name] = open_store(known)
