@@ -1,0 +1,132 @@
+"""How ranks say why they ended, and what the launcher makes of it."""
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lccp.api.errors import InvalidInput, LccpError, StoreUnavailable
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.training import End
+
+EXIT_CODES = {
+    Cause.COMPLETED: ExitCode.OK,
+    Cause.DRAINED: ExitCode.OK,
+    Cause.CONFIGURATION: ExitCode.CONFIGURATION,
+    Cause.STORE_UNREACHABLE: ExitCode.STORE_UNREACHABLE,
+    Cause.INTERNAL: ExitCode.INTERNAL,
+    Cause.OUT_OF_MEMORY: ExitCode.INTERNAL,
+    Cause.HANG: ExitCode.HANG,
+    Cause.TERMINATED: ExitCode.TERMINATED,
+    Cause.NOT_FINITE: ExitCode.NOT_FINITE,
+}
+ROOT_CAUSES = (
+    Cause.CONFIGURATION,
+    Cause.NOT_FINITE,
+    Cause.HANG,
+    Cause.STORE_UNREACHABLE,
+    Cause.OUT_OF_MEMORY,
+)
+"""Causes that a rank can't have caught from a peer; the first one found explains the others."""
+
+
+class NotFinite(LccpError):
+    """Loss or gradient stayed not finite beyond the bounded count."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """The rank that torchrun saw failing first, and its exit code (negative: the signal)."""
+
+    rank: int
+    exit_code: int
+
+    @property
+    def sentence(self) -> str:
+        if self.exit_code < 0:
+            return f"rank {self.rank} was killed by {signal.Signals(-self.exit_code).name}"
+        return f"rank {self.rank} ended with code {self.exit_code} and left no cause"
+
+
+def end_of(error: BaseException, rank: int | None = None) -> End:
+    """The end of a rank that `error` stopped."""
+    return End(
+        result=_cause(error),
+        rank=rank,
+        message=str(error) if isinstance(error, LccpError) else f"{type(error).__name__}: {error}",
+        at=datetime.now(UTC),
+    )
+
+
+def _cause(error: BaseException) -> Cause:
+    match error:
+        case InvalidInput():
+            return Cause.CONFIGURATION
+        case StoreUnavailable():
+            return Cause.STORE_UNREACHABLE
+        case NotFinite():
+            return Cause.NOT_FINITE
+        case MemoryError():
+            return Cause.OUT_OF_MEMORY
+        case _:
+            name = type(error).__name__
+            return Cause.OUT_OF_MEMORY if name == "OutOfMemoryError" else Cause.INTERNAL
+
+
+def mark_started(scratch: Path, rank: int) -> None:
+    """Say that this rank hears SIGTERM from now on."""
+    (scratch / f"started-{rank}").touch()
+
+
+def count_started(scratch: Path) -> int:
+    return len(list(scratch.glob("started-*")))
+
+
+def write_end(scratch: Path, rank: int, end: End) -> None:
+    """Leave `end` for the launcher; the first one of a rank stays."""
+    path = scratch / f"end-{rank}.json"
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_bytes(end.to_json())
+    if not path.exists():
+        part.rename(path)
+
+
+def read_ends(scratch: Path) -> dict[int, End]:
+    """What the ranks of this node left, by rank."""
+    found = {}
+    for path in scratch.glob("end-*.json"):
+        rank = int(path.stem.removeprefix("end-"))
+        found[rank] = End.from_json(path.read_bytes(), path.name)
+    return found
+
+
+def read_death(path: Path) -> Death | None:
+    return Death(**json.loads(path.read_text())) if path.exists() else None
+
+
+def decide(ends: Mapping[int, End], death: Death | None, started: int, terminated: bool) -> End:
+    """How the attempt ended, as seen on this node, on which `started` ranks heard signals.
+
+    A typed cause explains everything else; a rank that died without a word explains what its
+    peers caught from it. A SIGTERM that came before any rank could hear it left nothing to save.
+    """
+    by_cause = {end.result: end for _, end in sorted(ends.items(), reverse=True)}
+    for cause in ROOT_CAUSES:
+        if cause in by_cause:
+            return by_cause[cause]
+    if terminated and not started:
+        return _end(Cause.TERMINATED, "SIGTERM before the start: there was nothing to save")
+    if death is not None and death.rank not in ends:
+        return _end(Cause.INTERNAL, death.sentence, death.rank)
+    for cause in (Cause.INTERNAL, Cause.TERMINATED, Cause.DRAINED, Cause.COMPLETED):
+        if cause in by_cause and (cause is Cause.INTERNAL or len(ends) == started):
+            return by_cause[cause]
+    return _end(Cause.INTERNAL, "the gang ended, but not every rank said why")
+
+
+def _end(result: Cause, message: str, rank: int | None = None) -> End:
+    return End(result=result, message=message, rank=rank, at=datetime.now(UTC))

@@ -1,0 +1,32 @@
+"""torchrun in a process that dies with the launcher and records which rank failed first."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from lccp_trainer.lifeline import die_with_parent
+from lccp_trainer.place import SCRATCH
+
+DEATH_FILE = "death.json"
+
+
+def main() -> None:
+    die_with_parent()
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    try:
+        run.main(sys.argv[1:])
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        death = {"rank": rank, "exit_code": failure.exitcode}
+        Path(os.environ[SCRATCH], DEATH_FILE).write_text(json.dumps(death))
+        sys.exit(1)
+    except SignalException:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

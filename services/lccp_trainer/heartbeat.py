@@ -1,0 +1,79 @@
+"""What rank 0 says of its attempt while it runs: the heartbeat and the history, from a thread."""
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from lccp.api.errors import LccpError
+from lccp.api.objects.training import Heartbeat, StepRecord
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
+from lccp_trainer.logs import LOGGER
+
+BEAT_SECONDS = 1.0
+HISTORY_BYTES_PER_SECOND = 250_000
+"""A store has no append: the history is rewritten, at most at this rate."""
+
+
+class Reporter:
+    """Writes `heartbeat.json` every second, and `history.jsonl` when it grew.
+
+    A store that does not answer is no reason to stop: what is missed now is written later.
+    """
+
+    def __init__(self, store: Store, keys: RunKeys, first: Heartbeat) -> None:
+        self._store = store
+        self._keys = keys
+        self._heartbeat = first
+        self._lock = threading.Lock()
+        self._lines: list[bytes] = []
+        self._written_lines = 0
+        self._next_history = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the heartbeat; the next beat writes them."""
+        with self._lock:
+            self._heartbeat = self._heartbeat.model_copy(update=changes)
+
+    def record(self, step: StepRecord) -> None:
+        """Add a line to the history."""
+        line = (step.model_dump_json(by_alias=True, exclude_none=True) + "\n").encode()
+        with self._lock:
+            self._lines.append(line)
+
+    def finish(self, **changes: Any) -> None:
+        """Write the last heartbeat and the whole history."""
+        self.update(phase="Ending", **changes)
+        self._ended.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        ended = False
+        while not ended:
+            self._write(last=ended)
+            ended = self._ended.wait(BEAT_SECONDS)
+        self._write(last=True)
+
+    def _write(self, last: bool) -> None:
+        try:
+            with self._lock:
+                beat = self._heartbeat.model_copy(update={"at": datetime.now(UTC)})
+            self._store.put(self._keys.heartbeat(beat.writer), beat.to_json())
+            if last or time.monotonic() >= self._next_history:
+                self._write_history(beat.writer)
+        except LccpError as error:
+            LOGGER.warning("heartbeat: %s", error)
+
+    def _write_history(self, writer: str) -> None:
+        with self._lock:
+            lines = list(self._lines)
+        if len(lines) == self._written_lines:
+            return
+        data = b"".join(lines)
+        self._store.put(self._keys.history(writer), data)
+        self._written_lines = len(lines)
+        self._next_history = time.monotonic() + len(data) / HISTORY_BYTES_PER_SECOND

@@ -1,0 +1,101 @@
+"""What can be known of a model's directory without loading it: config, weights, tokenizer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from tokenizers import Tokenizer
+
+from lccp.api.errors import InvalidInput
+from lccp.api.spec.model import ModelSpec
+
+FIELD = "model.source"
+
+
+def check_source(spec: ModelSpec, directory: Path) -> None:
+    """Raise InvalidInput, with the field's path, unless the directory can be the source model."""
+    config = read_config(directory)
+    check_weights(directory)
+    check_tokenizer(directory, config)
+    context = context_length(config, directory)
+    if spec.target_context_length < context:
+        raise InvalidInput(
+            f"model.targetContextLength: {spec.target_context_length} is less than the "
+            f"source's context of {context} tokens: it must be at least that"
+        )
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """`config.json` of the model in `directory`."""
+    if not directory.is_dir():
+        raise InvalidInput(f"{FIELD}: there is no folder {directory}")
+    path = directory / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError:
+        raise InvalidInput(f"{FIELD}: {directory} holds no config.json that can be read") from None
+    except ValueError:
+        raise InvalidInput(f"{FIELD}: {path} is not JSON") from None
+    if not isinstance(config, dict):
+        raise InvalidInput(f"{FIELD}: {path} is not a JSON object")
+    return config
+
+
+def context_length(config: dict[str, Any], directory: Path) -> int:
+    """Context that the source model was made for, in tokens."""
+    length = _of_text(config, "max_position_embeddings")
+    if not isinstance(length, int):
+        raise InvalidInput(f"{FIELD}: {directory}/config.json gives no max_position_embeddings")
+    return length
+
+
+def check_weights(directory: Path) -> None:
+    """Raise InvalidInput unless every safetensors file is there, and whole."""
+    files = sorted(directory.glob("*.safetensors"))
+    if not files:
+        raise InvalidInput(f"{FIELD}: {directory} holds no weights (*.safetensors)")
+    for index in directory.glob("*.safetensors.index.json"):
+        named = set(json.loads(index.read_bytes())["weight_map"].values())
+        missing = sorted(named - {file.name for file in files})
+        if missing:
+            raise InvalidInput(
+                f"{FIELD}: {directory}/{missing[0]} is missing; {index.name} names it"
+            )
+    for file in files:
+        try:
+            with safe_open(file, framework="np"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise InvalidInput(
+                f"{FIELD}: {file} is damaged or cut short ({error}): copy it again"
+            ) from None
+
+
+def check_tokenizer(directory: Path, config: dict[str, Any]) -> None:
+    """Raise InvalidInput unless there is a tokenizer, and the model knows all of its ids."""
+    path = directory / "tokenizer.json"
+    if not path.exists():
+        if not (directory / "tokenizer_config.json").exists():
+            raise InvalidInput(f"{FIELD}: {directory} holds no tokenizer")
+        return
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise InvalidInput(f"{FIELD}: {path} is no tokenizer ({error})") from None
+    vocabulary = _of_text(config, "vocab_size")
+    if isinstance(vocabulary, int):
+        check_vocabulary(max(tokenizer.get_vocab().values()), vocabulary, directory)
+
+
+def check_vocabulary(largest_id: int, vocabulary: int, directory: Path) -> None:
+    """Raise InvalidInput if a token id lies beyond the model's vocabulary."""
+    if largest_id >= vocabulary:
+        raise InvalidInput(
+            f"{FIELD}: {directory}: the tokenizer does not match the model: it gives ids up to "
+            f"{largest_id}, but the model's vocabulary has {vocabulary}"
+        )
+
+
+def _of_text(config: dict[str, Any], name: str) -> Any:
+    return config.get(name, config.get("text_config", {}).get(name))

@@ -1,0 +1,71 @@
+"""Uploads beside the training: one runs, one may wait, a third holds the training up."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from lccp.api.errors import StoreUnavailable
+from lccp_trainer.logs import LOGGER
+
+PATIENCE_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 30.0
+
+Result = TypeVar("Result")
+
+
+def patiently(
+    call: Callable[[], Result],
+    patience_seconds: float = PATIENCE_SECONDS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Result:
+    """`call()`, again and again while the store does not answer, until patience runs out."""
+    deadline = time.monotonic() + patience_seconds
+    pause = 1.0
+    while True:
+        try:
+            return call()
+        except StoreUnavailable as error:
+            if time.monotonic() + pause > deadline:
+                raise
+            LOGGER.warning("%s; again in %.0f s", error, pause)
+            sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+class Uploader:
+    """Runs jobs one after the other in a thread. A job that fails fails the next call."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(maxsize=1)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="uploads", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run `job` after the ones before; blocks while one is waiting already."""
+        self.check()
+        self._jobs.put(job)
+
+    def check(self) -> None:
+        """Raise what a job raised."""
+        if self._failure is not None:
+            raise self._failure
+
+    def finish(self) -> None:
+        """Wait until all jobs are done; raise what one raised."""
+        self._jobs.put(None)
+        self._thread.join()
+        self.check()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if self._failure is None:
+                self._run(job)
+
+    def _run(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:
+            self._failure = error
