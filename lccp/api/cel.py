@@ -1,14 +1,18 @@
 """Rules for the API server, in CEL: written beside the validators that say the same in Python.
 
 A rule's text stands in the CRD under `x-kubernetes-validations`; `self` is the value that the
-rule is attached to, `oldSelf` the value before an update.
+rule is attached to, `oldSelf` the value before an update. Keys that start with `x-lccp-` are for
+the reference page and never reach the CRD.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 VALIDATIONS = "x-kubernetes-validations"
-MUTABILITY = "x-lccp-mutability"
+OWN = "x-lccp-"
+MUTABILITY = f"{OWN}mutability"
+KIND = f"{OWN}kind"
+BOUNDS = f"{OWN}bounds"
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,9 @@ def immutability(spec: Schema) -> Iterator[Rule]:
     done: list[str] = []
     for field in fields(spec):
         partly = any(path == field.path or path.startswith(f"{field.path}.") for path in marked)
-        if not partly and not any(field.path.startswith((f"{top}.", f"{top}[")) for top in done):
+        if not partly and not any(
+            field.path.startswith((f"{top}.", f"{top}[", f"{top}{{")) for top in done
+        ):
             done.append(field.path)
             yield _unchanged(field)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import core_schema
 
-from lccp.api.cel import Rule, rules
+from lccp.api.cel import BOUNDS, KIND, Rule, rules
 
 BINARY = {"K": 2**10, "M": 2**20}
 DECIMAL = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -33,6 +33,7 @@ DECIMAL_PATTERN = r"^-?[0-9]{1,17}([.][0-9]{1,24})?([eE][-+]?[0-9]{1,3})?$"
 class Counted:
     """An integer that a manifest may write with a suffix, from 1 to `most`."""
 
+    name: str
     what: str
     units: Mapping[str, int]
     pattern: str
@@ -73,12 +74,13 @@ class Counted:
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "maxLength": TEXT_MAX,
+            KIND: self.name,
             **rules(rule),
         }
 
 
-LENGTH = Counted("a length in tokens", BINARY, LENGTH_PATTERN, LENGTH_MAX)
-TOKENS = Counted("a number of tokens", DECIMAL, TOKENS_PATTERN, TOKENS_MAX)
+LENGTH = Counted("length", "a length in tokens", BINARY, LENGTH_PATTERN, LENGTH_MAX)
+TOKENS = Counted("tokens", "a number of tokens", DECIMAL, TOKENS_PATTERN, TOKENS_MAX)
 
 ContextLength = Annotated[int, BeforeValidator(LENGTH.parse), WithJsonSchema(LENGTH.schema())]
 """A length in tokens: an integer, or one with a binary suffix (`64K` = 65,536)."""
@@ -111,6 +113,8 @@ class Decimal:
         return {
             "type": "string",
             "maxLength": DECIMAL_LENGTH_MAX,
+            KIND: "decimal",
+            BOUNDS: self.words(),
             **rules(Rule(" && ".join(tests), self.sentence)),
         }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lccp.api.base import Contract
-from lccp.api.cel import MUTABILITY, VALIDATIONS
+from lccp.api.cel import MUTABILITY, OWN, VALIDATIONS
 from lccp.api.quantities import decimal_string
 
 Schema = dict[str, Any]
@@ -33,8 +33,8 @@ def structural(model: type[Contract]) -> Schema:
     """The schema of `model`: references inlined, optional fields without null, defaults by level.
 
     The default of an object is empty, and its fields' own defaults fill it; where rules judge the
-    object it is written out, since the API server judges a default before it is filled. Marks of
-    mutability stay, as `x-lccp-mutability`; `bare` removes them.
+    object it is written out, since the API server judges a default before it is filled. LCCP's
+    own keys (`x-lccp-…`) stay; `bare` removes them.
     """
     schema = model.model_json_schema(by_alias=True)
     return _converted(schema, schema.get("$defs", {}))
@@ -98,11 +98,11 @@ def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 
 def bare(schema: Any) -> Any:
-    """`schema` without the marks that are LCCP's own."""
+    """`schema` without the keys that are LCCP's own."""
     if isinstance(schema, list):
         return [bare(value) for value in schema]
     if isinstance(schema, dict):
-        return {key: bare(value) for key, value in schema.items() if key != MUTABILITY}
+        return {key: bare(value) for key, value in schema.items() if not key.startswith(OWN)}
     return schema
 
 
@@ -130,3 +130,5 @@ def fields(schema: Schema, path: str = "", mutability: str | None = None) -> Ite
         yield from fields(value, field.path, own)
         if "items" in value:
             yield from fields(value["items"], f"{field.path}[]", own)
+        if "additionalProperties" in value:
+            yield from fields(value["additionalProperties"], f"{field.path}{{}}", own)

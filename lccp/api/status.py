@@ -13,13 +13,13 @@ from lccp.api.base import Contract, Message
 from lccp.api.conditions import Condition, summary
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.verdict import VerdictState
-from lccp.api.quantities import shortened
+from lccp.api.quantities import TOKENS_MAX, shortened
 
 CHECKPOINTS_SHOWN = 32
 ATTEMPTS_SHOWN = 16
 
 Number = Annotated[str, Field(max_length=32)]
-Tokens = Annotated[int, Field(ge=0)]
+Tokens = Annotated[int, Field(ge=0, le=TOKENS_MAX)]
 
 
 class Progress(Contract):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
 
 from lccp.api.base import Contract
-from lccp.api.cel import Rule, rules
+from lccp.api.cel import KIND, Rule, rules
 
 QUANTITY_PATTERN = r"^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$"
 QUANTITY = 'must be a quantity of a resource: an integer, or text such as "500m" or "64Gi"'
@@ -28,6 +28,7 @@ Quantity = Annotated[
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "maxLength": 32,
+            KIND: "quantity",
             **rules(
                 Rule(
                     f"type(self) == int ? self >= 0 : self.matches('{QUANTITY_PATTERN}')", QUANTITY
@@ -54,7 +55,8 @@ class PlacementSpec(Contract):
     """On which nodes pods may run, as in a pod's spec."""
 
     node_selector: Annotated[
-        dict[str, str], Field(max_length=32, description="Labels that a node must have.")
+        dict[str, Annotated[str, Field(max_length=63)]],
+        Field(max_length=32, description="Labels that a node must have."),
     ] = {}
     tolerations: Annotated[
         tuple[Annotated[dict[str, Any], Field(json_schema_extra=FREE_OBJECT)], ...],

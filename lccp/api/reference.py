@@ -1,0 +1,211 @@
+"""The reference pages of the manifest, of the store and of the exit codes, from the types."""
+
+import ast
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from lccp.api.base import Contract
+from lccp.api.cel import BOUNDS, KIND, MUTABILITY, VALIDATIONS
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Control, Journal
+from lccp.api.objects.manifest import Manifest
+from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
+from lccp.api.objects.run import RunIdentity
+from lccp.api.objects.training import End, Heartbeat, StepRecord
+from lccp.api.objects.verdict import Verdict
+from lccp.api.quantities import LENGTH, TOKENS
+from lccp.api.run import LCCPRun
+from lccp.api.schema import Field, Schema, fields, structural
+
+GENERATED = "This page is generated from the types in `lccp/api` by `make generate`."
+RUN_HEAD = f"""# LCCPRun
+
+The one manifest of LCCP, `lccp.io/v1alpha1`: the same for a cluster and for `lccp run` on a laptop.
+{GENERATED}
+
+Kinds of values:
+
+- *length*: {LENGTH.sentence.removeprefix("must be ")}.
+- *tokens*: {TOKENS.sentence.removeprefix("must be ")}.
+- *decimal*: a number in quotes, such as `"1.2e-5"`; Kubernetes has no floats in a spec.
+- *quantity*: an amount of a resource as Kubernetes writes it, such as `4`, `"500m"`, `64Gi`.
+- *free object*: taken as it is.
+
+A field changes after creation only where the column *changes* says so; the API server refuses
+every other change, since a run with another value is another run: give it another name. Bounds of
+a text or list are those of its length.
+"""
+STORE_HEAD = f"""# Objects of the store
+
+A run's objects lie below `<store>/<namespace>/<run>/`. They are the facts; status and metrics
+follow from them. {GENERATED}
+
+`<tokens>` has 15 digits. `<writer>` is `a<attempt>-<8 hexadecimal digits>`: two attempts never
+write to the same place. An object of another `schemaVersion` than the reader's is refused.
+Beside these lie files that are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face
+directory), `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<digest>.jsonl.gz` (the frozen
+samples) and `evaluations/<tokens>/samples.npz`, `heads.npz` (values per sample).
+"""
+OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
+    ("run.json", "operator, once", RunIdentity),
+    ("journal.json", "operator, if unchanged since read", Journal),
+    ("control/<attempt>.json", "operator", Control),
+    ("training/<writer>/heartbeat.json", "rank 0, every few seconds", Heartbeat),
+    ("training/<writer>/history.jsonl", "rank 0, one line a logged step", StepRecord),
+    ("training/<writer>/end.json", "rank 0 or the launcher, at the end", End),
+    ("checkpoints/<tokens>/manifest.json", "trainer, once, last", Manifest),
+    ("state/<tokens>/manifest.json", "trainer, once, last", Manifest),
+    ("evaluations/<tokens>/report.json", "evaluator, once, last", EvaluationReport),
+    ("evaluations/<tokens>/progress.json", "evaluator", EvaluationProgress),
+    ("evaluations/<tokens>/failure.json", "evaluator", EvaluationFailure),
+    ("analysis/verdict.json", "operator", Verdict),
+)
+EXITS_HEAD = f"""# Exit codes
+
+Of `lccp-train` and `lccp-evaluate`; what follows from a code is decided by it alone.
+{GENERATED}
+"""
+
+
+def render_reference() -> str:
+    """`docs/reference/lccprun.md`."""
+    schema = structural(LCCPRun)
+    spec, status = schema["properties"]["spec"], schema["properties"]["status"]
+    name = f"## metadata\n\n{_refusals(schema, deep=False)}"
+    changes, no_changes = ("changes",), ()
+    sections = [*_sections("spec", spec, changes), *_sections("status", status, no_changes)]
+    return "\n".join([RUN_HEAD, name, *sections])
+
+
+def render_store() -> str:
+    """`docs/reference/store.md`."""
+    return "\n".join([STORE_HEAD, *(_object(*entry) for entry in OBJECTS)])
+
+
+def render_exits() -> str:
+    """`docs/reference/exit-codes.md`."""
+    rows = [(f"{code.value}", code.name, meaning) for code, meaning in _meanings()]
+    return f"{EXITS_HEAD}\n{_table(('code', 'name', 'meaning'), rows)}\n"
+
+
+def _sections(path: str, schema: Schema, more: tuple[str, ...]) -> Iterator[str]:
+    """A section for the object at `path`, then one for each object directly below it."""
+    objects = {n: value for n, value in schema["properties"].items() if "properties" in value}
+    plain = {n: value for n, value in schema["properties"].items() if n not in objects}
+    yield _section(path, {**schema, "properties": plain}, more)
+    for name, value in objects.items():
+        yield _section(f"{path}.{name}", value, more)
+
+
+def _section(path: str, schema: Schema, more: tuple[str, ...]) -> str:
+    rows = [_row(field, bool(more)) for field in fields(schema, "", schema.get(MUTABILITY))]
+    heads = ("field", "type", "default", "bounds", *more, "meaning")
+    table = f"{_table(heads, rows)}\n" if rows else ""
+    return f"## {path}\n\n{schema['description']}\n\n{_refusals(schema)}{table}"
+
+
+def _refusals(schema: Schema, deep: bool = True) -> str:
+    messages = _messages(schema) if deep else _own_messages(schema)
+    listed = "".join(f"- {message}\n" for message in messages)
+    return f"Refused with these sentences:\n\n{listed}\n" if listed else ""
+
+
+def _own_messages(schema: Schema) -> Iterator[str]:
+    yield from (rule["message"] for rule in schema.get(VALIDATIONS, ()))
+
+
+def _messages(schema: Schema) -> Iterator[str]:
+    """The sentences of the rules that judge several fields, at `schema` and below."""
+    if KIND not in schema:
+        yield from _own_messages(schema)
+    for value in schema.get("properties", {}).values():
+        yield from _messages(value)
+
+
+def _row(field: Field, with_changes: bool) -> tuple[str, ...]:
+    changes = (field.mutability or "",) if with_changes else ()
+    return (
+        f"`{field.path[1:]}`",
+        _kind(field.schema),
+        _default(field),
+        _bounds(field.schema),
+        *changes,
+        field.schema["description"],
+    )
+
+
+def _kind(schema: Schema) -> str:
+    if KIND in schema:
+        return str(schema[KIND])
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return "free object"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "items" in schema:
+        return f"list of {_kind(schema['items'])}"
+    if "additionalProperties" in schema:
+        return f"map of {_kind(schema['additionalProperties'])}"
+    return "time" if schema.get("format") == "date-time" else str(schema.get("type", "any"))
+
+
+def _default(field: Field) -> str:
+    if field.required:
+        return "required"
+    default = field.schema.get("default")
+    if default is None or isinstance(default, dict):
+        return ""
+    return f"`{json.dumps(default, ensure_ascii=False)}`"
+
+
+def _bounds(schema: Schema) -> str:
+    if BOUNDS in schema:
+        return str(schema[BOUNDS])
+    if KIND in schema or "enum" in schema:
+        return ""
+    for least, most in (
+        ("minimum", "maximum"),
+        ("minLength", "maxLength"),
+        ("minItems", "maxItems"),
+    ):
+        if least in schema or most in schema:
+            return _between(schema.get(least), schema.get(most))
+    return _between(None, schema.get("maxProperties"))
+
+
+def _between(least: int | None, most: int | None) -> str:
+    if most is None:
+        return "" if least is None else f">= {least:,}"
+    return f"<= {most:,}" if least is None else f"{least:,} to {most:,}"
+
+
+def _object(key: str, writer: str, model: type[Contract]) -> str:
+    rows = [
+        (*_row(field, False)[:2], field.schema["description"])
+        for field in fields(structural(model))
+    ]
+    summary = re.sub("^`.*?`: ", "", inspect.cleandoc(model.__doc__ or "").splitlines()[0])
+    table = _table(("field", "type", "meaning"), rows)
+    return f"## `{key}`\n\n{summary[0].upper()}{summary[1:]} Written by {writer}.\n\n{table}\n"
+
+
+def _meanings() -> Iterator[tuple[ExitCode, str]]:
+    """Each exit code and the docstring below it."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(ExitCode))).body
+    assert isinstance(body, ast.ClassDef)
+    for code, text in zip(body.body[1::2], body.body[2::2], strict=True):
+        match code, text:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(ast.Constant(str(meaning))):
+                yield ExitCode[name], meaning
+
+
+def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
+    heads = list(heads)
+    lines = [
+        heads,
+        ["---"] * len(heads),
+        *([cell.replace("|", "\\|") for cell in row] for row in rows),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,62 @@
+"""Write the files that are rendered from code; with --check, say which of them are not current."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import typer.cli
+import typer.main
+
+from lccp.api.crd import render_crd
+from lccp.api.reference import render_exits, render_reference, render_store
+from lccp.cli.main import app
+from lccp_exporter.reference import render as render_metrics
+
+ROOT = Path(__file__).parents[1]
+
+
+def render_cli() -> str:
+    """`docs/reference/cli.md`: the help of every command."""
+    command = typer.main.get_command(app)
+    context = typer.Context(command, info_name="lccp")
+    return typer.cli.get_docs_for_click(obj=command, ctx=context, name="lccp").strip() + "\n"
+
+
+FILES: dict[str, Callable[[], str]] = {
+    "crds/lccpruns.lccp.io.yaml": render_crd,
+    "docs/reference/cli.md": render_cli,
+    "docs/reference/exit-codes.md": render_exits,
+    "docs/reference/lccprun.md": render_reference,
+    "docs/reference/metrics.md": render_metrics,
+    "docs/reference/store.md": render_store,
+}
+
+
+def outdated() -> list[str]:
+    """The files whose text is not what is rendered now."""
+    return [name for name, render in FILES.items() if _text(ROOT / name) != render()]
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def main() -> int:
+    """Write what is not current, or with --check name it and fail."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if outdated")
+    names = outdated()
+    if parser.parse_args().check:
+        for name in names:
+            print(f"{name}: is not current: run make generate", file=sys.stderr)
+        return 1 if names else 0
+    for name in names:
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(FILES[name](), encoding="utf-8")
+        print(f"wrote {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
