@@ -140,8 +140,9 @@ class FileStore:
     def _finished(self, source: BinaryIO) -> Iterator[Path]:
         """A hidden file with the content of `source`, on the disk; gone afterwards."""
         path = self._hidden / uuid.uuid4().hex
+        file = path.open("xb")
         try:
-            with path.open("xb") as file:
+            with file:
                 while chunk := source.read(CHUNK_BYTES):
                     file.write(chunk)
                 file.flush()

@@ -30,10 +30,10 @@ def arriving(path: Path) -> Iterator[Write]:
     Raises InvalidInput if the file cannot be written.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    with _local(path, "written"):
+        part.parent.mkdir(parents=True, exist_ok=True)
+        file = part.open("xb", buffering=0)
     try:
-        with _local(path, "written"):
-            part.parent.mkdir(parents=True, exist_ok=True)
-            file = part.open("xb", buffering=0)
         with file:
             yield _writer(file.write, path)
         with _local(path, "written"):

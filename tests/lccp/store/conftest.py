@@ -1,0 +1,63 @@
+"""Both stores, each empty and of its own for every test."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faulty_proxy import FaultyProxy, faulty_proxy
+from seaweedfs import SeaweedFS
+
+from lccp.store.file import FileStore
+from lccp.store.port import Store
+from lccp.store.s3 import S3Store
+from lccp.store.s3_client import Patience
+
+QUICK = Patience(connect_seconds=2, read_seconds=10, retries=3, backoff_seconds=0.01)
+
+
+@pytest.fixture(scope="session")
+def keys_directory(seaweedfs: SeaweedFS, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return seaweedfs.credentials(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.s3)])
+def store(request: pytest.FixtureRequest, tmp_path: Path, prefix: str) -> Store:
+    if request.param == "file":
+        root = tmp_path / "store"
+        root.mkdir()
+        return FileStore(root)
+    return request.getfixturevalue("s3_store")
+
+
+@pytest.fixture
+def s3_store(seaweedfs: SeaweedFS, keys_directory: Path, prefix: str) -> S3Store:
+    return S3Store(seaweedfs.config(prefix, keys_directory), QUICK)
+
+
+@pytest.fixture(scope="session")
+def running_proxy(seaweedfs: SeaweedFS) -> Iterator[FaultyProxy]:
+    with faulty_proxy(seaweedfs.endpoint) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(running_proxy: FaultyProxy) -> FaultyProxy:
+    """A proxy before the S3 server that makes no faults yet."""
+    running_proxy.reset()
+    return running_proxy
+
+
+@pytest.fixture
+def faulty_store(
+    seaweedfs: SeaweedFS, proxy: FaultyProxy, keys_directory: Path, prefix: str
+) -> S3Store:
+    """A store behind `proxy`; its region is known, so that no request asks for it."""
+    config = seaweedfs.config(prefix, keys_directory)
+    changes = {"endpoint": proxy.endpoint, "region": "us-east-1"}
+    return S3Store(config.model_copy(update=changes), QUICK)

@@ -1,0 +1,183 @@
+"""What only the store in a folder has: files, locks, leftovers, permissions."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lccp.api.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from lccp.store import file as file_module
+from lccp.store.file import FileStore
+from lccp.store.open import probe
+
+NOBODY = 65534
+
+
+def visible(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def test_objects_are_plain_files_that_others_may_read(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "runs")
+    before = os.umask(0o022)
+    try:
+        store.put("ns/run/a.json", b"1")
+        store.put_if_absent("ns/run/b.json", b"2")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "runs/ns/run/a.json").read_bytes() == b"1"
+    for name in ("a.json", "b.json"):
+        assert (tmp_path / "runs/ns/run" / name).stat().st_mode & 0o777 == 0o644
+
+
+def test_nothing_but_objects_is_left_of_a_write(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.put("a", b"1")
+    store.put_if_absent("b", b"1")
+    with pytest.raises(Conflict):
+        store.put_if_absent("b", b"2")
+    with pytest.raises(Conflict):
+        store.put_if_match("b", b"2", "other")
+    assert visible(tmp_path) == [".lccp/lock", "a", "b"]
+
+
+def test_the_hidden_folder_is_no_part_of_the_store(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.put("a", b"1")
+    assert [info.key for info in store.list("")] == ["a"]
+    for use in (store.get, store.stat, store.delete):
+        with pytest.raises(InvalidInput, match=r"must not begin with .lccp/"):
+            use(".lccp/lock")
+
+
+def test_writers_of_other_processes_are_serialised(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from lccp.api.errors import Conflict
+from lccp.store.file import FileStore
+store = FileStore(Path(sys.argv[1]))
+for _ in range(25):
+    while True:
+        entry = store.get_entry("counter")
+        try:
+            store.put_if_match("counter", b"%d" % (int(entry.data) + 1), entry.etag)
+            break
+        except Conflict:
+            pass
+"""
+    FileStore(tmp_path).put("counter", b"0")
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert FileStore(tmp_path).get("counter") == b"100"
+
+
+def test_equal_content_written_twice_has_two_etags(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    etags = set()
+    for _ in range(50):
+        store.put("a", b"same")
+        etags.add(store.get_entry("a").etag)
+    assert len(etags) == 50
+
+
+def test_a_writer_killed_half_way_leaves_no_object(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from lccp.store.file import FileStore
+class Endless:
+    def __init__(self): self.left = 8
+    def read(self, size):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return b"x" * size
+FileStore(Path(sys.argv[1]))._put("ns/a", Endless())
+"""
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert killed.returncode == -9
+    store = FileStore(tmp_path)
+    assert len(list((tmp_path / ".lccp").iterdir())) == 1
+    assert store.list("") == []
+    assert store.stat("ns/a") is None
+
+
+def test_leftovers_are_swept_after_a_day_not_before(tmp_path: Path) -> None:
+    hidden = tmp_path / ".lccp"
+    hidden.mkdir()
+    for name, age_seconds in (("old", 25 * 3600), ("young", 3600), ("lock", 25 * 3600)):
+        (hidden / name).touch()
+        os.utime(hidden / name, (time.time() - age_seconds,) * 2)
+    FileStore(tmp_path).put("a", b"1")
+    assert visible(tmp_path) == [".lccp/lock", ".lccp/young", "a"]
+
+
+def test_a_lock_that_stays_held_is_no_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_module, "_LOCK_SECONDS", 0.05)
+    store = FileStore(tmp_path)
+    with store._locked(), pytest.raises(StoreUnavailable, match="holds its lock"):
+        FileStore(tmp_path).put("a", b"1")
+    store.put("a", b"1")
+
+
+def test_a_folder_that_is_not_there_is_not_an_empty_store(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "typo")
+    for use in (store.get, store.stat, store.list):
+        with pytest.raises(InvalidInput, match=r"typo: there is no such folder"):
+            use("ns")
+    assert not (tmp_path / "typo").exists()
+    store.put("ns/a", b"1")
+    assert store.get("ns/a") == b"1"
+
+
+def test_an_object_is_not_a_folder(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.put("a", b"1")
+    for write in (store.put, store.put_if_absent):
+        with pytest.raises(InvalidInput, match=r"a/b: may not be used"):
+            write("a/b", b"1")
+    with pytest.raises(NotFound):
+        store.get("a/b")
+
+
+@pytest.fixture
+def foreign_folder() -> Iterator[Path]:
+    """A folder that this process may read, but not write."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "object").write_bytes(b"1")
+        (folder / "closed").mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            folder.chmod(0o755)
+            os.seteuid(NOBODY)
+        else:
+            (folder / "closed").chmod(0o000)
+            folder.chmod(0o555)
+        try:
+            yield folder
+        finally:
+            if os.getuid() == 0:
+                os.seteuid(0)
+            folder.chmod(0o755)
+            (folder / "closed").chmod(0o755)
+
+
+def test_a_folder_that_may_only_be_read_is_refused_in_one_sentence(foreign_folder: Path) -> None:
+    store = FileStore(foreign_folder)
+    assert store.get("object") == b"1"
+    with pytest.raises(InvalidInput) as refused:
+        probe(store)
+    assert str(refused.value).startswith(f"store file://{foreign_folder}: ")
+    assert str(refused.value).endswith("may not be used (Permission denied)")
+
+
+def test_what_may_not_be_read_is_not_an_empty_folder(foreign_folder: Path) -> None:
+    with pytest.raises(InvalidInput, match="Permission denied"):
+        FileStore(foreign_folder).list("")

@@ -1,0 +1,419 @@
+"""What only S3 has: credentials, TLS, and networks that fail in the middle of a request."""
+
+import random
+import socket
+import ssl
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from faulty_proxy import Fault, FaultyProxy, faulty_proxy
+from seaweedfs import SeaweedFS
+
+from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.api.invocation import StoreConfig
+from lccp.store.port import Store
+from lccp.store.s3 import S3Store
+from lccp.store.s3_client import Patience
+
+pytestmark = pytest.mark.s3
+
+IMPATIENT = Patience(connect_seconds=1, read_seconds=1, retries=1, backoff_seconds=0.01)
+
+USES: dict[str, Callable[[Store, Path], object]] = {
+    "get": lambda store, _: store.get("a"),
+    "get_entry": lambda store, _: store.get_entry("a"),
+    "put": lambda store, _: store.put("a", b"1"),
+    "put_if_absent": lambda store, _: store.put_if_absent("a", b"1"),
+    "put_if_match": lambda store, _: store.put_if_match("a", b"1", "0" * 32),
+    "get_file": lambda store, path: store.get_file("a", path / "got"),
+    "put_file": lambda store, path: store.put_file("a", path / "local"),
+    "put_large_file": lambda store, path: store.put_file("a", path / "large"),
+    "stat": lambda store, _: store.stat("a"),
+    "list": lambda store, _: store.list(""),
+    "delete": lambda store, _: store.delete("a"),
+}
+use = pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Path:
+    (tmp_path / "local").write_bytes(b"1")
+    (tmp_path / "large").write_bytes(bytes(17 << 20))
+    return tmp_path
+
+
+def refused(store: Store, use: Callable[[Store, Path], object], local: Path) -> LccpError:
+    with pytest.raises(LccpError) as raised:
+        use(store, local)
+    assert "\n" not in str(raised.value)
+    assert isinstance(raised.value.__context__, LccpError | None) or (
+        raised.value.__suppress_context__
+    )
+    return raised.value
+
+
+def with_(config: StoreConfig, **changes: object) -> StoreConfig:
+    return config.model_copy(update=changes)
+
+
+# Refusals
+
+
+@use
+def test_a_wrong_secret_is_refused_in_one_sentence(
+    seaweedfs: SeaweedFS, local: Path, use: Callable[[Store, Path], object]
+) -> None:
+    keys = seaweedfs.credentials(local / "keys")
+    (keys / "secretKey").write_text("wrong")
+    store = S3Store(with_(seaweedfs.config("p", keys), region="us-east-1"), IMPATIENT)
+    error = refused(store, use, local)
+    assert isinstance(error, InvalidInput)
+    assert f"store s3://lccp/p at {seaweedfs.endpoint}: refuses these credentials" in str(error)
+    assert "wrong" not in str(error)
+
+
+@pytest.mark.parametrize("name", sorted(USES.keys() - {"delete", "put_if_match"}))
+def test_a_bucket_that_is_not_there_is_named(
+    seaweedfs: SeaweedFS, keys_directory: Path, local: Path, name: str
+) -> None:
+    config = with_(
+        seaweedfs.config("p", keys_directory), url="s3://no-such-bucket/p", region="us-east-1"
+    )
+    error = refused(S3Store(config, IMPATIENT), USES[name], local)
+    assert isinstance(error, InvalidInput)
+    assert "store s3://no-such-bucket/p" in str(error)
+    assert "there is no such bucket" in str(error)
+
+
+@use
+def test_an_endpoint_where_nobody_listens_is_unavailable_soon(
+    seaweedfs: SeaweedFS, keys_directory: Path, local: Path, use: Callable[[Store, Path], object]
+) -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        config = with_(seaweedfs.config("p", keys_directory), endpoint=endpoint, region="us-east-1")
+        begin = time.monotonic()
+        error = refused(S3Store(config, IMPATIENT), use, local)
+    assert isinstance(error, StoreUnavailable)
+    assert str(error) == f"store s3://lccp/p at {endpoint} does not answer: connection refused"
+    assert time.monotonic() - begin < 5
+
+
+def test_a_server_that_says_nothing_is_unavailable_soon(
+    seaweedfs: SeaweedFS, keys_directory: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        config = with_(seaweedfs.config("p", keys_directory), endpoint=endpoint)
+        begin = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="no answer within the time allowed"):
+            S3Store(config, IMPATIENT).get("a")
+        assert 2 <= time.monotonic() - begin < 5
+
+
+def test_a_host_name_that_does_not_exist_is_unavailable(
+    seaweedfs: SeaweedFS, keys_directory: Path
+) -> None:
+    config = with_(seaweedfs.config("p", keys_directory), endpoint="http://nowhere.invalid:1")
+    with pytest.raises(StoreUnavailable, match=r"nowhere\.invalid:1 does not answer"):
+        S3Store(config, IMPATIENT).get("a")
+
+
+@pytest.mark.parametrize(
+    "fault", [fault for fault in Fault if fault is not Fault.BODY_CUT], ids=lambda fault: fault.name
+)
+@use
+def test_no_foreign_error_escapes(
+    faulty_store: S3Store,
+    proxy: FaultyProxy,
+    local: Path,
+    use: Callable[[Store, Path], object],
+    fault: Fault,
+) -> None:
+    """Whatever happens to every request: an error of LCCP, in one sentence, without signature."""
+    faulty_store.put("a", bytes(1000))
+    proxy.always = fault
+    assert "X-Amz" not in str(refused(faulty_store, use, local))
+
+
+@pytest.mark.parametrize("name", ["get", "get_entry", "get_file", "list", "put_large_file"])
+def test_no_foreign_error_escapes_from_a_cut_body(
+    faulty_store: S3Store, proxy: FaultyProxy, local: Path, name: str
+) -> None:
+    faulty_store.put("a", bytes(1000))
+    proxy.always = Fault.BODY_CUT
+    assert isinstance(refused(faulty_store, USES[name], local), StoreUnavailable)
+
+
+# Faults that pass
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.BUSY, Fault.TOO_MANY_REQUESTS, Fault.CLOSED, Fault.ANSWER_LOST],
+    ids=lambda fault: fault.name,
+)
+@pytest.mark.parametrize("name", [name for name in USES if name != "put_if_match"])
+def test_faults_that_pass_are_ridden_out(
+    faulty_store: S3Store, proxy: FaultyProxy, local: Path, name: str, fault: Fault
+) -> None:
+    if name not in ("put_if_absent", "delete"):
+        faulty_store.put("a", b"1")
+    proxy.faults = deque([fault, fault])
+    USES[name](faulty_store, local)
+    assert not proxy.faults
+
+
+def test_faults_that_stay_end_the_patience(faulty_store: S3Store, proxy: FaultyProxy) -> None:
+    proxy.always = Fault.BUSY
+    proxy.requests.clear()
+    with pytest.raises(StoreUnavailable, match="does not answer: status 503"):
+        faulty_store.get("a")
+    assert len(proxy.requests) == 4
+
+
+@pytest.mark.parametrize("fault", [Fault.ANSWER_LOST, Fault.CLOSED])
+def test_who_wrote_first_knows_it_though_the_answer_was_lost(
+    faulty_store: S3Store, proxy: FaultyProxy, fault: Fault
+) -> None:
+    proxy.faults = deque([fault])
+    etag = faulty_store.put_if_absent("run.json", b"mine")
+    assert etag == faulty_store.get_entry("run.json").etag
+    proxy.faults = deque([fault])
+    etag = faulty_store.put_if_match("run.json", b"mine again", etag)
+    assert etag == faulty_store.get_entry("run.json").etag
+
+
+def test_who_came_second_loses_though_an_answer_was_lost(
+    faulty_store: S3Store, proxy: FaultyProxy
+) -> None:
+    etag = faulty_store.put_if_absent("run.json", b"first")
+    faulty_store.put("run.json", b"second")
+    for write in (
+        lambda: faulty_store.put_if_absent("run.json", b"mine"),
+        lambda: faulty_store.put_if_match("run.json", b"mine", etag),
+        lambda: faulty_store.put_if_match("gone.json", b"mine", etag),
+    ):
+        proxy.faults = deque([Fault.ANSWER_LOST])
+        with pytest.raises(Conflict):
+            write()
+        assert not proxy.faults
+    assert faulty_store.get("run.json") == b"second"
+
+
+def test_a_body_that_breaks_off_is_resumed(faulty_store: S3Store, proxy: FaultyProxy) -> None:
+    data = random.Random(2).randbytes(5 << 20)
+    faulty_store.put("large", data)
+    proxy.faults = deque([Fault.BODY_CUT] * 3)
+    assert faulty_store.get("large") == data
+    assert not proxy.faults
+
+
+def test_a_body_that_always_breaks_off_leaves_no_file(
+    faulty_store: S3Store, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    faulty_store.put("large", bytes(1 << 20))
+    proxy.always = Fault.BODY_CUT
+    with pytest.raises(StoreUnavailable, match="broke off"):
+        faulty_store.get_file("large", tmp_path / "got" / "large")
+    assert list((tmp_path / "got").iterdir()) == []
+
+
+class Meddler(deque[Fault | None]):
+    """Faults of which each, when it happens, is followed by another writer's write."""
+
+    def __init__(self, store: Store, faults: list[Fault]) -> None:
+        super().__init__(faults)
+        self._store = store
+
+    def popleft(self) -> Fault | None:
+        fault = super().popleft()
+        if fault is None:
+            self._store.put("large", bytes(2 << 20))
+        return fault
+
+
+def test_versions_are_never_mixed(
+    faulty_store: S3Store, s3_store: S3Store, proxy: FaultyProxy
+) -> None:
+    faulty_store.put("large", bytes([1]) * (1 << 20))
+    proxy.faults = Meddler(s3_store, [Fault.BODY_CUT, None])
+    with pytest.raises(StoreUnavailable, match="changed while it was read"):
+        faulty_store.get("large")
+
+
+# Credentials
+
+
+def test_credentials_come_from_the_environment(
+    seaweedfs: SeaweedFS, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in seaweedfs.environ.items():
+        monkeypatch.setenv(name, value)
+    store = S3Store(seaweedfs.config(prefix), IMPATIENT)
+    store.put("a", b"1")
+    assert store.get("a") == b"1"
+
+
+def test_no_credentials_are_refused_before_any_request(
+    seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    with pytest.raises(InvalidInput, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+        S3Store(seaweedfs.config("p"))
+
+
+def test_a_rotated_secret_is_taken_up(seaweedfs: SeaweedFS, prefix: str, tmp_path: Path) -> None:
+    old, new, mounted = tmp_path / "..1", tmp_path / "..2", tmp_path / "mounted"
+    seaweedfs.credentials(old)
+    (old / "secretKey").write_text("expired")
+    seaweedfs.credentials(new)
+    mounted.mkdir()
+    data = mounted / "..data"
+    data.symlink_to(old)
+    for name in ("accessKey", "secretKey"):
+        (mounted / name).symlink_to(Path("..data") / name)
+    store = S3Store(seaweedfs.config(prefix, mounted), IMPATIENT)
+    with pytest.raises(InvalidInput, match="refuses these credentials"):
+        store.list("")
+    (mounted / "..next").symlink_to(new)
+    (mounted / "..next").rename(data)
+    assert store.list("") == []
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"accessKey": b"a"}, "secretKey: No such file or directory"),
+        ({"secretKey": b"a"}, "accessKey: No such file or directory"),
+        ({"accessKey": b"a", "secretKey": b"\n"}, "is empty"),
+        ({"accessKey": b"\xff", "secretKey": b"a"}, "not text"),
+    ],
+)
+def test_credentials_that_are_not_whole_are_refused(
+    seaweedfs: SeaweedFS, tmp_path: Path, files: dict[str, bytes], sentence: str
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInput, match=sentence):
+        S3Store(seaweedfs.config("p", tmp_path))
+
+
+# Endpoint and TLS
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"endpoint": "minio:9000"}, r"must be http\(s\)://host\[:port\], not 'minio:9000'"),
+        ({"endpoint": "ftp://minio"}, "must be http"),
+        ({"endpoint": "http://minio/path"}, "must be http"),
+        ({"endpoint": "http://user:pass@minio"}, "must not hold credentials"),
+        ({"endpoint": "http://minio:port"}, "store s3://lccp/p: "),
+        ({"region": "not a region!"}, "invalid region"),
+        ({"endpoint": "https://minio", "ca_file": "/none.pem"}, "caFile /none.pem"),
+        ({"url": "s3:///p"}, "must be s3://bucket"),
+        ({"url": "s3://bucket/a/../b"}, "'..'"),
+    ],
+)
+def test_a_configuration_that_is_wrong_is_refused(
+    seaweedfs: SeaweedFS, keys_directory: Path, changes: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        S3Store(with_(seaweedfs.config("p", keys_directory), **changes))
+
+
+def test_a_bucket_name_that_cannot_be_is_refused(
+    seaweedfs: SeaweedFS, keys_directory: Path
+) -> None:
+    store = S3Store(with_(seaweedfs.config("p", keys_directory), url="s3://A"), IMPATIENT)
+    with pytest.raises(InvalidInput, match="store s3://A at"):
+        store.list("")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1, its own CA, and its key, in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
+        *("-keyout", str(key), "-out", str(certificate)),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
+    return certificate
+
+
+@pytest.fixture
+def tls_proxy(seaweedfs: SeaweedFS, certificate: Path) -> Iterator[FaultyProxy]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with faulty_proxy(seaweedfs.endpoint, context) as running:
+        yield running
+
+
+def test_a_named_ca_is_trusted(
+    seaweedfs: SeaweedFS,
+    tls_proxy: FaultyProxy,
+    certificate: Path,
+    keys_directory: Path,
+    prefix: str,
+) -> None:
+    config = with_(
+        seaweedfs.config(prefix, keys_directory),
+        endpoint=tls_proxy.endpoint,
+        ca_file=str(certificate),
+    )
+    store = S3Store(config, IMPATIENT)
+    etag = store.put_if_absent("a", b"1")
+    store.put_if_match("a", b"2", etag)
+    assert store.get("a") == b"2"
+
+
+def test_an_unknown_ca_is_refused_and_says_so(
+    seaweedfs: SeaweedFS, tls_proxy: FaultyProxy, keys_directory: Path
+) -> None:
+    config = with_(seaweedfs.config("p", keys_directory), endpoint=tls_proxy.endpoint)
+    with pytest.raises(InvalidInput, match=r"not trusted.*caFile must name the CA"):
+        S3Store(config, IMPATIENT).get("a")
+
+
+def test_plain_http_where_tls_is_spoken_is_one_sentence(
+    seaweedfs: SeaweedFS, tls_proxy: FaultyProxy, keys_directory: Path
+) -> None:
+    endpoint = tls_proxy.endpoint.replace("https", "http")
+    config = with_(seaweedfs.config("p", keys_directory), endpoint=endpoint)
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        S3Store(config, IMPATIENT).get("a")
+
+
+def test_tls_where_plain_http_is_spoken_is_one_sentence(
+    seaweedfs: SeaweedFS, keys_directory: Path
+) -> None:
+    endpoint = seaweedfs.endpoint.replace("http", "https")
+    config = with_(seaweedfs.config("p", keys_directory), endpoint=endpoint)
+    with pytest.raises(StoreUnavailable, match="does not answer: TLS failed"):
+        S3Store(config, IMPATIENT).get("a")
+
+
+def test_objects_lie_below_the_prefix_alone(
+    seaweedfs: SeaweedFS, keys_directory: Path, prefix: str
+) -> None:
+    bucket = S3Store(with_(seaweedfs.config("", keys_directory), url="s3://lccp"), IMPATIENT)
+    below = S3Store(seaweedfs.config(f"{prefix}/a", keys_directory), IMPATIENT)
+    beside = S3Store(seaweedfs.config(f"{prefix}/ab", keys_directory), IMPATIENT)
+    below.put("x", b"1")
+    beside.put("y", b"1")
+    assert [info.key for info in below.list("")] == ["x"]
+    assert [info.key for info in bucket.list(prefix)] == [f"{prefix}/a/x", f"{prefix}/ab/y"]
+    with pytest.raises(NotFound):
+        below.get("y")

@@ -1,0 +1,125 @@
+"""A real S3 server for tests: SeaweedFS on this machine's loopback, in a temporary folder."""
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lccp.api.errors import LccpError
+from lccp.api.invocation import StoreConfig
+from lccp.store.open import open_store, probe
+
+_BUCKET = "lccp"
+_START_SECONDS = 60
+_GRPC_OFFSET = 10_000
+_SOCKETS_DIRECTORY = Path("/tmp")
+
+
+@dataclass(frozen=True)
+class SeaweedFS:
+    """A running server: endpoint, keys, and a bucket that exists."""
+
+    endpoint: str
+    access_key: str = "lccp-test-access"
+    secret_key: str = "lccp-test-secret"
+    bucket: str = _BUCKET
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process needs in its environment to reach it."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
+
+    def credentials(self, directory: Path) -> Path:
+        """`directory`, made, with the keys as a mounted Secret holds them."""
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "accessKey").write_text(self.access_key)
+        (directory / "secretKey").write_text(self.secret_key)
+        return directory
+
+    def config(self, prefix: str, credentials_directory: Path | None = None) -> StoreConfig:
+        """A store below `prefix`; keys from `environ` unless a folder is given."""
+        return StoreConfig(
+            url=f"s3://{self.bucket}/{prefix}",
+            endpoint=self.endpoint,
+            credentials_directory=credentials_directory and str(credentials_directory),
+        )
+
+
+def find_weed() -> str | None:
+    """The program `weed`, beside this Python or on the PATH."""
+    beside = Path(sys.executable).with_name("weed")
+    return str(beside) if beside.exists() else shutil.which("weed")
+
+
+@contextmanager
+def running_seaweedfs(weed: str, directory: Path) -> Iterator[SeaweedFS]:
+    """A server with its data below `directory`, killed at the end: its data are nobody's."""
+    ports = master, volume, filer, s3, admin = _free_ports(5)
+    server = SeaweedFS(endpoint=f"http://127.0.0.1:{s3}")
+    data = directory / "data"
+    data.mkdir()
+    command = [
+        *(weed, "-logtostderr=true", "mini", f"-dir={data}", f"-bucket={_BUCKET}"),
+        *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"),
+        *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"),
+        *(f"-s3.port={s3}", f"-admin.port={admin}", "-admin.ui=false", "-webdav=false"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"),
+    ]
+    environ = os.environ | server.environ | {"GOMEMLIMIT": "384MiB"}
+    log = directory / "weed.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
+    try:
+        _await_bucket(server, process, log, server.credentials(directory / "keys"))
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+        _remove_sockets(ports)
+
+
+def _await_bucket(
+    server: SeaweedFS, process: subprocess.Popen[bytes], log: Path, keys: Path
+) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            return probe(open_store(server.config("start", keys)))
+        except LccpError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"SeaweedFS did not start: {error}\n{tail}") from error
+            time.sleep(0.1)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free, and whose neighbours for gRPC are."""
+    candidates = random.Random(os.getpid()).sample(range(20_000, 30_000), 200)
+    free = (port for port in candidates if _is_free(port) and _is_free(port + _GRPC_OFFSET))
+    return [port for port, _ in zip(free, range(count), strict=False)]
+
+
+def _remove_sockets(ports: Iterable[int]) -> None:
+    for port in ports:
+        for pattern in (f"seaweedfs-*-{port}.sock", f"seaweedfs-*-{port + _GRPC_OFFSET}.sock"):
+            for path in _SOCKETS_DIRECTORY.glob(pattern):
+                path.unlink(missing_ok=True)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe_socket:
+        try:
+            probe_socket.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
