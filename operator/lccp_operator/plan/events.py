@@ -21,10 +21,10 @@ def of(scene: Scene, goal: Goal) -> tuple[Event, ...]:
     """The events of an accepted run, in the order in which things happened."""
     changes = (
         *_acceptance(scene),
-        *_attempts(scene),
         *_evaluations(scene),
         *_verdict(scene),
         *_stop(scene, goal),
+        *_attempts(scene),
         *_finish(scene, goal),
     )
     return tuple(_short(event) for event in changes)

@@ -1,0 +1,179 @@
+"""Whether a run may use what the store holds under its name."""
+
+from dataclasses import replace
+from typing import Any
+
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    KEYS,
+    START,
+    World,
+    a_small_run,
+    conditions,
+    manifest_of,
+    saturating_at,
+)
+
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Pinned
+from lccp.api.objects.run import RunIdentity
+from lccp_operator.intents import ClaimIdentity
+from lccp_operator.plan import invalid_spec
+
+NEVER = saturating_at(10 * BUDGET_TOKENS)
+
+
+def a_world(**spec: Any) -> World:
+    return World(a_small_run(**spec), NEVER)
+
+
+def applied_again(world: World, uid: str = "run-2", **spec: Any) -> World:
+    """The same store, under a run object that was applied anew."""
+    return World(a_small_run(uid, **spec), NEVER, store=world.store, now=world.now)
+
+
+def test_an_empty_prefix_is_claimed() -> None:
+    world = a_world()
+
+    assert any(isinstance(intent, ClaimIdentity) for intent in world.look().intents)
+    identity = RunIdentity.from_json(world.store.get(KEYS.identity), KEYS.identity)
+    assert identity.digest == world.run.identity_digest
+
+
+def test_another_identity_is_refused_with_what_differs_and_nothing_is_touched() -> None:
+    first = a_world()
+    first.settle()
+    before = dict(first.store.objects)
+    model = {"source": "model", "targetContextLength": 512, "ropeBase": 80_000}
+    world = applied_again(first, model=model)
+
+    decided = world.look()
+
+    assert decided.at_rest
+    assert decided.intents == ()
+    assert world.store.objects == before
+    assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+    assert conditions(world.run)["Failed"] == ("True", "StoreHoldsAnotherRun")
+    assert world.run.status is not None
+    assert world.run.status.conditions[0].message == (
+        "store default already holds a run default/tiny, another one (model.ropeBase is 40000 "
+        "there and 80000 here): give this run another name, or delete that run's objects"
+    )
+
+
+def test_a_refusal_is_told_once() -> None:
+    first = a_world()
+    first.settle()
+    world = applied_again(first, data=_other_data())
+    world.look()
+    world.look()
+
+    assert [event.reason.value for event in world.events] == ["Refused"]
+    assert world.status_writes == 1
+
+
+def test_objects_without_identity_are_not_taken_over() -> None:
+    world = a_world()
+    world.store.put(KEYS.checkpoint_manifest(EVERY_TOKENS), manifest_of(EVERY_TOKENS).to_json())
+
+    world.look()
+
+    assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+
+
+def test_the_same_identity_goes_on_where_it_was() -> None:
+    first = a_world()
+    first.look()
+    first.train()
+    world = applied_again(first)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert world.journal.attempts[0].number == 1
+    assert world.journal.attempts[-1].number == 2
+    assert any("1 checkpoint in the store" in event.message for event in world.events)
+
+
+def test_without_adoption_a_new_object_is_refused() -> None:
+    checkpoints = {"everyTokens": EVERY_TOKENS, "adopt": False}
+    first = a_world(checkpoints=checkpoints)
+    first.look()
+    assert conditions(first.run)["Accepted"] == ("True", "Valid")
+
+    world = applied_again(first, checkpoints=checkpoints)
+    world.look()
+
+    assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+
+
+def test_failures_of_an_earlier_object_do_not_count() -> None:
+    first = a_world()
+    first.look()
+    first.end_training(ExitCode.CONFIGURATION)
+    first.settle()
+    assert conditions(first.run)["Failed"] == ("True", "Configuration")
+
+    world = applied_again(first)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_failed_evaluations_of_an_earlier_object_are_tried_again() -> None:
+    first = a_world(evaluation={"retries": 0})
+    first.look()
+    first.train()
+    first.look()
+    first.evaluate(ExitCode.CONFIGURATION)
+    first.settle()
+    assert conditions(first.run)["Degraded"] == ("True", "EvaluationFailed")
+
+    world = applied_again(first, evaluation={"retries": 0})
+    world.settle()
+
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+    assert set(world.facts.reports) == set(world.facts.checkpoints)
+
+
+def test_a_finished_run_that_is_applied_again_runs_nothing() -> None:
+    first = a_world()
+    first.settle()
+    world = applied_again(first)
+    world.settle()
+
+    assert world.started == []
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_images_are_pinned_at_the_start_and_stay() -> None:
+    world = a_world()
+    world.look()
+    assert world.journal.pinned == Pinned()
+    upgraded = Pinned(trainer_image="trainer:v2", evaluator_image="evaluator:v2")
+
+    world.look(replace(world.observed(), offered=upgraded))
+    world.train()
+    decided = world.look(replace(world.observed(), offered=upgraded))
+
+    assert world.journal.pinned == Pinned()
+    assert all(i.pinned == Pinned() for i in decided.intents if hasattr(i, "pinned"))
+
+
+def test_an_invalid_spec_is_refused_in_a_sentence() -> None:
+    sentence = "spec.training.tokens: is required"
+
+    status = invalid_spec(None, 3, sentence, START)
+
+    by_type = {c.type.value: c for c in status.conditions}
+    assert len(by_type) == 8
+    assert by_type["Accepted"].message == sentence
+    assert by_type["Failed"].status == "True"
+    assert status.summary == "Refused"
+
+
+def _other_data() -> dict[str, Any]:
+    return {
+        "sources": [{"name": "long", "kind": "Long", "path": "other.jsonl"}],
+        "shortFraction": "0",
+    }

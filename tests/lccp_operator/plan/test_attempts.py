@@ -1,0 +1,308 @@
+"""Attempts of the gang: started, ended, replaced, drained."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    KEYS,
+    START,
+    World,
+    a_small_run,
+    conditions,
+    saturating_at,
+    started,
+    with_spec,
+)
+
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Cause
+from lccp_operator.children import Child, Training
+from lccp_operator.intents import DeleteChild, Plan, RecordJournal
+from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod
+
+NEVER = saturating_at(10 * BUDGET_TOKENS)
+POLICY = {"maxRestarts": 2, "backoffSeconds": 10, "maxBackoffSeconds": 15}
+
+
+def a_world(**spec: Any) -> World:
+    return World(a_small_run(**{"restartPolicy": POLICY} | spec), NEVER)
+
+
+def a_training_world(**spec: Any) -> World:
+    """Its first attempt trains, with one checkpoint made."""
+    world = a_world(**spec)
+    world.look()
+    world.train()
+    world.look()
+    return world
+
+
+def gangs(decided: Plan) -> list[Child]:
+    return [child for child in started(decided) if isinstance(child, Training)]
+
+
+def training(world: World) -> tuple[str, str]:
+    return conditions(world.run)["Training"]
+
+
+def observed_gang(world: World, *pods: Pod, start: int = 0, **state: Any) -> Observed:
+    gang = ChildState(
+        Training(1), Phase.RUNNING, pods, 2, started_at=START + timedelta(seconds=start), **state
+    )
+    return replace(world.observed(), children=Known((gang,)))
+
+
+def test_the_first_attempt_is_journalled_with_its_child() -> None:
+    world = a_world()
+
+    decided = world.look()
+
+    assert gangs(decided) == [Training(1)]
+    assert [a.number for a in world.journal.attempts] == [1]
+
+
+def test_an_attempt_whose_child_was_never_created_is_created_again() -> None:
+    world = a_world()
+    world.steps_before_crash = 2  # identity and journal are written, the child is not
+    world.look()
+    assert world.workers == {}
+
+    assert gangs(world.look()) == [Training(1)]
+
+
+def test_an_attempt_that_vanished_after_it_spoke_is_lost_and_replaced_uncounted() -> None:
+    world = a_training_world()
+    world.workers.clear()
+
+    decided = world.look()
+
+    lost, current = world.journal.attempts
+    assert (lost.cause, lost.counted) == (Cause.LOST, False)
+    assert (current.number, gangs(decided)) == (2, [Training(2)])
+
+
+@pytest.mark.parametrize("code", [69, 70, 74])
+def test_a_counted_failure_is_answered_after_a_wait_that_doubles_up_to_its_bound(
+    code: int,
+) -> None:
+    world = a_training_world()
+    waits = []
+    for _ in range(2):
+        world.end_training(code)
+        decided = world.look()
+        waits.append(decided.look_again_after_seconds)
+        assert training(world) == ("False", "BackingOff")
+        assert gangs(decided) == []
+        world.pass_time(decided.look_again_after_seconds or 0)
+        assert gangs(world.look()) != []
+        world.train()
+
+    assert waits == [10, 15]
+
+
+def test_restarts_are_exhausted_when_counted_failures_exceed_the_policy() -> None:
+    world = a_training_world()
+    for _ in range(3):
+        world.train()
+        world.end_training(ExitCode.INTERNAL)
+        world.look()
+        world.pass_time(20)
+        world.look()
+
+    assert world.trainer is None
+    assert conditions(world.run)["Failed"] == ("True", "RestartsExhausted")
+
+
+@pytest.mark.parametrize(("code", "reason"), [(64, "Configuration"), (76, "NotFinite")])
+def test_what_cannot_be_cured_by_a_restart_fails_the_run(code: int, reason: str) -> None:
+    world = a_training_world()
+    world.end_training(code)
+
+    decided = world.look()
+
+    assert conditions(world.run)["Failed"] == ("True", reason)
+    assert conditions(world.run)["Succeeded"] == ("False", reason)
+    assert gangs(decided) == []
+
+
+def test_not_finite_is_retried_if_the_policy_says_so() -> None:
+    world = a_training_world(restartPolicy=POLICY | {"retryNotFinite": True})
+    world.end_training(ExitCode.NOT_FINITE)
+    world.look()
+    world.pass_time(10)
+
+    assert gangs(world.look()) == [Training(2)]
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [(75, {}), (137, {"disrupted": True})], ids=["terminated", "disrupted"]
+)
+def test_a_disruption_is_answered_at_once_and_not_counted(code: int, how: dict[str, bool]) -> None:
+    world = a_training_world(restartPolicy={"maxRestarts": 0})
+    world.end_training(code, **how)
+
+    assert Training(2) in gangs(world.look())
+    assert not world.journal.attempts[0].counted
+
+
+def test_a_new_attempt_waits_until_the_last_pod_of_the_old_one_is_gone() -> None:
+    world = a_training_world()
+    lingering = (Pod(0, "a", Phase.FAILED, exit_code=75), Pod(1, "b", Phase.RUNNING, deleting=True))
+    old = ChildState(Training(1), Phase.FAILED, lingering, 2)
+    gone = ChildState(Training(1), Phase.FAILED, lingering[:1], 2)
+
+    waiting = world.plan(replace(world.observed(), children=Known((old,))))
+    going_on = world.plan(replace(world.observed(), children=Known((gone,))))
+
+    assert gangs(waiting) == []
+    assert Training(2) in gangs(going_on)
+
+
+def test_a_gang_of_which_a_pod_was_replaced_is_replaced_as_a_whole() -> None:
+    world = a_training_world()
+    first, second = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
+    world.look(observed_gang(world, first, second))
+    assert world.journal.gang is not None
+
+    decided = world.plan(observed_gang(world, first, replace(second, uid="c")))
+
+    record = next(i for i in decided.intents if isinstance(i, RecordJournal))
+    attempt = record.journal.attempts[-1]
+    assert (attempt.cause, attempt.counted) == (Cause.INCOHERENT_GANG, False)
+    assert DeleteChild(Training(1)) in decided.intents
+    assert Training(2) not in gangs(decided)
+
+
+def test_a_gang_that_a_queue_admitted_again_has_new_pods_and_is_coherent() -> None:
+    world = a_training_world()
+    first, second = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
+    world.look(observed_gang(world, first, second))
+
+    renewed = replace(first, uid="c"), replace(second, uid="d")
+    world.look(observed_gang(world, *renewed, start=60))
+
+    assert world.journal.attempts[-1].ended_at is None
+
+
+def test_a_gang_that_is_not_complete_yet_is_not_compared() -> None:
+    world = a_training_world()
+    first, second = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
+    world.look(observed_gang(world, first, second))
+
+    starting = replace(second, uid="c", phase=Phase.PENDING)
+    decided = world.plan(observed_gang(world, first, starting))
+
+    assert DeleteChild(Training(1)) not in decided.intents
+
+
+def test_a_queued_gang_is_shown_as_queued_and_keeps_its_attempt() -> None:
+    world = a_training_world()
+    queued = ChildState(Training(1), Phase.QUEUED)
+
+    world.look(replace(world.observed(), children=Known((queued,))))
+
+    assert training(world) == ("False", "Queued")
+    assert world.run.status is not None
+    assert world.run.status.summary == "Queued"
+    assert world.journal.attempts[-1].ended_at is None
+
+
+def test_suspend_drains_and_resumes_exactly_there() -> None:
+    world = a_training_world()
+    world.run = with_spec(world.run, suspend=True)
+    world.look()
+    assert training(world) == ("True", "Draining")
+    assert KEYS.control(1) in world.store.objects
+    assert conditions(world.run)["Suspended"] == ("False", "Draining")
+
+    world.train()
+    world.look()
+    assert training(world) == ("False", "SuspendedByUser")
+    assert conditions(world.run)["Suspended"] == ("True", "SuspendedByUser")
+    assert world.journal.attempts[0].cause is Cause.DRAINED
+
+    world.run = with_spec(world.run, suspend=False)
+    assert Training(2) in gangs(world.look())
+    world.settle()
+    assert sorted(world.facts.checkpoints) == list(
+        range(EVERY_TOKENS, BUDGET_TOKENS + 1, EVERY_TOKENS)
+    )
+
+
+def test_a_drain_that_takes_too_long_ends_with_the_child_deleted() -> None:
+    world = a_training_world(saturation={"drainTimeoutSeconds": 60})
+    world.run = with_spec(world.run, suspend=True)
+    world.look()
+    world.pass_time(61)
+
+    decided = world.look()
+    assert DeleteChild(Training(1)) in decided.intents
+    world.pass_time()
+    world.look()
+
+    assert world.journal.attempts[0].cause is Cause.LOST
+    assert conditions(world.run)["Suspended"][0] == "True"
+
+
+def test_a_gang_that_had_not_begun_is_deleted_instead_of_drained() -> None:
+    world = a_world()
+    world.look()
+    world.run = with_spec(world.run, suspend=True)
+    pending = ChildState(Training(1), Phase.QUEUED)
+
+    decided = world.look(replace(world.observed(), children=Known((pending,))))
+
+    assert DeleteChild(Training(1)) in decided.intents
+    assert world.journal.attempts[0].cause is Cause.DRAINED
+
+
+def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
+    world = a_training_world()
+    world.end_training(ExitCode.TERMINATED)
+    world.look()
+    stale = ChildState(Training(1), Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
+    current = ChildState(Training(2), Phase.RUNNING, (Pod(0, "y", Phase.RUNNING),))
+
+    decided = world.plan(replace(world.observed(), children=Known((stale, current))))
+
+    assert DeleteChild(Training(1)) in decided.intents
+    assert DeleteChild(Training(2)) not in decided.intents
+
+
+def test_the_children_of_the_last_two_ended_attempts_stay_for_their_logs() -> None:
+    world = a_training_world()
+    for _ in range(4):
+        world.end_training(ExitCode.TERMINATED)
+        world.look()
+        world.pass_time()
+        world.train()
+
+    attempts = [child.attempt for child in world.workers if isinstance(child, Training)]
+    assert attempts == [4, 5]
+
+
+def test_a_raised_budget_goes_on_after_the_run_had_succeeded() -> None:
+    world = a_world()
+    world.settle()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+    training = world.run.document()["spec"]["training"] | {"tokens": 2 * BUDGET_TOKENS}
+    world.run = with_spec(world.run, training=training)
+    world.settle()
+
+    assert max(world.facts.checkpoints) == 2 * BUDGET_TOKENS
+    assert len(world.started) == 2 + 10  # two attempts, ten checkpoints: none evaluated twice
+
+
+def test_a_lost_journal_never_leads_to_an_attempt_number_that_was_used() -> None:
+    world = a_training_world()
+    world.store.delete(KEYS.journal)
+
+    world.settle()
+
+    assert [a.number for a in world.journal.attempts] == [2]
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")

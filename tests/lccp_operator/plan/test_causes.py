@@ -1,0 +1,136 @@
+"""Why a child ended, as its pods, the rule that matched and the store say."""
+
+import pytest
+from operator_world import START
+
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.report import EvaluationFailure
+from lccp.api.objects.training import End
+from lccp_operator.children import Evaluation, Training
+from lccp_operator.observed import ChildState, Phase, Pod, Rule
+from lccp_operator.plan.causes import Ending, of_evaluation, of_training
+
+
+def a_failed_gang(*codes: int | None, rule: Rule | None = None, **pod: bool) -> ChildState:
+    pods = tuple(
+        Pod(index, f"uid-{index}", Phase.FAILED, exit_code=code, **pod)
+        for index, code in enumerate(codes)
+    )
+    return ChildState(Training(1), Phase.FAILED, pods, len(pods), rule=rule)
+
+
+def an_end(result: Cause, tokens: int = 0, message: str = "") -> End:
+    return End(result=result, tokens=tokens, message=message, at=START)
+
+
+def ending(child: ChildState | None, end: End | None = None, **more: object) -> Ending:
+    known = {"drain_asked": False, "newest_checkpoint": None} | more
+    return of_training(child, end, **known)  # type: ignore[arg-type]
+
+
+SUCCEEDED = ChildState(Training(1), Phase.SUCCEEDED, (Pod(0, "u", Phase.SUCCEEDED, exit_code=0),))
+
+
+@pytest.mark.parametrize(
+    ("codes", "cause", "counted"),
+    [
+        ([64], Cause.CONFIGURATION, True),
+        ([69], Cause.STORE_UNREACHABLE, True),
+        ([70], Cause.INTERNAL, True),
+        ([74], Cause.HANG, True),
+        ([75], Cause.TERMINATED, False),
+        ([76], Cause.NOT_FINITE, True),
+        ([137], Cause.INTERNAL, True),
+        ([139], Cause.INTERNAL, True),
+        ([1], Cause.INTERNAL, True),
+        ([75, 70, 75], Cause.INTERNAL, True),
+        ([75, 139], Cause.INTERNAL, True),
+        ([70, 64], Cause.CONFIGURATION, True),
+        ([70, 76, 75], Cause.NOT_FINITE, True),
+        ([75, 137, 75], Cause.TERMINATED, False),
+        ([0, 70], Cause.INTERNAL, True),
+        ([None], Cause.LOST, False),
+    ],
+)
+def test_the_exit_code_that_explains_the_others_gives_the_cause(
+    codes: list[int | None], cause: Cause, counted: bool
+) -> None:
+    found = ending(a_failed_gang(*codes))
+
+    assert (found.cause, found.counted) == (cause, counted)
+
+
+def test_a_disruption_explains_every_exit_code() -> None:
+    assert ending(a_failed_gang(70, 75, rule=Rule.DISRUPTION)).cause is Cause.DISRUPTED
+    assert ending(a_failed_gang(137, disrupted=True)).cause is Cause.DISRUPTED
+
+
+def test_a_rank_out_of_memory_is_named_and_counted() -> None:
+    found = ending(a_failed_gang(137, 75, out_of_memory=True))
+
+    assert (found.cause, found.counted) == (Cause.OUT_OF_MEMORY, True)
+
+
+def test_an_accelerator_out_of_memory_is_told_by_end_json() -> None:
+    end = an_end(Cause.OUT_OF_MEMORY, message="rank 1: CUDA out of memory")
+
+    assert ending(a_failed_gang(70), end).message.startswith("rank 1: CUDA out of memory")
+
+
+@pytest.mark.parametrize(
+    ("rule", "cause"), [(Rule.CONFIGURATION, Cause.CONFIGURATION), (Rule.REST, Cause.INTERNAL)]
+)
+def test_the_rule_that_matched_stands_in_for_pods_that_are_gone(rule: Rule, cause: Cause) -> None:
+    assert ending(a_failed_gang(rule=rule)).cause is cause
+
+
+def test_what_the_trainer_says_is_told_if_it_is_about_this_end() -> None:
+    gang = a_failed_gang(64)
+
+    told = ending(gang, an_end(Cause.CONFIGURATION, message="data.sources[0].path: no such file"))
+    stale = ending(gang, an_end(Cause.TERMINATED, message="told to end"))
+
+    assert told.message == "data.sources[0].path: no such file (exit code 64)"
+    assert "told to end" not in stale.message
+
+
+def test_exit_code_0_is_believed_only_with_what_proves_it() -> None:
+    completed, drained = an_end(Cause.COMPLETED, tokens=100), an_end(Cause.DRAINED)
+
+    assert ending(SUCCEEDED, completed, newest_checkpoint=100).cause is Cause.COMPLETED
+    assert ending(SUCCEEDED, completed, newest_checkpoint=50).cause is Cause.INTERNAL
+    assert ending(SUCCEEDED, drained, drain_asked=True).cause is Cause.DRAINED
+    assert ending(SUCCEEDED, drained).cause is Cause.INTERNAL
+    assert ending(SUCCEEDED).cause is Cause.INTERNAL
+
+
+def test_a_gang_that_is_gone_ended_as_the_store_says_or_was_lost() -> None:
+    assert ending(None, an_end(Cause.DRAINED), drain_asked=True).cause is Cause.DRAINED
+    assert ending(None, an_end(Cause.HANG)).counted
+    assert ending(None) == Ending(Cause.LOST, "vanished without a word")
+
+
+def test_an_evaluation_tells_its_failure_only_if_it_is_about_this_try() -> None:
+    pods = (Pod(0, "u", Phase.FAILED, exit_code=70),)
+    child = ChildState(Evaluation(100), Phase.FAILED, pods, log="eval.log")
+    failure = EvaluationFailure(
+        cause=Cause.INTERNAL, message="cell 512 x 50: shape mismatch", exit_code=70, at=START
+    )
+
+    told = of_evaluation(child, failure)
+    stale = of_evaluation(child, failure.model_copy(update={"exit_code": 69}))
+
+    assert told.message == "cell 512 x 50: shape mismatch (exit code 70; log: eval.log)"
+    assert "shape mismatch" not in stale.message
+
+
+def test_an_evaluation_without_report_is_a_failure_whatever_its_exit_code() -> None:
+    found = of_evaluation(ChildState(Evaluation(100), Phase.SUCCEEDED), None)
+
+    assert found.counted
+
+
+def test_an_evaluation_past_its_deadline_is_counted() -> None:
+    child = ChildState(Evaluation(100), Phase.FAILED, rule=Rule.DEADLINE)
+
+    assert of_evaluation(child, None) == Ending(Cause.DEADLINE, "took longer than its deadline")

@@ -1,0 +1,243 @@
+"""Evaluations: of every complete checkpoint, oldest first, recorded before their children go."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    KEYS,
+    World,
+    a_small_run,
+    conditions,
+    manifest_of,
+    report_of,
+    saturating_at,
+    started,
+    with_spec,
+)
+
+from lccp.api.exits import ExitCode
+from lccp.api.labels import tokens_key
+from lccp.api.objects.journal import Cause, EvaluationOutcome
+from lccp_operator.children import Child, Evaluation
+from lccp_operator.intents import DeleteChild, Plan, RecordJournal
+from lccp_operator.observed import ChildState, Phase
+
+NEVER = saturating_at(10 * BUDGET_TOKENS)
+FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
+
+
+def a_world(checkpoints: int = 1, **evaluation: Any) -> World:
+    """A world with so many checkpoints, none of them evaluated."""
+    world = World(a_small_run(evaluation=evaluation), NEVER)
+    world.look()
+    for _ in range(checkpoints):
+        world.train()
+    return world
+
+
+def begun(decided: Plan) -> list[Child]:
+    return [child for child in started(decided) if isinstance(child, Evaluation)]
+
+
+def outcome(world: World, tokens: int = FIRST) -> EvaluationOutcome | None:
+    return world.journal.evaluations.get(tokens_key(tokens))
+
+
+def fail_once(world: World, code: int = ExitCode.INTERNAL, **how: bool) -> None:
+    world.look()
+    world.evaluate(code, **how)
+    world.look()
+    world.pass_time()
+
+
+def test_a_checkpoint_without_manifest_is_not_evaluated() -> None:
+    world = a_world(checkpoints=0)
+    world.store.put(f"{KEYS.checkpoint(FIRST, 'a1-00000001')}model.safetensors", b"half")
+
+    assert begun(world.look()) == []
+
+
+def test_the_oldest_are_evaluated_first_and_not_more_at_once_than_asked_for() -> None:
+    world = a_world(checkpoints=4, concurrency=2)
+
+    assert begun(world.look()) == [Evaluation(FIRST), Evaluation(SECOND)]
+    assert begun(world.look()) == []
+    world.evaluate()
+    assert begun(world.look()) == [Evaluation(THIRD)]
+
+
+def test_concurrency_may_be_raised_while_the_run_goes_on() -> None:
+    world = a_world(checkpoints=3)
+    world.look()
+
+    world.run = with_spec(world.run, evaluation={"concurrency": 3})
+
+    assert begun(world.look()) == [Evaluation(SECOND), Evaluation(THIRD)]
+
+
+def test_the_base_model_is_evaluated_as_checkpoint_0() -> None:
+    world = a_world(checkpoints=0)
+    world.store.put(KEYS.checkpoint_manifest(0), manifest_of(0).to_json())
+
+    assert begun(world.look()) == [Evaluation(0)]
+
+
+def test_an_outcome_is_journalled_before_its_child_is_deleted() -> None:
+    world = a_world()
+    world.look()
+    world.evaluate()
+
+    decided = world.plan()
+
+    kinds = [type(i) for i in decided.intents if isinstance(i, RecordJournal | DeleteChild)]
+    assert kinds == [RecordJournal, DeleteChild]
+    world.steps_before_crash = 1  # between the journal and the child
+    world.look()
+    assert outcome(world) is not None
+    assert not any(worker.deleting for worker in world.workers.values())
+
+
+def test_a_report_counts_even_if_its_evaluator_is_gone() -> None:
+    world = a_world()
+    world.store.put(KEYS.report(FIRST), report_of(manifest_of(FIRST)).to_json())
+
+    assert begun(world.look()) == []
+    assert outcome(world) == EvaluationOutcome(
+        checkpoint_digest=manifest_of(FIRST).digest, result="Succeeded", tries=0
+    )
+
+
+def test_a_failed_try_is_followed_by_the_next_and_then_by_a_failure() -> None:
+    world = a_world(retries=1)
+    fail_once(world)
+    assert outcome(world) is not None
+    assert begun(world.look()) == [Evaluation(FIRST, 2)]
+
+    fail_once(world)
+
+    last = outcome(world)
+    assert last is not None
+    assert (last.result, last.tries, last.cause) == ("Failed", 2, Cause.INTERNAL)
+    assert begun(world.look()) == []
+    assert conditions(world.run)["Degraded"] == ("True", "EvaluationFailed")
+
+
+def test_a_failure_for_good_keeps_its_child_for_the_log() -> None:
+    world = a_world(retries=0)
+    fail_once(world)
+    world.look()
+    world.pass_time()
+
+    assert Evaluation(FIRST) in world.workers
+
+
+def test_more_retries_try_again() -> None:
+    world = a_world(retries=0)
+    fail_once(world)
+    world.run = with_spec(world.run, evaluation={"retries": 1})
+    world.look()
+    world.pass_time()
+
+    assert begun(world.look()) == [Evaluation(FIRST, 2)]
+
+
+def test_wrong_input_is_not_tried_again() -> None:
+    world = a_world(retries=5)
+    fail_once(world, ExitCode.CONFIGURATION)
+
+    assert begun(world.look()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [(75, {}), (137, {"disrupted": True})], ids=["terminated", "disrupted"]
+)
+def test_a_disruption_costs_no_try(code: int, how: dict[str, bool]) -> None:
+    world = a_world(retries=0)
+    fail_once(world, code, **how)
+
+    assert outcome(world) is None
+    assert begun(world.look()) == [Evaluation(FIRST, 1)]
+
+
+def test_a_success_after_a_failure_is_no_failure() -> None:
+    world = a_world(retries=1)
+    fail_once(world)
+    world.look()
+    world.evaluate()
+    world.look()
+
+    last = outcome(world)
+    assert last is not None
+    assert (last.result, last.tries) == ("Succeeded", 2)
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+
+def test_a_failed_evaluation_blocks_neither_training_nor_success() -> None:
+    world = a_world(retries=0)
+    fail_once(world)
+
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert conditions(world.run)["Degraded"] == ("True", "EvaluationFailed")
+
+
+def test_a_report_of_another_schema_version_is_a_failure_that_says_what_to_do() -> None:
+    world = a_world()
+    report = report_of(manifest_of(FIRST)).to_json()
+    world.store.put(
+        KEYS.report(FIRST), report.replace(b'"schemaVersion": 1', b'"schemaVersion": 9')
+    )
+
+    world.look()
+
+    last = outcome(world)
+    assert last is not None
+    assert last.result == "Failed"
+    assert "has schema version 9" in last.message
+    assert f"delete evaluations/{tokens_key(FIRST)}/" in last.message
+
+
+def test_a_report_about_other_files_is_not_the_checkpoints() -> None:
+    world = a_world()
+    world.store.put(KEYS.report(FIRST), report_of(manifest_of(SECOND)).to_json())
+
+    decided = world.look()
+
+    assert decided.verdict is None
+    assert outcome(world) is not None
+    assert begun(decided) == []
+
+
+def test_an_outcome_is_of_the_checkpoint_that_is_there_now() -> None:
+    world = a_world()
+    fail_once(world)
+    other = manifest_of(FIRST).model_copy(update={"files": {}})
+    world.store.put(KEYS.checkpoint_manifest(FIRST), other.to_json())
+
+    assert begun(world.look()) == [Evaluation(FIRST, 1)]
+
+
+def test_evaluations_go_on_while_training_is_suspended_or_has_failed() -> None:
+    world = a_world()
+    world.end_training(ExitCode.CONFIGURATION)
+
+    assert begun(world.look()) == [Evaluation(FIRST)]
+    assert conditions(world.run)["Failed"] == ("True", "Configuration")
+    assert world.journal.finished_at is None
+
+
+def test_a_queued_evaluator_is_shown_and_holds_its_place() -> None:
+    world = a_world(checkpoints=2)
+    world.look()
+    world.end_training(ExitCode.OK, Cause.COMPLETED)
+    children = world.observed().children
+    queued = ChildState(Evaluation(FIRST), Phase.QUEUED)
+
+    decided = world.look(replace(world.observed(), children=replace(children, value=(queued,))))
+
+    assert begun(decided) == []
+    assert conditions(world.run)["Evaluating"] == ("False", "Queued")

@@ -1,0 +1,270 @@
+"""The status: what people and programs read of a run."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    KEYS,
+    START,
+    World,
+    a_small_run,
+    conditions,
+    heartbeat_of,
+    saturating_at,
+    with_spec,
+)
+
+from lccp.api.conditions import ConditionType, Reason
+from lccp.api.exits import ExitCode
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.children import Child, Evaluation, Training
+from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod, Trouble, Unknown
+
+NEVER = saturating_at(10 * BUDGET_TOKENS)
+
+
+def a_world(**spec: Any) -> World:
+    return World(a_small_run(**spec), NEVER)
+
+
+def a_training_world() -> World:
+    world = a_world()
+    world.look()
+    world.train()
+    world.look()
+    world.look()  # sees the evaluator that the last one began
+    return world
+
+
+def status(world: World) -> LCCPRunStatus:
+    assert world.run.status is not None
+    return world.run.status
+
+
+def message(world: World, type_: ConditionType) -> str:
+    return next(c.message for c in status(world).conditions if c.type is type_)
+
+
+def seen(world: World, *children: ChildState, **more: Any) -> Observed:
+    return replace(world.observed(), children=Known(children), **more)
+
+
+def test_every_condition_is_there_from_the_first_look_on() -> None:
+    world = a_world()
+    world.look()
+
+    assert [c.type for c in status(world).conditions] == list(ConditionType)
+    assert conditions(world.run) == {
+        "Accepted": ("True", "Valid"),
+        "Training": ("False", "Starting"),
+        "Evaluating": ("False", "Pending"),
+        "Saturated": ("Unknown", "Pending"),
+        "Suspended": ("False", "NotSuspended"),
+        "Degraded": ("False", "Healthy"),
+        "Succeeded": ("False", "NotFinished"),
+        "Failed": ("False", "NotFinished"),
+    }
+
+
+def test_a_transition_time_moves_only_when_the_status_flips() -> None:
+    world = a_training_world()
+    before = {c.type: c.last_transition_time for c in status(world).conditions}
+    world.pass_time(100)
+    world.end_training(ExitCode.INTERNAL)
+    world.look()
+
+    after = {c.type: c.last_transition_time for c in status(world).conditions}
+    assert {t for t in after if after[t] != before[t]} == {ConditionType.TRAINING}
+
+
+def test_what_did_not_change_is_not_written() -> None:
+    world = a_training_world()
+    world.look()
+    writes = world.status_writes
+    world.pass_time(5)
+    world.look()
+
+    assert world.status_writes == writes
+
+
+def test_progress_alone_is_written_once_in_a_while() -> None:
+    world = a_training_world()
+    writes = world.status_writes
+
+    for seconds in range(10, 200, 10):
+        beat = heartbeat_of(1, EVERY_TOKENS + seconds, START + timedelta(seconds=seconds))
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+        world.look()
+
+    assert world.status_writes - writes == 2
+
+
+@pytest.mark.parametrize(
+    ("phase", "found"),
+    [
+        ("Starting", ("True", "Starting")),
+        ("Training", ("True", "Running")),
+        ("Saving", ("True", "Saving")),
+        ("Ending", ("True", "Saving")),
+    ],
+)
+def test_training_tells_what_rank_0_does(phase: str, found: tuple[str, str]) -> None:
+    world = a_training_world()
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now, phase=phase)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.look()
+
+    assert conditions(world.run)["Training"] == found
+
+
+@pytest.mark.parametrize(
+    "child", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
+)
+def test_what_keeps_a_child_from_running_is_named_with_what_to_do(child: Child) -> None:
+    world = a_training_world()
+    trouble = Trouble(Reason.MISSING_SECRET, 'secret "s3-credentials" not found')
+    state = ChildState(child, Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
+    world.look(seen(world, state))
+
+    type_ = ConditionType.TRAINING if isinstance(child, Training) else ConditionType.EVALUATING
+    assert conditions(world.run)[type_.value] == ("False", "MissingSecret")
+    assert message(world, type_).endswith(
+        'secret "s3-credentials" not found: create it in this namespace; the pods then start by '
+        "themselves"
+    )
+
+
+@pytest.mark.parametrize(
+    "child", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
+)
+def test_a_child_that_is_rejected_is_named(child: Child) -> None:
+    world = a_world()
+    world.look()
+    world.train()
+    world.workers.clear()
+    world.store.delete(KEYS.heartbeat("a1-00000001"))
+    trouble = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: gpus")
+
+    world.look(seen(world, rejected={child: trouble}))
+
+    name = "Training" if isinstance(child, Training) else "Evaluating"
+    assert conditions(world.run)[name] == ("False", "QuotaExceeded")
+
+
+def test_a_store_that_does_not_answer_changes_nothing_but_degraded() -> None:
+    world = a_training_world()
+    before = conditions(world.run)
+    gone = Unknown(START, "store s3://b does not answer", Reason.STORE_UNREACHABLE)
+
+    world.look(replace(world.observed(), store=gone))
+
+    assert conditions(world.run) == before | {"Degraded": ("True", "StoreUnreachable")}
+    assert message(world, ConditionType.DEGRADED) == "store s3://b does not answer"
+    world.look()
+    assert conditions(world.run) == before
+
+
+def test_a_run_that_was_never_seen_is_unknown() -> None:
+    world = a_world()
+    world.look(replace(world.observed(), children=Unknown(START, "the cache is not filled")))
+
+    found = conditions(world.run)
+    assert found.pop("Degraded") == ("True", "ObservationIncomplete")
+    assert set(found.values()) == {("Unknown", "ObservationIncomplete")}
+
+
+def test_a_store_that_the_installation_lacks_is_named_in_accepted() -> None:
+    world = a_world()
+    lacking = Unknown(START, "store lab: there is none of this name", Reason.UNKNOWN_STORE)
+    world.look(replace(world.observed(), store=lacking))
+
+    assert conditions(world.run)["Accepted"] == ("False", "UnknownStore")
+    assert status(world).summary == "Refused"
+
+
+def test_progress_has_an_eta_while_training() -> None:
+    world = a_training_world()
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now, tokens_per_second=100.0, loss=3.14159, step=2)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.run = world.run.model_copy(update={"status": None})
+    world.look()
+
+    progress = status(world).progress
+    assert (progress.tokens, progress.percent, progress.step) == (EVERY_TOKENS, 20, 2)
+    assert progress.remaining_seconds == (BUDGET_TOKENS - EVERY_TOKENS) // 100 + 1
+    assert progress.loss == "3.142"
+    world.settle()
+    assert status(world).progress.remaining_seconds is None
+    assert status(world).progress.percent == 100
+
+
+def test_checkpoints_show_their_evaluation_and_values() -> None:
+    world = a_world()
+    for _ in range(2):
+        world.look()
+        world.train()
+    world.look()
+    world.evaluate()
+    world.look()
+    world.look()
+
+    assert [(c.tokens, c.evaluation) for c in status(world).checkpoints] == [
+        (EVERY_TOKENS, "Succeeded"),
+        (2 * EVERY_TOKENS, "Running"),
+    ]
+    assert status(world).latest is not None
+
+
+def test_only_the_last_32_checkpoints_are_shown() -> None:
+    tokens = 40 * EVERY_TOKENS
+    training = {"tokens": tokens, "globalBatchTokens": 4_096, "learningRate": "1e-4"}
+    world = a_world(training=training)
+    world.settle(looks=400)
+
+    shown = [c.tokens for c in status(world).checkpoints]
+    assert shown == [n * EVERY_TOKENS for n in range(9, 41)]
+
+
+def test_an_emptied_status_is_rebuilt_and_reruns_nothing() -> None:
+    world = a_world()
+    world.settle()
+    before, started = status(world), list(world.started)
+    world.events.clear()
+    world.run = world.run.model_copy(update={"status": None})
+
+    world.settle()
+
+    times = {"conditions": (), "observed_generation": 0}
+    assert status(world).model_copy(update=times) == before.model_copy(update=times)
+    assert conditions(world.run) == {
+        c.type.value: (c.status, c.reason.value) for c in before.conditions
+    }
+    assert world.started == started
+    assert world.events == []
+
+
+def test_the_status_survives_the_way_through_json() -> None:
+    world = a_world()
+    world.settle()
+
+    again = LCCPRunStatus.parse(status(world).document(), "status")
+
+    world.run = world.run.model_copy(update={"status": again})
+    writes = world.status_writes
+    world.look()
+    assert world.status_writes == writes
+
+
+def test_the_summary_is_one_word() -> None:
+    world = a_training_world()
+    assert status(world).summary == "Training"
+    world.run = with_spec(world.run, suspend=True)
+    world.settle()
+    assert status(world).summary == "Suspended"
+    world.run = with_spec(world.run, suspend=False)
+    world.settle()
+    assert status(world).summary == "Succeeded"

@@ -1,0 +1,220 @@
+"""The verdict and what it leads to; the deadline."""
+
+from typing import Any
+
+import pytest
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    KEYS,
+    START,
+    World,
+    a_small_run,
+    conditions,
+    manifest_of,
+    report_of,
+    saturating_at,
+    with_spec,
+    with_uid,
+)
+
+from lccp.api.exits import ExitCode
+from lccp.api.objects.verdict import VerdictState
+from lccp_operator.intents import RecordJournal, WriteControl
+from lccp_operator.plan import plan
+
+AT = 2 * EVERY_TOKENS
+SATURATED = saturating_at(AT)
+POLICY = {"leastGain": "0.03", "action": "Stop"}
+
+
+def a_saturated_world(action: str = "Stop", **spec: Any) -> World:
+    """Two checkpoints are trained and evaluated; the verdict is not made yet."""
+    world = World(a_small_run(saturation=POLICY | {"action": action}, **spec), SATURATED)
+    world.look()
+    for _ in range(2):
+        world.train()
+        world.look()
+        world.evaluate()
+    return world
+
+
+def test_a_new_report_leads_to_a_new_verdict_in_the_store() -> None:
+    world = a_saturated_world("None")
+    world.look()
+
+    assert world.facts.verdict is not None
+    assert world.facts.verdict.state is VerdictState.SATURATED
+    assert conditions(world.run)["Saturated"] == ("True", "Saturated")
+
+
+def test_the_real_analysis_judges_by_default() -> None:
+    world = a_saturated_world("None")
+
+    decided = plan(world.run, world.observed(), world.now)
+
+    assert decided.verdict is not None
+    assert decided.verdict.at_tokens == AT
+
+
+@pytest.mark.parametrize("action", ["None", "Notify"])
+def test_without_an_order_to_stop_training_goes_on(action: str) -> None:
+    world = a_saturated_world(action)
+    world.settle()
+
+    assert world.journal.stop is None
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_stop_is_journalled_before_the_trainer_is_asked() -> None:
+    world = a_saturated_world()
+
+    kinds = [type(i) for i in world.plan().intents if isinstance(i, RecordJournal | WriteControl)]
+
+    assert kinds == [RecordJournal, WriteControl]
+
+
+def test_a_stop_ends_the_run_as_succeeded_with_every_checkpoint_evaluated() -> None:
+    world = a_saturated_world()
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
+    assert conditions(world.run)["Failed"] == ("False", "Saturated")
+    assert set(world.facts.reports) == set(world.facts.checkpoints)
+    assert max(world.facts.checkpoints) < BUDGET_TOKENS
+
+
+def test_no_stop_before_older_checkpoints_are_done_with() -> None:
+    world = a_saturated_world()
+    world.store.put(KEYS.checkpoint_manifest(1), manifest_of(1).to_json())
+
+    world.look()
+    assert world.journal.stop is None
+    world.evaluate()
+    world.look()
+    assert world.journal.stop is not None
+
+
+def test_suspend_holds_the_run_until_the_policy_is_changed() -> None:
+    world = a_saturated_world("Suspend")
+    decided = world.settle()
+    assert decided.at_rest
+    assert conditions(world.run)["Suspended"] == ("True", "Saturated")
+    assert conditions(world.run)["Training"] == ("False", "Saturated")
+
+    world.run = with_spec(world.run, saturation=POLICY | {"action": "Notify"})
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_held_run_that_is_told_to_stop_succeeds_without_training_again() -> None:
+    world = a_saturated_world("Suspend")
+    world.settle()
+    attempts = len(world.journal.attempts)
+
+    world.run = with_spec(world.run, saturation=POLICY)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
+    assert len(world.journal.attempts) == attempts
+
+
+def test_a_stop_stands_whatever_later_reports_say() -> None:
+    world = a_saturated_world()
+    world.settle()
+    world.judge = saturating_at(10 * BUDGET_TOKENS)
+
+    decided = world.settle()
+
+    assert decided.at_rest
+    assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
+
+
+def test_a_stop_is_void_under_another_policy_that_does_not_ask_for_it() -> None:
+    world = a_saturated_world()
+    world.settle()
+    world.judge = saturating_at(10 * BUDGET_TOKENS)
+
+    world.run = with_spec(world.run, saturation=POLICY | {"leastGain": "0.001"})
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert max(world.facts.checkpoints) == BUDGET_TOKENS
+
+
+def test_a_crash_while_draining_does_not_start_training_again() -> None:
+    world = a_saturated_world()
+    world.look()
+    world.end_training(ExitCode.INTERNAL)
+    world.settle()
+
+    assert len(world.journal.attempts) == 1
+    assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
+
+
+def test_a_saturation_that_is_seen_after_the_budget_stops_nothing() -> None:
+    world = World(a_small_run(saturation=POLICY), saturating_at(BUDGET_TOKENS))
+    world.settle()
+
+    assert world.journal.stop is None
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_saturation_that_is_seen_after_a_failure_makes_no_success() -> None:
+    world = a_saturated_world()
+    world.end_training(ExitCode.CONFIGURATION)
+    world.settle()
+
+    assert world.journal.stop is None
+    assert conditions(world.run)["Failed"] == ("True", "Configuration")
+
+
+def test_the_deadline_drains_the_run_and_fails_it() -> None:
+    world = World(a_small_run(activeDeadlineSeconds=60), saturating_at(10 * BUDGET_TOKENS))
+    decided = world.look()
+    assert decided.look_again_after_seconds is not None
+    assert decided.look_again_after_seconds <= 60
+    world.train()
+    world.pass_time(61)
+
+    world.settle()
+
+    assert conditions(world.run)["Failed"] == ("True", "DeadlineExceeded")
+    assert set(world.facts.reports) == set(world.facts.checkpoints)
+
+
+def test_a_later_deadline_lets_the_run_go_on() -> None:
+    world = World(a_small_run(activeDeadlineSeconds=60), saturating_at(10 * BUDGET_TOKENS))
+    world.look()
+    world.pass_time(61)
+    world.settle()
+
+    world.run = with_spec(world.run, activeDeadlineSeconds=86_400)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_the_deadline_of_a_run_that_is_applied_again_begins_anew() -> None:
+    world = World(a_small_run(activeDeadlineSeconds=60), saturating_at(10 * BUDGET_TOKENS))
+    world.look()
+    world.pass_time(61)
+    world.settle()
+
+    world.run = with_uid(world.run, "run-2")
+    world.look()
+
+    assert world.journal.stop is None
+    assert world.journal.accepted is not None
+    assert world.journal.accepted.at > START
+
+
+def test_reports_of_checkpoints_that_do_not_exist_are_not_judged() -> None:
+    world = a_saturated_world("None")
+    world.store.put(KEYS.report(99), report_of(manifest_of(99)).to_json())
+
+    decided = world.look()
+
+    assert decided.verdict is not None
+    assert 99 not in [checkpoint.tokens for checkpoint in decided.verdict.checkpoints]

@@ -1,0 +1,398 @@
+"""A run in a world without machines: a store in memory, and children that do what a test says.
+
+What is simulated are the trainer and the evaluators. The operator's observing, planning and
+applying are the real ones.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import a_run
+
+from lccp.analysis.policy import Policy
+from lccp.api.errors import Conflict, NotFound
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Cause, Journal, Pinned
+from lccp.api.objects.manifest import FileRecord, Manifest
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.training import End, Heartbeat
+from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp.store.keys import RunKeys, writer_name
+from lccp.store.port import Entry, ObjectInfo
+from lccp_operator.apply import Edge, apply
+from lccp_operator.children import Child, Evaluation, Training
+from lccp_operator.intents import ApplyChild, Event, Plan
+from lccp_operator.observe import StoreObserver
+from lccp_operator.observed import ChildState, Facts, Known, Observed, Phase, Pod, Unknown
+from lccp_operator.plan import plan
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+KEYS = RunKeys("default", "tiny")
+EVERY_TOKENS = 8_192
+BUDGET_TOKENS = 5 * EVERY_TOKENS
+CAUSES = {
+    ExitCode.CONFIGURATION: Cause.CONFIGURATION,
+    ExitCode.STORE_UNREACHABLE: Cause.STORE_UNREACHABLE,
+    ExitCode.INTERNAL: Cause.INTERNAL,
+    ExitCode.HANG: Cause.HANG,
+    ExitCode.TERMINATED: Cause.TERMINATED,
+    ExitCode.NOT_FINITE: Cause.NOT_FINITE,
+}
+
+
+class Crash(Exception):
+    """The operator's process ends here."""
+
+
+def a_small_run(uid: str = "run-1", **spec: Any) -> LCCPRun:
+    """Five checkpoints long; it stops when it is saturated. `spec` replaces whole parts."""
+    training = {
+        "tokens": BUDGET_TOKENS,
+        "globalBatchTokens": 4_096,
+        "learningRate": "1.5e-4",
+    }
+    parts = {"training": training, "checkpoints": {"everyTokens": EVERY_TOKENS}, **spec}
+    run = a_run.run(**parts)
+    return with_uid(run, uid)
+
+
+def with_uid(run: LCCPRun, uid: str) -> LCCPRun:
+    metadata = run.metadata.model_copy(update={"uid": uid, "generation": 1})
+    return run.model_copy(update={"metadata": metadata})
+
+
+def with_spec(run: LCCPRun, **spec: Any) -> LCCPRun:
+    """`run` after an edit of its spec; `spec` replaces whole parts, as in the manifest."""
+    document = run.document()
+    document["spec"] |= spec
+    return LCCPRun.parse(document, "edit")
+
+
+def manifest_of(tokens: int) -> Manifest:
+    return Manifest(
+        kind="Checkpoint",
+        tokens=tokens,
+        step=tokens // 4_096,
+        writer="a1-00000000",
+        files={"model.safetensors": FileRecord(size=1, sha256=f"{tokens:064x}")},
+        source_context_length=256,
+        target_context_length=512,
+    )
+
+
+def report_of(checkpoint: Manifest) -> EvaluationReport:
+    update = {"checkpoint_digest": checkpoint.digest}
+    return a_run.report(checkpoint.tokens).model_copy(update=update)
+
+
+def heartbeat_of(attempt: int, tokens: int, at: datetime, **more: Any) -> Heartbeat:
+    fields = {"phase": "Training", "tokens_total": BUDGET_TOKENS} | more
+    writer = writer_name(attempt, f"{attempt:08x}")
+    return Heartbeat(attempt=attempt, writer=writer, at=at, tokens=tokens, **fields)
+
+
+def verdict_of(
+    checkpoints: Sequence[int], state: VerdictState = VerdictState.UNDETERMINED
+) -> Verdict:
+    return Verdict(
+        state=state,
+        since_tokens=checkpoints[-1],
+        at_tokens=checkpoints[-1],
+        signal="niah_ppl",
+        horizon_tokens=EVERY_TOKENS,
+        least_gain=0.03,
+        confidence=0.95,
+        patience=2,
+        evidence=("The gain is within ±0.03.",),
+        advice="Act on it.",
+        checkpoints=tuple(CheckpointVerdict(tokens=t, state=state) for t in checkpoints),
+    )
+
+
+def saturating_at(tokens: int) -> Callable[[Sequence[EvaluationReport], Policy], Verdict]:
+    """A judge to whom the run is saturated from the checkpoint at `tokens` on."""
+
+    def judge(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
+        seen = [report.tokens for report in reports]
+        saturated = seen[-1] >= tokens
+        return verdict_of(seen, VerdictState.SATURATED if saturated else VerdictState.IMPROVING)
+
+    return judge
+
+
+class MemoryStore:
+    """A store in memory, with ETags that count versions."""
+
+    url = "memory://"
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Entry] = {}
+        self.gets: list[str] = []
+        self._versions = itertools.count()
+
+    def get(self, key: str) -> bytes:
+        return self.get_entry(key).data
+
+    def get_entry(self, key: str) -> Entry:
+        self.gets.append(key)
+        if key not in self.objects:
+            raise NotFound(key)
+        return self.objects[key]
+
+    def put(self, key: str, data: bytes) -> None:
+        self.objects[key] = Entry(data, str(next(self._versions)))
+
+    def put_if_absent(self, key: str, data: bytes) -> str:
+        if key in self.objects:
+            raise Conflict(f"{key} exists")
+        self.put(key, data)
+        return self.objects[key].etag
+
+    def put_if_match(self, key: str, data: bytes, etag: str) -> str:
+        if key not in self.objects or self.objects[key].etag != etag:
+            raise Conflict(f"{key} was changed")
+        self.put(key, data)
+        return self.objects[key].etag
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        return self._info(key) if key in self.objects else None
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        return [self._info(key) for key in sorted(self.objects) if key.startswith(prefix)]
+
+    def delete(self, key: str) -> None:
+        self.objects.pop(key, None)
+
+    def _info(self, key: str) -> ObjectInfo:
+        entry = self.objects[key]
+        modified = START + timedelta(seconds=int(entry.etag))
+        return ObjectInfo(key, len(entry.data), entry.etag, modified)
+
+    def get_file(self, key: str, path: Path) -> None:
+        path.write_bytes(self.get(key))
+
+    def put_file(self, key: str, path: Path) -> None:
+        self.put(key, path.read_bytes())
+
+
+@dataclass
+class Worker:
+    """A simulated child."""
+
+    phase: Phase = Phase.RUNNING
+    exit_code: int | None = None
+    disrupted: bool = False
+    out_of_memory: bool = False
+    deleting: bool = False
+    tokens: int = 0
+
+
+@dataclass
+class World:
+    """The run object, the store, the children, and the operator's looks at them."""
+
+    run: LCCPRun
+    judge: Callable[[Sequence[EvaluationReport], Policy], Verdict]
+    store: MemoryStore = field(default_factory=MemoryStore)
+    workers: dict[Child, Worker] = field(default_factory=dict)
+    now: datetime = START
+    events: list[Event] = field(default_factory=list)
+    started: list[Child] = field(default_factory=list)
+    finalizer: bool = False
+    deleted: bool = False
+    steps_before_crash: int | None = None
+    status_writes: int = 0
+
+    def __post_init__(self) -> None:
+        self.restart_operator()
+
+    # The edge's ports -------------------------------------------------------------------------
+
+    def apply(self, run: LCCPRun, child: Child, pinned: Pinned) -> None:
+        if child not in self.workers:
+            self.workers[child] = Worker()
+            self.started.append(child)
+
+    def delete(self, run: LCCPRun, child: Child | None = None) -> None:
+        if child is None:
+            self.deleted = True
+        elif child in self.workers:
+            self.workers[child].deleting = True
+
+    def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
+        self.status_writes += 1
+        self.run = self.run.model_copy(update={"status": status})
+
+    def post(self, run: LCCPRun, event: Event) -> None:
+        self.events.append(event)
+
+    def set_finalizer(self, run: LCCPRun, present: bool) -> None:
+        self.finalizer = present
+
+    # The operator -----------------------------------------------------------------------------
+
+    def restart_operator(self) -> None:
+        self.observer = StoreObserver(self.store, KEYS)
+
+    def observed(self) -> Observed:
+        children = Known(tuple(_state(child, worker) for child, worker in self.workers.items()))
+        return Observed(children, self.observer.part(self.now), finalizer=self.finalizer)
+
+    def plan(self, observed: Observed | None = None) -> Plan:
+        return plan(self.run, observed or self.observed(), self.now, self.judge)
+
+    def look(self, observed: Observed | None = None) -> Plan:
+        """Plan and apply; a planned crash raises, and restarts the operator."""
+        decided = self.plan(observed)
+        try:
+            apply(decided, self.run, Edge(self.store, self, self, self._guard))
+        except Crash:
+            self.restart_operator()
+        return decided
+
+    def _guard(self) -> None:
+        if self.steps_before_crash is None:
+            return
+        if self.steps_before_crash == 0:
+            self.steps_before_crash = None
+            raise Crash
+        self.steps_before_crash -= 1
+
+    # The machines -----------------------------------------------------------------------------
+
+    @property
+    def trainer(self) -> tuple[Training, Worker] | None:
+        """The gang that runs."""
+        for child, worker in self.workers.items():
+            if isinstance(child, Training) and worker.phase is Phase.RUNNING:
+                return child, worker
+        return None
+
+    @property
+    def evaluators(self) -> list[tuple[Evaluation, Worker]]:
+        """The evaluators that run."""
+        return [
+            (child, worker)
+            for child, worker in self.workers.items()
+            if isinstance(child, Evaluation) and worker.phase is Phase.RUNNING
+        ]
+
+    def pass_time(self, seconds: float = 1.0) -> None:
+        """What is deleted ends and goes."""
+        self.now += timedelta(seconds=seconds)
+        for child in [c for c, worker in self.workers.items() if worker.deleting]:
+            del self.workers[child]
+
+    def train(self) -> None:
+        """The gang, if one runs, trains up to its next checkpoint, or ends as it is asked to."""
+        if self.trainer is None:
+            return
+        child, worker = self.trainer
+        worker.tokens = worker.tokens or self._resumed_from()
+        self._beat(child.attempt, worker.tokens)
+        if KEYS.control(child.attempt) in self.store.objects:
+            self.end_training(ExitCode.OK, Cause.DRAINED)
+        else:
+            self._train_on(child, worker)
+
+    def _train_on(self, child: Training, worker: Worker) -> None:
+        budget = self.run.spec.training.tokens
+        if worker.tokens < budget:
+            worker.tokens += EVERY_TOKENS
+            self._save(worker.tokens)
+            self._beat(child.attempt, worker.tokens)
+        if worker.tokens >= budget:
+            self.end_training(ExitCode.OK, Cause.COMPLETED)
+
+    def end_training(self, code: int, result: Cause | None = None, **how: bool) -> None:
+        """The gang ends; `result` is what it leaves in `end.json`."""
+        assert self.trainer is not None
+        child, worker = self.trainer
+        self._exit(worker, code, **how)
+        result = result or CAUSES.get(ExitCode(code))
+        if result is not None:
+            end = End(result=result, tokens=worker.tokens, at=self.now)
+            self.store.put(KEYS.end(_writer(child.attempt)), end.to_json())
+
+    def evaluate(self, code: int = ExitCode.OK, **how: bool) -> None:
+        """The oldest evaluator that runs ends, with a report if its code is 0."""
+        if not self.evaluators:
+            return
+        child, worker = min(self.evaluators, key=lambda pair: pair[0].tokens)
+        self._exit(worker, code, **how)
+        if code == ExitCode.OK:
+            manifest = self.facts.checkpoints[child.tokens]
+            self.store.put(KEYS.report(child.tokens), report_of(manifest).to_json())
+
+    def settle(self, looks: int = 200) -> Plan:
+        """Look, train and evaluate until the run is at rest."""
+        for _ in range(looks):
+            decided = self.look()
+            if decided.at_rest and not decided.intents:
+                return decided
+            self.pass_time(0 if decided.at_rest else decided.look_again_after_seconds or 1.0)
+            self.train()
+            self.evaluate()
+        raise AssertionError(f"not at rest after {looks} looks: {self.run.status}")
+
+    @property
+    def facts(self) -> Facts:
+        return StoreObserver(self.store, KEYS).facts()
+
+    @property
+    def journal(self) -> Journal:
+        return self.facts.journal
+
+    def _resumed_from(self) -> int:
+        return max(self.facts.checkpoints, default=0)
+
+    def _save(self, tokens: int) -> None:
+        key = KEYS.checkpoint_manifest(tokens)
+        if key not in self.store.objects:
+            self.store.put_if_absent(key, manifest_of(tokens).to_json())
+
+    def _beat(self, attempt: int, tokens: int) -> None:
+        beat = heartbeat_of(attempt, tokens, self.now)
+        self.store.put(KEYS.heartbeat(_writer(attempt)), beat.to_json())
+
+    def _exit(self, worker: Worker, code: int, **how: bool) -> None:
+        worker.exit_code = int(code)
+        worker.phase = Phase.FAILED if code else Phase.SUCCEEDED
+        for name, value in how.items():
+            setattr(worker, name, value)
+
+
+def conditions(run: LCCPRun) -> dict[str, tuple[str, str]]:
+    """Status and reason, by type."""
+    found = run.status.conditions if run.status else ()
+    return {c.type.value: (c.status, c.reason.value) for c in found}
+
+
+def started(decided: Plan) -> list[Child]:
+    return [intent.child for intent in decided.intents if isinstance(intent, ApplyChild)]
+
+
+def unknown(why: str = "it does not answer") -> Unknown:
+    return Unknown(START, why)
+
+
+def _writer(attempt: int) -> str:
+    return writer_name(attempt, f"{attempt:08x}")
+
+
+def _state(child: Child, worker: Worker) -> ChildState:
+    pod = Pod(
+        index=0,
+        uid="pod-0",
+        phase=worker.phase,
+        exit_code=worker.exit_code,
+        disrupted=worker.disrupted,
+        out_of_memory=worker.out_of_memory,
+    )
+    return ChildState(child, worker.phase, (pod,), deleting=worker.deleting)
