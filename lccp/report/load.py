@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from lccp.api.errors import InvalidInput, NotFound
 from lccp.api.objects.journal import Journal
@@ -14,10 +15,10 @@ from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.store.keys import RunKeys, tokens_of
-from lccp.store.objects import read_or_none, reports
+from lccp.store.objects import complete_checkpoints, read_or_none, reports
 from lccp.store.port import Store
 
-REPORT, FAILURE = "report.json", "failure.json"
+REPORT, FAILURE, CONFIG = "report.json", "failure.json", "config.json"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class RunData:
     heartbeat: Heartbeat | None = None
     identity: RunIdentity | None = None
     journal: Journal | None = None
+    model_config: Mapping[str, Any] | None = None
+    """config.json of the newest checkpoint."""
     failures: Mapping[int, EvaluationFailure] = field(default_factory=dict)
     """Last failures of checkpoints that have no report, by tokens."""
 
@@ -57,6 +60,7 @@ class RunData:
             heartbeat=_heartbeat(store, keys, wrote),
             identity=identity,
             journal=read_or_none(store, keys.journal, Journal),
+            model_config=_model_config(store, keys),
             failures=_failures(store, keys, (report.tokens for report in found)),
         )
 
@@ -91,6 +95,15 @@ def _failures(store: Store, keys: RunKeys, reported: Iterable[int]) -> dict[int,
     tokens = sorted({tokens_of(key, keys.evaluations) for key in found} - set(reported))
     read = {t: read_or_none(store, keys.evaluation_failure(t), EvaluationFailure) for t in tokens}
     return {t: failure for t, failure in read.items() if failure is not None}
+
+
+def _model_config(store: Store, keys: RunKeys) -> Mapping[str, Any] | None:
+    for manifest in complete_checkpoints(store, keys)[-1:]:
+        with suppress(NotFound, ValueError):
+            key = f"{keys.checkpoint(manifest.tokens, manifest.writer)}{CONFIG}"
+            config: dict[str, Any] = json.loads(store.get(key))
+            return config
+    return None
 
 
 def writers(keys: RunKeys, found: Iterable[str]) -> tuple[str, ...]:

@@ -1,15 +1,20 @@
 """A run in a few numbers and sentences: the head of the report, the last screen of `lccp run`."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from lccp.analysis.architecture import Architecture
+from lccp.analysis.policy import SCORE_CEILING
+from lccp.analysis.savings import Savings
+from lccp.api.errors import InvalidInput
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.report.load import RunData
 from lccp.report.text import tokens_text
 
-SCORE_CEILING = 0.99
 SIGNALS = {"niah_ppl": "NIAH-PPL"}
+STOPPED = ("Saturated", "Stop")
 
 
 @dataclass(frozen=True)
@@ -38,34 +43,39 @@ class Summary:
     """One sentence; empty while there is nothing to compare."""
     trained_tokens: int
     budget_tokens: int | None
-    saved_tokens: int
-    """Tokens of the budget that a stop for saturation did not train; 0 without such a stop."""
+    saved: Savings | None
+    """None unless the run was stopped because it was saturated; FLOPs are 0 if not known."""
     score: Change | None
     ppl: Change | None
     heads: Change | None
-    saved_flops: float | None = None
 
     @classmethod
     def of(cls, data: RunData, verdict: Verdict) -> Self:
         seen = verdict.checkpoints
-        trained = trained_tokens(data)
-        budget = data.heartbeat.tokens_total if data.heartbeat else None
-        stop = data.journal.stop if data.journal else None
-        stopped = stop is not None and (stop.reason, stop.action) == ("Saturated", "Stop")
         return cls(
             verdict=verdict_sentence(verdict),
             score_against_ppl=score_against_ppl(seen),
-            trained_tokens=trained,
-            budget_tokens=budget,
-            saved_tokens=budget - trained if budget and stopped else 0,
+            trained_tokens=trained_tokens(data),
+            budget_tokens=data.heartbeat.tokens_total if data.heartbeat else None,
+            saved=_saved(data),
             score=Change.of([c.niah_score for c in seen]),
             ppl=Change.of([c.niah_ppl for c in seen]),
             heads=Change.of([c.retrieval_heads for c in seen]),
         )
 
-    @property
-    def saved_share(self) -> float:
-        return self.saved_tokens / self.budget_tokens if self.budget_tokens else 0.0
+
+def _saved(data: RunData) -> Savings | None:
+    stop = data.journal.stop if data.journal else None
+    if stop is None or data.heartbeat is None or (stop.reason, stop.action) != STOPPED:
+        return None
+    return Savings.of(data.heartbeat.tokens_total, trained_tokens(data), _active_parameters(data))
+
+
+def _active_parameters(data: RunData) -> int:
+    """Parameters that a token passes; 0 if the model's kind is not known."""
+    with suppress(InvalidInput):
+        return Architecture.from_config(data.model_config or {}).active_parameters
+    return 0
 
 
 def trained_tokens(data: RunData) -> int:

@@ -14,7 +14,8 @@ def tokens_text(tokens: float) -> str:
     """A number of tokens with three digits: `1.43 M`, `410 K`, `200 B`."""
     rounded = float(f"{tokens:.3g}")
     size, letter = token_unit(rounded)
-    return f"{rounded / size:.3g} {letter}".rstrip()
+    value = rounded / size
+    return f"{value:.0f} {letter}".rstrip() if value >= 100 else f"{value:.3g} {letter}".rstrip()
 
 
 def length_text(length: int) -> str:
@@ -32,7 +33,9 @@ def scientific_text(value: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """A duration in its two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    """A duration in its two largest units: `1.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     minutes, hours, days = whole // 60, whole // 3_600, whole // 86_400
     if days:
@@ -45,3 +48,12 @@ def duration_text(seconds: float) -> str:
 def percent_text(share: float) -> str:
     """A share as whole percent: `56 %`."""
     return f"{100 * share:.0f} %"
+
+
+def bytes_text(size: float) -> str:
+    """A size in binary units: `1.5 GiB`, `640 KiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1_024:
+            return f"{size:.3g} {unit}"
+        size /= 1_024
+    return f"{size:,.3g} TiB" if size < 1_000 else f"{size:,.0f} TiB"

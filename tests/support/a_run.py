@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from lccp.analysis.policy import Policy
+from lccp.analysis.verdict import judge
 from lccp.api.objects.journal import AttemptRecord, Cause, EvaluationOutcome, Journal, StopRecord
 from lccp.api.objects.report import (
     EvaluationReport,
@@ -26,7 +28,7 @@ from lccp.api.objects.report import (
 )
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat, StepRecord
-from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, Verdict, VerdictState
+from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Store
@@ -130,7 +132,7 @@ def _cell(length: int, depth: int, tokens: int, rng: np.random.Generator) -> Nia
     decay = math.exp(-tokens / (60 * STEP_TOKENS))
     nll = 0.04 + 0.05 * beyond * middle + 0.25 * (0.15 + beyond) * middle * decay
     nll *= math.exp(rng.normal(0, 0.02))
-    score = min(1.0, 1.02 - 0.45 * beyond * math.exp(-tokens / (18 * STEP_TOKENS)))
+    score = min(1.0, 1.02 - 0.45 * beyond * math.exp(-tokens / (60 * STEP_TOKENS)))
     return NiahCell(
         samples=HAYSTACKS * NEEDLES,
         nll=nll,
@@ -205,69 +207,13 @@ def history(steps: int = 350) -> tuple[StepRecord, ...]:
     )
 
 
+def policy() -> Policy:
+    return Policy.of(run())
+
+
 def verdict(of: Iterable[EvaluationReport] | None = None) -> Verdict:
-    """A verdict over the fixture's reports, with states as the trial showed them."""
-    checkpoints = tuple(_judged(one) for one in (reports() if of is None else of))
-    saturated = checkpoints[-1].state is VerdictState.SATURATED
-    return Verdict(
-        state=checkpoints[-1].state,
-        since_tokens=checkpoints[-1].tokens if saturated else checkpoints[0].tokens,
-        at_tokens=checkpoints[-1].tokens,
-        signal="niah_ppl",
-        horizon_tokens=HORIZON_TOKENS,
-        least_gain=0.03,
-        confidence=0.95,
-        patience=2,
-        evidence=("The gain of NIAH-PPL over 409,600 tokens is 0.012, within ±0.03.",),
-        advice="Stop here: further tokens no longer pay.",
-        checkpoints=checkpoints,
-    )
-
-
-def _judged(one: EvaluationReport) -> CheckpointVerdict:
-    heads = one.probes.retrieval_heads
-    extension = one.probes.niah.bands["extension"]
-    assert heads is not None
-    return CheckpointVerdict(
-        tokens=one.tokens,
-        niah_ppl=extension.ppl,
-        niah_score=extension.score,
-        guard_ppl=one.probes.niah.bands["guard"].ppl,
-        retrieval_heads=heads.heads,
-        initial_heads_score=fmean(s for row in heads.scores for s in row if s > 0.04),
-        head_overlap=None if one.tokens == 0 else 0.95,
-        gains=_gains(one.step),
-        state=_state(one.step),
-    )
-
-
-def _gains(step: int) -> tuple[Gain, ...]:
-    if step < 75:
-        return ()
-    gain, half = 0.09 * math.exp(-(step - 75) / 110) + 0.004, 0.034 * math.exp(-(step - 75) / 200)
-    state = GainState.PLATEAU if gain + half < 0.03 else GainState.IMPROVING
-    return tuple(
-        Gain(
-            signal=signal,
-            gain=gain * scale,
-            lower=(gain - half) * scale,
-            upper=(gain + half) * scale,
-            degrees_of_freedom=6.2,
-            sampling_sd=0.001,
-            checkpoint_sd=0.004,
-            spans_horizon=step >= 125,
-            state=state,
-        )
-        for signal, scale in (("niah_ppl", 1.0), ("niah_ppl_guard", 0.3))
-    )
-
-
-def _state(step: int) -> VerdictState:
-    if step < 50:
-        return VerdictState.UNDETERMINED
-    if step < 75:
-        return VerdictState.IMPROVING
-    return VerdictState.DECEPTIVELY_SATURATED if step < 325 else VerdictState.SATURATED
+    """The verdict that the rules give on the fixture's reports (all of them by default)."""
+    return judge(tuple(reports() if of is None else of), policy())
 
 
 def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:

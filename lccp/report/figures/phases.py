@@ -7,7 +7,8 @@ from itertools import groupby, pairwise
 import plotly.graph_objects as go
 
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
-from lccp.report.figures.style import STATE_COLOURS, STATE_WORDS, TokenAxis, translucent
+from lccp.report.figures.style import STATE_COLOURS, TokenAxis, translucent
+from lccp.report.words import STATE_WORDS
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,6 @@ STATE_COLOURS = {
     VerdictState.REGRESSING: "#d54747",
     VerdictState.UNDETERMINED: "#8c9bab",
 }
-STATE_WORDS = {
-    VerdictState.IMPROVING: "improving",
-    VerdictState.DECEPTIVELY_SATURATED: "deceptively saturated",
-    VerdictState.SATURATED: "saturated",
-    VerdictState.REGRESSING: "regressing",
-    VerdictState.UNDETERMINED: "undetermined",
-}
 SEQUENTIAL = "Viridis"
 TOKENS = [[0.0, "#dd8a2c"], [0.5, "#c2588f"], [1.0, "#4a72d8"]]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from lccp.api.objects.verdict import VerdictState
-from lccp.report.figures.style import STATE_COLOURS, STATE_WORDS
+from lccp.report.figures.style import STATE_COLOURS
+from lccp.report.words import STATE_WORDS
 
 
 def section(title: str, body: str, *, long: bool = False) -> str:

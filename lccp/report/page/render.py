@@ -11,15 +11,17 @@ from string import Template
 from plotly.offline import get_plotlyjs
 
 import lccp
-from lccp.api.objects.verdict import Verdict
 from lccp.report.figures.style import STATE_COLOURS, THEMES
+from lccp.report.judged import verdict_of
 from lccp.report.load import RunData
 from lccp.report.page.sections import sections
 from lccp.report.summary import Summary
 
 
-def render(data: RunData, verdict: Verdict, summary: Summary) -> str:
+def render(data: RunData) -> str:
     """One self-contained HTML page; it opens offline and asks the network for nothing."""
+    verdict = verdict_of(data)
+    summary = Summary.of(data, verdict)
     return Template(_resource("page.html")).substitute(
         title=escape(data.title),
         css=_resource("page.css"),
@@ -34,8 +36,9 @@ def render(data: RunData, verdict: Verdict, summary: Summary) -> str:
     )
 
 
-def write(page: str, path: Path) -> None:
-    """Write `page` to `path` atomically: a reader sees the old page or the new one, whole."""
+def write_report(data: RunData, path: Path) -> Path:
+    """Write the page to `path`, atomically: a reader sees the old page or the new one, whole."""
+    page = render(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -46,6 +49,7 @@ def write(page: str, path: Path) -> None:
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
+    return path
 
 
 def _resource(name: str) -> str:

@@ -31,11 +31,11 @@ def _key_numbers(summary: Summary) -> Iterator[tuple[str, str, str]]:
     budget = summary.budget_tokens
     of_budget = f"of {tokens_text(budget)} in the budget" if budget else ""
     yield "tokens trained", tokens_text(summary.trained_tokens), of_budget
-    if summary.saved_tokens:
-        share = f"{percent_text(summary.saved_share)} of the budget"
-        yield "saved by the stop", tokens_text(summary.saved_tokens) + " tokens", share
-    if summary.saved_flops:
-        yield "compute saved", scientific_text(summary.saved_flops), "FLOPs"
+    if summary.saved is not None:
+        share = f"{percent_text(summary.saved.share)} of the budget"
+        yield "saved by the stop", f"{tokens_text(summary.saved.tokens)} tokens", share
+        if summary.saved.flops:
+            yield "compute saved", scientific_text(summary.saved.flops), "FLOPs"
     changes = (
         ("NIAH score", summary.score, 2, "lengths beyond the source context"),
         ("NIAH-PPL", summary.ppl, 3, "lengths beyond the source context"),

@@ -1,0 +1,39 @@
+"""The policy that a run was judged by, as far as its stored facts tell, and a verdict by it."""
+
+from dataclasses import replace
+
+from lccp.analysis.policy import Policy
+from lccp.analysis.verdict import judge
+from lccp.api.objects.verdict import Verdict
+from lccp.api.spec.training import ScheduleSpec
+from lccp.report.load import RunData
+
+
+def policy_of(data: RunData) -> Policy:
+    """From the verdict, the identity and the heartbeat where they are known; defaults elsewhere."""
+    policy = Policy.of_reports(data.reports)
+    if data.heartbeat is not None:
+        policy = replace(policy, budget_tokens=data.heartbeat.tokens_total)
+    if data.identity is not None:
+        training = data.identity.immutable["training"]
+        schedule = ScheduleSpec.parse(training["schedule"], "run.json")
+        policy = replace(
+            policy,
+            warmup_tokens=schedule.warmup_tokens or 0,
+            constant_schedule=schedule.type == "Constant",
+            rounding_tokens=int(training["globalBatchTokens"]) - 1,
+        )
+    if data.verdict is None:
+        return policy
+    return replace(
+        policy,
+        horizon_tokens=data.verdict.horizon_tokens,
+        least_gain=data.verdict.least_gain,
+        confidence=data.verdict.confidence,
+        patience=data.verdict.patience,
+    )
+
+
+def verdict_of(data: RunData) -> Verdict:
+    """The stored verdict; where there is none, what the reports say."""
+    return data.verdict or judge(data.reports, policy_of(data))

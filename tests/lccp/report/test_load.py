@@ -1,0 +1,91 @@
+import json
+from pathlib import Path
+
+import a_run
+import pytest
+
+from lccp.api.errors import Incompatible, InvalidInput
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.report import EvaluationFailure
+from lccp.report.load import RunData
+from lccp.store.file import FileStore
+
+NEXT_WRITER = "a10-fedcba98"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    store = FileStore(tmp_path)
+    a_run.put(store, a_run.finished())
+    return store
+
+
+def test_a_stored_run_is_read_whole(store: FileStore) -> None:
+    data = RunData.from_store(store, a_run.KEYS)
+    assert data.title == "default/tiny"
+    assert data.reports == a_run.reports()
+    assert data.history == a_run.history()
+    assert data.verdict == a_run.verdict()
+    assert (data.heartbeat, data.journal) == (a_run.heartbeat(), a_run.journal())
+
+
+def test_a_folder_of_reports_is_a_run(store: FileStore, tmp_path: Path) -> None:
+    assert RunData.from_folder(tmp_path).reports == a_run.reports()
+
+
+def test_steps_that_a_later_attempt_did_again_are_replaced(store: FileStore) -> None:
+    again = [line.model_copy(update={"loss": 9.0}) for line in a_run.history()[200:260]]
+    text = "".join(json.dumps(line.document()) + "\n" for line in again)
+    store.put(a_run.KEYS.history(NEXT_WRITER), text.encode())
+    history = RunData.from_store(store, a_run.KEYS).history
+    assert [line.step for line in history] == list(range(1, 261))
+    assert {line.loss for line in history[200:]} == {9.0}
+
+
+def test_attempts_are_ordered_by_number(store: FileStore) -> None:
+    newest = a_run.heartbeat(42)
+    store.put(a_run.KEYS.heartbeat("a2-00000000"), a_run.heartbeat(41).to_json())
+    store.put(a_run.KEYS.heartbeat(NEXT_WRITER), newest.to_json())
+    assert RunData.from_store(store, a_run.KEYS).heartbeat == newest
+
+
+def test_a_failure_shows_only_where_there_is_no_report(store: FileStore) -> None:
+    failure = EvaluationFailure(
+        cause=Cause.INTERNAL, message="out of luck", exit_code=70, at=a_run.START
+    )
+    for tokens in (a_run.CHECKPOINTS[0], 999):
+        store.put(a_run.KEYS.evaluation_failure(tokens), failure.to_json())
+    assert RunData.from_store(store, a_run.KEYS).failures == {999: failure}
+
+
+def test_a_run_that_is_not_there_is_named(store: FileStore) -> None:
+    keys = type(a_run.KEYS)("default", "other")
+    with pytest.raises(InvalidInput, match=r"holds no run default/other$"):
+        RunData.from_store(store, keys)
+
+
+def test_a_damaged_line_of_the_history_is_named(store: FileStore) -> None:
+    store.put(a_run.KEYS.history(a_run.WRITER), b'{"step": 1\n')
+    with pytest.raises(InvalidInput, match=r"history\.jsonl: line 1: is not JSON"):
+        RunData.from_store(store, a_run.KEYS)
+
+
+def test_a_report_of_another_schema_version_is_one_sentence(tmp_path: Path) -> None:
+    document = a_run.report(0).document() | {"schemaVersion": 7}
+    (tmp_path / "report.json").write_text(json.dumps(document))
+    with pytest.raises(Incompatible, match=r"report\.json: has schema version 7"):
+        RunData.from_folder(tmp_path)
+
+
+def test_two_reports_of_one_checkpoint_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").write_bytes(a_run.report(0).to_json())
+    with pytest.raises(InvalidInput, match=r"b/report\.json: is a second report at 0 tokens"):
+        RunData.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_a_folder_without_reports_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInput, match=r"is not a folder|holds no report\.json"):
+        RunData.from_folder(tmp_path / name)

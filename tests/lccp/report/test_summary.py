@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import a_run
+import pytest
+
+from lccp.api.objects.manifest import FileRecord, Manifest
+from lccp.api.objects.verdict import VerdictState
+from lccp.report.judged import policy_of, verdict_of
+from lccp.report.load import RunData
+from lccp.report.summary import Summary, score_against_ppl, verdict_sentence
+from lccp.store.file import FileStore
+
+LLAMA = b"""{"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
+"num_hidden_layers": 1, "intermediate_size": 16, "vocab_size": 32, "tie_word_embeddings": true}"""
+LLAMA_PARAMETERS = 32 * 8 + 4 * 8 * 8 + 3 * 8 * 16 + 3 * 8
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    store = FileStore(tmp_path)
+    a_run.put(store, a_run.finished())
+    return store
+
+
+def summary(store: FileStore) -> Summary:
+    data = RunData.from_store(store, a_run.KEYS)
+    return Summary.of(data, verdict_of(data))
+
+
+def test_what_the_stop_saved_is_the_rest_of_the_budget(store: FileStore) -> None:
+    saved = summary(store).saved
+    assert saved is not None
+    assert saved.tokens == a_run.BUDGET_TOKENS - a_run.CHECKPOINTS[-1]
+    assert saved.share == pytest.approx(0.5625)
+    assert saved.flops == 0
+
+
+def test_saved_flops_come_from_the_checkpoints_own_configuration(store: FileStore) -> None:
+    tokens, files = a_run.CHECKPOINTS[-1], {"config.json": FileRecord(size=1, sha256="0" * 64)}
+    manifest = Manifest(
+        kind="Checkpoint",
+        tokens=tokens,
+        step=350,
+        writer=a_run.WRITER,
+        files=files,
+        source_context_length=256,
+        target_context_length=512,
+    )
+    store.put(a_run.KEYS.checkpoint_manifest(tokens), manifest.to_json())
+    store.put(f"{a_run.KEYS.checkpoint(tokens, a_run.WRITER)}config.json", LLAMA)
+    saved = summary(store).saved
+    assert saved is not None
+    assert saved.flops == 6 * LLAMA_PARAMETERS * saved.tokens
+
+
+def test_without_a_stop_nothing_was_saved(store: FileStore) -> None:
+    store.put(a_run.KEYS.journal, a_run.journal(stopped=False).to_json())
+    assert summary(store).saved is None
+
+
+def test_changes_run_from_the_first_checkpoint_to_the_newest(store: FileStore) -> None:
+    found = summary(store)
+    first, newest = a_run.report(0), a_run.report(a_run.CHECKPOINTS[-1])
+    ppls = [report.probes.niah.bands["extension"].ppl for report in (first, newest)]
+    assert found.ppl is not None
+    assert (found.ppl.first, found.ppl.last) == pytest.approx(tuple(ppls))
+
+
+def test_each_state_has_its_sentence() -> None:
+    verdict = a_run.verdict()
+    sentences = {
+        verdict_sentence(verdict.model_copy(update={"state": state})) for state in VerdictState
+    }
+    assert len(sentences) == len(VerdictState)
+    assert "Saturated since 1.43 M tokens: 410 K more tokens gain less than 3 % of NIAH-PPL." in (
+        sentences
+    )
+
+
+def test_the_score_is_held_against_the_perplexity() -> None:
+    checkpoints = a_run.verdict().checkpoints
+    assert "reached 0.99 at 614 K tokens; from there NIAH-PPL fell by another 2.1 %" in (
+        score_against_ppl(checkpoints)
+    )
+    assert score_against_ppl(checkpoints[:3]).startswith("The NIAH score is 0.90")
+    assert score_against_ppl(()) == ""
+
+
+def test_the_policy_of_a_run_is_the_one_it_was_judged_by(store: FileStore) -> None:
+    assert policy_of(RunData.from_store(store, a_run.KEYS)) == a_run.policy()
+
+
+def test_a_run_without_a_verdict_is_judged(store: FileStore) -> None:
+    store.delete(a_run.KEYS.verdict)
+    data = RunData.from_store(store, a_run.KEYS)
+    assert data.verdict is None
+    assert verdict_of(data).checkpoints[-1].niah_ppl == a_run.verdict().checkpoints[-1].niah_ppl
