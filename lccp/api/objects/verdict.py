@@ -8,7 +8,6 @@ from pydantic import Field
 from lccp.api.base import Contract
 from lccp.api.objects.base import StoreObject
 
-
 Budget = Literal["Sufficient", "Insufficient", "Unknown"]
 
 

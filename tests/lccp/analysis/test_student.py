@@ -5,8 +5,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lccp.analysis.student import cdf, density, quantile, upper_tail
 from scipy import stats
+
+from lccp.analysis.student import cdf, density, quantile, upper_tail
 
 DEGREES = (0.3, 0.5, 0.515, 1.0, 1.55, 2.0, 3.7, 30.0, 99.0, 101.0, 1e3, 1e6)
 PROBABILITIES = (1e-6, 0.001, 0.05, 0.3, 0.4999, 0.5, 0.51, 0.7, 0.9, 0.95, 0.99, 0.9999)
@@ -20,7 +21,7 @@ def test_quantiles_agree_with_scipy(probability: float, degrees: float) -> None:
 
 
 @pytest.mark.parametrize("degrees", DEGREES)
-@pytest.mark.parametrize("t", (1e-9, 0.01, 0.5, 1.7, 3.0, 12.0, 63.0, 1e4))
+@pytest.mark.parametrize("t", [1e-9, 0.01, 0.5, 1.7, 3.0, 12.0, 63.0, 1e4])
 def test_tails_and_densities_agree_with_scipy(t: float, degrees: float) -> None:
     assert upper_tail(t, degrees) == pytest.approx(stats.t.sf(t, degrees), rel=1e-8)
     assert cdf(-t, degrees) == pytest.approx(stats.t.cdf(-t, degrees), rel=1e-8)

@@ -1,0 +1,121 @@
+"""When training is expected to stop paying."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from series import a_trajectory
+
+from lccp.analysis.forecast import forecast
+from lccp.analysis.policy import Policy
+from lccp.analysis.trajectory import Trajectory
+from lccp.api.objects.verdict import Forecast, Gain, GainState, VerdictState
+
+TOKENS = np.arange(100, 1_100, 100) * 10**6
+POLICY = Policy(horizon_tokens=10**8, least_gain=0.01, budget_tokens=10**10)
+IMPROVING, SATURATED = VerdictState.IMPROVING, VerdictState.SATURATED
+UNKNOWN = Forecast()
+
+
+def by_law(slope: float, noise: float = 0.0, seed: int = 0) -> Trajectory:
+    rng = np.random.default_rng(seed)
+    ppl = 2.0 + slope * np.log(TOKENS / 10**8) + rng.normal(0, noise, len(TOKENS))
+    return a_trajectory(TOKENS, -np.log(ppl))
+
+
+def gain(lower: float, upper: float, state: GainState) -> Gain:
+    return Gain(
+        signal="niah_ppl",
+        gain=(lower + upper) / 2,
+        lower=lower,
+        upper=upper,
+        degrees_of_freedom=5,
+        sampling_sd=0,
+        checkpoint_sd=0,
+        spans_horizon=True,
+        state=state,
+    )
+
+
+@given(st.floats(-0.3, -0.05), st.floats(0.002, 0.05))
+def test_at_the_forecast_the_next_horizon_gains_just_the_least(slope: float, least: float) -> None:
+    found = forecast(by_law(slope), replace(POLICY, least_gain=least), IMPROVING, None)
+    if found.tokens is None or found.tokens <= TOKENS[0]:
+        return
+    now, then = (2.0 + slope * math.log(n / 10**8) for n in (found.tokens, found.tokens + 10**8))
+    assert (now - then) / now == pytest.approx(least, rel=1e-5)
+    assert found.lower == pytest.approx(found.tokens, rel=1e-5)
+
+
+def test_noise_opens_the_interval() -> None:
+    found = forecast(by_law(-0.1, noise=0.01), POLICY, IMPROVING, None)
+    assert found.tokens is not None
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower < found.tokens < found.upper
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    truth = forecast(by_law(-0.1), POLICY, IMPROVING, None).tokens
+    assert truth is not None
+    held = 0
+    for seed in range(300):
+        found = forecast(by_law(-0.1, noise=0.005, seed=seed), POLICY, IMPROVING, None)
+        if found.tokens is not None:
+            low, high = found.lower or 0, found.upper or math.inf
+            held += low <= truth <= high
+    assert held / 300 > 0.84
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [(10**10, "Sufficient"), (3 * 10**8, "Insufficient"), (None, "Unknown")],
+)
+def test_the_budget_is_held_against_the_interval(budget: int | None, expected: str) -> None:
+    policy = replace(POLICY, budget_tokens=budget)
+    assert forecast(by_law(-0.1), policy, IMPROVING, None).budget == expected
+
+
+def test_a_budget_inside_the_interval_is_unknown() -> None:
+    found = forecast(by_law(-0.1, noise=0.01), POLICY, IMPROVING, None)
+    policy = replace(POLICY, budget_tokens=found.tokens)
+    assert forecast(by_law(-0.1, noise=0.01), policy, IMPROVING, None).budget == "Unknown"
+
+
+BENT = a_trajectory(TOKENS, -np.log(1.1 + 0.2 * np.exp(-TOKENS / 1.5e8)))
+UNSAYABLE = {
+    "PPL rises": (by_law(0.1), POLICY),
+    "three checkpoints": (a_trajectory(TOKENS[:3], np.linspace(0, 0.1, 3)), POLICY),
+    "warm-up": (by_law(-0.1), replace(POLICY, warmup_tokens=700 * 10**6)),
+    "decaying rate": (by_law(-0.1), replace(POLICY, constant_schedule=False)),
+    "bends away": (BENT, POLICY),
+    "PPL below 1": (by_law(-0.4), replace(POLICY, least_gain=0.001)),
+}
+
+
+@pytest.mark.parametrize(("trajectory", "policy"), UNSAYABLE.values(), ids=UNSAYABLE)
+def test_what_cannot_be_said_is_unknown(trajectory: Trajectory, policy: Policy) -> None:
+    assert forecast(trajectory, policy, IMPROVING, None) == UNKNOWN
+
+
+def test_a_saturated_run_has_budget_enough() -> None:
+    assert forecast(by_law(0.1), POLICY, SATURATED, None) == Forecast(budget="Sufficient")
+
+
+def test_a_regressing_run_has_no_known_budget() -> None:
+    found = forecast(by_law(-0.1), POLICY, VerdictState.REGRESSING, None)
+    assert (found.budget, found.tokens is None) == ("Unknown", False)
+
+
+def test_a_gain_that_contradicts_the_law_makes_it_unknown() -> None:
+    over = replace(POLICY, least_gain=0.04)
+    assert forecast(by_law(-0.1), over, IMPROVING, None).upper == pytest.approx(2e8, rel=0.5)
+    still_pays = gain(0.05, 0.07, GainState.IMPROVING)
+    assert forecast(by_law(-0.1), over, IMPROVING, still_pays) == UNKNOWN
+    later = replace(POLICY, least_gain=0.002)
+    assert (forecast(by_law(-0.1), later, IMPROVING, None).lower or 0) > TOKENS[-1]
+    plateau = gain(-0.001, 0.001, GainState.PLATEAU)
+    assert forecast(by_law(-0.1), later, VerdictState.UNDETERMINED, plateau) == UNKNOWN

@@ -1,0 +1,295 @@
+"""The verdict over a run, and the order of events that it tells."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from series import a_report, a_trajectory, heads_result
+
+from lccp.analysis.policy import Policy
+from lccp.analysis.trajectory import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE
+from lccp.analysis.verdict import (
+    judge,
+    judge_checkpoints,
+    judge_trajectory,
+    plateau_horizons,
+    verdict_state,
+)
+from lccp.api.errors import InvalidInput
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, VerdictState
+
+STEP_TOKENS = 4_096
+EVERY_STEPS, HORIZON_STEPS, BUDGET_STEPS = 25, 100, 800
+DEMO = Policy(
+    horizon_tokens=HORIZON_STEPS * STEP_TOKENS,
+    least_gain=0.03,
+    budget_tokens=BUDGET_STEPS * STEP_TOKENS,
+    rounding_tokens=STEP_TOKENS - 1,
+)
+POLICY = Policy(horizon_tokens=400, least_gain=0.02)
+REGULAR = np.arange(100, 1_700, 100)
+
+State = VerdictState
+G = GainState
+
+
+def demo_reports(
+    seed: int, ceiling_step: int = 50, decay_steps: float = 90, steps: int = BUDGET_STEPS
+) -> tuple[EvaluationReport, ...]:
+    """Reports as the trial of the tiny example gave them: jitter 0.003, PPL from 1.20 to 1.09."""
+    rng = np.random.default_rng(seed)
+    return tuple(
+        a_report(
+            tokens=step * STEP_TOKENS,
+            nll=0.085 + 0.13 * math.exp(-step / decay_steps) + rng.normal(0, 0.003),
+            score=min(1.0, 0.98 - 0.5 * math.exp(-step / ceiling_step) + step / 2e3),
+            guard_nll=0.03 + 0.05 * math.exp(-step / 60) + rng.normal(0, 0.002),
+            spread=0.003,
+            seed=seed,
+        )
+        for step in range(0, steps + 1, EVERY_STEPS)
+    )
+
+
+def events(checkpoints: Sequence[CheckpointVerdict]) -> list[VerdictState]:
+    return [state for state, _ in groupby(c.state for c in checkpoints)]
+
+
+def first(checkpoints: Sequence[CheckpointVerdict], state: VerdictState) -> int:
+    """Steps of the first checkpoint in `state`."""
+    return next(c.tokens for c in checkpoints if c.state is state) // STEP_TOKENS
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_run_like_the_tiny_example_is_first_deceptive_and_then_saturated(seed: int) -> None:
+    checkpoints = judge(demo_reports(seed, ceiling_step=15), DEMO).checkpoints
+    assert checkpoints[0].state is checkpoints[1].state is State.UNDETERMINED
+    deceptive = first(checkpoints, State.DECEPTIVELY_SATURATED)
+    saturated = first(checkpoints, State.SATURATED)
+    assert 75 <= deceptive <= 150
+    assert 250 <= saturated <= 500
+    plateau = next(c.tokens for c in checkpoints if c.plateau_horizons) // STEP_TOKENS
+    assert plateau <= saturated - HORIZON_STEPS
+    assert State.REGRESSING not in events(checkpoints)
+
+
+def test_a_score_that_rises_slowly_is_improving_before_it_is_deceptive() -> None:
+    reports = demo_reports(0, ceiling_step=60, decay_steps=200)
+    told = events(judge(reports, DEMO).checkpoints)
+    order = [told.index(s) for s in (State.IMPROVING, State.DECEPTIVELY_SATURATED, State.SATURATED)]
+    assert order == sorted(order)
+
+
+def test_saturation_takes_a_plateau_through_patience_horizons() -> None:
+    flat = a_trajectory(REGULAR, np.zeros(len(REGULAR)))
+    checkpoints = judge_checkpoints(flat, POLICY)
+    assert [c.plateau_horizons for c in checkpoints] == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
+    assert first_saturated(flat, POLICY) == 900
+    assert first_saturated(flat, replace(POLICY, patience=3)) == 1_300
+    assert first_saturated(flat, replace(POLICY, patience=4)) is None
+    assert first_saturated(flat, replace(POLICY, least_tokens=1_150)) == 1_200
+
+
+def first_saturated(trajectory: object, policy: Policy) -> int | None:
+    checkpoints = judge_checkpoints(trajectory, policy)  # type: ignore[arg-type]
+    return next((c.tokens for c in checkpoints if c.state is State.SATURATED), None)
+
+
+def test_saturation_counts_from_where_the_rise_ends() -> None:
+    values = np.minimum(0.1 * REGULAR / 400, 0.15)
+    assert first_saturated(a_trajectory(REGULAR, values), POLICY) == 600 + 2 * 400
+
+
+@given(st.lists(st.integers(10, 300), min_size=4, max_size=25))
+def test_saturated_means_patience_horizons_of_plateau_at_any_spacing(steps: list[int]) -> None:
+    tokens = np.cumsum(steps)
+    for checkpoint in judge_checkpoints(a_trajectory(tokens, np.zeros(len(tokens))), POLICY):
+        span = checkpoint.tokens - tokens[0]
+        assert checkpoint.plateau_horizons * POLICY.horizon_tokens <= span
+        assert (checkpoint.state is State.SATURATED) == (checkpoint.plateau_horizons >= 2)
+
+
+def test_the_chain_of_plateaus_breaks_at_a_window_that_is_none() -> None:
+    plateau, open_ = _gain(NIAH_PPL, G.PLATEAU), _gain(NIAH_PPL, G.UNDETERMINED)
+    gains = [None, None, open_, open_, plateau, plateau, open_, plateau, plateau]
+    assert plateau_horizons(REGULAR[:9], gains, POLICY) == [0, 0, 0, 0, 1, 1, 0, 1, 2]
+
+
+def _gain(signal: str, state: GainState) -> Gain:
+    return Gain(
+        signal=signal,
+        gain=0,
+        lower=0,
+        upper=0,
+        degrees_of_freedom=1,
+        sampling_sd=0,
+        checkpoint_sd=0,
+        spans_horizon=True,
+        state=state,
+    )
+
+
+@pytest.mark.parametrize(
+    ("signal", "guard", "score_gain", "score", "saturated", "expected"),
+    [
+        (G.REGRESSING, G.PLATEAU, G.PLATEAU, 1.0, True, State.REGRESSING),
+        (G.PLATEAU, G.REGRESSING, G.PLATEAU, 1.0, True, State.REGRESSING),
+        (G.IMPROVING, G.REGRESSING, G.PLATEAU, 1.0, False, State.REGRESSING),
+        (G.PLATEAU, G.IMPROVING, G.PLATEAU, 1.0, True, State.SATURATED),
+        (G.PLATEAU, None, G.IMPROVING, 0.5, True, State.SATURATED),
+        (G.PLATEAU, G.PLATEAU, G.PLATEAU, 1.0, False, State.UNDETERMINED),
+        (G.IMPROVING, G.PLATEAU, G.IMPROVING, 0.99, False, State.DECEPTIVELY_SATURATED),
+        (G.IMPROVING, G.PLATEAU, G.PLATEAU, 0.40, False, State.DECEPTIVELY_SATURATED),
+        (G.IMPROVING, G.PLATEAU, G.UNDETERMINED, 0.98, False, State.IMPROVING),
+        (G.IMPROVING, G.PLATEAU, G.REGRESSING, 0.98, False, State.IMPROVING),
+        (G.UNDETERMINED, G.PLATEAU, G.PLATEAU, 1.0, False, State.UNDETERMINED),
+        (G.UNDETERMINED, G.IMPROVING, G.IMPROVING, 0.5, False, State.UNDETERMINED),
+    ],
+)
+def test_states_have_a_precedence(
+    signal: GainState,
+    guard: GainState | None,
+    score_gain: GainState,
+    score: float,
+    saturated: bool,
+    expected: VerdictState,
+) -> None:
+    gains = {NIAH_PPL: _gain(NIAH_PPL, signal), NIAH_SCORE: _gain(NIAH_SCORE, score_gain)}
+    if guard:
+        gains[NIAH_PPL_GUARD] = _gain(NIAH_PPL_GUARD, guard)
+    assert verdict_state(gains, score, saturated) is expected
+
+
+def test_under_a_decaying_rate_nothing_is_saturated_and_the_evidence_says_why() -> None:
+    reports = demo_reports(0, ceiling_step=15)
+    verdict = judge(reports, replace(DEMO, constant_schedule=False))
+    assert State.SATURATED not in events(verdict.checkpoints)
+    assert verdict.checkpoints[-1].plateau_horizons >= DEMO.patience
+    assert any("learning rate decays" in sentence for sentence in verdict.evidence)
+    assert verdict.forecast is not None
+    assert verdict.forecast.budget == "Unknown"
+
+
+def test_warm_up_and_base_are_shown_but_not_fitted() -> None:
+    policy = replace(POLICY, warmup_tokens=300)
+    values = np.where(REGULAR <= 300, -1.0, 0.0)
+    verdict = judge_trajectory(a_trajectory([0, *REGULAR], [-2.0, *values]), policy)
+    assert [c.tokens for c in verdict.checkpoints] == [0, *REGULAR]
+    assert all(not c.gains for c in verdict.checkpoints[:6])
+    assert verdict.checkpoints[6].gains[0].gain == 0
+    assert verdict.checkpoints[0].niah_ppl == pytest.approx(math.exp(2))
+    assert verdict.state is State.SATURATED
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.randoms(use_true_random=False))
+def test_a_verdict_knows_only_what_came_before_and_not_the_order_of_reports(
+    seed: int, random: st.DataObject
+) -> None:
+    reports = list(demo_reports(seed, steps=400))
+    whole = judge(reports, DEMO)
+    until = random.randint(0, len(reports))
+    assert judge(reports[:until], DEMO).checkpoints == whole.checkpoints[:until]
+    random.shuffle(reports)
+    assert judge(reports, DEMO) == whole
+
+
+def test_a_verdict_says_since_when_it_stands() -> None:
+    verdict = judge_trajectory(a_trajectory(REGULAR, np.zeros(len(REGULAR))), POLICY)
+    assert (verdict.state, verdict.since_tokens, verdict.at_tokens) == (State.SATURATED, 900, 1_600)
+
+
+def test_no_reports_are_undetermined() -> None:
+    verdict = judge([], POLICY)
+    assert (verdict.state, verdict.since_tokens, verdict.at_tokens) == (
+        State.UNDETERMINED,
+        None,
+        None,
+    )
+    assert verdict.evidence == ("No checkpoint has been evaluated yet.",)
+    assert verdict.advice == "Wait for the first evaluation."
+
+
+def test_reports_that_cannot_be_compared_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="other samples"):
+        judge([a_report(100, 0.1), a_report(200, 0.1, samples_digest="0" * 64)], POLICY)
+
+
+def test_the_evidence_names_numbers_the_most_important_first() -> None:
+    verdict = judge(demo_reports(1, ceiling_step=15), DEMO)
+    newest = verdict.checkpoints[-1]
+    gain = next(gain for gain in newest.gains if gain.signal == NIAH_PPL)
+    assert verdict.state is State.SATURATED
+    assert f"{100 * abs(gain.gain):.2f}".rstrip("0").rstrip(".") in verdict.evidence[0]
+    assert "409,600 tokens" in verdict.evidence[0]
+    assert f"for {newest.plateau_horizons} horizons" in verdict.evidence[1]
+    assert f"{newest.niah_ppl:.3f}" in verdict.evidence[2]
+    assert verdict.advice.startswith("Stop here")
+
+
+def test_a_guard_that_regresses_comes_first_with_the_checkpoint_to_return_to() -> None:
+    reports = [
+        a_report(tokens, nll=0.1, guard_nll=0.05 + (0.2 * (tokens - 500) / 400) * (tokens > 500))
+        for tokens in REGULAR.tolist()
+    ]
+    verdict = judge(reports, POLICY)
+    assert verdict.state is State.REGRESSING
+    assert verdict.evidence[0].startswith("NIAH-PPL within the source context loses 20 %")
+    assert "was best at 100 tokens" in verdict.advice
+
+
+@pytest.mark.parametrize(
+    ("reports", "words"),
+    [
+        (demo_reports(0)[:2], "needs three checkpoints"),
+        (demo_reports(0)[:4], "do not span a horizon"),
+        (demo_reports(0, ceiling_step=15)[:7], "at its ceiling"),
+        (demo_reports(0)[:1], "The NIAH score is 0.480, NIAH-PPL 1.240."),
+    ],
+)
+def test_the_evidence_says_what_is_missing(reports: Sequence[EvaluationReport], words: str) -> None:
+    assert any(words in sentence for sentence in judge(reports, DEMO).evidence)
+
+
+def test_least_tokens_are_named_when_they_alone_hold_a_saturation_back() -> None:
+    flat = a_trajectory(REGULAR, np.zeros(len(REGULAR)))
+    verdict = judge_trajectory(flat, replace(POLICY, least_tokens=2_000))
+    assert verdict.state is State.UNDETERMINED
+    assert any("before 2,000 tokens" in sentence for sentence in verdict.evidence)
+
+
+def test_heads_are_followed_from_checkpoint_to_checkpoint() -> None:
+    scores = np.array([[0.30, 0.20, 0.0, 0.01], [0.12, 0.02, 0.03, 0.0]])
+    later = np.array([[0.40, 0.095, 0.0, 0.01], [0.105, 0.02, 0.3, 0.0]])
+    reports = [
+        a_report(tokens, 0.1, heads=heads_result(of))
+        for tokens, of in ((0, scores), (100, later), (200, later))
+    ]
+    checkpoints = judge(reports, POLICY).checkpoints
+    assert [c.retrieval_heads for c in checkpoints] == [3, 3, 3]
+    assert [c.retrieval_heads_steady for c in checkpoints] == [3, 4, 4]
+    assert [c.head_overlap for c in checkpoints] == [None, pytest.approx(2 / 3), 1.0]
+    assert [c.initial_heads_score for c in checkpoints] == pytest.approx([0.62 / 3, 0.2, 0.2])
+
+
+def test_two_hundred_checkpoints_are_judged_in_a_second() -> None:
+    rng = np.random.default_rng(0)
+    reports = [
+        a_report(tokens, rng.normal(0.1, 0.003), heads=heads_result(rng.random((32, 32))))
+        for tokens in range(100, 20_100, 100)
+    ]
+    start = time.process_time()
+    judge(reports, replace(POLICY, horizon_tokens=2_500))
+    assert time.process_time() - start < 1.0
+
+
+def test_a_verdict_survives_the_store() -> None:
+    verdict = judge(demo_reports(0)[:8], DEMO)
+    assert type(verdict).from_json(verdict.to_json(), "verdict.json") == verdict
