@@ -4,7 +4,6 @@ What is simulated are the trainer and the evaluators. The operator's observing, 
 applying are the real ones.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -134,7 +133,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.objects: dict[str, Entry] = {}
         self.gets: list[str] = []
-        self._versions = itertools.count()
+        self.version = 0
 
     def get(self, key: str) -> bytes:
         return self.get_entry(key).data
@@ -146,7 +145,8 @@ class MemoryStore:
         return self.objects[key]
 
     def put(self, key: str, data: bytes) -> None:
-        self.objects[key] = Entry(data, str(next(self._versions)))
+        self.version += 1
+        self.objects[key] = Entry(data, str(self.version))
 
     def put_if_absent(self, key: str, data: bytes) -> str:
         if key in self.objects:
@@ -167,6 +167,7 @@ class MemoryStore:
         return [self._info(key) for key in sorted(self.objects) if key.startswith(prefix)]
 
     def delete(self, key: str) -> None:
+        self.version += 1
         self.objects.pop(key, None)
 
     def _info(self, key: str) -> ObjectInfo:
@@ -210,6 +211,8 @@ class World:
     status_writes: int = 0
 
     def __post_init__(self) -> None:
+        self._witness = StoreObserver(self.store, KEYS)
+        self._seen: tuple[int, Facts] | None = None
         self.restart_operator()
 
     # The edge's ports -------------------------------------------------------------------------
@@ -343,7 +346,10 @@ class World:
 
     @property
     def facts(self) -> Facts:
-        return StoreObserver(self.store, KEYS).facts()
+        """What the store holds, whatever the operator has seen of it."""
+        if self._seen is None or self._seen[0] != self.store.version:
+            self._seen = (self.store.version, self._witness.facts())
+        return self._seen[1]
 
     @property
     def journal(self) -> Journal:

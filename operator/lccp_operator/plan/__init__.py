@@ -103,10 +103,10 @@ def _record(scene: Scene, facts: Facts) -> list[Intent]:
 
 
 def _verdict(scene: Scene, facts: Facts) -> list[Intent]:
-    before = facts.verdict.to_json() if facts.verdict else None
-    if scene.verdict is None or scene.verdict.to_json() == before:
+    before, now = facts.verdict, scene.verdict
+    if now is None or before == now or (before and before.to_json() == now.to_json()):
         return []
-    return [WriteVerdict(scene.verdict)]
+    return [WriteVerdict(now)]
 
 
 def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]:

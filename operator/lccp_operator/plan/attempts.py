@@ -58,7 +58,7 @@ def ready(scene: Scene) -> bool:
 def old_gang_lives(scene: Scene) -> bool:
     current = scene.open_attempt
     number = current.number if current else None
-    return any(state.live for child, state in scene.trainings if child.attempt != number)
+    return any(state.live for child, state in scene.trainings.items() if child.attempt != number)
 
 
 def backoff_seconds_left(scene: Scene) -> float:
@@ -142,7 +142,7 @@ def _deletions(scene: Scene) -> list[Intent]:
     newest = last.number if last else 0
     return [
         DeleteChild(child)
-        for child, state in scene.trainings
+        for child, state in scene.trainings.items()
         if not state.deleting
         and (current is None or child.attempt != current.number)
         and (state.live or child.attempt <= newest - ATTEMPTS_KEPT)

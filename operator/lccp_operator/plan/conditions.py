@@ -154,7 +154,7 @@ def _waiting(scene: Scene, child: Child, state: ChildState | None, name: str) ->
 
 def _evaluating(scene: Scene) -> Finding:
     outstanding = evaluations.outstanding(scene)
-    live = [(child, state) for child, state in scene.evaluations if state.live]
+    live = [(child, state) for child, state in scene.evaluations.items() if state.live]
     begun = [child.tokens for child, state in live if state.begun]
     if begun:
         return Finding("True", Reason.RUNNING, f"evaluates checkpoint {_named(begun)}")

@@ -113,14 +113,14 @@ def _deletions(scene: Scene) -> list[Intent]:
     failed_for_good = set(failed(scene))
     return [
         DeleteChild(child)
-        for child, state in scene.evaluations
+        for child, state in scene.evaluations.items()
         if state.ended and not state.deleting and child.tokens not in failed_for_good
     ]
 
 
 def _beginnings(scene: Scene) -> list[Intent]:
-    present = {child.tokens for child, _ in scene.evaluations}
-    busy = sum(state.live for _, state in scene.evaluations)
+    present = {child.tokens for child in scene.evaluations}
+    busy = sum(state.live for state in scene.evaluations.values())
     free = max(0, scene.spec.evaluation.concurrency - busy)
     due = [tokens for tokens in outstanding(scene) if tokens not in present]
     return [ApplyChild(_next_try(scene, tokens), scene.pinned) for tokens in due[:free]]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from lccp.api.labels import tokens_key
@@ -62,29 +63,27 @@ class Scene:
         last = self.last_attempt
         return last if last is not None and last.ended_at is None else None
 
-    @property
-    def trainings(self) -> tuple[tuple[Training, ChildState], ...]:
+    @cached_property
+    def trainings(self) -> Mapping[Training, ChildState]:
         """Children that train, by attempt."""
-        found = [(s.child, s) for s in self.children if isinstance(s.child, Training)]
-        return tuple(sorted(found, key=lambda pair: pair[0].attempt))
+        found = {s.child: s for s in self.children if isinstance(s.child, Training)}
+        return dict(sorted(found.items(), key=lambda item: item[0].attempt))
 
-    @property
-    def evaluations(self) -> tuple[tuple[Evaluation, ChildState], ...]:
+    @cached_property
+    def evaluations(self) -> Mapping[Evaluation, ChildState]:
         """Children that evaluate, by tokens."""
-        found = [(s.child, s) for s in self.children if isinstance(s.child, Evaluation)]
-        return tuple(sorted(found, key=lambda pair: pair[0].tokens))
-
-    def training(self, attempt: int) -> ChildState | None:
-        return {child.attempt: state for child, state in self.trainings}.get(attempt)
+        found = {s.child: s for s in self.children if isinstance(s.child, Evaluation)}
+        return dict(sorted(found.items(), key=lambda item: item[0].tokens))
 
     @property
     def gang(self) -> ChildState | None:
         """The child of the open attempt."""
         attempt = self.open_attempt
-        return None if attempt is None else self.training(attempt.number)
+        return None if attempt is None else self.trainings.get(Training(attempt.number))
 
     def evaluation(self, tokens: int) -> tuple[Evaluation, ChildState] | None:
-        return next((pair for pair in self.evaluations if pair[0].tokens == tokens), None)
+        """The child that evaluates the checkpoint at `tokens`: one at a time."""
+        return next((pair for pair in self.evaluations.items() if pair[0].tokens == tokens), None)
 
     def outcome(self, tokens: int) -> EvaluationOutcome | None:
         """What the journal says of the checkpoint that now lies at `tokens`."""

@@ -1,0 +1,174 @@
+"""Carrying out a plan: in order, and no further than a lost race."""
+
+from typing import Any
+
+import pytest
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    KEYS,
+    MemoryStore,
+    World,
+    a_small_run,
+    saturating_at,
+)
+
+from lccp.analysis.policy import Policy
+from lccp.api.errors import Conflict
+from lccp.api.objects.journal import Control, Journal, Pinned
+from lccp.api.objects.verdict import Verdict
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.apply import Edge, apply
+from lccp_operator.children import Training
+from lccp_operator.intents import (
+    ApplyChild,
+    DeleteChild,
+    DeleteRun,
+    Event,
+    EventReason,
+    Intent,
+    Plan,
+    RecordJournal,
+    SetFinalizer,
+    WriteControl,
+    WriteVerdict,
+)
+from lccp_operator.judging import RememberingJudge
+
+RUN = a_small_run()
+STATUS = LCCPRunStatus(attempt=7)
+EVENT = Event("Normal", EventReason.ACCEPTED, "the run is accepted")
+
+
+class Recorder(MemoryStore):
+    """A store, children and runs that record what is done to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+
+    def put(self, key: str, data: bytes) -> None:
+        super().put(key, data)
+        self.done.append(key.removeprefix(KEYS.prefix))
+
+    def apply(self, run: object, child: object, pinned: object) -> None:
+        self.done.append(f"apply {child}")
+
+    def delete(self, *what: object) -> None:
+        self.done.append("delete run" if len(what) == 1 else f"delete {what[1]}")
+
+    def write_status(self, run: object, status: object) -> None:
+        self.done.append("status")
+
+    def post(self, run: object, event: Event) -> None:
+        self.done.append(f"event {event.reason}")
+
+    def set_finalizer(self, run: object, present: bool) -> None:
+        self.done.append(f"finalizer {present}")
+
+
+def carry_out(plan: Plan, recorder: Recorder, **more: Any) -> list[str]:
+    apply(plan, RUN, Edge(recorder, recorder, recorder, **more))
+    return recorder.done
+
+
+def a_plan(*intents: Intent) -> Plan:
+    return Plan(intents, STATUS, events=(EVENT,))
+
+
+def test_the_journal_comes_before_what_it_decides_and_the_status_after(verdict: Verdict) -> None:
+    shuffled = (
+        DeleteRun(),
+        WriteVerdict(verdict),
+        ApplyChild(Training(2), Pinned()),
+        WriteControl(1, Control(request="Drain")),
+        SetFinalizer(True),
+        DeleteChild(Training(1)),
+        RecordJournal(Journal(), None),
+    )
+
+    assert carry_out(a_plan(*shuffled), Recorder()) == [
+        "finalizer True",
+        "journal.json",
+        "control/1.json",
+        "delete Training(attempt=1)",
+        "apply Training(attempt=2)",
+        "analysis/verdict.json",
+        "status",
+        "event Accepted",
+        "delete run",
+    ]
+
+
+def test_the_finalizer_goes_last() -> None:
+    done = carry_out(a_plan(SetFinalizer(False), DeleteChild(Training(1))), Recorder())
+
+    assert done[-1] == "finalizer False"
+
+
+def test_an_unchanged_status_is_not_written() -> None:
+    recorder = Recorder()
+    run = RUN.model_copy(update={"status": STATUS})
+
+    apply(Plan((), STATUS), run, Edge(recorder, recorder, recorder))
+
+    assert recorder.done == []
+
+
+def test_a_lost_race_for_the_journal_leaves_everything_else_undone() -> None:
+    recorder = Recorder()
+    recorder.put(KEYS.journal, b"another leader's")
+    recorder.done.clear()
+    intents = (RecordJournal(Journal(), "stale"), ApplyChild(Training(1), Pinned()))
+
+    with pytest.raises(Conflict):
+        carry_out(a_plan(*intents), recorder)
+
+    assert recorder.done == []
+    assert recorder.get(KEYS.journal) == b"another leader's"
+
+
+def test_whoever_may_no_longer_write_writes_nothing() -> None:
+    recorder = Recorder()
+
+    def lost() -> None:
+        raise Conflict("the lease was lost")
+
+    with pytest.raises(Conflict, match="lease"):
+        carry_out(a_plan(ApplyChild(Training(1), Pinned())), recorder, guard=lost)
+
+    assert recorder.done == []
+
+
+@pytest.fixture
+def verdict() -> Verdict:
+    world = World(RUN, saturating_at(BUDGET_TOKENS))
+    world.look()
+    world.train()
+    world.look()
+    world.evaluate()
+    found = world.plan().verdict
+    assert found is not None
+    return found
+
+
+def test_a_judge_remembers_while_reports_and_policy_stay() -> None:
+    world = World(RUN, RememberingJudge())
+    for _ in range(2):
+        world.look()
+        world.train()
+        world.look()
+        world.evaluate()
+    first, second = world.plan().verdict, world.plan().verdict
+    assert first is not None
+    assert first is second
+
+    world.look()
+    world.evaluate()
+    third = world.plan().verdict
+    assert third is not None
+    assert third.at_tokens == 2 * EVERY_TOKENS
+    judge, reports = RememberingJudge(), list(world.facts.reports.values())
+    stricter = Policy(horizon_tokens=EVERY_TOKENS, least_gain=0.5)
+    assert judge(reports, Policy.of(RUN)).least_gain == 0.03
+    assert judge(reports, stricter).least_gain == 0.5

@@ -1,0 +1,238 @@
+"""What holds for every run, whatever happens: the plan against a world that fails at random."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    World,
+    a_small_run,
+    conditions,
+    saturating_at,
+    unknown,
+    with_spec,
+    with_uid,
+)
+
+from lccp.api.conditions import ConditionType
+from lccp.api.exits import ExitCode
+from lccp.api.labels import tokens_key
+from lccp_operator.children import Child, Evaluation, Training
+from lccp_operator.observed import Phase
+
+FAILURES = [ExitCode.STORE_UNREACHABLE, ExitCode.INTERNAL, ExitCode.HANG, ExitCode.TERMINATED]
+RETRIES = 2
+
+
+class RunLife(RuleBasedStateMachine):
+    """One run, its trainer and evaluators, its user, and an operator that may end anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        spec = {
+            "restartPolicy": {"maxRestarts": 100, "backoffSeconds": 1, "maxBackoffSeconds": 2},
+            "evaluation": {"concurrency": 2, "retries": RETRIES},
+        }
+        self.world = World(a_small_run(**spec), saturating_at(4 * EVERY_TOKENS))
+        self.known: set[int] = set()
+        self.successes: Counter[int] = Counter()
+
+    # The operator ---------------------------------------------------------------------------
+
+    @rule()
+    def look(self) -> None:
+        self.world.look()
+
+    @rule(steps=st.integers(0, 4))
+    def look_and_crash(self, steps: int) -> None:
+        self.world.steps_before_crash = steps
+        self.world.look()
+        self.world.steps_before_crash = None
+
+    @rule(part=st.sampled_from(["children", "store"]))
+    def look_in_the_dark(self, part: str) -> None:
+        before = self._touched()
+        decided = self.world.look(replace(self.world.observed(), **{part: unknown()}))
+        assert decided.intents == ()
+        assert self._touched() == before
+
+    @rule()
+    def empty_the_status(self) -> None:
+        self.world.run = self.world.run.model_copy(update={"status": None})
+
+    # The machines ---------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.5, 5.0, 700.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    @rule()
+    def train(self) -> None:
+        self.world.train()
+
+    @precondition(lambda self: self.world.trainer)
+    @rule(code=st.sampled_from(FAILURES), disrupted=st.booleans())
+    def training_fails(self, code: ExitCode, disrupted: bool) -> None:
+        self.world.end_training(code, disrupted=disrupted)
+
+    @precondition(lambda self: self.world.workers)
+    @rule(data=st.data())
+    def child_vanishes(self, data: st.DataObject) -> None:
+        child = data.draw(st.sampled_from(sorted(self.world.workers, key=repr)))
+        del self.world.workers[child]
+
+    @precondition(lambda self: self.world.evaluators)
+    @rule(code=st.sampled_from([ExitCode.OK, ExitCode.OK, ExitCode.INTERNAL]))
+    def evaluation_ends(self, code: ExitCode) -> None:
+        before = set(self.world.facts.reports)
+        self.world.evaluate(code)
+        self.successes.update(set(self.world.facts.reports) - before)
+
+    # The user -------------------------------------------------------------------------------
+
+    @rule(suspend=st.booleans())
+    def suspend(self, suspend: bool) -> None:
+        self.world.run = with_spec(self.world.run, suspend=suspend)
+
+    @rule(action=st.sampled_from(["None", "Notify", "Suspend", "Stop"]))
+    def change_action(self, action: str) -> None:
+        saturation = {"leastGain": "0.03", "action": action}
+        self.world.run = with_spec(self.world.run, saturation=saturation)
+
+    @rule()
+    def apply_again(self) -> None:
+        self.world.run = with_uid(self.world.run, f"{self.world.run.metadata.uid}+")
+
+    # What holds ------------------------------------------------------------------------------
+
+    @invariant()
+    def one_gang_at_most(self) -> None:
+        gangs = [c for c in self.world.workers if isinstance(c, Training)]
+        assert sum(self.world.workers[c].phase is Phase.RUNNING for c in gangs) <= 1
+
+    @invariant()
+    def no_child_without_a_record(self) -> None:
+        attempts = {attempt.number for attempt in self.world.journal.attempts}
+        gangs = {c.attempt for c in self.world.workers if isinstance(c, Training)}
+        assert gangs <= attempts
+
+    @invariant()
+    def attempts_are_numbered_without_gaps_and_one_is_open(self) -> None:
+        attempts = self.world.journal.attempts
+        assert [a.number for a in attempts] == list(range(1, len(attempts) + 1))
+        assert all(a.ended_at is not None for a in attempts[:-1])
+
+    @invariant()
+    def nothing_that_was_evaluated_is_evaluated_again(self) -> None:
+        assert all(n == 1 for n in self.successes.values())
+        evaluated = set(self.world.facts.reports)
+        running = {c.tokens for c, _ in self.world.evaluators}
+        assert not running & evaluated
+
+    @invariant()
+    def checkpoints_and_outcomes_are_never_lost(self) -> None:
+        assert self.known <= set(self.world.facts.checkpoints)
+        self.known = set(self.world.facts.checkpoints)
+
+    @invariant()
+    def a_stop_is_recorded_before_the_trainer_hears_of_it(self) -> None:
+        asked = {a.number for a in self.world.journal.attempts if a.drain_asked_at is not None}
+        assert self.world.facts.drains <= asked
+
+    @rule()
+    def planning_again_changes_nothing(self) -> None:
+        self.world.look()
+        self.world.look()
+        again = self.world.plan()
+        assert again.intents == ()
+        assert again.status == self.world.run.status
+        assert again.events == ()
+
+    def teardown(self) -> None:
+        """However it went, it comes to an end with every complete checkpoint done with."""
+        self.world.run = with_spec(self.world.run, suspend=False)
+        decided = self.world.settle()
+        assert decided.at_rest
+        found = conditions(self.world.run)
+        held = found["Suspended"][0] == "True"
+        assert held or found["Succeeded"][0] == "True" or found["Failed"][0] == "True"
+        done = {t for t, o in self.world.journal.evaluations.items() if o.result}
+        assert {tokens_key(t) for t in self.world.facts.checkpoints} == done
+
+    def _touched(self) -> Any:
+        deleting = {c for c, worker in self.world.workers.items() if worker.deleting}
+        return dict(self.world.store.objects), list(self.world.started), deleting
+
+
+TestRunLife = RunLife.TestCase
+TestRunLife.settings = settings(
+    max_examples=50,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
+)
+
+
+@dataclass(frozen=True)
+class End:
+    """What a run comes to."""
+
+    conditions: dict[str, tuple[str, str]]
+    checkpoints: frozenset[int]
+    outcomes: dict[str, str]
+    attempts: tuple[object, ...]
+    started: tuple[Child, ...]
+
+
+def lived(crashes: dict[int, int]) -> End:
+    """A run that fails once, and is stopped; in look `n` the operator makes `crashes[n]` steps."""
+    world = World(a_small_run(evaluation={"retries": 1}), saturating_at(3 * EVERY_TOKENS))
+    for number in range(200):
+        world.steps_before_crash = crashes.get(number)
+        decided = world.look()
+        world.steps_before_crash = None
+        if decided.at_rest and not decided.intents:
+            return _end(world)
+        if number in crashes:
+            continue  # the machines are slower than the operator's restart
+        world.pass_time(10)
+        attempts = len([c for c in world.started if isinstance(c, Training)])
+        if attempts == 1 and len(world.facts.checkpoints) == 2 and world.trainer:
+            world.end_training(ExitCode.INTERNAL)
+        world.train()
+        world.evaluate()
+    raise AssertionError(f"not at rest: {conditions(world.run)}")
+
+
+def _end(world: World) -> End:
+    journal = world.journal
+    return End(
+        conditions=conditions(world.run),
+        checkpoints=frozenset(world.facts.checkpoints),
+        outcomes={tokens: o.result for tokens, o in journal.evaluations.items()},
+        attempts=tuple((a.number, a.cause, a.counted) for a in journal.attempts),
+        started=tuple(sorted(world.started, key=repr)),
+    )
+
+
+UNDISTURBED = lived({})
+
+
+def test_the_undisturbed_run_does_what_the_crashes_disturb() -> None:
+    assert UNDISTURBED.conditions["Succeeded"] == ("True", "Saturated")
+    assert len(UNDISTURBED.attempts) == 2
+    assert len(UNDISTURBED.outcomes) == len(UNDISTURBED.checkpoints) < BUDGET_TOKENS / EVERY_TOKENS
+    assert {type(child) for child in UNDISTURBED.started} == {Training, Evaluation}
+    assert ConditionType.FAILED.value in UNDISTURBED.conditions
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.dictionaries(st.integers(0, 30), st.integers(0, 5), max_size=8))
+def test_a_crash_between_any_two_steps_leads_to_the_same_end(crashes: dict[int, int]) -> None:
+    assert lived(crashes) == UNDISTURBED
