@@ -18,7 +18,7 @@ from lccp_trainer.batching import StepShape, step_shape
 from lccp_trainer.control import StopRequests
 from lccp_trainer.data import DataStream, open_stream
 from lccp_trainer.ends import NotFinite
-from lccp_trainer.engine import build_engine, gang_store, join_gang
+from lccp_trainer.engine import build_engine, gang_words, join_gang
 from lccp_trainer.flops import count_parameters, flops_per_token
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.logs import LOGGER
@@ -104,7 +104,7 @@ def build(place: Place, edges: Edges, shape: StepShape) -> Parts:
     """Join the gang and build what training needs."""
     spec = place.spec
     device = join_gang(spec, place.local_rank)
-    words = gang_store()
+    words = gang_words()
     directory = place.base / spec.model.source
     source_context = context_length(read_config(directory), directory)
     config = load_config(spec.model, directory)

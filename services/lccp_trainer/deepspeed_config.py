@@ -49,8 +49,9 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(below, value) if both else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = merged(below, value)
+        result[key] = value
     return result
 
 
@@ -73,19 +74,18 @@ def check_deepspeed(training: TrainingSpec) -> None:
             f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
         )
     for setting, field in DERIVED.items():
-        if _has(asked.config, setting.split(".")):
+        if _at(asked.config, setting.split(".")) is not None:
             raise InvalidInput(f"{FIELD}.config.{setting}: {field} gives this: remove it here")
-    offload = asked.config.get("zero_optimization", {})
     for part in ("offload_optimizer", "offload_param"):
-        if isinstance(offload, Mapping) and offload.get(part, {}).get("device") == "nvme":
+        if _at(asked.config, ["zero_optimization", part, "device"]) == "nvme":
             raise InvalidInput(
                 f"{FIELD}.config.zero_optimization.{part}.device: nvme is not supported: "
                 "state on it would be left out of what a run resumes from"
             )
 
 
-def _has(config: Mapping[str, Any], path: list[str]) -> bool:
-    if path[0] not in config:
-        return False
-    below = config[path[0]]
-    return not path[1:] or (isinstance(below, Mapping) and _has(below, path[1:]))
+def _at(config: Any, path: list[str]) -> Any:
+    """What lies at `path` in nested objects, or None."""
+    for name in path:
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config

@@ -11,7 +11,7 @@ import deepspeed.ops
 import torch
 import torch.distributed as dist
 from deepspeed.utils import set_z3_leaf_modules
-from transformers.integrations import HfDeepSpeedConfig
+from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
 from lccp.api.errors import InvalidInput
 from lccp.api.run import LCCPRunSpec
@@ -46,7 +46,7 @@ def build_engine(spec: LCCPRunSpec, directory: Path, config: Any, accumulation_s
     training = spec.training
     settings = deepspeed_config(training, accumulation_steps)
     # Has to live while the model is loaded: it makes transformers partition it on the way (ZeRO-3).
-    partitioning = HfDeepSpeedConfig(settings)
+    partitioning = HfDeepSpeedConfig(settings)  # type: ignore[no-untyped-call]
     dtype = torch.bfloat16 if training.precision == "BF16" else torch.float32
     model = load_model(spec.model, directory, config, dtype)
     del partitioning
@@ -110,17 +110,11 @@ def weights(engine: Any) -> dict[str, torch.Tensor] | None:
     return engine.module.state_dict() if dist.get_rank() == 0 else None
 
 
-def close(engine: Any) -> None:
-    """Leave the gang in an order that ZeRO-3 survives."""
-    engine.destroy()
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-def gang_store() -> dist.Store:
+def gang_words() -> Any:
     """torchrun's key-value store, to exchange words between ranks outside the training's order."""
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    return dist.PrefixStore("lccp", dist.TCPStore(host, port, is_master=False))
+    store = dist.TCPStore(host, port, is_master=False)  # type: ignore[attr-defined]
+    return dist.PrefixStore("lccp", store)  # type: ignore[attr-defined]
 
 
 def _dimensions(parameter: torch.nn.Parameter) -> int:

@@ -23,10 +23,9 @@ def set_up(run: str, attempt: int, who: str) -> None:
 
 def quiet_libraries() -> None:
     """Keep what DeepSpeed and transformers say below an error out of the log."""
-    from deepspeed.utils import logger as deepspeed_logger
-    from transformers.utils import logging as transformers_logging
+    from transformers.utils.logging import disable_progress_bar
 
-    deepspeed_logger.setLevel(logging.ERROR)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    for name in ("DeepSpeed", "transformers"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore")

@@ -54,7 +54,7 @@ def load_tokenizer(spec: ModelSpec, directory: Path, config: Any) -> Any:
 def load_model(spec: ModelSpec, directory: Path, config: Any, dtype: torch.dtype) -> Any:
     """The model with its weights. Raises InvalidInput if weights are missing or of other shapes."""
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             directory,
             config=config,
             dtype=dtype,
@@ -65,6 +65,7 @@ def load_model(spec: ModelSpec, directory: Path, config: Any, dtype: torch.dtype
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise InvalidInput(f"model.source: {directory}: {_line(error)}") from None
+    model, found = loaded
     missing = sorted(found["missing_keys"])
     if missing:
         more = f" and {len(missing) - 1} more" if missing[1:] else ""

@@ -106,7 +106,7 @@ def _restore_engine(engine: Any, rank: int, module: Any, optimizer: Any) -> None
 
 
 def _random_state() -> dict[str, torch.Tensor | None]:
-    device = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    device = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     return {"cpu": torch.get_rng_state(), "device": device}
 
 

@@ -1,0 +1,95 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from lccp.api.errors import Incompatible, InvalidInput, StoreUnavailable
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.training import End
+from lccp_trainer.ends import (
+    EXIT_CODES,
+    Death,
+    NotFinite,
+    count_started,
+    decide,
+    end_of,
+    mark_started,
+    read_ends,
+    write_end,
+)
+
+
+def an_end(cause: Cause, rank: int = 0) -> End:
+    return End(result=cause, rank=rank, message=cause, at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def ends(*causes: Cause) -> dict[int, End]:
+    return {rank: an_end(cause, rank) for rank, cause in enumerate(causes)}
+
+
+KILLED = Death(rank=1, exit_code=-9)
+FAILED = Death(rank=1, exit_code=1)
+
+
+@pytest.mark.parametrize(
+    ("found", "death", "terminated", "expected"),
+    [
+        (ends(Cause.COMPLETED, Cause.COMPLETED), None, False, Cause.COMPLETED),
+        (ends(Cause.DRAINED, Cause.DRAINED), None, False, Cause.DRAINED),
+        (ends(Cause.TERMINATED, Cause.TERMINATED), FAILED, True, Cause.TERMINATED),
+        (ends(Cause.INTERNAL, Cause.CONFIGURATION), FAILED, False, Cause.CONFIGURATION),
+        (ends(Cause.NOT_FINITE, Cause.NOT_FINITE), FAILED, False, Cause.NOT_FINITE),
+        (ends(Cause.INTERNAL, Cause.HANG), FAILED, False, Cause.HANG),
+        (ends(Cause.INTERNAL, Cause.STORE_UNREACHABLE), FAILED, False, Cause.STORE_UNREACHABLE),
+        (ends(Cause.INTERNAL), KILLED, False, Cause.INTERNAL),
+        (ends(Cause.COMPLETED), KILLED, False, Cause.INTERNAL),
+        (ends(Cause.TERMINATED), None, True, Cause.INTERNAL),
+        ({}, None, False, Cause.INTERNAL),
+        ({}, None, True, Cause.INTERNAL),
+    ],
+)
+def test_the_root_cause_decides(
+    found: dict[int, End], death: Death | None, terminated: bool, expected: Cause
+) -> None:
+    assert decide(found, death, started=2, terminated=terminated).result is expected
+
+
+def test_a_signal_before_any_rank_could_hear_it_is_no_failure() -> None:
+    assert decide({}, None, started=0, terminated=True).result is Cause.TERMINATED
+
+
+def test_a_rank_that_died_without_a_word_is_named_not_its_victim() -> None:
+    end = decide(ends(Cause.INTERNAL), KILLED, started=2, terminated=False)
+    assert (end.rank, end.message) == (1, "rank 1 was killed by SIGKILL")
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "code"),
+    [
+        (InvalidInput("x"), Cause.CONFIGURATION, 64),
+        (Incompatible("x"), Cause.CONFIGURATION, 64),
+        (StoreUnavailable("x"), Cause.STORE_UNREACHABLE, 69),
+        (NotFinite("x"), Cause.NOT_FINITE, 76),
+        (MemoryError(), Cause.OUT_OF_MEMORY, 70),
+        (RuntimeError("x"), Cause.INTERNAL, 70),
+    ],
+)
+def test_the_type_of_an_error_is_its_cause_and_code(
+    error: Exception, cause: Cause, code: int
+) -> None:
+    assert end_of(error, 0).result is cause
+    assert EXIT_CODES[cause] == code
+
+
+def test_every_code_of_the_trainer_can_be_reached() -> None:
+    others = {ExitCode.USAGE, ExitCode.KILLED}
+    assert set(EXIT_CODES.values()) == set(ExitCode) - others
+
+
+def test_the_first_end_of_a_rank_stays(tmp_path: Path) -> None:
+    mark_started(tmp_path, 3)
+    write_end(tmp_path, 3, an_end(Cause.HANG, 3))
+    write_end(tmp_path, 3, an_end(Cause.INTERNAL, 3))
+    assert read_ends(tmp_path)[3].result is Cause.HANG
+    assert count_started(tmp_path) == 1

@@ -1,0 +1,86 @@
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lccp.api.errors import StoreUnavailable
+from lccp.api.objects.training import Heartbeat, StepRecord
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp_trainer.heartbeat import Reporter
+
+KEYS = RunKeys("default", "run")
+WRITER = "a1-00000000"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST = Heartbeat(attempt=1, writer=WRITER, at=NOW, phase="Starting", tokens_total=100)
+
+
+def a_step(step: int, loss: float = 1.0) -> StepRecord:
+    return StepRecord(
+        step=step, tokens=step, loss=loss, learning_rate=0.1, tokens_per_second=9.0, at=NOW
+    )
+
+
+class Broken:
+    """A store that does not answer; it counts how often it was asked."""
+
+    url = "s3://broken"
+    asked = 0
+
+    def put(self, key: str, data: bytes) -> None:
+        self.asked += 1
+        raise StoreUnavailable("store s3://broken does not answer")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path)
+
+
+def beat(store: FileStore) -> Heartbeat:
+    return Heartbeat.from_json(store.get(KEYS.heartbeat(WRITER)), "heartbeat")
+
+
+def test_the_first_heartbeat_comes_without_being_asked_for(store: FileStore) -> None:
+    reporter = Reporter(store, KEYS, FIRST)
+    deadline = time.monotonic() + 10
+    while store.stat(KEYS.heartbeat(WRITER)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert beat(store).phase == "Starting"
+    reporter.finish()
+
+
+def test_the_end_holds_everything(store: FileStore) -> None:
+    reporter = Reporter(store, KEYS, FIRST)
+    for step in range(1, 4):
+        reporter.record(a_step(step))
+    reporter.update(step=3, checkpoints=(0, 2))
+    reporter.finish()
+    last = beat(store)
+    assert (last.phase, last.step, last.checkpoints) == ("Ending", 3, (0, 2))
+    assert last.at > NOW
+    lines = store.get(KEYS.history(WRITER)).splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
+
+
+def test_a_loss_that_is_no_number_stays_json(store: FileStore) -> None:
+    reporter = Reporter(store, KEYS, FIRST)
+    reporter.record(a_step(1, float("nan")))
+    reporter.finish()
+    line = store.get(KEYS.history(WRITER))
+    assert json.loads(line, parse_constant=pytest.fail)["loss"] == "NaN"
+
+
+def test_a_store_that_does_not_answer_holds_nothing_up() -> None:
+    broken = Broken()
+    reporter = Reporter(broken, KEYS, FIRST)
+    reporter.record(a_step(1))
+    reporter.finish()
+    assert broken.asked >= 2

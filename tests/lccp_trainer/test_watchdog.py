@@ -1,0 +1,24 @@
+import threading
+import time
+from pathlib import Path
+
+from lccp_trainer.watchdog import Watchdog
+
+
+def test_a_hang_leaves_the_stacks_of_all_threads(tmp_path: Path) -> None:
+    barked, stacks = threading.Event(), tmp_path / "stacks.txt"
+    Watchdog(0.05, stacks, barked.set, linger_seconds=0)
+    waits_in_this_test = barked.wait(10)
+    assert waits_in_this_test
+    assert "test_a_hang_leaves_the_stacks_of_all_threads" in stacks.read_text()
+
+
+def test_steps_keep_it_quiet(tmp_path: Path) -> None:
+    barked = threading.Event()
+    watchdog = Watchdog(1.0, tmp_path / "stacks.txt", barked.set, linger_seconds=0)
+    begun = time.monotonic()
+    while time.monotonic() - begun < 1.5:
+        watchdog.touch()
+        assert not barked.wait(0.02)
+    watchdog.stop()
+    assert not barked.wait(1.2)

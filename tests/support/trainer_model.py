@@ -1,0 +1,69 @@
+"""Makes the model and the documents that the trainer is tested on: `trainer_model.py FOLDER`."""
+
+import gzip
+import json
+import random
+import sys
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+WORDS = [f"w{number}" for number in range(60)]
+SOURCE_CONTEXT = 64
+
+
+def save_model(folder: Path, tied: bool = True) -> None:
+    vocabulary = {word: i for i, word in enumerate(["<pad>", "<unk>", "<eos>", *WORDS])}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", unk_token="<unk>", eos_token="<eos>"
+    )
+    config = AutoConfig.for_model(
+        "hunyuan_v1_moe",
+        vocab_size=64,
+        num_hidden_layers=2,
+        hidden_size=32,
+        intermediate_size=32,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        num_experts=4,
+        moe_topk=1,
+        max_position_embeddings=SOURCE_CONTEXT,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+        tie_word_embeddings=tied,
+        bos_token_id=None,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def lines(rng: random.Random, count: int, words: tuple[int, int]) -> bytes:
+    """Documents that repeat themselves."""
+    texts = []
+    for _ in range(count):
+        part = rng.choices(WORDS, k=rng.randint(8, 16))
+        length = rng.randint(*words)
+        texts.append(" ".join((part * (length // len(part) + 1))[:length]))
+    return "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
+
+
+def main() -> None:
+    root = Path(sys.argv[1])
+    save_model(root / "model")
+    data = root / "data"
+    data.mkdir()
+    rng = random.Random(0)
+    (data / "long.jsonl").write_bytes(lines(rng, 100, (70, 300)))
+    (data / "short.jsonl.gz").write_bytes(gzip.compress(lines(rng, 100, (4, 40)), mtime=0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Worlds for the trainer: a very small model, documents for it, a store, and real attempts."""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.objects.training import End, Heartbeat, StepRecord
+from lccp.api.run import LCCPRun
+from lccp.store.keys import RunKeys
+from lccp.store.open import open_store
+from lccp.store.port import Store
+
+ROW = 128
+BATCH_ROWS = 8
+DEADLINE_SECONDS = 120.0
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+@dataclass
+class World:
+    """A folder with a model, documents and a store; it makes specs and attempts."""
+
+    root: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def store_url(self) -> str:
+        return f"file://{self.root}/store"
+
+    @property
+    def store(self) -> Store:
+        return open_store(StoreConfig(url=self.store_url))
+
+    def document(self, **spec: Any) -> dict[str, Any]:
+        """A manifest that trains 20 steps, with parts of the spec replaced."""
+        base = {
+            "model": {"source": "model", "targetContextLength": ROW, "ropeBase": 40_000},
+            "data": {
+                "sources": [
+                    {"name": "long", "kind": "Long", "path": "data/long.jsonl"},
+                    {"name": "short", "kind": "Short", "path": "data/short.jsonl.gz"},
+                ]
+            },
+            "training": {
+                "tokens": 20 * BATCH_ROWS * ROW,
+                "globalBatchTokens": BATCH_ROWS * ROW,
+                "microBatchSize": 2,
+                "learningRate": "1e-3",
+                "precision": "FP32",
+            },
+            "topology": {"nodes": 2, "terminationGracePeriodSeconds": 30},
+            "checkpoints": {"everyTokens": 10 * BATCH_ROWS * ROW},
+        }
+        return {"metadata": {"name": "run"}, "spec": merged(base, spec)}
+
+    def environ(self, document: dict[str, Any], attempt: int = 1, **more: str) -> dict[str, str]:
+        invocation = Invocation(
+            run=LCCPRun.parse(document, "run"),
+            store=StoreConfig(url=self.store_url),
+            attempt=attempt,
+            pod_uid=str(uuid.uuid4()),
+            base_directory=str(self.root),
+        )
+        return invocation.to_environ() | more
+
+    def start(self, document: dict[str, Any], attempt: int = 1, **more: str) -> "Attempt":
+        """Start `lccp-train` for an attempt."""
+        environ = self.environ(document, attempt, **more)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lccp_trainer.launcher"],
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        keys = RunKeys("default", document["metadata"]["name"])
+        return Attempt(process, self.store, keys, f"a{attempt}-{environ['LCCP_POD_UID'][:8]}")
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+@dataclass
+class Attempt:
+    """A started `lccp-train`."""
+
+    process: subprocess.Popen[str]
+    store: Store
+    keys: RunKeys
+    writer: str
+
+    def wait(self) -> int:
+        """The exit code; what it logged is in `log`."""
+        self.log = self.process.communicate(timeout=DEADLINE_SECONDS)[1]
+        return self.process.returncode
+
+    def wait_for_step(self, step: int) -> None:
+        """Wait until its heartbeat has reached `step`."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            if self.store.stat(self.keys.heartbeat(self.writer)) and self.heartbeat.step >= step:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"never reached step {step}: {self.process.communicate()[1]}")
+
+    def ranks(self) -> dict[int, psutil.Process]:
+        """Its processes that train, by rank."""
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        return {int(p.environ()["RANK"]): p for p in below if "lccp_trainer.rank" in p.cmdline()}
+
+    @property
+    def heartbeat(self) -> Heartbeat:
+        key = self.keys.heartbeat(self.writer)
+        return Heartbeat.from_json(self.store.get(key), key)
+
+    @property
+    def end(self) -> End:
+        key = self.keys.end(self.writer)
+        return End.from_json(self.store.get(key), key)
+
+    @property
+    def history(self) -> list[StepRecord]:
+        lines = self.store.get(self.keys.history(self.writer)).splitlines()
+        return [StepRecord.model_validate_json(line) for line in lines]
