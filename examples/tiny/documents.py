@@ -20,6 +20,8 @@ WORDS: dict[str, list[str]] = {
     kind: words.split() for kind, words in yaml.safe_load((HERE / "words.yaml").read_text()).items()
 }
 PAST_FORMS = dict(zip(WORDS["relations"][::2], WORDS["relations"][1::2], strict=True))
+NEEDLES: list[dict[str, str]] = yaml.safe_load((HERE / "needles.yaml").read_text())
+NEEDLE_PEOPLE = frozenset(tuple(needle["stem"].split()[:2]) for needle in NEEDLES)
 PUNCTUATION = [".", "?", ":"]
 QUESTION_WORDS = ["question", "answer", "what", "did"]
 
@@ -28,11 +30,11 @@ COPY_WORDS = (15, 40)
 PATTERNS = [
     pattern.split()
     for pattern in (
-        "determiners adjectives subjects verbs prepositions determiners places",
-        "determiners subjects verbs adverbs",
-        "adverbs determiners subjects verbs determiners adjectives objects",
-        "determiners subjects prepositions determiners places verbs determiners objects",
-        "determiners subjects verbs conjunctions determiners adjectives subjects verbs adverbs",
+        "adjectives subjects verbs prepositions places",
+        "subjects verbs adverbs",
+        "adverbs subjects verbs adjectives objects",
+        "subjects prepositions places verbs objects",
+        "subjects verbs conjunctions adjectives subjects verbs adverbs",
     )
 ]
 SUCCESSORS = 6
@@ -59,7 +61,7 @@ class Fact:
 
     @property
     def question(self) -> Tokens:
-        return ["question", ":", "what", "did", *self.person, self.relation, "?"]
+        return ["what", "did", *self.person, self.relation, "?"]
 
 
 def vocabulary() -> Tokens:
@@ -109,29 +111,29 @@ def fact(rng: random.Random) -> Fact:
     def pick(kind: str) -> str:
         return rng.choice(WORDS[kind])
 
-    where = (pick("prepositions"), "the", pick("adjectives"), pick("places"))
+    where = (pick("prepositions"), pick("adjectives"), pick("places"))
     return Fact(
         person=(pick("first_names"), pick("last_names")),
         relation=rng.choice(list(PAST_FORMS)),
-        key=("the", pick("adjectives"), pick("objects"), *where, "."),
+        key=(pick("adjectives"), pick("objects"), *where, "."),
     )
 
 
-def units(rng: random.Random, reserved: frozenset[tuple[str, str]]) -> Iterator[tuple[str, Tokens]]:
-    """Endless units of one document as (kind, tokens). No fact is about a `reserved` person."""
+def units(rng: random.Random) -> Iterator[tuple[str, Tokens]]:
+    """Endless units of one document as (kind, tokens); no fact is about a needle's person."""
     tokens: Tokens = []
     facts: dict[tuple[str, str], Fact] = {}
     while True:
         kind = rng.choices(list(UNIT_SHARES), weights=list(UNIT_SHARES.values()))[0]
         if kind == "fact":
             new = fact(rng)
-            if new.person in reserved or new.person in facts:
+            if new.person in NEEDLE_PEOPLE or new.person in facts:
                 continue
             facts[new.person] = new
             unit = new.sentence
         elif kind == "answer" and facts:
             asked = rng.choice(list(facts.values()))
-            unit = [*asked.question, "answer", ":", *asked.sentence]
+            unit = ["question", ":", *asked.question, "answer", ":", *asked.sentence]
         elif kind == "copy" and len(tokens) > COPY_WORDS[1]:
             length = rng.randint(*COPY_WORDS)
             start = rng.randrange(len(tokens) - length)
@@ -144,12 +146,10 @@ def units(rng: random.Random, reserved: frozenset[tuple[str, str]]) -> Iterator[
         yield kind, unit
 
 
-def document(
-    rng: random.Random, least_tokens: int, reserved: frozenset[tuple[str, str]] = frozenset()
-) -> Tokens:
+def document(rng: random.Random, least_tokens: int) -> Tokens:
     """Units until there are at least `least_tokens` tokens."""
     tokens: Tokens = []
-    for _, unit in units(rng, reserved):
+    for _, unit in units(rng):
         tokens += unit
         if len(tokens) >= least_tokens:
             return tokens
@@ -158,7 +158,7 @@ def document(
 
 @dataclass(frozen=True)
 class Corpus:
-    """A shipped file: `count` documents of `tokens[0]` to `tokens[1]` tokens and at most a unit more."""
+    """A shipped file: `count` documents, each of `tokens` (least, most) and up to a unit more."""
 
     name: str
     seed: int
@@ -168,27 +168,18 @@ class Corpus:
     def documents(self) -> Iterator[Tokens]:
         rng = random.Random(self.seed)
         for _ in range(self.count):
-            yield document(rng, rng.randint(*self.tokens), needle_people())
+            yield document(rng, rng.randint(*self.tokens))
 
 
 CORPORA = [
     Corpus("long", seed=1, count=2400, tokens=(513, 600)),
-    Corpus("short", seed=2, count=4000, tokens=(40, 88)),
+    Corpus("short", seed=2, count=5400, tokens=(40, 88)),
     Corpus("haystack", seed=3, count=48, tokens=(560, 640)),
 ]
 
 
-def needles() -> list[dict[str, str]]:
-    """The demo's needles: `stem`, `key` and `question` of facts that no document states."""
-    return yaml.safe_load((HERE / "needles.yaml").read_text())["needles"]
-
-
-def needle_people() -> frozenset[tuple[str, str]]:
-    return frozenset((first, last) for first, last, *_ in (n["stem"].split() for n in needles()))
-
-
 def write(corpus: Corpus, folder: Path) -> Path:
-    """The corpus as JSON lines `{"text": …}`, gzipped without a time stamp: the same bytes always."""
+    """JSON lines `{"text": …}`, gzipped without a time stamp: always the same bytes."""
     lines = "".join(json.dumps({"text": text(doc)}) + "\n" for doc in corpus.documents())
     path = folder / f"{corpus.name}.jsonl.gz"
     path.write_bytes(gzip.compress(lines.encode(), mtime=0))

@@ -3,18 +3,15 @@
 import argparse
 import hashlib
 import random
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
-from documents import (
-    CORPORA,
-    Tokens,
-    document,
-    needle_people,
-    vocabulary,
-    write,
-)
+import transformers
+from documents import CORPORA, NEEDLES, Tokens, document, vocabulary, write
 from rich.progress import track
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
@@ -32,9 +29,24 @@ SHORT_ROW_SHARE = 0.25
 LEARNING_RATE = 3e-3
 SEED = 0
 
+MEASURED_LENGTHS = (128, 256, 384, 512)
+DEPTHS_PERCENT = (0, 25, 50, 75, 100)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the card says of one build; `loss` in nats a token, `retrieval` by prompt length."""
+
+    seed: int
+    seconds: float
+    loss: float
+    parameters: int
+    retrieval: dict[int, float]
+    sha256: str
+
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """One token per word or punctuation mark, case and white space ignored."""
+    """One token per word or punctuation mark; case and white space are ignored."""
     words = [*SPECIAL_TOKENS.values(), *vocabulary()]
     backend = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     backend.normalizer = normalizers.Lowercase()
@@ -66,28 +78,31 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
 
 
-def row(rng: random.Random) -> list[Tokens]:
-    """One training row of CONTEXT_TOKENS tokens: the start of one document, or short ones packed."""
+def packed_row(rng: random.Random) -> list[Tokens]:
+    """The documents of one row, CONTEXT_TOKENS in all: the start of one, or short ones packed."""
     if rng.random() > SHORT_ROW_SHARE:
-        return [document(rng, CONTEXT_TOKENS, needle_people())[:CONTEXT_TOKENS]]
-    packed: list[Tokens] = []
+        return [document(rng, CONTEXT_TOKENS)[:CONTEXT_TOKENS]]
+    pieces: list[Tokens] = []
     room = CONTEXT_TOKENS
     while room:
-        short = [*document(rng, rng.randint(40, 88), needle_people()), "<eos>"]
-        packed.append(short[:room])
-        room -= len(packed[-1])
-    return packed
+        short = [*document(rng, rng.randint(40, 88)), "<eos>"]
+        pieces.append(short[:room])
+        room -= len(pieces[-1])
+    return pieces
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[dict[str, torch.Tensor]]:
     """Endless batches [BATCH_ROWS, CONTEXT_TOKENS]; positions restart with every document."""
     rng = random.Random(seed)
-    ids = tokenizer.get_vocab()
     while True:
-        rows = [row(rng) for _ in range(BATCH_ROWS)]
-        tokens = [[ids[t.lower()] for document in packed for t in document] for packed in rows]
-        positions = [[p for document in packed for p in range(len(document))] for packed in rows]
-        yield {"input_ids": torch.tensor(tokens), "position_ids": torch.tensor(positions)}
+        rows = [packed_row(rng) for _ in range(BATCH_ROWS)]
+        ids = [encode(tokenizer, [token for piece in row for token in piece]) for row in rows]
+        positions = [[position for piece in row for position in range(len(piece))] for row in rows]
+        yield {"input_ids": torch.tensor(ids), "position_ids": torch.tensor(positions)}
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, tokens: Tokens) -> list[int]:
+    return tokenizer.convert_tokens_to_ids([token.lower() for token in tokens])
 
 
 def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int) -> float:
@@ -96,8 +111,8 @@ def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int)
         model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0
     )
     losses: list[float] = []
-    steps = zip(range(STEPS), batches(tokenizer, seed))
-    for _, batch in track(steps, description="base model", total=STEPS):
+    steps = islice(batches(tokenizer, seed), STEPS)
+    for batch in track(steps, description="base model", total=STEPS):
         loss = model(**batch, labels=batch["input_ids"]).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -107,8 +122,27 @@ def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int)
     return sum(losses[-100:]) / 100
 
 
+@torch.no_grad()
+def retrieval(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tokens: int) -> float:
+    """Share of needles, over depths, whose key is the arg-max in a prompt of `tokens` tokens."""
+    haystacks = next(corpus for corpus in CORPORA if corpus.name == "haystack").documents()
+    found: list[bool] = []
+    for needle, haystack in zip(NEEDLES, haystacks, strict=False):
+        sentence = tokenizer(f"{needle['stem']} {needle['key']}")["input_ids"]
+        question = tokenizer(f"Question: {needle['question']} Answer:")["input_ids"]
+        key_tokens = len(tokenizer(needle["key"])["input_ids"])
+        room = tokens - 2 * len(sentence) - len(question)
+        text = encode(tokenizer, haystack)[:room]
+        cuts = [room * depth // 100 for depth in DEPTHS_PERCENT]
+        prompts = [text[:cut] + sentence + text[cut:] + question + sentence for cut in cuts]
+        logits = model(torch.tensor(prompts), logits_to_keep=key_tokens + 1).logits[:, :-1]
+        key = torch.tensor(sentence[-key_tokens:])
+        found += (logits.argmax(-1) == key).all(-1).tolist()
+    return sum(found) / len(found)
+
+
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:
-    """The Hugging Face directory, weights rounded to float16, meant to be computed in float32."""
+    """The Hugging Face directory: weights in float16, to be computed with in float32."""
     model.to(torch.float16).save_pretrained(folder)
     model.config.dtype = torch.float32
     model.config.save_pretrained(folder)
@@ -118,22 +152,62 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Pat
     return weights
 
 
+def card(measured: Measured) -> str:
+    rows = [f"| {tokens} | {share:.2f} |" for tokens, share in measured.retrieval.items()]
+    return (
+        (HERE / "card_template.md")
+        .read_text()
+        .format(
+            context=CONTEXT_TOKENS,
+            millions=measured.parameters / 1e6,
+            million_tokens=STEPS * BATCH_ROWS * CONTEXT_TOKENS / 1e6,
+            steps=STEPS,
+            rows=BATCH_ROWS,
+            learning_rate=LEARNING_RATE,
+            rope_base=ROPE_BASE,
+            minutes=measured.seconds / 60,
+            seed=measured.seed,
+            torch=torch.__version__,
+            transformers=transformers.__version__,
+            loss=measured.loss,
+            sha256=measured.sha256,
+            retrieval="\n".join(rows),
+            words=len(vocabulary()),
+        )
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=HERE, help="folder of data/ and model/")
     parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    transformers.utils.logging.disable_progress_bar()
     torch.manual_seed(arguments.seed)
 
-    (arguments.out / "data").mkdir(parents=True, exist_ok=True)
+    data, folder = arguments.out / "data", arguments.out / "model"
+    data.mkdir(parents=True, exist_ok=True)
     for corpus in track(CORPORA, description="documents"):
-        write(corpus, arguments.out / "data")
+        write(corpus, data)
+
     tokenizer = build_tokenizer()
     model = build_model(tokenizer)
+    start = time.monotonic()
     loss = train(model, tokenizer, arguments.seed)
-    weights = save(model, tokenizer, arguments.out / "model")
-    print(loss, weights.stat().st_size, hashlib.sha256(weights.read_bytes()).hexdigest())
+    seconds = time.monotonic() - start
+    weights = save(model, tokenizer, folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    measured = Measured(
+        seed=arguments.seed,
+        seconds=seconds,
+        loss=loss,
+        parameters=model.num_parameters(),
+        retrieval={tokens: retrieval(model, tokenizer, tokens) for tokens in MEASURED_LENGTHS},
+        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+    )
+    (folder / "README.md").write_text(card(measured))
+    print(f"{folder}: loss {loss:.3f}, retrieved {measured.retrieval}")
 
 
 if __name__ == "__main__":

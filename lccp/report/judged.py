@@ -8,6 +8,9 @@ from lccp.api.objects.verdict import Verdict
 from lccp.api.spec.training import ScheduleSpec
 from lccp.report.load import RunData
 
+WITHIN = "No length lies beyond the source context, so there is no extension to judge."
+LONGER = "Measure lengths beyond the source context to have a verdict."
+
 
 def policy_of(data: RunData) -> Policy:
     """From the verdict, the identity and the heartbeat where they are known; defaults elsewhere."""
@@ -35,5 +38,15 @@ def policy_of(data: RunData) -> Policy:
 
 
 def verdict_of(data: RunData) -> Verdict:
-    """The stored verdict; where there is none, what the reports say."""
-    return data.verdict or judge(data.reports, policy_of(data))
+    """The stored verdict; where there is none, what the reports say.
+
+    Reports of lengths within the source context alone can be shown, but not judged.
+    """
+    if data.verdict is not None:
+        return data.verdict
+    if any("extension" in report.probes.niah.bands for report in data.reports):
+        return judge(data.reports, policy_of(data))
+    verdict = judge((), policy_of(data))
+    if not data.reports:
+        return verdict
+    return verdict.model_copy(update={"evidence": (WITHIN,), "advice": LONGER})

@@ -99,8 +99,12 @@ class RunKeys:
     def state_manifest(self, tokens: int) -> str:
         return f"{self.states}{tokens_key(tokens)}/manifest.json"
 
+    @property
+    def all_samples(self) -> str:
+        return f"{self.prefix}samples/"
+
     def samples(self, digest: str) -> str:
-        return f"{self.prefix}samples/{digest}.jsonl.gz"
+        return f"{self.all_samples}{digest}.jsonl.gz"
 
     @property
     def evaluations(self) -> str:

@@ -3,6 +3,7 @@
 Shapes: B batch, H query heads, K key heads (H a multiple of K), L length, D head size.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -101,12 +102,16 @@ def _weights(query: Tensor, key: Tensor, row: int, column: int, form: ScoreForm)
 
 def _products(query: Tensor, key: Tensor) -> Tensor:
     """`query` [B, H, R, D] times `key` [B, K, C, D] as [B, K, H/K, R, C]; no key is repeated."""
-    grouped = query.unflatten(1, (key.shape[1], -1))
+    grouped = _unflatten(query, 1, (key.shape[1], -1))
     products = grouped.flatten(2, 3) @ key.transpose(2, 3)
-    return products.unflatten(2, grouped.shape[2:4])
+    return _unflatten(products, 2, grouped.shape[2:4])
 
 
 def _mixed(weights: Tensor, value: Tensor) -> Tensor:
     """`weights` [B, K, H/K, R, C] times `value` [B, K, C, Dv] as [B, H, R, Dv]."""
     mixed = weights.flatten(2, 3) @ value
-    return mixed.unflatten(2, weights.shape[2:4]).flatten(1, 2)
+    return _unflatten(mixed, 2, weights.shape[2:4]).flatten(1, 2)
+
+
+def _unflatten(tensor: Tensor, axis: int, sizes: Sequence[int]) -> Tensor:
+    return tensor.reshape(*tensor.shape[:axis], *sizes, *tensor.shape[axis + 1 :])

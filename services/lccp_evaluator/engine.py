@@ -82,7 +82,7 @@ class Engine:
         """Read the passages as one batch."""
         batch = _Batch(passages, self._model.device)
         with torch.inference_mode(), capture.watching(batch.rows) as sights:
-            kept, row_index = batch.rows.unique(return_inverse=True)
+            kept, row_index = torch.unique(batch.rows, return_inverse=True)
             logits = self._model(batch.ids, use_cache=False, logits_to_keep=kept).logits
             nll, is_arg_max = _judged(logits, row_index, batch.targets)
             copied = batch.copied(sights.positions(self._layers))

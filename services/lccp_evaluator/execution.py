@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lccp.api.base import Contract
 from lccp.api.errors import InvalidInput
+from lccp.api.objects.report import EvaluationReport
 from lccp_evaluator.attention import BLOCK_ROWS
 
 TOKENS_PER_BATCH = {"cpu": 4_096, "cuda": 65_536}
@@ -47,3 +48,10 @@ class ExecutionPlan(Contract):
             )
         torch.set_num_threads(self.threads)
         torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def first_plan(reports: Sequence[EvaluationReport]) -> ExecutionPlan | None:
+    """The plan of the first of a run's `reports`, by tokens; None if there is none."""
+    for report in reports:
+        return ExecutionPlan.parse(report.execution_plan, f"report at {report.tokens} tokens")
+    return None

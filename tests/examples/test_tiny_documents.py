@@ -1,0 +1,145 @@
+"""The shipped example is what its generator and its model card say."""
+
+import gzip
+import hashlib
+import importlib.util
+import json
+import random
+import re
+import sys
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from tokenizers import Tokenizer
+
+TINY = Path(__file__).parents[2] / "examples" / "tiny"
+MODEL = TINY / "model"
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tiny_documents", TINY / "documents.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+documents = load_generator()
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, list[str]]:
+    """Corpus name to the texts of its shipped file."""
+
+    def read(name: str) -> list[str]:
+        lines = gzip.decompress((TINY / "data" / f"{name}.jsonl.gz").read_bytes()).splitlines()
+        return [json.loads(line)["text"] for line in lines]
+
+    return {corpus.name: read(corpus.name) for corpus in documents.CORPORA}
+
+
+@pytest.mark.parametrize("corpus", documents.CORPORA, ids=lambda corpus: corpus.name)
+def test_the_generator_still_makes_the_shipped_documents(corpus, shipped):
+    texts = shipped[corpus.name]
+    assert len(texts) == corpus.count
+    assert [documents.text(tokens) for tokens in islice(corpus.documents(), 100)] == texts[:100]
+
+
+def test_the_same_corpus_is_written_to_the_same_bytes(tmp_path):
+    corpus = documents.Corpus("few", seed=9, count=5, tokens=(100, 120))
+    assert documents.write(corpus, tmp_path).read_bytes() == (
+        documents.write(corpus, tmp_path).read_bytes()
+    )
+
+
+def test_units_come_in_the_shares_that_are_named():
+    drawn = Counter(kind for kind, _ in islice(documents.units(random.Random(0)), 4000))
+    for kind, share in documents.UNIT_SHARES.items():
+        assert drawn[kind] / 4000 == pytest.approx(share, abs=0.03)
+
+
+def test_answers_restate_a_fact_of_their_document():
+    for seed in range(20):
+        tokens = documents.document(random.Random(seed), 400)
+        prose = documents.text(tokens)
+        for answer in re.findall(r"Answer: ([^.?:]+\.)", prose):
+            assert prose.index(answer) < prose.index(f"Answer: {answer}")
+
+
+def test_copies_repeat_earlier_tokens():
+    tokens, copies = [], 0
+    for kind, unit in islice(documents.units(random.Random(1)), 200):
+        if kind == "copy":
+            copies += 1
+            assert 15 <= len(unit) <= 40
+            assert f" {' '.join(unit)} " in f" {' '.join(tokens)} "
+        tokens += unit
+    assert copies > 20
+
+
+def test_long_documents_pass_the_target_context_and_short_ones_do_not(tokenizer, shipped):
+    lengths = {
+        name: [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
+        for name, texts in shipped.items()
+    }
+    assert min(lengths["long"]) > 512
+    assert min(lengths["haystack"]) > 512
+    assert len(lengths["haystack"]) >= 24
+    assert max(lengths["short"]) <= 128
+
+
+def test_no_word_is_unknown_to_the_tokenizer(tokenizer, shipped):
+    unknown = tokenizer.token_to_id("<unk>")
+    needles = [" ".join(needle.values()) for needle in documents.NEEDLES]
+    for texts in (*shipped.values(), needles):
+        assert not any(unknown in e.ids for e in tokenizer.encode_batch(texts))
+
+
+def test_tokens_cover_the_words_that_they_name(tokenizer):
+    sentence = "  Tavin Oakmoor hid the amber bell. Question: what?"
+    encoding = tokenizer.encode(sentence)
+    assert [sentence[a:b].lower() for a, b in encoding.offsets] == encoding.tokens
+
+
+def test_blanks_before_a_needle_do_not_change_its_tokens(tokenizer):
+    for needle in documents.NEEDLES:
+        sentence = f"{needle['stem']} {needle['key']}"
+        inside = tokenizer.encode(f"Answer: {sentence}").ids
+        assert inside[2:] == tokenizer.encode(sentence).ids == tokenizer.encode(" " + sentence).ids
+
+
+def test_no_document_knows_a_needle(shipped):
+    people = [" ".join(person) for person in documents.NEEDLE_PEOPLE]
+    assert len(people) == len(documents.NEEDLES) >= 8
+    for texts in shipped.values():
+        prose = "\n".join(texts).lower()
+        assert not [person for person in people if person.lower() in prose]
+
+
+def test_needles_speak_the_grammar_of_the_documents():
+    for needle in documents.NEEDLES:
+        first, last, past = needle["stem"].split()
+        relation = next(r for r, p in documents.PAST_FORMS.items() if p == past)
+        key = (*tuple(needle["key"].removesuffix(".").split()), ".")
+        fact = documents.Fact((first, last), relation, key)
+        assert documents.text(fact.question) == needle["question"]
+        assert documents.text(fact.sentence) == f"{needle['stem']} {needle['key']}"
+        kinds = ("adjectives", "objects", "prepositions", "adjectives", "places")
+        spoken = [word for word in key if word not in ("the", ".")]
+        assert all(word in documents.WORDS[kind] for word, kind in zip(spoken, kinds, strict=True))
+
+
+def test_the_model_is_small_and_the_one_that_its_card_names():
+    weights = (MODEL / "model.safetensors").read_bytes()
+    assert len(weights) <= 2_000_000
+    assert hashlib.sha256(weights).hexdigest() in (MODEL / "README.md").read_text()

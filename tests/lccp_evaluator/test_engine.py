@@ -149,7 +149,7 @@ def test_attention_without_its_mask_function_is_refused(monkeypatch):
     model = a_model("llama")
     monkeypatch.delitem(AttentionMaskInterface._global_mapping, capture.NAME)
 
-    with pytest.raises(InvalidInput, match="'llama' cannot be evaluated.*causal mask"):
+    with pytest.raises(InvalidInput, match=r"'llama' cannot be evaluated.*causal mask"):
         Engine(model).check(a_passage(64, 5, seed=0).ids)
 
 

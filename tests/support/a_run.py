@@ -47,6 +47,10 @@ KEYS = RunKeys("default", "tiny")
 WRITER = writer_name(1, "0123456789ab")
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def manifest(**spec: Any) -> dict[str, Any]:
     """A valid LCCPRun; `spec` replaces whole parts of its spec."""
     return {
@@ -67,7 +71,7 @@ def manifest(**spec: Any) -> dict[str, Any]:
                 "learningRate": "1.5e-4",
             },
             "checkpoints": {"everyTokens": 25 * STEP_TOKENS},
-            "evaluation": {"probes": {"niah": {"lengths": LENGTHS, "depthsPercent": DEPTHS}}},
+            "evaluation": {"probes": {"niah": {"lengths": [*LENGTHS], "depthsPercent": [*DEPTHS]}}},
             "saturation": {"leastGain": "0.03", "action": "Stop"},
             **spec,
         },

@@ -1,7 +1,7 @@
 """The NIAH grid: perplexity by length and depth, a panel for each checkpoint."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 import plotly.graph_objects as go
@@ -17,36 +17,47 @@ from lccp.report.text import length_text, tokens_text
 def ppl_heatmaps(reports: Sequence[EvaluationReport]) -> go.Figure:
     """PPL of every cell, length across, depth down; one logarithmic colour scale for all."""
     panels = Panels.of(reports)
-    figure = panels.figure()
-    for place, report in panels:
-        cells = {(cell.depth_percent, cell.length): cell for cell in report.probes.niah.cells}
-        lengths = sorted({length for _, length in cells})
-        depths = sorted({depth for depth, _ in cells})
-        grid = [[cells.get((depth, length)) for length in lengths] for depth in depths]
-        figure.add_heatmap(
-            x=[length_text(length) for length in lengths],
-            y=[f"{depth} %" for depth in depths],
-            z=[[cell and cell.nll for cell in row] for row in grid],
-            customdata=[[cell and cell.ppl for cell in row] for row in grid],
-            hovertemplate="%{x} tokens, depth %{y}: PPL %{customdata:.3f}<extra></extra>",
-            coloraxis="coloraxis",
-            xgap=1,
-            ygap=1,
-            **place,
-        )
-        _border_of_source_context(figure, lengths, report.source_context_length, place)
+    figure = panels.figure([_heatmap(report) for report in panels.reports])
+    figure.update_layout(shapes=list(_borders(panels)))
     figure.update_xaxes(type="category", showgrid=False, tickangle=-90)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     panels.label(figure, "length (tokens)", "depth")
     return style.figure(figure, panels.height, coloraxis=_ppl_scale(reports))
 
 
-def _border_of_source_context(
-    figure: go.Figure, lengths: Sequence[int], source: int, place: dict[str, int]
-) -> None:
-    within = sum(length <= source for length in lengths)
-    if 0 < within < len(lengths):
-        figure.add_vline(x=within - 0.5, line={"color": "#ffffff", "width": 2}, **place)
+def _heatmap(report: EvaluationReport) -> go.Heatmap:
+    cells = {(cell.depth_percent, cell.length): cell for cell in report.probes.niah.cells}
+    depths, lengths = (sorted(set(values)) for values in zip(*cells, strict=True))
+    grid = [[cells.get((depth, length)) for length in lengths] for depth in depths]
+    return go.Heatmap(
+        x=[length_text(length) for length in lengths],
+        y=[f"{depth} %" for depth in depths],
+        z=[[cell and cell.nll for cell in row] for row in grid],
+        customdata=[[cell and cell.ppl for cell in row] for row in grid],
+        hovertemplate="%{x} tokens, depth %{y}: PPL %{customdata:.3f}<extra></extra>",
+        coloraxis="coloraxis",
+        xgap=1,
+        ygap=1,
+    )
+
+
+def _borders(panels: Panels) -> Iterator[dict[str, object]]:
+    """In each panel, a line between the lengths within the source context and those beyond it."""
+    for i, report in enumerate(panels.reports):
+        axis = str(i + 1) if i else ""
+        lengths = {cell.length for cell in report.probes.niah.cells}
+        within = sum(length <= report.source_context_length for length in lengths)
+        if 0 < within < len(lengths):
+            yield {
+                "type": "line",
+                "xref": f"x{axis}",
+                "yref": f"y{axis} domain",
+                "x0": within - 0.5,
+                "x1": within - 0.5,
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": "#ffffff", "width": 2},
+            }
 
 
 def _ppl_scale(reports: Sequence[EvaluationReport]) -> dict[str, object]:

@@ -18,23 +18,27 @@ def head_maps(reports: Sequence[EvaluationReport]) -> go.Figure | None:
     panels = Panels.of([report for report in reports if report.probes.retrieval_heads])
     if not panels.reports:
         return None
-    figure = panels.figure()
-    for place, report in panels:
-        figure.add_heatmap(
-            z=[list(layer) for layer in _heads(report).scores],
-            hovertemplate="layer %{y}, head %{x}: score %{z:.3f}<extra></extra>",
-            coloraxis="coloraxis",
-            xgap=1,
-            ygap=1,
-            **place,
-        )
+    figure = panels.figure(
+        [
+            go.Heatmap(
+                z=[list(layer) for layer in _heads(report).scores],
+                hovertemplate="layer %{y}, head %{x}: score %{z:.3f}<extra></extra>",
+                coloraxis="coloraxis",
+                xgap=1,
+                ygap=1,
+            )
+            for report in panels.reports
+        ]
+    )
     figure.update_xaxes(showgrid=False, zeroline=False, tickformat="d", nticks=6)
     figure.update_yaxes(
         showgrid=False, zeroline=False, tickformat="d", nticks=5, autorange="reversed"
     )
     panels.label(figure, "head", "layer")
     colorbar = {"title": {"text": "score"}, "thickness": 12, "outlinewidth": 0}
-    highest = max(score for _, report in panels for row in _heads(report).scores for score in row)
+    highest = max(
+        score for report in panels.reports for row in _heads(report).scores for score in row
+    )
     scale = {"colorscale": style.SEQUENTIAL, "cmin": 0, "cmax": highest or 1, "colorbar": colorbar}
     return style.figure(figure, panels.height, coloraxis=scale)
 

@@ -1,6 +1,6 @@
 """Small multiples: the same picture for each checkpoint, side by side, on shared axes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -42,12 +42,8 @@ class Panels:
     def height(self) -> int:
         return 100 + ROW_PIXELS * self.rows
 
-    def __iter__(self) -> Iterator[tuple[dict[str, int], EvaluationReport]]:
-        for i, report in enumerate(self.reports):
-            yield {"row": i // COLUMNS + 1, "col": i % COLUMNS + 1}, report
-
-    def figure(self) -> go.Figure:
-        """Empty panels, each headed by its tokens."""
+    def figure(self, pictures: Sequence[go.Heatmap]) -> go.Figure:
+        """One panel for each picture, headed by its checkpoint's tokens."""
         figure = make_subplots(
             rows=self.rows,
             cols=self.columns,
@@ -55,6 +51,8 @@ class Panels:
             horizontal_spacing=0.015,
             vertical_spacing=min(0.12, 30 / (ROW_PIXELS * self.rows)),
         )
+        places = [(i // COLUMNS + 1, i % COLUMNS + 1) for i in range(len(pictures))]
+        figure.add_traces(list(pictures), *zip(*places, strict=True))
         return figure.update_annotations(font_size=12)
 
     def label(self, figure: go.Figure, across: str, down: str) -> None:

@@ -30,6 +30,7 @@ def score_and_ppl(reports: Sequence[EvaluationReport], verdict: Verdict) -> go.F
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.07)
     lines: tuple[tuple[int, Band, str, str, str], ...] = (
         (1, "extension", "score", "NIAH score", style.SCORE),
+        (1, "guard", "score", "NIAH score, guard band", style.GUARD),
         (2, "extension", "ppl", "NIAH-PPL", style.PPL),
         (2, "guard", "ppl", "NIAH-PPL, guard band", style.GUARD),
     )

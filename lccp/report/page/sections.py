@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from html import escape
 
-from lccp.api.objects.verdict import CheckpointVerdict, Verdict
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.report.load import RunData
 from lccp.report.page import html
 from lccp.report.page.exhibits import EXHIBITS
@@ -12,6 +13,18 @@ from lccp.report.summary import Summary
 from lccp.report.text import percent_text, scientific_text, tokens_text
 
 MISSING = "–"
+UNJUDGED = CheckpointVerdict(tokens=0, state=VerdictState.UNDETERMINED)
+COLUMNS = (
+    "tokens",
+    "NIAH score",
+    "NIAH-PPL",
+    "guard PPL",
+    "heads",
+    "initial heads",
+    "overlap",
+    "gain per horizon",
+    "verdict",
+)
 
 
 def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]:
@@ -47,32 +60,37 @@ def _key_numbers(summary: Summary) -> Iterator[tuple[str, str, str]]:
 
 
 def _checkpoints(data: RunData, verdict: Verdict) -> str:
-    heads = ("tokens", "NIAH score", "NIAH-PPL", "guard PPL", "heads", "initial heads", "overlap")
-    rows = [_row(checkpoint) for checkpoint in verdict.checkpoints]
+    judged = {checkpoint.tokens: checkpoint for checkpoint in verdict.checkpoints}
+    rows = [_row(report, judged.get(report.tokens)) for report in data.reports]
     rows += [
         [tokens_text(tokens), *[MISSING] * 7, f"evaluation failed: {escape(failure.message)}"]
         for tokens, failure in sorted(data.failures.items())
     ]
-    return html.table((*heads, "gain per horizon", "verdict"), rows, text=(8,))
+    return html.table(COLUMNS, rows, text=(8,))
 
 
-def _row(checkpoint: CheckpointVerdict) -> list[str]:
-    gain = next((g for g in checkpoint.gains if g.signal == "niah_ppl"), None)
+def _row(report: EvaluationReport, judged: CheckpointVerdict | None) -> list[str]:
+    bands, heads = report.probes.niah.bands, report.probes.retrieval_heads
+    extension, guard = bands.get("extension"), bands.get("guard")
+    judged = judged or UNJUDGED
+    gain = next((g for g in judged.gains if g.signal == "niah_ppl"), None)
     half = (gain.upper - gain.lower) / 2 if gain else 0.0
     return [
-        tokens_text(checkpoint.tokens),
-        _number(checkpoint.niah_score, 3),
-        _number(checkpoint.niah_ppl, 4),
-        _number(checkpoint.guard_ppl, 4),
-        _number(checkpoint.retrieval_heads, 0),
-        _number(checkpoint.initial_heads_score, 3),
-        _number(checkpoint.head_overlap, 2),
+        tokens_text(report.tokens),
+        _value(extension, "score", 3),
+        _value(extension, "ppl", 4),
+        _value(guard, "ppl", 4),
+        _value(heads, "heads", 0),
+        _value(judged, "initial_heads_score", 3),
+        _value(judged, "head_overlap", 2),
         f"{100 * gain.gain:+.1f} ± {100 * half:.1f} %" if gain else MISSING,
-        html.state(checkpoint.state),
+        html.state(judged.state),
     ]
 
 
-def _number(value: float | None, digits: int) -> str:
+def _value(values: object | None, name: str, digits: int) -> str:
+    """The attribute `name` of `values` as text; a dash where either is not known."""
+    value = getattr(values, name, None)
     return MISSING if value is None else f"{value:.{digits}f}"
 
 

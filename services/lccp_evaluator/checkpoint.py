@@ -1,0 +1,53 @@
+"""A checkpoint on this machine, verified against its manifest."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lccp.api.errors import InvalidInput, NotFound
+from lccp.api.objects.manifest import FileRecord, Manifest
+from lccp.store import objects
+from lccp.store.directory import download_directory, file_record
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
+
+FILE_SCHEME = "file://"
+
+
+def read_manifest(store: Store, keys: RunKeys, tokens: int) -> Manifest:
+    """The manifest of the checkpoint at `tokens`. Raises InvalidInput if there is none."""
+    try:
+        return objects.read(store, keys.checkpoint_manifest(tokens), Manifest)
+    except NotFound:
+        raise InvalidInput(
+            f"store {store.url}: there is no checkpoint at {tokens} tokens "
+            f"({keys.checkpoint_manifest(tokens)} is missing)"
+        ) from None
+
+
+@contextmanager
+def checkpoint_directory(store: Store, keys: RunKeys, manifest: Manifest) -> Iterator[Path]:
+    """The checkpoint's files: where they lie in a `file://` store, else a copy, gone afterwards.
+
+    Raises:
+        InvalidInput: a file is missing or is not what the manifest says.
+    """
+    prefix = keys.checkpoint(manifest.tokens, manifest.writer)
+    if store.url.startswith(FILE_SCHEME):
+        folder = Path(store.url.removeprefix(FILE_SCHEME)) / prefix
+        _verify(folder, manifest.files)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="lccp-") as scratch:
+        folder = Path(scratch) / "checkpoint"
+        download_directory(store, prefix, manifest.files, folder)
+        yield folder
+
+
+def _verify(folder: Path, files: dict[str, FileRecord]) -> None:
+    for name, record in files.items():
+        if file_record(folder / name) != record:
+            raise InvalidInput(
+                f"file {folder / name}: is damaged: it is not what its manifest says"
+            )

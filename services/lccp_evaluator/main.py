@@ -1,0 +1,124 @@
+"""`lccp-evaluate`: evaluate one checkpoint of a run, as the environment says.
+
+Whoever starts it reads its exit code (lccp.api.exits) and, in the store, its report or failure. A
+checkpoint whose report exists is left alone.
+"""
+
+import gc
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.api.exits import ExitCode
+from lccp.api.invocation import Invocation
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.report import EvaluationFailure
+from lccp.store import objects
+from lccp.store.keys import RunKeys
+from lccp.store.open import open_store
+from lccp.store.port import Store
+from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
+from lccp_evaluator.progress import ProgressFile
+
+
+def main() -> None:
+    """Entry point."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
+    sys.exit(run(os.environ))
+
+
+def run(environ: Mapping[str, str]) -> ExitCode:
+    """Evaluate the checkpoint that `environ` names; never raises."""
+    try:
+        invocation = Invocation.from_environ(environ)
+        if invocation.tokens is None:
+            raise InvalidInput("environment: LCCP_TOKENS is not set: it names the checkpoint")
+        store = open_store(invocation.store, Path(invocation.base_directory))
+    except InvalidInput as error:
+        _say(str(error))
+        return ExitCode.CONFIGURATION
+    keys = RunKeys(invocation.run.metadata.namespace, invocation.run.metadata.name)
+    try:
+        _evaluate(invocation, store, keys, invocation.tokens)
+        return ExitCode.OK
+    except Exception as error:
+        failure = _failure(error)
+        _say(failure.message)
+        _record(store, keys.evaluation_failure(invocation.tokens), failure)
+        return ExitCode(failure.exit_code)
+
+
+def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) -> None:
+    if store.stat(keys.report(tokens)):
+        return
+    manifest = read_manifest(store, keys, tokens)
+    with checkpoint_directory(store, keys, manifest) as directory:
+        with _no_garbage_collection():
+            from lccp_evaluator.evaluation import Subject, evaluate
+            from lccp_evaluator.execution import first_plan
+            from lccp_evaluator.place import Place
+        spec = invocation.run.spec
+        subject = Subject(
+            directory=directory,
+            checkpoint_digest=manifest.digest,
+            probes=spec.evaluation.probes,
+            source_context=manifest.source_context_length,
+            target_context=manifest.target_context_length,
+            tokens=tokens,
+            step=manifest.step,
+            base=Path(invocation.base_directory),
+            trust_remote_code=spec.model.trust_remote_code,
+            plan=first_plan(objects.reports(store, keys)),
+        )
+        place = Place.of_run(store, keys, tokens)
+        progress = ProgressFile(store, keys.evaluation_progress(tokens))
+        evaluation = evaluate(subject, place, progress)
+    place.put_arrays(evaluation.arrays)
+    with suppress(Conflict):  # another evaluator was first
+        objects.write_if_absent(store, place.report, evaluation.report)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """For imports: what they make, a million objects, stays anyway."""
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
+def _failure(error: Exception) -> EvaluationFailure:
+    match error:
+        case InvalidInput() | NotFound():
+            cause, code = Cause.CONFIGURATION, ExitCode.CONFIGURATION
+        case StoreUnavailable():
+            cause, code = Cause.STORE_UNREACHABLE, ExitCode.STORE_UNREACHABLE
+        case _:
+            cause, code = Cause.INTERNAL, ExitCode.INTERNAL
+    if not isinstance(error, LccpError):
+        traceback.print_exception(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        cause = Cause.OUT_OF_MEMORY
+    message = str(error).strip().split("\n")[0] or type(error).__name__
+    return EvaluationFailure(cause=cause, message=message, exit_code=code, at=datetime.now(UTC))
+
+
+def _record(store: Store, key: str, failure: EvaluationFailure) -> None:
+    try:
+        objects.write(store, key, failure)
+    except LccpError as error:
+        _say(f"{key}: the failure could not be recorded: {error}")
+
+
+def _say(sentence: str) -> None:
+    print(f"lccp-evaluate: {sentence}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Retrieval heads: attention heads that copy the needle, token by token, into the answer.
+
+A head copies a token if, at the row that predicts it (the position before it), the key with the
+highest score lies in the needle and holds the same token. Everything is counted under teacher
+forcing, on all samples, with no gate on success. Three ways of counting:
+
+- TokenSet: distinct tokens of the needle that the head copies, by all distinct tokens of the needle
+  (the paper's |g ∩ k| / |k|).
+- PositionRecall: positions of the answer that the head copies, by all of them.
+- WuCount: positions whose copied token lies in the key, by the key's tokens (Wu et al. 2024, whose
+  reference is the informative part of the needle alone). A token that the stem repeats counts
+  again, so it may exceed 1.
+"""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lccp.analysis.heads import heads_interval
+from lccp.api.objects.report import RetrievalHeadsResult, ScoreMap
+from lccp.api.spec.evaluation import ProbesSpec, RetrievalHeadsProbe
+from lccp_evaluator.records import FloatArray, Records, mean_by
+from lccp_evaluator.samples import NeedleLine
+
+NAME = "retrieval_heads"
+VERSION = 1
+
+
+def measure(records: Records, probes: ProbesSpec, source_context: int) -> RetrievalHeadsResult:
+    """Mean scores over all samples and over each half of the haystacks; heads above threshold."""
+    probe = _settings(probes)
+    scores = sample_scores(records, probe)
+    by_haystack = mean_by(records.haystack, scores)
+    mean = scores.mean(axis=0)
+    in_second_half = np.arange(len(by_haystack)) >= len(by_haystack) // 2
+    return RetrievalHeadsResult(
+        version=VERSION,
+        settings=probe.document(),
+        samples=len(scores),
+        scores=_score_map(mean),
+        halves=(
+            _score_map(by_haystack[~in_second_half].mean(axis=0)),
+            _score_map(by_haystack[in_second_half].mean(axis=0)),
+        ),
+        heads=int((mean > probe.threshold).sum()),
+        heads_interval=heads_interval(by_haystack, probe.threshold, seed=probes.niah.seed),
+    )
+
+
+def arrays(records: Records, probes: ProbesSpec) -> dict[str, NDArray[Any]]:
+    """`scores` [N, layers, heads] as float32, and which sample each is."""
+    scores = sample_scores(records, _settings(probes))
+    return records.columns() | {"scores": scores.astype(np.float32)}
+
+
+def sample_scores(records: Records, probe: RetrievalHeadsProbe) -> FloatArray:
+    """Retrieval score of every head on every sample [N, layers, heads]."""
+    count = {"TokenSet": token_set, "PositionRecall": position_recall, "WuCount": wu_count}
+    count_by_needle = [partial(count[probe.counting], needle) for needle in records.frozen.needles]
+    return np.stack(
+        [
+            count_by_needle[sample.needle](reading.copied)
+            for sample, reading in zip(records.samples, records.readings, strict=True)
+        ]
+    )
+
+
+def token_set(needle: NeedleLine, copied: NDArray[np.int16]) -> FloatArray:
+    """Score [layers, heads] of `copied` [layers, heads, M]: places in the needle, or -1."""
+    tokens = np.array(needle.ids)
+    is_copied = copied >= 0
+    distinct = np.unique(tokens)
+    found = [is_copied[..., tokens == token].any(axis=-1) for token in distinct]
+    score: FloatArray = np.sum(found, axis=0) / len(distinct)
+    return score
+
+
+def position_recall(needle: NeedleLine, copied: NDArray[np.int16]) -> FloatArray:
+    """As `token_set`, over the positions of the answer."""
+    score: FloatArray = (copied >= 0).mean(axis=-1)
+    return score
+
+
+def wu_count(needle: NeedleLine, copied: NDArray[np.int16]) -> FloatArray:
+    """As `token_set`, but counting copies from the key, by the number of its tokens."""
+    score: FloatArray = (copied >= needle.key_start).sum(axis=-1) / (
+        len(needle.ids) - needle.key_start
+    )
+    return score
+
+
+def _settings(probes: ProbesSpec) -> RetrievalHeadsProbe:
+    assert probes.retrieval_heads is not None
+    return probes.retrieval_heads
+
+
+def _score_map(scores: FloatArray) -> ScoreMap:
+    return tuple(tuple(layer) for layer in scores.tolist())

@@ -1,0 +1,71 @@
+"""Stands in for trainer and evaluator below the real engine: it writes what they would, at once.
+
+Its numbers are those of `a_run`: nothing is trained or measured. Called as
+`python stand_in.py trainer|evaluator` with the environment that the engine gives.
+"""
+
+import os
+import signal
+import sys
+import time
+
+import a_run
+
+from lccp.api.invocation import Invocation
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.manifest import FileRecord, Manifest
+from lccp.api.objects.training import End
+from lccp.store.keys import RunKeys, writer_name
+from lccp.store.open import open_store
+
+SECONDS_A_CHECKPOINT = 0.15
+
+
+def manifest(tokens: int, writer: str) -> Manifest:
+    return Manifest(
+        kind="Checkpoint",
+        tokens=tokens,
+        step=tokens // a_run.STEP_TOKENS,
+        writer=writer,
+        files={"config.json": FileRecord(size=2, sha256=f"{tokens:064x}")},
+        source_context_length=a_run.SOURCE_LENGTH,
+        target_context_length=a_run.TARGET_LENGTH,
+    )
+
+
+def train(told: Invocation) -> int:
+    store, writer = open_store(told.store), writer_name(told.attempt, told.pod_uid)
+    keys = RunKeys(told.run.metadata.namespace, told.run.metadata.name)
+    budget, done, result = told.run.spec.training.tokens, 0, Cause.COMPLETED
+    for tokens in (0, *told.run.spec.checkpoints.due(budget)):
+        if store.stat(keys.checkpoint_manifest(tokens)) is None:
+            store.put(keys.checkpoint_manifest(tokens), manifest(tokens, writer).to_json())
+            time.sleep(SECONDS_A_CHECKPOINT)
+        done = tokens
+        beat = a_run.heartbeat(tokens, a_run.now())
+        beat = beat.model_copy(update={"attempt": told.attempt, "writer": writer})
+        store.put(keys.heartbeat(writer), beat.to_json())
+        if TERMINATED or store.stat(keys.control(told.attempt)) is not None:
+            result = Cause.TERMINATED if TERMINATED else Cause.DRAINED
+            break
+    end = End(result=result, tokens=done, step=done // a_run.STEP_TOKENS, at=a_run.now())
+    store.put(keys.end(writer), end.to_json())
+    return 75 if result is Cause.TERMINATED else 0
+
+
+def evaluate(told: Invocation) -> int:
+    assert told.tokens is not None
+    store = open_store(told.store)
+    keys = RunKeys(told.run.metadata.namespace, told.run.metadata.name)
+    found = Manifest.from_json(store.get(keys.checkpoint_manifest(told.tokens)), "manifest")
+    report = a_run.report(told.tokens).model_copy(update={"checkpoint_digest": found.digest})
+    store.put_if_absent(keys.report(told.tokens), report.to_json())
+    return 0
+
+
+TERMINATED: list[int] = []
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _: TERMINATED.append(number))
+    work = {"trainer": train, "evaluator": evaluate}[sys.argv[1]]
+    sys.exit(work(Invocation.from_environ(os.environ)))
