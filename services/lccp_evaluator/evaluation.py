@@ -8,6 +8,7 @@ from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 from platform import python_version
+from typing import Any
 
 from lccp.api.errors import InvalidInput
 from lccp.api.objects.report import EvaluationReport, ProbeResults
@@ -113,7 +114,8 @@ def _samples(subject: Subject, niah: NiahProbe, place: Place) -> FrozenSamples:
 
 def _engine(subject: Subject, plan: ExecutionPlan, frozen: FrozenSamples) -> Engine:
     model = load_model(subject.directory, plan, subject.trust_remote_code)
-    rows = len(model.get_input_embeddings().weight)
+    embeddings: Any = model.get_input_embeddings()
+    rows = len(embeddings.weight)
     if frozen.largest_id >= rows:
         raise InvalidInput(
             f"{subject.directory}: has embeddings for {rows} tokens, but its tokenizer has "
