@@ -13,6 +13,7 @@ from lccp.store.keys import RunKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
 from lccp_trainer.logs import LOGGER
+from lccp_trainer.publish import check_processes
 from lccp_trainer.state import Damaged, fetch_state
 
 
@@ -49,7 +50,7 @@ class Resume:
     def _fetch(self, tokens: int, directory: Path) -> bool:
         try:
             manifest = self._read(tokens)
-            check_world(manifest, self.world)
+            check_processes(manifest, self.world)
             fetch_state(self.store, self.keys, manifest, self.rank, directory)
         except Damaged as error:
             LOGGER.warning("%s", error)
@@ -69,12 +70,3 @@ class Resume:
         votes = torch.tensor(float(it), device=self.device)
         dist.all_reduce(votes, dist.ReduceOp.MIN)
         return bool(votes.item())
-
-
-def check_world(manifest: Manifest, processes: int) -> None:
-    """Raise InvalidInput unless a state fits the number of processes."""
-    if manifest.world_size != processes:
-        raise InvalidInput(
-            f"topology: the state of {manifest.tokens} tokens was saved by {manifest.world_size} "
-            f"processes, but there are {processes}: take {manifest.world_size} to go on from it"
-        )

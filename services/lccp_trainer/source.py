@@ -56,8 +56,7 @@ def check_weights(directory: Path) -> None:
     if not files:
         raise InvalidInput(f"{FIELD}: {directory} holds no weights (*.safetensors)")
     for index in directory.glob("*.safetensors.index.json"):
-        named = set(json.loads(index.read_bytes())["weight_map"].values())
-        missing = sorted(named - {file.name for file in files})
+        missing = sorted(_named(index) - {file.name for file in files})
         if missing:
             raise InvalidInput(
                 f"{FIELD}: {directory}/{missing[0]} is missing; {index.name} names it"
@@ -95,6 +94,13 @@ def check_vocabulary(largest_id: int, vocabulary: int, directory: Path) -> None:
             f"{FIELD}: {directory}: the tokenizer does not match the model: it gives ids up to "
             f"{largest_id}, but the model's vocabulary has {vocabulary}"
         )
+
+
+def _named(index: Path) -> set[str]:
+    try:
+        return set(json.loads(index.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InvalidInput(f"{FIELD}: {index} is no index of safetensors files") from None
 
 
 def _of_text(config: dict[str, Any], name: str) -> Any:

@@ -3,20 +3,26 @@
 from pathlib import Path
 
 from lccp.api.errors import Incompatible
+from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.store.keys import RunKeys
-from lccp.store.objects import read_or_none
+from lccp.store.objects import read, read_or_none
 from lccp.store.open import probe
 from lccp.store.port import Store
 from lccp_trainer.batching import step_shape
 from lccp_trainer.deepspeed_config import check_deepspeed
 from lccp_trainer.documents import check_documents
+from lccp_trainer.publish import check_processes, complete_tokens
 from lccp_trainer.source import check_source
 
 
 def check_spec(spec: LCCPRunSpec, base: Path) -> None:
-    """Raise InvalidInput, with the field's path, unless the run can be trained."""
+    """Raise InvalidInput, with the field's path, unless the run can be trained.
+
+    Args:
+        base: folder that relative paths start from.
+    """
     step_shape(spec)
     check_deepspeed(spec.training)
     check_source(spec.model, base / spec.model.source)
@@ -40,3 +46,6 @@ def check_store(store: Store, run: LCCPRun) -> None:
             f"metadata.name: {store.url} holds another run of the name "
             f"{keys.namespace}/{keys.name}: take another name, or go back to that run's spec"
         )
+    for tokens in complete_tokens(store, keys.states)[-1:]:
+        manifest = read(store, keys.state_manifest(tokens), Manifest)
+        check_processes(manifest, step_shape(run.spec).processes)
