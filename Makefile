@@ -1,0 +1,50 @@
+# LCCP: `make help` lists the targets. Works with GNU make 3.81 and BSD tools.
+# PYTHON=…       the Python to use: 3.11 or newer, with venv
+# TORCH_INDEX=…  index that has PyTorch's CPU build
+.DEFAULT_GOAL := help
+.PHONY: help demo test check generate bench tiny-model smollm2 lock clean demo-environment environment
+
+export PYTHON TORCH_INDEX
+BIN := .venv/bin
+
+help: ## list the targets
+	@echo "LCCP: train a language model to a longer context, and know whether it still pays"
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+demo: demo-environment ## train, measure, judge and stop a small run on this machine
+	@LCCP_STAGES_BEFORE=1 $(BIN)/lccp run examples/tiny/run.yaml
+
+test: environment ## run the tests (PYTEST="-k name" for some of them)
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: environment ## lint, types, layers, and that generated files are current: what CI checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy lccp operator services
+	$(BIN)/lint-imports
+	$(BIN)/python tools/generate.py --check
+
+generate: environment ## write the CRD and the reference pages from the types
+	$(BIN)/python tools/generate.py
+
+bench: environment ## run the benchmarks (BENCH=name for one of them)
+	$(BIN)/python tools/bench.py $(BENCH)
+
+tiny-model: environment ## rebuild the demo's base model and documents
+	$(BIN)/python examples/tiny/make_model.py
+
+smollm2: environment ## make a Hugging Face directory of SmolLM2-135M in a cache outside the tree
+	$(BIN)/python examples/smollm2/make_smollm2.py
+
+lock: ## resolve the ranges of pyproject.toml anew into the lock files
+	"$$(tools/python)" tools/lock.py
+
+clean: ## remove the environment, caches and build products; runs/ stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+demo-environment:
+	@tools/environment demo
+
+environment:
+	@tools/environment dev
