@@ -20,9 +20,9 @@ IMPROVING, SATURATED = VerdictState.IMPROVING, VerdictState.SATURATED
 UNKNOWN = Forecast()
 
 
-def by_law(slope: float, noise: float = 0.0, seed: int = 0) -> Trajectory:
+def by_law(slope: float, noise: float = 0.0, seed: int = 0, start: float = 2.0) -> Trajectory:
     rng = np.random.default_rng(seed)
-    ppl = 2.0 + slope * np.log(TOKENS / 10**8) + rng.normal(0, noise, len(TOKENS))
+    ppl = start + slope * np.log(TOKENS / 10**8) + rng.normal(0, noise, len(TOKENS))
     return a_trajectory(TOKENS, -np.log(ppl))
 
 
@@ -92,7 +92,7 @@ UNSAYABLE = {
     "warm-up": (by_law(-0.1), replace(POLICY, warmup_tokens=700 * 10**6)),
     "decaying rate": (by_law(-0.1), replace(POLICY, constant_schedule=False)),
     "bends away": (BENT, POLICY),
-    "PPL below 1": (by_law(-0.4), replace(POLICY, least_gain=0.001)),
+    "PPL below 1": (by_law(-0.1, start=1.25), replace(POLICY, least_gain=0.005)),
 }
 
 
