@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -23,11 +22,29 @@ SPECIAL_TOKENS = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "<eos
 
 CONTEXT_TOKENS = 256
 ROPE_BASE = 10_000.0
-STEPS = 3_000
 BATCH_ROWS = 8
+REPEAT_STEPS = 400
+REPEAT_PERIODS = (8, 60)
+INITIALIZER_RANGE = 0.05
+ATTENTION_NORM_WEIGHT = 2.0
 SHORT_ROW_SHARE = 0.25
 LEARNING_RATE = 3e-3
 SEED = 0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`steps` of BATCH_ROWS rows of `tokens` tokens."""
+
+    steps: int
+    tokens: int
+
+
+STAGES = (Stage(800, 128), Stage(1_600, CONTEXT_TOKENS))
+STEPS = REPEAT_STEPS + sum(stage.steps for stage in STAGES)
+TRAINED_TOKENS = BATCH_ROWS * (
+    REPEAT_STEPS * STAGES[0].tokens + sum(stage.steps * stage.tokens for stage in STAGES)
+)
 
 MEASURED_LENGTHS = (128, 256, 384, 512)
 DEPTHS_PERCENT = (0, 25, 50, 75, 100)
@@ -69,21 +86,26 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
         max_position_embeddings=CONTEXT_TOKENS,
         rope_parameters={"rope_type": "default", "rope_theta": ROPE_BASE},
         tie_word_embeddings=True,
+        initializer_range=INITIALIZER_RANGE,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         eod_token_id=tokenizer.eos_token_id,
         sep_token_id=None,
     )
-    return AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    for name, parameter in model.named_parameters():
+        if name.endswith(("query_layernorm.weight", "key_layernorm.weight")):
+            torch.nn.init.constant_(parameter, ATTENTION_NORM_WEIGHT)
+    return model
 
 
-def packed_row(rng: random.Random) -> list[Tokens]:
-    """The documents of one row, CONTEXT_TOKENS in all: the start of one, or short ones packed."""
+def packed_row(rng: random.Random, tokens: int) -> list[Tokens]:
+    """The documents of one row of `tokens` tokens: the start of one, or short ones packed."""
     if rng.random() > SHORT_ROW_SHARE:
-        return [document(rng, CONTEXT_TOKENS)[:CONTEXT_TOKENS]]
+        return [document(rng, tokens)[:tokens]]
     pieces: list[Tokens] = []
-    room = CONTEXT_TOKENS
+    room = tokens
     while room:
         short = [*document(rng, rng.randint(40, 88)), "<eos>"]
         pieces.append(short[:room])
@@ -92,13 +114,39 @@ def packed_row(rng: random.Random) -> list[Tokens]:
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[dict[str, torch.Tensor]]:
-    """Endless batches [BATCH_ROWS, CONTEXT_TOKENS]; positions restart with every document."""
+    """The batches of the whole training, [BATCH_ROWS, tokens] each.
+
+    First random words that repeat themselves: from these alone the model learns within minutes to
+    look back, which documents teach it only after many more steps.
+    """
     rng = random.Random(seed)
-    while True:
-        rows = [packed_row(rng) for _ in range(BATCH_ROWS)]
-        ids = [encode(tokenizer, [token for piece in row for token in piece]) for row in rows]
-        positions = [[position for piece in row for position in range(len(piece))] for row in rows]
-        yield {"input_ids": torch.tensor(ids), "position_ids": torch.tensor(positions)}
+    for _ in range(REPEAT_STEPS):
+        yield repeats(tokenizer, rng, STAGES[0].tokens)
+    for stage in STAGES:
+        for _ in range(stage.steps):
+            yield documents_batch(tokenizer, rng, stage.tokens)
+
+
+def repeats(
+    tokenizer: PreTrainedTokenizerFast, rng: random.Random, tokens: int
+) -> dict[str, torch.Tensor]:
+    """Rows of random words, each repeated with a period of its own."""
+    words = range(len(SPECIAL_TOKENS), len(tokenizer))
+    rows = [
+        (rng.choices(words, k=rng.randint(*REPEAT_PERIODS)) * tokens)[:tokens]
+        for _ in range(BATCH_ROWS)
+    ]
+    return {"input_ids": torch.tensor(rows)}
+
+
+def documents_batch(
+    tokenizer: PreTrainedTokenizerFast, rng: random.Random, tokens: int
+) -> dict[str, torch.Tensor]:
+    """Rows of documents; positions restart with every document."""
+    rows = [packed_row(rng, tokens) for _ in range(BATCH_ROWS)]
+    ids = [encode(tokenizer, [token for piece in row for token in piece]) for row in rows]
+    positions = [[position for piece in row for position in range(len(piece))] for row in rows]
+    return {"input_ids": torch.tensor(ids), "position_ids": torch.tensor(positions)}
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, tokens: Tokens) -> list[int]:
@@ -111,8 +159,7 @@ def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int)
         model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0
     )
     losses: list[float] = []
-    steps = islice(batches(tokenizer, seed), STEPS)
-    for batch in track(steps, description="base model", total=STEPS):
+    for batch in track(batches(tokenizer, seed), description="base model", total=STEPS):
         loss = model(**batch, labels=batch["input_ids"]).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -160,7 +207,7 @@ def card(measured: Measured) -> str:
         .format(
             context=CONTEXT_TOKENS,
             millions=measured.parameters / 1e6,
-            million_tokens=STEPS * BATCH_ROWS * CONTEXT_TOKENS / 1e6,
+            million_tokens=TRAINED_TOKENS / 1e6,
             steps=STEPS,
             rows=BATCH_ROWS,
             learning_rate=LEARNING_RATE,
