@@ -234,5 +234,10 @@ def _state(process: _Process) -> ChildState:
 
 
 def _exit_code(code: int | None) -> int | None:
-    """A signal's number counts from 128 on, as for a container."""
-    return 128 - code if code is not None and code < 0 else code
+    """A signal's number counts from 128 on, as for a container.
+
+    SIGTERM ends only a process that does not listen yet, and so has nothing to save.
+    """
+    if code is None or code >= 0:
+        return code
+    return ExitCode.TERMINATED if -code == signal.SIGTERM else 128 - code

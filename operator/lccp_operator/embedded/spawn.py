@@ -3,18 +3,19 @@
     python -I -S spawn.py <pid of the parent> <niceness> <program> [argument ...]
 
 On Linux this process becomes the program, and the kernel kills it when the parent's thread ends.
-Elsewhere this process stays, watches its parent twice a second, and kills its process group when
-the parent is gone; it passes SIGTERM on, and ends with the program's exit code.
+Elsewhere this process stays, watches its parent ten times a second, and kills its process group
+when the parent is gone; it passes SIGTERM on, and ends with the program's exit code.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import time
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.1
 
 
 def main(arguments: list[str]) -> int:
@@ -37,20 +38,20 @@ def become(parent: int, command: list[str]) -> None:
 
 def supervise(parent: int, command: list[str]) -> int:
     """Run the program; kill the process group once the parent is gone."""
+    told: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+
+    signal.signal(signal.SIGTERM, note)
     child = subprocess.Popen(command, close_fds=False)
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
-
-    signal.signal(signal.SIGTERM, pass_on)
-    while True:
-        try:
-            code = child.wait(POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            if os.getppid() != parent:
-                os.killpg(os.getpgrp(), signal.SIGKILL)
-        else:
-            return code if code >= 0 else 128 - code
+    while child.poll() is None:
+        if os.getppid() != parent:
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        while told:
+            child.send_signal(told.pop())
+        time.sleep(POLL_SECONDS)
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
 if __name__ == "__main__":

@@ -1,0 +1,238 @@
+"""The embedded engine with real processes; stub programs stand for trainer and evaluator."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from laptop import Laptop, wait_for
+from operator_world import EVERY_TOKENS, KEYS, a_small_run, conditions, with_spec
+
+from lccp.api.conditions import ConditionType
+from lccp.api.errors import InvalidInput
+from lccp.api.objects.journal import Cause
+from lccp.api.run import LCCPRun
+from lccp_operator.embedded import Look
+from lccp_operator.intents import EventReason
+
+POLICY = {"maxRestarts": 1, "backoffSeconds": 0}
+FIRST, SECOND, BUDGET = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
+CHECKPOINTS = [FIRST, SECOND, BUDGET]
+
+Engines = list["subprocess.Popen[str]"]
+
+
+def a_run(tokens: int = BUDGET, **spec: Any) -> LCCPRun:
+    training = {"tokens": tokens, "globalBatchTokens": 4_096, "learningRate": "1.5e-4"}
+    parts = {"restartPolicy": POLICY, "evaluation": {"concurrency": 2}, "training": training}
+    return a_small_run(**parts | spec)
+
+
+@pytest.fixture
+def laptop(tmp_path: Path) -> Laptop:
+    made = Laptop(tmp_path)
+    made.make_ready()
+    return made
+
+
+def test_a_run_trains_is_evaluated_and_succeeds_while_it_is_shown(laptop: Laptop) -> None:
+    looks: list[Look] = []
+
+    outcome = laptop.run(a_run(), on_look=looks.append)
+
+    assert (outcome.state, outcome.message) == ("Succeeded", "trained its budget of tokens")
+    assert laptop.checkpoints() == CHECKPOINTS
+    assert laptop.evaluated == dict.fromkeys(CHECKPOINTS, 1)
+    assert outcome.verdict is not None
+    assert outcome.verdict.at_tokens == BUDGET
+    told = [event.reason for look in looks for event in look.events]
+    assert told[0] is EventReason.ACCEPTED
+    assert told.count(EventReason.CHECKPOINT_EVALUATED) == len(CHECKPOINTS)
+    assert told[-1] is EventReason.SUCCEEDED
+    assert looks[-1].heartbeat is not None
+    assert looks[-1].verdict == outcome.verdict
+    log = (outcome.directory / "logs" / "train-a1.log").read_text()
+    cores = len(os.sched_getaffinity(0))
+    assert log == f"threads {cores}, niceness {10 + os.nice(0)}\n"
+
+
+def test_a_finished_run_gives_its_verdict_again_and_starts_nothing(laptop: Laptop) -> None:
+    first = laptop.run(a_run())
+    logs = sorted((first.directory / "logs").iterdir())
+
+    again = laptop.run(a_run())
+
+    assert again.state == "Succeeded"
+    assert again.verdict == first.verdict
+    assert laptop.evaluated == dict.fromkeys(CHECKPOINTS, 1)
+    assert sorted((first.directory / "logs").iterdir()) == logs
+
+
+def test_a_raised_budget_goes_on(laptop: Laptop) -> None:
+    laptop.run(a_run())
+
+    outcome = laptop.run(a_run(tokens=BUDGET + EVERY_TOKENS))
+
+    assert outcome.state == "Succeeded"
+    assert laptop.evaluated == dict.fromkeys([*CHECKPOINTS, BUDGET + EVERY_TOKENS], 1)
+
+
+def test_another_spec_under_this_name_is_refused_in_one_sentence(laptop: Laptop) -> None:
+    laptop.run(a_run())
+    before = {info.key: info.etag for info in laptop.store.list(KEYS.prefix)}
+    model = {"source": "model", "targetContextLength": 512, "ropeBase": 80_000}
+
+    with pytest.raises(InvalidInput, match=r"model\.ropeBase is 40000 there and 80000 here"):
+        laptop.run(a_run(model=model))
+
+    after = {info.key: info.etag for info in laptop.store.list(KEYS.prefix)}
+    assert {key for key in after if after[key] != before.get(key)} == {f"{KEYS.prefix}engine.lock"}
+
+
+@pytest.mark.parametrize(
+    ("code", "cause", "state"),
+    [
+        (64, Cause.CONFIGURATION, "Failed"),
+        (70, Cause.INTERNAL, "Succeeded"),
+        (75, Cause.TERMINATED, "Succeeded"),
+        (76, Cause.NOT_FINITE, "Failed"),
+    ],
+)
+def test_the_exit_code_of_the_trainer_decides_what_follows(
+    laptop: Laptop, code: int, cause: Cause, state: str
+) -> None:
+    outcome = laptop.run(a_run(), "--fail", f"1:{code}")
+
+    attempts = laptop.journal.attempts
+    assert outcome.state == state
+    assert attempts[0].cause is cause
+    assert len(attempts) == (2 if state == "Succeeded" else 1)
+    assert laptop.evaluated == dict.fromkeys(laptop.checkpoints(), 1)
+
+
+def test_a_failed_run_is_tried_again_by_the_same_command(laptop: Laptop) -> None:
+    assert laptop.run(a_run(), "--fail", "1:64").state == "Failed"
+
+    assert laptop.run(a_run(), "--fail", "1:64").state == "Succeeded"
+
+
+def test_a_failing_evaluator_is_tried_again(laptop: Laptop) -> None:
+    outcome = laptop.run(a_run(evaluation={"retries": 1}), evaluator=("--fail", "1:70"))
+
+    assert outcome.state == "Succeeded"
+    assert {o.tries for o in laptop.journal.evaluations.values()} == {2}
+    logs = {path.name for path in (outcome.directory / "logs").glob("eval-*")}
+    assert f"eval-{EVERY_TOKENS:015d}-1.log" in logs
+    assert f"eval-{EVERY_TOKENS:015d}-2.log" in logs
+
+
+def test_an_evaluator_that_keeps_failing_is_shown_with_its_log(laptop: Laptop) -> None:
+    outcome = laptop.run(a_run(evaluation={"retries": 0}), evaluator=("--fail", "9:70"))
+
+    assert outcome.state == "Succeeded"
+    assert conditions(outcome.run)["Degraded"] == ("True", "EvaluationFailed")
+    degraded = outcome.conditions[ConditionType.DEGRADED].message
+    assert f"eval-{EVERY_TOKENS:015d}-1.log" in degraded
+
+
+def test_suspend_holds_the_run_and_the_next_command_goes_on(laptop: Laptop) -> None:
+    held = laptop.run(with_spec(a_run(), suspend=True))
+    assert held.state == "Suspended"
+    assert laptop.checkpoints() == []
+
+    assert laptop.run(a_run()).state == "Succeeded"
+
+
+def test_a_gang_that_no_machine_runs_is_refused(laptop: Laptop) -> None:
+    topology = {"nodes": 16, "processesPerNode": 8}
+
+    with pytest.raises(InvalidInput, match=r"spec\.topology: 16 nodes x 8 processes"):
+        laptop.run(a_run(topology=topology))
+
+
+def test_a_damaged_journal_is_refused_and_nothing_is_started(laptop: Laptop) -> None:
+    laptop.store.put(KEYS.journal, b"{")
+
+    with pytest.raises(InvalidInput, match=r"journal\.json: is not JSON"):
+        laptop.run(a_run())
+
+    assert not (laptop.root / KEYS.prefix / "logs").exists()
+
+
+@pytest.fixture
+def engines() -> Iterator[Engines]:
+    """Engines that a test starts; none outlives it."""
+    if sys.platform != "linux":
+        pytest.skip("reads /proc")
+    started: Engines = []
+    yield started
+    for engine in started:
+        engine.kill()
+        engine.communicate()
+
+
+def test_sigint_saves_and_ends_all_processes_and_the_same_command_resumes(
+    laptop: Laptop, engines: Engines
+) -> None:
+    engines.append(start_waiting(laptop))
+
+    engines[0].send_signal(signal.SIGINT)
+    output, _ = engines[0].communicate(timeout=20)
+
+    assert output == "Interrupted\n"
+    assert laptop.processes() == []
+    attempt = laptop.journal.attempts[-1]
+    assert (attempt.cause, attempt.counted) == (Cause.TERMINATED, False)
+    assert laptop.run(a_run()).state == "Succeeded"
+    assert len(laptop.journal.attempts) == 2
+    assert laptop.evaluated == dict.fromkeys(CHECKPOINTS, 1)
+
+
+def test_a_second_signal_ends_a_trainer_that_does_not_listen(
+    laptop: Laptop, engines: Engines
+) -> None:
+    engines.append(start_waiting(laptop, "--deaf"))
+    with_evaluator = len(laptop.processes())
+
+    engines[0].send_signal(signal.SIGINT)
+    wait_for(lambda: len(laptop.processes()) == with_evaluator - 1)
+    assert engines[0].poll() is None
+    engines[0].send_signal(signal.SIGINT)
+
+    assert engines[0].communicate(timeout=20)[0] == "Interrupted\n"
+    assert laptop.processes() == []
+
+
+def test_a_killed_engine_leaves_no_process_and_the_same_command_resumes(
+    laptop: Laptop, engines: Engines
+) -> None:
+    engines.append(start_waiting(laptop))
+
+    engines[0].kill()
+    engines[0].wait()
+    wait_for(lambda: not laptop.processes(), seconds=10)
+
+    assert laptop.run(a_run()).state == "Succeeded"
+    lost = laptop.journal.attempts[0]
+    assert (lost.cause, lost.counted) == (Cause.LOST, False)
+    assert laptop.evaluated == dict.fromkeys(CHECKPOINTS, 1)
+
+
+def test_two_engines_never_work_on_one_run(laptop: Laptop, engines: Engines) -> None:
+    engines.append(start_waiting(laptop))
+
+    with pytest.raises(InvalidInput, match=f"process {engines[0].pid} works on this run already"):
+        laptop.run(a_run())
+
+
+def start_waiting(laptop: Laptop, *options: str) -> "subprocess.Popen[str]":
+    """An engine whose trainer waits, and whose evaluator hangs, at the second checkpoint."""
+    wait, hang = ("--wait-at", str(SECOND)), ("--hang-at", str(SECOND))
+    engine = laptop.start(a_run(), *wait, *options, evaluator=hang)
+    running = laptop.logs / f"eval-{SECOND:015d}-1.log"
+    wait_for(lambda: FIRST in laptop.evaluated and running.exists() and running.read_text())
+    return engine

@@ -1,0 +1,181 @@
+"""Children as processes of this machine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from laptop import lives, wait_for
+from operator_world import a_small_run
+
+from lccp.api.errors import InvalidInput
+from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.objects.journal import Pinned
+from lccp.api.run import LCCPRun
+from lccp_operator.children import Evaluation, Purge, Training
+from lccp_operator.embedded.processes import Processes, Programs, Workplace, folded
+from lccp_operator.observed import ChildState, Phase, Rule
+
+RUN = a_small_run()
+TRAINING, EVALUATION = Training(1), Evaluation(8_192, 2)
+
+Start = Callable[..., Processes]
+
+
+@contextmanager
+def processes_of(directory: Path, trainer: str, evaluator: str) -> Iterator[Processes]:
+    """Children that are shell scripts; none outlives the test."""
+    programs = Programs(("sh", "-c", trainer), ("sh", "-c", evaluator))
+    with (directory / "lock").open("w") as lock:
+        config = StoreConfig(url=f"file://{directory}")
+        place = Workplace(config, directory, directory, programs, lock.fileno())
+        processes = Processes(place)
+        try:
+            yield processes
+        finally:
+            processes.kill_all()
+
+
+def apply(processes: Processes, *children: Any, run: LCCPRun = RUN) -> None:
+    for child in children:
+        processes.apply(run, child, Pinned())
+
+
+def only(processes: Processes) -> ChildState:
+    (state,) = processes.states()
+    return state
+
+
+def ended(processes: Processes) -> bool:
+    return all(state.ended for state in processes.states())
+
+
+def log(directory: Path, name: str) -> str:
+    return (directory / "logs" / f"{name}.log").read_text()
+
+
+def test_a_child_is_started_once_and_logs_to_a_file_of_its_own(tmp_path: Path) -> None:
+    with processes_of(tmp_path, "echo out; echo err >&2", "exit 0") as processes:
+        apply(processes, TRAINING, TRAINING, EVALUATION)
+        wait_for(lambda: ended(processes))
+
+        assert [state.phase for state in processes.states()] == [Phase.SUCCEEDED] * 2
+        assert log(tmp_path, "train-a1") == "out\nerr\n"
+        assert log(tmp_path, "eval-000000000008192-2") == ""
+
+
+def test_a_child_is_told_what_to_do_by_its_environment(tmp_path: Path) -> None:
+    topology = {"nodes": 2, "processesPerNode": 2, "env": [{"name": "NCCL_DEBUG", "value": "INFO"}]}
+    run = a_small_run(topology=topology)
+    with processes_of(tmp_path, "env", "env") as processes:
+        apply(processes, TRAINING, EVALUATION, run=run)
+        wait_for(lambda: ended(processes))
+
+    trainer = dict(line.split("=", 1) for line in log(tmp_path, "train-a1").splitlines())
+    evaluator = log(tmp_path, "eval-000000000008192-2").splitlines()
+    told = dict(line.split("=", 1) for line in evaluator if "=" in line)
+    gang, probe = Invocation.from_environ(trainer), Invocation.from_environ(told)
+    assert (gang.attempt, gang.tokens) == (1, None)
+    assert (gang.run.spec.topology.nodes, gang.run.spec.topology.processes_per_node) == (1, 4)
+    assert (probe.attempt, probe.tokens) == (2, 8_192)
+    assert probe.run == run
+    assert gang.pod_uid != probe.pod_uid
+    assert (trainer["NCCL_DEBUG"], trainer["OMP_NUM_THREADS"]) == ("INFO", "1")
+    assert told["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "out_of_memory"),
+    [
+        ("exit 64", 64, False),
+        ("kill -SEGV $$", 139, False),
+        ("kill -KILL $$", 137, True),
+        ("kill -TERM $$", 75, False),
+    ],
+)
+def test_exit_codes_are_those_of_a_container(
+    tmp_path: Path, script: str, code: int, out_of_memory: bool
+) -> None:
+    with processes_of(tmp_path, script, "exit 0") as processes:
+        apply(processes, TRAINING)
+        wait_for(lambda: ended(processes))
+
+        (pod,) = only(processes).pods
+        assert (pod.exit_code, pod.out_of_memory) == (code, out_of_memory)
+
+
+def test_an_evaluator_past_its_deadline_is_killed(tmp_path: Path) -> None:
+    run = a_small_run(evaluation={"deadlineSeconds": 10})
+    with processes_of(tmp_path, "exit 0", "sleep 60") as processes:
+        apply(processes, EVALUATION, run=run)
+        assert only(processes).phase is Phase.RUNNING
+        _make_overdue(processes)
+
+        state = only(processes)
+        assert (state.phase, state.rule) == (Phase.FAILED, Rule.DEADLINE)
+        assert not state.pods[0].out_of_memory
+
+
+def test_a_deleted_trainer_has_its_grace_period_and_then_goes(tmp_path: Path) -> None:
+    script = "trap 'echo saved; exit 75' TERM; echo ready; while :; do sleep 0.02; done"
+    with processes_of(tmp_path, script, "exit 0") as processes:
+        apply(processes, TRAINING)
+        wait_for(lambda: "ready" in log(tmp_path, "train-a1"))
+
+        processes.delete(RUN, TRAINING)
+        wait_for(lambda: not processes.states())
+
+        assert log(tmp_path, "train-a1") == "ready\nsaved\n"
+
+
+def test_a_trainer_that_does_not_end_in_its_grace_period_is_killed(tmp_path: Path) -> None:
+    script = "trap '' TERM; echo ready; while :; do sleep 0.02; done"
+    with processes_of(tmp_path, script, "exit 0") as processes:
+        apply(processes, TRAINING)
+        wait_for(lambda: "ready" in log(tmp_path, "train-a1"))
+
+        processes.delete(RUN, TRAINING)
+        assert only(processes).deleting
+        _make_overdue(processes)
+
+        assert processes.states() == ()
+
+
+def test_a_deleted_evaluator_ends_at_once_and_can_be_started_again(tmp_path: Path) -> None:
+    with processes_of(tmp_path, "exit 0", "trap '' TERM; sleep 60") as processes:
+        apply(processes, EVALUATION)
+        processes.delete(RUN, EVALUATION)
+        assert processes.states() == ()
+
+        apply(processes, EVALUATION)
+        assert only(processes).phase is Phase.RUNNING
+
+
+def test_what_a_child_leaves_in_its_process_group_ends_with_it(tmp_path: Path) -> None:
+    with processes_of(tmp_path, "sleep 60 & echo $!", "exit 0") as processes:
+        apply(processes, TRAINING)
+        wait_for(lambda: ended(processes))
+        orphan = int(log(tmp_path, "train-a1"))
+
+        wait_for(lambda: not lives(orphan))
+
+
+def test_what_is_no_process_here_is_refused(tmp_path: Path) -> None:
+    with (
+        processes_of(tmp_path, "exit 0", "exit 0") as processes,
+        pytest.raises(InvalidInput, match="trainings and evaluations alone"),
+    ):
+        apply(processes, Purge())
+
+
+def test_a_gang_is_folded_to_one_node_with_as_many_processes() -> None:
+    topology = folded(a_small_run(topology={"nodes": 4, "processesPerNode": 8})).spec.topology
+
+    assert (topology.nodes, topology.processes_per_node) == (1, 32)
+
+
+def _make_overdue(processes: Processes) -> None:
+    for process in processes._processes.values():
+        assert process.deadline is not None
+        process.deadline = 0.0

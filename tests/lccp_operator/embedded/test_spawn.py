@@ -1,0 +1,110 @@
+"""Programs that do not outlive their parent, and the lock that they hold with it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from laptop import lives, wait_for
+
+from lccp.api.errors import InvalidInput
+from lccp_operator.embedded import lock
+from lccp_operator.embedded.processes import SPAWN
+
+BECOME = f"[sys.executable, '-I', '-S', {str(SPAWN)!r}, str(os.getpid()), '0', *command]"
+SUPERVISE = (
+    "[sys.executable, '-c', 'import sys; sys.path.insert(0, sys.argv[1]); import spawn;"
+    " sys.exit(spawn.supervise(int(sys.argv[2]), sys.argv[3:]))', "
+    f"{str(SPAWN.parent)!r}, str(os.getpid()), *command]"
+)
+"""What `spawn.py` does elsewhere than on Linux."""
+
+WAYS = [
+    pytest.param(
+        BECOME, id="become", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux")
+    ),
+    pytest.param(SUPERVISE, id="supervise"),
+]
+
+
+@pytest.fixture
+def pids(tmp_path: Path) -> Iterator[Path]:
+    """A file of process ids; what is named there ends with the test."""
+    file = tmp_path / "pids"
+    file.touch()
+    yield file
+    for pid in map(int, file.read_text().split()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def parent_of(way: str, script: str) -> "subprocess.Popen[bytes]":
+    """A parent that spawns a shell script and ends with its exit code."""
+    program = (
+        f"import os, signal, subprocess, sys; command = ['sh', '-c', {script!r}];"
+        f"child = subprocess.Popen({way}, start_new_session=True);"
+        "signal.signal(signal.SIGTERM, lambda *_: child.terminate());"
+        "sys.exit(child.wait())"
+    )
+    return subprocess.Popen([sys.executable, "-c", program])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_exit_code_is_the_programs(way: str) -> None:
+    assert parent_of(way, "exit 64").wait(20) == 64
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_sigterm_reaches_the_program(way: str, pids: Path) -> None:
+    script = f"trap 'exit 75' TERM; echo $$ >> {pids}; while :; do sleep 0.02; done"
+    parent = parent_of(way, script)
+    wait_for(pids.read_text)
+
+    parent.terminate()
+
+    assert parent.wait(20) == 75
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_program_ends_when_its_parent_is_killed(way: str, pids: Path) -> None:
+    parent = parent_of(way, f"trap '' TERM; echo $$ >> {pids}; while :; do sleep 0.02; done")
+    wait_for(pids.read_text)
+    pid = int(pids.read_text())
+
+    parent.kill()
+    parent.wait()
+
+    wait_for(lambda: not lives(pid), seconds=10)
+
+
+def test_a_lock_is_held_once_and_names_its_holder(tmp_path: Path) -> None:
+    path = tmp_path / "engine.lock"
+    with (
+        lock.held(path),
+        pytest.raises(InvalidInput, match=f"process {os.getpid()} works on this run already"),
+        lock.held(path),
+    ):
+        pass
+
+    with lock.held(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_the_lock_of_a_killed_engine_is_free_when_its_last_child_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "engine.lock"
+    program = (
+        "import os, subprocess; from pathlib import Path;"
+        "from lccp_operator.embedded import lock\n"
+        f"with lock.held(Path({str(path)!r})) as descriptor:\n"
+        "    child = subprocess.Popen(['sleep', '1'], pass_fds=(descriptor,))\n"
+        "    print(child.pid, flush=True); os._exit(0)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+    with lock.held(path):
+        assert not lives(int(killed.stdout))
