@@ -5,7 +5,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -109,7 +109,7 @@ class S3Store:
         return sorted(infos, key=lambda info: info.key)
 
     def delete(self, key: str) -> None:
-        with self._mapped(key):
+        with suppress(NotFound), self._mapped(key):
             self._client.remove_object(bucket_name=self._bucket, object_name=self._name(key))
 
     def _copy(self, key: str, write: Write) -> str:

@@ -25,6 +25,7 @@ class Fault(Enum):
     BODY_CUT = auto()
     NOT_S3 = auto()
     BROKEN_XML = auto()
+    NO_SUCH_KEY = auto()
 
 
 _ANSWERS = {
@@ -32,6 +33,7 @@ _ANSWERS = {
     Fault.TOO_MANY_REQUESTS: (429, "text/plain", b"slow down"),
     Fault.NOT_S3: (404, "text/html", b"<html>welcome</html>"),
     Fault.BROKEN_XML: (400, "application/xml", b"<Error><Code>"),
+    Fault.NO_SUCH_KEY: (404, "application/xml", b"<Error><Code>NoSuchKey</Code></Error>"),
 }
 
 

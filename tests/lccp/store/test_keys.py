@@ -47,7 +47,12 @@ def test_checkpoints_sort_by_tokens(first: int, second: int) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["team/tiny/checkpoints/x/manifest.json", "team/tiny/checkpoints/12/a", "team/tiny/state/1"],
+    [
+        "team/tiny/checkpoints/x/manifest.json",
+        "team/tiny/checkpoints/12/a",
+        "team/tiny/state/000000000000001/a",
+        "000000000000001/a",
+    ],
 )
 def test_a_key_without_tokens_has_none(key: str) -> None:
     with pytest.raises(InvalidInput, match="15 digits"):

@@ -17,7 +17,7 @@ from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUn
 from lccp.api.invocation import StoreConfig
 from lccp.store.port import Store
 from lccp.store.s3 import S3Store
-from lccp.store.s3_client import Patience
+from lccp.store.s3_client import MountedCredentials, Patience
 
 pytestmark = pytest.mark.s3
 
@@ -125,7 +125,9 @@ def test_a_host_name_that_does_not_exist_is_unavailable(
 
 
 @pytest.mark.parametrize(
-    "fault", [fault for fault in Fault if fault is not Fault.BODY_CUT], ids=lambda fault: fault.name
+    "fault",
+    [fault for fault in Fault if fault not in (Fault.BODY_CUT, Fault.NO_SUCH_KEY)],
+    ids=lambda fault: fault.name,
 )
 @use
 def test_no_foreign_error_escapes(
@@ -211,6 +213,18 @@ def test_who_came_second_loses_though_an_answer_was_lost(
     assert faulty_store.get("run.json") == b"second"
 
 
+def test_a_store_that_answers_404_is_told_apart_by_the_call(
+    faulty_store: S3Store, proxy: FaultyProxy
+) -> None:
+    """Amazon S3 answers so to If-Match for an object that is gone; some stores to DELETE."""
+    proxy.always = Fault.NO_SUCH_KEY
+    with pytest.raises(Conflict, match="a was deleted by another writer"):
+        faulty_store.put_if_match("a", b"1", "0" * 32)
+    with pytest.raises(NotFound):
+        faulty_store.get("a")
+    faulty_store.delete("a")
+
+
 def test_a_body_that_breaks_off_is_resumed(faulty_store: S3Store, proxy: FaultyProxy) -> None:
     data = random.Random(2).randbytes(5 << 20)
     faulty_store.put("large", data)
@@ -290,6 +304,31 @@ def test_a_rotated_secret_is_taken_up(seaweedfs: SeaweedFS, prefix: str, tmp_pat
     (mounted / "..next").symlink_to(new)
     (mounted / "..next").rename(data)
     assert store.list("") == []
+
+
+def test_both_keys_come_from_one_version_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1", "2"):
+        (tmp_path / f"..{version}").mkdir()
+        for name in ("accessKey", "secretKey"):
+            (tmp_path / f"..{version}" / name).write_text(f"{name}{version}")
+    data = tmp_path / "..data"
+    data.symlink_to("..1")
+    for name in ("accessKey", "secretKey"):
+        (tmp_path / name).symlink_to(Path("..data") / name)
+    read_text = Path.read_text
+
+    def read_then_rotate(path: Path) -> str:
+        text = read_text(path)
+        data.unlink()
+        data.symlink_to("..2")
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read_then_rotate)
+    first, second = (MountedCredentials(tmp_path).retrieve() for _ in range(2))
+    assert (first.access_key, first.secret_key) == ("accessKey1", "secretKey1")
+    assert (second.access_key, second.secret_key) == ("accessKey2", "secretKey2")
 
 
 @pytest.mark.parametrize(
