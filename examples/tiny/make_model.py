@@ -40,7 +40,7 @@ class Stage:
     tokens: int
 
 
-STAGES = (Stage(800, 128), Stage(1_600, CONTEXT_TOKENS))
+STAGES = (Stage(800, 128), Stage(3_600, CONTEXT_TOKENS))
 STEPS = REPEAT_STEPS + sum(stage.steps for stage in STAGES)
 TRAINED_TOKENS = BATCH_ROWS * (
     REPEAT_STEPS * STAGES[0].tokens + sum(stage.steps * stage.tokens for stage in STAGES)
