@@ -43,7 +43,7 @@ def _next(outcome: Outcome, command: str, page: Path | None) -> str:
         case "Interrupted":
             return f"{command}   (goes on where it was)"
         case "Failed":
-            return f"read the logs below {outcome.directory}, then {command}"
+            return f"read the logs below {outcome.directory / 'logs'}, then {command}"
         case _ if page is not None:
             return f"open the report in a browser; lccp analyze {page.parent}"
         case _:

@@ -30,6 +30,13 @@ def evaluate(
         None
     ),
     needles: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML list of needles (stem, key, question); default: those that LCCP ships.",
+        ),
+    ] = None,
+    needles_per_haystack: Annotated[
         int | None, typer.Option(help="Needles that each haystack is asked with; default: 2.")
     ] = None,
     haystack: Annotated[
@@ -55,18 +62,22 @@ def evaluate(
     from lccp.cli.console import standard_output
     from lccp.cli.measuring import measuring, result_lines
     from lccp.cli.options import length
-    from lccp_evaluator.desk import evaluate_directory
+    from lccp.cli.preflight import check_model
 
     asked = {
         "lengths": _parts(lengths),
         "depths_percent": _parts(depths),
         "haystacks": haystacks,
-        "needles_per_haystack": needles,
+        "needles": None if needles is None else _needles(needles),
+        "needles_per_haystack": needles_per_haystack,
         "haystack": _haystack(haystack),
         "seed": seed,
     }
     probes = _probes({name: value for name, value in asked.items() if value is not None})
     source = None if source_context is None else length(source_context, "--source-context")
+    check_model(model, "--model")
+    from lccp_evaluator.desk import evaluate_directory  # torch: not before the options are right
+
     console = standard_output()
     with measuring(console) as progress:
         report = evaluate_directory(model, out, probes, source, progress)
@@ -81,6 +92,17 @@ def _parts(text: str | None) -> list[int | str] | None:
         return None
     parts = [part.strip() for part in text.split(",")]
     return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def _needles(path: Path) -> list[object]:
+    from lccp.api.errors import InvalidInput
+    from lccp.cli.manifest import documents
+
+    match documents(path):
+        case [[*needles]]:
+            return needles
+        case _:
+            raise InvalidInput(f"{path}: must hold a list of needles (stem, key, question)")
 
 
 def _haystack(path: Path | None) -> dict[str, str] | None:

@@ -16,14 +16,15 @@ def load_manifest(path: Path) -> LCCPRun:
     Raises InvalidInput, in one sentence with the file and the field, if there is none or it is
     wrong.
     """
-    runs = [d for d in _documents(path) if isinstance(d, dict) and d.get("kind") == KIND]
+    runs = [d for d in documents(path) if isinstance(d, dict) and d.get("kind") == KIND]
     if len(runs) != 1:
-        found = "no" if not runs else f"{len(runs)} documents"
+        found = f"{len(runs)} documents" if runs else "no document"
         raise InvalidInput(f"{path}: holds {found} of kind {KIND}: it must hold one")
     return LCCPRun.parse(runs[0], str(path))
 
 
-def _documents(path: Path) -> list[Any]:
+def documents(path: Path) -> list[Any]:
+    """The YAML documents in `path`, as plain values. Raises InvalidInput."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

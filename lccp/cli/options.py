@@ -11,6 +11,8 @@ from lccp.api.quantities import ContextLength
 
 T = TypeVar("T", bound=Contract)
 IN_A_MANIFEST = " in quotes"
+NAMES = {"depths_percent": "--depths"}
+"""Options that are not named after their field."""
 
 
 def checked(kind: type[T], given: Mapping[str, object]) -> T:
@@ -22,7 +24,8 @@ def checked(kind: type[T], given: Mapping[str, object]) -> T:
         text = sentence(error, "options").removeprefix("options: ").replace(IN_A_MANIFEST, "")
         if not location:
             raise InvalidInput(text) from None
-        option = f"--{str(location[0]).replace('_', '-')}"
+        field = str(location[0])
+        option = NAMES.get(field, f"--{field.replace('_', '-')}")
         raise InvalidInput(f"{option}: {text.partition(': ')[2]}") from None
 
 

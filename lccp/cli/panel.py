@@ -14,7 +14,7 @@ from lccp.cli.console import checkpoint_table
 from lccp.report.text import duration_text, percent_text, tokens_text
 from lccp_operator.embedded import Look
 
-BAR_WIDTH = 40
+BAR_WIDTH = 80
 LINES_BESIDE_ROWS = 9
 ROWS_MIN = 4
 ENDING = "Ending: the trainer saves its state; the same command goes on from there."
@@ -61,10 +61,17 @@ def _training(look: Look) -> Iterator[RenderableType]:
     if beat is None or not beat.tokens:
         yield Text("starting the trainer", style="dim")
         return
-    row = Table.grid(padding=(0, 2, 0, 0))
-    bar = ProgressBar(total=beat.tokens_total, completed=beat.tokens, width=BAR_WIDTH)
-    row.add_row(bar, Text(progress_text(look)))
-    yield row
+    bar = ProgressBar(
+        total=beat.tokens_total,
+        completed=beat.tokens,
+        width=BAR_WIDTH,
+        complete_style="blue",
+        finished_style="green",
+    )
+    lines = Table.grid()
+    lines.add_row(bar)
+    lines.add_row(Text(progress_text(look)))
+    yield lines
 
 
 def _unfinished(look: Look) -> Iterator[tuple[str, str]]:

@@ -57,7 +57,7 @@ def run(
     with stages.stage("training and measuring") as heading, watching(console, heading) as on_look:
         outcome = run_embedded(the_run, config, manifest.parent, on_look)
     _finish(stages, outcome, config, _command(manifest, store))
-    raise typer.Exit(_exit_code(outcome))
+    raise typer.Exit(exit_code(outcome))
 
 
 def _finish(stages: "Stages", outcome: "Outcome", config: "StoreConfig", command: str) -> None:
@@ -94,7 +94,7 @@ def _facts(outcome: "Outcome", config: "StoreConfig") -> "RunData | None":
     return data if data.reports or data.history else None
 
 
-def _exit_code(outcome: "Outcome") -> int:
+def exit_code(outcome: "Outcome") -> int:
     match outcome.state:
         case "Succeeded" | "Suspended":
             return ExitCode.OK

@@ -1,13 +1,14 @@
 """Stands in for trainer and evaluator below the real engine: it writes what they would, at once.
 
-Its numbers are those of `a_run`: nothing is trained or measured. Called as
-`python stand_in.py trainer|evaluator` with the environment that the engine gives.
+Its numbers are those of `a_run`: nothing is trained or measured. `python stand_in.py lccp …` is the
+real command line with these stand-ins below it; its engine calls `trainer` and `evaluator`.
 """
 
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import a_run
 
@@ -43,7 +44,9 @@ def train(told: Invocation) -> int:
             time.sleep(SECONDS_A_CHECKPOINT)
         done = tokens
         beat = a_run.heartbeat(tokens, a_run.now())
-        beat = beat.model_copy(update={"attempt": told.attempt, "writer": writer})
+        beat = beat.model_copy(
+            update={"attempt": told.attempt, "writer": writer, "tokens_total": budget}
+        )
         store.put(keys.heartbeat(writer), beat.to_json())
         if TERMINATED or store.stat(keys.control(told.attempt)) is not None:
             result = Cause.TERMINATED if TERMINATED else Cause.DRAINED
@@ -63,9 +66,23 @@ def evaluate(told: Invocation) -> int:
     return 0
 
 
+def command_line(arguments: list[str]) -> None:
+    """The real command line, whose engine starts these stand-ins."""
+    from lccp.cli.main import main
+    from lccp_operator.embedded import engine
+    from lccp_operator.embedded.processes import Programs
+
+    script = (sys.executable, str(Path(__file__)))
+    engine.Programs = lambda: Programs((*script, "trainer"), (*script, "evaluator"))  # type: ignore[misc,assignment]
+    sys.argv = ["lccp", *arguments]
+    main()
+
+
 TERMINATED: list[int] = []
 
 if __name__ == "__main__":
+    if sys.argv[1] == "lccp":
+        command_line(sys.argv[2:])
     signal.signal(signal.SIGTERM, lambda number, _: TERMINATED.append(number))
     work = {"trainer": train, "evaluator": evaluate}[sys.argv[1]]
     sys.exit(work(Invocation.from_environ(os.environ)))
