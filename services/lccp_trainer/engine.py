@@ -61,8 +61,17 @@ def build_engine(spec: LCCPRunSpec, directory: Path, config: Any, accumulation_s
     return engine
 
 
+class AdamW(torch.optim.AdamW):
+    """PyTorch's AdamW, which can leave out steps."""
+
+    leaves_out = False
+
+    def step(self, closure: Any = None) -> Any:
+        return None if self.leaves_out else super().step(closure)
+
+
 def adamw(model: Any, training: TrainingSpec) -> torch.optim.Optimizer:
-    """PyTorch's AdamW; only matrices decay."""
+    """The optimizer; only matrices decay."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in parameters if _dimensions(p) >= 2]
     others = [p for p in parameters if _dimensions(p) < 2]
@@ -71,7 +80,7 @@ def adamw(model: Any, training: TrainingSpec) -> torch.optim.Optimizer:
         {"params": matrices, "weight_decay": asked.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
+    return AdamW(
         [group for group in groups if group["params"]],
         lr=training.learning_rate,
         betas=(asked.beta1, asked.beta2),
@@ -87,8 +96,8 @@ def set_learning_rate(engine: Any, rate: float) -> None:
 def apply_step(engine: Any) -> float | None:
     """Let the optimizer make the step, unless the gradient is not finite; the gradient's norm.
 
-    None says that the step was left out, on every rank alike. ZeRO's optimizers leave it out
-    themselves. Without ZeRO the gradients, whole and equal on every rank, are dropped here.
+    None says that the step was left out, on every rank alike. ZeRO's optimizers do so themselves;
+    without ZeRO the gradients are whole and equal on every rank, and it is decided here.
     """
     if engine.zero_optimization():
         engine.step()
@@ -96,8 +105,7 @@ def apply_step(engine: Any) -> float | None:
         return norm if math.isfinite(norm) and norm >= 0 else None
     gradients = [p.grad for p in engine.module.parameters() if p.grad is not None]
     norm = float(torch.nn.utils.get_total_norm(gradients))
-    if not math.isfinite(norm):
-        engine.module.zero_grad(set_to_none=True)
+    engine.optimizer.leaves_out = not math.isfinite(norm)
     engine.step()
     return norm if math.isfinite(norm) else None
 

@@ -1,6 +1,7 @@
 """torchrun in a process that dies with the launcher and records which rank failed first."""
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ def main() -> None:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+    # What torchrun says of a failure is said better, once, by the launcher.
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
         run.main(sys.argv[1:])
     except ChildFailedError as error:

@@ -14,7 +14,7 @@ MODEL_SCRIPT = Path(__file__).parents[1] / "support" / "trainer_model.py"
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `model` (HunYuanMoE, random) and `data` (seeded documents)."""
+    """A folder with models (HunYuanMoE, random) and `data` (seeded documents)."""
     root = tmp_path_factory.mktemp("tiny")
     environ = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     subprocess.run(
@@ -32,7 +32,7 @@ def new_world(
 
     def make() -> World:
         root = tmp_path_factory.mktemp("world")
-        for name in ("model", "data"):
+        for name in ("model", "poisoned", "data"):
             (root / name).symlink_to(tiny / name)
         worlds.append(World(root))
         return worlds[-1]

@@ -20,7 +20,7 @@ from lccp.store.port import Store
 
 ROW = 128
 BATCH_ROWS = 8
-DEADLINE_SECONDS = 120.0
+DEADLINE_SECONDS = 240.0
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ class World:
     """A folder with a model, documents and a store; it makes specs and attempts."""
 
     root: Path
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def store_url(self) -> str:
@@ -81,15 +81,17 @@ class World:
     def start(self, document: dict[str, Any], attempt: int = 1, **more: str) -> "Attempt":
         """Start `lccp-train` for an attempt."""
         environ = self.environ(document, attempt, **more)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lccp_trainer.launcher"],
-            env=os.environ | {"OMP_NUM_THREADS": "1"} | environ,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        log = self.root / f"attempt-{len(self.started)}.log"
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "lccp_trainer.launcher"],
+                env=os.environ | {"OMP_NUM_THREADS": "1"} | environ,
+                stderr=errors,
+            )
         self.started.append(process)
         keys = RunKeys("default", document["metadata"]["name"])
-        return Attempt(process, self.store, keys, f"a{attempt}-{environ['LCCP_POD_UID'][:8]}")
+        writer = f"a{attempt}-{environ['LCCP_POD_UID'][:8]}"
+        return Attempt(process, self.store, keys, writer, log)
 
     def close(self) -> None:
         for process in self.started:
@@ -102,15 +104,19 @@ class World:
 class Attempt:
     """A started `lccp-train`."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     store: Store
     keys: RunKeys
     writer: str
+    log_path: Path
 
     def wait(self) -> int:
-        """The exit code; what it logged is in `log`."""
-        self.log = self.process.communicate(timeout=DEADLINE_SECONDS)[1]
-        return self.process.returncode
+        """The exit code."""
+        return self.process.wait(timeout=DEADLINE_SECONDS)
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
 
     def wait_for_step(self, step: int) -> None:
         """Wait until its heartbeat has reached `step`."""
@@ -119,12 +125,13 @@ class Attempt:
             if self.store.stat(self.keys.heartbeat(self.writer)) and self.heartbeat.step >= step:
                 return
             time.sleep(0.05)
-        raise AssertionError(f"never reached step {step}: {self.process.communicate()[1]}")
+        raise AssertionError(f"never reached step {step}: {self.log}")
 
     def ranks(self) -> dict[int, psutil.Process]:
         """Its processes that train, by rank."""
         below = psutil.Process(self.process.pid).children(recursive=True)
-        return {int(p.environ()["RANK"]): p for p in below if "lccp_trainer.rank" in p.cmdline()}
+        ranks = (p for p in below if "lccp_trainer.gang" not in p.cmdline())
+        return {int(p.environ()["RANK"]): p for p in ranks}
 
     @property
     def heartbeat(self) -> Heartbeat:
