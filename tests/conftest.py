@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 from apiserver import ApiServer, running
+from hypothesis import settings
 from seaweedfs import SeaweedFS, find_weed, running_seaweedfs
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

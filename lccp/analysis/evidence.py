@@ -45,10 +45,10 @@ def advice(checkpoints: Sequence[CheckpointVerdict], policy: Policy) -> str:
         case VerdictState.SATURATED:
             return (
                 f"Stop here: another {policy.horizon_tokens:,} tokens are expected to gain less "
-                f"than {_percent(policy.least_gain)}."
+                f"than {percent(policy.least_gain)}."
             )
         case VerdictState.DECEPTIVELY_SATURATED:
-            return "Go on: the NIAH score cannot rise any more, but the model still improves."
+            return "Go on: the NIAH score stands still, but the model still improves."
         case VerdictState.IMPROVING:
             return "Go on: training still pays."
         case VerdictState.UNDETERMINED:
@@ -59,10 +59,10 @@ def _gain(gain: Gain, policy: Policy) -> str:
     verb, sign = ("gains", 1) if gain.gain >= 0 else ("loses", -1)
     ends = sorted((sign * gain.lower, sign * gain.upper))
     return (
-        f"{NAMES[gain.signal]} {verb} {_percent(abs(gain.gain))} per {policy.horizon_tokens:,} "
-        f"tokens, between {_percent(ends[0])} and {_percent(ends[1])} "
-        f"({_percent(policy.confidence)} confidence on each side); the least gain that pays is "
-        f"{_percent(policy.least_gain)}."
+        f"{NAMES[gain.signal]} {verb} {percent(abs(gain.gain))} per {policy.horizon_tokens:,} "
+        f"tokens, between {percent(ends[0])} and {percent(ends[1])} "
+        f"({percent(policy.confidence)} confidence on each side); the least gain that pays is "
+        f"{percent(policy.least_gain)}."
     )
 
 
@@ -131,8 +131,8 @@ def _noise(signal: Gain | None) -> str:
     if signal is None:
         return ""
     return (
-        f"The gain's standard error is {_percent(signal.sampling_sd)} from sampling and "
-        f"{_percent(signal.checkpoint_sd)} from noise between checkpoints."
+        f"The gain's standard error is {percent(signal.sampling_sd)} from sampling and "
+        f"{percent(signal.checkpoint_sd)} from noise between checkpoints."
     )
 
 
@@ -160,5 +160,6 @@ def _when_undetermined(newest: CheckpointVerdict, policy: Policy) -> str:
     return "Go on: the gain is lost in noise between checkpoints, which more of them would narrow."
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
+def percent(share: float) -> str:
+    """A share, or a gain on the scale of log-PPL, in percent with at most two decimals."""
+    return f"{round(100 * share, 2) + 0.0:.2f}".rstrip("0").rstrip(".") + " %"

@@ -42,6 +42,7 @@ def judge_trajectory(trajectory: Trajectory, policy: Policy) -> Verdict:
         least_gain=policy.least_gain,
         confidence=policy.confidence,
         patience=policy.patience,
+        least_tokens=policy.least_tokens,
         evidence=evidence(checkpoints, policy),
         advice=advice(checkpoints, policy),
         checkpoints=checkpoints,

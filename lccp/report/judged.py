@@ -34,6 +34,7 @@ def policy_of(data: RunData) -> Policy:
         least_gain=data.verdict.least_gain,
         confidence=data.verdict.confidence,
         patience=data.verdict.patience,
+        least_tokens=data.verdict.least_tokens,
     )
 
 

@@ -104,6 +104,7 @@ class Verdict(StoreObject):
     least_gain: Annotated[float, Field(description="Least gain δ per horizon.")]
     confidence: Annotated[float, Field(description="One-sided confidence.")]
     patience: Annotated[int, Field(description="Horizons of plateau.")]
+    least_tokens: Annotated[int, Field(description="Tokens before which nothing is saturated.")] = 0
     evidence: Annotated[tuple[str, ...], Field(description="Sentences, most important first.")]
     advice: Annotated[str, Field(description="What to do, one sentence.")]
     checkpoints: Annotated[tuple[CheckpointVerdict, ...], Field(description="Oldest first.")]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from series import a_report, a_trajectory, heads_result
 
+from lccp.analysis.evidence import percent
 from lccp.analysis.policy import Policy
 from lccp.analysis.trajectory import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE
 from lccp.analysis.verdict import (
@@ -188,7 +189,7 @@ def test_warm_up_and_base_are_shown_but_not_fitted() -> None:
     assert verdict.state is State.SATURATED
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.randoms(use_true_random=False))
 def test_a_verdict_knows_only_what_came_before_and_not_the_order_of_reports(
     seed: int, random: st.DataObject
@@ -261,7 +262,7 @@ def test_the_evidence_says_what_is_missing(reports: Sequence[EvaluationReport], 
 def test_least_tokens_are_named_when_they_alone_hold_a_saturation_back() -> None:
     flat = a_trajectory(REGULAR, np.zeros(len(REGULAR)))
     verdict = judge_trajectory(flat, replace(POLICY, least_tokens=2_000))
-    assert verdict.state is State.UNDETERMINED
+    assert (verdict.state, verdict.least_tokens) == (State.UNDETERMINED, 2_000)
     assert any("before 2,000 tokens" in sentence for sentence in verdict.evidence)
 
 
@@ -293,3 +294,11 @@ def test_two_hundred_checkpoints_are_judged_in_a_second() -> None:
 def test_a_verdict_survives_the_store() -> None:
     verdict = judge(demo_reports(0)[:8], DEMO)
     assert type(verdict).from_json(verdict.to_json(), "verdict.json") == verdict
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.012, "1.2 %"), (-0.00001, "0 %"), (0.1, "10 %"), (-0.2345, "-23.45 %"), (1, "100 %")],
+)
+def test_shares_are_written_in_percent(share: float, text: str) -> None:
+    assert percent(share) == text
