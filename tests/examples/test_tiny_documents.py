@@ -5,7 +5,6 @@ import hashlib
 import importlib.util
 import json
 import random
-import re
 import sys
 from collections import Counter
 from itertools import islice
@@ -38,6 +37,15 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
+def encoded(tokenizer, shipped) -> dict[str, list[list[int]]]:
+    """Corpus name to the token ids of every fifth of its documents."""
+    return {
+        name: [encoding.ids for encoding in tokenizer.encode_batch_fast(texts[::5])]
+        for name, texts in shipped.items()
+    }
+
+
+@pytest.fixture(scope="module")
 def shipped() -> dict[str, list[str]]:
     """Corpus name to the texts of its shipped file."""
 
@@ -62,18 +70,24 @@ def test_the_same_corpus_is_written_to_the_same_bytes(tmp_path):
     )
 
 
+def units_of_a_document(seed: int) -> list[tuple[str, list[str]]]:
+    return list(islice(documents.units(random.Random(seed)), 40))
+
+
 def test_units_come_in_the_shares_that_are_named():
-    drawn = Counter(kind for kind, _ in islice(documents.units(random.Random(0)), 4000))
+    drawn = Counter(kind for seed in range(100) for kind, _ in units_of_a_document(seed)[8:])
     for kind, share in documents.UNIT_SHARES.items():
-        assert drawn[kind] / 4000 == pytest.approx(share, abs=0.03)
+        assert drawn[kind] / drawn.total() == pytest.approx(share, abs=0.03)
 
 
 def test_answers_restate_a_fact_of_their_document():
     for seed in range(20):
-        tokens = documents.document(random.Random(seed), 400)
-        prose = documents.text(tokens)
-        for answer in re.findall(r"Answer: ([^.?:]+\.)", prose):
-            assert prose.index(answer) < prose.index(f"Answer: {answer}")
+        facts = []
+        for kind, unit in units_of_a_document(seed):
+            if kind == "fact":
+                facts.append(unit)
+            elif kind == "answer":
+                assert unit[unit.index("answer") + 2 :] in facts
 
 
 def test_copies_repeat_earlier_tokens():
@@ -87,26 +101,23 @@ def test_copies_repeat_earlier_tokens():
     assert copies > 20
 
 
-def test_long_documents_pass_the_target_context_and_short_ones_do_not(tokenizer, shipped):
-    lengths = {
-        name: [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
-        for name, texts in shipped.items()
-    }
+def test_long_documents_pass_the_target_context_and_short_ones_do_not(encoded):
+    lengths = {name: [len(ids) for ids in texts] for name, texts in encoded.items()}
     assert min(lengths["long"]) > 512
     assert min(lengths["haystack"]) > 512
-    assert len(lengths["haystack"]) >= 24
+    assert len(lengths["haystack"]) * 5 >= 24
     assert max(lengths["short"]) <= 128
 
 
-def test_no_word_is_unknown_to_the_tokenizer(tokenizer, shipped):
+def test_no_word_is_unknown_to_the_tokenizer(tokenizer, encoded):
     unknown = tokenizer.token_to_id("<unk>")
-    needles = [" ".join(needle.values()) for needle in documents.NEEDLES]
-    for texts in (*shipped.values(), needles):
-        assert not any(unknown in e.ids for e in tokenizer.encode_batch(texts))
+    needles = [tokenizer.encode(" ".join(needle.values())).ids for needle in documents.NEEDLES]
+    for texts in (*encoded.values(), needles):
+        assert not any(unknown in ids for ids in texts)
 
 
 def test_tokens_cover_the_words_that_they_name(tokenizer):
-    sentence = "  Tavin Oakmoor hid the amber bell. Question: what?"
+    sentence = "  Tavin Oakmoor hid amber bells. Question: what?"
     encoding = tokenizer.encode(sentence)
     assert [sentence[a:b].lower() for a, b in encoding.offsets] == encoding.tokens
 
@@ -132,11 +143,10 @@ def test_needles_speak_the_grammar_of_the_documents():
         relation = next(r for r, p in documents.PAST_FORMS.items() if p == past)
         key = (*tuple(needle["key"].removesuffix(".").split()), ".")
         fact = documents.Fact((first, last), relation, key)
-        assert documents.text(fact.question) == needle["question"]
+        assert documents.text(fact.question).lower() == needle["question"].lower()
         assert documents.text(fact.sentence) == f"{needle['stem']} {needle['key']}"
         kinds = ("adjectives", "objects", "prepositions", "adjectives", "places")
-        spoken = [word for word in key if word not in ("the", ".")]
-        assert all(word in documents.WORDS[kind] for word, kind in zip(spoken, kinds, strict=True))
+        assert all(w in documents.WORDS[kind] for w, kind in zip(key[:-1], kinds, strict=True))
 
 
 def test_the_model_is_small_and_the_one_that_its_card_names():
