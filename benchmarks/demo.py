@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,7 @@ class Outcome:
     @property
     def passes(self) -> bool:
         said = [self.first[phase] for phase in PHASES]
-        ordered = all(
-            a is not None and b is not None and a < b for a, b in zip(said, said[1:], strict=False)
-        )
+        ordered = all(a is not None and b is not None and a < b for a, b in pairwise(said))
         return ordered and self.trained_tokens < self.budget_tokens
 
 

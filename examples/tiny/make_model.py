@@ -29,6 +29,8 @@ INITIALIZER_RANGE = 0.05
 ATTENTION_NORM_WEIGHT = 2.0
 SHORT_ROW_SHARE = 0.25
 LEARNING_RATE = 3e-3
+FINAL_LEARNING_RATE = 3e-4
+DECAY_STEPS = 1_000
 SEED = 0
 
 
@@ -155,13 +157,20 @@ def encode(tokenizer: PreTrainedTokenizerFast, tokens: Tokens) -> list[int]:
     return tokenizer.convert_tokens_to_ids([token.lower() for token in tokens])
 
 
+def learning_rate(step: int) -> float:
+    """Constant, then linear to the final rate over the last DECAY_STEPS."""
+    left = min(1.0, (STEPS - step) / DECAY_STEPS)
+    return FINAL_LEARNING_RATE + (LEARNING_RATE - FINAL_LEARNING_RATE) * left
+
+
 def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int) -> float:
-    """Train at a constant rate; return the mean loss of the last 100 steps, in nats per token."""
+    """Train; return the mean loss of the last 100 steps, in nats per token."""
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0
     )
     losses: list[float] = []
-    for batch in track(batches(tokenizer, seed), description="base model", total=STEPS):
+    for step, batch in enumerate(track(batches(tokenizer, seed), "base model", total=STEPS)):
+        optimizer.param_groups[0]["lr"] = learning_rate(step)
         loss = model(**batch, labels=batch["input_ids"]).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -213,6 +222,8 @@ def card(measured: Measured) -> str:
             steps=STEPS,
             rows=BATCH_ROWS,
             learning_rate=LEARNING_RATE,
+            final_learning_rate=FINAL_LEARNING_RATE,
+            decay_steps=DECAY_STEPS,
             rope_base=ROPE_BASE,
             minutes=measured.seconds / 60,
             seed=measured.seed,
