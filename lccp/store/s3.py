@@ -181,7 +181,7 @@ class S3Store:
             "PUT",
             url,
             body=data,
-            headers={"Content-MD5": md5, **headers},
+            headers={"Content-MD5": md5, "Content-Length": str(len(data)), **headers},
             retries=self._patience.retry(RETRIED_STATUSES | {409}),
         )
 

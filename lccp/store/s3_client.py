@@ -1,10 +1,12 @@
 """The S3 client: endpoint, credentials, TLS, timeouts and retries."""
 
+import io
 import os
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -19,14 +21,19 @@ RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 _AMAZON = "https://s3.amazonaws.com"
 _CONNECTIONS = 32
+_PIECE_BYTES = 1 << 16
 _BACKOFF_SECONDS_MAX = 8.0
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a store may be silent: of one connection, one answer, and how often it is asked."""
+    """How long a store may be silent, and how often it is asked.
 
-    connect_seconds: float = 5.0
+    `connect_seconds` bounds a connection and the taking of each 64 KiB sent, `read_seconds` the
+    wait for an answer and for each piece of it.
+    """
+
+    connect_seconds: float = 10.0
     read_seconds: float = 60.0
     retries: int = 4
     backoff_seconds: float = 0.5
@@ -42,6 +49,21 @@ class Patience:
             raise_on_status=False,
             respect_retry_after_header=False,
         )
+
+
+class _PiecewisePool(urllib3.PoolManager):
+    """Sends bodies in pieces: the timeout of a send then bounds a stall, not a slow upload.
+
+    Redirects are not followed: a signature holds for one host alone.
+    """
+
+    def urlopen(
+        self, method: str, url: str, redirect: bool = False, **kw: Any
+    ) -> urllib3.BaseHTTPResponse:
+        body = kw.get("body")
+        if isinstance(body, bytes) and len(body) > _PIECE_BYTES:
+            kw["body"] = io.BytesIO(body)
+        return super().urlopen(method, url, redirect=False, **kw)
 
 
 class MountedCredentials(Provider):
@@ -88,8 +110,9 @@ def provider_of(config: StoreConfig) -> Provider:
 
 def http_pool(config: StoreConfig, patience: Patience) -> urllib3.PoolManager:
     """Connections with the configured CA, timeouts and retries. Raises InvalidInput."""
-    return urllib3.PoolManager(
+    return _PiecewisePool(
         maxsize=_CONNECTIONS,
+        blocksize=_PIECE_BYTES,
         timeout=urllib3.Timeout(connect=patience.connect_seconds, read=patience.read_seconds),
         retries=patience.retry(),
         ssl_context=_tls(config.ca_file) if endpoint_of(config).startswith("https") else None,

@@ -28,6 +28,7 @@ from lccp.api.errors import Incompatible, InvalidInput
 from lccp_evaluator.engine import Passage
 
 GENERATOR_VERSION = 1
+KINDS = ("header", "haystack", "needle", "sample")
 
 Span = tuple[int, int]
 
@@ -128,19 +129,15 @@ class FrozenSamples:
         """The samples in the file `where`. Raises InvalidInput if it is damaged."""
         try:
             documents = [json.loads(line) for line in gzip.decompress(data).splitlines()]
-            kinds = [document["kind"] for document in documents]
-        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError):
+            kinds = {kind: [d for d in documents if d["kind"] == kind] for kind in KINDS}
+            return cls(
+                Header.parse(kinds["header"][0], where),
+                tuple(np.array(line["ids"], dtype=np.int32) for line in kinds["haystack"]),
+                tuple(NeedleLine.parse(line, where) for line in kinds["needle"]),
+                tuple(Sample.parse(line, where) for line in kinds["sample"]),
+            )
+        except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError):
             raise InvalidInput(f"{where}: is damaged: delete it to draw the samples anew") from None
-
-        def lines(kind: str) -> list[Any]:
-            return [d for d, its in zip(documents, kinds, strict=True) if its == kind]
-
-        return cls(
-            Header.parse(lines("header")[0], where),
-            tuple(np.array(line["ids"], dtype=np.int32) for line in lines("haystack")),
-            tuple(NeedleLine.parse(line, where) for line in lines("needle")),
-            tuple(Sample.parse(line, where) for line in lines("sample")),
-        )
 
     def check(self, settings: dict[str, Any], tokenizer_digest: str, where: str) -> None:
         """Raise Incompatible unless these samples are those of `settings` and the tokenizer."""

@@ -1,8 +1,10 @@
 """A proxy before a real S3 server that makes faults on demand: what networks do to requests."""
 
 import http.client
+import socket
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _TIMEOUT_SECONDS = 30
+_MIB = 1 << 20
+_RECEIVE_BUFFER_BYTES = 1 << 20
 _HOP_HEADERS = {"connection", "transfer-encoding", "keep-alive"}
 
 
@@ -42,7 +46,8 @@ class FaultyProxy:
     """Where it listens, and what to do with the requests to come.
 
     `faults` are used up one a request, None meaning that the request passes; `always` is the fault
-    of all others. Request headers in `dropped` never reach the server.
+    of all others. Request headers in `dropped` never reach the server. It rests for
+    `rest_seconds` after each MiB that a client sends.
     """
 
     endpoint: str
@@ -50,12 +55,14 @@ class FaultyProxy:
     faults: deque[Fault | None] = field(default_factory=deque)
     always: Fault | None = None
     dropped: set[str] = field(default_factory=set)
+    rest_seconds: float = 0.0
     requests: list[str] = field(default_factory=list)
 
     def reset(self) -> None:
         self.faults = deque()
         self.always = None
         self.dropped = set()
+        self.rest_seconds = 0.0
         self.requests = []
 
     def next_fault(self) -> Fault | None:
@@ -70,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         self.proxy.requests.append(f"{self.command} {urlsplit(self.path).path}")
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self._body(int(self.headers.get("Content-Length", 0)))
         fault = self.proxy.next_fault()
         if fault in _ANSWERS:
             self._answer(*_ANSWERS[fault])
@@ -80,6 +87,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._forward(body, fault)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
+
+    def _body(self, size: int) -> bytes:
+        pieces = []
+        for start in range(0, size, _MIB):
+            pieces.append(self.rfile.read(min(_MIB, size - start)))
+            time.sleep(self.proxy.rest_seconds)
+        return b"".join(pieces)
 
     def _forward(self, body: bytes, fault: Fault | None) -> None:
         upstream = urlsplit(self.proxy.upstream)
@@ -121,6 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+        super().server_bind()
 
     def handle_error(self, request: object, client_address: object) -> None:
         return

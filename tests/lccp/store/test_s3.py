@@ -176,6 +176,40 @@ def test_slow_down_and_hang_up_are_ridden_out_too(
     assert faulty_store.get("a") == b"1"
 
 
+@pytest.mark.parametrize("name", ["put_large_file", "put_if_absent"])
+def test_an_upload_may_be_slow_as_long_as_it_moves(
+    seaweedfs: SeaweedFS,
+    proxy: FaultyProxy,
+    keys_directory: Path,
+    prefix: str,
+    local: Path,
+    name: str,
+) -> None:
+    """The whole takes longer than the time allowed for each piece."""
+    config = with_(seaweedfs.config(prefix, keys_directory), endpoint=proxy.endpoint)
+    store = S3Store(config, Patience(connect_seconds=1, read_seconds=10, retries=0))
+    proxy.rest_seconds = 0.15
+    begin = time.monotonic()
+    if name == "put_large_file":
+        store.put_file("a", local / "large")
+    else:
+        store.put_if_absent("a", bytes(16 << 20))
+    assert time.monotonic() - begin > 2
+    assert store.stat("a").size >= 16 << 20
+
+
+def test_an_upload_that_stalls_ends_soon(
+    seaweedfs: SeaweedFS, proxy: FaultyProxy, keys_directory: Path, local: Path
+) -> None:
+    config = with_(seaweedfs.config("p", keys_directory), endpoint=proxy.endpoint)
+    store = S3Store(config, IMPATIENT)
+    proxy.rest_seconds = 20
+    begin = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        store.put_if_absent("a", bytes(16 << 20))
+    assert time.monotonic() - begin < 15
+
+
 def test_faults_that_stay_end_the_patience(faulty_store: S3Store, proxy: FaultyProxy) -> None:
     proxy.always = Fault.BUSY
     proxy.requests.clear()

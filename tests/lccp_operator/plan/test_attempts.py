@@ -25,7 +25,7 @@ from lccp_operator.intents import DeleteChild, Plan, RecordJournal
 from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod
 
 NEVER = saturating_at(10 * BUDGET_TOKENS)
-POLICY = {"maxRestarts": 2, "backoffSeconds": 10, "maxBackoffSeconds": 15}
+POLICY = {"maxRestarts": 3, "backoffSeconds": 10, "maxBackoffSeconds": 35}
 
 
 def a_world(**spec: Any) -> World:
@@ -90,27 +90,22 @@ def test_a_counted_failure_is_answered_after_a_wait_that_doubles_up_to_its_bound
     code: int,
 ) -> None:
     world = a_training_world()
-    waits = []
-    for _ in range(2):
+    for wait in (10, 20, 35):
         world.end_training(code)
-        decided = world.look()
-        waits.append(decided.look_again_after_seconds)
+        assert gangs(world.look()) == []
         assert training(world) == ("False", "BackingOff")
-        assert gangs(decided) == []
-        world.pass_time(decided.look_again_after_seconds or 0)
+        world.pass_time(wait - 1)
+        assert gangs(world.look()) == []
+        world.pass_time(1)
         assert gangs(world.look()) != []
-        world.train()
-
-    assert waits == [10, 15]
 
 
 def test_restarts_are_exhausted_when_counted_failures_exceed_the_policy() -> None:
     world = a_training_world()
-    for _ in range(3):
-        world.train()
+    for _ in range(4):
         world.end_training(ExitCode.INTERNAL)
         world.look()
-        world.pass_time(20)
+        world.pass_time(35)
         world.look()
 
     assert world.trainer is None
@@ -271,6 +266,18 @@ def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
 
     assert DeleteChild(Training(1)) in decided.intents
     assert DeleteChild(Training(2)) not in decided.intents
+
+
+def test_a_child_is_not_created_beside_a_gang_that_came_back() -> None:
+    world = a_training_world()
+    world.end_training(ExitCode.TERMINATED)
+    world.look()
+    stale = ChildState(Training(1), Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
+
+    decided = world.plan(replace(world.observed(), children=Known((stale,))))
+
+    assert decided.intents[0] == DeleteChild(Training(1))
+    assert gangs(decided) == []
 
 
 def test_the_children_of_the_last_two_ended_attempts_stay_for_their_logs() -> None:

@@ -1,0 +1,298 @@
+"""The evaluator's process, on a real checkpoint in a real `file://` store."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tiny_checkpoints import a_checkpoint, a_tokenizer
+
+from lccp.api.exits import ExitCode
+from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.manifest import Manifest
+from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
+from lccp.api.run import LCCPRun
+from lccp.store import objects
+from lccp.store.directory import upload_directory
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp_evaluator import main
+
+KEYS = RunKeys("default", "tiny")
+NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3}
+
+
+def a_run(niah):
+    return LCCPRun.parse(
+        {
+            "apiVersion": "lccp.io/v1alpha1",
+            "kind": "LCCPRun",
+            "metadata": {"name": "tiny", "namespace": "default"},
+            "spec": {
+                "model": {"source": "model", "targetContextLength": 512},
+                "data": {"sources": [{"name": "long", "kind": "Long", "path": "long.jsonl"}]}
+                | {"shortFraction": "0"},
+                "training": {
+                    "tokens": 100_000,
+                    "globalBatchTokens": 4_096,
+                    "learningRate": "1e-4",
+                },
+                "checkpoints": {"storeName": "runs", "everyTokens": 10_000},
+                "evaluation": {"probes": {"niah": niah}},
+            },
+        },
+        "run",
+    )
+
+
+class World:
+    """A store, and what it takes to evaluate a checkpoint in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.store = FileStore(folder / "runs")
+
+    def checkpoint(self, tokens, kind="byte pairs", seed=0):
+        directory = a_checkpoint(self.folder / f"model-{tokens}", kind, seed)
+        writer = "a1-0123abcd"
+        prefix = KEYS.checkpoint(tokens, writer)
+        manifest = Manifest(
+            kind="Checkpoint",
+            tokens=tokens,
+            step=tokens // 4_096,
+            writer=writer,
+            files=upload_directory(self.store, directory, prefix),
+            source_context_length=256,
+            target_context_length=512,
+        )
+        objects.write(self.store, KEYS.checkpoint_manifest(tokens), manifest)
+        return self.folder / "runs" / prefix
+
+    def environ(self, tokens, niah=NIAH):
+        return Invocation(
+            run=a_run(niah),
+            store=StoreConfig(url=self.store.url),
+            tokens=tokens,
+            base_directory=str(self.folder),
+        ).to_environ()
+
+    def evaluate(self, tokens, **more):
+        return main.run(self.environ(tokens, **more))
+
+    def report(self, tokens):
+        return objects.read(self.store, KEYS.report(tokens), EvaluationReport)
+
+    def failure(self, tokens):
+        return objects.read(self.store, KEYS.evaluation_failure(tokens), EvaluationFailure)
+
+    def samples(self):
+        return [info.key for info in self.store.list(KEYS.all_samples)]
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(tmp_path)
+
+
+def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):
+    world.checkpoint(10_000)
+
+    assert world.evaluate(10_000) == ExitCode.OK
+
+    report = world.report(10_000)
+    assert report.tokens == 10_000
+    assert report.step == 2
+    assert report.samples_digest in world.samples()[0]
+    assert {band: v.samples for band, v in report.probes.niah.bands.items()} == {
+        "guard": 12,
+        "extension": 12,
+    }
+    assert report.execution_plan["batchSizes"] == {"256": 16, "384": 10}
+    assert {"torch", "transformers", "lccp"} <= set(report.versions)
+    progress = objects.read(world.store, KEYS.evaluation_progress(10_000), EvaluationProgress)
+    assert (progress.done, progress.total) == (24, 24)
+    folder = world.folder / "runs" / KEYS.evaluation(10_000)
+    with np.load(folder / "samples.npz", allow_pickle=False) as arrays:
+        extension = arrays["nll"][arrays["length"] > 256]
+        assert extension.mean() == pytest.approx(report.probes.niah.bands["extension"].nll)
+    with np.load(folder / "heads.npz", allow_pickle=False) as arrays:
+        mean = arrays["scores"].mean(axis=0)
+        np.testing.assert_allclose(mean, report.probes.retrieval_heads.scores, atol=1e-6)
+
+
+def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(world):
+    world.checkpoint(10_000)
+    world.evaluate(10_000)
+    first = json.loads(world.store.get(KEYS.report(10_000)))
+    arrays = world.store.get(KEYS.evaluation_heads(10_000))
+    world.store.delete(KEYS.report(10_000))
+
+    world.evaluate(10_000)
+
+    second = json.loads(world.store.get(KEYS.report(10_000)))
+    assert first.pop("timings").keys() == second.pop("timings").keys()
+    assert first == second
+    assert world.store.get(KEYS.evaluation_heads(10_000)) == arrays
+
+
+def test_a_checkpoint_with_a_report_is_left_alone(world):
+    folder = world.checkpoint(10_000)
+    world.evaluate(10_000)
+    before = world.store.stat(KEYS.report(10_000))
+    shutil.rmtree(folder)
+
+    assert world.evaluate(10_000) == ExitCode.OK
+    assert world.store.stat(KEYS.report(10_000)) == before
+
+
+def test_later_checkpoints_answer_the_same_samples_by_the_first_ones_plan(world):
+    world.checkpoint(10_000)
+    world.checkpoint(20_000, seed=1)
+    world.evaluate(10_000)
+    first = world.report(10_000)
+    plan = first.execution_plan | {"batchSizes": {"256": 5, "384": 3}}
+    objects.write(
+        world.store, KEYS.report(10_000), first.model_copy(update={"execution_plan": plan})
+    )
+
+    world.evaluate(20_000)
+
+    second = world.report(20_000)
+    assert second.execution_plan == plan
+    assert second.samples_digest == first.samples_digest
+    assert len(world.samples()) == 1
+    assert second.checkpoint_digest != first.checkpoint_digest
+    assert second.probes.niah.bands["guard"].nll != first.probes.niah.bands["guard"].nll
+
+
+def cut_weights(world, folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1_000])
+
+
+def cut_weights_before_they_were_listed(world, folder):
+    cut_weights(world, folder)
+    relist(world, folder)
+
+
+def other_weights(world, folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 4}))
+    relist(world, folder)
+
+
+def fewer_embeddings(world, folder):
+    a_checkpoint(folder, "words")
+    a_tokenizer("byte pairs").save_pretrained(folder)
+    relist(world, folder)
+
+
+def no_tokenizer(world, folder):
+    (folder / "tokenizer.json").unlink()
+    relist(world, folder)
+
+
+def relist(world, folder):
+    """Make the manifest say what lies in the folder now."""
+    key = KEYS.checkpoint_manifest(10_000)
+    manifest = objects.read(world.store, key, Manifest)
+    elsewhere = FileStore(world.folder / "elsewhere")
+    files = upload_directory(elsewhere, folder, "copy/")
+    objects.write(world.store, key, manifest.model_copy(update={"files": files}))
+
+
+def no_manifest(world, folder):
+    world.store.delete(KEYS.checkpoint_manifest(10_000))
+
+
+def newer_manifest(world, folder):
+    key = KEYS.checkpoint_manifest(10_000)
+    document = json.loads(world.store.get(key)) | {"schemaVersion": 9}
+    world.store.put(key, json.dumps(document).encode())
+
+
+FAULTS = {
+    "a file was cut": (cut_weights, r"model.safetensors: is damaged: it is not what its manifest"),
+    "weights were cut": (cut_weights_before_they_were_listed, r"cannot be loaded as a model: .*cov"),
+    "weights are missing": (other_weights, r"lacks \d+ of the model's weights, model.layers.3"),
+    "too few embeddings": (fewer_embeddings, r"has embeddings for \d+ tokens, but its tokenizer"),
+    "no tokenizer": (no_tokenizer, r"holds no tokenizer"),
+    "no manifest": (no_manifest, r"there is no checkpoint at 10000 tokens"),
+    "a newer manifest": (newer_manifest, r"has schema version 9, but this LCCP reads Manifest"),
+}
+
+
+@pytest.mark.parametrize(("fault", "sentence"), FAULTS.values(), ids=FAULTS.keys())
+def test_wrong_input_is_recorded_in_one_sentence_and_never_retried(world, fault, sentence):
+    fault(world, world.checkpoint(10_000))
+
+    assert world.evaluate(10_000) == ExitCode.CONFIGURATION
+
+    failure = world.failure(10_000)
+    assert failure.cause == Cause.CONFIGURATION
+    assert failure.exit_code == ExitCode.CONFIGURATION
+    assert "\n" not in failure.message
+    assert re.search(sentence, failure.message)
+    assert not world.store.stat(KEYS.report(10_000))
+
+
+def test_a_run_whose_tokenizer_changes_is_refused(world):
+    world.checkpoint(10_000)
+    world.checkpoint(20_000, kind="words")
+    world.evaluate(10_000)
+
+    assert world.evaluate(20_000) == ExitCode.CONFIGURATION
+    assert "another tokenizer than the checkpoint's" in world.failure(20_000).message
+
+
+def test_a_length_beyond_the_models_own_context_is_refused(world):
+    folder = world.checkpoint(10_000)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 256}))
+    relist(world, folder)
+
+    assert world.evaluate(10_000) == ExitCode.CONFIGURATION
+    assert "niah.lengths: 384 lies beyond the 256 tokens" in world.failure(10_000).message
+
+
+def test_a_fault_of_its_own_is_internal_and_names_itself(world, monkeypatch, capsys):
+    world.checkpoint(10_000)
+    monkeypatch.setattr("lccp_evaluator.evaluation._read", lambda *_: 1 / 0)
+
+    assert world.evaluate(10_000) == ExitCode.INTERNAL
+    failure = world.failure(10_000)
+    assert (failure.cause, failure.message) == (Cause.INTERNAL, "division by zero")
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["LCCP_RUN", "LCCP_STORE", "LCCP_TOKENS"])
+def test_an_incomplete_environment_is_refused(world, name, capsys):
+    environ = world.environ(10_000)
+    del environ[name]
+
+    assert main.run(environ) == ExitCode.CONFIGURATION
+    assert f"{name} is not set" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_process_ends_on_sigterm_and_leaves_nothing_half_written(world):
+    world.checkpoint(10_000)
+    many = NIAH | {"haystacks": 40, "depthsPercent": list(range(0, 100, 5))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lccp_evaluator.main"],
+        env=os.environ | world.environ(10_000, niah=many),
+    )
+    while not world.store.stat(KEYS.evaluation_progress(10_000)):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=30) == ExitCode.TERMINATED
+    assert not world.store.stat(KEYS.report(10_000))

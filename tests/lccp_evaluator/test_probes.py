@@ -1,0 +1,211 @@
+"""The definitions of the probes, on records made by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lccp.api.spec.evaluation import ProbesSpec
+from lccp_evaluator.engine import Reading
+from lccp_evaluator.probes import PROBES, asked_for, niah, retrieval_heads
+from lccp_evaluator.records import Records
+from lccp_evaluator.samples import FrozenSamples, Header, NeedleLine, Sample
+
+NEEDLES = (
+    NeedleLine(ids=(7, 8, 7, 9), key_start=2, question_ids=(1,)),
+    NeedleLine(ids=(5, 6), key_start=1, question_ids=(1,)),
+)
+LENGTHS, DEPTHS, HAYSTACKS = (100, 200), (0, 50), 3
+SPEC = {"lengths": list(LENGTHS), "depthsPercent": list(DEPTHS), "haystacks": HAYSTACKS}
+
+
+def a_sample(length, depth, haystack, needle):
+    size, key = len(NEEDLES[needle].ids), NEEDLES[needle].key_start
+    return Sample(
+        length=length,
+        depth_percent=depth,
+        achieved_depth_percent=depth + haystack / 10,
+        haystack=haystack,
+        needle=needle,
+        needle_span=(10, 10 + size),
+        key_span=(10 + key, 10 + size),
+        answer_span=(length - size, length),
+        answer_key_span=(length - size + key, length),
+    )
+
+
+def nll(sample):
+    """Differs by everything that samples differ by."""
+    return 0.1 + sample.length / 1_000 + sample.depth_percent / 500 + 0.3**sample.haystack / 10
+
+
+def a_reading(sample, copied=None):
+    size = len(NEEDLES[sample.needle].ids)
+    is_arg_max = np.ones(size, dtype=bool)
+    is_arg_max[0] = sample.haystack != 0  # misses the stem
+    is_arg_max[-1] = sample.haystack != 1  # misses the key
+    token_nll = np.full(size, nll(sample), dtype=np.float64)
+    token_nll += np.linspace(-0.05, 0.05, size)
+    nothing = np.full((2, 2, size), -1, dtype=np.int16)
+    return Reading(token_nll, is_arg_max, nothing if copied is None else copied(sample))
+
+
+def records(copied=None, needles=2):
+    samples = tuple(
+        a_sample(length, depth, haystack, needle)
+        for length in LENGTHS
+        for depth in DEPTHS
+        for haystack in range(HAYSTACKS)
+        for needle in range(needles)
+    )
+    header = Header(
+        generator_version=1,
+        settings={"seed": 0},
+        tokenizer_digest="d",
+        vocabulary=10,
+        opening=(),
+    )
+    frozen = FrozenSamples(header, (), NEEDLES, samples)
+    return Records(frozen, [a_reading(sample, copied) for sample in samples])
+
+
+def probes(**heads):
+    return ProbesSpec.parse({"niah": SPEC, "retrievalHeads": heads}, "probes")
+
+
+def test_a_cell_is_the_exponential_of_its_mean_nll():
+    given = records()
+    result = niah.measure(given, probes(), source_context=128)
+    cell = result.cells[1]
+    own = [nll(s) for s in given.samples if (s.length, s.depth_percent) == (100, 50)]
+
+    assert [(c.length, c.depth_percent) for c in result.cells] == [
+        (100, 0),
+        (100, 50),
+        (200, 0),
+        (200, 50),
+    ]
+    assert cell.samples == len(own) == 6
+    assert cell.nll == pytest.approx(np.mean(own))
+    assert cell.ppl == pytest.approx(math.exp(np.mean(own)))
+    assert cell.mean_ppl == pytest.approx(np.mean(np.exp(own)))
+    assert cell.mean_ppl > cell.ppl
+    assert cell.achieved_depth_percent == pytest.approx(50.1)
+
+
+def test_the_score_asks_for_the_key_and_exactness_for_the_whole_answer():
+    cell = niah.measure(records(), probes(), source_context=128).cells[0]
+
+    assert cell.score == pytest.approx(2 / 3)  # haystack 1 misses the key
+    assert cell.exact == pytest.approx(1 / 3)  # haystack 0 misses the stem as well
+
+
+def test_bands_are_the_lengths_beyond_and_within_the_source_context():
+    given = records()
+    bands = niah.measure(given, probes(), source_context=100).bands
+    beyond = [s for s in given.samples if s.length == 200]
+
+    assert {name: band.samples for name, band in bands.items()} == {"extension": 12, "guard": 12}
+    band = bands["extension"]
+    assert band.nll == pytest.approx(np.mean([nll(s) for s in beyond]))
+    by_haystack = [np.mean([nll(s) for s in beyond if s.haystack == h]) for h in range(3)]
+    by_needle = [np.mean([nll(s) for s in beyond if s.needle == n]) for n in range(2)]
+    assert band.nll_by_haystack == pytest.approx(by_haystack)
+    assert band.nll_by_needle == pytest.approx(by_needle)
+    assert band.score_by_haystack == (1.0, 0.0, 1.0)
+    assert band.score_by_needle == pytest.approx((2 / 3, 2 / 3))
+
+
+def test_a_band_without_lengths_is_absent():
+    assert set(niah.measure(records(), probes(), source_context=200).bands) == {"guard"}
+    assert set(niah.measure(records(), probes(), source_context=50).bands) == {"extension"}
+
+
+def test_the_arrays_hold_every_token_of_every_sample():
+    given = records()
+    arrays = niah.arrays(given, probes())
+    offsets = arrays["token_offsets"]
+
+    for i, (sample, reading) in enumerate(zip(given.samples, given.readings, strict=True)):
+        part = slice(offsets[i], offsets[i + 1])
+        np.testing.assert_array_equal(arrays["token_nll"][part], reading.nll)
+        np.testing.assert_array_equal(arrays["token_is_arg_max"][part], reading.is_arg_max)
+        assert arrays["nll"][i] == pytest.approx(nll(sample))
+        assert (arrays["haystack"][i], arrays["needle"][i]) == (sample.haystack, sample.needle)
+
+
+# Copied places in the needle 7 8 7 9, whose key is 7 9, for a head that copies …
+COUNTED = {
+    "everything": ([0, 1, 2, 3], {"TokenSet": 1.0, "PositionRecall": 1.0, "WuCount": 1.0}),
+    "nothing": ([-1, -1, -1, -1], {"TokenSet": 0.0, "PositionRecall": 0.0, "WuCount": 0.0}),
+    "one of two equals": ([-1, -1, 2, -1], {"TokenSet": 1 / 3, "PositionRecall": 1 / 4, "WuCount": 0.5}),
+    "the later for the earlier": ([2, -1, 2, 3], {"TokenSet": 2 / 3, "PositionRecall": 3 / 4, "WuCount": 1.5}),
+    "the stem alone": ([0, 1, 0, -1], {"TokenSet": 2 / 3, "PositionRecall": 3 / 4, "WuCount": 0.0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("copied", "expected"), COUNTED.values(), ids=COUNTED.keys())
+def test_copies_are_counted_as_each_way_says(copied, expected):
+    heads = np.array(copied, dtype=np.int16)[None, None]
+    ways = {
+        "TokenSet": retrieval_heads.token_set,
+        "PositionRecall": retrieval_heads.position_recall,
+        "WuCount": retrieval_heads.wu_count,
+    }
+
+    counted = {way: count(NEEDLES[0], heads).item() for way, count in ways.items()}
+
+    assert counted == pytest.approx(expected)
+
+
+def copying(sample):
+    """Head 0.0 copies everything, 0.1 from haystack 0 alone, 1.0 the first token, 1.1 nothing."""
+    size = len(NEEDLES[sample.needle].ids)
+    copied = np.full((2, 2, size), -1, dtype=np.int16)
+    copied[0, 0] = np.arange(size)
+    copied[0, 1] = np.arange(size) if sample.haystack == 0 else -1
+    copied[1, 0, 0] = 0
+    return copied
+
+
+def test_scores_are_means_over_samples_and_over_halves_of_the_haystacks():
+    result = retrieval_heads.measure(records(copying), probes(threshold="0.4"), 128)
+    first_token = (1 / 3 + 1 / 2) / 2
+
+    assert result.samples == 24
+    np.testing.assert_allclose(result.scores, [[1, 1 / 3], [first_token, 0]])
+    np.testing.assert_allclose(result.halves[0], [[1, 1], [first_token, 0]])
+    np.testing.assert_allclose(result.halves[1], [[1, 0], [first_token, 0]])
+    assert result.heads == 2
+    low, high = result.heads_interval
+    assert (low, high) == (2, 3)  # head 0.1 enters with haystack 0 drawn twice
+
+
+def test_the_score_at_the_threshold_is_not_above_it():
+    given = records(copying, needles=1)
+    result = retrieval_heads.measure(given, probes(threshold="1"), 128)
+
+    assert result.heads == 0
+
+
+def test_the_way_of_counting_is_the_settings_and_is_written_down():
+    result = retrieval_heads.measure(records(copying), probes(counting="WuCount"), 128)
+
+    assert result.settings["counting"] == "WuCount"
+    assert result.scores[1][0] == 0
+
+
+def test_the_arrays_hold_the_scores_of_every_sample():
+    given = records(copying)
+    arrays = retrieval_heads.arrays(given, probes())
+
+    assert arrays["scores"].shape == (24, 2, 2)
+    assert arrays["scores"].dtype == np.float32
+    np.testing.assert_array_equal(arrays["scores"][:, 0, 1], arrays["haystack"] == 0)
+
+
+def test_probes_have_their_names_and_null_is_not_run():
+    assert {probe.NAME for probe in PROBES.values()} == set(PROBES)
+    without = ProbesSpec.parse({"niah": SPEC, "retrievalHeads": None}, "probes")
+    assert [probe.NAME for probe in asked_for(without)] == ["niah"]
+    assert [probe.NAME for probe in asked_for(probes())] == ["niah", "retrieval_heads"]
