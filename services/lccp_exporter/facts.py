@@ -79,7 +79,7 @@ class StoreReader:
         if info is None:
             return None
         etag, value = self._read.get(info.key, ("", None))
-        if True:
+        if etag != info.etag:
             try:
                 value = kind.from_json(self._store.get(info.key), info.key)
             except (InvalidInput, NotFound):

@@ -53,7 +53,16 @@ def test_a_stream_knows_where_sentences_and_words_begin(tokenizer):
     sentences = [spelled(tokenizer, stream.ids[i:]) for i in np.flatnonzero(stream.begins_sentence)]
     words = [spelled(tokenizer, stream.ids[i:]) for i in np.flatnonzero(stream.begins_word)]
     assert [s.replace(" ", "")[:5] for s in sentences] == ["thewo", '"you"', "eachw"]
-    assert [w.replace(" ", "")[:3] for w in words] == ["the", "wor", '"yo', "(or", '"yo', "may", "eac", "wor"]
+    assert [w.replace(" ", "")[:3] for w in words] == [
+        "the",
+        "wor",
+        '"yo',
+        "(or",
+        '"yo',
+        "may",
+        "eac",
+        "wor",
+    ]
 
 
 def test_few_paragraphs_are_drawn_by_sentence(tmp_path):

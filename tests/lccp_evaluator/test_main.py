@@ -220,7 +220,10 @@ def newer_manifest(world, folder):
 
 FAULTS = {
     "a file was cut": (cut_weights, r"model.safetensors: is damaged: it is not what its manifest"),
-    "weights were cut": (cut_weights_before_they_were_listed, r"cannot be loaded as a model: .*cov"),
+    "weights were cut": (
+        cut_weights_before_they_were_listed,
+        r"cannot be loaded as a model: .*cov",
+    ),
     "weights are missing": (other_weights, r"lacks \d+ of the model's weights, model.layers.3"),
     "too few embeddings": (fewer_embeddings, r"has embeddings for \d+ tokens, but its tokenizer"),
     "no tokenizer": (no_tokenizer, r"holds no tokenizer"),

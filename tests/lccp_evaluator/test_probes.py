@@ -138,10 +138,16 @@ def test_the_arrays_hold_every_token_of_every_sample():
 COUNTED = {
     "everything": ([0, 1, 2, 3], {"TokenSet": 1.0, "PositionRecall": 1.0, "WuCount": 1.0}),
     "nothing": ([-1, -1, -1, -1], {"TokenSet": 0.0, "PositionRecall": 0.0, "WuCount": 0.0}),
-    "one of two equals": ([-1, -1, 2, -1], {"TokenSet": 1 / 3, "PositionRecall": 1 / 4, "WuCount": 0.5}),
-    "the later for the earlier": ([2, -1, 2, 3], {"TokenSet": 2 / 3, "PositionRecall": 3 / 4, "WuCount": 1.5}),
+    "one of two equals": (
+        [-1, -1, 2, -1],
+        {"TokenSet": 1 / 3, "PositionRecall": 1 / 4, "WuCount": 0.5},
+    ),
+    "the later for the earlier": (
+        [2, -1, 2, 3],
+        {"TokenSet": 2 / 3, "PositionRecall": 3 / 4, "WuCount": 1.5},
+    ),
     "the stem alone": ([0, 1, 0, -1], {"TokenSet": 2 / 3, "PositionRecall": 3 / 4, "WuCount": 0.0}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("copied", "expected"), COUNTED.values(), ids=COUNTED.keys())

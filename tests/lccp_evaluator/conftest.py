@@ -1,0 +1,8 @@
+import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny tensors gain nothing from threads, and lose much where others wait for the cores."""
+    torch.set_num_threads(1)
