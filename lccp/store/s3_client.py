@@ -57,13 +57,11 @@ class _PiecewisePool(urllib3.PoolManager):
     Redirects are not followed: a signature holds for one host alone.
     """
 
-    def urlopen(
-        self, method: str, url: str, redirect: bool = False, **kw: Any
-    ) -> urllib3.BaseHTTPResponse:
+    def urlopen(self, *args: Any, **kw: Any) -> Any:
         body = kw.get("body")
         if isinstance(body, bytes) and len(body) > _PIECE_BYTES:
             kw["body"] = io.BytesIO(body)
-        return super().urlopen(method, url, redirect=False, **kw)
+        return super().urlopen(*args, **kw | {"redirect": False})
 
 
 class MountedCredentials(Provider):

@@ -1,0 +1,117 @@
+"""Events: what changed, told once and in order."""
+
+from typing import Any
+
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    World,
+    a_small_run,
+    saturating_at,
+    with_spec,
+)
+
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Cause
+
+NEVER = saturating_at(10 * BUDGET_TOKENS)
+POLICY = {"leastGain": "0.03", "action": "Suspend"}
+
+
+def told(world: World) -> list[tuple[str, str]]:
+    """Type and reason of the events since the last call."""
+    events, world.events = world.events, []
+    return [(event.type, event.reason.value) for event in events]
+
+
+def a_world(judge: Any = NEVER, **spec: Any) -> World:
+    world = World(a_small_run(**spec), judge)
+    world.look()
+    world.train()
+    return world
+
+
+def test_the_start_of_a_run_is_told() -> None:
+    assert told(a_world()) == [("Normal", "Accepted"), ("Normal", "AttemptStarted")]
+
+
+def test_nothing_is_told_twice() -> None:
+    world = a_world()
+    told(world)
+    world.look()
+    world.look()
+
+    assert told(world) == []
+
+
+def test_a_failure_is_a_warning_and_a_disruption_is_not() -> None:
+    world = a_world()
+    told(world)
+    world.end_training(ExitCode.TERMINATED)
+    world.look()
+    assert told(world) == [("Normal", "AttemptStarted"), ("Normal", "AttemptEnded")][::-1]
+
+    world.train()
+    world.end_training(ExitCode.INTERNAL)
+    world.look()
+    assert told(world) == [("Warning", "AttemptFailed")]
+
+
+def test_an_evaluation_is_told_with_its_values_before_the_verdict() -> None:
+    world = World(a_small_run(), saturating_at(EVERY_TOKENS))
+    world.look()
+    world.train()
+    world.look()
+    told(world)
+    world.evaluate()
+    world.look()
+
+    assert told(world) == [("Normal", "CheckpointEvaluated"), ("Normal", "VerdictChanged")]
+
+
+def test_a_failed_evaluation_is_a_warning_that_names_checkpoint_and_try() -> None:
+    world = a_world()
+    world.look()
+    told(world)
+    world.evaluate(ExitCode.INTERNAL)
+    world.look()
+
+    assert world.events[0].message == f"checkpoint {EVERY_TOKENS:,}, try 1: failed (exit code 70)"
+    assert told(world) == [("Warning", "EvaluationFailed")]
+
+
+def test_a_stop_is_told_before_the_drain_and_that_it_no_longer_holds() -> None:
+    world = World(a_small_run(saturation=POLICY), saturating_at(EVERY_TOKENS))
+    world.look()
+    world.train()
+    world.look()
+    world.evaluate()
+    told(world)
+    world.look()
+    assert told(world)[-2:] == [("Normal", "Stopping"), ("Normal", "Draining")]
+
+    world.settle()
+    told(world)
+    world.run = with_spec(world.run, saturation=POLICY | {"action": "Notify"})
+    world.look()
+    assert told(world)[0] == ("Normal", "GoingOn")
+
+
+def test_the_end_is_told_last() -> None:
+    well, badly = a_world(), a_world()
+    well.settle()
+    badly.end_training(ExitCode.CONFIGURATION, Cause.CONFIGURATION)
+    badly.settle()
+
+    assert told(well)[-1] == ("Normal", "Succeeded")
+    assert told(badly)[-1] == ("Warning", "Failed")
+
+
+def test_a_long_message_is_cut_to_what_an_event_holds() -> None:
+    names = [{"name": f"source-{n}", "kind": "Long", "path": "p" * 900} for n in range(2)]
+    first = a_world()
+    data = {"sources": names, "shortFraction": "0"}
+    world = World(a_small_run("run-2", data=data), NEVER, store=first.store)
+    world.look()
+
+    assert len(world.events[0].message) <= 1_024
