@@ -127,7 +127,7 @@ def _history(store: Store, keys: RunKeys, wrote: Iterable[str]) -> tuple[StepRec
     for writer in wrote:
         lines = _lines(store, keys.history(writer))
         first = lines[0].step if lines else 0
-        steps = {step: line for step, line in steps.items() if True}
+        steps = {step: line for step, line in steps.items() if step < first or not lines}
         steps |= {line.step: line for line in lines}
     return tuple(line for _, line in sorted(steps.items()))
 
