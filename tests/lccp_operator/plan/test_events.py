@@ -11,6 +11,7 @@ from operator_world import (
     with_spec,
 )
 
+from lccp.analysis.verdict import judge
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause
 
@@ -58,14 +59,13 @@ def test_a_failure_is_a_warning_and_a_disruption_is_not() -> None:
 
 
 def test_an_evaluation_is_told_with_its_values_before_the_verdict() -> None:
-    world = World(a_small_run(), saturating_at(EVERY_TOKENS))
-    world.look()
-    world.train()
+    world = a_world(judge)
     world.look()
     told(world)
     world.evaluate()
     world.look()
 
+    assert world.events[0].message.startswith(f"checkpoint {EVERY_TOKENS:,}: NIAH-PPL 1.")
     assert told(world) == [("Normal", "CheckpointEvaluated"), ("Normal", "VerdictChanged")]
 
 
