@@ -17,7 +17,7 @@ from lccp.api.invocation import StoreConfig
 from lccp.store.open import open_store, probe
 
 _BUCKET = "lccp"
-_START_SECONDS = 60
+_START_SECONDS = 120
 _GRPC_OFFSET = 10_000
 _SOCKETS_DIRECTORY = Path("/tmp")
 
