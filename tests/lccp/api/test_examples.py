@@ -1,0 +1,71 @@
+"""Every manifest under examples/ is valid, for the types and for an API server, and explained."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from apiserver import ApiServer
+
+from lccp.analysis.estimate import Estimate, Training
+from lccp.api.crd import crd
+from lccp.api.run import LCCPRun
+from lccp.cli.estimate import read_config
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/run.yaml"))
+RUNS = "/apis/lccp.io/v1alpha1/namespaces/default/lccpruns"
+each = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+
+
+def document(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def test_the_examples_are_there() -> None:
+    names = {path.parent.name for path in EXAMPLES}
+    assert {"tiny", "hunyuan-a13b-64k", "qwen3-moe-one-node"} <= names
+
+
+@each
+def test_an_example_parses(path: Path) -> None:
+    run = LCCPRun.parse(document(path), str(path))
+    assert LCCPRun.parse(run.document(), "again") == run
+
+
+@each
+def test_an_example_has_enough_checkpoints_for_a_verdict(path: Path) -> None:
+    run = LCCPRun.parse(document(path), str(path))
+    due = run.spec.checkpoints.due(run.spec.training.tokens)
+    horizon = run.horizon_tokens
+    assert run.spec.training.tokens >= 2 * run.spec.saturation.patience * horizon
+    assert sum(tokens <= horizon for tokens in due) >= 3
+
+
+@each
+def test_an_example_measures_beyond_the_source_context(path: Path) -> None:
+    run = LCCPRun.parse(document(path), str(path))
+    folder = next(
+        path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
+    )
+    source = read_config(folder)["max_position_embeddings"]
+    lengths = run.spec.evaluation.probes.niah.lengths
+    assert any(length <= source for length in lengths), "no guard band"
+    assert any(length > source for length in lengths), "no extension band"
+
+
+@each
+def test_the_cost_of_an_example_can_be_estimated(path: Path) -> None:
+    run = LCCPRun.parse(document(path), str(path))
+    folder = next(
+        path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
+    )
+    costs = Estimate.of(read_config(folder), Training.of(run))
+    assert costs.training_flops > 6 * costs.active_parameters * run.spec.training.tokens
+
+
+@pytest.mark.apiserver
+@each
+def test_an_api_server_takes_an_example(path: Path, apiserver: ApiServer) -> None:
+    apiserver.install_crd(crd())
+    answer = apiserver.call("POST", f"{RUNS}?fieldValidation=Strict&dryRun=All", document(path))
+    assert answer.code == 201, answer.message

@@ -1,0 +1,102 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("lccp", "operator/lccp_operator", "services")
+LINES_MAX = 400
+MACHINE_PATH = re.compile(r"/(?:root|home|Users|work|opt/dev)/[\w.]")
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+def tracked(*patterns: str) -> list[Path]:
+    command = ["git", "ls-files", "-z", "--cached", "--", *patterns]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
+    return [path for name in done.stdout.split("\0") if name and (path := ROOT / name).exists()]
+
+
+def modules() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "tools" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATED = generator().FILES
+
+
+def test_the_operator_folder_is_not_a_package() -> None:
+    """It would shadow Python's own module `operator`."""
+    assert not (ROOT / "operator" / "__init__.py").exists()
+    assert not list((ROOT / "operator").glob("*.py"))
+
+
+def test_test_folders_are_not_packages() -> None:
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_generated_file_is_current(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == GENERATED[name](), "run make generate"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_what_it_is_for_and_is_not_long(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
+    assert text.count("\n") <= LINES_MAX
+
+
+def test_no_file_names_a_path_of_someones_machine() -> None:
+    texts = tracked(
+        "*.py", "*.md", "*.yaml", "*.toml", "*.lock", "*.sh", "Makefile", "tools", ".ci"
+    )
+    own = Path(__file__)
+    named = [p for p in texts if p != own and MACHINE_PATH.search(p.read_text(encoding="utf-8"))]
+    assert named == []
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in tracked("*.md")
+        for target in LINK.findall(page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_nothing_of_the_store_is_unpickled() -> None:
+    """Trainer and evaluator read safetensors, JSON, and npz without pickles."""
+    pickling = re.compile(r"\bpickle\b.*\bload|weights_only\s*=\s*False|allow_pickle\s*=\s*True")
+    found = [p for p in modules() if pickling.search(p.read_text(encoding="utf-8"))]
+    assert found == []
+
+
+def test_the_licence_is_whole_and_the_lock_files_pin_everything() -> None:
+    assert "END OF TERMS AND CONDITIONS" in (ROOT / "LICENSE").read_text(encoding="utf-8")
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()[1:]
+        assert lines
+        assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!+-]+", line)] == []
+
+
+def test_the_demo_installs_a_part_of_what_development_does() -> None:
+    demo, dev = (
+        set((ROOT / name).read_text(encoding="utf-8").splitlines()[1:])
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert demo < dev
