@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 import pytest
-from tiny_checkpoints import a_checkpoint, a_tokenizer
+from tiny_checkpoints import a_checkpoint
+from tiny_models import a_model
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation, StoreConfig
@@ -189,8 +190,7 @@ def other_weights(world, folder):
 
 
 def fewer_embeddings(world, folder):
-    a_checkpoint(folder, "words")
-    a_tokenizer("byte pairs").save_pretrained(folder)
+    a_model("hunyuan_v1_moe", moe_topk=1, vocab_size=300).save_pretrained(folder)
     relist(world, folder)
 
 
