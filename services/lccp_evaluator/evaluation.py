@@ -131,13 +131,13 @@ def _read(
 ) -> list[Reading]:
     readings: list[Reading] = []
     progress(0, len(frozen.samples))
-    for batch in _batches(frozen.samples, plan):
+    for batch in batches(frozen.samples, plan):
         readings += engine.read([frozen.passage(sample) for sample in batch])
         progress(len(readings), len(frozen.samples))
     return readings
 
 
-def _batches(samples: tuple[Sample, ...], plan: ExecutionPlan) -> Iterator[tuple[Sample, ...]]:
+def batches(samples: tuple[Sample, ...], plan: ExecutionPlan) -> Iterator[tuple[Sample, ...]]:
     """Samples of one length at a time, in their order, as many as the plan says."""
     for length, group in groupby(samples, key=lambda sample: sample.length):
         equal = tuple(group)
