@@ -12,7 +12,9 @@ def last_screen(
     outcome: Outcome, command: str, summary: Summary | None, page: Path | None
 ) -> Iterator[str]:
     """Its lines. `summary` and `page` are None if nothing was trained or measured."""
-    if outcome.state != "Succeeded":
+    if outcome.state == "Interrupted":
+        yield "Interrupted: the same command goes on where it was."
+    elif outcome.state != "Succeeded":
         yield f"{outcome.state}: {outcome.message}."
     if summary is not None:
         yield summary.verdict
@@ -41,7 +43,7 @@ def trained(summary: Summary) -> str:
 def _next(outcome: Outcome, command: str, page: Path | None) -> str:
     match outcome.state:
         case "Interrupted":
-            return f"{command}   (goes on where it was)"
+            return command
         case "Failed":
             return f"read the logs below {outcome.directory / 'logs'}, then {command}"
         case _ if page is not None:

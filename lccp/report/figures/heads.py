@@ -53,7 +53,9 @@ def heads_over_tokens(reports: Sequence[EvaluationReport], verdict: Verdict) -> 
     _count(figure, [(report.tokens, _heads(report)) for report in counted], axis)
     _initial(figure, verdict, axis)
     mark_saturation(figure, verdict, axis)
-    figure.update_yaxes(title_text="retrieval heads", rangemode="tozero", tickformat="d", row=1)
+    most = max(_heads(report).heads_interval[1] for report in counted)
+    whole = {"tick0": 0, "dtick": max(1, -(-most // 5))}
+    figure.update_yaxes(title_text="retrieval heads", rangemode="tozero", **whole, row=1)
     figure.update_yaxes(title_text="initial heads' score", rangemode="tozero", row=2)
     figure.update_xaxes(axis.style())
     figure.update_xaxes(title_text="tokens trained", row=2)

@@ -1,7 +1,6 @@
 """The training itself: loss and throughput against tokens."""
 
 from collections.abc import Sequence
-from statistics import median
 
 import numpy as np
 import plotly.graph_objects as go
@@ -34,8 +33,7 @@ def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
     _curve(figure, 1, (x, running_mean(loss)), "running mean", smooth)
     _curve(figure, 2, (x, per_second), "tokens per second", speed)
     figure.update_yaxes(title_text="loss (nats per token)", row=1)
-    top = 1.5 * median(per_second)
-    figure.update_yaxes(title_text="tokens/s", range=[0, top], tickformat="~s", row=2)
+    figure.update_yaxes(title_text="tokens/s", rangemode="tozero", tickformat="~s", row=2)
     figure.update_xaxes(axis.style())
     figure.update_xaxes(title_text="tokens trained", row=2)
     return style.figure(figure, 380, hovermode="x unified", showlegend=False)

@@ -1,11 +1,14 @@
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import a_run
 import pytest
 
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.report import EvaluationFailure
 from lccp.report.load import RunData
 from lccp.report.page.exhibits import EXHIBITS
 from lccp.report.page.render import render, write_report
@@ -79,9 +82,21 @@ def test_a_run_without_reports_has_a_page() -> None:
     assert "Checkpoints" in page.titles
 
 
-def test_what_comes_from_outside_is_escaped() -> None:
-    page = render(RunData("<script>alert(1)</script>", reports=()))
-    assert "<script>alert" not in page
+def test_what_comes_from_outside_is_escaped(data: RunData) -> None:
+    evil = "<b onclick=alert(1)>"
+    attempt = a_run.journal().attempts[0].model_copy(update={"message": evil})
+    failure = EvaluationFailure(cause=Cause.INTERNAL, message=evil, exit_code=70, at=a_run.START)
+    page = render(
+        replace(
+            data,
+            title=evil,
+            verdict=a_run.verdict().model_copy(update={"evidence": (evil,), "advice": evil}),
+            journal=a_run.journal().model_copy(update={"attempts": (attempt,)}),
+            failures={1: failure},
+        )
+    )
+    assert evil not in page
+    assert page.count("&lt;b onclick=alert(1)&gt;") >= 6
 
 
 def test_writing_replaces_the_page_whole(data: RunData, tmp_path: Path) -> None:
