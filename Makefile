@@ -20,7 +20,7 @@ test: environment ## run the tests (PYTEST="-k name" for some of them)
 check: environment ## lint, types, layers, and that generated files are current: what CI checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy lccp operator services
+	$(BIN)/mypy lccp operator services tools
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate.py --check
 

@@ -21,7 +21,7 @@ INSTALL_SECONDS = 3_600
 
 def requirements(extras: list[str]) -> list[str]:
     """The project's own requirements and those of `extras`; its build needs belong to them."""
-    own = PROJECT["build-system"]["requires"] + PROJECT["project"]["dependencies"]
+    own: list[str] = PROJECT["build-system"]["requires"] + PROJECT["project"]["dependencies"]
     optional = PROJECT["project"]["optional-dependencies"]
     return own + [requirement for extra in extras for requirement in optional[extra]]
 
