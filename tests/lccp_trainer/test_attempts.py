@@ -295,7 +295,8 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(
     first = attempt(1, 4)
     newest = read(world.store, KEYS.state_manifest(4 * BATCH_TOKENS), Manifest)
     key = f"{KEYS.state(newest.tokens, newest.writer)}rank-00001.safetensors"
-    world.store.put(key, world.store.get(key)[:-1] + b"\x00")
+    data = world.store.get(key)
+    world.store.put(key, data[:-1] + bytes([data[-1] ^ 1]))
     second = attempt(2, 5)
     assert second.heartbeat.resumed_from_tokens == 2 * BATCH_TOKENS
     assert "is not what its manifest says" in second.log
