@@ -127,8 +127,11 @@ def _of_codes(codes: Set[int | None]) -> Cause:
 
 
 def _ending(cause: Cause, told: str, child: ChildState | None) -> Ending:
-    codes = sorted({pod.exit_code for pod in child.pods if pod.exit_code} if child else ())
+    """The ending in words; of a failure also where to look further."""
+    words = told or WORDS[cause]
+    if child is None or cause in NOT_COUNTED:
+        return Ending(cause, words)
+    codes = sorted({pod.exit_code for pod in child.pods if pod.exit_code})
     notes = [f"exit code {', '.join(map(str, codes))}"] if codes else []
-    notes += [f"log: {child.log}"] if child and child.log else []
-    remark = f" ({'; '.join(notes)})" if notes else ""
-    return Ending(cause, (told or WORDS[cause]) + remark)
+    notes += [f"log: {child.log}"] if child.log else []
+    return Ending(cause, f"{words} ({'; '.join(notes)})" if notes else words)
