@@ -84,12 +84,13 @@ def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
 def show(verdict: "Verdict") -> None:
     """The checkpoints as a table, the verdict, its evidence, and what to do."""
     from lccp.cli.console import checkpoint_table, standard_output
-    from lccp.report.summary import verdict_sentence
+    from lccp.report.summary import forecast_sentence, verdict_sentence
 
     console = standard_output()
     console.print(checkpoint_table(verdict.checkpoints))
     console.print()
     console.print(verdict_sentence(verdict), style="bold")
-    for sentence in verdict.evidence:
-        console.print(f"  {sentence}")
+    for sentence in (*verdict.evidence, forecast_sentence(verdict.forecast)):
+        if sentence:
+            console.print(f"  {sentence}")
     console.print(verdict.advice)

@@ -9,7 +9,7 @@ from lccp.analysis.architecture import Architecture
 from lccp.analysis.policy import SCORE_CEILING
 from lccp.analysis.savings import Savings
 from lccp.api.errors import InvalidInput
-from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
+from lccp.api.objects.verdict import CheckpointVerdict, Forecast, Verdict, VerdictState
 from lccp.report.load import RunData
 from lccp.report.text import tokens_text
 
@@ -105,6 +105,21 @@ def verdict_sentence(verdict: Verdict) -> str:
             return f"Regressing{since}: a signal got worse; look at the evidence before going on."
         case VerdictState.UNDETERMINED:
             return "Undetermined: the checkpoints so far do not decide whether training still pays."
+
+
+def forecast_sentence(forecast: Forecast | None) -> str:
+    """Until when training is expected to pay; empty while that can't be said."""
+    if forecast is None or forecast.tokens is None:
+        return ""
+    interval = ""
+    if forecast.lower is not None:
+        end = "or more" if forecast.upper is None else f"to {tokens_text(forecast.upper)}"
+        interval = f" ({tokens_text(forecast.lower)} {end})"
+    budget = "" if forecast.budget == "Unknown" else f"; the budget is {forecast.budget.lower()}"
+    return (
+        f"By the log law, training pays until about {tokens_text(forecast.tokens)} tokens"
+        f"{interval}{budget}."
+    )
 
 
 def score_against_ppl(checkpoints: Sequence[CheckpointVerdict]) -> str:

@@ -9,7 +9,7 @@ from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.report.load import RunData
 from lccp.report.page import html
 from lccp.report.page.exhibits import EXHIBITS
-from lccp.report.summary import Summary
+from lccp.report.summary import Summary, forecast_sentence
 from lccp.report.text import percent_text, scientific_text, tokens_text
 
 MISSING = "–"
@@ -29,7 +29,9 @@ COLUMNS = (
 
 def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]:
     yield html.cards(_key_numbers(summary))
-    yield html.section("What it rests on", html.bullets((*verdict.evidence, verdict.advice)))
+    expected = [sentence for sentence in (forecast_sentence(verdict.forecast),) if sentence]
+    grounds = (*verdict.evidence, *expected, verdict.advice)
+    yield html.section("What it rests on", html.bullets(grounds))
     yield html.section("Checkpoints", _checkpoints(data, verdict))
     for exhibit in EXHIBITS:
         figure = exhibit.draw(data, verdict) if data.reports else None

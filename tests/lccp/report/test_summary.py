@@ -4,10 +4,10 @@ import a_run
 import pytest
 
 from lccp.api.objects.manifest import FileRecord, Manifest
-from lccp.api.objects.verdict import VerdictState
+from lccp.api.objects.verdict import Forecast, VerdictState
 from lccp.report.judged import policy_of, verdict_of
 from lccp.report.load import RunData
-from lccp.report.summary import Summary, score_against_ppl, verdict_sentence
+from lccp.report.summary import Summary, forecast_sentence, score_against_ppl, verdict_sentence
 from lccp.store.file import FileStore
 
 LLAMA = b"""{"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
@@ -84,6 +84,17 @@ def test_the_score_is_held_against_the_perplexity() -> None:
     )
     assert score_against_ppl(checkpoints[:3]).startswith("The NIAH score is 0.90")
     assert score_against_ppl(()) == ""
+
+
+def test_a_forecast_is_said_with_its_interval() -> None:
+    forecast = Forecast(tokens=2_100_000, lower=1_800_000, upper=2_500_000, budget="Sufficient")
+    assert forecast_sentence(forecast) == (
+        "By the log law, training pays until about 2.1 M tokens (1.8 M to 2.5 M); "
+        "the budget is sufficient."
+    )
+    endless = forecast.model_copy(update={"upper": None, "budget": "Unknown"})
+    assert "2.1 M tokens (1.8 M or more)." in forecast_sentence(endless)
+    assert forecast_sentence(Forecast(budget="Sufficient")) == forecast_sentence(None) == ""
 
 
 def test_the_policy_of_a_run_is_the_one_it_was_judged_by(store: FileStore) -> None:
