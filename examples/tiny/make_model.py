@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,8 @@ ATTENTION_NORM_WEIGHT = 2.0
 SHORT_ROW_SHARE = 0.25
 LEARNING_RATE = 3e-3
 FINAL_LEARNING_RATE = 3e-4
-DECAY_STEPS = 1_000
+DECAY_STEPS = 800
+DECAY_SEED = 99
 SEED = 0
 
 
@@ -45,7 +46,9 @@ class Stage:
 STAGES = (Stage(800, 128), Stage(3_600, CONTEXT_TOKENS))
 STEPS = REPEAT_STEPS + sum(stage.steps for stage in STAGES)
 TRAINED_TOKENS = BATCH_ROWS * (
-    REPEAT_STEPS * STAGES[0].tokens + sum(stage.steps * stage.tokens for stage in STAGES)
+    REPEAT_STEPS * STAGES[0].tokens
+    + sum(stage.steps * stage.tokens for stage in STAGES)
+    + DECAY_STEPS * CONTEXT_TOKENS
 )
 
 MEASURED_LENGTHS = (128, 256, 384, 512)
@@ -157,20 +160,29 @@ def encode(tokenizer: PreTrainedTokenizerFast, tokens: Tokens) -> list[int]:
     return tokenizer.convert_tokens_to_ids([token.lower() for token in tokens])
 
 
-def learning_rate(step: int) -> float:
-    """Constant, then linear to the final rate over the last DECAY_STEPS."""
-    left = min(1.0, (STEPS - step) / DECAY_STEPS)
-    return FINAL_LEARNING_RATE + (LEARNING_RATE - FINAL_LEARNING_RATE) * left
+def decaying(step: int) -> float:
+    """The rate of the second part: linear from the constant rate to the final one."""
+    return LEARNING_RATE + (FINAL_LEARNING_RATE - LEARNING_RATE) * step / DECAY_STEPS
 
 
-def train(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, seed: int) -> float:
-    """Train; return the mean loss of the last 100 steps, in nats per token."""
+def decay_batches(tokenizer: PreTrainedTokenizerFast) -> Iterator[dict[str, torch.Tensor]]:
+    rng = random.Random(DECAY_SEED)
+    for _ in range(DECAY_STEPS):
+        yield documents_batch(tokenizer, rng, CONTEXT_TOKENS)
+
+
+def train(
+    model: PreTrainedModel,
+    some: Iterable[dict[str, torch.Tensor]],
+    rate: Callable[[int], float],
+) -> float:
+    """Train with a new optimizer; the mean loss of the last 100 steps, in nats per token."""
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0
     )
     losses: list[float] = []
-    for step, batch in enumerate(track(batches(tokenizer, seed), "base model", total=STEPS)):
-        optimizer.param_groups[0]["lr"] = learning_rate(step)
+    for step, batch in enumerate(some):
+        optimizer.param_groups[0]["lr"] = rate(step)
         loss = model(**batch, labels=batch["input_ids"]).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -219,7 +231,7 @@ def card(measured: Measured) -> str:
             context=CONTEXT_TOKENS,
             millions=measured.parameters / 1e6,
             million_tokens=TRAINED_TOKENS / 1e6,
-            steps=STEPS,
+            steps=STEPS + DECAY_STEPS,
             rows=BATCH_ROWS,
             learning_rate=LEARNING_RATE,
             final_learning_rate=FINAL_LEARNING_RATE,
@@ -254,7 +266,12 @@ def main() -> None:
     tokenizer = build_tokenizer()
     model = build_model(tokenizer)
     start = time.monotonic()
-    loss = train(model, tokenizer, arguments.seed)
+    constant = track(batches(tokenizer, arguments.seed), "base model", total=STEPS)
+    train(model, constant, lambda _: LEARNING_RATE)
+    save(model, tokenizer, folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    decay = track(decay_batches(tokenizer), "at a falling rate", total=DECAY_STEPS)
+    loss = train(model, decay, decaying)
     seconds = time.monotonic() - start
     weights = save(model, tokenizer, folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
