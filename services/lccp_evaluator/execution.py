@@ -1,5 +1,6 @@
 """How a run's checkpoints are computed: fixed at the first one, recorded, used for all others."""
 
+import os
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -47,7 +48,10 @@ class ExecutionPlan(Contract):
                 "one: give evaluators the same accelerator (evaluation.acceleratorResourceName)"
             )
         torch.set_num_threads(self.threads)
-        torch.backends.cuda.matmul.allow_tf32 = False
+        if self.device == "cuda":
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.backends.cuda.matmul.allow_tf32 = False
+            torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def first_plan(reports: Sequence[EvaluationReport]) -> ExecutionPlan | None:
