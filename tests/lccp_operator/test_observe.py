@@ -103,7 +103,7 @@ def test_only_what_changed_is_read_again() -> None:
 
 def test_the_newest_writer_of_an_attempt_counts() -> None:
     store = MemoryStore()
-    for unique, tokens in (("00000001", 10), ("00000002", 5)):
+    for unique, tokens in (("00000002", 10), ("00000001", 5)):
         beat = heartbeat_of(1, tokens, START + timedelta(seconds=tokens))
         store.put(KEYS.heartbeat(f"a1-{unique}"), beat.to_json())
 

@@ -88,7 +88,7 @@ class Processes:
     """
 
     def __init__(self, place: Workplace) -> None:
-        self._place = place
+        self.place = place
         self._processes: dict[Child, _Process] = {}
 
     def apply(self, run: LCCPRun, child: Child, pinned: Pinned) -> None:
@@ -145,9 +145,9 @@ class Processes:
         if not isinstance(child, Training | Evaluation):
             raise InvalidInput("this machine runs trainings and evaluations alone")
         is_training, uid = isinstance(child, Training), uuid.uuid4().hex
-        log = self._place.directory / "logs" / f"{_log_name(child)}.log"
+        log = self.place.directory / "logs" / f"{_log_name(child)}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        programs = self._place.programs
+        programs = self.place.programs
         command = programs.trainer if is_training else programs.evaluator
         niceness = TRAINER_NICENESS if is_training else 0
         with log.open("ab") as output:
@@ -158,13 +158,13 @@ class Processes:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                pass_fds=(self._place.lock,),
+                pass_fds=(self.place.lock,),
             )
         limit = None if is_training else time.monotonic() + run.spec.evaluation.deadline_seconds
         return _Process(child, uid, popen, log, limit)
 
     def _environment(self, run: LCCPRun, child: Training | Evaluation, uid: str) -> dict[str, str]:
-        place = self._place
+        place = self.place
         invocation = Invocation(
             run=folded(run) if isinstance(child, Training) else run,
             store=place.store,

@@ -58,6 +58,8 @@ def test_a_run_trains_is_evaluated_and_succeeds_while_it_is_shown(laptop: Laptop
     log = (outcome.directory / "logs" / "train-a1.log").read_text()
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     assert log == f"threads {cores}, niceness {10 + os.nice(0)}\n"
+    evaluation = (outcome.directory / "logs" / f"eval-{FIRST:015d}-1.log").read_text()
+    assert evaluation == f"threads 1, niceness {os.nice(0)}\n"
 
 
 def test_a_finished_run_gives_its_verdict_again_and_starts_nothing(laptop: Laptop) -> None:

@@ -1,7 +1,9 @@
 """Children as processes of this machine."""
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,15 @@ Start = Callable[..., Processes]
 def processes_of(directory: Path, trainer: str, evaluator: str) -> Iterator[Processes]:
     """Children that are shell scripts; none outlives the test."""
     programs = Programs(("sh", "-c", trainer), ("sh", "-c", evaluator))
-    with (directory / "lock").open("w") as lock:
-        config = StoreConfig(url=f"file://{directory}")
-        place = Workplace(config, directory, directory, programs, lock.fileno())
-        processes = Processes(place)
-        try:
-            yield processes
-        finally:
-            processes.kill_all()
+    lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR)
+    config = StoreConfig(url=f"file://{directory}")
+    processes = Processes(Workplace(config, directory, directory, programs, lock))
+    try:
+        yield processes
+    finally:
+        processes.kill_all()
+        with suppress(OSError):
+            os.close(lock)
 
 
 def apply(processes: Processes, *children: Any, run: LCCPRun = RUN) -> None:
@@ -167,6 +170,19 @@ def test_what_is_no_process_here_is_refused(tmp_path: Path) -> None:
         pytest.raises(InvalidInput, match="trainings and evaluations alone"),
     ):
         apply(processes, Purge())
+
+
+def test_a_child_holds_the_lock_of_its_engine(tmp_path: Path) -> None:
+    with processes_of(tmp_path, "sleep 60", "exit 0") as processes:
+        fcntl.flock(processes.place.lock, fcntl.LOCK_EX)
+        apply(processes, TRAINING)
+        os.close(processes.place.lock)  # as the kernel does when the engine is killed
+
+        with (tmp_path / "lock").open("r") as other:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            processes.kill_all()
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_gang_is_folded_to_one_node_with_as_many_processes() -> None:
