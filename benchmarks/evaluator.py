@@ -3,28 +3,31 @@
 The naive way is what evaluations of perplexity and of retrieval heads do, each in its own pass:
 
 1. perplexity: a forward pass with the logits of all rows, and their log-softmax in float32;
-2. heads (Wu et al. 2024): prefill of all but the last prompt token with fast attention, then greedy
-   decoding of at most 50 tokens, up to the first newline, with a KV cache and eager attention that
-   returns its weights. Here the arg-max over keys is taken for all heads of a layer at once, which
-   is kinder than their loop.
+2. heads (Wu et al. 2024): prefill of all but the last prompt token with fast attention (and, as
+   there, all logits), then greedy decoding of at most 50 tokens, up to the first newline, with a KV
+   cache and eager attention that returns its weights. Here the arg-max over keys is taken for all
+   heads of a layer at once, which is kinder than their loop.
 
 Both read the same samples with the same weights, threads and float32, in processes of their own, so
 that peak memory is each one's. Their NLLs must agree. The memory of the one pass is then measured
 by length.
 
-    python benchmarks/evaluator.py [--model DIR] [--lengths 512 1024 2048] [--json FILE]
+    python benchmarks/evaluator.py [--model DIR] [--lengths 256 512 1024] [--json FILE]
 """
 
 import argparse
+import ctypes
 import json
 import multiprocessing
 import os
 import resource
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -41,8 +44,8 @@ MAKE_SMOLLM2 = Path(__file__).parent.parent / "examples" / "smollm2" / "make_smo
 NEW_TOKENS = 50
 DEPTHS_PERCENT = (0, 50)
 HAYSTACKS = 2
-MEMORY_LENGTHS = (1_024, 2_048, 4_096, 8_192)
-MEBIBYTE = 2**20
+MEMORY_LENGTHS = (512, 1_024, 2_048, 4_096)
+SAMPLE_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -53,26 +56,50 @@ class Task:
     niah: NiahProbe
 
 
+@dataclass
+class Cost:
+    """Seconds of the clock and of the processor, which others do not change, and memory in MiB."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    memory_mib: float = 0.0
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """Of one way, loading left out: time, peak memory in MiB, NLL by sample, mean head scores."""
+    """What one way cost, loading left out; NLL by sample, and mean head scores."""
 
-    seconds: float
-    cpu_seconds: float
-    loaded_mib: float
-    peak_mib: float
+    cost: Cost
     nll: list[float]
     scores: list[list[float]]
 
 
-class Stopwatch:
-    """Seconds since it was made: of the clock, and of the processor, which others do not change."""
+@contextmanager
+def costing() -> Iterator[Cost]:
+    """What the code inside costs: its time, and how far its memory rises above what is held now."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)  # what loading has freed is given back
+    cost, held, done = Cost(), _resident_mib(), threading.Event()
 
-    def __init__(self) -> None:
-        self._start = time.monotonic(), time.process_time()
+    def sample() -> None:
+        while not done.wait(SAMPLE_SECONDS):
+            cost.memory_mib = max(cost.memory_mib, _resident_mib() - held)
 
-    def read(self) -> tuple[float, float]:
-        return time.monotonic() - self._start[0], time.process_time() - self._start[1]
+    sampler = threading.Thread(target=sample, daemon=True)
+    sampler.start()
+    start = time.monotonic(), time.process_time()
+    yield cost
+    cost.seconds, cost.cpu_seconds = time.monotonic() - start[0], time.process_time() - start[1]
+    done.set()
+
+
+def _resident_mib() -> float:
+    """Memory of this process without files (Linux); elsewhere its peak."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    line = next(row for row in status.read_text().splitlines() if row.startswith("RssAnon"))
+    return int(line.split()[1]) / 2**10
 
 
 def one_pass(task: Task) -> Outcome:
@@ -87,38 +114,37 @@ def one_pass(task: Task) -> Outcome:
     frozen = _frozen(task)
     plan = ExecutionPlan.here(task.niah.lengths)
     engine = Engine(load_model(task.model, plan))
-    loaded, watch = _peak_mib(), Stopwatch()
     readings = []
-    for batch in batches(frozen.samples, plan):
-        readings += engine.read([frozen.passage(sample) for sample in batch])
-    times = watch.read()
+    with costing() as cost:
+        for batch in batches(frozen.samples, plan):
+            readings += engine.read([frozen.passage(sample) for sample in batch])
     records, probes = Records(frozen, readings), ProbesSpec(niah=task.niah)
     scores = retrieval_heads.arrays(records, probes)["scores"].mean(axis=0)
     nll = niah.Values.of(records).nll
-    return Outcome(*times, loaded, _peak_mib(), nll.tolist(), scores.tolist())
+    return Outcome(cost, nll.tolist(), scores.tolist())
 
 
 def naive(task: Task) -> Outcome:
     """Perplexity from full logits, heads from decoding, one sample at a time."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
     from lccp_evaluator.tokenization import Tokenizer
 
     frozen = _frozen(task)
+    logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(
         task.model, dtype=torch.float32, attn_implementation="sdpa"
     ).eval()
     ends = {model.config.eos_token_id, *Tokenizer(task.model).opening("\n").ids}
-    loaded, watch = _peak_mib(), Stopwatch()
     nll, scores = [], []
-    with torch.inference_mode():
+    with costing() as cost, torch.inference_mode():
         for sample in frozen.samples:
             passage = frozen.passage(sample)
             nll.append(_nll_from_full_logits(model, passage))
             scores.append(_scores_from_decoding(model, passage, ends))
-    mean = np.mean(scores, axis=0)
-    return Outcome(*watch.read(), loaded, _peak_mib(), nll, mean.tolist())
+    return Outcome(cost, nll, np.mean(scores, axis=0).tolist())
 
 
 def memory_at(task: Task) -> Outcome:
@@ -129,9 +155,9 @@ def memory_at(task: Task) -> Outcome:
 
     frozen = _frozen(task)
     engine = Engine(load_model(task.model, ExecutionPlan.here(task.niah.lengths)))
-    loaded, watch = _peak_mib(), Stopwatch()
-    reading = engine.read([frozen.passage(frozen.samples[0])])[0]
-    return Outcome(*watch.read(), loaded, _peak_mib(), [float(reading.nll.mean())], [])
+    with costing() as cost:
+        reading = engine.read([frozen.passage(frozen.samples[0])])[0]
+    return Outcome(cost, [float(reading.nll.mean())], [])
 
 
 def _nll_from_full_logits(model: Any, passage: Any) -> float:
@@ -152,7 +178,7 @@ def _scores_from_decoding(model: Any, passage: Any, ends: set[int]) -> np.ndarra
     start, stop = passage.needle
     cache = DynamicCache(config=model.config)
     model.set_attn_implementation("sdpa")
-    model(prompt[:, :-1], past_key_values=cache, logits_to_keep=1)
+    model(prompt[:, :-1], past_key_values=cache)
     model.set_attn_implementation("eager")
     token, copied = prompt[:, -1:], []
     for _ in range(NEW_TOKENS):
@@ -174,12 +200,6 @@ def _frozen(task: Task) -> Any:
     return draw(task.niah, Tokenizer(task.model), tokenizer_digest(task.model), Path())
 
 
-def _peak_mib() -> float:
-    """Peak resident memory of this process."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MEBIBYTE
-
-
 def _alone(way: Callable[[Task], Outcome], task: Task) -> Outcome:
     """`way` in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -198,31 +218,28 @@ def _settings(lengths: list[int], depths: tuple[int, ...], haystacks: int) -> Ni
     return resolved(niah, max(lengths))
 
 
-def comparison(ours: Outcome, theirs: Outcome) -> Table:
+def comparison(ours: Cost, theirs: Cost) -> Table:
     table = Table(title="The same samples, both ways")
     for column in ("", "one pass", "naive", "ratio"):
         table.add_column(column, justify="right")
     rows = {
         "seconds": (ours.seconds, theirs.seconds),
         "CPU seconds": (ours.cpu_seconds, theirs.cpu_seconds),
-        "memory above the model, MiB": (
-            ours.peak_mib - ours.loaded_mib,
-            theirs.peak_mib - theirs.loaded_mib,
-        ),
+        "memory above the model, MiB": (ours.memory_mib, theirs.memory_mib),
     }
     for name, (one, other) in rows.items():
         table.add_row(name, f"{one:,.1f}", f"{other:,.1f}", f"{other / one:.2f}")
     return table
 
 
-def memory_table(measured: dict[int, Outcome]) -> Table:
+def memory_table(measured: dict[int, Cost]) -> Table:
     table = Table(title="Memory of the one pass by length, one sample")
     for column in ("tokens", "above the model, MiB", "KiB a token", "CPU seconds"):
         table.add_column(column, justify="right")
-    for length, outcome in measured.items():
-        above = outcome.peak_mib - outcome.loaded_mib
-        per_token = f"{1_024 * above / length:.1f}"
-        table.add_row(f"{length:,}", f"{above:,.0f}", per_token, f"{outcome.cpu_seconds:.1f}")
+    for length, cost in measured.items():
+        per_token = f"{1_024 * cost.memory_mib / length:.1f}"
+        row = (f"{length:,}", f"{cost.memory_mib:,.0f}", per_token, f"{cost.cpu_seconds:.1f}")
+        table.add_row(*row)
     return table
 
 
@@ -244,7 +261,7 @@ def _default_model() -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="Hugging Face directory; default: SmolLM2")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[512, 1_024, 2_048])
+    parser.add_argument("--lengths", type=int, nargs="+", default=[256, 512, 1_024])
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     arguments = parser.parse_args()
     model, console = arguments.model or _default_model(), Console()
@@ -253,19 +270,19 @@ def main() -> None:
     ours, theirs = _alone(one_pass, task), _alone(naive, task)
     difference = np.abs(np.subtract(ours.nll, theirs.nll)).max()
     correlation = np.corrcoef(np.ravel(ours.scores), np.ravel(theirs.scores))[0, 1]
-    console.print(comparison(ours, theirs))
+    console.print(comparison(ours.cost, theirs.cost))
     console.print(
         f"{len(ours.nll)} samples; largest difference of an NLL {difference:.1e} nats; head scores "
         f"under teacher forcing and in decoding correlate by {correlation:.2f}"
     )
     memory = {
-        length: _alone(memory_at, Task(model, _settings([length], (0,), 2)))
+        length: _alone(memory_at, Task(model, _settings([length], (0,), 2))).cost
         for length in MEMORY_LENGTHS
     }
     console.print(memory_table(memory))
     if arguments.json:
         document = {"versions": versions(), "one_pass": asdict(ours), "naive": asdict(theirs)}
-        document["memory"] = {length: asdict(outcome) for length, outcome in memory.items()}
+        document["memory"] = {length: asdict(cost) for length, cost in memory.items()}
         arguments.json.write_text(json.dumps(document, indent=1) + "\n")
     if not difference < 1e-4:
         sys.exit(f"the two ways disagree by {difference:.3g} nats")
