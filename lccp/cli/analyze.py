@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lccp.cli.endpoint import Endpoint
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,10 +40,7 @@ def analyze(
     patience: Annotated[
         int | None, typer.Option(help="Horizons of plateau that make a saturation.")
     ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(envvar="LCCP_S3_ENDPOINT", help="Endpoint of an s3:// store."),
-    ] = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Say what the reports of a run's checkpoints mean together.
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lccp.cli.endpoint import Endpoint
+
 
 def report(
     target: Annotated[
@@ -19,10 +21,7 @@ def report(
         Path | None,
         typer.Option(help="File to write; default: report.html in the folder, or here."),
     ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(envvar="LCCP_S3_ENDPOINT", help="Endpoint of an s3:// store."),
-    ] = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Write the report of a run: one HTML page that opens offline.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lccp.api.exits import ExitCode
+from lccp.cli.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from lccp.api.invocation import StoreConfig
@@ -26,10 +27,7 @@ def run(
         str,
         typer.Option(help="Where checkpoints and reports go: file://folder or s3://bucket/prefix."),
     ] = STORE,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(envvar="LCCP_S3_ENDPOINT", help="Endpoint of an s3:// store."),
-    ] = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Train, measure every checkpoint while training goes on, judge, stop, and leave a report.
 
