@@ -1,6 +1,5 @@
 """One look at one run: observe, plan, apply. Never by two workers for the same run."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,12 +22,10 @@ from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes.edge import FINALIZER, KubernetesChildren, KubernetesRuns
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.seen import Seen
+from lccp_operator.kubernetes.seen import Seen, owner_uids
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import ChildState, Facts, Known, Observed, Unknown
 from lccp_operator.plan import plan
-
-logger = logging.getLogger(__name__)
 
 
 class RunKey(NamedTuple):
@@ -40,8 +37,9 @@ class RunKey(NamedTuple):
 
 @dataclass
 class _Memory:
-    """What is kept of a run between two looks; all of it can be lost."""
+    """What is kept of a run object between two looks; all of it can be lost."""
 
+    uid: str
     children: KubernetesChildren
     observer: StoreObserver
     judge: RememberingJudge = field(default_factory=RememberingJudge)
@@ -62,7 +60,7 @@ class Reconciler:
         self._guard = guard
         self._runs = KubernetesRuns(cluster)
         self._stores: dict[str, Store] = {}
-        self._memories: dict[tuple[RunKey, str], _Memory] = {}
+        self._memories: dict[RunKey, _Memory] = {}
 
     def look(self, key: RunKey) -> float | None:
         """Look at the run; seconds until the next look, or None: not before something changes.
@@ -82,7 +80,7 @@ class Reconciler:
 
     def forget(self, key: RunKey) -> None:
         """The run is gone: drop what is remembered of it."""
-        self._memories = {k: memory for k, memory in self._memories.items() if k[0] != key}
+        self._memories.pop(key, None)
 
     def _look(self, run: LCCPRun, body: Object) -> Plan:
         now = datetime.now(UTC)
@@ -106,14 +104,15 @@ class Reconciler:
 
     def _memory(self, run: LCCPRun) -> _Memory:
         key = RunKey(run.metadata.namespace, run.metadata.name)
-        if (key, run.metadata.uid) not in self._memories:
-            self.forget(key)
+        known = self._memories.get(key)
+        if known is None or known.uid != run.metadata.uid:
             config = self._installation.store(run.spec.checkpoints.store_name)
-            self._memories[key, run.metadata.uid] = _Memory(
+            known = self._memories[key] = _Memory(
+                run.metadata.uid,
                 KubernetesChildren(self._cluster, self._installation, config),
                 StoreObserver(self._store(config), RunKeys(*key)),
             )
-        return self._memories[key, run.metadata.uid]
+        return known
 
     def _store(self, config: StoreConfig | None) -> Store:
         """The store; any, for a name that the installation lacks: nothing is then asked of it."""
@@ -146,7 +145,7 @@ class Reconciler:
         namespace = run.metadata.namespace
         selector = f"{labels.RUN}={run.metadata.name}"
         jobs = self._cluster.list(api.JOBS, namespace, labelSelector=selector)
-        own = [job for job in jobs if run.metadata.uid in _owners(job)]
+        own = [job for job in jobs if run.metadata.uid in owner_uids(job)]
         pods = self._cluster.list(api.PODS, namespace, labelSelector=selector) if own else []
         waiting = self._waiting(own, pods)
         return Seen(
@@ -158,7 +157,7 @@ class Reconciler:
 
     def _waiting(self, jobs: list[Object], pods: list[Object]) -> list[Object]:
         """Objects whose events may say why nothing runs: open Jobs without pods, pending pods."""
-        owned = {uid for pod in pods for uid in _owners(pod)}
+        owned = {uid for pod in pods for uid in owner_uids(pod)}
         idle = [
             job
             for job in jobs
@@ -191,7 +190,3 @@ class Reconciler:
         except (InvalidInput, NotFound):
             return False
         return bool(found.get("status", {}).get("phase") == "Terminating")
-
-
-def _owners(document: Object) -> set[str]:
-    return {owner["uid"] for owner in document["metadata"].get("ownerReferences", ())}

@@ -13,3 +13,8 @@ class Seen:
     pods: tuple[Object, ...]
     events: tuple[Object, ...] = ()
     workloads: tuple[Object, ...] = ()
+
+
+def owner_uids(document: Object) -> set[str]:
+    """UIDs of the objects that own `document`."""
+    return {owner["uid"] for owner in document["metadata"].get("ownerReferences", ())}

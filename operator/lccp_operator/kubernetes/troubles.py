@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.jobs import QUEUE_LABEL
 from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.seen import Seen
+from lccp_operator.kubernetes.seen import Seen, owner_uids
 from lccp_operator.observed import Trouble
 
 IMAGE_REASONS = frozenset(
@@ -26,7 +26,7 @@ def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
         return
     uid = job["metadata"]["uid"]
     for workload in seen.workloads:
-        if uid not in {owner["uid"] for owner in workload["metadata"].get("ownerReferences", ())}:
+        if uid not in owner_uids(workload):
             continue
         for condition in workload.get("status", {}).get("conditions", ()):
             if condition["type"] == "QuotaReserved" and condition["status"] == "False":

@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from lccp.api.errors import Conflict, LccpError
 from lccp_operator.kubernetes.metrics import Metrics
@@ -59,15 +58,15 @@ class Workers:
             self._queue.add(key, 1.0)
             return
         started = time.monotonic()
-        result, after = self._outcome(lambda: self._reconciler.look(key), key)
+        result, after = self._outcome(key)
         self._metrics.reconciled(result, time.monotonic() - started)
         self._queue.add(key, after)
 
-    def _outcome(self, look: Callable[[], float | None], key: RunKey) -> tuple[str, float]:
+    def _outcome(self, key: RunKey) -> tuple[str, float]:
         """How the look ended, and seconds until the next one."""
         extra = {"run": f"{key.namespace}/{key.name}"}
         try:
-            after = look()
+            after = self._reconciler.look(key)
         except Conflict as error:
             logger.info("%s", error, extra=extra)
             return "conflict", 0.5
