@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from lccp.analysis import flops as training_flops
 from lccp.analysis.architecture import Architecture
-from lccp.analysis.savings import FLOPS_PER_PARAMETER_AND_TOKEN
 from lccp.api.run import LCCPRun
 
 WEIGHT_BYTES = {"BF16": 2, "FP32": 4}
@@ -116,12 +116,10 @@ class Estimate:
 
 
 def flops_per_token(model: Architecture, context_length: int) -> float:
-    """6 N + 6 L T d: Chowdhery et al., arXiv 2204.02311, appendix B, attention's causal half.
-
-    N parameters that a token passes, L layers, T tokens of context, d = heads x head size.
-    """
-    attention = model.layers * context_length * model.attention_width
-    return float(FLOPS_PER_PARAMETER_AND_TOKEN * (model.active_parameters + attention))
+    """FLOPs of forward and backward pass for one token in a sequence of the context's length."""
+    return training_flops.flops_per_token(
+        model.active_parameters, model.layers, context_length, model.attention_width
+    )
 
 
 def activation_bytes(model: Architecture, training: Training) -> int:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-FLOPS_PER_PARAMETER_AND_TOKEN = 6
-"""Forward and backward pass: Kaplan et al., arXiv 2001.08361, section 2.1."""
+from lccp.analysis.flops import FLOPS_PER_PARAMETER_AND_TOKEN
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from lccp.analysis import flops as training_flops
+
 PEAK_FLOPS = {
     "A100": 312e12,
     "H100": 989e12,
@@ -14,9 +16,6 @@ PEAK_FLOPS = {
 def flops_per_token(config: Any, parameters: int, expert_parameters: int, tokens: int) -> float:
     """FLOPs of forward and backward pass for one token in a sequence of `tokens`.
 
-    6 N + 6 L T d (Chowdhery et al., PaLM, appendix B, with the causal half of the attention):
-    N parameters that a token meets, L layers, T tokens, d = heads x head size.
-
     Args:
         expert_parameters: those of `parameters` that lie in routed experts.
     """
@@ -26,7 +25,7 @@ def flops_per_token(config: Any, parameters: int, expert_parameters: int, tokens
     met = parameters - expert_parameters * (1 - chosen / experts)
     heads = config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return float(6 * met + 6 * config.num_hidden_layers * tokens * heads * size)
+    return training_flops.flops_per_token(met, config.num_hidden_layers, tokens, heads * size)
 
 
 def count_parameters(model: Any) -> tuple[int, int]:
