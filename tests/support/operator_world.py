@@ -125,6 +125,10 @@ def saturating_at(tokens: int) -> Callable[[Sequence[EvaluationReport], Policy],
     return judge
 
 
+NEVER = saturating_at(10 * BUDGET_TOKENS)
+"""A judge to whom the run is never saturated."""
+
+
 class MemoryStore:
     """A store in memory, with ETags that count versions."""
 

@@ -4,15 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from operator_world import (
-    BUDGET_TOKENS,
     EVERY_TOKENS,
     KEYS,
+    NEVER,
     START,
     World,
     a_small_run,
     conditions,
     manifest_of,
-    saturating_at,
 )
 
 from lccp.api.exits import ExitCode
@@ -20,8 +19,6 @@ from lccp.api.objects.journal import Pinned
 from lccp.api.objects.run import RunIdentity
 from lccp_operator.intents import ClaimIdentity
 from lccp_operator.plan import invalid_spec
-
-NEVER = saturating_at(10 * BUDGET_TOKENS)
 
 
 def a_world(**spec: Any) -> World:

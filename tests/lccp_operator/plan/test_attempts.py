@@ -9,11 +9,11 @@ from operator_world import (
     BUDGET_TOKENS,
     EVERY_TOKENS,
     KEYS,
+    NEVER,
     START,
     World,
     a_small_run,
     conditions,
-    saturating_at,
     started,
     with_spec,
 )
@@ -24,7 +24,6 @@ from lccp_operator.children import Child, Training
 from lccp_operator.intents import DeleteChild, Plan, RecordJournal
 from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod
 
-NEVER = saturating_at(10 * BUDGET_TOKENS)
 POLICY = {"maxRestarts": 3, "backoffSeconds": 10, "maxBackoffSeconds": 35}
 
 

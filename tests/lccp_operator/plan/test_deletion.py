@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from operator_world import BUDGET_TOKENS, START, World, a_small_run, saturating_at, unknown
+from operator_world import NEVER, START, World, a_small_run, unknown
 
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
@@ -12,7 +12,6 @@ from lccp_operator.children import Purge, Training
 from lccp_operator.intents import ApplyChild, DeleteChild, DeleteRun, SetFinalizer
 from lccp_operator.observed import Phase
 
-NEVER = saturating_at(10 * BUDGET_TOKENS)
 KEPT = {"deletionPolicy": "DeleteArtifacts"}
 
 

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 from operator_world import (
-    BUDGET_TOKENS,
     EVERY_TOKENS,
     KEYS,
+    NEVER,
     World,
     a_small_run,
     conditions,
     manifest_of,
     report_of,
-    saturating_at,
     started,
     with_spec,
 )
@@ -25,7 +24,6 @@ from lccp_operator.children import Child, Evaluation
 from lccp_operator.intents import DeleteChild, Plan, RecordJournal
 from lccp_operator.observed import ChildState, Phase
 
-NEVER = saturating_at(10 * BUDGET_TOKENS)
 FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
 
 

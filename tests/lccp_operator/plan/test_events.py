@@ -3,8 +3,8 @@
 from typing import Any
 
 from operator_world import (
-    BUDGET_TOKENS,
     EVERY_TOKENS,
+    NEVER,
     World,
     a_small_run,
     saturating_at,
@@ -15,7 +15,6 @@ from lccp.analysis.verdict import judge
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause
 
-NEVER = saturating_at(10 * BUDGET_TOKENS)
 POLICY = {"leastGain": "0.03", "action": "Suspend"}
 
 

@@ -3,12 +3,10 @@
 from typing import Any
 
 import pytest
-from operator_world import BUDGET_TOKENS, World, a_small_run, saturating_at, with_spec
+from operator_world import BUDGET_TOKENS, NEVER, World, a_small_run, with_spec
 
 from lccp.api.exits import ExitCode
 from lccp_operator.plan.finish import POLL_SECONDS
-
-NEVER = saturating_at(10 * BUDGET_TOKENS)
 
 
 def a_training_world(**spec: Any) -> World:

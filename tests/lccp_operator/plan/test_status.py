@@ -9,12 +9,12 @@ from operator_world import (
     BUDGET_TOKENS,
     EVERY_TOKENS,
     KEYS,
+    NEVER,
     START,
     World,
     a_small_run,
     conditions,
     heartbeat_of,
-    saturating_at,
     with_spec,
 )
 
@@ -23,8 +23,6 @@ from lccp.api.exits import ExitCode
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.children import Child, Evaluation, Training
 from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod, Trouble, Unknown
-
-NEVER = saturating_at(10 * BUDGET_TOKENS)
 
 
 def a_world(**spec: Any) -> World:
