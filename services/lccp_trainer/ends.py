@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,7 @@ class NotFinite(LccpError):
 
 @dataclass(frozen=True)
 class Death:
-    """The rank that torchrun saw failing first, and its exit code (negative: the signal)."""
+    """A rank that torchrun saw failing, and its exit code (negative: the signal)."""
 
     rank: int
     exit_code: int
@@ -104,11 +104,12 @@ def read_ends(scratch: Path) -> dict[int, End]:
     return found
 
 
-def read_death(path: Path) -> Death | None:
-    return Death(**json.loads(path.read_text())) if path.exists() else None
+def read_deaths(path: Path) -> list[Death]:
+    """The ranks that had failed when torchrun looked first; more than one if it was quick."""
+    return [Death(**death) for death in json.loads(path.read_text())] if path.exists() else []
 
 
-def decide(ends: Mapping[int, End], death: Death | None, started: int, terminated: bool) -> End:
+def decide(ends: Mapping[int, End], deaths: Sequence[Death], started: int, terminated: bool) -> End:
     """How the attempt ended, as seen on this node, on which `started` ranks heard signals.
 
     A typed cause explains everything else; a rank that died without a word explains what its
@@ -120,8 +121,9 @@ def decide(ends: Mapping[int, End], death: Death | None, started: int, terminate
             return by_cause[cause]
     if terminated and not started:
         return _end(Cause.TERMINATED, "SIGTERM before the start: there was nothing to save")
-    if death is not None and death.rank not in ends:
-        return _end(Cause.INTERNAL, death.sentence, death.rank)
+    for death in deaths:
+        if death.rank not in ends:
+            return _end(Cause.INTERNAL, death.sentence, death.rank)
     for cause in (Cause.INTERNAL, Cause.TERMINATED, Cause.DRAINED, Cause.COMPLETED):
         if cause in by_cause and (cause is Cause.INTERNAL or len(ends) == started):
             return by_cause[cause]

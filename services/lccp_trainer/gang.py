@@ -1,4 +1,4 @@
-"""torchrun in a process that dies with the launcher and records which rank failed first."""
+"""torchrun in a process that dies with the launcher and records which ranks failed first."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 from lccp_trainer.lifeline import die_with_parent
 from lccp_trainer.place import SCRATCH
 
-DEATH_FILE = "death.json"
+DEATHS_FILE = "deaths.json"
 
 
 def main() -> None:
@@ -23,9 +23,11 @@ def main() -> None:
     try:
         run.main(sys.argv[1:])
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        death = {"rank": rank, "exit_code": failure.exitcode}
-        Path(os.environ[SCRATCH], DEATH_FILE).write_text(json.dumps(death))
+        deaths = [
+            {"rank": rank, "exit_code": failure.exitcode}
+            for rank, failure in sorted(error.failures.items())
+        ]
+        Path(os.environ[SCRATCH], DEATHS_FILE).write_text(json.dumps(deaths))
         sys.exit(1)
     except SignalException:
         sys.exit(1)

@@ -19,14 +19,14 @@ from lccp.api.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.journal import Cause
-from lccp.api.objects.training import End
+from lccp.api.objects.training import End, Heartbeat
 from lccp.api.spec.topology import TopologySpec
 from lccp.store.keys import RunKeys, writer_name
-from lccp.store.objects import write
+from lccp.store.objects import read_or_none, write
 from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_trainer import ends, lifeline, logs
-from lccp_trainer.gang import DEATH_FILE
+from lccp_trainer.gang import DEATHS_FILE
 from lccp_trainer.logs import LOGGER
 from lccp_trainer.place import SCRATCH
 from lccp_trainer.validation import check_spec, check_store
@@ -123,7 +123,7 @@ class Launcher:
                 LOGGER.error("%s:\n%s", stacks.stem, stacks.read_text())
             return ends.decide(
                 ends.read_ends(scratch),
-                ends.read_death(scratch / DEATH_FILE),
+                ends.read_deaths(scratch / DEATHS_FILE),
                 ends.count_started(scratch),
                 self._terminated,
             )
@@ -170,7 +170,7 @@ class Launcher:
         keys = RunKeys(self._run.metadata.namespace, self._run.metadata.name)
         writer = writer_name(self._invocation.attempt, self._invocation.pod_uid)
         try:
-            write(store, keys.end(writer), end)
+            write(store, keys.end(writer), _with_progress(end, store, keys.heartbeat(writer)))
         except LccpError as error:
             LOGGER.error("%s", error)
             if end.result in (Cause.COMPLETED, Cause.DRAINED):
@@ -182,6 +182,14 @@ class Launcher:
         level = LOGGER.info if code is ExitCode.OK else LOGGER.error
         level("%s: %s", end.result, end.message)
         return code
+
+
+def _with_progress(end: End, store: Store, heartbeat_key: str) -> End:
+    """`end`, with how far the last heartbeat was if the rank that ended couldn't say."""
+    if end.tokens or end.result is Cause.CONFIGURATION:
+        return end
+    beat = read_or_none(store, heartbeat_key, Heartbeat)
+    return end.model_copy(update={"tokens": beat.tokens, "step": beat.step}) if beat else end
 
 
 def _kill_group(group: int) -> None:

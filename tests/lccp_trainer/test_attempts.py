@@ -248,6 +248,7 @@ def test_a_killed_rank_is_named(disturbed: Disturbed) -> None:
     broken = disturbed.attempts[2]
     assert (broken.end.result, broken.end.rank) == (Cause.INTERNAL, 1)
     assert broken.end.message == "rank 1 was killed by SIGKILL"
+    assert 0 < broken.end.step < STEPS
 
 
 def test_no_process_outlives_the_launcher(disturbed: Disturbed) -> None:

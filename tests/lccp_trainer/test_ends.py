@@ -28,15 +28,15 @@ def ends(*causes: Cause) -> dict[int, End]:
     return {rank: an_end(cause, rank) for rank, cause in enumerate(causes)}
 
 
-KILLED = Death(rank=1, exit_code=-9)
-FAILED = Death(rank=1, exit_code=1)
+KILLED = [Death(rank=0, exit_code=1), Death(rank=1, exit_code=-9)]
+FAILED = [Death(rank=1, exit_code=1)]
 
 
 @pytest.mark.parametrize(
-    ("found", "death", "terminated", "expected"),
+    ("found", "deaths", "terminated", "expected"),
     [
-        (ends(Cause.COMPLETED, Cause.COMPLETED), None, False, Cause.COMPLETED),
-        (ends(Cause.DRAINED, Cause.DRAINED), None, False, Cause.DRAINED),
+        (ends(Cause.COMPLETED, Cause.COMPLETED), [], False, Cause.COMPLETED),
+        (ends(Cause.DRAINED, Cause.DRAINED), [], False, Cause.DRAINED),
         (ends(Cause.TERMINATED, Cause.TERMINATED), FAILED, True, Cause.TERMINATED),
         (ends(Cause.INTERNAL, Cause.CONFIGURATION), FAILED, False, Cause.CONFIGURATION),
         (ends(Cause.NOT_FINITE, Cause.NOT_FINITE), FAILED, False, Cause.NOT_FINITE),
@@ -44,19 +44,19 @@ FAILED = Death(rank=1, exit_code=1)
         (ends(Cause.INTERNAL, Cause.STORE_UNREACHABLE), FAILED, False, Cause.STORE_UNREACHABLE),
         (ends(Cause.INTERNAL), KILLED, False, Cause.INTERNAL),
         (ends(Cause.COMPLETED), KILLED, False, Cause.INTERNAL),
-        (ends(Cause.TERMINATED), None, True, Cause.INTERNAL),
-        ({}, None, False, Cause.INTERNAL),
-        ({}, None, True, Cause.INTERNAL),
+        (ends(Cause.TERMINATED), [], True, Cause.INTERNAL),
+        ({}, [], False, Cause.INTERNAL),
+        ({}, [], True, Cause.INTERNAL),
     ],
 )
 def test_the_root_cause_decides(
-    found: dict[int, End], death: Death | None, terminated: bool, expected: Cause
+    found: dict[int, End], deaths: list[Death], terminated: bool, expected: Cause
 ) -> None:
-    assert decide(found, death, started=2, terminated=terminated).result is expected
+    assert decide(found, deaths, started=2, terminated=terminated).result is expected
 
 
 def test_a_signal_before_any_rank_could_hear_it_is_no_failure() -> None:
-    assert decide({}, None, started=0, terminated=True).result is Cause.TERMINATED
+    assert decide({}, [], started=0, terminated=True).result is Cause.TERMINATED
 
 
 def test_a_rank_that_died_without_a_word_is_named_not_its_victim() -> None:

@@ -81,6 +81,7 @@ class World:
     def start(self, document: dict[str, Any], attempt: int = 1, **more: str) -> "Attempt":
         """Start `lccp-train` for an attempt."""
         environ = self.environ(document, attempt, **more)
+        (self.root / "store").mkdir(exist_ok=True)
         log = self.root / f"attempt-{len(self.started)}.log"
         with log.open("w") as errors:
             process = subprocess.Popen(
