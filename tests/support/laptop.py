@@ -85,6 +85,11 @@ class Laptop:
         done = self.root / "done.txt"
         return Counter(map(int, done.read_text().split() if done.exists() else []))
 
+    def reported(self) -> list[int]:
+        """Checkpoints whose report is in the store."""
+        reports = (self.root / KEYS.prefix).glob("evaluations/*/report.json")
+        return sorted(int(path.parent.name) for path in reports)
+
     def checkpoints(self) -> list[int]:
         return [m.tokens for m in objects.complete_checkpoints(self.store, KEYS)]
 

@@ -242,5 +242,5 @@ def start_waiting(laptop: Laptop, *options: str) -> "subprocess.Popen[str]":
     wait, hang = ("--wait-at", str(SECOND)), ("--hang-at", str(SECOND))
     engine = laptop.start(a_run(), *wait, *options, evaluator=hang)
     running = laptop.logs / f"eval-{SECOND:015d}-1.log"
-    wait_for(lambda: FIRST in laptop.evaluated and running.exists() and running.read_text())
+    wait_for(lambda: FIRST in laptop.reported() and running.exists() and running.read_text())
     return engine
