@@ -1,5 +1,6 @@
 """The CustomResourceDefinition of LCCPRun, rendered from its types."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,10 +103,17 @@ def _unchanged(field: Field) -> Rule:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists indented below their key; no anchors."""
+    """Lists indented below their key; no anchors; text that YAML 1.2 takes for a float in quotes."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+([.][0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)

@@ -136,6 +136,13 @@ def write_status(server: ApiServer, run: Any, status: LCCPRunStatus) -> dict[str
 
 
 @pytest.mark.apiserver
+def test_kubectl_applies_the_file(server: ApiServer) -> None:
+    assert "serverside-applied" in server.kubectl(
+        *("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
+    )
+
+
+@pytest.mark.apiserver
 def test_a_status_comes_back_as_it_was_written(server: ApiServer, run: Any) -> None:
     status = a_status(VerdictState.IMPROVING, 100_000_000_000)
     stored = write_status(server, run, status)
