@@ -18,6 +18,8 @@ def registry(queue: WorkQueue[RunKey]) -> kopf.OperatorRegistry:
     """Handlers that add the run concerned to `queue`."""
     handlers = kopf.OperatorRegistry()
 
+    kopf.on.login(registry=handlers)(kopf.login_via_client)
+
     @kopf.on.startup(registry=handlers)
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.finalizer = f"{labels.GROUP}/kopf"
