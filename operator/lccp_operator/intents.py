@@ -120,5 +120,12 @@ class Plan:
     events: tuple[Event, ...] = ()
     look_again_after_seconds: float | None = None
     """Longest time until the next look; None: not before something changes."""
+    due_after_seconds: float | None = None
+    """Time until something is due by itself, whatever the store says; None: never."""
     at_rest: bool = False
     """Nothing runs, and nothing is to be done until the run object changes."""
+
+    @property
+    def changes_nothing(self) -> bool:
+        """The same look would plan the same again."""
+        return not self.intents and not self.events

@@ -34,6 +34,7 @@ def operate(
 
     configure(log_format, log_level)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     serve(Installation.load(os.environ), port)
 
 

@@ -45,6 +45,7 @@ class StoreObserver:
     keys: RunKeys
     _cache: dict[str, _Read] = field(default_factory=dict)
     _since: datetime | None = None
+    _trainings: list[ObjectInfo] | None = None
 
     def part(self, now: datetime) -> Known[Facts] | Unknown:
         """The facts, or since when and why they can't be read."""
@@ -56,6 +57,18 @@ class StoreObserver:
         self._since = None
         return Known(facts)
 
+    def moved(self) -> bool:
+        """Whether a trainer wrote anything since the last look: one LIST, and no GET.
+
+        Every checkpoint and every end is followed by a heartbeat, or by the end of a child.
+        Raises StoreUnavailable.
+        """
+        return self.store.list(self.keys.trainings) != self._trainings
+
+    def forget(self) -> None:
+        """Drop what was read; the next look reads it again."""
+        self._cache = {}
+
     def facts(self) -> Facts:
         """What the store holds.
 
@@ -65,13 +78,13 @@ class StoreObserver:
         """
         look = _Look(self.store, self.keys, self._cache)
         identity, (journal, etag) = look.identity(), look.journal()
-        trainings, evaluations = (
-            look.listed(self.keys.trainings),
-            look.listed(self.keys.evaluations),
-        )
+        trainings = look.listed(self.keys.trainings)
         checkpoints = look.listed(self.keys.checkpoints)
+        self._trainings = trainings
+        if etag is None and not trainings and not checkpoints:
+            return Facts(identity=identity)
         manifests = look.by_tokens(checkpoints, self.keys.checkpoints, "manifest.json", Manifest)
-        below = self.keys.evaluations
+        evaluations, below = look.listed(self.keys.evaluations), self.keys.evaluations
         facts = Facts(
             identity=identity,
             journal=journal,

@@ -6,8 +6,9 @@ models, so that objects of any kind keep every field. Calls have a timeout and a
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import urllib3
 from kubernetes import client, config
@@ -19,6 +20,10 @@ from lccp_operator.kubernetes.merge import Object
 TIMEOUT_SECONDS = 10.0
 TRIES = 4
 PAGE_SIZE = 500
+WATCH_SECONDS = 300
+WATCH_SILENCE_SECONDS = 90.0
+"""Longest silence in a watch: the API server sends a bookmark every minute."""
+RETRY_AFTER_SECONDS_MAX = 10.0
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -28,6 +33,10 @@ class ApiUnavailable(LccpError):
 
 class Forbidden(InvalidInput):
     """The API server does not let the operator do this."""
+
+
+class Gone(LccpError):
+    """The watch can't go on where it ended: list again."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,8 @@ LEASES = Kind("coordination.k8s.io/v1", "leases")
 WORKLOADS = Kind("kueue.x-k8s.io/v1beta1", "workloads")
 
 
-def connect() -> "Cluster":
-    """The cluster that this process belongs to, or else the kubeconfig's."""
+def connect() -> client.ApiClient:
+    """A connection to the cluster that this process belongs to, or else to the kubeconfig's."""
     try:
         config.load_incluster_config()  # type: ignore[no-untyped-call]
     except config.ConfigException:
@@ -63,21 +72,34 @@ def connect() -> "Cluster":
             config.load_kube_config()  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             raise InvalidInput(f"no cluster: {error}: set KUBECONFIG") from None
-    return Cluster(client.ApiClient())
+    return client.ApiClient()
 
 
 class Cluster:
-    """Calls to one API server. Safe to use from several threads."""
+    """Calls to one API server. Safe to use from several threads.
 
-    def __init__(self, api: client.ApiClient) -> None:
+    `guard` is called before every try of a write; it raises Conflict if this process may no longer
+    write. `measure` is told verb, result and seconds of every try.
+    """
+
+    def __init__(
+        self,
+        api: client.ApiClient,
+        guard: Callable[[], None] = lambda: None,
+        measure: Callable[[str, str, float], None] = lambda *_: None,
+    ) -> None:
         self._api = api
+        self.guard = guard
+        self._measure = measure
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         """The object. Raises NotFound."""
         return self._call("GET", kind.path(namespace, name))
 
-    def list(self, kind: Kind, namespace: str | None = None, **selectors: str) -> list[Object]:
-        """All objects that `labelSelector` and `fieldSelector` choose, page by page."""
+    def listing(
+        self, kind: Kind, namespace: str | None = None, **selectors: str
+    ) -> tuple[list[Object], str]:
+        """The objects, read page by page, and the version from which a watch goes on."""
         items: list[Object] = []
         query: dict[str, str] = {"limit": str(PAGE_SIZE), **selectors}
         while True:
@@ -85,8 +107,38 @@ class Cluster:
             items += page["items"]
             more = page["metadata"].get("continue")
             if not more:
-                return items
+                return items, page["metadata"]["resourceVersion"]
             query["continue"] = more
+
+    def list(self, kind: Kind, namespace: str | None = None, **selectors: str) -> list[Object]:
+        """All objects that `labelSelector` and `fieldSelector` choose."""
+        return self.listing(kind, namespace, **selectors)[0]
+
+    def watch(
+        self, kind: Kind, namespace: str | None, version: str, **selectors: str
+    ) -> Iterator[Object]:
+        """Events since `version`, bookmarks among them, until the API server ends the watch.
+
+        Raises Gone if the version is too old; ApiUnavailable if the connection breaks.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+            **selectors,
+        }
+        path = kind.path(namespace)
+        timeout = urllib3.Timeout(connect=TIMEOUT_SECONDS, read=WATCH_SILENCE_SECONDS)
+        try:
+            response = self._request("GET", path, query, timeout=timeout, preload_content=False)
+            with response:
+                if response.status != 200:
+                    raise _mapped(response.status, response.read(), path)
+                for line in response:
+                    yield _event(json.loads(line), path)
+        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+            raise ApiUnavailable(f"the watch of {path} broke: {error}") from None
 
     def apply(self, kind: Kind, document: Object, subresource: str = "") -> Object:
         """Server-side apply, owning every field that `document` names."""
@@ -111,18 +163,21 @@ class Cluster:
         path = kind.path(namespace, name, subresource)
         return self._call("PATCH", path, patch, media_type="application/merge-patch+json")
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> None:
-        """Delete the object once its dependents are gone; no error if there is none.
+    def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str | None = None
+    ) -> Object | None:
+        """Delete the object once its dependents are gone: the object that ends, None if none does.
 
-        With `uid` only that very object is deleted.
+        With `uid` only that very object is deleted; raises Conflict if it is another one.
         """
         options: Object = {"propagationPolicy": "Foreground"}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         try:
-            self._call("DELETE", kind.path(namespace, name), options)
+            answer = self._call("DELETE", kind.path(namespace, name), options)
         except NotFound:
-            return
+            return None
+        return answer if "uid" in answer.get("metadata", {}) else None
 
     def _call(
         self,
@@ -133,10 +188,9 @@ class Cluster:
         media_type: str = "application/json",
     ) -> Object:
         for attempt in range(TRIES):
-            try:
-                status, data, wait = self._once(method, path, body, query, media_type)
-            except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
-                status, data, wait = 0, str(error).encode(), None
+            if method != "GET":
+                self.guard()
+            status, data, wait = self._once(method, path, body, query, media_type)
             if 200 <= status < 300:
                 answer: Object = json.loads(data)
                 return answer
@@ -155,6 +209,25 @@ class Cluster:
         query: Mapping[str, str] | None,
         media_type: str,
     ) -> tuple[int, bytes, float | None]:
+        """Status, 0 for no answer; body, or what happened; seconds to wait before the next try."""
+        started = time.monotonic()
+        try:
+            response = self._request(method, path, query, body, media_type, timeout=TIMEOUT_SECONDS)
+            status, data, wait = response.status, response.data, response.headers.get("Retry-After")
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+            status, data, wait = 0, str(error).encode(), None
+        self._measure(method, str(status), time.monotonic() - started)
+        return status, data, min(float(wait), RETRY_AFTER_SECONDS_MAX) if wait else None
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        media_type: str = "application/json",
+        **how: Any,
+    ) -> Any:
         verb, url, headers, _, _ = self._api.param_serialize(
             method,
             path,
@@ -163,11 +236,15 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         content = None if body is None else json.dumps(body).encode()
-        response = self._api.rest_client.pool_manager.request(
-            verb, url, body=content, headers=headers, timeout=TIMEOUT_SECONDS, retries=False
-        )
-        wait = response.headers.get("Retry-After")
-        return response.status, response.data, min(float(wait), 10.0) if wait else None
+        pool = self._api.rest_client.pool_manager
+        return pool.request(verb, url, body=content, headers=headers, retries=False, **how)
+
+
+def _event(event: Object, path: str) -> Object:
+    if event["type"] != "ERROR":
+        return event
+    status = event["object"]
+    raise _mapped(status.get("code", 500), json.dumps(status).encode(), path)
 
 
 def _mapped(status: int, data: bytes, path: str) -> LccpError:
@@ -178,6 +255,10 @@ def _mapped(status: int, data: bytes, path: str) -> LccpError:
     match status:
         case 404:
             return NotFound(f"{path}: {message}")
+        case 410:
+            return Gone(f"{path}: {message}")
+        case 429 | 500 | 502 | 503 | 504:
+            return ApiUnavailable(f"{path}: the API server answers {status}: {message}")
         case 409:
             return Conflict(f"{path}: {message}")
         case 401 | 403:

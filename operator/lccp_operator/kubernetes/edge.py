@@ -17,6 +17,8 @@ from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes import jobs
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.reading import ChildrenReader
+from lccp_operator.kubernetes.seen import RunKey
 from lccp_operator.observed import Trouble
 
 FINALIZER = f"{labels.GROUP}/purge"
@@ -29,9 +31,14 @@ class KubernetesChildren:
     """Jobs of one run. Remembers what the API server refused, for the next look."""
 
     def __init__(
-        self, cluster: api.Cluster, installation: Installation, store: StoreConfig | None
+        self,
+        cluster: api.Cluster,
+        reader: ChildrenReader,
+        installation: Installation,
+        store: StoreConfig | None,
     ) -> None:
         self._cluster = cluster
+        self._reader = reader
         self._installation = installation
         self._store = store
         self.rejected: dict[Child, Trouble] = {}
@@ -44,7 +51,9 @@ class KubernetesChildren:
             return
         try:
             for kind, document in self._objects(run, child, pinned, self._store):
-                self._cluster.apply(kind, document)
+                applied = self._cluster.apply(kind, document)
+                if kind is api.JOBS:
+                    self._reader.jobs.keep(applied)
         except InvalidInput as error:
             quota = "exceeded quota" in str(error)
             reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
@@ -57,7 +66,14 @@ class KubernetesChildren:
         namespace, name = run.metadata.namespace, name_of(run.metadata.name, child)
         if isinstance(child, Training):
             self._cluster.delete(api.SERVICES, namespace, name)
-        self._cluster.delete(api.JOBS, namespace, name)
+        job = self._reader.job(RunKey(namespace, run.metadata.name), name)
+        if job is None:
+            return
+        left = self._cluster.delete(api.JOBS, namespace, name, job["metadata"]["uid"])
+        if left is None:
+            self._reader.jobs.drop(job)
+        else:
+            self._reader.jobs.keep(left)
 
     def _objects(
         self, run: LCCPRun, child: Child, pinned: Pinned, store: StoreConfig
@@ -75,20 +91,29 @@ class KubernetesChildren:
 
 
 class KubernetesRuns:
-    """Run objects of a cluster."""
+    """Run objects of a cluster, as a look read one of them: at `version`.
 
-    def __init__(self, cluster: api.Cluster) -> None:
+    To write over another version raises Conflict, so that a look at old facts undoes nothing.
+    """
+
+    def __init__(self, cluster: api.Cluster, version: str) -> None:
         self._cluster = cluster
+        self.version = version
 
     def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
-        """Server-side apply of the status: fields that are no longer set go."""
+        self.write(_address(run), status)
+
+    def write(self, address: Object, status: LCCPRunStatus) -> None:
+        """Server-side apply of a status: fields that are no longer set go."""
+        where = {"namespace": address["namespace"], "name": address["name"]}
         document = {
             "apiVersion": labels.API_VERSION,
             "kind": labels.KIND,
-            "metadata": _address(run),
+            "metadata": where | {"resourceVersion": self.version},
             "status": status.document(),
         }
-        self._cluster.apply(api.RUNS, document, "status")
+        written = self._cluster.apply(api.RUNS, document, "status")
+        self.version = written["metadata"]["resourceVersion"]
 
     def post(self, run: LCCPRun, event: Event) -> None:
         """Record the event; a failure is logged, and fails nothing."""
@@ -102,12 +127,14 @@ class KubernetesRuns:
         namespace, name = run.metadata.namespace, run.metadata.name
         try:
             meta = self._cluster.get(api.RUNS, namespace, name)["metadata"]
+            others = [f for f in meta.get("finalizers", ()) if f != FINALIZER]
+            finalizers = [*others, FINALIZER] if present else others
+            patch = {"finalizers": finalizers, "resourceVersion": meta["resourceVersion"]}
+            patched = self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
         except NotFound:
             return
-        others = [f for f in meta.get("finalizers", ()) if f != FINALIZER]
-        finalizers = [*others, FINALIZER] if present else others
-        patch = {"finalizers": finalizers, "resourceVersion": meta["resourceVersion"]}
-        self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
+        if meta["resourceVersion"] == self.version:
+            self.version = patched["metadata"]["resourceVersion"]
 
     def delete(self, run: LCCPRun) -> None:
         self._cluster.delete(api.RUNS, run.metadata.namespace, run.metadata.name, run.metadata.uid)

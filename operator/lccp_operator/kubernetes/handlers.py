@@ -1,21 +1,19 @@
-"""Kopf feeds the queue: every change of a run, or of a Job or pod of one, is a reason to look.
+"""Kopf feeds the queue: every change of a run is a reason to look at it.
 
-Only low-level event handlers are used, so that Kopf stores nothing in the objects.
+Only a low-level event handler is used, so that Kopf stores nothing in the objects.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import kopf
 
 from lccp.api import labels
-from lccp_operator.kubernetes.queue import WorkQueue
-from lccp_operator.kubernetes.reconciler import RunKey
-
-Body = Any
+from lccp_operator.kubernetes.seen import RunKey
 
 
-def registry(queue: WorkQueue[RunKey]) -> kopf.OperatorRegistry:
-    """Handlers that add the run concerned to `queue`."""
+def registry(news: Callable[[RunKey, str], None], clusterwide: bool) -> kopf.OperatorRegistry:
+    """Handlers that tell `news` which run changed, and its new version."""
     handlers = kopf.OperatorRegistry()
 
     kopf.on.login(registry=handlers)(kopf.login_via_client)
@@ -26,16 +24,14 @@ def registry(queue: WorkQueue[RunKey]) -> kopf.OperatorRegistry:
         settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=labels.GROUP)
         settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=labels.GROUP)
         settings.posting.enabled = False
+        settings.scanning.disabled = not clusterwide
         settings.watching.server_timeout = 270
         settings.watching.client_timeout = 300
 
     @kopf.on.event(labels.GROUP, labels.VERSION, labels.PLURAL, registry=handlers)
-    def run_changed(namespace: str | None, name: str | None, **_: Any) -> None:
-        queue.add(RunKey(namespace or "", name or ""))
-
-    @kopf.on.event("batch", "v1", "jobs", labels={labels.RUN: kopf.PRESENT}, registry=handlers)
-    @kopf.on.event("", "v1", "pods", labels={labels.RUN: kopf.PRESENT}, registry=handlers)
-    def child_changed(namespace: str | None, meta: Body, **_: Any) -> None:
-        queue.add(RunKey(namespace or "", meta["labels"][labels.RUN]))
+    async def run_changed(
+        namespace: str | None, name: str | None, meta: kopf.Meta, **_: Any
+    ) -> None:
+        news(RunKey(namespace or "", name or ""), str(meta["resourceVersion"]))
 
     return handlers

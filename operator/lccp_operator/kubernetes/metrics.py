@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from lccp.api.errors import InvalidInput
+
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -32,6 +34,29 @@ class Metrics:
         self._last = Gauge(
             "lccp_last_reconcile_timestamp_seconds", "End of the last look.", registry=registry
         )
+
+        self._api = Histogram(
+            "lccp_api_call_duration_seconds",
+            "Time of one call of the API server; status 0 is no answer.",
+            ["verb", "status"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self._store = Histogram(
+            "lccp_store_call_duration_seconds",
+            "Time of one call of an object store.",
+            ["method", "result"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+
+    def api_called(self, verb: str, status: str, seconds: float) -> None:
+        """One call of the API server ended."""
+        self._api.labels(verb, status).observe(seconds)
+
+    def store_called(self, method: str, result: str, seconds: float) -> None:
+        """One call of a store ended."""
+        self._store.labels(method, result).observe(seconds)
 
     def reconciled(self, result: str, seconds: float) -> None:
         """One look ended."""
@@ -76,7 +101,10 @@ class Endpoint:
                 self.end_headers()
                 self.wfile.write(body)
 
-        self._server = ThreadingHTTPServer(("", port), Handler)
+        try:
+            self._server = ThreadingHTTPServer(("", port), Handler)
+        except OSError as error:
+            raise InvalidInput(f"--port {port} can't be used: {error.strerror}") from None
 
     def start(self) -> None:
         threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True).start()

@@ -21,9 +21,9 @@ class WorkQueue(Generic[K]):
         self._changed = threading.Condition()
         self._heap: list[tuple[float, int, K]] = []
         self._due: dict[K, float] = {}
-        self._taken: set[K] = set()
+        self._taken: dict[K, float] = {}
         self._count = 0
-        self._closed = False
+        self.closed = False
 
     def add(self, key: K, after_seconds: float = 0.0) -> None:
         """Hand `key` out after so many seconds, or sooner if it is already due sooner."""
@@ -37,11 +37,11 @@ class WorkQueue(Generic[K]):
     def take(self) -> K | None:
         """The key that is due, waiting for one; None once the queue is closed."""
         with self._changed:
-            while not self._closed:
+            while not self.closed:
                 key, wait = self._next()
                 if key is not None:
                     del self._due[key]
-                    self._taken.add(key)
+                    self._taken[key] = self._clock()
                     return key
                 self._changed.wait(wait)
         return None
@@ -49,7 +49,7 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """The worker has finished with `key`."""
         with self._changed:
-            self._taken.discard(key)
+            self._taken.pop(key, None)
             if key in self._due:
                 self._push(key, self._due[key])
             self._changed.notify()
@@ -57,7 +57,7 @@ class WorkQueue(Generic[K]):
     def close(self) -> None:
         """Wake all workers and send them home."""
         with self._changed:
-            self._closed = True
+            self.closed = True
             self._changed.notify_all()
 
     def __len__(self) -> int:
@@ -67,9 +67,10 @@ class WorkQueue(Generic[K]):
             return sum(due <= now for due in self._due.values())
 
     def overdue_seconds(self) -> float:
-        """How long the longest waiting key has been due."""
+        """How long the longest waiting key has been due, or the slowest worker has had its own."""
         with self._changed:
-            return max(0.0, self._clock() - min(self._due.values(), default=float("inf")))
+            since = min((*self._due.values(), *self._taken.values()), default=float("inf"))
+            return max(0.0, self._clock() - since)
 
     def _push(self, key: K, due: float) -> None:
         self._count += 1

@@ -1,38 +1,33 @@
-"""One look at one run: observe, plan, apply. Never by two workers for the same run."""
+"""One look at one run: observe, plan, apply. Never by two workers for the same run.
 
-from collections.abc import Callable
+A run at which nothing changes is looked at cheaply: nobody told news of it, and one LIST shows that
+its trainer wrote nothing.
+"""
+
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp.api.errors import InvalidInput, LccpError, NotFound
-from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
 from lccp.store.keys import RunKeys
-from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_operator.apply import Edge, apply
-from lccp_operator.intents import Plan
 from lccp_operator.judging import RememberingJudge
-from lccp_operator.kubernetes import children
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes.edge import FINALIZER, KubernetesChildren, KubernetesRuns
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.seen import Seen, owner_uids
+from lccp_operator.kubernetes.reading import ChildrenReader
+from lccp_operator.kubernetes.rest import AT_REST_SECONDS, Rest
+from lccp_operator.kubernetes.seen import RunKey
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import ChildState, Facts, Known, Observed, Unknown
-from lccp_operator.plan import plan
-
-
-class RunKey(NamedTuple):
-    """Which run."""
-
-    namespace: str
-    name: str
+from lccp_operator.plan import invalid_spec, plan
 
 
 @dataclass
@@ -44,52 +39,95 @@ class _Memory:
     observer: StoreObserver
     judge: RememberingJudge = field(default_factory=RememberingJudge)
     children_unknown_since: datetime | None = None
+    version: str = ""
+    """Of the run object, after this process's last write."""
+    rest: Rest | None = None
+
+    def undisturbed(self) -> bool:
+        """Nothing is due, and its trainer wrote nothing since it came to rest."""
+        try:
+            still = self.rest is not None and self.rest.lasts and not self.observer.moved()
+        except LccpError:
+            return False
+        if still:
+            self.observer.forget()
+            self.judge = RememberingJudge()
+        return still
 
 
 class Reconciler:
-    """Looks at runs of one cluster.
-
-    `guard` is called before every write; it raises Conflict if this process may no longer write.
-    """
+    """Looks at runs of one cluster, whose children `reader` reads; `stores` by name."""
 
     def __init__(
-        self, cluster: api.Cluster, installation: Installation, guard: Callable[[], None]
+        self,
+        cluster: api.Cluster,
+        reader: ChildrenReader,
+        installation: Installation,
+        stores: Mapping[str, Store],
     ) -> None:
         self._cluster = cluster
+        self._reader = reader
         self._installation = installation
-        self._guard = guard
-        self._runs = KubernetesRuns(cluster)
-        self._stores: dict[str, Store] = {}
+        self._stores = stores
         self._memories: dict[RunKey, _Memory] = {}
+        self._news: set[RunKey] = set()
 
-    def look(self, key: RunKey) -> float | None:
-        """Look at the run; seconds until the next look, or None: not before something changes.
+    def tell(self, key: RunKey, version: str | None = None) -> bool:
+        """Something of the run changed; False if it was this process that wrote that version."""
+        memory = self._memories.get(key)
+        if version is not None and memory is not None and memory.version == version:
+            return False
+        self._news.add(key)
+        return True
+
+    def look(self, key: RunKey) -> float:
+        """Look at the run; seconds until the next look, infinitely many if the run is gone.
 
         Raises:
             Conflict: another writer was first.
             ApiUnavailable, StoreUnavailable: look again later.
         """
+        memory = self._memories.get(key)
+        if memory and memory.rest and key not in self._news and memory.undisturbed():
+            return memory.rest.prolong()
+        self._news.discard(key)
         try:
-            body = self._cluster.get(api.RUNS, *key)
+            return self._look(key, self._cluster.get(api.RUNS, *key))
         except NotFound:
-            self.forget(key)
-            return None
-        run = LCCPRun.parse(body, f"{key.namespace}/{key.name}")
-        result = self._look(run, body)
-        return None if result.at_rest else result.look_again_after_seconds
+            self._memories.pop(key, None)
+            return math.inf
+        except Exception:
+            self._news.add(key)
+            raise
 
-    def forget(self, key: RunKey) -> None:
-        """The run is gone: drop what is remembered of it."""
-        self._memories.pop(key, None)
+    def _look(self, key: RunKey, body: Object) -> float:
+        runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"])
+        try:
+            run = _parsed(body, f"{key.namespace}/{key.name}")
+        except InvalidInput as error:
+            _refuse(body, str(error), runs)
+            return AT_REST_SECONDS
+        memory = self._memory(key, run)
+        memory.rest = None
+        observed = self._observed(run, body, memory)
+        result = plan(run, observed, datetime.now(UTC), memory.judge)
+        store = self._store(run.spec.checkpoints.store_name)
+        try:
+            apply(result, run, Edge(store, memory.children, runs, self._cluster.guard))
+        finally:
+            memory.version = runs.version
+        if result.changes_nothing and result.status == run.status:
+            memory.rest = Rest.of(result, observed)
+        after = result.look_again_after_seconds
+        return AT_REST_SECONDS if after is None else after
 
-    def _look(self, run: LCCPRun, body: Object) -> Plan:
+    def _observed(self, run: LCCPRun, body: Object, memory: _Memory) -> Observed:
         now = datetime.now(UTC)
-        memory = self._memory(run)
         offered = Pinned(
             trainer_image=run.spec.topology.image or self._installation.trainer_image,
             evaluator_image=run.spec.evaluation.image or self._installation.evaluator_image,
         )
-        observed = Observed(
+        return Observed(
             children=self._children(run, memory, now),
             store=self._facts(run, memory, now),
             rejected=dict(memory.children.rejected),
@@ -97,35 +135,28 @@ class Reconciler:
             finalizer=FINALIZER in body["metadata"].get("finalizers", ()),
             namespace_terminating=self._namespace_terminating(run),
         )
-        result = plan(run, observed, now, memory.judge)
-        edge = Edge(memory.observer.store, memory.children, self._runs, self._guard)
-        apply(result, run, edge)
-        return result
 
-    def _memory(self, run: LCCPRun) -> _Memory:
-        key = RunKey(run.metadata.namespace, run.metadata.name)
+    def _memory(self, key: RunKey, run: LCCPRun) -> _Memory:
         known = self._memories.get(key)
         if known is None or known.uid != run.metadata.uid:
-            config = self._installation.store(run.spec.checkpoints.store_name)
+            name = run.spec.checkpoints.store_name
+            config = self._installation.store(name)
             known = self._memories[key] = _Memory(
                 run.metadata.uid,
-                KubernetesChildren(self._cluster, self._installation, config),
-                StoreObserver(self._store(config), RunKeys(*key)),
+                KubernetesChildren(self._cluster, self._reader, self._installation, config),
+                StoreObserver(self._store(name), RunKeys(*key)),
             )
         return known
 
-    def _store(self, config: StoreConfig | None) -> Store:
+    def _store(self, name: str) -> Store:
         """The store; any, for a name that the installation lacks: nothing is then asked of it."""
-        known = config or self._installation.stores[0]
-        if known.name not in self._stores:
-            self._stores[known.name] = open_store(known)
-        return self._stores[known.name]
+        return self._stores.get(name) or next(iter(self._stores.values()))
 
     def _facts(self, run: LCCPRun, memory: _Memory, now: datetime) -> Known[Facts] | Unknown:
-        if self._installation.store(run.spec.checkpoints.store_name) is not None:
-            return memory.observer.part(now)
-        known = ", ".join(store.name for store in self._installation.stores)
         name = run.spec.checkpoints.store_name
+        if name in self._stores:
+            return memory.observer.part(now)
+        known = ", ".join(self._stores)
         why = f"checkpoints.storeName: there is no store {name!r}; this installation has {known}"
         return Unknown(now, why, Reason.UNKNOWN_STORE)
 
@@ -133,53 +164,12 @@ class Reconciler:
         self, run: LCCPRun, memory: _Memory, now: datetime
     ) -> Known[tuple[ChildState, ...]] | Unknown:
         try:
-            found = children.states(self._seen(run))
+            found = self._reader.read(run, now)
         except LccpError as error:
             memory.children_unknown_since = memory.children_unknown_since or now
             return Unknown(memory.children_unknown_since, str(error))
         memory.children_unknown_since = None
         return Known(found)
-
-    def _seen(self, run: LCCPRun) -> Seen:
-        """Jobs before pods: what an ended Job says of its pods is then no older than they are."""
-        namespace = run.metadata.namespace
-        selector = f"{labels.RUN}={run.metadata.name}"
-        jobs = self._cluster.list(api.JOBS, namespace, labelSelector=selector)
-        own = [job for job in jobs if run.metadata.uid in owner_uids(job)]
-        pods = self._cluster.list(api.PODS, namespace, labelSelector=selector) if own else []
-        waiting = self._waiting(own, pods)
-        return Seen(
-            jobs=tuple(own),
-            pods=tuple(pods),
-            events=tuple(self._events(namespace, waiting)),
-            workloads=tuple(self._workloads(namespace, own)),
-        )
-
-    def _waiting(self, jobs: list[Object], pods: list[Object]) -> list[Object]:
-        """Objects whose events may say why nothing runs: open Jobs without pods, pending pods."""
-        owned = {uid for pod in pods for uid in owner_uids(pod)}
-        idle = [
-            job
-            for job in jobs
-            if job["metadata"]["uid"] not in owned and not job.get("status", {}).get("conditions")
-        ]
-        pending = [pod for pod in pods if pod.get("status", {}).get("phase") == "Pending"]
-        return [*idle, *pending]
-
-    def _events(self, namespace: str, waiting: list[Object]) -> list[Object]:
-        found: list[Object] = []
-        for waits in waiting:
-            selector = f"involvedObject.uid={waits['metadata']['uid']}"
-            found += self._cluster.list(api.EVENTS, namespace, fieldSelector=selector)
-        return found
-
-    def _workloads(self, namespace: str, jobs: list[Object]) -> list[Object]:
-        if not any(job["spec"].get("suspend") for job in jobs):
-            return []
-        try:
-            return self._cluster.list(api.WORKLOADS, namespace)
-        except NotFound:
-            return []
 
     def _namespace_terminating(self, run: LCCPRun) -> bool:
         """Asked only of runs that hold up a deletion."""
@@ -190,3 +180,19 @@ class Reconciler:
         except (InvalidInput, NotFound):
             return False
         return bool(found.get("status", {}).get("phase") == "Terminating")
+
+
+def _parsed(body: Object, where: str) -> LCCPRun:
+    """The run; a status that another version wrote is as good as none, since it is made anew."""
+    try:
+        return LCCPRun.parse(body, where)
+    except InvalidInput:
+        return LCCPRun.parse({k: v for k, v in body.items() if k != "status"}, where)
+
+
+def _refuse(body: Object, sentence: str, runs: KubernetesRuns) -> None:
+    """Say in the status of an object that is no valid run what is wrong with it."""
+    before = LCCPRunStatus.parse(body.get("status", {}), "status")
+    status = invalid_spec(before, body["metadata"]["generation"], sentence, datetime.now(UTC))
+    if status != before:
+        runs.write(body["metadata"], status)

@@ -1,8 +1,16 @@
 """What was read of a run's children."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lccp_operator.kubernetes.merge import Object
+
+
+class RunKey(NamedTuple):
+    """Which run."""
+
+    namespace: str
+    name: str
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The operator as a process: Kopf, workers, Lease, endpoint, and their orderly end."""
+"""The operator as a process: Kopf, mirrors, workers, Lease, endpoint, and their orderly end."""
 
 import logging
 import os
@@ -7,22 +7,32 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import kopf
 from prometheus_client import CollectorRegistry
 
+from lccp.api.errors import StoreUnavailable
+from lccp.store.open import open_store, probe
+from lccp.store.port import Store
+from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes import handlers
-from lccp_operator.kubernetes.cluster import Cluster, connect
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.lease import Leadership
+from lccp_operator.kubernetes.measured import MeasuredStore
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
+from lccp_operator.kubernetes.mirror import Mirror
 from lccp_operator.kubernetes.queue import WorkQueue
-from lccp_operator.kubernetes.reconciler import Reconciler, RunKey
+from lccp_operator.kubernetes.reading import ChildrenReader
+from lccp_operator.kubernetes.reconciler import Reconciler
+from lccp_operator.kubernetes.seen import RunKey
 from lccp_operator.kubernetes.workers import Workers
 
 STALE_SECONDS = 120.0
 """Time that a run may be overdue before the process is no longer healthy."""
+
+END_SECONDS = 10.0
+TICK_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
 
@@ -31,44 +41,58 @@ class Service:
     """All parts of one replica."""
 
     def __init__(self, installation: Installation, port: int) -> None:
-        self._cluster: Cluster = connect()
-        self._installation = installation
+        self._namespaces = installation.namespaces
         self._queue: WorkQueue[RunKey] = WorkQueue()
         self._stop = threading.Event()
-        self._leading = threading.Event()
-        self._leadership = self._candidate()
-        self.metrics = Metrics(CollectorRegistry(), lambda: len(self._queue))
+        self._metrics = Metrics(CollectorRegistry(), lambda: len(self._queue))
+        connection = api.connect()
+        self._leadership = _candidate(installation, api.Cluster(connection))
         guard = self._leadership.guard if self._leadership else lambda: None
-        self._reconciler = Reconciler(self._cluster, installation, guard)
-        self._workers = Workers(self._queue, self._reconciler, self._leading, self.metrics)
-        self._endpoint = Endpoint(port, self.metrics.registry, self._unhealthy, self._unready)
+        cluster = api.Cluster(connection, guard, self._metrics.api_called)
+        self._mirrors = [
+            Mirror(cluster, kind, self._namespaces, self._news) for kind in (api.JOBS, api.PODS)
+        ]
+        stores = _stores(installation, self._metrics)
+        reader = ChildrenReader(cluster, *self._mirrors)
+        self._reconciler = Reconciler(cluster, reader, installation, stores)
+        self._leading = self._leadership.leading if self._leadership else _always()
+        self._led_since: float | None = None
+        self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)
+        self._endpoint = Endpoint(port, self._metrics.registry, self._unhealthy, self._unready)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
+        asked: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+            signal.signal(number, lambda number, _: asked.append(number))
         self._endpoint.start()
-        self._workers.start()
-        feeding = threading.Thread(target=self._feed, name="kopf", daemon=True)
-        feeding.start()
-        electing = threading.Thread(target=self._elect, name="lease", daemon=True)
-        electing.start()
-        while not self._stop.wait(1.0):
-            self.metrics.leading.set(self._leading.is_set())
+        for mirror in self._mirrors:
+            mirror.start(self._stop)
+        threads = [
+            threading.Thread(target=work, name=work.__name__, daemon=True)
+            for work in (self._work, self._feed, self._elect)
+        ]
+        for thread in threads:
+            thread.start()
+        while not asked:
+            time.sleep(TICK_SECONDS)
+            self._note_leading()
+        self._stop.set()
         self._workers.stop()
-        electing.join(10.0)
-        feeding.join(10.0)
+        for thread in threads:
+            thread.join(END_SECONDS)
         self._endpoint.stop()
 
-    def _candidate(self) -> Leadership | None:
-        settings = self._installation.lease
-        if settings is None:
-            self._leading.set()
-            return None
-        identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-        leadership = Leadership(self._cluster, settings, identity)
-        self._leading = leadership.leading
-        return leadership
+    def _news(self, key: RunKey, version: str | None = None) -> None:
+        if self._reconciler.tell(key, version):
+            self._queue.add(key)
+
+    def _work(self) -> None:
+        """Nothing is looked at before the children of all runs are known."""
+        while not all(mirror.synced for mirror in self._mirrors):
+            if self._stop.wait(0.05):
+                return
+        self._workers.start()
 
     def _elect(self) -> None:
         if self._leadership is not None:
@@ -76,13 +100,12 @@ class Service:
 
     def _feed(self) -> None:
         """Kopf in this thread; if it ends by itself, so does the process."""
-        namespaces = self._installation.namespaces
         try:
             kopf.run(
-                registry=handlers.registry(self._queue),
+                registry=handlers.registry(self._news, clusterwide=not self._namespaces),
                 standalone=True,
-                clusterwide=not namespaces,
-                namespaces=namespaces,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
                 stop_flag=self._stop,
             )
         except Exception:
@@ -91,15 +114,48 @@ class Service:
             logger.error("the watch ended: the process ends, and is started anew")
             os.kill(os.getpid(), signal.SIGTERM)
 
+    def _note_leading(self) -> None:
+        leads = self._leading.is_set()
+        self._metrics.leading.set(leads)
+        self._led_since = (self._led_since or time.monotonic()) if leads else None
+
     def _unhealthy(self) -> Iterator[str]:
+        if self._led_since is None or time.monotonic() - self._led_since < STALE_SECONDS:
+            return
         overdue = self._queue.overdue_seconds()
-        if self._leading.is_set() and overdue > STALE_SECONDS:
+        if overdue > STALE_SECONDS:
             yield f"a run has been due for a look for {overdue:.0f} s"
 
     def _unready(self) -> Iterator[str]:
         if self._stop.is_set():
             yield "shutting down"
+        if not all(mirror.synced for mirror in self._mirrors):
+            yield "the API server does not tell of Jobs and pods"
         yield from self._unhealthy()
+
+
+def _candidate(installation: Installation, cluster: api.Cluster) -> Leadership | None:
+    if installation.lease is None:
+        return None
+    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    return Leadership(cluster, installation.lease, identity)
+
+
+def _always() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+def _stores(installation: Installation, metrics: Metrics) -> Mapping[str, Store]:
+    """The stores by name, each tried once. Raises InvalidInput for one that can't be used."""
+    stores = {config.name: open_store(config) for config in installation.stores}
+    for name, store in stores.items():
+        try:
+            probe(store)
+        except StoreUnavailable as error:
+            logger.warning("store %s: %s", name, error)
+    return {name: MeasuredStore(store, metrics.store_called) for name, store in stores.items()}
 
 
 def serve(installation: Installation, port: int) -> None:

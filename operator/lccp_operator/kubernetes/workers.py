@@ -1,16 +1,19 @@
 """Workers: they take runs from the queue and look at them while this replica leads."""
 
 import logging
+import math
 import threading
 import time
 
 from lccp.api.errors import Conflict, LccpError
 from lccp_operator.kubernetes.metrics import Metrics
 from lccp_operator.kubernetes.queue import WorkQueue
-from lccp_operator.kubernetes.reconciler import Reconciler, RunKey
+from lccp_operator.kubernetes.reconciler import Reconciler
+from lccp_operator.kubernetes.seen import RunKey
 
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
-AT_REST_SECONDS = 600.0
+LEAD_SECONDS = 0.2
+"""Between two looks at whether this replica leads."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,20 +50,25 @@ class Workers:
             thread.join(timeout_seconds)
 
     def _work(self) -> None:
-        while (key := self._queue.take()) is not None:
+        while self._leads() and (key := self._queue.take()) is not None:
             try:
                 self._look(key)
             finally:
                 self._queue.done(key)
 
+    def _leads(self) -> bool:
+        """Wait until this replica leads; False if the queue is closed before."""
+        while not self._leading.wait(LEAD_SECONDS):
+            if self._queue.closed:
+                return False
+        return True
+
     def _look(self, key: RunKey) -> None:
-        if not self._leading.is_set():
-            self._queue.add(key, 1.0)
-            return
         started = time.monotonic()
         result, after = self._outcome(key)
         self._metrics.reconciled(result, time.monotonic() - started)
-        self._queue.add(key, after)
+        if after < math.inf:
+            self._queue.add(key, after)
 
     def _outcome(self, key: RunKey) -> tuple[str, float]:
         """How the look ended, and seconds until the next one."""
@@ -77,7 +85,7 @@ class Workers:
             logger.exception("the look failed", extra=extra)
             return "error", self._backoff(key)
         self._failures.pop(key, None)
-        return "success", AT_REST_SECONDS if after is None else after
+        return "success", after
 
     def _backoff(self, key: RunKey) -> float:
         failures = self._failures.get(key, 0)

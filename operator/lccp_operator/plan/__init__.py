@@ -76,6 +76,7 @@ def _accepted(scene: Scene, observed: Observed, judge: Judge) -> Plan:
         verdict=final.verdict,
         events=events.of(final, aim),
         look_again_after_seconds=finish.seconds_to_next_look(final),
+        due_after_seconds=finish.seconds_to_due(final),
         at_rest=finish.at_rest(final),
     )
 

@@ -39,12 +39,18 @@ def intents(scene: Scene) -> list[Intent]:
 
 
 def seconds_to_next_look(scene: Scene) -> float | None:
+    """Seconds until the store is to be polled, or something is due by itself; None: never."""
+    waits = [seconds_to_due(scene), None if at_rest(scene) else POLL_SECONDS]
+    return min((wait for wait in waits if wait is not None), default=None)
+
+
+def seconds_to_due(scene: Scene) -> float | None:
     """Seconds until something is due by itself; None: never."""
     waits = [_seconds_to_live(scene)]
     if not finished(scene):
         waits += [stops.seconds_to_deadline(scene), attempts.drain_seconds_left(scene)]
     if not at_rest(scene):
-        waits += [POLL_SECONDS, attempts.backoff_seconds_left(scene)]
+        waits += [attempts.backoff_seconds_left(scene)]
     due = [max(LEAST_SECONDS, wait) for wait in waits if wait is not None and wait > 0]
     return min(due, default=None)
 

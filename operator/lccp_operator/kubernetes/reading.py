@@ -1,0 +1,94 @@
+"""Reading a run's children: Jobs and pods from mirrors, and why they wait from the API server."""
+
+from datetime import UTC, datetime, timedelta
+
+from lccp.api import labels
+from lccp.api.errors import LccpError, NotFound
+from lccp.api.run import LCCPRun
+from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes.children import states
+from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.mirror import Mirror
+from lccp_operator.kubernetes.seen import RunKey, Seen, owner_uids
+from lccp_operator.observed import ChildState
+
+JOB_UID_LABEL = "kueue.x-k8s.io/job-uid"
+WAITING = timedelta(seconds=5)
+"""How long a child may not run before its events are asked why."""
+
+
+class EarlierChildren(LccpError):
+    """Children of a deleted run object of the same name have not ended yet."""
+
+
+class ChildrenReader:
+    """What the API server tells of the children of runs."""
+
+    def __init__(self, cluster: api.Cluster, jobs: Mirror, pods: Mirror) -> None:
+        self._cluster = cluster
+        self.jobs = jobs
+        self.pods = pods
+
+    def read(self, run: LCCPRun, now: datetime) -> tuple[ChildState, ...]:
+        """The children.
+
+        Raises:
+            ApiUnavailable: they are not known.
+            EarlierChildren: others, with the same names, are still there.
+        """
+        key = RunKey(run.metadata.namespace, run.metadata.name)
+        jobs = self.jobs.of(key)
+        own = tuple(job for job in jobs if run.metadata.uid in owner_uids(job))
+        _check_others(run, jobs)
+        pods = tuple(self.pods.of(key)) if own else ()
+        waiting = _waiting(own, pods, now)
+        return states(Seen(own, pods, self._events(key, waiting), self._workloads(key, own)))
+
+    def job(self, key: RunKey, name: str) -> Object | None:
+        """The run's Job of that name."""
+        return next((job for job in self.jobs.of(key) if job["metadata"]["name"] == name), None)
+
+    def _events(self, key: RunKey, waiting: list[Object]) -> tuple[Object, ...]:
+        selectors = (f"involvedObject.uid={waits['metadata']['uid']}" for waits in waiting)
+        return tuple(
+            event
+            for selector in selectors
+            for event in self._cluster.list(api.EVENTS, key.namespace, fieldSelector=selector)
+        )
+
+    def _workloads(self, key: RunKey, jobs: tuple[Object, ...]) -> tuple[Object, ...]:
+        held = [job["metadata"]["uid"] for job in jobs if job["spec"].get("suspend")]
+        if not held:
+            return ()
+        selector = f"{JOB_UID_LABEL} in ({','.join(held)})"
+        try:
+            found = self._cluster.list(api.WORKLOADS, key.namespace, labelSelector=selector)
+        except NotFound:
+            return ()
+        return tuple(found)
+
+
+def _check_others(run: LCCPRun, jobs: list[Object]) -> None:
+    for job in jobs:
+        owners = job["metadata"].get("ownerReferences", ())
+        if any(o["kind"] == labels.KIND and o["uid"] != run.metadata.uid for o in owners):
+            raise EarlierChildren(
+                f"Job {job['metadata']['name']} of the deleted run of this name has not ended yet: "
+                "nothing is started before it has"
+            )
+
+
+def _waiting(jobs: tuple[Object, ...], pods: tuple[Object, ...], now: datetime) -> list[Object]:
+    """Objects whose events may say why nothing runs: open Jobs without pods, pending pods."""
+    owned = {uid for pod in pods for uid in owner_uids(pod)}
+    idle = [
+        job
+        for job in jobs
+        if job["metadata"]["uid"] not in owned and not job["status"].get("conditions")
+    ]
+    pending = [pod for pod in pods if pod["status"].get("phase") == "Pending"]
+    return [waits for waits in (*idle, *pending) if _age(waits, now) > WAITING]
+
+
+def _age(document: Object, now: datetime) -> timedelta:
+    return now - datetime.fromisoformat(document["metadata"]["creationTimestamp"]).astimezone(UTC)
