@@ -8,6 +8,7 @@ from pathlib import Path
 import typer.cli
 import typer.main
 
+from chart_reference import render_page, render_readme
 from lccp.api.crd import render_crd
 from lccp.api.reference import render_exits, render_reference, render_store
 from lccp.cli.main import app
@@ -24,7 +25,10 @@ def render_cli() -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
+    "charts/lccp/README.md": render_readme,
+    "charts/lccp/files/lccpruns.lccp.io.yaml": render_crd,
     "crds/lccpruns.lccp.io.yaml": render_crd,
+    "docs/reference/chart.md": render_page,
     "docs/reference/cli.md": render_cli,
     "docs/reference/exit-codes.md": render_exits,
     "docs/reference/lccprun.md": render_reference,

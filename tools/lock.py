@@ -1,9 +1,10 @@
-"""Write requirements.lock and requirements-dev.lock: exact sets that fit pyproject.toml's ranges.
+"""Write the lock files: exact sets that fit pyproject.toml's ranges.
 
-The development set is resolved first, in one go; the demo's set is the part of it that the demo
-needs, so that the two never differ.
+The development set is resolved first, in one go; the demo's set and those of the images are the
+parts of it that they need, so that no two of them differ.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,13 +16,18 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DEMO = ["report", "trainer", "evaluator"]
 DEV = ["report", "operator", "trainer", "evaluator", "exporter", "smollm2"]
+IMAGES = {
+    "operator": ["operator", "exporter"],
+    "trainer": ["trainer"],
+    "evaluator": ["evaluator"],
+}
 HEAD = "# {what}, resolved in one go by `make lock` ({platform}).\n"
-INSTALL_SECONDS = 3_600
+RESOLVE_SECONDS = 3_600
 
 
 def requirements(extras: list[str]) -> list[str]:
-    """The project's own requirements and those of `extras`; its build needs belong to them."""
-    own: list[str] = PROJECT["build-system"]["requires"] + PROJECT["project"]["dependencies"]
+    """The project's own requirements and those of `extras`."""
+    own: list[str] = PROJECT["project"]["dependencies"]
     optional = PROJECT["project"]["optional-dependencies"]
     return own + [requirement for extra in extras for requirement in optional[extra]]
 
@@ -30,27 +36,34 @@ def resolved(wanted: list[str], constraints: str = "") -> str:
     """`name==version` lines of the set that pip finds for `wanted`, without local versions."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "constraints.txt").write_text(constraints)
+        report, constraint = folder / "report.json", folder / "constraints.txt"
+        constraint.write_text(constraints)
         venv.create(folder / "venv", with_pip=True)
         pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-        install = [*pip, "install", "--constraint", str(folder / "constraints.txt"), *wanted]
-        subprocess.run(install, check=True, timeout=INSTALL_SECONDS)
-        freeze = [*pip, "list", "--format=freeze", "--exclude=pip"]
-        done = subprocess.run(freeze, check=True, capture_output=True, text=True, timeout=60)
-    lines = sorted((line.split("+")[0] for line in done.stdout.splitlines()), key=str.lower)
-    return "".join(f"{line}\n" for line in lines)
+        only_look = ["--dry-run", "--ignore-installed", "--quiet", "--report", str(report)]
+        command = [*pip, "install", *only_look, "--constraint", str(constraint), *wanted]
+        subprocess.run(command, check=True, timeout=RESOLVE_SECONDS)
+        found = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
+    pins = [f"{one['name']}=={one['version'].split('+')[0]}\n" for one in found]
+    return "".join(sorted(pins, key=str.lower))
 
 
 def main() -> None:
-    """Resolve both sets and write them."""
-    dev = resolved(requirements(DEV) + PROJECT["dependency-groups"]["dev"])
-    demo = resolved(requirements(DEMO), dev)
+    """Resolve all sets and write them."""
+    build = PROJECT["build-system"]["requires"]
+    dev = resolved(build + requirements(DEV) + PROJECT["dependency-groups"]["dev"])
+    demo = resolved(build + requirements(DEMO), dev)
+    write("requirements-dev.lock", "What development installs", dev)
+    write("requirements.lock", "What the demo installs", demo)
+    for image, extras in IMAGES.items():
+        locked = resolved(requirements(extras), dev)
+        write(f"docker/{image}.lock", f"What the {image}'s image holds", locked)
+
+
+def write(name: str, what: str, lines: str) -> None:
+    """Write one lock file with its heading."""
     platform = f"Python {sys.version_info.major}.{sys.version_info.minor}, {sys.platform}"
-    for name, what, lines in (
-        ("requirements.lock", "What the demo installs", demo),
-        ("requirements-dev.lock", "What development installs", dev),
-    ):
-        (ROOT / name).write_text(HEAD.format(what=what, platform=platform) + lines)
+    (ROOT / name).write_text(HEAD.format(what=what, platform=platform) + lines)
 
 
 if __name__ == "__main__":

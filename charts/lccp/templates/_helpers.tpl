@@ -3,7 +3,7 @@
 {{- end -}}
 
 {{- define "lccp.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{ include "lccp.selector" . }}
@@ -12,6 +12,17 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- define "lccp.selector" -}}
 app.kubernetes.io/name: lccp
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- /* Labels of a component: (list . "operator") */ -}}
+{{- define "lccp.componentLabels" -}}
+{{ include "lccp.labels" (index . 0) }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- define "lccp.componentSelector" -}}
+{{ include "lccp.selector" (index . 0) }}
+app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
 {{- /* Image reference of a part: (list . "operator") */ -}}
@@ -25,12 +36,31 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- .Values.serviceAccount.name | default (include "lccp.fullname" .) -}}
 {{- end -}}
 
-{{- define "lccp.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
-seccompProfile: {type: RuntimeDefault}
+{{- /* What all pods of the release have; the fields that `values` of a component give: (list . "operator") */ -}}
+{{- define "lccp.podSpec" -}}
+{{- $root := index . 0 -}}{{- $values := index $root.Values (index . 1) -}}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- with $root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{- define "lccp.containerSecurity" -}}
@@ -63,4 +93,22 @@ capabilities: {drop: [ALL]}
 {{- range .Values.stores }}{{ if .credentialsSecret }}
 - {name: store-{{ .name }}, mountPath: /var/run/secrets/lccp.io/stores/{{ .name }}, readOnly: true}
 {{- end }}{{ end -}}
+{{- end -}}
+
+{{- /* What a schema can't say of the values. */ -}}
+{{- define "lccp.validate" -}}
+{{- if not .Values.stores -}}
+{{- fail "stores: give at least one object store, such as --set stores[0].name=default,stores[0].url=s3://bucket,stores[0].endpoint=http://s3:8333,stores[0].credentialsSecret=s3-credentials" -}}
+{{- end -}}
+{{- $names := list -}}
+{{- range .Values.stores -}}
+{{- if has .name $names }}{{ fail (printf "stores: two of them are called %q: give each a name of its own" .name) }}{{ end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- if gt (mul 3 (int .Values.lease.renewSeconds)) (int .Values.lease.durationSeconds) -}}
+{{- fail (printf "lease.renewSeconds: must be at most a third of lease.durationSeconds (%d), not %d: a single late renewal would end the leader" (int .Values.lease.durationSeconds) (int .Values.lease.renewSeconds)) -}}
+{{- end -}}
+{{- if and .Values.podDisruptionBudget.enabled (lt (int .Values.operator.replicas) 2) -}}
+{{- fail "podDisruptionBudget.enabled: needs operator.replicas of at least 2: with one replica the node could never be drained" -}}
+{{- end -}}
 {{- end -}}
