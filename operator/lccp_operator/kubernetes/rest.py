@@ -8,8 +8,8 @@ from typing import Self
 from lccp_operator.children import Training
 from lccp_operator.intents import Plan
 from lccp_operator.observed import ChildState, Known, Observed
+from lccp_operator.plan.finish import POLL_SECONDS
 
-SHORTEST_SECONDS = 20.0
 LONGEST_SECONDS = 60.0
 GROWTH = 1.5
 """Of the time between two cheap looks, from each to the next."""
@@ -30,15 +30,18 @@ class Rest:
     def of(cls, plan: Plan, observed: Observed) -> Self | None:
         """The rest after a look that changed nothing.
 
-        None while the store may change without its trainer: a child waits, or an evaluator works.
+        None if the plan asks for a look sooner than a poll of the store, or while the store may
+        change without its trainer: a child waits, or an evaluator works.
         """
+        if not plan.at_rest and (plan.look_again_after_seconds or 0.0) < POLL_SECONDS:
+            return None
         if not isinstance(observed.children, Known) or not isinstance(observed.store, Known):
             return None
         if any(state.live and not _trains(state) for state in observed.children.value):
             return None
         longest = math.inf if plan.at_rest else FULL_SECONDS
         due = math.inf if plan.due_after_seconds is None else plan.due_after_seconds
-        wait = AT_REST_SECONDS if plan.at_rest else SHORTEST_SECONDS
+        wait = AT_REST_SECONDS if plan.at_rest else POLL_SECONDS
         return cls(time.monotonic() + min(due, longest), wait)
 
     @property

@@ -1,0 +1,62 @@
+"""An operator beside an API server that has no nodes: tests play the Job controller."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from a_cluster import JobPlayer, Namespace, connect
+from apiserver import ApiServer
+from operator_process import OperatorProcess
+
+from lccp.api.crd import crd
+from lccp_operator.kubernetes.cluster import Cluster
+
+
+@pytest.fixture(scope="session")
+def server(apiserver: ApiServer) -> ApiServer:
+    apiserver.install_crd(crd())
+    return apiserver
+
+
+@pytest.fixture(scope="session")
+def cluster(server: ApiServer) -> Cluster:
+    return connect(server.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that is the store."""
+    return tmp_path_factory.mktemp("store")
+
+
+def installation(root: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "stores": [{"name": "default", "url": f"file://{root}"}],
+        "trainerImage": "localhost/trainer:1",
+        "evaluatorImage": "localhost/evaluator:1",
+        "operatorImage": "localhost/operator:1",
+        **more,
+    }
+
+
+@pytest.fixture(scope="session")
+def operator(
+    server: ApiServer, root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """An operator that looks after all namespaces."""
+    folder = tmp_path_factory.mktemp("operator")
+    process = OperatorProcess(folder, server.kubeconfig, installation(root))
+    yield process.start().wait_ready()
+    process.kill()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, root: Path) -> Namespace:
+    made: Namespace = Namespace.create(cluster, root)
+    return made
+
+
+@pytest.fixture
+def jobs(namespace: Namespace) -> JobPlayer:
+    return JobPlayer(namespace)

@@ -1,0 +1,193 @@
+"""The operator's process against a real API server: what tests do is the Job controller's part."""
+
+from typing import Any
+
+import pytest
+from a_cluster import JobPlayer, Namespace, run_document
+from operator_process import OperatorProcess, wait_for
+from operator_world import EVERY_TOKENS
+
+from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Cause
+from lccp_operator.kubernetes import cluster as api
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
+
+FIRST, SECOND = EVERY_TOKENS, 2 * EVERY_TOKENS
+TRAINING, PURGE = "tiny-train-a1", "tiny-purge"
+
+
+def evaluation(tokens: int) -> str:
+    return f"tiny-eval-{tokens:015d}"
+
+
+def a_started_run(namespace: Namespace, jobs: JobPlayer, **spec: Any) -> None:
+    namespace.create_run(run_document("tiny", **spec))
+    jobs.start(TRAINING)
+    namespace.wait_condition("tiny", "Training", "True")
+
+
+def is_gone(namespace: Namespace) -> bool:
+    return not namespace.api.list(api.RUNS, namespace.name)
+
+
+def test_a_run_is_trained_evaluated_and_succeeds(
+    namespace: Namespace, jobs: JobPlayer, operator: OperatorProcess
+) -> None:
+    a_started_run(namespace, jobs)
+    namespace.save("tiny", 1, FIRST)
+    namespace.save("tiny", 1, SECOND)
+    namespace.end("tiny", 1, SECOND, Cause.COMPLETED)
+    jobs.end(TRAINING)
+    for tokens in (FIRST, SECOND):
+        jobs.start(evaluation(tokens))
+        namespace.report("tiny", tokens)
+        jobs.end(evaluation(tokens))
+        jobs.let_go(evaluation(tokens))
+
+    namespace.wait_condition("tiny", "Succeeded", "True")
+    status = namespace.run("tiny")["status"]
+    assert status["summary"] == "Succeeded"
+    assert [c["evaluation"] for c in status["checkpoints"]] == ["Succeeded", "Succeeded"]
+    told = namespace.events("tiny")
+    assert {"Accepted", "AttemptStarted", "AttemptEnded", "Succeeded"} <= {*told}
+    assert told.count("CheckpointEvaluated") == 2
+    assert operator.metric("lccp_reconcile_errors_total") == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "rule", "cause"),
+    [(ExitCode.CONFIGURATION, 1, "Configuration"), (ExitCode.NOT_FINITE, 2, "NotFinite")],
+    ids=str,
+)
+def test_a_failure_that_cannot_mend_fails_the_run(
+    namespace: Namespace, jobs: JobPlayer, code: int, rule: int, cause: str
+) -> None:
+    a_started_run(namespace, jobs)
+    jobs.end(TRAINING, code, rule)
+
+    namespace.wait_condition("tiny", "Failed", "True")
+    assert namespace.run("tiny")["status"]["attempts"][0]["cause"] == cause
+    assert namespace.job("tiny-train-a2") is None
+
+
+def test_a_failed_gang_is_replaced_as_a_whole(namespace: Namespace, jobs: JobPlayer) -> None:
+    a_started_run(namespace, jobs)
+    jobs.end(TRAINING, ExitCode.INTERNAL, 3)
+
+    jobs.start("tiny-train-a2")
+    namespace.wait_condition("tiny", "Training", "True")
+    assert [a.cause for a in namespace.journal("tiny").attempts] == [Cause.INTERNAL, None]
+
+
+def test_an_emptied_status_is_rebuilt(namespace: Namespace, jobs: JobPlayer) -> None:
+    a_started_run(namespace, jobs)
+    before = namespace.conditions("tiny")["Training"]
+
+    where = (api.RUNS, namespace.name, "tiny")
+    namespace.api.patch(*where, {"status": None}, "status")
+
+    namespace.wait_condition("tiny", "Training", "True")
+    after = namespace.conditions("tiny")["Training"]
+    assert (after["reason"], after["message"]) == (before["reason"], before["message"])
+    assert len(namespace.jobs()) == 1
+
+
+def test_the_users_own_annotations_and_finalizers_stay(
+    namespace: Namespace, jobs: JobPlayer
+) -> None:
+    document = run_document("tiny", deletionPolicy="DeleteArtifacts")
+    document["metadata"] |= {"annotations": {"mine": "yes"}, "finalizers": ["example.org/mine"]}
+    namespace.create_run(document)
+    jobs.start(TRAINING)
+    namespace.wait_condition("tiny", "Training", "True")
+
+    metadata = namespace.run("tiny")["metadata"]
+    assert metadata["annotations"] == {"mine": "yes"}
+    assert metadata["finalizers"] == ["example.org/mine", "lccp.io/purge"]
+
+
+def test_a_run_that_is_kept_has_no_finalizer_and_its_children_an_owner(
+    namespace: Namespace, jobs: JobPlayer
+) -> None:
+    a_started_run(namespace, jobs)
+    run = namespace.run("tiny")
+    children = [namespace.job(TRAINING), namespace.api.get(api.SERVICES, namespace.name, TRAINING)]
+
+    assert "finalizers" not in run["metadata"]
+    for child in children:
+        assert child is not None
+        assert [o["uid"] for o in child["metadata"]["ownerReferences"]] == [run["metadata"]["uid"]]
+    namespace.delete_run("tiny")
+    assert is_gone(namespace)
+
+
+def test_artifacts_are_purged_before_the_run_goes(namespace: Namespace, jobs: JobPlayer) -> None:
+    a_started_run(namespace, jobs, deletionPolicy="DeleteArtifacts")
+    namespace.delete_run("tiny")
+
+    jobs.let_go(TRAINING)
+    jobs.start(PURGE)
+    assert not is_gone(namespace)
+    jobs.end(PURGE)
+
+    wait_for(lambda: is_gone(namespace), "the run is still there")
+    assert "ArtifactsPurged" in namespace.events("tiny")
+
+
+def test_a_purge_that_does_not_end_lets_go_of_the_run(
+    namespace: Namespace, jobs: JobPlayer
+) -> None:
+    a_started_run(namespace, jobs, deletionPolicy="DeleteArtifacts", purgeTimeoutSeconds=1)
+    namespace.delete_run("tiny")
+
+    wait_for(lambda: is_gone(namespace), "the run is still there")
+    assert "PurgeGivenUp" in namespace.events("tiny")
+
+
+def test_a_namespace_that_ends_is_not_held_up(namespace: Namespace, jobs: JobPlayer) -> None:
+    a_started_run(namespace, jobs, deletionPolicy="DeleteArtifacts")
+    namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+    namespace.delete_run("tiny")
+
+    wait_for(lambda: is_gone(namespace), "the run is still there")
+    assert namespace.job(PURGE) is None
+
+
+def test_a_run_applied_again_waits_for_its_old_children_and_goes_on(
+    namespace: Namespace, jobs: JobPlayer
+) -> None:
+    a_started_run(namespace, jobs)
+    namespace.save("tiny", 1, FIRST)
+    namespace.delete_run("tiny")
+    namespace.create_run(run_document("tiny"))
+    waits = namespace.wait_condition("tiny", "Degraded", "True")
+    assert "of the deleted run of this name has not ended yet" in waits["message"]
+
+    namespace.api.delete(api.JOBS, namespace.name, TRAINING)
+    jobs.let_go(TRAINING)
+    namespace.wait_job("tiny-train-a2")
+    namespace.wait_job(evaluation(FIRST))
+
+
+def test_a_run_applied_again_with_another_model_is_refused(namespace: Namespace) -> None:
+    namespace.create_run(run_document("tiny"))
+    namespace.wait_job(TRAINING)
+    namespace.delete_run("tiny")
+    namespace.api.delete(api.JOBS, namespace.name, TRAINING)
+    JobPlayer(namespace).let_go(TRAINING)
+    another = run_document("tiny")
+    another["spec"]["model"] = another["spec"]["model"] | {"ropeBase": 80_000}
+
+    namespace.create_run(another)
+    refused = namespace.wait_condition("tiny", "Accepted", "False")
+    assert refused["reason"] == "StoreHoldsAnotherRun"
+    assert "model.ropeBase is 40000 there and 80000 here" in refused["message"]
+
+
+def test_an_unknown_store_is_named(namespace: Namespace) -> None:
+    namespace.create_run(run_document("tiny", checkpoints={"everyTokens": 8_192, "storeName": "x"}))
+
+    refused = namespace.wait_condition("tiny", "Accepted", "False")
+    assert refused["reason"] == "UnknownStore"
+    assert "there is no store 'x'; this installation has default" in refused["message"]

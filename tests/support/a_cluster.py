@@ -1,0 +1,223 @@
+"""Runs, and what belongs to them, in a namespace of a real API server."""
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import a_run
+from a_run import now
+from kubernetes import client, config
+from operator_process import wait_for
+from operator_world import EVERY_TOKENS, heartbeat_of, manifest_of, report_of
+
+from lccp.api.objects.journal import Cause, Journal
+from lccp.api.objects.training import End
+from lccp.store import objects
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys, writer_name
+from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes.merge import Object
+
+CRDS = api.Kind("apiextensions.k8s.io/v1", "customresourcedefinitions")
+
+
+def connect(kubeconfig: Path) -> api.Cluster:
+    """The API server of `kubeconfig`, as its user."""
+    settings = client.Configuration()
+    config.load_kube_config(str(kubeconfig), client_configuration=settings)
+    settings.connection_pool_maxsize = 20
+    return api.Cluster(client.ApiClient(settings))
+
+
+def run_document(name: str, length: int = 2, **spec: Any) -> Object:
+    """A run of `length` checkpoints; `spec` replaces whole parts."""
+    training = {
+        "tokens": length * EVERY_TOKENS,
+        "globalBatchTokens": 4_096,
+        "learningRate": "1.5e-4",
+    }
+    parts = {
+        "training": training,
+        "checkpoints": {"everyTokens": EVERY_TOKENS},
+        "restartPolicy": {"maxRestarts": 1, "backoffSeconds": 0},
+        **spec,
+    }
+    return a_run.manifest(**parts) | {"metadata": {"name": name}}
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """One namespace, and the folder that is the store of its runs."""
+
+    api: api.Cluster
+    name: str
+    root: Path
+
+    @classmethod
+    def create(cls, cluster: api.Cluster, root: Path, labels: dict[str, str] | None = None) -> Any:
+        name = f"lccp-{uuid.uuid4().hex[:8]}"
+        metadata = {"name": name, "labels": labels or {}}
+        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        cluster._call("POST", "/api/v1/namespaces", document)
+        return cls(cluster, name, root)
+
+    def create_object(self, kind: api.Kind, document: Object) -> Object:
+        metadata = document["metadata"] | {"namespace": self.name}
+        return self.api.create(kind, document | {"metadata": metadata})
+
+    def create_run(self, document: Object) -> Object:
+        return self.create_object(api.RUNS, document)
+
+    def delete_run(self, name: str) -> None:
+        """As `kubectl delete` does it."""
+        self.api._call("DELETE", api.RUNS.path(self.name, name))
+
+    def run(self, name: str) -> Object:
+        return self.api.get(api.RUNS, self.name, name)
+
+    def conditions(self, name: str) -> dict[str, Object]:
+        found = self.run(name).get("status", {}).get("conditions", ())
+        return {condition["type"]: condition for condition in found}
+
+    def wait_condition(self, name: str, type_: str, *wanted: str, seconds: float = 40.0) -> Object:
+        """The condition, once its status or its reason is one of those wanted."""
+
+        def found() -> Object | None:
+            condition = self.conditions(name).get(type_, {})
+            return (
+                condition
+                if {condition.get("status"), condition.get("reason")} & {*wanted}
+                else None
+            )
+
+        complaint = f"{name}: {type_} never became {wanted}"
+        try:
+            condition: Object = wait_for(found, complaint, seconds=seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.conditions(name)}") from None
+        return condition
+
+    def job(self, name: str) -> Object | None:
+        return next((j for j in self.jobs() if j["metadata"]["name"] == name), None)
+
+    def wait_job(self, name: str) -> Object:
+        found: Object = wait_for(lambda: self.job(name), f"Job {name} was not created")
+        return found
+
+    def jobs(self) -> list[Object]:
+        return self.api.list(api.JOBS, self.name)
+
+    def events(self, name: str) -> list[str]:
+        """Reasons of the run's events, oldest first."""
+        selector = f"involvedObject.kind=LCCPRun,involvedObject.name={name}"
+        found = self.api.list(api.EVENTS, self.name, fieldSelector=selector)
+        return [e["reason"] for e in sorted(found, key=lambda e: str(e["firstTimestamp"]))]
+
+    # What trainer and evaluators write ---------------------------------------------------------
+
+    @property
+    def store(self) -> FileStore:
+        return FileStore(self.root)
+
+    def keys(self, run: str) -> RunKeys:
+        return RunKeys(self.name, run)
+
+    def journal(self, run: str) -> Journal:
+        return objects.read(self.store, self.keys(run).journal, Journal)
+
+    def beat(self, run: str, attempt: int, tokens: int) -> None:
+        beat = heartbeat_of(attempt, tokens, now())
+        self.store.put(self.keys(run).heartbeat(beat.writer), beat.to_json())
+
+    def save(self, run: str, attempt: int, tokens: int) -> None:
+        """A complete checkpoint, and the heartbeat that follows it."""
+        key = self.keys(run).checkpoint_manifest(tokens)
+        self.store.put(key, manifest_of(tokens).to_json())
+        self.beat(run, attempt, tokens)
+
+    def end(self, run: str, attempt: int, tokens: int, result: Cause) -> None:
+        writer = writer_name(attempt, f"{attempt:08x}")
+        end = End(result=result, tokens=tokens, at=now())
+        self.store.put(self.keys(run).end(writer), end.to_json())
+
+    def report(self, run: str, tokens: int) -> None:
+        self.store.put(self.keys(run).report(tokens), report_of(manifest_of(tokens)).to_json())
+
+
+class JobPlayer:
+    """Does what the Job controller and kubelet would do with the Jobs of a namespace."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
+        self._api = namespace.api
+
+    def start(self, name: str, phase: str = "Running", **status: Any) -> list[Object]:
+        """Pods of the Job, in `phase`, with more of their `status` given."""
+        job = self._namespace.wait_job(name)
+        pods = [self._pod(job, index) for index in range(job["spec"]["parallelism"])]
+        for pod in pods:
+            self._patch_pod(pod, {"phase": phase, **status})
+        self._patch_job(name, {"startTime": _time(), "active": len(pods), "ready": 0})
+        return pods
+
+    def end(self, name: str, code: int = 0, rule: int | None = None) -> None:
+        """The Job ends with its pods, all with `code`; a failure by the rule of that index."""
+        selector = f"batch.kubernetes.io/job-name={name}"
+        for pod in self._api.list(api.PODS, self._namespace.name, labelSelector=selector):
+            state = {"terminated": {"exitCode": code, "finishedAt": _time()}}
+            container = {"name": pod["spec"]["containers"][0]["name"], "image": "", "imageID": ""}
+            container |= {"ready": False, "restartCount": 0, "state": state}
+            phase = "Failed" if code else "Succeeded"
+            self._patch_pod(pod, {"phase": phase, "containerStatuses": [container]})
+        counted = {"active": 0, "ready": 0, "failed" if code else "succeeded": 1}
+        told = f"Container exited matching FailJob rule at index {rule}"
+        types = (
+            (("FailureTarget", "PodFailurePolicy", told), ("Failed", "PodFailurePolicy", told))
+            if code
+            else (("SuccessCriteriaMet", "CompletionsReached", ""), ("Complete", "Reached", ""))
+        )
+        conditions = [
+            {"type": t, "status": "True", "reason": r, "message": m, "lastTransitionTime": _time()}
+            for t, r, m in types
+        ]
+        done = {} if code else {"completionTime": _time()}
+        self._patch_job(name, counted | done | {"conditions": conditions})
+
+    def let_go(self, name: str) -> None:
+        """Once the Job's deletion is asked for, do what the garbage collector does."""
+
+        def asked() -> bool:
+            job = self._namespace.job(name)
+            return job is None or "deletionTimestamp" in job["metadata"]
+
+        wait_for(asked, f"nobody deletes Job {name}")
+        selector = f"batch.kubernetes.io/job-name={name}"
+        for pod in self._api.list(api.PODS, self._namespace.name, labelSelector=selector):
+            self._api.delete(api.PODS, self._namespace.name, pod["metadata"]["name"])
+        patch = {"metadata": {"finalizers": []}}
+        self._api.patch(api.JOBS, self._namespace.name, name, patch)
+
+    def _pod(self, job: Object, index: int) -> Object:
+        name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+        template = job["spec"]["template"]
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
+        metadata = {
+            "name": f"{name}-{index}-{uuid.uuid4().hex[:5]}",
+            "labels": template["metadata"]["labels"]
+            | {"batch.kubernetes.io/job-completion-index": str(index)},
+            "ownerReferences": [owner | {"controller": True}],
+        }
+        document = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        return self._namespace.create_object(api.PODS, document | {"spec": template["spec"]})
+
+    def _patch_pod(self, pod: Object, status: Object) -> None:
+        where = (self._namespace.name, pod["metadata"]["name"])
+        self._api.patch(api.PODS, *where, {"status": status}, "status")
+
+    def _patch_job(self, name: str, status: Object) -> None:
+        self._api.patch(api.JOBS, self._namespace.name, name, {"status": status}, "status")
+
+
+def _time() -> str:
+    return now().strftime("%Y-%m-%dT%H:%M:%SZ")
