@@ -2,7 +2,7 @@
 # PYTHON=…       the Python to use: 3.11 or newer, with venv
 # TORCH_INDEX=…  index that has PyTorch's CPU build
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate bench tiny-model smollm2 lock clean demo-environment environment
+.PHONY: help demo test check generate images chart helm bench tiny-model smollm2 lock clean demo-environment environment
 
 export PYTHON TORCH_INDEX
 BIN := .venv/bin
@@ -26,6 +26,17 @@ check: environment ## lint, types, layers, and that generated files are current:
 
 generate: environment ## write the CRD and the reference pages from the types
 	$(BIN)/python tools/generate.py
+
+images: ## build the images with docker, podman or buildah (variables: head of tools/images)
+	@tools/images
+
+chart: helm ## lint the chart, and pack it into dist/
+	helm="$$($(BIN)/python tools/get_helm.py)" && \
+		"$$helm" lint charts/lccp --values tests/charts/values/s3.yaml && \
+		"$$helm" package charts/lccp --destination dist
+
+helm: environment ## get Helm, where none is installed
+	@$(BIN)/python tools/get_helm.py
 
 bench: environment ## run the benchmarks (BENCH=name for one of them)
 	$(BIN)/python tools/bench.py $(BENCH)

@@ -18,17 +18,19 @@ RUN groupadd --gid 65532 lccp \
 FROM python AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/lccp
-COPY requirements-dev.lock docker/evaluator.lock /src/
+COPY requirements-dev.lock /src/
 ENV PIP_CONSTRAINT=/src/requirements-dev.lock PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN --mount=type=bind,from=wheels,target=/wheels \
     /build/bin/pip install --find-links /wheels setuptools
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN --mount=type=bind,from=wheels,target=/wheels \
-    pip="/build/bin/pip --python /opt/lccp/bin/python" torch=$(grep ^torch== /src/evaluator.lock); \
+    pip="/build/bin/pip --python /opt/lccp/bin/python" torch=$(grep ^torch== /src/requirements-dev.lock); \
     $pip install --no-deps --no-index --find-links /wheels "$torch" \
     || $pip install --no-deps --index-url "$TORCH_INDEX" "$torch"
+COPY docker/evaluator.lock /src/docker/
 RUN --mount=type=bind,from=wheels,target=/wheels \
-    /build/bin/pip --python /opt/lccp/bin/python install --find-links /wheels --requirement /src/evaluator.lock
+    /build/bin/pip --python /opt/lccp/bin/python install --find-links /wheels \
+        --requirement /src/docker/evaluator.lock
 COPY . /src
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel /src \
     && /build/bin/pip --python /opt/lccp/bin/python install --no-deps /tmp/wheel/*.whl

@@ -1,0 +1,155 @@
+"""Alerts and dashboards: right by promtool's judgement, and about metrics that exist."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helm import CHART, Helm
+from prometheus_client import CollectorRegistry
+
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.verdict import VerdictState
+from lccp_exporter.metrics import RUN_METRICS, STORE_METRICS
+from lccp_operator.kubernetes.metrics import Metrics
+
+ALERTS = CHART / "files" / "alerts.yaml"
+DASHBOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
+METRIC = re.compile(r"\blccp_\w+")
+MATCHER = re.compile(r'(state|cause)(?:=|!~)"([^"$]+)"')
+
+
+@pytest.fixture(scope="module")
+def promtool() -> str:
+    program = shutil.which("promtool")
+    if program is None:
+        reason = "needs promtool, which comes with Prometheus"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return program
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def known_metrics() -> set[str]:
+    registry = CollectorRegistry()
+    Metrics(registry, lambda: 0)
+    own = {family.name for family in registry.collect()}
+    counters = {f"{family.name}_total" for family in registry.collect()}
+    return own | counters | {metric.name for metric in (*RUN_METRICS, *STORE_METRICS)}
+
+
+def alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def queries(node: Any) -> Iterator[str]:
+    """Every PromQL expression of a dashboard, those of its variables included."""
+    if isinstance(node, dict):
+        yield from (node[key] for key in ("expr", "query") if isinstance(node.get(key), str))
+        for child in node.values():
+            yield from queries(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from queries(child)
+
+
+def test_promtool_takes_the_rules(promtool: str) -> None:
+    run(promtool, "check", "rules", str(ALERTS))
+
+
+def test_promtool_takes_the_rules_of_the_prometheusrule(
+    promtool: str, helm: Helm, value_set: dict[str, Path], tmp_path: Path
+) -> None:
+    objects = helm.render(value_set["everything"])
+    [rule] = [one for one in objects if one["kind"] == "PrometheusRule"]
+    assert rule["spec"] == yaml.safe_load(ALERTS.read_text(encoding="utf-8"))
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
+    run(promtool, "check", "rules", str(tmp_path / "rules.yaml"))
+
+
+def test_alerts_fire_when_they_should_and_not_otherwise(promtool: str) -> None:
+    run(promtool, "test", "rules", str(Path(__file__).with_name("alerts_test.yaml")))
+
+
+def test_every_alert_is_tested() -> None:
+    tests = Path(__file__).with_name("alerts_test.yaml").read_text(encoding="utf-8")
+    names = [rule["alert"] for rule in alerts()]
+    assert [name for name in names if f"alertname: {name}\n" not in tests] == []
+
+
+def test_alerts_say_how_bad_it_is_and_what_to_do() -> None:
+    for rule in alerts():
+        assert rule["labels"]["severity"] in ("info", "warning", "critical")
+        assert set(rule["annotations"]) == {"summary", "description"}
+        assert all(text.endswith(".") for text in rule["annotations"].values())
+
+
+@pytest.mark.parametrize("path", [ALERTS, *DASHBOARDS], ids=lambda path: path.name)
+def test_every_metric_and_label_value_exists(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    used = set(METRIC.findall(text))
+    assert used
+    assert used <= known_metrics()
+    values = {one.value for one in (*VerdictState, *Cause)}
+    named = {value for _, text_ in MATCHER.findall(text) for value in text_.split("|")}
+    assert named <= values
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+def test_a_dashboard_can_be_provisioned(path: Path, promtool: str, tmp_path: Path) -> None:
+    board = json.loads(path.read_text(encoding="utf-8"))
+    assert board["uid"] == f"lccp-{path.stem}"
+    assert board["id"] is None
+    variables = {variable["name"] for variable in board["templating"]["list"]}
+    assert set(re.findall(r"\$\{?(\w+)", json.dumps(board))) <= variables
+    ids = [panel["id"] for panel in board["panels"]]
+    assert len(ids) == len(set(ids))
+    recorded = [
+        {"record": f"panel:{number}", "expr": target["expr"]}
+        for number, panel in enumerate(board["panels"])
+        for target in panel["targets"]
+    ]
+    rules = {"groups": [{"name": "panels", "rules": recorded}]}
+    (tmp_path / "panels.yaml").write_text(yaml.safe_dump(rules))
+    run(promtool, "check", "rules", "--lint=none", str(tmp_path / "panels.yaml"))
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+def test_panels_do_not_overlap(path: Path) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in json.loads(path.read_text(encoding="utf-8"))["panels"]:
+        at = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(at["x"], at["x"] + at["w"])
+            for y in range(at["y"], at["y"] + at["h"])
+        }
+        assert at["x"] + at["w"] <= 24
+        assert not cells & taken
+        taken |= cells
+
+
+def test_grafana_finds_the_dashboards(helm: Helm, value_set: dict[str, Path]) -> None:
+    objects = helm.render(value_set["everything"])
+    maps = [
+        one for one in objects if one["metadata"].get("labels", {}).get("grafana_dashboard") == "1"
+    ]
+    shipped = {name: text for one in maps for name, text in one["data"].items()}
+    assert {name: json.loads(text) for name, text in shipped.items()} == {
+        path.name: json.loads(path.read_text(encoding="utf-8")) for path in DASHBOARDS
+    }
+    for one in maps:
+        assert one["metadata"]["annotations"] == {"grafana_folder": "Training"}
+        assert one["metadata"]["labels"]["grafana"] == "main"

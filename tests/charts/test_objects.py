@@ -1,0 +1,250 @@
+"""What the chart renders: taken by an API server, hardened, and with no right too many."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from apiserver import ApiServer
+from helm import NAMESPACE, ROOT, Helm, Object, pod_templates
+
+from lccp.api.crd import crd
+from lccp_exporter.config import parse
+from lccp_operator.kubernetes.installation import Installation
+
+FOREIGN_CRDS = Path(
+    os.environ.get("LCCP_FOREIGN_CRDS", ROOT.parent / "shared" / "kubernetes" / "crds")
+)
+RESTRICTED = "restricted"
+CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    return [one for one in objects if one["kind"] == kind]
+
+
+def identity(one: Object) -> tuple[str, str | None, str]:
+    return one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]
+
+
+def configuration(objects: list[Object]) -> dict[str, str]:
+    found: dict[str, str] = next(
+        one["data"] for one in of_kind(objects, "ConfigMap") if "installation.yaml" in one["data"]
+    )
+    return found
+
+
+def rules(objects: list[Object]) -> list[dict[str, Any]]:
+    roles = of_kind(objects, "Role") + of_kind(objects, "ClusterRole")
+    return [rule for role in roles for rule in role["rules"]]
+
+
+@pytest.fixture(scope="module")
+def server(apiserver: ApiServer) -> ApiServer:
+    """With the namespaces that are rendered into, and one where only restricted pods may be."""
+    for name in (NAMESPACE, "team-a", "team-b"):
+        namespace(apiserver, name)
+    namespace(apiserver, RESTRICTED, {"pod-security.kubernetes.io/enforce": "restricted"})
+    return apiserver
+
+
+def namespace(server: ApiServer, name: str, labels: dict[str, str] | None = None) -> None:
+    meta = {"name": name, "labels": labels or {}}
+    document = {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
+    assert server.call("POST", "/api/v1/namespaces", document).code in (201, 409)
+
+
+@pytest.fixture(scope="module")
+def foreign(server: ApiServer) -> None:
+    """The Prometheus operator's kinds."""
+    files = sorted(FOREIGN_CRDS.glob("monitoring.coreos.com_*.yaml"))
+    if not files:
+        pytest.skip(
+            "needs the CRDs of the Prometheus operator, monitoring.coreos.com_*.yaml, in a folder "
+            "that LCCP_FOREIGN_CRDS names"
+        )
+    for file in files:
+        server.install_crd(yaml.safe_load(file.read_text()))
+
+
+def test_lint_has_no_complaint(helm: Helm, values: Path) -> None:
+    assert "0 chart(s) failed" in helm.lint(values)
+
+
+@pytest.mark.apiserver
+def test_an_api_server_takes_every_object(
+    server: ApiServer, objects: list[Object], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if any(one["apiVersion"].startswith("monitoring.") for one in objects):
+        request.getfixturevalue("foreign")
+    file = tmp_path / "objects.json"
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    how = ("--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts")
+    answer = server.kubectl("apply", *how, "--filename", str(file))
+    assert answer.count("(server dry run)") == len(objects)
+
+
+@pytest.mark.apiserver
+def test_an_api_server_that_allows_only_restricted_pods_takes_every_pod(
+    server: ApiServer, objects: list[Object]
+) -> None:
+    for pod in pod_templates(objects):
+        answer = server.call("POST", f"/api/v1/namespaces/{RESTRICTED}/pods?dryRun=All", pod)
+        assert answer.code == 201, answer.message
+
+
+def test_every_pod_is_hardened(objects: list[Object]) -> None:
+    pods = pod_templates(objects)
+    assert pods
+    for pod in pods:
+        spec = pod["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] == 65532
+        assert spec["enableServiceLinks"] is False
+        for container in spec["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_only_the_operator_may_use_the_api(objects: list[Object]) -> None:
+    for pod in pod_templates(objects):
+        component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        assert (pod["spec"].get("automountServiceAccountToken") is False) == (
+            component != "operator"
+        )
+    bindings = of_kind(objects, "RoleBinding") + of_kind(objects, "ClusterRoleBinding")
+    subjects = {subject["name"] for binding in bindings for subject in binding["subjects"]}
+    operator = next(
+        pod["spec"]["serviceAccountName"]
+        for pod in pod_templates(objects)
+        if pod["metadata"]["labels"]["app.kubernetes.io/component"] == "operator"
+    )
+    assert subjects <= {operator}
+
+
+def test_no_rule_reaches_secrets_or_everything(objects: list[Object]) -> None:
+    for rule in rules(objects):
+        assert "secrets" not in rule["resources"]
+        assert "*" not in rule["resources"] + rule["verbs"] + rule["apiGroups"]
+
+
+def test_operator_and_exporter_parse_their_configuration(
+    objects: list[Object], tmp_path: Path
+) -> None:
+    files = configuration(objects)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    installation = Installation.load({"LCCP_INSTALLATION": str(tmp_path / "installation.yaml")})
+    exporter = parse([f"--stores={tmp_path / 'stores.yaml'}"], {})
+    assert installation.stores == exporter.stores
+    assert installation.lease is not None
+
+
+def test_the_exporter_takes_its_arguments(objects: list[Object], tmp_path: Path) -> None:
+    (tmp_path / "stores.yaml").write_text(configuration(objects)["stores.yaml"])
+    for pod in pod_templates(objects):
+        container = pod["spec"]["containers"][0]
+        if container["name"] == "exporter":
+            given = [word.replace("/etc/lccp", str(tmp_path)) for word in container["args"]]
+            assert parse(given, {}).port == container["ports"][0]["containerPort"]
+
+
+def test_credentials_are_mounted_where_the_configuration_says(objects: list[Object]) -> None:
+    stores = yaml.safe_load(configuration(objects)["stores.yaml"])
+    wanted = {store["credentialsDirectory"] for store in stores if "credentialsDirectory" in store}
+    for pod in pod_templates(objects):
+        container = pod["spec"]["containers"][0]
+        if container["name"] in ("operator", "exporter"):
+            mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+            assert wanted <= mounts
+
+
+def test_a_release_for_namespaces_needs_no_right_on_the_cluster(
+    helm: Helm, value_set: dict[str, Path]
+) -> None:
+    objects = helm.render(value_set["namespaced"])
+    assert not [one for one in objects if one["kind"] in CLUSTER_SCOPED]
+    roles = {one["metadata"]["namespace"] for one in of_kind(objects, "Role")}
+    assert roles == {"team-a", "team-b", NAMESPACE}
+    accounts = {identity(one)[1:] for one in of_kind(objects, "ServiceAccount")}
+    assert {("team-a", "lccp-run"), ("team-b", "lccp-run")} <= accounts
+
+
+def test_two_releases_for_one_namespace_have_no_object_in_common(
+    helm: Helm, value_set: dict[str, Path]
+) -> None:
+    settings = ("--set", "runs.serviceAccountName=default")
+    one, other = (
+        {identity(o) for o in helm.render(value_set["namespaced"], namespace, *settings)}
+        for namespace in ("first", "second")
+    )
+    assert one
+    assert not one & other
+
+
+def test_the_crd_is_the_one_of_the_types_and_is_kept(
+    helm: Helm, value_set: dict[str, Path]
+) -> None:
+    [kept] = of_kind(helm.render(value_set["s3"]), "CustomResourceDefinition")
+    [dropped] = of_kind(helm.render(value_set["minimal"]), "CustomResourceDefinition")
+    assert kept["spec"] == dropped["spec"] == yaml.safe_load(json.dumps(crd()["spec"]))
+    assert kept["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert "annotations" not in dropped["metadata"]
+
+
+def test_images_come_by_digest_where_one_is_given(helm: Helm, value_set: dict[str, Path]) -> None:
+    objects = helm.render(value_set["digests"])
+    mirror = "registry.example.com/mirror/lccp-"
+    installed = yaml.safe_load(configuration(objects)["installation.yaml"])
+    assert installed["operatorImage"] == f"{mirror}operator@sha256:{'1' * 64}"
+    assert installed["trainerImage"] == f"{mirror}trainer@sha256:{'2' * 64}"
+    assert installed["evaluatorImage"] == f"{mirror}evaluator@sha256:{'3' * 64}"
+    assert installed["imagePullSecrets"] == ["mirror"]
+    for pod in pod_templates(objects):
+        assert pod["spec"]["containers"][0]["image"] == installed["operatorImage"]
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "mirror"}]
+
+
+def test_everything_that_can_be_turned_on_is_there(helm: Helm, value_set: dict[str, Path]) -> None:
+    kinds = [one["kind"] for one in helm.render(value_set["everything"])]
+    wanted = {"ServiceMonitor": 2, "PrometheusRule": 1, "PodDisruptionBudget": 1}
+    assert {kind: kinds.count(kind) for kind in wanted} == wanted
+    assert kinds.count("NetworkPolicy") == 2
+
+
+def test_what_can_be_left_out_is_not_there(helm: Helm, value_set: dict[str, Path]) -> None:
+    kinds = {one["kind"] for one in helm.render(value_set["minimal"])}
+    left_out = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "NetworkPolicy"}
+    assert not kinds & (left_out | {"PodDisruptionBudget", "ServiceMonitor", "PrometheusRule"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "selector"),
+    [
+        ("Service", lambda spec: spec["selector"]),
+        ("NetworkPolicy", lambda spec: spec["podSelector"]["matchLabels"]),
+        ("PodDisruptionBudget", lambda spec: spec["selector"]["matchLabels"]),
+        ("Deployment", lambda spec: spec["selector"]["matchLabels"]),
+    ],
+)
+def test_a_selector_finds_the_pods_of_its_component(
+    objects: list[Object], kind: str, selector: Callable[[Any], dict[str, str]]
+) -> None:
+    for one in of_kind(objects, kind):
+        wanted = selector(one["spec"]).items()
+        found = [
+            pod for pod in pod_templates(objects) if wanted <= pod["metadata"]["labels"].items()
+        ]
+        assert len(found) == 1
+        assert one["metadata"]["name"] == found[0]["metadata"]["name"]
+
+
+def test_the_series_of_a_run_keep_their_namespace(helm: Helm, value_set: dict[str, Path]) -> None:
+    for monitor in of_kind(helm.render(value_set["everything"]), "ServiceMonitor"):
+        assert all(endpoint["honorLabels"] is True for endpoint in monitor["spec"]["endpoints"])
+        assert monitor["metadata"]["labels"]["release"] == "kube-prometheus-stack"
