@@ -1,0 +1,114 @@
+"""The work queue: each key at most once at a time, soonest first."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from lccp_operator.kubernetes.queue import WorkQueue
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue(clock: Clock) -> WorkQueue[str]:
+    return WorkQueue(clock)
+
+
+Queue = WorkQueue[str]
+
+
+def taken(queue: Queue) -> str | None:
+    """The next key, without waiting for one."""
+    key, _ = queue._next()
+    return None if key is None else queue_take(queue, key)
+
+
+def queue_take(queue: Queue, key: str) -> str:
+    queue._due.pop(key)
+    queue._taken[key] = queue._clock()
+    return key
+
+
+def test_the_soonest_comes_first(queue: Queue, clock: Clock) -> None:
+    queue.add("late", 5)
+    queue.add("soon", 1)
+    clock.now = 10
+
+    assert [queue.take(), queue.take()] == ["soon", "late"]
+
+
+def test_a_key_that_is_not_due_is_waited_for(queue: Queue, clock: Clock) -> None:
+    queue.add("a", 5)
+
+    assert taken(queue) is None
+    clock.now = 5
+    assert taken(queue) == "a"
+
+
+def test_a_key_is_moved_forward_but_never_back(queue: Queue, clock: Clock) -> None:
+    queue.add("a", 5)
+    queue.add("a", 1)
+    queue.add("a", 9)
+    clock.now = 1
+
+    assert taken(queue) == "a"
+    clock.now = 20
+    assert taken(queue) is None
+
+
+def test_a_key_in_work_is_handed_out_again_only_when_it_is_done(queue: Queue) -> None:
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.add("a")
+
+    assert taken(queue) is None
+    queue.done("a")
+    assert queue.take() == "a"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "seconds"),
+    [
+        (lambda queue: None, 0),
+        (lambda queue: queue.add("a", 8), 2),
+        (lambda queue: (queue.add("a"), queue.take()), 10),
+    ],
+    ids=["empty", "waiting", "in work"],
+)
+def test_what_waits_or_works_too_long_is_seen(
+    queue: Queue, clock: Clock, prepare: Callable[[Queue], None], seconds: float
+) -> None:
+    prepare(queue)
+    clock.now = 10
+
+    assert queue.overdue_seconds() == seconds
+
+
+def test_the_length_counts_what_is_due(queue: Queue) -> None:
+    queue.add("now")
+    queue.add("later", 5)
+
+    assert len(queue) == 1
+
+
+def test_closing_sends_those_who_wait_home() -> None:
+    queue: Queue = WorkQueue()
+    found: list[str | None] = []
+    waiting = threading.Thread(target=lambda: found.append(queue.take()))
+    waiting.start()
+
+    queue.close()
+    waiting.join(5)
+
+    assert found == [None]

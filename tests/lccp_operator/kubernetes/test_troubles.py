@@ -1,0 +1,94 @@
+"""What keeps a run from going on is named in its conditions, with what to do."""
+
+from typing import Any
+
+import pytest
+from a_cluster import JobPlayer, Namespace, run_document
+
+from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes.merge import Object
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
+
+NAMED_WITHIN_SECONDS = 30.0
+TRAINING = "tiny-train-a1"
+WAITING = {"name": "trainer", "image": "none:1", "imageID": "", "ready": False, "restartCount": 0}
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+
+
+def container(reason: str, message: str) -> Object:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"containerStatuses": [WAITING | {"state": state}]}
+
+
+def an_event(namespace: Namespace, of: Object, reason: str, message: str) -> None:
+    meta = of["metadata"]
+    involved = {"uid": meta["uid"], "namespace": namespace.name, "name": meta["name"]}
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{meta['name']}.1"},
+        "involvedObject": involved,
+        "reason": reason,
+        "message": message,
+        "type": "Warning",
+    }
+    namespace.create_object(api.EVENTS, event)
+
+
+@pytest.fixture(scope="module")
+def stuck(cluster: api.Cluster, root: Any, operator: object) -> dict[str, tuple[Namespace, str]]:
+    """Runs that can't go on, each in a namespace of its own, and the reason to be named."""
+    pods: dict[str, tuple[str, Object]] = {
+        "image": ("ImageUnavailable", container("ErrImagePull", "none:1 not found")),
+        "secret in the environment": (
+            "MissingSecret",
+            container("CreateContainerConfigError", 'secret "s" not found'),
+        ),
+        "no node": ("Unschedulable", {"conditions": [UNSCHEDULABLE | {"message": "0/3 nodes"}]}),
+    }
+    events = {
+        "quota": ("QuotaExceeded", 'pods "x" is forbidden: exceeded quota: small'),
+        "pod security": ("PodRejected", 'pods "x" is forbidden: violates PodSecurity'),
+    }
+    made: dict[str, tuple[Namespace, str]] = {}
+    for name, (reason, status) in pods.items():
+        namespace = made_run(cluster, root)
+        JobPlayer(namespace).start(TRAINING, "Pending", **status)
+        made[name] = (namespace, reason)
+    for name, (reason, message) in events.items():
+        namespace = made_run(cluster, root)
+        an_event(namespace, namespace.wait_job(TRAINING), "FailedCreate", message)
+        made[name] = (namespace, reason)
+    namespace = made_run(cluster, root)
+    (pod,) = JobPlayer(namespace).start(TRAINING, "Pending")
+    an_event(namespace, pod, "FailedMount", 'MountVolume failed: secret "s3" not found')
+    made["secret as a volume"] = (namespace, "MissingSecret")
+    return made
+
+
+def made_run(cluster: api.Cluster, root: Any) -> Namespace:
+    namespace: Namespace = Namespace.create(cluster, root)
+    namespace.create_run(run_document("tiny"))
+    return namespace
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "image",
+        "secret in the environment",
+        "secret as a volume",
+        "no node",
+        "quota",
+        "pod security",
+    ],
+)
+def test_it_is_named_in_time(stuck: dict[str, tuple[Namespace, str]], trouble: str) -> None:
+    namespace, reason = stuck[trouble]
+
+    named = namespace.wait_condition("tiny", "Training", reason, seconds=NAMED_WITHIN_SECONDS)
+
+    assert named["status"] == "False"
+    assert named["message"].startswith("attempt 1: ")
+    assert namespace.run("tiny")["status"]["summary"] == reason
