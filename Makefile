@@ -35,7 +35,7 @@ chart: helm ## lint the chart, and pack it into dist/
 		"$$helm" lint charts/lccp --values tests/charts/values/s3.yaml && \
 		"$$helm" package charts/lccp --destination dist
 
-helm: environment ## get Helm, where none is installed
+helm: environment ## get Helm 4, where none is installed
 	@$(BIN)/python tools/get_helm.py
 
 bench: environment ## run the benchmarks (BENCH=name for one of them)

