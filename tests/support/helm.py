@@ -39,6 +39,12 @@ class Helm:
         done = self._template(values, NAMESPACE, options)
         return "" if done.returncode == 0 else done.stderr
 
+    def administer(self, kubeconfig: Path, verb: str, release: str, *words: str) -> str:
+        """Output of `helm install`, `upgrade` or `uninstall` on a real API server."""
+        done = self._run(verb, release, *words, "--kubeconfig", str(kubeconfig))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def _template(
         self, values: Path, namespace: str, options: Iterable[str]
     ) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,83 @@
+"""Releases on a real API server: installed, upgraded, side by side, uninstalled.
+
+There are no nodes, so that no pod runs: what is proven is what Helm and the API server do.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from apiserver import ApiServer, wait
+from helm import CHART, Helm
+
+CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/lccpruns.lccp.io"
+RELEASE = "lccp"
+
+pytestmark = pytest.mark.apiserver
+
+
+class Releases:
+    """Helm's verbs on one server."""
+
+    def __init__(self, helm: Helm, server: ApiServer) -> None:
+        self._helm, self._server = helm, server
+
+    def install(self, namespace: str, values: Path, *options: str) -> str:
+        where = ("--namespace", namespace, "--create-namespace", "--values", str(values))
+        return self._helm.administer(
+            self._server.kubeconfig, "upgrade", RELEASE, str(CHART), "--install", *where, *options
+        )
+
+    def uninstall(self, namespace: str) -> str:
+        return self._helm.administer(
+            self._server.kubeconfig, "uninstall", RELEASE, "--namespace", namespace
+        )
+
+    def deployment(self, namespace: str, component: str) -> int:
+        """Status code of the component's Deployment."""
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{RELEASE}-{component}"
+        return self._server.call("GET", path).code
+
+
+@pytest.fixture
+def releases(helm: Helm, apiserver: ApiServer) -> Iterator[Releases]:
+    """With no CRD there, before and after."""
+    _drop_crd(apiserver)
+    yield Releases(helm, apiserver)
+    _drop_crd(apiserver)
+
+
+def _drop_crd(server: ApiServer) -> None:
+    server.call("DELETE", CRD)
+    wait(lambda: server.call("GET", CRD).code == 404, "the CRD is still there")
+
+
+def test_a_release_comes_changes_and_goes_and_the_runs_stay(
+    releases: Releases, apiserver: ApiServer, value_set: dict[str, Path]
+) -> None:
+    notes = releases.install("whole", value_set["s3"])
+    assert "deployment/lccp-operator" in notes
+    assert "checkpoints.storeName: default" in notes
+    assert apiserver.call("GET", CRD).code == 200
+    assert releases.deployment("whole", "exporter") == 200
+
+    releases.install("whole", value_set["s3"], "--set", "exporter.enabled=false")
+    assert releases.deployment("whole", "exporter") == 404
+    assert releases.deployment("whole", "operator") == 200
+
+    assert "kept" in releases.uninstall("whole")
+    assert releases.deployment("whole", "operator") == 404
+    assert apiserver.call("GET", CRD).code == 200
+
+
+def test_a_second_release_lives_beside_the_first(
+    releases: Releases, apiserver: ApiServer, value_set: dict[str, Path]
+) -> None:
+    for name in ("team-a", "team-b"):
+        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        assert apiserver.call("POST", "/api/v1/namespaces", document).code in (201, 409)
+    releases.install("one", value_set["s3"])
+    releases.install("two", value_set["namespaced"])
+    releases.uninstall("one")
+    assert releases.deployment("two", "operator") == 200
+    releases.uninstall("two")
