@@ -18,6 +18,17 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["lccp_operator.kubernetes.serve"])
 
 
+def installation(root: Path, **more: Any) -> dict[str, Any]:
+    """An installation file whose one store is the folder `root`."""
+    return {
+        "stores": [{"name": "default", "url": f"file://{root}"}],
+        "trainerImage": "localhost/trainer:1",
+        "evaluatorImage": "localhost/evaluator:1",
+        "operatorImage": "localhost/operator:1",
+        **more,
+    }
+
+
 def _operate(installation: str, kubeconfig: str, port: int, log: str) -> None:
     from kubernetes.config import kube_config
 

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lccp.api import labels
 from lccp.api.errors import LccpError
@@ -124,6 +124,8 @@ class Mirror:
             for key in old:
                 del self._objects[key]
             self._objects.update(fresh)
+            for written in _newer(old, int(version)):
+                self._objects[_key(written)].setdefault(written["metadata"]["name"], written)
         self._lost_at.pop(scope, None)
         for key in old.keys() | fresh.keys():
             if old.get(key) != fresh.get(key):
@@ -140,6 +142,12 @@ class Mirror:
                 if take(document):
                     self._news(_key(document))
         return version
+
+
+def _newer(objects: Mapping[RunKey, dict[str, Object]], version: int) -> Iterator[Object]:
+    """Those that this process wrote after the listing of that version was made."""
+    for named in objects.values():
+        yield from (document for document in named.values() if _version(document) > version)
 
 
 def _key(document: Object) -> RunKey:

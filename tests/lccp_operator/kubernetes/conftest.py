@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from a_cluster import JobPlayer, Namespace, connect
 from apiserver import ApiServer
-from operator_process import OperatorProcess
+from operator_process import OperatorProcess, installation
 
 from lccp.api.crd import crd
 from lccp_operator.kubernetes.cluster import Cluster
@@ -28,16 +27,6 @@ def cluster(server: ApiServer) -> Cluster:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that is the store."""
     return tmp_path_factory.mktemp("store")
-
-
-def installation(root: Path, **more: Any) -> dict[str, Any]:
-    return {
-        "stores": [{"name": "default", "url": f"file://{root}"}],
-        "trainerImage": "localhost/trainer:1",
-        "evaluatorImage": "localhost/evaluator:1",
-        "operatorImage": "localhost/operator:1",
-        **more,
-    }
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,233 @@
+"""Calls of the API server, with a proxy between that makes faults."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from a_cluster import Namespace, connect, run_document
+from api_proxy import ApiProxy, Fault, api_proxy
+from apiserver import ApiServer
+from operator_process import wait_for
+
+from lccp.api.errors import Conflict, InvalidInput, NotFound
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import mirror as mirrors
+from lccp_operator.kubernetes.cluster import ApiUnavailable, Cluster, Forbidden
+from lccp_operator.kubernetes.edge import KubernetesRuns
+from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.mirror import Mirror
+from lccp_operator.kubernetes.seen import RunKey
+
+pytestmark = pytest.mark.apiserver
+
+BUSY = {"Retry-After": "0"}
+
+
+@pytest.fixture
+def proxy(server: ApiServer) -> Iterator[ApiProxy]:
+    with api_proxy(server.kubeconfig) as made:
+        yield made
+
+
+@pytest.fixture
+def proxied(proxy: ApiProxy, tmp_path: Path) -> Cluster:
+    """The API server, behind the proxy."""
+    return connect(proxy.kubeconfig(tmp_path / "proxied"))
+
+
+@pytest.fixture
+def run(namespace: Namespace) -> LCCPRun:
+    return LCCPRun.parse(namespace.create_run(run_document("tiny")), "run")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_asked_again(
+    proxy: ApiProxy, proxied: Cluster, namespace: Namespace, status: int
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    proxy.faults.extend([Fault("GET", "lccpruns", status, BUSY)] * 2)
+
+    assert proxied.get(api.RUNS, namespace.name, "tiny")["metadata"]["name"] == "tiny"
+    assert not proxy.faults
+
+
+def test_a_server_that_stays_busy_is_given_up(proxy: ApiProxy, proxied: Cluster) -> None:
+    proxy.faults.extend([Fault("GET", "jobs", 429, BUSY)] * api.TRIES)
+
+    with pytest.raises(ApiUnavailable, match=r"does not answer GET .*: 429"):
+        proxied.list(api.JOBS)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(403, Forbidden), (404, NotFound), (409, Conflict), (422, InvalidInput)],
+)
+def test_a_refusal_is_not_tried_again(
+    proxy: ApiProxy, proxied: Cluster, status: int, error: type[Exception]
+) -> None:
+    proxy.faults.append(Fault("GET", "jobs", status, body={"message": "because"}))
+
+    with pytest.raises(error, match="because"):
+        proxied.list(api.JOBS)
+    assert len(proxy.requests) == 1
+
+
+def test_a_status_is_not_written_over_one_that_was_not_read(
+    namespace: Namespace, run: LCCPRun
+) -> None:
+    version = namespace.run("tiny")["metadata"]["resourceVersion"]
+    runs = KubernetesRuns(namespace.api, version)
+    runs.write_status(run, LCCPRunStatus(attempt=1))
+    runs.write_status(run, LCCPRunStatus(attempt=2))
+
+    with pytest.raises(Conflict):
+        KubernetesRuns(namespace.api, version).write_status(run, LCCPRunStatus(attempt=3))
+    assert namespace.run("tiny")["status"]["attempt"] == 2
+
+
+def test_fields_of_a_status_that_are_no_longer_set_go(namespace: Namespace, run: LCCPRun) -> None:
+    runs = KubernetesRuns(namespace.api, namespace.run("tiny")["metadata"]["resourceVersion"])
+    runs.write_status(run, LCCPRunStatus(start_time="2026-01-05T09:00:00Z"))
+    runs.write_status(run, LCCPRunStatus())
+
+    assert "startTime" not in namespace.run("tiny")["status"]
+
+
+def test_a_guard_is_asked_before_every_try_of_a_write(
+    proxy: ApiProxy, tmp_path: Path, namespace: Namespace
+) -> None:
+    asked: list[int] = []
+    guarded = connect(proxy.kubeconfig(tmp_path / "guarded"))
+    guarded.guard = lambda: asked.append(1)
+    proxy.faults.append(Fault("POST", "services", 503, BUSY))
+    port = {"spec": {"ports": [{"port": 80}]}, "metadata": {"name": "s"}}
+
+    guarded.create(api.SERVICES, port | {"metadata": {"name": "s", "namespace": namespace.name}})
+    guarded.list(api.SERVICES)
+
+    assert len(asked) == 2
+
+
+class Watching:
+    """A mirror of Jobs, and the news that it told."""
+
+    def __init__(self, cluster: Cluster, *namespaces: str) -> None:
+        self.news: list[RunKey] = []
+        self.mirror = Mirror(cluster, api.JOBS, namespaces, self.news.append)
+
+    def names(self, key: RunKey) -> set[str]:
+        return {job["metadata"]["name"] for job in self.mirror.of(key)}
+
+    def wait_names(self, key: RunKey, *names: str) -> None:
+        wait_for(lambda: self.mirror.synced, "the mirror is not in touch")
+        wait_for(lambda: self.names(key) == {*names}, f"{names} are not mirrored", seconds=10)
+
+
+@pytest.fixture
+def watching(proxied: Cluster) -> Iterator[Watching]:
+    stop, made = threading.Event(), Watching(proxied)
+    made.mirror.start(stop)
+    yield made
+    stop.set()
+
+
+def a_job(namespace: Namespace, name: str, run: str = "tiny") -> Object:
+    template = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+    metadata = {"name": name, "labels": {"lccp.io/run": run}}
+    spec = {"template": {"spec": template}}
+    document = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+    return namespace.create_object(api.JOBS, document)
+
+
+def remove(namespace: Namespace, job: Object) -> None:
+    body = {"propagationPolicy": "Background"}
+    namespace.api._call("DELETE", api.JOBS.path(namespace.name, job["metadata"]["name"]), body)
+
+
+def test_a_mirror_follows_what_is_created_and_deleted(
+    watching: Watching, namespace: Namespace
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    job = a_job(namespace, "one")
+    a_job(namespace, "two")
+    a_job(namespace, "another", "huge")
+    watching.wait_names(key, "one", "two")
+
+    remove(namespace, job)
+
+    watching.wait_names(key, "two")
+    assert watching.names(RunKey(namespace.name, "huge")) == {"another"}
+    assert {key, RunKey(namespace.name, "huge")} <= {*watching.news}
+
+
+def test_own_writes_are_mirrored_at_once_and_are_no_news(
+    watching: Watching, namespace: Namespace, proxy: ApiProxy
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    one = a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    proxy.down = True
+    watching.news.clear()
+
+    two = a_job(namespace, "two")
+    assert watching.mirror.keep(two)
+    assert watching.mirror.drop(one)
+    assert watching.names(key) == {"two"}
+
+    assert not watching.mirror.keep(two)
+    assert not watching.mirror.drop(one)
+    assert key not in watching.news
+
+
+def test_what_vanished_while_the_watch_was_broken_is_not_mirrored(
+    watching: Watching, namespace: Namespace, proxy: ApiProxy
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    job = a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    proxy.down = True
+    a_job(namespace, "two")
+    remove(namespace, job)
+    watching.news.clear()
+    proxy.faults.append(Fault("GET", "watch=", 410, body={"message": "too old"}))
+    proxy.down = False
+
+    watching.wait_names(key, "two")
+    assert key in watching.news
+
+
+def test_a_mirror_that_lost_touch_is_not_believed(
+    watching: Watching, namespace: Namespace, proxy: ApiProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    monkeypatch.setattr(mirrors, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(mirrors, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(api, "TRIES", 1)
+
+    proxy.down = True
+    a_job(namespace, "two")
+    wait_for(lambda: not watching.mirror.synced, "it believes itself in touch")
+    with pytest.raises(ApiUnavailable, match="does not tell of jobs"):
+        watching.mirror.of(key)
+
+    proxy.down = False
+    watching.wait_names(key, "one", "two")
+
+
+def test_a_mirror_of_some_namespaces_leaves_the_others_alone(
+    cluster: Cluster, namespace: Namespace, root: Path
+) -> None:
+    other: Namespace = Namespace.create(cluster, root)
+    stop, watching = threading.Event(), Watching(cluster, namespace.name)
+    a_job(namespace, "one")
+    a_job(other, "two")
+
+    watching.mirror.start(stop)
+    watching.wait_names(RunKey(namespace.name, "tiny"), "one")
+    assert watching.names(RunKey(other.name, "tiny")) == set()
+    stop.set()
