@@ -11,6 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "lccp"
 RELEASE = "lccp"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 NAMESPACE = "lccp-system"
 Object = dict[str, Any]
 
@@ -31,7 +32,7 @@ class Helm:
         """All objects of a release in `namespace`, in the order that Helm applies them."""
         done = self._template(values, namespace, options)
         assert done.returncode == 0, done.stderr
-        return [document for document in yaml.safe_load_all(done.stdout) if document]
+        return [one for one in yaml.load_all(done.stdout, LOADER) if one]
 
     def refusal(self, values: Path, *settings: str) -> str:
         """What Helm says to `settings` (`name=value`) besides `values`; empty if it takes them."""
