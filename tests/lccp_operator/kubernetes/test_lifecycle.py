@@ -80,19 +80,6 @@ def test_a_failed_gang_is_replaced_as_a_whole(namespace: Namespace, jobs: JobPla
     assert [a.cause for a in namespace.journal("tiny").attempts] == [Cause.INTERNAL, None]
 
 
-def test_an_emptied_status_is_rebuilt(namespace: Namespace, jobs: JobPlayer) -> None:
-    a_started_run(namespace, jobs)
-    before = namespace.conditions("tiny")["Training"]
-
-    where = (api.RUNS, namespace.name, "tiny")
-    namespace.api.patch(*where, {"status": None}, "status")
-
-    namespace.wait_condition("tiny", "Training", "True")
-    after = namespace.conditions("tiny")["Training"]
-    assert (after["reason"], after["message"]) == (before["reason"], before["message"])
-    assert len(namespace.jobs()) == 1
-
-
 def test_the_users_own_annotations_and_finalizers_stay(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:

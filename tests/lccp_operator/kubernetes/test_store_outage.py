@@ -1,0 +1,91 @@
+"""A store that does not answer is never read as empty."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from a_cluster import JobPlayer, Namespace, run_document
+from apiserver import ApiServer
+from faulty_proxy import Fault, FaultyProxy, faulty_proxy
+from operator_process import OperatorProcess, installation
+from operator_world import EVERY_TOKENS
+from seaweedfs import SeaweedFS
+
+from lccp.api.objects.journal import Cause
+from lccp.store.open import open_store
+from lccp.store.port import Store
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.s3, pytest.mark.slow]
+
+NAMED_WITHIN_SECONDS = 30.0
+TRAINING = "tiny-train-a1"
+
+
+class OnS3(Namespace):
+    """A namespace whose runs lie in an S3 store."""
+
+    s3: Store
+
+    @property
+    def store(self) -> Any:
+        return self.s3
+
+
+@pytest.fixture
+def proxy(seaweedfs: SeaweedFS) -> Iterator[FaultyProxy]:
+    with faulty_proxy(seaweedfs.endpoint) as made:
+        yield made
+
+
+@pytest.fixture
+def on_s3(namespace: Namespace, seaweedfs: SeaweedFS, tmp_path: Path) -> OnS3:
+    keys = seaweedfs.credentials(tmp_path / "keys")
+    made = OnS3(namespace.api, namespace.name, namespace.root)
+    object.__setattr__(made, "s3", open_store(seaweedfs.config("outage", keys)))
+    return made
+
+
+@pytest.fixture
+def operator_on_s3(
+    server: ApiServer, on_s3: OnS3, seaweedfs: SeaweedFS, proxy: FaultyProxy, tmp_path: Path
+) -> Iterator[OperatorProcess]:
+    behind = replace(seaweedfs, endpoint=proxy.endpoint)
+    store = behind.config("outage", tmp_path / "keys").document()
+    settings = installation(tmp_path, stores=[store], namespaces=[on_s3.name])
+    process = OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
+    yield process
+    process.kill()
+
+
+def test_nothing_is_started_or_judged_while_the_store_is_down(
+    operator_on_s3: OperatorProcess, on_s3: OnS3, proxy: FaultyProxy
+) -> None:
+    on_s3.create_run(run_document("tiny", length=1))
+    jobs = JobPlayer(on_s3)
+    on_s3.wait_job(TRAINING)
+    on_s3.beat("tiny", 1, 0)
+    jobs.start(TRAINING)
+    on_s3.wait_condition("tiny", "Training", "Running")
+    on_s3.save("tiny", 1, EVERY_TOKENS)
+    on_s3.end("tiny", 1, EVERY_TOKENS, Cause.COMPLETED)
+
+    proxy.always = Fault.CLOSED
+    jobs.end(TRAINING)
+    named = on_s3.wait_condition("tiny", "Degraded", "True", seconds=NAMED_WITHIN_SECONDS)
+    assert named["reason"] == "StoreUnreachable"
+    assert "nothing is started or judged until it answers" in named["message"]
+    assert on_s3.conditions("tiny")["Training"]["reason"] == "Running"
+    assert [job["metadata"]["name"] for job in on_s3.jobs()] == [TRAINING]
+    assert 'result="unavailable"' in operator_on_s3.get("/metrics")[1]
+
+    proxy.always = None
+    evaluation = f"tiny-eval-{EVERY_TOKENS:015d}"
+    jobs.start(evaluation)
+    on_s3.report("tiny", EVERY_TOKENS)
+    jobs.end(evaluation)
+    jobs.let_go(evaluation)
+    on_s3.wait_condition("tiny", "Succeeded", "True")
+    on_s3.wait_condition("tiny", "Degraded", "False")
+    assert len(on_s3.journal("tiny").attempts) == 1

@@ -1,0 +1,86 @@
+"""A real cluster whose pods are stubs: quick programs that share a folder with this machine.
+
+The pods run this machine's own Python, mounted from the node: so the nodes must see this machine's
+files, as those of a cluster on one machine do.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from a_cluster import Namespace, run_document
+from operator_world import EVERY_TOKENS, manifest_of, report_of
+
+from lccp_operator.kubernetes.cluster import Cluster
+from lccp_operator.kubernetes.merge import Object
+
+PROGRAMS = Path(__file__).with_name("stub_programs.py")
+IMAGE = "localhost/busybox:1"
+PYTHON = "/usr/bin/python3"
+SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64")
+CHECKPOINTS_READY = 6
+
+
+@dataclass(frozen=True)
+class StubCluster:
+    """The cluster, and the folder `root` that its nodes see too: the store, and what stubs need."""
+
+    api: Cluster
+    root: Path
+
+    def make_ready(self) -> None:
+        """Lay down the programs and what they write."""
+        self.root.chmod(0o777)
+        shutil.copy(PROGRAMS, self.root / PROGRAMS.name)
+        ready = self.root / "ready"
+        ready.mkdir()
+        for tokens in range(EVERY_TOKENS, CHECKPOINTS_READY * EVERY_TOKENS + 1, EVERY_TOKENS):
+            manifest = manifest_of(tokens)
+            for kind, value in (("manifest", manifest), ("report", report_of(manifest))):
+                path = ready / f"{kind}-{tokens}.json"
+                path.write_bytes(value.to_json())
+                path.chmod(0o666)
+
+    def namespace(self) -> Namespace:
+        made: Namespace = Namespace.create(self.api, self.root)
+        return made
+
+    def document(
+        self, namespace: Namespace, *trainer: str, evaluator: tuple[str, ...] = (), **spec: Any
+    ) -> Object:
+        """A run whose pods are stubs with these options."""
+        train = ("trainer", str(EVERY_TOKENS), *trainer)
+        evaluate = ("evaluator", str(self.done(namespace)), *evaluator)
+        parts = {
+            "topology": {"nodes": 1, "podTemplate": self._template("trainer", train)},
+            "evaluation": {"concurrency": 2, "podTemplate": self._template("evaluator", evaluate)},
+        }
+        return run_document("tiny", **parts | spec)
+
+    def done(self, namespace: Namespace) -> Path:
+        """The file with a line for each evaluation that was made."""
+        return self.root / f"done-{namespace.name}.txt"
+
+    def evaluated(self, namespace: Namespace) -> list[int]:
+        return sorted(int(line) for line in self.done(namespace).read_text().split())
+
+    def _template(self, container: str, arguments: tuple[str, ...]) -> Object:
+        folders = (str(self.root), *SYSTEM_FOLDERS)
+        mounts = [
+            {"name": f"host-{i}", "mountPath": folder, "readOnly": i > 0}
+            for i, folder in enumerate(folders)
+        ]
+        volumes = [
+            {"name": f"host-{i}", "hostPath": {"path": folder}} for i, folder in enumerate(folders)
+        ]
+        program = str(self.root / PROGRAMS.name)
+        stub = {
+            "name": container,
+            "image": IMAGE,
+            "command": [PYTHON, "-I", "-S", program, *arguments],
+            "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
+            "volumeMounts": mounts,
+        }
+        pod = {"containers": [stub], "volumes": volumes, "terminationGracePeriodSeconds": 2}
+        return {"spec": pod}
