@@ -159,3 +159,29 @@ def test_a_silent_store_is_unknown_since_it_fell_silent() -> None:
     assert later.why.startswith("store memory:// does not answer: ")
     store.silent = False
     assert isinstance(observer.part(START), Known)
+
+
+def test_one_list_tells_whether_a_trainer_wrote_anything() -> None:
+    store = MemoryStore()
+    observer = StoreObserver(filled(store), KEYS)
+    assert observer.moved()
+    observer.facts()
+    store.gets.clear()
+
+    assert not observer.moved()
+    beat = heartbeat_of(2, 30, START + timedelta(seconds=30))
+    store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+
+    assert observer.moved()
+    assert store.gets == []
+
+
+def test_what_was_forgotten_is_read_again() -> None:
+    store = MemoryStore()
+    observer = StoreObserver(filled(store), KEYS)
+    before = observer.facts()
+
+    observer.forget()
+
+    assert not observer.moved()
+    assert observer.facts() == before
