@@ -130,7 +130,7 @@ def _gain(
     jitter = noise.variance(k, policy)
     checkpoint = Variance(jitter.value * float(contrast @ contrast), jitter.degrees)
     variance = sampling + checkpoint
-    gain = float(contrast @ inside.values)
+    gain = float(contrast @ (inside.values - inside.values[0]))  # exactly 0 if nothing moves
     half = math.sqrt(variance.value) * student.quantile(policy.confidence, variance.degrees)
     spans = spans_horizon(tokens, k, policy)
     return Gain(

@@ -100,6 +100,13 @@ def test_a_straight_fall_without_noise_is_regressing_before_a_horizon_is_spanned
     assert (found[2].state, found[2].spans_horizon) == (GainState.REGRESSING, False)
 
 
+@pytest.mark.parametrize("level", [1.0, 0.1, -0.7])
+def test_a_signal_that_does_not_move_never_regresses(level: float) -> None:
+    tokens = np.array([61_440, 81_920, 102_400, 122_880, 143_360])
+    still = gains(tokens, a_signal([level] * 5, spread=0), replace(POLICY, horizon_tokens=409_600))
+    assert [g.state for g in still if g is not None] == [GainState.UNDETERMINED] * 3
+
+
 def test_a_flat_signal_is_a_plateau_only_after_a_whole_horizon() -> None:
     found = gains(REGULAR, a_signal(np.zeros(len(REGULAR))), POLICY)
     states = [gain.state for gain in found if gain]
