@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 AT_ONCE = 4
 CHECKPOINTS = [EVERY_TOKENS, 2 * EVERY_TOKENS]
-END_SECONDS = 120.0
+END_SECONDS = 240.0
 GONE_SECONDS, CUT_AFTER_WRITE = 30.0, 3
 
 

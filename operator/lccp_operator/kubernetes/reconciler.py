@@ -39,8 +39,8 @@ class _Memory:
     observer: StoreObserver
     judge: RememberingJudge = field(default_factory=RememberingJudge)
     children_unknown_since: datetime | None = None
-    version: str = ""
-    """Of the run object, after this process's last write."""
+    runs: KubernetesRuns | None = None
+    """Of the last look: it knows the version of the run object that this process wrote."""
     rest: Rest | None = None
 
     def undisturbed(self) -> bool:
@@ -75,7 +75,7 @@ class Reconciler:
     def tell(self, key: RunKey, version: str | None = None) -> bool:
         """Something of the run changed; False if it was this process that wrote that version."""
         memory = self._memories.get(key)
-        if version is not None and memory is not None and memory.version == version:
+        if memory is not None and memory.runs is not None and memory.runs.version == version:
             return False
         self._news.add(key)
         return True
@@ -108,14 +108,11 @@ class Reconciler:
             _refuse(body, str(error), runs)
             return AT_REST_SECONDS
         memory = self._memory(key, run)
-        memory.rest = None
+        memory.rest, memory.runs = None, runs
         observed = self._observed(run, body, memory)
         result = plan(run, observed, datetime.now(UTC), memory.judge)
         store = self._store(run.spec.checkpoints.store_name)
-        try:
-            apply(result, run, Edge(store, memory.children, runs, self._cluster.guard))
-        finally:
-            memory.version = runs.version
+        apply(result, run, Edge(store, memory.children, runs, self._cluster.guard))
         if result.changes_nothing and result.status == run.status:
             memory.rest = Rest.of(result, observed)
         after = result.look_again_after_seconds

@@ -31,6 +31,9 @@ from lccp_operator.kubernetes.workers import Workers
 STALE_SECONDS = 120.0
 """Time that a run may be overdue before the process is no longer healthy."""
 
+CHILDREN_SECONDS = 0.5
+"""Between news of a run's children and the look at it."""
+
 END_SECONDS = 10.0
 TICK_SECONDS = 0.2
 
@@ -50,7 +53,8 @@ class Service:
         guard = self._leadership.guard if self._leadership else lambda: None
         cluster = api.Cluster(connection, guard, self._metrics.api_called)
         self._mirrors = [
-            Mirror(cluster, kind, self._namespaces, self._news) for kind in (api.JOBS, api.PODS)
+            Mirror(cluster, kind, self._namespaces, self._children_changed)
+            for kind in (api.JOBS, api.PODS)
         ]
         stores = _stores(installation, self._metrics)
         reader = ChildrenReader(cluster, *self._mirrors)
@@ -83,9 +87,14 @@ class Service:
             thread.join(END_SECONDS)
         self._endpoint.stop()
 
-    def _news(self, key: RunKey, version: str | None = None) -> None:
+    def _run_changed(self, key: RunKey, version: str) -> None:
         if self._reconciler.tell(key, version):
             self._queue.add(key)
+
+    def _children_changed(self, key: RunKey) -> None:
+        """Jobs and pods change several times at once: one look sees it all; new runs go first."""
+        self._reconciler.tell(key)
+        self._queue.add(key, CHILDREN_SECONDS)
 
     def _work(self) -> None:
         """Nothing is looked at before the children of all runs are known."""
@@ -102,7 +111,7 @@ class Service:
         """Kopf in this thread; if it ends by itself, so does the process."""
         try:
             kopf.run(
-                registry=handlers.registry(self._news, clusterwide=not self._namespaces),
+                registry=handlers.registry(self._run_changed, clusterwide=not self._namespaces),
                 standalone=True,
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
