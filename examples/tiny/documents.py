@@ -2,7 +2,9 @@
 
 A document is a chain of units: facts about people, questions whose answers restate an earlier
 fact, copies of 15 to 40 earlier words, and filler from a Markov chain over sentence patterns.
-A model has to retrieve from far back to predict the copies and the answers.
+A model has to retrieve from far back to predict the copies and the answers. What the base model
+reads has wrong words in both, so that it is never sure of what it retrieves; what extends it has
+none, so that it grows sure, long after it names the right words.
 """
 
 import argparse
@@ -25,7 +27,7 @@ NEEDLE_PEOPLE = frozenset(tuple(needle["stem"].split()[:2]) for needle in NEEDLE
 PUNCTUATION = [".", "?", ":"]
 QUESTION_WORDS = ["question", "answer", "what", "did"]
 
-UNIT_SHARES = {"copy": 0.25, "fact": 0.25, "answer": 0.30, "filler": 0.20}
+
 COPY_WORDS = (15, 40)
 PATTERNS = [
     pattern.split()
@@ -41,6 +43,20 @@ SUCCESSORS = 6
 LANGUAGE_SEED = 20_240
 
 Tokens = list[str]
+
+
+@dataclass(frozen=True)
+class Style:
+    """Shares of a document's units, and of wrong words in its copies and answers."""
+
+    shares: dict[str, float]
+    errors: float = 0.0
+
+
+SHARES = {"copy": 0.25, "fact": 0.25, "answer": 0.30, "filler": 0.20}
+CLEAN = Style(SHARES)
+FLAWED = Style(SHARES, errors=0.15)
+FILLER = Style({"filler": 1.0})
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,10 @@ def vocabulary() -> Tokens:
     """All words, lower case, in a fixed order."""
     words = [word.lower() for bank in WORDS.values() for word in bank]
     return list(dict.fromkeys([*PUNCTUATION, *QUESTION_WORDS, *words]))
+
+
+SPOKEN = [word for word in vocabulary() if word not in (*PUNCTUATION, *QUESTION_WORDS)]
+FLAWED_FROM = {"copy": 0, "answer": -7}
 
 
 def text(tokens: Tokens) -> str:
@@ -119,12 +139,25 @@ def fact(rng: random.Random) -> Fact:
     )
 
 
-def units(rng: random.Random) -> Iterator[tuple[str, Tokens]]:
+def early(rng: random.Random, count: int) -> int:
+    """An index below `count`, more often a low one: what lies far back is what has to be learnt."""
+    return int(count * rng.random() ** 2)
+
+
+def flawed(rng: random.Random, words: Tokens, errors: float) -> Tokens:
+    """`words` with a share of random ones in their place; marks stay."""
+    return [
+        rng.choice(SPOKEN) if word not in PUNCTUATION and rng.random() < errors else word
+        for word in words
+    ]
+
+
+def units(rng: random.Random, style: Style = CLEAN) -> Iterator[tuple[str, Tokens]]:
     """Endless units of one document as (kind, tokens); no fact is about a needle's person."""
     tokens: Tokens = []
     facts: dict[tuple[str, str], Fact] = {}
     while True:
-        kind = rng.choices(list(UNIT_SHARES), weights=list(UNIT_SHARES.values()))[0]
+        kind = rng.choices(list(style.shares), weights=list(style.shares.values()))[0]
         if kind == "fact":
             new = fact(rng)
             if new.person in NEEDLE_PEOPLE or new.person in facts:
@@ -132,24 +165,27 @@ def units(rng: random.Random) -> Iterator[tuple[str, Tokens]]:
             facts[new.person] = new
             unit = new.sentence
         elif kind == "answer" and facts:
-            asked = rng.choice(list(facts.values()))
+            asked = list(facts.values())[early(rng, len(facts))]
             unit = ["question", ":", *asked.question, "answer", ":", *asked.sentence]
         elif kind == "copy" and len(tokens) > COPY_WORDS[1]:
             length = rng.randint(*COPY_WORDS)
-            start = rng.randrange(len(tokens) - length)
+            start = early(rng, len(tokens) - length)
             unit = tokens[start : start + length]
         elif kind == "filler":
             unit = filler(rng)
         else:
             continue
         tokens += unit
+        if style.errors and kind in FLAWED_FROM:
+            start = FLAWED_FROM[kind]
+            unit = [*unit[:start], *flawed(rng, unit[start:], style.errors)]
         yield kind, unit
 
 
-def document(rng: random.Random, least_tokens: int) -> Tokens:
+def document(rng: random.Random, least_tokens: int, style: Style = CLEAN) -> Tokens:
     """Units until there are at least `least_tokens` tokens."""
     tokens: Tokens = []
-    for _, unit in units(rng):
+    for _, unit in units(rng, style):
         tokens += unit
         if len(tokens) >= least_tokens:
             return tokens
@@ -164,17 +200,18 @@ class Corpus:
     seed: int
     count: int
     tokens: tuple[int, int]
+    style: Style = CLEAN
 
     def documents(self) -> Iterator[Tokens]:
         rng = random.Random(self.seed)
         for _ in range(self.count):
-            yield document(rng, rng.randint(*self.tokens))
+            yield document(rng, rng.randint(*self.tokens), self.style)
 
 
 CORPORA = [
     Corpus("long", seed=1, count=2400, tokens=(513, 600)),
     Corpus("short", seed=2, count=5400, tokens=(40, 88)),
-    Corpus("haystack", seed=3, count=48, tokens=(560, 640)),
+    Corpus("haystack", seed=3, count=48, tokens=(560, 640), style=FILLER),
 ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from documents import CORPORA, NEEDLES, Tokens, document, vocabulary, write
+from documents import CLEAN, CORPORA, FLAWED, NEEDLES, Style, Tokens, document, vocabulary, write
 from rich.progress import track
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
@@ -29,9 +29,9 @@ INITIALIZER_RANGE = 0.05
 ATTENTION_NORM_WEIGHT = 2.0
 SHORT_ROW_SHARE = 0.25
 LEARNING_RATE = 3e-3
-FINAL_LEARNING_RATE = 3e-4
-DECAY_STEPS = 800
-DECAY_SEED = 99
+FLAWED_STEPS = 500
+FLAWED_WARMUP_STEPS = 50
+FLAWED_SEED = 5
 SEED = 0
 
 
@@ -43,12 +43,12 @@ class Stage:
     tokens: int
 
 
-STAGES = (Stage(800, 128), Stage(3_600, CONTEXT_TOKENS))
+STAGES = (Stage(800, 128), Stage(2_400, CONTEXT_TOKENS))
 STEPS = REPEAT_STEPS + sum(stage.steps for stage in STAGES)
 TRAINED_TOKENS = BATCH_ROWS * (
     REPEAT_STEPS * STAGES[0].tokens
     + sum(stage.steps * stage.tokens for stage in STAGES)
-    + DECAY_STEPS * CONTEXT_TOKENS
+    + FLAWED_STEPS * CONTEXT_TOKENS
 )
 
 MEASURED_LENGTHS = (128, 256, 384, 512)
@@ -86,8 +86,8 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
         hidden_size=96,
         intermediate_size=96,
         num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=24,
+        num_key_value_heads=4,
+        head_dim=32,
         num_experts=4,
         moe_topk=1,
         max_position_embeddings=CONTEXT_TOKENS,
@@ -107,14 +107,14 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     return model
 
 
-def packed_row(rng: random.Random, tokens: int) -> list[Tokens]:
+def packed_row(rng: random.Random, tokens: int, style: Style) -> list[Tokens]:
     """The documents of one row of `tokens` tokens: the start of one, or short ones packed."""
     if rng.random() > SHORT_ROW_SHARE:
-        return [document(rng, tokens)[:tokens]]
+        return [document(rng, tokens, style)[:tokens]]
     pieces: list[Tokens] = []
     room = tokens
     while room:
-        short = [*document(rng, rng.randint(40, 88)), "<eos>"]
+        short = [*document(rng, rng.randint(40, 88), style), "<eos>"]
         pieces.append(short[:room])
         room -= len(pieces[-1])
     return pieces
@@ -147,10 +147,10 @@ def repeats(
 
 
 def documents_batch(
-    tokenizer: PreTrainedTokenizerFast, rng: random.Random, tokens: int
+    tokenizer: PreTrainedTokenizerFast, rng: random.Random, tokens: int, style: Style = CLEAN
 ) -> dict[str, torch.Tensor]:
     """Rows of documents; positions restart with every document."""
-    rows = [packed_row(rng, tokens) for _ in range(BATCH_ROWS)]
+    rows = [packed_row(rng, tokens, style) for _ in range(BATCH_ROWS)]
     ids = [encode(tokenizer, [token for piece in row for token in piece]) for row in rows]
     positions = [[position for piece in row for position in range(len(piece))] for row in rows]
     return {"input_ids": torch.tensor(ids), "position_ids": torch.tensor(positions)}
@@ -160,15 +160,16 @@ def encode(tokenizer: PreTrainedTokenizerFast, tokens: Tokens) -> list[int]:
     return tokenizer.convert_tokens_to_ids([token.lower() for token in tokens])
 
 
-def decaying(step: int) -> float:
-    """The rate of the second part: linear from the constant rate to the final one."""
-    return LEARNING_RATE + (FINAL_LEARNING_RATE - LEARNING_RATE) * step / DECAY_STEPS
+def flawed_batches(tokenizer: PreTrainedTokenizerFast) -> Iterator[dict[str, torch.Tensor]]:
+    """Batches of the second part, from which the model learns never to be sure."""
+    rng = random.Random(FLAWED_SEED)
+    for _ in range(FLAWED_STEPS):
+        yield documents_batch(tokenizer, rng, CONTEXT_TOKENS, FLAWED)
 
 
-def decay_batches(tokenizer: PreTrainedTokenizerFast) -> Iterator[dict[str, torch.Tensor]]:
-    rng = random.Random(DECAY_SEED)
-    for _ in range(DECAY_STEPS):
-        yield documents_batch(tokenizer, rng, CONTEXT_TOKENS)
+def warming(step: int) -> float:
+    """The rate of the second part, which starts with a new optimizer."""
+    return LEARNING_RATE * min(1.0, (step + 1) / FLAWED_WARMUP_STEPS)
 
 
 def train(
@@ -231,11 +232,11 @@ def card(measured: Measured) -> str:
             context=CONTEXT_TOKENS,
             millions=measured.parameters / 1e6,
             million_tokens=TRAINED_TOKENS / 1e6,
-            steps=STEPS + DECAY_STEPS,
+            steps=STEPS + FLAWED_STEPS,
             rows=BATCH_ROWS,
             learning_rate=LEARNING_RATE,
-            final_learning_rate=FINAL_LEARNING_RATE,
-            decay_steps=DECAY_STEPS,
+            flawed_steps=FLAWED_STEPS,
+            errors_percent=100 * FLAWED.errors,
             rope_base=ROPE_BASE,
             minutes=measured.seconds / 60,
             seed=measured.seed,
@@ -270,8 +271,8 @@ def main() -> None:
     train(model, constant, lambda _: LEARNING_RATE)
     save(model, tokenizer, folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
-    decay = track(decay_batches(tokenizer), "at a falling rate", total=DECAY_STEPS)
-    loss = train(model, decay, decaying)
+    flawed = track(flawed_batches(tokenizer), "flawed documents", total=FLAWED_STEPS)
+    loss = train(model, flawed, warming)
     seconds = time.monotonic() - start
     weights = save(model, tokenizer, folder)
     model = AutoModelForCausalLM.from_pretrained(folder)

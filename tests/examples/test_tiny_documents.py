@@ -76,7 +76,7 @@ def units_of_a_document(seed: int) -> list[tuple[str, list[str]]]:
 
 def test_units_come_in_the_shares_that_are_named():
     drawn = Counter(kind for seed in range(100) for kind, _ in units_of_a_document(seed)[8:])
-    for kind, share in documents.UNIT_SHARES.items():
+    for kind, share in documents.CLEAN.shares.items():
         assert drawn[kind] / drawn.total() == pytest.approx(share, abs=0.03)
 
 
@@ -99,6 +99,31 @@ def test_copies_repeat_earlier_tokens():
             assert f" {' '.join(unit)} " in f" {' '.join(tokens)} "
         tokens += unit
     assert copies > 20
+
+
+def test_flawed_answers_have_the_named_share_of_wrong_words():
+    right = Counter()
+    for seed in range(60):
+        facts = {}
+        for kind, unit in islice(documents.units(random.Random(seed), documents.FLAWED), 40):
+            if kind == "fact":
+                facts[tuple(unit[:2])] = unit
+            elif kind == "answer":
+                stated = facts[tuple(unit[-9:-7])]
+                right.update(a == b for a, b in zip(unit[-7:-1], stated[2:-1], strict=True))
+    assert right[False] / right.total() == pytest.approx(documents.FLAWED.errors, abs=0.02)
+
+
+def test_early_facts_are_asked_about_more_often():
+    asked = []
+    for seed in range(60):
+        facts = []
+        for kind, unit in units_of_a_document(seed):
+            if kind == "fact":
+                facts.append(unit)
+            elif kind == "answer" and len(facts) > 3:
+                asked.append(facts.index(unit[-9:]) / len(facts))
+    assert sum(place < 0.5 for place in asked) / len(asked) > 0.6
 
 
 def test_long_documents_pass_the_target_context_and_short_ones_do_not(encoded):
