@@ -38,6 +38,20 @@ class Releases:
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{RELEASE}-{component}"
         return self._server.call("GET", path).code
 
+    def may(self, namespace: str, verb: str, group: str, resource: str, where: str) -> bool:
+        """Whether the operator of the release in `namespace` may do so in the namespace `where`."""
+        what = {"verb": verb, "group": group, "resource": resource, "namespace": where}
+        if resource == "namespaces":
+            what["name"] = where
+        account = f"system:serviceaccount:{namespace}:{RELEASE}"
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {"user": account, "resourceAttributes": what},
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        return bool(self._server.call("POST", path, review).body["status"]["allowed"])
+
 
 @pytest.fixture
 def releases(helm: Helm, apiserver: ApiServer) -> Iterator[Releases]:
@@ -70,7 +84,7 @@ def test_a_release_comes_changes_and_goes_and_the_runs_stay(
     assert apiserver.call("GET", CRD).code == 200
 
 
-def test_a_second_release_lives_beside_the_first(
+def test_a_second_release_lives_beside_the_first_and_reaches_its_namespaces_alone(
     releases: Releases, apiserver: ApiServer, value_set: dict[str, Path]
 ) -> None:
     for name in ("team-a", "team-b"):
@@ -78,6 +92,13 @@ def test_a_second_release_lives_beside_the_first(
         assert apiserver.call("POST", "/api/v1/namespaces", document).code in (201, 409)
     releases.install("one", value_set["s3"])
     releases.install("two", value_set["namespaced"])
+    assert releases.may("one", "create", "batch", "jobs", "anywhere")
+    assert releases.may("two", "create", "batch", "jobs", "team-b")
+    assert releases.may("two", "get", "", "namespaces", "team-b")
+    assert not releases.may("two", "create", "batch", "jobs", "anywhere")
+    assert not releases.may("two", "get", "", "namespaces", "anywhere")
+    for name in ("one", "two"):
+        assert not releases.may(name, "get", "", "secrets", "team-a")
     releases.uninstall("one")
     assert releases.deployment("two", "operator") == 200
     releases.uninstall("two")
