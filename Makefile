@@ -2,7 +2,7 @@
 # PYTHON=…       the Python to use: 3.11 or newer, with venv
 # TORCH_INDEX=…  index that has PyTorch's CPU build
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate images chart helm bench tiny-model smollm2 lock clean demo-environment environment
+.PHONY: help demo test check generate images chart helm cluster e2e bench tiny-model smollm2 lock clean demo-environment environment
 
 export PYTHON TORCH_INDEX
 BIN := .venv/bin
@@ -14,8 +14,15 @@ help: ## list the targets
 demo: demo-environment ## train, measure, judge and stop a small run on this machine
 	@LCCP_STAGES_BEFORE=1 $(BIN)/lccp run examples/tiny/run.yaml
 
-test: environment ## run the tests (PYTEST="-k name" for some of them)
-	$(BIN)/python -m pytest $(PYTEST)
+test: environment ## run the tests that need no cluster (PYTEST="-k name" for some of them)
+	$(BIN)/python -m pytest --ignore=tests/e2e $(PYTEST)
+
+e2e: helm ## run the tests on the cluster of KUBECONFIG (see make cluster)
+	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to a cluster for tests: make cluster starts one, or says how" >&2; exit 2; }
+	$(BIN)/python -m pytest tests/e2e $(PYTEST)
+
+cluster: ## start a cluster for tests with the images on it, or say how
+	@tools/cluster
 
 check: environment ## lint, types, layers, and that generated files are current: what CI checks
 	$(BIN)/ruff check .

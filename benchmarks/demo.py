@@ -9,6 +9,7 @@ stopped before its budget.
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -72,11 +73,11 @@ def run(seed: int, folder: Path) -> Outcome:
 
 
 def table(outcomes: list[Outcome]) -> Table:
-    shown = Table(
-        "seed", *PHASES, "trained", "budget", "minutes", "passes", title="thousand tokens"
-    )
+    budget = f"thousand tokens; the budget is {outcomes[0].budget_tokens / 1e3:,.0f}"
+    phases = (re.sub("(?<=[a-z])(?=[A-Z])", "\n", phase) for phase in PHASES)
+    shown = Table("seed", *phases, "trained", "minutes", "passes", title=budget)
     for outcome in outcomes:
-        tokens = [*outcome.first.values(), outcome.trained_tokens, outcome.budget_tokens]
+        tokens = [*outcome.first.values(), outcome.trained_tokens]
         cells = ["–" if count is None else f"{count / 1e3:,.0f}" for count in tokens]
         minutes = f"{outcome.seconds / 60:.1f}"
         shown.add_row(str(outcome.seed), *cells, minutes, "yes" if outcome.passes else "no")

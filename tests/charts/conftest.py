@@ -1,25 +1,11 @@
-"""Helm, value sets, and the chart rendered with each of them."""
+"""Value sets, and the chart rendered with each of them."""
 
-import os
 from pathlib import Path
 
 import pytest
 from helm import Helm, Object
 
-from get_helm import installed
-
 VALUES = sorted((Path(__file__).parent / "values").glob("*.yaml"))
-
-
-@pytest.fixture(scope="session")
-def helm() -> Helm:
-    program = installed()
-    if program is None:
-        reason = "needs Helm 4: install it, or run make helm"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Helm(program)
 
 
 @pytest.fixture(scope="session", params=VALUES, ids=lambda path: path.stem)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from a_cluster import connect
+from needs import missing
 from stub_cluster import StubCluster
 
-from lccp_operator.kubernetes.cluster import Cluster
+from lccp_operator.kubernetes.cluster import Cluster, Kind
 
+IMAGES = ("lccp-operator", "lccp-trainer", "lccp-evaluator")
 CRDS = Path(__file__).parents[2] / "crds"
 
 
@@ -19,7 +21,7 @@ CRDS = Path(__file__).parents[2] / "crds"
 def kubeconfig() -> Path:
     path = os.environ.get("KUBECONFIG")
     if path is None:
-        pytest.skip("needs a cluster: set KUBECONFIG")
+        missing("needs a cluster: set KUBECONFIG, see `make cluster`")
     apply = ("kubectl", "apply", "--server-side", "--force-conflicts", f"--filename={CRDS}")
     subprocess.run(apply, check=True, capture_output=True, timeout=60)
     return Path(path)
@@ -34,8 +36,21 @@ def cluster(kubeconfig: Path) -> Cluster:
 def stubs(cluster: Cluster) -> Iterator[StubCluster]:
     """The cluster with stubs for pods; its nodes must see this machine's files."""
     if "CLUSTER_HOST_IP" not in os.environ:
-        pytest.skip("needs a cluster whose nodes are on this machine: see `make cluster`")
+        missing("needs a cluster whose nodes are on this machine: see `make cluster`")
     with tempfile.TemporaryDirectory(prefix="lccp-e2e-") as name:
         made = StubCluster(cluster, Path(name))
         made.make_ready()
         yield made
+
+
+@pytest.fixture(scope="session")
+def images(cluster: Cluster) -> None:
+    """The product's images, on every node."""
+    nodes = cluster.list(Kind("v1", "nodes"))
+    for node in nodes:
+        names = [name for image in node["status"]["images"] for name in image.get("names", ())]
+        for image in IMAGES:
+            if not any(image in name for name in names):
+                missing(
+                    f"needs the image {image} on {node['metadata']['name']}: see `make cluster`"
+                )

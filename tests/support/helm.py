@@ -54,7 +54,7 @@ class Helm:
 
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [self.program, *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def pod_templates(objects: Iterable[Object]) -> list[Object]:

@@ -1,4 +1,4 @@
-"""A real S3 server for tests: SeaweedFS on this machine's loopback, in a temporary folder."""
+"""A real S3 server for tests: SeaweedFS on this machine, in a temporary folder."""
 
 import os
 import random
@@ -62,15 +62,17 @@ def find_weed() -> str | None:
 
 
 @contextmanager
-def running_seaweedfs(weed: str, directory: Path) -> Iterator[SeaweedFS]:
-    """A server with its data below `directory`, killed at the end: its data are nobody's."""
-    ports = master, volume, filer, s3, admin = _free_ports(5)
-    server = SeaweedFS(endpoint=f"http://127.0.0.1:{s3}")
+def running_seaweedfs(
+    weed: str, directory: Path, address: str = "127.0.0.1"
+) -> Iterator[SeaweedFS]:
+    """A server at `address`, with its data below `directory`; killed at the end."""
+    ports = master, volume, filer, s3, admin = _free_ports(address, 5)
+    server = SeaweedFS(endpoint=f"http://{address}:{s3}")
     data = directory / "data"
     data.mkdir()
     command = [
         *(weed, "-logtostderr=true", "mini", f"-dir={data}", f"-bucket={_BUCKET}"),
-        *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"),
+        *(f"-ip={address}", f"-ip.bind={address}", "-master.telemetry=false"),
         *(f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"),
         *(f"-s3.port={s3}", f"-admin.port={admin}", "-admin.ui=false", "-webdav=false"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"),
@@ -102,10 +104,14 @@ def _await_bucket(
             time.sleep(0.1)
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(address: str, count: int) -> list[int]:
     """Ports that are free, and whose neighbours for gRPC are."""
     candidates = random.Random(os.getpid()).sample(range(20_000, 30_000), 200)
-    free = (port for port in candidates if _is_free(port) and _is_free(port + _GRPC_OFFSET))
+    free = (
+        port
+        for port in candidates
+        if _is_free(address, port) and _is_free(address, port + _GRPC_OFFSET)
+    )
     return [port for port, _ in zip(free, range(count), strict=False)]
 
 
@@ -116,10 +122,10 @@ def _remove_sockets(ports: Iterable[int]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _is_free(port: int) -> bool:
+def _is_free(address: str, port: int) -> bool:
     with socket.socket() as probe_socket:
         try:
-            probe_socket.bind(("127.0.0.1", port))
+            probe_socket.bind((address, port))
         except OSError:
             return False
         return True

@@ -1,0 +1,164 @@
+"""The whole product on a real cluster: Helm, two trainer pods, evaluators, a verdict that stops.
+
+Real images, real training, a real S3 server, and the rights that the chart grants, no more.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+import yaml
+from a_cluster import Namespace
+from audit import Audit
+from helm import CHART, Helm
+from operator_process import wait_for
+from product import Product, credentials, demo, kubectl, values
+from seaweedfs import find_weed, running_seaweedfs
+
+from lccp.api.conditions import ConditionType
+from lccp_operator.kubernetes.cluster import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1_200)]
+
+RELEASE_NAMESPACE = "lccp-product"
+END_SECONDS = 900.0
+IMAGES = ("operator", "trainer", "evaluator")
+
+
+@pytest.fixture(scope="module")
+def product(
+    cluster: Cluster,
+    kubeconfig: Path,
+    helm: Helm,
+    images: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Product]:
+    """The chart installed as docs/how-to/install.md says, with a store on this machine."""
+    folder, weed = tmp_path_factory.mktemp("product"), find_weed()
+    assert weed is not None
+    with running_seaweedfs(weed, folder, os.environ["CLUSTER_HOST_IP"]) as store:
+        runs: Namespace = Namespace.create(cluster, folder)
+        kubectl("create", "namespace", RELEASE_NAMESPACE)
+        for namespace in (RELEASE_NAMESPACE, runs.name):
+            credentials(namespace, store)
+        path = folder / "values.yaml"
+        path.write_text(yaml.safe_dump(values(store)))
+        where = ("--namespace", RELEASE_NAMESPACE, "--values", str(path))
+        words = (str(CHART), *where, "--take-ownership", "--wait", "--timeout", "4m")
+        helm.administer(kubeconfig, "install", "lccp", *words)
+        yield Product(RELEASE_NAMESPACE, runs, store)
+        helm.administer(kubeconfig, "uninstall", "lccp", "--namespace", RELEASE_NAMESPACE)
+        kubectl("delete", "namespace", RELEASE_NAMESPACE, runs.name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def ended(product: Product) -> dict[str, Any]:
+    """The demo's run, applied as a user would, once it has succeeded or failed."""
+    product.apply(demo())
+    ends = {str(ConditionType.SUCCEEDED), str(ConditionType.FAILED)}
+
+    def end() -> bool:
+        found = product.runs.conditions("tiny")
+        return any(found.get(name, {}).get("status") == "True" for name in ends)
+
+    wait_for(end, "the run did not end", seconds=END_SECONDS)
+    return product.runs.run("tiny")
+
+
+def test_the_verdict_stops_the_run_and_it_succeeds(product: Product, ended: dict[str, Any]) -> None:
+    status, spec = ended["status"], ended["spec"]
+    found = product.runs.conditions("tiny")
+    assert found["Succeeded"]["status"] == "True", found
+    assert status["verdict"]["state"] == "Saturated"
+    assert len(status["attempts"]) == 1
+    assert int(status["progress"]["tokens"]) < int(spec["training"]["tokens"])
+    states = [c["state"] for c in status["checkpoints"]]
+    order = [states.index(s) for s in ("Improving", "DeceptivelySaturated", "Saturated")]
+    assert order == sorted(order)
+    assert kubectl(
+        "wait", f"--namespace={product.runs.name}", "--for=condition=Succeeded", "lccp/tiny"
+    )
+
+
+def test_the_trainers_met_on_two_pods_beside_evaluators(
+    product: Product, ended: dict[str, Any]
+) -> None:
+    jobs = {job["metadata"]["name"]: job for job in product.runs.jobs()}
+    assert jobs["tiny-train-a1"]["spec"]["completions"] == 2
+    assert jobs["tiny-train-a1"]["status"]["succeeded"] == 2
+    events = product.runs.events("tiny")
+    assert "CheckpointEvaluated" in events
+
+
+def test_no_pod_is_root_or_writes_to_its_image(product: Product, ended: dict[str, Any]) -> None:
+    pods = [*product.pods(product.release), *product.pods(product.runs.name)]
+    assert {pod["metadata"]["labels"]["app.kubernetes.io/component"] for pod in pods} >= {
+        *("operator", "exporter", "trainer"),
+    }
+    for pod in pods:
+        spec = pod["spec"]
+        assert spec["securityContext"]["runAsNonRoot"]
+        for container in spec["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"]
+            assert not container["securityContext"]["allowPrivilegeEscalation"]
+
+
+def test_the_exporter_tells_of_the_run_through_its_service(
+    product: Product, ended: dict[str, Any]
+) -> None:
+    wanted = f'lccp_verdict{{namespace="{product.runs.name}",run="tiny",state="Saturated"}} 1.0'
+    address = product.service("lccp-exporter")
+
+    def told() -> bool:
+        answer = urllib3.request("GET", f"http://{address}/metrics", timeout=10, retries=3)
+        return wanted in answer.data.decode()
+
+    wait_for(told, f"no {wanted}", seconds=60)
+
+
+def test_helm_test_passes(product: Product, helm: Helm, kubeconfig: Path) -> None:
+    told = helm.administer(kubeconfig, "test", "lccp", "--namespace", RELEASE_NAMESPACE)
+    assert "Phase:          Succeeded" in told
+
+
+def test_a_run_of_another_model_under_this_name_is_refused(
+    product: Product, ended: dict[str, Any]
+) -> None:
+    kubectl("delete", f"--namespace={product.runs.name}", "lccp/tiny", "--timeout=60s")
+    other = demo()
+    other["spec"]["model"]["ropeBase"] = 80_000
+    product.apply(other)
+    refused = product.runs.wait_condition("tiny", "Accepted", "False", seconds=60)
+    assert "model.ropeBase is 1000000 there and 80000 here" in refused["message"]
+    assert product.runs.jobs() == []
+
+
+def test_a_finished_run_goes_by_itself_and_takes_its_artifacts_along(product: Product) -> None:
+    kubectl("delete", f"--namespace={product.runs.name}", "lccp/tiny", "--timeout=60s")
+    run = demo()
+    run["spec"] |= {"deletionPolicy": "DeleteArtifacts", "ttlSecondsAfterFinished": 5}
+    product.apply(run)
+    kinds = "lccpruns,jobs,pods,services"
+
+    def gone() -> bool:
+        return json.loads(product.get(kinds, "--output=json"))["items"] == []
+
+    wait_for(gone, f"{product.get(kinds)} stay", seconds=180)
+
+
+RARE = {
+    ("update", "lccp.io", "lccpruns/finalizers"): "with OwnerReferencesPermissionEnforcement",
+    ("list", "kueue.x-k8s.io", "workloads"): "where runs name a queue",
+}
+"""Rights that this run has no use for, by when they are used."""
+
+
+def test_every_right_is_used_and_none_is_missing(product: Product) -> None:
+    audit = Audit.read(Path(os.environ["CLUSTER_AUDIT_LOG"]), "lccp", product.release)
+    assert audit.denied == []
+    granted = kubectl("get", "clusterrole", f"{product.release}-lccp", "--output=json")
+    assert set(audit.unused(json.loads(granted)["rules"])) == set(RARE)

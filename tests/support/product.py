@@ -1,0 +1,92 @@
+"""The whole product on a real cluster: the release, its store, and the demo's run as applied."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from a_cluster import Namespace
+from seaweedfs import SeaweedFS
+
+TINY = Path(__file__).parents[2] / "examples" / "tiny"
+MOUNTED = "/examples/tiny"
+SECRET = "s3-credentials"
+BUCKET_PREFIX = "product"
+
+
+def kubectl(*words: str, stdin: str | None = None, timeout: float = 120) -> str:
+    """Output of kubectl on the cluster of KUBECONFIG. Fails the test on any error."""
+    done = subprocess.run(
+        ("kubectl", *words), input=stdin, capture_output=True, text=True, timeout=timeout
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+def credentials(namespace: str, store: SeaweedFS) -> None:
+    """The Secret of the store's keys, in `namespace`."""
+    keys = (
+        f"--from-literal=accessKey={store.access_key}",
+        f"--from-literal=secretKey={store.secret_key}",
+    )
+    kubectl("create", "secret", "generic", SECRET, f"--namespace={namespace}", *keys)
+
+
+def values(store: SeaweedFS) -> dict[str, Any]:
+    """Values of a release whose one store is `store`."""
+    one = {
+        "name": "default",
+        "url": f"s3://{store.bucket}/{BUCKET_PREFIX}",
+        "endpoint": store.endpoint,
+        "credentialsSecret": SECRET,
+    }
+    return {"stores": [one], "exporter": {"refreshSeconds": 5}}
+
+
+def demo() -> dict[str, Any]:
+    """The demo's run for a cluster whose nodes see this machine's files."""
+    run: dict[str, Any] = yaml.safe_load((TINY / "run.yaml").read_text())
+    spec = run["spec"]
+    haystack = spec["evaluation"]["probes"]["niah"]["haystack"]
+    spec["model"]["source"] = f"{MOUNTED}/model"
+    for part in (*spec["data"]["sources"], haystack):
+        part["path"] = f"{MOUNTED}/{part['path']}"
+    spec["checkpoints"]["secretRef"] = {"name": SECRET}
+    spec["topology"]["podTemplate"] = _with_example("trainer")
+    spec["evaluation"]["podTemplate"] = _with_example("evaluator")
+    return run
+
+
+def _with_example(container: str) -> dict[str, Any]:
+    mount = {"name": "example", "mountPath": MOUNTED, "readOnly": True}
+    volume = {"name": "example", "hostPath": {"path": str(TINY)}}
+    return {
+        "spec": {"volumes": [volume], "containers": [{"name": container, "volumeMounts": [mount]}]}
+    }
+
+
+@dataclass(frozen=True)
+class Product:
+    """A release in the namespace `release`, and a namespace for runs."""
+
+    release: str
+    runs: Namespace
+    store: SeaweedFS
+
+    def apply(self, run: dict[str, Any]) -> None:
+        kubectl("apply", f"--namespace={self.runs.name}", "--filename=-", stdin=json.dumps(run))
+
+    def get(self, *words: str) -> str:
+        return kubectl("get", f"--namespace={self.runs.name}", *words)
+
+    def pods(self, namespace: str) -> list[dict[str, Any]]:
+        found = kubectl("get", "pods", f"--namespace={namespace}", "--output=json")
+        items: list[dict[str, Any]] = json.loads(found)["items"]
+        return items
+
+    def service(self, name: str) -> str:
+        """Cluster address of one of the release's Services."""
+        path = "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}"
+        return kubectl("get", "service", name, f"--namespace={self.release}", f"--output={path}")
