@@ -3,6 +3,7 @@
 It is killed after each of its API writes, one by one, and cut off from the API server.
 """
 
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +19,13 @@ from operator_process import OperatorProcess, installation, wait_for
 from operator_world import EVERY_TOKENS
 from stub_cluster import StubCluster
 
+from lccp_operator.kubernetes import cluster as api
+
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 AT_ONCE = 4
 CHECKPOINTS = [EVERY_TOKENS, 2 * EVERY_TOKENS]
-END_SECONDS = 240.0
+END_SECONDS = 120.0
 GONE_SECONDS, CUT_AFTER_WRITE = 30.0, 3
 
 
@@ -72,14 +75,24 @@ class Killing:
 
     def run_to_its_end(self) -> None:
         """Start the operator, again whenever it was killed, until the run has ended."""
-        wait_for(self._ended, "the run did not end", self.operator.log, END_SECONDS)
+        try:
+            wait_for(self._ended, "the run did not end", self.operator.log, END_SECONDS)
+        except AssertionError as error:
+            self.operator.signal(signal.SIGUSR1)
+            raise AssertionError(f"{error}\n{self._state()}") from None
+
+    def _state(self) -> Any:
+        pods = self.namespace.api.list(api.PODS, self.namespace.name)
+        told = [(pod["metadata"]["name"], pod["status"]) for pod in pods]
+        return self.namespace.conditions("tiny"), told, self.operator.get("/metrics")[1]
 
     def _ended(self) -> bool:
         process = self.operator.process
         if process is None or not process.is_alive():
             self.operator.start()
-        succeeded = self.namespace.conditions("tiny").get("Succeeded", {})
-        return succeeded.get("status") == "True" and len(self.namespace.jobs()) == 1
+        found = self.namespace.conditions("tiny")
+        reasons = {found.get(type_, {}).get("reason") for type_ in ("Succeeded", "Evaluating")}
+        return reasons == {"Completed", "UpToDate"} and len(self.namespace.jobs()) == 1
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The operator as a real process, forked from one that has its modules loaded: quick to start."""
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -39,6 +40,7 @@ def _operate(installation: str, kubeconfig: str, port: int, log: str) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.umask(0)
+    faulthandler.register(signal.SIGUSR1)
     kube_config.KUBE_CONFIG_DEFAULT_LOCATION = kubeconfig
     os.environ[CONFIG_VARIABLE] = installation
     operate(port=port, log_format="console", log_level="INFO")
