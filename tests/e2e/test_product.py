@@ -76,7 +76,7 @@ def test_the_verdict_stops_the_run_and_it_succeeds(product: Product, ended: dict
     assert status["verdict"]["state"] == "Saturated"
     assert len(status["attempts"]) == 1
     assert int(status["progress"]["tokens"]) < int(spec["training"]["tokens"])
-    states = [c["state"] for c in status["checkpoints"]]
+    states = [c.get("verdict") for c in status["checkpoints"]]
     order = [states.index(s) for s in ("Improving", "DeceptivelySaturated", "Saturated")]
     assert order == sorted(order)
     assert kubectl(
