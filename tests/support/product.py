@@ -42,7 +42,7 @@ def values(store: SeaweedFS) -> dict[str, Any]:
         "endpoint": store.endpoint,
         "credentialsSecret": SECRET,
     }
-    return {"stores": [one], "exporter": {"refreshSeconds": 5}}
+    return {"stores": [one], "crds": {"enabled": False}, "exporter": {"refreshSeconds": 5}}
 
 
 def demo() -> dict[str, Any]:
