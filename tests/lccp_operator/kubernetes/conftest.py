@@ -29,11 +29,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator(
     server: ApiServer, root: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OperatorProcess]:
-    """An operator that looks after all namespaces."""
+    """An operator that looks after all namespaces, during one module: others have their own."""
     folder = tmp_path_factory.mktemp("operator")
     process = OperatorProcess(folder, server.kubeconfig, installation(root))
     yield process.start().wait_ready()

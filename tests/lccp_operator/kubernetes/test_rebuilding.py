@@ -30,7 +30,14 @@ def saved(namespace: Namespace, jobs: JobPlayer) -> None:
     namespace.end("tiny", 1, EVERY_TOKENS, Cause.COMPLETED)
     jobs.end(TRAINING)
     namespace.wait_condition("tiny", "Training", "Completed")
-    namespace.wait_job(EVALUATION)
+    namespace.wait_condition("tiny", "Evaluating", "Starting")
+    wait_for(lambda: evaluation(namespace) == "Running", "its evaluation was not begun")
+
+
+def evaluation(namespace: Namespace) -> str:
+    """Where the evaluation of its checkpoint is, by the status."""
+    (checkpoint,) = namespace.run("tiny")["status"]["checkpoints"]
+    return str(checkpoint["evaluation"])
 
 
 def evaluating(namespace: Namespace, jobs: JobPlayer) -> None:
