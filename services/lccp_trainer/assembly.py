@@ -95,7 +95,7 @@ def train(place: Place, edges: Edges) -> End:
         raise
     edges.watchdog.stop()
     parts.saver.uploader.finish()
-    message = f"{MESSAGES[cause]}: {point.tokens} tokens, {point.step} steps"
+    message = f"{MESSAGES[cause]}: {point.tokens:,} tokens, {point.step:,} steps"
     now = datetime.now(UTC)
     return End(result=cause, tokens=point.tokens, step=point.step, message=message, at=now)
 

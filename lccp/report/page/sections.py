@@ -48,7 +48,7 @@ def _key_numbers(summary: Summary) -> Iterator[tuple[str, str, str]]:
     yield "tokens trained", tokens_text(summary.trained_tokens), of_budget
     if summary.saved is not None:
         share = f"{percent_text(summary.saved.share)} of the budget"
-        yield "saved by the stop", f"{tokens_text(summary.saved.tokens)} tokens", share
+        yield "tokens saved", tokens_text(summary.saved.tokens), share
         if summary.saved.flops:
             yield "compute saved", scientific_text(summary.saved.flops), "FLOPs"
     changes = (
