@@ -2,7 +2,7 @@
 # PYTHON=…       the Python to use: 3.11 or newer, with venv
 # TORCH_INDEX=…  index that has PyTorch's CPU build
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate images chart helm cluster e2e bench tiny-model smollm2 lock clean demo-environment environment
+.PHONY: help demo test check generate images chart helm cluster e2e bench bench-operator tiny-model smollm2 lock clean demo-environment environment
 
 export PYTHON TORCH_INDEX
 BIN := .venv/bin
@@ -45,8 +45,11 @@ chart: helm ## lint the chart, and pack it into dist/
 helm: environment ## get Helm 4, where none is installed
 	@$(BIN)/python tools/get_helm.py
 
-bench: environment ## run the benchmarks (BENCH=name for one of them)
+bench: environment ## run the benchmarks that need no cluster (BENCH=name for one of them)
 	$(BIN)/python tools/bench.py $(BENCH)
+
+bench-operator: environment ## measure the operator on the cluster of KUBECONFIG, with kwok's nodes
+	$(BIN)/python benchmarks/operator.py
 
 tiny-model: environment ## rebuild the demo's base model and documents
 	$(BIN)/python examples/tiny/make_model.py

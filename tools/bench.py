@@ -1,10 +1,11 @@
-"""Run the benchmarks, one after another: all of benchmarks/, or those that are named."""
+"""Run the benchmarks, one after another: those that need no cluster, or those that are named."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ON_A_CLUSTER = {"operator"}
 
 
 def main(names: list[str]) -> int:
@@ -15,7 +16,8 @@ def main(names: list[str]) -> int:
             f"there is no benchmark {unknown[0]}: choose from {', '.join(known)}", file=sys.stderr
         )
         return 2
-    failed = [name for name in names or known if not _passes(name)]
+    chosen = names or [name for name in known if name not in ON_A_CLUSTER]
+    failed = [name for name in chosen if not _passes(name)]
     return 1 if failed else 0
 
 
