@@ -14,6 +14,8 @@ TINY = Path(__file__).parents[2] / "examples" / "tiny"
 MOUNTED = "/examples/tiny"
 SECRET = "s3-credentials"
 BUCKET_PREFIX = "product"
+TRAINER_CPU = "500m"
+"""Of each of the two trainers: on a machine of two cores they would outrun the evaluators."""
 
 
 def kubectl(*words: str, stdin: str | None = None, timeout: float = 120) -> str:
@@ -54,6 +56,7 @@ def demo() -> dict[str, Any]:
     for part in (*spec["data"]["sources"], haystack):
         part["path"] = f"{MOUNTED}/{part['path']}"
     spec["checkpoints"]["secretRef"] = {"name": SECRET}
+    spec["topology"]["resources"]["limits"] = {"cpu": TRAINER_CPU, "memory": "2Gi"}
     spec["topology"]["podTemplate"] = _with_example("trainer")
     spec["evaluation"]["podTemplate"] = _with_example("evaluator")
     return run
