@@ -103,7 +103,7 @@ def _unchanged(field: Field) -> Rule:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists indented below their key; no anchors; text that YAML 1.2 takes for a float in quotes."""
+    """Lists indented below their key; no anchors; what YAML 1.2 takes for a float in quotes."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
