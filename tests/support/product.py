@@ -14,8 +14,8 @@ TINY = Path(__file__).parents[2] / "examples" / "tiny"
 MOUNTED = "/examples/tiny"
 SECRET = "s3-credentials"
 BUCKET_PREFIX = "product"
-TRAINER_CPU = "500m"
-"""Of each of the two trainers: on a machine of two cores they would outrun the evaluators."""
+TRAINER_CPU = "300m"
+"""Of each of the two trainers, which would outrun the evaluators on a machine of two cores."""
 
 
 def kubectl(*words: str, stdin: str | None = None, timeout: float = 120) -> str:
