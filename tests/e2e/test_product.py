@@ -154,8 +154,12 @@ def test_a_finished_run_goes_by_itself_and_takes_its_artifacts_along(product: Pr
 
 
 RARE = {
-    ("update", "lccp.io", "lccpruns/finalizers"): "with OwnerReferencesPermissionEnforcement",
+    ("create", "batch", "jobs"): "checked inside a server-side apply that creates",
+    ("create", "", "services"): "checked inside a server-side apply that creates",
+    ("delete", "", "services"): "where an attempt is replaced",
+    ("list", "", "events"): "where a child does not start",
     ("list", "kueue.x-k8s.io", "workloads"): "where runs name a queue",
+    ("update", "lccp.io", "lccpruns/finalizers"): "with OwnerReferencesPermissionEnforcement",
 }
 """Rights that this run has no use for, by when they are used."""
 
