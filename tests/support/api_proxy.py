@@ -8,7 +8,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import urllib3
 import yaml
 from kubernetes import client, config
+from serving import serving
 
 READ_SECONDS = 400
 RELAYED_HEADERS = ("Content-Type", "Retry-After")
@@ -168,12 +169,5 @@ def api_proxy(kubeconfig: Path) -> Iterator[ApiProxy]:
     server = _Server(("127.0.0.1", 0), handler)
     proxy = ApiProxy(f"http://127.0.0.1:{server.server_port}", client.ApiClient(settings))
     handler.proxy = proxy
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with closing(proxy.upstream), serving(server):
         yield proxy
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        proxy.upstream.close()

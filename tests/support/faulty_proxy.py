@@ -3,7 +3,6 @@
 import http.client
 import socket
 import ssl
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from serving import serving
 
 _TIMEOUT_SECONDS = 30
 _MIB = 1 << 20
@@ -154,11 +155,5 @@ def faulty_proxy(upstream: str, tls: ssl.SSLContext | None = None) -> Iterator[F
     scheme = "https" if tls else "http"
     proxy = FaultyProxy(f"{scheme}://127.0.0.1:{server.server_address[1]}", upstream)
     handler.proxy = proxy
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield proxy
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
