@@ -7,6 +7,7 @@ import pytest
 import yaml
 from a_cluster import JobPlayer, Namespace, run_document
 from apiserver import ApiServer
+from helm import Helm
 from operator_process import OperatorProcess, installation, wait_for
 
 from lccp_operator.kubernetes import cluster as api
@@ -14,37 +15,24 @@ from lccp_operator.kubernetes.cluster import Cluster, Kind
 
 pytestmark = pytest.mark.apiserver
 
+VALUES = Path(__file__).parents[2] / "charts" / "values" / "namespaced.yaml"
+ACCOUNTS = Kind("v1", "serviceaccounts")
 RBAC = "rbac.authorization.k8s.io/v1"
-RULES = [
-    {"apiGroups": ["lccp.io"], "resources": ["lccpruns"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["lccp.io"], "resources": ["lccpruns"], "verbs": ["patch", "delete"]},
-    {"apiGroups": ["lccp.io"], "resources": ["lccpruns/status"], "verbs": ["patch"]},
-    {"apiGroups": ["lccp.io"], "resources": ["lccpruns/finalizers"], "verbs": ["update"]},
-    {
-        "apiGroups": ["batch"],
-        "resources": ["jobs"],
-        "verbs": ["list", "watch", "create", "patch", "delete"],
-    },
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
-    {"apiGroups": [""], "resources": ["services"], "verbs": ["create", "patch", "delete"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["list", "create"]},
-    {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]},
-]
-"""What a namespaced operator needs."""
+RIGHTS = {
+    "ServiceAccount": ACCOUNTS,
+    "Role": Kind(RBAC, "roles"),
+    "RoleBinding": Kind(RBAC, "rolebindings"),
+}
 
 
 @pytest.fixture
-def account(server: ApiServer, namespace: Namespace, tmp_path: Path) -> Path:
-    """A kubeconfig of a ServiceAccount with a Role in its own namespace, and nothing else."""
-    accounts, roles = Kind("v1", "serviceaccounts"), Kind(RBAC, "roles")
-    bindings = Kind(RBAC, "rolebindings")
-    namespace.create_object(accounts, {"metadata": {"name": "lccp"}})
-    namespace.create_object(roles, {"metadata": {"name": "lccp"}, "rules": RULES})
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "lccp"}
-    subject = {"kind": "ServiceAccount", "name": "lccp", "namespace": namespace.name}
-    binding = {"metadata": {"name": "lccp"}, "roleRef": role, "subjects": [subject]}
-    namespace.create_object(bindings, binding)
-    path = accounts.path(namespace.name, "lccp", "token")
+def account(server: ApiServer, helm: Helm, namespace: Namespace, tmp_path: Path) -> Path:
+    """A kubeconfig of the operator's ServiceAccount, with the rights that the chart grants."""
+    confined_to = ("--set", f"namespaces={{{namespace.name}}}")
+    for document in helm.render(VALUES, namespace.name, *confined_to):
+        if document["kind"] in RIGHTS:
+            namespace.create_object(RIGHTS[document["kind"]], document)
+    path = ACCOUNTS.path(namespace.name, "lccp", "token")
     token = namespace.api._call("POST", path, {"spec": {"expirationSeconds": 3600}})
     document = yaml.safe_load(server.kubeconfig.read_text())
     document["users"][0]["user"] = {"token": token["status"]["token"]}
