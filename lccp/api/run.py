@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
@@ -135,14 +136,13 @@ class LCCPRunSpec(Contract):
 
     def immutable(self) -> dict[str, Any]:
         """The part of the spec that makes the run's identity, as JSON types."""
-        document = self.model_dump(mode="json", by_alias=True)
+        document = self.model_dump(
+            mode="json",
+            by_alias=True,
+            include={"model": True, "data": True, "training": True, "evaluation": {"probes"}},
+        )
         training = {k: v for k, v in document["training"].items() if k != "tokens"}
-        return {
-            "model": document["model"],
-            "data": document["data"],
-            "training": training,
-            "evaluation": {"probes": document["evaluation"]["probes"]},
-        }
+        return document | {"training": training}
 
 
 class ObjectMeta(Contract):
@@ -199,7 +199,7 @@ class LCCPRun(Contract):
         """The run in `document`, by the manifest's names alone; `where` names it in errors."""
         return cls._parsed(document, where, by_name=False)
 
-    @property
+    @cached_property
     def identity_digest(self) -> str:
         """SHA-256 of the immutable part of the spec, as canonical JSON."""
         immutable = _canonical(self.spec.immutable())

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, arriving, departing
-from lccp.store.port import Entry, ObjectInfo
+from lccp.store.port import Entry, Level, ObjectInfo
 
 _HIDDEN = ".lccp"
 _ABANDONED_SECONDS = 24 * 3600
@@ -108,6 +108,15 @@ class FileStore:
             keys = self._keys(self._path(folder) if folder else self._root)
             infos = [_info(key, self._root / key) for key in keys if key.startswith(prefix)]
         return sorted((info for info in infos if info), key=lambda info: info.key)
+
+    def level(self, prefix: str) -> Level:
+        with self._mapped(prefix):
+            self._check_root()
+            names = _names(self._path(prefix.removesuffix("/")))
+            keys = [prefix + name for name in names]
+            infos = [_info(key, self._root / key) for key in keys]
+            prefixes = [f"{key}/" for key in keys if (self._root / key).is_dir()]
+        return Level([info for info in infos if info], prefixes)
 
     def delete(self, key: str) -> None:
         with self._mapped(key), self._locked():
@@ -219,6 +228,13 @@ def _info(key: str, path: Path) -> ObjectInfo | None:
         return None
     modified = datetime.fromtimestamp(status.st_mtime, UTC)
     return ObjectInfo(key, status.st_size, _etag(status), modified)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except _ABSENT:
+        return []
 
 
 def _raise_unless_absent(error: OSError) -> None:

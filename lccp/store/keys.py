@@ -60,11 +60,19 @@ class RunKeys:
         return f"{self.prefix}journal.json"
 
     @property
+    def analyses(self) -> str:
+        return f"{self.prefix}analysis/"
+
+    @property
     def verdict(self) -> str:
-        return f"{self.prefix}analysis/verdict.json"
+        return f"{self.analyses}verdict.json"
+
+    @property
+    def controls(self) -> str:
+        return f"{self.prefix}control/"
 
     def control(self, attempt: int) -> str:
-        return f"{self.prefix}control/{attempt}.json"
+        return f"{self.controls}{attempt}.json"
 
     @property
     def trainings(self) -> str:

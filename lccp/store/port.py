@@ -24,6 +24,14 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True)
+class Level:
+    """What lies right below a prefix: objects, and longer prefixes that may hold more of them."""
+
+    objects: list[ObjectInfo]
+    prefixes: list[str]
+
+
+@dataclass(frozen=True)
 class Entry:
     """An object's bytes, and the ETag to write it back with."""
 
@@ -69,6 +77,9 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         """All objects whose key starts with `prefix`, sorted by key."""
+
+    def level(self, prefix: str) -> Level:
+        """What lies right below `prefix`, which ends in a slash; not sorted."""
 
     def delete(self, key: str) -> None:
         """Delete the object; no error if there is none."""

@@ -19,7 +19,7 @@ from lccp.api.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from lccp.api.invocation import StoreConfig
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, Write, arriving, departing
-from lccp.store.port import Entry, ObjectInfo
+from lccp.store.port import Entry, Level, ObjectInfo
 from lccp.store.s3_client import RETRIED_STATUSES, Patience, endpoint_of, http_pool, s3_client
 from lccp.store.s3_errors import FOREIGN, refusal_in, translated
 
@@ -98,19 +98,29 @@ class S3Store:
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         with self._mapped(prefix):
-            listed = self._client.list_objects(
-                bucket_name=self._bucket, prefix=self._prefix + prefix, recursive=True
-            )
-            infos = [
-                _info(found.object_name.removeprefix(self._prefix), found)
-                for found in listed
-                if found.object_name and not found.object_name.endswith("/")
-            ]
+            found = self._listed(prefix, recursive=True)
+            infos = [_info(key, info) for key, info in found if not key.endswith("/")]
         return sorted(infos, key=lambda info: info.key)
+
+    def level(self, prefix: str) -> Level:
+        with self._mapped(prefix):
+            found = dict(self._listed(prefix, recursive=False))
+            prefixes = [key for key in found if key.endswith("/")]
+            infos = [_info(key, info) for key, info in found.items() if not key.endswith("/")]
+        return Level(infos, prefixes)
 
     def delete(self, key: str) -> None:
         with suppress(NotFound), self._mapped(key):
             self._client.remove_object(bucket_name=self._bucket, object_name=self._name(key))
+
+    def _listed(self, prefix: str, recursive: bool) -> Iterator[tuple[str, Object]]:
+        """Keys, and what is told of them; a key that ends in a slash is a prefix."""
+        listed = self._client.list_objects(
+            bucket_name=self._bucket, prefix=self._prefix + prefix, recursive=recursive
+        )
+        for found in listed:
+            if found.object_name:
+                yield found.object_name.removeprefix(self._prefix), found
 
     def _copy(self, key: str, write: Write) -> str:
         """Write the object's chunks; its ETag. A body that breaks off is resumed where it broke."""

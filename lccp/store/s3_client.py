@@ -19,6 +19,8 @@ from lccp.api.invocation import StoreConfig
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 
+CREDENTIALS = ("accessKey", "secretKey")
+
 _AMAZON = "https://s3.amazonaws.com"
 _CONNECTIONS = 32
 _PIECE_BYTES = 1 << 16
@@ -65,21 +67,21 @@ class _PiecewisePool(urllib3.PoolManager):
 
 
 class MountedCredentials(Provider):
-    """Credentials in the files accessKey and secretKey of a folder, read for each request.
+    """Credentials in the files accessKey and secretKey of a folder, as they are at each request.
 
     A mounted Secret is replaced as a whole behind a link; both files are read from one version.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._read: tuple[object, Credentials] | None = None
 
     def retrieve(self) -> Credentials:
         try:
-            version = (self._directory / "accessKey").resolve(strict=True).parent
-            access_key, secret_key = (
-                (version / name).read_text().strip() for name in ("accessKey", "secretKey")
-            )
-            return Credentials(access_key, secret_key)
+            version = self._version()
+            if self._read is None or self._read[0] != version:
+                self._read = (version, self._credentials())
+            return self._read[1]
         except OSError as error:
             raise InvalidInput(
                 f"store credentials: {error.filename}: {error.strerror}: "
@@ -90,6 +92,16 @@ class MountedCredentials(Provider):
                 f"store credentials: accessKey or secretKey in {self._directory} is empty "
                 "or not text"
             ) from None
+
+    def _version(self) -> object:
+        """Another one after every change of the files."""
+        found = [(self._directory / name).stat() for name in CREDENTIALS]
+        return [(status.st_ino, status.st_mtime_ns) for status in found]
+
+    def _credentials(self) -> Credentials:
+        folder = (self._directory / CREDENTIALS[0]).resolve(strict=True).parent
+        access_key, secret_key = ((folder / name).read_text().strip() for name in CREDENTIALS)
+        return Credentials(access_key, secret_key)
 
 
 def provider_of(config: StoreConfig) -> Provider:

@@ -1,4 +1,7 @@
-"""What the store holds of a run, read with one LIST a prefix and a GET of what changed since."""
+"""What the store holds of a run, read with a LIST of what there is and a GET of what changed.
+
+A LIST of the run's first level tells which parts exist; each of them takes one more.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +22,8 @@ from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.port import ObjectInfo, Store
 from lccp_operator.observed import Facts, Known, Unknown
 
+CONTROL = re.compile(r"([0-9]+)\.json")
+TOKENS = re.compile(r"[0-9]{15}")
 WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
 WHAT_THEN = "nothing is started or judged until it answers; see that it is up and reachable"
 
@@ -78,11 +83,8 @@ class StoreObserver:
         """
         look = _Look(self.store, self.keys, self._cache)
         identity, (journal, etag) = look.identity(), look.journal()
-        trainings = look.listed(self.keys.trainings)
+        trainings = self._trainings = look.listed(self.keys.trainings)
         checkpoints = look.listed(self.keys.checkpoints)
-        self._trainings = trainings
-        if etag is None and not trainings and not checkpoints:
-            return Facts(identity=identity)
         manifests = look.by_tokens(checkpoints, self.keys.checkpoints, "manifest.json", Manifest)
         evaluations, below = look.listed(self.keys.evaluations), self.keys.evaluations
         facts = Facts(
@@ -113,39 +115,28 @@ class _Look:
         self.cache = cache
         self.seen: dict[str, _Read] = {}
         self.damaged: dict[str, str] = {}
+        self.top = store.level(keys.prefix)
 
     def listed(self, prefix: str) -> list[ObjectInfo]:
-        return self.store.list(prefix)
+        return self.store.list(prefix) if prefix in self.top.prefixes else []
 
     def identity(self) -> RunIdentity | None:
-        """Written once, so read once."""
-        key = self.keys.identity
-        known = self.cache.get(key)
-        if known is None:
-            try:
-                known = _Read("", RunIdentity.from_json(self.store.get(key), key))
-            except NotFound:
-                return None
-        self.seen[key] = known
-        return known.value if isinstance(known.value, RunIdentity) else None
+        return self._must_read(self.keys.identity, RunIdentity)
 
     def journal(self) -> tuple[Journal, str | None]:
-        try:
-            entry = self.store.get_entry(self.keys.journal)
-        except NotFound:
-            return Journal(), None
-        return Journal.from_json(entry.data, self.keys.journal), entry.etag
+        journal = self._must_read(self.keys.journal, Journal)
+        return (journal, self.seen[self.keys.journal].etag) if journal else (Journal(), None)
 
     def drains(self) -> frozenset[int]:
         """Drain is the one thing that is ever asked, so that the keys say it all."""
-        prefix = f"{self.keys.prefix}control/"
-        pattern = re.compile(rf"{re.escape(prefix)}([0-9]+)\.json")
-        found = (pattern.fullmatch(info.key) for info in self.store.list(prefix))
+        below = self.keys.controls
+        found = (CONTROL.fullmatch(info.key.removeprefix(below)) for info in self.listed(below))
         return frozenset(int(match[1]) for match in found if match)
 
     def verdict(self) -> Verdict | None:
         """The last verdict; a damaged one is as good as none, since it is made anew."""
-        info = self.store.stat(self.keys.verdict)
+        infos = {info.key: info for info in self.listed(self.keys.analyses)}
+        info = infos.get(self.keys.verdict)
         found = self._read(info, Verdict) if info else None
         self.damaged.pop(self.keys.verdict, None)
         return found
@@ -180,6 +171,14 @@ class _Look:
             if key.startswith(below) and key.endswith("/report.json")
         }
 
+    def _must_read(self, key: str, type_: type[T]) -> T | None:
+        """The object of the first level, None if there is none. Raises InvalidInput if damaged."""
+        info = next((info for info in self.top.objects if info.key == key), None)
+        value = self._read(info, type_) if info else None
+        if key in self.damaged:
+            raise InvalidInput(self.damaged[key])
+        return value
+
     def _read(self, info: ObjectInfo, type_: type[T]) -> T | None:
         known = self.cache.get(info.key)
         if known is None or known.etag != info.etag:
@@ -203,7 +202,7 @@ class _Look:
 
 
 def _named(infos: list[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:
-    pattern = re.compile(rf"{re.escape(below)}[0-9]{{15}}/{re.escape(name)}")
     for info in infos:
-        if pattern.fullmatch(info.key):
-            yield tokens_of(info.key, below), info
+        tokens, _, rest = info.key.removeprefix(below).partition("/")
+        if rest == name and TOKENS.fullmatch(tokens):
+            yield int(tokens), info

@@ -23,7 +23,7 @@ from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.store.keys import RunKeys, writer_name
-from lccp.store.port import Entry, ObjectInfo
+from lccp.store.port import Entry, Level, ObjectInfo
 from lccp_operator.apply import Edge, apply
 from lccp_operator.children import Child, Evaluation, Training
 from lccp_operator.intents import ApplyChild, Event, Plan
@@ -169,6 +169,11 @@ class MemoryStore:
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         return [self._info(key) for key in sorted(self.objects) if key.startswith(prefix)]
+
+    def level(self, prefix: str) -> Level:
+        below = [info for info in self.list(prefix) if "/" not in info.key.removeprefix(prefix)]
+        rests = (key.removeprefix(prefix) for key in self.objects if key.startswith(prefix))
+        return Level(below, sorted({prefix + r.partition("/")[0] + "/" for r in rests if "/" in r}))
 
     def delete(self, key: str) -> None:
         self.version += 1

@@ -56,7 +56,8 @@ def demo() -> dict[str, Any]:
     for part in (*spec["data"]["sources"], haystack):
         part["path"] = f"{MOUNTED}/{part['path']}"
     spec["checkpoints"]["secretRef"] = {"name": SECRET}
-    spec["topology"]["resources"]["limits"] = {"cpu": TRAINER_CPU, "memory": "2Gi"}
+    trainer = {"requests": {"cpu": TRAINER_CPU, "memory": "1Gi"}}
+    spec["topology"]["resources"] = trainer | {"limits": {"cpu": TRAINER_CPU, "memory": "2Gi"}}
     spec["topology"]["podTemplate"] = _with_example("trainer")
     spec["evaluation"]["podTemplate"] = _with_example("evaluator")
     return run

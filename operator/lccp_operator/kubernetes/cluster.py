@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 from kubernetes import client, config
+from pydantic_core import from_json, to_json
 
 from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp.api.labels import FIELD_MANAGER
@@ -24,6 +26,7 @@ WATCH_SECONDS = 300
 WATCH_SILENCE_SECONDS = 90.0
 """Longest silence in a watch: the API server sends a bookmark every minute."""
 RETRY_AFTER_SECONDS_MAX = 10.0
+ONCE = urllib3.Retry(False)
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -136,7 +139,7 @@ class Cluster:
                 if response.status != 200:
                     raise _mapped(response.status, response.read(), path)
                 for line in response:
-                    yield _event(json.loads(line), path)
+                    yield _event(from_json(line), path)
         except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
             raise ApiUnavailable(f"the watch of {path} broke: {error}") from None
 
@@ -192,7 +195,7 @@ class Cluster:
                 self.guard()
             status, data, wait = self._once(method, path, body, query, media_type)
             if 200 <= status < 300:
-                answer: Object = json.loads(data)
+                answer: Object = from_json(data)
                 return answer
             if status and status not in RETRIED_STATUSES:
                 raise _mapped(status, data, path)
@@ -228,16 +231,19 @@ class Cluster:
         media_type: str = "application/json",
         **how: Any,
     ) -> Any:
-        verb, url, headers, _, _ = self._api.param_serialize(
-            method,
-            path,
-            query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json", "Content-Type": media_type},
-            auth_settings=["BearerToken"],
-        )
-        content = None if body is None else json.dumps(body).encode()
+        settings = self._api.configuration
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": media_type,
+            "User-Agent": FIELD_MANAGER,
+        }
+        token = settings.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token:
+            headers["Authorization"] = token
+        url = f"{settings.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        content = None if body is None else to_json(body)
         pool = self._api.rest_client.pool_manager
-        return pool.request(verb, url, body=content, headers=headers, retries=False, **how)
+        return pool.urlopen(method, url, body=content, headers=headers, retries=ONCE, **how)
 
 
 def _event(event: Object, path: str) -> Object:

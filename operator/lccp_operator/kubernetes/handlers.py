@@ -12,6 +12,19 @@ from lccp.api import labels
 from lccp_operator.kubernetes.seen import RunKey
 
 
+class _NothingStored(kopf.DiffBaseStorage):
+    """No last-handled state: no handler asks for one, and to build it costs as much as a look."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Never called: only handlers of changes store one."""
+
+
 def registry(news: Callable[[RunKey, str], None], clusterwide: bool) -> kopf.OperatorRegistry:
     """Handlers that tell `news` which run changed, and its new version."""
     handlers = kopf.OperatorRegistry()
@@ -22,7 +35,7 @@ def registry(news: Callable[[RunKey, str], None], clusterwide: bool) -> kopf.Ope
     def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.finalizer = f"{labels.GROUP}/kopf"
         settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=labels.GROUP)
-        settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=labels.GROUP)
+        settings.persistence.diffbase_storage = _NothingStored()
         settings.posting.enabled = False
         settings.scanning.disabled = not clusterwide
         settings.watching.server_timeout = 270

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lccp.api.errors import StoreUnavailable
-from lccp.store.port import Entry, ObjectInfo, Store
+from lccp.store.port import Entry, Level, ObjectInfo, Store
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ class MeasuredStore:
     def list(self, prefix: str) -> list[ObjectInfo]:
         with self._measured("list"):
             return self.store.list(prefix)
+
+    def level(self, prefix: str) -> Level:
+        with self._measured("list"):
+            return self.store.level(prefix)
 
     def delete(self, key: str) -> None:
         with self._measured("delete"):

@@ -106,6 +106,20 @@ def test_stat_and_list_and_entry_tell_the_same(store: Store) -> None:
     assert before < info.modified < datetime.now(UTC) + timedelta(seconds=5)
 
 
+def test_a_level_shows_what_lies_right_below(store: Store) -> None:
+    for key in ("ns/run/journal.json", "ns/run/a/b/c", "ns/run/a/d", "ns/running/x", "ns/e"):
+        store.put(key, b"1")
+    level = store.level("ns/run/")
+    assert level.objects == [store.stat("ns/run/journal.json")]
+    assert level.prefixes == ["ns/run/a/"]
+
+
+def test_a_level_of_nothing_is_empty(store: Store) -> None:
+    store.put("ns/other/x", b"1")
+    level = store.level("ns/run/")
+    assert (level.objects, level.prefixes) == ([], [])
+
+
 def test_put_if_absent_never_replaces(store: Store) -> None:
     etag = store.put_if_absent("run.json", b"mine")
     assert etag == store.get_entry("run.json").etag
