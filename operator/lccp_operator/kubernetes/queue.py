@@ -1,4 +1,4 @@
-"""Which runs to look at, and when: each at most once at a time, soonest first."""
+"""Which runs to look at, and when: each at most once at a time, urgent ones before the rest."""
 
 import heapq
 import threading
@@ -12,35 +12,41 @@ K = TypeVar("K")
 class WorkQueue(Generic[K]):
     """A queue of keys with due times. Safe to use from several threads.
 
-    A key that is added while a worker has it is handed out again when that worker is done.
-    Adding and taking cost O(log n).
+    Of the keys that are due, urgent ones are handed out first, else the one due longest. A key that
+    is added while a worker has it is handed out again when that worker is done. Adding and taking
+    cost O(log n).
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition()
-        self._heap: list[tuple[float, int, K]] = []
+        self._waiting: list[tuple[float, int, K]] = []
+        self._ready: list[tuple[bool, float, int, K]] = []
         self._due: dict[K, float] = {}
+        self._urgent: set[K] = set()
         self._taken: dict[K, float] = {}
         self._count = 0
         self.closed = False
 
-    def add(self, key: K, after_seconds: float = 0.0) -> None:
+    def add(self, key: K, after_seconds: float = 0.0, urgent: bool = False) -> None:
         """Hand `key` out after so many seconds, or sooner if it is already due sooner."""
         with self._changed:
             due = self._clock() + after_seconds
+            if urgent:
+                self._urgent.add(key)
             if due < self._due.get(key, float("inf")):
                 self._due[key] = due
                 self._push(key, due)
                 self._changed.notify()
 
     def take(self) -> K | None:
-        """The key that is due, waiting for one; None once the queue is closed."""
+        """The key to hand out now, waiting for one; None once the queue is closed."""
         with self._changed:
             while not self.closed:
                 key, wait = self._next()
                 if key is not None:
                     del self._due[key]
+                    self._urgent.discard(key)
                     self._taken[key] = self._clock()
                     return key
                 self._changed.wait(wait)
@@ -74,17 +80,24 @@ class WorkQueue(Generic[K]):
 
     def _push(self, key: K, due: float) -> None:
         self._count += 1
-        heapq.heappush(self._heap, (due, self._count, key))
+        heapq.heappush(self._waiting, (due, self._count, key))
 
     def _next(self) -> tuple[K | None, float | None]:
-        """The key to hand out now, or how long to wait; entries of the heap that are old go."""
-        while self._heap:
-            due, _, key = self._heap[0]
-            if self._due.get(key) != due or key in self._taken:
-                heapq.heappop(self._heap)
-            elif due <= self._clock():
-                heapq.heappop(self._heap)
+        """The key to hand out now, or how long to wait; entries that are old go."""
+        self._collect()
+        while self._ready:
+            _, due, _, key = heapq.heappop(self._ready)
+            if self._is_open(key, due):
                 return key, None
-            else:
-                return None, due - self._clock()
-        return None, None
+        return None, self._waiting[0][0] - self._clock() if self._waiting else None
+
+    def _collect(self) -> None:
+        """Move what has become due to where the urgent ones go first."""
+        while self._waiting and self._waiting[0][0] <= self._clock():
+            due, count, key = heapq.heappop(self._waiting)
+            if self._is_open(key, due):
+                heapq.heappush(self._ready, (key not in self._urgent, due, count, key))
+
+    def _is_open(self, key: K, due: float) -> bool:
+        """Whether the entry still stands, and no worker has its key."""
+        return self._due.get(key) == due and key not in self._taken

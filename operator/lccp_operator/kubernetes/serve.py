@@ -88,11 +88,12 @@ class Service:
         self._endpoint.stop()
 
     def _run_changed(self, key: RunKey, version: str) -> None:
+        """What a person asked for goes before what children do."""
         if self._reconciler.tell(key, version):
-            self._queue.add(key)
+            self._queue.add(key, urgent=True)
 
     def _children_changed(self, key: RunKey) -> None:
-        """Jobs and pods change several times at once: one look sees it all; new runs go first."""
+        """Jobs and pods change several times at once: one look sees it all."""
         self._reconciler.tell(key)
         self._queue.add(key, CHILDREN_SECONDS)
 

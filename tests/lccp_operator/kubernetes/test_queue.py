@@ -48,6 +48,37 @@ def test_the_soonest_comes_first(queue: Queue, clock: Clock) -> None:
     assert [queue.take(), queue.take()] == ["soon", "late"]
 
 
+def test_an_urgent_key_goes_before_those_that_have_been_due_longer(
+    queue: Queue, clock: Clock
+) -> None:
+    queue.add("a")
+    queue.add("b", 1)
+    clock.now = 2
+    queue.add("c", urgent=True)
+
+    assert [queue.take(), queue.take(), queue.take()] == ["c", "a", "b"]
+
+
+def test_a_key_is_urgent_only_until_it_was_taken(queue: Queue, clock: Clock) -> None:
+    queue.add("a", urgent=True)
+    queue.take()
+    queue.done("a")
+    queue.add("b")
+    clock.now = 1
+    queue.add("a")
+
+    assert [queue.take(), queue.take()] == ["b", "a"]
+
+
+def test_an_urgent_key_is_not_handed_out_before_it_is_due(queue: Queue, clock: Clock) -> None:
+    queue.add("a", 5, urgent=True)
+    queue.add("b", 1)
+    clock.now = 1
+
+    assert taken(queue) == "b"
+    assert taken(queue) is None
+
+
 def test_a_key_that_is_not_due_is_waited_for(queue: Queue, clock: Clock) -> None:
     queue.add("a", 5)
 
