@@ -50,8 +50,11 @@ class Children(Protocol):
         `rejected`, and the rest of the plan is carried out.
         """
 
-    def delete(self, run: LCCPRun, child: Child) -> None:
-        """Delete the child with its pods, which get their grace period; nothing if it is gone."""
+    def delete(self, run: LCCPRun, child: Child, wait_for_pods: bool = True) -> None:
+        """Delete the child with its pods, which get their grace period; nothing if it is gone.
+
+        It stays, `deleting`, until its last pod is gone; without `wait_for_pods` it goes at once.
+        """
 
 
 class Runs(Protocol):
@@ -121,8 +124,8 @@ def _carry_out(intent: Intent, run: LCCPRun, edge: Edge) -> None:
             objects.write(edge.store, keys.control(attempt), control)
         case ApplyChild(child, pinned):
             edge.children.apply(run, child, pinned)
-        case DeleteChild(child):
-            edge.children.delete(run, child)
+        case DeleteChild(child, wait_for_pods):
+            edge.children.delete(run, child, wait_for_pods)
         case WriteVerdict(verdict):
             objects.write(edge.store, keys.verdict, verdict)
         case DeleteRun():

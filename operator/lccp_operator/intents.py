@@ -47,6 +47,8 @@ class DeleteChild:
     """Delete the child and its pods; nothing if it is gone."""
 
     child: Child
+    wait_for_pods: bool = True
+    """The child stays until its last pod is gone; else it goes at once."""
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,13 @@ class Pod:
     exit_code: int | None = None
     out_of_memory: bool = False
     disrupted: bool = False
+    lost: bool = False
+    """It should have ended, and nobody says that it has: its node is gone, or cut off."""
+
+    @property
+    def over(self) -> bool:
+        """Nothing more is waited for."""
+        return self.phase in TERMINAL or self.lost
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,8 @@ class ChildState:
     """Start time of the Job; another one after a queue admitted it again, with new pods."""
     deleting: bool = False
     rule: Rule | None = None
+    exit_code: int | None = None
+    """Exit code that the rule matched: it is known longer than the pods are."""
     trouble: Trouble | None = None
     log: str | None = None
     """Where its output lies, for messages."""
@@ -109,6 +118,16 @@ class ChildState:
     def live(self) -> bool:
         """It holds, or may yet take, the resources of its pods."""
         return not self.ended
+
+    @property
+    def bereft(self) -> bool:
+        """A pod of it is lost: it can't go on, and does not end by itself."""
+        return any(pod.lost for pod in self.pods)
+
+    @property
+    def abandoned(self) -> bool:
+        """All that still holds it up are lost pods."""
+        return self.bereft and all(pod.over for pod in self.pods)
 
     @property
     def begun(self) -> bool:
@@ -143,8 +162,8 @@ class Facts:
 
     @property
     def heartbeat(self) -> Heartbeat | None:
-        """The newest heartbeat of all attempts."""
-        return max(self.heartbeats.values(), key=lambda beat: beat.at, default=None)
+        """The heartbeat of the newest attempt: an older one may still beat, cut off."""
+        return self.heartbeats[max(self.heartbeats)] if self.heartbeats else None
 
     @property
     def holds_a_run(self) -> bool:

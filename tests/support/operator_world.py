@@ -231,7 +231,7 @@ class World:
             self.workers[child] = Worker()
             self.started.append(child)
 
-    def delete(self, run: LCCPRun, child: Child | None = None) -> None:
+    def delete(self, run: LCCPRun, child: Child | None = None, wait_for_pods: bool = True) -> None:
         if child is None:
             self.deleted = True
         elif child in self.workers:

@@ -97,7 +97,7 @@ class Processes:
             return
         self._processes[child] = self._start(run, child)
 
-    def delete(self, run: LCCPRun, child: Child) -> None:
+    def delete(self, run: LCCPRun, child: Child, wait_for_pods: bool = True) -> None:
         """End the child: a trainer by SIGTERM, with its grace period; an evaluator at once."""
         process = self._processes.get(child)
         if process is None or process.deleted:

@@ -1,7 +1,8 @@
 """Children as a cluster shows them: Jobs, pods, events and Workloads as `ChildState`s. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lccp.api import labels
 from lccp_operator.children import Child, Evaluation, Purge, Training
@@ -9,7 +10,7 @@ from lccp_operator.kubernetes.jobs import QUEUE_LABEL, TRY_LABEL
 from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.seen import Seen
 from lccp_operator.kubernetes.troubles import trouble_of
-from lccp_operator.observed import ChildState, Phase, Pod, Rule
+from lccp_operator.observed import TERMINAL, ChildState, Phase, Pod, Rule
 
 COMPONENTS: Mapping[str, Callable[[Mapping[str, str]], Child]] = {
     labels.TRAINER: lambda own: Training(int(own[labels.ATTEMPT])),
@@ -23,8 +24,13 @@ PHASES = {
     "Failed": Phase.FAILED,
 }
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+LOST_AFTER = timedelta(seconds=15)
+"""From the end of a pod's grace period: a kubelet that is there has told its end by then."""
+
 RULES = (Rule.DISRUPTION, Rule.CONFIGURATION, Rule.NOT_FINITE, Rule.REST)
 """By their index in the podFailurePolicy (`jobs.failure_rules`)."""
+
+MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index (?P<index>\d+)$")
 
 
 def child_of(job: Object) -> Child | None:
@@ -34,26 +40,28 @@ def child_of(job: Object) -> Child | None:
     return build(own) if build else None
 
 
-def states(seen: Seen) -> tuple[ChildState, ...]:
-    """The children, by name of their Job."""
+def states(seen: Seen, now: datetime) -> tuple[ChildState, ...]:
+    """The children, by name of their Job, as they are at `now` (UTC)."""
     jobs = sorted(seen.jobs, key=lambda job: str(job["metadata"]["name"]))
     pairs = ((job, child_of(job)) for job in jobs)
-    return tuple(_state(job, child, seen) for job, child in pairs if child is not None)
+    return tuple(_state(job, child, seen, now) for job, child in pairs if child is not None)
 
 
-def _state(job: Object, child: Child, seen: Seen) -> ChildState:
+def _state(job: Object, child: Child, seen: Seen, now: datetime) -> ChildState:
     uid = job["metadata"]["uid"]
     pods = tuple(pod for pod in seen.pods if _controller_uid(pod) == uid)
     status, spec = job.get("status", {}), job["spec"]
     phase = _phase(job, pods)
+    rule, exit_code = _failure(status.get("conditions", ()))
     return ChildState(
         child=child,
         phase=phase,
-        pods=tuple(_pod(pod) for pod in pods),
+        pods=tuple(_pod(pod, now) for pod in pods),
         pods_expected=spec.get("completions") or 1,
         started_at=_time(status.get("startTime")),
         deleting="deletionTimestamp" in job["metadata"],
-        rule=_rule(status.get("conditions", ())),
+        rule=rule,
+        exit_code=exit_code,
         trouble=None if phase in (Phase.SUCCEEDED, Phase.FAILED) else trouble_of(job, pods, seen),
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
     )
@@ -72,40 +80,48 @@ def _phase(job: Object, pods: Iterable[Object]) -> Phase:
     return Phase.RUNNING if running else Phase.PENDING
 
 
-def _rule(conditions: Iterable[Object]) -> Rule | None:
-    """The rule that failed the Job, read from its condition's reason and message.
+def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
+    """The rule that failed the Job and the exit code that matched, by its condition.
 
-    The message ends with "matching FailJob rule at index N".
+    The message ends with "failed with exit code C matching FailJob rule at index N".
     """
     for condition in conditions:
         if condition["type"] not in ("FailureTarget", "Failed") or condition["status"] != "True":
             continue
         if condition.get("reason") == "DeadlineExceeded":
-            return Rule.DEADLINE
-        _, found, index = condition.get("message", "").rpartition("rule at index ")
-        if found and index.isdigit() and int(index) < len(RULES):
-            return RULES[int(index)]
-    return None
+            return Rule.DEADLINE, None
+        match = MATCHED.search(condition.get("message", ""))
+        if match and int(match["index"]) < len(RULES):
+            return RULES[int(match["index"])], int(match["code"]) if match["code"] else None
+    return None, None
 
 
-def _pod(pod: Object) -> Pod:
+def _pod(pod: Object, now: datetime) -> Pod:
     status = pod.get("status", {})
     ended = _terminated(status)
     disrupted = any(
         c["type"] == "DisruptionTarget" and c["status"] == "True"
         for c in status.get("conditions", ())
     )
+    phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
     return Pod(
         index=int(
             pod["metadata"].get("labels", {}).get("batch.kubernetes.io/job-completion-index", 0)
         ),
         uid=pod["metadata"]["uid"],
-        phase=PHASES.get(status.get("phase", ""), Phase.PENDING),
+        phase=phase,
         deleting="deletionTimestamp" in pod["metadata"],
         exit_code=ended.get("exitCode"),
         out_of_memory=ended.get("reason") == "OOMKilled",
         disrupted=disrupted,
+        lost=phase not in TERMINAL and _overdue(pod, now),
     )
+
+
+def _overdue(pod: Object, now: datetime) -> bool:
+    """Its deletion was asked for, and its grace period has long been over."""
+    by = _time(pod["metadata"].get("deletionTimestamp"))
+    return by is not None and now - by > LOST_AFTER
 
 
 def _terminated(status: Object) -> Object:

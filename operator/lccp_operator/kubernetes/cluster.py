@@ -167,13 +167,19 @@ class Cluster:
         return self._call("PATCH", path, patch, media_type="application/merge-patch+json")
 
     def delete(
-        self, kind: Kind, namespace: str, name: str, uid: str | None = None
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        uid: str | None = None,
+        foreground: bool = True,
     ) -> Object | None:
         """Delete the object once its dependents are gone: the object that ends, None if none does.
 
+        Not in the `foreground` it goes at once, and its dependents after it.
         With `uid` only that very object is deleted; raises Conflict if it is another one.
         """
-        options: Object = {"propagationPolicy": "Foreground"}
+        options: Object = {"propagationPolicy": "Foreground" if foreground else "Background"}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         try:

@@ -61,7 +61,7 @@ class KubernetesChildren:
         else:
             self.rejected.pop(child, None)
 
-    def delete(self, run: LCCPRun, child: Child) -> None:
+    def delete(self, run: LCCPRun, child: Child, wait_for_pods: bool = True) -> None:
         """Delete the child; its pods get their grace period."""
         namespace, name = run.metadata.namespace, name_of(run.metadata.name, child)
         if isinstance(child, Training):
@@ -69,7 +69,8 @@ class KubernetesChildren:
         job = self._reader.job(RunKey(namespace, run.metadata.name), name)
         if job is None:
             return
-        left = self._cluster.delete(api.JOBS, namespace, name, job["metadata"]["uid"])
+        uid = job["metadata"]["uid"]
+        left = self._cluster.delete(api.JOBS, namespace, name, uid, foreground=wait_for_pods)
         if left is None:
             self._reader.jobs.drop(job)
         else:

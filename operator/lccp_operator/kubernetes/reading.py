@@ -42,7 +42,8 @@ class ChildrenReader:
         _check_others(run, jobs)
         pods = tuple(self.pods.of(key)) if own else ()
         waiting = _waiting(own, pods, now)
-        return states(Seen(own, pods, self._events(key, waiting), self._workloads(key, own)))
+        seen = Seen(own, pods, self._events(key, waiting), self._workloads(key, own))
+        return states(seen, now)
 
     def job(self, key: RunKey, name: str) -> Object | None:
         """The run's Job of that name."""

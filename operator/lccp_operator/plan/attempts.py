@@ -83,7 +83,7 @@ def drain_seconds_left(scene: Scene) -> float | None:
 def _ending(scene: Scene, attempt: AttemptRecord) -> Ending | None:
     child, end = scene.gang, scene.facts.ends.get(attempt.number)
     begun = end is not None or attempt.number in scene.facts.heartbeats
-    if child.ended if child is not None else begun:
+    if child.ended or child.bereft if child is not None else begun:
         return of_training(
             child,
             end,
@@ -141,9 +141,9 @@ def _deletions(scene: Scene) -> list[Intent]:
     current, last = scene.open_attempt, scene.last_attempt
     newest = last.number if last else 0
     return [
-        DeleteChild(child)
+        DeleteChild(child, wait_for_pods=not state.abandoned)
         for child, state in scene.trainings.items()
-        if not state.deleting
+        if (state.abandoned or not state.deleting)
         and (current is None or child.attempt != current.number)
         and (state.live or child.attempt <= newest - ATTEMPTS_KEPT)
     ]

@@ -105,16 +105,25 @@ def of_evaluation(child: ChildState, failure: EvaluationFailure | None) -> Endin
 
 
 def _failure(child: ChildState) -> Cause:
-    if child.rule is Rule.DISRUPTION or any(pod.disrupted for pod in child.pods):
+    disrupted = child.bereft or any(pod.disrupted for pod in child.pods)
+    if child.rule is Rule.DISRUPTION or disrupted:
         return Cause.DISRUPTED
     if child.rule is Rule.DEADLINE:
         return Cause.DEADLINE
     if any(pod.out_of_memory for pod in child.pods):
         return Cause.OUT_OF_MEMORY
-    codes = {pod.exit_code for pod in child.pods} - {None, int(ExitCode.OK)}
+    codes = _exit_codes(child)
     if codes:
         return _of_codes(codes)
     return BY_RULE[child.rule] if child.rule else Cause.LOST
+
+
+def _exit_codes(child: ChildState) -> Set[int | None]:
+    """The exit codes that tell why: those of pods that nobody deleted, else of any that ended."""
+    by_themselves = {pod.exit_code for pod in child.pods if not pod.deleting}
+    told = by_themselves, {pod.exit_code for pod in child.pods}, {child.exit_code}
+    failures = (codes - {None, int(ExitCode.OK)} for codes in told)
+    return next(filter(None, failures), set())
 
 
 def _of_codes(codes: Set[int | None]) -> Cause:

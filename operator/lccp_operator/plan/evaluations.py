@@ -11,6 +11,7 @@ from lccp.api.objects.journal import Cause, EvaluationOutcome, Journal
 from lccp.api.objects.report import EvaluationReport
 from lccp_operator.children import Evaluation
 from lccp_operator.intents import ApplyChild, DeleteChild, Intent
+from lccp_operator.observed import ChildState
 from lccp_operator.plan.causes import Ending, of_evaluation
 from lccp_operator.plan.scene import Scene
 
@@ -75,7 +76,7 @@ def _outcome(scene: Scene, tokens: int) -> EvaluationOutcome | None:
         return _record(scene, tokens, tries, None)
     if tokens in scene.facts.damaged_reports or tokens in scene.facts.reports:
         return _record(scene, tokens, tries, _unusable(scene, tokens))
-    if child is None or not child[1].ended:
+    if child is None or not (child[1].ended or child[1].bereft):
         return known
     ending = of_evaluation(child[1], scene.facts.failures.get(tokens))
     return _record(scene, tokens, tries, ending) if ending.counted else known
@@ -112,10 +113,14 @@ def _exhausted(scene: Scene, outcome: EvaluationOutcome) -> bool:
 def _deletions(scene: Scene) -> list[Intent]:
     failed_for_good = set(failed(scene))
     return [
-        DeleteChild(child)
+        DeleteChild(child, wait_for_pods=not state.abandoned)
         for child, state in scene.evaluations.items()
-        if state.ended and not state.deleting and child.tokens not in failed_for_good
+        if _is_done_with(state) and child.tokens not in failed_for_good
     ]
+
+
+def _is_done_with(state: ChildState) -> bool:
+    return state.abandoned or (state.ended and not state.deleting)
 
 
 def _beginnings(scene: Scene) -> list[Intent]:

@@ -1,5 +1,6 @@
 """Children as they are read from Jobs, pods, events and Workloads."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from lccp_operator.kubernetes.seen import Seen
 from lccp_operator.observed import ChildState, Phase, Rule, Trouble
 
 Object = dict[str, Any]
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 QUEUE = {"kueue.x-k8s.io/queue-name": "research"}
 
 
@@ -58,7 +60,7 @@ def an_event(uid: str, reason: str, message: str) -> Object:
 
 
 def state(job: Object, *pods: Object, **seen: tuple[Object, ...]) -> ChildState:
-    (only,) = states(Seen((job,), pods, **seen))
+    (only,) = states(Seen((job,), pods, **seen), NOW)
     return only
 
 
@@ -80,7 +82,7 @@ def test_a_job_is_known_by_its_labels(
 
 
 def test_a_job_of_another_is_no_child() -> None:
-    assert states(Seen(({"metadata": {"name": "theirs"}, "spec": {}},), ())) == ()
+    assert states(Seen(({"metadata": {"name": "theirs"}, "spec": {}},), ()), NOW) == ()
 
 
 PHASES = {
@@ -122,6 +124,29 @@ def test_the_rule_that_matched_is_read(
     conditions: dict[str, str], message: str, rule: Rule | None
 ) -> None:
     assert state(a_job(conditions=conditions, message=message)).rule is rule
+
+
+def test_the_exit_code_that_matched_is_read() -> None:
+    failed = {"Failed": "PodFailurePolicy"}
+    disrupted = "Pod ns/x has condition DisruptionTarget matching FailJob rule at index 0"
+
+    assert state(a_job(conditions=failed, message=RULE.format(1))).exit_code == 64
+    assert state(a_job(conditions=failed, message=disrupted)).exit_code is None
+
+
+@pytest.mark.parametrize(
+    ("phase", "seconds", "lost"),
+    [("Running", 16, True), ("Pending", 16, True), ("Running", 14, False), ("Failed", 60, False)],
+)
+def test_a_pod_that_has_not_ended_long_after_its_grace_period_is_lost(
+    phase: str, seconds: int, lost: bool
+) -> None:
+    pod = a_pod(phase)
+    pod["metadata"]["deletionTimestamp"] = (NOW - timedelta(seconds=seconds)).isoformat()
+
+    (found,) = state(a_job(), pod).pods
+
+    assert found.lost is lost
 
 
 def test_a_pod_says_how_it_ended() -> None:
@@ -217,7 +242,7 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
 def test_what_keeps_a_child_from_running_is_named(
     job: Object, seen: Object, reason: Reason | None, message: str
 ) -> None:
-    (found,) = states(Seen((job,), **{"pods": (), **seen}))
+    (found,) = states(Seen((job,), **{"pods": (), **seen}), NOW)
 
     if reason is None:
         assert found.trouble is None

@@ -254,6 +254,27 @@ def test_a_gang_that_had_not_begun_is_deleted_instead_of_drained() -> None:
     assert world.journal.attempts[0].cause is Cause.DRAINED
 
 
+def test_a_gang_with_a_lost_pod_is_replaced_once_its_other_pods_are_gone() -> None:
+    world = a_training_world()
+    lost = Pod(0, "a", Phase.RUNNING, deleting=True, lost=True)
+    peer = Pod(1, "b", Phase.RUNNING)
+
+    decided = world.look(observed_gang(world, lost, peer))
+    (attempt,) = world.journal.attempts
+    assert (attempt.cause, attempt.counted) == (Cause.DISRUPTED, False)
+    assert DeleteChild(Training(1)) in decided.intents
+
+    ending = observed_gang(world, lost, replace(peer, deleting=True), deleting=True)
+    waiting = world.plan(ending)
+    assert DeleteChild not in {type(intent) for intent in waiting.intents}
+    assert gangs(waiting) == []
+
+    left = world.plan(observed_gang(world, lost, deleting=True))
+    assert DeleteChild(Training(1), wait_for_pods=False) in left.intents
+    assert gangs(left) == []
+    assert gangs(world.plan(replace(world.observed(), children=Known(())))) == [Training(2)]
+
+
 def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
     world = a_training_world()
     world.end_training(ExitCode.TERMINATED)

@@ -1,5 +1,7 @@
 """Why a child ended, as its pods, the rule that matched and the store say."""
 
+from dataclasses import replace
+
 import pytest
 from operator_world import START
 
@@ -63,6 +65,28 @@ def test_the_exit_code_that_explains_the_others_gives_the_cause(
 def test_a_disruption_explains_every_exit_code() -> None:
     assert ending(a_failed_gang(70, 75, rule=Rule.DISRUPTION)).cause is Cause.DISRUPTED
     assert ending(a_failed_gang(137, disrupted=True)).cause is Cause.DISRUPTED
+
+
+def test_a_pod_that_nobody_deleted_explains_those_that_were() -> None:
+    killed = Pod(0, "a", Phase.FAILED, exit_code=137)
+    told_to_end = Pod(1, "b", Phase.FAILED, exit_code=75, deleting=True)
+    gang = ChildState(Training(1), Phase.FAILED, (killed, told_to_end), 2, rule=Rule.REST)
+
+    assert ending(gang).cause is Cause.INTERNAL
+    assert ending(replace(gang, pods=(told_to_end,))).cause is Cause.TERMINATED
+
+
+def test_the_exit_code_that_matched_stands_in_for_pods_that_are_gone() -> None:
+    gone = ChildState(Training(1), Phase.FAILED, rule=Rule.REST, exit_code=75)
+
+    assert (ending(gone).cause, ending(gone).counted) == (Cause.TERMINATED, False)
+
+
+def test_a_lost_pod_is_a_disruption_whatever_its_peers_say() -> None:
+    lost, peer = Pod(0, "a", Phase.RUNNING, lost=True), Pod(1, "b", Phase.FAILED, exit_code=70)
+    gang = ChildState(Training(1), Phase.RUNNING, (lost, peer), 2)
+
+    assert ending(gang).cause is Cause.DISRUPTED
 
 
 def test_a_rank_out_of_memory_is_named_and_counted() -> None:

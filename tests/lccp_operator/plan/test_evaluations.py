@@ -22,7 +22,7 @@ from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Cause, EvaluationOutcome
 from lccp_operator.children import Child, Evaluation
 from lccp_operator.intents import DeleteChild, Plan, RecordJournal
-from lccp_operator.observed import ChildState, Phase
+from lccp_operator.observed import ChildState, Known, Phase, Pod
 
 FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
 
@@ -239,3 +239,17 @@ def test_a_queued_evaluator_is_shown_and_holds_its_place() -> None:
 
     assert begun(decided) == []
     assert conditions(world.run)["Evaluating"] == ("False", "Queued")
+
+
+def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> None:
+    world = a_world()
+    world.look()
+    lost = Pod(0, "a", Phase.RUNNING, deleting=True, lost=True)
+    child = ChildState(Evaluation(FIRST), Phase.RUNNING, (lost,))
+
+    decided = world.look(replace(world.observed(), children=Known((child,))))
+    assert DeleteChild(Evaluation(FIRST), wait_for_pods=False) in decided.intents
+    assert outcome(world) is None
+
+    again = world.plan(replace(world.observed(), children=Known(())))
+    assert begun(again) == [Evaluation(FIRST, 1)]
