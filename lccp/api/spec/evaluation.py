@@ -257,6 +257,14 @@ class EvaluationSpec(Contract):
             max_length=253, description="Kueue LocalQueue that admits evaluators; none: no queue."
         ),
     ] = None
+    queue_priority_class_name: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description="Kueue WorkloadPriorityClass of evaluators; none: the PriorityClass of "
+            "their pods counts in the queue too.",
+        ),
+    ] = None
     priority_class_name: Annotated[
         str | None,
         Field(max_length=253, description="PriorityClass of evaluators; lower than the gang's."),

@@ -118,6 +118,14 @@ class TopologySpec(Contract):
         str | None,
         Field(max_length=253, description="Kueue LocalQueue that admits the gang; none: no queue."),
     ] = None
+    queue_priority_class_name: Annotated[
+        str | None,
+        Field(
+            max_length=253,
+            description="Kueue WorkloadPriorityClass of the gang; none: the PriorityClass of its "
+            "pods counts in the queue too.",
+        ),
+    ] = None
     priority_class_name: Annotated[
         str | None, Field(max_length=253, description="PriorityClass of the gang's pods.")
     ] = None

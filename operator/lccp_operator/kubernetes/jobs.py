@@ -54,7 +54,7 @@ def training_job(
         "batch/v1",
         "Job",
         name,
-        own | _queue(topology.queue_name, topology.priority_class_name),
+        own | _queue(topology.queue_name, topology.queue_priority_class_name),
         spec,
     )
 
@@ -116,7 +116,8 @@ def evaluation_job(
         "podFailurePolicy": {"rules": failure_rules("evaluator")},
         "template": pod_template(run, installation, request, wanted.pod_template),
     }
-    return _object(run, "batch/v1", "Job", name, own | _queue(wanted.queue_name, None), spec)
+    queue = _queue(wanted.queue_name, wanted.queue_priority_class_name)
+    return _object(run, "batch/v1", "Job", name, own | queue, spec)
 
 
 def purge_job(run: LCCPRun, installation: Installation, store: StoreConfig) -> Object:

@@ -79,6 +79,12 @@ class Mirror:
         with self._lock:
             return list(self._objects.get(key, {}).values())
 
+    def in_namespace(self, namespace: str) -> list[Object]:
+        """The objects of all runs of a namespace."""
+        with self._lock:
+            found = [own for key, own in self._objects.items() if key.namespace == namespace]
+            return [document for own in found for document in own.values()]
+
     def keep(self, document: Object) -> bool:
         """Take over an object as the API server gave it; whether that is news."""
         kept, key = _kept(document), _key(document)

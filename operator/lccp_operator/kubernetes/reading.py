@@ -42,7 +42,14 @@ class ChildrenReader:
         _check_others(run, jobs)
         pods = tuple(self.pods.of(key)) if own else ()
         waiting = _waiting(own, pods, now)
-        seen = Seen(own, pods, self._events(key, waiting), self._workloads(key, own))
+        held = [job for job in own if job["spec"].get("suspend")]
+        seen = Seen(
+            own,
+            pods,
+            self._events(key, waiting),
+            self._workloads(key, held),
+            tuple(self.jobs.in_namespace(key.namespace)) if held else (),
+        )
         return states(seen, now)
 
     def job(self, key: RunKey, name: str) -> Object | None:
@@ -57,11 +64,11 @@ class ChildrenReader:
             for event in self._cluster.list(api.EVENTS, key.namespace, fieldSelector=selector)
         )
 
-    def _workloads(self, key: RunKey, jobs: tuple[Object, ...]) -> tuple[Object, ...]:
-        held = [job["metadata"]["uid"] for job in jobs if job["spec"].get("suspend")]
+    def _workloads(self, key: RunKey, held: list[Object]) -> tuple[Object, ...]:
         if not held:
             return ()
-        selector = f"{JOB_UID_LABEL} in ({','.join(held)})"
+        uids = ",".join(job["metadata"]["uid"] for job in held)
+        selector = f"{JOB_UID_LABEL} in ({uids})"
         try:
             found = self._cluster.list(api.WORKLOADS, key.namespace, labelSelector=selector)
         except NotFound:

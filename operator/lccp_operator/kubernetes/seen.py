@@ -21,6 +21,8 @@ class Seen:
     pods: tuple[Object, ...]
     events: tuple[Object, ...] = ()
     workloads: tuple[Object, ...] = ()
+    neighbours: tuple[Object, ...] = ()
+    """Jobs of all runs of the namespace, if one of `jobs` is held back by a queue."""
 
 
 def owner_uids(document: Object) -> set[str]:

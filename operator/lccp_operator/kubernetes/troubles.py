@@ -12,6 +12,7 @@ IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 )
 MESSAGE_LENGTH_MAX = 500
+JOBS_NAMED = 3
 
 
 def trouble_of(job: Object, pods: Iterable[Object], seen: Seen) -> Trouble | None:
@@ -24,16 +25,33 @@ def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
     queue = job["metadata"].get("labels", {}).get(QUEUE_LABEL)
     if queue is None or not job["spec"].get("suspend"):
         return
-    uid = job["metadata"]["uid"]
+    uid, behind = job["metadata"]["uid"], _behind(queue, seen)
     for workload in seen.workloads:
         if uid not in owner_uids(workload):
             continue
         for condition in workload.get("status", {}).get("conditions", ()):
             if condition["type"] == "QuotaReserved" and condition["status"] == "False":
-                unknown = condition.get("reason") == "Inadmissible"
+                told = condition.get("message", "")
+                unknown = condition.get("reason") == "Inadmissible" and "doesn't exist" in told
                 reason = Reason.UNKNOWN_QUEUE if unknown else Reason.QUEUED
-                yield _trouble(reason, f"queue {queue}: {condition.get('message', '')}")
-    yield _trouble(Reason.QUEUED, f"waits in queue {queue}")
+                yield _trouble(reason, f"queue {queue}{behind}: {told}")
+    yield _trouble(Reason.QUEUED, f"waits in queue {queue}{behind}")
+
+
+def _behind(queue: str, seen: Seen) -> str:
+    """The Jobs of runs that the queue has let in, in words."""
+    names = sorted(job["metadata"]["name"] for job in seen.neighbours if _is_let_in(job, queue))
+    if not names:
+        return ""
+    more = f" and {len(names) - JOBS_NAMED} more" if len(names) > JOBS_NAMED else ""
+    return f", behind {', '.join(names[:JOBS_NAMED])}{more}"
+
+
+def _is_let_in(job: Object, queue: str) -> bool:
+    if job["metadata"].get("labels", {}).get(QUEUE_LABEL) != queue or job["spec"].get("suspend"):
+        return False
+    ends = {c["type"] for c in job.get("status", {}).get("conditions", ()) if c["status"] == "True"}
+    return not ends & {"Complete", "Failed"}
 
 
 def _of_creation(job: Object, seen: Seen) -> Iterator[Trouble]:

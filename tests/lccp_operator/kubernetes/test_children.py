@@ -173,6 +173,8 @@ def a_workload(reason: str, message: str) -> Object:
 
 NO_SECRET = waiting("CreateContainerConfigError", "s")
 QUEUED = a_job(suspend=True, **QUEUE)
+LET_IN, ENDED, ELSEWHERE = a_job(**QUEUE), a_job(conditions={"Failed": ""}, **QUEUE), a_job()
+LET_IN["metadata"]["name"] = "first-train-a1"
 UNSCHEDULABLE = {
     "conditions": [
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}
@@ -227,6 +229,19 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         QUEUED,
         {"workloads": (a_workload("Pending", "insufficient quota for cpu"),)},
         *(Reason.QUEUED, "queue research: insufficient quota for cpu"),
+    ),
+    "behind a run in the queue": (
+        QUEUED,
+        {
+            "workloads": (a_workload("Pending", "insufficient quota for cpu"),),
+            "neighbours": (LET_IN, ENDED, ELSEWHERE, QUEUED),
+        },
+        *(Reason.QUEUED, "queue research, behind first-train-a1: insufficient quota"),
+    ),
+    "a queue that is held": (
+        QUEUED,
+        {"workloads": (a_workload("Inadmissible", "ClusterQueue c is inactive"),)},
+        *(Reason.QUEUED, "queue research: ClusterQueue c is inactive"),
     ),
     "no such queue": (
         QUEUED,

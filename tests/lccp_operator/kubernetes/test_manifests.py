@@ -40,6 +40,7 @@ RICH: dict[str, Any] = {
         },
         "env": [{"name": "NCCL_DEBUG", "value": "INFO"}],
         "queueName": "research",
+        "queuePriorityClassName": "urgent",
         "priorityClassName": "high",
         "terminationGracePeriodSeconds": 300,
         "podTemplate": {
@@ -144,8 +145,15 @@ def test_a_queue_is_named_by_label_and_suspend_is_left_to_it() -> None:
 
     assert "suspend" not in job["spec"]
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
-    assert job["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "high"
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == "urgent"
+    assert job["spec"]["template"]["spec"]["priorityClassName"] == "high"
     assert "kueue.x-k8s.io/queue-name" not in gang()["metadata"]["labels"]
+
+
+def test_a_queue_goes_by_the_pods_priority_unless_another_is_named() -> None:
+    job = gang(topology={"queueName": "research", "priorityClassName": "high"})
+
+    assert "kueue.x-k8s.io/priority-class" not in job["metadata"]["labels"]
 
 
 def test_the_users_template_is_merged_over_the_pods() -> None:
