@@ -14,20 +14,21 @@ from lccp.api.errors import InvalidInput, LccpError, NotFound
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.manifest import Manifest
-from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
+from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Verdict
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.port import ObjectInfo, Store
 from lccp_operator.observed import Facts, Known, Unknown
+from lccp_operator.packed import PackedReport
 
 CONTROL = re.compile(r"([0-9]+)\.json")
 TOKENS = re.compile(r"[0-9]{15}")
 WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
 WHAT_THEN = "nothing is started or judged until it answers; see that it is up and reachable"
 
-T = TypeVar("T", bound=StoreObject)
+T = TypeVar("T", bound=StoreObject | PackedReport)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class _Read:
     """What a GET gave: an object, or the sentence that says why it can't be read."""
 
     etag: str
-    value: StoreObject | None
+    value: StoreObject | PackedReport | None
     damage: str = ""
 
 
@@ -95,7 +96,7 @@ class StoreObserver:
             heartbeats=look.newest(trainings, "heartbeat.json", Heartbeat),
             ends=look.newest(trainings, "end.json", End),
             checkpoints=manifests,
-            reports=look.by_tokens(evaluations, below, "report.json", EvaluationReport),
+            reports=look.by_tokens(evaluations, below, "report.json", PackedReport),
             progress=look.by_tokens(evaluations, below, "progress.json", EvaluationProgress),
             failures=look.by_tokens(evaluations, below, "failure.json", EvaluationFailure),
             verdict=look.verdict(),

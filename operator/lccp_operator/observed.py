@@ -14,11 +14,12 @@ from typing import Generic, TypeVar
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import Journal, Pinned
 from lccp.api.objects.manifest import Manifest
-from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
+from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Verdict
 from lccp_operator.children import Child
+from lccp_operator.packed import PackedReport
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -151,7 +152,7 @@ class Facts:
     """Newest end, by attempt."""
     checkpoints: Mapping[int, Manifest] = field(default_factory=dict)
     """Complete checkpoints, by tokens."""
-    reports: Mapping[int, EvaluationReport] = field(default_factory=dict)
+    reports: Mapping[int, PackedReport] = field(default_factory=dict)
     progress: Mapping[int, EvaluationProgress] = field(default_factory=dict)
     failures: Mapping[int, EvaluationFailure] = field(default_factory=dict)
     verdict: Verdict | None = None

@@ -29,6 +29,7 @@ from lccp_operator.children import Child, Evaluation, Training
 from lccp_operator.intents import ApplyChild, Event, Plan
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import ChildState, Facts, Known, Observed, Phase, Pod, Unknown
+from lccp_operator.packed import PackedReport
 from lccp_operator.plan import plan
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -114,10 +115,10 @@ def verdict_of(
     )
 
 
-def saturating_at(tokens: int) -> Callable[[Sequence[EvaluationReport], Policy], Verdict]:
+def saturating_at(tokens: int) -> Callable[[Sequence[PackedReport], Policy], Verdict]:
     """A judge to whom the run is saturated from the checkpoint at `tokens` on."""
 
-    def judge(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
+    def judge(reports: Sequence[PackedReport], policy: Policy) -> Verdict:
         seen = [report.tokens for report in reports]
         saturated = seen[-1] >= tokens
         return verdict_of(seen, VerdictState.SATURATED if saturated else VerdictState.IMPROVING)
@@ -208,7 +209,7 @@ class World:
     """The run object, the store, the children, and the operator's looks at them."""
 
     run: LCCPRun
-    judge: Callable[[Sequence[EvaluationReport], Policy], Verdict]
+    judge: Callable[[Sequence[PackedReport], Policy], Verdict]
     store: MemoryStore = field(default_factory=MemoryStore)
     workers: dict[Child, Worker] = field(default_factory=dict)
     now: datetime = START

@@ -8,12 +8,12 @@ it.
 from dataclasses import replace
 from datetime import datetime
 
-from lccp.analysis.verdict import judge as judge_reports
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.intents import Intent, Plan, RecordJournal, SetFinalizer, WriteVerdict
 from lccp_operator.observed import ChildState, Facts, Observed, Unknown
+from lccp_operator.packed import judge_packed
 from lccp_operator.plan import (
     acceptance,
     attempts,
@@ -35,7 +35,7 @@ __all__ = ["ended", "invalid_spec", "plan"]
 UNKNOWN_LOOK_AGAIN_SECONDS = 5.0
 
 
-def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge_reports) -> Plan:
+def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge_packed) -> Plan:
     """What follows from what was observed of `run` at `now` (UTC).
 
     `judge` is the analysis; an edge may pass one that remembers its last answer.

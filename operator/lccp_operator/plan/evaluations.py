@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Cause, EvaluationOutcome, Journal
-from lccp.api.objects.report import EvaluationReport
 from lccp_operator.children import Evaluation
 from lccp_operator.intents import ApplyChild, DeleteChild, Intent
 from lccp_operator.observed import ChildState
+from lccp_operator.packed import PackedReport
 from lccp_operator.plan.causes import Ending, of_evaluation
 from lccp_operator.plan.scene import Scene
 
@@ -56,7 +56,7 @@ def failed(scene: Scene) -> list[int]:
     return [t for t in sorted(scene.facts.checkpoints) if stage(scene, t) is Stage.FAILED]
 
 
-def reports(scene: Scene) -> tuple[EvaluationReport, ...]:
+def reports(scene: Scene) -> tuple[PackedReport, ...]:
     """The reports of the checkpoints that there are, oldest first."""
     found = sorted(scene.facts.reports.items())
     return tuple(report for tokens, report in found if _fits(scene, tokens))

@@ -12,14 +12,14 @@ from typing import Literal
 
 from lccp.analysis.policy import Policy
 from lccp.api.objects.journal import Journal, StopRecord
-from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict, VerdictState
 from lccp.api.run import LCCPRun
+from lccp_operator.packed import PackedReport
 from lccp_operator.plan import evaluations
 from lccp_operator.plan.goals import final_failure
 from lccp_operator.plan.scene import Scene
 
-Judge = Callable[[Sequence[EvaluationReport], Policy], Verdict]
+Judge = Callable[[Sequence[PackedReport], Policy], Verdict]
 
 
 def verdict(scene: Scene, judge: Judge) -> Verdict | None:

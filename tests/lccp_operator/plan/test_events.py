@@ -11,9 +11,9 @@ from operator_world import (
     with_spec,
 )
 
-from lccp.analysis.verdict import judge
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause
+from lccp_operator.packed import judge_packed
 
 POLICY = {"leastGain": "0.03", "action": "Suspend"}
 
@@ -58,7 +58,7 @@ def test_a_failure_is_a_warning_and_a_disruption_is_not() -> None:
 
 
 def test_an_evaluation_is_told_with_its_values_before_the_verdict() -> None:
-    world = a_world(judge)
+    world = a_world(judge_packed)
     world.look()
     told(world)
     world.evaluate()
