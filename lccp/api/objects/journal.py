@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lccp.api.base import Contract, Message
 from lccp.api.objects.base import StoreObject
@@ -64,12 +64,39 @@ class StopRecord(Contract):
     ] = ""
 
 
+class PodDefaults(Contract):
+    """What an installation puts into the pods of runs."""
+
+    image_pull_policy: Annotated[
+        Literal["Always", "IfNotPresent", "Never"], Field(description="Of all containers.")
+    ] = "IfNotPresent"
+    image_pull_secrets: Annotated[
+        tuple[str, ...], Field(description="Secrets in the run's namespace.")
+    ] = ()
+    run_service_account: Annotated[
+        str, Field(description="ServiceAccount in the run's namespace.")
+    ] = "default"
+    evaluator_priority_class: Annotated[
+        str | None, Field(description="PriorityClass of evaluators that ask for none.")
+    ] = None
+
+
 class Pinned(Contract):
-    """What was resolved once, at the run's start."""
+    """What was resolved once, at the run's start.
+
+    What else a run's pods are made of is in its spec, but for the address of its store: that is
+    the installation's at any time.
+    """
 
     trainer_image: Annotated[str, Field(description="Image of the trainer.")] = ""
     evaluator_image: Annotated[str, Field(description="Image of the evaluators.")] = ""
-    templates: Annotated[dict[str, Any], Field(description="Pod templates and environment.")] = {}
+    templates: Annotated[
+        PodDefaults | None,
+        BeforeValidator(lambda given: given or None),
+        Field(
+            description="What the installation puts into the pods; none: it is yet to be pinned."
+        ),
+    ] = None
 
 
 class Acceptance(Contract):

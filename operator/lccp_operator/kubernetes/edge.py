@@ -79,16 +79,15 @@ class KubernetesChildren:
     def _objects(
         self, run: LCCPRun, child: Child, pinned: Pinned, store: StoreConfig
     ) -> list[tuple[api.Kind, Object]]:
-        given = (self._installation, store)
         match child:
             case Training(attempt):
                 service = jobs.training_service(run, attempt)
-                job = jobs.training_job(run, attempt, *given, pinned)
+                job = jobs.training_job(run, attempt, store, pinned)
                 return [(api.SERVICES, service), (api.JOBS, job)]
             case Evaluation():
-                return [(api.JOBS, jobs.evaluation_job(run, child, *given, pinned))]
+                return [(api.JOBS, jobs.evaluation_job(run, child, store, pinned))]
             case Purge():
-                return [(api.JOBS, jobs.purge_job(run, *given))]
+                return [(api.JOBS, jobs.purge_job(run, self._installation, store))]
 
 
 class KubernetesRuns:

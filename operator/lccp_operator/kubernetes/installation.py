@@ -1,8 +1,9 @@
 """What an installation gives to all runs: stores, images, defaults of pods."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import yaml
 from pydantic import Field
@@ -10,6 +11,8 @@ from pydantic import Field
 from lccp.api.base import Contract
 from lccp.api.errors import InvalidInput
 from lccp.api.invocation import StoreConfig
+from lccp.api.objects.journal import Pinned, PodDefaults
+from lccp.api.run import LCCPRun
 
 CONFIG_VARIABLE = "LCCP_INSTALLATION"
 CONFIG_PATH = "/etc/lccp/installation.yaml"
@@ -24,25 +27,13 @@ class LeaseSettings(Contract):
     renew_seconds: Annotated[int, Field(ge=1, description="Between two renewals.")] = 3
 
 
-class Installation(Contract):
+class Installation(PodDefaults):
     """Configuration of the operator; the chart renders it into a ConfigMap."""
 
     stores: Annotated[tuple[StoreConfig, ...], Field(min_length=1, description="Object stores.")]
     trainer_image: Annotated[str, Field(min_length=1, description="Default trainer image.")]
     evaluator_image: Annotated[str, Field(min_length=1, description="Default evaluator image.")]
     operator_image: Annotated[str, Field(min_length=1, description="Image of purge Jobs.")]
-    image_pull_policy: Annotated[
-        Literal["Always", "IfNotPresent", "Never"], Field(description="Of all pods of runs.")
-    ] = "IfNotPresent"
-    image_pull_secrets: Annotated[
-        tuple[str, ...], Field(description="Secrets in the run's namespace.")
-    ] = ()
-    run_service_account: Annotated[
-        str, Field(description="ServiceAccount of pods of runs, in each namespace.")
-    ] = "default"
-    evaluator_priority_class: Annotated[
-        str | None, Field(description="Default PriorityClass of evaluators.")
-    ] = None
     namespaces: Annotated[
         tuple[str, ...], Field(description="Namespaces that are watched; none: all of them.")
     ] = ()
@@ -65,3 +56,16 @@ class Installation(Contract):
     def store(self, name: str) -> StoreConfig | None:
         """The store that runs call `name`, or None."""
         return next((store for store in self.stores if store.name == name), None)
+
+    @cached_property
+    def pod_defaults(self) -> PodDefaults:
+        """What it puts into the pods of runs."""
+        return PodDefaults(**{name: getattr(self, name) for name in PodDefaults.model_fields})
+
+    def offered(self, run: LCCPRun) -> Pinned:
+        """What is pinned of it when `run` starts."""
+        return Pinned(
+            trainer_image=run.spec.topology.image or self.trainer_image,
+            evaluator_image=run.spec.evaluation.image or self.evaluator_image,
+            templates=self.pod_defaults,
+        )

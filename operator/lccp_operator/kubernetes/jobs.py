@@ -3,7 +3,7 @@
 from lccp.api import labels
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import StoreConfig
-from lccp.api.objects.journal import Pinned
+from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.run import LCCPRun
 from lccp_operator.children import Evaluation
 from lccp_operator.kubernetes.installation import Installation
@@ -30,16 +30,12 @@ def training_service(run: LCCPRun, attempt: int) -> Object:
     return _object(run, "v1", "Service", name, own, spec)
 
 
-def training_job(
-    run: LCCPRun, attempt: int, installation: Installation, store: StoreConfig, pinned: Pinned
-) -> Object:
+def training_job(run: LCCPRun, attempt: int, store: StoreConfig, pinned: Pinned) -> Object:
     """The gang of one attempt: an Indexed Job that fails as a whole."""
     topology = run.spec.topology
     name = labels.training_name(run.metadata.name, attempt)
     own = labels.of_child(run.metadata.name, labels.TRAINER, attempt=str(attempt))
-    template = pod_template(
-        run, installation, _trainer(run, attempt, store, pinned, own), topology.pod_template
-    )
+    request, defaults = _trainer(run, attempt, store, pinned, own), _defaults(pinned)
     spec = {
         "completionMode": "Indexed",
         "completions": topology.nodes,
@@ -47,7 +43,7 @@ def training_job(
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": failure_rules("trainer")},
-        "template": template,
+        "template": pod_template(run, defaults, request, topology.pod_template),
     }
     return _object(
         run,
@@ -84,14 +80,10 @@ def _trainer(
 
 
 def evaluation_job(
-    run: LCCPRun,
-    evaluation: Evaluation,
-    installation: Installation,
-    store: StoreConfig,
-    pinned: Pinned,
+    run: LCCPRun, evaluation: Evaluation, store: StoreConfig, pinned: Pinned
 ) -> Object:
     """One try of the evaluation of one checkpoint."""
-    wanted, tokens = run.spec.evaluation, evaluation.tokens
+    wanted, tokens, defaults = run.spec.evaluation, evaluation.tokens, _defaults(pinned)
     name = labels.evaluation_name(run.metadata.name, tokens)
     facts = {"tokens": labels.tokens_key(tokens), "try": str(evaluation.number)}
     own = labels.of_child(run.metadata.name, labels.EVALUATOR, **facts)
@@ -106,7 +98,7 @@ def evaluation_job(
         if wanted.accelerator_resource_name
         else None,
         placement=wanted.placement,
-        priority_class_name=wanted.priority_class_name or installation.evaluator_priority_class,
+        priority_class_name=wanted.priority_class_name or defaults.evaluator_priority_class,
         shared_memory="1Gi",
     )
     spec = {
@@ -114,14 +106,14 @@ def evaluation_job(
         "activeDeadlineSeconds": wanted.deadline_seconds,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": failure_rules("evaluator")},
-        "template": pod_template(run, installation, request, wanted.pod_template),
+        "template": pod_template(run, defaults, request, wanted.pod_template),
     }
     queue = _queue(wanted.queue_name, wanted.queue_priority_class_name)
     return _object(run, "batch/v1", "Job", name, own | queue, spec)
 
 
 def purge_job(run: LCCPRun, installation: Installation, store: StoreConfig) -> Object:
-    """The deletion of the run's objects in the store."""
+    """The deletion of the run's objects in the store: by this version, so as it is installed."""
     own = labels.of_child(run.metadata.name, labels.PURGER)
     request = PodRequest(
         container="purger",
@@ -159,6 +151,10 @@ def owner_reference(run: LCCPRun) -> Object:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def _defaults(pinned: Pinned) -> PodDefaults:
+    return pinned.templates or PodDefaults()
 
 
 def _queue(queue: str | None, priority: str | None) -> dict[str, str]:

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.topology import EnvVar, PlacementSpec, ResourceSpec
-from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object, strategic_merge
 
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
@@ -46,18 +46,16 @@ def invocation(
     return Invocation(run=asked, store=pod_store(run, store), attempt=attempt, tokens=tokens)
 
 
-def pod_template(
-    run: LCCPRun, installation: Installation, request: PodRequest, patch: Object
-) -> Object:
+def pod_template(run: LCCPRun, defaults: PodDefaults, request: PodRequest, patch: Object) -> Object:
     """The PodTemplateSpec of `request`, with the user's `patch` merged over it."""
     template = {
         "metadata": {"labels": request.labels},
-        "spec": _pod_spec(run, installation, request),
+        "spec": _pod_spec(run, defaults, request),
     }
     return strategic_merge(template, patch)
 
 
-def _pod_spec(run: LCCPRun, installation: Installation, request: PodRequest) -> Object:
+def _pod_spec(run: LCCPRun, defaults: PodDefaults, request: PodRequest) -> Object:
     placement = request.placement
     optional = {
         "subdomain": request.subdomain,
@@ -65,11 +63,11 @@ def _pod_spec(run: LCCPRun, installation: Installation, request: PodRequest) -> 
         "nodeSelector": placement.node_selector,
         "tolerations": list(placement.tolerations),
         "affinity": _affinity(placement, request.labels),
-        "imagePullSecrets": [{"name": name} for name in installation.image_pull_secrets],
+        "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
     }
     return {
         "restartPolicy": "Never",
-        "serviceAccountName": installation.run_service_account,
+        "serviceAccountName": defaults.run_service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": request.grace_seconds,
@@ -80,16 +78,16 @@ def _pod_spec(run: LCCPRun, installation: Installation, request: PodRequest) -> 
             "fsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(run, installation, request)],
+        "containers": [_container(run, defaults, request)],
         "volumes": _volumes(run, request),
     } | {field: value for field, value in optional.items() if value}
 
 
-def _container(run: LCCPRun, installation: Installation, request: PodRequest) -> Object:
+def _container(run: LCCPRun, defaults: PodDefaults, request: PodRequest) -> Object:
     return {
         "name": request.container,
         "image": request.image,
-        "imagePullPolicy": installation.image_pull_policy,
+        "imagePullPolicy": defaults.image_pull_policy,
         "command": list(request.command),
         "env": _env(request),
         "resources": _resources(request),

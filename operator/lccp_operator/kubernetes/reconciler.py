@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
 from lccp.api.errors import InvalidInput, LccpError, NotFound
-from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.store.keys import RunKeys
@@ -120,15 +119,11 @@ class Reconciler:
 
     def _observed(self, run: LCCPRun, body: Object, memory: _Memory) -> Observed:
         now = datetime.now(UTC)
-        offered = Pinned(
-            trainer_image=run.spec.topology.image or self._installation.trainer_image,
-            evaluator_image=run.spec.evaluation.image or self._installation.evaluator_image,
-        )
         return Observed(
             children=self._children(run, memory, now),
             store=self._facts(run, memory, now),
             rejected=dict(memory.children.rejected),
-            offered=offered,
+            offered=self._installation.offered(run),
             finalizer=FINALIZER in body["metadata"].get("finalizers", ()),
             namespace_terminating=self._namespace_terminating(run),
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lccp.api.conditions import Reason
-from lccp.api.objects.journal import Acceptance, Journal
+from lccp.api.objects.journal import Acceptance, Journal, Pinned
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
 from lccp_operator.intents import ClaimIdentity
@@ -66,7 +66,7 @@ def accepted(scene: Scene) -> Journal:
     uid = scene.run.metadata.uid
     before = scene.journal.accepted
     if before is not None and before.run_uid == uid:
-        return scene.journal
+        return scene.noted(pinned=_completed(scene.journal.pinned, scene.offered))
     succeeded = {k: o for k, o in scene.journal.evaluations.items() if o.result == "Succeeded"}
     return scene.noted(
         accepted=Acceptance(
@@ -76,6 +76,13 @@ def accepted(scene: Scene) -> Journal:
         evaluations=succeeded,
         finished_at=None,
     )
+
+
+def _completed(pinned: Pinned | None, offered: Pinned) -> Pinned:
+    """`pinned`, with what an older version did not pin yet."""
+    if pinned is None:
+        return offered
+    return pinned.model_copy(update={"templates": pinned.templates or offered.templates})
 
 
 def _not_adopted(scene: Scene) -> str | None:

@@ -16,7 +16,6 @@ from lccp_operator.kubernetes.cluster import Cluster, Kind
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
 
-PINNED = Pinned(trainer_image="localhost/trainer:1", evaluator_image="localhost/evaluator:1")
 STORE = StoreConfig(url="s3://bucket/prefix", endpoint="http://s3.example.org:8333")
 INSTALLATION = Installation(
     stores=(STORE,),
@@ -26,6 +25,11 @@ INSTALLATION = Installation(
     image_pull_secrets=("registry",),
     run_service_account="lccp-run",
     evaluator_priority_class="low",
+)
+PINNED = Pinned(
+    trainer_image="localhost/trainer:1",
+    evaluator_image="localhost/evaluator:1",
+    templates=INSTALLATION.pod_defaults,
 )
 RICH: dict[str, Any] = {
     "topology": {
@@ -70,17 +74,16 @@ def a_run(**spec: Any) -> LCCPRun:
 
 
 def children(run: LCCPRun) -> list[tuple[Kind, Object]]:
-    given = (INSTALLATION, STORE)
     return [
         (api.SERVICES, build.training_service(run, 1)),
-        (api.JOBS, build.training_job(run, 1, *given, PINNED)),
-        (api.JOBS, build.evaluation_job(run, Evaluation(8_192), *given, PINNED)),
-        (api.JOBS, build.purge_job(run, *given)),
+        (api.JOBS, build.training_job(run, 1, STORE, PINNED)),
+        (api.JOBS, build.evaluation_job(run, Evaluation(8_192), STORE, PINNED)),
+        (api.JOBS, build.purge_job(run, INSTALLATION, STORE)),
     ]
 
 
 def gang(**spec: Any) -> Object:
-    return build.training_job(a_run(**spec), 1, INSTALLATION, STORE, PINNED)
+    return build.training_job(a_run(**spec), 1, STORE, PINNED)
 
 
 def container(job: Object) -> Object:
@@ -177,7 +180,7 @@ def test_credentials_reach_pods_as_a_mounted_secret_alone() -> None:
 
 
 def test_an_evaluator_has_a_deadline_and_a_lower_priority() -> None:
-    job = build.evaluation_job(a_run(), Evaluation(8_192, 2), INSTALLATION, STORE, PINNED)
+    job = build.evaluation_job(a_run(), Evaluation(8_192, 2), STORE, PINNED)
 
     assert job["metadata"]["name"] == "tiny-eval-000000000008192"
     assert job["spec"]["activeDeadlineSeconds"] > 0

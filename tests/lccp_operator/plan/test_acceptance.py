@@ -1,8 +1,11 @@
 """Whether a run may use what the store holds under its name."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from operator_world import (
     EVERY_TOKENS,
     KEYS,
@@ -15,9 +18,10 @@ from operator_world import (
 )
 
 from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Pinned
+from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
-from lccp_operator.intents import ClaimIdentity
+from lccp_operator.intents import ApplyChild, ClaimIdentity
+from lccp_operator.observed import Observed
 from lccp_operator.plan import invalid_spec
 
 
@@ -143,18 +147,69 @@ def test_a_finished_run_that_is_applied_again_runs_nothing() -> None:
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
 
 
-def test_images_are_pinned_at_the_start_and_stay() -> None:
+OFFERS = st.builds(
+    Pinned,
+    trainer_image=st.sampled_from(["trainer:v1", "trainer:v2"]),
+    evaluator_image=st.sampled_from(["evaluator:v1", "evaluator:v2"]),
+    templates=st.builds(
+        PodDefaults,
+        image_pull_policy=st.sampled_from(["Always", "IfNotPresent", "Never"]),
+        image_pull_secrets=st.sampled_from([(), ("registry",), ("mirror", "registry")]),
+        run_service_account=st.sampled_from(["default", "lccp-run"]),
+        evaluator_priority_class=st.sampled_from([None, "low"]),
+    ),
+)
+
+
+def offering(world: World, offered: Pinned) -> Observed:
+    return replace(world.observed(), offered=offered)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(first=OFFERS, upgrades=st.lists(OFFERS, min_size=1, max_size=6))
+def test_every_child_is_made_of_what_was_offered_at_the_start(
+    first: Pinned, upgrades: list[Pinned]
+) -> None:
     world = a_world()
-    world.look()
-    assert world.journal.pinned == Pinned()
-    upgraded = Pinned(trainer_image="trainer:v2", evaluator_image="evaluator:v2")
+    made = [*world.look(offering(world, first)).intents]
+    for number, upgrade in enumerate(upgrades):
+        world.train()
+        if number == 1 and world.trainer:
+            world.end_training(ExitCode.INTERNAL)
+        world.pass_time(700)
+        made += world.look(offering(world, upgrade)).intents
+        world.evaluate()
 
-    world.look(replace(world.observed(), offered=upgraded))
-    world.train()
-    decided = world.look(replace(world.observed(), offered=upgraded))
+    assert world.journal.pinned == first
+    children = [intent for intent in made if isinstance(intent, ApplyChild)]
+    assert len(children) > 1
+    assert all(intent.pinned == first for intent in children)
 
-    assert world.journal.pinned == Pinned()
-    assert all(i.pinned == Pinned() for i in decided.intents if hasattr(i, "pinned"))
+
+def test_a_new_run_is_made_of_what_is_offered_now() -> None:
+    first, later = (Pinned(trainer_image=f"trainer:v{n}", templates=PodDefaults()) for n in (1, 2))
+    world = a_world()
+    world.look(offering(world, first))
+    world = applied_again(world)
+    world.look(offering(world, later))
+
+    assert world.journal.pinned == later
+
+
+def test_what_an_older_version_did_not_pin_is_pinned_at_the_next_look() -> None:
+    world = a_world()
+    old = Pinned(trainer_image="trainer:v1", evaluator_image="evaluator:v1")
+    world.look(offering(world, old))
+    journal = json.loads(world.store.get(KEYS.journal))
+    journal["pinned"]["templates"] = {}
+    world.store.put(KEYS.journal, json.dumps(journal).encode())
+    defaults = PodDefaults(run_service_account="lccp-run")
+
+    world.look(offering(world, Pinned(trainer_image="trainer:v2", templates=defaults)))
+    assert world.journal.pinned == old.model_copy(update={"templates": defaults})
+
+    decided = world.look(offering(world, Pinned(trainer_image="trainer:v3", templates=None)))
+    assert decided.intents == ()
 
 
 def test_an_invalid_spec_is_refused_in_a_sentence() -> None:
