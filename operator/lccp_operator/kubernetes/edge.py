@@ -116,7 +116,9 @@ class KubernetesRuns:
         self.version = written["metadata"]["resourceVersion"]
 
     def post(self, run: LCCPRun, event: Event) -> None:
-        """Record the event; a failure is logged, and fails nothing."""
+        """Log the event and record it; a failure to record it fails nothing."""
+        level = logging.WARNING if event.type == "Warning" else logging.INFO
+        logger.log(level, "%s: %s", event.reason, event.message)
         try:
             self._cluster.create(api.EVENTS, _event(run, event))
         except LccpError as error:

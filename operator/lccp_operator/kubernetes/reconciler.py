@@ -24,6 +24,7 @@ from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.reading import ChildrenReader
 from lccp_operator.kubernetes.rest import AT_REST_SECONDS, Rest
 from lccp_operator.kubernetes.seen import RunKey
+from lccp_operator.logs import note_attempt
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import ChildState, Facts, Known, Observed, Unknown
 from lccp_operator.plan import invalid_spec, plan
@@ -106,10 +107,12 @@ class Reconciler:
         except InvalidInput as error:
             _refuse(body, str(error), runs)
             return AT_REST_SECONDS
+        note_attempt(run.status.attempt if run.status else 0)
         memory = self._memory(key, run)
         memory.rest, memory.runs = None, runs
         observed = self._observed(run, body, memory)
         result = plan(run, observed, datetime.now(UTC), memory.judge)
+        note_attempt(result.status.attempt)
         store = self._store(run.spec.checkpoints.store_name)
         apply(result, run, Edge(store, memory.children, runs, self._cluster.guard))
         if result.changes_nothing and result.status == run.status:

@@ -10,6 +10,7 @@ from lccp_operator.kubernetes.metrics import Metrics
 from lccp_operator.kubernetes.queue import WorkQueue
 from lccp_operator.kubernetes.reconciler import Reconciler
 from lccp_operator.kubernetes.seen import RunKey
+from lccp_operator.logs import about
 
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 LEAD_SECONDS = 0.2
@@ -65,24 +66,24 @@ class Workers:
 
     def _look(self, key: RunKey) -> None:
         started = time.monotonic()
-        result, after = self._outcome(key)
+        with about(f"{key.namespace}/{key.name}"):
+            result, after = self._outcome(key)
         self._metrics.reconciled(result, time.monotonic() - started)
         if after < math.inf:
             self._queue.add(key, after)
 
     def _outcome(self, key: RunKey) -> tuple[str, float]:
         """How the look ended, and seconds until the next one."""
-        extra = {"run": f"{key.namespace}/{key.name}"}
         try:
             after = self._reconciler.look(key)
         except Conflict as error:
-            logger.info("%s", error, extra=extra)
+            logger.info("%s", error)
             return "conflict", 0.5
         except LccpError as error:
-            logger.warning("%s", error, extra=extra)
+            logger.warning("%s", error)
             return "error", self._backoff(key)
         except Exception:
-            logger.exception("the look failed", extra=extra)
+            logger.exception("the look failed")
             return "error", self._backoff(key)
         self._failures.pop(key, None)
         return "success", after

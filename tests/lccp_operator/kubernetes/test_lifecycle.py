@@ -80,6 +80,19 @@ def test_a_failed_gang_is_replaced_as_a_whole(namespace: Namespace, jobs: JobPla
     assert [a.cause for a in namespace.journal("tiny").attempts] == [Cause.INTERNAL, None]
 
 
+def test_what_happens_is_logged_with_run_and_attempt(
+    namespace: Namespace, jobs: JobPlayer, operator: OperatorProcess
+) -> None:
+    a_started_run(namespace, jobs)
+    jobs.end(TRAINING, ExitCode.INTERNAL, 3)
+    namespace.wait_job("tiny-train-a2")
+
+    run = f"{namespace.name}/tiny"
+    for n in (1, 2):
+        told = f"info    {run} attempt {n}: AttemptStarted: attempt {n} starts"
+        wait_for(lambda told=told: told in operator.log.read_text(), told, operator.log)
+
+
 def test_the_users_own_annotations_and_finalizers_stay(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
