@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from lccp.api.objects.training import Heartbeat, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.objects import complete_checkpoints, read_or_none, reports
-from lccp.store.port import Store
+from lccp.store.port import ObjectInfo, Store
 
 REPORT, FAILURE, CONFIG = "report.json", "failure.json", "config.json"
 
@@ -51,7 +52,7 @@ class RunData:
         if identity is None:
             raise InvalidInput(f"{store.url}: holds no run {keys.namespace}/{keys.name}")
         found = tuple(reports(store, keys))
-        wrote = writers(keys, (info.key for info in store.list(keys.trainings)))
+        wrote = writers(keys, store.list(keys.trainings))
         return cls(
             title=f"{keys.namespace}/{keys.name}",
             reports=found,
@@ -106,10 +107,17 @@ def _model_config(store: Store, keys: RunKeys) -> Mapping[str, Any] | None:
     return None
 
 
-def writers(keys: RunKeys, found: Iterable[str]) -> tuple[str, ...]:
-    """Writers of the run's attempts, oldest attempt first, given all keys below `trainings`."""
-    names = {key.removeprefix(keys.trainings).split("/", 1)[0] for key in found}
-    return tuple(sorted(names, key=lambda name: (_attempt(name), name)))
+def writers(keys: RunKeys, found: Iterable[ObjectInfo]) -> tuple[str, ...]:
+    """Writers of the run's attempts, oldest first, given all objects below `trainings`.
+
+    An attempt has several if a queue took its pods away and let it in again: the last one to write
+    is the newest.
+    """
+    wrote: dict[str, datetime] = {}
+    for info in found:
+        name = info.key.removeprefix(keys.trainings).split("/", 1)[0]
+        wrote[name] = max(info.modified, wrote.get(name, info.modified))
+    return tuple(sorted(wrote, key=lambda name: (_attempt(name), wrote[name])))
 
 
 def _attempt(writer: str) -> int:

@@ -60,7 +60,7 @@ class StoreReader:
         return tuple(self._run(k, found) for k, found in below.items() if k.identity in found)
 
     def _run(self, keys: RunKeys, found: Listing) -> RunFacts:
-        wrote = writers(keys, (key for key in found if key.startswith(keys.trainings)))
+        wrote = writers(keys, (i for key, i in found.items() if key.startswith(keys.trainings)))
         reports = sorted(key for key in found if _is_report(key, keys))
         return RunFacts(
             keys.namespace,

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import a_run
@@ -11,6 +12,7 @@ from lccp.report.load import RunData
 from lccp.store.file import FileStore
 
 NEXT_WRITER = "a10-fedcba98"
+FUTURE = 4_000_000_000
 
 
 @pytest.fixture
@@ -47,6 +49,24 @@ def test_attempts_are_ordered_by_number(store: FileStore) -> None:
     store.put(a_run.KEYS.heartbeat("a2-00000000"), a_run.heartbeat(41).to_json())
     store.put(a_run.KEYS.heartbeat(NEXT_WRITER), newest.to_json())
     assert RunData.from_store(store, a_run.KEYS).heartbeat == newest
+
+
+def test_an_attempt_that_a_queue_let_in_again_goes_on_in_its_newest_writer(
+    store: FileStore, tmp_path: Path
+) -> None:
+    before, after = "a10-ffffffff", "a10-00000000"
+    first, second = a_run.history()[:2]
+    for seconds, writer, line in ((1, before, first), (2, after, second)):
+        key = a_run.KEYS.history(writer)
+        store.put(key, (json.dumps(line.document()) + "\n").encode())
+        store.put(a_run.KEYS.heartbeat(writer), a_run.heartbeat(line.step).to_json())
+        for path in (tmp_path / key).parent.iterdir():
+            os.utime(path, (FUTURE + seconds, FUTURE + seconds))
+
+    data = RunData.from_store(store, a_run.KEYS)
+
+    assert data.heartbeat == a_run.heartbeat(second.step)
+    assert [line.step for line in data.history] == [1, 2]
 
 
 def test_a_failure_shows_only_where_there_is_no_report(store: FileStore) -> None:
