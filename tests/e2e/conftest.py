@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from a_cluster import connect
+from breaking import Breaker
 from needs import missing
 from stub_cluster import StubCluster
 
@@ -15,6 +16,7 @@ from lccp_operator.kubernetes.cluster import Cluster, Kind
 
 IMAGES = ("lccp-operator", "lccp-trainer", "lccp-evaluator")
 CRDS = Path(__file__).parents[2] / "crds"
+CLUSTER_TOOL = Path(__file__).parents[3] / "shared/kubernetes/cluster"
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +43,15 @@ def stubs(cluster: Cluster) -> Iterator[StubCluster]:
         made = StubCluster(cluster, Path(name))
         made.make_ready()
         yield made
+
+
+@pytest.fixture(scope="session")
+def breaker(cluster: Cluster) -> Breaker:
+    """What breaks nodes and API server."""
+    tool = Path(os.environ.get("CLUSTER_TOOL", CLUSTER_TOOL))
+    if not tool.exists():
+        missing("needs a cluster on this machine, and its program: set CLUSTER_TOOL")
+    return Breaker(tool, cluster)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from lccp.store.keys import RunKeys, writer_name
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes.merge import Object
 
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 CRDS = api.Kind("apiextensions.k8s.io/v1", "customresourcedefinitions")
 
 
@@ -107,6 +108,23 @@ class Namespace:
 
     def jobs(self) -> list[Object]:
         return self.api.list(api.JOBS, self.name)
+
+    def pods(self, job: str, phase: str | None = None) -> list[Object]:
+        """Pods of the Job, or those of them that are in `phase`, by index."""
+        selector = f"batch.kubernetes.io/job-name={job}"
+        found = self.api.list(api.PODS, self.name, labelSelector=selector)
+        found.sort(key=lambda p: str(p["metadata"]["labels"].get(INDEX_LABEL)))
+        return [p for p in found if phase in (None, p["status"].get("phase"))]
+
+    def wait_running(self, job: str, number: int = 1, seconds: float = 120.0) -> list[Object]:
+        """Its pods, once so many of them run."""
+
+        def running() -> list[Object]:
+            found = self.pods(job, "Running")
+            return found if len(found) == number else []
+
+        pods: list[Object] = wait_for(running, f"{job}: no {number} pods run", seconds=seconds)
+        return pods
 
     def events(self, name: str) -> list[str]:
         """Reasons of the run's events, oldest first."""

@@ -4,12 +4,18 @@ The pods run this machine's own Python, mounted from the node: so the nodes must
 files, as those of a cluster on one machine do.
 """
 
+import json
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from a_cluster import Namespace, run_document
+from operator_process import OperatorProcess, installation
 from operator_world import EVERY_TOKENS, manifest_of, report_of
 
 from lccp_operator.kubernetes.cluster import Cluster
@@ -58,6 +64,37 @@ class StubCluster:
         }
         return run_document("tiny", **parts | spec)
 
+    @contextmanager
+    def operated(self, kubeconfig: Path, folder: Path, number: int) -> Iterator[list[Namespace]]:
+        """So many namespaces, and an operator that looks after them; its log lies in `folder`."""
+        made = [self.namespace() for _ in range(number)]
+        settings = installation(self.root, namespaces=[namespace.name for namespace in made])
+        operator = OperatorProcess(folder, kubeconfig, settings).start()
+        try:
+            yield made
+        finally:
+            operator.kill()
+            for namespace in made:
+                self.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+
+    def waiting(self, namespace: Namespace, tokens: int, run: str = "tiny") -> tuple[str, ...]:
+        """Options of a trainer that waits at `tokens` until it may `go_on`."""
+        return ("--wait-at", str(tokens), "--until", str(self._signal(namespace, run)))
+
+    def go_on(self, namespace: Namespace, run: str = "tiny") -> None:
+        self._signal(namespace, run).touch()
+
+    def _signal(self, namespace: Namespace, run: str) -> Path:
+        return self.root / f"go-{namespace.name}-{run}"
+
+    def steps(self, namespace: Namespace, run: str = "tiny") -> dict[str, list[int]]:
+        """Tokens after each step, by writer, in the order in which the writers began."""
+        trainings = self.root / namespace.keys(run).trainings
+        texts = [(path.parent.name, path.read_text()) for path in trainings.glob("*/history.jsonl")]
+        found = {writer: [json.loads(line) for line in text.splitlines()] for writer, text in texts}
+        began = sorted(found, key=lambda writer: str(found[writer][0]["at"]))
+        return {writer: [step["tokens"] for step in found[writer]] for writer in began}
+
     def done(self, namespace: Namespace) -> Path:
         """The file with a line for each evaluation that was made."""
         return self.root / f"done-{namespace.name}.txt"
@@ -84,3 +121,19 @@ class StubCluster:
         }
         pod = {"containers": [stub], "volumes": volumes, "terminationGracePeriodSeconds": 2}
         return {"spec": pod}
+
+
+def kill_process(pod: Object) -> None:
+    """SIGKILL the pod's program: the processes of the nodes are processes of this machine."""
+    mark = f"LCCP_POD_UID={pod['metadata']['uid']}".encode()
+    found = [path for path in Path("/proc").glob("[0-9]*/environ") if mark in _environ(path)]
+    assert found, f"no process of pod {pod['metadata']['name']} is seen"
+    for path in found:
+        os.kill(int(path.parent.name), signal.SIGKILL)
+
+
+def _environ(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().split(b"\0")
+    except OSError:
+        return []

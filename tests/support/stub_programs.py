@@ -1,11 +1,14 @@
 """Programs that stand for the trainer and the evaluator: quick, obedient, of the standard library
 alone. They write what lies ready as `ready/<kind>-<tokens>.json` beside the store's objects.
 
-    python stub_programs.py trainer EVERY_TOKENS  [--fail ATTEMPT:CODE] [--wait-at TOKENS] [--deaf]
-    python stub_programs.py evaluator DONE_FILE  [--fail TRIES:CODE] [--hang-at TOKENS]
+    python stub_programs.py trainer EVERY_TOKENS  [--steps STEPS] [--fail ATTEMPT:CODE] [--deaf]
+                                                  [--wait-at TOKENS [--until FILE]] [--hoard]
+    python stub_programs.py evaluator DONE_FILE  [--fail TRIES:CODE]
+                                                 [--hang-at TOKENS [--hang-tries TRIES]]
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -27,22 +30,31 @@ RUN = json.loads(os.environ["LCCP_RUN"])
 ATTEMPT = int(os.environ["LCCP_ATTEMPT"])
 ROOT = Path(json.loads(os.environ["LCCP_STORE"])["url"].removeprefix("file://"))
 PREFIX = ROOT / RUN["metadata"]["namespace"] / RUN["metadata"]["name"]
+PART = ROOT / f"part-{os.environ['LCCP_POD_UID']}"
+
+
+def place(key: str) -> Path:
+    path = PREFIX / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def put(key: str, document: dict[str, object]) -> None:
-    path = PREFIX / key
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = ROOT / f"part-{os.getpid()}"
-    part.write_text(json.dumps({"schemaVersion": 1} | document))
-    part.rename(path)
+    PART.write_text(json.dumps({"schemaVersion": 1} | document))
+    PART.rename(place(key))
 
 
-def put_ready(kind: str, tokens: int, key: str) -> None:
-    """Put-if-absent of what lies ready."""
-    target = PREFIX / key
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        os.link(ROOT / "ready" / f"{kind}-{tokens}.json", target)
+def put_if_absent(key: str, document: dict[str, object]) -> None:
+    PART.write_text(json.dumps({"schemaVersion": 1} | document))
+    with contextlib.suppress(FileExistsError):
+        os.link(PART, place(key))
+    PART.unlink()
+
+
+def ready(kind: str, tokens: int) -> dict[str, object]:
+    """What lies ready to be written."""
+    found: dict[str, object] = json.loads((ROOT / "ready" / f"{kind}-{tokens}.json").read_text())
+    return found
 
 
 def now() -> str:
@@ -56,39 +68,70 @@ def fails(option: str | None) -> int:
 
 
 class Trainer:
-    """Goes on from the newest checkpoint, a checkpoint a step."""
+    """Goes on from the newest checkpoint or state; a checkpoint takes one step, or more."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.writer = f"a{ATTEMPT}-{os.environ['LCCP_POD_UID'][:8]}"
-        made = (int(path.parent.name) for path in PREFIX.glob("checkpoints/*/manifest.json"))
-        self.tokens = max(made, default=0)
+        saved = [*PREFIX.glob("checkpoints/*/manifest.json"), *PREFIX.glob("state/*/manifest.json")]
+        self.tokens = max((int(path.parent.name) for path in saved), default=0)
         self.terminated = False
 
     def work(self) -> int:
         signal.signal(signal.SIGTERM, self.on_sigterm)
         print(f"threads {os.environ['OMP_NUM_THREADS']}, niceness {os.nice(0)}", flush=True)
         self.beat()
+        if self.options.hoard:
+            return self.hoard()
         while self.tokens < RUN["spec"]["training"]["tokens"]:
             time.sleep(STEP_SECONDS)
             if self.terminated:
+                self.save_state()
                 return self.end("Terminated", 75)
             if (PREFIX / f"control/{ATTEMPT}.json").exists():
+                self.save_state()
                 return self.end("Drained", 0)
-            if self.tokens != self.options.wait_at:
+            if not self.waits():
                 self.step()
             if fails(self.options.fail):
                 code = fails(self.options.fail)
                 return self.end(CAUSES[code], code)
         return self.end("Completed", 0)
 
+    def waits(self) -> bool:
+        """It was ordered to wait here, and what it waits for is not there yet."""
+        until = self.options.until
+        return self.tokens == self.options.wait_at and not (until and Path(until).exists())
+
     def on_sigterm(self, number: int, frame: object) -> None:
         self.terminated = not self.options.deaf
 
+    def hoard(self) -> int:
+        """A rank, which is a process of its own, takes more memory than there is."""
+        rank = os.fork()
+        held = []
+        while rank == 0:
+            held.append(b"x" * 2**20)
+        os.waitpid(rank, 0)
+        return self.end("Internal", 70)
+
     def step(self) -> None:
-        self.tokens += self.options.every
-        put_ready("manifest", self.tokens, f"checkpoints/{self.tokens:015d}/manifest.json")
+        self.tokens += self.options.every // self.options.steps
+        if self.tokens % self.options.every == 0:
+            self.save_checkpoint()
+        with place(f"training/{self.writer}/history.jsonl").open("a") as history:
+            history.write(json.dumps({"tokens": self.tokens, "at": now()}) + "\n")
         self.beat()
+
+    def save_checkpoint(self) -> None:
+        place(f"checkpoints/{self.tokens:015d}/{self.writer}/model.safetensors").write_text("x")
+        manifest = ready("manifest", self.tokens) | {"writer": self.writer}
+        put_if_absent(f"checkpoints/{self.tokens:015d}/manifest.json", manifest)
+
+    def save_state(self) -> None:
+        manifest = ready("manifest", self.options.every)
+        manifest |= {"kind": "State", "tokens": self.tokens, "writer": self.writer, "files": {}}
+        put_if_absent(f"state/{self.tokens:015d}/manifest.json", manifest)
 
     def beat(self) -> None:
         beat = {
@@ -113,11 +156,11 @@ def evaluate(options: argparse.Namespace) -> int:
     print(f"threads {os.environ['OMP_NUM_THREADS']}, niceness {os.nice(0)}", flush=True)
     if fails(options.fail):
         return fails(options.fail)
-    while tokens == options.hang_at:
+    while tokens == options.hang_at and options.hang_tries >= ATTEMPT:
         time.sleep(1)
     with Path(options.done).open("a") as done:
         done.write(f"{tokens}\n")
-    put_ready("report", tokens, f"evaluations/{tokens:015d}/report.json")
+    put_if_absent(f"evaluations/{tokens:015d}/report.json", ready("report", tokens))
     return 0
 
 
@@ -126,10 +169,14 @@ def main() -> int:
     roles = parser.add_subparsers(dest="role", required=True)
     trainer, evaluator = roles.add_parser("trainer"), roles.add_parser("evaluator")
     trainer.add_argument("every", type=int)
+    trainer.add_argument("--steps", type=int, default=1)
+    trainer.add_argument("--hoard", action="store_true")
     trainer.add_argument("--wait-at", type=int)
+    trainer.add_argument("--until")
     trainer.add_argument("--deaf", action="store_true")
     evaluator.add_argument("done")
     evaluator.add_argument("--hang-at", type=int)
+    evaluator.add_argument("--hang-tries", type=int, default=99)
     for role in (trainer, evaluator):
         role.add_argument("--fail")
     options = parser.parse_args()
