@@ -27,6 +27,9 @@ class StoreConfig(Contract):
     ca_file: Annotated[
         str | None, Field(description="File of the CA that signed the endpoint.")
     ] = None
+    ca_bundle: Annotated[
+        str | None, Field(description="Certificates of that CA, in PEM, in place of a file.")
+    ] = None
     credentials_directory: Annotated[
         str | None,
         Field(

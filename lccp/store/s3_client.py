@@ -125,7 +125,7 @@ def http_pool(config: StoreConfig, patience: Patience) -> urllib3.PoolManager:
         blocksize=_PIECE_BYTES,
         timeout=urllib3.Timeout(connect=patience.connect_seconds, read=patience.read_seconds),
         retries=patience.retry(),
-        ssl_context=_tls(config.ca_file) if endpoint_of(config).startswith("https") else None,
+        ssl_context=_tls(config) if endpoint_of(config).startswith("https") else None,
     )
 
 
@@ -160,10 +160,11 @@ def endpoint_of(config: StoreConfig) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _tls(ca_file: str | None) -> ssl.SSLContext:
+def _tls(config: StoreConfig) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return ssl.create_default_context(cafile=config.ca_file, cadata=config.ca_bundle)
     except OSError as error:
+        given = f"caFile {config.ca_file}" if config.ca_file else "caBundle"
         raise InvalidInput(
-            f"store caFile {ca_file}: holds no CA certificates in PEM ({error.strerror})"
+            f"store {given}: holds no CA certificates in PEM ({error.strerror})"
         ) from None

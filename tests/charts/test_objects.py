@@ -137,9 +137,8 @@ def test_operator_and_exporter_parse_their_configuration(
     objects: list[Object], tmp_path: Path
 ) -> None:
     files = configuration(objects)
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    installation = Installation.load({"LCCP_INSTALLATION": str(tmp_path / "installation.yaml")})
+    (tmp_path / "stores.yaml").write_text(files["stores.yaml"])
+    installation = Installation.parse(yaml.safe_load(files["installation.yaml"]), "installation")
     exporter = parse([f"--stores={tmp_path / 'stores.yaml'}"], {})
     assert installation.stores == exporter.stores
     assert installation.lease is not None

@@ -1,5 +1,6 @@
 """What an installation gives to all runs: stores, images, defaults of pods."""
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,9 @@ from lccp.api.run import LCCPRun
 
 CONFIG_VARIABLE = "LCCP_INSTALLATION"
 CONFIG_PATH = "/etc/lccp/installation.yaml"
+CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+CA_LENGTH_MAX = 65_536
+"""Characters: the kernel takes no longer variable than twice that."""
 
 
 class LeaseSettings(Contract):
@@ -44,7 +48,7 @@ class Installation(PodDefaults):
         """The configuration file that `LCCP_INSTALLATION` names, or the chart's default place."""
         path = Path(environ.get(CONFIG_VARIABLE, CONFIG_PATH))
         try:
-            return cls.parse(yaml.safe_load(path.read_text()), str(path))
+            given = cls.parse(yaml.safe_load(path.read_text()), str(path))
         except OSError as error:
             raise InvalidInput(
                 f"{path}: cannot be read ({error.strerror}): set {CONFIG_VARIABLE} to the "
@@ -52,6 +56,7 @@ class Installation(PodDefaults):
             ) from None
         except yaml.YAMLError as error:
             raise InvalidInput(f"{path}: is not YAML: {error}") from None
+        return given.model_copy(update={"stores": tuple(map(_with_ca, given.stores))})
 
     def store(self, name: str) -> StoreConfig | None:
         """The store that runs call `name`, or None."""
@@ -69,3 +74,23 @@ class Installation(PodDefaults):
             evaluator_image=run.spec.evaluation.image or self.evaluator_image,
             templates=self.pod_defaults,
         )
+
+
+def _with_ca(store: StoreConfig) -> StoreConfig:
+    """`store` with the certificates of its CA in place of their file, as pods can use it."""
+    if store.ca_file is None:
+        return store
+    where = f"store {store.name}: caFile {store.ca_file}"
+    try:
+        found = CERTIFICATE.findall(Path(store.ca_file).read_text(errors="replace"))
+    except OSError as error:
+        raise InvalidInput(f"{where}: cannot be read ({error.strerror})") from None
+    bundle = "".join(f"{certificate}\n" for certificate in found)
+    if not bundle:
+        raise InvalidInput(f"{where}: holds no CA certificates in PEM")
+    if len(bundle) > CA_LENGTH_MAX:
+        raise InvalidInput(
+            f"{where}: holds more than {CA_LENGTH_MAX:,} characters of certificates, which every "
+            "pod is given: name a file with the CA of this store alone"
+        )
+    return store.model_copy(update={"ca_file": None, "ca_bundle": bundle})

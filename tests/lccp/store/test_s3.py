@@ -387,6 +387,7 @@ def test_credentials_that_are_not_whole_are_refused(
         ({"endpoint": "http://minio:port"}, "store s3://lccp/p: "),
         ({"region": "not a region!"}, "invalid region"),
         ({"endpoint": "https://minio", "ca_file": "/none.pem"}, "caFile /none.pem"),
+        ({"endpoint": "https://minio", "ca_bundle": "none"}, "caBundle: holds no CA"),
         ({"url": "s3:///p"}, "must be s3://bucket"),
         ({"url": "s3://bucket/a/../b"}, "'..'"),
     ],
@@ -430,17 +431,18 @@ def tls_proxy(seaweedfs: SeaweedFS, certificate: Path) -> Iterator[FaultyProxy]:
         yield running
 
 
-def test_a_named_ca_is_trusted(
+@pytest.mark.parametrize("given", ["ca_file", "ca_bundle"])
+def test_a_given_ca_is_trusted(
     seaweedfs: SeaweedFS,
     tls_proxy: FaultyProxy,
     certificate: Path,
     keys_directory: Path,
     prefix: str,
+    given: str,
 ) -> None:
+    ca = str(certificate) if given == "ca_file" else certificate.read_text()
     config = with_(
-        seaweedfs.config(prefix, keys_directory),
-        endpoint=tls_proxy.endpoint,
-        ca_file=str(certificate),
+        seaweedfs.config(prefix, keys_directory), endpoint=tls_proxy.endpoint, **{given: ca}
     )
     store = S3Store(config, IMPATIENT)
     etag = store.put_if_absent("a", b"1")

@@ -44,6 +44,47 @@ def test_a_wrong_file_is_named_with_its_fault(tmp_path: Path, text: str, sentenc
     assert sentence in str(refusal.value)
 
 
+CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+KEY = "-----BEGIN PRIVATE KEY-----\nMIIC\n-----END PRIVATE KEY-----\n"
+
+
+def with_ca(tmp_path: Path, text: str) -> Installation:
+    """An installation whose store's CA file holds `text`."""
+    (tmp_path / "ca.crt").write_text(text)
+    store = f"url: 's3://bucket', caFile: {tmp_path / 'ca.crt'}"
+    return load(tmp_path, COMPLETE.replace('url: "file:///store"', store))
+
+
+def test_the_certificates_of_a_stores_ca_are_read_and_nothing_else_of_its_file(
+    tmp_path: Path,
+) -> None:
+    found = with_ca(tmp_path, f"# ours\n{CA}{KEY}\n{CA}").stores[0]
+
+    assert (found.ca_file, found.ca_bundle) == (None, CA + CA)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [(KEY, "holds no CA certificates"), (CA * 2_000, "name a file with the CA of this store")],
+    ids=["no certificate", "a whole system's"],
+)
+def test_a_ca_that_pods_cannot_be_given_is_refused(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    with pytest.raises(
+        InvalidInput, match=rf"store default: caFile .*ca\.crt: .*{sentence}"
+    ) as error:
+        with_ca(tmp_path, text)
+    assert "MII" not in str(error.value)
+
+
+def test_a_ca_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = COMPLETE.replace('url: "file:///store"', "url: 's3://bucket', caFile: /none.crt")
+
+    with pytest.raises(InvalidInput, match=r"caFile /none\.crt: cannot be read \(No such file"):
+        load(tmp_path, text)
+
+
 def test_a_missing_file_is_named_with_the_variable(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=f"set {CONFIG_VARIABLE}"):
         Installation.load({CONFIG_VARIABLE: str(tmp_path / "none.yaml")})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from a_cluster import Namespace, run_document
 
-from lccp.api.invocation import StoreConfig
+from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp_operator.children import Evaluation
@@ -73,12 +73,12 @@ def a_run(**spec: Any) -> LCCPRun:
     return LCCPRun.parse(document, "run")
 
 
-def children(run: LCCPRun) -> list[tuple[Kind, Object]]:
+def children(run: LCCPRun, store: StoreConfig = STORE) -> list[tuple[Kind, Object]]:
     return [
         (api.SERVICES, build.training_service(run, 1)),
-        (api.JOBS, build.training_job(run, 1, STORE, PINNED)),
-        (api.JOBS, build.evaluation_job(run, Evaluation(8_192), STORE, PINNED)),
-        (api.JOBS, build.purge_job(run, INSTALLATION, STORE)),
+        (api.JOBS, build.training_job(run, 1, store, PINNED)),
+        (api.JOBS, build.evaluation_job(run, Evaluation(8_192), store, PINNED)),
+        (api.JOBS, build.purge_job(run, INSTALLATION, store)),
     ]
 
 
@@ -177,6 +177,13 @@ def test_credentials_reach_pods_as_a_mounted_secret_alone() -> None:
 
     assert mount["readOnly"]
     assert f'"credentialsDirectory":"{mount["mountPath"]}"' in environ(job)["LCCP_STORE"]
+
+
+def test_every_child_trusts_the_stores_ca() -> None:
+    store = STORE.model_copy(update={"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
+    for _, job in children(a_run(), store)[1:]:
+        variables = {name: v for name, v in environ(job).items() if isinstance(v, str)}
+        assert Invocation.from_environ(variables).store.ca_bundle == store.ca_bundle
 
 
 def test_an_evaluator_has_a_deadline_and_a_lower_priority() -> None:
