@@ -4,6 +4,9 @@
 # BASE         Debian or Ubuntu, whose python3 is 3.11 or newer
 # TORCH_INDEX  index that has the build of PyTorch for the accelerator; the default is for CPUs
 # wheels       build context with a folder of wheels that pip looks into first; empty by default
+#
+# pip comes from the stage `tools` and stays there. Layers go from what changes least to our own
+# code, so that an upgrade moves a small one.
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM scratch AS wheels
@@ -14,35 +17,38 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache
 RUN groupadd --gid 65532 lccp \
     && useradd --uid 65532 --gid lccp --no-create-home --home-dir /tmp --shell /usr/sbin/nologin lccp
+RUN python3 -m venv --without-pip /opt/lccp
+COPY requirements-dev.lock /opt/lccp/
 
-FROM python AS build
+FROM python AS tools
 RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv
-RUN python3 -m venv /build && python3 -m venv --without-pip /opt/lccp
-COPY requirements-dev.lock /src/
-ENV PIP_CONSTRAINT=/src/requirements-dev.lock PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN --mount=type=bind,from=wheels,target=/wheels \
-    /build/bin/pip install --find-links /wheels setuptools
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN --mount=type=bind,from=wheels,target=/wheels \
-    pip="/build/bin/pip --python /opt/lccp/bin/python" torch=$(grep ^torch== /src/requirements-dev.lock); \
-    $pip install --no-deps --no-index --find-links /wheels "$torch" \
-    || $pip install --no-deps --index-url "$TORCH_INDEX" "$torch"
-COPY docker/trainer.lock /src/docker/
-RUN --mount=type=bind,from=wheels,target=/wheels \
-    /build/bin/pip --python /opt/lccp/bin/python install --find-links /wheels \
-        --requirement /src/docker/trainer.lock
-# DeepSpeed compiles its ops with ninja; the image has no compiler, and the trainer needs none of them.
-RUN /build/bin/pip --python /opt/lccp/bin/python uninstall --yes ninja
+RUN python3 -m venv /tools
+ENV PIP_CONSTRAINT=/opt/lccp/requirements-dev.lock PIP_NO_CACHE_DIR=1
+RUN --mount=type=bind,from=wheels,target=/wheels /tools/bin/pip install --find-links /wheels setuptools
+
+FROM tools AS own
 COPY . /src
-RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel /src \
-    && /build/bin/pip --python /opt/lccp/bin/python install --no-deps /tmp/wheel/*.whl
+RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel /src \
+    && /tools/bin/pip --python /opt/lccp/bin/python install --no-deps --root /own /wheel/*.whl
 
 FROM python
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN --mount=type=bind,from=wheels,target=/wheels --mount=type=bind,from=tools,source=/tools,target=/tools \
+    pip="/tools/bin/pip --python /opt/lccp/bin/python install --no-cache-dir --no-deps" \
+    torch=$(grep ^torch== /opt/lccp/requirements-dev.lock); \
+    $pip --no-index --find-links /wheels "$torch" || $pip --index-url "$TORCH_INDEX" "$torch"
+# DeepSpeed compiles its ops with ninja; the image has no compiler, and the trainer needs none of them.
+COPY docker/trainer.lock /opt/lccp/
+RUN --mount=type=bind,from=wheels,target=/wheels --mount=type=bind,from=tools,source=/tools,target=/tools \
+    pip="/tools/bin/pip --python /opt/lccp/bin/python"; \
+    $pip install --no-cache-dir --find-links /wheels --constraint /opt/lccp/requirements-dev.lock \
+        --requirement /opt/lccp/trainer.lock \
+    && $pip uninstall --yes ninja
+COPY --from=own /own/opt/lccp /opt/lccp
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="lccp-trainer" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /opt/lccp /opt/lccp
 ENV PATH=/opt/lccp/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 65532:65532

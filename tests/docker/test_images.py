@@ -23,10 +23,13 @@ def instructions(image: str) -> list[str]:
     return [line for line in "\n".join(lines).replace("\\\n", " ").splitlines() if line]
 
 
+def stages(image: str) -> list[str]:
+    """The text before the first stage, and that of each stage."""
+    return "\n".join(instructions(image)).split("FROM ")
+
+
 def final_stage(image: str) -> list[str]:
-    lines = instructions(image)
-    last = max(number for number, line in enumerate(lines) if line.startswith("FROM "))
-    return lines[last:]
+    return stages(image)[-1].splitlines()
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -46,20 +49,30 @@ def test_an_image_holds_only_what_its_part_needs() -> None:
 def test_the_base_can_be_chosen(image: str) -> None:
     assert "ARG BASE=docker.io/library/debian:bookworm-slim" in instructions(image)
     bases = [line.split()[1] for line in instructions(image) if line.startswith("FROM ")]
-    assert bases == ["scratch", "${BASE}", "python", "python"]
+    assert bases == ["scratch", "${BASE}", "python", "tools", "python"]
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_the_final_stage_only_copies_and_is_not_root(image: str) -> None:
+def test_an_image_is_not_root_and_gets_its_own_code_last(image: str) -> None:
     lines = final_stage(image)
-    assert not [line for line in lines if line.startswith(("RUN", "ADD"))]
     assert "USER 65532:65532" in lines
-    assert [line for line in lines if line.startswith("COPY")] == [
-        "COPY --from=build /opt/lccp /opt/lccp"
-    ]
+    changes = [line for line in lines if line.startswith(("COPY", "RUN", "ADD"))]
+    assert changes[-1] == "COPY --from=own /own/opt/lccp /opt/lccp"
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_no_build_tool_is_installed_in_an_image(image: str) -> None:
+    python, final = stages(image)[2], stages(image)[-1]
+    assert "apt-get" not in final
+    assert python.count("apt-get install") == 1
+    assert "--no-install-recommends python3 " in python
+    assert all(
+        "--mount=type=bind,from=tools" in line for line in final.splitlines() if "pip" in line
+    )
 
 
 def test_the_images_differ_in_what_they_install_alone() -> None:
-    """The stage with Python is one text, so that builders share its layer."""
-    stages = {image: "\n".join(instructions(image)).split("FROM ")[2] for image in IMAGES}
-    assert len(set(stages.values())) == 1
+    """The stages before the last are one text, so that builders share their layers."""
+    assert len({tuple(stages(image)[:-1]) for image in IMAGES}) == 1
+    torch = [stages(image)[-1].partition("COPY ")[0] for image in ("trainer", "evaluator")]
+    assert torch[0] == torch[1]
