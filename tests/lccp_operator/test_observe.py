@@ -110,6 +110,18 @@ def test_the_newest_writer_of_an_attempt_counts() -> None:
     assert StoreObserver(store, KEYS).facts().heartbeats[1].tokens == 5
 
 
+def test_an_older_attempt_that_still_beats_says_nothing_of_the_run() -> None:
+    store = MemoryStore()
+    for attempt, seconds in ((2, 10), (1, 20)):
+        beat = heartbeat_of(attempt, seconds, START + timedelta(seconds=seconds))
+        store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+
+    newest = StoreObserver(store, KEYS).facts().heartbeat
+
+    assert newest is not None
+    assert newest.attempt == 2
+
+
 def test_a_damaged_object_is_named_and_the_rest_is_read() -> None:
     store = MemoryStore()
     observer = StoreObserver(filled(store), KEYS)
