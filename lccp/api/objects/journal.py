@@ -48,6 +48,7 @@ class EvaluationOutcome(Contract):
     checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
     result: Annotated[Literal["Succeeded", "Failed"], Field(description="Result.")]
     tries: Annotated[int, Field(ge=0, description="Tries it took; 0 if it was adopted.")] = 1
+    at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
     cause: Annotated[Cause | None, Field(description="Why it failed.")] = None
     message: Annotated[Message, Field(description="Where and why it failed.")] = ""
 

@@ -81,7 +81,7 @@ class RestartPolicy(Contract):
             ge=0,
             le=3_600,
             description="Wait before the first new attempt, in seconds; doubles with each counted "
-            "failure.",
+            "failure. Evaluations wait as long between their tries.",
         ),
     ] = 10
     max_backoff_seconds: Annotated[

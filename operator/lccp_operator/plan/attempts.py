@@ -11,6 +11,7 @@ from lccp.api.objects.journal import AttemptRecord, Cause, Control, Gang, Journa
 from lccp_operator.children import Training
 from lccp_operator.intents import ApplyChild, DeleteChild, Intent, WriteControl
 from lccp_operator.observed import ChildState, Phase
+from lccp_operator.plan import backoff
 from lccp_operator.plan.causes import WORDS, Ending, of_training
 from lccp_operator.plan.goals import Course, counted_failures, goal
 from lccp_operator.plan.scene import Scene
@@ -62,13 +63,12 @@ def old_gang_lives(scene: Scene) -> bool:
 
 
 def backoff_seconds_left(scene: Scene) -> float:
-    """Seconds until the wait after the last counted failure is over; it doubles with each."""
+    """Seconds until the wait after the last counted failure is over."""
     last, failures = scene.last_attempt, counted_failures(scene)
     if last is None or last.ended_at is None or last not in failures:
         return 0.0
     policy = scene.spec.restart_policy
-    wait = min(policy.max_backoff_seconds, policy.backoff_seconds * 2 ** (len(failures) - 1))
-    return (last.ended_at + timedelta(seconds=wait) - scene.now).total_seconds()
+    return backoff.seconds_left(policy, len(failures), last.ended_at, scene.now)
 
 
 def drain_seconds_left(scene: Scene) -> float | None:

@@ -164,11 +164,19 @@ def _evaluating(scene: Scene) -> Finding:
     rejected = next((c for c in scene.rejected if isinstance(c, Evaluation)), None)
     if rejected is not None:
         return _waiting(scene, rejected, None, f"evaluation of checkpoint {rejected.tokens:,}")
+    if outstanding and len(evaluations.backing_off(scene)) == len(outstanding):
+        return Finding("False", Reason.BACKING_OFF, _next_try(scene, outstanding[0]))
     if outstanding:
         return Finding("False", Reason.PENDING, f"checkpoint {_named(outstanding)} waits")
     if not scene.facts.checkpoints:
         return Finding("False", Reason.PENDING, "there is no checkpoint yet")
     return Finding("False", Reason.UP_TO_DATE, "every checkpoint is done with")
+
+
+def _next_try(scene: Scene, tokens: int) -> str:
+    outcome = scene.outcome(tokens)
+    told = outcome.message if outcome is not None else ""
+    return f"evaluation of checkpoint {tokens:,}: {told}; the next try follows after a wait"
 
 
 def _named(tokens: list[int]) -> str:

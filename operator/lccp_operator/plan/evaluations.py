@@ -12,6 +12,7 @@ from lccp_operator.children import Evaluation
 from lccp_operator.intents import ApplyChild, DeleteChild, Intent
 from lccp_operator.observed import ChildState
 from lccp_operator.packed import PackedReport
+from lccp_operator.plan import backoff
 from lccp_operator.plan.causes import Ending, of_evaluation
 from lccp_operator.plan.scene import Scene
 
@@ -62,6 +63,21 @@ def reports(scene: Scene) -> tuple[PackedReport, ...]:
     return tuple(report for tokens, report in found if _fits(scene, tokens))
 
 
+def backoff_seconds_left(scene: Scene, tokens: int) -> float:
+    """Seconds until the wait after the last failed try at `tokens` is over."""
+    outcome = scene.outcome(tokens)
+    if outcome is None or outcome.at is None or outcome.result == "Succeeded":
+        return 0.0
+    policy = scene.spec.restart_policy
+    return backoff.seconds_left(policy, max(1, outcome.tries), outcome.at, scene.now)
+
+
+def backing_off(scene: Scene) -> dict[int, float]:
+    """Seconds until the next try, by tokens, of the evaluations that wait after a failed one."""
+    waits = {tokens: backoff_seconds_left(scene, tokens) for tokens in outstanding(scene)}
+    return {tokens: wait for tokens, wait in waits.items() if wait > 0}
+
+
 def intents(scene: Scene) -> list[Intent]:
     """What deletes the children that are done with, and begins the oldest that are due."""
     return [*_deletions(scene), *_beginnings(scene)]
@@ -69,11 +85,12 @@ def intents(scene: Scene) -> list[Intent]:
 
 def _outcome(scene: Scene, tokens: int) -> EvaluationOutcome | None:
     known, child = scene.outcome(tokens), scene.evaluation(tokens)
-    tries = child[0].number if child is not None else known.tries + 1 if known is not None else 0
+    tries = child[0].number if child is not None else known.tries if known is not None else 0
     if known is not None and known.result == "Succeeded":
         return known
     if _fits(scene, tokens):
-        return _record(scene, tokens, tries, None)
+        unseen = child is None and known is not None
+        return _record(scene, tokens, tries + unseen, None)
     if tokens in scene.facts.damaged_reports or tokens in scene.facts.reports:
         return _record(scene, tokens, tries, _unusable(scene, tokens))
     if child is None or not (child[1].ended or child[1].bereft):
@@ -83,13 +100,18 @@ def _outcome(scene: Scene, tokens: int) -> EvaluationOutcome | None:
 
 
 def _record(scene: Scene, tokens: int, tries: int, failure: Ending | None) -> EvaluationOutcome:
-    return EvaluationOutcome(
+    known = scene.outcome(tokens)
+    record = EvaluationOutcome(
         checkpoint_digest=scene.facts.checkpoints[tokens].digest,
         result="Failed" if failure else "Succeeded",
         tries=tries,
+        at=scene.now,
         cause=failure.cause if failure else None,
         message=failure.message if failure else "",
     )
+    if known is not None and (known.result, known.tries) == (record.result, tries):
+        return record.model_copy(update={"at": known.at})
+    return record
 
 
 def _fits(scene: Scene, tokens: int) -> bool:
@@ -127,7 +149,8 @@ def _beginnings(scene: Scene) -> list[Intent]:
     present = {child.tokens for child in scene.evaluations}
     busy = sum(state.live for state in scene.evaluations.values())
     free = max(0, scene.spec.evaluation.concurrency - busy)
-    due = [tokens for tokens in outstanding(scene) if tokens not in present]
+    held = present | backing_off(scene).keys()
+    due = [tokens for tokens in outstanding(scene) if tokens not in held]
     return [ApplyChild(_next_try(scene, tokens), scene.pinned) for tokens in due[:free]]
 
 

@@ -50,7 +50,7 @@ def seconds_to_due(scene: Scene) -> float | None:
     if not finished(scene):
         waits += [stops.seconds_to_deadline(scene), attempts.drain_seconds_left(scene)]
     if not at_rest(scene):
-        waits += [attempts.backoff_seconds_left(scene)]
+        waits += [attempts.backoff_seconds_left(scene), *evaluations.backing_off(scene).values()]
     due = [max(LEAST_SECONDS, wait) for wait in waits if wait is not None and wait > 0]
     return min(due, default=None)
 

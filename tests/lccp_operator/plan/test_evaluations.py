@@ -1,9 +1,12 @@
 """Evaluations: of every complete checkpoint, oldest first, recorded before their children go."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from operator_world import (
     EVERY_TOKENS,
     KEYS,
@@ -21,15 +24,15 @@ from lccp.api.exits import ExitCode
 from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Cause, EvaluationOutcome
 from lccp_operator.children import Child, Evaluation
-from lccp_operator.intents import DeleteChild, Plan, RecordJournal
+from lccp_operator.intents import DeleteChild, EventReason, Plan, RecordJournal
 from lccp_operator.observed import ChildState, Known, Phase, Pod
 
 FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
 
 
-def a_world(checkpoints: int = 1, **evaluation: Any) -> World:
+def a_world(checkpoints: int = 1, policy: dict[str, int] | None = None, **evaluation: Any) -> World:
     """A world with so many checkpoints, none of them evaluated."""
-    world = World(a_small_run(evaluation=evaluation), NEVER)
+    world = World(a_small_run(evaluation=evaluation, restartPolicy=policy or {}), NEVER)
     world.look()
     for _ in range(checkpoints):
         world.train()
@@ -44,11 +47,14 @@ def outcome(world: World, tokens: int = FIRST) -> EvaluationOutcome | None:
     return world.journal.evaluations.get(tokens_key(tokens))
 
 
-def fail_once(world: World, code: int = ExitCode.INTERNAL, **how: bool) -> None:
+def fail_once(
+    world: World, code: int = ExitCode.INTERNAL, wait_seconds: float = 360, **how: bool
+) -> None:
+    """A try fails, its child goes, and the longest wait is over."""
     world.look()
     world.evaluate(code, **how)
     world.look()
-    world.pass_time()
+    world.pass_time(wait_seconds)
 
 
 def test_a_checkpoint_without_manifest_is_not_evaluated() -> None:
@@ -104,7 +110,7 @@ def test_a_report_counts_even_if_its_evaluator_is_gone() -> None:
 
     assert begun(world.look()) == []
     assert outcome(world) == EvaluationOutcome(
-        checkpoint_digest=manifest_of(FIRST).digest, result="Succeeded", tries=0
+        checkpoint_digest=manifest_of(FIRST).digest, result="Succeeded", tries=0, at=world.now
     )
 
 
@@ -121,6 +127,58 @@ def test_a_failed_try_is_followed_by_the_next_and_then_by_a_failure() -> None:
     assert (last.result, last.tries, last.cause) == ("Failed", 2, Cause.INTERNAL)
     assert begun(world.look()) == []
     assert conditions(world.run)["Degraded"] == ("True", "EvaluationFailed")
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    first=st.integers(0, 3_600),
+    longest=st.integers(0, 7_200),
+    pause=st.floats(0.3, 900),
+    retries=st.integers(1, 6),
+)
+def test_tries_wait_for_each_other_as_attempts_do(
+    first: int, longest: int, pause: float, retries: int
+) -> None:
+    policy = {"backoffSeconds": first, "maxBackoffSeconds": longest}
+    world = a_world(retries=retries, policy=policy)
+    world.look()
+    for number in range(1, retries + 1):
+        world.evaluate(ExitCode.INTERNAL)
+        world.look()
+        failed_at, wait = world.now, min(longest, first * 2 ** (number - 1))
+        world.pass_time(0)
+        while not begun(decided := world.look()):
+            assert (world.now - failed_at).total_seconds() < wait
+            assert decided.due_after_seconds is not None
+            world.pass_time(min(pause, decided.due_after_seconds))
+
+        assert Evaluation(FIRST, number + 1) in world.workers
+        assert wait <= (world.now - failed_at).total_seconds() < wait + 1
+
+
+def test_a_wait_is_shown_and_changes_nothing_and_holds_up_no_other_checkpoint() -> None:
+    world = a_world()
+    fail_once(world, wait_seconds=1)
+    waiting = world.look()
+    assert conditions(world.run)["Evaluating"] == ("False", "BackingOff")
+    assert waiting.due_after_seconds == pytest.approx(9)
+
+    world.pass_time(1)
+    again = world.plan()
+    assert (again.intents, again.events, again.status) == ((), (), world.run.status)
+
+    world.train()
+    assert begun(world.look()) == [Evaluation(SECOND)]
+
+
+def test_a_failure_that_an_older_version_recorded_is_tried_again_at_once() -> None:
+    world = a_world()
+    fail_once(world, wait_seconds=0)
+    journal = json.loads(world.store.get(KEYS.journal))
+    del journal["evaluations"][tokens_key(FIRST)]["at"]
+    world.store.put(KEYS.journal, json.dumps(journal).encode())
+
+    assert begun(world.look()) == [Evaluation(FIRST, 2)]
 
 
 def test_a_failure_for_good_keeps_its_child_for_the_log() -> None:
@@ -154,7 +212,7 @@ def test_wrong_input_is_not_tried_again() -> None:
 )
 def test_a_disruption_costs_no_try(code: int, how: dict[str, bool]) -> None:
     world = a_world(retries=0)
-    fail_once(world, code, **how)
+    fail_once(world, code, wait_seconds=0, **how)
 
     assert outcome(world) is None
     assert begun(world.look()) == [Evaluation(FIRST, 1)]
@@ -191,12 +249,15 @@ def test_a_report_of_another_schema_version_is_a_failure_that_says_what_to_do() 
     )
 
     world.look()
+    world.look()
 
     last = outcome(world)
     assert last is not None
     assert last.result == "Failed"
     assert "has schema version 9" in last.message
     assert f"delete evaluations/{tokens_key(FIRST)}/" in last.message
+    assert [e.reason for e in world.events].count(EventReason.EVALUATION_FAILED) == 1
+    assert world.plan().intents == ()
 
 
 def test_a_report_about_other_files_is_not_the_checkpoints() -> None:
