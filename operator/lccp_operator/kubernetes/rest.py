@@ -31,7 +31,7 @@ class Rest:
         """The rest after a look that changed nothing.
 
         None if the plan asks for a look sooner than a poll of the store, or while the store may
-        change without its trainer: a child waits, an evaluator works, or a pod is to end.
+        change without its trainer: a child waits, or an evaluator works.
         """
         if not plan.at_rest and (plan.look_again_after_seconds or 0.0) < POLL_SECONDS:
             return None
@@ -55,5 +55,4 @@ class Rest:
 
 
 def _trains(state: ChildState) -> bool:
-    ending = any(pod.deleting and not pod.over for pod in state.pods)
-    return isinstance(state.child, Training) and state.begun and not ending
+    return isinstance(state.child, Training) and state.begun

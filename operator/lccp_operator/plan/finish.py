@@ -11,6 +11,9 @@ from lccp_operator.plan.scene import Scene
 POLL_SECONDS = 20.0
 """Time between two looks at the store while something writes to it."""
 
+ENDING_SECONDS = 5.0
+"""Time between two looks at pods that are to end: one that does not is lost in the end."""
+
 LEAST_SECONDS = 0.2
 
 
@@ -41,6 +44,8 @@ def intents(scene: Scene) -> list[Intent]:
 def seconds_to_next_look(scene: Scene) -> float | None:
     """Seconds until the store is to be polled, or something is due by itself; None: never."""
     waits = [seconds_to_due(scene), None if at_rest(scene) else POLL_SECONDS]
+    if any(pod.deleting and not pod.over for state in scene.children for pod in state.pods):
+        waits.append(ENDING_SECONDS)
     return min((wait for wait in waits if wait is not None), default=None)
 
 

@@ -25,7 +25,6 @@ def observed(*children: ChildState) -> Observed:
     return Observed(Known(children), Known(Facts()))
 
 
-GOING = ChildState(Training(1), Phase.RUNNING, (Pod(0, "pod", Phase.RUNNING, deleting=True),))
 TRAINS = observed(a_child(Training(1), Phase.RUNNING))
 
 
@@ -41,19 +40,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     [
         (QUIET, observed(a_child(Training(1), Phase.PENDING))),
         (QUIET, observed(a_child(Evaluation(1), Phase.RUNNING))),
-        (QUIET, observed(GOING)),
         (QUIET, replace(TRAINS, store=Unknown(START, "silent"))),
         (QUIET, replace(TRAINS, children=Unknown(START, "silent"))),
         (replace(QUIET, look_again_after_seconds=5.0), TRAINS),
     ],
-    ids=[
-        "a child waits",
-        "an evaluator works",
-        "a pod is to end",
-        "no store",
-        "no children",
-        "asked sooner",
-    ],
+    ids=["a child waits", "an evaluator works", "no store", "no children", "asked sooner"],
 )
 def test_a_run_is_not_at_rest(plan: Plan, seen: Observed) -> None:
     assert Rest.of(plan, seen) is None

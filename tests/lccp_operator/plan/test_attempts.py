@@ -23,6 +23,7 @@ from lccp.api.objects.journal import Cause
 from lccp_operator.children import Child, Training
 from lccp_operator.intents import DeleteChild, Plan, RecordJournal
 from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod
+from lccp_operator.plan.finish import ENDING_SECONDS
 
 POLICY = {"maxRestarts": 3, "backoffSeconds": 10, "maxBackoffSeconds": 35}
 
@@ -266,6 +267,7 @@ def test_a_gang_with_a_lost_pod_is_replaced_once_its_other_pods_are_gone() -> No
 
     ending = observed_gang(world, lost, replace(peer, deleting=True), deleting=True)
     waiting = world.plan(ending)
+    assert waiting.look_again_after_seconds == ENDING_SECONDS
     assert DeleteChild not in {type(intent) for intent in waiting.intents}
     assert gangs(waiting) == []
 
