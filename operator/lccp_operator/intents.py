@@ -1,6 +1,7 @@
 """What a look at a run leads to: intents, a status, events, and when to look again."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -104,11 +105,18 @@ class EventReason(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that changed, told once. Nothing is driven by it."""
+    """Something that changed, told once. Nothing is driven by it.
+
+    Reason, `at` and `about` make its identity: told again, it is the same event.
+    """
 
     type: Literal["Normal", "Warning"]
     reason: EventReason
     message: str
+    at: datetime
+    """When it happened, or was asked for, UTC."""
+    about: str = ""
+    """What it is about, if several things happen at once."""
 
 
 @dataclass(frozen=True)

@@ -188,3 +188,5 @@ class Observed:
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
     namespace_terminating: bool = False
+    told: bool = True
+    """The events of what the journal says are posted; else whoever wrote it may have died first."""

@@ -7,6 +7,7 @@ from operator_world import (
     BUDGET_TOKENS,
     EVERY_TOKENS,
     KEYS,
+    START,
     MemoryStore,
     World,
     a_small_run,
@@ -37,7 +38,7 @@ from lccp_operator.judging import RememberingJudge
 
 RUN = a_small_run()
 STATUS = LCCPRunStatus(attempt=7)
-EVENT = Event("Normal", EventReason.ACCEPTED, "the run is accepted")
+EVENT = Event("Normal", EventReason.ACCEPTED, "the run is accepted", START)
 
 
 class Recorder(MemoryStore):

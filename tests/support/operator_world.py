@@ -243,7 +243,10 @@ class World:
         self.run = self.run.model_copy(update={"status": status})
 
     def post(self, run: LCCPRun, event: Event) -> None:
-        self.events.append(event)
+        """As an API server does it: the same event is not recorded twice."""
+        self._guard()
+        if identity(event) not in map(identity, self.events):
+            self.events.append(event)
 
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
         self.finalizer = present
@@ -252,10 +255,12 @@ class World:
 
     def restart_operator(self) -> None:
         self.observer = StoreObserver(self.store, KEYS)
+        self.told = False
 
     def observed(self) -> Observed:
         children = Known(tuple(_state(child, worker) for child, worker in self.workers.items()))
-        return Observed(children, self.observer.part(self.now), finalizer=self.finalizer)
+        store = self.observer.part(self.now)
+        return Observed(children, store, finalizer=self.finalizer, told=self.told)
 
     def plan(self, observed: Observed | None = None) -> Plan:
         return plan(self.run, observed or self.observed(), self.now, self.judge)
@@ -265,6 +270,7 @@ class World:
         decided = self.plan(observed)
         try:
             apply(decided, self.run, Edge(self.store, self, self, self._guard))
+            self.told = True
         except Crash:
             self.restart_operator()
         return decided
@@ -382,6 +388,10 @@ class World:
         worker.phase = Phase.FAILED if code else Phase.SUCCEEDED
         for name, value in how.items():
             setattr(worker, name, value)
+
+
+def identity(event: Event) -> tuple[str, str, datetime]:
+    return event.reason.value, event.about, event.at
 
 
 def conditions(run: LCCPRun) -> dict[str, tuple[str, str]]:

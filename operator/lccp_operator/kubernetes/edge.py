@@ -1,12 +1,11 @@
 """Carrying out plans on a cluster: Jobs, Services, status, finalizer and events of a run."""
 
+import hashlib
 import logging
-import uuid
-from datetime import UTC, datetime
 
 from lccp.api import labels
 from lccp.api.conditions import Reason
-from lccp.api.errors import InvalidInput, LccpError, NotFound
+from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
@@ -116,13 +115,15 @@ class KubernetesRuns:
         self.version = written["metadata"]["resourceVersion"]
 
     def post(self, run: LCCPRun, event: Event) -> None:
-        """Log the event and record it; a failure to record it fails nothing."""
-        level = logging.WARNING if event.type == "Warning" else logging.INFO
-        logger.log(level, "%s: %s", event.reason, event.message)
+        """Record the event and log it, unless it was told before; a failure fails nothing."""
         try:
             self._cluster.create(api.EVENTS, _event(run, event))
+        except Conflict:
+            return
         except LccpError as error:
             logger.warning("event %s was not recorded: %s", event.reason, error)
+        level = logging.WARNING if event.type == "Warning" else logging.INFO
+        logger.log(level, "%s: %s", event.reason, event.message)
 
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
         """Add or remove LCCP's finalizer, leaving those of others."""
@@ -147,9 +148,10 @@ def _address(run: LCCPRun) -> Object:
 
 
 def _event(run: LCCPRun, event: Event) -> Object:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
     involved = {"apiVersion": labels.API_VERSION, "kind": labels.KIND, "uid": run.metadata.uid}
-    name = f"{run.metadata.name}.{uuid.uuid4().hex[:16]}"
+    identity = (run.metadata.uid, event.reason.value, event.at.isoformat(), event.about)
+    name = f"{run.metadata.name}.{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -160,7 +162,7 @@ def _event(run: LCCPRun, event: Event) -> Object:
         "message": event.message[:NOTE_LENGTH_MAX],
         "source": {"component": labels.FIELD_MANAGER},
         "reportingComponent": labels.FIELD_MANAGER,
-        "firstTimestamp": now,
-        "lastTimestamp": now,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
         "count": 1,
     }

@@ -42,6 +42,8 @@ class _Memory:
     runs: KubernetesRuns | None = None
     """Of the last look: it knows the version of the run object that this process wrote."""
     rest: Rest | None = None
+    told: bool = False
+    """The last plan was carried out to its end, so that its events are posted."""
 
     def undisturbed(self) -> bool:
         """Nothing is due, and its trainer wrote nothing since it came to rest."""
@@ -114,7 +116,9 @@ class Reconciler:
         result = plan(run, observed, datetime.now(UTC), memory.judge)
         note_attempt(result.status.attempt)
         store = self._store(run.spec.checkpoints.store_name)
+        memory.told = False
         apply(result, run, Edge(store, memory.children, runs, self._cluster.guard))
+        memory.told = True
         if result.changes_nothing and result.status == run.status:
             memory.rest = Rest.of(result, observed)
         after = result.look_again_after_seconds
@@ -129,6 +133,7 @@ class Reconciler:
             offered=self._installation.offered(run),
             finalizer=FINALIZER in body["metadata"].get("finalizers", ()),
             namespace_terminating=self._namespace_terminating(run),
+            told=memory.told,
         )
 
     def _memory(self, key: RunKey, run: LCCPRun) -> _Memory:

@@ -61,7 +61,14 @@ def _scene(
     now: datetime,
 ) -> Scene:
     return Scene(
-        run, facts, children, observed.rejected, observed.offered, now, journal=facts.journal
+        run,
+        facts,
+        children,
+        observed.rejected,
+        observed.offered,
+        now,
+        journal=facts.journal,
+        told=observed.told,
     )
 
 

@@ -37,7 +37,7 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
     if observed.namespace_terminating or not finalizer_wanted(run):
         return _plan(run, now, SetFinalizer(False), at_rest=True)
     if _overdue(run, now):
-        return _plan(run, now, SetFinalizer(False), event=_given_up(run), at_rest=True)
+        return _plan(run, now, SetFinalizer(False), event=_given_up(run, now), at_rest=True)
     if isinstance(observed.children, Unknown):
         return _plan(run, now)
     return _purge(run, observed.children.value, _pinned(observed), now)
@@ -52,8 +52,7 @@ def _purge(run: LCCPRun, children: tuple[ChildState, ...], pinned: Pinned, now: 
     if purge is None:
         return _plan(run, now, ApplyChild(Purge(), pinned))
     if purge.ended and purge.phase is Phase.SUCCEEDED:
-        told = Event("Normal", EventReason.ARTIFACTS_PURGED, "the run's objects are deleted")
-        return _plan(run, now, SetFinalizer(False), event=told, at_rest=True)
+        return _plan(run, now, SetFinalizer(False), event=_purged(run, now), at_rest=True)
     if purge.ended and not purge.deleting:
         return _plan(run, now, DeleteChild(Purge()))
     return _plan(run, now)
@@ -65,13 +64,19 @@ def _overdue(run: LCCPRun, now: datetime) -> bool:
     return asked is not None and now - asked >= limit
 
 
-def _given_up(run: LCCPRun) -> Event:
+def _purged(run: LCCPRun, now: datetime) -> Event:
+    asked = run.metadata.deletion_timestamp or now
+    return Event("Normal", EventReason.ARTIFACTS_PURGED, "the run's objects are deleted", asked)
+
+
+def _given_up(run: LCCPRun, now: datetime) -> Event:
     where = f"{run.metadata.namespace}/{run.metadata.name}/"
     message = (
         f"the purge did not end within purgeTimeoutSeconds: delete {where} from store "
         f"{run.spec.checkpoints.store_name} by hand"
     )
-    return Event("Warning", EventReason.PURGE_GIVEN_UP, message)
+    asked = run.metadata.deletion_timestamp or now
+    return Event("Warning", EventReason.PURGE_GIVEN_UP, message, asked)
 
 
 def _pinned(observed: Observed) -> Pinned:

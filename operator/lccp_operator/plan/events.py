@@ -1,13 +1,16 @@
 """Events: what this look changed, told once.
 
 They come from the journal and the verdict as they were and as they are, so that after a status was
-emptied nothing is told twice.
+emptied nothing is told twice. A process that can't know whether it was told what the journal says
+tells what is recent again, as the same events.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from lccp.api.labels import tokens_key
-from lccp.api.objects.journal import AttemptRecord
+from lccp.api.objects.journal import AttemptRecord, Journal
 from lccp.api.objects.verdict import CheckpointVerdict
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.plan.acceptance import Refusal
@@ -15,17 +18,21 @@ from lccp_operator.plan.goals import Course, Goal
 from lccp_operator.plan.scene import Scene
 
 NOTE_LENGTH_MAX = 1_024
+RECENT = timedelta(minutes=10)
+"""A process that ends is followed by the next one in less."""
 
 
 def of(scene: Scene, goal: Goal) -> tuple[Event, ...]:
     """The events of an accepted run, in the order in which things happened."""
+    journal = scene.facts.journal
+    told = journal if scene.told else _as_of(journal, scene.now - RECENT)
     changes = (
-        *_acceptance(scene),
-        *_evaluations(scene),
+        *_acceptance(scene, told),
+        *_evaluations(scene, told),
         *_verdict(scene),
-        *_stop(scene, goal),
-        *_attempts(scene),
-        *_finish(scene, goal),
+        *_stop(scene, told, goal),
+        *_attempts(scene, told),
+        *_finish(scene, told, goal),
     )
     return tuple(_short(event) for event in changes)
 
@@ -34,27 +41,55 @@ def of_refusal(scene: Scene, refusal: Refusal) -> tuple[Event, ...]:
     """The event of a refusal that the status does not tell yet."""
     before = scene.run.status.conditions if scene.run.status else ()
     told = any(condition.message == refusal.message for condition in before)
-    return () if told else (_short(_warning(EventReason.REFUSED, refusal.message)),)
+    return () if told else (_short(_warning(EventReason.REFUSED, refusal.message, scene.now)),)
 
 
-def _normal(reason: EventReason, message: str) -> Event:
-    return Event("Normal", reason, message)
+def _as_of(journal: Journal, then: datetime) -> Journal:
+    """The journal as it was at `then`, as far as it holds its times."""
+    accepted, stop, finished_at = journal.accepted, journal.stop, journal.finished_at
+    update = {
+        "accepted": accepted if accepted and accepted.at <= then else None,
+        "attempts": tuple(
+            _attempt_as_of(a, then) for a in journal.attempts if a.started_at <= then
+        ),
+        "evaluations": {
+            tokens: outcome
+            for tokens, outcome in journal.evaluations.items()
+            if outcome.at is None or outcome.at <= then
+        },
+        "stop": stop if stop and stop.decided_at <= then else None,
+        "finished_at": finished_at if finished_at and finished_at <= then else None,
+    }
+    return journal.model_copy(update=update)
 
 
-def _warning(reason: EventReason, message: str) -> Event:
-    return Event("Warning", reason, message)
+def _attempt_as_of(attempt: AttemptRecord, then: datetime) -> AttemptRecord:
+    times = {"ended_at": attempt.ended_at, "drain_asked_at": attempt.drain_asked_at}
+    later = (name for name, at in times.items() if at is not None and at > then)
+    return attempt.model_copy(update=dict.fromkeys(later))
+
+
+def _normal(reason: EventReason, message: str, at: datetime, about: str = "") -> Event:
+    return Event("Normal", reason, message, at, about)
+
+
+def _warning(reason: EventReason, message: str, at: datetime, about: str = "") -> Event:
+    return Event("Warning", reason, message, at, about)
 
 
 def _short(event: Event) -> Event:
     if len(event.message) <= NOTE_LENGTH_MAX:
         return event
-    return Event(event.type, event.reason, f"{event.message[: NOTE_LENGTH_MAX - 1]}…")
+    return replace(event, message=f"{event.message[: NOTE_LENGTH_MAX - 1]}…")
 
 
-def _acceptance(scene: Scene) -> Iterator[Event]:
-    if scene.facts.journal.accepted != scene.journal.accepted:
-        adopted = f", and goes on after {_counted(scene)}" if scene.facts.holds_a_run else ""
-        yield _normal(EventReason.ACCEPTED, f"the run is accepted{adopted}")
+def _acceptance(scene: Scene, told: Journal) -> Iterator[Event]:
+    if told.accepted == scene.journal.accepted:
+        return
+    now = scene.facts.journal.accepted != scene.journal.accepted
+    adopts = now and scene.facts.holds_a_run
+    adopted = f", and goes on after {_counted(scene)}" if adopts else ""
+    yield _normal(EventReason.ACCEPTED, f"the run is accepted{adopted}", scene.acceptance.at)
 
 
 def _counted(scene: Scene) -> str:
@@ -62,38 +97,41 @@ def _counted(scene: Scene) -> str:
     return f"{n} checkpoint{'' if n == 1 else 's'} in the store"
 
 
-def _attempts(scene: Scene) -> Iterator[Event]:
-    before = {attempt.number: attempt for attempt in scene.facts.journal.attempts}
+def _attempts(scene: Scene, told: Journal) -> Iterator[Event]:
+    before = {attempt.number: attempt for attempt in told.attempts}
     for attempt in scene.journal.attempts:
-        was = before.get(attempt.number)
+        was, name = before.get(attempt.number), f"attempt {attempt.number}"
         if was is None:
-            yield _normal(EventReason.ATTEMPT_STARTED, f"attempt {attempt.number} starts")
+            message = f"{name} starts"
+            yield _normal(EventReason.ATTEMPT_STARTED, message, attempt.started_at, name)
+        asked = attempt.drain_asked_at
+        if asked is not None and (was is None or was.drain_asked_at is None):
+            message = f"{name} is asked to save its state and end"
+            yield _normal(EventReason.DRAINING, message, asked, name)
         if attempt.ended_at is not None and (was is None or was.ended_at is None):
-            yield _end(attempt)
-        elif attempt.drain_asked_at is not None and (was is None or was.drain_asked_at is None):
-            message = f"attempt {attempt.number} is asked to save its state and end"
-            yield _normal(EventReason.DRAINING, message)
+            yield _end(attempt, attempt.ended_at, name)
 
 
-def _end(attempt: AttemptRecord) -> Event:
-    message = f"attempt {attempt.number} {attempt.message}"
+def _end(attempt: AttemptRecord, at: datetime, name: str) -> Event:
+    message = f"{name} {attempt.message}"
     if attempt.counted:
-        return _warning(EventReason.ATTEMPT_FAILED, message)
-    return _normal(EventReason.ATTEMPT_ENDED, message)
+        return _warning(EventReason.ATTEMPT_FAILED, message, at, name)
+    return _normal(EventReason.ATTEMPT_ENDED, message, at, name)
 
 
-def _evaluations(scene: Scene) -> Iterator[Event]:
+def _evaluations(scene: Scene, told: Journal) -> Iterator[Event]:
     judged = {c.tokens: c for c in scene.verdict.checkpoints} if scene.verdict else {}
     for tokens in sorted(scene.facts.checkpoints):
         outcome = scene.outcome(tokens)
-        if outcome is None or scene.facts.journal.evaluations.get(tokens_key(tokens)) == outcome:
+        if outcome is None or told.evaluations.get(tokens_key(tokens)) == outcome:
             continue
+        at, name = outcome.at or scene.now, f"checkpoint {tokens:,}"
         if outcome.result == "Succeeded":
-            message = f"checkpoint {tokens:,}{_values(judged.get(tokens))}"
-            yield _normal(EventReason.CHECKPOINT_EVALUATED, message)
+            message = f"{name}{_values(judged.get(tokens))}"
+            yield _normal(EventReason.CHECKPOINT_EVALUATED, message, at, name)
         else:
-            message = f"checkpoint {tokens:,}, try {outcome.tries}: {outcome.message}"
-            yield _warning(EventReason.EVALUATION_FAILED, message)
+            message = f"{name}, try {outcome.tries}: {outcome.message}"
+            yield _warning(EventReason.EVALUATION_FAILED, message, at, name)
 
 
 def _values(judged: CheckpointVerdict | None) -> str:
@@ -105,21 +143,25 @@ def _values(judged: CheckpointVerdict | None) -> str:
 def _verdict(scene: Scene) -> Iterator[Event]:
     before = scene.facts.verdict.state if scene.facts.verdict else None
     if scene.verdict is not None and scene.verdict.state is not before:
-        message = f"{scene.verdict.state}: {' '.join([*scene.verdict.evidence[:1]])}"
-        yield _normal(EventReason.VERDICT_CHANGED, f"{message} {scene.verdict.advice}".strip())
+        told = f"{scene.verdict.state}: {' '.join([*scene.verdict.evidence[:1]])}"
+        message = f"{told} {scene.verdict.advice}".strip()
+        yield _normal(EventReason.VERDICT_CHANGED, message, scene.now)
 
 
-def _stop(scene: Scene, goal: Goal) -> Iterator[Event]:
+def _stop(scene: Scene, told: Journal, goal: Goal) -> Iterator[Event]:
     before, stop = scene.facts.journal.stop, scene.journal.stop
-    if stop is not None and before != stop:
-        yield _normal(EventReason.STOPPING, goal.message)
+    if stop is not None and told.stop != stop:
+        yield _normal(EventReason.STOPPING, goal.message, stop.decided_at)
     if stop is None and before is not None:
-        yield _normal(EventReason.GOING_ON, f"what stopped it ({before.reason}) no longer holds")
+        message = f"what stopped it ({before.reason}) no longer holds"
+        yield _normal(EventReason.GOING_ON, message, scene.now)
 
 
-def _finish(scene: Scene, goal: Goal) -> Iterator[Event]:
-    if scene.facts.journal.finished_at is None and scene.journal.finished_at is not None:
-        if goal.course is Course.FAIL:
-            yield _warning(EventReason.FAILED, goal.message)
-        else:
-            yield _normal(EventReason.SUCCEEDED, goal.message)
+def _finish(scene: Scene, told: Journal, goal: Goal) -> Iterator[Event]:
+    at = scene.journal.finished_at
+    if at is None or told.finished_at is not None:
+        return
+    if goal.course is Course.FAIL:
+        yield _warning(EventReason.FAILED, goal.message, at)
+    else:
+        yield _normal(EventReason.SUCCEEDED, goal.message, at)

@@ -26,6 +26,7 @@ class Scene:
     now: datetime
     journal: Journal
     verdict: Verdict | None = None
+    told: bool = True
 
     def after(self, *policies: Callable[["Scene"], Journal]) -> "Scene":
         """The scene with the journal as the policies, one after another, leave it."""

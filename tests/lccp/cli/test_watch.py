@@ -101,7 +101,7 @@ def test_without_a_terminal_each_thing_is_told_once(
     plain: tuple[PlainView, Clock, io.StringIO],
 ) -> None:
     view, clock, output = plain
-    event = Event("Normal", EventReason.ATTEMPT_STARTED, "attempt 1 starts")
+    event = Event("Normal", EventReason.ATTEMPT_STARTED, "attempt 1 starts", a_run.START)
     view(Look(a_run.START, a_run.run(), Facts(), events=(event,)))
     clock.now = 65.0
     view(a_look())

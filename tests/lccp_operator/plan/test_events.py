@@ -7,6 +7,7 @@ from operator_world import (
     NEVER,
     World,
     a_small_run,
+    identity,
     saturating_at,
     with_spec,
 )
@@ -33,6 +34,39 @@ def a_world(judge: Any = NEVER, **spec: Any) -> World:
 
 def test_the_start_of_a_run_is_told() -> None:
     assert told(a_world()) == [("Normal", "Accepted"), ("Normal", "AttemptStarted")]
+
+
+def test_what_a_process_could_not_tell_the_next_one_tells_as_the_same_events() -> None:
+    world = a_world()
+    world.look()
+    world.evaluate()
+    world.end_training(ExitCode.INTERNAL)
+    world.look()
+    world.pass_time(300)
+    world.look()
+    posted = {identity(event) for event in world.events}
+    kept = {event for event in posted if event[0] != "VerdictChanged"}
+    reasons = {"Accepted", "AttemptStarted", "AttemptFailed", "CheckpointEvaluated"}
+    assert {reason for reason, _, _ in kept} == reasons
+
+    world.restart_operator()
+    assert {identity(event) for event in world.plan().events} == kept
+    world.look()
+    assert {identity(event) for event in world.events} == posted
+    assert world.plan().events == ()
+
+
+def test_what_happened_long_ago_is_not_told_again() -> None:
+    world = a_world()
+    world.end_training(ExitCode.INTERNAL)
+    world.look()
+    world.pass_time(500)
+    world.look()
+    world.pass_time(101)
+    world.restart_operator()
+
+    told_again = [(event.reason.value, event.about) for event in world.plan().events]
+    assert told_again == [("AttemptStarted", "attempt 2")]
 
 
 def test_nothing_is_told_twice() -> None:
