@@ -12,50 +12,25 @@ from typing import Any
 
 import pytest
 import urllib3
-import yaml
-from a_cluster import Namespace
 from audit import Audit
-from helm import CHART, Helm
+from helm import Helm
+from kubectl import kubectl
 from operator_process import wait_for
-from product import Product, credentials, demo, kubectl, values
-from seaweedfs import find_weed, running_seaweedfs
+from product import Product, demo, installed
 
 from lccp.api.conditions import ConditionType
-from lccp_operator.kubernetes.cluster import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1_200)]
 
-RELEASE_NAMESPACE = "lccp-product"
 END_SECONDS = 900.0
 
 
 @pytest.fixture(scope="module")
 def product(
-    cluster: Cluster,
-    kubeconfig: Path,
-    helm: Helm,
-    images: None,
-    tmp_path_factory: pytest.TempPathFactory,
+    kubeconfig: Path, helm: Helm, images: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """The chart installed as docs/how-to/install.md says, with a store on this machine.
-
-    The CRD is there already: other tests of this cluster share it.
-    """
-    folder, weed = tmp_path_factory.mktemp("product"), find_weed()
-    assert weed is not None
-    with running_seaweedfs(weed, folder, os.environ["CLUSTER_HOST_IP"]) as store:
-        runs: Namespace = Namespace.create(cluster, folder)
-        kubectl("create", "namespace", RELEASE_NAMESPACE)
-        for namespace in (RELEASE_NAMESPACE, runs.name):
-            credentials(namespace, store)
-        path = folder / "values.yaml"
-        path.write_text(yaml.safe_dump(values(store)))
-        where = ("--namespace", RELEASE_NAMESPACE, "--values", str(path))
-        words = (str(CHART), *where, "--wait", "--timeout", "4m")
-        helm.administer(kubeconfig, "install", "lccp", *words)
-        yield Product(RELEASE_NAMESPACE, runs, store)
-        helm.administer(kubeconfig, "uninstall", "lccp", "--namespace", RELEASE_NAMESPACE)
-        kubectl("delete", "namespace", RELEASE_NAMESPACE, runs.name, "--wait=false")
+    with installed(helm, kubeconfig, "lccp-product", tmp_path_factory.mktemp("product")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +99,7 @@ def test_the_exporter_tells_of_the_run_through_its_service(
 
 
 def test_helm_test_passes(product: Product, helm: Helm, kubeconfig: Path) -> None:
-    told = helm.administer(kubeconfig, "test", "lccp", "--namespace", RELEASE_NAMESPACE)
+    told = helm.administer(kubeconfig, "test", "lccp", "--namespace", product.release)
     assert re.search(r"Phase:\s+Succeeded", told), told
 
 

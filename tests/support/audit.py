@@ -2,37 +2,50 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 DECISION = "authorization.k8s.io/decision"
+READING = ("get", "list", "watch")
+UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Requests as (verb, API group, resource with subresource), by whether they were allowed."""
+    """Requests as (verb, API group, resource with subresource), by whether they were allowed.
 
-    allowed: set[tuple[str, str, str]]
-    denied: list[tuple[str, str, str]]
+    `written` are the namespaces in which they wrote; `invalid` are those answered by 422.
+    """
+
+    allowed: set[tuple[str, str, str]] = field(default_factory=set)
+    denied: list[tuple[str, str, str]] = field(default_factory=list)
+    invalid: list[tuple[str, str, str]] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, log: Path, account: str, namespace: str) -> Self:
         """The requests of the service account `account` in `namespace`."""
         user = f"system:serviceaccount:{namespace}:{account}"
-        allowed, denied = set(), []
+        found = cls()
         for line in log.read_text().splitlines():
             if user not in line:
                 continue
             entry = json.loads(line)
-            if entry["user"]["username"] != user or "objectRef" not in entry:
-                continue
-            asked = _asked(entry)
-            if entry["annotations"].get(DECISION) == "allow":
-                allowed.add(asked)
-            else:
-                denied.append(asked)
-        return cls(allowed, denied)
+            if entry["user"]["username"] == user and "objectRef" in entry:
+                found._add(entry)
+        return found
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        asked = _asked(entry)
+        if entry["annotations"].get(DECISION) != "allow":
+            self.denied.append(asked)
+            return
+        self.allowed.add(asked)
+        if entry.get("responseStatus", {}).get("code") == UNPROCESSABLE:
+            self.invalid.append(asked)
+        if entry["verb"] not in READING:
+            self.written.add(entry["objectRef"].get("namespace", ""))
 
     def unused(self, rules: Iterable[dict[str, Any]]) -> list[tuple[str, str, str]]:
         """What `rules` of a role grant and the account never asked for."""

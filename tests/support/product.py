@@ -1,14 +1,19 @@
 """The whole product on a real cluster: the release, its store, and the demo's run as applied."""
 
 import json
-import subprocess
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from a_cluster import Namespace
-from seaweedfs import SeaweedFS
+from a_cluster import Namespace, connect
+from helm import Helm
+from kubectl import kubectl
+from release import released
+from seaweedfs import SeaweedFS, find_weed, running_seaweedfs
 
 TINY = Path(__file__).parents[2] / "examples" / "tiny"
 MOUNTED = "/examples/tiny"
@@ -16,15 +21,6 @@ SECRET = "s3-credentials"
 BUCKET_PREFIX = "product"
 TRAINER_CPU = "300m"
 """Of each of the two trainers, which would outrun the evaluators on a machine of two cores."""
-
-
-def kubectl(*words: str, stdin: str | None = None, timeout: float = 120) -> str:
-    """Output of kubectl on the cluster of KUBECONFIG. Fails the test on any error."""
-    done = subprocess.run(
-        ("kubectl", *words), input=stdin, capture_output=True, text=True, timeout=timeout
-    )
-    assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
-    return done.stdout
 
 
 def credentials(namespace: str, store: SeaweedFS) -> None:
@@ -94,3 +90,26 @@ class Product:
         """Cluster address of one of the release's Services."""
         path = "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}"
         return kubectl("get", "service", name, f"--namespace={self.release}", f"--output={path}")
+
+
+@contextmanager
+def installed(
+    helm: Helm, kubeconfig: Path, name: str, folder: Path, *, confined: bool = False
+) -> Iterator[Product]:
+    """The chart in a namespace `<name>-…`, as docs/how-to/install.md says; its store is here.
+
+    It reaches the whole cluster, or is confined to its namespace for runs. The CRD is there
+    already: other tests of this cluster share it.
+    """
+    weed = find_weed()
+    assert weed is not None
+    with (
+        running_seaweedfs(weed, folder, os.environ["CLUSTER_HOST_IP"]) as store,
+        released(helm, kubeconfig, name, folder) as release,
+    ):
+        runs: Namespace = Namespace.create(connect(kubeconfig), folder)
+        for namespace in (release.namespace, runs.name):
+            credentials(namespace, store)
+        release.apply(values(store) | {"namespaces": [runs.name] if confined else []})
+        yield Product(release.namespace, runs, store)
+        kubectl("delete", "namespace", runs.name, "--wait=false")

@@ -22,11 +22,34 @@ _GRPC_OFFSET = 10_000
 _SOCKETS_DIRECTORY = Path("/tmp")
 
 
+@dataclass
+class _Process:
+    """The server's process, whose data outlive it."""
+
+    command: list[str]
+    log: Path
+    running: subprocess.Popen[bytes] | None = None
+
+    def start(self, environ: dict[str, str]) -> None:
+        with self.log.open("ab") as output:
+            self.running = subprocess.Popen(self.command, env=environ, stdout=output, stderr=output)
+
+    def has_ended(self) -> bool:
+        return self.running is None or self.running.poll() is not None
+
+    def kill(self) -> None:
+        if self.running is not None:
+            self.running.kill()
+            self.running.wait()
+
+
 @dataclass(frozen=True)
 class SeaweedFS:
-    """A running server: endpoint, keys, and a bucket that exists."""
+    """A server: endpoint, keys, and a bucket that exists."""
 
     endpoint: str
+    directory: Path
+    process: _Process
     access_key: str = "lccp-test-access"
     secret_key: str = "lccp-test-secret"
     bucket: str = _BUCKET
@@ -38,6 +61,28 @@ class SeaweedFS:
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
+
+    def start(self) -> None:
+        """Start it, on the data that are there; until it takes and gives objects."""
+        self.process.start(os.environ | self.environ | {"GOMEMLIMIT": "384MiB"})
+        deadline = time.monotonic() + _START_SECONDS
+        keys = self.credentials(self.directory / "keys")
+        while (fault := self._fault(keys)) is not None:
+            if self.process.has_ended() or time.monotonic() > deadline:
+                tail = self.process.log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"SeaweedFS did not start: {fault}\n{tail}") from fault
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """End it at once; its data stay."""
+        self.process.kill()
+
+    def _fault(self, keys: Path) -> LccpError | None:
+        try:
+            probe(open_store(self.config("start", keys)))
+        except LccpError as error:
+            return error
+        return None
 
     def credentials(self, directory: Path) -> Path:
         """`directory`, made, with the keys as a mounted Secret holds them."""
@@ -65,9 +110,8 @@ def find_weed() -> str | None:
 def running_seaweedfs(
     weed: str, directory: Path, address: str = "127.0.0.1"
 ) -> Iterator[SeaweedFS]:
-    """A server at `address`, with its data below `directory`; killed at the end."""
+    """A server at `address`, with its data below `directory`, started; killed at the end."""
     ports = master, volume, filer, s3, admin = _free_ports(address, 5)
-    server = SeaweedFS(endpoint=f"http://{address}:{s3}")
     data = directory / "data"
     data.mkdir()
     command = [
@@ -77,31 +121,14 @@ def running_seaweedfs(
         *(f"-s3.port={s3}", f"-admin.port={admin}", "-admin.ui=false", "-webdav=false"),
         *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"),
     ]
-    environ = os.environ | server.environ | {"GOMEMLIMIT": "384MiB"}
-    log = directory / "weed.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
+    process = _Process(command, directory / "weed.log")
+    server = SeaweedFS(f"http://{address}:{s3}", directory, process)
     try:
-        _await_bucket(server, process, log, server.credentials(directory / "keys"))
+        server.start()
         yield server
     finally:
-        process.kill()
-        process.wait()
+        server.kill()
         _remove_sockets(ports)
-
-
-def _await_bucket(
-    server: SeaweedFS, process: subprocess.Popen[bytes], log: Path, keys: Path
-) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            return probe(open_store(server.config("start", keys)))
-        except LccpError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"SeaweedFS did not start: {error}\n{tail}") from error
-            time.sleep(0.1)
 
 
 def _free_ports(address: str, count: int) -> list[int]:
