@@ -83,16 +83,20 @@ def _phase(job: Object, pods: Iterable[Object]) -> Phase:
 def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
     """The rule that failed the Job and the exit code that matched, by its condition.
 
-    The message ends with "failed with exit code C matching FailJob rule at index N".
+    The message ends with "failed with exit code C matching FailJob rule at index N". A Job whose
+    pods a queue takes away fails by them, unless they are gone at once.
     """
-    for condition in conditions:
-        if condition["type"] not in ("FailureTarget", "Failed") or condition["status"] != "True":
+    true = [condition for condition in conditions if condition["status"] == "True"]
+    preempted = any(condition["type"] == "Suspended" for condition in true)
+    for condition in true:
+        if condition["type"] not in ("FailureTarget", "Failed"):
             continue
         if condition.get("reason") == "DeadlineExceeded":
             return Rule.DEADLINE, None
         match = MATCHED.search(condition.get("message", ""))
         if match and int(match["index"]) < len(RULES):
-            return RULES[int(match["index"])], int(match["code"]) if match["code"] else None
+            rule = Rule.DISRUPTION if preempted else RULES[int(match["index"])]
+            return rule, int(match["code"]) if match["code"] else None
     return None, None
 
 

@@ -112,6 +112,10 @@ RULES = {
     "configuration": ({"Failed": "PodFailurePolicy"}, RULE.format(1), Rule.CONFIGURATION),
     "not finite": ({"FailureTarget": "PodFailurePolicy"}, RULE.format(2), Rule.NOT_FINITE),
     "the rest": ({"Failed": "PodFailurePolicy"}, RULE.format(3), Rule.REST),
+    "the rest, since a queue took its pods away": (
+        {"Suspended": "JobSuspended", "Failed": "PodFailurePolicy"},
+        *(RULE.format(3), Rule.DISRUPTION),
+    ),
     "one that is not ours": ({"Failed": "PodFailurePolicy"}, RULE.format(9), None),
     "deadline": ({"Failed": "DeadlineExceeded"}, "", Rule.DEADLINE),
     "no rule": ({"Failed": "BackoffLimitExceeded"}, "", None),
