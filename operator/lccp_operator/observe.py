@@ -36,6 +36,7 @@ class _Read:
     """What a GET gave: an object, or the sentence that says why it can't be read."""
 
     etag: str
+    size: int
     value: StoreObject | PackedReport | None
     damage: str = ""
 
@@ -70,6 +71,11 @@ class StoreObserver:
         Raises StoreUnavailable.
         """
         return self.store.list(self.keys.trainings) != self._trainings
+
+    @property
+    def held_bytes(self) -> int:
+        """Size in the store of what is remembered."""
+        return sum(read.size for read in self._cache.values())
 
     def forget(self) -> None:
         """Drop what was read; the next look reads it again."""
@@ -196,10 +202,11 @@ class _Look:
             entry = self.store.get_entry(info.key)
         except NotFound:
             return None
+        size = len(entry.data)
         try:
-            return _Read(entry.etag, type_.from_json(entry.data, info.key))
+            return _Read(entry.etag, size, type_.from_json(entry.data, info.key))
         except InvalidInput as error:
-            return _Read(entry.etag, None, str(error))
+            return _Read(entry.etag, size, None, str(error))
 
 
 def _named(infos: list[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:

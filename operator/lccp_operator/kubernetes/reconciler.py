@@ -24,6 +24,7 @@ from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.reading import ChildrenReader
 from lccp_operator.kubernetes.rest import AT_REST_SECONDS, Rest
 from lccp_operator.kubernetes.seen import RunKey
+from lccp_operator.kubernetes.warm import Warm
 from lccp_operator.logs import note_attempt
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import ChildState, Facts, Known, Observed, Unknown
@@ -48,13 +49,14 @@ class _Memory:
     def undisturbed(self) -> bool:
         """Nothing is due, and its trainer wrote nothing since it came to rest."""
         try:
-            still = self.rest is not None and self.rest.lasts and not self.observer.moved()
+            return self.rest is not None and self.rest.lasts and not self.observer.moved()
         except LccpError:
             return False
-        if still:
-            self.observer.forget()
-            self.judge = RememberingJudge()
-        return still
+
+    def forget(self) -> None:
+        """Drop what the next look can read again."""
+        self.observer.forget()
+        self.judge = RememberingJudge()
 
 
 class Reconciler:
@@ -73,6 +75,7 @@ class Reconciler:
         self._stores = stores
         self._memories: dict[RunKey, _Memory] = {}
         self._news: set[RunKey] = set()
+        self._warm: Warm[RunKey] = Warm()
 
     def tell(self, key: RunKey, version: str | None = None) -> bool:
         """Something of the run changed; False if it was this process that wrote that version."""
@@ -97,6 +100,7 @@ class Reconciler:
             return self._look(key, self._cluster.get(api.RUNS, *key))
         except NotFound:
             self._memories.pop(key, None)
+            self._warm.drop(key)
             return math.inf
         except Exception:
             self._news.add(key)
@@ -114,6 +118,7 @@ class Reconciler:
         memory.rest, memory.runs = None, runs
         observed = self._observed(run, body, memory)
         result = plan(run, observed, datetime.now(UTC), memory.judge)
+        self._warm.use(key, memory.observer.held_bytes, memory.forget)
         note_attempt(result.status.attempt)
         store = self._store(run.spec.checkpoints.store_name)
         memory.told = False

@@ -28,7 +28,7 @@ class Workers:
         reconciler: Reconciler,
         leading: threading.Event,
         metrics: Metrics,
-        number: int = 4,
+        number: int = 16,
     ) -> None:
         self._queue = queue
         self._reconciler = reconciler
