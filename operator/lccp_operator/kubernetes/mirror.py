@@ -20,6 +20,9 @@ from lccp_operator.kubernetes.seen import RunKey
 PATIENCE_SECONDS = 15.0
 """How long the API server may be silent before what is mirrored no longer counts as known."""
 
+GONE_REMEMBERED = 1_000
+"""Objects that are gone, whose late news is no news: the answer to a call may come after it."""
+
 RETRY_SECONDS = 1.0
 KEPT_METADATA = (
     "name",
@@ -54,6 +57,8 @@ class Mirror:
         self._news = news
         self._lock = threading.Lock()
         self._objects: dict[RunKey, dict[str, Object]] = defaultdict(dict)
+        self._gone: dict[str, None] = {}
+        """UIDs, oldest first."""
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._lost_at = dict.fromkeys(self._scopes, -math.inf)
         """When it lost touch, by scope; absent while it is in touch."""
@@ -89,6 +94,8 @@ class Mirror:
         """Take over an object as the API server gave it; whether that is news."""
         kept, key = _kept(document), _key(document)
         with self._lock:
+            if kept["metadata"]["uid"] in self._gone:
+                return False
             known = self._objects[key].get(kept["metadata"]["name"])
             if known is not None and _version(known) >= _version(kept):
                 return False
@@ -99,6 +106,7 @@ class Mirror:
         """The object is gone; whether that is news."""
         key, meta = _key(document), document["metadata"]
         with self._lock:
+            self._note_gone(meta["uid"])
             known = self._objects.get(key, {}).get(meta["name"])
             if known is None or known["metadata"]["uid"] != meta["uid"]:
                 return False
@@ -106,6 +114,11 @@ class Mirror:
             if not self._objects[key]:
                 del self._objects[key]
             return True
+
+    def _note_gone(self, uid: str) -> None:
+        self._gone[uid] = None
+        if len(self._gone) > GONE_REMEMBERED:
+            del self._gone[next(iter(self._gone))]
 
     def _follow(self, scope: str | None, stop: threading.Event) -> None:
         version: str | None = None

@@ -182,6 +182,19 @@ def test_own_writes_are_mirrored_at_once_and_are_no_news(
     assert key not in watching.news
 
 
+def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
+    watching: Watching, namespace: Namespace
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    answer = a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    remove(namespace, answer)
+    watching.wait_names(key)
+
+    assert not watching.mirror.keep(answer)
+    assert watching.names(key) == set()
+
+
 def test_what_vanished_while_the_watch_was_broken_is_not_mirrored(
     watching: Watching, namespace: Namespace, proxy: ApiProxy
 ) -> None:
