@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from a_cluster import Namespace
-from operator_process import OperatorProcess, installation, wait_for
+from operator_process import wait_for
 from operator_world import EVERY_TOKENS
 from stub_cluster import StubCluster
 
@@ -20,35 +20,25 @@ LONG_SECONDS = 120.0
 @pytest.fixture
 def namespace(stubs: StubCluster, kubeconfig: Path, tmp_path: Path) -> Iterator[Namespace]:
     """A namespace that an operator looks after."""
-    made = stubs.namespace()
-    settings = installation(stubs.root, namespaces=[made.name])
-    operator = OperatorProcess(tmp_path, kubeconfig, settings).start()
-    yield made
-    operator.kill()
-    made.api._call("DELETE", f"/api/v1/namespaces/{made.name}")
+    with stubs.operated(kubeconfig, tmp_path, 1) as (made,):
+        yield made
 
 
 def running(namespace: Namespace, job: str) -> set[str]:
     """UIDs of the Job's pods that run."""
-    selector = f"batch.kubernetes.io/job-name={job}"
-    pods = namespace.api.list(api.PODS, namespace.name, labelSelector=selector)
-    return {p["metadata"]["uid"] for p in pods if p["status"].get("phase") == "Running"}
+    return {pod["metadata"]["uid"] for pod in namespace.pods(job, "Running")}
 
 
 def test_a_deleted_pod_leads_to_a_new_gang(stubs: StubCluster, namespace: Namespace) -> None:
     document = stubs.document(namespace, "--wait-at", "0")
     document["spec"]["topology"]["nodes"] = 2
     namespace.create_run(document)
-    wait_for(lambda: len(running(namespace, "tiny-train-a1")) == 2, "no gang", seconds=LONG_SECONDS)
+    _, pod = namespace.wait_running("tiny-train-a1", 2)
     namespace.wait_condition("tiny", "Training", "Running")
-    selector = "batch.kubernetes.io/job-completion-index=1"
-    (pod,) = namespace.api.list(api.PODS, namespace.name, labelSelector=selector)
 
     namespace.api.delete(api.PODS, namespace.name, pod["metadata"]["name"])
 
-    wait_for(
-        lambda: len(running(namespace, "tiny-train-a2")) == 2, "no new gang", seconds=LONG_SECONDS
-    )
+    namespace.wait_running("tiny-train-a2", 2)
     assert running(namespace, "tiny-train-a1") == set()
     assert [a.ended_at is None for a in namespace.journal("tiny").attempts] == [False, True]
 

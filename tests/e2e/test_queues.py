@@ -29,7 +29,7 @@ LOCAL_QUEUES = api.Kind(KUEUE, "localqueues")
 FLAVORS = api.Kind(KUEUE, "resourceflavors")
 PRIORITIES = api.Kind(KUEUE, "workloadpriorityclasses")
 
-ONE_POD = {"requests": {"cpu": "50m"}}
+ONE_POD, HALF_A_POD = {"requests": {"cpu": "50m"}}, {"requests": {"cpu": "25m"}}
 CHECKPOINTS = [EVERY_TOKENS, 2 * EVERY_TOKENS]
 STEPS = 4
 STEP_TOKENS = EVERY_TOKENS // STEPS
@@ -167,7 +167,9 @@ def test_a_preempted_run_saves_its_state_waits_and_resumes_exactly(
 ) -> None:
     namespace = queue.namespace
     options = ("--steps", str(STEPS), *stubs.waiting(namespace, MIDWAY_TOKENS, "patient"))
-    namespace.create_run(a_run(stubs, namespace, queue.name, *options, name="patient"))
+    patient = a_run(stubs, namespace, queue.name, *options, name="patient")
+    patient["spec"]["topology"] |= {"nodes": 2, "resources": HALF_A_POD}
+    namespace.create_run(patient)
     midway = [*range(STEP_TOKENS, MIDWAY_TOKENS + 1, STEP_TOKENS)]
     wait_for(
         lambda: [*stubs.steps(namespace, "patient").values()] == [midway],
@@ -201,7 +203,7 @@ def test_a_preempted_run_saves_its_state_waits_and_resumes_exactly(
     assert [*before, *after] == [*range(STEP_TOKENS, 2 * EVERY_TOKENS + 1, STEP_TOKENS)]
     attempts = namespace.journal("patient").attempts
     assert not [attempt for attempt in attempts if attempt.counted]
-    assert {attempt.cause for attempt in attempts} <= {Cause.TERMINATED, Cause.COMPLETED}
+    assert {attempt.cause for attempt in attempts} <= {Cause.DISRUPTED, Cause.COMPLETED}
     assert "AttemptFailed" not in namespace.events("patient")
 
 

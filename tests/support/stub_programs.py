@@ -30,6 +30,7 @@ RUN = json.loads(os.environ["LCCP_RUN"])
 ATTEMPT = int(os.environ["LCCP_ATTEMPT"])
 ROOT = Path(json.loads(os.environ["LCCP_STORE"])["url"].removeprefix("file://"))
 PREFIX = ROOT / RUN["metadata"]["namespace"] / RUN["metadata"]["name"]
+RANK = int(os.environ.get("JOB_COMPLETION_INDEX", 0))
 PART = ROOT / f"part-{os.environ['LCCP_POD_UID']}"
 
 
@@ -57,6 +58,12 @@ def ready(kind: str, tokens: int) -> dict[str, object]:
     return found
 
 
+def newest(*kinds: str) -> int:
+    """Tokens of the newest complete object of these kinds."""
+    saved = (path for kind in kinds for path in PREFIX.glob(f"{kind}/*/manifest.json"))
+    return max((int(path.parent.name) for path in saved), default=0)
+
+
 def now() -> str:
     return datetime.now(UTC).isoformat()
 
@@ -73,13 +80,14 @@ class Trainer:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.writer = f"a{ATTEMPT}-{os.environ['LCCP_POD_UID'][:8]}"
-        saved = [*PREFIX.glob("checkpoints/*/manifest.json"), *PREFIX.glob("state/*/manifest.json")]
-        self.tokens = max((int(path.parent.name) for path in saved), default=0)
+        self.tokens = newest("checkpoints", "state")
         self.terminated = False
 
     def work(self) -> int:
         signal.signal(signal.SIGTERM, self.on_sigterm)
         print(f"threads {os.environ['OMP_NUM_THREADS']}, niceness {os.nice(0)}", flush=True)
+        if RANK > 0:
+            return self.follow()
         self.beat()
         if self.options.hoard:
             return self.hoard()
@@ -88,7 +96,7 @@ class Trainer:
             if self.terminated:
                 self.save_state()
                 return self.end("Terminated", 75)
-            if (PREFIX / f"control/{ATTEMPT}.json").exists():
+            if self.is_to_drain():
                 self.save_state()
                 return self.end("Drained", 0)
             if not self.waits():
@@ -97,6 +105,17 @@ class Trainer:
                 code = fails(self.options.fail)
                 return self.end(CAUSES[code], code)
         return self.end("Completed", 0)
+
+    def follow(self) -> int:
+        """A rank that writes nothing: it ends as rank 0 does."""
+        while newest("checkpoints") < RUN["spec"]["training"]["tokens"] and not self.is_to_drain():
+            time.sleep(STEP_SECONDS)
+            if self.terminated:
+                return 75
+        return 0
+
+    def is_to_drain(self) -> bool:
+        return (PREFIX / f"control/{ATTEMPT}.json").exists()
 
     def waits(self) -> bool:
         """It was ordered to wait here, and what it waits for is not there yet."""
