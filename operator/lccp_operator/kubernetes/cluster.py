@@ -27,11 +27,16 @@ WATCH_SILENCE_SECONDS = 90.0
 """Longest silence in a watch: the API server sends a bookmark every minute."""
 RETRY_AFTER_SECONDS_MAX = 10.0
 ONCE = urllib3.Retry(False)
+WEBHOOK_FAILED = b"failed calling webhook"
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class ApiUnavailable(LccpError):
     """The API server did not answer within its timeout and retries."""
+
+
+class AdmissionUnavailable(ApiUnavailable):
+    """A webhook that has to admit an object does not answer."""
 
 
 class Forbidden(InvalidInput):
@@ -207,6 +212,8 @@ class Cluster:
                 raise _mapped(status, data, path)
             if attempt + 1 < TRIES:
                 time.sleep(wait if wait is not None else 0.2 * 2**attempt)
+        if WEBHOOK_FAILED in data:
+            raise AdmissionUnavailable(_message(data))
         reason = data.decode(errors="replace")[:200]
         raise ApiUnavailable(f"the API server does not answer {method} {path}: {status} {reason}")
 
@@ -259,11 +266,15 @@ def _event(event: Object, path: str) -> Object:
     raise _mapped(status.get("code", 500), json.dumps(status).encode(), path)
 
 
-def _mapped(status: int, data: bytes, path: str) -> LccpError:
+def _message(data: bytes) -> str:
     try:
-        message = json.loads(data).get("message", "")
+        return str(json.loads(data).get("message", ""))
     except ValueError:
-        message = data.decode(errors="replace")[:200]
+        return data.decode(errors="replace")[:200]
+
+
+def _mapped(status: int, data: bytes, path: str) -> LccpError:
+    message = _message(data)
     match status:
         case 404:
             return NotFound(f"{path}: {message}")

@@ -53,7 +53,7 @@ class KubernetesChildren:
                 applied = self._cluster.apply(kind, document)
                 if kind is api.JOBS:
                     self._reader.jobs.keep(applied)
-        except InvalidInput as error:
+        except (InvalidInput, api.AdmissionUnavailable) as error:
             quota = "exceeded quota" in str(error)
             reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
             self.rejected[child] = Trouble(reason, str(error))

@@ -26,7 +26,7 @@ REMEDIES = {
     Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
     Reason.UNSCHEDULABLE: "free or add nodes, or ask for less in resources and placement",
     Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or ask for less in resources",
-    Reason.POD_REJECTED: "change podTemplate, or what the namespace admits",
+    Reason.POD_REJECTED: "see to what admits pods in this namespace, or change podTemplate",
     Reason.MISSING_SECRET: "create it in this namespace; the pods then start by themselves",
     Reason.IMAGE_UNAVAILABLE: "correct the image, or the credentials to pull it",
 }

@@ -8,18 +8,23 @@ import pytest
 from a_cluster import Namespace, connect, run_document
 from api_proxy import ApiProxy, Fault, api_proxy
 from apiserver import ApiServer
-from operator_process import wait_for
+from operator_process import installation, wait_for
 
+from lccp.api.conditions import Reason
 from lccp.api.errors import Conflict, InvalidInput, NotFound
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp_operator.children import Training
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes import mirror as mirrors
 from lccp_operator.kubernetes.cluster import ApiUnavailable, Cluster, Forbidden
-from lccp_operator.kubernetes.edge import KubernetesRuns
+from lccp_operator.kubernetes.edge import KubernetesChildren, KubernetesRuns
+from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.mirror import Mirror
+from lccp_operator.kubernetes.reading import ChildrenReader
 from lccp_operator.kubernetes.seen import RunKey
+from lccp_operator.observed import Trouble
 
 pytestmark = pytest.mark.apiserver
 
@@ -59,6 +64,23 @@ def test_a_server_that_stays_busy_is_given_up(proxy: ApiProxy, proxied: Cluster)
 
     with pytest.raises(ApiUnavailable, match=r"does not answer GET .*: 429"):
         proxied.list(api.JOBS)
+
+
+def test_a_webhook_that_does_not_answer_refuses_the_child_and_nothing_else(
+    proxy: ApiProxy, proxied: Cluster, run: LCCPRun, tmp_path: Path
+) -> None:
+    mirrored = [Mirror(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
+    settings = Installation.parse(installation(tmp_path), "installation")
+    reader = ChildrenReader(proxied, *mirrored)
+    children = KubernetesChildren(proxied, reader, settings, settings.store("default"))
+    told = 'Internal error occurred: failed calling webhook "mjob.kb.io": connection refused'
+    proxy.faults.extend([Fault("PATCH", "jobs", 500, BUSY, {"message": told})] * api.TRIES)
+
+    children.apply(run, Training(1), settings.offered(run))
+    assert children.rejected == {Training(1): Trouble(Reason.POD_REJECTED, told)}
+
+    children.apply(run, Training(1), settings.offered(run))
+    assert children.rejected == {}
 
 
 @pytest.mark.parametrize(
