@@ -1,6 +1,7 @@
 """Whatever happens to the operator, the run ends the same: nothing twice, nothing lost.
 
-It is killed after each of its API writes, one by one, and cut off from the API server.
+It is killed after each of its API writes, one by one, cut off from the API server, and stopped in
+the middle of its work while another takes over.
 """
 
 import signal
@@ -8,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from a_cluster import Namespace
 from api_proxy import ApiProxy, api_proxy
 from operator_process import OperatorProcess, installation, wait_for
 from operator_world import EVERY_TOKENS
+from outcome import Outcome, ended
 from stub_cluster import StubCluster
 
 from lccp_operator.kubernetes import cluster as api
@@ -27,37 +29,9 @@ AT_ONCE = 4
 CHECKPOINTS = [EVERY_TOKENS, 2 * EVERY_TOKENS]
 END_SECONDS = 120.0
 GONE_SECONDS, CUT_AFTER_WRITE = 30.0, 3
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: what must be the same whatever happened to the operator."""
-
-    conditions: dict[str, tuple[str, str]]
-    attempts: list[str]
-    checkpoints: list[Any]
-    evaluated: list[int]
-    tries: list[int]
-    jobs: set[str]
-
-
-def outcome(stubs: StubCluster, namespace: Namespace) -> Outcome:
-    journal = namespace.journal("tiny")
-    found = namespace.conditions("tiny")
-    return Outcome(
-        conditions={name: (c["status"], c["reason"]) for name, c in found.items()},
-        attempts=[str(attempt.cause) for attempt in journal.attempts],
-        checkpoints=namespace.run("tiny")["status"]["checkpoints"],
-        evaluated=stubs.evaluated(namespace),
-        tries=[evaluation.tries for evaluation in journal.evaluations.values()],
-        jobs={job["metadata"]["name"] for job in namespace.jobs()},
-    )
-
-
-def differences(end: Outcome, wanted: Outcome) -> dict[str, tuple[Any, Any]]:
-    names = (field.name for field in fields(Outcome))
-    pairs = {name: (getattr(end, name), getattr(wanted, name)) for name in names}
-    return {name: (there, right) for name, (there, right) in pairs.items() if there != right}
+STOPPED_SECONDS = 30.0
+STOPPED_AFTER = ("services/tiny-train", "jobs/tiny-train", "tiny/status", "jobs/tiny-eval")
+"""Parts of the paths of the writes after the first of which a leader is stopped."""
 
 
 @dataclass
@@ -90,9 +64,7 @@ class Killing:
         process = self.operator.process
         if process is None or not process.is_alive():
             self.operator.start()
-        found = self.namespace.conditions("tiny")
-        reasons = {found.get(type_, {}).get("reason") for type_ in ("Succeeded", "Evaluating")}
-        return reasons == {"Completed", "UpToDate"} and len(self.namespace.jobs()) == 1
+        return ended(self.namespace)
 
 
 @contextmanager
@@ -130,7 +102,7 @@ def undisturbed(
         made.namespace.create_run(stubs.document(made.namespace))
         made.run_to_its_end()
         writes = [line.rpartition("/namespaces/")[2] for line in made.proxy.writes]
-        return Undisturbed(outcome(stubs, made.namespace), writes)
+        return Undisturbed(Outcome.of(stubs, made.namespace), writes)
 
 
 def test_an_undisturbed_run_does_everything_once(undisturbed: Undisturbed) -> None:
@@ -145,7 +117,7 @@ def killed(stubs: StubCluster, kubeconfig: Path, folder: Path, kill_after: int) 
     with killing(stubs, kubeconfig, folder, kill_after) as made:
         made.namespace.create_run(stubs.document(made.namespace))
         made.run_to_its_end()
-        return outcome(stubs, made.namespace)
+        return Outcome.of(stubs, made.namespace)
 
 
 def test_a_run_ends_the_same_wherever_the_operator_is_killed(
@@ -155,7 +127,7 @@ def test_a_run_ends_the_same_wherever_the_operator_is_killed(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ends = pool.map(lambda n: killed(stubs, kubeconfig, tmp_path / str(n), n), points)
         differing = {
-            f"after write {n} ({write})": differences(end, undisturbed.outcome)
+            f"after write {n} ({write})": end.differences(undisturbed.outcome)
             for n, write, end in zip(points, undisturbed.writes, ends, strict=True)
             if end != undisturbed.outcome
         }
@@ -177,4 +149,82 @@ def test_a_run_ends_the_same_when_the_api_server_is_gone_for_half_a_minute(
         made.namespace.create_run(stubs.document(made.namespace))
         made.run_to_its_end()
         back.join()
-        assert outcome(stubs, made.namespace) == undisturbed.outcome
+        assert Outcome.of(stubs, made.namespace) == undisturbed.outcome
+
+
+@dataclass
+class Stopping:
+    """A leader, behind a proxy that stops it for a while after a write, and its standby."""
+
+    namespace: Namespace
+    proxy: ApiProxy
+    leader: OperatorProcess
+    standby: OperatorProcess
+    stop_after: str
+    written: int | None = None
+    woken: threading.Event = field(default_factory=threading.Event)
+
+    def wrote(self, number: int) -> None:
+        if self.written is None and self.stop_after in self.proxy.writes[-1]:
+            self.written = number
+            self.leader.signal(signal.SIGSTOP)
+            threading.Timer(STOPPED_SECONDS, self.wake).start()
+
+    def wake(self) -> None:
+        self.leader.signal(signal.SIGCONT)
+        self.woken.set()
+
+    def run_to_its_end(self) -> None:
+        """Until the run has ended, and the leader that woke up knows that it leads no more."""
+        log = self.standby.log
+        wait_for(lambda: ended(self.namespace), "the run did not end", log, END_SECONDS)
+        assert self.woken.wait(STOPPED_SECONDS), f"there was no write of {self.stop_after}"
+        wait_for(lambda: "lccp_leading 0.0" in self.leader.get("/metrics")[1], "it still leads")
+
+
+@contextmanager
+def stopping(
+    stubs: StubCluster, kubeconfig: Path, folder: Path, stop_after: str
+) -> Iterator[Stopping]:
+    namespace = stubs.namespace()
+    lease = {"name": "lccp", "namespace": namespace.name}
+    settings = installation(stubs.root, namespaces=[namespace.name], lease=lease)
+    folders = folder / "leader", folder / "standby"
+    for one in folders:
+        one.mkdir(parents=True)
+    with api_proxy(kubeconfig) as proxy:
+        behind = proxy.kubeconfig(folder / "kubeconfig")
+        leader = OperatorProcess(folders[0], behind, settings)
+        standby = OperatorProcess(folders[1], kubeconfig, settings)
+        made = Stopping(namespace, proxy, leader, standby, stop_after)
+        proxy.after_write = made.wrote
+        try:
+            leader.start()
+            wait_for(lambda: leader.metric("lccp_leading") == 1, "nobody leads", leader.log)
+            standby.start().wait_ready()
+            yield made
+        finally:
+            for replica in (leader, standby):
+                replica.kill()
+            namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+
+
+def stopped(stubs: StubCluster, kubeconfig: Path, folder: Path, stop_after: str) -> Any:
+    """How the run ended, and what the leader wrote after it was stopped."""
+    with stopping(stubs, kubeconfig, folder, stop_after) as made:
+        made.namespace.create_run(stubs.document(made.namespace))
+        made.run_to_its_end()
+        return Outcome.of(stubs, made.namespace), made.proxy.writes[made.written :]
+
+
+def test_a_run_ends_the_same_though_its_leader_stops_for_half_a_minute(
+    stubs: StubCluster, kubeconfig: Path, tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ends = pool.map(
+            lambda n: stopped(stubs, kubeconfig, tmp_path / str(n), STOPPED_AFTER[n]),
+            range(len(STOPPED_AFTER)),
+        )
+        for stop_after, (end, written) in zip(STOPPED_AFTER, ends, strict=True):
+            assert end.differences(undisturbed.outcome) == {}, stop_after
+            assert written == [], stop_after
