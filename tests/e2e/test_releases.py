@@ -104,12 +104,12 @@ def both(
             )
             for name, count in (("lccp-first", 4), ("lccp-second", 2))
         )
+        names = [n.name for one in (first, second) for n in one.namespaces]
+        stack.callback(kubectl, "delete", "namespace", *names, "--wait=false")
         with_crd = {"crds": {"enabled": True}, "image": tagged("1")}
         first.apply("--take-ownership", "--force-conflicts", **with_crd)
         second.apply(image=tagged("1"))
         yield first, second
-        names = [n.name for one in (first, second) for n in one.namespaces]
-        kubectl("delete", "namespace", *names, "--wait=false")
 
 
 @pytest.fixture
