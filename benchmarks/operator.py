@@ -3,6 +3,7 @@
 Runs on the cluster of KUBECONFIG, whose nodes labelled `type=kwok` play the pods, with a SeaweedFS
 of its own as store. The operator is a process of this machine. Phases:
 
+    limit    no operator: a bare client writes what the operator writes for a new run, all at once
     steady   runs created at a fixed rate: from creation to Job, and to the first status
     rest     every run trains, has its checkpoints with their reports, and nothing changes
     at once  the same runs deleted, and as many created as fast as the API server takes them
@@ -41,11 +42,18 @@ from operator_process import installation  # noqa: E402
 from operator_world import EVERY_TOKENS, heartbeat_of, manifest_of, report_of  # noqa: E402
 from seaweedfs import find_weed, running_seaweedfs  # noqa: E402
 
+from lccp.api.invocation import StoreConfig  # noqa: E402
+from lccp.api.objects.journal import Pinned  # noqa: E402
+from lccp.api.run import LCCPRun  # noqa: E402
 from lccp.store.keys import RunKeys  # noqa: E402
 from lccp.store.open import open_store  # noqa: E402
 from lccp.store.port import Store  # noqa: E402
 from lccp_operator.kubernetes import cluster as api  # noqa: E402
+from lccp_operator.kubernetes import jobs  # noqa: E402
+from lccp_operator.kubernetes.edge import KubernetesRuns  # noqa: E402
 from lccp_operator.kubernetes.merge import Object  # noqa: E402
+from lccp_operator.observed import Facts, Known, Observed  # noqa: E402
+from lccp_operator.plan import plan  # noqa: E402
 
 PORT = 18_099
 THREADS = 8
@@ -103,18 +111,27 @@ class Sample:
 class Operator:
     """The process, and what it uses."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any], environ: dict[str, str]) -> None:
+    process: subprocess.Popen[bytes] | None = None
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         path = folder / "installation.yaml"
         path.write_text(yaml.safe_dump(settings))
+        self._environ = os.environ | {"LCCP_INSTALLATION": str(path)}
+
+    def start(self) -> None:
         program = "from lccp_operator.main import main; main()"
         command = [sys.executable, "-c", program, "--port", str(PORT), "--log-level", "WARNING"]
-        environ = os.environ | environ | {"LCCP_INSTALLATION": str(path)}
-        self.process = subprocess.Popen(command, env=environ)
+        self.process = subprocess.Popen(command, env=self._environ)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
 
     def get(self, path: str) -> Any:
         return urllib3.request("GET", f"http://127.0.0.1:{PORT}{path}", retries=RETRIES)
 
     def sample(self) -> Sample:
+        assert self.process is not None
         proc = Path(f"/proc/{self.process.pid}")
         times = (proc / "stat").read_text().rpartition(") ")[2].split()
         cpu = (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
@@ -161,6 +178,29 @@ def create(namespace: Namespace, documents: list[Object], rate: float | None) ->
     names = {run["metadata"]["name"] for run in documents}
     wait(lambda: names <= times.job.keys() and names <= times.status.keys())
     return times
+
+
+def bare(namespace: Namespace, documents: list[Object]) -> float:
+    """Seconds until a client without an operator has written all that one writes for new runs."""
+    pinned = Pinned(trainer_image="trainer:1", evaluator_image="evaluator:1")
+    store = StoreConfig(url="s3://bucket/prefix", endpoint="http://store:1")
+    seen = Observed(Known(()), Known(Facts()), offered=pinned)
+
+    def write(document: Object) -> None:
+        run = LCCPRun.parse(namespace.create_run(document), "run")
+        planned = plan(run, seen, now())
+        namespace.api.apply(api.SERVICES, jobs.training_service(run, 1))
+        namespace.api.apply(api.JOBS, jobs.training_job(run, 1, store, pinned))
+        version = namespace.run(run.metadata.name)["metadata"]["resourceVersion"]
+        runs = KubernetesRuns(namespace.api, version)
+        runs.write_status(run, planned.status)
+        for event in planned.events:
+            runs.post(run, event)
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(2 * THREADS) as pool:
+        list(pool.map(write, documents))
+    return time.monotonic() - started
 
 
 def fill(namespace: Namespace, store: Store, names: Iterable[str], checkpoints: int) -> None:
@@ -210,11 +250,25 @@ class Bench:
     table: dict[str, str] = field(default_factory=dict)
 
     def measure(self) -> dict[str, str]:
+        self.limit()
+        self.operator.start()
         wait(lambda: self.operator.get("/readyz").status == 200)
         self.steady()
         self.rest()
         self.at_once()
         return self.table
+
+    def limit(self) -> None:
+        seconds = bare(self.namespace, self.documents("bare"))
+        self.table[f"{self.options.runs} runs at once, the same writes without an operator"] = (
+            f"{seconds:.1f} s"
+        )
+        self.clear()
+
+    def clear(self) -> None:
+        """Delete all runs, and wait until their Jobs are gone."""
+        self.namespace.api._call("DELETE", api.RUNS.path(self.namespace.name))
+        wait(lambda: not self.namespace.api.list(api.JOBS, self.namespace.name))
 
     def steady(self) -> None:
         runs, rate = self.options.runs, self.options.rate
@@ -256,9 +310,7 @@ class Bench:
             self.table[f"{what}{name.replace('_', ' ')} a run and minute"] = f"{spent:.2f}"
 
     def at_once(self) -> None:
-        path = api.RUNS.path(self.namespace.name)
-        self.namespace.api._call("DELETE", path)
-        wait(lambda: not self.namespace.api.list(api.JOBS, self.namespace.name))
+        self.clear()
         times = create(self.namespace, self.documents("again"), None)
         first, last = min(times.created.values()), max(times.job.values())
         what = f"{self.options.runs} runs at once: "
@@ -298,11 +350,11 @@ def main() -> None:
             store = server.config("bench", server.credentials(folder / "keys"))
             settings = installation(folder, stores=[store.document()])
             namespace: Namespace = Namespace.create(connect(Path(kubeconfig)), folder)
-            operator = Operator(folder, settings, {})
+            operator = Operator(folder, settings)
             try:
                 table = Bench(options, namespace, open_store(store), operator).measure()
             finally:
-                operator.process.kill()
+                operator.kill()
                 namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
     shown = Table("what", "measured")
     for what, measured in table.items():

@@ -21,6 +21,9 @@ from lccp_operator.kubernetes.merge import Object
 
 TIMEOUT_SECONDS = 10.0
 TRIES = 4
+CONNECTIONS = 32
+"""Kept open: a few more than workers and watches, since to open one costs more than a call."""
+
 PAGE_SIZE = 500
 WATCH_SECONDS = 300
 WATCH_SILENCE_SECONDS = 90.0
@@ -73,14 +76,16 @@ WORKLOADS = Kind("kueue.x-k8s.io/v1beta1", "workloads")
 
 def connect() -> client.ApiClient:
     """A connection to the cluster that this process belongs to, or else to the kubeconfig's."""
+    settings = client.Configuration()
+    settings.connection_pool_maxsize = CONNECTIONS
     try:
-        config.load_incluster_config()  # type: ignore[no-untyped-call]
+        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except config.ConfigException:
         try:
-            config.load_kube_config()  # type: ignore[no-untyped-call]
+            config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             raise InvalidInput(f"no cluster: {error}: set KUBECONFIG") from None
-    return client.ApiClient()
+    return client.ApiClient(settings)
 
 
 class Cluster:
