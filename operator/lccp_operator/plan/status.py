@@ -4,6 +4,7 @@ import math
 from datetime import datetime, timedelta
 
 from lccp.api.conditions import summary
+from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import Heartbeat
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict
 from lccp.api.status import (
@@ -20,6 +21,9 @@ from lccp_operator.plan import conditions, evaluations
 from lccp_operator.plan.conditions import Findings
 from lccp_operator.plan.goals import Course, Goal
 from lccp_operator.plan.scene import Scene
+
+SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
+"""Ends before which the state was saved."""
 
 PROGRESS_SECONDS = 90
 """Least time between two writes of a status in which nothing but the progress changed."""
@@ -70,7 +74,7 @@ def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:
 
 def _progress(scene: Scene, goal: Goal) -> Progress:
     total, beat = scene.spec.training.tokens, scene.facts.heartbeat
-    reached = scene.newest_checkpoint or 0
+    reached = _reached(scene)
     if beat is None:
         return Progress(tokens=reached, tokens_total=total, percent=_percent(reached, total))
     tokens = beat.tokens if beat.phase != "Starting" else max(beat.tokens, reached)
@@ -85,6 +89,12 @@ def _progress(scene: Scene, goal: Goal) -> Progress:
         remaining_seconds=_remaining_seconds(beat, total) if trains else None,
         last_heartbeat_time=beat.at,
     )
+
+
+def _reached(scene: Scene) -> int:
+    """Tokens that an attempt that starts goes on after: of a checkpoint, or of a saved state."""
+    saved = (end.tokens for end in scene.facts.ends.values() if end.result in SAVED)
+    return max([scene.newest_checkpoint or 0, *saved])
 
 
 def _percent(tokens: int, total: int) -> int:

@@ -119,6 +119,23 @@ def test_training_tells_what_rank_0_does(phase: str, found: tuple[str, str]) -> 
     assert conditions(world.run)["Training"] == found
 
 
+def test_progress_does_not_fall_back_while_a_saved_state_is_loaded() -> None:
+    world = a_training_world()
+    assert world.trainer is not None
+    world.trainer[1].tokens = EVERY_TOKENS + 4_096
+    world.end_training(ExitCode.TERMINATED)
+    for _ in range(4):
+        world.pass_time(30)
+        world.look()
+    beat = heartbeat_of(2, EVERY_TOKENS, world.now, phase="Starting")
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.pass_time(100)
+    world.look()
+
+    assert status(world).attempt == 2
+    assert status(world).progress.tokens == EVERY_TOKENS + 4_096
+
+
 @pytest.mark.parametrize(
     "child", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
 )
