@@ -1,7 +1,7 @@
 """Typed objects in a store: read, written and listed as what they are."""
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,9 +10,11 @@ from lccp.api.objects.base import StoreObject
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationReport
 from lccp.store.keys import RunKeys
-from lccp.store.port import Store
+from lccp.store.port import ObjectInfo, Store
 
 T = TypeVar("T", bound=StoreObject)
+
+TOKENS = re.compile("[0-9]{15}")
 
 ObjectCache = MutableMapping[tuple[str, str], StoreObject]
 """Objects read before, by key and ETag. Whoever looks again and again keeps one."""
@@ -81,17 +83,23 @@ def reports(
     return _listed(store, keys.evaluations, "report.json", EvaluationReport, cache)
 
 
+def named(infos: Iterable[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:
+    """Those of the objects below `below` whose key is `<below><tokens>/<name>`, with the tokens."""
+    for info in infos:
+        tokens, _, rest = info.key.removeprefix(below).partition("/")
+        if rest == name and TOKENS.fullmatch(tokens):
+            yield int(tokens), info
+
+
 def _listed(
     store: Store, below: str, name: str, kind: type[T], cache: ObjectCache | None
 ) -> list[T]:
     """The objects `<below><tokens>/<name>`: one LIST, and a GET for each that is not cached."""
     cache = {} if cache is None else cache
-    pattern = re.compile(f"{re.escape(below)}[0-9]{{15}}/{re.escape(name)}")
     found = []
-    for info in store.list(below):
-        if pattern.fullmatch(info.key):
-            value = cache.get((info.key, info.etag)) or read_or_none(store, info.key, kind)
-            if isinstance(value, kind):
-                cache[info.key, info.etag] = value
-                found.append(value)
+    for _, info in named(store.list(below), below, name):
+        value = cache.get((info.key, info.etag)) or read_or_none(store, info.key, kind)
+        if isinstance(value, kind):
+            cache[info.key, info.etag] = value
+            found.append(value)
     return found

@@ -4,7 +4,7 @@ A LIST of the run's first level tells which parts exist; each of them takes one 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -19,12 +19,12 @@ from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Verdict
 from lccp.store.keys import RunKeys, tokens_of
+from lccp.store.objects import named
 from lccp.store.port import ObjectInfo, Store
 from lccp_operator.observed import Facts, Known, Unknown
 from lccp_operator.packed import PackedReport
 
 CONTROL = re.compile(r"([0-9]+)\.json")
-TOKENS = re.compile(r"[0-9]{15}")
 WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
 WHAT_THEN = "nothing is started or judged until it answers; see that it is up and reachable"
 
@@ -142,8 +142,7 @@ class _Look:
 
     def verdict(self) -> Verdict | None:
         """The last verdict; a damaged one is as good as none, since it is made anew."""
-        infos = {info.key: info for info in self.listed(self.keys.analyses)}
-        info = infos.get(self.keys.verdict)
+        info = _find(self.listed(self.keys.analyses), self.keys.verdict)
         found = self._read(info, Verdict) if info else None
         self.damaged.pop(self.keys.verdict, None)
         return found
@@ -164,7 +163,7 @@ class _Look:
     ) -> dict[int, T]:
         """The objects `<below>/<tokens>/<name>`, by tokens."""
         found: dict[int, T] = {}
-        for tokens, info in _named(infos, below, name):
+        for tokens, info in named(infos, below, name):
             value = self._read(info, type_)
             if value is not None:
                 found[tokens] = value
@@ -180,7 +179,7 @@ class _Look:
 
     def _must_read(self, key: str, type_: type[T]) -> T | None:
         """The object of the first level, None if there is none. Raises InvalidInput if damaged."""
-        info = next((info for info in self.top.objects if info.key == key), None)
+        info = _find(self.top.objects, key)
         value = self._read(info, type_) if info else None
         if key in self.damaged:
             raise InvalidInput(self.damaged[key])
@@ -209,8 +208,5 @@ class _Look:
             return _Read(entry.etag, size, None, str(error))
 
 
-def _named(infos: list[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:
-    for info in infos:
-        tokens, _, rest = info.key.removeprefix(below).partition("/")
-        if rest == name and TOKENS.fullmatch(tokens):
-            yield int(tokens), info
+def _find(infos: list[ObjectInfo], key: str) -> ObjectInfo | None:
+    return next((info for info in infos if info.key == key), None)

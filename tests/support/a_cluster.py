@@ -17,9 +17,9 @@ from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys, writer_name
 from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes.children import INDEX_LABEL
 from lccp_operator.kubernetes.merge import Object
 
-INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 CRDS = api.Kind("apiextensions.k8s.io/v1", "customresourcedefinitions")
 
 
@@ -181,8 +181,7 @@ class JobPlayer:
 
     def end(self, name: str, code: int = 0, rule: int | None = None) -> None:
         """The Job ends with its pods, all with `code`; a failure by the rule of that index."""
-        selector = f"batch.kubernetes.io/job-name={name}"
-        for pod in self._api.list(api.PODS, self._namespace.name, labelSelector=selector):
+        for pod in self._namespace.pods(name):
             state = {"terminated": {"exitCode": code, "finishedAt": _time()}}
             container = {"name": pod["spec"]["containers"][0]["name"], "image": "", "imageID": ""}
             container |= {"ready": False, "restartCount": 0, "state": state}
@@ -210,8 +209,7 @@ class JobPlayer:
             return job is None or "deletionTimestamp" in job["metadata"]
 
         wait_for(asked, f"nobody deletes Job {name}")
-        selector = f"batch.kubernetes.io/job-name={name}"
-        for pod in self._api.list(api.PODS, self._namespace.name, labelSelector=selector):
+        for pod in self._namespace.pods(name):
             self._api.delete(api.PODS, self._namespace.name, pod["metadata"]["name"])
         patch = {"metadata": {"finalizers": []}}
         self._api.patch(api.JOBS, self._namespace.name, name, patch)
@@ -222,8 +220,7 @@ class JobPlayer:
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
         metadata = {
             "name": f"{name}-{index}-{uuid.uuid4().hex[:5]}",
-            "labels": template["metadata"]["labels"]
-            | {"batch.kubernetes.io/job-completion-index": str(index)},
+            "labels": template["metadata"]["labels"] | {INDEX_LABEL: str(index)},
             "ownerReferences": [owner | {"controller": True}],
         }
         document = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}

@@ -109,9 +109,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
     )
     phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
     return Pod(
-        index=int(
-            pod["metadata"].get("labels", {}).get("batch.kubernetes.io/job-completion-index", 0)
-        ),
+        index=int(pod["metadata"].get("labels", {}).get(INDEX_LABEL, 0)),
         uid=pod["metadata"]["uid"],
         phase=phase,
         deleting="deletionTimestamp" in pod["metadata"],
