@@ -30,8 +30,8 @@ CHECKPOINTS = [EVERY_TOKENS, 2 * EVERY_TOKENS]
 END_SECONDS = 120.0
 GONE_SECONDS, CUT_AFTER_WRITE = 30.0, 3
 STOPPED_SECONDS = 30.0
-STOPPED_AFTER = ("services/tiny-train", "jobs/tiny-train", "tiny/status", "jobs/tiny-eval")
-"""Parts of the paths of the writes after the first of which a leader is stopped."""
+STOPPED_AT = ("services/tiny-train", "jobs/tiny-train", "tiny/status", "jobs/tiny-eval")
+"""Parts of the paths of the writes at the first of which a leader is stopped."""
 
 
 @dataclass
@@ -154,21 +154,36 @@ def test_a_run_ends_the_same_when_the_api_server_is_gone_for_half_a_minute(
 
 @dataclass
 class Stopping:
-    """A leader, behind a proxy that stops it for a while after a write, and its standby."""
+    """A leader, behind a proxy that stops it for a while at a write, and its standby.
+
+    It is stopped when the write is done, or, if it comes `late`, when it was sent; it is then done
+    at the moment at which the leader goes on.
+    """
 
     namespace: Namespace
     proxy: ApiProxy
     leader: OperatorProcess
     standby: OperatorProcess
-    stop_after: str
-    written: int | None = None
+    stop_at: str
+    late: bool
+    stopped_after: int | None = None
+    """Writes that were done."""
     woken: threading.Event = field(default_factory=threading.Event)
+    landed: threading.Event = field(default_factory=threading.Event)
+    """The late write was done."""
+
+    @contextmanager
+    def writing(self, write: str) -> Iterator[None]:
+        held = self.late and self.stop_at in write and self._stop()
+        if held:
+            self.woken.wait(2 * STOPPED_SECONDS)
+        yield
+        if held:
+            self.landed.set()
 
     def wrote(self, number: int) -> None:
-        if self.written is None and self.stop_after in self.proxy.writes[-1]:
-            self.written = number
-            self.leader.signal(signal.SIGSTOP)
-            threading.Timer(STOPPED_SECONDS, self.wake).start()
+        if not self.late and self.stop_at in self.proxy.writes[number - 1]:
+            self._stop()
 
     def wake(self) -> None:
         self.leader.signal(signal.SIGCONT)
@@ -178,13 +193,30 @@ class Stopping:
         """Until the run has ended, and the leader that woke up knows that it leads no more."""
         log = self.standby.log
         wait_for(lambda: ended(self.namespace), "the run did not end", log, END_SECONDS)
-        assert self.woken.wait(STOPPED_SECONDS), f"there was no write of {self.stop_after}"
+        assert self.woken.wait(STOPPED_SECONDS), f"there was no write of {self.stop_at}"
         wait_for(lambda: "lccp_leading 0.0" in self.leader.get("/metrics")[1], "it still leads")
+        assert not self.late or self.landed.wait(STOPPED_SECONDS), "the late write did not land"
+        wait_for(lambda: ended(self.namespace), "the end does not last", log)
+
+    @property
+    def written(self) -> list[str]:
+        """What the leader wrote since it was stopped."""
+        return self.proxy.writes[self.stopped_after :]
+
+    def _stop(self) -> bool:
+        """False if it was stopped before."""
+        with self.proxy.lock:
+            if self.stopped_after is not None:
+                return False
+            self.stopped_after = len(self.proxy.writes)
+        self.leader.freeze()
+        threading.Timer(STOPPED_SECONDS, self.wake).start()
+        return True
 
 
 @contextmanager
 def stopping(
-    stubs: StubCluster, kubeconfig: Path, folder: Path, stop_after: str
+    stubs: StubCluster, kubeconfig: Path, folder: Path, stop_at: str, late: bool
 ) -> Iterator[Stopping]:
     namespace = stubs.namespace()
     lease = {"name": "lccp", "namespace": namespace.name}
@@ -196,8 +228,8 @@ def stopping(
         behind = proxy.kubeconfig(folder / "kubeconfig")
         leader = OperatorProcess(folders[0], behind, settings)
         standby = OperatorProcess(folders[1], kubeconfig, settings)
-        made = Stopping(namespace, proxy, leader, standby, stop_after)
-        proxy.after_write = made.wrote
+        made = Stopping(namespace, proxy, leader, standby, stop_at, late)
+        proxy.around_write, proxy.after_write = made.writing, made.wrote
         try:
             leader.start()
             wait_for(lambda: leader.metric("lccp_leading") == 1, "nobody leads", leader.log)
@@ -209,22 +241,25 @@ def stopping(
             namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
 
 
-def stopped(stubs: StubCluster, kubeconfig: Path, folder: Path, stop_after: str) -> Any:
+def stopped(
+    stubs: StubCluster, kubeconfig: Path, folder: Path, stop_at: str, late: bool
+) -> tuple[Outcome, list[str]]:
     """How the run ended, and what the leader wrote after it was stopped."""
-    with stopping(stubs, kubeconfig, folder, stop_after) as made:
+    with stopping(stubs, kubeconfig, folder, stop_at, late) as made:
         made.namespace.create_run(stubs.document(made.namespace))
         made.run_to_its_end()
-        return Outcome.of(stubs, made.namespace), made.proxy.writes[made.written :]
+        return Outcome.of(stubs, made.namespace), made.written
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["written", "on its way"])
 def test_a_run_ends_the_same_though_its_leader_stops_for_half_a_minute(
-    stubs: StubCluster, kubeconfig: Path, tmp_path: Path, undisturbed: Undisturbed
+    stubs: StubCluster, kubeconfig: Path, tmp_path: Path, undisturbed: Undisturbed, late: bool
 ) -> None:
+    def stop_at(n: int) -> tuple[Outcome, list[str]]:
+        return stopped(stubs, kubeconfig, tmp_path / str(n), STOPPED_AT[n], late)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        ends = pool.map(
-            lambda n: stopped(stubs, kubeconfig, tmp_path / str(n), STOPPED_AFTER[n]),
-            range(len(STOPPED_AFTER)),
-        )
-        for stop_after, (end, written) in zip(STOPPED_AFTER, ends, strict=True):
-            assert end.differences(undisturbed.outcome) == {}, stop_after
-            assert written == [], stop_after
+        ends = list(pool.map(stop_at, range(len(STOPPED_AT))))
+    for write, (end, written) in zip(STOPPED_AT, ends, strict=True):
+        assert written == [] or (late and write in written[0]), write
+        assert end.once().differences(undisturbed.outcome) == {}, write

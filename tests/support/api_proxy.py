@@ -8,7 +8,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,12 +39,14 @@ class Fault:
 class ApiProxy:
     """`faults` are used up one a matching request; `after_write` is told how many writes were done.
 
-    It is called when the API server has answered, and before the client learns of it.
+    It is called when the API server has answered, and before the client learns of it. A write,
+    named by method and path, is done within `around_write`.
     """
 
     url: str
     upstream: client.ApiClient
     faults: deque[Fault] = field(default_factory=deque)
+    around_write: Callable[[str], AbstractContextManager[None]] = nullcontext
     after_write: Callable[[int], None] = lambda _: None
     writes: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -72,12 +74,10 @@ class ApiProxy:
                     return fault
         return None
 
-    def note(self, method: str, path: str) -> None:
+    def note(self, write: str) -> None:
         """A write of a run's objects was done."""
-        if method == "GET" or "/leases" in path:
-            return
         with self.lock:
-            self.writes.append(f"{method} {path.partition('?')[0]}")
+            self.writes.append(write)
             number = len(self.writes)
         self.after_write(number)
 
@@ -103,27 +103,36 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PATCH = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
 
     def _forward(self, body: bytes) -> None:
+        write = _write(self.command, self.path)
+        with nullcontext() if write is None else self.proxy.around_write(write):
+            answer = self._asked(body)
+        if write is not None and 200 <= answer.status < 300:
+            self.proxy.note(write)
+        relayed = {name: answer.headers[name] for name in RELAYED_HEADERS if name in answer.headers}
+        if self._watches:
+            self._stream(answer, relayed)
+        else:
+            self._answer(answer.status, relayed, answer.data)
+
+    @property
+    def _watches(self) -> bool:
+        return "watch=" in self.path
+
+    def _asked(self, body: bytes) -> Any:
+        """The API server's answer; that of a watch is yet to be read."""
         upstream = self.proxy.upstream
         headers = {n: self.headers[n] for n in FORWARDED_HEADERS if n in self.headers}
         _, url, headers, _, _ = upstream.param_serialize(
             self.command, self.path, header_params=headers, auth_settings=["BearerToken"]
         )
-        watches = "watch=" in self.path
-        answer = upstream.rest_client.pool_manager.request(
+        return upstream.rest_client.pool_manager.request(
             *(self.command, url),
             body=body or None,
             headers=headers,
-            preload_content=not watches,
+            preload_content=not self._watches,
             timeout=READ_SECONDS,
             retries=False,
         )
-        if 200 <= answer.status < 300:
-            self.proxy.note(self.command, self.path)
-        relayed = {name: answer.headers[name] for name in RELAYED_HEADERS if name in answer.headers}
-        if watches:
-            self._stream(answer, relayed)
-        else:
-            self._answer(answer.status, relayed, answer.data)
 
     def _stream(self, answer: Any, headers: dict[str, str]) -> None:
         self._head(answer.status, headers | {"Transfer-Encoding": "chunked"})
@@ -149,6 +158,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         return
+
+
+def _write(method: str, path: str) -> str | None:
+    """Method and path of a write of a run's objects, None for any other request."""
+    if method == "GET" or "/leases" in path:
+        return None
+    return f"{method} {path.partition('?')[0]}"
 
 
 class _Server(ThreadingHTTPServer):

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -98,6 +98,11 @@ class OperatorProcess:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
+    def freeze(self) -> None:
+        """SIGSTOP, and wait until the last of its threads has stopped."""
+        self.signal(signal.SIGSTOP)
+        wait_for(lambda: set(_thread_states(self.pid)) == {"T"}, "it does not stop")
+
     def kill(self) -> None:
         """SIGKILL."""
         if self.process is not None:
@@ -122,6 +127,12 @@ def wait_for(
         assert time.monotonic() < end, f"{complaint}\n{told}"
         time.sleep(0.05)
     return found
+
+
+def _thread_states(pid: int) -> Iterator[str]:
+    """As `ps` shows them."""
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        yield path.read_text().rpartition(")")[2].split()[0]
 
 
 def _free_port() -> int:
