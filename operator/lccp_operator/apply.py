@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
@@ -82,6 +83,8 @@ class Edge:
     runs: Runs
     guard: Callable[[], None] = lambda: None
     """Called before every write; raises Conflict if this process may no longer write."""
+    remember: Callable[[str, StoreObject, str], None] = lambda *_: None
+    """Told of the identity and the journal that were written: key, object, ETag."""
 
 
 def apply(plan: Plan, run: LCCPRun, edge: Edge) -> None:
@@ -91,10 +94,20 @@ def apply(plan: Plan, run: LCCPRun, edge: Edge) -> None:
         Conflict: another writer was first; look again.
         StoreUnavailable: the store does not answer; look again.
     """
-    before, after = _ordered(plan.intents)
-    for intent in before:
+    act(plan, run, edge)
+    tell(plan, run, edge)
+
+
+def act(plan: Plan, run: LCCPRun, edge: Edge) -> None:
+    """The first half: all that makes the run go on. What is not told yet is left to a new look."""
+    for intent in _ordered(plan.intents)[0]:
         edge.guard()
         _carry_out(intent, run, edge)
+
+
+def tell(plan: Plan, run: LCCPRun, edge: Edge) -> None:
+    """The second half: status and events, and what lets go of the run."""
+    after = _ordered(plan.intents)[1]
     if plan.status != run.status:
         edge.guard()
         edge.runs.write_status(run, plan.status)
@@ -117,9 +130,10 @@ def _carry_out(intent: Intent, run: LCCPRun, edge: Edge) -> None:
         case SetFinalizer(present):
             edge.runs.set_finalizer(run, present)
         case ClaimIdentity(identity):
-            objects.write_if_absent(edge.store, keys.identity, identity)
-        case RecordJournal():
-            _record(intent, keys, edge.store)
+            etag = objects.write_if_absent(edge.store, keys.identity, identity)
+            edge.remember(keys.identity, identity, etag)
+        case RecordJournal(journal):
+            edge.remember(keys.journal, journal, _record(intent, keys, edge.store))
         case WriteControl(attempt, control):
             objects.write(edge.store, keys.control(attempt), control)
         case ApplyChild(child, pinned):
@@ -132,8 +146,7 @@ def _carry_out(intent: Intent, run: LCCPRun, edge: Edge) -> None:
             edge.runs.delete(run)
 
 
-def _record(intent: RecordJournal, keys: RunKeys, store: Store) -> None:
+def _record(intent: RecordJournal, keys: RunKeys, store: Store) -> str:
     if intent.etag is None:
-        objects.write_if_absent(store, keys.journal, intent.journal)
-    else:
-        objects.write_if_match(store, keys.journal, intent.journal, intent.etag)
+        return objects.write_if_absent(store, keys.journal, intent.journal)
+    return objects.write_if_match(store, keys.journal, intent.journal, intent.etag)

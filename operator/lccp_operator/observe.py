@@ -64,6 +64,10 @@ class StoreObserver:
         self._since = None
         return Known(facts)
 
+    def remember(self, key: str, value: StoreObject, etag: str) -> None:
+        """This process wrote `value` there: it need not be read."""
+        self._cache[key] = _Read(etag, len(value.to_json()), value)
+
     def moved(self) -> bool:
         """Whether a trainer wrote anything since the last look: one LIST, and no GET.
 

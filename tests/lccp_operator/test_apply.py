@@ -129,6 +129,16 @@ def test_a_lost_race_for_the_journal_leaves_everything_else_undone() -> None:
     assert recorder.get(KEYS.journal) == b"another leader's"
 
 
+def test_what_was_written_to_the_store_is_told_with_its_version() -> None:
+    recorder, told = Recorder(), list[tuple[str, object, str]]()
+    journal = Journal()
+    plan = a_plan(RecordJournal(journal, None), WriteControl(1, Control(request="Drain")))
+
+    carry_out(plan, recorder, remember=lambda key, value, etag: told.append((key, value, etag)))
+
+    assert told == [(KEYS.journal, journal, recorder.get_entry(KEYS.journal).etag)]
+
+
 def test_whoever_may_no_longer_write_writes_nothing() -> None:
     recorder = Recorder()
 

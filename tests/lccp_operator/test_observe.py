@@ -101,6 +101,28 @@ def test_only_what_changed_is_read_again() -> None:
     assert after.reports[EVERY_TOKENS] is before.reports[EVERY_TOKENS]
 
 
+def test_what_this_process_wrote_is_not_read() -> None:
+    store = MemoryStore()
+    observer = StoreObserver(store, KEYS)
+    journal = Journal(finished_at=START)
+    observer.remember(KEYS.journal, journal, store.put_if_absent(KEYS.journal, journal.to_json()))
+
+    facts = observer.facts()
+
+    assert (facts.journal, store.gets) == (journal, [])
+
+
+def test_what_another_wrote_since_is_read() -> None:
+    store = MemoryStore()
+    observer = StoreObserver(store, KEYS)
+    etag = store.put_if_absent(KEYS.journal, Journal().to_json())
+    observer.remember(KEYS.journal, Journal(), etag)
+    theirs = Journal(finished_at=START)
+    store.put_if_match(KEYS.journal, theirs.to_json(), etag)
+
+    assert observer.facts().journal == theirs
+
+
 def test_the_newest_writer_of_an_attempt_counts() -> None:
     store = MemoryStore()
     for unique, tokens in (("00000002", 10), ("00000001", 5)):
