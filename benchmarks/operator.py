@@ -187,12 +187,11 @@ def bare(namespace: Namespace, documents: list[Object]) -> float:
     seen = Observed(Known(()), Known(Facts()), offered=pinned)
 
     def write(document: Object) -> None:
-        run = LCCPRun.parse(namespace.create_run(document), "run")
+        created = namespace.create_run(document)
+        run = LCCPRun.parse(created, "run")
         planned = plan(run, seen, now())
-        namespace.api.apply(api.SERVICES, jobs.training_service(run, 1))
-        namespace.api.apply(api.JOBS, jobs.training_job(run, 1, store, pinned))
-        version = namespace.run(run.metadata.name)["metadata"]["resourceVersion"]
-        runs = KubernetesRuns(namespace.api, version)
+        namespace.api.ensure(api.JOBS, jobs.training_job(run, 1, store, pinned))
+        runs = KubernetesRuns(namespace.api, created["metadata"]["resourceVersion"])
         runs.write_status(run, planned.status)
         for event in planned.events:
             runs.post(run, event)
@@ -267,7 +266,15 @@ class Bench:
 
     def clear(self) -> None:
         """Delete all runs, and wait until their Jobs are gone."""
-        self.namespace.api._call("DELETE", api.RUNS.path(self.namespace.name))
+        there = self.namespace.api.list(api.RUNS, self.namespace.name)
+        names = (run["metadata"]["name"] for run in there)
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(
+                pool.map(
+                    lambda name: self.namespace.api.delete(api.RUNS, self.namespace.name, name),
+                    names,
+                )
+            )
         wait(lambda: not self.namespace.api.list(api.JOBS, self.namespace.name))
 
     def steady(self) -> None:

@@ -136,6 +136,10 @@ class Plan:
     """Nothing runs, and nothing is to be done until the run object changes."""
 
     @property
+    def applies_children(self) -> bool:
+        return any(isinstance(intent, ApplyChild) for intent in self.intents)
+
+    @property
     def changes_nothing(self) -> bool:
         """The same look would plan the same again."""
         return not self.intents and not self.events

@@ -30,7 +30,7 @@ CHECKPOINTS = [EVERY_TOKENS, 2 * EVERY_TOKENS]
 END_SECONDS = 120.0
 GONE_SECONDS, CUT_AFTER_WRITE = 30.0, 3
 STOPPED_SECONDS = 30.0
-STOPPED_AT = ("services/tiny-train", "jobs/tiny-train", "tiny/status", "jobs/tiny-eval")
+STOPPED_AT = ("jobs/tiny-train", "tiny/status", "events/tiny", "jobs/tiny-eval")
 """Parts of the paths of the writes at the first of which a leader is stopped."""
 
 

@@ -129,8 +129,8 @@ def test_a_finished_run_goes_by_itself_and_takes_its_artifacts_along(product: Pr
 
 
 RARE = {
-    ("create", "batch", "jobs"): "checked inside a server-side apply that creates",
-    ("create", "", "services"): "checked inside a server-side apply that creates",
+    ("patch", "batch", "jobs"): "where a Job of that name is there already",
+    ("patch", "", "services"): "where a Service of that name is there already",
     ("delete", "", "services"): "where an attempt is replaced",
     ("list", "", "events"): "where a child does not start",
     ("list", "kueue.x-k8s.io", "workloads"): "where runs name a queue",

@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PATCH = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
 
     def _forward(self, body: bytes) -> None:
-        write = _write(self.command, self.path)
+        write = _write(self.command, self.path, body)
         with nullcontext() if write is None else self.proxy.around_write(write):
             answer = self._asked(body)
         if write is not None and 200 <= answer.status < 300:
@@ -160,11 +160,12 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
 
-def _write(method: str, path: str) -> str | None:
-    """Method and path of a write of a run's objects, None for any other request."""
+def _write(method: str, path: str, body: bytes) -> str | None:
+    """Method and path, with the new object's name, of a write of a run's objects; else None."""
     if method == "GET" or "/leases" in path:
         return None
-    return f"{method} {path.partition('?')[0]}"
+    name = f"/{json.loads(body)['metadata']['name']}" if method == "POST" else ""
+    return f"{method} {path.partition('?')[0]}{name}"
 
 
 class _Server(ThreadingHTTPServer):

@@ -50,7 +50,7 @@ class KubernetesChildren:
             return
         try:
             for kind, document in self._objects(run, child, pinned, self._store):
-                applied = self._cluster.apply(kind, document)
+                applied = self._cluster.ensure(kind, document)
                 if kind is api.JOBS:
                     self._reader.jobs.keep(applied)
         except (InvalidInput, api.AdmissionUnavailable) as error:
@@ -63,7 +63,7 @@ class KubernetesChildren:
     def delete(self, run: LCCPRun, child: Child, wait_for_pods: bool = True) -> None:
         """Delete the child; its pods get their grace period."""
         namespace, name = run.metadata.namespace, name_of(run.metadata.name, child)
-        if isinstance(child, Training):
+        if isinstance(child, Training) and jobs.training_service(run, child.attempt):
             self._cluster.delete(api.SERVICES, namespace, name)
         job = self._reader.job(RunKey(namespace, run.metadata.name), name)
         if job is None:
@@ -82,7 +82,7 @@ class KubernetesChildren:
             case Training(attempt):
                 service = jobs.training_service(run, attempt)
                 job = jobs.training_job(run, attempt, store, pinned)
-                return [(api.SERVICES, service), (api.JOBS, job)]
+                return [*([(api.SERVICES, service)] if service else []), (api.JOBS, job)]
             case Evaluation():
                 return [(api.JOBS, jobs.evaluation_job(run, child, store, pinned))]
             case Purge():

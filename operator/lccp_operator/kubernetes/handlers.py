@@ -9,6 +9,7 @@ from typing import Any
 import kopf
 
 from lccp.api import labels
+from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.seen import RunKey
 
 
@@ -25,8 +26,10 @@ class _NothingStored(kopf.DiffBaseStorage):
         """Never called: only handlers of changes store one."""
 
 
-def registry(news: Callable[[RunKey, str], None], clusterwide: bool) -> kopf.OperatorRegistry:
-    """Handlers that tell `news` which run changed, and its new version."""
+def registry(
+    news: Callable[[RunKey, Object | None], None], clusterwide: bool
+) -> kopf.OperatorRegistry:
+    """Handlers that tell `news` which run changed and what it is now, None once it is gone."""
     handlers = kopf.OperatorRegistry()
 
     kopf.on.login(registry=handlers)(kopf.login_via_client)
@@ -43,8 +46,9 @@ def registry(news: Callable[[RunKey, str], None], clusterwide: bool) -> kopf.Ope
 
     @kopf.on.event(labels.GROUP, labels.VERSION, labels.PLURAL, registry=handlers)
     async def run_changed(
-        namespace: str | None, name: str | None, meta: kopf.Meta, **_: Any
+        namespace: str | None, name: str | None, event: kopf.RawEvent, **_: Any
     ) -> None:
-        news(RunKey(namespace or "", name or ""), str(meta["resourceVersion"]))
+        gone = event["type"] == "DELETED"
+        news(RunKey(namespace or "", name or ""), None if gone else dict(event["object"]))
 
     return handlers

@@ -17,8 +17,13 @@ PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 TRY_LABEL = f"{labels.GROUP}/try"
 
 
-def training_service(run: LCCPRun, attempt: int) -> Object:
-    """The headless Service by which the gang's pods find each other, also before they are ready."""
+def training_service(run: LCCPRun, attempt: int) -> Object | None:
+    """The headless Service by which the gang's pods find each other, also before they are ready.
+
+    None for a gang of one pod.
+    """
+    if run.spec.topology.nodes == 1:
+        return None
     name = labels.training_name(run.metadata.name, attempt)
     own = labels.of_child(run.metadata.name, labels.TRAINER, attempt=str(attempt))
     spec = {
@@ -59,8 +64,8 @@ def _trainer(
     run: LCCPRun, attempt: int, store: StoreConfig, pinned: Pinned, own: dict[str, str]
 ) -> PodRequest:
     topology = run.spec.topology
-    name = labels.training_name(run.metadata.name, attempt)
-    rendezvous = {"LCCP_RENDEZVOUS": f"{name}-0.{name}:{RENDEZVOUS_PORT}"}
+    name, alone = labels.training_name(run.metadata.name, attempt), topology.nodes == 1
+    rendezvous = {} if alone else {"LCCP_RENDEZVOUS": f"{name}-0.{name}:{RENDEZVOUS_PORT}"}
     accelerator = topology.accelerator_resource_name
     return PodRequest(
         container="trainer",
@@ -75,7 +80,7 @@ def _trainer(
         priority_class_name=topology.priority_class_name,
         shared_memory=topology.shared_memory,
         grace_seconds=topology.termination_grace_period_seconds,
-        subdomain=name,
+        subdomain=None if alone else name,
     )
 
 

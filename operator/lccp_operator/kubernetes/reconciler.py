@@ -1,11 +1,11 @@
 """One look at one run: observe, plan, apply. Never by two workers for the same run.
 
 A run at which nothing changes is looked at cheaply: nobody told news of it, and one LIST shows that
-its trainer wrote nothing.
+its trainer wrote nothing. A new run gets its gang first, and its status with the gang's first news.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
-from lccp_operator.apply import Edge, apply
+from lccp_operator.apply import Edge, act, tell
 from lccp_operator.judging import RememberingJudge
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes.edge import FINALIZER, KubernetesChildren, KubernetesRuns
@@ -29,6 +29,9 @@ from lccp_operator.logs import note_attempt
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import ChildState, Facts, Known, Observed, Unknown
 from lccp_operator.plan import invalid_spec, plan
+
+UNTOLD_SECONDS = 1.0
+"""Until a new run that has its gang also gets its status, which then tells of the gang too."""
 
 
 @dataclass
@@ -45,6 +48,10 @@ class _Memory:
     rest: Rest | None = None
     told: bool = False
     """The last plan was carried out to its end, so that its events are posted."""
+
+    def wrote(self, body: Object) -> bool:
+        """The run object is as the last look left it."""
+        return self.runs is not None and self.runs.version == body["metadata"]["resourceVersion"]
 
     def undisturbed(self) -> bool:
         """Nothing is due, and its trainer wrote nothing since it came to rest."""
@@ -74,15 +81,23 @@ class Reconciler:
         self._installation = installation
         self._stores = stores
         self._memories: dict[RunKey, _Memory] = {}
-        self._news: set[RunKey] = set()
+        self._news: dict[RunKey, Object | None] = {}
+        """Runs that changed; as they are now, if that is known."""
         self._warm: Warm[RunKey] = Warm()
 
-    def tell(self, key: RunKey, version: str | None = None) -> bool:
-        """Something of the run changed; False if it was this process that wrote that version."""
+    def hear_of_children(self, key: RunKey) -> None:
+        """Some of the run's children changed."""
+        self._news.setdefault(key, None)
+
+    def hear(self, key: RunKey, body: Object | None, keep: bool = True) -> bool:
+        """The run object is now `body`, or gone; False if it is as this process wrote it.
+
+        The next look takes it for read if it is to `keep`.
+        """
         memory = self._memories.get(key)
-        if memory is not None and memory.runs is not None and memory.runs.version == version:
+        if body is not None and memory is not None and memory.wrote(body):
             return False
-        self._news.add(key)
+        self._news[key] = body if keep else None
         return True
 
     def look(self, key: RunKey) -> float:
@@ -95,15 +110,14 @@ class Reconciler:
         memory = self._memories.get(key)
         if memory and memory.rest and key not in self._news and memory.undisturbed():
             return memory.rest.prolong()
-        self._news.discard(key)
         try:
-            return self._look(key, self._cluster.get(api.RUNS, *key))
+            return self._look(key, self._news.pop(key, None) or self._cluster.get(api.RUNS, *key))
         except NotFound:
             self._memories.pop(key, None)
             self._warm.drop(key)
             return math.inf
         except Exception:
-            self._news.add(key)
+            self._news.setdefault(key, None)
             raise
 
     def _look(self, key: RunKey, body: Object) -> float:
@@ -121,8 +135,13 @@ class Reconciler:
         self._warm.use(key, memory.observer.held_bytes, memory.forget)
         note_attempt(result.status.attempt)
         store = self._store(run.spec.checkpoints.store_name)
-        memory.told = False
-        apply(result, run, Edge(store, memory.children, runs, self._cluster.guard))
+        guard, remember = self._cluster.guard, memory.observer.remember
+        edge, memory.told = Edge(store, memory.children, runs, guard, remember), False
+        act(result, run, edge)
+        if run.status is None and result.applies_children and not memory.children.rejected:
+            self._news.setdefault(key, body)
+            return UNTOLD_SECONDS
+        tell(result, run, edge)
         memory.told = True
         if result.changes_nothing and result.status == run.status:
             memory.rest = Rest.of(result, observed)
@@ -130,14 +149,14 @@ class Reconciler:
         return AT_REST_SECONDS if after is None else after
 
     def _observed(self, run: LCCPRun, body: Object, memory: _Memory) -> Observed:
-        now = datetime.now(UTC)
+        now, finalizers = datetime.now(UTC), body["metadata"].get("finalizers", ())
         return Observed(
             children=self._children(run, memory, now),
             store=self._facts(run, memory, now),
             rejected=dict(memory.children.rejected),
             offered=self._installation.offered(run),
-            finalizer=FINALIZER in body["metadata"].get("finalizers", ()),
-            namespace_terminating=self._namespace_terminating(run),
+            finalizer=FINALIZER in finalizers,
+            namespace_terminating=self._namespace_terminating(run, finalizers),
             told=memory.told,
         )
 
@@ -176,9 +195,9 @@ class Reconciler:
         memory.children_unknown_since = None
         return Known(found)
 
-    def _namespace_terminating(self, run: LCCPRun) -> bool:
+    def _namespace_terminating(self, run: LCCPRun, finalizers: Collection[str]) -> bool:
         """Asked only of runs that hold up a deletion."""
-        if run.metadata.deletion_timestamp is None:
+        if run.metadata.deletion_timestamp is None or FINALIZER not in finalizers:
             return False
         try:
             found = self._cluster.get(api.NAMESPACES, None, run.metadata.namespace)

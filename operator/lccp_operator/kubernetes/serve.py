@@ -20,6 +20,7 @@ from lccp_operator.kubernetes import handlers
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.lease import Leadership
 from lccp_operator.kubernetes.measured import MeasuredStore
+from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
 from lccp_operator.kubernetes.mirror import Mirror
 from lccp_operator.kubernetes.queue import WorkQueue
@@ -31,7 +32,7 @@ from lccp_operator.kubernetes.workers import Workers
 STALE_SECONDS = 120.0
 """Time that a run may be overdue before the process is no longer healthy."""
 
-CHILDREN_SECONDS = 0.5
+CHILDREN_SECONDS = 1.0
 """Between news of a run's children and the look at it."""
 
 END_SECONDS = 10.0
@@ -87,14 +88,14 @@ class Service:
             thread.join(END_SECONDS)
         self._endpoint.stop()
 
-    def _run_changed(self, key: RunKey, version: str) -> None:
-        """What a person asked for goes before what children do."""
-        if self._reconciler.tell(key, version):
+    def _run_changed(self, key: RunKey, body: Object | None) -> None:
+        """What a person asked for goes before what children do. A standby holds no bodies."""
+        if self._reconciler.hear(key, body, keep=self._leading.is_set()):
             self._queue.add(key, urgent=True)
 
     def _children_changed(self, key: RunKey) -> None:
         """Jobs and pods change several times at once: one look sees it all."""
-        self._reconciler.tell(key)
+        self._reconciler.hear_of_children(key)
         self._queue.add(key, CHILDREN_SECONDS)
 
     def _work(self) -> None:

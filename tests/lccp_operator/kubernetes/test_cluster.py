@@ -17,7 +17,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp_operator.children import Training
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes import mirror as mirrors
-from lccp_operator.kubernetes.cluster import ApiUnavailable, Cluster, Forbidden
+from lccp_operator.kubernetes.cluster import AlreadyExists, ApiUnavailable, Cluster, Forbidden
 from lccp_operator.kubernetes.edge import KubernetesChildren, KubernetesRuns
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
@@ -74,13 +74,28 @@ def test_a_webhook_that_does_not_answer_refuses_the_child_and_nothing_else(
     reader = ChildrenReader(proxied, *mirrored)
     children = KubernetesChildren(proxied, reader, settings, settings.store("default"))
     told = 'Internal error occurred: failed calling webhook "mjob.kb.io": connection refused'
-    proxy.faults.extend([Fault("PATCH", "jobs", 500, BUSY, {"message": told})] * api.TRIES)
+    proxy.faults.extend([Fault("POST", "jobs", 500, BUSY, {"message": told})] * api.TRIES)
 
     children.apply(run, Training(1), settings.offered(run))
     assert children.rejected == {Training(1): Trouble(Reason.POD_REJECTED, told)}
 
     children.apply(run, Training(1), settings.offered(run))
     assert children.rejected == {}
+
+
+def test_what_exists_is_taken_over(namespace: Namespace) -> None:
+    def service(app: str) -> Object:
+        where = {"name": "s", "namespace": namespace.name}
+        spec = {"selector": {"app": app}, "ports": [{"port": 80}]}
+        return {"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": spec}
+
+    first = namespace.api.ensure(api.SERVICES, service("one"))
+    again = namespace.api.ensure(api.SERVICES, service("other"))
+
+    assert again["metadata"]["uid"] == first["metadata"]["uid"]
+    assert again["spec"]["selector"] == {"app": "other"}
+    with pytest.raises(AlreadyExists):
+        namespace.api.create(api.SERVICES, service("one"))
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_the_users_own_annotations_and_finalizers_stay(
 def test_a_run_that_is_kept_has_no_finalizer_and_its_children_an_owner(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
-    a_started_run(namespace, jobs)
+    a_started_run(namespace, jobs, topology={"nodes": 2})
     run = namespace.run("tiny")
     children = [namespace.job(TRAINING), namespace.api.get(api.SERVICES, namespace.name, TRAINING)]
 

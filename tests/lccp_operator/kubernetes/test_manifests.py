@@ -74,8 +74,9 @@ def a_run(**spec: Any) -> LCCPRun:
 
 
 def children(run: LCCPRun, store: StoreConfig = STORE) -> list[tuple[Kind, Object]]:
+    service = build.training_service(run, 1)
     return [
-        (api.SERVICES, build.training_service(run, 1)),
+        *([(api.SERVICES, service)] if service else []),
         (api.JOBS, build.training_job(run, 1, store, PINNED)),
         (api.JOBS, build.evaluation_job(run, Evaluation(8_192), store, PINNED)),
         (api.JOBS, build.purge_job(run, INSTALLATION, store)),
@@ -113,7 +114,7 @@ def test_the_api_server_takes_every_child_and_applying_it_again_changes_nothing(
         assert [m["manager"] for m in first["metadata"]["managedFields"]] == ["lccp-operator"]
 
 
-@pytest.mark.parametrize("index", [1, 2, 3])
+@pytest.mark.parametrize("index", [0, 1, 2])
 def test_pods_of_children_meet_the_restricted_standard(index: int) -> None:
     _, job = children(a_run())[index]
     pod = job["spec"]["template"]["spec"]
@@ -130,7 +131,8 @@ def test_pods_of_children_meet_the_restricted_standard(index: int) -> None:
 
 
 def test_the_gang_meets_by_name_and_fails_as_a_whole() -> None:
-    job, service = gang(**RICH), build.training_service(a_run(), 1)
+    job, service = gang(**RICH), build.training_service(a_run(**RICH), 1)
+    assert service is not None
     spec = job["spec"]
 
     assert (spec["completions"], spec["parallelism"]) == (2, 2)
@@ -141,6 +143,14 @@ def test_the_gang_meets_by_name_and_fails_as_a_whole() -> None:
     assert service["spec"]["publishNotReadyAddresses"]
     labels = spec["template"]["metadata"]["labels"]
     assert service["spec"]["selector"].items() <= labels.items()
+
+
+def test_a_gang_of_one_pod_needs_no_name_to_meet_by() -> None:
+    job = gang()
+
+    assert build.training_service(a_run(), 1) is None
+    assert "LCCP_RENDEZVOUS" not in environ(job)
+    assert "subdomain" not in job["spec"]["template"]["spec"]
 
 
 def test_a_queue_is_named_by_label_and_suspend_is_left_to_it() -> None:

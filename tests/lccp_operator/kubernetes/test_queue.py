@@ -1,11 +1,12 @@
 """The work queue: each key at most once at a time, soonest first."""
 
+import queue as queues
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from lccp_operator.kubernetes.queue import WorkQueue
+from lccp_operator.kubernetes.queue import BESIDE_URGENT, HEAD_START_SECONDS, WorkQueue
 
 
 class Clock:
@@ -57,6 +58,66 @@ def test_an_urgent_key_goes_before_those_that_have_been_due_longer(
     queue.add("c", urgent=True)
 
     assert [queue.take(), queue.take(), queue.take()] == ["c", "a", "b"]
+
+
+def test_a_key_that_waits_can_become_urgent(queue: Queue, clock: Clock) -> None:
+    queue.add("a")
+    queue.add("b", 1)
+    clock.now = 2
+    assert len(queue) == 2
+    queue.add("b", urgent=True)
+
+    assert [queue.take(), queue.take()] == ["b", "a"]
+
+
+def test_urgent_keys_starve_nobody(queue: Queue, clock: Clock) -> None:
+    queue.add("a")
+    clock.now = HEAD_START_SECONDS + 1
+    queue.add("b", urgent=True)
+
+    assert [queue.take(), queue.take()] == ["a", "b"]
+
+
+def test_few_others_are_in_work_beside_urgent_keys(queue: Queue, clock: Clock) -> None:
+    queue.add("urgent", urgent=True)
+    others = [f"other {i}" for i in range(BESIDE_URGENT + 2)]
+    for other in others:
+        queue.add(other)
+
+    assert [queue.take() for _ in range(1 + BESIDE_URGENT)] == ["urgent", *others[:-2]]
+    assert taken(queue) is None
+    queue.done(others[0])
+    assert queue.take() == others[-2]
+    queue.done("urgent")
+    assert queue.take() == others[-1]
+
+
+def test_those_that_waited_as_long_are_not_held_back(queue: Queue, clock: Clock) -> None:
+    queue.add("urgent", urgent=True)
+    others = {f"other {i}" for i in range(BESIDE_URGENT + 2)}
+    for other in others:
+        queue.add(other)
+    queue.take()
+    clock.now = HEAD_START_SECONDS
+
+    assert {queue.take() for _ in others} == others
+
+
+def test_those_held_back_are_handed_out_at_once_when_nothing_urgent_is_in_work() -> None:
+    queue: Queue = WorkQueue()
+    queue.add("urgent", urgent=True)
+    others = {f"other {i}" for i in range(BESIDE_URGENT + 3)}
+    for other in others:
+        queue.add(other)
+    queue.take()
+    found: queues.Queue[str | None] = queues.Queue()
+    for _ in others:
+        threading.Thread(target=lambda: found.put(queue.take()), daemon=True).start()
+    begun = {found.get(timeout=5) for _ in range(BESIDE_URGENT)}
+
+    queue.done("urgent")
+
+    assert begun | {found.get(timeout=5) for _ in range(3)} == others
 
 
 def test_a_key_is_urgent_only_until_it_was_taken(queue: Queue, clock: Clock) -> None:

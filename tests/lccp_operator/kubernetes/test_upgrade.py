@@ -119,5 +119,5 @@ def test_started_runs_keep_what_they_were_started_with_and_new_ones_get_the_new(
     assert given(gang) == given(next_gang) == trainer_of(BEFORE)
     assert given(fresh) == trainer_of(AFTER)
     answers = operator.get("/metrics")[1]
-    assert 'verb="PATCH"' in answers
+    assert 'verb="POST"' in answers
     assert 'status="422"' not in answers

@@ -1,0 +1,41 @@
+"""A new run: its gang comes first, then words, and nothing is asked that is known already."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from a_cluster import Namespace, run_document
+from api_proxy import ApiProxy, api_proxy
+from apiserver import ApiServer
+from operator_process import OperatorProcess, installation, wait_for
+
+pytestmark = pytest.mark.apiserver
+
+
+@pytest.fixture
+def proxy(server: ApiServer) -> Iterator[ApiProxy]:
+    with api_proxy(server.kubeconfig) as made:
+        yield made
+
+
+@pytest.fixture
+def operator(
+    proxy: ApiProxy, namespace: Namespace, root: Path, tmp_path: Path
+) -> Iterator[OperatorProcess]:
+    settings = installation(root, namespaces=[namespace.name])
+    process = OperatorProcess(tmp_path, proxy.kubeconfig(tmp_path / "kubeconfig"), settings)
+    yield process.start().wait_ready()
+    process.kill()
+
+
+def test_a_new_run_costs_a_job_a_status_and_two_events(
+    namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    wait_for(lambda: len(namespace.events("tiny")) == 2, "not all was told", operator.log)
+
+    paths = [write.partition(f"/{namespace.name}/")[2] for write in proxy.writes]
+    kinds = [path.partition("/")[0] for path in paths]
+    assert namespace.run("tiny")["status"]["attempt"] == 1
+    assert kinds == ["jobs", "lccpruns", "events", "events"]
+    assert not [asked for asked in proxy.requests if asked.endswith("/lccpruns/tiny")]
