@@ -3,7 +3,7 @@
 Runs on the cluster of KUBECONFIG, whose nodes labelled `type=kwok` play the pods, with a SeaweedFS
 of its own as store. The operator is a process of this machine. Phases:
 
-    limit    no operator: a bare client writes what the operator writes for a new run, all at once
+    limit    no operator: a bare client writes what one writes for new runs, all at once
     steady   runs created at a fixed rate: from creation to Job, and to the first status
     rest     every run trains, has its checkpoints with their reports, and nothing changes
     at once  the same runs deleted, and as many created as fast as the API server takes them
@@ -180,8 +180,11 @@ def create(namespace: Namespace, documents: list[Object], rate: float | None) ->
     return times
 
 
-def bare(namespace: Namespace, documents: list[Object]) -> float:
-    """Seconds until a client without an operator has written all that one writes for new runs."""
+def bare(namespace: Namespace, documents: list[Object], tells: bool) -> float:
+    """Seconds until a client without an operator has written what one writes for new runs.
+
+    These are runs and Jobs, and, if it `tells`, statuses and events.
+    """
     pinned = Pinned(trainer_image="trainer:1", evaluator_image="evaluator:1")
     store = StoreConfig(url="s3://bucket/prefix", endpoint="http://store:1")
     seen = Observed(Known(()), Known(Facts()), offered=pinned)
@@ -191,6 +194,8 @@ def bare(namespace: Namespace, documents: list[Object]) -> float:
         run = LCCPRun.parse(created, "run")
         planned = plan(run, seen, now())
         namespace.api.ensure(api.JOBS, jobs.training_job(run, 1, store, pinned))
+        if not tells:
+            return
         runs = KubernetesRuns(namespace.api, created["metadata"]["resourceVersion"])
         runs.write_status(run, planned.status)
         for event in planned.events:
@@ -258,11 +263,11 @@ class Bench:
         return self.table
 
     def limit(self) -> None:
-        seconds = bare(self.namespace, self.documents("bare"))
-        self.table[f"{self.options.runs} runs at once, the same writes without an operator"] = (
-            f"{seconds:.1f} s"
-        )
-        self.clear()
+        for prefix, what in (("mute", "runs and Jobs"), ("bare", "the same writes")):
+            seconds = bare(self.namespace, self.documents(prefix), tells=prefix == "bare")
+            name = f"{self.options.runs} runs at once, {what} without an operator"
+            self.table[name] = f"{seconds:.1f} s"
+            self.clear()
 
     def clear(self) -> None:
         """Delete all runs, and wait until their Jobs are gone."""

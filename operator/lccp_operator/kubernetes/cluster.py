@@ -4,10 +4,8 @@ Built on the official client's transport (authentication, TLS, token refresh) wi
 models, so that objects of any kind keep every field. Calls have a timeout and a bounded retry.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,9 +13,49 @@ import urllib3
 from kubernetes import client, config
 from pydantic_core import from_json, to_json
 
-from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound
+from lccp.api.errors import InvalidInput, NotFound
 from lccp.api.labels import FIELD_MANAGER
+from lccp_operator.kubernetes.answers import (
+    AdmissionUnavailable,
+    AlreadyExists,
+    ApiUnavailable,
+    Forbidden,
+    Gone,
+    error_of,
+    event_of,
+    message_of,
+)
+from lccp_operator.kubernetes.kinds import (
+    EVENTS,
+    JOBS,
+    LEASES,
+    NAMESPACES,
+    PODS,
+    RUNS,
+    SERVICES,
+    WORKLOADS,
+    Kind,
+)
 from lccp_operator.kubernetes.merge import Object
+
+__all__ = [
+    "EVENTS",
+    "JOBS",
+    "LEASES",
+    "NAMESPACES",
+    "PODS",
+    "RUNS",
+    "SERVICES",
+    "WORKLOADS",
+    "AdmissionUnavailable",
+    "AlreadyExists",
+    "ApiUnavailable",
+    "Cluster",
+    "Forbidden",
+    "Gone",
+    "Kind",
+    "connect",
+]
 
 TIMEOUT_SECONDS = 10.0
 TRIES = 4
@@ -32,50 +70,6 @@ RETRY_AFTER_SECONDS_MAX = 10.0
 ONCE = urllib3.Retry(False)
 WEBHOOK_FAILED = b"failed calling webhook"
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-
-
-class ApiUnavailable(LccpError):
-    """The API server did not answer within its timeout and retries."""
-
-
-class AdmissionUnavailable(ApiUnavailable):
-    """A webhook that has to admit an object does not answer."""
-
-
-class Forbidden(InvalidInput):
-    """The API server does not let the operator do this."""
-
-
-class AlreadyExists(Conflict):
-    """There is an object of this name."""
-
-
-class Gone(LccpError):
-    """The watch can't go on where it ended: list again."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of object and where the API server keeps it."""
-
-    api_version: str
-    plural: str
-
-    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
-        root = "/apis/" if "/" in self.api_version else "/api/"
-        scope = [f"namespaces/{namespace}"] if namespace else []
-        rest = [self.plural, *filter(None, (name, subresource))]
-        return root + "/".join([self.api_version, *scope, *rest])
-
-
-RUNS = Kind("lccp.io/v1alpha1", "lccpruns")
-JOBS = Kind("batch/v1", "jobs")
-PODS = Kind("v1", "pods")
-SERVICES = Kind("v1", "services")
-EVENTS = Kind("v1", "events")
-NAMESPACES = Kind("v1", "namespaces")
-LEASES = Kind("coordination.k8s.io/v1", "leases")
-WORKLOADS = Kind("kueue.x-k8s.io/v1beta1", "workloads")
 
 
 def connect() -> client.ApiClient:
@@ -151,9 +145,9 @@ class Cluster:
             response = self._request("GET", path, query, timeout=timeout, preload_content=False)
             with response:
                 if response.status != 200:
-                    raise _mapped(response.status, response.read(), path)
+                    raise error_of(response.status, response.read(), path)
                 for line in response:
-                    yield _event(from_json(line), path)
+                    yield event_of(from_json(line), path)
         except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
             raise ApiUnavailable(f"the watch of {path} broke: {error}") from None
 
@@ -228,11 +222,11 @@ class Cluster:
                 answer: Object = from_json(data)
                 return answer
             if status and status not in RETRIED_STATUSES:
-                raise _mapped(status, data, path)
+                raise error_of(status, data, path)
             if attempt + 1 < TRIES:
                 time.sleep(wait if wait is not None else 0.2 * 2**attempt)
         if WEBHOOK_FAILED in data:
-            raise AdmissionUnavailable(_answer(data).get("message", ""))
+            raise AdmissionUnavailable(message_of(data))
         reason = data.decode(errors="replace")[:200]
         raise ApiUnavailable(f"the API server does not answer {method} {path}: {status} {reason}")
 
@@ -276,38 +270,3 @@ class Cluster:
         content = None if body is None else to_json(body)
         pool = self._api.rest_client.pool_manager
         return pool.urlopen(method, url, body=content, headers=headers, retries=ONCE, **how)
-
-
-def _event(event: Object, path: str) -> Object:
-    if event["type"] != "ERROR":
-        return event
-    status = event["object"]
-    raise _mapped(status.get("code", 500), json.dumps(status).encode(), path)
-
-
-def _answer(data: bytes) -> Object:
-    """The Status that the API server sends with an error; anything else is its message."""
-    try:
-        found = json.loads(data)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"message": data.decode(errors="replace")[:200]}
-
-
-def _mapped(status: int, data: bytes, path: str) -> LccpError:
-    message = _answer(data).get("message", "")
-    match status:
-        case 404:
-            return NotFound(f"{path}: {message}")
-        case 410:
-            return Gone(f"{path}: {message}")
-        case 429 | 500 | 502 | 503 | 504:
-            return ApiUnavailable(f"{path}: the API server answers {status}: {message}")
-        case 409 if _answer(data).get("reason") == "AlreadyExists":
-            return AlreadyExists(f"{path}: {message}")
-        case 409:
-            return Conflict(f"{path}: {message}")
-        case 401 | 403:
-            return Forbidden(f"{path}: {message}")
-        case _:
-            return InvalidInput(f"{path}: the API server answers {status}: {message}")

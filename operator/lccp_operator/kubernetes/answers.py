@@ -1,0 +1,67 @@
+"""What the API server answers when it does not do as it was asked, as errors. Pure."""
+
+import json
+
+from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound
+from lccp_operator.kubernetes.merge import Object
+
+
+class ApiUnavailable(LccpError):
+    """The API server did not answer within its timeout and retries."""
+
+
+class AdmissionUnavailable(ApiUnavailable):
+    """A webhook that has to admit an object does not answer."""
+
+
+class Forbidden(InvalidInput):
+    """The API server does not let the operator do this."""
+
+
+class AlreadyExists(Conflict):
+    """There is an object of this name."""
+
+
+class Gone(LccpError):
+    """The watch can't go on where it ended: list again."""
+
+
+def event_of(event: Object, path: str) -> Object:
+    """An event of a watch. Raises what the API server sends instead of one."""
+    if event["type"] != "ERROR":
+        return event
+    status = event["object"]
+    raise error_of(status.get("code", 500), json.dumps(status).encode(), path)
+
+
+def _answer(data: bytes) -> Object:
+    """The Status that the API server sends with an error; anything else is its message."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {"message": data.decode(errors="replace")[:200]}
+
+
+def message_of(data: bytes) -> str:
+    return str(_answer(data).get("message", ""))
+
+
+def error_of(status: int, data: bytes, path: str) -> LccpError:
+    """The error that an answer of the API server means."""
+    message = message_of(data)
+    match status:
+        case 404:
+            return NotFound(f"{path}: {message}")
+        case 410:
+            return Gone(f"{path}: {message}")
+        case 429 | 500 | 502 | 503 | 504:
+            return ApiUnavailable(f"{path}: the API server answers {status}: {message}")
+        case 409 if _answer(data).get("reason") == "AlreadyExists":
+            return AlreadyExists(f"{path}: {message}")
+        case 409:
+            return Conflict(f"{path}: {message}")
+        case 401 | 403:
+            return Forbidden(f"{path}: {message}")
+        case _:
+            return InvalidInput(f"{path}: the API server answers {status}: {message}")
