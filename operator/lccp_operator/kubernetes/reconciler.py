@@ -16,6 +16,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_operator.apply import Edge, act, tell
+from lccp_operator.intents import Plan
 from lccp_operator.judging import RememberingJudge
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes.edge import FINALIZER, KubernetesChildren, KubernetesRuns
@@ -82,7 +83,7 @@ class Reconciler:
         self._stores = stores
         self._memories: dict[RunKey, _Memory] = {}
         self._news: dict[RunKey, Object | None] = {}
-        """Runs that changed; as they are now, if that is known."""
+        """Runs that changed: as they are now, empty if that is to be read; None: their children."""
         self._warm: Warm[RunKey] = Warm()
 
     def hear_of_children(self, key: RunKey) -> None:
@@ -97,7 +98,7 @@ class Reconciler:
         memory = self._memories.get(key)
         if body is not None and memory is not None and memory.wrote(body):
             return False
-        self._news[key] = body if keep else None
+        self._news[key] = body if body and keep else {}
         return True
 
     def look(self, key: RunKey) -> float:
@@ -134,19 +135,29 @@ class Reconciler:
         result = plan(run, observed, datetime.now(UTC), memory.judge)
         self._warm.use(key, memory.observer.held_bytes, memory.forget)
         note_attempt(result.status.attempt)
-        store = self._store(run.spec.checkpoints.store_name)
-        guard, remember = self._cluster.guard, memory.observer.remember
-        edge, memory.told = Edge(store, memory.children, runs, guard, remember), False
-        act(result, run, edge)
-        if run.status is None and result.applies_children and not memory.children.rejected:
-            self._news.setdefault(key, body)
+        memory.told = self._carried_out(result, run, memory, runs)
+        if not memory.told:
+            if memory.wrote(body) and self._news.get(key) is None:
+                self._news[key] = body
             return UNTOLD_SECONDS
-        tell(result, run, edge)
-        memory.told = True
         if result.changes_nothing and result.status == run.status:
             memory.rest = Rest.of(result, observed)
         after = result.look_again_after_seconds
         return AT_REST_SECONDS if after is None else after
+
+    def _carried_out(
+        self, result: Plan, run: LCCPRun, memory: _Memory, runs: KubernetesRuns
+    ) -> bool:
+        """Carry out the plan; False if the run has its gang now, and is yet to be told of it."""
+        memory.told = False
+        store = self._store(run.spec.checkpoints.store_name)
+        guard, remember = self._cluster.guard, memory.observer.remember
+        edge = Edge(store, memory.children, runs, guard, remember)
+        act(result, run, edge)
+        if run.status is None and result.applies_children and not memory.children.rejected:
+            return False
+        tell(result, run, edge)
+        return True
 
     def _observed(self, run: LCCPRun, body: Object, memory: _Memory) -> Observed:
         now, finalizers = datetime.now(UTC), body["metadata"].get("finalizers", ())
