@@ -193,7 +193,7 @@ def bare(namespace: Namespace, documents: list[Object], tells: bool) -> float:
         created = namespace.create_run(document)
         run = LCCPRun.parse(created, "run")
         planned = plan(run, seen, now())
-        namespace.api.ensure(api.JOBS, jobs.training_job(run, 1, store, pinned))
+        namespace.api.create(api.JOBS, jobs.training_job(run, 1, store, pinned))
         if not tells:
             return
         runs = KubernetesRuns(namespace.api, created["metadata"]["resourceVersion"])

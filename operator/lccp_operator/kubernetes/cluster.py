@@ -158,16 +158,6 @@ class Cluster:
         path = kind.path(meta["namespace"], meta["name"], subresource)
         return self._call("PATCH", path, document, query, "application/apply-patch+yaml")
 
-    def ensure(self, kind: Kind, document: Object) -> Object:
-        """Create the object; if there is one of its name, apply this to it.
-
-        To create costs the API server half as much as to apply.
-        """
-        try:
-            return self.create(kind, document)
-        except AlreadyExists:
-            return self.apply(kind, document)
-
     def create(self, kind: Kind, document: Object) -> Object:
         """Create the object. Raises AlreadyExists."""
         return self._call("POST", kind.path(document["metadata"]["namespace"]), document)

@@ -17,7 +17,7 @@ from lccp_operator.kubernetes import jobs
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.reading import ChildrenReader
-from lccp_operator.kubernetes.seen import RunKey
+from lccp_operator.kubernetes.seen import RunKey, owner_uids
 from lccp_operator.observed import Trouble
 
 FINALIZER = f"{labels.GROUP}/purge"
@@ -50,9 +50,9 @@ class KubernetesChildren:
             return
         try:
             for kind, document in self._objects(run, child, pinned, self._store):
-                applied = self._cluster.ensure(kind, document)
+                there = self._created(kind, document) or self._existing(run, kind, document)
                 if kind is api.JOBS:
-                    self._reader.jobs.keep(applied)
+                    self._reader.jobs.keep(there)
         except (InvalidInput, api.AdmissionUnavailable) as error:
             quota = "exceeded quota" in str(error)
             reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
@@ -74,6 +74,26 @@ class KubernetesChildren:
             self._reader.jobs.drop(job)
         else:
             self._reader.jobs.keep(left)
+
+    def _created(self, kind: api.Kind, document: Object) -> Object | None:
+        """The new object; None if there is one of its name."""
+        try:
+            return self._cluster.create(kind, document)
+        except api.AlreadyExists:
+            return None
+
+    def _existing(self, run: LCCPRun, kind: api.Kind, document: Object) -> Object:
+        """The object that is there instead. Raises InvalidInput if it is a Job of someone else."""
+        if kind is not api.JOBS:
+            return document
+        namespace, name = run.metadata.namespace, document["metadata"]["name"]
+        found = self._cluster.list(kind, namespace, fieldSelector=f"metadata.name={name}")
+        if len(found) != 1 or run.metadata.uid not in owner_uids(found[0]):
+            raise InvalidInput(
+                f"there is another Job {name} in the namespace, which is not this run's: delete it "
+                "or rename the run"
+            )
+        return found[0]
 
     def _objects(
         self, run: LCCPRun, child: Child, pinned: Pinned, store: StoreConfig

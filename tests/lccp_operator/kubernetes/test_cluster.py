@@ -17,9 +17,10 @@ from lccp.api.status import LCCPRunStatus
 from lccp_operator.children import Training
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes import mirror as mirrors
-from lccp_operator.kubernetes.cluster import AlreadyExists, ApiUnavailable, Cluster, Forbidden
+from lccp_operator.kubernetes.cluster import ApiUnavailable, Cluster, Forbidden
 from lccp_operator.kubernetes.edge import KubernetesChildren, KubernetesRuns
 from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.jobs import training_job
 from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.mirror import Mirror
 from lccp_operator.kubernetes.reading import ChildrenReader
@@ -66,13 +67,21 @@ def test_a_server_that_stays_busy_is_given_up(proxy: ApiProxy, proxied: Cluster)
         proxied.list(api.JOBS)
 
 
-def test_a_webhook_that_does_not_answer_refuses_the_child_and_nothing_else(
-    proxy: ApiProxy, proxied: Cluster, run: LCCPRun, tmp_path: Path
-) -> None:
+@pytest.fixture
+def settings(tmp_path: Path) -> Installation:
+    return Installation.parse(installation(tmp_path), "installation")
+
+
+@pytest.fixture
+def children(proxied: Cluster, settings: Installation) -> KubernetesChildren:
     mirrored = [Mirror(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
-    settings = Installation.parse(installation(tmp_path), "installation")
     reader = ChildrenReader(proxied, *mirrored)
-    children = KubernetesChildren(proxied, reader, settings, settings.store("default"))
+    return KubernetesChildren(proxied, reader, settings, settings.store("default"))
+
+
+def test_a_webhook_that_does_not_answer_refuses_the_child_and_nothing_else(
+    proxy: ApiProxy, run: LCCPRun, children: KubernetesChildren, settings: Installation
+) -> None:
     told = 'Internal error occurred: failed calling webhook "mjob.kb.io": connection refused'
     proxy.faults.extend([Fault("POST", "jobs", 500, BUSY, {"message": told})] * api.TRIES)
 
@@ -83,19 +92,29 @@ def test_a_webhook_that_does_not_answer_refuses_the_child_and_nothing_else(
     assert children.rejected == {}
 
 
-def test_what_exists_is_taken_over(namespace: Namespace) -> None:
-    def service(app: str) -> Object:
-        where = {"name": "s", "namespace": namespace.name}
-        spec = {"selector": {"app": app}, "ports": [{"port": 80}]}
-        return {"apiVersion": "v1", "kind": "Service", "metadata": where, "spec": spec}
+def test_a_child_that_exists_is_taken_as_it_is(
+    namespace: Namespace, run: LCCPRun, children: KubernetesChildren, settings: Installation
+) -> None:
+    children.apply(run, Training(1), settings.offered(run))
+    (first,) = namespace.jobs()
+    children.apply(run, Training(1), settings.offered(run))
+    (again,) = namespace.jobs()
 
-    first = namespace.api.ensure(api.SERVICES, service("one"))
-    again = namespace.api.ensure(api.SERVICES, service("other"))
+    assert children.rejected == {}
+    assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
-    assert again["metadata"]["uid"] == first["metadata"]["uid"]
-    assert again["spec"]["selector"] == {"app": "other"}
-    with pytest.raises(AlreadyExists):
-        namespace.api.create(api.SERVICES, service("one"))
+
+def test_a_job_of_someone_else_under_the_childs_name_is_named(
+    namespace: Namespace, run: LCCPRun, children: KubernetesChildren, settings: Installation
+) -> None:
+    theirs = training_job(run, 1, settings.stores[0], settings.offered(run))
+    del theirs["metadata"]["ownerReferences"]
+    namespace.api.create(api.JOBS, theirs)
+    children.apply(run, Training(1), settings.offered(run))
+
+    trouble = children.rejected[Training(1)]
+    assert trouble.reason is Reason.POD_REJECTED
+    assert "there is another Job tiny-train-a1 in the namespace" in trouble.message
 
 
 @pytest.mark.parametrize(
