@@ -12,6 +12,7 @@ from breaking import Breaker
 from needs import missing
 from stub_cluster import StubCluster
 
+from lccp.api.errors import NotFound
 from lccp_operator.kubernetes.cluster import Cluster, Kind
 
 IMAGES = ("lccp-operator", "lccp-trainer", "lccp-evaluator")
@@ -32,6 +33,15 @@ def kubeconfig() -> Path:
 @pytest.fixture(scope="session")
 def cluster(kubeconfig: Path) -> Cluster:
     return connect(kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def kueue(cluster: Cluster) -> None:
+    """Kueue is in the cluster."""
+    try:
+        cluster.list(Kind("kueue.x-k8s.io/v1beta1", "clusterqueues"))
+    except NotFound:
+        missing("needs Kueue in the cluster: see `make cluster`")
 
 
 @pytest.fixture(scope="session")

@@ -128,19 +128,36 @@ def test_a_finished_run_goes_by_itself_and_takes_its_artifacts_along(product: Pr
     wait_for(gone, f"{product.get(kinds)} stay", seconds=180)
 
 
-RARE = {
-    ("patch", "batch", "jobs"): "where a Job of that name is there already",
-    ("patch", "", "services"): "where a Service of that name is there already",
-    ("delete", "", "services"): "where an attempt is replaced",
-    ("list", "", "events"): "where a child does not start",
-    ("list", "kueue.x-k8s.io", "workloads"): "where runs name a queue",
-    ("update", "lccp.io", "lccpruns/finalizers"): "with OwnerReferencesPermissionEnforcement",
+NOWHERE: dict[str, dict[str, Any]] = {
+    "UnknownQueue": {"queueName": "nowhere"},
+    "Unschedulable": {"placement": {"nodeSelector": {"place": "nowhere"}}},
 }
-"""Rights that this run has no use for, by when they are used."""
+"""Topologies with which no pod starts, by the reason that is told."""
+
+
+@pytest.mark.parametrize("reason", NOWHERE)
+def test_a_gang_that_cannot_start_is_told_of_and_goes_when_it_is_suspended(
+    product: Product, kueue: None, reason: str
+) -> None:
+    run = demo()
+    run["metadata"]["name"] = name = reason.lower()
+    run["spec"]["topology"] |= NOWHERE[reason]
+    product.apply(run)
+    product.runs.wait_condition(name, "Training", reason)
+
+    patch = ("--type=merge", '--patch={"spec":{"suspend":true}}')
+    kubectl("patch", f"--namespace={product.runs.name}", f"lccp/{name}", *patch)
+    children = ("jobs,services", f"--selector=lccp.io/run={name}", "--output=json")
+    wait_for(lambda: json.loads(product.get(*children))["items"] == [], "its gang stays")
+    kubectl("delete", f"--namespace={product.runs.name}", f"lccp/{name}", "--timeout=60s")
+
+
+OF_ADMISSION = {("update", "lccp.io", "lccpruns/finalizers")}
+"""Checked inside the admission of children, with OwnerReferencesPermissionEnforcement."""
 
 
 def test_every_right_is_used_and_none_is_missing(product: Product) -> None:
     audit = Audit.read(Path(os.environ["CLUSTER_AUDIT_LOG"]), "lccp", product.release)
     assert audit.denied == []
     granted = kubectl("get", "clusterrole", f"{product.release}-lccp", "--output=json")
-    assert set(audit.unused(json.loads(granted)["rules"])) == set(RARE)
+    assert set(audit.unused(json.loads(granted)["rules"])) == OF_ADMISSION

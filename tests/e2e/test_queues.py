@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 from a_cluster import Namespace
-from needs import missing
 from operator_process import wait_for
 from operator_world import EVERY_TOKENS
 from stub_cluster import StubCluster
 
-from lccp.api.errors import NotFound
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End
 from lccp.store import objects
@@ -88,13 +86,9 @@ class Queue:
 
 @pytest.fixture(scope="module")
 def namespaces(
-    stubs: StubCluster, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+    stubs: StubCluster, kubeconfig: Path, kueue: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Iterator[Namespace]]:
     """Namespaces that an operator looks after, one for each test."""
-    try:
-        stubs.api.list(CLUSTER_QUEUES)
-    except NotFound:
-        missing("needs Kueue in the cluster: see `make cluster`")
     with stubs.operated(kubeconfig, tmp_path_factory.mktemp("queues"), number=5) as made:
         yield iter(made)
 

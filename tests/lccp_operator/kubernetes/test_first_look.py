@@ -32,7 +32,7 @@ def test_a_new_run_costs_a_job_a_status_and_two_events(
     namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
 ) -> None:
     namespace.create_run(run_document("tiny"))
-    wait_for(lambda: len(namespace.events("tiny")) == 2, "not all was told", operator.log)
+    wait_for(lambda: len(proxy.writes) == 4, "not all was told", operator.log)
 
     paths = [write.partition(f"/{namespace.name}/")[2] for write in proxy.writes]
     kinds = [path.partition("/")[0] for path in paths]
