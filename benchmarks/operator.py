@@ -159,7 +159,8 @@ def document(name: str, checkpoints: int, annotation: str | None) -> Object:
     placement = {"nodeSelector": {"type": "kwok"}, "tolerations": [toleration]}
     template = {"metadata": {"annotations": {key: value}}} if key else {}
     topology = {"nodes": 1, "placement": placement, "podTemplate": template}
-    return run_document(name, length=checkpoints + 1, topology=topology)
+    goes_on = {"action": "None"}
+    return run_document(name, length=checkpoints + 1, topology=topology, saturation=goes_on)
 
 
 def create(namespace: Namespace, documents: list[Object], rate: float | None) -> Times:

@@ -5,7 +5,7 @@ its trainer wrote nothing. A new run gets its gang first, and its status with th
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -114,9 +114,7 @@ class Reconciler:
         try:
             return self._look(key, self._news.pop(key, None) or self._cluster.get(api.RUNS, *key))
         except NotFound:
-            self._memories.pop(key, None)
-            self._warm.drop(key)
-            return math.inf
+            return self._let_go(key)
         except Exception:
             self._news.setdefault(key, None)
             raise
@@ -128,6 +126,8 @@ class Reconciler:
         except InvalidInput as error:
             _refuse(body, str(error), runs)
             return AT_REST_SECONDS
+        if run.metadata.deletion_timestamp is not None and not _purges(body):
+            return self._let_go(key)
         note_attempt(run.status.attempt if run.status else 0)
         memory = self._memory(key, run)
         memory.rest, memory.runs = None, runs
@@ -145,6 +145,12 @@ class Reconciler:
         after = result.look_again_after_seconds
         return AT_REST_SECONDS if after is None else after
 
+    def _let_go(self, key: RunKey) -> float:
+        """The run is gone, or goes by itself with its children: nothing is left to be done."""
+        self._memories.pop(key, None)
+        self._warm.drop(key)
+        return math.inf
+
     def _carried_out(
         self, result: Plan, run: LCCPRun, memory: _Memory, runs: KubernetesRuns
     ) -> bool:
@@ -160,14 +166,14 @@ class Reconciler:
         return True
 
     def _observed(self, run: LCCPRun, body: Object, memory: _Memory) -> Observed:
-        now, finalizers = datetime.now(UTC), body["metadata"].get("finalizers", ())
+        now = datetime.now(UTC)
         return Observed(
             children=self._children(run, memory, now),
             store=self._facts(run, memory, now),
             rejected=dict(memory.children.rejected),
             offered=self._installation.offered(run),
-            finalizer=FINALIZER in finalizers,
-            namespace_terminating=self._namespace_terminating(run, finalizers),
+            finalizer=_purges(body),
+            namespace_terminating=self._namespace_terminating(run),
             told=memory.told,
         )
 
@@ -206,15 +212,20 @@ class Reconciler:
         memory.children_unknown_since = None
         return Known(found)
 
-    def _namespace_terminating(self, run: LCCPRun, finalizers: Collection[str]) -> bool:
+    def _namespace_terminating(self, run: LCCPRun) -> bool:
         """Asked only of runs that hold up a deletion."""
-        if run.metadata.deletion_timestamp is None or FINALIZER not in finalizers:
+        if run.metadata.deletion_timestamp is None:
             return False
         try:
             found = self._cluster.get(api.NAMESPACES, None, run.metadata.namespace)
         except (InvalidInput, NotFound):
             return False
         return bool(found.get("status", {}).get("phase") == "Terminating")
+
+
+def _purges(body: Object) -> bool:
+    """Whether its deletion waits for LCCP."""
+    return FINALIZER in body["metadata"].get("finalizers", ())
 
 
 def _parsed(body: Object, where: str) -> LCCPRun:

@@ -1,4 +1,4 @@
-"""A new run: its gang comes first, then words, and nothing is asked that is known already."""
+"""The first look at a run and the last: nothing is asked that is known, or done without need."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,11 @@ from api_proxy import ApiProxy, api_proxy
 from apiserver import ApiServer
 from operator_process import OperatorProcess, installation, wait_for
 
+from lccp_operator.kubernetes import cluster as api
+
 pytestmark = pytest.mark.apiserver
+
+LOOKS = 'lccp_reconcile_duration_seconds_count{result="success"}'
 
 
 @pytest.fixture
@@ -40,3 +44,17 @@ def test_a_new_run_costs_a_job_a_status_and_two_events(
     assert kinds == ["jobs", "lccpruns", "events", "events"]
     told = max(i for i, asked in enumerate(proxy.requests) if asked.endswith("/events"))
     assert not [asked for asked in proxy.requests[:told] if asked.endswith("/lccpruns/tiny")]
+
+
+def test_a_run_that_goes_by_itself_is_let_go(
+    namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    wait_for(lambda: len(proxy.writes) == 4, "not all was told", operator.log)
+    looks = operator.metric(LOOKS)
+
+    namespace.api.delete(api.RUNS, namespace.name, "tiny")
+    wait_for(lambda: operator.metric(LOOKS) > looks, "nobody looks", operator.log)
+
+    assert "deletionTimestamp" in namespace.run("tiny")["metadata"]
+    assert len(proxy.writes) == 4
