@@ -83,12 +83,17 @@ class KubernetesChildren:
             return None
 
     def _existing(self, run: LCCPRun, kind: api.Kind, document: Object) -> Object:
-        """The object that is there instead. Raises InvalidInput if it is a Job of someone else."""
+        """The object that is there instead.
+
+        Raises InvalidInput if it is a Job of someone else, and Conflict if it is gone by now.
+        """
         if kind is not api.JOBS:
             return document
         namespace, name = run.metadata.namespace, document["metadata"]["name"]
         found = self._cluster.list(kind, namespace, fieldSelector=f"metadata.name={name}")
-        if len(found) != 1 or run.metadata.uid not in owner_uids(found[0]):
+        if not found:
+            raise Conflict(f"Job {name} was there, and is gone")
+        if run.metadata.uid not in owner_uids(found[0]):
             raise InvalidInput(
                 f"there is another Job {name} in the namespace, which is not this run's: delete it "
                 "or rename the run"
