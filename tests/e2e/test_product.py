@@ -152,6 +152,18 @@ def test_a_gang_that_cannot_start_is_told_of_and_goes_when_it_is_suspended(
     kubectl("delete", f"--namespace={product.runs.name}", f"lccp/{name}", "--timeout=60s")
 
 
+def test_a_gang_beyond_the_quota_is_told_of(product: Product) -> None:
+    here = f"--namespace={product.runs.name}"
+    kubectl("create", "quota", "none", here, "--hard=pods=0")
+    run = demo()
+    run["metadata"]["name"] = "beyond"
+    product.apply(run)
+    product.runs.wait_condition("beyond", "Training", "QuotaExceeded")
+
+    kubectl("delete", here, "lccp/beyond", "--timeout=60s")
+    kubectl("delete", here, "quota/none", "--timeout=60s")
+
+
 OF_ADMISSION = {("update", "lccp.io", "lccpruns/finalizers")}
 """Checked inside the admission of children, with OwnerReferencesPermissionEnforcement."""
 
