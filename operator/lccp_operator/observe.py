@@ -53,10 +53,15 @@ class StoreObserver:
     _cache: dict[str, _Read] = field(default_factory=dict)
     _since: datetime | None = None
     _trainings: list[ObjectInfo] | None = None
+    _silent: LccpError | None = None
+    """Why `moved` could not be told."""
 
     def part(self, now: datetime) -> Known[Facts] | Unknown:
         """The facts, or since when and why they can't be read."""
+        silent, self._silent = self._silent, None
         try:
+            if silent is not None:
+                raise silent
             facts = self.facts()
         except LccpError as error:
             self._since = self._since or now
@@ -71,10 +76,14 @@ class StoreObserver:
     def moved(self) -> bool:
         """Whether a trainer wrote anything since the last look: one LIST, and no GET.
 
-        Every checkpoint and every end is followed by a heartbeat, or by the end of a child.
-        Raises StoreUnavailable.
+        Every checkpoint and every end is followed by a heartbeat, or by the end of a child. A store
+        that does not answer counts too: `part` then says so, without asking again.
         """
-        return self.store.list(self.keys.trainings) != self._trainings
+        try:
+            return self.store.list(self.keys.trainings) != self._trainings
+        except LccpError as error:
+            self._silent = error
+            return True
 
     @property
     def held_bytes(self) -> int:

@@ -210,6 +210,21 @@ def test_one_list_tells_whether_a_trainer_wrote_anything() -> None:
     assert store.gets == []
 
 
+def test_a_store_that_did_not_answer_is_not_asked_twice_in_one_look() -> None:
+    store = SilentStore()
+    observer = StoreObserver(filled(store), KEYS)
+    observer.facts()
+    store.silent = True
+    assert observer.moved()
+    store.silent = False
+
+    unknown = observer.part(START)
+    assert isinstance(unknown, Unknown)
+    assert unknown.since == START
+    assert "does not answer" in unknown.why
+    assert isinstance(observer.part(START), Known)
+
+
 def test_what_was_forgotten_is_read_again() -> None:
     store = MemoryStore()
     observer = StoreObserver(filled(store), KEYS)

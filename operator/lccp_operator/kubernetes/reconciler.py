@@ -56,10 +56,7 @@ class _Memory:
 
     def undisturbed(self) -> bool:
         """Nothing is due, and its trainer wrote nothing since it came to rest."""
-        try:
-            return self.rest is not None and self.rest.lasts and not self.observer.moved()
-        except LccpError:
-            return False
+        return self.rest is not None and self.rest.lasts and not self.observer.moved()
 
     def forget(self) -> None:
         """Drop what the next look can read again."""

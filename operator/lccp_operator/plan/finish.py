@@ -8,7 +8,7 @@ from lccp_operator.plan import attempts, evaluations, stops
 from lccp_operator.plan.goals import Course, goal
 from lccp_operator.plan.scene import Scene
 
-POLL_SECONDS = 20.0
+POLL_SECONDS = 15.0
 """Time between two looks at the store while something writes to it."""
 
 ENDING_SECONDS = 5.0
