@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from a_cluster import JobPlayer, Namespace, connect
+from api_proxy import ApiProxy, api_proxy
 from apiserver import ApiServer
 from operator_process import OperatorProcess, installation
 
@@ -16,6 +17,13 @@ from lccp_operator.kubernetes.cluster import Cluster
 def server(apiserver: ApiServer) -> ApiServer:
     apiserver.install_crd(crd())
     return apiserver
+
+
+@pytest.fixture
+def proxy(server: ApiServer) -> Iterator[ApiProxy]:
+    """The API server, behind a proxy that counts writes and makes faults."""
+    with api_proxy(server.kubeconfig) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from a_cluster import Namespace, connect, run_document
-from api_proxy import ApiProxy, Fault, api_proxy
-from apiserver import ApiServer
+from api_proxy import ApiProxy, Fault
 from operator_process import installation, wait_for
 
 from lccp.api.conditions import Reason
@@ -30,12 +29,6 @@ from lccp_operator.observed import Trouble
 pytestmark = pytest.mark.apiserver
 
 BUSY = {"Retry-After": "0"}
-
-
-@pytest.fixture
-def proxy(server: ApiServer) -> Iterator[ApiProxy]:
-    with api_proxy(server.kubeconfig) as made:
-        yield made
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from a_cluster import Namespace, run_document
-from api_proxy import ApiProxy, api_proxy
-from apiserver import ApiServer
+from api_proxy import ApiProxy
 from operator_process import OperatorProcess, installation, wait_for
 
 from lccp_operator.kubernetes import cluster as api
@@ -14,12 +13,6 @@ from lccp_operator.kubernetes import cluster as api
 pytestmark = pytest.mark.apiserver
 
 LOOKS = 'lccp_reconcile_duration_seconds_count{result="success"}'
-
-
-@pytest.fixture
-def proxy(server: ApiServer) -> Iterator[ApiProxy]:
-    with api_proxy(server.kubeconfig) as made:
-        yield made
 
 
 @pytest.fixture

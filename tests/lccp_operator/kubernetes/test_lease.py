@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from a_cluster import JobPlayer, Namespace, connect, run_document
-from api_proxy import ApiProxy, api_proxy
+from api_proxy import ApiProxy
 from apiserver import ApiServer
 from operator_process import OperatorProcess, installation, wait_for
 
@@ -110,12 +110,6 @@ def test_one_that_ends_hands_over_at_once(candidates: Candidates) -> None:
 
     candidates.pass_time(candidates.two, seconds=RENEW)
     assert candidates.holder == "two"
-
-
-@pytest.fixture
-def proxy(server: ApiServer) -> Iterator[ApiProxy]:
-    with api_proxy(server.kubeconfig) as made:
-        yield made
 
 
 @pytest.fixture
