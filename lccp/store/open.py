@@ -10,22 +10,26 @@ from lccp.api.invocation import StoreConfig
 from lccp.store.file import FileStore
 from lccp.store.port import Store
 from lccp.store.s3 import S3Store
+from lccp.store.s3_client import Patience
 
 _NEVER_AN_ETAG = "00000000000000000000000000000000"
 
 
-def open_store(config: StoreConfig, base_directory: Path | None = None) -> Store:
+def open_store(
+    config: StoreConfig, base_directory: Path | None = None, patience: Patience | None = None
+) -> Store:
     """The store of `config`; a relative `file://` URL starts from `base_directory`.
 
     `file:///a/b` is the folder /a/b, `file://runs` the folder runs, `s3://bucket/prefix` what lies
-    below that prefix of a bucket. No request is made. Raises InvalidInput.
+    below that prefix of a bucket, which may be silent for as long as `patience` says. No request is
+    made. Raises InvalidInput.
     """
     scheme, _, rest = config.url.partition("://")
     match scheme:
         case "file" if rest:
             return FileStore((base_directory or Path()) / unquote(rest))
         case "s3" if rest:
-            return S3Store(config)
+            return S3Store(config, patience)
     raise InvalidInput(
         f"store URL: must be file:///folder, file://folder or s3://bucket/prefix, "
         f"not {config.url!r}"

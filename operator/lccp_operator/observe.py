@@ -31,6 +31,11 @@ WHAT_THEN = "nothing is started or judged until it answers; see that it is up an
 T = TypeVar("T", bound=StoreObject | PackedReport)
 
 
+def unreachable(error: LccpError) -> str:
+    """What is wrong with a store that can't be read, and what follows."""
+    return f"{error}: {WHAT_THEN}"
+
+
 @dataclass(frozen=True)
 class _Read:
     """What a GET gave: an object, or the sentence that says why it can't be read."""
@@ -65,7 +70,7 @@ class StoreObserver:
             facts = self.facts()
         except LccpError as error:
             self._since = self._since or now
-            return Unknown(self._since, f"{error}: {WHAT_THEN}", Reason.STORE_UNREACHABLE)
+            return Unknown(self._since, unreachable(error), Reason.STORE_UNREACHABLE)
         self._since = None
         return Known(facts)
 

@@ -38,6 +38,8 @@ class Unknown:
     since: datetime
     why: str
     reason: Reason = Reason.OBSERVATION_INCOMPLETE
+    watched: bool = False
+    """Its end will be told: nobody needs to look for it."""
 
 
 class Phase(StrEnum):

@@ -31,6 +31,7 @@ class Fault(Enum):
     NOT_S3 = auto()
     BROKEN_XML = auto()
     NO_SUCH_KEY = auto()
+    SILENT = auto()
 
 
 _ANSWERS = {
@@ -83,6 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in _ANSWERS:
             self._answer(*_ANSWERS[fault])
         elif fault is Fault.CLOSED:
+            self.close_connection = True
+        elif fault is Fault.SILENT:
+            self.rfile.read(1)
             self.close_connection = True
         else:
             self._forward(body, fault)

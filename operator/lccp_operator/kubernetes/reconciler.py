@@ -5,7 +5,7 @@ its trainer wrote nothing. A new run gets its gang first, and its status with th
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -22,6 +22,7 @@ from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes.edge import FINALIZER, KubernetesChildren, KubernetesRuns
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.pulse import Pulse
 from lccp_operator.kubernetes.reading import ChildrenReader
 from lccp_operator.kubernetes.rest import AT_REST_SECONDS, Rest
 from lccp_operator.kubernetes.seen import RunKey
@@ -65,19 +66,19 @@ class _Memory:
 
 
 class Reconciler:
-    """Looks at runs of one cluster, whose children `reader` reads; `stores` by name."""
+    """Looks at runs of one cluster, whose children `reader` reads; pulses of stores by name."""
 
     def __init__(
         self,
         cluster: api.Cluster,
         reader: ChildrenReader,
         installation: Installation,
-        stores: Mapping[str, Store],
+        pulses: Mapping[str, Pulse],
     ) -> None:
         self._cluster = cluster
         self._reader = reader
         self._installation = installation
-        self._stores = stores
+        self._pulses = pulses
         self._memories: dict[RunKey, _Memory] = {}
         self._news: dict[RunKey, Object | None] = {}
         """Runs that changed: as they are now, empty if that is to be read; None: their children."""
@@ -97,6 +98,13 @@ class Reconciler:
             return False
         self._news[key] = body if body and keep else {}
         return True
+
+    def under_way_in(self, pulse: Pulse) -> Iterator[RunKey]:
+        """The runs in that store that were looked at, and are not at their end."""
+        for key, memory in self._memories.copy().items():
+            over = memory.rest is not None and memory.rest.over
+            if memory.observer.store is pulse.store and not over:
+                yield key
 
     def look(self, key: RunKey) -> float:
         """Look at the run; seconds until the next look, infinitely many if the run is gone.
@@ -188,13 +196,13 @@ class Reconciler:
 
     def _store(self, name: str) -> Store:
         """The store; any, for a name that the installation lacks: nothing is then asked of it."""
-        return self._stores.get(name) or next(iter(self._stores.values()))
+        return (self._pulses.get(name) or next(iter(self._pulses.values()))).store
 
     def _facts(self, run: LCCPRun, memory: _Memory, now: datetime) -> Known[Facts] | Unknown:
         name = run.spec.checkpoints.store_name
-        if name in self._stores:
-            return memory.observer.part(now)
-        known = ", ".join(self._stores)
+        if name in self._pulses:
+            return self._pulses[name].outage or memory.observer.part(now)
+        known = ", ".join(self._pulses)
         why = f"checkpoints.storeName: there is no store {name!r}; this installation has {known}"
         return Unknown(now, why, Reason.UNKNOWN_STORE)
 

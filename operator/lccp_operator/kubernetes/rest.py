@@ -45,6 +45,11 @@ class Rest:
         return cls(time.monotonic() + min(due, longest), wait)
 
     @property
+    def over(self) -> bool:
+        """The run is at its end, too: nothing more is to come of it."""
+        return self.wait_seconds >= AT_REST_SECONDS
+
+    @property
     def lasts(self) -> bool:
         return time.monotonic() < self.ends_at
 

@@ -7,14 +7,14 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import kopf
 from prometheus_client import CollectorRegistry
 
 from lccp.api.errors import StoreUnavailable
 from lccp.store.open import open_store, probe
-from lccp.store.port import Store
+from lccp.store.s3_client import Patience
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes import handlers
 from lccp_operator.kubernetes.installation import Installation
@@ -23,6 +23,7 @@ from lccp_operator.kubernetes.measured import MeasuredStore
 from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
 from lccp_operator.kubernetes.mirror import Mirror
+from lccp_operator.kubernetes.pulse import Pulse
 from lccp_operator.kubernetes.queue import WorkQueue
 from lccp_operator.kubernetes.reading import ChildrenReader
 from lccp_operator.kubernetes.reconciler import Reconciler
@@ -34,6 +35,9 @@ STALE_SECONDS = 120.0
 
 CHILDREN_SECONDS = 1.0
 """Between news of a run's children and the look at it."""
+
+STORE_PATIENCE = Patience(connect_seconds=3.0, read_seconds=5.0, retries=2)
+"""17 s in all: a store that hangs is to be named within half a minute, and looks are repeated."""
 
 END_SECONDS = 10.0
 TICK_SECONDS = 0.2
@@ -57,9 +61,9 @@ class Service:
             Mirror(cluster, kind, self._namespaces, self._children_changed)
             for kind in (api.JOBS, api.PODS)
         ]
-        stores = _stores(installation, self._metrics)
+        self._pulses = _pulses(installation, self._metrics, self._store_changed)
         reader = ChildrenReader(cluster, *self._mirrors)
-        self._reconciler = Reconciler(cluster, reader, installation, stores)
+        self._reconciler = Reconciler(cluster, reader, installation, self._pulses)
         self._leading = self._leadership.leading if self._leadership else _always()
         self._led_since: float | None = None
         self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)
@@ -73,6 +77,8 @@ class Service:
         self._endpoint.start()
         for mirror in self._mirrors:
             mirror.start(self._stop)
+        for pulse in self._pulses.values():
+            pulse.start(self._stop)
         threads = [
             threading.Thread(target=work, name=work.__name__, daemon=True)
             for work in (self._work, self._feed, self._elect)
@@ -97,6 +103,11 @@ class Service:
         """Jobs and pods change several times at once: one look sees it all."""
         self._reconciler.hear_of_children(key)
         self._queue.add(key, CHILDREN_SECONDS)
+
+    def _store_changed(self, pulse: Pulse) -> None:
+        """A store fell silent, or answers again: that is news of all runs in it."""
+        for key in self._reconciler.under_way_in(pulse):
+            self._children_changed(key)
 
     def _work(self) -> None:
         """Nothing is looked at before the children of all runs are known."""
@@ -158,15 +169,20 @@ def _always() -> threading.Event:
     return event
 
 
-def _stores(installation: Installation, metrics: Metrics) -> Mapping[str, Store]:
+def _pulses(
+    installation: Installation, metrics: Metrics, news: Callable[[Pulse], None]
+) -> Mapping[str, Pulse]:
     """The stores by name, each tried once. Raises InvalidInput for one that can't be used."""
-    stores = {config.name: open_store(config) for config in installation.stores}
+    stores = {c.name: open_store(c, patience=STORE_PATIENCE) for c in installation.stores}
     for name, store in stores.items():
         try:
             probe(store)
         except StoreUnavailable as error:
             logger.warning("store %s: %s", name, error)
-    return {name: MeasuredStore(store, metrics.store_called) for name, store in stores.items()}
+    return {
+        name: Pulse(MeasuredStore(store, metrics.store_called), news)
+        for name, store in stores.items()
+    }
 
 
 def serve(installation: Installation, port: int) -> None:

@@ -157,5 +157,5 @@ def _uncertain(run: LCCPRun, part: Unknown, now: datetime) -> Plan:
     return Plan(
         intents=(),
         status=status.held(run.status, run.metadata.generation, findings, now),
-        look_again_after_seconds=UNKNOWN_LOOK_AGAIN_SECONDS,
+        look_again_after_seconds=None if part.watched else UNKNOWN_LOOK_AGAIN_SECONDS,
     )

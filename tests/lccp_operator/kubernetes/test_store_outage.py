@@ -1,5 +1,6 @@
 """A store that does not answer is never read as empty."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,16 @@ from seaweedfs import SeaweedFS
 from lccp.api.objects.journal import Cause
 from lccp.store.open import open_store
 from lccp.store.port import Store
+from lccp_operator.kubernetes.pulse import PULSE_SECONDS
+from lccp_operator.kubernetes.serve import STORE_PATIENCE
+from lccp_operator.plan import UNKNOWN_LOOK_AGAIN_SECONDS
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.s3, pytest.mark.slow]
 
 NAMED_WITHIN_SECONDS = 30.0
 TRAINING = "tiny-train-a1"
+ASKED_FOR_SECONDS = 2 * UNKNOWN_LOOK_AGAIN_SECONDS
+PULSE_REQUESTS_MAX = (STORE_PATIENCE.retries + 1) * (ASKED_FOR_SECONDS / PULSE_SECONDS + 2)
 
 
 class OnS3(Namespace):
@@ -89,3 +95,27 @@ def test_nothing_is_started_or_judged_while_the_store_is_down(
     on_s3.wait_condition("tiny", "Succeeded", "True")
     on_s3.wait_condition("tiny", "Degraded", "False")
     assert len(on_s3.journal("tiny").attempts) == 1
+
+
+def test_a_run_that_rests_learns_of_an_outage_and_of_its_end(
+    operator_on_s3: OperatorProcess, on_s3: OnS3, proxy: FaultyProxy
+) -> None:
+    names = ["tiny", "twin"]
+    jobs = JobPlayer(on_s3)
+    for name in names:
+        on_s3.create_run(run_document(name, length=1))
+        on_s3.wait_job(f"{name}-train-a1")
+        on_s3.beat(name, 1, 0)
+        jobs.start(f"{name}-train-a1")
+        on_s3.wait_condition(name, "Training", "Running")
+
+    proxy.always = Fault.SILENT
+    for name in names:
+        on_s3.wait_condition(name, "Degraded", "True", seconds=NAMED_WITHIN_SECONDS)
+    proxy.requests.clear()
+    time.sleep(ASKED_FOR_SECONDS)
+    assert len(proxy.requests) <= PULSE_REQUESTS_MAX
+
+    proxy.always = None
+    for name in names:
+        on_s3.wait_condition(name, "Degraded", "False", seconds=NAMED_WITHIN_SECONDS)

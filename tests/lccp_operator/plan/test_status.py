@@ -23,6 +23,7 @@ from lccp.api.exits import ExitCode
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.children import Child, Evaluation, Training
 from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod, Trouble, Unknown
+from lccp_operator.plan import plan
 
 
 def a_world(**spec: Any) -> World:
@@ -181,6 +182,16 @@ def test_a_store_that_does_not_answer_changes_nothing_but_degraded() -> None:
     assert message(world, ConditionType.DEGRADED) == "store s3://b does not answer"
     world.look()
     assert conditions(world.run) == before
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_an_outage_is_looked_after_unless_its_end_will_be_told(watched: bool) -> None:
+    world = a_training_world()
+    gone = Unknown(START, "gone", Reason.STORE_UNREACHABLE, watched=watched)
+
+    planned = plan(world.run, replace(world.observed(), store=gone), world.now)
+
+    assert (planned.look_again_after_seconds is None) == watched
 
 
 def test_a_run_that_was_never_seen_is_unknown() -> None:
