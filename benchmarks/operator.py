@@ -271,17 +271,16 @@ class Bench:
             self.clear()
 
     def clear(self) -> None:
-        """Delete all runs, and wait until their Jobs are gone."""
+        """Delete all runs, and wait until their Jobs and pods are gone."""
         there = self.namespace.api.list(api.RUNS, self.namespace.name)
-        names = (run["metadata"]["name"] for run in there)
+        names = [run["metadata"]["name"] for run in there]
         with ThreadPoolExecutor(THREADS) as pool:
-            list(
-                pool.map(
-                    lambda name: self.namespace.api.delete(api.RUNS, self.namespace.name, name),
-                    names,
-                )
-            )
-        wait(lambda: not self.namespace.api.list(api.JOBS, self.namespace.name))
+            list(pool.map(self._delete, names))
+        for kind in (api.JOBS, api.PODS):
+            wait(lambda kind=kind: not self.namespace.api.list(kind, self.namespace.name))
+
+    def _delete(self, name: str) -> None:
+        self.namespace.api.delete(api.RUNS, self.namespace.name, name)
 
     def steady(self) -> None:
         runs, rate = self.options.runs, self.options.rate

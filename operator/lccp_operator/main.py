@@ -1,5 +1,6 @@
 """`lccp-operator`: the control plane of a cluster."""
 
+import gc
 import logging
 import os
 import sys
@@ -35,7 +36,14 @@ def operate(
     configure(log_format, log_level)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+    _spare_collections()
     serve(Installation.load(os.environ), port)
+
+
+def _spare_collections() -> None:
+    """Collect garbage seldom, and never what was imported: it took 8 % of the operator's CPU."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def main() -> None:

@@ -1,19 +1,16 @@
 """The API server as the operator uses it: plain objects in and out, errors mapped at one edge.
 
-Built on the official client's transport (authentication, TLS, token refresh) without its generated
-models, so that objects of any kind keep every field. Calls have a timeout and a bounded retry.
+Calls have a timeout and a bounded retry.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
-from urllib.parse import urlencode
 
 import urllib3
-from kubernetes import client, config
-from pydantic_core import from_json, to_json
+from kubernetes import client
+from pydantic_core import from_json
 
-from lccp.api.errors import InvalidInput, NotFound
+from lccp.api.errors import NotFound
 from lccp.api.labels import FIELD_MANAGER
 from lccp_operator.kubernetes.answers import (
     AdmissionUnavailable,
@@ -25,6 +22,7 @@ from lccp_operator.kubernetes.answers import (
     event_of,
     message_of,
 )
+from lccp_operator.kubernetes.connection import Connection, connect
 from lccp_operator.kubernetes.kinds import (
     EVENTS,
     JOBS,
@@ -59,31 +57,13 @@ __all__ = [
 
 TIMEOUT_SECONDS = 10.0
 TRIES = 4
-CONNECTIONS = 32
-"""Kept open: a few more than workers and watches, since to open one costs more than a call."""
-
 PAGE_SIZE = 500
 WATCH_SECONDS = 300
 WATCH_SILENCE_SECONDS = 90.0
 """Longest silence in a watch: the API server sends a bookmark every minute."""
 RETRY_AFTER_SECONDS_MAX = 10.0
-ONCE = urllib3.Retry(False)
 WEBHOOK_FAILED = b"failed calling webhook"
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-
-
-def connect() -> client.ApiClient:
-    """A connection to the cluster that this process belongs to, or else to the kubeconfig's."""
-    settings = client.Configuration()
-    settings.connection_pool_maxsize = CONNECTIONS
-    try:
-        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-    except config.ConfigException:
-        try:
-            config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        except config.ConfigException as error:
-            raise InvalidInput(f"no cluster: {error}: set KUBECONFIG") from None
-    return client.ApiClient(settings)
 
 
 class Cluster:
@@ -99,7 +79,7 @@ class Cluster:
         guard: Callable[[], None] = lambda: None,
         measure: Callable[[str, str, float], None] = lambda *_: None,
     ) -> None:
-        self._api = api
+        self._connection = Connection(api)
         self.guard = guard
         self._measure = measure
 
@@ -142,7 +122,9 @@ class Cluster:
         path = kind.path(namespace)
         timeout = urllib3.Timeout(connect=TIMEOUT_SECONDS, read=WATCH_SILENCE_SECONDS)
         try:
-            response = self._request("GET", path, query, timeout=timeout, preload_content=False)
+            response = self._connection.request(
+                "GET", path, query, timeout=timeout, preload_content=False
+            )
             with response:
                 if response.status != 200:
                     raise error_of(response.status, response.read(), path)
@@ -231,32 +213,11 @@ class Cluster:
         """Status, 0 for no answer; body, or what happened; seconds to wait before the next try."""
         started = time.monotonic()
         try:
-            response = self._request(method, path, query, body, media_type, timeout=TIMEOUT_SECONDS)
+            response = self._connection.request(
+                method, path, query, body, media_type, timeout=TIMEOUT_SECONDS
+            )
             status, data, wait = response.status, response.data, response.headers.get("Retry-After")
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             status, data, wait = 0, str(error).encode(), None
         self._measure(method, str(status), time.monotonic() - started)
         return status, data, min(float(wait), RETRY_AFTER_SECONDS_MAX) if wait else None
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: Object | None = None,
-        media_type: str = "application/json",
-        **how: Any,
-    ) -> Any:
-        settings = self._api.configuration
-        headers = {
-            "Accept": "application/json",
-            "Content-Type": media_type,
-            "User-Agent": FIELD_MANAGER,
-        }
-        token = settings.get_api_key_with_prefix("BearerToken", alias="authorization")
-        if token:
-            headers["Authorization"] = token
-        url = f"{settings.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        content = None if body is None else to_json(body)
-        pool = self._api.rest_client.pool_manager
-        return pool.urlopen(method, url, body=content, headers=headers, retries=ONCE, **how)

@@ -123,6 +123,8 @@ class KubernetesRuns:
     def __init__(self, cluster: api.Cluster, version: str) -> None:
         self._cluster = cluster
         self.version = version
+        self.written: Object | None = None
+        """The run object as its status was last written."""
 
     def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
         self.write(_address(run), status)
@@ -136,8 +138,8 @@ class KubernetesRuns:
             "metadata": where | {"resourceVersion": self.version},
             "status": status.document(),
         }
-        written = self._cluster.apply(api.RUNS, document, "status")
-        self.version = written["metadata"]["resourceVersion"]
+        self.written = self._cluster.apply(api.RUNS, document, "status")
+        self.version = self.written["metadata"]["resourceVersion"]
 
     def post(self, run: LCCPRun, event: Event) -> None:
         """Record the event and log it, unless it was told before; a failure fails nothing."""

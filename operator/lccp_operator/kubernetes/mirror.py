@@ -35,6 +35,7 @@ KEPT_METADATA = (
     "deletionTimestamp",
 )
 KEPT_SPEC = ("completions", "suspend")
+KEPT_STATUS = ("phase", "conditions", "containerStatuses", "startTime", "active")
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Mirror:
             return [document for own in found for document in own.values()]
 
     def keep(self, document: Object) -> bool:
-        """Take over an object as the API server gave it; whether that is news."""
+        """Take over an object as the API server gave it; whether any of what is kept changed."""
         kept, key = _kept(document), _key(document)
         with self._lock:
             if kept["metadata"]["uid"] in self._gone:
@@ -100,7 +101,7 @@ class Mirror:
             if known is not None and _version(known) >= _version(kept):
                 return False
             self._objects[key][kept["metadata"]["name"]] = kept
-            return True
+            return known is None or not _same(known, kept)
 
     def drop(self, document: Object) -> bool:
         """The object is gone; whether that is news."""
@@ -180,9 +181,15 @@ def _version(document: Object) -> int:
 
 def _kept(document: Object) -> Object:
     """What the plan asks of an object: no template, no managed fields."""
-    meta, spec = document["metadata"], document.get("spec", {})
+    meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
     return {
         "metadata": {name: meta[name] for name in KEPT_METADATA if name in meta},
         "spec": {name: spec[name] for name in KEPT_SPEC if name in spec},
-        "status": document.get("status", {}),
+        "status": {name: status[name] for name in KEPT_STATUS if name in status},
     }
+
+
+def _same(one: Object, other: Object) -> bool:
+    """They differ in nothing but their version."""
+    version = one["metadata"]["resourceVersion"]
+    return one == other | {"metadata": other["metadata"] | {"resourceVersion": version}}

@@ -20,6 +20,7 @@ from lccp_operator.intents import Plan
 from lccp_operator.judging import RememberingJudge
 from lccp_operator.kubernetes import cluster as api
 from lccp_operator.kubernetes.edge import FINALIZER, KubernetesChildren, KubernetesRuns
+from lccp_operator.kubernetes.heard import Heard
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.pulse import Pulse
@@ -80,13 +81,12 @@ class Reconciler:
         self._installation = installation
         self._pulses = pulses
         self._memories: dict[RunKey, _Memory] = {}
-        self._news: dict[RunKey, Object | None] = {}
-        """Runs that changed: as they are now, empty if that is to be read; None: their children."""
+        self._heard: Heard[RunKey] = Heard()
         self._warm: Warm[RunKey] = Warm()
 
     def hear_of_children(self, key: RunKey) -> None:
         """Some of the run's children changed."""
-        self._news.setdefault(key, None)
+        self._heard.of_children(key)
 
     def hear(self, key: RunKey, body: Object | None, keep: bool = True) -> bool:
         """The run object is now `body`, or gone; False if it is as this process wrote it.
@@ -96,7 +96,7 @@ class Reconciler:
         memory = self._memories.get(key)
         if body is not None and memory is not None and memory.wrote(body):
             return False
-        self._news[key] = body if body and keep else {}
+        self._heard.of_run(key, body if keep else None)
         return True
 
     def under_way_in(self, pulse: Pulse) -> Iterator[RunKey]:
@@ -114,14 +114,14 @@ class Reconciler:
             ApiUnavailable, StoreUnavailable: look again later.
         """
         memory = self._memories.get(key)
-        if memory and memory.rest and key not in self._news and memory.undisturbed():
+        if memory and memory.rest and key not in self._heard and memory.undisturbed():
             return memory.rest.prolong()
         try:
-            return self._look(key, self._news.pop(key, None) or self._cluster.get(api.RUNS, *key))
+            return self._look(key, self._heard.take(key) or self._cluster.get(api.RUNS, *key))
         except NotFound:
             return self._let_go(key)
         except Exception:
-            self._news.setdefault(key, None)
+            self._heard.of_children(key)
             raise
 
     def _look(self, key: RunKey, body: Object) -> float:
@@ -141,12 +141,13 @@ class Reconciler:
         self._warm.use(key, memory.observer.held_bytes, memory.forget)
         note_attempt(result.status.attempt)
         memory.told = self._carried_out(result, run, memory, runs)
-        if not memory.told:
-            if memory.wrote(body) and self._news.get(key) is None:
-                self._news[key] = body
-            return UNTOLD_SECONDS
-        if result.changes_nothing and result.status == run.status:
+        if memory.told and result.changes_nothing and result.status == run.status:
             memory.rest = Rest.of(result, observed)
+        known = runs.written or body
+        if memory.rest is None and memory.wrote(known):
+            self._heard.keep(key, known)
+        if not memory.told:
+            return UNTOLD_SECONDS
         after = result.look_again_after_seconds
         return AT_REST_SECONDS if after is None else after
 

@@ -231,6 +231,27 @@ def test_own_writes_are_mirrored_at_once_and_are_no_news(
     assert key not in watching.news
 
 
+@pytest.mark.parametrize(("field", "is_news"), [("active", True), ("terminating", False)])
+def test_only_a_change_of_what_is_kept_is_news(
+    watching: Watching, namespace: Namespace, field: str, is_news: bool
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    watching.news.clear()
+    changed = namespace.api.patch(api.JOBS, namespace.name, "one", {"status": {field: 1}}, "status")
+    version = changed["metadata"]["resourceVersion"]
+
+    def mirrored() -> bool:
+        (job,) = watching.mirror.of(key)
+        return bool(job["metadata"]["resourceVersion"] == version)
+
+    wait_for(mirrored, "the change is not mirrored")
+    a_job(namespace, "two", "huge")
+    wait_for(lambda: RunKey(namespace.name, "huge") in watching.news, "no news of the other")
+    assert (key in watching.news) == is_news
+
+
 def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
     watching: Watching, namespace: Namespace
 ) -> None:

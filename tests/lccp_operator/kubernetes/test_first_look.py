@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from a_cluster import Namespace, run_document
+from a_cluster import JobPlayer, Namespace, run_document
 from api_proxy import ApiProxy
 from operator_process import OperatorProcess, installation, wait_for
 
@@ -12,6 +12,7 @@ from lccp_operator.kubernetes import cluster as api
 
 pytestmark = pytest.mark.apiserver
 
+TRAINING = "tiny-train-a1"
 LOOKS = 'lccp_reconcile_duration_seconds_count{result="success"}'
 
 
@@ -37,6 +38,20 @@ def test_a_new_run_costs_a_job_a_status_and_two_events(
     assert kinds == ["jobs", "lccpruns", "events", "events"]
     told = max(i for i, asked in enumerate(proxy.requests) if asked.endswith("/events"))
     assert not [asked for asked in proxy.requests[:told] if asked.endswith("/lccpruns/tiny")]
+
+
+def test_a_run_is_read_from_the_watch_and_from_what_was_written(
+    namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    wait_for(lambda: len(proxy.writes) == 4, "not all was told", operator.log)
+    namespace.beat("tiny", 1, 0)
+    JobPlayer(namespace).start(TRAINING)
+    namespace.wait_condition("tiny", "Training", "Running")
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", {"spec": {"suspend": True}})
+    namespace.wait_condition("tiny", "Suspended", "Draining")
+
+    assert not [asked for asked in proxy.requests if asked.endswith("/lccpruns/tiny")]
 
 
 def test_a_run_that_goes_by_itself_is_let_go(

@@ -1,0 +1,81 @@
+"""The connection to one API server: who asks, how it is encrypted, and which pool it goes through.
+
+Built on the official client's transport (authentication, TLS, token refresh) without its generated
+models, so that objects of any kind keep every field.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import client, config
+from pydantic_core import to_json
+
+from lccp.api.errors import InvalidInput
+from lccp.api.labels import FIELD_MANAGER
+from lccp_operator.kubernetes.merge import Object
+
+CONNECTIONS = 32
+"""Kept open: a few more than workers and watches, since to open one costs more than a call."""
+
+TOKEN_SECONDS = 10.0
+"""How long a token is used before the official client is asked for it again."""
+
+ONCE = urllib3.Retry(False)
+
+
+def connect() -> client.ApiClient:
+    """A connection to the cluster that this process belongs to, or else to the kubeconfig's."""
+    settings = client.Configuration()
+    settings.connection_pool_maxsize = CONNECTIONS
+    try:
+        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        try:
+            config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except config.ConfigException as error:
+            raise InvalidInput(f"no cluster: {error}: set KUBECONFIG") from None
+    return client.ApiClient(settings)
+
+
+class Connection:
+    """Safe to use from several threads."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+        self._host = api.configuration.host
+        self._token: tuple[float, str | None] = (-math.inf, None)
+        """When it was asked for, and the header."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        media_type: str = "application/json",
+        **how: Any,
+    ) -> Any:
+        """The answer, whatever its status; `how` goes to urllib3. Raises urllib3's errors."""
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": media_type,
+            "User-Agent": FIELD_MANAGER,
+        }
+        if token := self._authorization():
+            headers["Authorization"] = token
+        url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
+        content = None if body is None else to_json(body)
+        pool = self._api.rest_client.pool_manager
+        return pool.urlopen(method, url, body=content, headers=headers, retries=ONCE, **how)
+
+    def _authorization(self) -> str | None:
+        asked_at, token = self._token
+        if time.monotonic() - asked_at > TOKEN_SECONDS:
+            settings = self._api.configuration
+            token = settings.get_api_key_with_prefix("BearerToken", alias="authorization")
+            self._token = time.monotonic(), token
+        return token
