@@ -74,14 +74,16 @@ def _schema() -> Schema:
     for name, kind in (("apiVersion", "string"), ("kind", "string"), ("metadata", "object")):
         properties[name] = {"type": kind}
     schema["required"] = ["spec"]
-    rules = [rule.document() for rule in immutability(properties["spec"])]
-    properties["spec"][VALIDATIONS] = properties["spec"].get(VALIDATIONS, []) + rules
+    spec = properties["spec"]
+    for field in list(immutable(spec)):
+        judged = field.schema if field.always_set else spec
+        judged[VALIDATIONS] = [*judged.get(VALIDATIONS, ()), _unchanged(field).document()]
     plain: Schema = bare(schema)
     return plain
 
 
-def immutability(spec: Schema) -> Iterator[Rule]:
-    """A rule for every part of the spec that bears no mark of mutability, as high up as can be."""
+def immutable(spec: Schema) -> Iterator[Field]:
+    """The parts of the spec that bear no mark of mutability, as high up as can be."""
     marked = {field.path for field in fields(spec) if field.mutability}
     done: list[str] = []
     for field in fields(spec):
@@ -90,15 +92,19 @@ def immutability(spec: Schema) -> Iterator[Rule]:
             field.path.startswith((f"{top}.", f"{top}[", f"{top}{{")) for top in done
         ):
             done.append(field.path)
-            yield _unchanged(field)
+            yield field
 
 
 def _unchanged(field: Field) -> Rule:
-    now, before = f"self{field.path}", f"oldSelf{field.path}"
-    same = f"{now} == {before}"
-    if not field.always_set:
-        same = f"has({now}) == has({before}) && (!has({now}) || {same})"
+    """Judged at the field itself: the API server unfolds an object anew for each part it is asked.
+
+    A field that may be absent is judged from the spec, since there may be nothing to judge.
+    """
     words = f"{field.path[1:]} is immutable: give the changed run another name"
+    if field.always_set:
+        return Rule("self == oldSelf", words)
+    now, before = f"self{field.path}", f"oldSelf{field.path}"
+    same = f"has({now}) == has({before}) && (!has({now}) || {now} == {before})"
     return Rule(same, words, field.path)
 
 
