@@ -34,6 +34,20 @@ class Rule:
         return {"rule": self.rule, key: self.message} | place
 
 
+def let(name: str, value: str, body: str) -> str:
+    """CEL: `body`, in which `name` stands for `value`.
+
+    For what is needed twice: the API server unfolds an object anew for each of its parts that an
+    expression names.
+    """
+    return f"[{value}].map({name}, {body})[0]"
+
+
+def distinct(values: str) -> str:
+    """CEL: no value of the list comes twice. Its cost grows with the square of the length."""
+    return let("all", values, "all.all(one, all.indexOf(one) == all.lastIndexOf(one))")
+
+
 def rules(*given: Rule) -> dict[str, Any]:
     """`json_schema_extra` that attaches the rules to a type or a field."""
     return {VALIDATIONS: [rule.document() for rule in given]}

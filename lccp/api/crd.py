@@ -75,8 +75,9 @@ def _schema() -> Schema:
         properties[name] = {"type": kind}
     schema["required"] = ["spec"]
     spec = properties["spec"]
+    schemas = {"": spec} | {field.path: field.schema for field in fields(spec)}
     for field in list(immutable(spec)):
-        judged = field.schema if field.always_set else spec
+        judged = field.schema if field.always_set else schemas[field.parent]
         judged[VALIDATIONS] = [*judged.get(VALIDATIONS, ()), _unchanged(field).document()]
     plain: Schema = bare(schema)
     return plain
@@ -98,14 +99,14 @@ def immutable(spec: Schema) -> Iterator[Field]:
 def _unchanged(field: Field) -> Rule:
     """Judged at the field itself: the API server unfolds an object anew for each part it is asked.
 
-    A field that may be absent is judged from the spec, since there may be nothing to judge.
+    A field that may be absent is judged from its parent, since there may be nothing to judge.
     """
     words = f"{field.path[1:]} is immutable: give the changed run another name"
     if field.always_set:
         return Rule("self == oldSelf", words)
-    now, before = f"self{field.path}", f"oldSelf{field.path}"
-    same = f"has({now}) == has({before}) && (!has({now}) || {now} == {before})"
-    return Rule(same, words, field.path)
+    now, before = f"self.{field.name}", f"oldSelf.{field.name}"
+    same = f"has({now}) ? has({before}) && {now} == {before} : !has({before})"
+    return Rule(same, words, f".{field.name}")
 
 
 class _Dumper(yaml.SafeDumper):

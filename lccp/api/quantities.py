@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetCoreSchemaHandler, WithJsonSchema
 from pydantic_core import core_schema
 
-from lccp.api.cel import BOUNDS, KIND, Rule, rules
+from lccp.api.cel import BOUNDS, KIND, Rule, let, rules
 
 BINARY = {"K": 2**10, "M": 2**20}
 DECIMAL = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -59,12 +59,16 @@ class Counted:
         unit = self.units.get(text[-1])
         return int(text[:-1]) * unit if unit else int(text)
 
-    def cel(self, path: str) -> str:
+    def cel(self, name: str) -> str:
+        """CEL expression of the number that the variable is or writes."""
+        units = " : ".join(f"{name}.endsWith('{unit}') ? {n}" for unit, n in self.units.items())
+        head, suffix = f"{name}.substring(0, size({name}) - 1)", f"[{''.join(self.units)}]$"
+        text = f"{name}.matches('{suffix}') ? int({head}) * ({units} : 1) : int({name})"
+        return f"(type({name}) == int ? {name} : {text})"
+
+    def cel_at(self, path: str) -> str:
         """CEL expression of the number at `path`."""
-        units = " : ".join(f"{path}.endsWith('{unit}') ? {n}" for unit, n in self.units.items())
-        head, suffix = f"{path}.substring(0, size({path}) - 1)", f"[{''.join(self.units)}]$"
-        text = f"{path}.matches('{suffix}') ? int({head}) * ({units} : 1) : int({path})"
-        return f"(type({path}) == int ? {path} : {text})"
+        return let("n", path, self.cel("n"))
 
     def schema(self) -> dict[str, Any]:
         """JSON schema, with the bound and the sentence that `parse` has."""

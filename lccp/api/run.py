@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.cel import MUTABLE, Rule, rules
+from lccp.api.cel import MUTABLE, Rule, let, rules
 from lccp.api.labels import RUN_NAME_LENGTH_MAX
 from lccp.api.quantities import LENGTH, TOKENS
 from lccp.api.spec.checkpoints import CheckpointsSpec
@@ -36,20 +36,26 @@ NAME = (
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SPEC_RULES = rules(
     Rule(
-        "self.checkpoints.atTokens.all(t, "
-        f"{TOKENS.cel('t')} <= {TOKENS.cel('self.training.tokens')})",
+        let(
+            "budget",
+            TOKENS.cel_at("self.training.tokens"),
+            f"self.checkpoints.atTokens.all(t, {TOKENS.cel('t')} <= budget)",
+        ),
         CHECKPOINT_BEYOND,
         ".checkpoints.atTokens",
     ),
     Rule(
-        f"{TOKENS.cel('self.training.globalBatchTokens')} >= "
-        f"{LENGTH.cel('self.model.targetContextLength')}",
+        f"{TOKENS.cel_at('self.training.globalBatchTokens')} >= "
+        f"{LENGTH.cel_at('self.model.targetContextLength')}",
         BATCH_TOO_SMALL,
         ".training.globalBatchTokens",
     ),
     Rule(
-        "self.evaluation.probes.niah.lengths.all(n, "
-        f"{LENGTH.cel('n')} <= {LENGTH.cel('self.model.targetContextLength')})",
+        let(
+            "target",
+            LENGTH.cel_at("self.model.targetContextLength"),
+            f"self.evaluation.probes.niah.lengths.all(n, {LENGTH.cel('n')} <= target)",
+        ),
         LENGTH_BEYOND,
         ".evaluation.probes.niah.lengths",
     ),

@@ -116,6 +116,15 @@ class Field:
     mutability: str | None
 
     @property
+    def parent(self) -> str:
+        """Path of the object that holds it; empty at the root."""
+        return self.path.rpartition(".")[0]
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+    @property
     def always_set(self) -> bool:
         """It has a value in every stored object: given, or by default."""
         return self.required or "default" in self.schema

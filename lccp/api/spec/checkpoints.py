@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.cel import Rule, mutable, rules
+from lccp.api.cel import Rule, distinct, let, mutable, rules
 from lccp.api.quantities import TOKENS, TokenBudget
 
 SOMETHING_IS_SAVED = "give everyTokens or atTokens, or no checkpoint is ever made"
@@ -16,16 +16,16 @@ ONLY_EXTENDED = "atTokens may only be extended, by later ones; those that are th
 def _ascending() -> str:
     """CEL: the token counts ascend, and none comes twice."""
     numbers = f"self.atTokens.map(t, {TOKENS.cel('t')})"
-    return f"[{numbers}].all(n, n.isSorted() && n.all(t, n.exists_one(o, o == t)))"
+    return let("counts", numbers, f"counts.isSorted() && {distinct('counts')}")
 
 
 def _extended() -> str:
     """CEL: everything old is still there, and what is new lies beyond the last of the old."""
-    now, before = "self.atTokens", "oldSelf.atTokens"
-    last = TOKENS.cel(f"{before}[size({before}) - 1]")
-    kept = f"{before}.all(t, t in {now})"
-    later = f"{now}.all(t, t in {before} || {TOKENS.cel('t')} > {last})"
-    return f"size({before}) == 0 || ({kept} && {later})"
+    kept = "before.all(t, t in now)"
+    later = f"now.all(t, t in before || {TOKENS.cel('t')} > last)"
+    judged = let("last", TOKENS.cel_at("before[size(before) - 1]"), f"{kept} && {later}")
+    both = let("now", "self.atTokens", f"size(before) == 0 || {judged}")
+    return let("before", "oldSelf.atTokens", both)
 
 
 class SecretReference(Contract):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from lccp.api.base import Contract
-from lccp.api.cel import Rule, rules
+from lccp.api.cel import Rule, distinct, rules
 from lccp.api.quantities import ContextLength, Decimal
 
 Name = Annotated[
@@ -78,7 +78,7 @@ class DataSpec(Contract):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
-                "self.sources.all(s, self.sources.exists_one(o, o.name == s.name))",
+                distinct("self.sources.map(s, s.name)"),
                 DISTINCT_NAMES,
                 ".sources",
             ),

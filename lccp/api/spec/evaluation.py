@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from lccp.api.base import Contract
-from lccp.api.cel import MUTABLE, Rule, rules
+from lccp.api.cel import MUTABLE, Rule, distinct, rules
 from lccp.api.quantities import LENGTH, ContextLength, Decimal
 from lccp.api.spec.topology import FREE_OBJECT, PlacementSpec, ResourceSpec
 
@@ -38,12 +38,12 @@ NIAH_RULES = rules(
         ".needlesPerHaystack",
     ),
     Rule(
-        f"self.lengths.all(n, self.lengths.exists_one(o, {LENGTH.cel('o')} == {LENGTH.cel('n')}))",
+        distinct(f"self.lengths.map(n, {LENGTH.cel('n')})"),
         REPEATED_LENGTH,
         ".lengths",
     ),
     Rule(
-        "self.depthsPercent.all(d, self.depthsPercent.exists_one(o, o == d))",
+        distinct("self.depthsPercent"),
         REPEATED_DEPTH,
         ".depthsPercent",
     ),

@@ -87,12 +87,12 @@ class TrainingSpec(Contract):
         json_schema_extra=rules(
             Rule(
                 "!has(self.schedule.warmupTokens) || "
-                f"{TOKENS.cel('self.schedule.warmupTokens')} <= {TOKENS.cel('self.tokens')}",
+                f"{TOKENS.cel_at('self.schedule.warmupTokens')} <= {TOKENS.cel_at('self.tokens')}",
                 WARMUP_BEYOND,
                 ".schedule.warmupTokens",
             ),
             Rule(
-                f"{TOKENS.cel('self.tokens')} >= {TOKENS.cel('oldSelf.tokens')}",
+                f"{TOKENS.cel_at('self.tokens')} >= {TOKENS.cel_at('oldSelf.tokens')}",
                 ONLY_RAISED,
                 ".tokens",
             ),

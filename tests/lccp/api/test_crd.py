@@ -97,6 +97,13 @@ def test_every_field_is_either_mutable_or_immutable() -> None:
     assert [f.path for f in leaves if covered(f, tops) == bool(f.mutability)] == []
 
 
+def test_what_judges_a_field_that_may_be_absent_is_never_absent_itself() -> None:
+    always_set = {"": True} | {field.path: field.always_set for field in fields(SPEC)}
+    absent = [field for field in immutable(SPEC) if not field.always_set]
+    assert absent
+    assert [f.path for f in absent if not always_set[f.parent]] == []
+
+
 def a_status(state: VerdictState, tokens: int) -> LCCPRunStatus:
     condition = Condition(
         type=ConditionType.TRAINING,
