@@ -1,5 +1,6 @@
 """Reading a run's children: Jobs and pods from mirrors, and why they wait from the API server."""
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from lccp.api import labels
@@ -10,6 +11,7 @@ from lccp_operator.kubernetes.children import states
 from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.mirror import Mirror
 from lccp_operator.kubernetes.seen import RunKey, Seen, owner_uids
+from lccp_operator.kubernetes.troubles import is_pending, of_status
 from lccp_operator.observed import ChildState
 
 JOB_UID_LABEL = "kueue.x-k8s.io/job-uid"
@@ -41,7 +43,7 @@ class ChildrenReader:
         own = tuple(job for job in jobs if run.metadata.uid in owner_uids(job))
         _check_others(run, jobs)
         pods = tuple(self.pods.of(key)) if own else ()
-        waiting = _waiting(own, pods, now)
+        waiting = [silent for silent in unexplained(own, pods) if _age(silent, now) > WAITING]
         held = [job for job in own if job["spec"].get("suspend")]
         seen = Seen(
             own,
@@ -86,16 +88,22 @@ def _check_others(run: LCCPRun, jobs: list[Object]) -> None:
             )
 
 
-def _waiting(jobs: tuple[Object, ...], pods: tuple[Object, ...], now: datetime) -> list[Object]:
-    """Objects whose events may say why nothing runs: open Jobs without pods, pending pods."""
-    owned = {uid for pod in pods for uid in owner_uids(pod)}
-    idle = [
-        job
-        for job in jobs
-        if job["metadata"]["uid"] not in owned and not job["status"].get("conditions")
-    ]
-    pending = [pod for pod in pods if pod["status"].get("phase") == "Pending"]
-    return [waits for waits in (*idle, *pending) if _age(waits, now) > WAITING]
+def unexplained(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[Object]:
+    """Objects whose events alone may say why nothing runs, at most one of each Job under way.
+
+    It is the Job itself, while it has no pods, or one of its pods that are pending and do not say
+    why: the pods of a gang are alike, and the API server reads all events of a namespace for each
+    object that it is asked about.
+    """
+    for job in jobs:
+        uid = job["metadata"]["uid"]
+        if any(c["status"] == "True" for c in job["status"].get("conditions", ())):
+            continue
+        own = [pod for pod in pods if uid in owner_uids(pod)]
+        silent = (pod for pod in own if is_pending(pod) and not any(of_status(pod["status"])))
+        waits = next(silent, None) if own else job
+        if waits is not None:
+            yield waits
 
 
 def _age(document: Object, now: datetime) -> timedelta:

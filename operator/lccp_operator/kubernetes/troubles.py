@@ -21,6 +21,16 @@ def trouble_of(job: Object, pods: Iterable[Object], seen: Seen) -> Trouble | Non
     return found[0] if found else None
 
 
+def is_pending(pod: Object) -> bool:
+    return bool(pod["status"].get("phase") == "Pending")
+
+
+def of_status(status: Object) -> Iterator[Trouble]:
+    """The troubles that a pod's own status names."""
+    yield from _of_containers(status)
+    yield from _of_scheduling(status)
+
+
 def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
     queue = job["metadata"].get("labels", {}).get(QUEUE_LABEL)
     if queue is None or not job["spec"].get("suspend"):
@@ -69,12 +79,9 @@ def _of_creation(job: Object, seen: Seen) -> Iterator[Trouble]:
 
 def _of_pods(pods: Iterable[Object], seen: Seen) -> Iterator[Trouble]:
     for pod in pods:
-        status = pod.get("status", {})
-        if status.get("phase") != "Pending":
-            continue
-        yield from _of_containers(status)
-        yield from _of_mounts(pod, seen)
-        yield from _of_scheduling(status)
+        if is_pending(pod):
+            yield from of_status(pod["status"])
+            yield from _of_mounts(pod, seen)
 
 
 def _of_containers(status: Object) -> Iterator[Trouble]:
