@@ -20,9 +20,9 @@ from product import Product, demo, installed
 
 from lccp.api.conditions import ConditionType
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1_200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
-END_SECONDS = 900.0
+END_SECONDS = 1_500.0
 
 
 @pytest.fixture(scope="module")
