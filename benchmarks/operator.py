@@ -40,8 +40,8 @@ from seaweedfs import find_weed, running_seaweedfs  # noqa: E402
 
 from lccp.store.open import open_store  # noqa: E402
 from lccp.store.port import Store  # noqa: E402
-from lccp_operator.kubernetes import cluster as api  # noqa: E402
-from lccp_operator.kubernetes.merge import Object  # noqa: E402
+from lccp_operator.kubernetes import api  # noqa: E402
+from lccp_operator.kubernetes.api.merge import Object  # noqa: E402
 
 PHASES = ("limit", "naive", "steady", "rest", "once")
 COUNTS = ("api_writes", "api_reads", "store_calls")

@@ -17,10 +17,10 @@ from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes import jobs
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children import jobs
 from lccp_operator.kubernetes.edge import KubernetesRuns
-from lccp_operator.kubernetes.merge import Object
 from lccp_operator.observed import Facts, Known, Observed
 from lccp_operator.plan import plan
 

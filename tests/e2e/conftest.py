@@ -13,7 +13,7 @@ from needs import missing
 from stub_cluster import StubCluster
 
 from lccp.api.errors import NotFound
-from lccp_operator.kubernetes.cluster import Cluster, Kind
+from lccp_operator.kubernetes.api import Cluster, Kind
 
 IMAGES = ("lccp-operator", "lccp-trainer", "lccp-evaluator")
 CRDS = Path(__file__).parents[2] / "crds"

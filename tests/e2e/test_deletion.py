@@ -10,8 +10,8 @@ from operator_process import OperatorProcess, installation, wait_for
 from operator_world import EVERY_TOKENS
 from stub_cluster import StubCluster
 
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -10,7 +10,7 @@ from operator_world import EVERY_TOKENS
 from stub_cluster import StubCluster
 
 from lccp.api.objects.journal import Cause
-from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -21,7 +21,7 @@ from operator_world import EVERY_TOKENS
 from outcome import Outcome, ended
 from stub_cluster import StubCluster
 
-from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 

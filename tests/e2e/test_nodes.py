@@ -18,8 +18,8 @@ from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.training import Heartbeat
 from lccp.store import objects
 from lccp.store.keys import writer_name
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -15,9 +15,9 @@ from stub_cluster import StubCluster
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End
 from lccp.store import objects
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.reading import JOB_UID_LABEL
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.reading import JOB_UID_LABEL
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 

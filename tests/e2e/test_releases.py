@@ -25,8 +25,8 @@ from stub_cluster import StubCluster
 from watched import WatchedJobs, watched_jobs
 
 from lccp.api import labels
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -19,7 +19,7 @@ from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 from lccp.store.port import Store
-from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 

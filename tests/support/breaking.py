@@ -8,7 +8,7 @@ from pathlib import Path
 
 from operator_process import wait_for
 
-from lccp_operator.kubernetes.cluster import Cluster, Kind
+from lccp_operator.kubernetes.api import Cluster, Kind
 
 NODES = Kind("v1", "nodes")
 TOOL_SECONDS, NODE_SECONDS = 150.0, 90.0

@@ -18,8 +18,8 @@ from a_cluster import Namespace, run_document
 from operator_process import OperatorProcess, installation
 from operator_world import EVERY_TOKENS, manifest_of, report_of
 
-from lccp_operator.kubernetes.cluster import Cluster
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.api import Cluster
+from lccp_operator.kubernetes.api.merge import Object
 
 PROGRAMS = Path(__file__).with_name("stub_programs.py")
 IMAGE = "localhost/busybox:1"

@@ -12,12 +12,12 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.children import Child, Evaluation, Purge, Training, name_of
 from lccp_operator.intents import Event
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes import jobs
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children import jobs
+from lccp_operator.kubernetes.children.reading import ChildrenReader
+from lccp_operator.kubernetes.children.seen import RunKey, owner_uids
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.reading import ChildrenReader
-from lccp_operator.kubernetes.seen import RunKey, owner_uids
 from lccp_operator.observed import Trouble
 
 FINALIZER = f"{labels.GROUP}/purge"

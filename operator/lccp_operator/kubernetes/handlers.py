@@ -9,8 +9,8 @@ from typing import Any
 import kopf
 
 from lccp.api import labels
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.seen import RunKey
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.seen import RunKey
 
 
 class _NothingStored(kopf.DiffBaseStorage):

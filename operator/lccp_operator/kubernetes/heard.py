@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.api.merge import Object
 
 K = TypeVar("K", bound=Hashable)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from lccp.api.errors import Conflict, LccpError, NotFound
-from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import LeaseSettings
-from lccp_operator.kubernetes.merge import Object
 
 SAFETY = 0.8
 """Share of the duration after which a leader that could not renew no longer writes."""

@@ -18,15 +18,15 @@ from lccp.store.port import Store
 from lccp_operator.apply import Edge, act, tell
 from lccp_operator.intents import Plan
 from lccp_operator.judging import RememberingJudge
-from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.reading import ChildrenReader
+from lccp_operator.kubernetes.children.seen import RunKey
 from lccp_operator.kubernetes.edge import FINALIZER, KubernetesChildren, KubernetesRuns
 from lccp_operator.kubernetes.heard import Heard
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.pulse import Pulse
-from lccp_operator.kubernetes.reading import ChildrenReader
 from lccp_operator.kubernetes.rest import AT_REST_SECONDS, Rest
-from lccp_operator.kubernetes.seen import RunKey
 from lccp_operator.kubernetes.warm import Warm
 from lccp_operator.logs import note_attempt
 from lccp_operator.observe import StoreObserver

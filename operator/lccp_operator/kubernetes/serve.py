@@ -15,19 +15,18 @@ from prometheus_client import CollectorRegistry
 from lccp.api.errors import StoreUnavailable
 from lccp.store.open import open_store, probe
 from lccp.store.s3_client import Patience
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes import handlers
+from lccp_operator.kubernetes import api, handlers
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.mirror import Mirror
+from lccp_operator.kubernetes.children.reading import ChildrenReader
+from lccp_operator.kubernetes.children.seen import RunKey
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.lease import Leadership
 from lccp_operator.kubernetes.measured import MeasuredStore
-from lccp_operator.kubernetes.merge import Object
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
-from lccp_operator.kubernetes.mirror import Mirror
 from lccp_operator.kubernetes.pulse import Pulse
 from lccp_operator.kubernetes.queue import WorkQueue
-from lccp_operator.kubernetes.reading import ChildrenReader
 from lccp_operator.kubernetes.reconciler import Reconciler
-from lccp_operator.kubernetes.seen import RunKey
 from lccp_operator.kubernetes.workers import Workers
 
 STALE_SECONDS = 120.0

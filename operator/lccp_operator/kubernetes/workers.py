@@ -6,10 +6,10 @@ import threading
 import time
 
 from lccp.api.errors import Conflict, LccpError
+from lccp_operator.kubernetes.children.seen import RunKey
 from lccp_operator.kubernetes.metrics import Metrics
 from lccp_operator.kubernetes.queue import WorkQueue
 from lccp_operator.kubernetes.reconciler import Reconciler
-from lccp_operator.kubernetes.seen import RunKey
 from lccp_operator.logs import about
 
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)

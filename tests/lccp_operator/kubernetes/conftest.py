@@ -10,7 +10,7 @@ from apiserver import ApiServer
 from operator_process import OperatorProcess, installation
 
 from lccp.api.crd import crd
-from lccp_operator.kubernetes.cluster import Cluster
+from lccp_operator.kubernetes.api import Cluster
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from a_cluster import JobPlayer, Namespace, run_document
 from api_proxy import ApiProxy
 from operator_process import OperatorProcess, installation, wait_for
 
-from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import api
 
 pytestmark = pytest.mark.apiserver
 

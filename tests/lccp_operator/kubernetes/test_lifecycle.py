@@ -9,7 +9,7 @@ from operator_world import EVERY_TOKENS
 
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause
-from lccp_operator.kubernetes import cluster as api
+from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
 

@@ -10,8 +10,8 @@ from apiserver import ApiServer
 from helm import Helm
 from operator_process import OperatorProcess, installation, wait_for
 
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes.cluster import Cluster, Kind
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api import Cluster, Kind
 
 pytestmark = pytest.mark.apiserver
 

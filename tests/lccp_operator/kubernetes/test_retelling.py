@@ -9,8 +9,8 @@ from apiserver import ApiServer
 from operator_process import OperatorProcess, installation, wait_for
 
 from lccp.api.exits import ExitCode
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = pytest.mark.apiserver
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from a_cluster import JobPlayer, Namespace, run_document
 
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
 

@@ -11,7 +11,7 @@ from operator_process import OperatorProcess, installation
 from operator_world import EVERY_TOKENS
 
 from lccp.api.exits import ExitCode
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = pytest.mark.apiserver
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lccp_operator.kubernetes.merge import strategic_merge
+from lccp_operator.kubernetes.api.merge import strategic_merge
 
 CASES: dict[str, tuple[Any, Any, Any]] = {
     "a scalar is replaced": ({"a": 1, "b": 2}, {"a": 3}, {"a": 3, "b": 2}),

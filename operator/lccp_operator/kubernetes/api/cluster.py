@@ -12,48 +12,16 @@ from pydantic_core import from_json
 
 from lccp.api.errors import NotFound
 from lccp.api.labels import FIELD_MANAGER
-from lccp_operator.kubernetes.answers import (
+from lccp_operator.kubernetes.api.answers import (
     AdmissionUnavailable,
-    AlreadyExists,
     ApiUnavailable,
-    Forbidden,
-    Gone,
     error_of,
     event_of,
     message_of,
 )
-from lccp_operator.kubernetes.connection import Connection, connect
-from lccp_operator.kubernetes.kinds import (
-    EVENTS,
-    JOBS,
-    LEASES,
-    NAMESPACES,
-    PODS,
-    RUNS,
-    SERVICES,
-    WORKLOADS,
-    Kind,
-)
-from lccp_operator.kubernetes.merge import Object
-
-__all__ = [
-    "EVENTS",
-    "JOBS",
-    "LEASES",
-    "NAMESPACES",
-    "PODS",
-    "RUNS",
-    "SERVICES",
-    "WORKLOADS",
-    "AdmissionUnavailable",
-    "AlreadyExists",
-    "ApiUnavailable",
-    "Cluster",
-    "Forbidden",
-    "Gone",
-    "Kind",
-    "connect",
-]
+from lccp_operator.kubernetes.api.connection import Connection
+from lccp_operator.kubernetes.api.kinds import Kind
+from lccp_operator.kubernetes.api.merge import Object
 
 TIMEOUT_SECONDS = 10.0
 TRIES = 4

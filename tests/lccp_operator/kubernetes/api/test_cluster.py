@@ -14,16 +14,16 @@ from lccp.api.errors import Conflict, InvalidInput, NotFound
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.children import Training
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes import mirror as mirrors
-from lccp_operator.kubernetes.cluster import ApiUnavailable, Cluster, Forbidden
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Forbidden
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children import mirror as mirrors
+from lccp_operator.kubernetes.children.jobs import training_job
+from lccp_operator.kubernetes.children.mirror import Mirror
+from lccp_operator.kubernetes.children.reading import ChildrenReader
+from lccp_operator.kubernetes.children.seen import RunKey
 from lccp_operator.kubernetes.edge import KubernetesChildren, KubernetesRuns
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.jobs import training_job
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.mirror import Mirror
-from lccp_operator.kubernetes.reading import ChildrenReader
-from lccp_operator.kubernetes.seen import RunKey
 from lccp_operator.observed import Trouble
 
 pytestmark = pytest.mark.apiserver

@@ -6,9 +6,9 @@ from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.run import LCCPRun
 from lccp_operator.children import Evaluation
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.pods import PodRequest, invocation, pod_template
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.pods import PodRequest, invocation, pod_template
 
 RENDEZVOUS_PORT = 29400
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lccp.api import labels
 from lccp.api.errors import LccpError
-from lccp_operator.kubernetes.cluster import ApiUnavailable, Cluster, Gone, Kind
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.seen import RunKey
+from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Gone, Kind
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.seen import RunKey
 
 PATIENCE_SECONDS = 15.0
 """How long the API server may be silent before what is mirrored no longer counts as known."""

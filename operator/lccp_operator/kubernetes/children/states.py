@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from lccp.api import labels
 from lccp_operator.children import Child, Evaluation, Purge, Training
-from lccp_operator.kubernetes.jobs import QUEUE_LABEL, TRY_LABEL
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.seen import Seen
-from lccp_operator.kubernetes.troubles import trouble_of
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.jobs import QUEUE_LABEL, TRY_LABEL
+from lccp_operator.kubernetes.children.seen import Seen
+from lccp_operator.kubernetes.children.troubles import trouble_of
 from lccp_operator.observed import TERMINAL, ChildState, Phase, Pod, Rule
 
 COMPONENTS: Mapping[str, Callable[[Mapping[str, str]], Child]] = {

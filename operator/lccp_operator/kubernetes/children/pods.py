@@ -7,7 +7,7 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.topology import EnvVar, PlacementSpec, ResourceSpec
-from lccp_operator.kubernetes.merge import Object, strategic_merge
+from lccp_operator.kubernetes.api.merge import Object, strategic_merge
 
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
 SCRATCH_PATH = "/scratch"

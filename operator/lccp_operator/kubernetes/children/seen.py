@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.api.merge import Object
 
 
 class RunKey(NamedTuple):

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from lccp.api.conditions import Reason
-from lccp_operator.kubernetes.jobs import QUEUE_LABEL
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.seen import Seen, owner_uids
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.jobs import QUEUE_LABEL
+from lccp_operator.kubernetes.children.seen import Seen, owner_uids
 from lccp_operator.observed import Trouble
 
 IMAGE_REASONS = frozenset(

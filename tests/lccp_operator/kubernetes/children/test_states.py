@@ -8,8 +8,8 @@ import pytest
 from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp_operator.children import Child, Evaluation, Purge, Training
-from lccp_operator.kubernetes.children import child_of, states
-from lccp_operator.kubernetes.seen import Seen
+from lccp_operator.kubernetes.children.seen import Seen
+from lccp_operator.kubernetes.children.states import child_of, states
 from lccp_operator.observed import ChildState, Phase, Rule, Trouble
 
 Object = dict[str, Any]

@@ -3,7 +3,7 @@
 import json
 
 from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.api.merge import Object
 
 
 class ApiUnavailable(LccpError):

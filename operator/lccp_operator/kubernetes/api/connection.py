@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from lccp.api.errors import InvalidInput
 from lccp.api.labels import FIELD_MANAGER
-from lccp_operator.kubernetes.merge import Object
+from lccp_operator.kubernetes.api.merge import Object
 
 CONNECTIONS = 32
 """Kept open: a few more than workers and watches, since to open one costs more than a call."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lccp_operator.kubernetes.reading import unexplained
+from lccp_operator.kubernetes.children.reading import unexplained
 
 Object = dict[str, Any]
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}

@@ -10,11 +10,11 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp_operator.children import Evaluation
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes import jobs as build
-from lccp_operator.kubernetes.cluster import Cluster, Kind
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api import Cluster, Kind
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children import jobs as build
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.merge import Object
 
 STORE = StoreConfig(url="s3://bucket/prefix", endpoint="http://s3.example.org:8333")
 INSTALLATION = Installation(

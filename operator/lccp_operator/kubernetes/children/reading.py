@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from lccp.api import labels
 from lccp.api.errors import LccpError, NotFound
 from lccp.api.run import LCCPRun
-from lccp_operator.kubernetes import cluster as api
-from lccp_operator.kubernetes.children import states
-from lccp_operator.kubernetes.merge import Object
-from lccp_operator.kubernetes.mirror import Mirror
-from lccp_operator.kubernetes.seen import RunKey, Seen, owner_uids
-from lccp_operator.kubernetes.troubles import is_pending, of_status
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.children.mirror import Mirror
+from lccp_operator.kubernetes.children.seen import RunKey, Seen, owner_uids
+from lccp_operator.kubernetes.children.states import states
+from lccp_operator.kubernetes.children.troubles import is_pending, of_status
 from lccp_operator.observed import ChildState
 
 JOB_UID_LABEL = "kueue.x-k8s.io/job-uid"
