@@ -15,6 +15,7 @@ from scale.load import wait
 NAIVE = Path(__file__).with_name("naive.py")
 PORT = 18_099
 RETRIES = urllib3.Retry(20, backoff_factor=0.2)
+AS_IN_THE_IMAGE = {"MALLOC_ARENA_MAX": "2"}
 WRITES = ("POST", "PATCH", "PUT", "DELETE")
 
 
@@ -71,7 +72,7 @@ class Operator(Process):
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         path = folder / "installation.yaml"
         path.write_text(yaml.safe_dump(settings))
-        self.environ = os.environ | {"LCCP_INSTALLATION": str(path)}
+        self.environ = os.environ | AS_IN_THE_IMAGE | {"LCCP_INSTALLATION": str(path)}
         program = "from lccp_operator.main import main; main()"
         self.command = ("-c", program, "--port", str(PORT), "--log-level", "WARNING")
 

@@ -60,8 +60,8 @@ class FileStore:
         with self._reading(key) as file:
             return Entry(file.read(), _etag(os.fstat(file.fileno())))
 
-    def put(self, key: str, data: bytes) -> None:
-        self._put(key, io.BytesIO(data))
+    def put(self, key: str, data: bytes) -> str:
+        return self._put(key, io.BytesIO(data))
 
     def put_if_absent(self, key: str, data: bytes) -> str:
         with self._mapped(key), self._finished(io.BytesIO(data)) as finished:
@@ -125,9 +125,11 @@ class FileStore:
             except _ABSENT:
                 return
 
-    def _put(self, key: str, source: BinaryIO) -> None:
+    def _put(self, key: str, source: BinaryIO) -> str:
         with self._mapped(key), self._finished(source) as finished, self._locked():
+            etag = _etag(finished.stat())
             self._replace(finished, key)
+            return etag
 
     def _replace(self, finished: Path, key: str) -> None:
         target = self._target(key)

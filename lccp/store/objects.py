@@ -47,9 +47,9 @@ def read_versioned(store: Store, key: str, kind: type[T]) -> Versioned[T]:
     return Versioned(kind.from_json(entry.data, key), entry.etag)
 
 
-def write(store: Store, key: str, value: StoreObject) -> None:
-    """Write the object, whatever was there."""
-    store.put(key, value.to_json())
+def write(store: Store, key: str, value: StoreObject) -> str:
+    """Write the object, whatever was there; its ETag."""
+    return store.put(key, value.to_json())
 
 
 def write_if_absent(store: Store, key: str, value: StoreObject) -> str:

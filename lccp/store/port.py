@@ -57,8 +57,8 @@ class Store(Protocol):
     def get_entry(self, key: str) -> Entry:
         """The object's bytes and ETag. Raises NotFound."""
 
-    def put(self, key: str, data: bytes) -> None:
-        """Write the object, whatever was there."""
+    def put(self, key: str, data: bytes) -> str:
+        """Write the object, whatever was there; its ETag."""
 
     def put_if_absent(self, key: str, data: bytes) -> str:
         """Write the object unless it exists; its ETag. Raises Conflict if it exists."""

@@ -54,15 +54,16 @@ class S3Store:
         etag = self._copy(key, data.write)
         return Entry(data.getvalue(), etag)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> str:
         with self._mapped(key):
-            self._client.put_object(
+            written = self._client.put_object(
                 bucket_name=self._bucket,
                 object_name=self._name(key),
                 data=io.BytesIO(data),
                 length=len(data),
                 part_size=_PART_BYTES,
             )
+        return written.etag or ""
 
     def put_if_absent(self, key: str, data: bytes) -> str:
         return self._put_if(key, data, "If-None-Match", "*")

@@ -84,7 +84,7 @@ class Edge:
     guard: Callable[[], None] = lambda: None
     """Called before every write; raises Conflict if this process may no longer write."""
     remember: Callable[[str, StoreObject, str], None] = lambda *_: None
-    """Told of the identity and the journal that were written: key, object, ETag."""
+    """Told of the identity, journal and verdict that were written: key, object, ETag."""
 
 
 def apply(plan: Plan, run: LCCPRun, edge: Edge) -> None:
@@ -141,7 +141,7 @@ def _carry_out(intent: Intent, run: LCCPRun, edge: Edge) -> None:
         case DeleteChild(child, wait_for_pods):
             edge.children.delete(run, child, wait_for_pods)
         case WriteVerdict(verdict):
-            objects.write(edge.store, keys.verdict, verdict)
+            edge.remember(keys.verdict, verdict, objects.write(edge.store, keys.verdict, verdict))
         case DeleteRun():
             edge.runs.delete(run)
 

@@ -48,9 +48,9 @@ class Recorder(MemoryStore):
         super().__init__()
         self.done: list[str] = []
 
-    def put(self, key: str, data: bytes) -> None:
-        super().put(key, data)
+    def put(self, key: str, data: bytes) -> str:
         self.done.append(key.removeprefix(KEYS.prefix))
+        return super().put(key, data)
 
     def apply(self, run: object, child: object, pinned: object) -> None:
         self.done.append(f"apply {child}")
@@ -129,14 +129,15 @@ def test_a_lost_race_for_the_journal_leaves_everything_else_undone() -> None:
     assert recorder.get(KEYS.journal) == b"another leader's"
 
 
-def test_what_was_written_to_the_store_is_told_with_its_version() -> None:
+def test_what_was_written_to_the_store_is_told_with_its_version(verdict: Verdict) -> None:
     recorder, told = Recorder(), list[tuple[str, object, str]]()
-    journal = Journal()
-    plan = a_plan(RecordJournal(journal, None), WriteControl(1, Control(request="Drain")))
+    journal, drain = Journal(), WriteControl(1, Control(request="Drain"))
+    plan = a_plan(RecordJournal(journal, None), drain, WriteVerdict(verdict))
 
     carry_out(plan, recorder, remember=lambda key, value, etag: told.append((key, value, etag)))
 
-    assert told == [(KEYS.journal, journal, recorder.get_entry(KEYS.journal).etag)]
+    written = {KEYS.journal: journal, KEYS.verdict: verdict}
+    assert told == [(key, of, recorder.get_entry(key).etag) for key, of in written.items()]
 
 
 def test_whoever_may_no_longer_write_writes_nothing() -> None:

@@ -30,7 +30,7 @@ class Broken:
     url = "s3://broken"
     asked = 0
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> str:
         self.asked += 1
         raise StoreUnavailable("store s3://broken does not answer")
 

@@ -149,21 +149,20 @@ class MemoryStore:
             raise NotFound(key)
         return self.objects[key]
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> str:
         self.version += 1
         self.objects[key] = Entry(data, str(self.version))
+        return self.objects[key].etag
 
     def put_if_absent(self, key: str, data: bytes) -> str:
         if key in self.objects:
             raise Conflict(f"{key} exists")
-        self.put(key, data)
-        return self.objects[key].etag
+        return self.put(key, data)
 
     def put_if_match(self, key: str, data: bytes, etag: str) -> str:
         if key not in self.objects or self.objects[key].etag != etag:
             raise Conflict(f"{key} was changed")
-        self.put(key, data)
-        return self.objects[key].etag
+        return self.put(key, data)
 
     def stat(self, key: str) -> ObjectInfo | None:
         return self._info(key) if key in self.objects else None

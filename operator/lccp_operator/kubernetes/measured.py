@@ -28,9 +28,9 @@ class MeasuredStore:
         with self._measured("get"):
             return self.store.get_entry(key)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes) -> str:
         with self._measured("put"):
-            self.store.put(key, data)
+            return self.store.put(key, data)
 
     def put_if_absent(self, key: str, data: bytes) -> str:
         with self._measured("put"):

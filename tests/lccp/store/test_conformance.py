@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lccp.api.errors import Conflict, InvalidInput, NotFound
-from lccp.store.port import Store
+from lccp.store.port import Entry, Store
 
 RACERS = 16
 
@@ -118,6 +118,13 @@ def test_a_level_of_nothing_is_empty(store: Store) -> None:
     store.put("ns/other/x", b"1")
     level = store.level("ns/run/")
     assert (level.objects, level.prefixes) == ([], [])
+
+
+def test_put_replaces_and_tells_the_etag(store: Store) -> None:
+    for data in (b"first", b"second"):
+        etag = store.put("run.json", data)
+        assert store.get_entry("run.json") == Entry(data, etag)
+        assert [info.etag for info in store.list("run.json")] == [etag]
 
 
 def test_put_if_absent_never_replaces(store: Store) -> None:
