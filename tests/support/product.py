@@ -22,6 +22,9 @@ BUCKET_PREFIX = "product"
 TRAINER_CPU = "300m"
 """Of each of the two trainers, which would outrun the evaluators on a machine of two cores."""
 
+HALF_AS_LONG = {"leastGain": "0.1", "patience": 1}
+"""What stops the run sooner, after the same verdicts."""
+
 
 def credentials(namespace: str, store: SeaweedFS) -> None:
     """The Secret of the store's keys, in `namespace`."""
@@ -54,6 +57,7 @@ def demo() -> dict[str, Any]:
     spec["checkpoints"]["secretRef"] = {"name": SECRET}
     trainer = {"requests": {"cpu": TRAINER_CPU, "memory": "1Gi"}}
     spec["topology"]["resources"] = trainer | {"limits": {"cpu": TRAINER_CPU, "memory": "2Gi"}}
+    spec["saturation"] |= HALF_AS_LONG
     spec["topology"]["podTemplate"] = _with_example("trainer")
     spec["evaluation"]["podTemplate"] = _with_example("evaluator")
     return run
