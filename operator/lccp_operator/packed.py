@@ -1,5 +1,6 @@
 """Reports as they are kept between two looks: compressed, since only a new verdict reads them."""
 
+import threading
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from lccp.api.objects.verdict import Verdict
 
 LEVEL = 1
 """Of compression: the quickest."""
+
+_UNPACKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -33,5 +36,9 @@ class PackedReport:
 
 
 def judge_packed(reports: Sequence[PackedReport], policy: Policy) -> Verdict:
-    """The verdict over all reports. Raises InvalidInput as the analysis does."""
-    return judge([report.unpack() for report in reports], policy)
+    """The verdict over all reports. Raises InvalidInput as the analysis does.
+
+    One thread at a time: no two runs' reports are unpacked at once, and Python would not be faster.
+    """
+    with _UNPACKING:
+        return judge([report.unpack() for report in reports], policy)

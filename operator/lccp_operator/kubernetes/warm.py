@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-BYTES_MAX = 48_000_000
+BYTES_MAX = 40_000_000
 """Of what was read, as it lies in the store; in memory it takes about the same."""
 
 
