@@ -143,8 +143,8 @@ def test_a_leader_that_stops_for_a_while_does_no_harm_and_one_that_is_killed_is_
 
     def stop(_: int) -> None:
         if "status" in proxy.writes[-1] and not stopped.is_set():
+            leader.freeze()
             stopped.set()
-            leader.signal(signal.SIGSTOP)
 
     proxy.after_write = stop
     namespace.create_run(run_document("tiny"))

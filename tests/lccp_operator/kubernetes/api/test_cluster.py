@@ -16,6 +16,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp_operator.children import Training
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Forbidden
+from lccp_operator.kubernetes.api import cluster as calls
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.children import mirror as mirrors
 from lccp_operator.kubernetes.children.jobs import training_job
@@ -54,7 +55,7 @@ def test_a_busy_server_is_asked_again(
 
 
 def test_a_server_that_stays_busy_is_given_up(proxy: ApiProxy, proxied: Cluster) -> None:
-    proxy.faults.extend([Fault("GET", "jobs", 429, BUSY)] * api.TRIES)
+    proxy.faults.extend([Fault("GET", "jobs", 429, BUSY)] * calls.TRIES)
 
     with pytest.raises(ApiUnavailable, match=r"does not answer GET .*: 429"):
         proxied.list(api.JOBS)
@@ -76,7 +77,7 @@ def test_a_webhook_that_does_not_answer_refuses_the_child_and_nothing_else(
     proxy: ApiProxy, run: LCCPRun, children: KubernetesChildren, settings: Installation
 ) -> None:
     told = 'Internal error occurred: failed calling webhook "mjob.kb.io": connection refused'
-    proxy.faults.extend([Fault("POST", "jobs", 500, BUSY, {"message": told})] * api.TRIES)
+    proxy.faults.extend([Fault("POST", "jobs", 500, BUSY, {"message": told})] * calls.TRIES)
 
     children.apply(run, Training(1), settings.offered(run))
     assert children.rejected == {Training(1): Trouble(Reason.POD_REJECTED, told)}
@@ -290,7 +291,7 @@ def test_a_mirror_that_lost_touch_is_not_believed(
     watching.wait_names(key, "one")
     monkeypatch.setattr(mirrors, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(mirrors, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(api, "TRIES", 1)
+    monkeypatch.setattr(calls, "TRIES", 1)
 
     proxy.down = True
     a_job(namespace, "two")
