@@ -158,11 +158,11 @@ def test_a_run_applied_again_waits_for_its_old_children_and_goes_on(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
     a_started_run(namespace, jobs)
-    namespace.save("tiny", 1, FIRST)
     namespace.delete_run("tiny")
     namespace.create_run(run_document("tiny"))
     waits = namespace.wait_condition("tiny", "Degraded", "True")
-    assert "of the deleted run of this name has not ended yet" in waits["message"]
+    assert f"Job {TRAINING} of the deleted run of this name has not ended yet" in waits["message"]
+    namespace.save("tiny", 1, FIRST)
 
     namespace.api.delete(api.JOBS, namespace.name, TRAINING)
     jobs.let_go(TRAINING)
