@@ -83,9 +83,7 @@ class FileStore:
             current = self.stat(key)
             if current is None or current.etag != etag:
                 raise Conflict(f"store {self.url}: {key} was changed by another writer")
-            new_etag = _etag(finished.stat())
-            self._replace(finished, key)
-            return new_etag
+            return self._replace(finished, key)
 
     def get_file(self, key: str, path: Path) -> None:
         with self._reading(key) as file, arriving(path) as write:
@@ -127,14 +125,13 @@ class FileStore:
 
     def _put(self, key: str, source: BinaryIO) -> str:
         with self._mapped(key), self._finished(source) as finished, self._locked():
-            etag = _etag(finished.stat())
-            self._replace(finished, key)
-            return etag
+            return self._replace(finished, key)
 
-    def _replace(self, finished: Path, key: str) -> None:
-        target = self._target(key)
+    def _replace(self, finished: Path, key: str) -> str:
+        target, etag = self._target(key), _etag(finished.stat())
         os.replace(finished, target)
         _flush_folder(target.parent)
+        return etag
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[BinaryIO]:
