@@ -27,7 +27,7 @@ cluster: ## start a cluster for tests with the images on it, or say how
 check: environment ## lint, types, layers, and that generated files are current: what CI checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy lccp operator services tools
+	$(BIN)/mypy lccp cli operator services tools
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate.py --check
 

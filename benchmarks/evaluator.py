@@ -110,10 +110,10 @@ def _resident_mib() -> float:
 
 def one_pass(task: Task) -> Outcome:
     """The evaluator's engine, batch by batch as it plans them."""
-    from lccp_evaluator.engine import Engine
     from lccp_evaluator.evaluation import batches
-    from lccp_evaluator.execution import ExecutionPlan
-    from lccp_evaluator.model import load_model
+    from lccp_evaluator.passes.execution import ExecutionPlan
+    from lccp_evaluator.passes.model import load_model
+    from lccp_evaluator.passes.teacher_forced import Engine
     from lccp_evaluator.probes import niah, retrieval_heads
     from lccp_evaluator.records import Records
 
@@ -136,7 +136,7 @@ def naive(task: Task) -> Outcome:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    from lccp_evaluator.tokenization import Tokenizer
+    from lccp_evaluator.sampling.tokenization import Tokenizer
 
     frozen = _frozen(task)
     logging.disable_progress_bar()
@@ -157,9 +157,9 @@ def naive(task: Task) -> Outcome:
 
 def memory_at(task: Task) -> Outcome:
     """The one pass over the first sample alone."""
-    from lccp_evaluator.engine import Engine
-    from lccp_evaluator.execution import ExecutionPlan
-    from lccp_evaluator.model import load_model
+    from lccp_evaluator.passes.execution import ExecutionPlan
+    from lccp_evaluator.passes.model import load_model
+    from lccp_evaluator.passes.teacher_forced import Engine
 
     frozen = _frozen(task)
     engine = Engine(load_model(task.model, ExecutionPlan.here(task.niah.lengths)))
@@ -204,8 +204,8 @@ def _scores_from_decoding(model: Any, passage: Any, newline: int) -> tuple[np.nd
 
 
 def _frozen(task: Task) -> Any:
-    from lccp_evaluator.drawing import draw
-    from lccp_evaluator.tokenization import Tokenizer, tokenizer_digest
+    from lccp_evaluator.sampling.crossing import draw
+    from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
 
     return draw(task.niah, Tokenizer(task.model), tokenizer_digest(task.model), Path())
 
@@ -217,7 +217,7 @@ def _alone(way: Callable[[Task], Outcome], task: Task) -> Outcome:
 
 
 def _settings(lengths: list[int], depths: tuple[int, ...], haystacks: int) -> NiahProbe:
-    from lccp_evaluator.settings import resolved
+    from lccp_evaluator.sampling.settings import resolved
 
     niah = NiahProbe(
         lengths=tuple(lengths),

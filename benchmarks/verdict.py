@@ -27,7 +27,7 @@ from lccp.api.objects.verdict import CheckpointVerdict, VerdictState
 
 RUN_TOKENS = 1_000_000_000
 HORIZON_TOKENS = RUN_TOKENS // 4
-LEAST_GAIN = 0.02
+MIN_GAIN = 0.02
 CHECKPOINTS = (5, 8, 12, 16, 20)
 NOISE = (0.0, 0.001, 0.003, 0.006)
 GAINS = (0.0, 1.0, 1.5)
@@ -71,7 +71,7 @@ def trajectory(setting: Setting, rng: np.random.Generator) -> Trajectory:
     tokens = np.linspace(RUN_TOKENS / n, RUN_TOKENS, n).astype(np.int64)
     if not setting.regular:
         tokens = np.sort(rng.choice(np.arange(1, 1_001), n, replace=False)) * (RUN_TOKENS // 1_000)
-    rising = setting.gain * LEAST_GAIN * tokens / HORIZON_TOKENS
+    rising = setting.gain * MIN_GAIN * tokens / HORIZON_TOKENS
     common = rising + rng.normal(0, setting.noise, n)
     haystacks = rng.normal(0, HAYSTACK_SD, (n, HAYSTACKS))
     needles = rng.normal(0, NEEDLE_SD, (n, NEEDLES))
@@ -92,13 +92,13 @@ def simulate(job: tuple[Setting, int, int]) -> tuple[Setting, np.ndarray]:
     """Over `runs` runs: how many are saturated, regressing; ends of intervals that miss; all."""
     setting, seed, runs = job
     rng = np.random.default_rng(seed)
-    policy = Policy(HORIZON_TOKENS, LEAST_GAIN)
+    policy = Policy(HORIZON_TOKENS, MIN_GAIN)
     counts = np.zeros(4)
     for _ in range(runs):
         checkpoints = judge_checkpoints(trajectory(setting, rng), policy)
         states = {checkpoint.state for checkpoint in checkpoints}
         said = [state in states for state in (VerdictState.SATURATED, VerdictState.REGRESSING)]
-        counts += (*said, *missed(checkpoints, setting.gain * LEAST_GAIN))
+        counts += (*said, *missed(checkpoints, setting.gain * MIN_GAIN))
     return setting, counts
 
 
@@ -129,7 +129,7 @@ def rates(counts: np.ndarray, runs: int) -> Rates:
 
 
 def table(measured: dict[Setting, Rates], runs: int) -> Table:
-    shown = Table(title=f"{runs:,} simulated runs a cell, δ = {LEAST_GAIN}, T = run / 4")
+    shown = Table(title=f"{runs:,} simulated runs a cell, δ = {MIN_GAIN}, T = run / 4")
     for column in ("checkpoints", "spacing", "jitter σ", "Saturated at gain 0", "at δ", "at 1.5 δ"):
         shown.add_column(column, justify="right")
     for n, regular, noise in product(CHECKPOINTS, (True, False), NOISE):

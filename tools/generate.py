@@ -11,7 +11,7 @@ import typer.main
 from chart_reference import render_page, render_readme
 from lccp.api.crd import render_crd
 from lccp.api.reference import render_exits, render_reference, render_store
-from lccp.cli.main import app
+from lccp_cli.main import app
 from lccp_exporter.reference import render as render_metrics
 
 ROOT = Path(__file__).parents[1]

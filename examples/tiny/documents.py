@@ -182,12 +182,12 @@ def units(rng: random.Random, style: Style = CLEAN) -> Iterator[tuple[str, Token
         yield kind, unit
 
 
-def document(rng: random.Random, least_tokens: int, style: Style = CLEAN) -> Tokens:
-    """Units until there are at least `least_tokens` tokens."""
+def document(rng: random.Random, min_tokens: int, style: Style = CLEAN) -> Tokens:
+    """Units until there are at least `min_tokens` tokens."""
     tokens: Tokens = []
     for _, unit in units(rng, style):
         tokens += unit
-        if len(tokens) >= least_tokens:
+        if len(tokens) >= min_tokens:
             return tokens
     raise AssertionError("units never end")
 

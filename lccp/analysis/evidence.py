@@ -27,7 +27,7 @@ def evidence(checkpoints: Sequence[CheckpointVerdict], policy: Policy) -> tuple[
         _still_score(newest, by_signal),
         _plateau(newest, signal, policy),
         _schedule(newest, policy),
-        _least_tokens(newest, policy),
+        _min_tokens(newest, policy),
         _course(checkpoints),
         _noise(signal),
     )
@@ -45,7 +45,7 @@ def advice(checkpoints: Sequence[CheckpointVerdict], policy: Policy) -> str:
         case VerdictState.SATURATED:
             return (
                 f"Stop here: another {policy.horizon_tokens:,} tokens are expected to gain less "
-                f"than {percent(policy.least_gain)}."
+                f"than {percent(policy.min_gain)}."
             )
         case VerdictState.DECEPTIVELY_SATURATED:
             return "Go on: the NIAH score stands still, but the model still improves."
@@ -62,7 +62,7 @@ def _gain(gain: Gain, policy: Policy) -> str:
         f"{NAMES[gain.signal]} {verb} {percent(abs(gain.gain))} per {policy.horizon_tokens:,} "
         f"tokens, between {percent(ends[0])} and {percent(ends[1])} "
         f"({percent(policy.confidence)} confidence on each side); the least gain that pays is "
-        f"{percent(policy.least_gain)}."
+        f"{percent(policy.min_gain)}."
     )
 
 
@@ -108,10 +108,10 @@ def _schedule(newest: CheckpointVerdict, policy: Policy) -> str:
     )
 
 
-def _least_tokens(newest: CheckpointVerdict, policy: Policy) -> str:
-    if newest.tokens >= policy.least_tokens or newest.plateau_horizons < policy.patience:
+def _min_tokens(newest: CheckpointVerdict, policy: Policy) -> str:
+    if newest.tokens >= policy.min_tokens or newest.plateau_horizons < policy.patience:
         return ""
-    return f"Nothing is called saturated before {policy.least_tokens:,} tokens (leastTokens)."
+    return f"Nothing is called saturated before {policy.min_tokens:,} tokens (minTokens)."
 
 
 def _course(checkpoints: Sequence[CheckpointVerdict]) -> str:

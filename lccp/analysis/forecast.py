@@ -56,7 +56,7 @@ def _stops_paying(law: LogLaw, policy: Policy, slope: float) -> int | None:
 
     The difference of both sides falls with N up to T (1/δ - 1), where the root is sought.
     """
-    horizon, least = policy.horizon_tokens, policy.least_gain
+    horizon, least = policy.horizon_tokens, policy.min_gain
 
     def excess(log_n: float) -> float:
         n = math.exp(log_n)
@@ -76,7 +76,7 @@ def _contradicts(expected: Forecast, gain: Gain | None, now: int, policy: Policy
     """The newest gain surely pays after the law's end, or is on a plateau before it."""
     if gain is None or expected.tokens is None:
         return False
-    still_pays = gain.lower >= policy.least_gain
+    still_pays = gain.lower >= policy.min_gain
     over = expected.upper is not None and expected.upper <= now
     return (still_pays and over) or (
         gain.state is GainState.PLATEAU and expected.lower is not None and expected.lower > now

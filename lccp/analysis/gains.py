@@ -142,13 +142,13 @@ def _gain(
         sampling_sd=math.sqrt(sampling.value),
         checkpoint_sd=math.sqrt(checkpoint.value),
         spans_horizon=spans,
-        state=gain_state(gain - half, gain + half, policy.least_gain, spans),
+        state=gain_state(gain - half, gain + half, policy.min_gain, spans),
     )
 
 
-def gain_state(lower: float, upper: float, least_gain: float, spans: bool) -> GainState:
+def gain_state(lower: float, upper: float, min_gain: float, spans: bool) -> GainState:
     """What the interval from `lower` to `upper` allows to say; a plateau only if it `spans` T."""
-    if spans and -least_gain < lower and upper < least_gain:
+    if spans and -min_gain < lower and upper < min_gain:
         return GainState.PLATEAU
     if lower > 0:
         return GainState.IMPROVING

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lccp.analysis.trajectory import Array
-from lccp.api.errors import InvalidInput
 from lccp.api.objects.report import RetrievalHeadsResult
 from lccp.api.spec.evaluation import RetrievalHeadsProbe
+from lccp.contract.errors import InvalidInput
 
 RESAMPLES = 2_000
 COVERAGE = 0.95

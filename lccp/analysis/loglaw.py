@@ -8,7 +8,7 @@ import numpy as np
 
 from lccp.analysis import student
 from lccp.analysis.trajectory import Array, Tokens
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 
 FEWEST = 4
 

@@ -18,13 +18,13 @@ class Policy:
 
     horizon_tokens: int
     """Stretch T over which a gain must pay."""
-    least_gain: float = 0.01
+    min_gain: float = 0.01
     """Least gain δ per horizon that pays: log scale for perplexities, absolute for scores."""
     patience: int = 2
     """Horizons of plateau, end to end, that make a saturation."""
     confidence: float = 0.95
     """One-sided confidence on each side of a gain."""
-    least_tokens: int = 0
+    min_tokens: int = 0
     """Tokens before which nothing is saturated."""
     warmup_tokens: int = 0
     """Tokens up to which checkpoints are shown but not fitted."""
@@ -41,10 +41,10 @@ class Policy:
         saturation, training = run.spec.saturation, run.spec.training
         return cls(
             horizon_tokens=run.horizon_tokens,
-            least_gain=saturation.least_gain,
+            min_gain=saturation.min_gain,
             patience=saturation.patience,
             confidence=saturation.confidence,
-            least_tokens=saturation.least_tokens or 0,
+            min_tokens=saturation.min_tokens or 0,
             warmup_tokens=training.schedule.warmup_tokens or 0,
             constant_schedule=training.schedule.type == "Constant",
             budget_tokens=training.tokens,

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.api.errors import InvalidInput
 from lccp.api.objects.report import EvaluationReport, NiahBand, RetrievalHeadsResult
+from lccp.contract.errors import InvalidInput
 
 Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]

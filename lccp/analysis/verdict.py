@@ -39,10 +39,10 @@ def judge_trajectory(trajectory: Trajectory, policy: Policy) -> Verdict:
         at_tokens=checkpoints[-1].tokens if checkpoints else None,
         signal=NIAH_PPL,
         horizon_tokens=policy.horizon_tokens,
-        least_gain=policy.least_gain,
+        min_gain=policy.min_gain,
         confidence=policy.confidence,
         patience=policy.patience,
-        least_tokens=policy.least_tokens,
+        min_tokens=policy.min_tokens,
         evidence=evidence(checkpoints, policy),
         advice=advice(checkpoints, policy),
         checkpoints=checkpoints,
@@ -115,7 +115,7 @@ def _checkpoint(
     values = {name: float(signal.values[i]) for name, signal in trajectory.signals.items()}
     tokens, score = int(trajectory.tokens[i]), values[NIAH_SCORE]
     guard = values.get(NIAH_PPL_GUARD)
-    lasting = horizons >= policy.patience and tokens >= policy.least_tokens
+    lasting = horizons >= policy.patience and tokens >= policy.min_tokens
     return CheckpointVerdict(
         tokens=tokens,
         niah_ppl=float(np.exp(-values[NIAH_PPL])),

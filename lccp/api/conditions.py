@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract, Message
+from lccp.contract.base import Contract, Message
 
 
 class ConditionType(StrEnum):

@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
-from lccp.api.cel import VALIDATIONS, Rule
 from lccp.api.labels import GROUP, KIND, PLURAL, VERSION
 from lccp.api.run import LCCPRun
-from lccp.api.schema import Field, Schema, bare, fields, structural
+from lccp.contract.cel import VALIDATIONS, Rule
+from lccp.contract.schema import Field, Schema, bare, fields, structural
 
 HEADER = "# Rendered from lccp.api by `lccp crd`; do not edit.\n"
 COLUMNS = (

@@ -9,9 +9,9 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from lccp.api.base import Contract
-from lccp.api.errors import InvalidInput
 from lccp.api.run import LCCPRun
+from lccp.contract.base import Contract
+from lccp.contract.errors import InvalidInput
 
 
 class StoreConfig(Contract):

@@ -7,8 +7,6 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from lccp.api.base import Contract
-from lccp.api.cel import BOUNDS, KIND, MUTABILITY, VALIDATIONS
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.manifest import Manifest
@@ -16,9 +14,11 @@ from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, Evalu
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat, StepRecord
 from lccp.api.objects.verdict import Verdict
-from lccp.api.quantities import LENGTH, TOKENS
 from lccp.api.run import LCCPRun
-from lccp.api.schema import Field, Schema, fields, structural
+from lccp.contract.base import Contract
+from lccp.contract.cel import BOUNDS, KIND, MUTABILITY, VALIDATIONS
+from lccp.contract.quantities import LENGTH, TOKENS
+from lccp.contract.schema import Field, Schema, fields, structural
 
 GENERATED = "This page is generated from the types in `lccp/api` by `make generate`."
 RUN_HEAD = f"""# LCCPRun

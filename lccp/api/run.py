@@ -9,10 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from lccp.api.base import Contract
-from lccp.api.cel import MUTABLE, Rule, let, rules
 from lccp.api.labels import RUN_NAME_LENGTH_MAX
-from lccp.api.quantities import LENGTH, TOKENS
 from lccp.api.spec.checkpoints import CheckpointsSpec
 from lccp.api.spec.data import DataSpec
 from lccp.api.spec.evaluation import EvaluationSpec
@@ -21,6 +18,9 @@ from lccp.api.spec.saturation import RestartPolicy, SaturationSpec
 from lccp.api.spec.topology import TopologySpec
 from lccp.api.spec.training import TrainingSpec
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.base import Contract
+from lccp.contract.cel import MUTABLE, Rule, let, rules
+from lccp.contract.quantities import LENGTH, TOKENS
 
 CHECKPOINT_BEYOND = (
     "checkpoints.atTokens lies beyond training.tokens: lower it, or raise the budget"

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract, Message
 from lccp.api.conditions import Condition, summary
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.verdict import VerdictState
-from lccp.api.quantities import TOKENS_MAX, shortened
+from lccp.contract.base import Contract, Message
+from lccp.contract.quantities import TOKENS_MAX, shortened
 
 CHECKPOINTS_SHOWN = 32
 ATTEMPTS_SHOWN = 16

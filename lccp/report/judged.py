@@ -31,10 +31,10 @@ def policy_of(data: RunData) -> Policy:
     return replace(
         policy,
         horizon_tokens=data.verdict.horizon_tokens,
-        least_gain=data.verdict.least_gain,
+        min_gain=data.verdict.min_gain,
         confidence=data.verdict.confidence,
         patience=data.verdict.patience,
-        least_tokens=data.verdict.least_tokens,
+        min_tokens=data.verdict.min_tokens,
     )
 
 

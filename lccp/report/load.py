@@ -9,12 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from lccp.api.errors import InvalidInput, NotFound
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, StepRecord
 from lccp.api.objects.verdict import Verdict
+from lccp.contract.errors import InvalidInput, NotFound
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.objects import complete_checkpoints, read_or_none, reports
 from lccp.store.port import ObjectInfo, Store

@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-from lccp.analysis.architecture import Architecture
 from lccp.analysis.policy import SCORE_CEILING
-from lccp.analysis.savings import Savings
-from lccp.api.errors import InvalidInput
 from lccp.api.objects.verdict import CheckpointVerdict, Forecast, Verdict, VerdictState
+from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
+from lccp.cost.savings import Savings
 from lccp.report.load import RunData
 from lccp.report.text import tokens_text
 
@@ -87,7 +87,7 @@ def trained_tokens(data: RunData) -> int:
 def verdict_sentence(verdict: Verdict) -> str:
     """What the verdict says, with its numbers, in one sentence."""
     signal = SIGNALS.get(verdict.signal, verdict.signal)
-    horizon, least = tokens_text(verdict.horizon_tokens), f"{100 * verdict.least_gain:g} %"
+    horizon, least = tokens_text(verdict.horizon_tokens), f"{100 * verdict.min_gain:g} %"
     since = (
         "" if verdict.since_tokens is None else f" since {tokens_text(verdict.since_tokens)} tokens"
     )

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TypeVar
 
-from lccp.api.errors import InvalidInput, StoreUnavailable
 from lccp.api.objects.manifest import FileRecord
+from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.store.keys import check_key
 from lccp.store.local import departing
 from lccp.store.port import Store

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, arriving, departing
 from lccp.store.port import Entry, Level, ObjectInfo

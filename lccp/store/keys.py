@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from lccp.api.errors import InvalidInput
 from lccp.api.labels import tokens_key
+from lccp.contract.errors import InvalidInput
 
 _KEY_BYTES_MAX = 1024
 _SEGMENT_BYTES_MAX = 255

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 
 CHUNK_BYTES = 1 << 20
 

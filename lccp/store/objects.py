@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from lccp.api.errors import NotFound
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationReport
+from lccp.contract.errors import NotFound
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 

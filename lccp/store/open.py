@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
-from lccp.api.errors import Conflict, InvalidInput
 from lccp.api.invocation import StoreConfig
+from lccp.contract.errors import Conflict, InvalidInput
 from lccp.store.file import FileStore
 from lccp.store.port import Store
 from lccp.store.s3 import S3Store

@@ -15,8 +15,8 @@ from minio.datatypes import Object
 from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 
-from lccp.api.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from lccp.api.invocation import StoreConfig
+from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, Write, arriving, departing
 from lccp.store.port import Entry, Level, ObjectInfo

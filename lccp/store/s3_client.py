@@ -14,8 +14,8 @@ from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import EnvAWSProvider, Provider
 
-from lccp.api.errors import InvalidInput
 from lccp.api.invocation import StoreConfig
+from lccp.contract.errors import InvalidInput
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 

@@ -8,7 +8,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as http
 
-from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store.s3_client import RETRIED_STATUSES
 
 FOREIGN = (MinioException, http.HTTPError, OSError, ParseError, ValueError)

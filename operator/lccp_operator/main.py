@@ -7,8 +7,8 @@ import sys
 
 import typer
 
-from lccp.api.errors import LccpError
 from lccp.api.exits import ExitCode
+from lccp.contract.errors import LccpError
 from lccp_operator.logs import configure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

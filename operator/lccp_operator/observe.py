@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import TypeVar
 
 from lccp.api.conditions import Reason
-from lccp.api.errors import InvalidInput, LccpError, NotFound
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.manifest import Manifest
@@ -18,6 +17,7 @@ from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Verdict
+from lccp.contract.errors import InvalidInput, LccpError, NotFound
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.objects import named
 from lccp.store.port import ObjectInfo, Store

@@ -3,9 +3,9 @@
 import os
 import sys
 
-from lccp.api.errors import InvalidInput, LccpError
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
+from lccp.contract.errors import InvalidInput, LccpError
 from lccp.store.directory import delete_prefix
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lccp.api.errors import InvalidInput, NotFound
 from lccp.api.objects.manifest import FileRecord, Manifest
+from lccp.contract.errors import InvalidInput, NotFound
 from lccp.store import objects
 from lccp.store.directory import download_directory, file_record
 from lccp.store.keys import RunKeys

@@ -10,18 +10,18 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from lccp.api.errors import InvalidInput
 from lccp.api.objects.report import EvaluationReport, ProbeResults
 from lccp.api.spec.evaluation import NiahProbe, ProbesSpec
-from lccp_evaluator import drawing, settings
-from lccp_evaluator.engine import Engine, Reading
-from lccp_evaluator.execution import ExecutionPlan
-from lccp_evaluator.model import context_length, load_model
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.passes.execution import ExecutionPlan
+from lccp_evaluator.passes.model import context_length, load_model
+from lccp_evaluator.passes.teacher_forced import Engine, Reading
 from lccp_evaluator.place import Arrays, Place
 from lccp_evaluator.probes import asked_for
 from lccp_evaluator.records import Records
-from lccp_evaluator.samples import FrozenSamples, Sample
-from lccp_evaluator.tokenization import Tokenizer, tokenizer_digest
+from lccp_evaluator.sampling import crossing, settings
+from lccp_evaluator.sampling.samples import FrozenSamples, Sample
+from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
 
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
 
@@ -107,7 +107,7 @@ def _samples(subject: Subject, niah: NiahProbe, place: Place) -> FrozenSamples:
 
     def draw() -> FrozenSamples:
         tokenizer = Tokenizer(subject.directory, subject.trust_remote_code)
-        return drawing.draw(niah, tokenizer, digest, subject.base)
+        return crossing.draw(niah, tokenizer, digest, subject.base)
 
     return place.frozen(niah.document(), digest, draw)
 

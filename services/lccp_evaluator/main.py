@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.report import EvaluationFailure
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
@@ -61,7 +61,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
     with checkpoint_directory(store, keys, manifest) as directory:
         with _no_garbage_collection():
             from lccp_evaluator.evaluation import Subject, evaluate
-            from lccp_evaluator.execution import first_plan
+            from lccp_evaluator.passes.execution import first_plan
             from lccp_evaluator.place import Place
         spec = invocation.run.spec
         subject = Subject(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.api.errors import Conflict, Incompatible
+from lccp.contract.errors import Conflict, Incompatible
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
-from lccp_evaluator.samples import FrozenSamples
+from lccp_evaluator.sampling.samples import FrozenSamples
 
 SUFFIX = ".jsonl.gz"
 

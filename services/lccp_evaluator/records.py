@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp_evaluator.engine import Reading
-from lccp_evaluator.samples import FrozenSamples, Sample
+from lccp_evaluator.passes.teacher_forced import Reading
+from lccp_evaluator.sampling.samples import FrozenSamples, Sample
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

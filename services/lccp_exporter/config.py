@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field
 
-from lccp.api.base import Contract
-from lccp.api.errors import InvalidInput
 from lccp.api.invocation import StoreConfig
+from lccp.contract.base import Contract
+from lccp.contract.errors import InvalidInput
 
 
 class ExporterConfig(Contract):

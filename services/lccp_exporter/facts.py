@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from lccp.api.errors import InvalidInput, NotFound
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat
 from lccp.api.objects.verdict import Verdict
+from lccp.contract.errors import InvalidInput, NotFound
 from lccp.report.load import writers
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store

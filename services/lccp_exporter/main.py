@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
-from lccp.api.errors import LccpError
 from lccp.api.exits import ExitCode
+from lccp.contract.errors import LccpError
 from lccp.store.open import open_store
 from lccp_exporter.collector import RunCollector
 from lccp_exporter.config import ExporterConfig, parse

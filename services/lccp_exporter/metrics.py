@@ -259,9 +259,9 @@ RUN_METRICS = (
     RunMetric("lccp_gain_lower", "Lower end of the gain's interval.", _gains("lower"), ("signal",)),
     RunMetric("lccp_gain_upper", "Upper end of the gain's interval.", _gains("upper"), ("signal",)),
     RunMetric(
-        "lccp_least_gain",
+        "lccp_min_gain",
         "Least gain over one horizon that pays.",
-        _judged(lambda verdict: verdict.least_gain),
+        _judged(lambda verdict: verdict.min_gain),
     ),
     RunMetric(
         "lccp_horizon_tokens",

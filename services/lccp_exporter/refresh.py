@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from lccp.api.errors import LccpError
+from lccp.contract.errors import LccpError
 from lccp_exporter.facts import RunFacts, StoreReader
 
 log = logging.getLogger(__name__)

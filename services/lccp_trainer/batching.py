@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from lccp.api.errors import InvalidInput
 from lccp.api.run import LCCPRunSpec
+from lccp.contract.errors import InvalidInput
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 
 STRUCTURE = "lccp"
 

@@ -4,8 +4,8 @@ import signal
 import threading
 from enum import IntEnum
 
-from lccp.api.errors import LccpError
 from lccp.api.objects.journal import Control
+from lccp.contract.errors import LccpError
 from lccp.store.objects import read_or_none
 from lccp.store.port import Store
 from lccp_trainer.logs import LOGGER

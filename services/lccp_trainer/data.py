@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.data import DataSpec
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.documents import Documents, open_documents
 from lccp_trainer.mixture import next_source
 from lccp_trainer.packing import Cursor, Row, RowSource, Tokens

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.training import TrainingSpec
+from lccp.contract.errors import InvalidInput
 
 FIELD = "training.deepspeed"
 DERIVED = {

@@ -11,8 +11,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.data import DataSource
+from lccp.contract.errors import InvalidInput
 
 
 class Documents(Protocol):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lccp.api.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End
+from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 
 EXIT_CODES = {
     Cause.COMPLETED: ExitCode.OK,

@@ -13,9 +13,9 @@ import torch.distributed as dist
 from deepspeed.utils import set_z3_leaf_modules
 from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
-from lccp.api.errors import InvalidInput
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.training import TrainingSpec
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.deepspeed_config import deepspeed_config
 from lccp_trainer.model import load_model
 

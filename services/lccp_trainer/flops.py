@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lccp.analysis import flops as training_flops
+from lccp.cost import flops as training_flops
 
 PEAK_FLOPS = {
     "A100": 312e12,

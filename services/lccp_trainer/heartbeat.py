@@ -5,8 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from lccp.api.errors import LccpError
 from lccp.api.objects.training import Heartbeat, StepRecord
+from lccp.contract.errors import LccpError
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_trainer.logs import LOGGER

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from lccp.api.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.spec.topology import TopologySpec
+from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.objects import read_or_none, write
 from lccp.store.open import open_store

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.model import ModelSpec, RopeScaling
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.source import check_vocabulary
 
 LLAMA3_FREQUENCIES = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}

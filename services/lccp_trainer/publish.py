@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, Protocol
 
-from lccp.api.errors import Conflict, InvalidInput
 from lccp.api.objects.manifest import FileRecord, Manifest
+from lccp.contract.errors import Conflict, InvalidInput
 from lccp.store.directory import delete_prefix, upload_directory
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.objects import write_if_absent

@@ -6,9 +6,9 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lccp.api.errors import LccpError
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End, Heartbeat
+from lccp.contract.errors import LccpError
 from lccp.store.keys import writer_name
 from lccp.store.open import open_store
 from lccp.store.port import Store

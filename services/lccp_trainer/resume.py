@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from lccp.api.errors import Incompatible, InvalidInput, NotFound
 from lccp.api.objects.manifest import Manifest
+from lccp.contract.errors import Incompatible, InvalidInput, NotFound
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read
 from lccp.store.port import Store

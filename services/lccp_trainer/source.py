@@ -7,8 +7,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.model import ModelSpec
+from lccp.contract.errors import InvalidInput
 
 FIELD = "model.source"
 

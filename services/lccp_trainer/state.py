@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lccp.api.errors import NotFound
 from lccp.api.objects.manifest import Manifest
+from lccp.contract.errors import NotFound
 from lccp.store.directory import file_record
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store

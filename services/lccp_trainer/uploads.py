@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from lccp.api.errors import StoreUnavailable
+from lccp.contract.errors import StoreUnavailable
 from lccp_trainer.logs import LOGGER
 
 PATIENCE_SECONDS = 600.0

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lccp.api.errors import Incompatible
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun, LCCPRunSpec
+from lccp.contract.errors import Incompatible
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read, read_or_none
 from lccp.store.open import probe

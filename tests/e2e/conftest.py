@@ -12,7 +12,7 @@ from breaking import Breaker
 from needs import missing
 from stub_cluster import StubCluster
 
-from lccp.api.errors import NotFound
+from lccp.contract.errors import NotFound
 from lccp_operator.kubernetes.api import Cluster, Kind
 
 IMAGES = ("lccp-operator", "lccp-trainer", "lccp-evaluator")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lccp.api.spec.evaluation import ProbesSpec
-from lccp_evaluator.engine import Reading
+from lccp_evaluator.passes.teacher_forced import Reading
 from lccp_evaluator.probes import PROBES, asked_for, niah, retrieval_heads
 from lccp_evaluator.records import Records
-from lccp_evaluator.samples import FrozenSamples, Header, NeedleLine, Sample
+from lccp_evaluator.sampling.samples import FrozenSamples, Header, NeedleLine, Sample
 
 NEEDLES = (
     NeedleLine(ids=(7, 8, 7, 9), key_start=2, question_ids=(1,)),

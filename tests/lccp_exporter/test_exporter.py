@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from lccp.api.errors import StoreUnavailable
+from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_exporter import reference

@@ -15,10 +15,10 @@ from operator_world import (
 )
 
 from lccp.analysis.policy import Policy
-from lccp.api.errors import Conflict
 from lccp.api.objects.journal import Control, Journal, Pinned
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import Conflict
 from lccp_operator.apply import Edge, apply
 from lccp_operator.children import Training
 from lccp_operator.intents import (
@@ -181,6 +181,6 @@ def test_a_judge_remembers_while_reports_and_policy_stay() -> None:
     assert third is not None
     assert third.at_tokens == 2 * EVERY_TOKENS
     judge, reports = RememberingJudge(), list(world.facts.reports.values())
-    stricter = Policy(horizon_tokens=EVERY_TOKENS, least_gain=0.5)
-    assert judge(reports, Policy.of(RUN)).least_gain == 0.03
-    assert judge(reports, stricter).least_gain == 0.5
+    stricter = Policy(horizon_tokens=EVERY_TOKENS, min_gain=0.5)
+    assert judge(reports, Policy.of(RUN)).min_gain == 0.03
+    assert judge(reports, stricter).min_gain == 0.5

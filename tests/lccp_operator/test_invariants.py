@@ -102,7 +102,7 @@ class RunLife(RuleBasedStateMachine):
 
     @rule(action=st.sampled_from(["None", "Notify", "Suspend", "Stop"]))
     def change_action(self, action: str) -> None:
-        saturation = {"leastGain": "0.03", "action": action}
+        saturation = {"minGain": "0.03", "action": action}
         self.world.run = with_spec(self.world.run, saturation=saturation)
 
     @rule()

@@ -17,10 +17,10 @@ from operator_world import (
 )
 
 from lccp.api.conditions import Reason
-from lccp.api.errors import InvalidInput, StoreUnavailable
 from lccp.api.objects.journal import Cause, Control, Journal
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import End
+from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.port import Store
 from lccp_operator.observe import StoreObserver

@@ -5,7 +5,7 @@ from operator_world import EVERY_TOKENS, manifest_of, report_of
 
 from lccp.analysis.policy import Policy
 from lccp.analysis.verdict import judge
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 from lccp_operator.packed import PackedReport, judge_packed
 
 REPORTS = [report_of(manifest_of(number * EVERY_TOKENS)) for number in (1, 2, 3)]
@@ -30,7 +30,7 @@ def test_a_packed_report_is_a_small_part_of_its_json() -> None:
 
 
 def test_packed_reports_are_judged_as_reports_are() -> None:
-    policy = Policy(horizon_tokens=EVERY_TOKENS, least_gain=0.03)
+    policy = Policy(horizon_tokens=EVERY_TOKENS, min_gain=0.03)
     assert judge_packed(PACKED, policy) == judge(REPORTS, policy)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from trainer_world import BATCH_ROWS, ROW, World
 
-from lccp.api.errors import StoreUnavailable
 from lccp.api.exits import ExitCode
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import StoreUnavailable
 from lccp.store.keys import RunKeys
 from lccp.store.objects import write
 from lccp_trainer import launcher

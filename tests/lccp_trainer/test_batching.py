@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from lccp.api.errors import InvalidInput
 from lccp.api.run import LCCPRunSpec
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.batching import step_shape
 
 

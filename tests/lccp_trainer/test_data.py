@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.data import DataSpec
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.data import DataStream, open_stream
 
 ROW = 16

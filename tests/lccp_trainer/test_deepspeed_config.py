@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.training import TrainingSpec
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.deepspeed_config import check_deepspeed, deepspeed_config
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.data import DataSource
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.documents import check_documents, open_documents
 
 WHERE = "data.sources[0]"

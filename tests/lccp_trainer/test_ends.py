@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from lccp.api.errors import Incompatible, InvalidInput, StoreUnavailable
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End
+from lccp.contract.errors import Incompatible, InvalidInput, StoreUnavailable
 from lccp_trainer.ends import (
     EXIT_CODES,
     Death,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lccp.api.errors import StoreUnavailable
 from lccp.api.objects.training import Heartbeat, StepRecord
+from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_trainer.heartbeat import Reporter

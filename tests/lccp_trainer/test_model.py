@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from lccp.api.errors import InvalidInput
 from lccp.api.spec.model import ModelSpec
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.model import load_config, load_model, load_tokenizer, save_directory
 
 

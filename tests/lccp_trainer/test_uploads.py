@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from lccp.api.errors import InvalidInput, StoreUnavailable
+from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp_trainer.uploads import Uploader, patiently
 
 

@@ -72,7 +72,7 @@ def manifest(**spec: Any) -> dict[str, Any]:
             },
             "checkpoints": {"everyTokens": 25 * STEP_TOKENS},
             "evaluation": {"probes": {"niah": {"lengths": [*LENGTHS], "depthsPercent": [*DEPTHS]}}},
-            "saturation": {"leastGain": "0.03", "action": "Stop"},
+            "saturation": {"minGain": "0.03", "action": "Stop"},
             **spec,
         },
     }

@@ -13,7 +13,6 @@ from typing import Any
 import a_run
 
 from lccp.analysis.policy import Policy
-from lccp.api.errors import Conflict, NotFound
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause, Journal, Pinned
 from lccp.api.objects.manifest import FileRecord, Manifest
@@ -22,6 +21,7 @@ from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import Conflict, NotFound
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Entry, Level, ObjectInfo
 from lccp_operator.apply import Edge, apply
@@ -106,7 +106,7 @@ def verdict_of(
         at_tokens=checkpoints[-1],
         signal="niah_ppl",
         horizon_tokens=EVERY_TOKENS,
-        least_gain=0.03,
+        min_gain=0.03,
         confidence=0.95,
         patience=2,
         evidence=("The gain is within ±0.03.",),

@@ -22,7 +22,7 @@ BUCKET_PREFIX = "product"
 TRAINER_CPU = "300m"
 """Of each of the two trainers, which would outrun the evaluators on a machine of two cores."""
 
-HALF_AS_LONG = {"leastGain": "0.1", "patience": 1}
+HALF_AS_LONG = {"minGain": "0.1", "patience": 1}
 """What stops the run sooner, after the same verdicts."""
 
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lccp.api.errors import LccpError
 from lccp.api.invocation import StoreConfig
+from lccp.contract.errors import LccpError
 from lccp.store.open import open_store, probe
 
 _BUCKET = "lccp"

@@ -68,7 +68,7 @@ def evaluate(told: Invocation) -> int:
 
 def command_line(arguments: list[str]) -> None:
     """The real command line, whose engine starts these stand-ins."""
-    from lccp.cli.main import main
+    from lccp_cli.main import main
     from lccp_operator.embedded import engine
     from lccp_operator.embedded.processes import Programs
 

@@ -17,8 +17,8 @@ from tokenizers import (
 from transformers import PreTrainedTokenizerFast
 
 from lccp.api.spec.evaluation import HaystackSpec
-from lccp_evaluator import haystacks
-from lccp_evaluator.needles import DEFAULT_NEEDLES
+from lccp_evaluator.sampling import haystacks
+from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
 
 TOKENS = 500
 SPECIAL_TOKENS = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from lccp_evaluator import capture
-from lccp_evaluator.engine import Passage
+from lccp_evaluator.passes import capture
+from lccp_evaluator.passes.teacher_forced import Passage
 
 VOCABULARY = 97
 SIZES = {

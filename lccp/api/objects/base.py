@@ -5,8 +5,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from lccp.api.base import Contract
-from lccp.api.errors import Incompatible, InvalidInput
+from lccp.contract.base import Contract
+from lccp.contract.errors import Incompatible, InvalidInput
 
 
 class StoreObject(Contract):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from lccp.api.base import Contract, Message
 from lccp.api.objects.base import StoreObject
+from lccp.contract.base import Contract, Message
 
 
 class Cause(StrEnum):

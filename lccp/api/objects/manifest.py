@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract
 from lccp.api.objects.base import StoreObject
+from lccp.contract.base import Contract
 
 
 class FileRecord(Contract):

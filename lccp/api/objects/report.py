@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Cause
+from lccp.contract.base import Contract
 
 Band = Literal["extension", "guard"]
 ScoreMap = tuple[tuple[float, ...], ...]

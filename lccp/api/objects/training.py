@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Cause
+from lccp.contract.base import Contract
 
 
 class StepRecord(Contract):

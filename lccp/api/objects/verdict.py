@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lccp.api.base import Contract
 from lccp.api.objects.base import StoreObject
+from lccp.contract.base import Contract
 
 Budget = Literal["Sufficient", "Insufficient", "Unknown"]
 
@@ -101,10 +101,10 @@ class Verdict(StoreObject):
     at_tokens: Annotated[int | None, Field(description="Newest checkpoint that it rests on.")]
     signal: Annotated[str, Field(description="Signal that it is about.")]
     horizon_tokens: Annotated[int, Field(description="Horizon T, tokens.")]
-    least_gain: Annotated[float, Field(description="Least gain δ per horizon.")]
+    min_gain: Annotated[float, Field(description="Least gain δ per horizon.")]
     confidence: Annotated[float, Field(description="One-sided confidence.")]
     patience: Annotated[int, Field(description="Horizons of plateau.")]
-    least_tokens: Annotated[int, Field(description="Tokens before which nothing is saturated.")] = 0
+    min_tokens: Annotated[int, Field(description="Tokens before which nothing is saturated.")] = 0
     evidence: Annotated[tuple[str, ...], Field(description="Sentences, most important first.")]
     advice: Annotated[str, Field(description="What to do, one sentence.")]
     checkpoints: Annotated[tuple[CheckpointVerdict, ...], Field(description="Oldest first.")]

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from lccp.api.base import Contract
-from lccp.api.cel import Rule, distinct, let, mutable, rules
-from lccp.api.quantities import TOKENS, TokenBudget
+from lccp.contract.base import Contract
+from lccp.contract.cel import Rule, distinct, let, mutable, rules
+from lccp.contract.quantities import TOKENS, TokenBudget
 
 SOMETHING_IS_SAVED = "give everyTokens or atTokens, or no checkpoint is ever made"
 ASCENDING = "atTokens must ascend, without repetition"

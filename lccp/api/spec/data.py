@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
-from lccp.api.base import Contract
-from lccp.api.cel import Rule, distinct, rules
-from lccp.api.quantities import ContextLength, Decimal
+from lccp.contract.base import Contract
+from lccp.contract.cel import Rule, distinct, rules
+from lccp.contract.quantities import ContextLength, Decimal
 
 Name = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")

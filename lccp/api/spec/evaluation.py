@@ -12,10 +12,10 @@ from pydantic import (
     model_validator,
 )
 
-from lccp.api.base import Contract
-from lccp.api.cel import MUTABLE, Rule, distinct, rules
-from lccp.api.quantities import LENGTH, ContextLength, Decimal
 from lccp.api.spec.topology import FREE_OBJECT, PlacementSpec, ResourceSpec
+from lccp.contract.base import Contract
+from lccp.contract.cel import MUTABLE, Rule, distinct, rules
+from lccp.contract.quantities import LENGTH, ContextLength, Decimal
 
 DEPTHS_PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 TEMPLATE = "{context}\n\nQuestion: {question}\nAnswer:"

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
-from lccp.api.base import Contract
-from lccp.api.quantities import Decimal, TokenBudget
+from lccp.contract.base import Contract
+from lccp.contract.quantities import Decimal, TokenBudget
 
 
 class SaturationSpec(Contract):
@@ -14,7 +14,7 @@ class SaturationSpec(Contract):
     signal: Annotated[
         Literal["niah_ppl"], Field(description="Signal that the verdict is about.")
     ] = "niah_ppl"
-    least_gain: Annotated[
+    min_gain: Annotated[
         float,
         Decimal(gt=0, lt=1),
         Field(
@@ -33,7 +33,7 @@ class SaturationSpec(Contract):
         StrictInt,
         Field(ge=1, le=16, description="Horizons of plateau, end to end, that make a saturation."),
     ] = 2
-    least_tokens: Annotated[
+    min_tokens: Annotated[
         TokenBudget | None,
         Field(description="Tokens before which nothing is saturated; default: none."),
     ] = None

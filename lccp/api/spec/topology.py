@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
 
-from lccp.api.base import Contract
-from lccp.api.cel import KIND, Rule, rules
+from lccp.contract.base import Contract
+from lccp.contract.cel import KIND, Rule, rules
 
 QUANTITY_PATTERN = r"^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$"
 QUANTITY = 'must be a quantity of a resource: an integer, or text such as "500m" or "64Gi"'

@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from lccp.api.base import Contract
-from lccp.api.cel import Rule, mutable, rules
-from lccp.api.quantities import TOKENS, Decimal, TokenBudget
 from lccp.api.spec.topology import FREE_OBJECT
+from lccp.contract.base import Contract
+from lccp.contract.cel import Rule, mutable, rules
+from lccp.contract.quantities import TOKENS, Decimal, TokenBudget
 
 ONLY_RAISED = "tokens may only be raised"
 WARMUP_BEYOND = "schedule.warmupTokens lies beyond tokens: shorten the warm-up, or raise the budget"

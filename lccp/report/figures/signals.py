@@ -86,7 +86,7 @@ def gain(verdict: Verdict) -> go.Figure | None:
     if not known:
         return None
     figure = go.Figure()
-    delta = verdict.least_gain
+    delta = verdict.min_gain
     figure.add_hrect(
         y0=-delta, y1=delta, fillcolor=translucent(style.GUARD, 0.18), line_width=0, layer="below"
     )

@@ -114,7 +114,7 @@ def _method(data: RunData, verdict: Verdict) -> str:
     entries = [
         ("signal", verdict.signal),
         ("horizon", f"{verdict.horizon_tokens:,} tokens"),
-        ("least gain δ", f"{verdict.least_gain:g} of log-PPL per horizon"),
+        ("least gain δ", f"{verdict.min_gain:g} of log-PPL per horizon"),
         ("confidence", f"{verdict.confidence:g}, one-sided on each side"),
         ("patience", f"{verdict.patience} horizons of plateau, end to end"),
     ]

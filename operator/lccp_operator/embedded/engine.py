@@ -11,11 +11,11 @@ from pathlib import Path
 from types import FrameType
 
 from lccp.api.conditions import ConditionType
-from lccp.api.errors import Conflict, InvalidInput, StoreUnavailable
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import Conflict, InvalidInput, StoreUnavailable
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store, probe
 from lccp_operator.apply import Edge, apply

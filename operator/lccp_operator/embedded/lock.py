@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 
 ORPHANS_SECONDS = 15.0
 POLL_SECONDS = 0.1

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lccp.api.errors import InvalidInput
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import InvalidInput
 from lccp_operator.children import Child, Evaluation, Training
 from lccp_operator.observed import ChildState, Phase, Pod, Rule
 

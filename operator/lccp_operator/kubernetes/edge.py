@@ -5,11 +5,11 @@ import logging
 
 from lccp.api import labels
 from lccp.api.conditions import Reason
-from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp_operator.children import Child, Evaluation, Purge, Training, name_of
 from lccp_operator.intents import Event
 from lccp_operator.kubernetes import api

@@ -9,11 +9,11 @@ from typing import Annotated, Self
 import yaml
 from pydantic import Field
 
-from lccp.api.base import Contract
-from lccp.api.errors import InvalidInput
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.run import LCCPRun
+from lccp.contract.base import Contract
+from lccp.contract.errors import InvalidInput
 
 CONFIG_VARIABLE = "LCCP_INSTALLATION"
 CONFIG_PATH = "/etc/lccp/installation.yaml"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from lccp.api.errors import Conflict, LccpError, NotFound
+from lccp.contract.errors import Conflict, LccpError, NotFound
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import LeaseSettings

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lccp.api.errors import StoreUnavailable
+from lccp.contract.errors import StoreUnavailable
 from lccp.store.port import Entry, Level, ObjectInfo, Store
 
 

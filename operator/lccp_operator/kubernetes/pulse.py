@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
-from lccp.api.errors import LccpError, StoreUnavailable
+from lccp.contract.errors import LccpError, StoreUnavailable
 from lccp.store.port import Store
 from lccp_operator.observe import unreachable
 from lccp_operator.observed import Unknown

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
-from lccp.api.errors import InvalidInput, LccpError, NotFound
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import InvalidInput, LccpError, NotFound
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_operator.apply import Edge, act, tell

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import kopf
 from prometheus_client import CollectorRegistry
 
-from lccp.api.errors import StoreUnavailable
+from lccp.contract.errors import StoreUnavailable
 from lccp.store.open import open_store, probe
 from lccp.store.s3_client import Patience
 from lccp_operator.kubernetes import api, handlers

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 
-from lccp.api.errors import Conflict, LccpError
+from lccp.contract.errors import Conflict, LccpError
 from lccp_operator.kubernetes.children.seen import RunKey
 from lccp_operator.kubernetes.metrics import Metrics
 from lccp_operator.kubernetes.queue import WorkQueue

@@ -48,10 +48,10 @@ def policy_digest(run: LCCPRun) -> str:
     saturation = run.spec.saturation
     policy = (
         saturation.signal,
-        saturation.least_gain,
+        saturation.min_gain,
         run.horizon_tokens,
         saturation.patience,
-        saturation.least_tokens,
+        saturation.min_tokens,
         saturation.confidence,
         saturation.action,
     )

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from lccp.api.base import Contract
 from lccp.api.spec.evaluation import ProbesSpec
+from lccp.contract.base import Contract
 from lccp_evaluator.probes import niah, retrieval_heads
 from lccp_evaluator.records import Records
 

@@ -22,7 +22,7 @@ from lccp.analysis.heads import heads_interval
 from lccp.api.objects.report import RetrievalHeadsResult, ScoreMap
 from lccp.api.spec.evaluation import ProbesSpec, RetrievalHeadsProbe
 from lccp_evaluator.records import FloatArray, Records, mean_by
-from lccp_evaluator.samples import NeedleLine
+from lccp_evaluator.sampling.samples import NeedleLine
 
 NAME = "retrieval_heads"
 VERSION = 1

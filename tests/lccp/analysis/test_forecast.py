@@ -15,7 +15,7 @@ from lccp.analysis.trajectory import Trajectory
 from lccp.api.objects.verdict import Forecast, Gain, GainState, VerdictState
 
 TOKENS = np.arange(100, 1_100, 100) * 10**6
-POLICY = Policy(horizon_tokens=10**8, least_gain=0.01, budget_tokens=10**10)
+POLICY = Policy(horizon_tokens=10**8, min_gain=0.01, budget_tokens=10**10)
 IMPROVING, SATURATED = VerdictState.IMPROVING, VerdictState.SATURATED
 UNKNOWN = Forecast()
 
@@ -42,7 +42,7 @@ def gain(lower: float, upper: float, state: GainState) -> Gain:
 
 @given(st.floats(-0.3, -0.05), st.floats(0.002, 0.05))
 def test_at_the_forecast_the_next_horizon_gains_just_the_least(slope: float, least: float) -> None:
-    found = forecast(by_law(slope), replace(POLICY, least_gain=least), IMPROVING, None)
+    found = forecast(by_law(slope), replace(POLICY, min_gain=least), IMPROVING, None)
     if found.tokens is None or found.tokens <= TOKENS[0]:
         return
     now, then = (2.0 + slope * math.log(n / 10**8) for n in (found.tokens, found.tokens + 10**8))
@@ -92,7 +92,7 @@ UNSAYABLE = {
     "warm-up": (by_law(-0.1), replace(POLICY, warmup_tokens=700 * 10**6)),
     "decaying rate": (by_law(-0.1), replace(POLICY, constant_schedule=False)),
     "bends away": (BENT, POLICY),
-    "PPL below 1": (by_law(-0.1, start=1.25), replace(POLICY, least_gain=0.005)),
+    "PPL below 1": (by_law(-0.1, start=1.25), replace(POLICY, min_gain=0.005)),
 }
 
 
@@ -111,11 +111,11 @@ def test_a_regressing_run_has_no_known_budget() -> None:
 
 
 def test_a_gain_that_contradicts_the_law_makes_it_unknown() -> None:
-    over = replace(POLICY, least_gain=0.04)
+    over = replace(POLICY, min_gain=0.04)
     assert forecast(by_law(-0.1), over, IMPROVING, None).upper == pytest.approx(2e8, rel=0.5)
     still_pays = gain(0.05, 0.07, GainState.IMPROVING)
     assert forecast(by_law(-0.1), over, IMPROVING, still_pays) == UNKNOWN
-    later = replace(POLICY, least_gain=0.002)
+    later = replace(POLICY, min_gain=0.002)
     assert (forecast(by_law(-0.1), later, IMPROVING, None).lower or 0) > TOKENS[-1]
     plateau = gain(-0.001, 0.001, GainState.PLATEAU)
     assert forecast(by_law(-0.1), later, VerdictState.UNDETERMINED, plateau) == UNKNOWN

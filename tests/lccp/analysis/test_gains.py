@@ -23,7 +23,7 @@ from lccp.analysis.policy import Policy
 from lccp.analysis.trajectory import NIAH_PPL, Signal
 from lccp.api.objects.verdict import Gain, GainState
 
-POLICY = Policy(horizon_tokens=400, least_gain=0.02)
+POLICY = Policy(horizon_tokens=400, min_gain=0.02)
 REGULAR = np.arange(100, 1_300, 100)
 
 spacings = st.lists(st.integers(1, 500), min_size=3, max_size=15)

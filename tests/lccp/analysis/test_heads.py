@@ -18,7 +18,7 @@ from lccp.analysis.heads import (
     spearman,
     top_heads,
 )
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 
 few_scores = arrays(np.float64, 12, elements=st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9]))
 

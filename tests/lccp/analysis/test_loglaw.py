@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lccp.analysis.loglaw import LogLaw, runs_probability
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 
 TOKENS = np.array([20, 50, 100, 150, 200]) * 10**9
 

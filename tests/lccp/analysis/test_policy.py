@@ -37,18 +37,18 @@ def test_defaults_are_those_of_the_manifest() -> None:
 def test_everything_asked_for_is_taken_over() -> None:
     schedule = {"type": "Cosine", "warmupTokens": 40_960}
     saturation = {
-        "leastGain": "0.03",
+        "minGain": "0.03",
         "horizonTokens": 409_600,
         "patience": 3,
         "confidence": "0.9",
-        "leastTokens": "1M",
+        "minTokens": "1M",
     }
     assert Policy.of(a_run({"schedule": schedule}, **saturation)) == Policy(
         horizon_tokens=409_600,
-        least_gain=0.03,
+        min_gain=0.03,
         patience=3,
         confidence=0.9,
-        least_tokens=1_000_000,
+        min_tokens=1_000_000,
         warmup_tokens=40_960,
         constant_schedule=False,
         budget_tokens=8_000_000,

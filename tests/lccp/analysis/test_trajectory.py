@@ -7,8 +7,8 @@ import pytest
 from series import a_report, heads_result
 
 from lccp.analysis.trajectory import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE, Trajectory
-from lccp.api.errors import InvalidInput
 from lccp.api.objects.report import EvaluationReport
+from lccp.contract.errors import InvalidInput
 
 HEADS = np.array([[0.3, 0.0], [0.05, 0.2]])
 

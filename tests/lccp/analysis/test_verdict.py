@@ -22,19 +22,19 @@ from lccp.analysis.verdict import (
     plateau_horizons,
     verdict_state,
 )
-from lccp.api.errors import InvalidInput
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, VerdictState
+from lccp.contract.errors import InvalidInput
 
 STEP_TOKENS = 4_096
 EVERY_STEPS, HORIZON_STEPS, BUDGET_STEPS = 25, 100, 800
 DEMO = Policy(
     horizon_tokens=HORIZON_STEPS * STEP_TOKENS,
-    least_gain=0.03,
+    min_gain=0.03,
     budget_tokens=BUDGET_STEPS * STEP_TOKENS,
     rounding_tokens=STEP_TOKENS - 1,
 )
-POLICY = Policy(horizon_tokens=400, least_gain=0.02)
+POLICY = Policy(horizon_tokens=400, min_gain=0.02)
 REGULAR = np.arange(100, 1_700, 100)
 
 State = VerdictState
@@ -95,7 +95,7 @@ def test_saturation_takes_a_plateau_through_patience_horizons() -> None:
     assert first_saturated(flat, POLICY) == 900
     assert first_saturated(flat, replace(POLICY, patience=3)) == 1_300
     assert first_saturated(flat, replace(POLICY, patience=4)) is None
-    assert first_saturated(flat, replace(POLICY, least_tokens=1_150)) == 1_200
+    assert first_saturated(flat, replace(POLICY, min_tokens=1_150)) == 1_200
 
 
 def first_saturated(trajectory: object, policy: Policy) -> int | None:
@@ -259,10 +259,10 @@ def test_the_evidence_says_what_is_missing(reports: Sequence[EvaluationReport], 
     assert any(words in sentence for sentence in judge(reports, DEMO).evidence)
 
 
-def test_least_tokens_are_named_when_they_alone_hold_a_saturation_back() -> None:
+def test_min_tokens_are_named_when_they_alone_hold_a_saturation_back() -> None:
     flat = a_trajectory(REGULAR, np.zeros(len(REGULAR)))
-    verdict = judge_trajectory(flat, replace(POLICY, least_tokens=2_000))
-    assert (verdict.state, verdict.least_tokens) == (State.UNDETERMINED, 2_000)
+    verdict = judge_trajectory(flat, replace(POLICY, min_tokens=2_000))
+    assert (verdict.state, verdict.min_tokens) == (State.UNDETERMINED, 2_000)
     assert any("before 2,000 tokens" in sentence for sentence in verdict.evidence)
 
 

@@ -12,8 +12,8 @@ from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.crd import crd, immutable, render_crd
 from lccp.api.objects.verdict import VerdictState
 from lccp.api.run import LCCPRun
-from lccp.api.schema import Field, Schema, fields, structural
 from lccp.api.status import CheckpointStatus, LCCPRunStatus, Progress, VerdictStatus
+from lccp.contract.schema import Field, Schema, fields, structural
 
 ROOT = Path(__file__).parents[3]
 RUNS = "/apis/lccp.io/v1alpha1/namespaces/default/lccpruns"

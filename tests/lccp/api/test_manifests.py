@@ -5,8 +5,8 @@ from apiserver import ApiServer
 from manifests import BASE, Case, cases, changed
 
 from lccp.api.crd import crd
-from lccp.api.errors import InvalidInput
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import InvalidInput
 
 VALID, INVALID, UPDATES = cases("valid"), cases("invalid"), cases("updates")
 RUNS = "/apis/lccp.io/v1alpha1/namespaces/default/lccpruns"

@@ -79,7 +79,7 @@ def test_gains_stand_with_their_intervals_against_delta(verdict: Verdict) -> Non
     assert list(points.error_y.array) == pytest.approx([g.upper - g.gain for g in gains])
     assert list(points.error_y.arrayminus) == pytest.approx([g.gain - g.lower for g in gains])
     (stripe,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
-    assert (stripe.y0, stripe.y1) == (-verdict.least_gain, verdict.least_gain)
+    assert (stripe.y0, stripe.y1) == (-verdict.min_gain, verdict.min_gain)
 
 
 def test_without_gains_there_is_no_figure_of_them() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lccp.api.errors import Conflict, InvalidInput, NotFound
+from lccp.contract.errors import Conflict, InvalidInput, NotFound
 from lccp.store.port import Entry, Store
 
 RACERS = 16

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lccp.api.errors import InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.api.objects.manifest import FileRecord
+from lccp.contract.errors import InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store import directory as directory_module
 from lccp.store.directory import (
     delete_prefix,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lccp.api.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from lccp.store import file as file_module
 from lccp.store.file import FileStore
 from lccp.store.open import probe
@@ -59,7 +59,7 @@ def test_writers_of_other_processes_are_serialised(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from lccp.api.errors import Conflict
+from lccp.contract.errors import Conflict
 from lccp.store.file import FileStore
 store = FileStore(Path(sys.argv[1]))
 for _ in range(25):

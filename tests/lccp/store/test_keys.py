@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 from lccp.store.keys import RunKeys, check_key, tokens_of, writer_name
 
 KEYS = RunKeys(namespace="team", name="tiny")

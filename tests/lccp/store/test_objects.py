@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lccp.api.errors import Conflict, Incompatible, InvalidInput, NotFound
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.objects.run import RunIdentity
+from lccp.contract.errors import Conflict, Incompatible, InvalidInput, NotFound
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.objects import (

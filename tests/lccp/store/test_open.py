@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from faulty_proxy import FaultyProxy
 
-from lccp.api.errors import InvalidInput
 from lccp.api.invocation import StoreConfig
+from lccp.contract.errors import InvalidInput
 from lccp.store.file import FileStore
 from lccp.store.open import open_store, probe
 from lccp.store.port import Store

@@ -13,8 +13,8 @@ import pytest
 from faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from seaweedfs import SeaweedFS
 
-from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.api.invocation import StoreConfig
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store.port import Store
 from lccp.store.s3 import S3Store
 from lccp.store.s3_client import MountedCredentials, Patience

@@ -13,9 +13,9 @@ from laptop import Laptop, wait_for
 from operator_world import EVERY_TOKENS, KEYS, a_small_run, conditions, with_spec
 
 from lccp.api.conditions import ConditionType
-from lccp.api.errors import InvalidInput
 from lccp.api.objects.journal import Cause
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import InvalidInput
 from lccp_operator.embedded import Look
 from lccp_operator.intents import EventReason
 

@@ -11,10 +11,10 @@ import pytest
 from laptop import lives, wait_for
 from operator_world import a_small_run
 
-from lccp.api.errors import InvalidInput
 from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import InvalidInput
 from lccp_operator.children import Evaluation, Purge, Training
 from lccp_operator.embedded.processes import Processes, Programs, Workplace, folded
 from lccp_operator.observed import ChildState, Phase, Rule

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from laptop import lives, wait_for
 
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 from lccp_operator.embedded import lock
 from lccp_operator.embedded.processes import SPAWN
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lccp.api.errors import InvalidInput
+from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.installation import CONFIG_VARIABLE, Installation
 
 COMPLETE = """

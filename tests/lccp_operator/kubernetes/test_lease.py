@@ -12,7 +12,7 @@ from api_proxy import ApiProxy
 from apiserver import ApiServer
 from operator_process import OperatorProcess, installation, wait_for
 
-from lccp.api.errors import Conflict
+from lccp.contract.errors import Conflict
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.installation import LeaseSettings
 from lccp_operator.kubernetes.lease import Leadership

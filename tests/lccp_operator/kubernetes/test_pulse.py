@@ -6,7 +6,7 @@ import pytest
 from operator_world import MemoryStore
 
 from lccp.api.conditions import Reason
-from lccp.api.errors import InvalidInput, LccpError, StoreUnavailable
+from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.store.port import ObjectInfo
 from lccp_operator.kubernetes.pulse import Pulse
 

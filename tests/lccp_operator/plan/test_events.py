@@ -16,7 +16,7 @@ from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause
 from lccp_operator.packed import judge_packed
 
-POLICY = {"leastGain": "0.03", "action": "Suspend"}
+POLICY = {"minGain": "0.03", "action": "Suspend"}
 
 
 def told(world: World) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from lccp_operator.plan import plan
 
 AT = 2 * EVERY_TOKENS
 SATURATED = saturating_at(AT)
-POLICY = {"leastGain": "0.03", "action": "Stop"}
+POLICY = {"minGain": "0.03", "action": "Stop"}
 
 
 def a_saturated_world(action: str = "Stop", **spec: Any) -> World:
@@ -136,7 +136,7 @@ def test_a_stop_is_void_under_another_policy_that_does_not_ask_for_it() -> None:
     world.settle()
     world.judge = saturating_at(10 * BUDGET_TOKENS)
 
-    world.run = with_spec(world.run, saturation=POLICY | {"leastGain": "0.001"})
+    world.run = with_spec(world.run, saturation=POLICY | {"minGain": "0.001"})
     world.settle()
 
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")

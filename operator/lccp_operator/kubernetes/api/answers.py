@@ -2,7 +2,7 @@
 
 import json
 
-from lccp.api.errors import Conflict, InvalidInput, LccpError, NotFound
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp_operator.kubernetes.api.merge import Object
 
 

@@ -10,8 +10,8 @@ import urllib3
 from kubernetes import client
 from pydantic_core import from_json
 
-from lccp.api.errors import NotFound
 from lccp.api.labels import FIELD_MANAGER
+from lccp.contract.errors import NotFound
 from lccp_operator.kubernetes.api.answers import (
     AdmissionUnavailable,
     ApiUnavailable,

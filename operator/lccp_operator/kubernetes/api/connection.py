@@ -14,8 +14,8 @@ import urllib3
 from kubernetes import client, config
 from pydantic_core import to_json
 
-from lccp.api.errors import InvalidInput
 from lccp.api.labels import FIELD_MANAGER
+from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 
 CONNECTIONS = 32

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lccp.api import labels
-from lccp.api.errors import LccpError
+from lccp.contract.errors import LccpError
 from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Gone, Kind
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.children.seen import RunKey

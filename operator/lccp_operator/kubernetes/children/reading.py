@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from lccp.api import labels
-from lccp.api.errors import LccpError, NotFound
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import LccpError, NotFound
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.children.mirror import Mirror

@@ -10,9 +10,9 @@ from api_proxy import ApiProxy, Fault
 from operator_process import installation, wait_for
 
 from lccp.api.conditions import Reason
-from lccp.api.errors import Conflict, InvalidInput, NotFound
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import Conflict, InvalidInput, NotFound
 from lccp_operator.children import Training
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Forbidden

@@ -1,0 +1,93 @@
+"""`lccp estimate`: what a run costs, before it starts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lccp.cost.estimate import Estimate, Training
+
+SECONDS_PER_HOUR = 3_600
+
+
+def estimate(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="YAML file that holds an LCCPRun.")
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the model's config.json; default: spec.model.source."),
+    ] = None,
+    flops_per_second: Annotated[
+        float | None,
+        typer.Option(help="Peak of one accelerator, such as 989e12 (H100, BF16, dense)."),
+    ] = None,
+    mfu: Annotated[
+        float,
+        typer.Option(min=0.01, max=1, help="Model FLOPs utilisation that is reached."),
+    ] = 0.4,
+) -> None:
+    """Estimate parameters, FLOPs, memory of each process, and accelerator-hours of a run.
+
+    Examples:
+
+        lccp estimate examples/tiny/run.yaml
+        lccp estimate my-run.yaml --model ./config-only --flops-per-second 989e12 --mfu 0.35
+    """
+    from lccp.cost.estimate import Estimate, Training
+    from lccp_cli.manifest import load_manifest
+
+    run = load_manifest(manifest)
+    folder = model or manifest.parent / run.spec.model.source
+    training = Training.of(run)
+    costs = Estimate.of(read_config(folder), training)
+    for name, value in (*_lines(costs, training), *_hours(costs, flops_per_second, mfu)):
+        typer.echo(f"{name:<28}{value}")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json in `folder`. Raises InvalidInput."""
+    import json
+
+    from lccp.contract.errors import InvalidInput
+
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read: {error.strerror}; give --model") from None
+    except ValueError:
+        raise InvalidInput(f"{path}: is not JSON") from None
+    if not isinstance(config, dict):
+        raise InvalidInput(f"{path}: must hold a JSON object")
+    return config
+
+
+def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]]":
+    from lccp.report.text import bytes_text, length_text, scientific_text, tokens_text
+
+    memory, host = costs.memory, " (on the host)" if costs.memory.optimizer_on_host else ""
+    yield "parameters", tokens_text(costs.parameters)
+    yield "active parameters", tokens_text(costs.active_parameters)
+    yield "tokens", tokens_text(training.tokens)
+    yield "context length", f"{length_text(training.context_length)} tokens"
+    yield "FLOPs per token", scientific_text(costs.flops_per_token)
+    yield "FLOPs of the training", scientific_text(costs.training_flops)
+    yield "processes", f"{training.processes}, ZeRO stage {training.zero_stage}"
+    yield "memory of a process", bytes_text(memory.device)
+    yield "  weights", bytes_text(memory.weights)
+    yield "  gradients", bytes_text(memory.gradients)
+    yield "  optimizer", f"{bytes_text(memory.optimizer)}{host}"
+    yield "  activations", bytes_text(memory.activations)
+    yield "key-value cache", f"{bytes_text(costs.key_value_bytes)} a sequence (evaluation)"
+
+
+def _hours(
+    costs: "Estimate", flops_per_second: float | None, mfu: float
+) -> "Iterator[tuple[str, str]]":
+    if flops_per_second is not None and flops_per_second > 0:
+        hours = costs.training_flops / (flops_per_second * mfu) / SECONDS_PER_HOUR
+        yield "accelerator-hours", f"{hours:,.3g} at {mfu:.0%} of {flops_per_second:.3g} FLOP/s"

@@ -1,0 +1,83 @@
+"""The command `lccp`: its commands, and how errors end them."""
+
+import os
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from lccp.api.exits import ExitCode
+from lccp.contract.errors import LccpError
+from lccp_cli.analyze import analyze
+from lccp_cli.crd import crd
+from lccp_cli.doctor import doctor
+from lccp_cli.estimate import estimate
+from lccp_cli.evaluate import evaluate
+from lccp_cli.report import report
+from lccp_cli.run import run
+from lccp_cli.version import version
+
+EXTRAS = {
+    "plotly": "report",
+    "torch": "trainer",
+    "transformers": "evaluator",
+    "deepspeed": "trainer",
+    "tokenizers": "evaluator",
+    "safetensors": "evaluator",
+}
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """Ends a command that fails with one sentence and an exit code, unless LCCP_DEBUG is 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        if os.environ.get("LCCP_DEBUG") == "1":
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except LccpError as error:
+            raise _failed(str(error)) from None
+        except ModuleNotFoundError as error:
+            if error.name not in EXTRAS:
+                raise
+            extra = EXTRAS[error.name]
+            fix = f"pip install 'lccp[{extra}]'"
+            raise _failed(f"{error.name} is not installed: {fix}") from None
+        except KeyboardInterrupt:
+            typer.echo("lccp: interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _failed(sentence: str) -> typer.Exit:
+    typer.echo(f"lccp: {sentence}", err=True)
+    return typer.Exit(ExitCode.USAGE)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback()
+def lccp() -> None:
+    """Train a language model to a longer context, and know whether the training still pays.
+
+    Examples:
+
+        lccp doctor
+        lccp run examples/tiny/run.yaml
+        lccp report runs/default/tiny
+    """
+
+
+for command in (run, evaluate, analyze, report, estimate, doctor, crd, version):
+    app.command()(command)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,38 @@
+"""Options that stand for fields of a manifest are checked by the type that owns the field."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from lccp.contract.base import Contract, sentence
+from lccp.contract.errors import InvalidInput
+from lccp.contract.quantities import ContextLength
+
+T = TypeVar("T", bound=Contract)
+IN_A_MANIFEST = " in quotes"
+NAMES = {"depths_percent": "--depths"}
+"""Options that are not named after their field."""
+
+
+def checked(kind: type[T], given: Mapping[str, object]) -> T:
+    """`given`, by field name, as a `kind`. Raises InvalidInput, naming the option."""
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        location = error.errors(include_url=False)[0]["loc"]
+        text = sentence(error, "options").removeprefix("options: ").replace(IN_A_MANIFEST, "")
+        if not location:
+            raise InvalidInput(text) from None
+        field = str(location[0])
+        option = NAMES.get(field, f"--{field.replace('_', '-')}")
+        raise InvalidInput(f"{option}: {text.partition(': ')[2]}") from None
+
+
+def length(text: str, option: str) -> int:
+    """`64K` or an integer as a number of tokens. Raises InvalidInput, naming the option."""
+    adapter: TypeAdapter[int] = TypeAdapter(ContextLength)
+    try:
+        return adapter.validate_python(int(text) if text.isdecimal() else text)
+    except ValidationError as error:
+        raise InvalidInput(sentence(error, option)) from None

@@ -1,0 +1,1 @@
+"""What a training costs: parameters, FLOPs, memory, accelerator-hours, and what a stop saves."""

@@ -1,0 +1,1 @@
+"""The samples that checkpoints answer: texts, tokens, and where everything lies in them."""

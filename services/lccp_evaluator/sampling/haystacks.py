@@ -1,0 +1,174 @@
+"""The text around the needle: documents, cut into units, drawn in a seeded order for a haystack."""
+
+import gzip
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lccp.api.spec.evaluation import HaystackSpec
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.sampling.tokenization import Piece, Tokenizer
+
+FIELD = "evaluation.probes.niah.haystack"
+SUFFIXES = {"JSONL": (".jsonl", ".jsonl.gz"), "Text": (".txt", ".txt.gz", ".md")}
+CHARACTERS_PER_TOKEN = 12
+"""More than tokens have on average: reading stops when there is text enough."""
+
+PARAGRAPH_END = re.compile(r"\n\s*\n")
+SENTENCE_START = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+|(?<=[。！？])")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Tokens of a haystack, and which of them begin a sentence or a word."""
+
+    ids: NDArray[np.int32]
+    begins_sentence: NDArray[np.bool_]
+    begins_word: NDArray[np.bool_]
+
+    def last(self, count: int) -> "Stream":
+        start = len(self.ids) - count
+        return Stream(self.ids[start:], self.begins_sentence[start:], self.begins_word[start:])
+
+    @classmethod
+    def join(cls, parts: list["Stream"]) -> "Stream":
+        return cls(
+            np.concatenate([part.ids for part in parts]),
+            np.concatenate([part.begins_sentence for part in parts]),
+            np.concatenate([part.begins_word for part in parts]),
+        )
+
+
+def documents(spec: HaystackSpec, base: Path) -> Iterator[str]:
+    """The documents of `spec`, or the licence text that LCCP ships; paths start from `base`."""
+    if spec.path is None:
+        yield files(__package__).joinpath("licence.txt").read_text("utf-8")
+        return
+    for path in _files(spec, base / spec.path):
+        yield from _documents_in(path, spec)
+
+
+def units(spec: HaystackSpec, base: Path, haystacks: int, tokens: int) -> list[str]:
+    """Texts to draw from: paragraphs, or sentences where paragraphs are fewer than haystacks.
+
+    Each begins with the white space that sets it apart. Enough are read for `haystacks` haystacks
+    of `tokens` tokens.
+
+    Raises:
+        InvalidInput: there are too few to make the haystacks differ.
+    """
+    paragraphs: list[str] = []
+    missing = haystacks * tokens * CHARACTERS_PER_TOKEN
+    for document in documents(spec, base):
+        new = [" ".join(part.split()) for part in PARAGRAPH_END.split(document) if part.strip()]
+        paragraphs += new
+        missing -= sum(map(len, new))
+        if missing <= 0 and len(paragraphs) >= haystacks:
+            break
+    if len(paragraphs) >= haystacks:
+        return [f"\n\n{paragraph}" for paragraph in paragraphs]
+    sentences = [
+        text for paragraph in paragraphs for text in SENTENCE_START.split(paragraph) if text
+    ]
+    if len(sentences) < haystacks:
+        raise InvalidInput(
+            f"{FIELD}: holds {len(sentences)} sentences, too few for {haystacks} different "
+            "haystacks: give more text"
+        )
+    return [f" {sentence}" for sentence in sentences]
+
+
+def draw(
+    texts: list[str], tokenizer: Tokenizer, haystacks: int, tokens: int, seed: int
+) -> list[Stream]:
+    """`haystacks` streams of `tokens` tokens: `texts` in random orders, cut at the beginning.
+
+    Each ends with another text, so that all of them differ at every length.
+    """
+    encode = cache(lambda index: stream(texts[index], tokenizer.following(texts[index])))
+    endings = random.Random(f"{seed}").sample(range(len(texts)), haystacks)
+    return [
+        _up_to(ending, len(texts), encode, tokens, random.Random(f"{seed}/{number}"))
+        for number, ending in enumerate(endings)
+    ]
+
+
+def _up_to(
+    ending: int, count: int, encode: Callable[[int], Stream], tokens: int, rng: random.Random
+) -> Stream:
+    """`tokens` tokens that end with the text numbered `ending` of `count`."""
+    order = [ending, *rng.sample([i for i in range(count) if i != ending], count - 1)]
+    backwards: list[Stream] = []
+    missing = tokens
+    while missing > 0:
+        for index in order:
+            backwards.append(encode(index))
+            missing -= len(backwards[-1].ids)
+            if missing <= 0:
+                break
+        if missing == tokens:
+            raise InvalidInput(f"{FIELD}: its text holds no token of this tokenizer")
+        order = rng.sample(range(count), count)
+    return Stream.join(backwards[::-1]).last(tokens)
+
+
+def stream(text: str, piece: Piece) -> Stream:
+    """The tokens of `text`, which begins a sentence."""
+    starts = {len(text) - len(text.lstrip())} | {m.end() for m in SENTENCE_START.finditer(text)}
+    firsts = [_first_visible(text, start) for start, _ in piece.offsets]
+    is_new = [i == 0 or first > firsts[i - 1] for i, first in enumerate(firsts)]
+    begins_word = [new and _follows_space(text, at) for new, at in zip(is_new, firsts, strict=True)]
+    begins_sentence = [new and at in starts for new, at in zip(is_new, firsts, strict=True)]
+    return Stream(
+        np.array(piece.ids, dtype=np.int32), np.array(begins_sentence), np.array(begins_word)
+    )
+
+
+def _first_visible(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
+
+
+def _follows_space(text: str, at: int) -> bool:
+    return at == 0 or text[at - 1].isspace()
+
+
+def _files(spec: HaystackSpec, path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.name.endswith(SUFFIXES[spec.format]))
+    if not found:
+        what = "holds no " + " or ".join(SUFFIXES[spec.format]) if path.is_dir() else "is missing"
+        raise InvalidInput(f"{FIELD}.path: {path} {what}")
+    return found
+
+
+def _documents_in(path: Path, spec: HaystackSpec) -> Iterator[str]:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+        try:
+            if spec.format == "Text":
+                yield file.read()
+                return
+            for number, line in enumerate(file, start=1):
+                yield _text_in(line, f"{FIELD}.path: {path}, line {number}", spec.text_field)
+        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
+            raise InvalidInput(f"{FIELD}.path: {path}: is not UTF-8 text, or damaged") from None
+
+
+def _text_in(line: str, where: str, field: str) -> str:
+    try:
+        text = json.loads(line)[field]
+    except (ValueError, KeyError, TypeError):
+        text = None
+    if not isinstance(text, str):
+        raise InvalidInput(f"{where}: is not a JSON object with a text in {field!r}")
+    return text

@@ -1,0 +1,107 @@
+"""A checkpoint's tokenizer, as far as samples need it: pieces of a prompt, and where they begin."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lccp.contract.errors import InvalidInput
+
+ANCHORS = ("a", ".")
+"""Texts after which a piece of a prompt is tokenized, so that it is not taken for its beginning."""
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "vocab.txt")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Token ids of a text, and the range of characters (start, end) that each token covers."""
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+
+
+class Tokenizer:
+    """The tokenizer in `directory`.
+
+    Raises:
+        InvalidInput: there is none, or it does not tell characters from tokens.
+    """
+
+    def __init__(self, directory: Path, trust_remote_code: bool = False) -> None:
+        from transformers import AutoTokenizer
+
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(
+                directory, local_files_only=True, trust_remote_code=trust_remote_code
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise InvalidInput(
+                f"{directory}: holds no tokenizer that transformers can read ({_first_line(error)})"
+            ) from None
+        if not self._tokenizer.is_fast:
+            raise InvalidInput(
+                f"{directory}: its tokenizer has no tokenizer.json, which tells where tokens begin"
+            )
+        special = self._tokenizer("a", return_special_tokens_mask=True)
+        mask = special["special_tokens_mask"]
+        count = mask.index(0) if 0 in mask else 0
+        self.leading: tuple[int, ...] = tuple(special["input_ids"][:count])
+        """What it puts before every text, such as BOS."""
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens."""
+        return len(self._tokenizer)
+
+    @property
+    def unknown_id(self) -> int | None:
+        unknown: int | None = self._tokenizer.unk_token_id
+        return unknown
+
+    def opening(self, text: str) -> Piece:
+        """`text` as the beginning of a prompt, without special tokens."""
+        encoding = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        return Piece(tuple(encoding["input_ids"]), tuple(map(tuple, encoding["offset_mapping"])))
+
+    def following(self, text: str) -> Piece:
+        """`text` as it is tokenized inside a prompt, after other text."""
+        for anchor in ANCHORS:
+            whole = self.opening(anchor + text)
+            edge = len(anchor)
+            count = sum(end <= edge for _, end in whole.offsets)
+            if all(start >= edge for start, _ in whole.offsets[count:]):
+                offsets = tuple((start - edge, end - edge) for start, end in whole.offsets[count:])
+                return Piece(whole.ids[count:], offsets)
+        return self.opening(text)
+
+    def text_of(self, token: int) -> str:
+        return str(self._tokenizer.convert_ids_to_tokens(token))
+
+
+def tokenizer_digest(directory: Path) -> str:
+    """SHA-256 of what decides how text becomes tokens; the same after a tokenizer is saved again.
+
+    Raises:
+        InvalidInput: there is no tokenizer.
+    """
+    files = [directory / name for name in TOKENIZER_FILES if (directory / name).is_file()]
+    if not files:
+        raise InvalidInput(f"{directory}: holds no tokenizer ({', '.join(TOKENIZER_FILES)})")
+    if files[0].name == TOKENIZER_FILES[0]:
+        return hashlib.sha256(_essence(files[0])).hexdigest()
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _essence(path: Path) -> bytes:
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError:
+        raise InvalidInput(f"{path}: is not JSON: it is damaged or cut short") from None
+    kept = {key: value for key, value in document.items() if key not in ("truncation", "padding")}
+    return json.dumps(kept, sort_keys=True).encode()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

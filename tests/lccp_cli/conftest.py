@@ -1,0 +1,75 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import a_run
+import pytest
+import stand_in
+import yaml
+from typer.testing import CliRunner, Result
+
+from lccp.store.file import FileStore
+from lccp_cli.main import app
+
+EVERY = 25 * a_run.STEP_TOKENS
+
+
+@pytest.fixture
+def lccp() -> Callable[..., Result]:
+    """The command line, in this process."""
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with what a manifest names below `example/`."""
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path / "example" / "model"
+    model.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (model / name).write_text("{}")
+    for name in ("long.jsonl", "short.jsonl"):
+        (tmp_path / "example" / name).touch()
+    return tmp_path
+
+
+@pytest.fixture
+def manifest(workplace: Path) -> Callable[..., Path]:
+    """Writes a manifest of three checkpoints; arguments replace parts of its spec."""
+
+    def write(**spec: Any) -> Path:
+        training = {
+            "tokens": 2 * EVERY,
+            "globalBatchTokens": a_run.STEP_TOKENS,
+            "learningRate": "1.5e-4",
+        }
+        document = a_run.manifest(**{"training": training, **spec})
+        path = Path("example/run.yaml")
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """A finished run's folder."""
+    a_run.put(FileStore(tmp_path / "runs"), a_run.finished())
+    return tmp_path / "runs" / "default" / "tiny"
+
+
+@pytest.fixture
+def start(workplace: Path) -> Callable[..., "subprocess.Popen[str]"]:
+    """Starts the command line in a process of its own, stand-ins below its engine."""
+
+    def popen(*arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, stand_in.__file__, "lccp", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return popen

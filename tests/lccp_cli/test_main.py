@@ -1,0 +1,86 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from typer.testing import Result
+
+from lccp import __version__
+from lccp.contract.errors import LccpError
+from lccp_cli import main
+
+COMMANDS = ("run", "evaluate", "analyze", "report", "estimate", "doctor", "crd", "version")
+HEAVY = ("torch", "transformers", "pydantic", "plotly", "numpy", "yaml", "minio", "lccp_operator")
+
+Lccp = Callable[..., Result]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_helps_with_examples(lccp: Lccp, command: str) -> None:
+    result = lccp(command, "--help")
+    assert result.exit_code == 0
+    assert f"lccp {command}" in result.output.partition("Examples:")[2]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = f"import sys, lccp_cli.main; print([m for m in {HEAVY!r} if m in sys.modules])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_installed_command_prints_its_version() -> None:
+    command = [sys.executable, "-c", "from lccp_cli.main import main; main()", "version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith(f"lccp {__version__}\npython ")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (LccpError("the store is shut"), 2, "lccp: the store is shut\n"),
+        (
+            ModuleNotFoundError("no", name="plotly"),
+            2,
+            "lccp: plotly is not installed: pip install 'lccp[report]'\n",
+        ),
+        (KeyboardInterrupt(), 130, "lccp: interrupted\n"),
+    ],
+    ids=["bad input", "missing extra", "interrupt"],
+)
+def test_a_failure_is_one_sentence(
+    lccp: Lccp,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    sentence: str,
+) -> None:
+    def fail() -> str:
+        raise error
+
+    monkeypatch.setattr("lccp.api.crd.render_crd", fail)
+    result = lccp("crd")
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", sentence)
+
+
+def test_lccp_debug_shows_the_traceback(lccp: Lccp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "LCCP_DEBUG", "1")
+    result = lccp("analyze", "nowhere")
+    assert isinstance(result.exception, LccpError)
+
+
+def test_an_unknown_command_is_refused(lccp: Lccp) -> None:
+    assert lccp("fly").exit_code == 2
+
+
+def test_the_crd_is_printed_as_it_lies_in_the_repository(lccp: Lccp) -> None:
+    from lccp.api.crd import render_crd
+
+    assert lccp("crd").stdout == render_crd()
+
+
+def test_every_extra_is_one_that_the_distribution_has() -> None:
+    from importlib.metadata import metadata
+
+    assert set(main.EXTRAS.values()) <= set(metadata("lccp").get_all("Provides-Extra") or ())

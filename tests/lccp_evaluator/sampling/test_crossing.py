@@ -1,0 +1,183 @@
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_checkpoints import KINDS, a_tokenizer
+
+from lccp.api.spec.evaluation import NiahProbe
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.sampling.crossing import TOLERANCE, draw, insertion_point
+from lccp_evaluator.sampling.haystacks import Stream
+from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
+from lccp_evaluator.sampling.settings import default_lengths, resolved
+from lccp_evaluator.sampling.tokenization import Tokenizer
+
+SETTINGS = {"lengths": [260, 384], "depthsPercent": [0, 30, 100], "haystacks": 3}
+NEEDLE = {"stem": "The Work is", "key": "the Work.", "question": "What is the Work?"}
+
+
+def settings(**changed):
+    return resolved(NiahProbe.parse(SETTINGS | changed, "settings"), 512)
+
+
+@pytest.fixture(params=KINDS)
+def tokenizer(request, tmp_path):
+    a_tokenizer(request.param).save_pretrained(tmp_path)
+    return Tokenizer(tmp_path)
+
+
+@pytest.fixture
+def frozen(tokenizer):
+    return draw(settings(), tokenizer, "digest", Path())
+
+
+def spelled(tokenizer, ids):
+    return tokenizer._tokenizer.decode(ids).replace(" ", "").lower()
+
+
+def test_samples_are_crossed_the_same_haystacks_and_needles_in_every_cell(frozen):
+    drawn = [(s.length, s.depth_percent, s.haystack, s.needle) for s in frozen.samples]
+
+    assert drawn == list(product((260, 384), (0, 30, 100), range(3), range(2)))
+
+
+def test_a_sample_has_exactly_its_length_and_its_spans_hold_what_they_say(frozen, tokenizer):
+    for sample in frozen.samples:
+        passage = frozen.passage(sample)
+        needle = DEFAULT_NEEDLES[sample.needle]
+        sentence = f"{needle.stem} {needle.key}".replace(" ", "").lower()
+
+        def at(span, passage=passage):
+            return spelled(tokenizer, passage.ids[slice(*span)])
+
+        assert len(passage.ids) == sample.length == sample.answer_span[1]
+        assert at(sample.needle_span) == at(sample.answer_span) == sentence
+        key = needle.key.replace(" ", "").lower()
+        assert at(sample.key_span) == at(sample.answer_key_span) == key
+        np.testing.assert_array_equal(
+            passage.ids[slice(*sample.needle_span)], passage.ids[slice(*sample.answer_span)]
+        )
+        before_answer = spelled(tokenizer, passage.ids[: sample.answer_span[0]])
+        question = needle.question.replace(" ", "").lower()
+        assert before_answer.replace("\n", "").endswith(f"question:{question}answer:")
+
+
+def test_a_prompt_begins_as_the_tokenizer_begins_texts(frozen, tokenizer):
+    for sample in frozen.samples:
+        ids = frozen.passage(sample).ids
+        assert tuple(ids[: len(tokenizer.leading)]) == tokenizer.leading
+        assert list(ids).count(1) == len(tokenizer.leading)
+
+
+def test_the_needle_stands_at_the_achieved_depth_near_the_nominal_one(frozen):
+    opening = len(frozen.header.opening)
+    for sample in frozen.samples:
+        needle = frozen.needles[sample.needle]
+        room = sample.length - opening - 2 * len(needle.ids) - len(needle.question_ids)
+        before = sample.needle_span[0] - opening
+
+        assert sample.achieved_depth_percent == pytest.approx(100 * before / room, abs=1e-3)
+        assert abs(sample.achieved_depth_percent - sample.depth_percent) <= 100 * TOLERANCE
+        if sample.depth_percent in (0, 100):
+            assert sample.achieved_depth_percent == sample.depth_percent
+
+
+def test_without_its_needle_a_prompt_is_the_same_at_every_depth(frozen):
+    prompts = {}
+    for sample in frozen.samples:
+        ids = frozen.passage(sample).ids
+        rest = np.delete(ids, slice(*sample.needle_span)).tobytes()
+        prompts.setdefault((sample.length, sample.haystack, sample.needle), set()).add(rest)
+
+    assert len(prompts) == 2 * 3 * 2
+    assert all(len(at_all_depths) == 1 for at_all_depths in prompts.values())
+    assert len({rest for same in prompts.values() for rest in same}) == len(prompts)
+
+
+def test_a_template_with_a_beginning_and_another_separator(tokenizer):
+    niah = settings(template="Answer: {context} Question: {question}", separator="  ")
+    frozen = draw(niah, tokenizer, "digest", Path())
+    passage = frozen.passage(frozen.samples[1])
+
+    assert spelled(tokenizer, passage.ids[len(tokenizer.leading) :]).startswith("answer:")
+    np.testing.assert_array_equal(
+        passage.ids[slice(*passage.needle)], passage.ids[slice(*passage.answer)]
+    )
+
+
+def test_a_length_that_cannot_hold_its_needle_is_refused(tokenizer):
+    needed = r"lengths: 40 tokens are too few for needle 0, which takes \d+ with question and ans"
+    with pytest.raises(InvalidInput, match=needed):
+        draw(settings(lengths=[40, 384]), tokenizer, "digest", Path())
+
+
+def test_a_needle_with_unknown_tokens_is_refused(tmp_path):
+    a_tokenizer("words").save_pretrained(tmp_path)
+    needles = [NEEDLE, NEEDLE | {"key": "the zyzzyva."}]
+
+    with pytest.raises(InvalidInput, match=r"needles\[1\]: holds text that .* does not know"):
+        draw(settings(needles=needles), Tokenizer(tmp_path), "digest", Path())
+
+
+@given(
+    depth=st.integers(0, 100),
+    words=st.lists(st.booleans(), min_size=1, max_size=300),
+    data=st.data(),
+)
+def test_a_needle_stands_at_a_beginning_or_exactly_where_asked(depth, words, data):
+    begins_word = np.array(words)
+    begins_sentence = begins_word & np.array(
+        data.draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words)))
+    )
+    stream = Stream(np.arange(len(words)), begins_sentence, begins_word)
+
+    point = insertion_point(stream, depth)
+
+    exact = len(words) * depth / 100
+    near = [i for i in range(len(words) + 1) if abs(i - exact) <= TOLERANCE * len(words)]
+    ends = {0, len(words)}
+    for begins in (begins_sentence, begins_word):
+        beginnings = [i for i in near if i in ends or begins[i]]
+        if beginnings:
+            assert abs(point - exact) == min(abs(i - exact) for i in beginnings)
+            assert point in beginnings
+            return
+    assert point == round(exact)
+
+
+@given(st.integers(1, 2**27))
+def test_default_lengths_rise_from_a_sixteenth_to_the_target(target):
+    lengths = default_lengths(target)
+
+    assert lengths[-1] == target
+    assert list(lengths) == sorted(set(lengths))
+    if target >= 32:
+        assert len(lengths) == 8
+        assert lengths[0] == pytest.approx(target / 16, rel=0.05) or target < 1_000
+
+
+def test_defaults_are_resolved_and_written_down():
+    niah = resolved(NiahProbe(), 65_536)
+
+    assert niah.document()["lengths"] == [
+        4_096, 12_288, 22_528, 30_720, 38_912, 47_104, 57_344, 65_536,
+    ]  # fmt: skip
+    assert [needle["stem"] for needle in niah.document()["needles"]] == [
+        "The best thing to do in San Francisco is",
+        "The night baker of Aldermoor hides her spare key",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"lengths": (1_024,)}, r"niah.lengths: 1024 lies beyond the model's context of 512 tok"),
+        ({"needles_per_haystack": 9}, r"needlesPerHaystack: 9 needles .*but LCCP ships 8"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changed, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        resolved(NiahProbe(**changed), 512)

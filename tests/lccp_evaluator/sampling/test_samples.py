@@ -1,0 +1,106 @@
+import gzip
+import time
+from pathlib import Path
+
+import pytest
+from tiny_checkpoints import a_tokenizer
+
+from lccp.api.spec.evaluation import NiahProbe
+from lccp.contract.errors import Incompatible, InvalidInput
+from lccp.store.file import FileStore
+from lccp_evaluator.place import Place
+from lccp_evaluator.sampling.crossing import draw
+from lccp_evaluator.sampling.samples import FrozenSamples
+from lccp_evaluator.sampling.settings import resolved
+from lccp_evaluator.sampling.tokenization import Tokenizer
+
+
+def some(tmp_path, **changed):
+    a_tokenizer("byte pairs").save_pretrained(tmp_path / "tokenizer")
+    niah = NiahProbe(lengths=(384,), depths_percent=(0, 50), haystacks=3, **changed)
+    return draw(resolved(niah, 512), Tokenizer(tmp_path / "tokenizer"), "digest", Path())
+
+
+def test_the_same_settings_give_the_same_bytes_and_the_file_reads_back(tmp_path, monkeypatch):
+    first, second = some(tmp_path), some(tmp_path)
+    data = first.to_bytes()
+    read = FrozenSamples.from_bytes(data, "samples")
+
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    assert second.to_bytes() == data
+    assert read.digest == first.digest
+    assert read.samples == first.samples
+    assert read.to_bytes() == data
+    for sample in first.samples:
+        assert (read.passage(sample).ids == first.passage(sample).ids).all()
+
+
+def test_the_digest_covers_settings_and_seed(tmp_path):
+    digests = {some(tmp_path, seed=0).digest, some(tmp_path, seed=1).digest}
+    digests |= {some(tmp_path, separator="\n").digest}
+
+    assert len(digests) == 3
+
+
+def test_damaged_files_are_refused_in_one_sentence(tmp_path):
+    data = some(tmp_path).to_bytes()
+    for damaged in (data[: len(data) // 2], b"", b"{}", gzip.compress(b"{}\n"), gzip.compress(b"")):
+        with pytest.raises(InvalidInput, match=r"^samples: is damaged"):
+            FrozenSamples.from_bytes(damaged, "samples")
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "store").mkdir()
+    return Place(FileStore(tmp_path / "store"), "report.json", {}, "samples/")
+
+
+def test_samples_are_drawn_once_and_read_ever_after(tmp_path, place):
+    frozen = some(tmp_path)
+    drawn = []
+
+    def draw_once():
+        drawn.append(1)
+        return frozen
+
+    settings = frozen.header.settings
+    first = place.frozen(settings, "digest", draw_once)
+    second = place.frozen(settings, "digest", draw_once)
+
+    assert len(drawn) == 1
+    assert first.digest == second.digest
+    assert place.store.stat(f"samples/{frozen.digest}.jsonl.gz")
+
+
+def test_two_evaluators_may_draw_at_once(tmp_path, place):
+    frozen = some(tmp_path)
+
+    def another_is_faster():
+        place.store.put(f"samples/{frozen.digest}.jsonl.gz", frozen.to_bytes())
+        return frozen
+
+    assert place.frozen(frozen.header.settings, "digest", another_is_faster) is frozen
+
+
+MISFITS = {
+    "another tokenizer": ({}, "other", r"was drawn with another tokenizer than the checkpoint's"),
+    "other settings": ({"seed": 3}, "digest", r"other settings of evaluation.probes.niah \(seed\)"),
+}
+
+
+@pytest.mark.parametrize(("changed", "digest", "why"), MISFITS.values(), ids=MISFITS.keys())
+def test_samples_of_something_else_are_refused(tmp_path, place, changed, digest, why):
+    frozen = some(tmp_path)
+    settings = frozen.header.settings
+    place.frozen(settings, "digest", lambda: frozen)
+
+    with pytest.raises(Incompatible, match=why):
+        place.frozen(settings | changed, digest, lambda: frozen)
+
+
+def test_samples_that_were_changed_are_refused(tmp_path, place):
+    frozen = some(tmp_path)
+    place.store.put(f"samples/{'0' * 64}.jsonl.gz", frozen.to_bytes())
+
+    with pytest.raises(Incompatible, match=r"is not what its name says"):
+        place.frozen(frozen.header.settings, "digest", lambda: frozen)

@@ -1,0 +1,63 @@
+import json
+
+import pytest
+from tiny_checkpoints import KINDS, a_tokenizer
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
+
+TEXT = "The Work. You may keep it, or give it away.\n\nQuestion: What is it?"
+
+
+@pytest.fixture(params=KINDS)
+def directory(request, tmp_path):
+    a_tokenizer(request.param).save_pretrained(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("begins", [" You", " keep", " What"])
+def test_pieces_of_a_prompt_are_tokenized_as_in_the_whole(directory, begins):
+    tokenizer = Tokenizer(directory)
+    whole = tokenizer.opening(TEXT)
+    split = TEXT.index(begins)
+    pieces = tokenizer.opening(TEXT[:split]).ids + tokenizer.following(TEXT[split:]).ids
+
+    assert pieces == whole.ids
+
+
+def test_offsets_of_a_following_piece_are_its_own(directory):
+    text = " Captain Orlow"
+    piece = Tokenizer(directory).following(text)
+
+    covered = "".join(text[start:end] for start, end in piece.offsets)
+    assert covered.replace(" ", "") == "CaptainOrlow"
+
+
+def test_what_the_tokenizer_puts_before_a_text_is_known(directory, request):
+    has_bos = "pieces with BOS" in request.node.name
+    assert Tokenizer(directory).leading == ((1,) if has_bos else ())
+
+
+def test_a_tokenizer_that_was_saved_again_has_the_same_digest(directory, tmp_path_factory):
+    again = tmp_path_factory.mktemp("again")
+    tokenizer = Tokenizer(directory)._tokenizer
+    tokenizer("x", truncation=True, max_length=4)
+    tokenizer.save_pretrained(again)
+
+    assert tokenizer_digest(again) == tokenizer_digest(directory)
+
+
+def test_another_vocabulary_has_another_digest(directory):
+    before = tokenizer_digest(directory)
+    path = directory / "tokenizer.json"
+    document = json.loads(path.read_text())
+    document["model"]["vocab"]["surplus"] = 10_000
+    path.write_text(json.dumps(document))
+
+    assert tokenizer_digest(directory) != before
+
+
+def test_a_directory_without_tokenizer_is_refused_in_one_sentence(tmp_path):
+    for read in (Tokenizer, tokenizer_digest):
+        with pytest.raises(InvalidInput, match=r"holds no tokenizer"):
+            read(tmp_path)

@@ -1,0 +1,135 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny_checkpoints import a_checkpoint
+from transformers import AutoModelForCausalLM
+
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.spec.evaluation import ProbesSpec
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.local import evaluate_directory
+from lccp_evaluator.sampling.samples import FrozenSamples
+
+NIAH = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2}
+
+
+def probes(**changed):
+    return ProbesSpec.parse({"niah": NIAH | changed}, "probes")
+
+
+def evaluate(model, out, source_context=256, **changed):
+    told = []
+    report = evaluate_directory(
+        model, out, probes(**changed), source_context, lambda *done: told.append(done)
+    )
+    return report, told
+
+
+def test_a_directory_is_measured_without_a_run(tmp_path):
+    model = a_checkpoint(tmp_path / "model")
+
+    report, told = evaluate(model, tmp_path / "out")
+
+    assert told[0] == (0, 16)
+    assert told[-1] == (16, 16)
+    assert set(report.probes.niah.bands) == {"guard", "extension"}
+    assert report == EvaluationReport.from_json(
+        (tmp_path / "out" / "report.json").read_bytes(), "report.json"
+    )
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {
+        "report.json",
+        "samples.npz",
+        "heads.npz",
+        "samples",
+    }
+
+
+def test_the_report_says_what_full_logits_say(tmp_path):
+    directory = a_checkpoint(tmp_path / "model")
+    evaluate(directory, tmp_path / "out")
+    path = next((tmp_path / "out" / "samples").iterdir())
+    frozen = FrozenSamples.from_bytes(path.read_bytes(), "samples")
+    model = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager")
+    measured = np.load(tmp_path / "out" / "samples.npz", allow_pickle=False)["nll"]
+
+    for sample, nll in zip(frozen.samples, measured, strict=True):
+        ids = torch.tensor(frozen.passage(sample).ids[None])
+        labels = ids.clone()
+        labels[:, : sample.answer_span[0]] = -100
+        with torch.no_grad():
+            expected = model(ids, labels=labels).loss.item()
+        assert nll == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_second_model_answers_the_samples_of_the_first(tmp_path):
+    first, _ = evaluate(a_checkpoint(tmp_path / "a"), tmp_path / "out")
+    second, _ = evaluate(a_checkpoint(tmp_path / "b", seed=1), tmp_path / "out")
+
+    assert first.samples_digest == second.samples_digest
+    assert first.checkpoint_digest != second.checkpoint_digest
+    assert len(list((tmp_path / "out" / "samples").iterdir())) == 1
+
+
+def test_without_a_source_context_all_lengths_are_within_it(tmp_path):
+    report, _ = evaluate(a_checkpoint(tmp_path / "model"), tmp_path / "out", None, haystacks=2)
+
+    assert set(report.probes.niah.bands) == {"guard"}
+    assert report.source_context_length == report.target_context_length == 512
+
+
+def test_other_settings_need_another_folder_and_leave_this_ones_report(tmp_path):
+    model = a_checkpoint(tmp_path / "model")
+    evaluate(model, tmp_path / "out")
+
+    with pytest.raises(InvalidInput, match=r"other settings .*\(seed\)"):
+        evaluate(model, tmp_path / "out", seed=1)
+    assert (tmp_path / "out" / "report.json").is_file()
+
+
+def without_config(model):
+    (model / "config.json").unlink()
+
+
+def without_context(model):
+    config = json.loads((model / "config.json").read_text())
+    del config["max_position_embeddings"]
+    (model / "config.json").write_text(json.dumps(config))
+
+
+def with_cut_weights(model):
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5_000])
+
+
+def of_unknown_type(model):
+    config = json.loads((model / "config.json").read_text()) | {"model_type": "zyzzyva"}
+    (model / "config.json").write_text(json.dumps(config))
+
+
+FAULTS = {
+    "no config": (without_config, r"model: holds no config.json"),
+    "no context": (without_context, r"config.json: max_position_embeddings is missing"),
+    "cut weights": (
+        with_cut_weights,
+        r"model: cannot be loaded as a model: .*deserializing header",
+    ),
+    "unknown type": (of_unknown_type, r"model: cannot be loaded as a model: .*`zyzzyva`"),
+}
+
+
+@pytest.mark.parametrize(("fault", "sentence"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_faulty_model_is_refused_in_one_sentence(tmp_path, fault, sentence):
+    model = a_checkpoint(tmp_path / "model")
+    fault(model)
+
+    with pytest.raises(InvalidInput, match=sentence) as raised:
+        evaluate(model, tmp_path / "out")
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match=r"nowhere: is no folder"):
+        evaluate(tmp_path / "nowhere", tmp_path / "out")
