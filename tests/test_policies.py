@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("lccp", "operator/lccp_operator", "services")
+PACKAGES = ("lccp", "cli", "operator/lccp_operator", "services")
 LINES_MAX = 400
 MACHINE_PATH = re.compile(r"/(?:root|home|Users|work|opt/dev)/[\w.]")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")

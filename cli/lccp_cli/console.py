@@ -22,20 +22,20 @@ COLUMNS = ("tokens", "NIAH score", "NIAH-PPL", "heads", "gain per horizon", "ver
 
 
 def standard_output() -> Console:
-    """Plain text without wrapping where standard output is no terminal."""
+    """A console on standard output; without a terminal it writes plain text, unwrapped."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=200, soft_wrap=True)
 
 
 def say(sentence: str) -> None:
-    """One sentence to standard error: results alone go to standard output."""
+    """Print a sentence to standard error; standard output carries results only."""
     print(sentence, file=sys.stderr)
 
 
 def checkpoint_table(
     checkpoints: Iterable[CheckpointVerdict], more: Iterable[tuple[str, str]] = ()
 ) -> Table:
-    """A row for each checkpoint; `more` are rows of tokens and what is going on there."""
+    """A row for each checkpoint; `more` adds rows of tokens and a note."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
@@ -48,7 +48,7 @@ def checkpoint_table(
 
 
 def values_text(checkpoint: CheckpointVerdict) -> tuple[str, str, str, str, str]:
-    """Tokens, score, PPL, heads and gain of a checkpoint; what is not known is a dash."""
+    """Tokens, score, PPL, heads and gain of a checkpoint; a dash where there is no value."""
     gain = next((g for g in checkpoint.gains if g.signal == "niah_ppl"), None)
     half = 100 * (gain.upper - gain.lower) / 2 if gain else 0.0
     heads = checkpoint.retrieval_heads

@@ -1,4 +1,4 @@
-"""The command `lccp`: its commands, and how errors end them."""
+"""The command `lccp`: its commands, and how an error ends one."""
 
 import os
 from typing import Any
@@ -8,14 +8,12 @@ from typer.core import TyperGroup
 
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
-from lccp_cli.analyze import analyze
-from lccp_cli.crd import crd
-from lccp_cli.doctor import doctor
-from lccp_cli.estimate import estimate
-from lccp_cli.evaluate import evaluate
-from lccp_cli.report import report
-from lccp_cli.run import run
-from lccp_cli.version import version
+from lccp_cli.commands.analyze import analyze
+from lccp_cli.commands.doctor import doctor
+from lccp_cli.commands.estimate import estimate
+from lccp_cli.commands.evaluate import evaluate
+from lccp_cli.commands.report import report
+from lccp_cli.commands.run import run
 
 EXTRAS = {
     "plotly": "report",
@@ -25,6 +23,7 @@ EXTRAS = {
     "tokenizers": "evaluator",
     "safetensors": "evaluator",
 }
+DISTRIBUTIONS = ("torch", "transformers", "deepspeed", "kopf", "kubernetes", "plotly")
 INTERRUPTED = 130
 
 
@@ -65,7 +64,7 @@ app = typer.Typer(
 
 @app.callback()
 def lccp() -> None:
-    """Train a language model to a longer context, and know whether the training still pays.
+    """Train a language model to a longer context, and know whether more training still pays.
 
     Examples:
 
@@ -75,9 +74,40 @@ def lccp() -> None:
     """
 
 
+def crd() -> None:
+    """Print the CustomResourceDefinition of LCCPRun.
+
+    Examples:
+
+        lccp crd > crds/lccpruns.lccp.io.yaml
+        lccp crd | kubectl apply --server-side -f -
+    """
+    from lccp.api.crd import render_crd
+
+    typer.echo(render_crd(), nl=False)
+
+
+def version() -> None:
+    """Print the versions of LCCP, Python, and the libraries that results depend on.
+
+    Examples:
+
+        lccp version
+    """
+    import platform
+
+    from lccp import __version__
+    from lccp_cli.commands.doctor import version_of
+
+    typer.echo(f"lccp {__version__}")
+    typer.echo(f"python {platform.python_version()}")
+    for name in DISTRIBUTIONS:
+        typer.echo(f"{name} {version_of(name) or 'not installed'}")
+
+
 for command in (run, evaluate, analyze, report, estimate, doctor, crd, version):
     app.command()(command)
 
 
 def main() -> None:
-    app()
+    app(prog_name="lccp")

@@ -1,5 +1,7 @@
-"""Reading an LCCPRun from a manifest."""
+"""Reading an LCCPRun from a manifest, and checking that the files it names exist."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,25 @@ import yaml
 from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
+
+CONFIG = "config.json"
+TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
+INT, FLOAT, TIMESTAMP = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
+INTEGER = re.compile(r"^[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)$")
+NUMBER = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
+
+
+class KubernetesLoader(yaml.SafeLoader):
+    """Reads plain scalars as kubectl does: `1e-5` is a number, a date or `1:30` is a string."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (INT, FLOAT, TIMESTAMP)]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+KubernetesLoader.add_implicit_resolver(INT, INTEGER, list("-+0123456789"))
+KubernetesLoader.add_implicit_resolver(FLOAT, NUMBER, list("-+0123456789."))
 
 
 def load_manifest(path: Path) -> LCCPRun:
@@ -19,7 +40,7 @@ def load_manifest(path: Path) -> LCCPRun:
     runs = [d for d in documents(path) if isinstance(d, dict) and d.get("kind") == KIND]
     if len(runs) != 1:
         found = f"{len(runs)} documents" if runs else "no document"
-        raise InvalidInput(f"{path}: holds {found} of kind {KIND}: it must hold one")
+        raise InvalidInput(f"{path}: contains {found} of kind {KIND}; it must contain one")
     return LCCPRun.parse(runs[0], str(path))
 
 
@@ -30,11 +51,48 @@ def documents(path: Path) -> list[Any]:
     except OSError as error:
         raise InvalidInput(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InvalidInput(f"{path}: is not text in UTF-8") from None
+        raise InvalidInput(f"{path}: is not UTF-8 text") from None
     try:
-        return list(yaml.safe_load_all(text))
+        return list(yaml.load_all(text, KubernetesLoader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidInput(f"{path}: line {line}: is not YAML: {error.problem}") from None
     except yaml.YAMLError:
         raise InvalidInput(f"{path}: is not YAML") from None
+
+
+def check_files(run: LCCPRun, manifest: Path) -> None:
+    """Raise InvalidInput, naming file and field, for the first path in `run` that is missing."""
+    check_model(manifest.parent / run.spec.model.source, f"{manifest}: spec.model.source")
+    for fault in _missing(run, manifest.parent):
+        raise InvalidInput(f"{manifest}: {fault}")
+
+
+def check_model(folder: Path, where: str) -> None:
+    """Raise InvalidInput, naming `where`, unless `folder` looks like a Hugging Face model."""
+    fault = _model_fault(folder)
+    if fault:
+        wanted = "give the folder of a Hugging Face model (config.json, safetensors, tokenizer)"
+        raise InvalidInput(f"{where}: {fault}: {wanted}")
+
+
+def _missing(run: LCCPRun, base: Path) -> Iterator[str]:
+    for i, source in enumerate(run.spec.data.sources):
+        if not (base / source.path).exists():
+            yield f"spec.data.sources[{i}].path: there is no file or folder {base / source.path}"
+    haystack = run.spec.evaluation.probes.niah.haystack.path
+    if haystack is not None and not (base / haystack).exists():
+        field = "spec.evaluation.probes.niah.haystack.path"
+        yield f"{field}: there is no file or folder {base / haystack}"
+
+
+def _model_fault(folder: Path) -> str | None:
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if not (folder / CONFIG).is_file():
+        return f"{folder} contains no {CONFIG}"
+    if not any(folder.glob("*.safetensors")):
+        return f"{folder} contains no *.safetensors"
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        return f"{folder} contains no {TOKENIZERS[0]}"
+    return None

@@ -1,15 +1,18 @@
-"""Options that stand for fields of a manifest are checked by the type that owns the field."""
+"""Options that several commands share, and those that stand for fields of a manifest."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+import typer
 
-from lccp.contract.base import Contract, sentence
-from lccp.contract.errors import InvalidInput
-from lccp.contract.quantities import ContextLength
+if TYPE_CHECKING:
+    from lccp.contract.base import Contract
 
-T = TypeVar("T", bound=Contract)
+Endpoint = Annotated[
+    str | None, typer.Option(envvar="LCCP_S3_ENDPOINT", help="Endpoint of an s3:// store.")
+]
+
+T = TypeVar("T", bound="Contract")
 IN_A_MANIFEST = " in quotes"
 NAMES = {"depths_percent": "--depths"}
 """Options that are not named after their field."""
@@ -17,6 +20,11 @@ NAMES = {"depths_percent": "--depths"}
 
 def checked(kind: type[T], given: Mapping[str, object]) -> T:
     """`given`, by field name, as a `kind`. Raises InvalidInput, naming the option."""
+    from pydantic import ValidationError
+
+    from lccp.contract.base import sentence
+    from lccp.contract.errors import InvalidInput
+
     try:
         return kind.model_validate(given)
     except ValidationError as error:
@@ -31,6 +39,12 @@ def checked(kind: type[T], given: Mapping[str, object]) -> T:
 
 def length(text: str, option: str) -> int:
     """`64K` or an integer as a number of tokens. Raises InvalidInput, naming the option."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from lccp.contract.base import sentence
+    from lccp.contract.errors import InvalidInput
+    from lccp.contract.quantities import ContextLength
+
     adapter: TypeAdapter[int] = TypeAdapter(ContextLength)
     try:
         return adapter.validate_python(int(text) if text.isdecimal() else text)

@@ -64,7 +64,7 @@ SPECS: list[tuple[str, dict[str, Any], str]] = [
     (
         "folder without a model",
         {"model": {"source": ".", "targetContextLength": 512}},
-        "spec.model.source: example holds no config.json",
+        "spec.model.source: example contains no config.json",
     ),
     (
         "missing data",
@@ -115,11 +115,15 @@ def test_a_wrong_manifest_starts_nothing(
 
 FILES = [
     ("missing", None, "run.yaml: can't be read: No such file or directory"),
-    ("empty", b"", "run.yaml: holds no document of kind LCCPRun"),
+    ("empty", b"", "run.yaml: contains no document of kind LCCPRun"),
     ("not YAML", b"a: [1\nb: 2", "run.yaml: line 2: is not YAML"),
-    ("not text", b"\xff\xfe\x00", "run.yaml: is not text in UTF-8"),
-    ("another kind", b"kind: Job", "run.yaml: holds no document of kind LCCPRun: it must hold one"),
-    ("two runs", b"kind: LCCPRun\n---\nkind: LCCPRun", "run.yaml: holds 2 documents of kind"),
+    ("not text", b"\xff\xfe\x00", "run.yaml: is not UTF-8 text"),
+    (
+        "another kind",
+        b"kind: Job",
+        "run.yaml: contains no document of kind LCCPRun; it must contain one",
+    ),
+    ("two runs", b"kind: LCCPRun\n---\nkind: LCCPRun", "run.yaml: contains 2 documents of kind"),
     ("no metadata", b"kind: LCCPRun\nspec: {}", "run.yaml: metadata: is required"),
 ]
 

@@ -30,8 +30,8 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_installed_command_prints_its_version() -> None:
-    command = [sys.executable, "-c", "from lccp_cli.main import main; main()", "version"]
+def test_python_runs_the_package_as_the_command() -> None:
+    command = [sys.executable, "-m", "lccp_cli", "version"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith(f"lccp {__version__}\npython ")
 
@@ -68,6 +68,13 @@ def test_lccp_debug_shows_the_traceback(lccp: Lccp, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(os.environ, "LCCP_DEBUG", "1")
     result = lccp("analyze", "nowhere")
     assert isinstance(result.exception, LccpError)
+
+
+def test_usage_names_the_command_however_it_is_started() -> None:
+    command = [sys.executable, "-m", "lccp_cli", "fly"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "Usage: lccp " in done.stderr
 
 
 def test_an_unknown_command_is_refused(lccp: Lccp) -> None:

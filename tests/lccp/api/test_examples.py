@@ -10,7 +10,7 @@ from apiserver import ApiServer
 from lccp.api.crd import crd
 from lccp.api.run import LCCPRun
 from lccp.cost.estimate import Estimate, Training
-from lccp_cli.estimate import read_config
+from lccp_cli.commands.estimate import read_config
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/run.yaml"))
 RUNS = "/apis/lccp.io/v1alpha1/namespaces/default/lccpruns"

@@ -1,24 +1,14 @@
 import io
-from datetime import timedelta
 from typing import Any
 
 import a_run
 import pytest
 from rich.console import Console
 
-from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.objects.journal import AttemptRecord, Cause, EvaluationOutcome, Journal
 from lccp.api.objects.report import EvaluationProgress
-from lccp.api.status import LCCPRunStatus
-from lccp.report.judged import verdict_of
-from lccp.report.load import RunData
-from lccp.report.summary import Summary
-from lccp_cli.console import standard_output
-from lccp_cli.ending import last_screen
-from lccp_cli.panel import panel
-from lccp_cli.run import exit_code
-from lccp_cli.watch import PlainView
-from lccp_operator.embedded import Look, Outcome
+from lccp_cli.live import PlainView, panel
+from lccp_operator.embedded import Look
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.observed import Facts
 
@@ -44,7 +34,7 @@ def a_look(events: tuple[Event, ...] = (), ending: bool = False, **facts: Any) -
 def shown(look: Look, height: int = 40) -> str:
     console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(panel(look, "[2/4] training and measuring", 72.0, height))
+        console.print(panel(look, "[2/4] training and evaluation", 72.0, height))
     return capture.get()
 
 
@@ -55,8 +45,8 @@ def test_the_panel_shows_progress_and_a_row_for_each_checkpoint() -> None:
     for report in a_run.reports(a_run.CHECKPOINTS[:9]):
         assert f"{report.probes.niah.bands['extension'].ppl:.4f}" in text
     assert "deceptively saturated" in text
-    assert "measuring: 25 %, 3.0 s left" in text
-    assert "to be measured" in text
+    assert "evaluating: 25 %, 3.0 s left" in text
+    assert "waiting for evaluation" in text
 
 
 @pytest.mark.parametrize("height", [15, 24, 50])
@@ -66,7 +56,7 @@ def test_the_panel_fits_the_terminal(height: int) -> None:
     assert any("819 K" in line for line in lines)
 
 
-def test_the_panel_says_what_went_wrong_and_that_it_is_ending() -> None:
+def test_the_panel_says_what_went_wrong_and_that_it_is_stopping() -> None:
     failed = AttemptRecord(
         number=1, started_at=a_run.START, cause=Cause.HANG, counted=True, message="made no step"
     )
@@ -75,7 +65,7 @@ def test_the_panel_says_what_went_wrong_and_that_it_is_ending() -> None:
     text = shown(a_look(ending=True, journal=journal))
     assert "attempt 1 made no step" in text
     assert "evaluation failed: out of memory" in text
-    assert "Ending: the trainer saves its state" in text
+    assert "Stopping: the trainer saves its state" in text
 
 
 def test_before_the_first_step_there_is_no_progress() -> None:
@@ -122,67 +112,3 @@ def test_progress_is_told_every_half_minute_at_most(
         view(a_look(heartbeats={1: a_run.heartbeat(1_000_000 + 10_000 * second)}))
     told = [line[:5] for line in output.getvalue().splitlines() if "tokens/s" in line]
     assert told == ["00:00", "00:30", "01:00"]
-
-
-def test_output_that_is_no_terminal_has_no_escape_sequences() -> None:
-    console = standard_output()
-    assert console.is_terminal is False
-    assert console.color_system is None
-
-
-def outcome(state: Any, reason: Reason, message: str, tmp_path: Any) -> Outcome:
-    condition = Condition(
-        type=ConditionType.FAILED if state == "Failed" else ConditionType.SUCCEEDED,
-        status="True",
-        reason=reason,
-        message=message,
-        last_transition_time=a_run.START + timedelta(minutes=3),
-    )
-    run = a_run.run().model_copy(update={"status": LCCPRunStatus(conditions=(condition,))})
-    return Outcome(state, run, a_run.verdict(), tmp_path)
-
-
-def test_the_last_screen_has_all_in_twelve_lines(tmp_path: Any) -> None:
-    data = RunData(
-        "default/tiny",
-        a_run.reports(),
-        a_run.verdict(),
-        a_run.history(),
-        a_run.heartbeat(),
-        journal=a_run.journal(),
-    )
-    summary = Summary.of(data, verdict_of(data))
-    ended = outcome("Succeeded", Reason.SATURATED, "stopped", tmp_path)
-    page = tmp_path / "report.html"
-    lines = list(last_screen(ended, "lccp run run.yaml", summary, page))
-    assert len(lines) <= 12
-    assert lines[0] == (
-        "Saturated since 1.43 M tokens: 410 K more tokens gain less than 3 % of NIAH-PPL."
-    )
-    assert lines[1].startswith("The NIAH score reached 0.99 at 614 K tokens; from there NIAH-PPL")
-    assert lines[2] == "Trained 1.43 M of 3.28 M tokens; the stop saved 1.84 M tokens (56 %)."
-    assert lines[3] == f"Report: {page}"
-    assert lines[4].startswith("Next:   ")
-
-
-@pytest.mark.parametrize(
-    ("state", "reason", "code"),
-    [
-        ("Succeeded", Reason.COMPLETED, 0),
-        ("Suspended", Reason.SUSPENDED_BY_USER, 0),
-        ("Failed", Reason.RESTARTS_EXHAUSTED, 1),
-        ("Failed", Reason.CONFIGURATION, 2),
-        ("Interrupted", Reason.NOT_FINISHED, 130),
-    ],
-)
-def test_the_exit_code_says_how_it_ended(
-    state: str, reason: Reason, code: int, tmp_path: Any
-) -> None:
-    assert exit_code(outcome(state, reason, "", tmp_path)) == code
-
-
-def test_a_failed_run_says_why_and_where_to_look(tmp_path: Any) -> None:
-    failed = outcome("Failed", Reason.CONFIGURATION, "the model has no weights", tmp_path)
-    lines = list(last_screen(failed, "lccp run run.yaml", None, None))
-    assert lines[0] == "Failed: the model has no weights."
-    assert f"read the logs below {tmp_path / 'logs'}" in lines[1]

@@ -1,10 +1,10 @@
-"""`lccp analyze`: the verdict on any folder of reports."""
+"""`lccp analyze`: the verdict over any folder of reports."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lccp_cli.endpoint import Endpoint
+from lccp_cli.options import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ def analyze(
         str,
         typer.Argument(
             metavar="DIR",
-            help="Folder that holds report.json files at any depth, a run's folder, or "
+            help="Folder that contains report.json files at any depth, a run's folder, or "
             "<store URL>/<namespace>/<name>.",
         ),
     ],
@@ -26,23 +26,23 @@ def analyze(
     horizon_tokens: Annotated[
         str | None,
         typer.Option(
-            help="Stretch over which a gain must pay, such as 25B; default: the run's own, else an "
-            "eighth of the newest checkpoint's tokens."
+            help="Tokens of training over which a gain is measured, such as 25B. Default: the "
+            "run's own, else an eighth of the newest checkpoint's tokens."
         ),
     ] = None,
     min_gain: Annotated[
         str | None,
-        typer.Option(help="Least gain per horizon that pays, on the scale of log-PPL."),
+        typer.Option(help="Smallest gain per horizon that pays: 0.01 is 1 % of the perplexity."),
     ] = None,
     confidence: Annotated[
         str | None, typer.Option(help="One-sided confidence of a gain, such as 0.95.")
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Horizons of plateau that make a saturation.")
+        int | None, typer.Option(help="Horizons that a plateau must last to count as saturated.")
     ] = None,
     endpoint: Endpoint = None,
 ) -> None:
-    """Say what the reports of a run's checkpoints mean together.
+    """Compute the verdict over the reports of a run's checkpoints.
 
     Examples:
 
@@ -52,7 +52,7 @@ def analyze(
     """
     from lccp.analysis.verdict import judge
     from lccp.report.judged import policy_of
-    from lccp_cli.target import load_target
+    from lccp_cli.commands.report import load_target
 
     data = load_target(target, endpoint).data
     asked = {
@@ -70,7 +70,7 @@ def analyze(
 
 
 def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
-    """`policy` with the options that were given, checked as a manifest's would be."""
+    """`policy` with the given options, validated as in a manifest."""
     from dataclasses import replace
 
     from lccp.api.spec.saturation import SaturationSpec
@@ -81,7 +81,7 @@ def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
 
 
 def show(verdict: "Verdict") -> None:
-    """The checkpoints as a table, the verdict, its evidence, and what to do."""
+    """Print the checkpoints as a table, the verdict, its evidence, and what to do."""
     from lccp.report.summary import forecast_sentence, verdict_sentence
     from lccp_cli.console import checkpoint_table, standard_output
 

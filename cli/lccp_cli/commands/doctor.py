@@ -1,4 +1,4 @@
-"""The checks of `lccp doctor`."""
+"""`lccp doctor`: what this machine has, what is missing, and how to get it."""
 
 import os
 import platform
@@ -7,13 +7,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lccp.report.text import bytes_text
-from lccp_cli.installed import version_of
+import typer
 
 PYTHON_MIN = (3, 11)
 MEMORY_MIN = 4 * 2**30
 DISK_MIN = 2 * 2**30
-TO_RUN = {
+LIBRARIES = {
     "torch": "pip install 'lccp[trainer]'; the CPU build is enough",
     "transformers": "pip install 'lccp[trainer]'",
     "deepspeed": "pip install 'lccp[trainer]'",
@@ -21,7 +20,7 @@ TO_RUN = {
     "tokenizers": "pip install 'lccp[trainer]'",
     "plotly": "pip install 'lccp[report]'",
 }
-FOR_A_CLUSTER = {
+CLUSTER_TOOLS = {
     "kubectl": "https://kubernetes.io/docs/tasks/tools/",
     "helm": "https://helm.sh/docs/intro/install/",
 }
@@ -29,7 +28,7 @@ FOR_A_CLUSTER = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at; `advice` says how to get it if it is not `ok`."""
+    """The result of one check; `advice` says how to fix it if it is not `ok`."""
 
     name: str
     ok: bool
@@ -39,12 +38,47 @@ class Check:
     """`lccp run` needs it."""
 
 
+def doctor() -> None:
+    """Check this machine: Python, libraries, cores, memory, disk space, and cluster tools.
+
+    Exit code 1 if something that `lccp run` needs is missing.
+
+    Examples:
+
+        lccp doctor
+    """
+    from rich.text import Text
+
+    from lccp_cli.console import standard_output
+
+    console = standard_output()
+    found = checks()
+    for check in found:
+        mark, style = ("ok", "green") if check.ok else ("missing", "red" if check.needed else "dim")
+        advice = "" if check.ok else f"  ({check.advice})"
+        console.print(Text.assemble((f"{mark:<8}", style), f"{check.name:<14}{check.seen}{advice}"))
+    if any(check.needed and not check.ok for check in found):
+        raise typer.Exit(1)
+
+
 def checks() -> list[Check]:
-    """All checks, what `lccp run` needs first."""
+    """All checks; those that `lccp run` needs come first."""
     return [*_machine(), *_libraries(), *_tools()]
 
 
+def version_of(distribution: str) -> str | None:
+    """The version of an installed distribution, without importing it; None if it is missing."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
 def _machine() -> Iterator[Check]:
+    from lccp.report.text import bytes_text
+
     lowest = ".".join(map(str, PYTHON_MIN))
     yield Check(
         "python",
@@ -57,22 +91,22 @@ def _machine() -> Iterator[Check]:
     yield Check(
         "memory",
         memory is None or memory >= MEMORY_MIN,
-        "not known here" if memory is None else bytes_text(memory),
+        "unknown" if memory is None else bytes_text(memory),
         f"the tiny example needs {bytes_text(MEMORY_MIN)}",
     )
     free = shutil.disk_usage(os.getcwd()).free
-    advice = f"checkpoints of the tiny example need {bytes_text(DISK_MIN)} here"
-    yield Check("disk", free >= DISK_MIN, f"{bytes_text(free)} free here", advice)
+    advice = f"the tiny example needs {bytes_text(DISK_MIN)} for its checkpoints"
+    yield Check("disk", free >= DISK_MIN, f"{bytes_text(free)} free in this folder", advice)
 
 
 def _libraries() -> Iterator[Check]:
-    for name, advice in TO_RUN.items():
+    for name, advice in LIBRARIES.items():
         version = version_of(name)
         yield Check(name, version is not None, version or "not installed", advice)
 
 
 def _tools() -> Iterator[Check]:
-    for name, advice in FOR_A_CLUSTER.items():
+    for name, advice in CLUSTER_TOOLS.items():
         path = shutil.which(name)
         seen = path or "not on PATH; only needed for a cluster"
         yield Check(name, path is not None, seen, advice, needed=False)

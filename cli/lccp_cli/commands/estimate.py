@@ -15,22 +15,24 @@ SECONDS_PER_HOUR = 3_600
 
 def estimate(
     manifest: Annotated[
-        Path, typer.Argument(metavar="MANIFEST", help="YAML file that holds an LCCPRun.")
+        Path, typer.Argument(metavar="MANIFEST", help="YAML file that contains an LCCPRun.")
     ],
     model: Annotated[
         Path | None,
-        typer.Option(help="Folder with the model's config.json; default: spec.model.source."),
+        typer.Option(
+            help="Folder that contains the model's config.json. Default: spec.model.source."
+        ),
     ] = None,
     flops_per_second: Annotated[
         float | None,
-        typer.Option(help="Peak of one accelerator, such as 989e12 (H100, BF16, dense)."),
+        typer.Option(help="Peak FLOP/s of one accelerator, such as 989e12 (H100, dense BF16)."),
     ] = None,
     mfu: Annotated[
         float,
-        typer.Option(min=0.01, max=1, help="Model FLOPs utilisation that is reached."),
+        typer.Option(min=0.01, max=1, help="Expected model FLOPs utilization (MFU)."),
     ] = 0.4,
 ) -> None:
-    """Estimate parameters, FLOPs, memory of each process, and accelerator-hours of a run.
+    """Estimate the parameters, FLOPs, memory per process, and accelerator-hours of a run.
 
     Examples:
 
@@ -62,7 +64,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except ValueError:
         raise InvalidInput(f"{path}: is not JSON") from None
     if not isinstance(config, dict):
-        raise InvalidInput(f"{path}: must hold a JSON object")
+        raise InvalidInput(f"{path}: must be a JSON object")
     return config
 
 
@@ -75,14 +77,14 @@ def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]
     yield "tokens", tokens_text(training.tokens)
     yield "context length", f"{length_text(training.context_length)} tokens"
     yield "FLOPs per token", scientific_text(costs.flops_per_token)
-    yield "FLOPs of the training", scientific_text(costs.training_flops)
+    yield "training FLOPs", scientific_text(costs.training_flops)
     yield "processes", f"{training.processes}, ZeRO stage {training.zero_stage}"
-    yield "memory of a process", bytes_text(memory.device)
+    yield "memory per process", bytes_text(memory.device)
     yield "  weights", bytes_text(memory.weights)
     yield "  gradients", bytes_text(memory.gradients)
     yield "  optimizer", f"{bytes_text(memory.optimizer)}{host}"
     yield "  activations", bytes_text(memory.activations)
-    yield "key-value cache", f"{bytes_text(costs.key_value_bytes)} a sequence (evaluation)"
+    yield "key-value cache", f"{bytes_text(costs.key_value_bytes)} per sequence (evaluation)"
 
 
 def _hours(

@@ -1,0 +1,83 @@
+"""`lccp report`: the self-contained page of a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lccp_cli.options import Endpoint
+
+if TYPE_CHECKING:
+    from lccp.report.load import RunData
+
+
+def report(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's folder, a folder that contains report.json files, or "
+            "<store URL>/<namespace>/<name>.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to write. Default: report.html in the run's folder, or in the working "
+            "directory for a run in a store."
+        ),
+    ] = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Write the report of a run as one HTML page that opens offline.
+
+    Examples:
+
+        lccp report runs/default/tiny
+        lccp report s3://bucket/prefix/team/my-run --out my-run.html
+    """
+    from lccp.report.page.render import write_report
+
+    found = load_target(target, endpoint)
+    path = out or (found.folder or Path()) / "report.html"
+    typer.echo(str(write_report(found.data, path)))
+
+
+@dataclass(frozen=True)
+class Target:
+    """The facts of a run, and its folder if it is on this machine."""
+
+    data: "RunData"
+    folder: Path | None
+
+
+def load_target(text: str, endpoint: str | None = None) -> Target:
+    """The target that `text` names.
+
+    `text` is a run's folder (it contains `run.json`), any folder that contains `report.json`
+    files, or `<store URL>/<namespace>/<name>`. Raises InvalidInput, Incompatible, StoreUnavailable.
+    """
+    from lccp.report.load import RunData
+
+    if "://" in text:
+        return _in_store(text, endpoint)
+    folder = Path(text)
+    if (folder / "run.json").is_file():
+        whole = folder.resolve()
+        return _in_store(f"file://{whole}", None, folder)
+    return Target(RunData.from_folder(folder), folder)
+
+
+def _in_store(text: str, endpoint: str | None, folder: Path | None = None) -> Target:
+    from lccp.api.invocation import StoreConfig
+    from lccp.contract.errors import InvalidInput
+    from lccp.report.load import RunData
+    from lccp.store.keys import RunKeys
+    from lccp.store.open import open_store
+
+    url, namespace, name = (["", "", *text.rstrip("/").rsplit("/", 2)])[-3:]
+    if not namespace or not name or url.endswith("/") or "://" not in url:
+        raise InvalidInput(f"{text}: must be <store URL>/<namespace>/<name>")
+    store = open_store(StoreConfig(url=url, endpoint=endpoint))
+    return Target(RunData.from_store(store, RunKeys(namespace, name)), folder)

@@ -1,0 +1,174 @@
+"""A run on the terminal while it works: a live panel, or a line per event without a terminal."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from lccp.api.labels import tokens_key
+from lccp.api.objects.report import EvaluationProgress
+from lccp.api.objects.training import Heartbeat
+from lccp.report.text import duration_text, percent_text, tokens_text
+from lccp.report.words import STATE_WORDS
+from lccp_cli.console import checkpoint_table, values_text
+from lccp_operator.embedded import Look
+from lccp_operator.intents import EventReason
+
+PROGRESS_SECONDS = 30.0
+FRAMES_PER_SECOND = 4
+BAR_WIDTH = 80
+LINES_BESIDE_ROWS = 9
+ROWS_MIN = 4
+STOPPING = "Stopping: the trainer saves its state; run the same command again to resume."
+
+
+@contextmanager
+def watching(console: Console, heading: str) -> Iterator[Callable[[Look], None]]:
+    """Yield the callback that the engine calls with each state of the run."""
+    if not console.is_terminal:
+        yield PlainView(console, heading)
+        return
+    start = time.monotonic()
+    with Live(console=console, refresh_per_second=FRAMES_PER_SECOND) as live:
+
+        def show(look: Look) -> None:
+            live.update(panel(look, heading, time.monotonic() - start, console.height))
+
+        yield show
+
+
+class PlainView:
+    """A line for each event and each evaluated checkpoint, and for progress every 30 s at most."""
+
+    def __init__(
+        self, console: Console, heading: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._clock = clock
+        self._start = clock()
+        self._last_progress, self._text = -PROGRESS_SECONDS, ""
+        self._told: int | None = None
+        self._stopping = False
+        console.print(heading, markup=False)
+
+    def __call__(self, look: Look) -> None:
+        self._checkpoints(look)
+        for event in look.events:
+            if event.reason is not EventReason.CHECKPOINT_EVALUATED:
+                self._line(event.message)
+        self._progress(look)
+        if look.ending and not self._stopping:
+            self._stopping = True
+            self._line("stopping: the trainer saves its state")
+
+    def _checkpoints(self, look: Look) -> None:
+        seen = look.verdict.checkpoints if look.verdict else ()
+        if self._told is None:
+            self._told = max(0, len(seen) - 1)
+            if self._told:
+                self._line(f"{self._told} checkpoints were evaluated earlier; the newest:")
+        for checkpoint in seen[self._told :]:
+            tokens, score, ppl, heads, gain = values_text(checkpoint)
+            self._line(
+                f"checkpoint {tokens}: NIAH score {score}, NIAH-PPL {ppl}, {heads} retrieval "
+                f"heads, gain {gain}, {STATE_WORDS[checkpoint.state]}"
+            )
+        self._told = len(seen)
+
+    def _progress(self, look: Look) -> None:
+        now = self._clock() - self._start
+        text = progress_text(look)
+        if text not in ("", self._text) and now - self._last_progress >= PROGRESS_SECONDS:
+            self._last_progress, self._text = now, text
+            self._line(text)
+
+    def _line(self, text: str) -> None:
+        minutes, seconds = divmod(int(self._clock() - self._start), 60)
+        self._console.print(f"{minutes:02d}:{seconds:02d}  {text}", markup=False)
+
+
+def panel(look: Look, heading: str, elapsed_seconds: float, height: int) -> RenderableType:
+    """The run's progress and a row per checkpoint, in at most `height` lines."""
+    more = list(_unfinished(look))
+    checkpoints = look.verdict.checkpoints if look.verdict else ()
+    room = max(ROWS_MIN, height - LINES_BESIDE_ROWS - len(more))
+    summary = look.run.status.summary if look.run.status else "Pending"
+    title = Text.assemble(
+        (f"{heading}  ", "bold"), (f"{summary.lower()}, {duration_text(elapsed_seconds)}", "dim")
+    )
+    lines: list[RenderableType] = [title, Text(), *_training(look), Text()]
+    if checkpoints or more:
+        lines.append(checkpoint_table(checkpoints[-room:], more))
+    lines += [Text(message, style="yellow") for message in _warnings(look)]
+    return Group(*lines)
+
+
+def progress_text(look: Look) -> str:
+    """The training's progress in one line; empty before the first step."""
+    beat = look.heartbeat
+    if beat is None or not beat.tokens:
+        return ""
+    share = percent_text(beat.tokens / beat.tokens_total)
+    done = f"{tokens_text(beat.tokens)} of {tokens_text(beat.tokens_total)} tokens, {share}"
+    return ", ".join((done, *_details(beat)))
+
+
+def _details(beat: Heartbeat) -> Iterator[str]:
+    if beat.loss is not None:
+        yield f"loss {beat.loss:.3f}"
+    if beat.tokens_per_second:
+        yield f"{tokens_text(beat.tokens_per_second)} tokens/s"
+        left = (beat.tokens_total - beat.tokens) / beat.tokens_per_second
+        if left > 0:
+            yield f"at most {duration_text(left)} left"
+
+
+def _training(look: Look) -> Iterator[RenderableType]:
+    beat = look.heartbeat
+    if beat is None or not beat.tokens:
+        yield Text("starting the trainer", style="dim")
+        return
+    bar = ProgressBar(
+        total=beat.tokens_total,
+        completed=beat.tokens,
+        width=BAR_WIDTH,
+        complete_style="blue",
+        finished_style="green",
+    )
+    lines = Table.grid()
+    lines.add_row(bar)
+    lines.add_row(Text(progress_text(look)))
+    yield lines
+
+
+def _unfinished(look: Look) -> Iterator[tuple[str, str]]:
+    """Checkpoints without a report: tokens, and the state of their evaluation."""
+    outcomes = look.facts.journal.evaluations
+    judged = {c.tokens for c in look.verdict.checkpoints} if look.verdict else set()
+    for tokens in sorted(set(look.facts.checkpoints) - judged):
+        outcome = outcomes.get(tokens_key(tokens))
+        if outcome is not None and outcome.result == "Failed":
+            yield tokens_text(tokens), f"evaluation failed: {outcome.message}"
+        else:
+            yield tokens_text(tokens), _evaluation(look.evaluating.get(tokens))
+
+
+def _evaluation(progress: EvaluationProgress | None) -> str:
+    if progress is None or not progress.total:
+        return "waiting for evaluation"
+    left = progress.remaining_seconds
+    rest = "" if left is None else f", {duration_text(left)} left"
+    return f"evaluating: {percent_text(progress.done / progress.total)}{rest}"
+
+
+def _warnings(look: Look) -> Iterator[str]:
+    if look.ending:
+        yield STOPPING
+    failed = [a for a in look.facts.journal.attempts if a.counted]
+    if failed:
+        yield f"attempt {failed[-1].number} {failed[-1].message}"

@@ -1,0 +1,42 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import a_run
+from typer.testing import Result
+
+from lccp.api.objects.verdict import Verdict
+
+Lccp = Callable[..., Result]
+
+
+def test_analyze_prints_checkpoints_verdict_and_advice(lccp: Lccp, stored: Path) -> None:
+    result = lccp("analyze", stored)
+    verdict = a_run.verdict()
+    assert result.exit_code == 0
+    assert all(f"{c.niah_ppl:.4f}" in result.output for c in verdict.checkpoints)
+    assert "Saturated since 1.43 M tokens" in result.output
+    assert result.output.endswith(f"{verdict.advice}\n")
+    assert "\x1b" not in result.output
+
+
+def test_analyze_json_is_the_verdict(lccp: Lccp, stored: Path) -> None:
+    printed = Verdict.from_json(lccp("analyze", stored, "--json").stdout_bytes, "stdout")
+    assert printed == a_run.verdict()
+
+
+def test_analyze_judges_by_the_policy_that_is_asked_for(lccp: Lccp, stored: Path) -> None:
+    options = ("--horizon-tokens", "500K", "--min-gain", "0.004", "--patience", "3")
+    verdict = json.loads(lccp("analyze", stored, "--json", *options).stdout)
+    assert verdict["horizonTokens"] == 500_000
+    assert (verdict["minGain"], verdict["patience"]) == (0.004, 3)
+    assert verdict["state"] != "Saturated"
+
+
+def test_analyze_takes_any_folder_of_reports(lccp: Lccp, tmp_path: Path) -> None:
+    for i, report in enumerate(a_run.reports()):
+        (tmp_path / f"r{i}").mkdir()
+        (tmp_path / f"r{i}" / "report.json").write_bytes(report.to_json())
+    verdict = json.loads(lccp("analyze", tmp_path, "--json").stdout)
+    assert [c["tokens"] for c in verdict["checkpoints"]] == list(a_run.CHECKPOINTS)
+    assert verdict["horizonTokens"] == a_run.CHECKPOINTS[-1] // 8

@@ -1,0 +1,36 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import a_run
+import pytest
+from typer.testing import Result
+
+Lccp = Callable[..., Result]
+
+
+@pytest.mark.parametrize("as_url", [False, True])
+def test_report_is_written_into_the_folder_or_where_asked(
+    lccp: Lccp, stored: Path, tmp_path: Path, as_url: bool
+) -> None:
+    target = f"file://{stored}" if as_url else str(stored)
+    out = tmp_path / "pages" / "a.html"
+    options = ["--out", str(out)] if as_url else []
+    result = lccp("report", target, *options)
+    page = out if as_url else stored / "report.html"
+    assert (result.exit_code, result.stdout) == (0, f"{page}\n")
+    assert "Saturated since 1.43 M tokens" in page.read_text()
+
+
+def test_reports_within_the_source_context_are_shown_but_not_judged(
+    lccp: Lccp, tmp_path: Path
+) -> None:
+    report = a_run.report(0)
+    niah = report.probes.niah
+    cells = tuple(cell for cell in niah.cells if cell.length <= a_run.SOURCE_LENGTH)
+    within = niah.model_copy(update={"cells": cells, "bands": {"guard": niah.bands["guard"]}})
+    probes = report.probes.model_copy(update={"niah": within})
+    (tmp_path / "report.json").write_bytes(report.model_copy(update={"probes": probes}).to_json())
+    assert lccp("report", tmp_path).exit_code == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "there is no extension to judge" in page
+    assert f"{niah.bands['guard'].ppl:.4f}" in page

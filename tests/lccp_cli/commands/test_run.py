@@ -1,0 +1,147 @@
+"""`lccp run` with the real engine; trainer and evaluator are stand-ins (tests/support)."""
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import a_run
+import pytest
+
+from lccp.api.conditions import Condition, ConditionType, Reason
+from lccp.api.status import LCCPRunStatus
+from lccp.report.judged import verdict_of
+from lccp.report.load import RunData
+from lccp.report.summary import Summary
+from lccp_cli.commands.run import closing_lines, exit_code
+from lccp_operator.embedded import Outcome
+
+Start = Callable[..., "subprocess.Popen[str]"]
+RUN = Path("runs/default/tiny")
+
+
+def finished(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
+    output, errors = process.communicate(timeout=240)
+    assert errors == ""
+    return process.returncode, output.splitlines()
+
+
+def closing(lines: list[str]) -> list[str]:
+    return lines[len(lines) - lines[::-1].index("") :]
+
+
+@pytest.mark.slow
+def test_a_run_ends_with_report_and_verdict_and_says_so_again(
+    start: Start, manifest: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LCCP_STAGES_BEFORE", "1")
+    code, lines = finished(start("run", str(manifest())))
+    assert code == 0
+    assert lines[0] == "[2/4] training and evaluation"
+    stages = [line.partition(":")[0] for line in lines if line.startswith("[")][1:]
+    assert stages == ["[2/4] training and evaluation", "[3/4] verdict", "[4/4] report"]
+    rows = [line for line in lines if re.match(r"\d\d:\d\d  checkpoint ", line)]
+    assert [row.split()[2] for row in rows] == ["0:", "102", "205"]
+    screen = closing(lines)
+    assert len(screen) <= 12
+    assert screen[0].startswith("Undetermined: ")
+    assert "Trained 205 K of 205 K tokens." in screen
+    assert f"Report: {RUN / 'report.html'}" in screen
+    assert "Undetermined" in (RUN / "report.html").read_text()
+    assert "\x1b" not in "".join(lines)
+
+    code, again = finished(start("run", str(manifest())))
+    assert code == 0
+    assert closing(again) == screen
+    assert [line for line in again if "2 checkpoints were evaluated earlier" in line]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_and_measures_nothing_twice(
+    start: Start, manifest: Callable[..., Path]
+) -> None:
+    path = str(manifest())
+    process = start("run", path)
+    assert process.stdout is not None
+    before = []
+    for line in process.stdout:
+        before.append(line)
+        if "  checkpoint 0:" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    code, lines = finished(process)
+    assert code == 130
+    assert "Interrupted: run the same command again to resume." in lines
+    assert lines[-1] == f"Next:   lccp run {path}"
+
+    code, lines = finished(start("run", path))
+    assert code == 0
+    logs = sorted(log.name for log in (RUN / "logs").glob("eval-*"))
+    evaluated = json.loads((RUN / "journal.json").read_bytes())["evaluations"]
+    succeeded = [
+        tokens for tokens, outcome in evaluated.items() if outcome["result"] == "Succeeded"
+    ]
+    assert len(succeeded) == 3
+    assert sum("000000000000000" in log for log in logs) == 1
+
+
+def outcome(state: Any, reason: Reason, message: str, tmp_path: Any) -> Outcome:
+    condition = Condition(
+        type=ConditionType.FAILED if state == "Failed" else ConditionType.SUCCEEDED,
+        status="True",
+        reason=reason,
+        message=message,
+        last_transition_time=a_run.START + timedelta(minutes=3),
+    )
+    run = a_run.run().model_copy(update={"status": LCCPRunStatus(conditions=(condition,))})
+    return Outcome(state, run, a_run.verdict(), tmp_path)
+
+
+def test_the_closing_lines_are_at_most_twelve(tmp_path: Any) -> None:
+    data = RunData(
+        "default/tiny",
+        a_run.reports(),
+        a_run.verdict(),
+        a_run.history(),
+        a_run.heartbeat(),
+        journal=a_run.journal(),
+    )
+    summary = Summary.of(data, verdict_of(data))
+    ended = outcome("Succeeded", Reason.SATURATED, "stopped", tmp_path)
+    page = tmp_path / "report.html"
+    lines = list(closing_lines(ended, "lccp run run.yaml", summary, page))
+    assert len(lines) <= 12
+    assert lines[0] == (
+        "Saturated since 1.43 M tokens: 410 K more tokens gain less than 3 % of NIAH-PPL."
+    )
+    assert lines[1].startswith("The NIAH score reached 0.99 at 614 K tokens; from there NIAH-PPL")
+    assert lines[2] == "Trained 1.43 M of 3.28 M tokens; the stop saved 1.84 M tokens (56 %)."
+    assert lines[3] == f"Report: {page}"
+    assert lines[4].startswith("Next:   ")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "code"),
+    [
+        ("Succeeded", Reason.COMPLETED, 0),
+        ("Suspended", Reason.SUSPENDED_BY_USER, 0),
+        ("Failed", Reason.RESTARTS_EXHAUSTED, 1),
+        ("Failed", Reason.CONFIGURATION, 2),
+        ("Interrupted", Reason.NOT_FINISHED, 130),
+    ],
+)
+def test_the_exit_code_says_how_it_ended(
+    state: str, reason: Reason, code: int, tmp_path: Any
+) -> None:
+    assert exit_code(outcome(state, reason, "", tmp_path)) == code
+
+
+def test_a_failed_run_says_why_and_where_to_look(tmp_path: Any) -> None:
+    failed = outcome("Failed", Reason.CONFIGURATION, "the model has no weights", tmp_path)
+    lines = list(closing_lines(failed, "lccp run run.yaml", None, None))
+    assert lines[0] == "Failed: the model has no weights."
+    assert f"read the logs in {tmp_path / 'logs'}" in lines[1]
