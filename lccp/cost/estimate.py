@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from lccp.api.run import LCCPRun
-from lccp.cost import flops as training_flops
 from lccp.cost.architecture import Architecture
+from lccp.cost.flops import flops_per_token
 
 WEIGHT_BYTES = {"BF16": 2, "FP32": 4}
 GRADIENT_BYTES = 4
@@ -113,13 +113,6 @@ class Estimate:
             key_value_bytes=2 * keys * size,
             memory=Memory.of(model, training),
         )
-
-
-def flops_per_token(model: Architecture, context_length: int) -> float:
-    """FLOPs of forward and backward pass for one token in a sequence of the context's length."""
-    return training_flops.flops_per_token(
-        model.active_parameters, model.layers, context_length, model.attention_width
-    )
 
 
 def activation_bytes(model: Architecture, training: Training) -> int:

@@ -36,11 +36,11 @@ class StopRequests:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def poll(self, store: Store, key: str) -> None:
-        """Look at the control object `key` every second, in a thread, until it says Drain."""
-        look = threading.Thread(target=self._look, args=(store, key), name="control", daemon=True)
-        look.start()
+        """Read the control object `key` every second, in a thread, until it says Drain."""
+        arguments = (store, key)
+        threading.Thread(target=self._poll, args=arguments, name="control", daemon=True).start()
 
-    def _look(self, store: Store, key: str) -> None:
+    def _poll(self, store: Store, key: str) -> None:
         pause = threading.Event()
         while self.asked is Stop.NO:
             try:

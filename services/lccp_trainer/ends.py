@@ -112,7 +112,7 @@ def read_deaths(path: Path) -> list[Death]:
 def decide(ends: Mapping[int, End], deaths: Sequence[Death], started: int, terminated: bool) -> End:
     """How the attempt ended, as seen on this node, on which `started` ranks heard signals.
 
-    A typed cause explains everything else; a rank that died without a word explains what its
+    A typed cause explains everything else; a rank that died without a cause explains what its
     peers caught from it. A SIGTERM that came before any rank could hear it left nothing to save.
     """
     by_cause = {end.result: end for _, end in sorted(ends.items(), reverse=True)}

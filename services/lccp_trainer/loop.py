@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import StepRecord
 from lccp.api.spec.training import TrainingSpec
-from lccp_trainer.batching import StepShape
+from lccp.cost.flops import utilisation
 from lccp_trainer.control import Stop, StopRequests
-from lccp_trainer.data import DataStream
+from lccp_trainer.data.batching import StepShape
+from lccp_trainer.data.stream import DataStream
 from lccp_trainer.ends import NotFinite
-from lccp_trainer.flops import utilisation
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.logs import LOGGER
-from lccp_trainer.saving import Saver
 from lccp_trainer.schedule import is_due
-from lccp_trainer.state import Point
+from lccp_trainer.state.engine_state import Point
+from lccp_trainer.state.saving import Saver
 from lccp_trainer.stepping import Step, Stepper
 from lccp_trainer.watchdog import Watchdog
 
@@ -39,7 +39,8 @@ class Loop:
     requests: StopRequests
     watchdog: Watchdog
     reporter: Reporter | None
-    flops_per_token: float
+    flops_per_token: float | None
+    """None: the model is of a family that lccp.cost does not know."""
     device_name: str | None
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_STEPS))
     _not_finite: int = 0
@@ -47,11 +48,11 @@ class Loop:
     def run(self, point: Point) -> tuple[Cause, Point]:
         """Train from `point` on; how it ended, and where."""
         with ThreadPoolExecutor(1, "data") as ahead:
-            drawn = ahead.submit(self.stream.draw, point.position, self.shape.rows)
+            loading = ahead.submit(self.stream.next_batch, point.position, self.shape.rows)
             while point.tokens < self.training.tokens:
                 begun = time.monotonic()
-                batch, position = drawn.result()
-                drawn = ahead.submit(self.stream.draw, position, self.shape.rows)
+                batch, position = loading.result()
+                loading = ahead.submit(self.stream.next_batch, position, self.shape.rows)
                 before, tokens = point.tokens, point.tokens + self.shape.tokens
                 step = self.stepper.step(batch, tokens, self.requests.asked)
                 point = Point(point.step + 1, tokens, position)
@@ -91,7 +92,6 @@ class Loop:
                     at=datetime.now(UTC),
                 )
             )
-        flops_per_second = rate * self.flops_per_token / self.shape.processes
         reporter.update(
             phase="Training",
             step=point.step,
@@ -100,8 +100,14 @@ class Loop:
             learning_rate=step.learning_rate,
             gradient_norm=step.gradient_norm,
             tokens_per_second=round(rate, 1),
-            mfu=utilisation(flops_per_second, self.device_name),
+            mfu=self._utilisation(rate),
         )
+
+    def _utilisation(self, tokens_per_second: float) -> float | None:
+        if self.flops_per_token is None:
+            return None
+        flops_per_second = tokens_per_second * self.flops_per_token / self.shape.processes
+        return utilisation(flops_per_second, self.device_name)
 
     def _stop(self, stop: Stop, point: Point) -> tuple[Cause, Point]:
         self._save(point, with_checkpoint=False)

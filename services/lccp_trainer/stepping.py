@@ -6,16 +6,15 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.nn.functional import cross_entropy
 
 from lccp.api.spec.training import TrainingSpec
-from lccp_trainer.batching import StepShape
 from lccp_trainer.control import Stop
-from lccp_trainer.data import Batch
-from lccp_trainer.engine import apply_step, set_learning_rate
+from lccp_trainer.data.batching import StepShape
+from lccp_trainer.data.stream import Batch
+from lccp_trainer.objectives.pretrain import summed_nll
+from lccp_trainer.parallel.engine import apply_step
+from lccp_trainer.parallel.optimizer import set_learning_rate
 from lccp_trainer.schedule import learning_rate
-
-IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -76,25 +75,8 @@ class Stepper:
 
     def _agree(self, nll: torch.Tensor, stop: Stop) -> tuple[float, Stop]:
         """NLL summed over the ranks, and the greatest stop that any of them was asked for."""
-        words = torch.stack([nll, *(nll.new_tensor(float(stop >= s)) for s in list(Stop)[1:])])
-        dist.all_reduce(words)
-        total, *votes = words.tolist()
+        flags = torch.stack([nll, *(nll.new_tensor(float(stop >= s)) for s in list(Stop)[1:])])
+        dist.all_reduce(flags)
+        total, *votes = flags.tolist()
         asked = [s for s, votes_for in zip(list(Stop)[1:], votes, strict=True) if votes_for]
         return total, max(asked, default=Stop.NO)
-
-
-def summed_nll(logits: torch.Tensor, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """NLL of every token given those before it in its document, summed.
-
-    Args:
-        logits: [rows, length, vocabulary].
-        tokens: [rows, length].
-        positions: [rows, length], 0 where a document starts: what starts it is not predicted.
-    """
-    targets = tokens[:, 1:].masked_fill(positions[:, 1:] == 0, IGNORED)
-    return cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(),
-        targets.flatten(),
-        ignore_index=IGNORED,
-        reduction="sum",
-    )

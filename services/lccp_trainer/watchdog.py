@@ -43,10 +43,10 @@ class Watchdog:
         while not self._stopped.wait(max(left, 0.01)):
             left = self._touched + self._limit - time.monotonic()
             if left <= 0:
-                self._bark()
+                self._report_hang()
                 return
 
-    def _bark(self) -> None:
+    def _report_hang(self) -> None:
         with self._stacks.open("w") as file:
             faulthandler.dump_traceback(file, all_threads=True)
         if not self._stopped.wait(self._linger):

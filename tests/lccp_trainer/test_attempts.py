@@ -151,10 +151,11 @@ def plain_losses(world: World, steps: int, scratch: Path) -> list[float]:
     import torch
 
     from lccp.api.run import LCCPRun
-    from lccp_trainer.data import open_stream
-    from lccp_trainer.engine import adamw
-    from lccp_trainer.model import load_config, load_model, load_tokenizer
-    from lccp_trainer.stepping import summed_nll
+    from lccp_trainer.data.stream import open_stream
+    from lccp_trainer.model.config import load_config
+    from lccp_trainer.model.directory import load_model, load_tokenizer
+    from lccp_trainer.objectives.pretrain import summed_nll
+    from lccp_trainer.parallel.optimizer import adamw
 
     spec = LCCPRun.parse(world.document(**LONG), "run").spec
     source = world.root / "model"
@@ -165,7 +166,7 @@ def plain_losses(world: World, steps: int, scratch: Path) -> list[float]:
     stream = open_stream(spec.data, paths, tokenizer, (64, ROW), scratch)
     optimizer, position, found = adamw(model, spec.training), stream.start(), []
     for _ in range(steps):
-        batch, position = stream.draw(position, BATCH_ROWS)
+        batch, position = stream.next_batch(position, BATCH_ROWS)
         tokens, positions = (torch.from_numpy(a).long() for a in (batch.tokens, batch.positions))
         logits = model(input_ids=tokens, position_ids=positions, use_cache=False).logits
         loss = summed_nll(logits, tokens, positions) / batch.predicted

@@ -85,7 +85,7 @@ class World:
         log = self.root / f"attempt-{len(self.started)}.log"
         with log.open("w") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "lccp_trainer.launcher"],
+                [sys.executable, "-m", "lccp_trainer.launch.launcher"],
                 env=os.environ | {"OMP_NUM_THREADS": "1"} | environ,
                 stderr=errors,
             )
@@ -131,7 +131,7 @@ class Attempt:
     def ranks(self) -> dict[int, psutil.Process]:
         """Its processes that train, by rank."""
         below = psutil.Process(self.process.pid).children(recursive=True)
-        ranks = (p for p in below if "lccp_trainer.gang" not in p.cmdline())
+        ranks = (p for p in below if "lccp_trainer.launch.torchrun" not in p.cmdline())
         return {int(p.environ()["RANK"]): p for p in ranks}
 
     @property

@@ -30,7 +30,7 @@ priority they would fall behind the training that they are to stop in time."""
 class Programs:
     """Command lines of the programs that children run."""
 
-    trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launcher")
+    trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launch.launcher")
     evaluator: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.main")
 
 

@@ -1,0 +1,1 @@
+"""The first process of a container, the processes below it, and what is checked before them."""

@@ -1,0 +1,89 @@
+"""One process of the gang, started by torchrun: puts the parts together and trains."""
+
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lccp.api.objects.journal import Cause
+from lccp.api.objects.training import End, Heartbeat
+from lccp.contract.errors import LccpError
+from lccp.store.keys import writer_name
+from lccp.store.open import open_store
+from lccp.store.port import Store
+from lccp_trainer import ends, logs
+from lccp_trainer.control import StopRequests
+from lccp_trainer.heartbeat import Reporter
+from lccp_trainer.launch.lifeline import die_with_parent
+from lccp_trainer.watchdog import Watchdog
+from lccp_trainer.worker import SCRATCH, Worker
+
+
+def main() -> None:
+    die_with_parent()
+    requests = StopRequests()
+    requests.listen()
+    scratch, rank = Path(os.environ[SCRATCH]), int(os.environ["RANK"])
+    ends.mark_started(scratch, rank)
+    code = 0
+    try:
+        end = attempt(Worker.of(os.environ), requests)
+    except BaseException as error:
+        if not isinstance(error, LccpError):
+            traceback.print_exc()
+        end, code = ends.end_of(error, rank), 1
+    ends.write_end(scratch, rank, end)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Interpreter shutdown with live gloo threads aborts now and then, after all is done.
+    os._exit(code)
+
+
+def attempt(worker: Worker, requests: StopRequests) -> End:
+    """Train as this rank; how it ended. Rank 0 reports from before the slow imports on."""
+    logs.set_up(worker.run_name, worker.invocation.attempt, f"rank={worker.rank}")
+    worker.own_scratch.mkdir()
+    store = open_store(worker.invocation.store, worker.base)
+    watchdog = _watchdog(worker)
+    reporter = _reporter(worker, store) if worker.rank == 0 else None
+    try:
+        if reporter:
+            requests.poll(store, worker.keys.control(worker.invocation.attempt))
+        from lccp_trainer.assembly import Connections, train
+
+        logs.quiet_libraries()
+        return train(worker, Connections(store, requests, watchdog, reporter))
+    finally:
+        if reporter:
+            reporter.finish()
+
+
+def _watchdog(worker: Worker) -> Watchdog:
+    limit = worker.invocation.run.spec.training.hang_timeout_seconds
+    stacks = worker.scratch / f"stacks-{worker.rank}.txt"
+
+    def give_up() -> None:
+        message = f"no step within training.hangTimeoutSeconds ({limit} s)"
+        now = datetime.now(UTC)
+        end = End(result=Cause.HANG, rank=worker.rank, message=message, at=now)
+        ends.write_end(worker.scratch, worker.rank, end)
+        os._exit(1)
+
+    return Watchdog(limit, stacks, give_up)
+
+
+def _reporter(worker: Worker, store: Store) -> Reporter:
+    invocation = worker.invocation
+    first = Heartbeat(
+        attempt=invocation.attempt,
+        writer=writer_name(invocation.attempt, invocation.pod_uid),
+        at=datetime.now(UTC),
+        phase="Starting",
+        tokens_total=invocation.run.spec.training.tokens,
+    )
+    return Reporter(store, worker.keys, first)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The model: a Hugging Face directory, read and written."""

@@ -1,0 +1,65 @@
+"""The configuration of the model, with RoPE and context raised as the manifest asks."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+
+from lccp.api.spec.model import ModelSpec, RopeScaling
+from lccp.contract.errors import InvalidInput
+
+LLAMA3_FREQUENCIES = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
+"""Llama 3.1's, for models whose config doesn't bring any."""
+
+
+def load_config(spec: ModelSpec, directory: Path) -> Any:
+    """The model's config with RoPE and `max_position_embeddings` raised as `spec` asks.
+
+    Raises InvalidInput if transformers does not take the config, or it has no RoPE to raise.
+    """
+    try:
+        config = AutoConfig.from_pretrained(
+            directory, trust_remote_code=spec.trust_remote_code, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise InvalidInput(f"model.source: {directory}: {first_line(error)}") from None
+    text = config.get_text_config()
+    if spec.rope_base is not None:
+        _rope(text, "model.ropeBase")["rope_theta"] = float(spec.rope_base)
+    if spec.rope_scaling is not None:
+        _scale(text, spec.rope_scaling)
+    text.max_position_embeddings = max(text.max_position_embeddings, spec.target_context_length)
+    return config
+
+
+def _rope(config: Any, field: str) -> dict[str, Any]:
+    rope = getattr(config, "rope_parameters", None)
+    if not isinstance(rope, dict) or any(isinstance(value, dict) for value in rope.values()):
+        raise InvalidInput(
+            f"{field}: a {config.model_type} model has no single RoPE that could be raised"
+        )
+    return rope
+
+
+def _scale(config: Any, scaling: RopeScaling) -> None:
+    rope = _rope(config, "model.ropeScaling")
+    given = {} if scaling.type != "llama3" else LLAMA3_FREQUENCIES
+    original = scaling.original_context_length or config.max_position_embeddings
+    config.rope_parameters = (
+        given
+        | rope
+        | {
+            "rope_type": scaling.type,
+            "factor": scaling.factor,
+            "original_max_position_embeddings": original,
+        }
+    )
+    try:
+        config.validate_rope()
+    except (KeyError, ValueError) as error:
+        raise InvalidInput(f"model.ropeScaling: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error of transformers says."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,68 @@
+"""The DeepSpeed engine: model and optimizer partitioned over the processes."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import deepspeed
+import torch
+import torch.distributed as dist
+from deepspeed.utils import set_z3_leaf_modules
+from transformers.integrations.deepspeed import HfDeepSpeedConfig
+
+from lccp.api.run import LCCPRunSpec
+from lccp_trainer.model.directory import load_model
+from lccp_trainer.parallel.deepspeed_config import deepspeed_config
+from lccp_trainer.parallel.optimizer import adamw
+
+
+def build_engine(spec: LCCPRunSpec, directory: Path, config: Any, accumulation_steps: int) -> Any:
+    """The engine around the model in `directory`, built with `config`."""
+    training = spec.training
+    settings = deepspeed_config(training, accumulation_steps)
+    # Has to live while the model is loaded: it makes transformers partition it on the way (ZeRO-3).
+    partitioning = HfDeepSpeedConfig(settings)  # type: ignore[no-untyped-call]
+    dtype = torch.bfloat16 if training.precision == "BF16" else torch.float32
+    model = load_model(spec.model, directory, config, dtype)
+    del partitioning
+    if training.activation_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if training.deepspeed.zero_stage == 3:
+        _keep_experts_whole(model)
+    engine, *_ = deepspeed.initialize(
+        model=model, optimizer=adamw(model, training), config=settings
+    )
+    engine.train()
+    return engine
+
+
+def apply_step(engine: Any) -> float | None:
+    """Let the optimizer make the step, unless the gradient is not finite; the gradient's norm.
+
+    None says that the step was left out, on every rank alike. ZeRO's optimizers do so themselves;
+    without ZeRO the gradients are whole and equal on every rank, and it is decided here.
+    """
+    if engine.zero_optimization():
+        engine.step()
+        norm = float(engine.get_global_grad_norm())
+        return norm if math.isfinite(norm) and norm >= 0 else None
+    gradients = [p.grad for p in engine.module.parameters() if p.grad is not None]
+    norm = float(torch.nn.utils.get_total_norm(gradients))
+    engine.optimizer.leaves_out = not math.isfinite(norm)
+    engine.step()
+    return norm if math.isfinite(norm) else None
+
+
+def weights(engine: Any) -> dict[str, torch.Tensor] | None:
+    """The whole model's weights on rank 0; called on every rank, since ZeRO-3 gathers them."""
+    if engine.zero_optimization_stage() == 3:
+        gathered = engine._zero3_consolidated_16bit_state_dict()
+        return gathered if dist.get_rank() == 0 else None
+    return engine.module.state_dict() if dist.get_rank() == 0 else None
+
+
+def _keep_experts_whole(model: torch.nn.Module) -> None:
+    """Fetch a block of experts as one: which of them run differs from rank to rank."""
+    blocks = {type(module) for module in model.modules() if hasattr(module, "experts")}
+    if blocks:
+        set_z3_leaf_modules(model, list(blocks))

@@ -1,0 +1,1 @@
+"""Checkpoints and states: written, published, and resumed from."""

@@ -1,0 +1,149 @@
+"""How checkpoints and states come to exist: files first, checked; the manifest last."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, Protocol
+
+from lccp.api.objects.manifest import FileRecord, Manifest
+from lccp.contract.errors import Conflict, InvalidInput
+from lccp.store.directory import delete_prefix, upload_directory
+from lccp.store.keys import RunKeys, tokens_of
+from lccp.store.objects import write_if_absent
+from lccp.store.port import Store
+from lccp_trainer.logs import LOGGER
+from lccp_trainer.state.uploads import PATIENCE_SECONDS, patiently
+
+LIBRARIES = ("lccp", "torch", "transformers", "deepspeed")
+Kind = Literal["Checkpoint", "State"]
+
+
+class RendezvousStore(Protocol):
+    """What is used of torchrun's key-value store."""
+
+    def set(self, key: str, value: str) -> None: ...
+
+    def get(self, key: str) -> bytes: ...
+
+    def wait(self, keys: list[str], timeout: timedelta) -> None: ...
+
+
+@dataclass(frozen=True)
+class TrainedCounts:
+    """How far a run is; what a manifest says of a checkpoint or state."""
+
+    step: int
+    tokens: int
+    tokens_per_source: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Publishes what this rank's attempt writes."""
+
+    store: Store
+    keys: RunKeys
+    writer: str
+    rank: int
+    world: int
+    rendezvous: RendezvousStore
+    lengths: tuple[int, int]
+    """Context length of the source model and of the target, tokens."""
+    keep_states: int
+
+    def checkpoint(self, directory: Path, counts: TrainedCounts) -> None:
+        """Publish the Hugging Face directory that rank 0 wrote."""
+        prefix = self.keys.checkpoint(counts.tokens, self.writer)
+        files = self._upload(directory, prefix)
+        manifest = self._manifest("Checkpoint", counts, files)
+        self._complete(self.keys.checkpoint_manifest(counts.tokens), manifest)
+
+    def state(self, directory: Path, counts: TrainedCounts, replace: bool) -> None:
+        """Publish this rank's part of a state; rank 0 completes it when all parts arrived.
+
+        Args:
+            replace: a state of these tokens is there, but was found damaged.
+        """
+        prefix = self.keys.state(counts.tokens, self.writer)
+        files = self._gather(counts.tokens, self._upload(directory, prefix))
+        if self.rank != 0:
+            return
+        key = self.keys.state_manifest(counts.tokens)
+        if replace:
+            patiently(lambda: self.store.delete(key))
+        self._complete(key, self._manifest("State", counts, files))
+        patiently(self._prune)
+
+    def _upload(self, directory: Path, prefix: str) -> dict[str, FileRecord]:
+        return patiently(lambda: upload_directory(self.store, directory, prefix))
+
+    def _gather(self, tokens: int, own: dict[str, FileRecord]) -> dict[str, FileRecord]:
+        """Rank 0: the files that all ranks uploaded."""
+        if self.rank != 0:
+            records = {name: record.document() for name, record in own.items()}
+            self.rendezvous.set(f"state/{tokens}/{self.rank}", json.dumps(records))
+            return own
+        names = [f"state/{tokens}/{rank}" for rank in range(1, self.world)]
+        if names:
+            self.rendezvous.wait(names, timedelta(seconds=PATIENCE_SECONDS))
+        for name in names:
+            for path, record in json.loads(self.rendezvous.get(name)).items():
+                own[path] = FileRecord.parse(record, name)
+        return own
+
+    def _manifest(
+        self, kind: Kind, counts: TrainedCounts, files: dict[str, FileRecord]
+    ) -> Manifest:
+        return Manifest(
+            kind=kind,
+            tokens=counts.tokens,
+            step=counts.step,
+            writer=self.writer,
+            files=files,
+            tokens_per_source=counts.tokens_per_source,
+            source_context_length=self.lengths[0],
+            target_context_length=self.lengths[1],
+            world_size=self.world,
+            versions={name: version(name) for name in LIBRARIES},
+        )
+
+    def _complete(self, key: str, manifest: Manifest) -> None:
+        def write() -> None:
+            try:
+                write_if_absent(self.store, key, manifest)
+            except Conflict:
+                LOGGER.info("%s was there already and stays", key)
+
+        patiently(write)
+        LOGGER.info("%s of %d tokens is complete", manifest.kind.lower(), manifest.tokens)
+
+    def _prune(self) -> None:
+        """Delete all but the newest states, and what was begun before them and never completed."""
+        kept = complete_tokens(self.store, self.keys.states)[-self.keep_states :]
+        found = {
+            tokens_of(info.key, self.keys.states) for info in self.store.list(self.keys.states)
+        }
+        for tokens in sorted(t for t in found if t < kept[0]):
+            delete_prefix(self.store, self.keys.state_manifest(tokens).rpartition("/")[0])
+
+
+def complete_tokens(store: Store, below: str) -> list[int]:
+    """Tokens of the checkpoints or states below a prefix that have a manifest, ascending."""
+    keys = (info.key for info in store.list(below))
+    depth = below.count("/") + 1
+    return sorted(
+        tokens_of(key, below)
+        for key in keys
+        if key.endswith("/manifest.json") and key.count("/") == depth
+    )
+
+
+def check_processes(manifest: Manifest, processes: int) -> None:
+    """Raise InvalidInput unless a state fits the number of processes."""
+    if manifest.world_size != processes:
+        raise InvalidInput(
+            f"topology: the state of {manifest.tokens} tokens was saved by {manifest.world_size} "
+            f"processes, but there are {processes}: take {manifest.world_size} to go on from it"
+        )

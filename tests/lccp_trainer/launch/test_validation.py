@@ -1,0 +1,319 @@
+"""What is wrong is said in one sentence, with the field, before any process is started."""
+
+import gzip
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trainer_world import BATCH_ROWS, ROW, World
+
+from lccp.api.exits import ExitCode
+from lccp.api.objects.manifest import Manifest
+from lccp.api.objects.run import RunIdentity
+from lccp.api.run import LCCPRun
+from lccp.contract.errors import StoreUnavailable
+from lccp.store.keys import RunKeys
+from lccp.store.objects import write
+from lccp_trainer.launch import launcher
+
+KEYS = RunKeys("default", "run")
+Damage = Callable[[World], None]
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(launcher.subprocess, "Popen", refuse)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def world(tiny: Path, tmp_path: Path) -> World:
+    """A world whose model and data may be damaged."""
+    for name in ("model", "data"):
+        shutil.copytree(tiny / name, tmp_path / name)
+    return World(tmp_path)
+
+
+def objects(world: World) -> list[str]:
+    found = (world.root / "store").glob("[!.]*/**/*")
+    return [path.name for path in found if path.is_file() and not path.name.startswith(".")]
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """The only line on standard error."""
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def rewrite_config(**fields: Any) -> Damage:
+    def damage(world: World) -> None:
+        path = world.root / "model" / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+    return damage
+
+
+def write_file(name: str, content: bytes) -> Damage:
+    return lambda world: void((world.root / name).write_bytes(content))
+
+
+def remove(name: str) -> Damage:
+    return lambda world: (world.root / name).unlink()
+
+
+def truncate(name: str, left_out: int) -> Damage:
+    def damage(world: World) -> None:
+        path = world.root / name
+        path.write_bytes(path.read_bytes()[:-left_out])
+
+    return damage
+
+
+def void(_: object) -> None:
+    return None
+
+
+def nothing(_: World) -> None:
+    return None
+
+
+TABLE: dict[str, tuple[Damage, dict[str, Any], str]] = {
+    "model folder": (
+        nothing,
+        {"model": {"source": "none"}},
+        "model.source: there is no folder",
+    ),
+    "no config": (
+        remove("model/config.json"),
+        {},
+        "model.source: ",
+    ),
+    "config not JSON": (
+        write_file("model/config.json", b"{"),
+        {},
+        "model.source: ",
+    ),
+    "no weights": (
+        remove("model/model.safetensors"),
+        {},
+        "model.source: ",
+    ),
+    "truncated weights": (
+        truncate("model/model.safetensors", 100),
+        {},
+        "model.source: ",
+    ),
+    "truncated header": (
+        write_file("model/model.safetensors", b"\x10\x00"),
+        {},
+        "model.source: ",
+    ),
+    "missing shard": (
+        write_file(
+            "model/model.safetensors.index.json",
+            json.dumps({"weight_map": {"a": "model-00001.safetensors"}}).encode(),
+        ),
+        {},
+        "model.source: ",
+    ),
+    "index not JSON": (
+        write_file("model/model.safetensors.index.json", b"{"),
+        {},
+        "model.source: ",
+    ),
+    "no tokenizer": (
+        lambda world: [void(p.unlink()) for p in (world.root / "model").glob("tokenizer*")].clear(),
+        {},
+        "model.source: ",
+    ),
+    "tokenizer not JSON": (
+        write_file("model/tokenizer.json", b"{"),
+        {},
+        "model.source: ",
+    ),
+    "tokenizer of another model": (
+        rewrite_config(vocab_size=50),
+        {},
+        "model.source: ",
+    ),
+    "no context": (
+        rewrite_config(max_position_embeddings=None),
+        {},
+        "model.source: ",
+    ),
+    "context lowered": (
+        rewrite_config(max_position_embeddings=512),
+        {},
+        "model.targetContextLength: 128 is less than the source's context of 512",
+    ),
+    "missing data": (
+        remove("data/long.jsonl"),
+        {},
+        "data.sources[0].path: ",
+    ),
+    "damaged data": (
+        write_file("data/short.jsonl.gz", gzip.compress(b"x" * 10_000)[:30]),
+        {},
+        "data.sources[1].path: ",
+    ),
+    "another field": (
+        write_file("data/long.jsonl", b'{"body": "x"}\n'),
+        {},
+        "data.sources[0].textField: ",
+    ),
+    "batch": (
+        nothing,
+        {"training": {"globalBatchTokens": BATCH_ROWS * ROW + 1}},
+        "training.globalBatchTokens: 1025 is no multiple of 512",
+    ),
+    "processes": (
+        nothing,
+        {"topology": {"nodes": 3}},
+        "training.globalBatchTokens: ",
+    ),
+    "expert parallel": (
+        nothing,
+        {"training": {"deepspeed": {"expertParallelSize": 2}}},
+        "training.deepspeed.expertParallelSize: ",
+    ),
+    "zero 0 in bfloat16": (
+        nothing,
+        {"training": {"precision": "BF16", "deepspeed": {"zeroStage": 0}}},
+        "training.deepspeed.zeroStage: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_a_wrong_input_ends_with_64_and_its_field(
+    world: World, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    damage, spec, sentence = TABLE[case]
+    damage(world)
+    code = launcher.launch(world.environ(world.document(**spec)))
+    assert code == ExitCode.CONFIGURATION
+    line = said(capsys)
+    assert f"Configuration: {sentence}" in line
+    assert "Traceback" not in line
+    assert objects(world) == ["end.json"]
+    (end,) = world.store.list(KEYS.trainings)
+    assert sentence in json.loads(world.store.get(end.key))["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LCCP_RUN", None, "environment: LCCP_RUN is not set"),
+        ("LCCP_RUN", "{", "environment: LCCP_RUN is not JSON"),
+        ("LCCP_ATTEMPT", "0", "environment: attempt: "),
+        ("LCCP_POD_UID", "no uid", "writer: 'no uid' is no UID"),
+        ("LCCP_RENDEZVOUS", "host", "environment: LCCP_RENDEZVOUS must be host:port"),
+        ("JOB_COMPLETION_INDEX", "2", "JOB_COMPLETION_INDEX below topology.nodes (2)"),
+    ],
+)
+def test_a_wrong_environment_ends_with_64(
+    world: World, capsys: pytest.CaptureFixture[str], name: str, value: str | None, sentence: str
+) -> None:
+    environ = {"LCCP_RENDEZVOUS": "host:29400"} | world.environ(world.document())
+    environ = {key: text for key, text in environ.items() if key != name or value is not None}
+    code = launcher.launch(environ | ({name: value} if value is not None else {}))
+    assert code == ExitCode.CONFIGURATION
+    assert sentence in said(capsys)
+    assert objects(world) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"training": {"tokenz": 3}}, "training.tokenz: there is no such field"),
+        ({"training": {"learningRate": 0.1}}, "training.learningRate: must be a decimal"),
+        ({"data": {"shortFraction": "1.5"}}, "data.shortFraction: must be"),
+    ],
+)
+def test_a_wrong_field_of_the_run_ends_with_64(
+    world: World, capsys: pytest.CaptureFixture[str], change: dict[str, Any], sentence: str
+) -> None:
+    environ = world.environ(world.document())
+    wrong = world.document(**change)
+    code = launcher.launch(environ | {"LCCP_RUN": json.dumps(wrong)})
+    assert code == ExitCode.CONFIGURATION
+    assert sentence in said(capsys)
+    assert objects(world) == []
+
+
+class Unreachable:
+    """A store that does not answer."""
+
+    url = "s3://bucket"
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: Any) -> None:
+            raise StoreUnavailable("store s3://bucket does not answer")
+
+        return call
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"), [(1, ExitCode.CONFIGURATION), (2, ExitCode.STORE_UNREACHABLE)]
+)
+def test_an_unreachable_store_is_a_wrong_input_at_first_and_an_outage_later(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    attempt: int,
+    expected: ExitCode,
+) -> None:
+    monkeypatch.setattr(launcher, "open_store", lambda *_: Unreachable())
+    assert launcher.launch(world.environ(world.document(), attempt)) == expected
+    assert "store s3://bucket does not answer" in capsys.readouterr().err
+
+
+def test_a_store_that_may_not_be_written_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (world.root / "store").write_text("a file, not a folder")
+    assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
+    assert str(world.root / "store") in capsys.readouterr().err
+
+
+def test_another_run_of_this_name_is_left_alone(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = LCCPRun.parse(world.document(training={"seed": 1}), "run")
+    identity = RunIdentity(
+        namespace="default",
+        name="run",
+        digest=other.identity_digest,
+        immutable=other.spec.immutable(),
+    )
+    write(world.store, KEYS.identity, identity)
+    assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
+    assert "metadata.name: " in said(capsys)
+
+
+def test_a_state_of_another_number_of_processes_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = Manifest(
+        kind="State",
+        tokens=1024,
+        step=1,
+        writer="a1-00000000",
+        files={},
+        source_context_length=64,
+        target_context_length=128,
+        world_size=4,
+    )
+    write(world.store, KEYS.state_manifest(1024), manifest)
+    assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
+    assert "topology: the state of 1024 tokens was saved by 4 processes" in said(capsys)

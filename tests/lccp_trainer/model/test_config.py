@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lccp.api.spec.model import ModelSpec
+from lccp.contract.errors import InvalidInput
+from lccp_trainer.model.config import load_config
+from lccp_trainer.model.directory import load_model
+
+
+def a_spec(**fields: Any) -> ModelSpec:
+    return ModelSpec.parse({"source": "m", "targetContextLength": 256} | fields, "model")
+
+
+def rewrite(source: Path, **fields: Any) -> None:
+    path = source / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_base_and_context_are_raised_before_the_model_is_built(source: Path) -> None:
+    spec = a_spec(ropeBase=80_000)
+    config = load_config(spec, source)
+    assert config.max_position_embeddings == 256
+    model = load_model(spec, source, config, torch.float32)
+    head = config.head_dim
+    expected = 1 / 80_000 ** (torch.arange(0, head, 2) / head)
+    assert torch.allclose(model.model.rotary_emb.inv_freq, expected)
+
+
+def test_without_a_base_the_source_s_stays(source: Path) -> None:
+    assert load_config(a_spec(), source).rope_parameters["rope_theta"] == 10_000
+
+
+@pytest.mark.parametrize("kind", ["linear", "dynamic", "yarn", "llama3"])
+def test_scaling_is_put_in_transformers_terms(source: Path, kind: str) -> None:
+    spec = a_spec(ropeScaling={"type": kind, "factor": "4"})
+    rope = load_config(spec, source).rope_parameters
+    assert rope["rope_type"] == kind
+    assert rope["factor"] == 4
+    assert rope["original_max_position_embeddings"] == 64
+    load_model(spec, source, load_config(spec, source), torch.float32)
+
+
+def test_a_scaling_that_lacks_its_factors_is_refused(source: Path) -> None:
+    spec = a_spec(ropeScaling={"type": "longrope", "factor": "4"})
+    with pytest.raises(InvalidInput, match=r"^model\.ropeScaling: "):
+        load_config(spec, source)
+
+
+def test_a_model_without_rope_is_refused(source: Path) -> None:
+    config = {"model_type": "gpt2", "n_positions": 64, "vocab_size": 64}
+    (source / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InvalidInput, match=r"^model\.ropeBase: a gpt2 model has no"):
+        load_config(a_spec(ropeBase=80_000), source)
+
+
+def test_a_model_of_unknown_type_is_refused(source: Path) -> None:
+    rewrite(source, model_type="no_such_model")
+    with pytest.raises(InvalidInput, match=r"^model\.source: .*no_such_model"):
+        load_config(a_spec(), source)

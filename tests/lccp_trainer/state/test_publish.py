@@ -1,0 +1,104 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from lccp.api.objects.manifest import Manifest
+from lccp.store.directory import file_record
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp.store.objects import read
+from lccp_trainer.state.publish import Publisher, TrainedCounts, complete_tokens
+
+KEYS = RunKeys("default", "run")
+
+
+class Words:
+    """The part of torchrun's key-value store that is used, for ranks that speak in turn."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def set(self, key: str, value: str) -> None:
+        self._values[key] = value
+
+    def get(self, key: str) -> bytes:
+        return self._values[key].encode()
+
+    def wait(self, keys: list[str], timeout: timedelta) -> None:
+        assert set(keys) <= set(self._values)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "store")
+
+
+def a_gang(store: FileStore, writer: str = "a1-00000000", keep: int = 2) -> list[Publisher]:
+    words = Words()
+    return [
+        Publisher(store, KEYS, writer, rank, 2, words, (64, 128), keep_states=keep)
+        for rank in range(2)
+    ]
+
+
+def progress(tokens: int) -> TrainedCounts:
+    return TrainedCounts(step=tokens // 10, tokens=tokens, tokens_per_source={"long": tokens})
+
+
+def a_directory(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    return folder
+
+
+def publish_state(gang: list[Publisher], tokens: int, folder: Path, replace: bool = False) -> None:
+    for publisher in reversed(gang):
+        name = f"rank-{publisher.rank}"
+        part = a_directory(folder / f"{tokens}-{publisher.writer}-{name}", name, f"{tokens}{name}")
+        publisher.state(part, progress(tokens), replace)
+
+
+def test_a_state_holds_the_files_of_all_ranks(store: FileStore, tmp_path: Path) -> None:
+    publish_state(a_gang(store), 30, tmp_path)
+    manifest = read(store, KEYS.state_manifest(30), Manifest)
+    assert set(manifest.files) == {"rank-0", "rank-1"}
+    assert (manifest.world_size, manifest.step, manifest.tokens_per_source) == (2, 3, {"long": 30})
+    fetched = tmp_path / "fetched"
+    store.get_file(f"{KEYS.state(30, manifest.writer)}rank-1", fetched)
+    assert file_record(fetched) == manifest.files["rank-1"]
+
+
+def test_a_state_of_which_a_part_is_missing_does_not_exist(
+    store: FileStore, tmp_path: Path
+) -> None:
+    gang = a_gang(store)
+    gang[1].state(a_directory(tmp_path / "part", "rank-1", "x"), progress(30), replace=False)
+    assert store.list(KEYS.states)
+    assert complete_tokens(store, KEYS.states) == []
+
+
+def test_only_the_newest_states_are_kept_and_nothing_older(
+    store: FileStore, tmp_path: Path
+) -> None:
+    gang = a_gang(store)
+    gang[1].state(a_directory(tmp_path / "part", "rank-1", "x"), progress(5), replace=False)
+    for tokens in (10, 20, 30, 40):
+        publish_state(gang, tokens, tmp_path)
+    assert complete_tokens(store, KEYS.states) == [30, 40]
+    kept = {key.key.removeprefix(KEYS.states)[:15] for key in store.list(KEYS.states)}
+    assert kept == {f"{30:015d}", f"{40:015d}"}
+
+
+def test_the_first_manifest_of_a_checkpoint_stays(store: FileStore, tmp_path: Path) -> None:
+    for writer in ("a1-00000000", "a2-00000000"):
+        publisher, _ = a_gang(store, writer)
+        publisher.checkpoint(a_directory(tmp_path / writer, "model", writer), progress(20))
+    assert read(store, KEYS.checkpoint_manifest(20), Manifest).writer == "a1-00000000"
+    assert complete_tokens(store, KEYS.checkpoints) == [20]
+
+
+def test_a_damaged_state_is_replaced(store: FileStore, tmp_path: Path) -> None:
+    publish_state(a_gang(store), 30, tmp_path)
+    publish_state(a_gang(store, "a2-00000000"), 30, tmp_path, replace=True)
+    assert read(store, KEYS.state_manifest(30), Manifest).writer == "a2-00000000"

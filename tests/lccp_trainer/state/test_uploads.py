@@ -1,0 +1,66 @@
+import threading
+
+import pytest
+
+from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp_trainer.state.uploads import Uploader, patiently
+
+
+class Flaky:
+    """Fails a number of times before it answers."""
+
+    def __init__(self, failures: int) -> None:
+        self.calls = 0
+        self._failures = failures
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self._failures:
+            raise StoreUnavailable("store s3://x does not answer")
+        return "done"
+
+
+def test_an_unreachable_store_is_asked_again_with_growing_pauses() -> None:
+    pauses: list[float] = []
+    assert patiently(Flaky(7), sleep=pauses.append) == "done"
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_patience_ends() -> None:
+    call = Flaky(100)
+    with pytest.raises(StoreUnavailable):
+        patiently(call, patience_seconds=0.5, sleep=lambda _: None)
+    assert call.calls == 1
+
+
+def test_a_store_that_refuses_is_not_asked_again() -> None:
+    def refuse() -> None:
+        raise InvalidInput("store s3://x: access denied")
+
+    with pytest.raises(InvalidInput):
+        patiently(refuse, sleep=lambda _: pytest.fail("asked again"))
+
+
+def test_jobs_run_in_order_beside_the_caller_and_a_third_one_waits() -> None:
+    uploader, done, go = Uploader(), [], threading.Event()
+    uploader.submit(lambda: done.append(go.wait(10)))
+    uploader.submit(lambda: done.append("second"))
+    third = threading.Thread(target=lambda: uploader.submit(lambda: done.append("third")))
+    third.start()
+    third.join(0.2)
+    assert third.is_alive()
+    go.set()
+    third.join(10)
+    uploader.finish()
+    assert done == [True, "second", "third"]
+
+
+def test_a_job_that_fails_fails_what_is_asked_next_and_stops_those_behind_it() -> None:
+    uploader, done = Uploader(), []
+    uploader.submit(Flaky(1))
+    uploader.submit(lambda: done.append("never"))
+    with pytest.raises(StoreUnavailable):
+        uploader.finish()
+    with pytest.raises(StoreUnavailable):
+        uploader.submit(lambda: None)
+    assert done == []
