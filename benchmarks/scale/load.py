@@ -19,8 +19,8 @@ from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.children import jobs
-from lccp_operator.kubernetes.edge import KubernetesRuns
+from lccp_operator.kubernetes.backend import KubernetesRuns
+from lccp_operator.kubernetes.workloads import jobs
 from lccp_operator.observed import Facts, Known, Observed
 from lccp_operator.plan import plan
 

@@ -16,7 +16,7 @@ from lccp.api.objects.training import Heartbeat
 from lccp.report.text import duration_text, percent_text, tokens_text
 from lccp.report.words import STATE_WORDS
 from lccp_cli.console import checkpoint_table, values_text
-from lccp_operator.embedded import Look
+from lccp_operator.embedded import Snapshot
 from lccp_operator.intents import EventReason
 
 PROGRESS_SECONDS = 30.0
@@ -28,7 +28,7 @@ STOPPING = "Stopping: the trainer saves its state; run the same command again to
 
 
 @contextmanager
-def watching(console: Console, heading: str) -> Iterator[Callable[[Look], None]]:
+def watching(console: Console, heading: str) -> Iterator[Callable[[Snapshot], None]]:
     """Yield the callback that the engine calls with each state of the run."""
     if not console.is_terminal:
         yield PlainView(console, heading)
@@ -36,8 +36,8 @@ def watching(console: Console, heading: str) -> Iterator[Callable[[Look], None]]
     start = time.monotonic()
     with Live(console=console, refresh_per_second=FRAMES_PER_SECOND) as live:
 
-        def show(look: Look) -> None:
-            live.update(panel(look, heading, time.monotonic() - start, console.height))
+        def show(snapshot: Snapshot) -> None:
+            live.update(panel(snapshot, heading, time.monotonic() - start, console.height))
 
         yield show
 
@@ -56,18 +56,18 @@ class PlainView:
         self._stopping = False
         console.print(heading, markup=False)
 
-    def __call__(self, look: Look) -> None:
-        self._checkpoints(look)
-        for event in look.events:
+    def __call__(self, snapshot: Snapshot) -> None:
+        self._checkpoints(snapshot)
+        for event in snapshot.events:
             if event.reason is not EventReason.CHECKPOINT_EVALUATED:
                 self._line(event.message)
-        self._progress(look)
-        if look.ending and not self._stopping:
+        self._progress(snapshot)
+        if snapshot.ending and not self._stopping:
             self._stopping = True
             self._line("stopping: the trainer saves its state")
 
-    def _checkpoints(self, look: Look) -> None:
-        seen = look.verdict.checkpoints if look.verdict else ()
+    def _checkpoints(self, snapshot: Snapshot) -> None:
+        seen = snapshot.verdict.checkpoints if snapshot.verdict else ()
         if self._told is None:
             self._told = max(0, len(seen) - 1)
             if self._told:
@@ -80,9 +80,9 @@ class PlainView:
             )
         self._told = len(seen)
 
-    def _progress(self, look: Look) -> None:
+    def _progress(self, snapshot: Snapshot) -> None:
         now = self._clock() - self._start
-        text = progress_text(look)
+        text = progress_text(snapshot)
         if text not in ("", self._text) and now - self._last_progress >= PROGRESS_SECONDS:
             self._last_progress, self._text = now, text
             self._line(text)
@@ -92,25 +92,25 @@ class PlainView:
         self._console.print(f"{minutes:02d}:{seconds:02d}  {text}", markup=False)
 
 
-def panel(look: Look, heading: str, elapsed_seconds: float, height: int) -> RenderableType:
+def panel(snapshot: Snapshot, heading: str, elapsed_seconds: float, height: int) -> RenderableType:
     """The run's progress and a row per checkpoint, in at most `height` lines."""
-    more = list(_unfinished(look))
-    checkpoints = look.verdict.checkpoints if look.verdict else ()
+    more = list(_unfinished(snapshot))
+    checkpoints = snapshot.verdict.checkpoints if snapshot.verdict else ()
     room = max(ROWS_MIN, height - LINES_BESIDE_ROWS - len(more))
-    summary = look.run.status.summary if look.run.status else "Pending"
+    summary = snapshot.run.status.summary if snapshot.run.status else "Pending"
     title = Text.assemble(
         (f"{heading}  ", "bold"), (f"{summary.lower()}, {duration_text(elapsed_seconds)}", "dim")
     )
-    lines: list[RenderableType] = [title, Text(), *_training(look), Text()]
+    lines: list[RenderableType] = [title, Text(), *_training(snapshot), Text()]
     if checkpoints or more:
         lines.append(checkpoint_table(checkpoints[-room:], more))
-    lines += [Text(message, style="yellow") for message in _warnings(look)]
+    lines += [Text(message, style="yellow") for message in _warnings(snapshot)]
     return Group(*lines)
 
 
-def progress_text(look: Look) -> str:
+def progress_text(snapshot: Snapshot) -> str:
     """The training's progress in one line; empty before the first step."""
-    beat = look.heartbeat
+    beat = snapshot.heartbeat
     if beat is None or not beat.tokens:
         return ""
     share = percent_text(beat.tokens / beat.tokens_total)
@@ -128,8 +128,8 @@ def _details(beat: Heartbeat) -> Iterator[str]:
             yield f"at most {duration_text(left)} left"
 
 
-def _training(look: Look) -> Iterator[RenderableType]:
-    beat = look.heartbeat
+def _training(snapshot: Snapshot) -> Iterator[RenderableType]:
+    beat = snapshot.heartbeat
     if beat is None or not beat.tokens:
         yield Text("starting the trainer", style="dim")
         return
@@ -142,20 +142,20 @@ def _training(look: Look) -> Iterator[RenderableType]:
     )
     lines = Table.grid()
     lines.add_row(bar)
-    lines.add_row(Text(progress_text(look)))
+    lines.add_row(Text(progress_text(snapshot)))
     yield lines
 
 
-def _unfinished(look: Look) -> Iterator[tuple[str, str]]:
+def _unfinished(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Checkpoints without a report: tokens, and the state of their evaluation."""
-    outcomes = look.facts.journal.evaluations
-    judged = {c.tokens for c in look.verdict.checkpoints} if look.verdict else set()
-    for tokens in sorted(set(look.facts.checkpoints) - judged):
+    outcomes = snapshot.facts.journal.evaluations
+    judged = {c.tokens for c in snapshot.verdict.checkpoints} if snapshot.verdict else set()
+    for tokens in sorted(set(snapshot.facts.checkpoints) - judged):
         outcome = outcomes.get(tokens_key(tokens))
         if outcome is not None and outcome.result == "Failed":
             yield tokens_text(tokens), f"evaluation failed: {outcome.message}"
         else:
-            yield tokens_text(tokens), _evaluation(look.evaluating.get(tokens))
+            yield tokens_text(tokens), _evaluation(snapshot.evaluating.get(tokens))
 
 
 def _evaluation(progress: EvaluationProgress | None) -> str:
@@ -166,9 +166,9 @@ def _evaluation(progress: EvaluationProgress | None) -> str:
     return f"evaluating: {percent_text(progress.done / progress.total)}{rest}"
 
 
-def _warnings(look: Look) -> Iterator[str]:
-    if look.ending:
+def _warnings(snapshot: Snapshot) -> Iterator[str]:
+    if snapshot.ending:
         yield STOPPING
-    failed = [a for a in look.facts.journal.attempts if a.counted]
+    failed = [a for a in snapshot.facts.journal.attempts if a.counted]
     if failed:
         yield f"attempt {failed[-1].number} {failed[-1].message}"

@@ -1,4 +1,4 @@
-"""How a trainer or evaluator is told what to do: environment variables, parsed once, at the edge.
+"""How a trainer or evaluator is told what to do: environment variables, parsed once, at the start.
 
 The embedded engine and the Job builders write them; `lccp-train` and `lccp-evaluate` read them.
 """

@@ -1,4 +1,4 @@
-"""Names, labels and annotations of a run's children, spelled once."""
+"""Names, labels and annotations of a run's workloads, spelled once."""
 
 GROUP = "lccp.io"
 VERSION = "v1alpha1"
@@ -36,8 +36,8 @@ def purge_name(run: str) -> str:
     return f"{run}-purge"
 
 
-def of_child(run: str, component: str, **more: str) -> dict[str, str]:
-    """Labels of a child of `run`; `more` are further label names without their prefix."""
+def of_workload(run: str, component: str, **more: str) -> dict[str, str]:
+    """Labels of a workload of `run`; `more` are further label names without their prefix."""
     own = {RUN: run, COMPONENT: component}
     standard = {
         "app.kubernetes.io/name": "lccp",

@@ -31,7 +31,7 @@ BATCH_TOO_SMALL = (
 LENGTH_BEYOND = "evaluation.probes.niah.lengths lies beyond model.targetContextLength"
 NAME = (
     f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, "
-    "with none of - at its ends: children are named after it"
+    "with none of - at its ends: workloads are named after it"
 )
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SPEC_RULES = rules(
@@ -88,7 +88,7 @@ class LCCPRunSpec(Contract):
     suspend: Annotated[
         StrictBool,
         Field(
-            description="Drain the training and hold it; false goes on exactly there.",
+            description="Pause: save state and stop. Set to false to resume.",
             json_schema_extra=MUTABLE,
         ),
     ] = False
@@ -159,7 +159,7 @@ class ObjectMeta(Contract):
     name: Annotated[
         str,
         Field(
-            description="Name of the run: at most 40 characters; children are named after it.",
+            description="Name of the run: at most 40 characters; workloads are named after it.",
         ),
     ]
     namespace: Annotated[str, Field(min_length=1, max_length=63, description="Namespace.")] = (

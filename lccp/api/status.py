@@ -1,4 +1,4 @@
-"""The status of an LCCPRun: a projection of store and children that can be rebuilt at any time.
+"""The status of an LCCPRun: a projection of store and workloads that can be rebuilt at any time.
 
 Numbers that are not integers are strings, as in the spec.
 """

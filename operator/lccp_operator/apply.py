@@ -1,7 +1,7 @@
-"""Carrying out a plan, in such an order that the next look heals a crash between any two steps.
+"""Carrying out a plan, in such an order that a crash between any two steps is healed.
 
-Finalizer, identity, journal, control, children, verdict, status, events; last what lets go of the
-run. Every step is idempotent. A lost race raises Conflict, and what follows is left to a new look.
+Finalizer, identity, journal, control, workloads, verdict, status, events; last what releases the
+run. Every step is idempotent. A lost race raises Conflict; the next reconcile does the rest.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,11 @@ from lccp.api.status import LCCPRunStatus
 from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
-from lccp_operator.children import Child
 from lccp_operator.intents import (
-    ApplyChild,
+    ApplyWorkload,
     ClaimIdentity,
-    DeleteChild,
     DeleteRun,
+    DeleteWorkload,
     Event,
     Intent,
     Plan,
@@ -29,30 +28,31 @@ from lccp_operator.intents import (
     WriteControl,
     WriteVerdict,
 )
+from lccp_operator.workloads import Workload
 
 ORDER = (
     SetFinalizer,
     ClaimIdentity,
     RecordJournal,
     WriteControl,
-    DeleteChild,
-    ApplyChild,
+    DeleteWorkload,
+    ApplyWorkload,
     WriteVerdict,
 )
 
 
-class Children(Protocol):
-    """What runs children. Calls have timeouts and bounded retries, and are idempotent."""
+class Workloads(Protocol):
+    """What runs workloads. Calls have timeouts and bounded retries, and are idempotent."""
 
-    def apply(self, run: LCCPRun, child: Child, pinned: Pinned) -> None:
-        """Create the child unless it exists.
+    def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
+        """Create the workload unless it exists.
 
-        A child that is refused (quota, admission) raises nothing: the next look observes it as
-        `rejected`, and the rest of the plan is carried out.
+        A workload that is refused (quota, admission) raises nothing: the next reconcile observes it
+        as `rejected`, and the rest of the plan is carried out.
         """
 
-    def delete(self, run: LCCPRun, child: Child, wait_for_pods: bool = True) -> None:
-        """Delete the child with its pods, which get their grace period; nothing if it is gone.
+    def delete(self, run: LCCPRun, workload: Workload, wait_for_pods: bool = True) -> None:
+        """Delete the workload with its pods, which get their grace period; nothing if it is gone.
 
         It stays, `deleting`, until its last pod is gone; without `wait_for_pods` it goes at once.
         """
@@ -65,7 +65,7 @@ class Runs(Protocol):
         """Write the whole status, conditions included, in one patch."""
 
     def post(self, run: LCCPRun, event: Event) -> None:
-        """Tell the event; failing to do so fails nothing."""
+        """Post the event; a failure to post is logged, not raised."""
 
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
         """Put LCCP's finalizer on the run object, or take it away."""
@@ -75,47 +75,47 @@ class Runs(Protocol):
 
 
 @dataclass(frozen=True)
-class Edge:
+class Backend:
     """What a plan is carried out with."""
 
     store: Store
-    children: Children
+    workloads: Workloads
     runs: Runs
     guard: Callable[[], None] = lambda: None
     """Called before every write; raises Conflict if this process may no longer write."""
     remember: Callable[[str, StoreObject, str], None] = lambda *_: None
-    """Told of the identity, journal and verdict that were written: key, object, ETag."""
+    """Called with the identity, journal and verdict that were written: key, object, ETag."""
 
 
-def apply(plan: Plan, run: LCCPRun, edge: Edge) -> None:
+def apply(plan: Plan, run: LCCPRun, backend: Backend) -> None:
     """Carry out the plan.
 
     Raises:
-        Conflict: another writer was first; look again.
-        StoreUnavailable: the store does not answer; look again.
+        Conflict: another writer was first; reconcile again.
+        StoreUnavailable: the store does not answer; reconcile again.
     """
-    act(plan, run, edge)
-    tell(plan, run, edge)
+    act(plan, run, backend)
+    publish(plan, run, backend)
 
 
-def act(plan: Plan, run: LCCPRun, edge: Edge) -> None:
-    """The first half: all that makes the run go on. What is not told yet is left to a new look."""
+def act(plan: Plan, run: LCCPRun, backend: Backend) -> None:
+    """The first half: everything but status and events, which the next reconcile catches up on."""
     for intent in _ordered(plan.intents)[0]:
-        edge.guard()
-        _carry_out(intent, run, edge)
+        backend.guard()
+        _carry_out(intent, run, backend)
 
 
-def tell(plan: Plan, run: LCCPRun, edge: Edge) -> None:
-    """The second half: status and events, and what lets go of the run."""
+def publish(plan: Plan, run: LCCPRun, backend: Backend) -> None:
+    """The second half: status and events, and what releases the run."""
     after = _ordered(plan.intents)[1]
     if plan.status != run.status:
-        edge.guard()
-        edge.runs.write_status(run, plan.status)
+        backend.guard()
+        backend.runs.write_status(run, plan.status)
     for event in plan.events:
-        edge.runs.post(run, event)
+        backend.runs.post(run, event)
     for intent in after:
-        edge.guard()
-        _carry_out(intent, run, edge)
+        backend.guard()
+        _carry_out(intent, run, backend)
 
 
 def _ordered(intents: tuple[Intent, ...]) -> tuple[list[Intent], list[Intent]]:
@@ -124,26 +124,28 @@ def _ordered(intents: tuple[Intent, ...]) -> tuple[list[Intent], list[Intent]]:
     return sorted(before, key=lambda intent: ORDER.index(type(intent))), after
 
 
-def _carry_out(intent: Intent, run: LCCPRun, edge: Edge) -> None:
+def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
     keys = RunKeys(run.metadata.namespace, run.metadata.name)
     match intent:
         case SetFinalizer(present):
-            edge.runs.set_finalizer(run, present)
+            backend.runs.set_finalizer(run, present)
         case ClaimIdentity(identity):
-            etag = objects.write_if_absent(edge.store, keys.identity, identity)
-            edge.remember(keys.identity, identity, etag)
+            etag = objects.write_if_absent(backend.store, keys.identity, identity)
+            backend.remember(keys.identity, identity, etag)
         case RecordJournal(journal):
-            edge.remember(keys.journal, journal, _record(intent, keys, edge.store))
+            backend.remember(keys.journal, journal, _record(intent, keys, backend.store))
         case WriteControl(attempt, control):
-            objects.write(edge.store, keys.control(attempt), control)
-        case ApplyChild(child, pinned):
-            edge.children.apply(run, child, pinned)
-        case DeleteChild(child, wait_for_pods):
-            edge.children.delete(run, child, wait_for_pods)
+            objects.write(backend.store, keys.control(attempt), control)
+        case ApplyWorkload(workload, pinned):
+            backend.workloads.apply(run, workload, pinned)
+        case DeleteWorkload(workload, wait_for_pods):
+            backend.workloads.delete(run, workload, wait_for_pods)
         case WriteVerdict(verdict):
-            edge.remember(keys.verdict, verdict, objects.write(edge.store, keys.verdict, verdict))
+            backend.remember(
+                keys.verdict, verdict, objects.write(backend.store, keys.verdict, verdict)
+            )
         case DeleteRun():
-            edge.runs.delete(run)
+            backend.runs.delete(run)
 
 
 def _record(intent: RecordJournal, keys: RunKeys, store: Store) -> str:

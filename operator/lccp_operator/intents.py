@@ -1,4 +1,4 @@
-"""What a look at a run leads to: intents, a status, events, and when to look again."""
+"""What a reconcile leads to: intents, a status, events, and when to reconcile again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from lccp.api.objects.journal import Control, Journal, Pinned
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
-from lccp_operator.children import Child
+from lccp_operator.workloads import Workload
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,20 @@ class WriteControl:
 
 
 @dataclass(frozen=True)
-class ApplyChild:
-    """Create the child, from what was pinned at the run's start; nothing if it exists."""
+class ApplyWorkload:
+    """Create the workload, from what was pinned at the run's start; nothing if it exists."""
 
-    child: Child
+    workload: Workload
     pinned: Pinned
 
 
 @dataclass(frozen=True)
-class DeleteChild:
-    """Delete the child and its pods; nothing if it is gone."""
+class DeleteWorkload:
+    """Delete the workload and its pods; nothing if it is gone."""
 
-    child: Child
+    workload: Workload
     wait_for_pods: bool = True
-    """The child stays until its last pod is gone; else it goes at once."""
+    """The workload stays until its last pod is gone; else it goes at once."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ Intent = (
     | ClaimIdentity
     | RecordJournal
     | WriteControl
-    | DeleteChild
-    | ApplyChild
+    | DeleteWorkload
+    | ApplyWorkload
     | WriteVerdict
     | DeleteRun
 )
@@ -105,9 +105,9 @@ class EventReason(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that changed, told once. Nothing is driven by it.
+    """Something that changed, posted once. Nothing is driven by it.
 
-    Reason, `at` and `about` make its identity: told again, it is the same event.
+    Reason, `at` and `about` make its identity: posted again, it is the same event.
     """
 
     type: Literal["Normal", "Warning"]
@@ -121,25 +121,25 @@ class Event:
 
 @dataclass(frozen=True)
 class Plan:
-    """What follows from one look."""
+    """What follows from one reconcile."""
 
     intents: tuple[Intent, ...]
     status: LCCPRunStatus
     verdict: Verdict | None = None
     """The verdict over all reports that there are."""
     events: tuple[Event, ...] = ()
-    look_again_after_seconds: float | None = None
-    """Longest time until the next look; None: not before something changes."""
+    requeue_after_seconds: float | None = None
+    """Longest time until the next reconcile; None: not before something changes."""
     due_after_seconds: float | None = None
     """Time until something is due by itself, whatever the store says; None: never."""
-    at_rest: bool = False
+    idle: bool = False
     """Nothing runs, and nothing is to be done until the run object changes."""
 
     @property
-    def applies_children(self) -> bool:
-        return any(isinstance(intent, ApplyChild) for intent in self.intents)
+    def applies_workloads(self) -> bool:
+        return any(isinstance(intent, ApplyWorkload) for intent in self.intents)
 
     @property
     def changes_nothing(self) -> bool:
-        """The same look would plan the same again."""
+        """The same reconcile would plan the same again."""
         return not self.intents and not self.events

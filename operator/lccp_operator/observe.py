@@ -48,9 +48,9 @@ class _Read:
 
 @dataclass
 class StoreObserver:
-    """Looks at one run's part of a store, and remembers what it read by ETag.
+    """Reads one run's part of a store, and remembers what it read by ETag.
 
-    Equal content is the same object from look to look.
+    Equal content is the same object from one reconcile to the next.
     """
 
     store: Store
@@ -79,10 +79,10 @@ class StoreObserver:
         self._cache[key] = _Read(etag, len(value.to_json()), value)
 
     def moved(self) -> bool:
-        """Whether a trainer wrote anything since the last look: one LIST, and no GET.
+        """Whether a trainer wrote anything since the last reconcile: one LIST, and no GET.
 
-        Every checkpoint and every end is followed by a heartbeat, or by the end of a child. A store
-        that does not answer counts too: `part` then says so, without asking again.
+        Every checkpoint and every end is followed by a heartbeat, or by the end of a workload. A
+        store that does not answer counts too: `part` then says so, without asking again.
         """
         try:
             return self.store.list(self.keys.trainings) != self._trainings
@@ -96,7 +96,7 @@ class StoreObserver:
         return sum(read.size for read in self._cache.values())
 
     def forget(self) -> None:
-        """Drop what was read; the next look reads it again."""
+        """Drop what was read; the next reconcile reads it again."""
         self._cache = {}
 
     def facts(self) -> Facts:
@@ -106,33 +106,33 @@ class StoreObserver:
             StoreUnavailable: it does not answer.
             InvalidInput: it refuses, or `run.json` or the journal is damaged.
         """
-        look = _Look(self.store, self.keys, self._cache)
-        identity, (journal, etag) = look.identity(), look.journal()
-        trainings = self._trainings = look.listed(self.keys.trainings)
-        checkpoints = look.listed(self.keys.checkpoints)
-        manifests = look.by_tokens(checkpoints, self.keys.checkpoints, "manifest.json", Manifest)
-        evaluations, below = look.listed(self.keys.evaluations), self.keys.evaluations
+        reading = _Reading(self.store, self.keys, self._cache)
+        identity, (journal, etag) = reading.identity(), reading.journal()
+        trainings = self._trainings = reading.listed(self.keys.trainings)
+        checkpoints = reading.listed(self.keys.checkpoints)
+        manifests = reading.by_tokens(checkpoints, self.keys.checkpoints, "manifest.json", Manifest)
+        evaluations, below = reading.listed(self.keys.evaluations), self.keys.evaluations
         facts = Facts(
             identity=identity,
             journal=journal,
             journal_etag=etag,
-            drains=look.drains(),
-            heartbeats=look.newest(trainings, "heartbeat.json", Heartbeat),
-            ends=look.newest(trainings, "end.json", End),
+            drains=reading.drains(),
+            heartbeats=reading.newest(trainings, "heartbeat.json", Heartbeat),
+            ends=reading.newest(trainings, "end.json", End),
             checkpoints=manifests,
-            reports=look.by_tokens(evaluations, below, "report.json", PackedReport),
-            progress=look.by_tokens(evaluations, below, "progress.json", EvaluationProgress),
-            failures=look.by_tokens(evaluations, below, "failure.json", EvaluationFailure),
-            verdict=look.verdict(),
-            damaged=dict(look.damaged),
-            damaged_reports=look.damaged_reports(),
+            reports=reading.by_tokens(evaluations, below, "report.json", PackedReport),
+            progress=reading.by_tokens(evaluations, below, "progress.json", EvaluationProgress),
+            failures=reading.by_tokens(evaluations, below, "failure.json", EvaluationFailure),
+            verdict=reading.verdict(),
+            damaged=dict(reading.damaged),
+            damaged_reports=reading.damaged_reports(),
         )
-        self._cache = look.seen
+        self._cache = reading.seen
         return facts
 
 
-class _Look:
-    """One look: what it saw, and what it found damaged."""
+class _Reading:
+    """One reading of the store: what it found, and what of it is damaged."""
 
     def __init__(self, store: Store, keys: RunKeys, cache: Mapping[str, _Read]) -> None:
         self.store = store

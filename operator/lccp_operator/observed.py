@@ -1,8 +1,8 @@
-"""What one look at a run found: its children, and what its store holds.
+"""What one reconcile of a run found: its workloads, and what its store holds.
 
-A part that could not be read is `Unknown`, which is never read as empty. Both edges fill these
-types. They observe the children before the store, so that what an ended child wrote is seen with
-its end.
+A part that could not be read is `Unknown`, which is never read as empty. Both backends fill these
+types. They observe the workloads before the store, so that what an ended workload wrote is seen
+with its end.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Verdict
-from lccp_operator.children import Child
 from lccp_operator.packed import PackedReport
+from lccp_operator.workloads import Workload
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -39,11 +39,11 @@ class Unknown:
     why: str
     reason: Reason = Reason.OBSERVATION_INCOMPLETE
     watched: bool = False
-    """Its end will be told: nobody needs to look for it."""
+    """A change will be announced: nobody needs to poll for it."""
 
 
 class Phase(StrEnum):
-    """Where a child, or one of its pods, is."""
+    """Where a workload, or one of its pods, is."""
 
     QUEUED = "Queued"
     """Held back by a queue: it has no pods."""
@@ -57,18 +57,18 @@ TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 
 
 class Rule(StrEnum):
-    """What ended a child: the rule of its podFailurePolicy that matched, or its deadline."""
+    """What ended a workload: the rule of its podFailurePolicy that matched, or its deadline."""
 
     DISRUPTION = "Disruption"
     CONFIGURATION = "Configuration"
     NOT_FINITE = "NotFinite"
-    REST = "Rest"
+    OTHER = "Other"
     DEADLINE = "Deadline"
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What keeps a child from running, as read from events, pods and queue: reason and facts."""
+    """What keeps a workload from running, as read from events, pods and queue: reason and facts."""
 
     reason: Reason
     message: str
@@ -76,7 +76,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod of a child; on a laptop, its process."""
+    """One pod of a workload; on a laptop, its process."""
 
     index: int
     uid: str
@@ -95,10 +95,10 @@ class Pod:
 
 
 @dataclass(frozen=True)
-class ChildState:
-    """A child as it is seen. A deleted child is there, `deleting`, until its last pod is gone."""
+class WorkloadState:
+    """A workload as observed. A deleted one is there, `deleting`, until its last pod is gone."""
 
-    child: Child
+    workload: Workload
     phase: Phase
     pods: tuple[Pod, ...] = ()
     pods_expected: int = 1
@@ -123,14 +123,14 @@ class ChildState:
         return not self.ended
 
     @property
-    def bereft(self) -> bool:
+    def has_lost_pod(self) -> bool:
         """A pod of it is lost: it can't go on, and does not end by itself."""
         return any(pod.lost for pod in self.pods)
 
     @property
     def abandoned(self) -> bool:
         """All that still holds it up are lost pods."""
-        return self.bereft and all(pod.over for pod in self.pods)
+        return self.has_lost_pod and all(pod.over for pod in self.pods)
 
     @property
     def begun(self) -> bool:
@@ -178,17 +178,17 @@ class Facts:
 class Observed:
     """All that `plan` is told beside the run object.
 
-    `children` are Known only if they were read after this process's last write to them.
+    `workloads` are Known only if they were read after this process's last write to them.
     """
 
-    children: Known[tuple[ChildState, ...]] | Unknown
+    workloads: Known[tuple[WorkloadState, ...]] | Unknown
     store: Known[Facts] | Unknown
-    rejected: Mapping[Child, Trouble] = field(default_factory=dict)
-    """Children that could not be created when it was last tried, and why."""
+    rejected: Mapping[Workload, Trouble] = field(default_factory=dict)
+    """Workloads that could not be created when it was last tried, and why."""
     offered: Pinned = field(default_factory=Pinned)
     """Images and templates that the installation would give a new run."""
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
     namespace_terminating: bool = False
-    told: bool = True
-    """The events of what the journal says are posted; else whoever wrote it may have died first."""
+    events_posted: bool = True
+    """The events of what the journal says are posted; else its writer may have died first."""

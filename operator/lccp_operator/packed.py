@@ -1,4 +1,4 @@
-"""Reports as they are kept between two looks: compressed, since only a new verdict reads them."""
+"""Reports as kept between two reconciles: compressed, since only a new verdict reads them."""
 
 import threading
 import zlib

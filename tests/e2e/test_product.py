@@ -147,8 +147,8 @@ def test_a_gang_that_cannot_start_is_told_of_and_goes_when_it_is_suspended(
 
     patch = ("--type=merge", '--patch={"spec":{"suspend":true}}')
     kubectl("patch", f"--namespace={product.runs.name}", f"lccp/{name}", *patch)
-    children = ("jobs,services", f"--selector=lccp.io/run={name}", "--output=json")
-    wait_for(lambda: json.loads(product.get(*children))["items"] == [], "its gang stays")
+    workloads = ("jobs,services", f"--selector=lccp.io/run={name}", "--output=json")
+    wait_for(lambda: json.loads(product.get(*workloads))["items"] == [], "its gang stays")
     kubectl("delete", f"--namespace={product.runs.name}", f"lccp/{name}", "--timeout=60s")
 
 
@@ -165,7 +165,7 @@ def test_a_gang_beyond_the_quota_is_told_of(product: Product) -> None:
 
 
 OF_ADMISSION = {("update", "lccp.io", "lccpruns/finalizers")}
-"""Checked inside the admission of children, with OwnerReferencesPermissionEnforcement."""
+"""Checked inside the admission of workloads, with OwnerReferencesPermissionEnforcement."""
 
 
 def test_every_right_is_used_and_none_is_missing(product: Product) -> None:

@@ -17,7 +17,7 @@ from lccp.api.objects.training import End
 from lccp.store import objects
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.children.reading import JOB_UID_LABEL
+from lccp_operator.kubernetes.workloads.reading import JOB_UID_LABEL
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -75,7 +75,7 @@ class Queue:
 
     def workloads(self, job: str | None = None) -> list[Object]:
         """Workloads of the namespace, or those of one Job."""
-        found = self.namespace.api.list(api.WORKLOADS, self.namespace.name)
+        found = self.namespace.api.list(api.KUEUE_WORKLOADS, self.namespace.name)
         owners = [(w, {o["name"] for o in w["metadata"]["ownerReferences"]}) for w in found]
         return [workload for workload, names in owners if job is None or job in names]
 
@@ -247,7 +247,7 @@ def test_a_queued_run_that_is_deleted_leaves_no_workload(
 
     selector = f"{JOB_UID_LABEL}={job['metadata']['uid']}"
     wait_for(
-        lambda: not namespace.api.list(api.WORKLOADS, namespace.name, labelSelector=selector),
+        lambda: not namespace.api.list(api.KUEUE_WORKLOADS, namespace.name, labelSelector=selector),
         "its Workload is left",
         seconds=LONG_SECONDS,
     )

@@ -91,7 +91,7 @@ class Watch:
         runs = self.product.runs
         runs.api.patch(api.RUNS, runs.name, self.name, patch, subresource)
 
-    def children(self) -> dict[str, str]:
+    def workloads(self) -> dict[str, str]:
         """Its Jobs and Services, with their UIDs."""
         selector = f"--selector={labels.RUN}={self.name}"
         found = json.loads(self.product.get("jobs,services", selector, "--output=json"))["items"]
@@ -138,20 +138,20 @@ def test_a_suspended_run_ends_its_pods_and_goes_on(both: tuple[Watch, Watch]) ->
 
 def test_an_emptied_status_is_rebuilt_and_nothing_is_begun_anew(both: tuple[Watch, Watch]) -> None:
     _, disturbed = both
-    children = disturbed.children()
+    workloads = disturbed.workloads()
 
     disturbed.patch({"status": None}, "status")
 
     disturbed.wait("Training", "Running")
     assert [attempt["number"] for attempt in disturbed.attempts()] == [1, 2]
-    assert disturbed.children() == children
+    assert disturbed.workloads() == workloads
 
 
 def test_a_store_that_is_gone_for_a_minute_is_not_taken_for_empty(
     product: Product, both: tuple[Watch, Watch]
 ) -> None:
     _, disturbed = both
-    children, attempts = disturbed.children(), disturbed.attempts()
+    workloads, attempts = disturbed.workloads(), disturbed.attempts()
     product.store.kill()
     gone_at = time.monotonic()
 
@@ -159,7 +159,7 @@ def test_a_store_that_is_gone_for_a_minute_is_not_taken_for_empty(
     assert named["reason"] == "StoreUnreachable"
     assert "nothing is started or judged until it answers" in named["message"]
     while time.monotonic() < gone_at + STORE_GONE_SECONDS:
-        assert disturbed.children() == children
+        assert disturbed.workloads() == workloads
         assert disturbed.attempts() == attempts
         assert product.runs.conditions(DISTURBED)["Training"]["status"] == "True"
         time.sleep(1)

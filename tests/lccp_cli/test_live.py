@@ -8,7 +8,7 @@ from rich.console import Console
 from lccp.api.objects.journal import AttemptRecord, Cause, EvaluationOutcome, Journal
 from lccp.api.objects.report import EvaluationProgress
 from lccp_cli.live import PlainView, panel
-from lccp_operator.embedded import Look
+from lccp_operator.embedded import Snapshot
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.observed import Facts
 
@@ -16,7 +16,7 @@ AT = a_run.CHECKPOINTS[8]
 NEXT, AFTER = a_run.CHECKPOINTS[9], a_run.CHECKPOINTS[10]
 
 
-def a_look(events: tuple[Event, ...] = (), ending: bool = False, **facts: Any) -> Look:
+def a_snapshot(events: tuple[Event, ...] = (), ending: bool = False, **facts: Any) -> Snapshot:
     """The run after its ninth checkpoint, two more waiting for their evaluation."""
     reports = a_run.reports(a_run.CHECKPOINTS[:9])
     known: dict[str, Any] = {
@@ -28,18 +28,20 @@ def a_look(events: tuple[Event, ...] = (), ending: bool = False, **facts: Any) -
         },
         **facts,
     }
-    return Look(a_run.START, a_run.run(), Facts(**known), a_run.verdict(reports), events, ending)
+    return Snapshot(
+        a_run.START, a_run.run(), Facts(**known), a_run.verdict(reports), events, ending
+    )
 
 
-def shown(look: Look, height: int = 40) -> str:
+def shown(snapshot: Snapshot, height: int = 40) -> str:
     console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(panel(look, "[2/4] training and evaluation", 72.0, height))
+        console.print(panel(snapshot, "[2/4] training and evaluation", 72.0, height))
     return capture.get()
 
 
 def test_the_panel_shows_progress_and_a_row_for_each_checkpoint() -> None:
-    text = shown(a_look())
+    text = shown(a_snapshot())
     assert "1.02 M of 3.28 M tokens, 31 %, loss 3.120, 17 K tokens/s" in text
     assert "at most 2 min 13 s left" in text
     for report in a_run.reports(a_run.CHECKPOINTS[:9]):
@@ -51,7 +53,7 @@ def test_the_panel_shows_progress_and_a_row_for_each_checkpoint() -> None:
 
 @pytest.mark.parametrize("height", [15, 24, 50])
 def test_the_panel_fits_the_terminal(height: int) -> None:
-    lines = shown(a_look(), height).splitlines()
+    lines = shown(a_snapshot(), height).splitlines()
     assert len(lines) <= height
     assert any("819 K" in line for line in lines)
 
@@ -62,15 +64,15 @@ def test_the_panel_says_what_went_wrong_and_that_it_is_stopping() -> None:
     )
     outcome = EvaluationOutcome(checkpoint_digest="0", result="Failed", message="out of memory")
     journal = Journal(attempts=(failed,), evaluations={f"{NEXT:015d}": outcome})
-    text = shown(a_look(ending=True, journal=journal))
+    text = shown(a_snapshot(ending=True, journal=journal))
     assert "attempt 1 made no step" in text
     assert "evaluation failed: out of memory" in text
     assert "Stopping: the trainer saves its state" in text
 
 
 def test_before_the_first_step_there_is_no_progress() -> None:
-    look = Look(a_run.START, a_run.run(), Facts())
-    assert "starting the trainer" in shown(look)
+    snapshot = Snapshot(a_run.START, a_run.run(), Facts())
+    assert "starting the trainer" in shown(snapshot)
 
 
 class Clock:
@@ -92,10 +94,10 @@ def test_without_a_terminal_each_thing_is_told_once(
 ) -> None:
     view, clock, output = plain
     event = Event("Normal", EventReason.ATTEMPT_STARTED, "attempt 1 starts", a_run.START)
-    view(Look(a_run.START, a_run.run(), Facts(), events=(event,)))
+    view(Snapshot(a_run.START, a_run.run(), Facts(), events=(event,)))
     clock.now = 65.0
-    view(a_look())
-    view(a_look())
+    view(a_snapshot())
+    view(a_snapshot())
     lines = output.getvalue().splitlines()
     assert lines[:2] == ["[2/4] training", "00:00  attempt 1 starts"]
     assert sum("checkpoint 0:" in line for line in lines) == 1
@@ -109,6 +111,6 @@ def test_progress_is_told_every_half_minute_at_most(
     view, clock, output = plain
     for second in range(0, 70, 5):
         clock.now = float(second)
-        view(a_look(heartbeats={1: a_run.heartbeat(1_000_000 + 10_000 * second)}))
+        view(a_snapshot(heartbeats={1: a_run.heartbeat(1_000_000 + 10_000 * second)}))
     told = [line[:5] for line in output.getvalue().splitlines() if "tokens/s" in line]
     assert told == ["00:00", "00:30", "01:00"]

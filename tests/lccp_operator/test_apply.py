@@ -19,12 +19,11 @@ from lccp.api.objects.journal import Control, Journal, Pinned
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict
-from lccp_operator.apply import Edge, apply
-from lccp_operator.children import Training
+from lccp_operator.apply import Backend, apply
 from lccp_operator.intents import (
-    ApplyChild,
-    DeleteChild,
+    ApplyWorkload,
     DeleteRun,
+    DeleteWorkload,
     Event,
     EventReason,
     Intent,
@@ -35,6 +34,7 @@ from lccp_operator.intents import (
     WriteVerdict,
 )
 from lccp_operator.judging import RememberingJudge
+from lccp_operator.workloads import Training
 
 RUN = a_small_run()
 STATUS = LCCPRunStatus(attempt=7)
@@ -42,7 +42,7 @@ EVENT = Event("Normal", EventReason.ACCEPTED, "the run is accepted", START)
 
 
 class Recorder(MemoryStore):
-    """A store, children and runs that record what is done to them."""
+    """A store, workloads and runs that record what is done to them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,8 +52,8 @@ class Recorder(MemoryStore):
         self.done.append(key.removeprefix(KEYS.prefix))
         return super().put(key, data)
 
-    def apply(self, run: object, child: object, pinned: object) -> None:
-        self.done.append(f"apply {child}")
+    def apply(self, run: object, workload: object, pinned: object) -> None:
+        self.done.append(f"apply {workload}")
 
     def delete(self, *what: object) -> None:
         self.done.append("delete run" if len(what) == 1 else f"delete {what[1]}")
@@ -69,7 +69,7 @@ class Recorder(MemoryStore):
 
 
 def carry_out(plan: Plan, recorder: Recorder, **more: Any) -> list[str]:
-    apply(plan, RUN, Edge(recorder, recorder, recorder, **more))
+    apply(plan, RUN, Backend(recorder, recorder, recorder, **more))
     return recorder.done
 
 
@@ -81,10 +81,10 @@ def test_the_journal_comes_before_what_it_decides_and_the_status_after(verdict: 
     shuffled = (
         DeleteRun(),
         WriteVerdict(verdict),
-        ApplyChild(Training(2), Pinned()),
+        ApplyWorkload(Training(2), Pinned()),
         WriteControl(1, Control(request="Drain")),
         SetFinalizer(True),
-        DeleteChild(Training(1)),
+        DeleteWorkload(Training(1)),
         RecordJournal(Journal(), None),
     )
 
@@ -102,7 +102,7 @@ def test_the_journal_comes_before_what_it_decides_and_the_status_after(verdict: 
 
 
 def test_the_finalizer_goes_last() -> None:
-    done = carry_out(a_plan(SetFinalizer(False), DeleteChild(Training(1))), Recorder())
+    done = carry_out(a_plan(SetFinalizer(False), DeleteWorkload(Training(1))), Recorder())
 
     assert done[-1] == "finalizer False"
 
@@ -111,7 +111,7 @@ def test_an_unchanged_status_is_not_written() -> None:
     recorder = Recorder()
     run = RUN.model_copy(update={"status": STATUS})
 
-    apply(Plan((), STATUS), run, Edge(recorder, recorder, recorder))
+    apply(Plan((), STATUS), run, Backend(recorder, recorder, recorder))
 
     assert recorder.done == []
 
@@ -120,7 +120,7 @@ def test_a_lost_race_for_the_journal_leaves_everything_else_undone() -> None:
     recorder = Recorder()
     recorder.put(KEYS.journal, b"another leader's")
     recorder.done.clear()
-    intents = (RecordJournal(Journal(), "stale"), ApplyChild(Training(1), Pinned()))
+    intents = (RecordJournal(Journal(), "stale"), ApplyWorkload(Training(1), Pinned()))
 
     with pytest.raises(Conflict):
         carry_out(a_plan(*intents), recorder)
@@ -147,7 +147,7 @@ def test_whoever_may_no_longer_write_writes_nothing() -> None:
         raise Conflict("the lease was lost")
 
     with pytest.raises(Conflict, match="lease"):
-        carry_out(a_plan(ApplyChild(Training(1), Pinned())), recorder, guard=lost)
+        carry_out(a_plan(ApplyWorkload(Training(1), Pinned())), recorder, guard=lost)
 
     assert recorder.done == []
 
@@ -155,9 +155,9 @@ def test_whoever_may_no_longer_write_writes_nothing() -> None:
 @pytest.fixture
 def verdict() -> Verdict:
     world = World(RUN, saturating_at(BUDGET_TOKENS))
-    world.look()
+    world.reconcile()
     world.train()
-    world.look()
+    world.reconcile()
     world.evaluate()
     found = world.plan().verdict
     assert found is not None
@@ -167,15 +167,15 @@ def verdict() -> Verdict:
 def test_a_judge_remembers_while_reports_and_policy_stay() -> None:
     world = World(RUN, RememberingJudge())
     for _ in range(2):
-        world.look()
+        world.reconcile()
         world.train()
-        world.look()
+        world.reconcile()
         world.evaluate()
     first, second = world.plan().verdict, world.plan().verdict
     assert first is not None
     assert first is second
 
-    world.look()
+    world.reconcile()
     world.evaluate()
     third = world.plan().verdict
     assert third is not None

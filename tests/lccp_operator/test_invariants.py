@@ -22,9 +22,9 @@ from operator_world import (
 from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
 from lccp.api.labels import tokens_key
-from lccp_operator.children import Child, Evaluation, Training
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.observed import Phase
+from lccp_operator.workloads import Evaluation, Training, Workload
 
 FAILURES = [ExitCode.STORE_UNREACHABLE, ExitCode.INTERNAL, ExitCode.HANG, ExitCode.TERMINATED]
 RETRIES = 2
@@ -46,19 +46,19 @@ class RunLife(RuleBasedStateMachine):
     # The operator ---------------------------------------------------------------------------
 
     @rule()
-    def look(self) -> None:
-        self.world.look()
+    def reconcile(self) -> None:
+        self.world.reconcile()
 
     @rule(steps=st.integers(0, 4))
     def look_and_crash(self, steps: int) -> None:
         self.world.steps_before_crash = steps
-        self.world.look()
+        self.world.reconcile()
         self.world.steps_before_crash = None
 
-    @rule(part=st.sampled_from(["children", "store"]))
+    @rule(part=st.sampled_from(["workloads", "store"]))
     def look_in_the_dark(self, part: str) -> None:
         before = self._touched()
-        decided = self.world.look(replace(self.world.observed(), **{part: unknown()}))
+        decided = self.world.reconcile(replace(self.world.observed(), **{part: unknown()}))
         assert decided.intents == ()
         assert self._touched() == before
 
@@ -83,9 +83,9 @@ class RunLife(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.workers)
     @rule(data=st.data())
-    def child_vanishes(self, data: st.DataObject) -> None:
-        child = data.draw(st.sampled_from(sorted(self.world.workers, key=repr)))
-        del self.world.workers[child]
+    def workload_disappears(self, data: st.DataObject) -> None:
+        workload = data.draw(st.sampled_from(sorted(self.world.workers, key=repr)))
+        del self.world.workers[workload]
 
     @precondition(lambda self: self.world.evaluators)
     @rule(code=st.sampled_from([ExitCode.OK, ExitCode.OK, ExitCode.INTERNAL]))
@@ -117,7 +117,7 @@ class RunLife(RuleBasedStateMachine):
         assert sum(self.world.workers[c].phase is Phase.RUNNING for c in gangs) <= 1
 
     @invariant()
-    def no_child_without_a_record(self) -> None:
+    def no_workload_without_a_record(self) -> None:
         attempts = {attempt.number for attempt in self.world.journal.attempts}
         gangs = {c.attempt for c in self.world.workers if isinstance(c, Training)}
         assert gangs <= attempts
@@ -147,8 +147,8 @@ class RunLife(RuleBasedStateMachine):
 
     @rule()
     def planning_again_changes_nothing(self) -> None:
-        self.world.look()
-        self.world.look()
+        self.world.reconcile()
+        self.world.reconcile()
         again = self.world.plan()
         assert again.intents == ()
         assert again.status == self.world.run.status
@@ -158,7 +158,7 @@ class RunLife(RuleBasedStateMachine):
         """However it went, it comes to an end with every complete checkpoint done with."""
         self.world.run = with_spec(self.world.run, suspend=False)
         decided = self.world.settle()
-        assert decided.at_rest
+        assert decided.idle
         found = conditions(self.world.run)
         held = found["Suspended"][0] == "True"
         assert held or found["Succeeded"][0] == "True" or found["Failed"][0] == "True"
@@ -188,18 +188,18 @@ class End:
     checkpoints: frozenset[int]
     outcomes: dict[str, str]
     attempts: tuple[object, ...]
-    started: tuple[Child, ...]
+    started: tuple[Workload, ...]
     events: tuple[tuple[str, str], ...]
 
 
 def lived(crashes: dict[int, int]) -> End:
-    """A run that fails once, and is stopped; in look `n` the operator makes `crashes[n]` steps."""
+    """A run that fails once, and is stopped; reconcile `n` crashes after `crashes[n]` steps."""
     world = World(a_small_run(evaluation={"retries": 1}), saturating_at(3 * EVERY_TOKENS))
     for number in range(200):
         world.steps_before_crash = crashes.get(number)
-        decided = world.look()
+        decided = world.reconcile()
         world.steps_before_crash = None
-        if decided.at_rest and not decided.intents:
+        if decided.idle and not decided.intents:
             return _end(world)
         if number in crashes:
             continue  # the machines are slower than the operator's restart
@@ -237,7 +237,7 @@ def test_the_undisturbed_run_does_what_the_crashes_disturb() -> None:
     assert UNDISTURBED.conditions["Succeeded"] == ("True", "Saturated")
     assert len(UNDISTURBED.attempts) == 2
     assert len(UNDISTURBED.outcomes) == len(UNDISTURBED.checkpoints) < BUDGET_TOKENS / EVERY_TOKENS
-    assert {type(child) for child in UNDISTURBED.started} == {Training, Evaluation}
+    assert {type(workload) for workload in UNDISTURBED.started} == {Training, Evaluation}
     assert ConditionType.FAILED.value in UNDISTURBED.conditions
 
 

@@ -210,7 +210,7 @@ def test_one_list_tells_whether_a_trainer_wrote_anything() -> None:
     assert store.gets == []
 
 
-def test_a_store_that_did_not_answer_is_not_asked_twice_in_one_look() -> None:
+def test_a_store_that_did_not_answer_is_not_asked_twice_in_one_reconcile() -> None:
     store = SilentStore()
     observer = StoreObserver(filled(store), KEYS)
     observer.facts()

@@ -16,7 +16,7 @@ def test_a_report_comes_back_as_it_was() -> None:
     assert [packed.unpack() for packed in PACKED] == REPORTS
 
 
-def test_what_is_asked_at_every_look_is_known_without_unpacking() -> None:
+def test_what_is_asked_at_every_reconcile_is_known_without_unpacking() -> None:
     assert [packed.tokens for packed in PACKED] == [report.tokens for report in REPORTS]
     digests = [report.checkpoint_digest for report in REPORTS]
     assert [packed.checkpoint_digest for packed in PACKED] == digests

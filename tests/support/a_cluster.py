@@ -18,7 +18,7 @@ from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys, writer_name
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.children.states import INDEX_LABEL
+from lccp_operator.kubernetes.workloads.states import INDEX_LABEL
 
 CRDS = api.Kind("apiextensions.k8s.io/v1", "customresourcedefinitions")
 

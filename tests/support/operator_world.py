@@ -1,4 +1,4 @@
-"""A run in a world without machines: a store in memory, and children that do what a test says.
+"""A run in a world without machines: a store in memory, and workloads that do what a test says.
 
 What is simulated are the trainer and the evaluators. The operator's observing, planning and
 applying are the real ones.
@@ -24,13 +24,13 @@ from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, NotFound
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Entry, Level, ObjectInfo
-from lccp_operator.apply import Edge, apply
-from lccp_operator.children import Child, Evaluation, Training
-from lccp_operator.intents import ApplyChild, Event, Plan
+from lccp_operator.apply import Backend, apply
+from lccp_operator.intents import ApplyWorkload, Event, Plan
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import ChildState, Facts, Known, Observed, Phase, Pod, Unknown
+from lccp_operator.observed import Facts, Known, Observed, Phase, Pod, Unknown, WorkloadState
 from lccp_operator.packed import PackedReport
 from lccp_operator.plan import plan
+from lccp_operator.workloads import Evaluation, Training, Workload
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 KEYS = RunKeys("default", "tiny")
@@ -193,7 +193,7 @@ class MemoryStore:
 
 @dataclass
 class Worker:
-    """A simulated child."""
+    """A simulated workload."""
 
     phase: Phase = Phase.RUNNING
     exit_code: int | None = None
@@ -205,15 +205,15 @@ class Worker:
 
 @dataclass
 class World:
-    """The run object, the store, the children, and the operator's looks at them."""
+    """The run object, the store, the workloads, and the operator that reconciles them."""
 
     run: LCCPRun
     judge: Callable[[Sequence[PackedReport], Policy], Verdict]
     store: MemoryStore = field(default_factory=MemoryStore)
-    workers: dict[Child, Worker] = field(default_factory=dict)
+    workers: dict[Workload, Worker] = field(default_factory=dict)
     now: datetime = START
     events: list[Event] = field(default_factory=list)
-    started: list[Child] = field(default_factory=list)
+    started: list[Workload] = field(default_factory=list)
     finalizer: bool = False
     deleted: bool = False
     steps_before_crash: int | None = None
@@ -224,18 +224,20 @@ class World:
         self._seen: tuple[int, Facts] | None = None
         self.restart_operator()
 
-    # The edge's ports -------------------------------------------------------------------------
+    # The backend's ports -------------------------------------------------------------------------
 
-    def apply(self, run: LCCPRun, child: Child, pinned: Pinned) -> None:
-        if child not in self.workers:
-            self.workers[child] = Worker()
-            self.started.append(child)
+    def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
+        if workload not in self.workers:
+            self.workers[workload] = Worker()
+            self.started.append(workload)
 
-    def delete(self, run: LCCPRun, child: Child | None = None, wait_for_pods: bool = True) -> None:
-        if child is None:
+    def delete(
+        self, run: LCCPRun, workload: Workload | None = None, wait_for_pods: bool = True
+    ) -> None:
+        if workload is None:
             self.deleted = True
-        elif child in self.workers:
-            self.workers[child].deleting = True
+        elif workload in self.workers:
+            self.workers[workload].deleting = True
 
     def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
         self.status_writes += 1
@@ -254,22 +256,26 @@ class World:
 
     def restart_operator(self) -> None:
         self.observer = StoreObserver(self.store, KEYS)
-        self.told = False
+        self.events_posted = False
 
     def observed(self) -> Observed:
-        children = Known(tuple(_state(child, worker) for child, worker in self.workers.items()))
+        workloads = Known(
+            tuple(_state(workload, worker) for workload, worker in self.workers.items())
+        )
         store = self.observer.part(self.now)
-        return Observed(children, store, finalizer=self.finalizer, told=self.told)
+        return Observed(
+            workloads, store, finalizer=self.finalizer, events_posted=self.events_posted
+        )
 
     def plan(self, observed: Observed | None = None) -> Plan:
         return plan(self.run, observed or self.observed(), self.now, self.judge)
 
-    def look(self, observed: Observed | None = None) -> Plan:
+    def reconcile(self, observed: Observed | None = None) -> Plan:
         """Plan and apply; a planned crash raises, and restarts the operator."""
         decided = self.plan(observed)
         try:
-            apply(decided, self.run, Edge(self.store, self, self, self._guard))
-            self.told = True
+            apply(decided, self.run, Backend(self.store, self, self, self._guard))
+            self.events_posted = True
         except Crash:
             self.restart_operator()
         return decided
@@ -287,77 +293,77 @@ class World:
     @property
     def trainer(self) -> tuple[Training, Worker] | None:
         """The gang that runs."""
-        for child, worker in self.workers.items():
-            if isinstance(child, Training) and worker.phase is Phase.RUNNING:
-                return child, worker
+        for workload, worker in self.workers.items():
+            if isinstance(workload, Training) and worker.phase is Phase.RUNNING:
+                return workload, worker
         return None
 
     @property
     def evaluators(self) -> list[tuple[Evaluation, Worker]]:
         """The evaluators that run."""
         return [
-            (child, worker)
-            for child, worker in self.workers.items()
-            if isinstance(child, Evaluation) and worker.phase is Phase.RUNNING
+            (workload, worker)
+            for workload, worker in self.workers.items()
+            if isinstance(workload, Evaluation) and worker.phase is Phase.RUNNING
         ]
 
     def pass_time(self, seconds: float = 1.0) -> None:
         """What is deleted ends and goes."""
         self.now += timedelta(seconds=seconds)
-        for child in [c for c, worker in self.workers.items() if worker.deleting]:
-            del self.workers[child]
+        for workload in [c for c, worker in self.workers.items() if worker.deleting]:
+            del self.workers[workload]
 
     def train(self) -> None:
         """The gang, if one runs, trains up to its next checkpoint, or ends as it is asked to."""
         if self.trainer is None:
             return
-        child, worker = self.trainer
+        workload, worker = self.trainer
         worker.tokens = worker.tokens or self._resumed_from()
-        self._beat(child.attempt, worker.tokens)
-        if KEYS.control(child.attempt) in self.store.objects:
+        self._beat(workload.attempt, worker.tokens)
+        if KEYS.control(workload.attempt) in self.store.objects:
             self.end_training(ExitCode.OK, Cause.DRAINED)
         else:
-            self._train_on(child, worker)
+            self._train_on(workload, worker)
 
-    def _train_on(self, child: Training, worker: Worker) -> None:
+    def _train_on(self, workload: Training, worker: Worker) -> None:
         budget = self.run.spec.training.tokens
         if worker.tokens < budget:
             worker.tokens += EVERY_TOKENS
             self._save(worker.tokens)
-            self._beat(child.attempt, worker.tokens)
+            self._beat(workload.attempt, worker.tokens)
         if worker.tokens >= budget:
             self.end_training(ExitCode.OK, Cause.COMPLETED)
 
     def end_training(self, code: int, result: Cause | None = None, **how: bool) -> None:
         """The gang ends; `result` is what it leaves in `end.json`."""
         assert self.trainer is not None
-        child, worker = self.trainer
+        workload, worker = self.trainer
         self._exit(worker, code, **how)
         result = result or CAUSES.get(ExitCode(code))
         if result is not None:
             end = End(result=result, tokens=worker.tokens, at=self.now)
-            self.store.put(KEYS.end(_writer(child.attempt)), end.to_json())
+            self.store.put(KEYS.end(_writer(workload.attempt)), end.to_json())
 
     def evaluate(self, code: int = ExitCode.OK, **how: bool) -> None:
         """The oldest evaluator that runs ends, with a report if its code is 0."""
         if not self.evaluators:
             return
-        child, worker = min(self.evaluators, key=lambda pair: pair[0].tokens)
+        workload, worker = min(self.evaluators, key=lambda pair: pair[0].tokens)
         self._exit(worker, code, **how)
         if code == ExitCode.OK:
-            manifest = self.facts.checkpoints[child.tokens]
-            self.store.put(KEYS.report(child.tokens), report_of(manifest).to_json())
+            manifest = self.facts.checkpoints[workload.tokens]
+            self.store.put(KEYS.report(workload.tokens), report_of(manifest).to_json())
 
-    def settle(self, looks: int = 200) -> Plan:
-        """Look, train and evaluate until the run is at rest."""
-        for _ in range(looks):
-            decided = self.look()
-            if decided.at_rest and not decided.intents:
+    def settle(self, reconciles: int = 200) -> Plan:
+        """Snapshot, train and evaluate until the run is at rest."""
+        for _ in range(reconciles):
+            decided = self.reconcile()
+            if decided.idle and not decided.intents:
                 return decided
-            self.pass_time(0 if decided.at_rest else decided.look_again_after_seconds or 1.0)
+            self.pass_time(0 if decided.idle else decided.requeue_after_seconds or 1.0)
             self.train()
             self.evaluate()
-        raise AssertionError(f"not at rest after {looks} looks: {self.run.status}")
+        raise AssertionError(f"not at rest after {reconciles} reconciles: {self.run.status}")
 
     @property
     def facts(self) -> Facts:
@@ -399,8 +405,8 @@ def conditions(run: LCCPRun) -> dict[str, tuple[str, str]]:
     return {c.type.value: (c.status, c.reason.value) for c in found}
 
 
-def started(decided: Plan) -> list[Child]:
-    return [intent.child for intent in decided.intents if isinstance(intent, ApplyChild)]
+def started(decided: Plan) -> list[Workload]:
+    return [intent.workload for intent in decided.intents if isinstance(intent, ApplyWorkload)]
 
 
 def unknown(why: str = "it does not answer") -> Unknown:
@@ -411,7 +417,7 @@ def _writer(attempt: int) -> str:
     return writer_name(attempt, f"{attempt:08x}")
 
 
-def _state(child: Child, worker: Worker) -> ChildState:
+def _state(workload: Workload, worker: Worker) -> WorkloadState:
     pod = Pod(
         index=0,
         uid="pod-0",
@@ -420,4 +426,4 @@ def _state(child: Child, worker: Worker) -> ChildState:
         disrupted=worker.disrupted,
         out_of_memory=worker.out_of_memory,
     )
-    return ChildState(child, worker.phase, (pod,), deleting=worker.deleting)
+    return WorkloadState(workload, worker.phase, (pod,), deleting=worker.deleting)

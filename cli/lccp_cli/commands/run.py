@@ -57,8 +57,11 @@ def run(
     config = StoreConfig(url=store, endpoint=endpoint)
     console = standard_output()
     stages = Stages.of(console, total=3)
-    with stages.stage("training and evaluation") as heading, watching(console, heading) as on_look:
-        outcome = run_embedded(the_run, config, manifest.parent, on_look)
+    with (
+        stages.stage("training and evaluation") as heading,
+        watching(console, heading) as on_snapshot,
+    ):
+        outcome = run_embedded(the_run, config, manifest.parent, on_snapshot)
     _finish(stages, outcome, config, _command(manifest, store))
     raise typer.Exit(exit_code(outcome))
 

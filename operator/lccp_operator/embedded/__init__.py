@@ -1,7 +1,7 @@
-"""The embedded edge: processes of this machine in place of Jobs."""
+"""The embedded backend: processes of this machine in place of Jobs."""
 
 from lccp_operator.embedded.engine import EmbeddedEngine, run
-from lccp_operator.embedded.look import Look, OnLook, Outcome
 from lccp_operator.embedded.processes import Programs
+from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot
 
-__all__ = ["EmbeddedEngine", "Look", "OnLook", "Outcome", "Programs", "run"]
+__all__ = ["EmbeddedEngine", "OnSnapshot", "Outcome", "Programs", "Snapshot", "run"]

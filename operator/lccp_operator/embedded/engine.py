@@ -18,10 +18,10 @@ from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, InvalidInput, StoreUnavailable
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store, probe
-from lccp_operator.apply import Edge, apply
+from lccp_operator.apply import Backend, apply
 from lccp_operator.embedded import lock
-from lccp_operator.embedded.look import Look, OnLook, Outcome, State, ignore
 from lccp_operator.embedded.processes import Processes, Programs, Workplace, folded
+from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot, State, ignore
 from lccp_operator.intents import Event, Plan
 from lccp_operator.judging import RememberingJudge
 from lccp_operator.observe import StoreObserver
@@ -69,14 +69,14 @@ class EmbeddedEngine:
         run: LCCPRun,
         store: StoreConfig,
         base_directory: Path,
-        on_look: OnLook = ignore,
+        on_snapshot: OnSnapshot = ignore,
         programs: Programs | None = None,
     ) -> None:
         folded(run)  # refused before anything is begun
         self._object = _RunObject(_applied(run))
         self._config = _absolute(store)
         self._base_directory = base_directory.absolute()
-        self._on_look = on_look
+        self._on_snapshot = on_snapshot
         self._programs = programs or Programs()
         self._store = open_store(self._config)
         self._keys = RunKeys(run.metadata.namespace, run.metadata.name)
@@ -119,16 +119,16 @@ class EmbeddedEngine:
         while not self._interrupts:
             decided = self._step(processes)
             self._show()
-            if decided.at_rest:
+            if decided.idle:
                 return
             self._wake.wait(POLL_SECONDS)
 
     def _step(self, processes: Processes) -> Plan:
         run, now = self._object.current, datetime.now(UTC)
         decided = plan(run, self._observed(processes, now), now, self._judge)
-        edge = Edge(self._store, processes, self._object)
+        backend = Backend(self._store, processes, self._object)
         try:
-            apply(decided, run, edge)
+            apply(decided, run, backend)
         except (Conflict, StoreUnavailable):
             self._object.write_status(run, decided.status)
             return Plan((), decided.status)
@@ -137,11 +137,11 @@ class EmbeddedEngine:
         return decided
 
     def _observed(self, processes: Processes, now: datetime) -> Observed:
-        children = Known(processes.states())
+        workloads = Known(processes.states())
         store = self._observer.part(now)
         if isinstance(store, Known):
             self._facts = store.value
-        return Observed(children, store, finalizer=finalizer_wanted(self._object.current))
+        return Observed(workloads, store, finalizer=finalizer_wanted(self._object.current))
 
     def _end(self, processes: Processes) -> None:
         """End all processes, the trainer with its grace period, and record how they ended."""
@@ -160,12 +160,12 @@ class EmbeddedEngine:
         intents = ended(run, self._observed(processes, now), now)
         status = run.status or LCCPRunStatus()
         try:
-            apply(Plan(intents, status), run, Edge(self._store, processes, self._object))
+            apply(Plan(intents, status), run, Backend(self._store, processes, self._object))
         except (Conflict, StoreUnavailable):
             return  # the next engine sees the same ends
 
     def _show(self, ending: bool = False) -> None:
-        look = Look(
+        snapshot = Snapshot(
             at=datetime.now(UTC),
             run=self._object.current,
             facts=self._facts,
@@ -173,7 +173,7 @@ class EmbeddedEngine:
             events=self._object.take_events(),
             ending=ending,
         )
-        self._on_look(look)
+        self._on_snapshot(snapshot)
 
     def _outcome(self) -> Outcome:
         run = self._object.current
@@ -198,10 +198,10 @@ class EmbeddedEngine:
 
 
 def run(
-    run: LCCPRun, store: StoreConfig, base_directory: Path, on_look: OnLook = ignore
+    run: LCCPRun, store: StoreConfig, base_directory: Path, on_snapshot: OnSnapshot = ignore
 ) -> Outcome:
     """Work on `run` on this machine until it is at rest or interrupted; see EmbeddedEngine."""
-    return EmbeddedEngine(run, store, base_directory, on_look).run()
+    return EmbeddedEngine(run, store, base_directory, on_snapshot).run()
 
 
 def _applied(run: LCCPRun) -> LCCPRun:

@@ -1,4 +1,4 @@
-"""One engine for a run: the lock that it holds together with its children."""
+"""One engine for a run: the lock that it holds together with its child processes."""
 
 import fcntl
 import os
@@ -15,9 +15,9 @@ POLL_SECONDS = 0.1
 
 @contextmanager
 def held(path: Path) -> Iterator[int]:
-    """Hold the lock at `path`; gives its file descriptor, which children inherit.
+    """Hold the lock at `path`; gives its file descriptor, which child processes inherit.
 
-    Since they do, the lock of a killed engine is free only when its last child is gone: for that
+    Since they do, the lock of a killed engine is free only when its last child process is gone:
     we wait. Raises InvalidInput if an engine that lives holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

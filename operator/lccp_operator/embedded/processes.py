@@ -15,8 +15,8 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
-from lccp_operator.children import Child, Evaluation, Training
-from lccp_operator.observed import ChildState, Phase, Pod, Rule
+from lccp_operator.observed import Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads import Evaluation, Training, Workload
 
 SPAWN = Path(__file__).with_name("spawn.py")
 PROCESSES_MAX = 64
@@ -28,7 +28,7 @@ priority they would fall behind the training that they are to stop in time."""
 
 @dataclass(frozen=True)
 class Programs:
-    """Command lines of the programs that children run."""
+    """Command lines of the programs that workloads run."""
 
     trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launch.launcher")
     evaluator: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.main")
@@ -48,7 +48,7 @@ class Workplace:
 
 @dataclass
 class _Process:
-    child: Child
+    workload: Workload
     uid: str
     popen: subprocess.Popen[bytes]
     log: Path
@@ -82,35 +82,35 @@ class _Process:
 
 
 class Processes:
-    """The children of one run, as processes: each in a group of its own, with a log of its own.
+    """The workloads of one run, as processes: each in a group of its own, with a log of its own.
 
     A gang is folded to this machine: one launcher that starts all its processes.
     """
 
     def __init__(self, place: Workplace) -> None:
         self.place = place
-        self._processes: dict[Child, _Process] = {}
+        self._processes: dict[Workload, _Process] = {}
 
-    def apply(self, run: LCCPRun, child: Child, pinned: Pinned) -> None:
-        """Start the child unless it is there. `pinned` is for clusters: here is one version."""
-        if child in self._processes:
+    def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
+        """Start the workload unless it is there. `pinned` is for clusters: here is one version."""
+        if workload in self._processes:
             return
-        self._processes[child] = self._start(run, child)
+        self._processes[workload] = self._start(run, workload)
 
-    def delete(self, run: LCCPRun, child: Child, wait_for_pods: bool = True) -> None:
-        """End the child: a trainer by SIGTERM, with its grace period; an evaluator at once."""
-        process = self._processes.get(child)
+    def delete(self, run: LCCPRun, workload: Workload, wait_for_pods: bool = True) -> None:
+        """End the workload: a trainer by SIGTERM, with its grace period; an evaluator at once."""
+        process = self._processes.get(workload)
         if process is None or process.deleted:
             return
         process.deleted = True
-        if isinstance(child, Training):
-            self.terminate(run, child)
+        if isinstance(workload, Training):
+            self.terminate(run, workload)
         else:
             process.kill()
 
-    def terminate(self, run: LCCPRun, child: Training) -> None:
+    def terminate(self, run: LCCPRun, workload: Training) -> None:
         """Tell the trainer to save its state and end within its grace period."""
-        process = self._processes[child]
+        process = self._processes[workload]
         if process.running:
             process.popen.send_signal(signal.SIGTERM)
             grace = run.spec.topology.termination_grace_period_seconds
@@ -118,11 +118,11 @@ class Processes:
 
     def terminate_all(self, run: LCCPRun) -> None:
         """End everything: evaluators at once, the trainer when it has saved its state."""
-        for child in list(self._processes):
-            if isinstance(child, Training):
-                self.terminate(run, child)
+        for workload in list(self._processes):
+            if isinstance(workload, Training):
+                self.terminate(run, workload)
             else:
-                self.delete(run, child)
+                self.delete(run, workload)
 
     def kill_all(self) -> None:
         """End everything at once."""
@@ -133,19 +133,19 @@ class Processes:
     def running(self) -> bool:
         return any(process.running for process in self._processes.values())
 
-    def states(self) -> tuple[ChildState, ...]:
-        """The children as they are; what outlasted its deadline is killed first."""
-        for child, process in list(self._processes.items()):
+    def states(self) -> tuple[WorkloadState, ...]:
+        """The workloads as they are; what outlasted its deadline is killed first."""
+        for workload, process in list(self._processes.items()):
             _enforce_deadline(process)
             if not process.running and process.deleted:
-                del self._processes[child]
+                del self._processes[workload]
         return tuple(_state(process) for process in self._processes.values())
 
-    def _start(self, run: LCCPRun, child: Child) -> _Process:
-        if not isinstance(child, Training | Evaluation):
+    def _start(self, run: LCCPRun, workload: Workload) -> _Process:
+        if not isinstance(workload, Training | Evaluation):
             raise InvalidInput("this machine runs trainings and evaluations alone")
-        is_training, uid = isinstance(child, Training), uuid.uuid4().hex
-        log = self.place.directory / "logs" / f"{_log_name(child)}.log"
+        is_training, uid = isinstance(workload, Training), uuid.uuid4().hex
+        log = self.place.directory / "logs" / f"{_log_name(workload)}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         programs = self.place.programs
         command = programs.trainer if is_training else programs.evaluator
@@ -153,7 +153,7 @@ class Processes:
         with log.open("ab") as output:
             popen = subprocess.Popen(
                 [*_spawner(niceness), *command],
-                env=self._environment(run, child, uid),
+                env=self._environment(run, workload, uid),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -161,19 +161,21 @@ class Processes:
                 pass_fds=(self.place.lock,),
             )
         limit = None if is_training else time.monotonic() + run.spec.evaluation.deadline_seconds
-        return _Process(child, uid, popen, log, limit)
+        return _Process(workload, uid, popen, log, limit)
 
-    def _environment(self, run: LCCPRun, child: Training | Evaluation, uid: str) -> dict[str, str]:
+    def _environment(
+        self, run: LCCPRun, workload: Training | Evaluation, uid: str
+    ) -> dict[str, str]:
         place = self.place
         invocation = Invocation(
-            run=folded(run) if isinstance(child, Training) else run,
+            run=folded(run) if isinstance(workload, Training) else run,
             store=place.store,
-            attempt=child.attempt if isinstance(child, Training) else child.number,
-            tokens=None if isinstance(child, Training) else child.tokens,
+            attempt=workload.attempt if isinstance(workload, Training) else workload.number,
+            tokens=None if isinstance(workload, Training) else workload.tokens,
             pod_uid=uid,
             base_directory=str(place.base_directory),
         )
-        threads = _threads(invocation.run) if isinstance(child, Training) else 1
+        threads = _threads(invocation.run) if isinstance(workload, Training) else 1
         own = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         given = {variable.name: variable.value for variable in run.spec.topology.env}
         return os.environ | own | given | invocation.to_environ()
@@ -201,8 +203,8 @@ def _spawner(niceness: int) -> list[str]:
     return [sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), str(niceness)]
 
 
-def _log_name(child: Training | Evaluation) -> str:
-    match child:
+def _log_name(workload: Training | Evaluation) -> str:
+    match workload:
         case Training(attempt):
             return f"train-a{attempt}"
         case Evaluation(tokens, number):
@@ -212,19 +214,19 @@ def _log_name(child: Training | Evaluation) -> str:
 def _enforce_deadline(process: _Process) -> None:
     if process.deadline is None or not process.running or time.monotonic() < process.deadline:
         return
-    if isinstance(process.child, Evaluation):
+    if isinstance(process.workload, Evaluation):
         process.rule = Rule.DEADLINE
     process.kill()
 
 
-def _state(process: _Process) -> ChildState:
+def _state(process: _Process) -> WorkloadState:
     code = _exit_code(process.popen.poll())
     phase = Phase.RUNNING if code is None else Phase.SUCCEEDED if code == 0 else Phase.FAILED
     # A SIGKILL that is not ours is what the kernel sends when memory runs out.
     out_of_memory = code == ExitCode.KILLED and not process.killed
     pod = Pod(0, process.uid, phase, exit_code=code, out_of_memory=out_of_memory)
-    return ChildState(
-        child=process.child,
+    return WorkloadState(
+        workload=process.workload,
         phase=phase,
         pods=(pod,),
         deleting=process.deleted,

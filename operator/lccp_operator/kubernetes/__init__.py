@@ -1,1 +1,1 @@
-"""The Kubernetes edge: Kopf feeds, Jobs and Services are applied."""
+"""The Kubernetes backend: Kopf watches runs, Jobs and Services are applied."""

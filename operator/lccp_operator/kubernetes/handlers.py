@@ -1,4 +1,4 @@
-"""Kopf feeds the queue: every change of a run is a reason to look at it.
+"""Kopf watches the runs and feeds the queue: every change of a run is a reason to reconcile it.
 
 Only a low-level event handler is used, so that Kopf stores nothing in the objects.
 """
@@ -10,11 +10,11 @@ import kopf
 
 from lccp.api import labels
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.children.seen import RunKey
+from lccp_operator.kubernetes.workloads.seen import RunKey
 
 
 class _NothingStored(kopf.DiffBaseStorage):
-    """No last-handled state: no handler asks for one, and to build it costs as much as a look."""
+    """No last-handled state: no handler needs it, and building it costs as much as a reconcile."""
 
     def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
         return kopf.BodyEssence()
@@ -27,9 +27,9 @@ class _NothingStored(kopf.DiffBaseStorage):
 
 
 def registry(
-    news: Callable[[RunKey, Object | None], None], clusterwide: bool
+    on_change: Callable[[RunKey, Object | None], None], clusterwide: bool
 ) -> kopf.OperatorRegistry:
-    """Handlers that tell `news` which run changed and what it is now, None once it is gone."""
+    """Handlers that call `on_change` with the key and object of a run, None once it is gone."""
     handlers = kopf.OperatorRegistry()
 
     kopf.on.login(registry=handlers)(kopf.login_via_client)
@@ -49,6 +49,6 @@ def registry(
         namespace: str | None, name: str | None, event: kopf.RawEvent, **_: Any
     ) -> None:
         gone = event["type"] == "DELETED"
-        news(RunKey(namespace or "", name or ""), None if gone else dict(event["object"]))
+        on_change(RunKey(namespace or "", name or ""), None if gone else dict(event["object"]))
 
     return handlers

@@ -14,25 +14,25 @@ DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """Counts of looks and their durations; the registry is the caller's."""
+    """Counts of reconciles and their durations; the registry is the caller's."""
 
     def __init__(self, registry: CollectorRegistry, queue_depth: Callable[[], int]) -> None:
         self.registry = registry
         self._duration = Histogram(
             "lccp_reconcile_duration_seconds",
-            "Time of one look at a run.",
+            "Time of one reconcile at a run.",
             ["result"],
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
         self._errors = Counter(
-            "lccp_reconcile_errors_total", "Looks that failed.", registry=registry
+            "lccp_reconcile_errors_total", "Reconciles that failed.", registry=registry
         )
-        depth = Gauge("lccp_queue_depth", "Runs that are due for a look.", registry=registry)
+        depth = Gauge("lccp_queue_depth", "Runs that are due for a reconcile.", registry=registry)
         depth.set_function(queue_depth)
         self.leading = Gauge("lccp_leading", "1 on the replica that leads.", registry=registry)
         self._last = Gauge(
-            "lccp_last_reconcile_timestamp_seconds", "End of the last look.", registry=registry
+            "lccp_last_reconcile_timestamp_seconds", "End of the last reconcile.", registry=registry
         )
 
         self._api = Histogram(
@@ -59,7 +59,7 @@ class Metrics:
         self._store.labels(method, result).observe(seconds)
 
     def reconciled(self, result: str, seconds: float) -> None:
-        """One look ended."""
+        """One reconcile ended."""
         self._duration.labels(result).observe(seconds)
         self._last.set(time.time())
         if result == "error":

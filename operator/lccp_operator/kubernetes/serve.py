@@ -1,4 +1,4 @@
-"""The operator as a process: Kopf, mirrors, workers, Lease, endpoint, and their orderly end."""
+"""The operator as a process: Kopf, informers, workers, Lease, endpoint, and their orderly end."""
 
 import logging
 import os
@@ -17,26 +17,26 @@ from lccp.store.open import open_store, probe
 from lccp.store.s3_client import Patience
 from lccp_operator.kubernetes import api, handlers
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.children.mirror import Mirror
-from lccp_operator.kubernetes.children.reading import ChildrenReader
-from lccp_operator.kubernetes.children.seen import RunKey
 from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.instrumented_store import InstrumentedStore
 from lccp_operator.kubernetes.lease import Leadership
-from lccp_operator.kubernetes.measured import MeasuredStore
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
-from lccp_operator.kubernetes.pulse import Pulse
-from lccp_operator.kubernetes.queue import WorkQueue
-from lccp_operator.kubernetes.reconciler import Reconciler
-from lccp_operator.kubernetes.workers import Workers
+from lccp_operator.kubernetes.reconcile.queue import WorkQueue
+from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
+from lccp_operator.kubernetes.reconcile.workers import Workers
+from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.kubernetes.workloads.seen import RunKey
 
 STALE_SECONDS = 120.0
 """Time that a run may be overdue before the process is no longer healthy."""
 
-CHILDREN_SECONDS = 1.0
-"""Between news of a run's children and the look at it."""
+WORKLOADS_SECONDS = 1.0
+"""Between a change of a run's workloads and its reconcile: they change several at a time."""
 
 STORE_PATIENCE = Patience(connect_seconds=3.0, read_seconds=5.0, retries=2)
-"""17 s in all: a store that hangs is to be named within half a minute, and looks are repeated."""
+"""17 s in all: a store that hangs is named within half a minute; reconciles are repeated."""
 
 END_SECONDS = 10.0
 TICK_SECONDS = 0.2
@@ -56,13 +56,13 @@ class Service:
         self._leadership = _candidate(installation, api.Cluster(connection))
         guard = self._leadership.guard if self._leadership else lambda: None
         cluster = api.Cluster(connection, guard, self._metrics.api_called)
-        self._mirrors = [
-            Mirror(cluster, kind, self._namespaces, self._children_changed)
+        self._informers = [
+            Informer(cluster, kind, self._namespaces, self._workloads_changed)
             for kind in (api.JOBS, api.PODS)
         ]
-        self._pulses = _pulses(installation, self._metrics, self._store_changed)
-        reader = ChildrenReader(cluster, *self._mirrors)
-        self._reconciler = Reconciler(cluster, reader, installation, self._pulses)
+        self._stores = _stores(installation, self._metrics, self._store_changed)
+        reader = WorkloadReader(cluster, *self._informers)
+        self._reconciler = Reconciler(cluster, reader, installation, self._stores)
         self._leading = self._leadership.leading if self._leadership else _always()
         self._led_since: float | None = None
         self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)
@@ -74,13 +74,13 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: asked.append(number))
         self._endpoint.start()
-        for mirror in self._mirrors:
-            mirror.start(self._stop)
-        for pulse in self._pulses.values():
-            pulse.start(self._stop)
+        for informer in self._informers:
+            informer.start(self._stop)
+        for health in self._stores.values():
+            health.start(self._stop)
         threads = [
             threading.Thread(target=work, name=work.__name__, daemon=True)
-            for work in (self._work, self._feed, self._elect)
+            for work in (self._work, self._watch_runs, self._elect)
         ]
         for thread in threads:
             thread.start()
@@ -94,23 +94,23 @@ class Service:
         self._endpoint.stop()
 
     def _run_changed(self, key: RunKey, body: Object | None) -> None:
-        """What a person asked for goes before what children do. A standby holds no bodies."""
-        if self._reconciler.hear(key, body, keep=self._leading.is_set()):
+        """What a person asked for goes before what workloads do. A standby keeps no objects."""
+        if self._reconciler.run_changed(key, body, keep=self._leading.is_set()):
             self._queue.add(key, urgent=True)
 
-    def _children_changed(self, key: RunKey) -> None:
-        """Jobs and pods change several times at once: one look sees it all."""
-        self._reconciler.hear_of_children(key)
-        self._queue.add(key, CHILDREN_SECONDS)
+    def _workloads_changed(self, key: RunKey) -> None:
+        """Jobs and pods change several at a time: one reconcile sees them all."""
+        self._reconciler.workloads_changed(key)
+        self._queue.add(key, WORKLOADS_SECONDS)
 
-    def _store_changed(self, pulse: Pulse) -> None:
-        """A store fell silent, or answers again: that is news of all runs in it."""
-        for key in self._reconciler.under_way_in(pulse):
-            self._children_changed(key)
+    def _store_changed(self, health: StoreHealth) -> None:
+        """A store stopped answering, or answers again: that concerns all runs in it."""
+        for key in self._reconciler.under_way_in(health):
+            self._workloads_changed(key)
 
     def _work(self) -> None:
-        """Nothing is looked at before the children of all runs are known."""
-        while not all(mirror.synced for mirror in self._mirrors):
+        """Nothing is reconciled before the workloads of all runs are known."""
+        while not all(informer.synced for informer in self._informers):
             if self._stop.wait(0.05):
                 return
         self._workers.start()
@@ -119,7 +119,7 @@ class Service:
         if self._leadership is not None:
             self._leadership.run(self._stop)
 
-    def _feed(self) -> None:
+    def _watch_runs(self) -> None:
         """Kopf in this thread; if it ends by itself, so does the process."""
         try:
             kopf.run(
@@ -145,12 +145,12 @@ class Service:
             return
         overdue = self._queue.overdue_seconds()
         if overdue > STALE_SECONDS:
-            yield f"a run has been due for a look for {overdue:.0f} s"
+            yield f"a run has been due for a reconcile for {overdue:.0f} s"
 
     def _unready(self) -> Iterator[str]:
         if self._stop.is_set():
             yield "shutting down"
-        if not all(mirror.synced for mirror in self._mirrors):
+        if not all(informer.synced for informer in self._informers):
             yield "the API server does not tell of Jobs and pods"
         yield from self._unhealthy()
 
@@ -168,9 +168,9 @@ def _always() -> threading.Event:
     return event
 
 
-def _pulses(
-    installation: Installation, metrics: Metrics, news: Callable[[Pulse], None]
-) -> Mapping[str, Pulse]:
+def _stores(
+    installation: Installation, metrics: Metrics, on_change: Callable[[StoreHealth], None]
+) -> Mapping[str, StoreHealth]:
     """The stores by name, each tried once. Raises InvalidInput for one that can't be used."""
     stores = {c.name: open_store(c, patience=STORE_PATIENCE) for c in installation.stores}
     for name, store in stores.items():
@@ -179,7 +179,7 @@ def _pulses(
         except StoreUnavailable as error:
             logger.warning("store %s: %s", name, error)
     return {
-        name: Pulse(MeasuredStore(store, metrics.store_called), news)
+        name: StoreHealth(InstrumentedStore(store, metrics.store_called), on_change)
         for name, store in stores.items()
     }
 

@@ -1,8 +1,8 @@
-"""The reconcile core: what follows from one look at a run. No I/O, no clock, no randomness.
+"""The reconcile core: what follows from one observation of a run. No I/O, no clock, no randomness.
 
 The journal is brought up to date with what is seen and decided, one policy after another; then the
-intents make the world what the journal says. That can be interrupted anywhere: the next look heals
-it.
+intents make the world what the journal says. That can be interrupted anywhere: the next reconcile
+heals it.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from lccp.api.conditions import ConditionType, Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.intents import Intent, Plan, RecordJournal, SetFinalizer, WriteVerdict
-from lccp_operator.observed import ChildState, Facts, Observed, Unknown
+from lccp_operator.observed import Facts, Observed, Unknown, WorkloadState
 from lccp_operator.packed import judge_packed
 from lccp_operator.plan import (
     acceptance,
@@ -26,54 +26,54 @@ from lccp_operator.plan import (
     stops,
 )
 from lccp_operator.plan.acceptance import Refusal
+from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import goal
-from lccp_operator.plan.scene import Scene
 from lccp_operator.plan.stops import Judge
 
 __all__ = ["ended", "invalid_spec", "plan"]
 
-UNKNOWN_LOOK_AGAIN_SECONDS = 5.0
+UNKNOWN_REQUEUE_SECONDS = 5.0
 
 
 def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge_packed) -> Plan:
     """What follows from what was observed of `run` at `now` (UTC).
 
-    `judge` is the analysis; an edge may pass one that remembers its last answer.
+    `judge` is the analysis; an backend may pass one that remembers its last answer.
     """
     if run.metadata.deletion_timestamp is not None:
         return deletion.planned(run, observed, now)
     if isinstance(observed.store, Unknown):
         return _uncertain(run, observed.store, now)
-    if isinstance(observed.children, Unknown):
-        return _uncertain(run, observed.children, now)
-    scene = _scene(run, observed.store.value, observed.children.value, observed, now)
-    refusal = acceptance.refusal(scene)
+    if isinstance(observed.workloads, Unknown):
+        return _uncertain(run, observed.workloads, now)
+    context = _scene(run, observed.store.value, observed.workloads.value, observed, now)
+    refusal = acceptance.refusal(context)
     if refusal is not None:
-        return _refused(scene, refusal)
-    return _accepted(scene, observed, judge)
+        return _refused(context, refusal)
+    return _accepted(context, observed, judge)
 
 
 def _scene(
     run: LCCPRun,
     facts: Facts,
-    children: tuple[ChildState, ...],
+    workloads: tuple[WorkloadState, ...],
     observed: Observed,
     now: datetime,
-) -> Scene:
-    return Scene(
+) -> Context:
+    return Context(
         run,
         facts,
-        children,
+        workloads,
         observed.rejected,
         observed.offered,
         now,
         journal=facts.journal,
-        told=observed.told,
+        events_posted=observed.events_posted,
     )
 
 
-def _accepted(scene: Scene, observed: Observed, judge: Judge) -> Plan:
-    seen = scene.after(acceptance.accepted, attempts.settled, evaluations.settled)
+def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
+    seen = context.after(acceptance.accepted, attempts.settled, evaluations.settled)
     judged = replace(seen, verdict=stops.verdict(seen, judge))
     final = judged.after(stops.decided, attempts.steered, finish.noted)
     aim = goal(final)
@@ -82,50 +82,50 @@ def _accepted(scene: Scene, observed: Observed, judge: Judge) -> Plan:
         status=status.projected(final, aim),
         verdict=final.verdict,
         events=events.of(final, aim),
-        look_again_after_seconds=finish.seconds_to_next_look(final),
+        requeue_after_seconds=finish.seconds_to_requeue(final),
         due_after_seconds=finish.seconds_to_due(final),
-        at_rest=finish.at_rest(final),
+        idle=finish.idle(final),
     )
 
 
-def _finalizer(scene: Scene, observed: Observed) -> list[Intent]:
-    wanted = deletion.finalizer_wanted(scene.run)
+def _finalizer(context: Context, observed: Observed) -> list[Intent]:
+    wanted = deletion.finalizer_wanted(context.run)
     return [] if observed.finalizer == wanted else [SetFinalizer(wanted)]
 
 
-def _intents(scene: Scene) -> list[Intent]:
+def _intents(context: Context) -> list[Intent]:
     return [
-        *acceptance.claim(scene),
-        *_record(scene, scene.facts),
-        *attempts.intents(scene),
-        *evaluations.intents(scene),
-        *_verdict(scene, scene.facts),
-        *finish.intents(scene),
+        *acceptance.claim(context),
+        *_record(context, context.facts),
+        *attempts.intents(context),
+        *evaluations.intents(context),
+        *_verdict(context, context.facts),
+        *finish.intents(context),
     ]
 
 
-def _record(scene: Scene, facts: Facts) -> list[Intent]:
-    if scene.journal == facts.journal:
+def _record(context: Context, facts: Facts) -> list[Intent]:
+    if context.journal == facts.journal:
         return []
-    return [RecordJournal(scene.journal, facts.journal_etag)]
+    return [RecordJournal(context.journal, facts.journal_etag)]
 
 
-def _verdict(scene: Scene, facts: Facts) -> list[Intent]:
-    before, now = facts.verdict, scene.verdict
+def _verdict(context: Context, facts: Facts) -> list[Intent]:
+    before, now = facts.verdict, context.verdict
     if now is None or before == now or (before and before.to_json() == now.to_json()):
         return []
     return [WriteVerdict(now)]
 
 
 def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]:
-    """The record of what is seen to have ended, for an edge that ends and begins nothing more."""
-    if isinstance(observed.store, Unknown) or isinstance(observed.children, Unknown):
+    """The record of what is seen to have ended, for a backend that shuts down."""
+    if isinstance(observed.store, Unknown) or isinstance(observed.workloads, Unknown):
         return ()
-    scene = _scene(run, observed.store.value, observed.children.value, observed, now)
-    if acceptance.refusal(scene) is not None:
+    context = _scene(run, observed.store.value, observed.workloads.value, observed, now)
+    if acceptance.refusal(context) is not None:
         return ()
-    seen = scene.after(acceptance.accepted, attempts.settled, evaluations.settled)
-    return tuple(_record(seen, scene.facts))
+    seen = context.after(acceptance.accepted, attempts.settled, evaluations.settled)
+    return tuple(_record(seen, context.facts))
 
 
 def invalid_spec(
@@ -135,12 +135,14 @@ def invalid_spec(
     return _refused_status(before, generation, Refusal(Reason.INVALID_SPEC, sentence), now)
 
 
-def _refused(scene: Scene, refusal: Refusal) -> Plan:
+def _refused(context: Context, refusal: Refusal) -> Plan:
     return Plan(
         intents=(),
-        status=_refused_status(scene.run.status, scene.run.metadata.generation, refusal, scene.now),
-        events=events.of_refusal(scene, refusal),
-        at_rest=True,
+        status=_refused_status(
+            context.run.status, context.run.metadata.generation, refusal, context.now
+        ),
+        events=events.of_refusal(context, refusal),
+        idle=True,
     )
 
 
@@ -157,5 +159,5 @@ def _uncertain(run: LCCPRun, part: Unknown, now: datetime) -> Plan:
     return Plan(
         intents=(),
         status=status.held(run.status, run.metadata.generation, findings, now),
-        look_again_after_seconds=None if part.watched else UNKNOWN_LOOK_AGAIN_SECONDS,
+        requeue_after_seconds=None if part.watched else UNKNOWN_REQUEUE_SECONDS,
     )

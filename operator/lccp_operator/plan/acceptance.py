@@ -14,7 +14,7 @@ from lccp.api.objects.journal import Acceptance, Journal, Pinned
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
 from lccp_operator.intents import ClaimIdentity
-from lccp_operator.plan.scene import Scene
+from lccp_operator.plan.context import Context
 
 DIFFERENCES_SHOWN = 3
 VALUE_LENGTH_MAX = 60
@@ -37,17 +37,17 @@ def identity_of(run: LCCPRun) -> RunIdentity:
     )
 
 
-def refusal(scene: Scene) -> Refusal | None:
+def refusal(context: Context) -> Refusal | None:
     """Why the run may not use the store's prefix, or None."""
-    held = scene.facts.identity
-    where = f"store {scene.spec.checkpoints.store_name}"
-    name = f"{scene.run.metadata.namespace}/{scene.run.metadata.name}"
+    held = context.facts.identity
+    where = f"store {context.spec.checkpoints.store_name}"
+    name = f"{context.run.metadata.namespace}/{context.run.metadata.name}"
     if held is None:
-        problem = "without run.json" if scene.facts.holds_a_run else None
-    elif held.digest != scene.run.identity_digest:
-        problem = _difference(held, identity_of(scene.run))
+        problem = "without run.json" if context.facts.holds_a_run else None
+    elif held.digest != context.run.identity_digest:
+        problem = _difference(held, identity_of(context.run))
     else:
-        problem = _not_adopted(scene)
+        problem = _not_adopted(context)
     if problem is None:
         return None
     message = (
@@ -57,22 +57,22 @@ def refusal(scene: Scene) -> Refusal | None:
     return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, message)
 
 
-def claim(scene: Scene) -> list[ClaimIdentity]:
-    return [] if scene.facts.identity else [ClaimIdentity(identity_of(scene.run))]
+def claim(context: Context) -> list[ClaimIdentity]:
+    return [] if context.facts.identity else [ClaimIdentity(identity_of(context.run))]
 
 
-def accepted(scene: Scene) -> Journal:
+def accepted(context: Context) -> Journal:
     """The journal as this run object's own."""
-    uid = scene.run.metadata.uid
-    before = scene.journal.accepted
+    uid = context.run.metadata.uid
+    before = context.journal.accepted
     if before is not None and before.run_uid == uid:
-        return scene.noted(pinned=_completed(scene.journal.pinned, scene.offered))
-    succeeded = {k: o for k, o in scene.journal.evaluations.items() if o.result == "Succeeded"}
-    return scene.noted(
+        return context.noted(pinned=_completed(context.journal.pinned, context.offered))
+    succeeded = {k: o for k, o in context.journal.evaluations.items() if o.result == "Succeeded"}
+    return context.noted(
         accepted=Acceptance(
-            run_uid=uid, at=scene.now, earlier_attempts=len(scene.journal.attempts)
+            run_uid=uid, at=context.now, earlier_attempts=len(context.journal.attempts)
         ),
-        pinned=scene.offered,
+        pinned=context.offered,
         evaluations=succeeded,
         finished_at=None,
     )
@@ -85,10 +85,10 @@ def _completed(pinned: Pinned | None, offered: Pinned) -> Pinned:
     return pinned.model_copy(update={"templates": pinned.templates or offered.templates})
 
 
-def _not_adopted(scene: Scene) -> str | None:
-    owner = scene.journal.accepted
-    foreign = owner is not None and owner.run_uid != scene.run.metadata.uid
-    if scene.spec.checkpoints.adopt or not foreign:
+def _not_adopted(context: Context) -> str | None:
+    owner = context.journal.accepted
+    foreign = owner is not None and owner.run_uid != context.run.metadata.uid
+    if context.spec.checkpoints.adopt or not foreign:
         return None
     return "the same one, but checkpoints.adopt is false, so it does not go on with it"
 

@@ -11,12 +11,12 @@ from typing import Literal
 from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.verdict import VerdictState
-from lccp_operator.children import Child, Evaluation, Training
-from lccp_operator.observed import ChildState, Phase
+from lccp_operator.observed import Phase, WorkloadState
 from lccp_operator.plan import attempts, evaluations
 from lccp_operator.plan.acceptance import Refusal
+from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Course, Goal
-from lccp_operator.plan.scene import Scene
+from lccp_operator.workloads import Evaluation, Training, Workload
 
 TOKENS_NAMED = 4
 PROBLEMS_NAMED = 3
@@ -44,17 +44,17 @@ class Finding:
 Findings = Mapping[ConditionType, Finding]
 
 
-def found(scene: Scene, goal: Goal) -> Findings:
+def found(context: Context, goal: Goal) -> Findings:
     """All conditions of an accepted run."""
     return {
         ConditionType.ACCEPTED: Finding("True", Reason.VALID, "the run is under way"),
-        ConditionType.TRAINING: _training(scene, goal),
-        ConditionType.EVALUATING: _evaluating(scene),
-        ConditionType.SATURATED: _saturated(scene),
-        ConditionType.SUSPENDED: _suspended(scene, goal),
-        ConditionType.DEGRADED: _degraded(scene),
-        ConditionType.SUCCEEDED: _succeeded(scene, goal),
-        ConditionType.FAILED: _failed(scene, goal),
+        ConditionType.TRAINING: _training(context, goal),
+        ConditionType.EVALUATING: _evaluating(context),
+        ConditionType.SATURATED: _saturated(context),
+        ConditionType.SUSPENDED: _suspended(context, goal),
+        ConditionType.DEGRADED: _degraded(context),
+        ConditionType.SUCCEEDED: _succeeded(context, goal),
+        ConditionType.FAILED: _failed(context, goal),
     }
 
 
@@ -110,16 +110,16 @@ def _last_flip(before: Condition | None, finding: Finding, now: datetime) -> dat
     return before.last_transition_time if before is not None and same else now
 
 
-def _training(scene: Scene, goal: Goal) -> Finding:
-    attempt, gang = scene.open_attempt, scene.gang
+def _training(context: Context, goal: Goal) -> Finding:
+    attempt, gang = context.open_attempt, context.gang
     if attempt is None:
-        return _no_attempt(scene, goal)
+        return _no_attempt(context, goal)
     name = f"attempt {attempt.number}"
     if attempt.drain_asked_at is not None:
         return Finding("True", Reason.DRAINING, f"{name} saves its state and ends, as asked")
     if gang is None or gang.phase is Phase.QUEUED or not gang.begun:
-        return _waiting(scene, Training(attempt.number), gang, name)
-    beat = scene.facts.heartbeats.get(attempt.number)
+        return _waiting(context, Training(attempt.number), gang, name)
+    beat = context.facts.heartbeats.get(attempt.number)
     if beat is None or beat.phase == "Starting":
         return Finding("True", Reason.STARTING, f"{name} loads model, data and state")
     if beat.phase == "Training":
@@ -127,20 +127,22 @@ def _training(scene: Scene, goal: Goal) -> Finding:
     return Finding("True", Reason.SAVING, f"{name} saves a checkpoint or its state")
 
 
-def _no_attempt(scene: Scene, goal: Goal) -> Finding:
-    last = scene.last_attempt
+def _no_attempt(context: Context, goal: Goal) -> Finding:
+    last = context.last_attempt
     if goal.course is not Course.TRAIN:
         return Finding("False", goal.reason, goal.message)
     if last is None:
         return Finding("False", Reason.PENDING, "the first attempt waits for an older gang to end")
     told = f"attempt {last.number} {last.message}"
-    if attempts.old_gang_lives(scene):
+    if attempts.old_gang_lives(context):
         return Finding("False", Reason.RESTARTING, f"{told}; its last pods are ending")
     return Finding("False", Reason.BACKING_OFF, f"{told}; the next attempt follows after a wait")
 
 
-def _waiting(scene: Scene, child: Child, state: ChildState | None, name: str) -> Finding:
-    trouble = scene.rejected.get(child) if state is None else state.trouble
+def _waiting(
+    context: Context, workload: Workload, state: WorkloadState | None, name: str
+) -> Finding:
+    trouble = context.rejected.get(workload) if state is None else state.trouble
     if trouble is not None:
         remedy = f": {REMEDIES[trouble.reason]}" if trouble.reason in REMEDIES else ""
         return Finding("False", trouble.reason, f"{name}: {trouble.message}{remedy}")
@@ -152,29 +154,29 @@ def _waiting(scene: Scene, child: Child, state: ChildState | None, name: str) ->
     return Finding("False", Reason.STARTING, f"{name}: its pods are starting")
 
 
-def _evaluating(scene: Scene) -> Finding:
-    outstanding = evaluations.outstanding(scene)
-    live = [(child, state) for child, state in scene.evaluations.items() if state.live]
-    begun = [child.tokens for child, state in live if state.begun]
+def _evaluating(context: Context) -> Finding:
+    outstanding = evaluations.outstanding(context)
+    live = [(workload, state) for workload, state in context.evaluations.items() if state.live]
+    begun = [workload.tokens for workload, state in live if state.begun]
     if begun:
         return Finding("True", Reason.RUNNING, f"evaluates checkpoint {_named(begun)}")
     if live:
-        child, state = next((pair for pair in live if pair[1].trouble), live[0])
-        return _waiting(scene, child, state, f"evaluation of checkpoint {child.tokens:,}")
-    rejected = next((c for c in scene.rejected if isinstance(c, Evaluation)), None)
+        workload, state = next((pair for pair in live if pair[1].trouble), live[0])
+        return _waiting(context, workload, state, f"evaluation of checkpoint {workload.tokens:,}")
+    rejected = next((c for c in context.rejected if isinstance(c, Evaluation)), None)
     if rejected is not None:
-        return _waiting(scene, rejected, None, f"evaluation of checkpoint {rejected.tokens:,}")
-    if outstanding and len(evaluations.backing_off(scene)) == len(outstanding):
-        return Finding("False", Reason.BACKING_OFF, _next_try(scene, outstanding[0]))
+        return _waiting(context, rejected, None, f"evaluation of checkpoint {rejected.tokens:,}")
+    if outstanding and len(evaluations.backing_off(context)) == len(outstanding):
+        return Finding("False", Reason.BACKING_OFF, _next_try(context, outstanding[0]))
     if outstanding:
         return Finding("False", Reason.PENDING, f"checkpoint {_named(outstanding)} waits")
-    if not scene.facts.checkpoints:
+    if not context.facts.checkpoints:
         return Finding("False", Reason.PENDING, "there is no checkpoint yet")
-    return Finding("False", Reason.UP_TO_DATE, "every checkpoint is done with")
+    return Finding("False", Reason.UP_TO_DATE, "all checkpoints are evaluated")
 
 
-def _next_try(scene: Scene, tokens: int) -> str:
-    outcome = scene.outcome(tokens)
+def _next_try(context: Context, tokens: int) -> str:
+    outcome = context.outcome(tokens)
     told = outcome.message if outcome is not None else ""
     return f"evaluation of checkpoint {tokens:,}: {told}; the next try follows after a wait"
 
@@ -184,8 +186,8 @@ def _named(tokens: list[int]) -> str:
     return ", ".join(f"{t:,}" for t in tokens[:TOKENS_NAMED]) + more
 
 
-def _saturated(scene: Scene) -> Finding:
-    verdict = scene.verdict
+def _saturated(context: Context) -> Finding:
+    verdict = context.verdict
     if verdict is None:
         return Finding("Unknown", Reason.PENDING, "no checkpoint was measured yet")
     status: Literal["True", "False"] = (
@@ -194,18 +196,18 @@ def _saturated(scene: Scene) -> Finding:
     return Finding(status, Reason(verdict.state.value), " ".join(verdict.evidence[:1]))
 
 
-def _suspended(scene: Scene, goal: Goal) -> Finding:
+def _suspended(context: Context, goal: Goal) -> Finding:
     if goal.course is not Course.HOLD:
         return Finding("False", Reason.NOT_SUSPENDED)
-    if scene.open_attempt is not None:
+    if context.open_attempt is not None:
         return Finding("False", Reason.DRAINING, "the training saves its state and ends first")
     return Finding("True", goal.reason, goal.message)
 
 
-def _degraded(scene: Scene) -> Finding:
-    failed = evaluations.failed(scene)
-    problems = [_evaluation_problem(scene, tokens) for tokens in failed]
-    problems += scene.facts.damaged.values()
+def _degraded(context: Context) -> Finding:
+    failed = evaluations.failed(context)
+    problems = [_evaluation_problem(context, tokens) for tokens in failed]
+    problems += context.facts.damaged.values()
     if not problems:
         return Finding("False", Reason.HEALTHY)
     reason = Reason.EVALUATION_FAILED if failed else Reason.OBSERVATION_INCOMPLETE
@@ -214,25 +216,25 @@ def _degraded(scene: Scene) -> Finding:
     return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))
 
 
-def _evaluation_problem(scene: Scene, tokens: int) -> str:
-    outcome = scene.outcome(tokens)
+def _evaluation_problem(context: Context, tokens: int) -> str:
+    outcome = context.outcome(tokens)
     told = outcome.message if outcome is not None else ""
     final = outcome is not None and outcome.cause is Cause.CONFIGURATION
     remedy = "" if final else "; raise evaluation.retries to try again"
     return f"evaluation of checkpoint {tokens:,}: {told}{remedy}"
 
 
-def _succeeded(scene: Scene, goal: Goal) -> Finding:
+def _succeeded(context: Context, goal: Goal) -> Finding:
     if goal.course is Course.FAIL:
         return Finding("False", goal.reason, goal.message)
-    if goal.course is not Course.END or scene.open_attempt is not None:
+    if goal.course is not Course.END or context.open_attempt is not None:
         return Finding("False", Reason.NOT_FINISHED, "the training goes on")
-    if evaluations.outstanding(scene):
+    if evaluations.outstanding(context):
         return Finding("False", Reason.NOT_FINISHED, "the last checkpoints are being evaluated")
     return Finding("True", goal.reason, goal.message)
 
 
-def _failed(scene: Scene, goal: Goal) -> Finding:
-    if goal.course is Course.FAIL and scene.open_attempt is None:
+def _failed(context: Context, goal: Goal) -> Finding:
+    if goal.course is Course.FAIL and context.open_attempt is None:
         return Finding("True", goal.reason, goal.message)
     return Finding("False", Reason.NOT_FINISHED if goal.course is not Course.END else goal.reason)

@@ -1,6 +1,6 @@
 """Deletion with `DeleteArtifacts`: the gang ends, a purge deletes the run's objects, then it goes.
 
-With `Retain` there is no finalizer: the children follow their owner, and the objects stay.
+With `Retain` there is no finalizer: the workloads follow their owner, and the objects stay.
 """
 
 from datetime import datetime, timedelta
@@ -9,21 +9,21 @@ from lccp.api.conditions import ConditionType, Reason
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
-from lccp_operator.children import Purge
 from lccp_operator.intents import (
-    ApplyChild,
-    DeleteChild,
+    ApplyWorkload,
+    DeleteWorkload,
     Event,
     EventReason,
     Intent,
     Plan,
     SetFinalizer,
 )
-from lccp_operator.observed import ChildState, Known, Observed, Phase, Unknown
+from lccp_operator.observed import Known, Observed, Phase, Unknown, WorkloadState
 from lccp_operator.plan import status
 from lccp_operator.plan.conditions import Finding
+from lccp_operator.workloads import Purge
 
-LOOK_AGAIN_SECONDS = 5.0
+REQUEUE_SECONDS = 5.0
 
 
 def finalizer_wanted(run: LCCPRun) -> bool:
@@ -33,28 +33,30 @@ def finalizer_wanted(run: LCCPRun) -> bool:
 def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
     """What a run whose deletion was asked for still needs."""
     if not observed.finalizer:
-        return _plan(run, now, at_rest=True)
+        return _plan(run, now, idle=True)
     if observed.namespace_terminating or not finalizer_wanted(run):
-        return _plan(run, now, SetFinalizer(False), at_rest=True)
+        return _plan(run, now, SetFinalizer(False), idle=True)
     if _overdue(run, now):
-        return _plan(run, now, SetFinalizer(False), event=_given_up(run, now), at_rest=True)
-    if isinstance(observed.children, Unknown):
+        return _plan(run, now, SetFinalizer(False), event=_given_up(run, now), idle=True)
+    if isinstance(observed.workloads, Unknown):
         return _plan(run, now)
-    return _purge(run, observed.children.value, _pinned(observed), now)
+    return _purge(run, observed.workloads.value, _pinned(observed), now)
 
 
-def _purge(run: LCCPRun, children: tuple[ChildState, ...], pinned: Pinned, now: datetime) -> Plan:
-    others = [state for state in children if not isinstance(state.child, Purge)]
-    purge = next((state for state in children if isinstance(state.child, Purge)), None)
+def _purge(
+    run: LCCPRun, workloads: tuple[WorkloadState, ...], pinned: Pinned, now: datetime
+) -> Plan:
+    others = [state for state in workloads if not isinstance(state.workload, Purge)]
+    purge = next((state for state in workloads if isinstance(state.workload, Purge)), None)
     if others:
-        gone = (DeleteChild(state.child) for state in others if not state.deleting)
+        gone = (DeleteWorkload(state.workload) for state in others if not state.deleting)
         return _plan(run, now, *gone)
     if purge is None:
-        return _plan(run, now, ApplyChild(Purge(), pinned))
+        return _plan(run, now, ApplyWorkload(Purge(), pinned))
     if purge.ended and purge.phase is Phase.SUCCEEDED:
-        return _plan(run, now, SetFinalizer(False), event=_purged(run, now), at_rest=True)
+        return _plan(run, now, SetFinalizer(False), event=_purged(run, now), idle=True)
     if purge.ended and not purge.deleting:
-        return _plan(run, now, DeleteChild(Purge()))
+        return _plan(run, now, DeleteWorkload(Purge()))
     return _plan(run, now)
 
 
@@ -89,14 +91,14 @@ def _plan(
     now: datetime,
     *intents: Intent,
     event: Event | None = None,
-    at_rest: bool = False,
+    idle: bool = False,
 ) -> Plan:
     return Plan(
         intents=intents,
         status=_status(run, now),
         events=(event,) if event else (),
-        look_again_after_seconds=None if at_rest else LOOK_AGAIN_SECONDS,
-        at_rest=at_rest,
+        requeue_after_seconds=None if idle else REQUEUE_SECONDS,
+        idle=idle,
     )
 
 

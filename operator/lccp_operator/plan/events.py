@@ -1,8 +1,8 @@
-"""Events: what this look changed, told once.
+"""Events: what this reconcile changed, posted once.
 
 They come from the journal and the verdict as they were and as they are, so that after a status was
-emptied nothing is told twice. A process that can't know whether it was told what the journal says
-tells what is recent again, as the same events.
+emptied nothing is posted twice. A process that can't know whether the events of the journal were
+posted posts the recent ones again, as the same events.
 """
 
 from collections.abc import Iterator
@@ -14,34 +14,34 @@ from lccp.api.objects.journal import AttemptRecord, Journal
 from lccp.api.objects.verdict import CheckpointVerdict
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.plan.acceptance import Refusal
+from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Course, Goal
-from lccp_operator.plan.scene import Scene
 
 NOTE_LENGTH_MAX = 1_024
 RECENT = timedelta(minutes=10)
 """A process that ends is followed by the next one in less."""
 
 
-def of(scene: Scene, goal: Goal) -> tuple[Event, ...]:
+def of(context: Context, goal: Goal) -> tuple[Event, ...]:
     """The events of an accepted run, in the order in which things happened."""
-    journal = scene.facts.journal
-    told = journal if scene.told else _as_of(journal, scene.now - RECENT)
+    journal = context.facts.journal
+    told = journal if context.events_posted else _as_of(journal, context.now - RECENT)
     changes = (
-        *_acceptance(scene, told),
-        *_evaluations(scene, told),
-        *_verdict(scene),
-        *_stop(scene, told, goal),
-        *_attempts(scene, told),
-        *_finish(scene, told, goal),
+        *_acceptance(context, told),
+        *_evaluations(context, told),
+        *_verdict(context),
+        *_stop(context, told, goal),
+        *_attempts(context, told),
+        *_finish(context, told, goal),
     )
     return tuple(_short(event) for event in changes)
 
 
-def of_refusal(scene: Scene, refusal: Refusal) -> tuple[Event, ...]:
+def of_refusal(context: Context, refusal: Refusal) -> tuple[Event, ...]:
     """The event of a refusal that the status does not tell yet."""
-    before = scene.run.status.conditions if scene.run.status else ()
+    before = context.run.status.conditions if context.run.status else ()
     told = any(condition.message == refusal.message for condition in before)
-    return () if told else (_short(_warning(EventReason.REFUSED, refusal.message, scene.now)),)
+    return () if told else (_short(_warning(EventReason.REFUSED, refusal.message, context.now)),)
 
 
 def _as_of(journal: Journal, then: datetime) -> Journal:
@@ -83,23 +83,23 @@ def _short(event: Event) -> Event:
     return replace(event, message=f"{event.message[: NOTE_LENGTH_MAX - 1]}…")
 
 
-def _acceptance(scene: Scene, told: Journal) -> Iterator[Event]:
-    if told.accepted == scene.journal.accepted:
+def _acceptance(context: Context, told: Journal) -> Iterator[Event]:
+    if told.accepted == context.journal.accepted:
         return
-    now = scene.facts.journal.accepted != scene.journal.accepted
-    adopts = now and scene.facts.holds_a_run
-    adopted = f", and goes on after {_counted(scene)}" if adopts else ""
-    yield _normal(EventReason.ACCEPTED, f"the run is accepted{adopted}", scene.acceptance.at)
+    now = context.facts.journal.accepted != context.journal.accepted
+    adopts = now and context.facts.holds_a_run
+    adopted = f", and goes on after {_counted(context)}" if adopts else ""
+    yield _normal(EventReason.ACCEPTED, f"the run is accepted{adopted}", context.acceptance.at)
 
 
-def _counted(scene: Scene) -> str:
-    n = len(scene.facts.checkpoints)
+def _counted(context: Context) -> str:
+    n = len(context.facts.checkpoints)
     return f"{n} checkpoint{'' if n == 1 else 's'} in the store"
 
 
-def _attempts(scene: Scene, told: Journal) -> Iterator[Event]:
+def _attempts(context: Context, told: Journal) -> Iterator[Event]:
     before = {attempt.number: attempt for attempt in told.attempts}
-    for attempt in scene.journal.attempts:
+    for attempt in context.journal.attempts:
         was, name = before.get(attempt.number), f"attempt {attempt.number}"
         if was is None:
             message = f"{name} starts"
@@ -119,13 +119,13 @@ def _end(attempt: AttemptRecord, at: datetime, name: str) -> Event:
     return _normal(EventReason.ATTEMPT_ENDED, message, at, name)
 
 
-def _evaluations(scene: Scene, told: Journal) -> Iterator[Event]:
-    judged = {c.tokens: c for c in scene.verdict.checkpoints} if scene.verdict else {}
-    for tokens in sorted(scene.facts.checkpoints):
-        outcome = scene.outcome(tokens)
+def _evaluations(context: Context, told: Journal) -> Iterator[Event]:
+    judged = {c.tokens: c for c in context.verdict.checkpoints} if context.verdict else {}
+    for tokens in sorted(context.facts.checkpoints):
+        outcome = context.outcome(tokens)
         if outcome is None or told.evaluations.get(tokens_key(tokens)) == outcome:
             continue
-        at, name = outcome.at or scene.now, f"checkpoint {tokens:,}"
+        at, name = outcome.at or context.now, f"checkpoint {tokens:,}"
         if outcome.result == "Succeeded":
             message = f"{name}{_values(judged.get(tokens))}"
             yield _normal(EventReason.CHECKPOINT_EVALUATED, message, at, name)
@@ -140,25 +140,25 @@ def _values(judged: CheckpointVerdict | None) -> str:
     return f": NIAH-PPL {judged.niah_ppl:.4g}, NIAH score {judged.niah_score:.3g}"
 
 
-def _verdict(scene: Scene) -> Iterator[Event]:
-    before = scene.facts.verdict.state if scene.facts.verdict else None
-    if scene.verdict is not None and scene.verdict.state is not before:
-        told = f"{scene.verdict.state}: {' '.join([*scene.verdict.evidence[:1]])}"
-        message = f"{told} {scene.verdict.advice}".strip()
-        yield _normal(EventReason.VERDICT_CHANGED, message, scene.now)
+def _verdict(context: Context) -> Iterator[Event]:
+    before = context.facts.verdict.state if context.facts.verdict else None
+    if context.verdict is not None and context.verdict.state is not before:
+        told = f"{context.verdict.state}: {' '.join([*context.verdict.evidence[:1]])}"
+        message = f"{told} {context.verdict.advice}".strip()
+        yield _normal(EventReason.VERDICT_CHANGED, message, context.now)
 
 
-def _stop(scene: Scene, told: Journal, goal: Goal) -> Iterator[Event]:
-    before, stop = scene.facts.journal.stop, scene.journal.stop
+def _stop(context: Context, told: Journal, goal: Goal) -> Iterator[Event]:
+    before, stop = context.facts.journal.stop, context.journal.stop
     if stop is not None and told.stop != stop:
         yield _normal(EventReason.STOPPING, goal.message, stop.decided_at)
     if stop is None and before is not None:
         message = f"what stopped it ({before.reason}) no longer holds"
-        yield _normal(EventReason.GOING_ON, message, scene.now)
+        yield _normal(EventReason.GOING_ON, message, context.now)
 
 
-def _finish(scene: Scene, told: Journal, goal: Goal) -> Iterator[Event]:
-    at = scene.journal.finished_at
+def _finish(context: Context, told: Journal, goal: Goal) -> Iterator[Event]:
+    at = context.journal.finished_at
     if at is None or told.finished_at is not None:
         return
     if goal.course is Course.FAIL:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import AttemptRecord, Cause, StopRecord
-from lccp_operator.plan.scene import Scene
+from lccp_operator.plan.context import Context
 
 REMEDIES = {
     Cause.CONFIGURATION: "correct what it names, and apply the run again",
@@ -34,14 +34,14 @@ class Goal:
     message: str
 
 
-def goal(scene: Scene) -> Goal:
-    """The goal that the scene asks for; what ended the training first, rules."""
-    stop = scene.journal.stop
-    if scene.training_complete:
+def goal(context: Context) -> Goal:
+    """The goal that the context asks for; what ended the training first, rules."""
+    stop = context.journal.stop
+    if context.training_complete:
         return Goal(Course.END, Reason.COMPLETED, "trained its budget of tokens")
     if stop is not None and stop.action == "Stop":
         return _stopped(stop)
-    failure = final_failure(scene)
+    failure = final_failure(context)
     if failure is not None:
         return failure
     if stop is not None:
@@ -50,23 +50,23 @@ def goal(scene: Scene) -> Goal:
             "to go on, set saturation.action to Notify or None"
         )
         return Goal(Course.HOLD, Reason.SATURATED, message)
-    if scene.spec.suspend:
+    if context.spec.suspend:
         return Goal(Course.HOLD, Reason.SUSPENDED_BY_USER, "to go on, set suspend to false")
     return Goal(Course.TRAIN, Reason.RUNNING, "")
 
 
-def counted_failures(scene: Scene) -> list[AttemptRecord]:
+def counted_failures(context: Context) -> list[AttemptRecord]:
     """Failures since this run object was accepted that count against maxRestarts."""
-    earlier = scene.acceptance.earlier_attempts
-    return [a for a in scene.journal.attempts if a.counted and a.number > earlier]
+    earlier = context.acceptance.earlier_attempts
+    return [a for a in context.journal.attempts if a.counted and a.number > earlier]
 
 
-def final_failure(scene: Scene) -> Goal | None:
+def final_failure(context: Context) -> Goal | None:
     """The goal after a failure that is not answered by a new attempt."""
-    last, failures = scene.last_attempt, counted_failures(scene)
+    last, failures = context.last_attempt, counted_failures(context)
     if last is None or last.cause is None or last not in failures:
         return None
-    policy = scene.spec.restart_policy
+    policy = context.spec.restart_policy
     if last.cause is Cause.CONFIGURATION:
         return _failed(Reason.CONFIGURATION, last)
     if last.cause is Cause.NOT_FINITE and not policy.retry_not_finite:

@@ -1,4 +1,4 @@
-"""The status: a projection of store and children, equal as long as they say the same."""
+"""The status: a projection of store and workloads, equal as long as they say the same."""
 
 import math
 from datetime import datetime, timedelta
@@ -19,8 +19,8 @@ from lccp.api.status import (
 )
 from lccp_operator.plan import conditions, evaluations
 from lccp_operator.plan.conditions import Findings
+from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Course, Goal
-from lccp_operator.plan.scene import Scene
 
 SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
 """Ends before which the state was saved."""
@@ -29,22 +29,22 @@ PROGRESS_SECONDS = 90
 """Least time between two writes of a status in which nothing but the progress changed."""
 
 
-def projected(scene: Scene, goal: Goal) -> LCCPRunStatus:
+def projected(context: Context, goal: Goal) -> LCCPRunStatus:
     """The status of an accepted run."""
-    before = scene.run.status or LCCPRunStatus()
-    findings, generation = conditions.found(scene, goal), scene.run.metadata.generation
+    before = context.run.status or LCCPRunStatus()
+    findings, generation = conditions.found(context, goal), context.run.metadata.generation
     status = LCCPRunStatus(
         observed_generation=generation,
-        conditions=conditions.dated(before.conditions, findings, generation, scene.now),
-        attempt=scene.last_attempt.number if scene.last_attempt else 0,
-        attempts=scene.journal.attempts[-ATTEMPTS_SHOWN:],
-        progress=_progress(scene, goal),
-        checkpoints=_checkpoints(scene),
-        verdict=_verdict(scene.verdict),
-        forecast=_forecast(scene.verdict),
-        images=_images(scene),
-        start_time=scene.acceptance.at,
-        completion_time=scene.journal.finished_at,
+        conditions=conditions.dated(before.conditions, findings, generation, context.now),
+        attempt=context.last_attempt.number if context.last_attempt else 0,
+        attempts=context.journal.attempts[-ATTEMPTS_SHOWN:],
+        progress=_progress(context, goal),
+        checkpoints=_checkpoints(context),
+        verdict=_verdict(context.verdict),
+        forecast=_forecast(context.verdict),
+        images=_images(context),
+        start_time=context.acceptance.at,
+        completion_time=context.journal.finished_at,
     )
     return _steadied(before, status)
 
@@ -72,13 +72,13 @@ def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:
     return before if recent else status
 
 
-def _progress(scene: Scene, goal: Goal) -> Progress:
-    total, beat = scene.spec.training.tokens, scene.facts.heartbeat
-    reached = _reached(scene)
+def _progress(context: Context, goal: Goal) -> Progress:
+    total, beat = context.spec.training.tokens, context.facts.heartbeat
+    reached = _reached(context)
     if beat is None:
         return Progress(tokens=reached, tokens_total=total, percent=_percent(reached, total))
     tokens = beat.tokens if beat.phase != "Starting" else max(beat.tokens, reached)
-    trains = goal.course is Course.TRAIN and scene.open_attempt is not None
+    trains = goal.course is Course.TRAIN and context.open_attempt is not None
     return Progress(
         tokens=tokens,
         tokens_total=total,
@@ -91,10 +91,10 @@ def _progress(scene: Scene, goal: Goal) -> Progress:
     )
 
 
-def _reached(scene: Scene) -> int:
+def _reached(context: Context) -> int:
     """Tokens that an attempt that starts goes on after: of a checkpoint, or of a saved state."""
-    saved = (end.tokens for end in scene.facts.ends.values() if end.result in SAVED)
-    return max([scene.newest_checkpoint or 0, *saved])
+    saved = (end.tokens for end in context.facts.ends.values() if end.result in SAVED)
+    return max([context.newest_checkpoint or 0, *saved])
 
 
 def _percent(tokens: int, total: int) -> int:
@@ -107,14 +107,16 @@ def _remaining_seconds(beat: Heartbeat, total: int) -> int | None:
     return math.ceil(max(0, total - beat.tokens) / beat.tokens_per_second)
 
 
-def _checkpoints(scene: Scene) -> tuple[CheckpointStatus, ...]:
-    judged = {c.tokens: c for c in scene.verdict.checkpoints} if scene.verdict else {}
-    shown = sorted(scene.facts.checkpoints)[-CHECKPOINTS_SHOWN:]
-    return tuple(_checkpoint(scene, tokens, judged.get(tokens)) for tokens in shown)
+def _checkpoints(context: Context) -> tuple[CheckpointStatus, ...]:
+    judged = {c.tokens: c for c in context.verdict.checkpoints} if context.verdict else {}
+    shown = sorted(context.facts.checkpoints)[-CHECKPOINTS_SHOWN:]
+    return tuple(_checkpoint(context, tokens, judged.get(tokens)) for tokens in shown)
 
 
-def _checkpoint(scene: Scene, tokens: int, judged: CheckpointVerdict | None) -> CheckpointStatus:
-    outcome, stage = scene.outcome(tokens), evaluations.stage(scene, tokens)
+def _checkpoint(
+    context: Context, tokens: int, judged: CheckpointVerdict | None
+) -> CheckpointStatus:
+    outcome, stage = context.outcome(tokens), evaluations.stage(context, tokens)
     return CheckpointStatus(
         tokens=tokens,
         evaluation=stage.value,
@@ -147,8 +149,8 @@ def _forecast(verdict: Verdict | None) -> ForecastStatus | None:
     return ForecastStatus(tokens=verdict.forecast.tokens, budget=verdict.forecast.budget)
 
 
-def _images(scene: Scene) -> ResolvedImages | None:
-    pinned = scene.pinned
+def _images(context: Context) -> ResolvedImages | None:
+    pinned = context.pinned
     if not (pinned.trainer_image or pinned.evaluator_image):
         return None
     return ResolvedImages(trainer=pinned.trainer_image, evaluator=pinned.evaluator_image)

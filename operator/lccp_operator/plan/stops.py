@@ -16,31 +16,33 @@ from lccp.api.objects.verdict import Verdict, VerdictState
 from lccp.api.run import LCCPRun
 from lccp_operator.packed import PackedReport
 from lccp_operator.plan import evaluations
+from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import final_failure
-from lccp_operator.plan.scene import Scene
 
 Judge = Callable[[Sequence[PackedReport], Policy], Verdict]
 
 
-def verdict(scene: Scene, judge: Judge) -> Verdict | None:
+def verdict(context: Context, judge: Judge) -> Verdict | None:
     """The verdict over all reports, or None before the first."""
-    found = evaluations.reports(scene)
-    return judge(found, Policy.of(scene.run)) if found else None
+    found = evaluations.reports(context)
+    return judge(found, Policy.of(context.run)) if found else None
 
 
-def decided(scene: Scene) -> Journal:
+def decided(context: Context) -> Journal:
     """The journal with the stop that is in force."""
-    stop = scene.journal.stop
-    standing = stop if stop is not None and _stands(scene, stop) else None
-    return scene.noted(stop=standing if _training_is_over(scene) else _next_stop(scene, standing))
+    stop = context.journal.stop
+    standing = stop if stop is not None and _stands(context, stop) else None
+    return context.noted(
+        stop=standing if _training_is_over(context) else _next_stop(context, standing)
+    )
 
 
-def seconds_to_deadline(scene: Scene) -> float | None:
+def seconds_to_deadline(context: Context) -> float | None:
     """Seconds until the deadline, negative after it; None without one."""
-    limit = scene.spec.active_deadline_seconds
+    limit = context.spec.active_deadline_seconds
     if limit is None:
         return None
-    return (scene.acceptance.at + timedelta(seconds=limit) - scene.now).total_seconds()
+    return (context.acceptance.at + timedelta(seconds=limit) - context.now).total_seconds()
 
 
 def policy_digest(run: LCCPRun) -> str:
@@ -58,41 +60,41 @@ def policy_digest(run: LCCPRun) -> str:
     return hashlib.sha256(json.dumps(policy).encode()).hexdigest()
 
 
-def _stands(scene: Scene, stop: StopRecord) -> bool:
+def _stands(context: Context, stop: StopRecord) -> bool:
     if stop.reason == "DeadlineExceeded":
-        return _overdue(scene)
-    return stop.policy_digest == policy_digest(scene.run)
+        return _overdue(context)
+    return stop.policy_digest == policy_digest(context.run)
 
 
-def _overdue(scene: Scene) -> bool:
-    left = seconds_to_deadline(scene)
+def _overdue(context: Context) -> bool:
+    left = seconds_to_deadline(context)
     return left is not None and left <= 0
 
 
-def _training_is_over(scene: Scene) -> bool:
-    return scene.training_complete or final_failure(scene) is not None
+def _training_is_over(context: Context) -> bool:
+    return context.training_complete or final_failure(context) is not None
 
 
-def _next_stop(scene: Scene, standing: StopRecord | None) -> StopRecord | None:
+def _next_stop(context: Context, standing: StopRecord | None) -> StopRecord | None:
     held = standing is None or standing.action == "Suspend"
-    if held and _overdue(scene):
-        return _record(scene, "DeadlineExceeded", "Stop", scene.newest_checkpoint or 0)
-    return standing or _by_saturation(scene)
+    if held and _overdue(context):
+        return _record(context, "DeadlineExceeded", "Stop", context.newest_checkpoint or 0)
+    return standing or _by_saturation(context)
 
 
-def _by_saturation(scene: Scene) -> StopRecord | None:
-    found, action = scene.verdict, scene.spec.saturation.action
+def _by_saturation(context: Context) -> StopRecord | None:
+    found, action = context.verdict, context.spec.saturation.action
     if found is None or found.state is not VerdictState.SATURATED or found.at_tokens is None:
         return None
     # An older checkpoint that is still to be evaluated could change the verdict.
-    undecided = any(tokens < found.at_tokens for tokens in evaluations.outstanding(scene))
+    undecided = any(tokens < found.at_tokens for tokens in evaluations.outstanding(context))
     if action not in ("Suspend", "Stop") or undecided:
         return None
-    return _record(scene, "Saturated", action, found.at_tokens)
+    return _record(context, "Saturated", action, found.at_tokens)
 
 
 def _record(
-    scene: Scene,
+    context: Context,
     reason: Literal["Saturated", "DeadlineExceeded"],
     action: Literal["Stop", "Suspend"],
     at_tokens: int,
@@ -101,6 +103,6 @@ def _record(
         reason=reason,
         action=action,
         at_tokens=at_tokens,
-        decided_at=scene.now,
-        policy_digest=policy_digest(scene.run),
+        decided_at=context.now,
+        policy_digest=policy_digest(context.run),
     )

@@ -16,7 +16,7 @@ from lccp.api.conditions import ConditionType
 from lccp.api.objects.journal import Cause
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
-from lccp_operator.embedded import Look
+from lccp_operator.embedded import Snapshot
 from lccp_operator.intents import EventReason
 
 POLICY = {"maxRestarts": 1, "backoffSeconds": 0}
@@ -40,21 +40,21 @@ def laptop(tmp_path: Path) -> Laptop:
 
 
 def test_a_run_trains_is_evaluated_and_succeeds_while_it_is_shown(laptop: Laptop) -> None:
-    looks: list[Look] = []
+    snapshots: list[Snapshot] = []
 
-    outcome = laptop.run(a_run(), on_look=looks.append)
+    outcome = laptop.run(a_run(), on_snapshot=snapshots.append)
 
     assert (outcome.state, outcome.message) == ("Succeeded", "trained its budget of tokens")
     assert laptop.checkpoints() == CHECKPOINTS
     assert laptop.evaluated == dict.fromkeys(CHECKPOINTS, 1)
     assert outcome.verdict is not None
     assert outcome.verdict.at_tokens == BUDGET
-    told = [event.reason for look in looks for event in look.events]
+    told = [event.reason for snapshot in snapshots for event in snapshot.events]
     assert told[0] is EventReason.ACCEPTED
     assert told.count(EventReason.CHECKPOINT_EVALUATED) == len(CHECKPOINTS)
     assert told[-1] is EventReason.SUCCEEDED
-    assert looks[-1].heartbeat is not None
-    assert looks[-1].verdict == outcome.verdict
+    assert snapshots[-1].heartbeat is not None
+    assert snapshots[-1].verdict == outcome.verdict
     log = (outcome.directory / "logs" / "train-a1.log").read_text()
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     assert log == f"threads {cores}, niceness {min(19, 10 + os.nice(0))}\n"

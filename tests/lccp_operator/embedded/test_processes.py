@@ -1,4 +1,4 @@
-"""Children as processes of this machine."""
+"""Workloads as processes of this machine."""
 
 import fcntl
 import os
@@ -15,9 +15,9 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
-from lccp_operator.children import Evaluation, Purge, Training
 from lccp_operator.embedded.processes import Processes, Programs, Workplace, folded
-from lccp_operator.observed import ChildState, Phase, Rule
+from lccp_operator.observed import Phase, Rule, WorkloadState
+from lccp_operator.workloads import Evaluation, Purge, Training
 
 RUN = a_small_run()
 TRAINING, EVALUATION = Training(1), Evaluation(8_192, 2)
@@ -27,7 +27,7 @@ Start = Callable[..., Processes]
 
 @contextmanager
 def processes_of(directory: Path, trainer: str, evaluator: str) -> Iterator[Processes]:
-    """Children that are shell scripts; none outlives the test."""
+    """Workloads that are shell scripts; none outlives the test."""
     programs = Programs(("sh", "-c", trainer), ("sh", "-c", evaluator))
     lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR)
     config = StoreConfig(url=f"file://{directory}")
@@ -40,12 +40,12 @@ def processes_of(directory: Path, trainer: str, evaluator: str) -> Iterator[Proc
             os.close(lock)
 
 
-def apply(processes: Processes, *children: Any, run: LCCPRun = RUN) -> None:
-    for child in children:
-        processes.apply(run, child, Pinned())
+def apply(processes: Processes, *workloads: Any, run: LCCPRun = RUN) -> None:
+    for workload in workloads:
+        processes.apply(run, workload, Pinned())
 
 
-def only(processes: Processes) -> ChildState:
+def only(processes: Processes) -> WorkloadState:
     (state,) = processes.states()
     return state
 
@@ -58,7 +58,7 @@ def log(directory: Path, name: str) -> str:
     return (directory / "logs" / f"{name}.log").read_text()
 
 
-def test_a_child_is_started_once_and_logs_to_a_file_of_its_own(tmp_path: Path) -> None:
+def test_a_workload_is_started_once_and_logs_to_a_file_of_its_own(tmp_path: Path) -> None:
     with processes_of(tmp_path, "echo out; echo err >&2", "exit 0") as processes:
         apply(processes, TRAINING, TRAINING, EVALUATION)
         wait_for(lambda: ended(processes))
@@ -68,7 +68,7 @@ def test_a_child_is_started_once_and_logs_to_a_file_of_its_own(tmp_path: Path) -
         assert log(tmp_path, "eval-000000000008192-2") == ""
 
 
-def test_a_child_is_told_what_to_do_by_its_environment(tmp_path: Path) -> None:
+def test_a_workload_is_told_what_to_do_by_its_environment(tmp_path: Path) -> None:
     topology = {"nodes": 2, "processesPerNode": 2, "env": [{"name": "NCCL_DEBUG", "value": "INFO"}]}
     run = a_small_run(topology=topology)
     with processes_of(tmp_path, "env", "env") as processes:
@@ -155,7 +155,7 @@ def test_a_deleted_evaluator_ends_at_once_and_can_be_started_again(tmp_path: Pat
         assert only(processes).phase is Phase.RUNNING
 
 
-def test_what_a_child_leaves_in_its_process_group_ends_with_it(tmp_path: Path) -> None:
+def test_what_a_workload_leaves_in_its_process_group_ends_with_it(tmp_path: Path) -> None:
     with processes_of(tmp_path, "sleep 60 & echo $!", "exit 0") as processes:
         apply(processes, TRAINING)
         wait_for(lambda: ended(processes))
@@ -172,7 +172,7 @@ def test_what_is_no_process_here_is_refused(tmp_path: Path) -> None:
         apply(processes, Purge())
 
 
-def test_a_child_holds_the_lock_of_its_engine(tmp_path: Path) -> None:
+def test_a_workload_holds_the_lock_of_its_engine(tmp_path: Path) -> None:
     with processes_of(tmp_path, "sleep 60", "exit 0") as processes:
         fcntl.flock(processes.place.lock, fcntl.LOCK_EX)
         apply(processes, TRAINING)

@@ -107,17 +107,19 @@ def test_the_users_own_annotations_and_finalizers_stay(
     assert metadata["finalizers"] == ["example.org/mine", "lccp.io/purge"]
 
 
-def test_a_run_that_is_kept_has_no_finalizer_and_its_children_an_owner(
+def test_a_run_that_is_kept_has_no_finalizer_and_its_workloads_an_owner(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
     a_started_run(namespace, jobs, topology={"nodes": 2})
     run = namespace.run("tiny")
-    children = [namespace.job(TRAINING), namespace.api.get(api.SERVICES, namespace.name, TRAINING)]
+    workloads = [namespace.job(TRAINING), namespace.api.get(api.SERVICES, namespace.name, TRAINING)]
 
     assert "finalizers" not in run["metadata"]
-    for child in children:
-        assert child is not None
-        assert [o["uid"] for o in child["metadata"]["ownerReferences"]] == [run["metadata"]["uid"]]
+    for workload in workloads:
+        assert workload is not None
+        assert [o["uid"] for o in workload["metadata"]["ownerReferences"]] == [
+            run["metadata"]["uid"]
+        ]
     namespace.delete_run("tiny")
     assert is_gone(namespace)
 
@@ -154,7 +156,7 @@ def test_a_namespace_that_ends_is_not_held_up(namespace: Namespace, jobs: JobPla
     assert namespace.job(PURGE) is None
 
 
-def test_a_run_applied_again_waits_for_its_old_children_and_goes_on(
+def test_a_run_applied_again_waits_for_its_old_workloads_and_goes_on(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
     a_started_run(namespace, jobs)

@@ -1,4 +1,4 @@
-"""A status emptied in any state is rebuilt from store and children, and nothing is done twice."""
+"""A status emptied in any state is rebuilt from store and workloads, and nothing is done twice."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -91,11 +91,11 @@ def test_an_emptied_status_is_rebuilt(
     for step in steps:
         step(namespace, jobs)
     before, events = told(namespace), namespace.events("tiny")
-    children = {job["metadata"]["uid"] for job in namespace.jobs()}
+    workloads = {job["metadata"]["uid"] for job in namespace.jobs()}
 
     namespace.api.patch(api.RUNS, namespace.name, "tiny", {"status": None}, "status")
 
     wait_for(lambda: told(namespace) == before, f"it is not as before: {before}", seconds=10)
-    assert {job["metadata"]["uid"] for job in namespace.jobs()} == children
+    assert {job["metadata"]["uid"] for job in namespace.jobs()} == workloads
     again = Counter(namespace.events("tiny")) - Counter(events)
     assert not {*again} & {*events}, "an event was told twice"

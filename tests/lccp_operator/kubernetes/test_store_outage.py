@@ -17,16 +17,16 @@ from seaweedfs import SeaweedFS
 from lccp.api.objects.journal import Cause
 from lccp.store.open import open_store
 from lccp.store.port import Store
-from lccp_operator.kubernetes.pulse import PULSE_SECONDS
 from lccp_operator.kubernetes.serve import STORE_PATIENCE
-from lccp_operator.plan import UNKNOWN_LOOK_AGAIN_SECONDS
+from lccp_operator.kubernetes.store_health import PROBE_SECONDS
+from lccp_operator.plan import UNKNOWN_REQUEUE_SECONDS
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.s3, pytest.mark.slow]
 
 NAMED_WITHIN_SECONDS = 30.0
 TRAINING = "tiny-train-a1"
-ASKED_FOR_SECONDS = 2 * UNKNOWN_LOOK_AGAIN_SECONDS
-PULSE_REQUESTS_MAX = (STORE_PATIENCE.retries + 1) * (ASKED_FOR_SECONDS / PULSE_SECONDS + 2)
+ASKED_FOR_SECONDS = 2 * UNKNOWN_REQUEUE_SECONDS
+PULSE_REQUESTS_MAX = (STORE_PATIENCE.retries + 1) * (ASKED_FOR_SECONDS / PROBE_SECONDS + 2)
 
 
 class OnS3(Namespace):
@@ -97,7 +97,7 @@ def test_nothing_is_started_or_judged_while_the_store_is_down(
     assert len(on_s3.journal("tiny").attempts) == 1
 
 
-def test_a_run_that_rests_learns_of_an_outage_and_of_its_end(
+def test_an_idle_run_learns_of_an_outage_and_of_its_end(
     operator_on_s3: OperatorProcess, on_s3: OnS3, proxy: FaultyProxy
 ) -> None:
     names = ["tiny", "twin"]

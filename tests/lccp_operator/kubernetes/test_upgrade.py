@@ -28,7 +28,7 @@ AFTER: dict[str, Any] = {
     "trainerImage": "localhost/trainer:2",
     "evaluatorImage": "localhost/evaluator:2",
     "imagePullPolicy": "Always",
-    "imagePullSecrets": ["mirror"],
+    "imagePullSecrets": ["informer"],
     "runServiceAccount": "lccp-run",
     "evaluatorPriorityClass": "system-node-critical",
 }

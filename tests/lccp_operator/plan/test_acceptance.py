@@ -20,7 +20,7 @@ from operator_world import (
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
-from lccp_operator.intents import ApplyChild, ClaimIdentity
+from lccp_operator.intents import ApplyWorkload, ClaimIdentity
 from lccp_operator.observed import Observed
 from lccp_operator.plan import invalid_spec
 
@@ -37,7 +37,7 @@ def applied_again(world: World, uid: str = "run-2", **spec: Any) -> World:
 def test_an_empty_prefix_is_claimed() -> None:
     world = a_world()
 
-    assert any(isinstance(intent, ClaimIdentity) for intent in world.look().intents)
+    assert any(isinstance(intent, ClaimIdentity) for intent in world.reconcile().intents)
     identity = RunIdentity.from_json(world.store.get(KEYS.identity), KEYS.identity)
     assert identity.digest == world.run.identity_digest
 
@@ -49,9 +49,9 @@ def test_another_identity_is_refused_with_what_differs_and_nothing_is_touched() 
     model = {"source": "model", "targetContextLength": 512, "ropeBase": 80_000}
     world = applied_again(first, model=model)
 
-    decided = world.look()
+    decided = world.reconcile()
 
-    assert decided.at_rest
+    assert decided.idle
     assert decided.intents == ()
     assert world.store.objects == before
     assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
@@ -67,8 +67,8 @@ def test_a_refusal_is_told_once() -> None:
     first = a_world()
     first.settle()
     world = applied_again(first, data=_other_data())
-    world.look()
-    world.look()
+    world.reconcile()
+    world.reconcile()
 
     assert [event.reason.value for event in world.events] == ["Refused"]
     assert world.status_writes == 1
@@ -78,14 +78,14 @@ def test_objects_without_identity_are_not_taken_over() -> None:
     world = a_world()
     world.store.put(KEYS.checkpoint_manifest(EVERY_TOKENS), manifest_of(EVERY_TOKENS).to_json())
 
-    world.look()
+    world.reconcile()
 
     assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
 
 
 def test_the_same_identity_goes_on_where_it_was() -> None:
     first = a_world()
-    first.look()
+    first.reconcile()
     first.train()
     world = applied_again(first)
     world.settle()
@@ -99,18 +99,18 @@ def test_the_same_identity_goes_on_where_it_was() -> None:
 def test_without_adoption_a_new_object_is_refused() -> None:
     checkpoints = {"everyTokens": EVERY_TOKENS, "adopt": False}
     first = a_world(checkpoints=checkpoints)
-    first.look()
+    first.reconcile()
     assert conditions(first.run)["Accepted"] == ("True", "Valid")
 
     world = applied_again(first, checkpoints=checkpoints)
-    world.look()
+    world.reconcile()
 
     assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
 
 
 def test_failures_of_an_earlier_object_do_not_count() -> None:
     first = a_world()
-    first.look()
+    first.reconcile()
     first.end_training(ExitCode.CONFIGURATION)
     first.settle()
     assert conditions(first.run)["Failed"] == ("True", "Configuration")
@@ -123,9 +123,9 @@ def test_failures_of_an_earlier_object_do_not_count() -> None:
 
 def test_failed_evaluations_of_an_earlier_object_are_tried_again() -> None:
     first = a_world(evaluation={"retries": 0})
-    first.look()
+    first.reconcile()
     first.train()
-    first.look()
+    first.reconcile()
     first.evaluate(ExitCode.CONFIGURATION)
     first.settle()
     assert conditions(first.run)["Degraded"] == ("True", "EvaluationFailed")
@@ -154,7 +154,7 @@ OFFERS = st.builds(
     templates=st.builds(
         PodDefaults,
         image_pull_policy=st.sampled_from(["Always", "IfNotPresent", "Never"]),
-        image_pull_secrets=st.sampled_from([(), ("registry",), ("mirror", "registry")]),
+        image_pull_secrets=st.sampled_from([(), ("registry",), ("informer", "registry")]),
         run_service_account=st.sampled_from(["default", "lccp-run"]),
         evaluator_priority_class=st.sampled_from([None, "low"]),
     ),
@@ -167,48 +167,48 @@ def offering(world: World, offered: Pinned) -> Observed:
 
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(first=OFFERS, upgrades=st.lists(OFFERS, min_size=1, max_size=6))
-def test_every_child_is_made_of_what_was_offered_at_the_start(
+def test_every_workload_is_made_of_what_was_offered_at_the_start(
     first: Pinned, upgrades: list[Pinned]
 ) -> None:
     world = a_world()
-    made = [*world.look(offering(world, first)).intents]
+    made = [*world.reconcile(offering(world, first)).intents]
     for number, upgrade in enumerate(upgrades):
         world.train()
         if number == 1 and world.trainer:
             world.end_training(ExitCode.INTERNAL)
         world.pass_time(700)
-        made += world.look(offering(world, upgrade)).intents
+        made += world.reconcile(offering(world, upgrade)).intents
         world.evaluate()
 
     assert world.journal.pinned == first
-    children = [intent for intent in made if isinstance(intent, ApplyChild)]
-    assert len(children) > 1
-    assert all(intent.pinned == first for intent in children)
+    workloads = [intent for intent in made if isinstance(intent, ApplyWorkload)]
+    assert len(workloads) > 1
+    assert all(intent.pinned == first for intent in workloads)
 
 
 def test_a_new_run_is_made_of_what_is_offered_now() -> None:
     first, later = (Pinned(trainer_image=f"trainer:v{n}", templates=PodDefaults()) for n in (1, 2))
     world = a_world()
-    world.look(offering(world, first))
+    world.reconcile(offering(world, first))
     world = applied_again(world)
-    world.look(offering(world, later))
+    world.reconcile(offering(world, later))
 
     assert world.journal.pinned == later
 
 
-def test_what_an_older_version_did_not_pin_is_pinned_at_the_next_look() -> None:
+def test_what_an_older_version_did_not_pin_is_pinned_at_the_next_reconcile() -> None:
     world = a_world()
     old = Pinned(trainer_image="trainer:v1", evaluator_image="evaluator:v1")
-    world.look(offering(world, old))
+    world.reconcile(offering(world, old))
     journal = json.loads(world.store.get(KEYS.journal))
     journal["pinned"]["templates"] = {}
     world.store.put(KEYS.journal, json.dumps(journal).encode())
     defaults = PodDefaults(run_service_account="lccp-run")
 
-    world.look(offering(world, Pinned(trainer_image="trainer:v2", templates=defaults)))
+    world.reconcile(offering(world, Pinned(trainer_image="trainer:v2", templates=defaults)))
     assert world.journal.pinned == old.model_copy(update={"templates": defaults})
 
-    decided = world.look(offering(world, Pinned(trainer_image="trainer:v3", templates=None)))
+    decided = world.reconcile(offering(world, Pinned(trainer_image="trainer:v3", templates=None)))
     assert decided.intents == ()
 
 

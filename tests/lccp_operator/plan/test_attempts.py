@@ -20,10 +20,10 @@ from operator_world import (
 
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause
-from lccp_operator.children import Child, Training
-from lccp_operator.intents import DeleteChild, Plan, RecordJournal
-from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod
+from lccp_operator.intents import DeleteWorkload, Plan, RecordJournal
+from lccp_operator.observed import Known, Observed, Phase, Pod, WorkloadState
 from lccp_operator.plan.finish import ENDING_SECONDS
+from lccp_operator.workloads import Training, Workload
 
 POLICY = {"maxRestarts": 3, "backoffSeconds": 10, "maxBackoffSeconds": 35}
 
@@ -35,14 +35,14 @@ def a_world(**spec: Any) -> World:
 def a_training_world(**spec: Any) -> World:
     """Its first attempt trains, with one checkpoint made."""
     world = a_world(**spec)
-    world.look()
+    world.reconcile()
     world.train()
-    world.look()
+    world.reconcile()
     return world
 
 
-def gangs(decided: Plan) -> list[Child]:
-    return [child for child in started(decided) if isinstance(child, Training)]
+def gangs(decided: Plan) -> list[Workload]:
+    return [workload for workload in started(decided) if isinstance(workload, Training)]
 
 
 def training(world: World) -> tuple[str, str]:
@@ -50,35 +50,35 @@ def training(world: World) -> tuple[str, str]:
 
 
 def observed_gang(world: World, *pods: Pod, start: int = 0, **state: Any) -> Observed:
-    gang = ChildState(
+    gang = WorkloadState(
         Training(1), Phase.RUNNING, pods, 2, started_at=START + timedelta(seconds=start), **state
     )
-    return replace(world.observed(), children=Known((gang,)))
+    return replace(world.observed(), workloads=Known((gang,)))
 
 
-def test_the_first_attempt_is_journalled_with_its_child() -> None:
+def test_the_first_attempt_is_journalled_with_its_workload() -> None:
     world = a_world()
 
-    decided = world.look()
+    decided = world.reconcile()
 
     assert gangs(decided) == [Training(1)]
     assert [a.number for a in world.journal.attempts] == [1]
 
 
-def test_an_attempt_whose_child_was_never_created_is_created_again() -> None:
+def test_an_attempt_whose_workload_was_never_created_is_created_again() -> None:
     world = a_world()
-    world.steps_before_crash = 2  # identity and journal are written, the child is not
-    world.look()
+    world.steps_before_crash = 2  # identity and journal are written, the workload is not
+    world.reconcile()
     assert world.workers == {}
 
-    assert gangs(world.look()) == [Training(1)]
+    assert gangs(world.reconcile()) == [Training(1)]
 
 
-def test_an_attempt_that_vanished_after_it_spoke_is_lost_and_replaced_uncounted() -> None:
+def test_an_attempt_that_disappeared_after_a_heartbeat_is_lost_and_replaced_uncounted() -> None:
     world = a_training_world()
     world.workers.clear()
 
-    decided = world.look()
+    decided = world.reconcile()
 
     lost, current = world.journal.attempts
     assert (lost.cause, lost.counted) == (Cause.LOST, False)
@@ -92,21 +92,21 @@ def test_a_counted_failure_is_answered_after_a_wait_that_doubles_up_to_its_bound
     world = a_training_world()
     for wait in (10, 20, 35):
         world.end_training(code)
-        assert gangs(world.look()) == []
+        assert gangs(world.reconcile()) == []
         assert training(world) == ("False", "BackingOff")
         world.pass_time(wait - 1)
-        assert gangs(world.look()) == []
+        assert gangs(world.reconcile()) == []
         world.pass_time(1)
-        assert gangs(world.look()) != []
+        assert gangs(world.reconcile()) != []
 
 
 def test_restarts_are_exhausted_when_counted_failures_exceed_the_policy() -> None:
     world = a_training_world()
     for _ in range(4):
         world.end_training(ExitCode.INTERNAL)
-        world.look()
+        world.reconcile()
         world.pass_time(35)
-        world.look()
+        world.reconcile()
 
     assert world.trainer is None
     assert conditions(world.run)["Failed"] == ("True", "RestartsExhausted")
@@ -117,7 +117,7 @@ def test_what_cannot_be_cured_by_a_restart_fails_the_run(code: int, reason: str)
     world = a_training_world()
     world.end_training(code)
 
-    decided = world.look()
+    decided = world.reconcile()
 
     assert conditions(world.run)["Failed"] == ("True", reason)
     assert conditions(world.run)["Succeeded"] == ("False", reason)
@@ -127,10 +127,10 @@ def test_what_cannot_be_cured_by_a_restart_fails_the_run(code: int, reason: str)
 def test_not_finite_is_retried_if_the_policy_says_so() -> None:
     world = a_training_world(restartPolicy=POLICY | {"retryNotFinite": True})
     world.end_training(ExitCode.NOT_FINITE)
-    world.look()
+    world.reconcile()
     world.pass_time(10)
 
-    assert gangs(world.look()) == [Training(2)]
+    assert gangs(world.reconcile()) == [Training(2)]
 
 
 @pytest.mark.parametrize(
@@ -140,18 +140,18 @@ def test_a_disruption_is_answered_at_once_and_not_counted(code: int, how: dict[s
     world = a_training_world(restartPolicy={"maxRestarts": 0})
     world.end_training(code, **how)
 
-    assert Training(2) in gangs(world.look())
+    assert Training(2) in gangs(world.reconcile())
     assert not world.journal.attempts[0].counted
 
 
 def test_a_new_attempt_waits_until_the_last_pod_of_the_old_one_is_gone() -> None:
     world = a_training_world()
     lingering = (Pod(0, "a", Phase.FAILED, exit_code=75), Pod(1, "b", Phase.RUNNING, deleting=True))
-    old = ChildState(Training(1), Phase.FAILED, lingering, 2)
-    gone = ChildState(Training(1), Phase.FAILED, lingering[:1], 2)
+    old = WorkloadState(Training(1), Phase.FAILED, lingering, 2)
+    gone = WorkloadState(Training(1), Phase.FAILED, lingering[:1], 2)
 
-    waiting = world.plan(replace(world.observed(), children=Known((old,))))
-    going_on = world.plan(replace(world.observed(), children=Known((gone,))))
+    waiting = world.plan(replace(world.observed(), workloads=Known((old,))))
+    going_on = world.plan(replace(world.observed(), workloads=Known((gone,))))
 
     assert gangs(waiting) == []
     assert Training(2) in gangs(going_on)
@@ -160,7 +160,7 @@ def test_a_new_attempt_waits_until_the_last_pod_of_the_old_one_is_gone() -> None
 def test_a_gang_of_which_a_pod_was_replaced_is_replaced_as_a_whole() -> None:
     world = a_training_world()
     first, second = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
-    world.look(observed_gang(world, first, second))
+    world.reconcile(observed_gang(world, first, second))
     assert world.journal.gang is not None
 
     decided = world.plan(observed_gang(world, first, replace(second, uid="c")))
@@ -168,17 +168,17 @@ def test_a_gang_of_which_a_pod_was_replaced_is_replaced_as_a_whole() -> None:
     record = next(i for i in decided.intents if isinstance(i, RecordJournal))
     attempt = record.journal.attempts[-1]
     assert (attempt.cause, attempt.counted) == (Cause.INCOHERENT_GANG, False)
-    assert DeleteChild(Training(1)) in decided.intents
+    assert DeleteWorkload(Training(1)) in decided.intents
     assert Training(2) not in gangs(decided)
 
 
 def test_a_gang_that_a_queue_admitted_again_has_new_pods_and_is_coherent() -> None:
     world = a_training_world()
     first, second = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
-    world.look(observed_gang(world, first, second))
+    world.reconcile(observed_gang(world, first, second))
 
     renewed = replace(first, uid="c"), replace(second, uid="d")
-    world.look(observed_gang(world, *renewed, start=60))
+    world.reconcile(observed_gang(world, *renewed, start=60))
 
     assert world.journal.attempts[-1].ended_at is None
 
@@ -186,19 +186,19 @@ def test_a_gang_that_a_queue_admitted_again_has_new_pods_and_is_coherent() -> No
 def test_a_gang_that_is_not_complete_yet_is_not_compared() -> None:
     world = a_training_world()
     first, second = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
-    world.look(observed_gang(world, first, second))
+    world.reconcile(observed_gang(world, first, second))
 
     starting = replace(second, uid="c", phase=Phase.PENDING)
     decided = world.plan(observed_gang(world, first, starting))
 
-    assert DeleteChild(Training(1)) not in decided.intents
+    assert DeleteWorkload(Training(1)) not in decided.intents
 
 
 def test_a_queued_gang_is_shown_as_queued_and_keeps_its_attempt() -> None:
     world = a_training_world()
-    queued = ChildState(Training(1), Phase.QUEUED)
+    queued = WorkloadState(Training(1), Phase.QUEUED)
 
-    world.look(replace(world.observed(), children=Known((queued,))))
+    world.reconcile(replace(world.observed(), workloads=Known((queued,))))
 
     assert training(world) == ("False", "Queued")
     assert world.run.status is not None
@@ -209,35 +209,35 @@ def test_a_queued_gang_is_shown_as_queued_and_keeps_its_attempt() -> None:
 def test_suspend_drains_and_resumes_exactly_there() -> None:
     world = a_training_world()
     world.run = with_spec(world.run, suspend=True)
-    world.look()
+    world.reconcile()
     assert training(world) == ("True", "Draining")
     assert KEYS.control(1) in world.store.objects
     assert conditions(world.run)["Suspended"] == ("False", "Draining")
 
     world.train()
-    world.look()
+    world.reconcile()
     assert training(world) == ("False", "SuspendedByUser")
     assert conditions(world.run)["Suspended"] == ("True", "SuspendedByUser")
     assert world.journal.attempts[0].cause is Cause.DRAINED
 
     world.run = with_spec(world.run, suspend=False)
-    assert Training(2) in gangs(world.look())
+    assert Training(2) in gangs(world.reconcile())
     world.settle()
     assert sorted(world.facts.checkpoints) == list(
         range(EVERY_TOKENS, BUDGET_TOKENS + 1, EVERY_TOKENS)
     )
 
 
-def test_a_drain_that_takes_too_long_ends_with_the_child_deleted() -> None:
+def test_a_drain_that_takes_too_long_ends_with_the_workload_deleted() -> None:
     world = a_training_world(saturation={"drainTimeoutSeconds": 60})
     world.run = with_spec(world.run, suspend=True)
-    world.look()
+    world.reconcile()
     world.pass_time(61)
 
-    decided = world.look()
-    assert DeleteChild(Training(1)) in decided.intents
+    decided = world.reconcile()
+    assert DeleteWorkload(Training(1)) in decided.intents
     world.pass_time()
-    world.look()
+    world.reconcile()
 
     assert world.journal.attempts[0].cause is Cause.LOST
     assert conditions(world.run)["Suspended"][0] == "True"
@@ -245,13 +245,13 @@ def test_a_drain_that_takes_too_long_ends_with_the_child_deleted() -> None:
 
 def test_a_gang_that_had_not_begun_is_deleted_instead_of_drained() -> None:
     world = a_world()
-    world.look()
+    world.reconcile()
     world.run = with_spec(world.run, suspend=True)
-    pending = ChildState(Training(1), Phase.QUEUED)
+    pending = WorkloadState(Training(1), Phase.QUEUED)
 
-    decided = world.look(replace(world.observed(), children=Known((pending,))))
+    decided = world.reconcile(replace(world.observed(), workloads=Known((pending,))))
 
-    assert DeleteChild(Training(1)) in decided.intents
+    assert DeleteWorkload(Training(1)) in decided.intents
     assert world.journal.attempts[0].cause is Cause.DRAINED
 
 
@@ -260,57 +260,57 @@ def test_a_gang_with_a_lost_pod_is_replaced_once_its_other_pods_are_gone() -> No
     lost = Pod(0, "a", Phase.RUNNING, deleting=True, lost=True)
     peer = Pod(1, "b", Phase.RUNNING)
 
-    decided = world.look(observed_gang(world, lost, peer))
+    decided = world.reconcile(observed_gang(world, lost, peer))
     (attempt,) = world.journal.attempts
     assert (attempt.cause, attempt.counted) == (Cause.DISRUPTED, False)
-    assert DeleteChild(Training(1)) in decided.intents
+    assert DeleteWorkload(Training(1)) in decided.intents
 
     ending = observed_gang(world, lost, replace(peer, deleting=True), deleting=True)
     waiting = world.plan(ending)
-    assert waiting.look_again_after_seconds == ENDING_SECONDS
-    assert DeleteChild not in {type(intent) for intent in waiting.intents}
+    assert waiting.requeue_after_seconds == ENDING_SECONDS
+    assert DeleteWorkload not in {type(intent) for intent in waiting.intents}
     assert gangs(waiting) == []
 
     left = world.plan(observed_gang(world, lost, deleting=True))
-    assert DeleteChild(Training(1), wait_for_pods=False) in left.intents
+    assert DeleteWorkload(Training(1), wait_for_pods=False) in left.intents
     assert gangs(left) == []
-    assert gangs(world.plan(replace(world.observed(), children=Known(())))) == [Training(2)]
+    assert gangs(world.plan(replace(world.observed(), workloads=Known(())))) == [Training(2)]
 
 
 def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
     world = a_training_world()
     world.end_training(ExitCode.TERMINATED)
-    world.look()
-    stale = ChildState(Training(1), Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
-    current = ChildState(Training(2), Phase.RUNNING, (Pod(0, "y", Phase.RUNNING),))
+    world.reconcile()
+    stale = WorkloadState(Training(1), Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
+    current = WorkloadState(Training(2), Phase.RUNNING, (Pod(0, "y", Phase.RUNNING),))
 
-    decided = world.plan(replace(world.observed(), children=Known((stale, current))))
+    decided = world.plan(replace(world.observed(), workloads=Known((stale, current))))
 
-    assert DeleteChild(Training(1)) in decided.intents
-    assert DeleteChild(Training(2)) not in decided.intents
+    assert DeleteWorkload(Training(1)) in decided.intents
+    assert DeleteWorkload(Training(2)) not in decided.intents
 
 
-def test_a_child_is_not_created_beside_a_gang_that_came_back() -> None:
+def test_a_workload_is_not_created_beside_a_gang_that_came_back() -> None:
     world = a_training_world()
     world.end_training(ExitCode.TERMINATED)
-    world.look()
-    stale = ChildState(Training(1), Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
+    world.reconcile()
+    stale = WorkloadState(Training(1), Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
 
-    decided = world.plan(replace(world.observed(), children=Known((stale,))))
+    decided = world.plan(replace(world.observed(), workloads=Known((stale,))))
 
-    assert decided.intents[0] == DeleteChild(Training(1))
+    assert decided.intents[0] == DeleteWorkload(Training(1))
     assert gangs(decided) == []
 
 
-def test_the_children_of_the_last_two_ended_attempts_stay_for_their_logs() -> None:
+def test_the_workloads_of_the_last_two_ended_attempts_stay_for_their_logs() -> None:
     world = a_training_world()
     for _ in range(4):
         world.end_training(ExitCode.TERMINATED)
-        world.look()
+        world.reconcile()
         world.pass_time()
         world.train()
 
-    attempts = [child.attempt for child in world.workers if isinstance(child, Training)]
+    attempts = [workload.attempt for workload in world.workers if isinstance(workload, Training)]
     assert attempts == [4, 5]
 
 

@@ -8,9 +8,9 @@ from operator_world import NEVER, START, World, a_small_run, unknown
 
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
-from lccp_operator.children import Purge, Training
-from lccp_operator.intents import ApplyChild, DeleteChild, DeleteRun, SetFinalizer
+from lccp_operator.intents import ApplyWorkload, DeleteRun, DeleteWorkload, SetFinalizer
 from lccp_operator.observed import Phase
+from lccp_operator.workloads import Purge, Training
 
 KEPT = {"deletionPolicy": "DeleteArtifacts"}
 
@@ -18,9 +18,9 @@ KEPT = {"deletionPolicy": "DeleteArtifacts"}
 def a_deleted_world(**spec: Any) -> World:
     """A run that trained when its deletion was asked for."""
     world = World(a_small_run(**spec), NEVER)
-    world.look()
+    world.reconcile()
     world.train()
-    world.look()
+    world.reconcile()
     metadata = world.run.metadata.model_copy(update={"deletion_timestamp": world.now})
     world.run = world.run.model_copy(update={"metadata": metadata})
     return world
@@ -32,16 +32,16 @@ def purge(world: World) -> Any:
 
 def test_there_is_a_finalizer_only_where_artifacts_are_deleted() -> None:
     plain, kept = World(a_small_run(), NEVER), World(a_small_run(**KEPT), NEVER)
-    plain.look()
-    kept.look()
+    plain.reconcile()
+    kept.reconcile()
 
     assert (plain.finalizer, kept.finalizer) == (False, True)
 
 
-def test_the_finalizer_is_there_before_the_first_child() -> None:
+def test_the_finalizer_is_there_before_the_first_workload() -> None:
     world = World(a_small_run(**KEPT), NEVER)
     world.steps_before_crash = 1
-    world.look()
+    world.reconcile()
 
     assert (world.finalizer, world.workers, world.store.objects) == (True, {}, {})
 
@@ -50,48 +50,48 @@ def test_a_run_that_retains_its_artifacts_just_goes() -> None:
     world = a_deleted_world()
     before = dict(world.store.objects)
 
-    decided = world.look()
+    decided = world.reconcile()
 
-    assert (decided.intents, decided.at_rest) == ((), True)
+    assert (decided.intents, decided.idle) == ((), True)
     assert world.store.objects == before
 
 
 def test_the_gang_is_gone_before_the_purge_and_the_purge_before_the_finalizer() -> None:
     world = a_deleted_world(**KEPT)
-    assert DeleteChild(Training(1)) in world.look().intents
+    assert DeleteWorkload(Training(1)) in world.reconcile().intents
     assert purge(world) is None
 
     world.pass_time()
-    world.look()
+    world.reconcile()
     assert purge(world) is not None
-    world.look()
+    world.reconcile()
     assert world.finalizer
 
     purge(world).phase = Phase.SUCCEEDED
-    world.look()
+    world.reconcile()
     assert not world.finalizer
     assert world.events[-1].reason.value == "ArtifactsPurged"
 
 
 def test_a_failed_purge_is_tried_again() -> None:
     world = a_deleted_world(**KEPT)
-    world.look()
+    world.reconcile()
     world.pass_time()
-    world.look()
+    world.reconcile()
     worker = purge(world)
     worker.phase, worker.exit_code = Phase.FAILED, ExitCode.STORE_UNREACHABLE
 
-    assert world.look().intents == (DeleteChild(Purge()),)
+    assert world.reconcile().intents == (DeleteWorkload(Purge()),)
     world.pass_time()
-    assert world.look().intents == (ApplyChild(Purge(), Pinned()),)
+    assert world.reconcile().intents == (ApplyWorkload(Purge(), Pinned()),)
 
 
 def test_a_purge_that_takes_too_long_lets_go_with_an_event() -> None:
     world = a_deleted_world(**KEPT, purgeTimeoutSeconds=60)
-    world.look()
+    world.reconcile()
     world.pass_time(61)
 
-    world.look()
+    world.reconcile()
 
     assert not world.finalizer
     assert world.events[-1].reason.value == "PurgeGivenUp"
@@ -101,15 +101,15 @@ def test_a_purge_that_takes_too_long_lets_go_with_an_event() -> None:
 def test_a_terminating_namespace_lets_go_at_once() -> None:
     world = a_deleted_world(**KEPT)
 
-    decided = world.look(replace(world.observed(), namespace_terminating=True))
+    decided = world.reconcile(replace(world.observed(), namespace_terminating=True))
 
     assert decided.intents == (SetFinalizer(False),)
 
 
-def test_children_that_are_unknown_are_not_purged_beside() -> None:
+def test_workloads_that_are_unknown_are_not_purged_beside() -> None:
     world = a_deleted_world(**KEPT)
 
-    decided = world.look(replace(world.observed(), children=unknown()))
+    decided = world.reconcile(replace(world.observed(), workloads=unknown()))
 
     assert decided.intents == ()
 
@@ -117,34 +117,34 @@ def test_children_that_are_unknown_are_not_purged_beside() -> None:
 def test_a_store_that_does_not_answer_holds_up_no_purge() -> None:
     world = a_deleted_world(**KEPT)
 
-    decided = world.look(replace(world.observed(), store=unknown()))
+    decided = world.reconcile(replace(world.observed(), store=unknown()))
 
-    assert DeleteChild(Training(1)) in decided.intents
+    assert DeleteWorkload(Training(1)) in decided.intents
 
 
 def test_nothing_is_started_for_a_run_that_is_being_deleted() -> None:
     world = a_deleted_world(**KEPT)
     world.workers.clear()
 
-    assert world.look().intents == (ApplyChild(Purge(), Pinned()),)
+    assert world.reconcile().intents == (ApplyWorkload(Purge(), Pinned()),)
 
 
 def test_a_finished_run_is_deleted_when_its_time_to_live_is_over() -> None:
     world = World(a_small_run(ttlSecondsAfterFinished=100), NEVER)
     decided = world.settle()
-    assert decided.look_again_after_seconds is not None
-    assert 0 < decided.look_again_after_seconds <= 100
+    assert decided.requeue_after_seconds is not None
+    assert 0 < decided.requeue_after_seconds <= 100
 
     world.now += timedelta(seconds=101)
 
-    assert world.look().intents == (DeleteRun(),)
+    assert world.reconcile().intents == (DeleteRun(),)
     assert world.deleted
 
 
 def test_a_run_that_goes_on_is_not_deleted() -> None:
     world = World(a_small_run(ttlSecondsAfterFinished=0), NEVER)
-    world.look()
+    world.reconcile()
     world.now = START + timedelta(days=1)
-    world.look()
+    world.reconcile()
 
     assert not world.deleted

@@ -1,4 +1,4 @@
-"""Evaluations: of every complete checkpoint, oldest first, recorded before their children go."""
+"""Evaluations: of every complete checkpoint, oldest first, recorded before their workloads go."""
 
 import json
 from dataclasses import replace
@@ -23,9 +23,9 @@ from operator_world import (
 from lccp.api.exits import ExitCode
 from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Cause, EvaluationOutcome
-from lccp_operator.children import Child, Evaluation
-from lccp_operator.intents import DeleteChild, EventReason, Plan, RecordJournal
-from lccp_operator.observed import ChildState, Known, Phase, Pod
+from lccp_operator.intents import DeleteWorkload, EventReason, Plan, RecordJournal
+from lccp_operator.observed import Known, Phase, Pod, WorkloadState
+from lccp_operator.workloads import Evaluation, Workload
 
 FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
 
@@ -33,14 +33,14 @@ FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
 def a_world(checkpoints: int = 1, policy: dict[str, int] | None = None, **evaluation: Any) -> World:
     """A world with so many checkpoints, none of them evaluated."""
     world = World(a_small_run(evaluation=evaluation, restartPolicy=policy or {}), NEVER)
-    world.look()
+    world.reconcile()
     for _ in range(checkpoints):
         world.train()
     return world
 
 
-def begun(decided: Plan) -> list[Child]:
-    return [child for child in started(decided) if isinstance(child, Evaluation)]
+def begun(decided: Plan) -> list[Workload]:
+    return [workload for workload in started(decided) if isinstance(workload, Evaluation)]
 
 
 def outcome(world: World, tokens: int = FIRST) -> EvaluationOutcome | None:
@@ -50,10 +50,10 @@ def outcome(world: World, tokens: int = FIRST) -> EvaluationOutcome | None:
 def fail_once(
     world: World, code: int = ExitCode.INTERNAL, wait_seconds: float = 360, **how: bool
 ) -> None:
-    """A try fails, its child goes, and the longest wait is over."""
-    world.look()
+    """A try fails, its workload goes, and the longest wait is over."""
+    world.reconcile()
     world.evaluate(code, **how)
-    world.look()
+    world.reconcile()
     world.pass_time(wait_seconds)
 
 
@@ -61,45 +61,45 @@ def test_a_checkpoint_without_manifest_is_not_evaluated() -> None:
     world = a_world(checkpoints=0)
     world.store.put(f"{KEYS.checkpoint(FIRST, 'a1-00000001')}model.safetensors", b"half")
 
-    assert begun(world.look()) == []
+    assert begun(world.reconcile()) == []
 
 
 def test_the_oldest_are_evaluated_first_and_not_more_at_once_than_asked_for() -> None:
     world = a_world(checkpoints=4, concurrency=2)
 
-    assert begun(world.look()) == [Evaluation(FIRST), Evaluation(SECOND)]
-    assert begun(world.look()) == []
+    assert begun(world.reconcile()) == [Evaluation(FIRST), Evaluation(SECOND)]
+    assert begun(world.reconcile()) == []
     world.evaluate()
-    assert begun(world.look()) == [Evaluation(THIRD)]
+    assert begun(world.reconcile()) == [Evaluation(THIRD)]
 
 
 def test_concurrency_may_be_raised_while_the_run_goes_on() -> None:
     world = a_world(checkpoints=3)
-    world.look()
+    world.reconcile()
 
     world.run = with_spec(world.run, evaluation={"concurrency": 3})
 
-    assert begun(world.look()) == [Evaluation(SECOND), Evaluation(THIRD)]
+    assert begun(world.reconcile()) == [Evaluation(SECOND), Evaluation(THIRD)]
 
 
 def test_the_base_model_is_evaluated_as_checkpoint_0() -> None:
     world = a_world(checkpoints=0)
     world.store.put(KEYS.checkpoint_manifest(0), manifest_of(0).to_json())
 
-    assert begun(world.look()) == [Evaluation(0)]
+    assert begun(world.reconcile()) == [Evaluation(0)]
 
 
-def test_an_outcome_is_journalled_before_its_child_is_deleted() -> None:
+def test_an_outcome_is_journalled_before_its_workload_is_deleted() -> None:
     world = a_world()
-    world.look()
+    world.reconcile()
     world.evaluate()
 
     decided = world.plan()
 
-    kinds = [type(i) for i in decided.intents if isinstance(i, RecordJournal | DeleteChild)]
-    assert kinds == [RecordJournal, DeleteChild]
-    world.steps_before_crash = 1  # between the journal and the child
-    world.look()
+    kinds = [type(i) for i in decided.intents if isinstance(i, RecordJournal | DeleteWorkload)]
+    assert kinds == [RecordJournal, DeleteWorkload]
+    world.steps_before_crash = 1  # between the journal and the workload
+    world.reconcile()
     assert outcome(world) is not None
     assert not any(worker.deleting for worker in world.workers.values())
 
@@ -108,7 +108,7 @@ def test_a_report_counts_even_if_its_evaluator_is_gone() -> None:
     world = a_world()
     world.store.put(KEYS.report(FIRST), report_of(manifest_of(FIRST)).to_json())
 
-    assert begun(world.look()) == []
+    assert begun(world.reconcile()) == []
     assert outcome(world) == EvaluationOutcome(
         checkpoint_digest=manifest_of(FIRST).digest, result="Succeeded", tries=0, at=world.now
     )
@@ -118,14 +118,14 @@ def test_a_failed_try_is_followed_by_the_next_and_then_by_a_failure() -> None:
     world = a_world(retries=1)
     fail_once(world)
     assert outcome(world) is not None
-    assert begun(world.look()) == [Evaluation(FIRST, 2)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, 2)]
 
     fail_once(world)
 
     last = outcome(world)
     assert last is not None
     assert (last.result, last.tries, last.cause) == ("Failed", 2, Cause.INTERNAL)
-    assert begun(world.look()) == []
+    assert begun(world.reconcile()) == []
     assert conditions(world.run)["Degraded"] == ("True", "EvaluationFailed")
 
 
@@ -141,13 +141,13 @@ def test_tries_wait_for_each_other_as_attempts_do(
 ) -> None:
     policy = {"backoffSeconds": first, "maxBackoffSeconds": longest}
     world = a_world(retries=retries, policy=policy)
-    world.look()
+    world.reconcile()
     for number in range(1, retries + 1):
         world.evaluate(ExitCode.INTERNAL)
-        world.look()
+        world.reconcile()
         failed_at, wait = world.now, min(longest, first * 2 ** (number - 1))
         world.pass_time(0)
-        while not begun(decided := world.look()):
+        while not begun(decided := world.reconcile()):
             assert (world.now - failed_at).total_seconds() < wait
             assert decided.due_after_seconds is not None
             world.pass_time(min(pause, decided.due_after_seconds))
@@ -159,7 +159,7 @@ def test_tries_wait_for_each_other_as_attempts_do(
 def test_a_wait_is_shown_and_changes_nothing_and_holds_up_no_other_checkpoint() -> None:
     world = a_world()
     fail_once(world, wait_seconds=1)
-    waiting = world.look()
+    waiting = world.reconcile()
     assert conditions(world.run)["Evaluating"] == ("False", "BackingOff")
     assert waiting.due_after_seconds == pytest.approx(9)
 
@@ -168,7 +168,7 @@ def test_a_wait_is_shown_and_changes_nothing_and_holds_up_no_other_checkpoint() 
     assert (again.intents, again.events, again.status) == ((), (), world.run.status)
 
     world.train()
-    assert begun(world.look()) == [Evaluation(SECOND)]
+    assert begun(world.reconcile()) == [Evaluation(SECOND)]
 
 
 def test_a_failure_that_an_older_version_recorded_is_tried_again_at_once() -> None:
@@ -178,13 +178,13 @@ def test_a_failure_that_an_older_version_recorded_is_tried_again_at_once() -> No
     del journal["evaluations"][tokens_key(FIRST)]["at"]
     world.store.put(KEYS.journal, json.dumps(journal).encode())
 
-    assert begun(world.look()) == [Evaluation(FIRST, 2)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, 2)]
 
 
-def test_a_failure_for_good_keeps_its_child_for_the_log() -> None:
+def test_a_failure_for_good_keeps_its_workload_for_the_log() -> None:
     world = a_world(retries=0)
     fail_once(world)
-    world.look()
+    world.reconcile()
     world.pass_time()
 
     assert Evaluation(FIRST) in world.workers
@@ -194,17 +194,17 @@ def test_more_retries_try_again() -> None:
     world = a_world(retries=0)
     fail_once(world)
     world.run = with_spec(world.run, evaluation={"retries": 1})
-    world.look()
+    world.reconcile()
     world.pass_time()
 
-    assert begun(world.look()) == [Evaluation(FIRST, 2)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, 2)]
 
 
 def test_wrong_input_is_not_tried_again() -> None:
     world = a_world(retries=5)
     fail_once(world, ExitCode.CONFIGURATION)
 
-    assert begun(world.look()) == []
+    assert begun(world.reconcile()) == []
 
 
 @pytest.mark.parametrize(
@@ -215,15 +215,15 @@ def test_a_disruption_costs_no_try(code: int, how: dict[str, bool]) -> None:
     fail_once(world, code, wait_seconds=0, **how)
 
     assert outcome(world) is None
-    assert begun(world.look()) == [Evaluation(FIRST, 1)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, 1)]
 
 
 def test_a_success_after_a_failure_is_no_failure() -> None:
     world = a_world(retries=1)
     fail_once(world)
-    world.look()
+    world.reconcile()
     world.evaluate()
-    world.look()
+    world.reconcile()
 
     last = outcome(world)
     assert last is not None
@@ -248,8 +248,8 @@ def test_a_report_of_another_schema_version_is_a_failure_that_says_what_to_do() 
         KEYS.report(FIRST), report.replace(b'"schemaVersion": 1', b'"schemaVersion": 9')
     )
 
-    world.look()
-    world.look()
+    world.reconcile()
+    world.reconcile()
 
     last = outcome(world)
     assert last is not None
@@ -264,7 +264,7 @@ def test_a_report_about_other_files_is_not_the_checkpoints() -> None:
     world = a_world()
     world.store.put(KEYS.report(FIRST), report_of(manifest_of(SECOND)).to_json())
 
-    decided = world.look()
+    decided = world.reconcile()
 
     assert decided.verdict is None
     assert outcome(world) is not None
@@ -277,26 +277,28 @@ def test_an_outcome_is_of_the_checkpoint_that_is_there_now() -> None:
     other = manifest_of(FIRST).model_copy(update={"files": {}})
     world.store.put(KEYS.checkpoint_manifest(FIRST), other.to_json())
 
-    assert begun(world.look()) == [Evaluation(FIRST, 1)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, 1)]
 
 
 def test_evaluations_go_on_while_training_is_suspended_or_has_failed() -> None:
     world = a_world()
     world.end_training(ExitCode.CONFIGURATION)
 
-    assert begun(world.look()) == [Evaluation(FIRST)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST)]
     assert conditions(world.run)["Failed"] == ("True", "Configuration")
     assert world.journal.finished_at is None
 
 
 def test_a_queued_evaluator_is_shown_and_holds_its_place() -> None:
     world = a_world(checkpoints=2)
-    world.look()
+    world.reconcile()
     world.end_training(ExitCode.OK, Cause.COMPLETED)
-    children = world.observed().children
-    queued = ChildState(Evaluation(FIRST), Phase.QUEUED)
+    workloads = world.observed().workloads
+    queued = WorkloadState(Evaluation(FIRST), Phase.QUEUED)
 
-    decided = world.look(replace(world.observed(), children=replace(children, value=(queued,))))
+    decided = world.reconcile(
+        replace(world.observed(), workloads=replace(workloads, value=(queued,)))
+    )
 
     assert begun(decided) == []
     assert conditions(world.run)["Evaluating"] == ("False", "Queued")
@@ -304,13 +306,13 @@ def test_a_queued_evaluator_is_shown_and_holds_its_place() -> None:
 
 def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> None:
     world = a_world()
-    world.look()
+    world.reconcile()
     lost = Pod(0, "a", Phase.RUNNING, deleting=True, lost=True)
-    child = ChildState(Evaluation(FIRST), Phase.RUNNING, (lost,))
+    workload = WorkloadState(Evaluation(FIRST), Phase.RUNNING, (lost,))
 
-    decided = world.look(replace(world.observed(), children=Known((child,))))
-    assert DeleteChild(Evaluation(FIRST), wait_for_pods=False) in decided.intents
+    decided = world.reconcile(replace(world.observed(), workloads=Known((workload,))))
+    assert DeleteWorkload(Evaluation(FIRST), wait_for_pods=False) in decided.intents
     assert outcome(world) is None
 
-    again = world.plan(replace(world.observed(), children=Known(())))
+    again = world.plan(replace(world.observed(), workloads=Known(())))
     assert begun(again) == [Evaluation(FIRST, 1)]

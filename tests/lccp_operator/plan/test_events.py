@@ -27,7 +27,7 @@ def told(world: World) -> list[tuple[str, str]]:
 
 def a_world(judge: Any = NEVER, **spec: Any) -> World:
     world = World(a_small_run(**spec), judge)
-    world.look()
+    world.reconcile()
     world.train()
     return world
 
@@ -38,12 +38,12 @@ def test_the_start_of_a_run_is_told() -> None:
 
 def test_what_a_process_could_not_tell_the_next_one_tells_as_the_same_events() -> None:
     world = a_world()
-    world.look()
+    world.reconcile()
     world.evaluate()
     world.end_training(ExitCode.INTERNAL)
-    world.look()
+    world.reconcile()
     world.pass_time(300)
-    world.look()
+    world.reconcile()
     posted = {identity(event) for event in world.events}
     kept = {event for event in posted if event[0] != "VerdictChanged"}
     reasons = {"Accepted", "AttemptStarted", "AttemptFailed", "CheckpointEvaluated"}
@@ -51,7 +51,7 @@ def test_what_a_process_could_not_tell_the_next_one_tells_as_the_same_events() -
 
     world.restart_operator()
     assert {identity(event) for event in world.plan().events} == kept
-    world.look()
+    world.reconcile()
     assert {identity(event) for event in world.events} == posted
     assert world.plan().events == ()
 
@@ -59,9 +59,9 @@ def test_what_a_process_could_not_tell_the_next_one_tells_as_the_same_events() -
 def test_what_happened_long_ago_is_not_told_again() -> None:
     world = a_world()
     world.end_training(ExitCode.INTERNAL)
-    world.look()
+    world.reconcile()
     world.pass_time(500)
-    world.look()
+    world.reconcile()
     world.pass_time(101)
     world.restart_operator()
 
@@ -72,8 +72,8 @@ def test_what_happened_long_ago_is_not_told_again() -> None:
 def test_nothing_is_told_twice() -> None:
     world = a_world()
     told(world)
-    world.look()
-    world.look()
+    world.reconcile()
+    world.reconcile()
 
     assert told(world) == []
 
@@ -82,21 +82,21 @@ def test_a_failure_is_a_warning_and_a_disruption_is_not() -> None:
     world = a_world()
     told(world)
     world.end_training(ExitCode.TERMINATED)
-    world.look()
+    world.reconcile()
     assert told(world) == [("Normal", "AttemptStarted"), ("Normal", "AttemptEnded")][::-1]
 
     world.train()
     world.end_training(ExitCode.INTERNAL)
-    world.look()
+    world.reconcile()
     assert told(world) == [("Warning", "AttemptFailed")]
 
 
 def test_an_evaluation_is_told_with_its_values_before_the_verdict() -> None:
     world = a_world(judge_packed)
-    world.look()
+    world.reconcile()
     told(world)
     world.evaluate()
-    world.look()
+    world.reconcile()
 
     assert world.events[0].message.startswith(f"checkpoint {EVERY_TOKENS:,}: NIAH-PPL 1.")
     assert told(world) == [("Normal", "CheckpointEvaluated"), ("Normal", "VerdictChanged")]
@@ -104,10 +104,10 @@ def test_an_evaluation_is_told_with_its_values_before_the_verdict() -> None:
 
 def test_a_failed_evaluation_is_a_warning_that_names_checkpoint_and_try() -> None:
     world = a_world()
-    world.look()
+    world.reconcile()
     told(world)
     world.evaluate(ExitCode.INTERNAL)
-    world.look()
+    world.reconcile()
 
     assert world.events[0].message == f"checkpoint {EVERY_TOKENS:,}, try 1: failed (exit code 70)"
     assert told(world) == [("Warning", "EvaluationFailed")]
@@ -115,18 +115,18 @@ def test_a_failed_evaluation_is_a_warning_that_names_checkpoint_and_try() -> Non
 
 def test_a_stop_is_told_before_the_drain_and_that_it_no_longer_holds() -> None:
     world = World(a_small_run(saturation=POLICY), saturating_at(EVERY_TOKENS))
-    world.look()
+    world.reconcile()
     world.train()
-    world.look()
+    world.reconcile()
     world.evaluate()
     told(world)
-    world.look()
+    world.reconcile()
     assert told(world)[-2:] == [("Normal", "Stopping"), ("Normal", "Draining")]
 
     world.settle()
     told(world)
     world.run = with_spec(world.run, saturation=POLICY | {"action": "Notify"})
-    world.look()
+    world.reconcile()
     assert told(world)[0] == ("Normal", "GoingOn")
 
 
@@ -145,6 +145,6 @@ def test_a_long_message_is_cut_to_what_an_event_holds() -> None:
     first = a_world()
     data = {"sources": names, "shortFraction": "0"}
     world = World(a_small_run("run-2", data=data), NEVER, store=first.store)
-    world.look()
+    world.reconcile()
 
     assert len(world.events[0].message) <= 1_024

@@ -21,9 +21,9 @@ from operator_world import (
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.status import LCCPRunStatus
-from lccp_operator.children import Child, Evaluation, Training
-from lccp_operator.observed import ChildState, Known, Observed, Phase, Pod, Trouble, Unknown
+from lccp_operator.observed import Known, Observed, Phase, Pod, Trouble, Unknown, WorkloadState
 from lccp_operator.plan import plan
+from lccp_operator.workloads import Evaluation, Training, Workload
 
 
 def a_world(**spec: Any) -> World:
@@ -32,10 +32,10 @@ def a_world(**spec: Any) -> World:
 
 def a_training_world() -> World:
     world = a_world()
-    world.look()
+    world.reconcile()
     world.train()
-    world.look()
-    world.look()  # sees the evaluator that the last one began
+    world.reconcile()
+    world.reconcile()  # sees the evaluator that the last one began
     return world
 
 
@@ -48,13 +48,13 @@ def message(world: World, type_: ConditionType) -> str:
     return next(c.message for c in status(world).conditions if c.type is type_)
 
 
-def seen(world: World, *children: ChildState, **more: Any) -> Observed:
-    return replace(world.observed(), children=Known(children), **more)
+def seen(world: World, *workloads: WorkloadState, **more: Any) -> Observed:
+    return replace(world.observed(), workloads=Known(workloads), **more)
 
 
-def test_every_condition_is_there_from_the_first_look_on() -> None:
+def test_every_condition_is_there_from_the_first_reconcile_on() -> None:
     world = a_world()
-    world.look()
+    world.reconcile()
 
     assert [c.type for c in status(world).conditions] == list(ConditionType)
     assert conditions(world.run) == {
@@ -74,7 +74,7 @@ def test_a_transition_time_moves_only_when_the_status_flips() -> None:
     before = {c.type: c.last_transition_time for c in status(world).conditions}
     world.pass_time(100)
     world.end_training(ExitCode.INTERNAL)
-    world.look()
+    world.reconcile()
 
     after = {c.type: c.last_transition_time for c in status(world).conditions}
     assert {t for t in after if after[t] != before[t]} == {ConditionType.TRAINING}
@@ -82,10 +82,10 @@ def test_a_transition_time_moves_only_when_the_status_flips() -> None:
 
 def test_what_did_not_change_is_not_written() -> None:
     world = a_training_world()
-    world.look()
+    world.reconcile()
     writes = world.status_writes
     world.pass_time(5)
-    world.look()
+    world.reconcile()
 
     assert world.status_writes == writes
 
@@ -97,7 +97,7 @@ def test_progress_alone_is_written_once_in_a_while() -> None:
     for seconds in range(10, 200, 10):
         beat = heartbeat_of(1, EVERY_TOKENS + seconds, START + timedelta(seconds=seconds))
         world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
-        world.look()
+        world.reconcile()
 
     assert world.status_writes - writes == 2
 
@@ -115,7 +115,7 @@ def test_training_tells_what_rank_0_does(phase: str, found: tuple[str, str]) -> 
     world = a_training_world()
     beat = heartbeat_of(1, EVERY_TOKENS, world.now, phase=phase)
     world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
-    world.look()
+    world.reconcile()
 
     assert conditions(world.run)["Training"] == found
 
@@ -127,26 +127,26 @@ def test_progress_does_not_fall_back_while_a_saved_state_is_loaded() -> None:
     world.end_training(ExitCode.TERMINATED)
     for _ in range(4):
         world.pass_time(30)
-        world.look()
+        world.reconcile()
     beat = heartbeat_of(2, EVERY_TOKENS, world.now, phase="Starting")
     world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
     world.pass_time(100)
-    world.look()
+    world.reconcile()
 
     assert status(world).attempt == 2
     assert status(world).progress.tokens == EVERY_TOKENS + 4_096
 
 
 @pytest.mark.parametrize(
-    "child", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
+    "workload", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
 )
-def test_what_keeps_a_child_from_running_is_named_with_what_to_do(child: Child) -> None:
+def test_what_keeps_a_workload_from_running_is_named_with_what_to_do(workload: Workload) -> None:
     world = a_training_world()
     trouble = Trouble(Reason.MISSING_SECRET, 'secret "s3-credentials" not found')
-    state = ChildState(child, Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
-    world.look(seen(world, state))
+    state = WorkloadState(workload, Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
+    world.reconcile(seen(world, state))
 
-    type_ = ConditionType.TRAINING if isinstance(child, Training) else ConditionType.EVALUATING
+    type_ = ConditionType.TRAINING if isinstance(workload, Training) else ConditionType.EVALUATING
     assert conditions(world.run)[type_.value] == ("False", "MissingSecret")
     assert message(world, type_).endswith(
         'secret "s3-credentials" not found: create it in this namespace; the pods then start by '
@@ -155,19 +155,19 @@ def test_what_keeps_a_child_from_running_is_named_with_what_to_do(child: Child) 
 
 
 @pytest.mark.parametrize(
-    "child", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
+    "workload", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
 )
-def test_a_child_that_is_rejected_is_named(child: Child) -> None:
+def test_a_workload_that_is_rejected_is_named(workload: Workload) -> None:
     world = a_world()
-    world.look()
+    world.reconcile()
     world.train()
     world.workers.clear()
     world.store.delete(KEYS.heartbeat("a1-00000001"))
     trouble = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: gpus")
 
-    world.look(seen(world, rejected={child: trouble}))
+    world.reconcile(seen(world, rejected={workload: trouble}))
 
-    name = "Training" if isinstance(child, Training) else "Evaluating"
+    name = "Training" if isinstance(workload, Training) else "Evaluating"
     assert conditions(world.run)[name] == ("False", "QuotaExceeded")
 
 
@@ -176,27 +176,27 @@ def test_a_store_that_does_not_answer_changes_nothing_but_degraded() -> None:
     before = conditions(world.run)
     gone = Unknown(START, "store s3://b does not answer", Reason.STORE_UNREACHABLE)
 
-    world.look(replace(world.observed(), store=gone))
+    world.reconcile(replace(world.observed(), store=gone))
 
     assert conditions(world.run) == before | {"Degraded": ("True", "StoreUnreachable")}
     assert message(world, ConditionType.DEGRADED) == "store s3://b does not answer"
-    world.look()
+    world.reconcile()
     assert conditions(world.run) == before
 
 
 @pytest.mark.parametrize("watched", [False, True])
-def test_an_outage_is_looked_after_unless_its_end_will_be_told(watched: bool) -> None:
+def test_an_outage_is_polled_for_unless_its_end_will_be_announced(watched: bool) -> None:
     world = a_training_world()
     gone = Unknown(START, "gone", Reason.STORE_UNREACHABLE, watched=watched)
 
     planned = plan(world.run, replace(world.observed(), store=gone), world.now)
 
-    assert (planned.look_again_after_seconds is None) == watched
+    assert (planned.requeue_after_seconds is None) == watched
 
 
 def test_a_run_that_was_never_seen_is_unknown() -> None:
     world = a_world()
-    world.look(replace(world.observed(), children=Unknown(START, "the cache is not filled")))
+    world.reconcile(replace(world.observed(), workloads=Unknown(START, "the cache is not filled")))
 
     found = conditions(world.run)
     assert found.pop("Degraded") == ("True", "ObservationIncomplete")
@@ -206,7 +206,7 @@ def test_a_run_that_was_never_seen_is_unknown() -> None:
 def test_a_store_that_the_installation_lacks_is_named_in_accepted() -> None:
     world = a_world()
     lacking = Unknown(START, "store lab: there is none of this name", Reason.UNKNOWN_STORE)
-    world.look(replace(world.observed(), store=lacking))
+    world.reconcile(replace(world.observed(), store=lacking))
 
     assert conditions(world.run)["Accepted"] == ("False", "UnknownStore")
     assert status(world).summary == "Refused"
@@ -217,7 +217,7 @@ def test_progress_has_an_eta_while_training() -> None:
     beat = heartbeat_of(1, EVERY_TOKENS, world.now, tokens_per_second=100.0, loss=3.14159, step=2)
     world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
     world.run = world.run.model_copy(update={"status": None})
-    world.look()
+    world.reconcile()
 
     progress = status(world).progress
     assert (progress.tokens, progress.percent, progress.step) == (EVERY_TOKENS, 20, 2)
@@ -231,12 +231,12 @@ def test_progress_has_an_eta_while_training() -> None:
 def test_checkpoints_show_their_evaluation_and_values() -> None:
     world = a_world()
     for _ in range(2):
-        world.look()
+        world.reconcile()
         world.train()
-    world.look()
+    world.reconcile()
     world.evaluate()
-    world.look()
-    world.look()
+    world.reconcile()
+    world.reconcile()
 
     assert [(c.tokens, c.evaluation) for c in status(world).checkpoints] == [
         (EVERY_TOKENS, "Succeeded"),
@@ -249,7 +249,7 @@ def test_only_the_last_32_checkpoints_are_shown() -> None:
     tokens = 40 * EVERY_TOKENS
     training = {"tokens": tokens, "globalBatchTokens": 4_096, "learningRate": "1e-4"}
     world = a_world(training=training)
-    world.settle(looks=400)
+    world.settle(reconciles=400)
 
     shown = [c.tokens for c in status(world).checkpoints]
     assert shown == [n * EVERY_TOKENS for n in range(9, 41)]
@@ -281,7 +281,7 @@ def test_the_status_survives_the_way_through_json() -> None:
 
     world.run = world.run.model_copy(update={"status": again})
     writes = world.status_writes
-    world.look()
+    world.reconcile()
     assert world.status_writes == writes
 
 

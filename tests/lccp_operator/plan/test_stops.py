@@ -31,17 +31,17 @@ POLICY = {"minGain": "0.03", "action": "Stop"}
 def a_saturated_world(action: str = "Stop", **spec: Any) -> World:
     """Two checkpoints are trained and evaluated; the verdict is not made yet."""
     world = World(a_small_run(saturation=POLICY | {"action": action}, **spec), SATURATED)
-    world.look()
+    world.reconcile()
     for _ in range(2):
         world.train()
-        world.look()
+        world.reconcile()
         world.evaluate()
     return world
 
 
 def test_a_new_report_leads_to_a_new_verdict_in_the_store() -> None:
     world = a_saturated_world("None")
-    world.look()
+    world.reconcile()
 
     assert world.facts.verdict is not None
     assert world.facts.verdict.state is VerdictState.SATURATED
@@ -88,17 +88,17 @@ def test_no_stop_before_older_checkpoints_are_done_with() -> None:
     world = a_saturated_world()
     world.store.put(KEYS.checkpoint_manifest(1), manifest_of(1).to_json())
 
-    world.look()
+    world.reconcile()
     assert world.journal.stop is None
     world.evaluate()
-    world.look()
+    world.reconcile()
     assert world.journal.stop is not None
 
 
 def test_suspend_holds_the_run_until_the_policy_is_changed() -> None:
     world = a_saturated_world("Suspend")
     decided = world.settle()
-    assert decided.at_rest
+    assert decided.idle
     assert conditions(world.run)["Suspended"] == ("True", "Saturated")
     assert conditions(world.run)["Training"] == ("False", "Saturated")
 
@@ -127,7 +127,7 @@ def test_a_stop_stands_whatever_later_reports_say() -> None:
 
     decided = world.settle()
 
-    assert decided.at_rest
+    assert decided.idle
     assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
 
 
@@ -145,7 +145,7 @@ def test_a_stop_is_void_under_another_policy_that_does_not_ask_for_it() -> None:
 
 def test_a_crash_while_draining_does_not_start_training_again() -> None:
     world = a_saturated_world()
-    world.look()
+    world.reconcile()
     world.end_training(ExitCode.INTERNAL)
     world.settle()
 
@@ -172,9 +172,9 @@ def test_a_saturation_that_is_seen_after_a_failure_makes_no_success() -> None:
 
 def test_the_deadline_drains_the_run_and_fails_it() -> None:
     world = World(a_small_run(activeDeadlineSeconds=60), saturating_at(10 * BUDGET_TOKENS))
-    decided = world.look()
-    assert decided.look_again_after_seconds is not None
-    assert decided.look_again_after_seconds <= 60
+    decided = world.reconcile()
+    assert decided.requeue_after_seconds is not None
+    assert decided.requeue_after_seconds <= 60
     world.train()
     world.pass_time(61)
 
@@ -186,7 +186,7 @@ def test_the_deadline_drains_the_run_and_fails_it() -> None:
 
 def test_a_later_deadline_lets_the_run_go_on() -> None:
     world = World(a_small_run(activeDeadlineSeconds=60), saturating_at(10 * BUDGET_TOKENS))
-    world.look()
+    world.reconcile()
     world.pass_time(61)
     world.settle()
 
@@ -198,12 +198,12 @@ def test_a_later_deadline_lets_the_run_go_on() -> None:
 
 def test_the_deadline_of_a_run_that_is_applied_again_begins_anew() -> None:
     world = World(a_small_run(activeDeadlineSeconds=60), saturating_at(10 * BUDGET_TOKENS))
-    world.look()
+    world.reconcile()
     world.pass_time(61)
     world.settle()
 
     world.run = with_uid(world.run, "run-2")
-    world.look()
+    world.reconcile()
 
     assert world.journal.stop is None
     assert world.journal.accepted is not None
@@ -214,7 +214,7 @@ def test_reports_of_checkpoints_that_do_not_exist_are_not_judged() -> None:
     world = a_saturated_world("None")
     world.store.put(KEYS.report(99), report_of(manifest_of(99)).to_json())
 
-    decided = world.look()
+    decided = world.reconcile()
 
     assert decided.verdict is not None
     assert 99 not in [checkpoint.tokens for checkpoint in decided.verdict.checkpoints]

@@ -12,24 +12,24 @@ from lccp_operator.kubernetes.api.connection import connect
 from lccp_operator.kubernetes.api.kinds import (
     EVENTS,
     JOBS,
+    KUEUE_WORKLOADS,
     LEASES,
     NAMESPACES,
     PODS,
     RUNS,
     SERVICES,
-    WORKLOADS,
     Kind,
 )
 
 __all__ = [
     "EVENTS",
     "JOBS",
+    "KUEUE_WORKLOADS",
     "LEASES",
     "NAMESPACES",
     "PODS",
     "RUNS",
     "SERVICES",
-    "WORKLOADS",
     "AdmissionUnavailable",
     "AlreadyExists",
     "ApiUnavailable",

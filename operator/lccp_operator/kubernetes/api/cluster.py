@@ -1,4 +1,4 @@
-"""The API server as the operator uses it: plain objects in and out, errors mapped at one edge.
+"""The API server as the operator uses it: plain objects in and out, errors mapped in one place.
 
 Calls have a timeout and a bounded retry.
 """

@@ -13,19 +13,19 @@ from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, InvalidInput, NotFound
-from lccp_operator.children import Training
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Forbidden
 from lccp_operator.kubernetes.api import cluster as calls
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.children import mirror as mirrors
-from lccp_operator.kubernetes.children.jobs import training_job
-from lccp_operator.kubernetes.children.mirror import Mirror
-from lccp_operator.kubernetes.children.reading import ChildrenReader
-from lccp_operator.kubernetes.children.seen import RunKey
-from lccp_operator.kubernetes.edge import KubernetesChildren, KubernetesRuns
+from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.workloads import informer as informers
+from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.jobs import training_job
+from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observed import Trouble
+from lccp_operator.workloads import Training
 
 pytestmark = pytest.mark.apiserver
 
@@ -67,46 +67,46 @@ def settings(tmp_path: Path) -> Installation:
 
 
 @pytest.fixture
-def children(proxied: Cluster, settings: Installation) -> KubernetesChildren:
-    mirrored = [Mirror(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
-    reader = ChildrenReader(proxied, *mirrored)
-    return KubernetesChildren(proxied, reader, settings, settings.store("default"))
+def workloads(proxied: Cluster, settings: Installation) -> KubernetesWorkloads:
+    cached = [Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
+    reader = WorkloadReader(proxied, *cached)
+    return KubernetesWorkloads(proxied, reader, settings, settings.store("default"))
 
 
-def test_a_webhook_that_does_not_answer_refuses_the_child_and_nothing_else(
-    proxy: ApiProxy, run: LCCPRun, children: KubernetesChildren, settings: Installation
+def test_a_webhook_that_does_not_answer_refuses_the_workload_and_nothing_else(
+    proxy: ApiProxy, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
 ) -> None:
     told = 'Internal error occurred: failed calling webhook "mjob.kb.io": connection refused'
     proxy.faults.extend([Fault("POST", "jobs", 500, BUSY, {"message": told})] * calls.TRIES)
 
-    children.apply(run, Training(1), settings.offered(run))
-    assert children.rejected == {Training(1): Trouble(Reason.POD_REJECTED, told)}
+    workloads.apply(run, Training(1), settings.offered(run))
+    assert workloads.rejected == {Training(1): Trouble(Reason.POD_REJECTED, told)}
 
-    children.apply(run, Training(1), settings.offered(run))
-    assert children.rejected == {}
+    workloads.apply(run, Training(1), settings.offered(run))
+    assert workloads.rejected == {}
 
 
-def test_a_child_that_exists_is_taken_as_it_is(
-    namespace: Namespace, run: LCCPRun, children: KubernetesChildren, settings: Installation
+def test_a_workload_that_exists_is_taken_as_it_is(
+    namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
 ) -> None:
-    children.apply(run, Training(1), settings.offered(run))
+    workloads.apply(run, Training(1), settings.offered(run))
     (first,) = namespace.jobs()
-    children.apply(run, Training(1), settings.offered(run))
+    workloads.apply(run, Training(1), settings.offered(run))
     (again,) = namespace.jobs()
 
-    assert children.rejected == {}
+    assert workloads.rejected == {}
     assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
-def test_a_job_of_someone_else_under_the_childs_name_is_named(
-    namespace: Namespace, run: LCCPRun, children: KubernetesChildren, settings: Installation
+def test_a_job_of_someone_else_under_the_workloads_name_is_named(
+    namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
 ) -> None:
     theirs = training_job(run, 1, settings.stores[0], settings.offered(run))
     del theirs["metadata"]["ownerReferences"]
     namespace.api.create(api.JOBS, theirs)
-    children.apply(run, Training(1), settings.offered(run))
+    workloads.apply(run, Training(1), settings.offered(run))
 
-    trouble = children.rejected[Training(1)]
+    trouble = workloads.rejected[Training(1)]
     assert trouble.reason is Reason.POD_REJECTED
     assert "there is another Job tiny-train-a1 in the namespace" in trouble.message
 
@@ -162,24 +162,24 @@ def test_a_guard_is_asked_before_every_try_of_a_write(
 
 
 class Watching:
-    """A mirror of Jobs, and the news that it told."""
+    """An informer of Jobs, and the changes that it announced."""
 
     def __init__(self, cluster: Cluster, *namespaces: str) -> None:
-        self.news: list[RunKey] = []
-        self.mirror = Mirror(cluster, api.JOBS, namespaces, self.news.append)
+        self.changes: list[RunKey] = []
+        self.informer = Informer(cluster, api.JOBS, namespaces, self.changes.append)
 
     def names(self, key: RunKey) -> set[str]:
-        return {job["metadata"]["name"] for job in self.mirror.of(key)}
+        return {job["metadata"]["name"] for job in self.informer.of(key)}
 
     def wait_names(self, key: RunKey, *names: str) -> None:
-        wait_for(lambda: self.mirror.synced, "the mirror is not in touch")
-        wait_for(lambda: self.names(key) == {*names}, f"{names} are not mirrored", seconds=10)
+        wait_for(lambda: self.informer.synced, "the informer is not in touch")
+        wait_for(lambda: self.names(key) == {*names}, f"{names} are not cached", seconds=10)
 
 
 @pytest.fixture
 def watching(proxied: Cluster) -> Iterator[Watching]:
     stop, made = threading.Event(), Watching(proxied)
-    made.mirror.start(stop)
+    made.informer.start(stop)
     yield made
     stop.set()
 
@@ -197,7 +197,7 @@ def remove(namespace: Namespace, job: Object) -> None:
     namespace.api._call("DELETE", api.JOBS.path(namespace.name, job["metadata"]["name"]), body)
 
 
-def test_a_mirror_follows_what_is_created_and_deleted(
+def test_an_informer_follows_what_is_created_and_deleted(
     watching: Watching, namespace: Namespace
 ) -> None:
     key = RunKey(namespace.name, "tiny")
@@ -210,47 +210,47 @@ def test_a_mirror_follows_what_is_created_and_deleted(
 
     watching.wait_names(key, "two")
     assert watching.names(RunKey(namespace.name, "huge")) == {"another"}
-    assert {key, RunKey(namespace.name, "huge")} <= {*watching.news}
+    assert {key, RunKey(namespace.name, "huge")} <= {*watching.changes}
 
 
-def test_own_writes_are_mirrored_at_once_and_are_no_news(
+def test_own_writes_are_cached_at_once_and_are_no_change(
     watching: Watching, namespace: Namespace, proxy: ApiProxy
 ) -> None:
     key = RunKey(namespace.name, "tiny")
     one = a_job(namespace, "one")
     watching.wait_names(key, "one")
     proxy.down = True
-    watching.news.clear()
+    watching.changes.clear()
 
     two = a_job(namespace, "two")
-    assert watching.mirror.keep(two)
-    assert watching.mirror.drop(one)
+    assert watching.informer.keep(two)
+    assert watching.informer.drop(one)
     assert watching.names(key) == {"two"}
 
-    assert not watching.mirror.keep(two)
-    assert not watching.mirror.drop(one)
-    assert key not in watching.news
+    assert not watching.informer.keep(two)
+    assert not watching.informer.drop(one)
+    assert key not in watching.changes
 
 
-@pytest.mark.parametrize(("field", "is_news"), [("active", True), ("terminating", False)])
-def test_only_a_change_of_what_is_kept_is_news(
-    watching: Watching, namespace: Namespace, field: str, is_news: bool
+@pytest.mark.parametrize(("field", "is_change"), [("active", True), ("terminating", False)])
+def test_only_a_change_of_what_is_kept_is_change(
+    watching: Watching, namespace: Namespace, field: str, is_change: bool
 ) -> None:
     key = RunKey(namespace.name, "tiny")
     a_job(namespace, "one")
     watching.wait_names(key, "one")
-    watching.news.clear()
+    watching.changes.clear()
     changed = namespace.api.patch(api.JOBS, namespace.name, "one", {"status": {field: 1}}, "status")
     version = changed["metadata"]["resourceVersion"]
 
-    def mirrored() -> bool:
-        (job,) = watching.mirror.of(key)
+    def cached() -> bool:
+        (job,) = watching.informer.of(key)
         return bool(job["metadata"]["resourceVersion"] == version)
 
-    wait_for(mirrored, "the change is not mirrored")
+    wait_for(cached, "the change is not cached")
     a_job(namespace, "two", "huge")
-    wait_for(lambda: RunKey(namespace.name, "huge") in watching.news, "no news of the other")
-    assert (key in watching.news) == is_news
+    wait_for(lambda: RunKey(namespace.name, "huge") in watching.changes, "no change of the other")
+    assert (key in watching.changes) == is_change
 
 
 def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
@@ -262,11 +262,11 @@ def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
     remove(namespace, answer)
     watching.wait_names(key)
 
-    assert not watching.mirror.keep(answer)
+    assert not watching.informer.keep(answer)
     assert watching.names(key) == set()
 
 
-def test_what_vanished_while_the_watch_was_broken_is_not_mirrored(
+def test_what_disappeared_while_the_watch_was_broken_is_not_cached(
     watching: Watching, namespace: Namespace, proxy: ApiProxy
 ) -> None:
     key = RunKey(namespace.name, "tiny")
@@ -275,35 +275,35 @@ def test_what_vanished_while_the_watch_was_broken_is_not_mirrored(
     proxy.down = True
     a_job(namespace, "two")
     remove(namespace, job)
-    watching.news.clear()
+    watching.changes.clear()
     proxy.faults.append(Fault("GET", "watch=", 410, body={"message": "too old"}))
     proxy.down = False
 
     watching.wait_names(key, "two")
-    assert key in watching.news
+    assert key in watching.changes
 
 
-def test_a_mirror_that_lost_touch_is_not_believed(
+def test_an_informer_that_lost_touch_is_not_believed(
     watching: Watching, namespace: Namespace, proxy: ApiProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = RunKey(namespace.name, "tiny")
     a_job(namespace, "one")
     watching.wait_names(key, "one")
-    monkeypatch.setattr(mirrors, "PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(mirrors, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(informers, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(informers, "RETRY_SECONDS", 0.1)
     monkeypatch.setattr(calls, "TRIES", 1)
 
     proxy.down = True
     a_job(namespace, "two")
-    wait_for(lambda: not watching.mirror.synced, "it believes itself in touch")
+    wait_for(lambda: not watching.informer.synced, "it believes itself in touch")
     with pytest.raises(ApiUnavailable, match="does not tell of jobs"):
-        watching.mirror.of(key)
+        watching.informer.of(key)
 
     proxy.down = False
     watching.wait_names(key, "one", "two")
 
 
-def test_a_mirror_of_some_namespaces_leaves_the_others_alone(
+def test_an_informer_of_some_namespaces_leaves_the_others_alone(
     cluster: Cluster, namespace: Namespace, root: Path
 ) -> None:
     other: Namespace = Namespace.create(cluster, root)
@@ -311,7 +311,7 @@ def test_a_mirror_of_some_namespaces_leaves_the_others_alone(
     a_job(namespace, "one")
     a_job(other, "two")
 
-    watching.mirror.start(stop)
+    watching.informer.start(stop)
     watching.wait_names(RunKey(namespace.name, "tiny"), "one")
     assert watching.names(RunKey(other.name, "tiny")) == set()
     stop.set()

@@ -1,0 +1,69 @@
+"""What the embedded engine shows of a run while it works, and what it ends with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from lccp.api.conditions import Condition, ConditionType
+from lccp.api.objects.report import EvaluationProgress
+from lccp.api.objects.training import Heartbeat
+from lccp.api.objects.verdict import Verdict
+from lccp.api.run import LCCPRun
+from lccp_operator.intents import Event
+from lccp_operator.observed import Facts
+
+State = Literal["Succeeded", "Failed", "Suspended", "Interrupted"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The run at one moment. `run` has the status; `events` are those since the last snapshot."""
+
+    at: datetime
+    run: LCCPRun
+    facts: Facts
+    verdict: Verdict | None = None
+    events: tuple[Event, ...] = ()
+    ending: bool = False
+    """It was interrupted, and its processes are saving and ending."""
+
+    @property
+    def heartbeat(self) -> Heartbeat | None:
+        return self.facts.heartbeat
+
+    @property
+    def evaluating(self) -> Mapping[int, EvaluationProgress]:
+        """How far evaluations are that have no report yet, by tokens."""
+        return {t: p for t, p in self.facts.progress.items() if t not in self.facts.reports}
+
+
+OnSnapshot = Callable[[Snapshot], None]
+
+
+def ignore(snapshot: Snapshot) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the engine's work on a run ended. `run` carries the last status."""
+
+    state: State
+    run: LCCPRun
+    verdict: Verdict | None
+    directory: Path
+    """Folder of this run on this machine: logs, and the objects of a `file://` store."""
+
+    @property
+    def conditions(self) -> Mapping[ConditionType, Condition]:
+        found = self.run.status.conditions if self.run.status else ()
+        return {condition.type: condition for condition in found}
+
+    @property
+    def message(self) -> str:
+        """Why it ended so, and what to do, in one sentence."""
+        if self.state == "Interrupted":
+            return "interrupted: the same command goes on where it was"
+        return self.conditions[ConditionType(self.state)].message

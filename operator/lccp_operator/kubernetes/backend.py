@@ -1,0 +1,195 @@
+"""Carrying out plans on a cluster: Jobs, Services, status, finalizer and events of a run."""
+
+import hashlib
+import logging
+
+from lccp.api import labels
+from lccp.api.conditions import Reason
+from lccp.api.invocation import StoreConfig
+from lccp.api.objects.journal import Pinned
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
+from lccp_operator.intents import Event
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.workloads import jobs
+from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.kubernetes.workloads.seen import RunKey, owner_uids
+from lccp_operator.observed import Trouble
+from lccp_operator.workloads import Evaluation, Purge, Training, Workload, name_of
+
+FINALIZER = f"{labels.GROUP}/purge"
+NOTE_LENGTH_MAX = 1024
+
+logger = logging.getLogger(__name__)
+
+
+class KubernetesWorkloads:
+    """Jobs of one run. Remembers what the API server refused, for the next reconcile."""
+
+    def __init__(
+        self,
+        cluster: api.Cluster,
+        reader: WorkloadReader,
+        installation: Installation,
+        store: StoreConfig | None,
+    ) -> None:
+        self._cluster = cluster
+        self._reader = reader
+        self._installation = installation
+        self._store = store
+        self.rejected: dict[Workload, Trouble] = {}
+
+    def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
+        """Create the workload unless it exists; a refusal is kept in `rejected`."""
+        if self._store is None:
+            message = f"there is no store {run.spec.checkpoints.store_name!r}"
+            self.rejected[workload] = Trouble(Reason.UNKNOWN_STORE, message)
+            return
+        try:
+            for kind, document in self._objects(run, workload, pinned, self._store):
+                there = self._created(kind, document) or self._existing(run, kind, document)
+                if kind is api.JOBS:
+                    self._reader.jobs.upsert(there)
+        except (InvalidInput, api.AdmissionUnavailable) as error:
+            quota = "exceeded quota" in str(error)
+            reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
+            self.rejected[workload] = Trouble(reason, str(error))
+        else:
+            self.rejected.pop(workload, None)
+
+    def delete(self, run: LCCPRun, workload: Workload, wait_for_pods: bool = True) -> None:
+        """Delete the workload; its pods get their grace period."""
+        namespace, name = run.metadata.namespace, name_of(run.metadata.name, workload)
+        if isinstance(workload, Training) and jobs.training_service(run, workload.attempt):
+            self._cluster.delete(api.SERVICES, namespace, name)
+        job = self._reader.job(RunKey(namespace, run.metadata.name), name)
+        if job is None:
+            return
+        uid = job["metadata"]["uid"]
+        left = self._cluster.delete(api.JOBS, namespace, name, uid, foreground=wait_for_pods)
+        if left is None:
+            self._reader.jobs.remove(job)
+        else:
+            self._reader.jobs.upsert(left)
+
+    def _created(self, kind: api.Kind, document: Object) -> Object | None:
+        """The new object; None if there is one of its name."""
+        try:
+            return self._cluster.create(kind, document)
+        except api.AlreadyExists:
+            return None
+
+    def _existing(self, run: LCCPRun, kind: api.Kind, document: Object) -> Object:
+        """The object that is there instead.
+
+        Raises InvalidInput if it is a Job of someone else, and Conflict if it is gone by now.
+        """
+        if kind is not api.JOBS:
+            return document
+        namespace, name = run.metadata.namespace, document["metadata"]["name"]
+        found = self._cluster.list(kind, namespace, fieldSelector=f"metadata.name={name}")
+        if not found:
+            raise Conflict(f"Job {name} was there, and is gone")
+        if run.metadata.uid not in owner_uids(found[0]):
+            raise InvalidInput(
+                f"there is another Job {name} in the namespace, which is not this run's: delete it "
+                "or rename the run"
+            )
+        return found[0]
+
+    def _objects(
+        self, run: LCCPRun, workload: Workload, pinned: Pinned, store: StoreConfig
+    ) -> list[tuple[api.Kind, Object]]:
+        match workload:
+            case Training(attempt):
+                service = jobs.training_service(run, attempt)
+                job = jobs.training_job(run, attempt, store, pinned)
+                return [*([(api.SERVICES, service)] if service else []), (api.JOBS, job)]
+            case Evaluation():
+                return [(api.JOBS, jobs.evaluation_job(run, workload, store, pinned))]
+            case Purge():
+                return [(api.JOBS, jobs.purge_job(run, self._installation, store))]
+
+
+class KubernetesRuns:
+    """Run objects of a cluster, as a reconcile read one of them: at `version`.
+
+    To write over another version raises Conflict, so that stale facts undo nothing.
+    """
+
+    def __init__(self, cluster: api.Cluster, version: str) -> None:
+        self._cluster = cluster
+        self.version = version
+        self.written: Object | None = None
+        """The run object as its status was last written."""
+
+    def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
+        self.write(_address(run), status)
+
+    def write(self, address: Object, status: LCCPRunStatus) -> None:
+        """Server-side apply of a status: fields that are no longer set go."""
+        where = {"namespace": address["namespace"], "name": address["name"]}
+        document = {
+            "apiVersion": labels.API_VERSION,
+            "kind": labels.KIND,
+            "metadata": where | {"resourceVersion": self.version},
+            "status": status.document(),
+        }
+        self.written = self._cluster.apply(api.RUNS, document, "status")
+        self.version = self.written["metadata"]["resourceVersion"]
+
+    def post(self, run: LCCPRun, event: Event) -> None:
+        """Record the event and log it, unless it was posted before; a failure is only logged."""
+        try:
+            self._cluster.create(api.EVENTS, _event(run, event))
+        except Conflict:
+            return
+        except LccpError as error:
+            logger.warning("event %s was not recorded: %s", event.reason, error)
+        level = logging.WARNING if event.type == "Warning" else logging.INFO
+        logger.log(level, "%s: %s", event.reason, event.message)
+
+    def set_finalizer(self, run: LCCPRun, present: bool) -> None:
+        """Add or remove LCCP's finalizer, leaving those of others."""
+        namespace, name = run.metadata.namespace, run.metadata.name
+        try:
+            meta = self._cluster.get(api.RUNS, namespace, name)["metadata"]
+            others = [f for f in meta.get("finalizers", ()) if f != FINALIZER]
+            finalizers = [*others, FINALIZER] if present else others
+            patch = {"finalizers": finalizers, "resourceVersion": meta["resourceVersion"]}
+            patched = self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
+        except NotFound:
+            return
+        if meta["resourceVersion"] == self.version:
+            self.version = patched["metadata"]["resourceVersion"]
+
+    def delete(self, run: LCCPRun) -> None:
+        self._cluster.delete(api.RUNS, run.metadata.namespace, run.metadata.name, run.metadata.uid)
+
+
+def _address(run: LCCPRun) -> Object:
+    return {"namespace": run.metadata.namespace, "name": run.metadata.name}
+
+
+def _event(run: LCCPRun, event: Event) -> Object:
+    at = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    involved = {"apiVersion": labels.API_VERSION, "kind": labels.KIND, "uid": run.metadata.uid}
+    identity = (run.metadata.uid, event.reason.value, event.at.isoformat(), event.about)
+    name = f"{run.metadata.name}.{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": run.metadata.namespace, "name": name},
+        "involvedObject": involved | _address(run),
+        "type": event.type,
+        "reason": event.reason.value,
+        "message": event.message[:NOTE_LENGTH_MAX],
+        "source": {"component": labels.FIELD_MANAGER},
+        "reportingComponent": labels.FIELD_MANAGER,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }

@@ -1,0 +1,1 @@
+"""The reconcile loop: which runs are due, and one reconcile of one run."""

@@ -1,0 +1,39 @@
+"""Which runs changed since their last reconcile, and what is known of their objects."""
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from lccp_operator.kubernetes.api.merge import Object
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Inbox(Generic[K]):
+    """Safe to use from several threads, each of its steps being one of a set or a dict."""
+
+    def __init__(self) -> None:
+        self._changed: set[K] = set()
+        self._objects: dict[K, Object | None] = {}
+        """As they are now; None for one that is to be read."""
+
+    def note(self, key: K) -> None:
+        """Something of the run changed that is not the run object."""
+        self._changed.add(key)
+
+    def put(self, key: K, body: Object | None) -> None:
+        """The run object is now `body`; None if it is gone, or is to be read."""
+        self._objects[key] = body
+        self._changed.add(key)
+
+    def __contains__(self, key: K) -> bool:
+        """Whether something changed."""
+        return key in self._changed
+
+    def take(self, key: K) -> Object | None:
+        """The run object, if it need not be read; its changes are then taken note of."""
+        self._changed.discard(key)
+        return self._objects.pop(key, None)
+
+    def keep(self, key: K, body: Object) -> None:
+        """The run object was `body` when it was last read or written; `put` takes precedence."""
+        self._objects.setdefault(key, body)

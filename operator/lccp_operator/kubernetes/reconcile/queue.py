@@ -1,0 +1,124 @@
+"""Which runs to reconcile, and when: each at most once at a time, urgent ones first."""
+
+import heapq
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+
+HEAD_START_SECONDS = 20.0
+"""How much sooner an urgent key counts as due: it is not to starve the others."""
+
+BESIDE_URGENT = 2
+"""Others in work at a time while urgent ones are, which share the API server with them."""
+
+
+class WorkQueue(Generic[K]):
+    """A queue of keys with due times. Safe to use from several threads.
+
+    The key due longest is handed out first, and an urgent one has a head start; while workers have
+    urgent keys, few others are handed out that have not been due for as long. A key that is added
+    while a worker has it is handed out again when that worker is done. Adding and taking cost
+    O(log n).
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[float, int, K]] = []
+        self._ready: list[tuple[float, int, float, K]] = []
+        self._due: dict[K, float] = {}
+        self._urgent: set[K] = set()
+        self._taken: dict[K, float] = {}
+        self._taken_urgent: set[K] = set()
+        self._count = 0
+        self.closed = False
+
+    def add(self, key: K, after_seconds: float = 0.0, urgent: bool = False) -> None:
+        """Hand `key` out after so many seconds, or sooner if it is already due sooner."""
+        with self._changed:
+            known = self._due.get(key, math.inf)
+            due = min(known, self._clock() + after_seconds)
+            hurries = urgent and key not in self._urgent
+            if hurries:
+                self._urgent.add(key)
+            if due < known or hurries:
+                self._due[key] = due
+                self._push(key, due)
+                self._changed.notify()
+
+    def take(self) -> K | None:
+        """The key to hand out now, waiting for one; None once the queue is closed."""
+        with self._changed:
+            while not self.closed:
+                key, wait = self._next()
+                if key is not None:
+                    del self._due[key]
+                    if key in self._urgent:
+                        self._urgent.remove(key)
+                        self._taken_urgent.add(key)
+                    self._taken[key] = self._clock()
+                    return key
+                self._changed.wait(wait)
+        return None
+
+    def done(self, key: K) -> None:
+        """The worker has finished with `key`."""
+        with self._changed:
+            self._taken.pop(key, None)
+            self._taken_urgent.discard(key)
+            if key in self._due:
+                self._push(key, self._due[key])
+            self._changed.notify(1 if self._taken_urgent else len(self._ready) + 1)
+
+    def close(self) -> None:
+        """Wake all workers, which then end."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        """Keys that are due now."""
+        now = self._clock()
+        with self._changed:
+            return sum(due <= now for due in self._due.values())
+
+    def overdue_seconds(self) -> float:
+        """How long the longest waiting key has been due, or the slowest worker has had its own."""
+        with self._changed:
+            since = min((*self._due.values(), *self._taken.values()), default=math.inf)
+            return max(0.0, self._clock() - since)
+
+    def _push(self, key: K, due: float) -> None:
+        self._count += 1
+        heapq.heappush(self._waiting, (due, self._count, key))
+
+    def _next(self) -> tuple[K | None, float | None]:
+        """The key to hand out now, or how long to wait; entries that are old go."""
+        self._collect()
+        while self._ready and self._may_take(*self._ready[0][-2:]):
+            _, _, due, key = heapq.heappop(self._ready)
+            if self._is_open(key, due):
+                return key, None
+        return None, self._waiting[0][0] - self._clock() if self._waiting else None
+
+    def _may_take(self, due: float, key: K) -> bool:
+        """No urgent key is ready behind one that may not be taken: it would have gone before."""
+        urgent = len(self._taken_urgent)
+        few = urgent == 0 or len(self._taken) - urgent < BESIDE_URGENT
+        return few or key in self._urgent or self._clock() - due >= HEAD_START_SECONDS
+
+    def _collect(self) -> None:
+        """Move what has become due to where the urgent ones go first."""
+        while self._waiting and self._waiting[0][0] <= self._clock():
+            due, count, key = heapq.heappop(self._waiting)
+            if self._is_open(key, due):
+                rank = due - HEAD_START_SECONDS if key in self._urgent else due
+                heapq.heappush(self._ready, (rank, count, due, key))
+
+    def _is_open(self, key: K, due: float) -> bool:
+        """Whether the entry still stands, and no worker has its key."""
+        return self._due.get(key) == due and key not in self._taken

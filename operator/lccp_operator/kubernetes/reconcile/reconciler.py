@@ -1,0 +1,253 @@
+"""One reconcile of one run: observe, plan, apply. Never by two workers for the same run.
+
+A run at which nothing changes is polled instead: nothing of it was announced as changed, and one
+LIST shows that its trainer wrote nothing. A new run gets its gang first, and its status with the
+gang's first change.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from lccp.api.conditions import Reason
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import InvalidInput, LccpError, NotFound
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
+from lccp_operator.apply import Backend, act, publish
+from lccp_operator.intents import Plan
+from lccp_operator.judging import RememberingJudge
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.backend import FINALIZER, KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.reconcile.cache import Cache
+from lccp_operator.kubernetes.reconcile.inbox import Inbox
+from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
+from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.kubernetes.workloads.seen import RunKey
+from lccp_operator.logs import note_attempt
+from lccp_operator.observe import StoreObserver
+from lccp_operator.observed import Facts, Known, Observed, Unknown, WorkloadState
+from lccp_operator.plan import invalid_spec, plan
+
+FIRST_STATUS_SECONDS = 1.0
+"""Until a new run that has its gang also gets its status, which then shows the gang too."""
+
+
+@dataclass
+class _Memory:
+    """What is kept of a run object between two reconciles; all of it can be lost."""
+
+    uid: str
+    workloads: KubernetesWorkloads
+    observer: StoreObserver
+    judge: RememberingJudge = field(default_factory=RememberingJudge)
+    workloads_unknown_since: datetime | None = None
+    runs: KubernetesRuns | None = None
+    """Of the last reconcile: it knows the version of the run object that this process wrote."""
+    resync: Resync | None = None
+    events_posted: bool = False
+    """The last plan was carried out to its end, so that its events are posted."""
+
+    def wrote(self, body: Object) -> bool:
+        """The run object is as the last reconcile left it."""
+        return self.runs is not None and self.runs.version == body["metadata"]["resourceVersion"]
+
+    def is_unchanged(self) -> bool:
+        """No resync is due, and its trainer wrote nothing since the last one."""
+        if self.resync is None or self.resync.is_due:
+            return False
+        return not self.observer.moved()
+
+    def forget(self) -> None:
+        """Drop what the next reconcile can read again."""
+        self.observer.forget()
+        self.judge = RememberingJudge()
+
+
+class Reconciler:
+    """Reconciles runs of one cluster, whose workloads `reader` reads; `stores` are by name."""
+
+    def __init__(
+        self,
+        cluster: api.Cluster,
+        reader: WorkloadReader,
+        installation: Installation,
+        stores: Mapping[str, StoreHealth],
+    ) -> None:
+        self._cluster = cluster
+        self._reader = reader
+        self._installation = installation
+        self._stores = stores
+        self._memories: dict[RunKey, _Memory] = {}
+        self._inbox: Inbox[RunKey] = Inbox()
+        self._cache: Cache[RunKey] = Cache()
+
+    def workloads_changed(self, key: RunKey) -> None:
+        """Some of the run's workloads changed."""
+        self._inbox.note(key)
+
+    def run_changed(self, key: RunKey, body: Object | None, keep: bool = True) -> bool:
+        """The run object is now `body`, or gone; False if it is as this process wrote it.
+
+        The next reconcile reads it again unless it is to `keep` it.
+        """
+        memory = self._memories.get(key)
+        if body is not None and memory is not None and memory.wrote(body):
+            return False
+        self._inbox.put(key, body if keep else None)
+        return True
+
+    def under_way_in(self, health: StoreHealth) -> Iterator[RunKey]:
+        """The runs in that store that were reconciled, and are not idle."""
+        for key, memory in self._memories.copy().items():
+            idle = memory.resync is not None and memory.resync.is_idle
+            if memory.observer.store is health.store and not idle:
+                yield key
+
+    def reconcile(self, key: RunKey) -> float:
+        """Reconcile the run; seconds until the next time, infinitely many if the run is gone.
+
+        Raises:
+            Conflict: another writer was first.
+            ApiUnavailable, StoreUnavailable: retry later.
+        """
+        memory = self._memories.get(key)
+        if memory and memory.resync and key not in self._inbox and memory.is_unchanged():
+            return memory.resync.next_poll()
+        try:
+            return self._reconcile(key, self._inbox.take(key) or self._cluster.get(api.RUNS, *key))
+        except NotFound:
+            return self._forget(key)
+        except Exception:
+            self._inbox.note(key)
+            raise
+
+    def _reconcile(self, key: RunKey, body: Object) -> float:
+        runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"])
+        try:
+            run = _parsed(body, f"{key.namespace}/{key.name}")
+        except InvalidInput as error:
+            _refuse(body, str(error), runs)
+            return IDLE_SECONDS
+        if run.metadata.deletion_timestamp is not None and not _purges(body):
+            return self._forget(key)
+        note_attempt(run.status.attempt if run.status else 0)
+        memory = self._memory(key, run)
+        memory.resync, memory.runs = None, runs
+        observed = self._observed(run, body, memory)
+        result = plan(run, observed, datetime.now(UTC), memory.judge)
+        self._cache.use(key, memory.observer.held_bytes, memory.forget)
+        note_attempt(result.status.attempt)
+        memory.events_posted = self._carried_out(result, run, memory, runs)
+        if memory.events_posted and result.changes_nothing and result.status == run.status:
+            memory.resync = Resync.of(result, observed)
+        known = runs.written or body
+        if memory.resync is None and memory.wrote(known):
+            self._inbox.keep(key, known)
+        if not memory.events_posted:
+            return FIRST_STATUS_SECONDS
+        after = result.requeue_after_seconds
+        return IDLE_SECONDS if after is None else after
+
+    def _forget(self, key: RunKey) -> float:
+        """The run is gone, or is deleted with its workloads: nothing is left to be done."""
+        self._memories.pop(key, None)
+        self._cache.drop(key)
+        return math.inf
+
+    def _carried_out(
+        self, result: Plan, run: LCCPRun, memory: _Memory, runs: KubernetesRuns
+    ) -> bool:
+        """Carry out the plan; False if the run has its gang, and its status is yet to say so."""
+        memory.events_posted = False
+        store = self._store(run.spec.checkpoints.store_name)
+        guard, remember = self._cluster.guard, memory.observer.remember
+        backend = Backend(store, memory.workloads, runs, guard, remember)
+        act(result, run, backend)
+        if run.status is None and result.applies_workloads and not memory.workloads.rejected:
+            return False
+        publish(result, run, backend)
+        return True
+
+    def _observed(self, run: LCCPRun, body: Object, memory: _Memory) -> Observed:
+        now = datetime.now(UTC)
+        return Observed(
+            workloads=self._workloads(run, memory, now),
+            store=self._facts(run, memory, now),
+            rejected=dict(memory.workloads.rejected),
+            offered=self._installation.offered(run),
+            finalizer=_purges(body),
+            namespace_terminating=self._namespace_terminating(run),
+            events_posted=memory.events_posted,
+        )
+
+    def _memory(self, key: RunKey, run: LCCPRun) -> _Memory:
+        known = self._memories.get(key)
+        if known is None or known.uid != run.metadata.uid:
+            name = run.spec.checkpoints.store_name
+            config = self._installation.store(name)
+            known = self._memories[key] = _Memory(
+                run.metadata.uid,
+                KubernetesWorkloads(self._cluster, self._reader, self._installation, config),
+                StoreObserver(self._store(name), RunKeys(*key)),
+            )
+        return known
+
+    def _store(self, name: str) -> Store:
+        """The store; any one, for a name that the installation lacks: it is then not asked."""
+        return (self._stores.get(name) or next(iter(self._stores.values()))).store
+
+    def _facts(self, run: LCCPRun, memory: _Memory, now: datetime) -> Known[Facts] | Unknown:
+        name = run.spec.checkpoints.store_name
+        if name in self._stores:
+            return self._stores[name].outage or memory.observer.part(now)
+        known = ", ".join(self._stores)
+        why = f"checkpoints.storeName: there is no store {name!r}; this installation has {known}"
+        return Unknown(now, why, Reason.UNKNOWN_STORE)
+
+    def _workloads(
+        self, run: LCCPRun, memory: _Memory, now: datetime
+    ) -> Known[tuple[WorkloadState, ...]] | Unknown:
+        try:
+            found = self._reader.read(run, now)
+        except LccpError as error:
+            memory.workloads_unknown_since = memory.workloads_unknown_since or now
+            return Unknown(memory.workloads_unknown_since, str(error))
+        memory.workloads_unknown_since = None
+        return Known(found)
+
+    def _namespace_terminating(self, run: LCCPRun) -> bool:
+        """Asked only of runs that hold up a deletion."""
+        if run.metadata.deletion_timestamp is None:
+            return False
+        try:
+            found = self._cluster.get(api.NAMESPACES, None, run.metadata.namespace)
+        except (InvalidInput, NotFound):
+            return False
+        return bool(found.get("status", {}).get("phase") == "Terminating")
+
+
+def _purges(body: Object) -> bool:
+    """Whether its deletion waits for LCCP."""
+    return FINALIZER in body["metadata"].get("finalizers", ())
+
+
+def _parsed(body: Object, where: str) -> LCCPRun:
+    """The run; a status that another version wrote is as good as none, since it is made anew."""
+    try:
+        return LCCPRun.parse(body, where)
+    except InvalidInput:
+        return LCCPRun.parse({k: v for k, v in body.items() if k != "status"}, where)
+
+
+def _refuse(body: Object, sentence: str, runs: KubernetesRuns) -> None:
+    """Say in the status of an object that is no valid run what is wrong with it."""
+    before = LCCPRunStatus.parse(body.get("status", {}), "status")
+    status = invalid_spec(before, body["metadata"]["generation"], sentence, datetime.now(UTC))
+    if status != before:
+        runs.write(body["metadata"], status)

@@ -1,0 +1,57 @@
+"""The health of a store: whether it answers, asked once for all the runs that lie in it.
+
+An idle run learns of an outage without asking, and no run asks while one lasts.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from lccp.api.conditions import Reason
+from lccp.contract.errors import LccpError, StoreUnavailable
+from lccp.store.port import Store
+from lccp_operator.observe import unreachable
+from lccp_operator.observed import Unknown
+
+PROBE_SECONDS = 10.0
+NOTHING = ".health/"
+"""A prefix below which nothing lies."""
+
+logger = logging.getLogger(__name__)
+
+
+class StoreHealth:
+    """Asks `store` in a thread of its own; `on_change` is called when an outage begins or ends."""
+
+    def __init__(self, store: Store, on_change: Callable[["StoreHealth"], None]) -> None:
+        self.store = store
+        self.outage: Unknown | None = None
+        """Since when and why it does not answer; None while it does."""
+        self._on_change = on_change
+
+    def start(self, stop: threading.Event) -> None:
+        """Ask every few seconds, until `stop`."""
+        name = f"health-{self.store.url}"
+        threading.Thread(target=self._follow, args=(stop,), name=name, daemon=True).start()
+
+    def ask(self) -> None:
+        """Ask once. A refusal is an answer: what it means, each reconcile says."""
+        before = self.outage
+        try:
+            self.store.list(NOTHING)
+        except StoreUnavailable as error:
+            since = before.since if before else datetime.now(UTC)
+            why = unreachable(error)
+            self.outage = Unknown(since, why, Reason.STORE_UNREACHABLE, watched=True)
+        except LccpError:
+            self.outage = None
+        else:
+            self.outage = None
+        if (before is None) != (self.outage is None):
+            logger.warning("%s", self.outage.why if self.outage else f"{self.store.url} answers")
+            self._on_change(self)
+
+    def _follow(self, stop: threading.Event) -> None:
+        while not stop.wait(PROBE_SECONDS):
+            self.ask()

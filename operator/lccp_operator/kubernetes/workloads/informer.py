@@ -1,0 +1,195 @@
+"""An informer: the objects of one kind that belong to runs, listed once, then watched.
+
+Reading it costs no call. It never lags behind this process's own writes (`upsert`, `remove`), and
+it says so when it lost touch with the API server, so that nothing stale is taken for current.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from lccp.api import labels
+from lccp.contract.errors import LccpError
+from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Gone, Kind
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.seen import RunKey
+
+PATIENCE_SECONDS = 15.0
+"""How long the API server may be silent before what is cached no longer counts as known."""
+
+GONE_REMEMBERED = 1_000
+"""Deleted objects of which a late event is ignored: an answer to a call may come after it."""
+
+RETRY_SECONDS = 1.0
+KEPT_METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "labels",
+    "ownerReferences",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
+KEPT_SPEC = ("completions", "suspend")
+KEPT_STATUS = ("phase", "conditions", "containerStatuses", "startTime", "active")
+
+logger = logging.getLogger(__name__)
+
+
+class Informer:
+    """The objects of `kind` that carry a run's label, in `namespaces` (none: in all of them).
+
+    `on_change` is called with the run whose objects changed, but for this process's own changes.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: Kind,
+        namespaces: Iterable[str],
+        on_change: Callable[[RunKey], None],
+    ) -> None:
+        self._cluster = cluster
+        self._kind = kind
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._objects: dict[RunKey, dict[str, Object]] = defaultdict(dict)
+        self._gone: dict[str, None] = {}
+        """UIDs, oldest first."""
+        self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._lost_at = dict.fromkeys(self._scopes, -math.inf)
+        """When it lost touch, by scope; absent while it is in touch."""
+
+    def start(self, stop: threading.Event) -> None:
+        """Follow from now on, in threads that end with the process."""
+        for scope in self._scopes:
+            name = f"informer-{self._kind.plural}-{scope or 'all'}"
+            threading.Thread(
+                target=self._follow, args=(scope, stop), name=name, daemon=True
+            ).start()
+
+    @property
+    def synced(self) -> bool:
+        """It was in touch with the API server in every scope a moment ago."""
+        lost = [self._lost_at.get(scope, math.inf) for scope in self._scopes]
+        return all(time.monotonic() - at < PATIENCE_SECONDS for at in lost)
+
+    def of(self, key: RunKey) -> list[Object]:
+        """The run's objects. Raises ApiUnavailable if it has lost touch."""
+        if not self.synced:
+            raise ApiUnavailable(f"the API server does not tell of {self._kind.plural}")
+        with self._lock:
+            return list(self._objects.get(key, {}).values())
+
+    def in_namespace(self, namespace: str) -> list[Object]:
+        """The objects of all runs of a namespace."""
+        with self._lock:
+            found = [own for key, own in self._objects.items() if key.namespace == namespace]
+            return [document for own in found for document in own.values()]
+
+    def upsert(self, document: Object) -> bool:
+        """Take over an object as the API server gave it; whether any of what is kept changed."""
+        kept, key = _kept(document), _key(document)
+        with self._lock:
+            if kept["metadata"]["uid"] in self._gone:
+                return False
+            known = self._objects[key].get(kept["metadata"]["name"])
+            if known is not None and _version(known) >= _version(kept):
+                return False
+            self._objects[key][kept["metadata"]["name"]] = kept
+            return known is None or not _same(known, kept)
+
+    def remove(self, document: Object) -> bool:
+        """The object is gone; whether that is a change."""
+        key, meta = _key(document), document["metadata"]
+        with self._lock:
+            self._note_gone(meta["uid"])
+            known = self._objects.get(key, {}).get(meta["name"])
+            if known is None or known["metadata"]["uid"] != meta["uid"]:
+                return False
+            del self._objects[key][meta["name"]]
+            if not self._objects[key]:
+                del self._objects[key]
+            return True
+
+    def _note_gone(self, uid: str) -> None:
+        self._gone[uid] = None
+        if len(self._gone) > GONE_REMEMBERED:
+            del self._gone[next(iter(self._gone))]
+
+    def _follow(self, scope: str | None, stop: threading.Event) -> None:
+        version: str | None = None
+        while not stop.is_set():
+            try:
+                version = self._watched(scope, version or self._listed(scope))
+            except LccpError as error:
+                version = None
+                if not isinstance(error, Gone):
+                    logger.warning("%s", error)
+                    self._lost_at.setdefault(scope, time.monotonic())
+                    stop.wait(RETRY_SECONDS)
+
+    def _listed(self, scope: str | None) -> str:
+        """Replace all that is cached; the version that was read."""
+        found, version = self._cluster.listing(self._kind, scope, labelSelector=labels.RUN)
+        fresh: dict[RunKey, dict[str, Object]] = defaultdict(dict)
+        for document in found:
+            fresh[_key(document)][document["metadata"]["name"]] = _kept(document)
+        with self._lock:
+            old = {k: v for k, v in self._objects.items() if scope in (None, k.namespace)}
+            for key in old:
+                del self._objects[key]
+            self._objects.update(fresh)
+            for written in _newer(old, int(version)):
+                self._objects[_key(written)].setdefault(written["metadata"]["name"], written)
+        self._lost_at.pop(scope, None)
+        for key in old.keys() | fresh.keys():
+            if old.get(key) != fresh.get(key):
+                self._on_change(key)
+        return version
+
+    def _watched(self, scope: str | None, version: str) -> str:
+        """Follow the changes since `version`; the version at which the watch ended."""
+        for event in self._cluster.watch(self._kind, scope, version, labelSelector=labels.RUN):
+            document = event["object"]
+            version = document["metadata"]["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                take = self.remove if event["type"] == "DELETED" else self.upsert
+                if take(document):
+                    self._on_change(_key(document))
+        return version
+
+
+def _newer(objects: Mapping[RunKey, dict[str, Object]], version: int) -> Iterator[Object]:
+    """Those that this process wrote after the listing of that version was made."""
+    for named in objects.values():
+        yield from (document for document in named.values() if _version(document) > version)
+
+
+def _key(document: Object) -> RunKey:
+    meta = document["metadata"]
+    return RunKey(meta["namespace"], meta["labels"][labels.RUN])
+
+
+def _version(document: Object) -> int:
+    return int(document["metadata"]["resourceVersion"])
+
+
+def _kept(document: Object) -> Object:
+    """What the plan asks of an object: no template, no managed fields."""
+    meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
+    return {
+        "metadata": {name: meta[name] for name in KEPT_METADATA if name in meta},
+        "spec": {name: spec[name] for name in KEPT_SPEC if name in spec},
+        "status": {name: status[name] for name in KEPT_STATUS if name in status},
+    }
+
+
+def _same(one: Object, other: Object) -> bool:
+    """They differ in nothing but their version."""
+    version = one["metadata"]["resourceVersion"]
+    return one == other | {"metadata": other["metadata"] | {"resourceVersion": version}}

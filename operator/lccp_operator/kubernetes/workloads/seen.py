@@ -1,0 +1,30 @@
+"""What was read of a run's workloads."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lccp_operator.kubernetes.api.merge import Object
+
+
+class RunKey(NamedTuple):
+    """Which run."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was read of a run's workloads: raw objects of the API server."""
+
+    jobs: tuple[Object, ...]
+    pods: tuple[Object, ...]
+    events: tuple[Object, ...] = ()
+    kueue_workloads: tuple[Object, ...] = ()
+    neighbours: tuple[Object, ...] = ()
+    """Jobs of all runs of the namespace, if one of `jobs` is held back by a queue."""
+
+
+def owner_uids(document: Object) -> set[str]:
+    """UIDs of the objects that own `document`."""
+    return {owner["uid"] for owner in document["metadata"].get("ownerReferences", ())}

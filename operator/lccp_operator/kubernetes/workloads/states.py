@@ -1,0 +1,146 @@
+"""Jobs, pods, events and Kueue's Workloads, as `WorkloadState`s. Pure."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from lccp.api import labels
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL, TRY_LABEL
+from lccp_operator.kubernetes.workloads.seen import Seen
+from lccp_operator.kubernetes.workloads.troubles import trouble_of
+from lccp_operator.observed import TERMINAL, Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads import Evaluation, Purge, Training, Workload
+
+COMPONENTS: Mapping[str, Callable[[Mapping[str, str]], Workload]] = {
+    labels.TRAINER: lambda own: Training(int(own[labels.ATTEMPT])),
+    labels.EVALUATOR: lambda own: Evaluation(int(own[labels.TOKENS]), int(own[TRY_LABEL])),
+    labels.PURGER: lambda _: Purge(),
+}
+PHASES = {
+    "Pending": Phase.PENDING,
+    "Running": Phase.RUNNING,
+    "Succeeded": Phase.SUCCEEDED,
+    "Failed": Phase.FAILED,
+}
+INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+LOST_AFTER = timedelta(seconds=15)
+"""From the end of a pod's grace period: a kubelet that is there has told its end by then."""
+
+RULES = (Rule.DISRUPTION, Rule.CONFIGURATION, Rule.NOT_FINITE, Rule.OTHER)
+"""By their index in the podFailurePolicy (`jobs.failure_rules`)."""
+
+MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index (?P<index>\d+)$")
+
+
+def workload_of(job: Object) -> Workload | None:
+    """The workload that a Job is, by its labels; None if it is not one of ours."""
+    own = job["metadata"].get("labels", {})
+    build = COMPONENTS.get(own.get(labels.COMPONENT, ""))
+    return build(own) if build else None
+
+
+def states(seen: Seen, now: datetime) -> tuple[WorkloadState, ...]:
+    """The workloads, by name of their Job, as they are at `now` (UTC)."""
+    jobs = sorted(seen.jobs, key=lambda job: str(job["metadata"]["name"]))
+    pairs = ((job, workload_of(job)) for job in jobs)
+    return tuple(
+        _state(job, workload, seen, now) for job, workload in pairs if workload is not None
+    )
+
+
+def _state(job: Object, workload: Workload, seen: Seen, now: datetime) -> WorkloadState:
+    uid = job["metadata"]["uid"]
+    pods = tuple(pod for pod in seen.pods if _controller_uid(pod) == uid)
+    status, spec = job.get("status", {}), job["spec"]
+    phase = _phase(job, pods)
+    rule, exit_code = _failure(status.get("conditions", ()))
+    return WorkloadState(
+        workload=workload,
+        phase=phase,
+        pods=tuple(_pod(pod, now) for pod in pods),
+        pods_expected=spec.get("completions") or 1,
+        started_at=_time(status.get("startTime")),
+        deleting="deletionTimestamp" in job["metadata"],
+        rule=rule,
+        exit_code=exit_code,
+        trouble=None if phase in (Phase.SUCCEEDED, Phase.FAILED) else trouble_of(job, pods, seen),
+        log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
+    )
+
+
+def _phase(job: Object, pods: Iterable[Object]) -> Phase:
+    true = {c["type"] for c in job.get("status", {}).get("conditions", ()) if c["status"] == "True"}
+    if "Complete" in true:
+        return Phase.SUCCEEDED
+    if "Failed" in true:
+        return Phase.FAILED
+    queued = QUEUE_LABEL in job["metadata"].get("labels", {})
+    if queued and job["spec"].get("suspend"):
+        return Phase.QUEUED
+    running = any(pod.get("status", {}).get("phase") == "Running" for pod in pods)
+    return Phase.RUNNING if running else Phase.PENDING
+
+
+def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
+    """The rule that failed the Job and the exit code that matched, by its condition.
+
+    The message ends with "failed with exit code C matching FailJob rule at index N". A Job whose
+    pods a queue takes away fails by them, unless they are gone at once.
+    """
+    true = [condition for condition in conditions if condition["status"] == "True"]
+    preempted = any(condition["type"] == "Suspended" for condition in true)
+    for condition in true:
+        if condition["type"] not in ("FailureTarget", "Failed"):
+            continue
+        if condition.get("reason") == "DeadlineExceeded":
+            return Rule.DEADLINE, None
+        match = MATCHED.search(condition.get("message", ""))
+        if match and int(match["index"]) < len(RULES):
+            rule = Rule.DISRUPTION if preempted else RULES[int(match["index"])]
+            return rule, int(match["code"]) if match["code"] else None
+    return None, None
+
+
+def _pod(pod: Object, now: datetime) -> Pod:
+    status = pod.get("status", {})
+    ended = _terminated(status)
+    disrupted = any(
+        c["type"] == "DisruptionTarget" and c["status"] == "True"
+        for c in status.get("conditions", ())
+    )
+    phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
+    return Pod(
+        index=int(pod["metadata"].get("labels", {}).get(INDEX_LABEL, 0)),
+        uid=pod["metadata"]["uid"],
+        phase=phase,
+        deleting="deletionTimestamp" in pod["metadata"],
+        exit_code=ended.get("exitCode"),
+        out_of_memory=ended.get("reason") == "OOMKilled",
+        disrupted=disrupted,
+        lost=phase not in TERMINAL and _overdue(pod, now),
+    )
+
+
+def _overdue(pod: Object, now: datetime) -> bool:
+    """Its deletion was asked for, and its grace period has long been over."""
+    by = _time(pod["metadata"].get("deletionTimestamp"))
+    return by is not None and now - by > LOST_AFTER
+
+
+def _terminated(status: Object) -> Object:
+    """How the pod's first container ended; empty while it has not."""
+    for container in status.get("containerStatuses", ()):
+        if "terminated" in container.get("state", {}):
+            ended: Object = container["state"]["terminated"]
+            return ended
+    return {}
+
+
+def _controller_uid(pod: Object) -> str | None:
+    owners = pod["metadata"].get("ownerReferences", ())
+    return next((owner["uid"] for owner in owners if owner.get("controller")), None)
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

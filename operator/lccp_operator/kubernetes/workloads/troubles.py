@@ -1,0 +1,113 @@
+"""What keeps a workload from running: read from its Job's events, its pods and Kueue's Workload.
+Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from lccp.api.conditions import Reason
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
+from lccp_operator.kubernetes.workloads.seen import Seen, owner_uids
+from lccp_operator.observed import Trouble
+
+IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+)
+MESSAGE_LENGTH_MAX = 500
+JOBS_NAMED = 3
+
+
+def trouble_of(job: Object, pods: Iterable[Object], seen: Seen) -> Trouble | None:
+    """The first trouble of a workload that has not ended: queue, then creation, then its pods."""
+    found = [*_of_queue(job, seen), *_of_creation(job, seen), *_of_pods(pods, seen)]
+    return found[0] if found else None
+
+
+def is_pending(pod: Object) -> bool:
+    return bool(pod["status"].get("phase") == "Pending")
+
+
+def of_status(status: Object) -> Iterator[Trouble]:
+    """The troubles that a pod's own status names."""
+    yield from _of_containers(status)
+    yield from _of_scheduling(status)
+
+
+def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
+    queue = job["metadata"].get("labels", {}).get(QUEUE_LABEL)
+    if queue is None or not job["spec"].get("suspend"):
+        return
+    uid, behind = job["metadata"]["uid"], _behind(queue, seen)
+    for admission in seen.kueue_workloads:
+        if uid not in owner_uids(admission):
+            continue
+        for condition in admission.get("status", {}).get("conditions", ()):
+            if condition["type"] == "QuotaReserved" and condition["status"] == "False":
+                told = condition.get("message", "")
+                unknown = condition.get("reason") == "Inadmissible" and "doesn't exist" in told
+                reason = Reason.UNKNOWN_QUEUE if unknown else Reason.QUEUED
+                yield _trouble(reason, f"queue {queue}{behind}: {told}")
+    yield _trouble(Reason.QUEUED, f"waits in queue {queue}{behind}")
+
+
+def _behind(queue: str, seen: Seen) -> str:
+    """The Jobs of runs that the queue has let in, in words."""
+    names = sorted(job["metadata"]["name"] for job in seen.neighbours if _is_let_in(job, queue))
+    if not names:
+        return ""
+    more = f" and {len(names) - JOBS_NAMED} more" if len(names) > JOBS_NAMED else ""
+    return f", behind {', '.join(names[:JOBS_NAMED])}{more}"
+
+
+def _is_let_in(job: Object, queue: str) -> bool:
+    if job["metadata"].get("labels", {}).get(QUEUE_LABEL) != queue or job["spec"].get("suspend"):
+        return False
+    ends = {c["type"] for c in job.get("status", {}).get("conditions", ()) if c["status"] == "True"}
+    return not ends & {"Complete", "Failed"}
+
+
+def _of_creation(job: Object, seen: Seen) -> Iterator[Trouble]:
+    """Pods that the API server refused: the Job controller tells it in FailedCreate events."""
+    if job.get("status", {}).get("active"):
+        return
+    for event in seen.events:
+        if event["involvedObject"].get("uid") != job["metadata"]["uid"]:
+            continue
+        if event.get("reason") == "FailedCreate":
+            quota = "exceeded quota" in event.get("message", "")
+            reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
+            yield _trouble(reason, event.get("message", ""))
+
+
+def _of_pods(pods: Iterable[Object], seen: Seen) -> Iterator[Trouble]:
+    for pod in pods:
+        if is_pending(pod):
+            yield from of_status(pod["status"])
+            yield from _of_mounts(pod, seen)
+
+
+def _of_containers(status: Object) -> Iterator[Trouble]:
+    for container in status.get("containerStatuses", ()):
+        waiting = container.get("state", {}).get("waiting", {})
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in IMAGE_REASONS:
+            yield _trouble(Reason.IMAGE_UNAVAILABLE, f"{container['image']}: {message or reason}")
+        elif reason == "CreateContainerConfigError":
+            yield _trouble(Reason.MISSING_SECRET, message)
+
+
+def _of_mounts(pod: Object, seen: Seen) -> Iterator[Trouble]:
+    for event in seen.events:
+        same = event["involvedObject"].get("uid") == pod["metadata"]["uid"]
+        message = event.get("message", "")
+        if same and event.get("reason") == "FailedMount" and "secret" in message:
+            yield _trouble(Reason.MISSING_SECRET, message)
+
+
+def _of_scheduling(status: Object) -> Iterator[Trouble]:
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            yield _trouble(Reason.UNSCHEDULABLE, condition.get("message", ""))
+
+
+def _trouble(reason: Reason, message: str) -> Trouble:
+    return Trouble(reason, " ".join(message.split())[:MESSAGE_LENGTH_MAX])

@@ -1,0 +1,102 @@
+"""What the policies decide on: what was observed, and the journal as decided so far."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from lccp.api.labels import tokens_key
+from lccp.api.objects.journal import Acceptance, AttemptRecord, EvaluationOutcome, Journal, Pinned
+from lccp.api.objects.verdict import Verdict
+from lccp.api.run import LCCPRun, LCCPRunSpec
+from lccp_operator.observed import Facts, Trouble, WorkloadState
+from lccp_operator.workloads import Evaluation, Training, Workload
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one reconcile observed, both parts known, and the journal that a policy may replace."""
+
+    run: LCCPRun
+    facts: Facts
+    workloads: tuple[WorkloadState, ...]
+    rejected: Mapping[Workload, Trouble]
+    offered: Pinned
+    now: datetime
+    journal: Journal
+    verdict: Verdict | None = None
+    events_posted: bool = True
+
+    def after(self, *policies: Callable[["Context"], Journal]) -> "Context":
+        """The context with the journal as the policies, one after another, leave it."""
+        context = self
+        for policy in policies:
+            context = replace(context, journal=policy(context))
+        return context
+
+    def noted(self, **changes: Any) -> Journal:
+        """The journal with `changes`."""
+        return self.journal.model_copy(update=changes)
+
+    @property
+    def spec(self) -> LCCPRunSpec:
+        return self.run.spec
+
+    @property
+    def acceptance(self) -> Acceptance:
+        """Whose run it is; asked for only after it was accepted."""
+        assert self.journal.accepted is not None
+        return self.journal.accepted
+
+    @property
+    def pinned(self) -> Pinned:
+        """What workloads are made from."""
+        return self.journal.pinned or self.offered
+
+    @property
+    def last_attempt(self) -> AttemptRecord | None:
+        return self.journal.attempts[-1] if self.journal.attempts else None
+
+    @property
+    def open_attempt(self) -> AttemptRecord | None:
+        """The attempt whose end was not seen yet."""
+        last = self.last_attempt
+        return last if last is not None and last.ended_at is None else None
+
+    @cached_property
+    def trainings(self) -> Mapping[Training, WorkloadState]:
+        """Workloads that train, by attempt."""
+        found = {s.workload: s for s in self.workloads if isinstance(s.workload, Training)}
+        return dict(sorted(found.items(), key=lambda item: item[0].attempt))
+
+    @cached_property
+    def evaluations(self) -> Mapping[Evaluation, WorkloadState]:
+        """Workloads that evaluate, by tokens."""
+        found = {s.workload: s for s in self.workloads if isinstance(s.workload, Evaluation)}
+        return dict(sorted(found.items(), key=lambda item: item[0].tokens))
+
+    @property
+    def gang(self) -> WorkloadState | None:
+        """The workload of the open attempt."""
+        attempt = self.open_attempt
+        return None if attempt is None else self.trainings.get(Training(attempt.number))
+
+    def evaluation(self, tokens: int) -> tuple[Evaluation, WorkloadState] | None:
+        """The workload that evaluates the checkpoint at `tokens`: one at a time."""
+        return next((pair for pair in self.evaluations.items() if pair[0].tokens == tokens), None)
+
+    def outcome(self, tokens: int) -> EvaluationOutcome | None:
+        """What the journal says of the checkpoint that now lies at `tokens`."""
+        outcome = self.journal.evaluations.get(tokens_key(tokens))
+        digest = self.facts.checkpoints[tokens].digest
+        return outcome if outcome is not None and outcome.checkpoint_digest == digest else None
+
+    @property
+    def newest_checkpoint(self) -> int | None:
+        return max(self.facts.checkpoints, default=None)
+
+    @property
+    def training_complete(self) -> bool:
+        """The store holds the checkpoint that ends the budget."""
+        return any(tokens >= self.spec.training.tokens for tokens in self.facts.checkpoints)

@@ -1,0 +1,206 @@
+"""The work queue: each key at most once at a time, soonest first."""
+
+import queue as queues
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from lccp_operator.kubernetes.reconcile.queue import BESIDE_URGENT, HEAD_START_SECONDS, WorkQueue
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue(clock: Clock) -> WorkQueue[str]:
+    return WorkQueue(clock)
+
+
+Queue = WorkQueue[str]
+
+
+def taken(queue: Queue) -> str | None:
+    """The next key, without waiting for one."""
+    key, _ = queue._next()
+    return None if key is None else queue_take(queue, key)
+
+
+def queue_take(queue: Queue, key: str) -> str:
+    queue._due.pop(key)
+    queue._taken[key] = queue._clock()
+    return key
+
+
+def test_the_soonest_comes_first(queue: Queue, clock: Clock) -> None:
+    queue.add("late", 5)
+    queue.add("soon", 1)
+    clock.now = 10
+
+    assert [queue.take(), queue.take()] == ["soon", "late"]
+
+
+def test_an_urgent_key_goes_before_those_that_have_been_due_longer(
+    queue: Queue, clock: Clock
+) -> None:
+    queue.add("a")
+    queue.add("b", 1)
+    clock.now = 2
+    queue.add("c", urgent=True)
+
+    assert [queue.take(), queue.take(), queue.take()] == ["c", "a", "b"]
+
+
+def test_a_key_that_waits_can_become_urgent(queue: Queue, clock: Clock) -> None:
+    queue.add("a")
+    queue.add("b", 1)
+    clock.now = 2
+    assert len(queue) == 2
+    queue.add("b", urgent=True)
+
+    assert [queue.take(), queue.take()] == ["b", "a"]
+
+
+def test_urgent_keys_starve_nobody(queue: Queue, clock: Clock) -> None:
+    queue.add("a")
+    clock.now = HEAD_START_SECONDS + 1
+    queue.add("b", urgent=True)
+
+    assert [queue.take(), queue.take()] == ["a", "b"]
+
+
+def test_few_others_are_in_work_beside_urgent_keys(queue: Queue, clock: Clock) -> None:
+    queue.add("urgent", urgent=True)
+    others = [f"other {i}" for i in range(BESIDE_URGENT + 2)]
+    for other in others:
+        queue.add(other)
+
+    assert [queue.take() for _ in range(1 + BESIDE_URGENT)] == ["urgent", *others[:-2]]
+    assert taken(queue) is None
+    queue.done(others[0])
+    assert queue.take() == others[-2]
+    queue.done("urgent")
+    assert queue.take() == others[-1]
+
+
+def test_those_that_waited_as_long_are_not_held_back(queue: Queue, clock: Clock) -> None:
+    queue.add("urgent", urgent=True)
+    others = {f"other {i}" for i in range(BESIDE_URGENT + 2)}
+    for other in others:
+        queue.add(other)
+    queue.take()
+    clock.now = HEAD_START_SECONDS
+
+    assert {queue.take() for _ in others} == others
+
+
+def test_those_held_back_are_handed_out_at_once_when_nothing_urgent_is_in_work() -> None:
+    queue: Queue = WorkQueue()
+    queue.add("urgent", urgent=True)
+    others = {f"other {i}" for i in range(BESIDE_URGENT + 3)}
+    for other in others:
+        queue.add(other)
+    queue.take()
+    found: queues.Queue[str | None] = queues.Queue()
+    for _ in others:
+        threading.Thread(target=lambda: found.put(queue.take()), daemon=True).start()
+    begun = {found.get(timeout=5) for _ in range(BESIDE_URGENT)}
+
+    queue.done("urgent")
+
+    assert begun | {found.get(timeout=5) for _ in range(3)} == others
+
+
+def test_a_key_is_urgent_only_until_it_was_taken(queue: Queue, clock: Clock) -> None:
+    queue.add("a", urgent=True)
+    queue.take()
+    queue.done("a")
+    queue.add("b")
+    clock.now = 1
+    queue.add("a")
+
+    assert [queue.take(), queue.take()] == ["b", "a"]
+
+
+def test_an_urgent_key_is_not_handed_out_before_it_is_due(queue: Queue, clock: Clock) -> None:
+    queue.add("a", 5, urgent=True)
+    queue.add("b", 1)
+    clock.now = 1
+
+    assert taken(queue) == "b"
+    assert taken(queue) is None
+
+
+def test_a_key_that_is_not_due_is_waited_for(queue: Queue, clock: Clock) -> None:
+    queue.add("a", 5)
+
+    assert taken(queue) is None
+    clock.now = 5
+    assert taken(queue) == "a"
+
+
+def test_a_key_is_moved_forward_but_never_back(queue: Queue, clock: Clock) -> None:
+    queue.add("a", 5)
+    queue.add("a", 1)
+    queue.add("a", 9)
+    clock.now = 1
+
+    assert taken(queue) == "a"
+    clock.now = 20
+    assert taken(queue) is None
+
+
+def test_a_key_in_work_is_handed_out_again_only_when_it_is_done(queue: Queue) -> None:
+    queue.add("a")
+    assert queue.take() == "a"
+    queue.add("a")
+
+    assert taken(queue) is None
+    queue.done("a")
+    assert queue.take() == "a"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "seconds"),
+    [
+        (lambda queue: None, 0),
+        (lambda queue: queue.add("a", 8), 2),
+        (lambda queue: (queue.add("a"), queue.take()), 10),
+    ],
+    ids=["empty", "waiting", "in work"],
+)
+def test_what_waits_or_works_too_long_is_seen(
+    queue: Queue, clock: Clock, prepare: Callable[[Queue], None], seconds: float
+) -> None:
+    prepare(queue)
+    clock.now = 10
+
+    assert queue.overdue_seconds() == seconds
+
+
+def test_the_length_counts_what_is_due(queue: Queue) -> None:
+    queue.add("now")
+    queue.add("later", 5)
+
+    assert len(queue) == 1
+
+
+def test_closing_sends_those_who_wait_home() -> None:
+    queue: Queue = WorkQueue()
+    found: list[str | None] = []
+    waiting = threading.Thread(target=lambda: found.append(queue.take()))
+    waiting.start()
+
+    queue.close()
+    waiting.join(5)
+
+    assert found == [None]

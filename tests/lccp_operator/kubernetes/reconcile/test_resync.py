@@ -1,0 +1,90 @@
+"""When a run is only polled, and when it is reconciled in full."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from operator_world import START
+
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.intents import Plan
+from lccp_operator.kubernetes.reconcile import resync as resyncs
+from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, LONGEST_SECONDS, Resync
+from lccp_operator.observed import Facts, Known, Observed, Phase, Pod, Unknown, WorkloadState
+from lccp_operator.plan.finish import POLL_SECONDS
+from lccp_operator.workloads import Evaluation, Training, Workload
+
+QUIET = Plan((), LCCPRunStatus(), requeue_after_seconds=POLL_SECONDS)
+
+
+def a_workload(workload: Workload, phase: Phase) -> WorkloadState:
+    return WorkloadState(workload, phase, (Pod(0, "pod", phase),))
+
+
+def observed(*workloads: WorkloadState) -> Observed:
+    return Observed(Known(workloads), Known(Facts()))
+
+
+TRAINS = observed(a_workload(Training(1), Phase.RUNNING))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(resyncs.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize(
+    ("plan", "seen"),
+    [
+        (QUIET, observed(a_workload(Training(1), Phase.PENDING))),
+        (QUIET, observed(a_workload(Evaluation(1), Phase.RUNNING))),
+        (QUIET, replace(TRAINS, store=Unknown(START, "silent"))),
+        (QUIET, replace(TRAINS, workloads=Unknown(START, "silent"))),
+        (replace(QUIET, requeue_after_seconds=5.0), TRAINS),
+    ],
+    ids=["a workload waits", "an evaluator works", "no store", "no workloads", "asked sooner"],
+)
+def test_a_run_that_may_change_has_no_resync(plan: Plan, seen: Observed) -> None:
+    assert Resync.of(plan, seen) is None
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        TRAINS,
+        observed(a_workload(Training(1), Phase.FAILED), a_workload(Training(2), Phase.RUNNING)),
+    ],
+)
+def test_a_run_whose_gang_trains_is_polled(seen: Observed) -> None:
+    assert Resync.of(QUIET, seen) is not None
+
+
+def test_polls_grow_rarer_up_to_a_bound(clock: list[float]) -> None:
+    resync: Any = Resync.of(QUIET, TRAINS)
+
+    waits = [resync.next_poll() for _ in range(6)]
+
+    assert waits == sorted(waits)
+    assert waits[0] > POLL_SECONDS
+    assert waits[-1] == LONGEST_SECONDS
+
+
+def test_a_resync_is_due_when_something_of_the_run_is(clock: list[float]) -> None:
+    resync: Any = Resync.of(replace(QUIET, due_after_seconds=70.0), TRAINS)
+    clock[0] += 50
+
+    assert not resync.is_due
+    assert resync.next_poll() == 20
+    clock[0] += 20
+    assert resync.is_due
+
+
+def test_a_finished_run_is_polled_seldom_and_never_due(clock: list[float]) -> None:
+    plan = replace(QUIET, requeue_after_seconds=None, idle=True)
+    resync: Any = Resync.of(plan, observed())
+    clock[0] += 1e9
+
+    assert not resync.is_due
+    assert resync.next_poll() == IDLE_SECONDS

@@ -1,0 +1,68 @@
+"""The first reconcile of a run and the last: no call is made without need."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from a_cluster import JobPlayer, Namespace, run_document
+from api_proxy import ApiProxy
+from operator_process import OperatorProcess, installation, wait_for
+
+from lccp_operator.kubernetes import api
+
+pytestmark = pytest.mark.apiserver
+
+TRAINING = "tiny-train-a1"
+RECONCILES = 'lccp_reconcile_duration_seconds_count{result="success"}'
+
+
+@pytest.fixture
+def operator(
+    proxy: ApiProxy, namespace: Namespace, root: Path, tmp_path: Path
+) -> Iterator[OperatorProcess]:
+    settings = installation(root, namespaces=[namespace.name])
+    process = OperatorProcess(tmp_path, proxy.kubeconfig(tmp_path / "kubeconfig"), settings)
+    yield process.start().wait_ready()
+    process.kill()
+
+
+def test_a_new_run_costs_a_job_a_status_and_two_events(
+    namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    wait_for(lambda: len(proxy.writes) == 4, "not all was told", operator.log)
+
+    paths = [write.partition(f"/{namespace.name}/")[2] for write in proxy.writes]
+    kinds = [path.partition("/")[0] for path in paths]
+    assert namespace.run("tiny")["status"]["attempt"] == 1
+    assert kinds == ["jobs", "lccpruns", "events", "events"]
+    told = max(i for i, asked in enumerate(proxy.requests) if asked.endswith("/events"))
+    assert not [asked for asked in proxy.requests[:told] if asked.endswith("/lccpruns/tiny")]
+
+
+def test_a_run_is_read_from_the_watch_and_from_what_was_written(
+    namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    wait_for(lambda: len(proxy.writes) == 4, "not all was told", operator.log)
+    namespace.beat("tiny", 1, 0)
+    JobPlayer(namespace).start(TRAINING)
+    namespace.wait_condition("tiny", "Training", "Running")
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", {"spec": {"suspend": True}})
+    namespace.wait_condition("tiny", "Suspended", "Draining")
+
+    assert not [asked for asked in proxy.requests if asked.endswith("/lccpruns/tiny")]
+
+
+def test_a_run_that_goes_by_itself_is_let_go(
+    namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    wait_for(lambda: len(proxy.writes) == 4, "not all was told", operator.log)
+    reconciles = operator.metric(RECONCILES)
+
+    namespace.api.delete(api.RUNS, namespace.name, "tiny")
+    wait_for(lambda: operator.metric(RECONCILES) > reconciles, "nobody reconciles", operator.log)
+
+    assert "deletionTimestamp" in namespace.run("tiny")["metadata"]
+    assert len(proxy.writes) == 4

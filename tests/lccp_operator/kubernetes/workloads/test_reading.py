@@ -1,0 +1,59 @@
+"""Whose events are asked for what keeps a workload from running."""
+
+from typing import Any
+
+import pytest
+
+from lccp_operator.kubernetes.workloads.reading import unexplained
+
+Object = dict[str, Any]
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+NO_IMAGE = {"image": "none:1", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+CREATING = {"image": "x:1", "state": {"waiting": {"reason": "ContainerCreating"}}}
+
+
+def a_job(uid: str, **status: Any) -> Object:
+    return {"metadata": {"uid": uid}, "status": status}
+
+
+def a_pod(uid: str, job: str, phase: str = "Pending", **status: Any) -> Object:
+    owner = {"uid": job, "controller": True}
+    return {
+        "metadata": {"uid": uid, "ownerReferences": [owner]},
+        "status": {"phase": phase, **status},
+    }
+
+
+def asked(jobs: list[Object], pods: list[Object]) -> list[str]:
+    return [silent["metadata"]["uid"] for silent in unexplained(jobs, pods)]
+
+
+def test_a_job_without_pods_is_asked() -> None:
+    assert asked([a_job("j"), a_job("k")], [a_pod("p", "k", "Running")]) == ["j"]
+
+
+def test_a_job_that_has_ended_or_is_held_is_not_asked() -> None:
+    held, ended = ({"type": name, "status": "True"} for name in ("Suspended", "Failed"))
+    assert asked([a_job("j", conditions=[held]), a_job("k", conditions=[ended])], []) == []
+
+
+def test_a_job_that_a_queue_let_in_is_asked() -> None:
+    resumed = {"type": "Suspended", "status": "False"}
+    assert asked([a_job("j", conditions=[resumed])], []) == ["j"]
+
+
+def test_one_pod_stands_for_its_gang() -> None:
+    gang = [a_pod(f"p{rank}", "j", containerStatuses=[CREATING]) for rank in range(64)]
+    assert asked([a_job("j")], gang) == ["p0"]
+
+
+@pytest.mark.parametrize(
+    "status", [{"conditions": [UNSCHEDULABLE]}, {"containerStatuses": [NO_IMAGE]}]
+)
+def test_a_pod_whose_status_says_why_is_not_asked(status: Object) -> None:
+    assert asked([a_job("j")], [a_pod("p", "j", **status)]) == []
+
+
+def test_a_silent_pod_is_asked_beside_one_that_says_why() -> None:
+    pods = [a_pod("p", "j", conditions=[UNSCHEDULABLE]), a_pod("q", "j")]
+    assert asked([a_job("j")], pods) == ["q"]
