@@ -223,12 +223,12 @@ def test_own_writes_are_cached_at_once_and_are_no_change(
     watching.changes.clear()
 
     two = a_job(namespace, "two")
-    assert watching.informer.keep(two)
-    assert watching.informer.drop(one)
+    assert watching.informer.upsert(two)
+    assert watching.informer.remove(one)
     assert watching.names(key) == {"two"}
 
-    assert not watching.informer.keep(two)
-    assert not watching.informer.drop(one)
+    assert not watching.informer.upsert(two)
+    assert not watching.informer.remove(one)
     assert key not in watching.changes
 
 
@@ -262,7 +262,7 @@ def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
     remove(namespace, answer)
     watching.wait_names(key)
 
-    assert not watching.informer.keep(answer)
+    assert not watching.informer.upsert(answer)
     assert watching.names(key) == set()
 
 
