@@ -2,7 +2,7 @@
 # PYTHON=…       the Python to use: 3.11 or newer, with venv
 # TORCH_INDEX=…  index that has PyTorch's CPU build
 .DEFAULT_GOAL := help
-.PHONY: help demo test check generate images chart helm cluster e2e bench bench-operator tiny-model smollm2 lock clean demo-environment environment
+.PHONY: help demo test test-lowest check generate images chart helm cluster e2e bench bench-operator tiny-model smollm2 lock clean demo-environment environment
 
 export PYTHON TORCH_INDEX
 BIN := .venv/bin
@@ -16,6 +16,9 @@ demo: demo-environment ## train, measure, judge and stop a small run on this mac
 
 test: environment ## run the tests that need no cluster (PYTEST="-k name" for some of them)
 	$(BIN)/python -m pytest --ignore=tests/e2e $(PYTEST)
+
+test-lowest: environment ## run the tests of trainer and evaluator with the lowest versions of every range
+	$(BIN)/python tools/lowest.py $(PYTEST)
 
 e2e: helm ## run the tests on the cluster of KUBECONFIG (see make cluster)
 	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to a cluster for tests: make cluster starts one, or says how" >&2; exit 2; }
@@ -61,7 +64,7 @@ lock: ## resolve the ranges of pyproject.toml anew into the lock files
 	"$$(tools/python)" tools/lock.py
 
 clean: ## remove the environment, caches and build products; runs/ stays
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lowest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 demo-environment:

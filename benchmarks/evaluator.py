@@ -187,11 +187,11 @@ def _scores_from_decoding(model: Any, passage: Any, newline: int) -> tuple[np.nd
     start, stop = passage.needle
     cache = DynamicCache(config=model.config)
     model.set_attn_implementation("sdpa")
-    model(prompt[:, :-1], past_key_values=cache)
+    model(prompt[:, :-1], cache=cache)
     model.set_attn_implementation("eager")
     token, copied, ended = prompt[:, -1:], [], math.inf
     for _ in range(NEW_TOKENS):
-        output = model(token, past_key_values=cache, output_attentions=True)
+        output = model(token, cache=cache, output_attentions=True)
         token = output.logits[:, -1].argmax(-1, keepdim=True)
         looked_at = torch.stack([layer[0, :, -1].argmax(-1) for layer in output.attentions])
         in_needle = (looked_at >= start) & (looked_at < stop)

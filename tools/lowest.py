@@ -1,0 +1,50 @@
+"""Test trainer and evaluator with the lowest versions that pyproject.toml names.
+
+The locks hold the newest of every range; this is the other end. The environment is made anew in
+`.venv-lowest` whenever the ranges change. Arguments go to pytest:
+
+    python tools/lowest.py -k passes
+"""
+
+import re
+import subprocess
+import sys
+import venv
+
+from lock import ROOT, requirements
+
+FOLDER = ROOT / ".venv-lowest"
+PYTHON = FOLDER / "bin" / "python"
+TESTS = ("tests/lccp_evaluator", "tests/lccp_trainer")
+TOOLS = ("hypothesis", "pytest", "pytest-timeout", "setuptools>=77")
+INSTALL_SECONDS = 3_600
+
+
+def lowest(requirement: str) -> str:
+    """`requirement` pinned to the version that its range begins with."""
+    found = re.match(r"([\w.-]+)>=([\w.]+)", requirement)
+    if not found:
+        raise SystemExit(f"pyproject.toml: {requirement} does not say where its range begins")
+    return f"{found[1]}=={found[2]}"
+
+
+def install(pins: list[str]) -> None:
+    """Make the environment of `pins`, unless it is there."""
+    stamp, state = FOLDER / "pins.txt", "\n".join(pins)
+    if stamp.is_file() and stamp.read_text() == state:
+        return
+    venv.create(FOLDER, with_pip=True, clear=True)
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    for wanted in ([*pins, *TOOLS], ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]):
+        subprocess.run([*pip, *wanted], check=True, timeout=INSTALL_SECONDS)
+    stamp.write_text(state)
+
+
+def main() -> int:
+    """Install, test, and answer pytest's exit code."""
+    install(sorted({lowest(one) for one in requirements(["trainer", "evaluator", "report"])}))
+    return subprocess.run([PYTHON, "-m", "pytest", *(sys.argv[1:] or TESTS)], cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
