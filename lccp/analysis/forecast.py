@@ -1,38 +1,36 @@
-"""When training is expected to stop paying, by the log law of NIAH-PPL."""
+"""When training is expected to stop paying, by the log law of a perplexity."""
 
 import math
 from functools import partial
 
-import numpy as np
-
 from lccp.analysis.loglaw import FEWEST, LogLaw
-from lccp.analysis.policy import Policy
-from lccp.analysis.trajectory import NIAH_PPL, Trajectory
+from lccp.analysis.trajectory import Series, in_its_unit
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Budget, Forecast, Gain, GainState, VerdictState
+from lccp.contract.signals import Better, Scale
 
 BENDS_AWAY = 0.05
 """Probability of the runs test below which the law is not believed."""
 UNKNOWN = Forecast()
 
 
-def forecast(
-    trajectory: Trajectory, policy: Policy, state: VerdictState, gain: Gain | None
-) -> Forecast:
+def forecast(series: Series, policy: Policy, state: VerdictState, gain: Gain | None) -> Forecast:
     """The tokens from which the relative gain over the next horizon is below the least that pays.
 
-    Unknown where it cannot be said: fewer than four fitted checkpoints, a learning rate that
-    decays, residuals that bend away from the law, no law that falls, or a law that the newest
-    `gain` of NIAH-PPL contradicts. A saturated run has budget enough whatever the law says.
+    Unknown where it cannot be said: a signal that is no perplexity, fewer than four fitted
+    checkpoints, a learning rate that decays, residuals that bend away from the law, no law that
+    falls, or a law that the newest `gain` contradicts. A saturated run has budget enough whatever
+    the law says.
     """
-    fitted = trajectory.fitted(policy.warmup_tokens)
+    fitted = series.at(series.fitted(policy.warmup_tokens))
     expected = UNKNOWN
-    if len(fitted) >= FEWEST and policy.constant_schedule:
-        tokens = trajectory.tokens[fitted]
-        ppl = np.exp(-trajectory.signals[NIAH_PPL].values[fitted])
+    falls = (series.signal.scale, series.signal.better) == (Scale.LOG, Better.LOWER)
+    if falls and len(fitted.tokens) >= FEWEST and policy.constant_schedule:
+        tokens, ppl = fitted.tokens, in_its_unit(series.signal, fitted.values)
         law = LogLaw.fit(tokens, ppl, policy.confidence)
         if law.slope < 0 and law.runs_p >= BENDS_AWAY:
             expected = _by_law(law, policy, int(tokens[0]))
-    if _contradicts(expected, gain, int(trajectory.tokens[-1]), policy):
+    if _contradicts(expected, gain, int(series.tokens[-1]), policy):
         expected = UNKNOWN
     budget = _budget(expected, state, policy.budget_tokens)
     return expected.model_copy(update={"budget": budget})

@@ -3,8 +3,9 @@
 The gain at checkpoint k is the least-squares slope of the signal y over the window [N_k - T, N_k]
 times T: a linear contrast c'y. Its variance has two parts.
 
-- Sampling: the variance of the contrasts of the haystacks (or of the needles, if larger) over their
-  number. All checkpoints answer the same samples, so what a haystack has of its own cancels.
+- Sampling: the variance of the contrasts of the clusters over their number; of the kinds of
+  clusters (haystacks, needles, documents) the largest counts. All checkpoints answer the same
+  samples, so what a cluster has of its own cancels.
 - Checkpoint noise: the weights jitter from checkpoint to checkpoint, which no number of samples
   removes. Its variance σ² is the mean square of the scaled second differences of y, which a
   straight line leaves at zero (Gasser, Sroka and Jennen-Steinmetz, Biometrika 73, 1986). They
@@ -21,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lccp.analysis import student
-from lccp.analysis.policy import Policy
-from lccp.analysis.trajectory import Array, Signal, Tokens
+from lccp.analysis.trajectory import Array, Series, Tokens
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Gain, GainState
 
 FEWEST = 3
@@ -47,10 +48,10 @@ class Variance:
         return Variance(total, 1 / sum(shares))
 
 
-def gains(tokens: Tokens, signal: Signal, policy: Policy) -> tuple[Gain | None, ...]:
-    """Gain at each of the fitted checkpoints at `tokens` (ascending), None at the first two."""
-    noise = CheckpointNoise.of(tokens, signal.values)
-    return tuple(_gain(k, tokens, signal, noise, policy) for k in range(len(tokens)))
+def gains(series: Series, policy: Policy) -> tuple[Gain | None, ...]:
+    """Gain at each of the fitted checkpoints of `series`, None at the first two."""
+    noise = CheckpointNoise.of(series.tokens, series.values)
+    return tuple(_gain(k, series, noise, policy) for k in range(len(series.tokens)))
 
 
 def window_start(tokens: Tokens, k: int, policy: Policy) -> int:
@@ -83,10 +84,10 @@ def slope_contrast(tokens: Tokens, horizon_tokens: int) -> Array:
     return contrast
 
 
-def sampling_variance(contrast: Array, signal: Signal) -> Variance:
-    """Variance of c'y from sampling; of haystacks and needles, the larger one counts."""
-    kinds = [kind for kind in (signal.by_haystack, signal.by_needle) if kind.shape[1] > 1]
-    variances = [_variance_of_mean(contrast @ kind) for kind in kinds]
+def sampling_variance(contrast: Array, series: Series) -> Variance:
+    """Variance of c'y from sampling; of the kinds of clusters, the largest one counts."""
+    kinds = [means for means in series.clusters.values() if means.shape[1] > 1]
+    variances = [_variance_of_mean(contrast @ means) for means in kinds]
     return max(variances, key=lambda variance: variance.value)
 
 
@@ -118,23 +119,20 @@ class CheckpointNoise:
         return Variance(float(squares.mean()), len(squares) / DIFFERENCES_PER_DEGREE)
 
 
-def _gain(
-    k: int, tokens: Tokens, signal: Signal, noise: CheckpointNoise, policy: Policy
-) -> Gain | None:
+def _gain(k: int, series: Series, noise: CheckpointNoise, policy: Policy) -> Gain | None:
     if k + 1 < FEWEST:
         return None
-    window = np.arange(window_start(tokens, k, policy), k + 1)
-    contrast = slope_contrast(tokens[window], policy.horizon_tokens)
-    inside = signal.at(window)
+    inside = series.at(np.arange(window_start(series.tokens, k, policy), k + 1))
+    contrast = slope_contrast(inside.tokens, policy.horizon_tokens)
     sampling = sampling_variance(contrast, inside)
     jitter = noise.variance(k, policy)
     checkpoint = Variance(jitter.value * float(contrast @ contrast), jitter.degrees)
     variance = sampling + checkpoint
     gain = float(contrast @ (inside.values - inside.values[0]))  # exactly 0 if nothing moves
     half = math.sqrt(variance.value) * student.quantile(policy.confidence, variance.degrees)
-    spans = spans_horizon(tokens, k, policy)
+    spans = spans_horizon(series.tokens, k, policy)
     return Gain(
-        signal=signal.name,
+        signal=series.signal.name,
         gain=gain,
         lower=gain - half,
         upper=gain + half,

@@ -1,159 +1,164 @@
-"""Signals by checkpoint, taken from reports that may be compared."""
+"""Signals along a run, taken from the reports that may be compared."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.api.objects.report import EvaluationReport, NiahBand, RetrievalHeadsResult
-from lccp.contract.errors import InvalidInput
+from lccp.api.objects.report import EvaluationReport, ProbeReport, SignalValue
+from lccp.api.objects.verdict import Exclusion
+from lccp.contract.signals import Better, Scale, Signal
 
 Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 
-NIAH_PPL, NIAH_SCORE, NIAH_PPL_GUARD = "niah_ppl", "niah_score", "niah_ppl_guard"
-
 
 @dataclass(frozen=True)
-class Signal:
-    """A signal at every checkpoint, oriented so that rising is better.
+class Series:
+    """A signal along a run, oriented so that rising is better: minus log-PPL, or a score as is."""
 
-    Perplexities are taken as -NLL (minus log-PPL), scores as they are.
-    """
-
-    name: str
+    signal: Signal
+    tokens: Tokens
+    """[checkpoints], ascending: those where it was measured."""
     values: Array
     """[checkpoints]"""
-    by_haystack: Array
-    """[checkpoints, haystacks]"""
-    by_needle: Array
-    """[checkpoints, needles]"""
+    clusters: Mapping[str, Array]
+    """By kind of cluster: [checkpoints, clusters]."""
 
     def at(self, checkpoints: NDArray[np.intp]) -> Self:
-        """The signal at `checkpoints` alone."""
-        parts = (self.values, self.by_haystack, self.by_needle)
-        return type(self)(self.name, *(part[checkpoints] for part in parts))
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """What was measured along a run, oldest checkpoint first."""
-
-    tokens: Tokens
-    """[checkpoints], ascending."""
-    signals: dict[str, Signal]
-    """By name; `niah_ppl_guard` is absent if no length lies within the source context."""
-    heads: tuple[RetrievalHeadsResult, ...] = ()
-    """By checkpoint; empty if the probe was not run."""
-
-    @classmethod
-    def from_reports(cls, reports: Sequence[EvaluationReport]) -> Self:
-        """The trajectory of one run's `reports`, in any order.
-
-        Raises:
-            InvalidInput: they are not comparable, or do not hold the extension band.
-        """
-        ordered = sorted(reports, key=lambda report: report.tokens)
-        for before, report in pairwise(ordered):
-            if before.tokens == report.tokens:
-                raise InvalidInput(f"{_name(report)}: is there twice: keep one of the two")
-            _check_comparable(ordered[0], report)
-        tokens = np.array([report.tokens for report in ordered], dtype=np.int64)
-        heads = [r.probes.retrieval_heads for r in ordered if r.probes.retrieval_heads]
-        return cls(tokens, _signals(ordered) if ordered else {}, tuple(heads))
+        """The series at `checkpoints` alone."""
+        parts = {kind: means[checkpoints] for kind, means in self.clusters.items()}
+        return type(self)(self.signal, self.tokens[checkpoints], self.values[checkpoints], parts)
 
     def fitted(self, warmup_tokens: int) -> NDArray[np.intp]:
         """Checkpoints that are fitted: trained, and beyond the warm-up."""
         return np.flatnonzero(self.tokens > max(0, warmup_tokens))
 
 
-def _signals(reports: Sequence[EvaluationReport]) -> dict[str, Signal]:
-    extension, guard = _bands(reports, "extension"), _bands(reports, "guard")
-    if not extension:
-        raise InvalidInput(_without_extension(reports[0]))
-    signals = [_perplexity(NIAH_PPL, extension), _score(NIAH_SCORE, extension)]
-    signals += [_perplexity(NIAH_PPL_GUARD, guard)] if guard else []
-    for signal in signals:
-        _check_finite(signal, reports)
-    return {signal.name: signal for signal in signals}
+def oriented(signal: Signal, values: Array) -> Array:
+    """Values in their unit, on the signal's scale and so that rising is better."""
+    scaled = np.log(values) if signal.scale is Scale.LOG else values
+    return -scaled if signal.better is Better.LOWER else scaled
 
 
-def _bands(reports: Sequence[EvaluationReport], band: str) -> list[NiahBand]:
-    return [b for r in reports for name, b in r.probes.niah.bands.items() if name == band]
+def in_its_unit(signal: Signal, values: Array) -> Array:
+    """The inverse of `oriented`."""
+    scaled = -values if signal.better is Better.LOWER else values
+    return np.exp(scaled) if signal.scale is Scale.LOG else scaled
 
 
-def _perplexity(name: str, bands: Sequence[NiahBand]) -> Signal:
-    return Signal(
-        name,
-        -np.array([band.nll for band in bands]),
-        -np.array([band.nll_by_haystack for band in bands]),
-        -np.array([band.nll_by_needle for band in bands]),
-    )
+@dataclass(frozen=True)
+class Trajectory:
+    """What was measured along a run."""
+
+    series: Mapping[str, Series]
+    """By signal."""
+    excluded: tuple[Exclusion, ...] = ()
+    """What can't be compared with the rest, oldest first."""
+
+    @classmethod
+    def from_reports(cls, reports: Iterable[EvaluationReport]) -> Self:
+        """The trajectory of one run's `reports`, in any order.
+
+        Of each probe those measurements count that were made alike (version, settings, samples,
+        contexts, clusters): the most, and among equally many the oldest. What was made otherwise,
+        or a second report of one suite and token count, is excluded, and named.
+        """
+        ordered = sorted(reports, key=lambda report: (report.tokens, report.checkpoint_digest))
+        single, excluded = _without_repetitions(ordered)
+        series: dict[str, Series] = {}
+        for suite, probe in sorted({(r.suite, probe) for r in single for probe in r.probes}):
+            parts = [r for r in single if r.suite == suite and probe in r.probes]
+            alike, others = _alike(parts, probe)
+            excluded += others
+            series |= {one.signal.name: one for one in _series(alike, probe)}
+        return cls(series, tuple(sorted(excluded, key=lambda exclusion: exclusion.tokens)))
+
+    def checkpoints(self) -> list[int]:
+        """Token counts at which anything was measured, ascending."""
+        return sorted({int(tokens) for one in self.series.values() for tokens in one.tokens})
 
 
-def _score(name: str, bands: Sequence[NiahBand]) -> Signal:
-    return Signal(
-        name,
-        np.array([band.score for band in bands]),
-        np.array([band.score_by_haystack for band in bands]),
-        np.array([band.score_by_needle for band in bands]),
-    )
+def _without_repetitions(
+    ordered: Sequence[EvaluationReport],
+) -> tuple[list[EvaluationReport], list[Exclusion]]:
+    kept: dict[tuple[int, str], EvaluationReport] = {}
+    excluded = []
+    for report in ordered:
+        if kept.setdefault((report.tokens, report.suite), report) is not report:
+            reason = f"{_name(report)}: is there twice: keep one of the two"
+            excluded.append(Exclusion(tokens=report.tokens, suite=report.suite, reason=reason))
+    return list(kept.values()), excluded
 
 
-def _check_comparable(first: EvaluationReport, report: EvaluationReport) -> None:
-    for what, of_first, of_report in zip(
-        ("samples", "context lengths", "probe versions or settings", "bands or clusters"),
-        _measured(first),
-        _measured(report),
-        strict=True,
-    ):
-        if of_first != of_report:
-            raise InvalidInput(
-                f"{_name(report)}: was measured with other {what} than {_name(first)}: "
-                "evaluate all checkpoints of a run alike"
-            )
+def _alike(
+    parts: Sequence[EvaluationReport], probe: str
+) -> tuple[list[EvaluationReport], list[Exclusion]]:
+    made = [_measure(report, probe) for report in parts]
+    usual, _ = Counter(made).most_common(1)[0]
+    reference = parts[made.index(usual)]
+    excluded = [
+        Exclusion(tokens=report.tokens, suite=report.suite, reason=_differs(report, reference, how))
+        for report, own in zip(parts, made, strict=True)
+        if (how := _difference(own, usual))
+    ]
+    return [r for r, own in zip(parts, made, strict=True) if own == usual], excluded
 
 
-def _measured(report: EvaluationReport) -> tuple[object, ...]:
-    """What must be equal in comparable reports, in the order of `_check_comparable`."""
-    niah, heads = report.probes.niah, report.probes.retrieval_heads
-    probes = [(probe.version, probe.settings) for probe in (niah, heads) if probe]
-    shapes = {name: _clusters(band) for name, band in niah.bands.items()}
-    lengths = (report.source_context_length, report.target_context_length)
-    return report.samples_digest, lengths, probes, shapes
+ASPECTS = ("samples", "context lengths", "probe versions or settings", "signals or clusters")
 
 
-def _clusters(band: NiahBand) -> tuple[int, ...]:
-    by_cluster = (band.nll_by_haystack, band.nll_by_needle)
-    return tuple(map(len, (*by_cluster, band.score_by_haystack, band.score_by_needle)))
+def _measure(report: EvaluationReport, probe: str) -> tuple[str, ...]:
+    """What must be equal in comparable reports, in the order of `ASPECTS`."""
+    part = report.probes[probe]
+    contexts = f"{report.source_context_length}, {report.target_context_length}"
+    made = f"{part.version}, {sorted(part.settings.items())}"
+    return part.samples_digest, contexts, made, str(_shapes(part))
 
 
-def _check_finite(signal: Signal, reports: Sequence[EvaluationReport]) -> None:
-    if max(signal.by_haystack.shape[1], signal.by_needle.shape[1]) < 2:
-        raise InvalidInput(
-            f"{_name(reports[0])}: has one haystack and one needle, so its sampling noise cannot "
-            "be known: evaluate with at least two haystacks"
-        )
-    for report, *values in zip(
-        reports, signal.values, signal.by_haystack, signal.by_needle, strict=True
-    ):
-        if not all(np.isfinite(value).all() for value in values):
-            raise InvalidInput(
-                f"{_name(report)}: {signal.name} is not a finite number: "
-                "the checkpoint is damaged, or its training diverged"
-            )
+def _shapes(part: ProbeReport) -> list[tuple[str, list[tuple[str, int]]]]:
+    return [
+        (signal.name, [(kind, len(means)) for kind, means in sorted(signal.by_cluster.items())])
+        for signal in sorted(part.signals, key=lambda signal: signal.name)
+    ]
 
 
-def _without_extension(report: EvaluationReport) -> str:
-    lengths = sorted({cell.length for cell in report.probes.niah.cells})
+def _difference(own: tuple[str, ...], usual: tuple[str, ...]) -> str:
+    return next((a for a, x, y in zip(ASPECTS, own, usual, strict=True) if x != y), "")
+
+
+def _differs(report: EvaluationReport, reference: EvaluationReport, how: str) -> str:
     return (
-        f"{_name(report)}: the lengths {', '.join(map(str, lengths))} all lie within the source "
-        f"context of {report.source_context_length} tokens: a verdict needs lengths beyond it"
+        f"{_name(report)}: was measured with other {how} than {_name(reference)}: "
+        "evaluate all checkpoints of a run alike"
     )
+
+
+def _series(reports: Sequence[EvaluationReport], probe: str) -> Iterator[Series]:
+    tokens = np.array([report.tokens for report in reports], dtype=np.int64)
+    by_report = [{s.name: s for s in report.probes[probe].signals} for report in reports]
+    for name, first in by_report[0].items():
+        measured = [signals[name] for signals in by_report]
+        declaration = Signal(**{field: getattr(first, field) for field in Signal.model_fields})
+        values = oriented(declaration, np.array([one.value for one in measured]))
+        yield Series(declaration, tokens, values, _clusters(declaration, measured))
+
+
+def _clusters(signal: Signal, measured: Sequence[SignalValue]) -> dict[str, Array]:
+    kinds = measured[0].by_cluster
+    return {
+        kind: oriented(signal, np.array([one.by_cluster[kind] for one in measured]))
+        for kind in kinds
+    }
 
 
 def _name(report: EvaluationReport) -> str:
     return f"report at {report.tokens:,} tokens"
+
+
+def can_be_judged(series: Series) -> bool:
+    """Its sampling noise can be known: a kind of clusters has two or more."""
+    return max((means.shape[1] for means in series.clusters.values()), default=0) > 1

@@ -1,15 +1,13 @@
 """The verdict: what the gains of a run's signals say together, checkpoint by checkpoint."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
-
-from lccp.analysis.evidence import advice, evidence
+from lccp.analysis.evidence import Findings, advice, evidence
 from lccp.analysis.forecast import forecast
 from lccp.analysis.gains import gains, window_before
-from lccp.analysis.heads import HeadSeries
-from lccp.analysis.policy import SCORE_CEILING, Policy
-from lccp.analysis.trajectory import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE, Tokens, Trajectory
+from lccp.analysis.policy import CEILING
+from lccp.analysis.trajectory import Series, Tokens, Trajectory, can_be_judged, in_its_unit
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import (
     CheckpointVerdict,
@@ -19,54 +17,77 @@ from lccp.api.objects.verdict import (
     Verdict,
     VerdictState,
 )
+from lccp.contract.signals import Role, Signal
+
+Gains = Mapping[str, Mapping[int, Gain]]
+"""By signal and tokens."""
 
 
-def judge(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
-    """The verdict over one run's `reports`, in any order; none at all are Undetermined.
-
-    Raises:
-        InvalidInput: the reports are not comparable, or hold no length beyond the source context.
-    """
+def judge(reports: Iterable[EvaluationReport], policy: Policy) -> Verdict:
+    """The verdict over one run's `reports`, in any order; none at all are Undetermined."""
     return judge_trajectory(Trajectory.from_reports(reports), policy)
 
 
 def judge_trajectory(trajectory: Trajectory, policy: Policy) -> Verdict:
     """The verdict over a trajectory."""
     checkpoints = judge_checkpoints(trajectory, policy)
+    signals = tuple(series.signal for series in trajectory.series.values())
+    findings = Findings(checkpoints, {signal.name: signal for signal in signals}, policy)
     return Verdict(
         state=checkpoints[-1].state if checkpoints else VerdictState.UNDETERMINED,
         since_tokens=_since(checkpoints),
         at_tokens=checkpoints[-1].tokens if checkpoints else None,
-        signal=NIAH_PPL,
-        horizon_tokens=policy.horizon_tokens,
-        min_gain=policy.min_gain,
-        confidence=policy.confidence,
-        patience=policy.patience,
-        min_tokens=policy.min_tokens,
-        evidence=evidence(checkpoints, policy),
-        advice=advice(checkpoints, policy),
+        policy=policy,
+        signals=signals,
+        evidence=evidence(findings),
+        advice=advice(findings),
         checkpoints=checkpoints,
         forecast=_forecast(trajectory, policy, checkpoints),
+        excluded=trajectory.excluded,
     )
 
 
 def judge_checkpoints(trajectory: Trajectory, policy: Policy) -> tuple[CheckpointVerdict, ...]:
-    """Values and verdict at each checkpoint, as known with those up to it."""
-    fitted = trajectory.fitted(policy.warmup_tokens)
-    unfitted = len(trajectory.tokens) - len(fitted)
-    tokens = trajectory.tokens[fitted]
-    series = {
-        name: (None,) * unfitted + gains(tokens, signal.at(fitted), policy)
-        for name, signal in trajectory.signals.items()
-    }
-    plateaus = [0] * unfitted
-    if series:
-        plateaus += plateau_horizons(tokens, series[NIAH_PPL][unfitted:], policy)
-    heads = HeadSeries.of(trajectory.heads) if trajectory.heads else None
+    """Values and verdict at each checkpoint, as known with those up to it.
+
+    They are the checkpoints at which the policy's signal was measured; all, where it never was.
+    """
+    primary = trajectory.series.get(policy.signal)
+    tokens = trajectory.checkpoints() if primary is None else primary.tokens.tolist()
+    values = {name: _values(series) for name, series in trajectory.series.items()}
+    gained = {name: _gains(series, policy) for name, series in trajectory.series.items()}
+    plateaus = {} if primary is None else _plateaus(primary, gained[policy.signal], policy)
+    signals = [series.signal for series in trajectory.series.values()]
     return tuple(
-        _checkpoint(i, trajectory, _known(series, i), plateaus[i], heads, policy)
-        for i in range(len(trajectory.tokens))
+        _checkpoint(
+            at,
+            {name: known[at] for name, known in values.items() if at in known},
+            {name: known[at] for name, known in gained.items() if at in known},
+            plateaus.get(at, 0),
+            signals,
+            policy,
+        )
+        for at in tokens
     )
+
+
+def _values(series: Series) -> dict[int, float]:
+    values = in_its_unit(series.signal, series.values)
+    return dict(zip(series.tokens.tolist(), values.tolist(), strict=True))
+
+
+def _gains(series: Series, policy: Policy) -> dict[int, Gain]:
+    if not can_be_judged(series):
+        return {}
+    fitted = series.at(series.fitted(policy.warmup_tokens))
+    by_tokens = zip(fitted.tokens.tolist(), gains(fitted, policy), strict=True)
+    return {tokens: gain for tokens, gain in by_tokens if gain is not None}
+
+
+def _plateaus(series: Series, known: Mapping[int, Gain], policy: Policy) -> dict[int, int]:
+    tokens = series.tokens[series.fitted(policy.warmup_tokens)]
+    horizons = plateau_horizons(tokens, [known.get(int(at)) for at in tokens], policy)
+    return dict(zip(tokens.tolist(), horizons, strict=True))
 
 
 def plateau_horizons(
@@ -83,52 +104,53 @@ def plateau_horizons(
     return horizons
 
 
-def verdict_state(signal_gains: Mapping[str, Gain], score: float, saturated: bool) -> VerdictState:
-    """The state by precedence, from the gains by signal at one checkpoint and the NIAH score."""
-    signal = signal_gains.get(NIAH_PPL)
-    if signal is None:
+def _checkpoint(
+    tokens: int,
+    values: Mapping[str, float],
+    known: Mapping[str, Gain],
+    horizons: int,
+    signals: Sequence[Signal],
+    policy: Policy,
+) -> CheckpointVerdict:
+    lasting = horizons >= policy.patience and tokens >= policy.min_tokens
+    saturated = lasting and policy.constant_schedule
+    return CheckpointVerdict(
+        tokens=tokens,
+        values=dict(values),
+        plateau_horizons=horizons,
+        gains=tuple(known.values()),
+        state=verdict_state(values, known, signals, policy.signal, saturated),
+    )
+
+
+def verdict_state(
+    values: Mapping[str, float],
+    known: Mapping[str, Gain],
+    signals: Sequence[Signal],
+    primary: str,
+    saturated: bool,
+) -> VerdictState:
+    """The state by precedence, from the values and gains by signal at one checkpoint."""
+    gain = known.get(primary)
+    if gain is None:
         return VerdictState.UNDETERMINED
-    guarded = (signal, signal_gains.get(NIAH_PPL_GUARD))
-    if any(gain and gain.state is GainState.REGRESSING for gain in guarded):
+    guarded = (gain, *(known.get(signal.name) for signal in signals if signal.role is Role.GUARD))
+    if any(one and one.state is GainState.REGRESSING for one in guarded):
         return VerdictState.REGRESSING
     if saturated:
         return VerdictState.SATURATED
-    if signal.state is not GainState.IMPROVING:
+    if gain.state is not GainState.IMPROVING:
         return VerdictState.UNDETERMINED
-    still = score >= SCORE_CEILING or signal_gains[NIAH_SCORE].state is GainState.PLATEAU
+    ceilings = (signal.name for signal in signals if signal.role is Role.CEILING)
+    still = any(stands_still(name, values, known) for name in ceilings)
     return VerdictState.DECEPTIVELY_SATURATED if still else VerdictState.IMPROVING
 
 
-def _known(series: Mapping[str, Sequence[Gain | None]], i: int) -> dict[str, Gain]:
-    at_checkpoint = ((name, of_signal[i]) for name, of_signal in series.items())
-    return {name: gain for name, gain in at_checkpoint if gain is not None}
-
-
-def _checkpoint(
-    i: int,
-    trajectory: Trajectory,
-    signal_gains: Mapping[str, Gain],
-    horizons: int,
-    heads: HeadSeries | None,
-    policy: Policy,
-) -> CheckpointVerdict:
-    values = {name: float(signal.values[i]) for name, signal in trajectory.signals.items()}
-    tokens, score = int(trajectory.tokens[i]), values[NIAH_SCORE]
-    guard = values.get(NIAH_PPL_GUARD)
-    lasting = horizons >= policy.patience and tokens >= policy.min_tokens
-    return CheckpointVerdict(
-        tokens=tokens,
-        niah_ppl=float(np.exp(-values[NIAH_PPL])),
-        niah_score=score,
-        guard_ppl=None if guard is None else float(np.exp(-guard)),
-        retrieval_heads=heads.counts[i] if heads else None,
-        retrieval_heads_steady=heads.steady_counts[i] if heads else None,
-        initial_heads_score=heads.initial_scores[i] if heads else None,
-        head_overlap=heads.overlaps[i] if heads else None,
-        plateau_horizons=horizons,
-        gains=tuple(signal_gains.values()),
-        state=verdict_state(signal_gains, score, lasting and policy.constant_schedule),
-    )
+def stands_still(name: str, values: Mapping[str, float], known: Mapping[str, Gain]) -> bool:
+    """The signal is at its ceiling, or on a plateau."""
+    gain = known.get(name)
+    plateau = gain is not None and gain.state is GainState.PLATEAU
+    return values.get(name, 0.0) >= CEILING or plateau
 
 
 def _since(checkpoints: Sequence[CheckpointVerdict]) -> int | None:
@@ -144,8 +166,8 @@ def _since(checkpoints: Sequence[CheckpointVerdict]) -> int | None:
 def _forecast(
     trajectory: Trajectory, policy: Policy, checkpoints: Sequence[CheckpointVerdict]
 ) -> Forecast | None:
-    if not len(trajectory.fitted(policy.warmup_tokens)):
+    series = trajectory.series.get(policy.signal)
+    if series is None or not len(series.fitted(policy.warmup_tokens)):
         return None
     newest = checkpoints[-1]
-    gain = next((gain for gain in newest.gains if gain.signal == NIAH_PPL), None)
-    return forecast(trajectory, policy, newest.state, gain)
+    return forecast(series, policy, newest.state, newest.gain(policy.signal))

@@ -10,17 +10,17 @@ from lccp.api.labels import GROUP, KIND, PLURAL, VERSION
 from lccp.api.run import LCCPRun
 from lccp.contract.cel import VALIDATIONS, Rule
 from lccp.contract.schema import Field, Schema, bare, fields, structural
+from lccp.probes.registry import PROBES
 
 HEADER = "# Rendered from lccp.api by `lccp crd`; do not edit.\n"
-COLUMNS = (
+BEFORE_SIGNALS = (
     ("Status", "string", ".status.summary", "What the run does, or how it ended.", 0),
     ("Tokens", "string", ".status.progress.display", "Tokens trained.", 0),
-    ("NIAH-PPL", "string", ".status.latest.niahPpl", "NIAH-PPL beyond the source context.", 0),
-    ("Heads", "integer", ".status.latest.retrievalHeads", "Number of retrieval heads.", 0),
+)
+AFTER_SIGNALS = (
     ("Verdict", "string", ".status.verdict.state", "What the measurements say.", 0),
     ("Age", "date", ".metadata.creationTimestamp", "Time since the run was created.", 0),
     ("Percent", "integer", ".status.progress.percent", "Share of the budget.", 1),
-    ("Score", "string", ".status.latest.niahScore", "NIAH score beyond the source context.", 1),
     ("Gain", "string", ".status.verdict.gain", "Gain of the signal over the horizon.", 1),
     ("Attempt", "integer", ".status.attempt", "Current attempt of the training gang.", 1),
     ("Advice", "string", ".status.verdict.advice", "What to do.", 1),
@@ -39,7 +39,7 @@ def crd() -> dict[str, Any]:
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [_column(*column) for column in COLUMNS],
+        "additionalPrinterColumns": [_column(*column) for column in columns()],
         "schema": {"openAPIV3Schema": _schema()},
     }
     names = {
@@ -56,6 +56,22 @@ def crd() -> dict[str, Any]:
         "metadata": {"name": f"{PLURAL}.{GROUP}"},
         "spec": {"group": GROUP, "scope": "Namespaced", "names": names, "versions": [version]},
     }
+
+
+def columns() -> list[tuple[str, str, str, str, int]]:
+    """Name, type, path, description and priority of each of kubectl's columns."""
+    titles = {signal.name: signal.title for signal in PROBES.signals()}
+    of_signals = [
+        (
+            column.title,
+            "string",
+            f".status.latest.values.{column.signal}",
+            f"{titles[column.signal]} of the newest evaluated checkpoint.",
+            int(column.wide),
+        )
+        for column in PROBES.columns()
+    ]
+    return [*BEFORE_SIGNALS, *of_signals, *AFTER_SIGNALS]
 
 
 def _column(name: str, kind: str, path: str, description: str, priority: int) -> dict[str, Any]:

@@ -16,6 +16,9 @@ TRAINER = "trainer"
 EVALUATOR = "evaluator"
 PURGER = "purger"
 
+INTRINSIC = "intrinsic"
+"""The suite of the probes: every run has it."""
+
 RUN_NAME_LENGTH_MAX = 40
 
 

@@ -21,6 +21,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import Contract
 from lccp.contract.cel import MUTABLE, Rule, let, rules
 from lccp.contract.quantities import LENGTH, TOKENS
+from lccp.probes.registry import PROBES
 
 CHECKPOINT_BEYOND = (
     "checkpoints.atTokens lies beyond training.tokens: lower it, or raise the budget"
@@ -28,7 +29,6 @@ CHECKPOINT_BEYOND = (
 BATCH_TOO_SMALL = (
     "training.globalBatchTokens is less than one sequence of model.targetContextLength"
 )
-LENGTH_BEYOND = "evaluation.probes.niah.lengths lies beyond model.targetContextLength"
 NAME = (
     f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, "
     "with none of - at its ends: workloads are named after it"
@@ -50,15 +50,7 @@ SPEC_RULES = rules(
         BATCH_TOO_SMALL,
         ".training.globalBatchTokens",
     ),
-    Rule(
-        let(
-            "target",
-            LENGTH.cel_at("self.model.targetContextLength"),
-            f"self.evaluation.probes.niah.lengths.all(n, {LENGTH.cel('n')} <= target)",
-        ),
-        LENGTH_BEYOND,
-        ".evaluation.probes.niah.lengths",
-    ),
+    *(rule for probe in PROBES.values() for rule in probe.rules),
 )
 
 
@@ -135,9 +127,9 @@ class LCCPRunSpec(Contract):
         target, batch = self.model.target_context_length, self.training.global_batch_tokens
         if batch < target:
             raise ValueError(f"{BATCH_TOO_SMALL} ({batch:,} < {target:,})")
-        beyond = [length for length in self.evaluation.probes.niah.lengths if length > target]
-        if beyond:
-            raise ValueError(f"{LENGTH_BEYOND} ({beyond[0]:,} > {target:,})")
+        for name, settings in self.evaluation.probes.asked().items():
+            if wrong := PROBES[name].fits(settings, target):
+                raise ValueError(wrong)
         return self
 
     def immutable(self) -> dict[str, Any]:

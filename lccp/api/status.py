@@ -3,7 +3,6 @@
 Numbers that are not integers are strings, as in the spec.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from lccp.contract.quantities import TOKENS_MAX, shortened
 
 CHECKPOINTS_SHOWN = 32
 ATTEMPTS_SHOWN = 16
+SIGNALS_SHOWN = 64
 
 Number = Annotated[str, Field(max_length=32)]
 Tokens = Annotated[int, Field(ge=0, le=TOKENS_MAX)]
@@ -59,13 +59,10 @@ class CheckpointStatus(Contract):
         Literal["Pending", "Running", "Succeeded", "Failed"],
         Field(description="How far its evaluation is."),
     ]
-    niah_ppl: Annotated[Number | None, Field(description="NIAH-PPL, extension band.")] = None
-    niah_score: Annotated[
-        Number | None, Field(description="NIAH score, extension band, 0 to 1.")
-    ] = None
-    retrieval_heads: Annotated[
-        int | None, Field(ge=0, description="Number of retrieval heads.")
-    ] = None
+    values: Annotated[
+        dict[str, Number],
+        Field(max_length=SIGNALS_SHOWN, description="Values by signal, in their units."),
+    ] = {}
     verdict: Annotated[VerdictState | None, Field(description="Verdict as known then.")] = None
     message: Annotated[Message | None, Field(description="Why the evaluation failed.")] = None
 
@@ -82,7 +79,7 @@ class VerdictStatus(Contract):
     ] = None
     gain: Annotated[
         Number | None,
-        Field(description="Gain of the signal over the horizon, on the scale of log-PPL."),
+        Field(description="Gain of the policy's signal over the horizon, on its own scale."),
     ] = None
     interval: Annotated[
         str | None, Field(max_length=64, description="Interval of the gain, `lower … upper`.")
@@ -148,11 +145,8 @@ class LCCPRunStatus(Contract):
     ] = ()
     latest: Annotated[
         CheckpointStatus | None,
-        Field(
-            default_factory=lambda data: latest_evaluated(data["checkpoints"]),
-            description="Newest checkpoint whose evaluation succeeded.",
-        ),
-    ]
+        Field(description="Newest checkpoint whose evaluation succeeded, with all its values."),
+    ] = None
     verdict: Annotated[VerdictStatus | None, Field(description="The verdict in short.")] = None
     forecast: Annotated[ForecastStatus | None, Field(description="The forecast in short.")] = None
     images: Annotated[ResolvedImages | None, Field(description="Images of the run.")] = None
@@ -162,9 +156,3 @@ class LCCPRunStatus(Contract):
     completion_time: Annotated[
         datetime | None, Field(description="When it succeeded or failed, UTC.")
     ] = None
-
-
-def latest_evaluated(checkpoints: Iterable[CheckpointStatus]) -> CheckpointStatus | None:
-    """The newest of `checkpoints` (oldest first) whose evaluation succeeded."""
-    done = [checkpoint for checkpoint in checkpoints if checkpoint.evaluation == "Succeeded"]
-    return done[-1] if done else None

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from lccp.api.labels import tokens_key
+from lccp.api.labels import INTRINSIC, tokens_key
 from lccp.contract.errors import InvalidInput
 
 _KEY_BYTES_MAX = 1024
@@ -111,30 +111,24 @@ class RunKeys:
     def all_samples(self) -> str:
         return f"{self.prefix}samples/"
 
-    def samples(self, digest: str) -> str:
-        return f"{self.all_samples}{digest}.jsonl.gz"
+    def probe_samples(self, probe: str) -> str:
+        return f"{self.all_samples}{probe}/"
 
     @property
     def evaluations(self) -> str:
         return f"{self.prefix}evaluations/"
 
-    def evaluation(self, tokens: int) -> str:
-        return f"{self.evaluations}{tokens_key(tokens)}/"
+    def evaluation(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluations}{tokens_key(tokens)}/{suite}/"
 
-    def report(self, tokens: int) -> str:
-        return f"{self.evaluation(tokens)}report.json"
+    def report(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluation(tokens, suite)}report.json"
 
-    def evaluation_progress(self, tokens: int) -> str:
-        return f"{self.evaluation(tokens)}progress.json"
+    def evaluation_progress(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluation(tokens, suite)}progress.json"
 
-    def evaluation_failure(self, tokens: int) -> str:
-        return f"{self.evaluation(tokens)}failure.json"
-
-    def evaluation_samples(self, tokens: int) -> str:
-        return f"{self.evaluation(tokens)}samples.npz"
-
-    def evaluation_heads(self, tokens: int) -> str:
-        return f"{self.evaluation(tokens)}heads.npz"
+    def evaluation_failure(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluation(tokens, suite)}failure.json"
 
 
 def tokens_of(key: str, below: str) -> int:

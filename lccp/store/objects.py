@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationReport
@@ -80,7 +81,8 @@ def reports(
     store: Store, keys: RunKeys, cache: ObjectCache | None = None
 ) -> list[EvaluationReport]:
     """The evaluation reports that exist, by tokens."""
-    return _listed(store, keys.evaluations, "report.json", EvaluationReport, cache)
+    name = f"{INTRINSIC}/report.json"
+    return _listed(store, keys.evaluations, name, EvaluationReport, cache)
 
 
 def named(infos: Iterable[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:

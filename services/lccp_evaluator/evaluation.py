@@ -1,7 +1,9 @@
 """Evaluate one checkpoint: samples, one pass, probes, report."""
 
+import hashlib
+import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -10,16 +12,21 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from lccp.api.objects.report import EvaluationReport, ProbeResults
-from lccp.api.spec.evaluation import NiahProbe, ProbesSpec
+import numpy as np
+
+from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
+from lccp.api.spec.probes import ProbesSpec
+from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
+from lccp.probes.probe import Contexts
+from lccp.probes.registry import PROBES
 from lccp_evaluator.passes.execution import ExecutionPlan
 from lccp_evaluator.passes.model import context_length, load_model
 from lccp_evaluator.passes.teacher_forced import Engine, Reading
-from lccp_evaluator.place import Arrays, Place
-from lccp_evaluator.probes import asked_for
+from lccp_evaluator.place import Place
+from lccp_evaluator.probes import by_source
+from lccp_evaluator.probes.measurement import Arrays, TorchHalf
 from lccp_evaluator.records import Records
-from lccp_evaluator.sampling import crossing, settings
 from lccp_evaluator.sampling.samples import FrozenSamples, Sample
 from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
 
@@ -31,13 +38,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated, and how; contexts in tokens, `base` is where relative paths start."""
+    """What is evaluated, and how; `base` is where relative paths start."""
 
     directory: Path
     checkpoint_digest: str
     probes: ProbesSpec
-    source_context: int
-    target_context: int
+    contexts: Contexts
     tokens: int = 0
     step: int = 0
     base: Path = Path()
@@ -46,11 +52,21 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class _Asked:
+    """Samples that are to be answered, and the probes that read the answers."""
+
+    frozen: FrozenSamples
+    readers: list[TorchHalf]
+    settings: Mapping[str, Contract]
+    """Of the readers, defaults resolved, by probe."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """A report, and the arrays beside it by name of the probe."""
+    """A report, and the content of the files beside it by name."""
 
     report: EvaluationReport
-    arrays: dict[str, Arrays]
+    files: dict[str, bytes]
 
 
 def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
@@ -60,81 +76,111 @@ def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
         InvalidInput: model, tokenizer, settings or frozen samples are wrong or do not fit.
     """
     timings: dict[str, float] = {}
-    probes = _resolved(subject)
     with _timed(timings, "samples"):
-        frozen = _samples(subject, probes.niah, place)
-    plan = subject.plan or ExecutionPlan.here(probes.niah.lengths)
+        asked = [_frozen(subject, place, *group) for group in by_source(subject.probes.asked())]
+    everything = [sample for one in asked for sample in one.frozen.samples]
+    plan = subject.plan or ExecutionPlan.here(sorted({sample.length for sample in everything}))
     plan.enter()
     with _timed(timings, "load"):
-        engine = _engine(subject, plan, frozen)
+        engine = _engine(subject, plan, [one.frozen for one in asked])
     with _timed(timings, "measure"):
-        records = Records(frozen, _read(engine, frozen, plan, progress))
+        records = list(_records(engine, asked, plan, progress))
+    files: dict[str, bytes] = {}
     with _timed(timings, "aggregate"):
-        asked = asked_for(probes)
-        results = {
-            probe.NAME: probe.measure(records, probes, subject.source_context) for probe in asked
+        probes = {
+            half.name: _report(half, one, read, subject.contexts, files)
+            for one, read in zip(asked, records, strict=True)
+            for half in one.readers
         }
-        arrays = {probe.NAME: probe.arrays(records, probes) for probe in asked}
     report = EvaluationReport(
         tokens=subject.tokens,
         step=subject.step,
         checkpoint_digest=subject.checkpoint_digest,
-        samples_digest=frozen.digest,
-        source_context_length=subject.source_context,
-        target_context_length=subject.target_context,
-        probes=ProbeResults.model_validate(results),
+        source_context_length=subject.contexts.source,
+        target_context_length=subject.contexts.target,
+        probes={name: probes[name] for name in PROBES if name in probes},
         execution_plan=plan.document(),
         versions={name: metadata.version(name) for name in LIBRARIES}
         | {"python": python_version()},
         timings={stage: round(seconds, 3) for stage, seconds in timings.items()},
     )
-    return Evaluation(report, arrays)
+    return Evaluation(report, files)
 
 
-def _resolved(subject: Subject) -> ProbesSpec:
-    context = context_length(subject.directory)
-    niah = settings.resolved(subject.probes.niah, subject.target_context)
-    if niah.lengths[-1] > context:
-        raise InvalidInput(
-            f"evaluation.probes.niah.lengths: {niah.lengths[-1]} lies beyond the {context} tokens "
-            f"of {subject.directory / 'config.json'} (max_position_embeddings)"
-        )
-    return subject.probes.model_copy(update={"niah": niah})
+def _frozen(subject: Subject, place: Place, source: TorchHalf, readers: list[TorchHalf]) -> _Asked:
+    assert source.source is not None
+    given = subject.probes.asked()
+    digest, draw = tokenizer_digest(subject.directory), source.source.draw
+    model_context = context_length(subject.directory)
+    own = source.source.resolved(given[source.name], subject.contexts, model_context)
 
-
-def _samples(subject: Subject, niah: NiahProbe, place: Place) -> FrozenSamples:
-    digest = tokenizer_digest(subject.directory)
-
-    def draw() -> FrozenSamples:
+    def drawn() -> FrozenSamples:
         tokenizer = Tokenizer(subject.directory, subject.trust_remote_code)
-        return crossing.draw(niah, tokenizer, digest, subject.base)
+        return draw(own, tokenizer, digest, subject.base)
 
-    return place.frozen(niah.document(), digest, draw)
+    frozen = place.frozen(source.name, own.document(), digest, drawn)
+    return _Asked(frozen, readers, {**given, source.name: own})
 
 
-def _engine(subject: Subject, plan: ExecutionPlan, frozen: FrozenSamples) -> Engine:
+def _report(
+    half: TorchHalf, asked: _Asked, records: Records, contexts: Contexts, files: dict[str, bytes]
+) -> ProbeReport:
+    """What the probe measured; its arrays are added to `files`."""
+    settings = asked.settings[half.name]
+    found = half.measure(records, settings, contexts)
+    parts = {
+        "details": (f"{half.name}.npz", found.details),
+        "samples": (f"{half.name}.samples.npz", found.samples),
+    }
+    references = {}
+    for field, (name, arrays) in parts.items():
+        if arrays:
+            files[name] = packed(arrays)
+            digest = hashlib.sha256(files[name]).hexdigest()
+            references[field] = ObjectReference(name=name, sha256=digest)
+    return ProbeReport(
+        version=PROBES[half.name].version,
+        settings=settings.document(),
+        samples_digest=asked.frozen.digest,
+        signals=tuple(found.signals),
+        **references,
+    )
+
+
+def packed(arrays: Arrays) -> bytes:
+    """`arrays` as an `.npz` without pickles; equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _engine(subject: Subject, plan: ExecutionPlan, frozen: list[FrozenSamples]) -> Engine:
     model = load_model(subject.directory, plan, subject.trust_remote_code)
     embeddings: Any = model.get_input_embeddings()
     rows = len(embeddings.weight)
-    if frozen.largest_id >= rows:
-        raise InvalidInput(
-            f"{subject.directory}: has embeddings for {rows} tokens, but its tokenizer has "
-            f"{frozen.header.vocabulary}: model and tokenizer do not belong together"
-        )
+    for one in frozen:
+        if one.largest_id >= rows:
+            raise InvalidInput(
+                f"{subject.directory}: has embeddings for {rows} tokens, but its tokenizer has "
+                f"{one.header.vocabulary}: model and tokenizer do not belong together"
+            )
     engine = Engine(model)
-    engine.check(frozen.passage(frozen.samples[0]).ids)
+    engine.check(frozen[0].passage(frozen[0].samples[0]).ids)
     return engine
 
 
-def _read(
-    engine: Engine, frozen: FrozenSamples, plan: ExecutionPlan, progress: Progress
-) -> list[Reading]:
-    readings: list[Reading] = []
-    progress(0, len(frozen.samples))
-    for batch in batches(frozen.samples, plan):
-        readings += engine.read([frozen.passage(sample) for sample in batch])
-        progress(len(readings), len(frozen.samples))
-    return readings
+def _records(
+    engine: Engine, asked: list[_Asked], plan: ExecutionPlan, progress: Progress
+) -> Iterator[Records]:
+    total, done = sum(len(one.frozen.samples) for one in asked), 0
+    progress(0, total)
+    for one in asked:
+        readings: list[Reading] = []
+        for batch in batches(one.frozen.samples, plan):
+            readings += engine.read([one.frozen.passage(sample) for sample in batch])
+            progress(done + len(readings), total)
+        done += len(readings)
+        yield Records(one.frozen, readings)
 
 
 def batches(samples: tuple[Sample, ...], plan: ExecutionPlan) -> Iterator[tuple[Sample, ...]]:

@@ -4,16 +4,15 @@ from pathlib import Path
 
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationReport
-from lccp.api.spec.evaluation import ProbesSpec
+from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
+from lccp.probes.probe import Contexts
 from lccp.store import objects
 from lccp.store.directory import file_record
 from lccp.store.file import FileStore
 from lccp_evaluator.evaluation import Progress, Subject, evaluate
 from lccp_evaluator.passes.model import context_length
 from lccp_evaluator.place import Place
-
-ARRAYS = {"niah": "samples.npz", "retrieval_heads": "heads.npz"}
 
 
 def evaluate_directory(
@@ -23,7 +22,7 @@ def evaluate_directory(
     source_context: int | None,
     progress: Progress,
 ) -> EvaluationReport:
-    """Write report.json, samples.npz and heads.npz to `out_dir`; samples that lie there are reused.
+    """Write report.json and its arrays to `out_dir`; samples that lie there are reused.
 
     The band `extension` holds the lengths beyond `source_context` tokens; by default that is the
     model's own context, and all lengths are `guard`.
@@ -38,15 +37,14 @@ def evaluate_directory(
         directory=model_dir,
         checkpoint_digest=_manifest(model_dir, source_context or context, context).digest,
         probes=probes,
-        source_context=source_context or context,
-        target_context=context,
+        contexts=Contexts(source_context or context, context),
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     store = FileStore(out_dir)
-    place = Place(store, "report.json", ARRAYS, "samples/")
+    place = Place(store, "", "samples/")
     evaluation = evaluate(subject, place, progress)
     store.delete(place.report)
-    place.put_arrays(evaluation.arrays)
+    place.put(evaluation.files)
     objects.write(store, place.report, evaluation.report)
     return evaluation.report
 

@@ -60,6 +60,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
     manifest = read_manifest(store, keys, tokens)
     with checkpoint_directory(store, keys, manifest) as directory:
         with _no_garbage_collection():
+            from lccp.probes.probe import Contexts
             from lccp_evaluator.evaluation import Subject, evaluate
             from lccp_evaluator.passes.execution import first_plan
             from lccp_evaluator.place import Place
@@ -68,8 +69,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
             directory=directory,
             checkpoint_digest=manifest.digest,
             probes=spec.evaluation.probes,
-            source_context=manifest.source_context_length,
-            target_context=manifest.target_context_length,
+            contexts=Contexts(manifest.source_context_length, manifest.target_context_length),
             tokens=tokens,
             step=manifest.step,
             base=Path(invocation.base_directory),
@@ -79,7 +79,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
         place = Place.of_run(store, keys, tokens)
         progress = ProgressFile(store, keys.evaluation_progress(tokens))
         evaluation = evaluate(subject, place, progress)
-    place.put_arrays(evaluation.arrays)
+    place.put(evaluation.files)
     with suppress(Conflict):  # another evaluator was first
         objects.write_if_absent(store, place.report, evaluation.report)
 

@@ -26,6 +26,11 @@ class Records:
     def samples(self) -> tuple[Sample, ...]:
         return self.frozen.samples
 
+    @property
+    def seed(self) -> int:
+        """Seed that the samples were drawn with."""
+        return int(self.frozen.header.settings["seed"])
+
     @cached_property
     def haystack(self) -> NDArray[np.int64]:
         """Number of the haystack of each sample [N]."""

@@ -1,99 +1,79 @@
-"""`evaluations/<tokens>/…`: what an evaluator measured at one checkpoint.
+"""`evaluations/<tokens>/<suite>/…`: what an evaluator measured at one checkpoint.
 
-`report.json` alone is enough for the verdict: it holds, for every band, the means by haystack and
-by needle (samples are crossed, so these are the clusters), and for the heads the score maps of both
-halves of the samples. Values per sample lie beside it in `samples.npz` and `heads.npz`.
+`report.json` is lean: for every probe the values of its signals, with their means by cluster, which
+are all that a verdict reads. Arrays (cells, score maps) and values per sample lie beside it.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Cause
 from lccp.contract.base import Contract
+from lccp.contract.signals import Scale, Signal
 
-Band = Literal["extension", "guard"]
-ScoreMap = tuple[tuple[float, ...], ...]
-
-
-class NiahValues(Contract):
-    """Aggregate over samples, every sample weighing the same."""
-
-    samples: Annotated[int, Field(ge=1, description="Number of samples.")]
-    nll: Annotated[float, Field(description="Mean of the samples' NLLs (nats per answer token).")]
-    ppl: Annotated[float, Field(description="exp(nll).")]
-    mean_ppl: Annotated[float, Field(description="Mean of the samples' own PPLs.")]
-    score: Annotated[
-        float, Field(ge=0, le=1, description="Share with every key token the arg-max.")
-    ]
-    exact: Annotated[
-        float, Field(ge=0, le=1, description="Share with every answer token the arg-max.")
-    ]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class NiahCell(NiahValues):
-    """One cell of the grid."""
+class SignalValue(Signal):
+    """A signal as it was measured, its declaration included: a report explains itself."""
 
-    length: Annotated[int, Field(description="Prompt length asked for, tokens.")]
-    depth_percent: Annotated[int, Field(description="Depth asked for, percent.")]
-    achieved_depth_percent: Annotated[float, Field(description="Mean depth achieved, percent.")]
+    value: Annotated[Finite, Field(description="Its value, in its unit.")]
+    n: Annotated[int, Field(ge=1, description="Samples that it is the mean over.")]
+    by_cluster: Annotated[
+        dict[str, tuple[Finite, ...]],
+        Field(description="Values over each cluster alone, by kind (haystack, needle, document)."),
+    ] = {}
+    interval: Annotated[
+        tuple[Finite, Finite] | None,
+        Field(description="95 % interval of the value, where the probe gives one."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _can_be_on_its_scale(self) -> Self:
+        values = (self.value, *(v for cluster in self.by_cluster.values() for v in cluster))
+        if self.scale is Scale.LOG and min(values) <= 0:
+            raise ValueError(f"{self.name} is on a logarithmic scale, so it must be above 0")
+        return self
 
 
-class NiahBand(NiahValues):
-    """Lengths beyond the source context (`extension`) or within it (`guard`), by cluster."""
+class ObjectReference(Contract):
+    """An object beside the report."""
 
-    nll_by_haystack: Annotated[tuple[float, ...], Field(description="Mean NLL, by haystack.")]
-    nll_by_needle: Annotated[tuple[float, ...], Field(description="Mean NLL, by needle.")]
-    score_by_haystack: Annotated[tuple[float, ...], Field(description="Mean score, by haystack.")]
-    score_by_needle: Annotated[tuple[float, ...], Field(description="Mean score, by needle.")]
+    name: Annotated[str, Field(description="Its name, below the report's folder.")]
+    sha256: Annotated[str, Field(min_length=64, max_length=64, description="SHA-256 of it.")]
 
 
-class NiahResult(Contract):
-    """Result of the probe `niah`."""
+class ProbeReport(Contract):
+    """What one probe measured."""
 
     version: Annotated[int, Field(description="Version of the probe.")]
     settings: Annotated[dict[str, Any], Field(description="Settings, defaults resolved.")]
-    cells: Annotated[tuple[NiahCell, ...], Field(description="By length, then depth.")]
-    bands: Annotated[
-        dict[Band, NiahBand], Field(description="By band; a band without lengths is absent.")
-    ]
-
-
-class RetrievalHeadsResult(Contract):
-    """Result of the probe `retrieval_heads`."""
-
-    version: Annotated[int, Field(description="Version of the probe.")]
-    settings: Annotated[dict[str, Any], Field(description="Settings, defaults resolved.")]
-    samples: Annotated[int, Field(description="Number of samples.")]
-    scores: Annotated[ScoreMap, Field(description="Mean retrieval score, layers x heads.")]
-    halves: Annotated[
-        tuple[ScoreMap, ScoreMap], Field(description="The same over each half of the haystacks.")
-    ]
-    heads: Annotated[int, Field(description="Heads with a score above the threshold.")]
-    heads_interval: Annotated[
-        tuple[int, int], Field(description="95 % bootstrap interval of `heads` over clusters.")
-    ]
-
-
-class ProbeResults(Contract):
-    """Results by probe; a probe that was not run is absent."""
-
-    niah: NiahResult
-    retrieval_heads: RetrievalHeadsResult | None = None
+    samples_digest: Annotated[str, Field(description="SHA-256 of the frozen samples.")] = ""
+    signals: Annotated[tuple[SignalValue, ...], Field(description="Values of its signals.")]
+    details: Annotated[
+        ObjectReference | None, Field(description="Arrays that figures are drawn from.")
+    ] = None
+    samples: Annotated[ObjectReference | None, Field(description="Values of every sample.")] = None
 
 
 class EvaluationReport(StoreObject):
     """`report.json`: all that the verdict needs of one checkpoint; written last, put-if-absent."""
 
+    SCHEMA_VERSION: ClassVar[int] = 2
+
+    schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
+    suite: Annotated[str, Field(description="Suite that was evaluated.")] = INTRINSIC
     tokens: Annotated[int, Field(ge=0, description="Tokens trained.")]
     step: Annotated[int, Field(ge=0, description="Steps of the optimizer.")] = 0
     checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
-    samples_digest: Annotated[str, Field(description="SHA-256 of the frozen samples.")]
     source_context_length: Annotated[int, Field(description="Context before the extension.")]
     target_context_length: Annotated[int, Field(description="Context after the extension.")]
-    probes: Annotated[ProbeResults, Field(description="What was measured.")]
+    probes: Annotated[dict[str, ProbeReport], Field(description="What was measured, by probe.")]
     execution_plan: Annotated[
         dict[str, Any],
         Field(
@@ -106,6 +86,15 @@ class EvaluationReport(StoreObject):
         dict[str, float],
         Field(description="Seconds, by stage; all that may differ between equal evaluations."),
     ] = {}
+
+    def signals(self) -> Iterator[SignalValue]:
+        """The values of all probes' signals."""
+        for probe in self.probes.values():
+            yield from probe.signals
+
+    def signal(self, name: str) -> SignalValue | None:
+        """The value of the signal of that name, if it was measured."""
+        return next((signal for signal in self.signals() if signal.name == name), None)
 
 
 class EvaluationProgress(StoreObject):

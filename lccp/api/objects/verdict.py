@@ -1,12 +1,14 @@
 """`analysis/verdict.json`: what the reports say together."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from lccp.api.objects.base import StoreObject
+from lccp.api.objects.policy import Policy
 from lccp.contract.base import Contract
+from lccp.contract.signals import Signal, SignalName
 
 Budget = Literal["Sufficient", "Insufficient", "Unknown"]
 
@@ -33,9 +35,9 @@ class VerdictState(StrEnum):
 class Gain(Contract):
     """Gain of a signal over one horizon at one checkpoint, with its interval."""
 
-    signal: Annotated[str, Field(description="niah_ppl, niah_score or niah_ppl_guard.")]
+    signal: Annotated[SignalName, Field(description="Signal that gains.")]
     gain: Annotated[
-        float, Field(description="Slope times horizon; positive is better; log scale for PPL.")
+        float, Field(description="Slope times horizon on the signal's scale; positive is better.")
     ]
     lower: Annotated[float, Field(description="Lower end of the interval.")]
     upper: Annotated[float, Field(description="Upper end of the interval.")]
@@ -52,23 +54,7 @@ class CheckpointVerdict(Contract):
     """Values and verdict as they were known at one checkpoint."""
 
     tokens: Annotated[int, Field(description="Tokens trained.")]
-    niah_ppl: Annotated[float | None, Field(description="Extension band.")] = None
-    niah_score: Annotated[float | None, Field(description="Extension band.")] = None
-    guard_ppl: Annotated[float | None, Field(description="Guard band.")] = None
-    retrieval_heads: Annotated[int | None, Field(description="Heads above the threshold.")] = None
-    initial_heads_score: Annotated[
-        float | None, Field(description="Mean score of the initial heads, cross-fitted.")
-    ] = None
-    retrieval_heads_steady: Annotated[
-        int | None, Field(description="Heads above the threshold, with hysteresis.")
-    ] = None
-    head_overlap: Annotated[
-        float | None,
-        Field(
-            description="Top-k in common with the checkpoint before, 0 to 1; none if there are at "
-            "most k heads."
-        ),
-    ] = None
+    values: Annotated[dict[str, float], Field(description="Values by signal, in their units.")] = {}
     plateau_horizons: Annotated[
         int, Field(description="Horizons of plateau, end to end, that end at this checkpoint.")
     ] = 0
@@ -76,6 +62,18 @@ class CheckpointVerdict(Contract):
         tuple[Gain, ...], Field(description="By signal; none before there are enough checkpoints.")
     ] = ()
     state: Annotated[VerdictState, Field(description="Verdict with the reports up to here.")]
+
+    def gain(self, signal: str) -> Gain | None:
+        """The gain of `signal`, if there is one."""
+        return next((gain for gain in self.gains if gain.signal == signal), None)
+
+
+class Exclusion(Contract):
+    """A report, or a probe's part of one, that can't be compared with the others."""
+
+    tokens: Annotated[int, Field(description="Tokens of its checkpoint.")]
+    suite: Annotated[str, Field(description="Its suite.")]
+    reason: Annotated[str, Field(description="Why, and what to do.")]
 
 
 class Forecast(Contract):
@@ -96,16 +94,29 @@ class Forecast(Contract):
 class Verdict(StoreObject):
     """The verdict over all reports, with its evidence."""
 
+    SCHEMA_VERSION: ClassVar[int] = 2
+
+    schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
     state: Annotated[VerdictState, Field(description="The verdict.")]
     since_tokens: Annotated[int | None, Field(description="Checkpoint since which it stands.")]
     at_tokens: Annotated[int | None, Field(description="Newest checkpoint that it rests on.")]
-    signal: Annotated[str, Field(description="Signal that it is about.")]
-    horizon_tokens: Annotated[int, Field(description="Horizon T, tokens.")]
-    min_gain: Annotated[float, Field(description="Least gain δ per horizon.")]
-    confidence: Annotated[float, Field(description="One-sided confidence.")]
-    patience: Annotated[int, Field(description="Horizons of plateau.")]
-    min_tokens: Annotated[int, Field(description="Tokens before which nothing is saturated.")] = 0
+    policy: Annotated[Policy, Field(description="By what measure.")]
+    signals: Annotated[
+        tuple[Signal, ...], Field(description="The signals that were measured, as declared.")
+    ] = ()
     evidence: Annotated[tuple[str, ...], Field(description="Sentences, most important first.")]
     advice: Annotated[str, Field(description="What to do, one sentence.")]
     checkpoints: Annotated[tuple[CheckpointVerdict, ...], Field(description="Oldest first.")]
     forecast: Annotated[Forecast | None, Field(description="Once a checkpoint is fitted.")] = None
+    excluded: Annotated[
+        tuple[Exclusion, ...], Field(description="What was left out, oldest first.")
+    ] = ()
+
+    @property
+    def primary(self) -> Signal | None:
+        """The signal that it is about, as declared, once it was measured."""
+        return self.declared(self.policy.signal)
+
+    def declared(self, name: str) -> Signal | None:
+        """The signal of that name, as declared."""
+        return next((signal for signal in self.signals if signal.name == name), None)

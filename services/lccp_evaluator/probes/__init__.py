@@ -1,34 +1,21 @@
-"""The probes: one module each, of one shape.
+"""The half of every probe that reads a model: one module each, of one shape.
 
-A probe has a NAME, that of its settings and of its result; a VERSION, which rises when its numbers
-change their meaning; and two pure functions of the records: `measure`, its result in the report,
-and `arrays`, its values by sample for the file beside it. A further probe is added to `PROBES`.
+Settings, signals and charts are in the other half, `lccp.probes`. A further probe is a module here,
+one there, and a line in each registry.
 """
 
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
 
-from numpy.typing import NDArray
-
-from lccp.api.spec.evaluation import ProbesSpec
 from lccp.contract.base import Contract
 from lccp_evaluator.probes import niah, retrieval_heads
-from lccp_evaluator.records import Records
+from lccp_evaluator.probes.measurement import TorchHalf
+
+HALVES: dict[str, TorchHalf] = {half.name: half for half in (niah.HALF, retrieval_heads.HALF)}
 
 
-class Probe(Protocol):
-    """The shape of a probe's module."""
-
-    NAME: str
-    VERSION: int
-
-    def measure(self, records: Records, probes: ProbesSpec, source_context: int) -> Contract: ...
-
-    def arrays(self, records: Records, probes: ProbesSpec) -> dict[str, NDArray[Any]]: ...
-
-
-PROBES: dict[str, Probe] = {niah.NAME: niah, retrieval_heads.NAME: retrieval_heads}
-
-
-def asked_for(probes: ProbesSpec) -> list[Probe]:
-    """The probes that are to be run, in the order of `PROBES`."""
-    return [probe for name, probe in PROBES.items() if getattr(probes, name) is not None]
+def by_source(asked: Mapping[str, Contract]) -> Iterator[tuple[TorchHalf, list[TorchHalf]]]:
+    """Of the asked probes, those that draw samples, each with all that read them, itself first."""
+    for name in asked:
+        if HALVES[name].source is not None:
+            readers = [HALVES[other] for other in asked if HALVES[other].reads == name]
+            yield HALVES[name], [HALVES[name], *readers]

@@ -6,19 +6,27 @@ key be the arg-max, given the stem; `exact` asks it of every token of the answer
 decoded.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.api.objects.report import Band, NiahBand, NiahCell, NiahResult, NiahValues
-from lccp.api.spec.evaluation import ProbesSpec
+from lccp.api.objects.report import SignalValue
+from lccp.contract.signals import Band
+from lccp.probes import niah
+from lccp.probes.niah import NiahSettings
+from lccp.probes.probe import Contexts
+from lccp_evaluator.probes.measurement import (
+    Arrays,
+    Measurement,
+    SampleSource,
+    TorchHalf,
+    measured,
+)
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
-
-NAME = "niah"
-VERSION = 1
+from lccp_evaluator.sampling import crossing, settings
 
 
 @dataclass(frozen=True)
@@ -45,44 +53,82 @@ class Values:
             exact=np.array([float(reading.is_arg_max.all()) for reading in records.readings]),
         )
 
-    def over(self, chosen: BoolArray) -> NiahValues:
-        """The aggregate over the chosen samples [N]."""
-        nll = self.nll[chosen]
-        return NiahValues(
-            samples=len(nll),
-            nll=float(nll.mean()),
-            ppl=float(np.exp(nll.mean())),
-            mean_ppl=float(np.exp(nll).mean()),
-            score=float(self.score[chosen].mean()),
-            exact=float(self.exact[chosen].mean()),
-        )
+    def columns(self) -> dict[str, FloatArray]:
+        return {"nll": self.nll, "score": self.score, "exact": self.exact, "ppl": np.exp(self.nll)}
 
 
-def measure(records: Records, probes: ProbesSpec, source_context: int) -> NiahResult:
-    """Cells by length and depth; bands beyond and within the source context (tokens)."""
+def measure(records: Records, asked: NiahSettings, contexts: Contexts) -> Measurement:
+    """Signals of both bands, a grid [depths, lengths], and the values of every sample."""
     values = Values.of(records)
-    beyond = records.length > source_context
+    beyond = records.length > contexts.source
     bands: dict[Band, BoolArray] = {"extension": beyond, "guard": ~beyond}
-    return NiahResult(
-        version=VERSION,
-        settings=records.frozen.header.settings,
-        cells=tuple(
-            _cell(records, values, length, depth)
-            for length, depth in product(probes.niah.lengths, probes.niah.depths_percent)
-        ),
-        bands={
-            band: _band(records, values, chosen) for band, chosen in bands.items() if chosen.any()
-        },
-    )
+    found = [
+        signal
+        for band, chosen in bands.items()
+        if chosen.any()
+        for signal in _signals(band, values, records, chosen, asked)
+    ]
+    return Measurement(found, _grid(records, values, beyond), _by_sample(records, values))
 
 
-def arrays(records: Records, probes: ProbesSpec) -> dict[str, NDArray[Any]]:
+def _signals(
+    band: Band, values: Values, records: Records, chosen: BoolArray, asked: NiahSettings
+) -> Iterator[SignalValue]:
+    """The signals of a band, each with its means by haystack and by needle."""
+    groups = {"haystack": records.haystack[chosen], "needle": records.needle[chosen]}
+    own = {name: column[chosen] for name, column in values.columns().items()}
+
+    def signal(name: str, column: FloatArray, of_mean: Any) -> SignalValue:
+        clusters = {kind: of_mean(mean_by(group, column)) for kind, group in groups.items()}
+        return measured(declared[name], float(of_mean(column.mean())), len(column), clusters)
+
+    suffix = "" if band == "extension" else "_guard"
+    declared = {
+        one.name.removesuffix(suffix): one for one in niah.signals(asked) if one.band == band
+    }
+    with np.errstate(over="ignore"):
+        yield signal("niah_ppl", own["nll"], np.exp)
+        yield signal("niah_score", own["score"], np.asarray)
+        yield signal("niah_exact", own["exact"], np.asarray)
+        yield signal("niah_mean_ppl", own["ppl"], np.asarray)
+
+
+def _grid(records: Records, values: Values, beyond: BoolArray) -> Arrays:
+    """Means by cell [depths, lengths], and perplexity by depth beyond the source context."""
+    lengths, depths = np.unique(records.length), np.unique(records.depth_percent)
+    cells = (records.depth_percent[:, None] == depths)[:, :, None] & (
+        records.length[:, None] == lengths
+    )[:, None, :]
+    counts = cells.sum(axis=0)
+
+    def means(column: NDArray[Any]) -> FloatArray:
+        averaged: FloatArray = np.tensordot(column.astype(np.float64), cells, axes=1) / counts
+        return averaged
+
+    nll = means(values.nll)
+    details = {
+        "lengths": lengths,
+        "depths_percent": depths,
+        "samples": counts,
+        "achieved_depth_percent": means(records.achieved_depth_percent),
+        "nll": nll,
+        "ppl": np.exp(nll),
+        "mean_ppl": means(np.exp(values.nll)),
+        "score": means(values.score),
+        "exact": means(values.exact),
+    }
+    if beyond.any():
+        within = len(lengths) - len(np.unique(records.length[beyond]))
+        details["ppl_by_depth"] = np.exp(nll[:, within:].mean(axis=1))
+    return details
+
+
+def _by_sample(records: Records, values: Values) -> Arrays:
     """Per sample [N]: `nll`, `score`, `exact`, and which sample it is.
 
     Per answer token of all samples in a row: `token_nll`, `token_is_arg_max`; sample i has those
     from `token_offsets[i]` to `token_offsets[i + 1]`.
     """
-    values = Values.of(records)
     counts = [len(reading.nll) for reading in records.readings]
     return records.columns() | {
         "nll": values.nll,
@@ -94,23 +140,8 @@ def arrays(records: Records, probes: ProbesSpec) -> dict[str, NDArray[Any]]:
     }
 
 
-def _cell(records: Records, values: Values, length: int, depth: int) -> NiahCell:
-    chosen = (records.length == length) & (records.depth_percent == depth)
-    return NiahCell(
-        length=length,
-        depth_percent=depth,
-        achieved_depth_percent=float(records.achieved_depth_percent[chosen].mean()),
-        **dict(values.over(chosen)),
-    )
-
-
-def _band(records: Records, values: Values, chosen: BoolArray) -> NiahBand:
-    haystack, needle = records.haystack[chosen], records.needle[chosen]
-    nll, score = values.nll[chosen], values.score[chosen]
-    return NiahBand(
-        nll_by_haystack=tuple(mean_by(haystack, nll).tolist()),
-        nll_by_needle=tuple(mean_by(needle, nll).tolist()),
-        score_by_haystack=tuple(mean_by(haystack, score).tolist()),
-        score_by_needle=tuple(mean_by(needle, score).tolist()),
-        **dict(values.over(chosen)),
-    )
+HALF = TorchHalf(
+    niah.PROBE.name,
+    measure,
+    source=SampleSource(resolved=settings.resolved, draw=crossing.draw),
+)

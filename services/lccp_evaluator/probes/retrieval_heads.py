@@ -13,52 +13,45 @@ forcing, on all samples, with no gate on success. Three ways of counting:
 """
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.analysis.heads import heads_interval
-from lccp.api.objects.report import RetrievalHeadsResult, ScoreMap
-from lccp.api.spec.evaluation import ProbesSpec, RetrievalHeadsProbe
+from lccp.probes import niah, retrieval_heads
+from lccp.probes.head_scores import heads_interval
+from lccp.probes.probe import Contexts
+from lccp.probes.retrieval_heads import RetrievalHeadsSettings
+from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
 from lccp_evaluator.records import FloatArray, Records, mean_by
 from lccp_evaluator.sampling.samples import NeedleLine
 
-NAME = "retrieval_heads"
-VERSION = 1
 
+def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts) -> Measurement:
+    """Number of heads above the threshold, and mean scores [layers, heads].
 
-def measure(records: Records, probes: ProbesSpec, source_context: int) -> RetrievalHeadsResult:
-    """Mean scores over all samples and over each half of the haystacks; heads above threshold."""
-    probe = _settings(probes)
-    scores = sample_scores(records, probe)
+    `halves` [2, layers, heads] are the same over each half of the haystacks.
+    """
+    scores = sample_scores(records, asked)
     by_haystack = mean_by(records.haystack, scores)
     mean = scores.mean(axis=0)
     in_second_half = np.arange(len(by_haystack)) >= len(by_haystack) // 2
-    return RetrievalHeadsResult(
-        version=VERSION,
-        settings=probe.document(),
-        samples=len(scores),
-        scores=_score_map(mean),
-        halves=(
-            _score_map(by_haystack[~in_second_half].mean(axis=0)),
-            _score_map(by_haystack[in_second_half].mean(axis=0)),
+    halves = [by_haystack[chosen].mean(axis=0) for chosen in (~in_second_half, in_second_half)]
+    number, average = retrieval_heads.signals(asked)
+    low, high = heads_interval(by_haystack, asked.threshold, seed=records.seed)
+    return Measurement(
+        signals=(
+            measured(number, float((mean > asked.threshold).sum()), len(scores), None, (low, high)),
+            measured(average, float(mean.mean()), len(scores)),
         ),
-        heads=int((mean > probe.threshold).sum()),
-        heads_interval=heads_interval(by_haystack, probe.threshold, seed=probes.niah.seed),
+        details={"scores": mean, "halves": np.stack(halves)},
+        samples=records.columns() | {"scores": scores.astype(np.float32)},
     )
 
 
-def arrays(records: Records, probes: ProbesSpec) -> dict[str, NDArray[Any]]:
-    """`scores` [N, layers, heads] as float32, and which sample each is."""
-    scores = sample_scores(records, _settings(probes))
-    return records.columns() | {"scores": scores.astype(np.float32)}
-
-
-def sample_scores(records: Records, probe: RetrievalHeadsProbe) -> FloatArray:
+def sample_scores(records: Records, asked: RetrievalHeadsSettings) -> FloatArray:
     """Retrieval score of every head on every sample [N, layers, heads]."""
     count = {"TokenSet": token_set, "PositionRecall": position_recall, "WuCount": wu_count}
-    count_by_needle = [partial(count[probe.counting], needle) for needle in records.frozen.needles]
+    count_by_needle = [partial(count[asked.counting], needle) for needle in records.frozen.needles]
     return np.stack(
         [
             count_by_needle[sample.needle](reading.copied)
@@ -91,10 +84,4 @@ def wu_count(needle: NeedleLine, copied: NDArray[np.int16]) -> FloatArray:
     return score
 
 
-def _settings(probes: ProbesSpec) -> RetrievalHeadsProbe:
-    assert probes.retrieval_heads is not None
-    return probes.retrieval_heads
-
-
-def _score_map(scores: FloatArray) -> ScoreMap:
-    return tuple(tuple(layer) for layer in scores.tolist())
+HALF = TorchHalf(retrieval_heads.PROBE.name, measure, reads=niah.PROBE.name)

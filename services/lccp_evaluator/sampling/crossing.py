@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lccp.api.spec.evaluation import Needle, NiahProbe
 from lccp.contract.errors import InvalidInput
+from lccp.probes.niah import Needle, NiahSettings
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.samples import (
@@ -37,7 +37,7 @@ class _Frame:
         return length - len(self.opening) - len(self.needle.question_ids) - 2 * len(self.needle.ids)
 
 
-def draw(niah: NiahProbe, tokenizer: Tokenizer, digest: str, base: Path) -> FrozenSamples:
+def draw(niah: NiahSettings, tokenizer: Tokenizer, digest: str, base: Path) -> FrozenSamples:
     """The samples of `niah`, its defaults resolved; relative paths start from `base`.
 
     Raises:
@@ -122,7 +122,7 @@ def _needle(
     return NeedleLine(ids=sentence.ids, key_start=key_start, question_ids=question.ids)
 
 
-def _check_room(niah: NiahProbe, frames: list[_Frame]) -> None:
+def _check_room(niah: NiahSettings, frames: list[_Frame]) -> None:
     shortest = niah.lengths[0]
     for number, frame in enumerate(frames):
         if frame.room(shortest) < 1:

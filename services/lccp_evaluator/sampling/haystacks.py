@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.api.spec.evaluation import HaystackSpec
 from lccp.contract.errors import InvalidInput
+from lccp.probes.niah import HaystackSpec
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer
 
 FIELD = "evaluation.probes.niah.haystack"

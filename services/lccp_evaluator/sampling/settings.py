@@ -1,7 +1,8 @@
 """Settings of the samples with their defaults resolved."""
 
-from lccp.api.spec.evaluation import NiahProbe
 from lccp.contract.errors import InvalidInput
+from lccp.probes.niah import NiahSettings
+from lccp.probes.probe import Contexts
 from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
 
 DEFAULT_LENGTHS = 8
@@ -16,18 +17,24 @@ def default_lengths(target: int) -> tuple[int, ...]:
     return (*sorted(length for length in inner if length < target), target)
 
 
-def resolved(niah: NiahProbe, target: int) -> NiahProbe:
+def resolved(niah: NiahSettings, contexts: Contexts, model_context: int) -> NiahSettings:
     """`niah` with lengths, depths and needles as they are used.
 
     Raises:
-        InvalidInput: a length lies beyond `target`, or there are fewer needles than asked for.
+        InvalidInput: a length lies beyond the target context or beyond what the model's own
+            configuration names (tokens), or there are fewer needles than asked for.
     """
-    lengths = tuple(sorted(set(niah.lengths))) or default_lengths(target)
+    lengths = tuple(sorted(set(niah.lengths))) or default_lengths(contexts.target)
     needles = (niah.needles or DEFAULT_NEEDLES)[: niah.needles_per_haystack]
-    if lengths[-1] > target:
+    if lengths[-1] > contexts.target:
         raise InvalidInput(
-            f"evaluation.probes.niah.lengths: {lengths[-1]} lies beyond the model's context of "
-            f"{target} tokens"
+            f"evaluation.probes.niah.lengths: {lengths[-1]} lies beyond the target context of "
+            f"{contexts.target} tokens"
+        )
+    if lengths[-1] > model_context:
+        raise InvalidInput(
+            f"evaluation.probes.niah.lengths: {lengths[-1]} lies beyond the {model_context} tokens "
+            "of the checkpoint's config.json (max_position_embeddings)"
         )
     if len(needles) < niah.needles_per_haystack:
         raise InvalidInput(

@@ -1,20 +1,17 @@
-"""Retrieval heads along a run: how many, the same ones or others, and how sure that is.
+"""Score maps of heads: how many retrieve, the same ones or others, and how sure that is.
 
 Score maps are arrays [layers, heads] of mean retrieval scores, 0 to 1.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.analysis.trajectory import Array
-from lccp.api.objects.report import RetrievalHeadsResult
-from lccp.api.spec.evaluation import RetrievalHeadsProbe
 from lccp.contract.errors import InvalidInput
+
+Array = NDArray[np.float64]
 
 RESAMPLES = 2_000
 COVERAGE = 0.95
@@ -30,36 +27,6 @@ class Agreement:
     """Spearman's rank correlation over all heads, average ranks; None if all are equal."""
     spearman_top: float | None
     """The same over the union of both top k."""
-
-
-@dataclass(frozen=True)
-class HeadSeries:
-    """Retrieval heads by checkpoint, oldest first."""
-
-    counts: tuple[int, ...]
-    """Heads above the threshold."""
-    steady_counts: tuple[int, ...]
-    """The same, with hysteresis."""
-    initial_scores: tuple[float | None, ...]
-    """Mean score of the initial heads, cross-fitted."""
-    overlaps: tuple[float | None, ...]
-    """Share of the top k in common with the checkpoint before; None at the first."""
-
-    @classmethod
-    def of(cls, results: Sequence[RetrievalHeadsResult]) -> Self:
-        """From the comparable `results` of one run, at least one."""
-        probe = RetrievalHeadsProbe.parse(results[0].settings, "settings of retrieval_heads")
-        scores = np.array([result.scores for result in results])
-        steady = counts_with_hysteresis(scores, probe.threshold, probe.hysteresis)
-        halves = np.array([result.halves for result in results])
-        initial = initial_heads_score(halves, probe.threshold)
-        overlaps = [overlap(*pair, probe.top_heads) for pair in pairwise(scores)]
-        return cls(
-            counts=tuple(result.heads for result in results),
-            steady_counts=tuple(steady.tolist()),
-            initial_scores=(None,) * len(results) if initial is None else tuple(initial.tolist()),
-            overlaps=(None, *overlaps),
-        )
 
 
 def agreement(a: Array, b: Array, k: int) -> Agreement:

@@ -1,0 +1,59 @@
+"""What a signal is: a number that is measured at every checkpoint, and how it is to be read."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lccp.contract.base import Contract
+
+SIGNAL_PATTERN = r"^[a-z][a-z0-9_]*(/[a-z0-9][-a-z0-9_.]*)?$"
+SIGNAL_LENGTH_MAX = 63
+
+SignalName = Annotated[
+    str, Field(min_length=1, max_length=SIGNAL_LENGTH_MAX, pattern=SIGNAL_PATTERN)
+]
+"""`niah_ppl`, or with a part of its own, `corpus_ppl/english`."""
+
+Band = Literal["extension", "guard"]
+"""Contexts beyond the source context, or within it."""
+
+
+class Scale(StrEnum):
+    """The scale on which differences of a signal mean the same everywhere."""
+
+    LOG = "Log"
+    LINEAR = "Linear"
+
+
+class Better(StrEnum):
+    """Which way a signal moves when the model gets better."""
+
+    LOWER = "Lower"
+    HIGHER = "Higher"
+
+
+class Role(StrEnum):
+    """What a verdict takes a signal for, unless the policy says otherwise."""
+
+    PRIMARY = "Primary"
+    """The verdict is about it."""
+    CEILING = "Ceiling"
+    """It may stand at its ceiling while a primary signal still improves."""
+    GUARD = "Guard"
+    """It must not get worse."""
+    SHOWN = "Shown"
+
+
+class Signal(Contract):
+    """A signal as its probe declares it."""
+
+    name: Annotated[SignalName, Field(description="Its name, in reports, metrics and policies.")]
+    title: Annotated[str, Field(max_length=63, description="Its name in tables and sentences.")]
+    unit: Annotated[str, Field(max_length=31, description="Unit of its value, such as `PPL`.")]
+    scale: Annotated[Scale, Field(description="Scale of its gains.")] = Scale.LINEAR
+    better: Annotated[Better, Field(description="Which way is better.")] = Better.HIGHER
+    role: Annotated[Role, Field(description="What a verdict takes it for.")] = Role.SHOWN
+    band: Annotated[
+        Band | None, Field(description="Contexts that it is about; none: it has no bands.")
+    ] = None

@@ -1,0 +1,128 @@
+"""The shape of a probe's torch-free half, and of the charts that it declares over its details."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from lccp.contract.base import Contract
+from lccp.contract.cel import Rule
+from lccp.contract.signals import Scale, Signal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Details = Mapping[str, "NDArray[Any]"]
+"""Arrays of one checkpoint by name, as they lie beside its report."""
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Context lengths of a model, in tokens: before the extension, and after it."""
+
+    source: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of an array of the details."""
+
+    title: str
+    values: str | None = None
+    """Array that holds the values along it; None: they are counted from 0."""
+    text: Literal["tokens", "percent", "number"] = "number"
+    """How a value is written."""
+
+
+@dataclass(frozen=True)
+class HeatMaps:
+    """A heat map for each checkpoint: `array` [down, across], one colour scale for all."""
+
+    title: str
+    caption: str
+    array: str
+    unit: str
+    down: Axis
+    across: Axis
+    scale: Scale = Scale.LINEAR
+    divided: bool = False
+    """A line parts the lengths within the source context from those beyond it."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A line for each checkpoint: `array` [along]."""
+
+    title: str
+    caption: str
+    array: str
+    unit: str
+    along: Axis
+    scale: Scale = Scale.LINEAR
+
+
+@dataclass(frozen=True)
+class Course:
+    """Signals against tokens, a panel for each group of them."""
+
+    title: str
+    caption: str
+    panels: tuple[tuple[str, ...], ...]
+    """Names of signals, by panel."""
+
+
+Chart = HeatMaps | Profile | Course
+
+
+@dataclass(frozen=True)
+class Column:
+    """A signal in tables that hold few, such as kubectl's."""
+
+    signal: str
+    title: str
+    wide: bool = False
+    """It is shown in wide tables alone."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Signals that compare a checkpoint with others, from the details of several."""
+
+    signals: tuple[Signal, ...]
+    values: Callable[[Any, Sequence[Details]], Mapping[str, Sequence[float | None]]]
+    """Given the settings and the details by checkpoint, oldest first: values by signal and
+    checkpoint. Each needs the details of the first checkpoint, its own, and those before it."""
+
+
+def _always(_settings: Any, _target_context: int) -> str | None:
+    return None
+
+
+def _no_signals(_settings: Any) -> tuple[Signal, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is known of a probe without torch."""
+
+    name: str
+    """Of its settings in the manifest (in camelCase), its part of a report, and its details."""
+    description: str
+    """One sentence, for the reference of the manifest."""
+    version: int
+    """Rises when its numbers change their meaning."""
+    settings: type[Contract]
+    default: Contract | None
+    """Settings where the manifest names none; None: it is off unless the manifest asks for it."""
+    needs: tuple[str, ...] = ()
+    """Probes that it reads the samples of: without them it cannot be run."""
+    signals: Callable[[Any], tuple[Signal, ...]] = _no_signals
+    """The signals that it measures with given settings."""
+    columns: tuple[Column, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    comparison: Comparison | None = None
+    rules: tuple[Rule, ...] = ()
+    """Rules in CEL about the whole spec; `fits` says the same in Python."""
+    fits: Callable[[Any, int], str | None] = _always
+    """What is wrong with settings for a target context (tokens), or None."""

@@ -1,0 +1,59 @@
+"""The registry of probes: explicit, and frozen as soon as the manifest is made from it."""
+
+from collections.abc import Iterator, Mapping
+
+from lccp.contract.errors import InvalidInput
+from lccp.contract.signals import Signal
+from lccp.probes import niah, retrieval_heads
+from lccp.probes.probe import Column, Probe
+
+
+class Registry(Mapping[str, Probe]):
+    """Probes by name, in the order in which they were added."""
+
+    def __init__(self, *probes: Probe) -> None:
+        self._probes: dict[str, Probe] = {}
+        self._frozen = False
+        for probe in probes:
+            self.add(probe)
+
+    def add(self, probe: Probe) -> None:
+        """Add a probe. Raises InvalidInput once the registry is frozen, or if the name is taken."""
+        if self._frozen:
+            raise InvalidInput(
+                f"probe {probe.name}: the registry is frozen: add it before lccp.api is imported"
+            )
+        if probe.name in self._probes:
+            raise InvalidInput(f"probe {probe.name}: is registered twice")
+        self._probes[probe.name] = probe
+
+    def freeze(self) -> "Registry":
+        """This registry, to which nothing is added any more."""
+        self._frozen = True
+        return self
+
+    def __getitem__(self, name: str) -> Probe:
+        return self._probes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._probes)
+
+    def __len__(self) -> int:
+        return len(self._probes)
+
+    def signals(self) -> tuple[Signal, ...]:
+        """Signals that probes measure by default, those that compare checkpoints included."""
+        found: list[Signal] = []
+        for probe in self.values():
+            settings = probe.default if probe.default is not None else probe.settings()
+            found += probe.signals(settings)
+            found += probe.comparison.signals if probe.comparison else ()
+        return tuple(found)
+
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the probes that run by default."""
+        on = (probe for probe in self.values() if probe.default is not None)
+        return tuple(column for probe in on for column in probe.columns)
+
+
+PROBES = Registry(niah.PROBE, retrieval_heads.PROBE)

@@ -1,0 +1,73 @@
+"""What a probe's torch half is, and what it makes of one checkpoint."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lccp.api.objects.report import SignalValue
+from lccp.contract.errors import InvalidInput
+from lccp.contract.signals import Signal
+from lccp.probes.probe import Contexts
+from lccp_evaluator.records import Records
+from lccp_evaluator.sampling.samples import FrozenSamples
+from lccp_evaluator.sampling.tokenization import Tokenizer
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a probe measured at one checkpoint."""
+
+    signals: Sequence[SignalValue]
+    details: Arrays = field(default_factory=dict)
+    """What figures are drawn from."""
+    samples: Arrays = field(default_factory=dict)
+    """Values of every sample."""
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """Samples that a probe draws, and other probes may read."""
+
+    resolved: Callable[[Any, Contexts, int], Any]
+    """Settings, contexts, and the context that the model's own configuration names (tokens): the
+    settings with their defaults resolved. Raises InvalidInput if they do not fit."""
+    draw: Callable[[Any, Tokenizer, str, Path], FrozenSamples]
+    """Settings, tokenizer and its digest, and where relative paths start: the samples."""
+
+
+@dataclass(frozen=True)
+class TorchHalf:
+    """The half of a probe that reads a model."""
+
+    name: str
+    measure: Callable[[Records, Any, Contexts], Measurement]
+    """From what was read of the samples, its settings, and the contexts."""
+    source: SampleSource | None = None
+    """Samples of its own; None: it reads those of `reads`."""
+    reads: str = ""
+    """Probe whose samples it reads."""
+
+
+def measured(
+    signal: Signal,
+    value: float,
+    n: int,
+    by_cluster: Mapping[str, NDArray[np.float64]] | None = None,
+    interval: tuple[float, float] | None = None,
+) -> SignalValue:
+    """The value of a signal. Raises InvalidInput if it is not a finite number."""
+    clusters = {kind: tuple(values.tolist()) for kind, values in (by_cluster or {}).items()}
+    if not all(map(math.isfinite, (value, *(v for own in clusters.values() for v in own)))):
+        raise InvalidInput(
+            f"{signal.title} is not a finite number: the checkpoint is damaged, or its training "
+            "diverged"
+        )
+    declared = {name: getattr(signal, name) for name in Signal.model_fields}
+    return SignalValue(**declared, value=value, n=n, by_cluster=clusters, interval=interval)
