@@ -40,7 +40,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from lccp.api.spec.evaluation import NiahProbe, ProbesSpec
+from lccp.probes.niah import NiahSettings
 
 MAKE_SMOLLM2 = Path(__file__).parent.parent / "examples" / "smollm2" / "make_smollm2.py"
 NEW_TOKENS = 50
@@ -55,7 +55,7 @@ class Task:
     """A model, and the settings of the samples that it answers."""
 
     model: Path
-    niah: NiahProbe
+    niah: NiahSettings
 
 
 @dataclass
@@ -110,6 +110,7 @@ def _resident_mib() -> float:
 
 def one_pass(task: Task) -> Outcome:
     """The evaluator's engine, batch by batch as it plans them."""
+    from lccp.probes.retrieval_heads import RetrievalHeadsSettings
     from lccp_evaluator.evaluation import batches
     from lccp_evaluator.passes.execution import ExecutionPlan
     from lccp_evaluator.passes.model import load_model
@@ -124,8 +125,8 @@ def one_pass(task: Task) -> Outcome:
     with costing() as cost:
         for batch in batches(frozen.samples, plan):
             readings += engine.read([frozen.passage(sample) for sample in batch])
-    records, probes = Records(frozen, readings), ProbesSpec(niah=task.niah)
-    scores = retrieval_heads.arrays(records, probes)["scores"].mean(axis=0)
+    records = Records(frozen, readings)
+    scores = retrieval_heads.sample_scores(records, RetrievalHeadsSettings()).mean(axis=0)
     nll = niah.Values.of(records).nll
     return Outcome(cost, nll.tolist(), scores.tolist())
 
@@ -216,16 +217,18 @@ def _alone(way: Callable[[Task], Outcome], task: Task) -> Outcome:
         return pool.submit(way, task).result()
 
 
-def _settings(lengths: list[int], depths: tuple[int, ...], haystacks: int) -> NiahProbe:
+def _settings(lengths: list[int], depths: tuple[int, ...], haystacks: int) -> NiahSettings:
+    from lccp.probes.probe import Contexts
     from lccp_evaluator.sampling.settings import resolved
 
-    niah = NiahProbe(
+    niah = NiahSettings(
         lengths=tuple(lengths),
         depths_percent=depths,
         haystacks=haystacks,
         needles_per_haystack=1,
     )
-    return resolved(niah, max(lengths))
+    longest = max(lengths)
+    return resolved(niah, Contexts(longest, longest), longest)
 
 
 def comparison(ours: Cost, theirs: Cost) -> Table:

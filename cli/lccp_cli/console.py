@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lccp.api.objects.verdict import CheckpointVerdict, VerdictState
-from lccp.report.text import tokens_text
+from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
+from lccp.report.summary import gain_with_interval, table_signals
+from lccp.report.text import tokens_text, value_text
 from lccp.report.words import STATE_WORDS
 
 STYLES = {
@@ -18,7 +19,6 @@ STYLES = {
     VerdictState.REGRESSING: "bold red",
     VerdictState.UNDETERMINED: "dim",
 }
-COLUMNS = ("tokens", "NIAH score", "NIAH-PPL", "heads", "gain per horizon", "verdict")
 
 
 def standard_output() -> Console:
@@ -33,29 +33,33 @@ def say(sentence: str) -> None:
 
 
 def checkpoint_table(
-    checkpoints: Iterable[CheckpointVerdict], more: Iterable[tuple[str, str]] = ()
+    verdict: Verdict | None,
+    more: Iterable[tuple[str, str]] = (),
+    rows: int | None = None,
 ) -> Table:
-    """A row for each checkpoint; `more` adds rows of tokens and a note."""
+    """A row for each checkpoint, or the newest `rows`; `more` adds rows of tokens and a note."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    for name in COLUMNS:
+    signals = table_signals(verdict) if verdict else []
+    for name in ("tokens", *(signal.title for signal in signals), "gain per horizon", "verdict"):
         table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
-    for checkpoint in checkpoints:
+    seen = verdict.checkpoints if verdict else ()
+    for checkpoint in seen[-rows:] if rows else seen:
+        assert verdict is not None
         state = Text(STATE_WORDS[checkpoint.state], style=STYLES[checkpoint.state])
-        table.add_row(*values_text(checkpoint), state)
+        values = (value_text(checkpoint.values.get(s.name), s.unit) for s in signals)
+        gain = gain_with_interval(checkpoint, verdict)
+        table.add_row(tokens_text(checkpoint.tokens), *values, gain, state)
     for tokens, note in more:
-        table.add_row(tokens, *[""] * 4, Text(note, style="dim"))
+        table.add_row(tokens, *[""] * (len(signals) + 1), Text(note, style="dim"))
     return table
 
 
-def values_text(checkpoint: CheckpointVerdict) -> tuple[str, str, str, str, str]:
-    """Tokens, score, PPL, heads and gain of a checkpoint; a dash where there is no value."""
-    gain = next((g for g in checkpoint.gains if g.signal == "niah_ppl"), None)
-    half = 100 * (gain.upper - gain.lower) / 2 if gain else 0.0
-    heads = checkpoint.retrieval_heads
-    return (
-        tokens_text(checkpoint.tokens),
-        "–" if checkpoint.niah_score is None else f"{checkpoint.niah_score:.3f}",
-        "–" if checkpoint.niah_ppl is None else f"{checkpoint.niah_ppl:.4f}",
-        "–" if heads is None else str(heads),
-        f"{100 * gain.gain:+.1f} ± {half:.1f} %" if gain else "–",
+def checkpoint_line(checkpoint: CheckpointVerdict, verdict: Verdict) -> str:
+    """A checkpoint's values and verdict in one line of plain text."""
+    values = (
+        f"{signal.title} {value_text(checkpoint.values.get(signal.name), signal.unit)}"
+        for signal in table_signals(verdict)
     )
+    gain = gain_with_interval(checkpoint, verdict)
+    state = STATE_WORDS[checkpoint.state]
+    return f"checkpoint {tokens_text(checkpoint.tokens)}: {', '.join(values)}, gain {gain}, {state}"

@@ -14,8 +14,7 @@ from lccp.api.labels import tokens_key
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import Heartbeat
 from lccp.report.text import duration_text, percent_text, tokens_text
-from lccp.report.words import STATE_WORDS
-from lccp_cli.console import checkpoint_table, values_text
+from lccp_cli.console import checkpoint_line, checkpoint_table
 from lccp_operator.embedded import Snapshot
 from lccp_operator.intents import EventReason
 
@@ -73,11 +72,8 @@ class PlainView:
             if self._told:
                 self._line(f"{self._told} checkpoints were evaluated earlier; the newest:")
         for checkpoint in seen[self._told :]:
-            tokens, score, ppl, heads, gain = values_text(checkpoint)
-            self._line(
-                f"checkpoint {tokens}: NIAH score {score}, NIAH-PPL {ppl}, {heads} retrieval "
-                f"heads, gain {gain}, {STATE_WORDS[checkpoint.state]}"
-            )
+            assert snapshot.verdict is not None
+            self._line(checkpoint_line(checkpoint, snapshot.verdict))
         self._told = len(seen)
 
     def _progress(self, snapshot: Snapshot) -> None:
@@ -103,7 +99,7 @@ def panel(snapshot: Snapshot, heading: str, elapsed_seconds: float, height: int)
     )
     lines: list[RenderableType] = [title, Text(), *_training(snapshot), Text()]
     if checkpoints or more:
-        lines.append(checkpoint_table(checkpoints[-room:], more))
+        lines.append(checkpoint_table(snapshot.verdict, more, room))
     lines += [Text(message, style="yellow") for message in _warnings(snapshot)]
     return Group(*lines)
 

@@ -10,6 +10,7 @@ import yaml
 from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
+from lccp.probes.registry import PROBES
 
 CONFIG = "config.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
@@ -80,10 +81,11 @@ def _missing(run: LCCPRun, base: Path) -> Iterator[str]:
     for i, source in enumerate(run.spec.data.sources):
         if not (base / source.path).exists():
             yield f"spec.data.sources[{i}].path: there is no file or folder {base / source.path}"
-    haystack = run.spec.evaluation.probes.niah.haystack.path
-    if haystack is not None and not (base / haystack).exists():
-        field = "spec.evaluation.probes.niah.haystack.path"
-        yield f"{field}: there is no file or folder {base / haystack}"
+    for name, settings in run.spec.evaluation.probes.asked().items():
+        for field, path in PROBES[name].files(settings).items():
+            if not (base / path).exists():
+                where = f"spec.evaluation.probes.{field}"
+                yield f"{where}: there is no file or folder {base / path}"
 
 
 def _model_fault(folder: Path) -> str | None:

@@ -1,6 +1,6 @@
 """Why the verdict is what it is, in sentences with numbers, and what to do."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lccp.analysis.policy import CEILING
@@ -170,18 +170,12 @@ def _course(findings: Findings) -> str:
     if not known:
         return ""
     if first is newest:
-        parts = (f"the {signal.title} is {newest.values[signal.name]:.3f}" for signal in known)
-        return _sentence(parts)
-    parts = (
-        f"the {s.title} went from {first.values[s.name]:.3f} to {newest.values[s.name]:.3f}"
-        for s in known
+        now = ", ".join(f"{s.title} {newest.values[s.name]:.3f}" for s in known)
+        return f"At {newest.tokens:,} tokens: {now}."
+    moved = ", ".join(
+        f"{s.title} {first.values[s.name]:.3f} → {newest.values[s.name]:.3f}" for s in known
     )
-    return f"From {first.tokens:,} to {newest.tokens:,} tokens {', '.join(parts)}."
-
-
-def _sentence(parts: Iterable[str]) -> str:
-    text = ", ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+    return f"From {first.tokens:,} to {newest.tokens:,} tokens: {moved}."
 
 
 def _noise(findings: Findings) -> str:

@@ -193,6 +193,12 @@ def fits(settings: NiahSettings, target_context: int) -> str | None:
     return f"{LENGTH_BEYOND} ({beyond[0]:,} > {target_context:,})" if beyond else None
 
 
+def files(settings: NiahSettings) -> dict[str, str]:
+    """The haystacks' path, where one is given."""
+    path = settings.haystack.path
+    return {} if path is None else {"niah.haystack.path": path}
+
+
 def signals(_settings: NiahSettings) -> tuple[Signal, ...]:
     """Signals of both bands; one whose band holds no length is not measured."""
     return (*_of_band("extension"), *_of_band("guard"))
@@ -219,8 +225,8 @@ def _of_band(band: Band) -> tuple[Signal, ...]:
     )
 
 
-LENGTHS = Axis("length (tokens)", "lengths", "tokens")
-DEPTHS = Axis("depth", "depths_percent", "percent")
+LENGTHS = Axis("length", "length (tokens)", "lengths", "tokens")
+DEPTHS = Axis("depth", "depth", "depths_percent", "percent")
 CHARTS = (
     Course(
         "NIAH score and perplexity against tokens",
@@ -264,4 +270,5 @@ PROBE = Probe(
     charts=CHARTS,
     rules=SPEC_RULES,
     fits=fits,
+    files=files,
 )

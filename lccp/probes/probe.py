@@ -27,6 +27,8 @@ class Contexts:
 class Axis:
     """One axis of an array of the details."""
 
+    name: str
+    """Such as `length`; the label of metrics."""
     title: str
     values: str | None = None
     """Array that holds the values along it; None: they are counted from 0."""
@@ -98,6 +100,10 @@ def _always(_settings: Any, _target_context: int) -> str | None:
     return None
 
 
+def _no_files(_settings: Any) -> Mapping[str, str]:
+    return {}
+
+
 def _no_signals(_settings: Any) -> tuple[Signal, ...]:
     return ()
 
@@ -126,3 +132,5 @@ class Probe:
     """Rules in CEL about the whole spec; `fits` says the same in Python."""
     fits: Callable[[Any, int], str | None] = _always
     """What is wrong with settings for a target context (tokens), or None."""
+    files: Callable[[Any], Mapping[str, str]] = _no_files
+    """Paths that settings name, by field below `spec.evaluation.probes`."""

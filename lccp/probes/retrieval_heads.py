@@ -88,8 +88,8 @@ PROBE = Probe(
             "move.",
             array="scores",
             unit="score",
-            down=Axis("layer"),
-            across=Axis("head"),
+            down=Axis("layer", "layer"),
+            across=Axis("head", "head"),
         ),
         Course(
             "Retrieval heads against tokens",

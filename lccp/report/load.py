@@ -9,12 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
+from lccp.report.details import Fetch, nothing_beside
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.objects import complete_checkpoints, read_or_none, reports
 from lccp.store.port import ObjectInfo, Store
@@ -39,6 +41,8 @@ class RunData:
     """config.json of the newest checkpoint."""
     failures: Mapping[int, EvaluationFailure] = field(default_factory=dict)
     """Last failures of checkpoints that have no report, by tokens."""
+    fetch: Fetch = nothing_beside
+    """Reads what lies beside a report."""
 
     @classmethod
     def from_store(cls, store: Store, keys: RunKeys) -> Self:
@@ -63,6 +67,9 @@ class RunData:
             journal=read_or_none(store, keys.journal, Journal),
             model_config=_model_config(store, keys),
             failures=_failures(store, keys, (report.tokens for report in found)),
+            fetch=lambda report, name: store.get(
+                f"{keys.evaluation(report.tokens, report.suite)}{name}"
+            ),
         )
 
     @classmethod
@@ -76,6 +83,7 @@ class RunData:
         if not folder.is_dir():
             raise InvalidInput(f"{folder}: is not a folder")
         by_tokens: dict[int, EvaluationReport] = {}
+        folders: dict[int, Path] = {}
         for path in sorted(folder.rglob(REPORT)):
             report = EvaluationReport.from_json(path.read_bytes(), str(path))
             if report.tokens in by_tokens:
@@ -83,16 +91,26 @@ class RunData:
                     f"{path}: is a second report at {report.tokens} tokens: "
                     f"give a folder that holds the reports of one run"
                 )
-            by_tokens[report.tokens] = report
+            by_tokens[report.tokens], folders[report.tokens] = report, path.parent
         if not by_tokens:
             raise InvalidInput(f"{folder}: holds no {REPORT}, at any depth")
+
+        def fetch(report: EvaluationReport, name: str) -> bytes:
+            try:
+                return (folders[report.tokens] / name).read_bytes()
+            except OSError as error:
+                raise NotFound(f"{name}: {error.strerror}") from None
+
         title = folder.resolve().name
-        return cls(title=title, reports=tuple(r for _, r in sorted(by_tokens.items())))
+        ordered = tuple(report for _, report in sorted(by_tokens.items()))
+        return cls(title=title, reports=ordered, fetch=fetch)
 
 
 def _failures(store: Store, keys: RunKeys, reported: Iterable[int]) -> dict[int, EvaluationFailure]:
     """The last failure of each checkpoint that has no report, by tokens."""
-    found = [i.key for i in store.list(keys.evaluations) if i.key.endswith(f"/{FAILURE}")]
+    found = [
+        i.key for i in store.list(keys.evaluations) if i.key.endswith(f"/{INTRINSIC}/{FAILURE}")
+    ]
     tokens = sorted({tokens_of(key, keys.evaluations) for key in found} - set(reported))
     read = {t: read_or_none(store, keys.evaluation_failure(t), EvaluationFailure) for t in tokens}
     return {t: failure for t, failure in read.items() if failure is not None}

@@ -5,32 +5,35 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-from lccp.analysis.policy import SCORE_CEILING
+from lccp.analysis.policy import CEILING
 from lccp.api.objects.verdict import CheckpointVerdict, Forecast, Verdict, VerdictState
 from lccp.contract.errors import InvalidInput
+from lccp.contract.signals import Role, Scale, Signal
 from lccp.cost.architecture import Architecture
 from lccp.cost.savings import Savings
+from lccp.probes.registry import PROBES
 from lccp.report.load import RunData
-from lccp.report.text import tokens_text
+from lccp.report.text import MISSING, gain_text, tokens_text, value_text
 
-SIGNALS = {"niah_ppl": "NIAH-PPL"}
 STOPPED = ("Saturated", "Stop")
 
 
 @dataclass(frozen=True)
 class Change:
-    """A value at the first and at the newest checkpoint."""
+    """A signal's value at the first and at the newest checkpoint where it was measured."""
 
+    signal: Signal
     first: float
     last: float
 
     @classmethod
-    def of(cls, values: Sequence[float | None]) -> Self | None:
-        known = [value for value in values if value is not None]
-        return cls(known[0], known[-1]) if known else None
+    def of(cls, signal: Signal, checkpoints: Sequence[CheckpointVerdict]) -> Self | None:
+        known = [c.values[signal.name] for c in checkpoints if signal.name in c.values]
+        return cls(signal, known[0], known[-1]) if known else None
 
-    def text(self, digits: int) -> str:
-        return f"{self.first:.{digits}f} → {self.last:.{digits}f}"
+    def text(self) -> str:
+        unit = self.signal.unit
+        return f"{value_text(self.first, unit)} → {value_text(self.last, unit)}"
 
 
 @dataclass(frozen=True)
@@ -39,29 +42,34 @@ class Summary:
 
     verdict: str
     """The verdict in one sentence."""
-    score_against_ppl: str
+    ceiling_against_signal: str
     """One sentence; empty while there is nothing to compare."""
     trained_tokens: int
     budget_tokens: int | None
     saved: Savings | None
     """None unless the run was stopped because it was saturated; FLOPs are 0 if not known."""
-    score: Change | None
-    ppl: Change | None
-    heads: Change | None
+    changes: tuple[Change, ...]
+    """Of the signals that short tables show."""
 
     @classmethod
     def of(cls, data: RunData, verdict: Verdict) -> Self:
         seen = verdict.checkpoints
+        changes = (Change.of(signal, seen) for signal in table_signals(verdict))
         return cls(
             verdict=verdict_sentence(verdict),
-            score_against_ppl=score_against_ppl(seen),
+            ceiling_against_signal=ceiling_against_signal(verdict),
             trained_tokens=trained_tokens(data),
             budget_tokens=data.heartbeat.tokens_total if data.heartbeat else None,
             saved=_saved(data),
-            score=Change.of([c.niah_score for c in seen]),
-            ppl=Change.of([c.niah_ppl for c in seen]),
-            heads=Change.of([c.retrieval_heads for c in seen]),
+            changes=tuple(change for change in changes if change is not None),
         )
+
+
+def table_signals(verdict: Verdict) -> list[Signal]:
+    """The signals that short tables show, as far as they were measured; the policy's is first."""
+    named = [verdict.policy.signal, *(column.signal for column in PROBES.columns())]
+    found = (verdict.declared(name) for name in dict.fromkeys(named))
+    return [signal for signal in found if signal is not None]
 
 
 def _saved(data: RunData) -> Savings | None:
@@ -86,25 +94,44 @@ def trained_tokens(data: RunData) -> int:
 
 def verdict_sentence(verdict: Verdict) -> str:
     """What the verdict says, with its numbers, in one sentence."""
-    signal = SIGNALS.get(verdict.signal, verdict.signal)
-    horizon, least = tokens_text(verdict.horizon_tokens), f"{100 * verdict.min_gain:g} %"
+    policy, primary = verdict.policy, verdict.primary
+    signal = primary.title if primary else policy.signal
+    log = primary is None or primary.scale is Scale.LOG
+    horizon = tokens_text(policy.horizon_tokens)
+    least = (
+        f"{100 * policy.min_gain:g} % of {signal}" if log else f"{policy.min_gain:g} of {signal}"
+    )
     since = (
         "" if verdict.since_tokens is None else f" since {tokens_text(verdict.since_tokens)} tokens"
     )
     match verdict.state:
         case VerdictState.SATURATED:
-            return f"Saturated{since}: {horizon} more tokens gain less than {least} of {signal}."
+            return f"Saturated{since}: {horizon} more tokens gain less than {least}."
         case VerdictState.DECEPTIVELY_SATURATED:
             return (
-                f"Deceptively saturated{since}: the NIAH score stands still, "
+                f"Deceptively saturated{since}: the {_ceiling(verdict)} stands still, "
                 f"but {signal} still improves, so training still pays."
             )
         case VerdictState.IMPROVING:
-            return f"Improving{since}: {signal} still falls, so training still pays."
+            return f"Improving{since}: {signal} still gets better, so training still pays."
         case VerdictState.REGRESSING:
             return f"Regressing{since}: a signal got worse; look at the evidence before going on."
         case VerdictState.UNDETERMINED:
             return "Undetermined: the checkpoints so far do not decide whether training still pays."
+
+
+def _ceiling(verdict: Verdict) -> str:
+    titles = (signal.title for signal in verdict.signals if signal.role is Role.CEILING)
+    return next(titles, "score")
+
+
+def gain_with_interval(checkpoint: CheckpointVerdict, verdict: Verdict) -> str:
+    """The gain of the policy's signal with half of its interval; a dash where there is none."""
+    gain, signal = checkpoint.gain(verdict.policy.signal), verdict.primary
+    if gain is None or signal is None:
+        return MISSING
+    half = gain_text((gain.upper - gain.lower) / 2, signal.scale).lstrip("+")
+    return f"{gain_text(gain.gain, signal.scale).removesuffix(' %')} ± {half}"
 
 
 def forecast_sentence(forecast: Forecast | None) -> str:
@@ -122,20 +149,27 @@ def forecast_sentence(forecast: Forecast | None) -> str:
     )
 
 
-def score_against_ppl(checkpoints: Sequence[CheckpointVerdict]) -> str:
-    """When the score reached its ceiling, and how far PPL fell after that."""
-    known = [c for c in checkpoints if c.niah_score is not None and c.niah_ppl is not None]
+def ceiling_against_signal(verdict: Verdict) -> str:
+    """When the ceiling signal reached its ceiling, and how far the policy's moved after that."""
+    primary = verdict.primary
+    ceilings = [signal for signal in verdict.signals if signal.role is Role.CEILING]
+    if primary is None or not ceilings:
+        return ""
+    score, name = ceilings[0], primary.name
+    known = [c for c in verdict.checkpoints if {score.name, name} <= c.values.keys()]
     if not known:
         return ""
-    last = known[-1]
-    ceiling = next((c for c in known if (c.niah_score or 0) >= SCORE_CEILING), None)
-    if ceiling is None:
-        return f"The NIAH score is {last.niah_score:.2f}, NIAH-PPL {last.niah_ppl:.3f}."
-    reached = f"The NIAH score reached {SCORE_CEILING} at {tokens_text(ceiling.tokens)} tokens"
-    fallen = 1 - (last.niah_ppl or 1) / (ceiling.niah_ppl or 1)
-    if ceiling is last or fallen <= 0:
-        return f"{reached}; NIAH-PPL is {last.niah_ppl:.3f}."
+    last = known[-1].values[name]
+    reached = next((c for c in known if c.values[score.name] >= CEILING), None)
+    if reached is None:
+        now = known[-1].values[score.name]
+        return f"The {score.title} is {now:.2f}, {primary.title} {last:.3f}."
+    then = reached.values[name]
+    sentence = f"The {score.title} reached {CEILING} at {tokens_text(reached.tokens)} tokens"
+    fallen = 1 - last / then
+    if reached is known[-1] or fallen <= 0:
+        return f"{sentence}; {primary.title} is {last:.3f}."
     return (
-        f"{reached}; from there NIAH-PPL fell by another {100 * fallen:.1f} %, "
-        f"from {ceiling.niah_ppl:.3f} to {last.niah_ppl:.3f}, which the score cannot show."
+        f"{sentence}; from there {primary.title} fell by another {100 * fallen:.1f} %, "
+        f"from {then:.3f} to {last:.3f}, which the score cannot show."
     )

@@ -1,5 +1,8 @@
 """Numbers as people read them: `1.43 M` tokens, `64K` of context, `1.2 × 10¹³`, `3 min 20 s`."""
 
+from lccp.contract.signals import Scale
+
+MISSING = "–"
 DECIMAL_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"), (1.0, ""))
 BINARY_UNITS = ((2**20, "M"), (2**10, "K"))
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -24,6 +27,24 @@ def length_text(length: int) -> str:
         if length >= size and (length * 4) % size == 0:
             return f"{length / size:g}{letter}"
     return str(length)
+
+
+DIGITS = {"PPL": 4, "share": 3}
+"""Decimals of a signal's value, by its unit."""
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """A signal's value as people read it; a dash where there is none."""
+    if value is None:
+        return MISSING
+    if unit in DIGITS:
+        return f"{value:.{DIGITS[unit]}f}"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def gain_text(gain: float, scale: Scale) -> str:
+    """A gain on a signal's scale: in percent on a logarithmic one, else as a number."""
+    return f"{100 * gain:+.1f} %" if scale is Scale.LOG else f"{gain:+.3f}"
 
 
 def scientific_text(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lccp.analysis.policy import Policy
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Verdict
 from lccp_operator.packed import PackedReport, judge_packed
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from lccp.api.conditions import Reason
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.manifest import Manifest
@@ -24,6 +25,9 @@ from lccp.store.port import ObjectInfo, Store
 from lccp_operator.observed import Facts, Known, Unknown
 from lccp_operator.packed import PackedReport
 
+REPORT, PROGRESS, FAILURE = (
+    f"{INTRINSIC}/{name}.json" for name in ("report", "progress", "failure")
+)
 CONTROL = re.compile(r"([0-9]+)\.json")
 WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
 WHAT_THEN = "nothing is started or judged until it answers; see that it is up and reachable"
@@ -120,9 +124,13 @@ class StoreObserver:
             heartbeats=reading.newest(trainings, "heartbeat.json", Heartbeat),
             ends=reading.newest(trainings, "end.json", End),
             checkpoints=manifests,
-            reports=reading.by_tokens(evaluations, below, "report.json", PackedReport),
-            progress=reading.by_tokens(evaluations, below, "progress.json", EvaluationProgress),
-            failures=reading.by_tokens(evaluations, below, "failure.json", EvaluationFailure),
+            reports=reading.by_tokens(evaluations, below, f"{INTRINSIC}/report.json", PackedReport),
+            progress=reading.by_tokens(
+                evaluations, below, f"{INTRINSIC}/progress.json", EvaluationProgress
+            ),
+            failures=reading.by_tokens(
+                evaluations, below, f"{INTRINSIC}/failure.json", EvaluationFailure
+            ),
             verdict=reading.verdict(),
             damaged=dict(reading.damaged),
             damaged_reports=reading.damaged_reports(),

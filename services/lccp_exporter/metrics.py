@@ -1,17 +1,19 @@
 """All metrics, once: name, meaning, labels, and how each follows from stored facts."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Literal
 
-from lccp.api.objects.report import NiahResult
 from lccp.api.objects.training import Heartbeat
-from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
+from lccp.api.objects.verdict import Verdict, VerdictState
+from lccp.probes.probe import Axis, HeatMaps
+from lccp.probes.registry import PROBES
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.refresh import StoreHealth
 
 RUN_LABELS = ("namespace", "run")
+LABEL_DIGITS = {"tokens": 7, "percent": 3, "number": 3}
+"""Labels sort as text, so their numbers have leading zeros."""
 Samples = Iterable[tuple[tuple[str, ...], float | None]]
 """Values of the further labels with the value; None: not known, no sample."""
 
@@ -51,16 +53,8 @@ def _beat(value: Callable[[Heartbeat], float | None]) -> Callable[[RunFacts], Sa
     return _one(lambda facts: value(facts.heartbeat) if facts.heartbeat else None)
 
 
-def _niah(samples: Callable[[NiahResult], Samples]) -> Callable[[RunFacts], Samples]:
-    return lambda facts: samples(facts.report.probes.niah) if facts.report else ()
-
-
 def _judged(value: Callable[[Verdict], float | None]) -> Callable[[RunFacts], Samples]:
     return _one(lambda facts: value(facts.verdict) if facts.verdict else None)
-
-
-def _newest(value: Callable[[CheckpointVerdict], float | None]) -> Callable[[RunFacts], Samples]:
-    return _judged(lambda v: value(v.checkpoints[-1]) if v.checkpoints else None)
 
 
 def _gains(value: Literal["gain", "lower", "upper"]) -> Callable[[RunFacts], Samples]:
@@ -99,14 +93,49 @@ def _attempts(facts: RunFacts) -> Samples:
     return [((cause.value,), float(ended.count(cause))) for cause in sorted(set(ended))]
 
 
-def _heads(facts: RunFacts) -> float | None:
-    heads = facts.report.probes.retrieval_heads if facts.report else None
-    return float(heads.heads) if heads else None
+def _signals(facts: RunFacts) -> Samples:
+    """Values of the newest evaluated checkpoint, those that compare it with others included."""
+    measured = facts.report.signals() if facts.report else ()
+    own = [((s.name, s.band or ""), s.value) for s in measured]
+    return own + [((name, ""), value) for name, value in facts.compared.items()]
 
 
-def _all_heads_mean(facts: RunFacts) -> float | None:
-    heads = facts.report.probes.retrieval_heads if facts.report else None
-    return fmean(score for layer in heads.scores for score in layer) if heads else None
+def _cells(probe: str, chart: HeatMaps) -> Callable[[RunFacts], Samples]:
+    """The chart's array at the newest evaluated checkpoint, by both axes."""
+    down, across = chart.down.values, chart.across.values
+    assert down is not None
+    assert across is not None
+
+    def samples(facts: RunFacts) -> Samples:
+        details = facts.details.get(probe)
+        if details is None or chart.array not in details:
+            return []
+        values = details[chart.array]
+        return [
+            ((_label(chart.down, y), _label(chart.across, x)), float(values[i, j]))
+            for i, y in enumerate(details[down].tolist())
+            for j, x in enumerate(details[across].tolist())
+        ]
+
+    return samples
+
+
+def _label(axis: Axis, value: float) -> str:
+    return padded(int(value), LABEL_DIGITS[axis.text])
+
+
+def _maps() -> Iterator[RunMetric]:
+    """A metric for each heat map whose axes have values."""
+    for name, probe in PROBES.items():
+        for chart in probe.charts:
+            if isinstance(chart, HeatMaps) and chart.down.values and chart.across.values:
+                yield RunMetric(
+                    f"lccp_{name}_{chart.array}",
+                    f"{chart.title}: {chart.unit} at the newest evaluated checkpoint; label values "
+                    "are zero-padded.",
+                    _cells(name, chart),
+                    (chart.down.name, chart.across.name),
+                )
 
 
 RUN_METRICS = (
@@ -189,59 +218,16 @@ RUN_METRICS = (
     ),
     RunMetric(
         "lccp_evaluated_checkpoint_tokens",
-        "Tokens of the newest evaluated checkpoint, which all lccp_niah_* and head metrics "
-        "are about.",
+        "Tokens of the newest evaluated checkpoint, which signals and cells are about.",
         _one(lambda facts: facts.report.tokens if facts.report else None),
     ),
+    *_maps(),
     RunMetric(
-        "lccp_niah_ppl",
-        "Perplexity of the needle's answer by cell; length in tokens and depth in percent, "
-        "zero-padded.",
-        _niah(
-            lambda niah: [
-                ((padded(c.length, 7), padded(c.depth_percent, 3)), c.ppl) for c in niah.cells
-            ]
-        ),
-        ("length", "depth"),
-    ),
-    RunMetric(
-        "lccp_niah_ppl_mean",
-        "Perplexity of the needle's answer over a band: extension (lengths beyond the source "
-        "context) or guard (within it).",
-        _niah(lambda niah: [((band,), values.ppl) for band, values in niah.bands.items()]),
-        ("band",),
-    ),
-    RunMetric(
-        "lccp_niah_score_ratio",
-        "Share of samples with every key token the arg-max, 0 to 1, over a band.",
-        _niah(lambda niah: [((band,), values.score) for band, values in niah.bands.items()]),
-        ("band",),
-    ),
-    RunMetric(
-        "lccp_niah_exact_ratio",
-        "Share of samples with every answer token the arg-max, 0 to 1, over a band.",
-        _niah(lambda niah: [((band,), values.exact) for band, values in niah.bands.items()]),
-        ("band",),
-    ),
-    RunMetric(
-        "lccp_retrieval_heads",
-        "Attention heads with a retrieval score above the threshold.",
-        _one(_heads),
-    ),
-    RunMetric(
-        "lccp_retrieval_score_mean",
-        "Mean retrieval score of all attention heads, 0 to 1.",
-        _one(_all_heads_mean),
-    ),
-    RunMetric(
-        "lccp_initial_heads_score_mean",
-        "Mean retrieval score of the heads that retrieved at the first checkpoint, cross-fitted.",
-        _newest(lambda checkpoint: checkpoint.initial_heads_score),
-    ),
-    RunMetric(
-        "lccp_head_overlap_ratio",
-        "Share of the top heads in common with the checkpoint before, 0 to 1.",
-        _newest(lambda checkpoint: checkpoint.head_overlap),
+        "lccp_signal",
+        "Value of a signal at the newest evaluated checkpoint, in its unit; band is extension "
+        "(beyond the source context), guard (within it) or empty.",
+        _signals,
+        ("signal", "band"),
     ),
     RunMetric("lccp_verdict", "1 for the verdict's state, 0 for the others.", _states, ("state",)),
     RunMetric(
@@ -250,23 +236,27 @@ RUN_METRICS = (
         _judged(lambda verdict: verdict.since_tokens),
     ),
     RunMetric(
-        "lccp_gain",
+        "lccp_signal_gain",
         "Gain of a signal over one horizon at the newest checkpoint; log scale for perplexities, "
         "positive is better.",
         _gains("gain"),
         ("signal",),
     ),
-    RunMetric("lccp_gain_lower", "Lower end of the gain's interval.", _gains("lower"), ("signal",)),
-    RunMetric("lccp_gain_upper", "Upper end of the gain's interval.", _gains("upper"), ("signal",)),
+    RunMetric(
+        "lccp_signal_gain_lower", "Lower end of the gain's interval.", _gains("lower"), ("signal",)
+    ),
+    RunMetric(
+        "lccp_signal_gain_upper", "Upper end of the gain's interval.", _gains("upper"), ("signal",)
+    ),
     RunMetric(
         "lccp_min_gain",
         "Least gain over one horizon that pays.",
-        _judged(lambda verdict: verdict.min_gain),
+        _judged(lambda verdict: verdict.policy.min_gain),
     ),
     RunMetric(
         "lccp_horizon_tokens",
         "Horizon of the verdict, tokens.",
-        _judged(lambda verdict: verdict.horizon_tokens),
+        _judged(lambda verdict: verdict.policy.horizon_tokens),
     ),
 )
 

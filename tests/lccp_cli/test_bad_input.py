@@ -188,7 +188,7 @@ def changed(path: Path, **fields: Any) -> None:
 def test_a_report_of_another_schema_version_is_refused(
     lccp: Lccp, stored: Path, command: str
 ) -> None:
-    changed(stored / "evaluations/000000000102400/report.json", schemaVersion=9)
+    changed(stored / "evaluations/000000000102400/intrinsic/report.json", schemaVersion=9)
     refused(lccp(command, stored), "report.json: has schema version 9")
     assert not (stored / "report.html").exists()
 

@@ -45,7 +45,9 @@ def test_the_panel_shows_progress_and_a_row_for_each_checkpoint() -> None:
     assert "1.02 M of 3.28 M tokens, 31 %, loss 3.120, 17 K tokens/s" in text
     assert "at most 2 min 13 s left" in text
     for report in a_run.reports(a_run.CHECKPOINTS[:9]):
-        assert f"{report.probes.niah.bands['extension'].ppl:.4f}" in text
+        ppl = report.signal("niah_ppl")
+        assert ppl is not None
+        assert f"{ppl.value:.4f}" in text
     assert "deceptively saturated" in text
     assert "evaluating: 25 %, 3.0 s left" in text
     assert "waiting for evaluation" in text

@@ -7,7 +7,7 @@ from tiny_checkpoints import a_checkpoint
 from transformers import AutoModelForCausalLM
 
 from lccp.api.objects.report import EvaluationReport
-from lccp.api.spec.evaluation import ProbesSpec
+from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.local import evaluate_directory
 from lccp_evaluator.sampling.samples import FrozenSamples
@@ -27,6 +27,10 @@ def evaluate(model, out, source_context=256, **changed):
     return report, told
 
 
+def bands(report):
+    return {signal.band for signal in report.probes["niah"].signals}
+
+
 def test_a_directory_is_measured_without_a_run(tmp_path):
     model = a_checkpoint(tmp_path / "model")
 
@@ -34,14 +38,16 @@ def test_a_directory_is_measured_without_a_run(tmp_path):
 
     assert told[0] == (0, 16)
     assert told[-1] == (16, 16)
-    assert set(report.probes.niah.bands) == {"guard", "extension"}
+    assert bands(report) == {"guard", "extension"}
     assert report == EvaluationReport.from_json(
         (tmp_path / "out" / "report.json").read_bytes(), "report.json"
     )
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {
         "report.json",
-        "samples.npz",
-        "heads.npz",
+        "niah.npz",
+        "niah.samples.npz",
+        "retrieval_heads.npz",
+        "retrieval_heads.samples.npz",
         "samples",
     }
 
@@ -49,10 +55,10 @@ def test_a_directory_is_measured_without_a_run(tmp_path):
 def test_the_report_says_what_full_logits_say(tmp_path):
     directory = a_checkpoint(tmp_path / "model")
     evaluate(directory, tmp_path / "out")
-    path = next((tmp_path / "out" / "samples").iterdir())
+    path = next((tmp_path / "out" / "samples" / "niah").iterdir())
     frozen = FrozenSamples.from_bytes(path.read_bytes(), "samples")
     model = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager")
-    measured = np.load(tmp_path / "out" / "samples.npz", allow_pickle=False)["nll"]
+    measured = np.load(tmp_path / "out" / "niah.samples.npz", allow_pickle=False)["nll"]
 
     for sample, nll in zip(frozen.samples, measured, strict=True):
         ids = torch.tensor(frozen.passage(sample).ids[None])
@@ -67,15 +73,15 @@ def test_a_second_model_answers_the_samples_of_the_first(tmp_path):
     first, _ = evaluate(a_checkpoint(tmp_path / "a"), tmp_path / "out")
     second, _ = evaluate(a_checkpoint(tmp_path / "b", seed=1), tmp_path / "out")
 
-    assert first.samples_digest == second.samples_digest
+    assert first.probes["niah"].samples_digest == second.probes["niah"].samples_digest
     assert first.checkpoint_digest != second.checkpoint_digest
-    assert len(list((tmp_path / "out" / "samples").iterdir())) == 1
+    assert len(list((tmp_path / "out" / "samples" / "niah").iterdir())) == 1
 
 
 def test_without_a_source_context_all_lengths_are_within_it(tmp_path):
     report, _ = evaluate(a_checkpoint(tmp_path / "model"), tmp_path / "out", None, haystacks=2)
 
-    assert set(report.probes.niah.bands) == {"guard"}
+    assert bands(report) == {"guard"}
     assert report.source_context_length == report.target_context_length == 512
 
 

@@ -1,5 +1,6 @@
 """The evaluator's process, on a real checkpoint in a real `file://` store."""
 
+import hashlib
 import json
 import os
 import re
@@ -110,29 +111,32 @@ def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):
     report = world.report(10_000)
     assert report.tokens == 10_000
     assert report.step == 2
-    assert report.samples_digest in world.samples()[0]
-    assert {band: v.samples for band, v in report.probes.niah.bands.items()} == {
-        "guard": 12,
-        "extension": 12,
-    }
+    assert f"niah/{report.probes['niah'].samples_digest}" in world.samples()[0]
+    ppl, guard = report.signal("niah_ppl"), report.signal("niah_ppl_guard")
+    assert (ppl.n, guard.n) == (12, 12)
     assert report.execution_plan["batchSizes"] == {"256": 16, "384": 10}
     assert {"torch", "transformers", "lccp"} <= set(report.versions)
     progress = objects.read(world.store, KEYS.evaluation_progress(10_000), EvaluationProgress)
     assert (progress.done, progress.total) == (24, 24)
     folder = world.folder / "runs" / KEYS.evaluation(10_000)
-    with np.load(folder / "samples.npz", allow_pickle=False) as arrays:
+    with np.load(folder / "niah.samples.npz", allow_pickle=False) as arrays:
         extension = arrays["nll"][arrays["length"] > 256]
-        assert extension.mean() == pytest.approx(report.probes.niah.bands["extension"].nll)
-    with np.load(folder / "heads.npz", allow_pickle=False) as arrays:
+        assert extension.mean() == pytest.approx(np.log(ppl.value))
+    with np.load(folder / "retrieval_heads.samples.npz", allow_pickle=False) as arrays:
         mean = arrays["scores"].mean(axis=0)
-        np.testing.assert_allclose(mean, report.probes.retrieval_heads.scores, atol=1e-6)
+    with np.load(folder / "retrieval_heads.npz", allow_pickle=False) as arrays:
+        np.testing.assert_allclose(mean, arrays["scores"], atol=1e-6)
+    reference = report.probes["retrieval_heads"].details
+    digest = hashlib.sha256((folder / reference.name).read_bytes()).hexdigest()
+    assert digest == reference.sha256
 
 
 def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(world):
     world.checkpoint(10_000)
     world.evaluate(10_000)
     first = json.loads(world.store.get(KEYS.report(10_000)))
-    arrays = world.store.get(KEYS.evaluation_heads(10_000))
+    heads = f"{KEYS.evaluation(10_000)}retrieval_heads.npz"
+    arrays = world.store.get(heads)
     world.store.delete(KEYS.report(10_000))
 
     world.evaluate(10_000)
@@ -140,7 +144,7 @@ def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(world
     second = json.loads(world.store.get(KEYS.report(10_000)))
     assert first.pop("timings").keys() == second.pop("timings").keys()
     assert first == second
-    assert world.store.get(KEYS.evaluation_heads(10_000)) == arrays
+    assert world.store.get(heads) == arrays
 
 
 def test_a_checkpoint_with_a_report_is_left_alone(world):
@@ -167,10 +171,10 @@ def test_later_checkpoints_answer_the_same_samples_by_the_first_ones_plan(world)
 
     second = world.report(20_000)
     assert second.execution_plan == plan
-    assert second.samples_digest == first.samples_digest
+    assert second.probes["niah"].samples_digest == first.probes["niah"].samples_digest
     assert len(world.samples()) == 1
     assert second.checkpoint_digest != first.checkpoint_digest
-    assert second.probes.niah.bands["guard"].nll != first.probes.niah.bands["guard"].nll
+    assert second.signal("niah_ppl_guard").value != first.signal("niah_ppl_guard").value
 
 
 def cut_weights(world, folder):
@@ -267,7 +271,7 @@ def test_a_length_beyond_the_models_own_context_is_refused(world):
 
 def test_a_fault_of_its_own_is_internal_and_names_itself(world, monkeypatch, capsys):
     world.checkpoint(10_000)
-    monkeypatch.setattr("lccp_evaluator.evaluation._read", lambda *_: 1 / 0)
+    monkeypatch.setattr("lccp_evaluator.evaluation._records", lambda *_: 1 / 0)
 
     assert world.evaluate(10_000) == ExitCode.INTERNAL
     failure = world.failure(10_000)

@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from lccp.contract.errors import StoreUnavailable
+from lccp.probes import retrieval_heads
+from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_exporter import reference
@@ -65,14 +67,21 @@ def test_progress_is_what_the_heartbeat_says(value: Callable[..., float | None])
 
 def test_measurements_are_those_of_the_newest_report(value: Callable[..., float | None]) -> None:
     report = a_run.report(a_run.CHECKPOINTS[6])
-    cell = report.probes.niah.cells[1]
-    assert report.probes.retrieval_heads is not None
+    ppl = a_run.details(report.tokens)["niah"]["ppl"]
     assert value("lccp_evaluated_checkpoint_tokens") == report.tokens
-    assert value("lccp_niah_ppl", length="0000064", depth="025") == cell.ppl
-    extension = report.probes.niah.bands["extension"]
-    assert value("lccp_niah_ppl_mean", band="extension") == extension.ppl
-    assert value("lccp_niah_score_ratio", band="extension") == extension.score
-    assert value("lccp_retrieval_heads") == report.probes.retrieval_heads.heads
+    assert value("lccp_niah_ppl", length="0000064", depth="025") == ppl[1, 0]
+    for one in report.signals():
+        assert value("lccp_signal", signal=one.name, band=one.band or "") == one.value
+
+
+def test_the_newest_checkpoint_is_compared_with_the_first_and_the_one_before(
+    value: Callable[..., float | None],
+) -> None:
+    maps = [a_run.details(tokens)["retrieval_heads"] for tokens in a_run.CHECKPOINTS[:7]]
+    expected = retrieval_heads.compared(RetrievalHeadsSettings(), maps)
+    assert expected["initial_heads_score"][-1] is not None
+    for name, values in expected.items():
+        assert value("lccp_signal", signal=name, band="") == values[-1]
 
 
 def test_exactly_one_state_of_the_verdict_is_one(value: Callable[..., float | None]) -> None:
@@ -83,7 +92,7 @@ def test_exactly_one_state_of_the_verdict_is_one(value: Callable[..., float | No
 
 def test_a_gain_comes_with_its_interval(value: Callable[..., float | None]) -> None:
     gain = a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:7])).checkpoints[-1].gains[0]
-    names = ("lccp_gain", "lccp_gain_lower", "lccp_gain_upper")
+    names = ("lccp_signal_gain", "lccp_signal_gain_lower", "lccp_signal_gain_upper")
     values = [value(name, signal="niah_ppl") for name in names]
     assert values == [gain.gain, gain.lower, gain.upper]
 

@@ -14,8 +14,9 @@ from operator_world import (
     saturating_at,
 )
 
-from lccp.analysis.policy import Policy
+from lccp.analysis.policy import policy_of_run
 from lccp.api.objects.journal import Control, Journal, Pinned
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict
@@ -182,5 +183,5 @@ def test_a_judge_remembers_while_reports_and_policy_stay() -> None:
     assert third.at_tokens == 2 * EVERY_TOKENS
     judge, reports = RememberingJudge(), list(world.facts.reports.values())
     stricter = Policy(horizon_tokens=EVERY_TOKENS, min_gain=0.5)
-    assert judge(reports, Policy.of(RUN)).min_gain == 0.03
-    assert judge(reports, stricter).min_gain == 0.5
+    assert judge(reports, policy_of_run(RUN)).policy.min_gain == 0.03
+    assert judge(reports, stricter).policy.min_gain == 0.5

@@ -3,8 +3,8 @@
 import pytest
 from operator_world import EVERY_TOKENS, manifest_of, report_of
 
-from lccp.analysis.policy import Policy
 from lccp.analysis.verdict import judge
+from lccp.api.objects.policy import Policy
 from lccp.contract.errors import InvalidInput
 from lccp_operator.packed import PackedReport, judge_packed
 

@@ -9,27 +9,23 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import product
-from statistics import fmean
 from typing import Any
 
 import numpy as np
+from reports import heads_values, niah_values, packed, part
 
-from lccp.analysis.policy import Policy
+from lccp.analysis.policy import policy_of_run
 from lccp.analysis.verdict import judge
 from lccp.api.objects.journal import AttemptRecord, Cause, EvaluationOutcome, Journal, StopRecord
-from lccp.api.objects.report import (
-    EvaluationReport,
-    NiahBand,
-    NiahCell,
-    NiahResult,
-    ProbeResults,
-    RetrievalHeadsResult,
-)
+from lccp.api.objects.policy import Policy
+from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
+from lccp.probes.niah import NiahSettings
+from lccp.probes.probe import Details
+from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Store
 
@@ -92,107 +88,90 @@ def identity() -> RunIdentity:
     )
 
 
+NIAH = NiahSettings(
+    lengths=LENGTHS, depths_percent=DEPTHS, haystacks=HAYSTACKS, needles_per_haystack=NEEDLES
+)
+RETRIEVAL_HEADS = RetrievalHeadsSettings()
+
+
 def report(tokens: int) -> EvaluationReport:
     """The report of the checkpoint at `tokens`: PPL falls to a floor, heads and score rise."""
-    rng = np.random.default_rng(tokens)
-    cells = tuple(_cell(length, depth, tokens, rng) for length, depth in product(LENGTHS, DEPTHS))
-    extension = [cell for cell in cells if cell.length > SOURCE_LENGTH]
-    guard = [cell for cell in cells if cell.length <= SOURCE_LENGTH]
+    rng = np.random.default_rng([tokens, 1])
+    cells, maps = niah_details(tokens), head_details(tokens)
+    beyond = np.array(LENGTHS) > SOURCE_LENGTH
+    bands = {"extension": beyond, "guard": ~beyond}
+    signals = [
+        signal
+        for band, chosen in bands.items()
+        for signal in niah_values(
+            band,
+            float(cells["nll"][:, chosen].mean()),
+            float(cells["score"][:, chosen].mean()),
+            0.004,
+            rng,
+            needle_spread=0.002,
+        )
+    ]
+    count = float((maps["scores"] > RETRIEVAL_HEADS.threshold).sum())
+    heads = heads_values(maps["scores"], (max(0.0, count - 1), count))
     return EvaluationReport(
         tokens=tokens,
         step=tokens // STEP_TOKENS,
         checkpoint_digest=f"{tokens:064x}",
-        samples_digest="5a" * 32,
         source_context_length=SOURCE_LENGTH,
         target_context_length=TARGET_LENGTH,
-        probes=ProbeResults(
-            niah=NiahResult(
-                version=1,
-                settings={
-                    "lengths": list(LENGTHS),
-                    "depthsPercent": list(DEPTHS),
-                    "haystacks": HAYSTACKS,
-                    "needlesPerHaystack": NEEDLES,
-                    "seed": 0,
-                },
-                cells=cells,
-                bands={"extension": _band(extension, rng), "guard": _band(guard, rng)},
-            ),
-            retrieval_heads=_heads(tokens, rng),
-        ),
+        probes={
+            "niah": part("niah", NIAH.document(), signals, cells),
+            "retrieval_heads": part("retrieval_heads", RETRIEVAL_HEADS.document(), heads, maps),
+        },
         execution_plan={"device": "cpu", "dtype": "float32", "attention": "sdpa", "batchSize": 8},
         versions={"lccp": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.17.0"},
         timings={"total": 7.5},
     )
 
 
+def details(tokens: int) -> dict[str, Details]:
+    """What lies beside the report at `tokens`, by probe."""
+    return {"niah": niah_details(tokens), "retrieval_heads": head_details(tokens)}
+
+
 def reports(checkpoints: Iterable[int] = CHECKPOINTS) -> tuple[EvaluationReport, ...]:
     return tuple(report(tokens) for tokens in checkpoints)
 
 
-def _cell(length: int, depth: int, tokens: int, rng: np.random.Generator) -> NiahCell:
-    beyond = max(0.0, length / SOURCE_LENGTH - 1)
-    middle = 1 + 0.6 * math.sin(math.pi * depth / 100)
+def niah_details(tokens: int) -> Details:
+    rng = np.random.default_rng(tokens)
+    beyond = np.maximum(0.0, np.array(LENGTHS) / SOURCE_LENGTH - 1)[None, :]
+    middle = 1 + 0.6 * np.sin(np.pi * np.array(DEPTHS) / 100)[:, None]
     decay = math.exp(-tokens / (60 * STEP_TOKENS))
     nll = 0.04 + 0.05 * beyond * middle + 0.25 * (0.15 + beyond) * middle * decay
-    nll *= math.exp(rng.normal(0, 0.02))
-    score = min(1.0, 1.02 - 0.45 * beyond * math.exp(-tokens / (60 * STEP_TOKENS)))
-    return NiahCell(
-        samples=HAYSTACKS * NEEDLES,
-        nll=nll,
-        ppl=math.exp(nll),
-        mean_ppl=math.exp(nll) * 1.01,
-        score=score,
-        exact=score * 0.98,
-        length=length,
-        depth_percent=depth,
-        achieved_depth_percent=min(100.0, depth + 0.4),
-    )
+    nll = nll * np.exp(rng.normal(0, 0.02, nll.shape))
+    score = np.minimum(1.0, 1.02 - 0.45 * beyond * decay) * np.ones_like(nll)
+    within = sum(length <= SOURCE_LENGTH for length in LENGTHS)
+    return {
+        "lengths": np.array(LENGTHS),
+        "depths_percent": np.array(DEPTHS),
+        "samples": np.full(nll.shape, HAYSTACKS * NEEDLES),
+        "achieved_depth_percent": np.minimum(100.0, np.array(DEPTHS)[:, None] + 0.4 + 0 * nll),
+        "nll": nll,
+        "ppl": np.exp(nll),
+        "mean_ppl": np.exp(nll) * 1.01,
+        "score": score,
+        "exact": score * 0.98,
+        "ppl_by_depth": np.exp(nll[:, within:].mean(axis=1)),
+    }
 
 
-def _band(cells: list[NiahCell], rng: np.random.Generator) -> NiahBand:
-    nll, score = fmean(cell.nll for cell in cells), fmean(cell.score for cell in cells)
-    return NiahBand(
-        samples=sum(cell.samples for cell in cells),
-        nll=nll,
-        ppl=math.exp(nll),
-        mean_ppl=fmean(cell.mean_ppl for cell in cells),
-        score=score,
-        exact=fmean(cell.exact for cell in cells),
-        nll_by_haystack=_around(nll, HAYSTACKS, 0.004, rng),
-        nll_by_needle=_around(nll, NEEDLES, 0.002, rng),
-        score_by_haystack=(score,) * HAYSTACKS,
-        score_by_needle=(score,) * NEEDLES,
-    )
-
-
-def _around(mean: float, n: int, sd: float, rng: np.random.Generator) -> tuple[float, ...]:
-    deviations = rng.normal(0, sd, n)
-    return tuple((mean + deviations - deviations.mean()).tolist())
-
-
-def _heads(tokens: int, rng: np.random.Generator) -> RetrievalHeadsResult:
+def head_details(tokens: int) -> Details:
+    rng = np.random.default_rng([tokens, 2])
     growth = 1 - 0.6 * math.exp(-tokens / (80 * STEP_TOKENS))
     strength = np.array(
         [[0.01, 0.0, 0.03, 0.02], [0.62, 0.05, 0.2, 0.13], [0.09, 0.81, 0.35, 0.02]]
     )
     scores = np.clip(strength * growth + rng.normal(0, 0.003, (LAYERS, HEADS)), 0, 1)
     noise = rng.normal(0, 0.004, (LAYERS, HEADS))
-    halves = (np.clip(scores + noise, 0, 1), np.clip(scores - noise, 0, 1))
-    heads = int((scores > 0.1).sum())
-    return RetrievalHeadsResult(
-        version=1,
-        settings={"counting": "TokenSet", "threshold": "0.1", "topHeads": 30},
-        samples=HAYSTACKS * NEEDLES * len(DEPTHS) * 4,
-        scores=_map(scores),
-        halves=(_map(halves[0]), _map(halves[1])),
-        heads=heads,
-        heads_interval=(max(0, heads - 1), heads),
-    )
-
-
-def _map(scores: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(row) for row in scores.tolist())
+    halves = np.stack([np.clip(scores + noise, 0, 1), np.clip(scores - noise, 0, 1)])
+    return {"scores": scores, "halves": halves}
 
 
 def history(steps: int = 350) -> tuple[StepRecord, ...]:
@@ -212,7 +191,7 @@ def history(steps: int = 350) -> tuple[StepRecord, ...]:
 
 
 def policy() -> Policy:
-    return Policy.of(run())
+    return policy_of_run(run())
 
 
 def verdict(of: Iterable[EvaluationReport] | None = None) -> Verdict:
@@ -293,6 +272,8 @@ def put(store: Store, stored: StoredRun, keys: RunKeys = KEYS) -> None:
     store.put(keys.identity, identity().to_json())
     for one in stored.reports:
         store.put(keys.report(one.tokens), one.to_json())
+        for probe, arrays in details(one.tokens).items():
+            store.put(f"{keys.evaluation(one.tokens)}{probe}.npz", packed(arrays))
     lines = (json.dumps(line.document()) + "\n" for line in stored.history)
     store.put(keys.history(WRITER), "".join(lines).encode())
     objects = {

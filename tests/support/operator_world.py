@@ -12,10 +12,10 @@ from typing import Any
 
 import a_run
 
-from lccp.analysis.policy import Policy
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Cause, Journal, Pinned
 from lccp.api.objects.manifest import FileRecord, Manifest
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
@@ -104,11 +104,7 @@ def verdict_of(
         state=state,
         since_tokens=checkpoints[-1],
         at_tokens=checkpoints[-1],
-        signal="niah_ppl",
-        horizon_tokens=EVERY_TOKENS,
-        min_gain=0.03,
-        confidence=0.95,
-        patience=2,
+        policy=Policy(horizon_tokens=EVERY_TOKENS, min_gain=0.03),
         evidence=("The gain is within ±0.03.",),
         advice="Act on it.",
         checkpoints=tuple(CheckpointVerdict(tokens=t, state=state) for t in checkpoints),

@@ -16,7 +16,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from lccp.api.spec.evaluation import HaystackSpec
+from lccp.probes.niah import HaystackSpec
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
 

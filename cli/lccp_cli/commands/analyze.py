@@ -9,7 +9,7 @@ from lccp_cli.options import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lccp.analysis.policy import Policy
+    from lccp.api.objects.policy import Policy
     from lccp.api.objects.verdict import Verdict
 
 
@@ -71,13 +71,14 @@ def analyze(
 
 def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
     """`policy` with the given options, validated as in a manifest."""
-    from dataclasses import replace
-
     from lccp.api.spec.saturation import SaturationSpec
     from lccp_cli.options import checked
 
     spec = checked(SaturationSpec, given)
-    return replace(policy, **{name: getattr(spec, name) for name in given})
+    update = {name: getattr(spec, name) for name in given}
+    if "horizon_tokens" in update:
+        update["horizon_source"] = "Given"
+    return policy.model_copy(update=update)
 
 
 def show(verdict: "Verdict") -> None:
@@ -86,10 +87,12 @@ def show(verdict: "Verdict") -> None:
     from lccp_cli.console import checkpoint_table, standard_output
 
     console = standard_output()
-    console.print(checkpoint_table(verdict.checkpoints))
+    console.print(checkpoint_table(verdict))
     console.print()
     console.print(verdict_sentence(verdict), style="bold")
     for sentence in (*verdict.evidence, forecast_sentence(verdict.forecast)):
         if sentence:
             console.print(f"  {sentence}")
+    for exclusion in verdict.excluded:
+        console.print(f"  Left out: {exclusion.reason}", style="yellow")
     console.print(verdict.advice)

@@ -5,16 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
     from lccp.api.objects.report import EvaluationReport
-    from lccp.api.spec.evaluation import ProbesSpec
+    from lccp.api.spec.probes import ProbesSpec
+    from lccp.probes.probe import Details, HeatMaps
 
 LINE_SECONDS = 15.0
 
@@ -96,7 +97,7 @@ def evaluate(
     console = standard_output()
     with progress_of(console) as progress:
         report = evaluate_directory(model, out, probes, source, progress)
-    for line in result_lines(report):
+    for line in result_lines(report, out):
         console.print(line)
     console.print(f"\nReport: {out / 'report.json'}\nNext:   lccp report {out}", markup=False)
 
@@ -128,10 +129,11 @@ def _haystack(path: Path | None) -> dict[str, str] | None:
 
 
 def _probes(given: dict[str, object]) -> "ProbesSpec":
-    from lccp.api.spec.evaluation import NiahProbe, ProbesSpec
+    from lccp.api.spec.probes import ProbesSpec
+    from lccp.probes.niah import NiahSettings
     from lccp_cli.options import checked
 
-    return ProbesSpec(niah=checked(NiahProbe, given))
+    return ProbesSpec().replaced({"niah": checked(NiahSettings, given)})
 
 
 @contextmanager
@@ -166,31 +168,52 @@ def _plain(console: "Console") -> "Callable[[int, int], None]":
     return show
 
 
-def result_lines(report: "EvaluationReport") -> "Iterator[RenderableType]":
-    """PPL and score by length and by band, and the number of retrieval heads."""
+def result_lines(report: "EvaluationReport", folder: Path) -> "Iterator[RenderableType]":
+    """The signals, then what the probes map over lengths, from the details in `folder`."""
+    from lccp.probes.probe import HeatMaps
+    from lccp.probes.registry import PROBES
+    from lccp.report.details import details_of
+
+    yield _signals(report)
+    for name in report.probes:
+        details = details_of(report, name, lambda _, file: (folder / file).read_bytes())
+        for chart in PROBES[name].charts:
+            if details is not None and isinstance(chart, HeatMaps) and chart.across.values:
+                yield f"\n{chart.title}: means by {chart.across.title}"
+                yield _means(chart, details)
+
+
+def _signals(report: "EvaluationReport") -> "Table":
+    from lccp.report.text import value_text
+
+    table = _table("signal", "value", "95 % interval", "samples")
+    for signal in report.signals():
+        ends = [value_text(end, signal.unit) for end in signal.interval or ()]
+        value = value_text(signal.value, signal.unit)
+        table.add_row(signal.title, value, " to ".join(ends), f"{signal.n:,}")
+    return table
+
+
+def _means(chart: "HeatMaps", details: "Details") -> "Table":
+    """Means of the chart's array over what runs down, on its scale, for each value across."""
+    import numpy as np
+
+    from lccp.contract.signals import Scale
+    from lccp.report.figures.arrays import labels
+    from lccp.report.text import value_text
+
+    values, log = np.asarray(details[chart.array], dtype=float), chart.scale is Scale.LOG
+    means = np.exp(np.log(values).mean(axis=0)) if log else values.mean(axis=0)
+    table = _table(chart.across.title, chart.unit)
+    for label, mean in zip(labels(chart.across, details) or [], means.tolist(), strict=True):
+        table.add_row(label, value_text(mean, chart.unit))
+    return table
+
+
+def _table(first: str, *others: str) -> "Table":
     from rich.table import Table
 
-    from lccp.report.text import length_text
-
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    for name in ("length", "NIAH-PPL", "NIAH score", "exact", "samples"):
-        table.add_column(name, justify="right", no_wrap=True)
-    cells = report.probes.niah.cells
-    for length in sorted({cell.length for cell in cells}):
-        row = [cell for cell in cells if cell.length == length]
-        ppl = math.exp(fmean(cell.nll for cell in row))
-        scores = (fmean(cell.score for cell in row), fmean(cell.exact for cell in row))
-        samples = sum(cell.samples for cell in row)
-        table.add_row(length_text(length), *_texts(ppl, *scores), str(samples))
-    for name, band in report.probes.niah.bands.items():
-        table.add_row(name, *_texts(band.ppl, band.score, band.exact), str(band.samples))
-    yield table
-    heads = report.probes.retrieval_heads
-    if heads is not None:
-        low, high = heads.heads_interval
-        total = sum(len(layer) for layer in heads.scores)
-        yield f"retrieval heads: {heads.heads} of {total} (95 % interval {low} to {high})"
-
-
-def _texts(ppl: float, score: float, exact: float) -> tuple[str, str, str]:
-    return f"{ppl:.4f}", f"{score:.3f}", f"{exact:.3f}"
+    for name in (first, *others):
+        table.add_column(name, justify="left" if name == first else "right", no_wrap=True)
+    return table

@@ -139,8 +139,8 @@ def closing_lines(
         yield f"{outcome.state}: {outcome.message}."
     if summary is not None:
         yield summary.verdict
-        if summary.score_against_ppl:
-            yield summary.score_against_ppl
+        if summary.ceiling_against_signal:
+            yield summary.ceiling_against_signal
         yield _trained(summary)
     if page is not None:
         yield f"Report: {page}"

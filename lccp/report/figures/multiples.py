@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lccp.api.objects.report import EvaluationReport
 from lccp.report.text import tokens_text
+
+T = TypeVar("T")
 
 COLUMNS = 5
 PANELS_MAX = 20
@@ -16,27 +17,29 @@ ROW_PIXELS = 150
 
 
 @dataclass(frozen=True)
-class Panels:
-    """The checkpoints that get a panel, oldest first."""
+class Panels(Generic[T]):
+    """The checkpoints that get a panel, oldest first: their tokens, and what is drawn of each."""
 
-    reports: tuple[EvaluationReport, ...]
+    tokens: tuple[int, ...]
+    items: tuple[T, ...]
 
     @classmethod
-    def of(cls, reports: Sequence[EvaluationReport]) -> Self:
-        """All reports, or `PANELS_MAX` of them spread evenly, the first and the last included."""
-        n = len(reports)
-        if n <= PANELS_MAX:
-            return cls(tuple(reports))
-        picked = (round(i * (n - 1) / (PANELS_MAX - 1)) for i in range(PANELS_MAX))
-        return cls(tuple(reports[i] for i in picked))
+    def of(cls, checkpoints: Sequence[tuple[int, T]]) -> Self:
+        """All, or `PANELS_MAX` of them spread evenly, the first and the last included."""
+        n = len(checkpoints)
+        every: Sequence[int] = range(n)
+        if n > PANELS_MAX:
+            every = [round(i * (n - 1) / (PANELS_MAX - 1)) for i in range(PANELS_MAX)]
+        picked = [checkpoints[i] for i in every]
+        return cls(tuple(tokens for tokens, _ in picked), tuple(item for _, item in picked))
 
     @property
     def columns(self) -> int:
-        return min(COLUMNS, len(self.reports))
+        return min(COLUMNS, len(self.tokens))
 
     @property
     def rows(self) -> int:
-        return -(-len(self.reports) // COLUMNS)
+        return -(-len(self.tokens) // COLUMNS)
 
     @property
     def height(self) -> int:
@@ -47,7 +50,7 @@ class Panels:
         figure = make_subplots(
             rows=self.rows,
             cols=self.columns,
-            subplot_titles=[tokens_text(report.tokens) for report in self.reports],
+            subplot_titles=[tokens_text(tokens) for tokens in self.tokens],
             horizontal_spacing=0.015,
             vertical_spacing=min(0.12, 30 / (ROW_PIXELS * self.rows)),
         )
@@ -62,6 +65,6 @@ class Panels:
         for row in range(1, self.rows + 1):
             figure.update_yaxes(showticklabels=True, title_text=down, row=row, col=1)
         for column in range(1, self.columns + 1):
-            full = column <= len(self.reports) - (self.rows - 1) * COLUMNS
+            full = column <= len(self.tokens) - (self.rows - 1) * COLUMNS
             row = self.rows if full else self.rows - 1
             figure.update_xaxes(showticklabels=True, title_text=across, row=row, col=column)

@@ -11,7 +11,9 @@ from lccp.api.objects.verdict import VerdictState
 from lccp.report.text import token_unit
 
 SCORE, PPL, GUARD = "#dd7a1c", "#2f7fc9", "#8c9bab"
-HEADS, INITIAL, LOSS, SPEED = "#209a86", "#8f67c4", "#2f7fc9", "#8c9bab"
+LOSS, SPEED = PPL, GUARD
+COLOURWAY = ("#209a86", "#8f67c4", "#b8527a", "#5f8f2f", "#a7742f", "#4c6fa5")
+"""Of signals that are neither the policy's, its guards nor its ceilings."""
 STATE_COLOURS = {
     VerdictState.IMPROVING: "#2f9e5d",
     VerdictState.DECEPTIVELY_SATURATED: "#d9a31a",
@@ -75,7 +77,7 @@ def theme(ink: str, faint: str, page: str) -> dict[str, Any]:
             "xaxis": axis,
             "yaxis": axis,
             "hoverlabel": {"bgcolor": page, "bordercolor": faint, "font": {"color": ink}},
-            "colorway": [PPL, SCORE, HEADS, INITIAL, GUARD],
+            "colorway": [PPL, SCORE, *COLOURWAY, GUARD],
         }
     }
 
@@ -86,8 +88,8 @@ THEMES = {
 }
 
 
-def ppl_ticks(low: float, high: float, about: int = 6) -> list[float]:
-    """Round perplexities between `low` and `high`, for a logarithmic scale."""
+def log_ticks(low: float, high: float, about: int = 6) -> list[float]:
+    """Round values between `low` and `high`, for a logarithmic scale."""
     if high > 4 * low:
         decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
         values = [m * 10.0**d for d in decades for m in (1, 2, 5)]
@@ -103,12 +105,12 @@ def _round_step(step: float) -> float:
     return float(next(m * power for m in (1, 2, 5, 10) if m * power >= step * 0.999))
 
 
-def ppl_axis(values: Iterable[float], title: str) -> dict[str, Any]:
-    """A logarithmic axis for perplexities, with ticks however narrow their range is."""
+def log_axis(values: Iterable[float], title: str) -> dict[str, Any]:
+    """A logarithmic axis, with ticks however narrow their range is."""
     known = list(values)
     low, high = min(known), max(known)
     margin = (high / low) ** 0.06 if high > low else 1.01
-    ticks = ppl_ticks(low / margin, high * margin)
+    ticks = log_ticks(low / margin, high * margin)
     return {
         "title": {"text": f"{title} (log scale)"},
         "type": "log",

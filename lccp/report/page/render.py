@@ -27,7 +27,7 @@ def render(data: RunData) -> str:
         css=_resource("page.css"),
         colour=STATE_COLOURS[verdict.state],
         verdict=escape(summary.verdict),
-        lead=escape(summary.score_against_ppl),
+        lead=escape(summary.ceiling_against_signal),
         sections="\n".join(sections(data, verdict, summary)),
         footer=f"Made by LCCP {escape(lccp.__version__)} from the run's stored facts.",
         plotly=get_plotlyjs(),

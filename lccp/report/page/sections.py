@@ -1,30 +1,24 @@
 """The sections of the page: numbers, evidence, checkpoints, figures, how it was measured."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
+from lccp.contract.signals import Role, Signal
 from lccp.report.load import RunData
 from lccp.report.page import html
-from lccp.report.page.exhibits import EXHIBITS
-from lccp.report.summary import Summary, forecast_sentence
-from lccp.report.text import percent_text, scientific_text, tokens_text
+from lccp.report.page.exhibits import exhibits
+from lccp.report.summary import Summary, forecast_sentence, gain_with_interval, table_signals
+from lccp.report.text import MISSING, percent_text, scientific_text, tokens_text, value_text
 
-MISSING = "–"
+HORIZONS = {
+    "Given": "as given",
+    "Budget": "an eighth of the budget",
+    "Guess": "a guess: an eighth of the newest checkpoint's tokens",
+}
 UNJUDGED = CheckpointVerdict(tokens=0, state=VerdictState.UNDETERMINED)
-COLUMNS = (
-    "tokens",
-    "NIAH score",
-    "NIAH-PPL",
-    "guard PPL",
-    "heads",
-    "initial heads",
-    "overlap",
-    "gain per horizon",
-    "verdict",
-)
 
 
 def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]:
@@ -33,10 +27,9 @@ def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]
     grounds = (*verdict.evidence, *expected, verdict.advice)
     yield html.section("What it rests on", html.bullets(grounds))
     yield html.section("Checkpoints", _checkpoints(data, verdict))
-    for exhibit in EXHIBITS:
-        figure = exhibit.draw(data, verdict) if data.reports else None
-        if figure is not None:
-            yield html.section(exhibit.title, html.plot(figure.to_json(), exhibit.caption))
+    for exhibit in exhibits(data, verdict):
+        plot = html.plot(exhibit.figure.to_json(), exhibit.caption)
+        yield html.section(exhibit.title, plot)
     if data.journal and data.journal.attempts:
         yield html.section("Attempts", _attempts(data))
     yield html.section("How it was measured", _method(data, verdict), long=True)
@@ -51,49 +44,41 @@ def _key_numbers(summary: Summary) -> Iterator[tuple[str, str, str]]:
         yield "tokens saved", tokens_text(summary.saved.tokens), share
         if summary.saved.flops:
             yield "compute saved", scientific_text(summary.saved.flops), "FLOPs"
-    changes = (
-        ("NIAH score", summary.score, 2, "lengths beyond the source context"),
-        ("NIAH-PPL", summary.ppl, 3, "lengths beyond the source context"),
-        ("retrieval heads", summary.heads, 0, "first → newest checkpoint"),
-    )
-    for name, change, digits, note in changes:
-        if change is not None:
-            yield name, change.text(digits), note
+    for change in summary.changes:
+        yield change.signal.title, change.text(), "first → newest checkpoint"
 
 
 def _checkpoints(data: RunData, verdict: Verdict) -> str:
+    guards = [signal for signal in verdict.signals if signal.role is Role.GUARD]
+    signals = [*table_signals(verdict), *guards]
     judged = {checkpoint.tokens: checkpoint for checkpoint in verdict.checkpoints}
-    rows = [_row(report, judged.get(report.tokens)) for report in data.reports]
+    rows = [_row(report, judged.get(report.tokens), signals, verdict) for report in data.reports]
     rows += [
-        [tokens_text(tokens), *[MISSING] * 7, f"evaluation failed: {escape(failure.message)}"]
+        [
+            tokens_text(tokens),
+            *[MISSING] * (len(signals) + 1),
+            f"evaluation failed: {escape(failure.message)}",
+        ]
         for tokens, failure in sorted(data.failures.items())
     ]
-    return html.table(COLUMNS, rows, text=(8,))
+    heads = ("tokens", *(signal.title for signal in signals), "gain per horizon", "verdict")
+    return html.table(heads, rows, text=(len(heads) - 1,))
 
 
-def _row(report: EvaluationReport, judged: CheckpointVerdict | None) -> list[str]:
-    bands, heads = report.probes.niah.bands, report.probes.retrieval_heads
-    extension, guard = bands.get("extension"), bands.get("guard")
+def _row(
+    report: EvaluationReport,
+    judged: CheckpointVerdict | None,
+    signals: Sequence[Signal],
+    verdict: Verdict,
+) -> list[str]:
     judged = judged or UNJUDGED
-    gain = next((g for g in judged.gains if g.signal == "niah_ppl"), None)
-    half = (gain.upper - gain.lower) / 2 if gain else 0.0
+    values = {signal.name: signal.value for signal in report.signals()}
     return [
         tokens_text(report.tokens),
-        _value(extension, "score", 3),
-        _value(extension, "ppl", 4),
-        _value(guard, "ppl", 4),
-        _value(heads, "heads", 0),
-        _value(judged, "initial_heads_score", 3),
-        _value(judged, "head_overlap", 2),
-        f"{100 * gain.gain:+.1f} ± {100 * half:.1f} %" if gain else MISSING,
+        *(value_text(values.get(signal.name), signal.unit) for signal in signals),
+        gain_with_interval(judged, verdict),
         html.state(judged.state),
     ]
-
-
-def _value(values: object | None, name: str, digits: int) -> str:
-    """The attribute `name` of `values` as text; a dash where either is not known."""
-    value = getattr(values, name, None)
-    return MISSING if value is None else f"{value:.{digits}f}"
 
 
 def _attempts(data: RunData) -> str:
@@ -111,12 +96,13 @@ def _attempts(data: RunData) -> str:
 
 
 def _method(data: RunData, verdict: Verdict) -> str:
+    policy = verdict.policy
     entries = [
-        ("signal", verdict.signal),
-        ("horizon", f"{verdict.horizon_tokens:,} tokens"),
-        ("least gain δ", f"{verdict.min_gain:g} of log-PPL per horizon"),
-        ("confidence", f"{verdict.confidence:g}, one-sided on each side"),
-        ("patience", f"{verdict.patience} horizons of plateau, end to end"),
+        ("signal", policy.signal),
+        ("horizon", f"{policy.horizon_tokens:,} tokens ({HORIZONS[policy.horizon_source]})"),
+        ("least gain δ", f"{policy.min_gain:g} per horizon, on the signal's scale"),
+        ("confidence", f"{policy.confidence:g}, one-sided on each side"),
+        ("patience", f"{policy.patience} horizons of plateau, end to end"),
     ]
     if data.identity:
         entries.append(("identity of the run", data.identity.digest))
@@ -126,12 +112,11 @@ def _method(data: RunData, verdict: Verdict) -> str:
         source, target = newest.source_context_length, newest.target_context_length
         entries += [
             ("context", f"{source:,} → {target:,} tokens"),
-            ("samples", newest.samples_digest),
+            ("samples", _inline({n: p.samples_digest for n, p in newest.probes.items()})),
             ("execution", _inline(newest.execution_plan)),
             ("versions", _inline(newest.versions)),
         ]
-        probes = newest.probes.document()
-        settings = {name: probe["settings"] for name, probe in probes.items()}
+        settings = {name: probe.settings for name, probe in newest.probes.items()}
         folds.append(html.folded("Settings of the probes", _indented(settings)))
     if data.identity:
         folds.append(html.folded("Immutable part of the spec", _indented(data.identity.immutable)))

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import AttemptRecord, Journal
-from lccp.api.objects.verdict import CheckpointVerdict
+from lccp.api.objects.verdict import CheckpointVerdict, Verdict
+from lccp.probes.registry import PROBES
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
@@ -127,17 +128,21 @@ def _evaluations(context: Context, told: Journal) -> Iterator[Event]:
             continue
         at, name = outcome.at or context.now, f"checkpoint {tokens:,}"
         if outcome.result == "Succeeded":
-            message = f"{name}{_values(judged.get(tokens))}"
+            message = f"{name}{_values(judged.get(tokens), context.verdict)}"
             yield _normal(EventReason.CHECKPOINT_EVALUATED, message, at, name)
         else:
             message = f"{name}, try {outcome.tries}: {outcome.message}"
             yield _warning(EventReason.EVALUATION_FAILED, message, at, name)
 
 
-def _values(judged: CheckpointVerdict | None) -> str:
-    if judged is None or judged.niah_ppl is None or judged.niah_score is None:
+def _values(judged: CheckpointVerdict | None, verdict: Verdict | None) -> str:
+    """The values that short tables show."""
+    if judged is None or verdict is None:
         return ""
-    return f": NIAH-PPL {judged.niah_ppl:.4g}, NIAH score {judged.niah_score:.3g}"
+    named = (verdict.declared(column.signal) for column in PROBES.columns())
+    known = [signal for signal in named if signal and signal.name in judged.values]
+    values = ", ".join(f"{s.title} {judged.values[s.name]:.4g}" for s in known)
+    return f": {values}" if values else ""
 
 
 def _verdict(context: Context) -> Iterator[Event]:

@@ -1,6 +1,7 @@
 """The status: a projection of store and workloads, equal as long as they say the same."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from lccp.api.conditions import summary
@@ -10,6 +11,7 @@ from lccp.api.objects.verdict import CheckpointVerdict, Verdict
 from lccp.api.status import (
     ATTEMPTS_SHOWN,
     CHECKPOINTS_SHOWN,
+    SIGNALS_SHOWN,
     CheckpointStatus,
     ForecastStatus,
     LCCPRunStatus,
@@ -17,9 +19,11 @@ from lccp.api.status import (
     ResolvedImages,
     VerdictStatus,
 )
+from lccp.probes.registry import PROBES
 from lccp_operator.plan import conditions, evaluations
 from lccp_operator.plan.conditions import Findings
 from lccp_operator.plan.context import Context
+from lccp_operator.plan.evaluations import Stage
 from lccp_operator.plan.goals import Course, Goal
 
 SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
@@ -40,6 +44,7 @@ def projected(context: Context, goal: Goal) -> LCCPRunStatus:
         attempts=context.journal.attempts[-ATTEMPTS_SHOWN:],
         progress=_progress(context, goal),
         checkpoints=_checkpoints(context),
+        latest=_latest(context),
         verdict=_verdict(context.verdict),
         forecast=_forecast(context.verdict),
         images=_images(context),
@@ -108,21 +113,42 @@ def _remaining_seconds(beat: Heartbeat, total: int) -> int | None:
 
 
 def _checkpoints(context: Context) -> tuple[CheckpointStatus, ...]:
-    judged = {c.tokens: c for c in context.verdict.checkpoints} if context.verdict else {}
     shown = sorted(context.facts.checkpoints)[-CHECKPOINTS_SHOWN:]
-    return tuple(_checkpoint(context, tokens, judged.get(tokens)) for tokens in shown)
+    judged, names = _judged(context), _short_table(context.verdict)
+    return tuple(_checkpoint(context, tokens, judged.get(tokens), names) for tokens in shown)
+
+
+def _latest(context: Context) -> CheckpointStatus | None:
+    """The newest checkpoint whose evaluation succeeded, with all its values."""
+    done = [
+        t for t in context.facts.checkpoints if evaluations.stage(context, t) is Stage.SUCCEEDED
+    ]
+    if not done:
+        return None
+    found = _judged(context).get(max(done))
+    names = sorted(found.values)[:SIGNALS_SHOWN] if found else ()
+    return _checkpoint(context, max(done), found, names)
+
+
+def _judged(context: Context) -> dict[int, CheckpointVerdict]:
+    return {c.tokens: c for c in context.verdict.checkpoints} if context.verdict else {}
+
+
+def _short_table(verdict: Verdict | None) -> list[str]:
+    """Signals that the status shows of every checkpoint: the policy's, and those of the tables."""
+    named = [column.signal for column in PROBES.columns()]
+    return list(dict.fromkeys([verdict.policy.signal, *named])) if verdict else named
 
 
 def _checkpoint(
-    context: Context, tokens: int, judged: CheckpointVerdict | None
+    context: Context, tokens: int, judged: CheckpointVerdict | None, names: Sequence[str]
 ) -> CheckpointStatus:
     outcome, stage = context.outcome(tokens), evaluations.stage(context, tokens)
+    values = judged.values if judged else {}
     return CheckpointStatus(
         tokens=tokens,
         evaluation=stage.value,
-        niah_ppl=_decimal(judged.niah_ppl) if judged else None,
-        niah_score=_decimal(judged.niah_score) if judged else None,
-        retrieval_heads=judged.retrieval_heads if judged else None,
+        values={name: f"{values[name]:.4g}" for name in names if name in values},
         verdict=judged.state if judged else None,
         message=outcome.message or None if outcome else None,
     )
@@ -132,7 +158,7 @@ def _verdict(verdict: Verdict | None) -> VerdictStatus | None:
     if verdict is None:
         return None
     gains = verdict.checkpoints[-1].gains if verdict.checkpoints else ()
-    gain = next((g for g in gains if g.signal == verdict.signal), None)
+    gain = next((g for g in gains if g.signal == verdict.policy.signal), None)
     return VerdictStatus(
         state=verdict.state,
         since_tokens=verdict.since_tokens,

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Literal
 
-from lccp.analysis.policy import Policy
+from lccp.analysis.policy import policy_of_run
 from lccp.api.objects.journal import Journal, StopRecord
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Verdict, VerdictState
 from lccp.api.run import LCCPRun
 from lccp_operator.packed import PackedReport
@@ -25,7 +26,7 @@ Judge = Callable[[Sequence[PackedReport], Policy], Verdict]
 def verdict(context: Context, judge: Judge) -> Verdict | None:
     """The verdict over all reports, or None before the first."""
     found = evaluations.reports(context)
-    return judge(found, Policy.of(context.run)) if found else None
+    return judge(found, policy_of_run(context.run)) if found else None
 
 
 def decided(context: Context) -> Journal:

@@ -1,17 +1,16 @@
 """When training is expected to stop paying."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from series import a_trajectory
+from series import a_series, with_changes
 
 from lccp.analysis.forecast import forecast
-from lccp.analysis.policy import Policy
-from lccp.analysis.trajectory import Trajectory
+from lccp.analysis.trajectory import Series
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Forecast, Gain, GainState, VerdictState
 
 TOKENS = np.arange(100, 1_100, 100) * 10**6
@@ -20,10 +19,10 @@ IMPROVING, SATURATED = VerdictState.IMPROVING, VerdictState.SATURATED
 UNKNOWN = Forecast()
 
 
-def by_law(slope: float, noise: float = 0.0, seed: int = 0, start: float = 2.0) -> Trajectory:
+def by_law(slope: float, noise: float = 0.0, seed: int = 0, start: float = 2.0) -> Series:
     rng = np.random.default_rng(seed)
     ppl = start + slope * np.log(TOKENS / 10**8) + rng.normal(0, noise, len(TOKENS))
-    return a_trajectory(TOKENS, -np.log(ppl))
+    return a_series(TOKENS, -np.log(ppl))
 
 
 def gain(lower: float, upper: float, state: GainState) -> Gain:
@@ -42,7 +41,7 @@ def gain(lower: float, upper: float, state: GainState) -> Gain:
 
 @given(st.floats(-0.3, -0.05), st.floats(0.002, 0.05))
 def test_at_the_forecast_the_next_horizon_gains_just_the_least(slope: float, least: float) -> None:
-    found = forecast(by_law(slope), replace(POLICY, min_gain=least), IMPROVING, None)
+    found = forecast(by_law(slope), with_changes(POLICY, min_gain=least), IMPROVING, None)
     if found.tokens is None or found.tokens <= TOKENS[0]:
         return
     now, then = (2.0 + slope * math.log(n / 10**8) for n in (found.tokens, found.tokens + 10**8))
@@ -75,30 +74,30 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     [(10**10, "Sufficient"), (3 * 10**8, "Insufficient"), (None, "Unknown")],
 )
 def test_the_budget_is_held_against_the_interval(budget: int | None, expected: str) -> None:
-    policy = replace(POLICY, budget_tokens=budget)
+    policy = with_changes(POLICY, budget_tokens=budget)
     assert forecast(by_law(-0.1), policy, IMPROVING, None).budget == expected
 
 
 def test_a_budget_inside_the_interval_is_unknown() -> None:
     found = forecast(by_law(-0.1, noise=0.01), POLICY, IMPROVING, None)
-    policy = replace(POLICY, budget_tokens=found.tokens)
+    policy = with_changes(POLICY, budget_tokens=found.tokens)
     assert forecast(by_law(-0.1, noise=0.01), policy, IMPROVING, None).budget == "Unknown"
 
 
-BENT = a_trajectory(TOKENS, -np.log(1.1 + 0.2 * np.exp(-TOKENS / 1.5e8)))
+BENT = a_series(TOKENS, -np.log(1.1 + 0.2 * np.exp(-TOKENS / 1.5e8)))
 UNSAYABLE = {
     "PPL rises": (by_law(0.1), POLICY),
-    "three checkpoints": (a_trajectory(TOKENS[:3], np.linspace(0, 0.1, 3)), POLICY),
-    "warm-up": (by_law(-0.1), replace(POLICY, warmup_tokens=700 * 10**6)),
-    "decaying rate": (by_law(-0.1), replace(POLICY, constant_schedule=False)),
+    "three checkpoints": (a_series(TOKENS[:3], np.linspace(0, 0.1, 3)), POLICY),
+    "warm-up": (by_law(-0.1), with_changes(POLICY, warmup_tokens=700 * 10**6)),
+    "decaying rate": (by_law(-0.1), with_changes(POLICY, constant_schedule=False)),
     "bends away": (BENT, POLICY),
-    "PPL below 1": (by_law(-0.1, start=1.25), replace(POLICY, min_gain=0.005)),
+    "PPL below 1": (by_law(-0.1, start=1.25), with_changes(POLICY, min_gain=0.005)),
 }
 
 
-@pytest.mark.parametrize(("trajectory", "policy"), UNSAYABLE.values(), ids=UNSAYABLE)
-def test_what_cannot_be_said_is_unknown(trajectory: Trajectory, policy: Policy) -> None:
-    assert forecast(trajectory, policy, IMPROVING, None) == UNKNOWN
+@pytest.mark.parametrize(("series", "policy"), UNSAYABLE.values(), ids=UNSAYABLE)
+def test_what_cannot_be_said_is_unknown(series: Series, policy: Policy) -> None:
+    assert forecast(series, policy, IMPROVING, None) == UNKNOWN
 
 
 def test_a_saturated_run_has_budget_enough() -> None:
@@ -111,11 +110,11 @@ def test_a_regressing_run_has_no_known_budget() -> None:
 
 
 def test_a_gain_that_contradicts_the_law_makes_it_unknown() -> None:
-    over = replace(POLICY, min_gain=0.04)
+    over = with_changes(POLICY, min_gain=0.04)
     assert forecast(by_law(-0.1), over, IMPROVING, None).upper == pytest.approx(2e8, rel=0.5)
     still_pays = gain(0.05, 0.07, GainState.IMPROVING)
     assert forecast(by_law(-0.1), over, IMPROVING, still_pays) == UNKNOWN
-    later = replace(POLICY, min_gain=0.002)
+    later = with_changes(POLICY, min_gain=0.002)
     assert (forecast(by_law(-0.1), later, IMPROVING, None).lower or 0) > TOKENS[-1]
     plateau = gain(-0.001, 0.001, GainState.PLATEAU)
     assert forecast(by_law(-0.1), later, VerdictState.UNDETERMINED, plateau) == UNKNOWN

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from series import a_signal
+from reports import declared
+from series import a_series, with_changes
 
 from lccp.analysis.gains import (
     CheckpointNoise,
@@ -19,8 +20,8 @@ from lccp.analysis.gains import (
     window_before,
     window_start,
 )
-from lccp.analysis.policy import Policy
-from lccp.analysis.trajectory import NIAH_PPL, Signal
+from lccp.analysis.trajectory import Series
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Gain, GainState
 
 POLICY = Policy(horizon_tokens=400, min_gain=0.02)
@@ -53,11 +54,11 @@ def test_adding_a_constant_changes_no_gain(
     steps: list[int], y: list[float], constant: float
 ) -> None:
     tokens = tokens_of(steps)
-    plain = a_signal(y[: len(tokens)], spread=0.01)
-    parts = (plain.values, plain.by_haystack, plain.by_needle)
-    shifted = Signal(NIAH_PPL, *(part + constant for part in parts))
-    assert numbers(gains(tokens, plain, POLICY)) == pytest.approx(
-        numbers(gains(tokens, shifted, POLICY)), rel=1e-6, abs=1e-6
+    plain = a_series(tokens, y[: len(tokens)], spread=0.01)
+    clusters = {kind: means + constant for kind, means in plain.clusters.items()}
+    shifted = replace(plain, values=plain.values + constant, clusters=clusters)
+    assert numbers(gains(plain, POLICY)) == pytest.approx(
+        numbers(gains(shifted, POLICY)), rel=1e-6, abs=1e-6
     )
 
 
@@ -66,11 +67,12 @@ def test_gains_do_not_depend_on_the_unit_or_the_origin_of_tokens(
     steps: list[int], y: list[float], scale: int, shift: int
 ) -> None:
     tokens = tokens_of(steps)
-    signal = a_signal(y[: len(tokens)], spread=0.01)
-    scaled = replace(POLICY, horizon_tokens=scale * POLICY.horizon_tokens)
-    plain = gains(tokens, signal, POLICY)
-    assert numbers(gains(scale * tokens, signal, scaled)) == pytest.approx(numbers(plain), rel=1e-9)
-    assert gains(tokens + shift, signal, POLICY) == plain
+    series = a_series(tokens, y[: len(tokens)], spread=0.01)
+    scaled = with_changes(POLICY, horizon_tokens=scale * POLICY.horizon_tokens)
+    plain = gains(series, POLICY)
+    in_other_units = gains(replace(series, tokens=scale * tokens), scaled)
+    assert numbers(in_other_units) == pytest.approx(numbers(plain), rel=1e-9)
+    assert gains(replace(series, tokens=tokens + shift), POLICY) == plain
 
 
 @given(spacings, values, st.randoms(use_true_random=False))
@@ -78,24 +80,23 @@ def test_the_order_of_haystacks_does_not_matter(
     steps: list[int], y: list[float], random: st.DataObject
 ) -> None:
     tokens = tokens_of(steps)
-    signal = a_signal(y[: len(tokens)], spread=0.01)
-    order = list(range(signal.by_haystack.shape[1]))
+    series = a_series(tokens, y[: len(tokens)], spread=0.01)
+    haystacks = series.clusters["haystack"]
+    order = list(range(haystacks.shape[1]))
     random.shuffle(order)
-    mixed = replace(signal, by_haystack=signal.by_haystack[:, order])
-    assert numbers(gains(tokens, mixed, POLICY)) == pytest.approx(
-        numbers(gains(tokens, signal, POLICY)), rel=1e-9
-    )
+    mixed = replace(series, clusters={**series.clusters, "haystack": haystacks[:, order]})
+    assert numbers(gains(mixed, POLICY)) == pytest.approx(numbers(gains(series, POLICY)), rel=1e-9)
 
 
 def test_a_straight_rise_without_noise_is_improving_from_the_third_checkpoint() -> None:
-    found = gains(REGULAR, a_signal(0.1 * REGULAR / 400), POLICY)
+    found = gains(a_series(REGULAR, 0.1 * REGULAR / 400), POLICY)
     assert found[:2] == (None, None)
     assert {gain.state for gain in found[2:] if gain} == {GainState.IMPROVING}
     assert numbers(found) == pytest.approx(0.1)
 
 
 def test_a_straight_fall_without_noise_is_regressing_before_a_horizon_is_spanned() -> None:
-    found = gains(REGULAR[:3], a_signal(-0.1 * REGULAR[:3] / 400), POLICY)
+    found = gains(a_series(REGULAR[:3], -0.1 * REGULAR[:3] / 400), POLICY)
     assert found[2] is not None
     assert (found[2].state, found[2].spans_horizon) == (GainState.REGRESSING, False)
 
@@ -103,12 +104,12 @@ def test_a_straight_fall_without_noise_is_regressing_before_a_horizon_is_spanned
 @pytest.mark.parametrize("level", [1.0, 0.1, -0.7])
 def test_a_signal_that_does_not_move_never_regresses(level: float) -> None:
     tokens = np.array([61_440, 81_920, 102_400, 122_880, 143_360])
-    still = gains(tokens, a_signal([level] * 5, spread=0), replace(POLICY, horizon_tokens=409_600))
+    still = gains(a_series(tokens, [level] * 5), with_changes(POLICY, horizon_tokens=409_600))
     assert [g.state for g in still if g is not None] == [GainState.UNDETERMINED] * 3
 
 
 def test_a_flat_signal_is_a_plateau_only_after_a_whole_horizon() -> None:
-    found = gains(REGULAR, a_signal(np.zeros(len(REGULAR))), POLICY)
+    found = gains(a_series(REGULAR, np.zeros(len(REGULAR))), POLICY)
     states = [gain.state for gain in found if gain]
     assert states == [GainState.UNDETERMINED] * 2 + [GainState.PLATEAU] * 8
 
@@ -157,7 +158,7 @@ def test_windows_share_at_most_their_ends(
 def test_windows_end_to_end_hold_a_horizon_each(
     steps: list[int], horizon: int, rounding: int
 ) -> None:
-    tokens, policy = tokens_of(steps), Policy(horizon, rounding_tokens=rounding)
+    tokens, policy = tokens_of(steps), Policy(horizon_tokens=horizon, rounding_tokens=rounding)
     for k in range(2, len(tokens)):
         before = window_before(tokens, k, policy)
         if before is not None:
@@ -167,8 +168,8 @@ def test_windows_end_to_end_hold_a_horizon_each(
 
 def test_checkpoints_made_at_the_end_of_a_step_keep_their_windows() -> None:
     asked_every_100_with_steps_of_8 = np.array([104, 200, 304, 400, 504, 600])
-    exact = replace(POLICY, horizon_tokens=300)
-    policy = replace(exact, rounding_tokens=7)
+    exact = with_changes(POLICY, horizon_tokens=300)
+    policy = with_changes(exact, rounding_tokens=7)
     windows = [
         (
             window_start(asked_every_100_with_steps_of_8, k, policy),
@@ -200,7 +201,7 @@ def test_noise_is_taken_from_two_horizons_or_the_last_three_differences() -> Non
     noise = CheckpointNoise.of(REGULAR, rng.normal(size=len(REGULAR)))
     degrees = [noise.variance(k, POLICY).degrees * 1.94 for k in range(2, 12)]
     assert degrees == pytest.approx([1, 2, 3, 4, 5, 6, 7, 7, 7, 7])
-    short = replace(POLICY, horizon_tokens=50)
+    short = with_changes(POLICY, horizon_tokens=50)
     assert noise.variance(11, short).value == pytest.approx(noise.squares[-3:].mean())
 
 
@@ -208,11 +209,13 @@ def test_the_larger_sampling_variance_counts() -> None:
     contrast = np.array([-1.0, 0.0, 1.0])
     haystacks = np.array([[0.0, 0.0], [0.0, 0.0], [0.1, 0.3]])
     needles = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.1, 0.2, 0.3]])
-    signal = Signal(NIAH_PPL, haystacks.mean(axis=1), haystacks, needles)
-    found = sampling_variance(contrast, signal)
+    three = a_series([100, 200, 300], haystacks.mean(axis=1))
+    found = sampling_variance(
+        contrast, replace(three, clusters={"haystack": haystacks, "needle": needles})
+    )
     assert (found.value, found.degrees) == (pytest.approx(0.02 / 2), 1)
-    single = replace(signal, by_haystack=haystacks[:, :1])
-    found = sampling_variance(contrast, single)
+    single = {"haystack": haystacks[:, :1], "needle": needles}
+    found = sampling_variance(contrast, replace(three, clusters=single))
     assert (found.value, found.degrees) == (pytest.approx(0.01 / 3), 2)
 
 
@@ -233,8 +236,8 @@ def test_degrees_are_those_of_welch() -> None:
 
 def test_jitter_widens_the_interval_however_many_haystacks_there_are() -> None:
     rng = np.random.default_rng(2)
-    jitter = a_signal(rng.normal(0, 0.006, len(REGULAR)), spread=1e-5)
-    last = gains(REGULAR, jitter, POLICY)[-1]
+    jitter = a_series(REGULAR, rng.normal(0, 0.006, len(REGULAR)), spread=1e-5)
+    last = gains(jitter, POLICY)[-1]
     assert last is not None
     assert last.checkpoint_sd > 100 * last.sampling_sd
     assert last.upper - last.lower > 4 * 1e-5
@@ -249,8 +252,9 @@ def test_claims_are_false_less_often_than_the_confidence_allows() -> None:
         haystacks = rng.normal(0, 0.004, (5, 20))
         common = true * tokens / 400 + rng.normal(0, 0.003, 5)
         values = common + haystacks.mean(axis=1)
-        signal = Signal(NIAH_PPL, values, common[:, None] + haystacks, values[:, None])
-        for k, gain in enumerate(gains(tokens, signal, POLICY)):
+        clusters = {"haystack": common[:, None] + haystacks, "needle": values[:, None]}
+        series = Series(declared("niah_ppl"), tokens, values, clusters)
+        for k, gain in enumerate(gains(series, POLICY)):
             false[k] += gain is not None and not gain.lower <= true <= gain.upper
     one_sided = false / (2 * runs)
     assert one_sided[3:].max() < 0.05

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
-from series import a_report
+from reports import a_report
+from series import with_changes
 
-from lccp.analysis.policy import Policy
+from lccp.analysis.policy import policy_of_reports, policy_of_run
+from lccp.api.objects.policy import Policy
 from lccp.api.run import LCCPRun
 
 
@@ -29,8 +31,11 @@ def a_run(training: dict[str, Any] | None = None, **saturation: Any) -> LCCPRun:
 
 
 def test_defaults_are_those_of_the_manifest() -> None:
-    assert Policy.of(a_run()) == Policy(
-        horizon_tokens=1_000_000, budget_tokens=8_000_000, rounding_tokens=4_095
+    assert policy_of_run(a_run()) == Policy(
+        horizon_tokens=1_000_000,
+        horizon_source="Budget",
+        budget_tokens=8_000_000,
+        rounding_tokens=4_095,
     )
 
 
@@ -43,7 +48,7 @@ def test_everything_asked_for_is_taken_over() -> None:
         "confidence": "0.9",
         "minTokens": "1M",
     }
-    assert Policy.of(a_run({"schedule": schedule}, **saturation)) == Policy(
+    assert policy_of_run(a_run({"schedule": schedule}, **saturation)) == Policy(
         horizon_tokens=409_600,
         min_gain=0.03,
         patience=3,
@@ -68,8 +73,8 @@ def test_without_a_run_the_newest_checkpoint_is_the_budget(
     tokens: int, step: int, expected: Policy
 ) -> None:
     reports = [a_report(tokens, 0.1, step=step), a_report(-1 + 1, 0.1, step=0)]
-    assert Policy.of_reports(reports) == expected
+    assert policy_of_reports(reports) == with_changes(expected, horizon_source="Guess")
 
 
 def test_without_reports_there_are_defaults_still() -> None:
-    assert Policy.of_reports([]) == Policy(horizon_tokens=1)
+    assert policy_of_reports([]) == Policy(horizon_tokens=1, horizon_source="Guess")

@@ -4,102 +4,125 @@ from typing import Any
 
 import numpy as np
 import pytest
-from series import a_report, heads_result
+from hypothesis import given
+from hypothesis import strategies as st
+from reports import a_report, changed, declared, without_signals
+from series import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE
 
-from lccp.analysis.trajectory import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE, Trajectory
+from lccp.analysis.trajectory import Trajectory, can_be_judged, in_its_unit, oriented
 from lccp.api.objects.report import EvaluationReport
-from lccp.contract.errors import InvalidInput
 
 HEADS = np.array([[0.3, 0.0], [0.05, 0.2]])
 
 
 def with_niah(report: EvaluationReport, **changes: Any) -> EvaluationReport:
-    niah = report.probes.niah.model_copy(update=changes)
-    probes = report.probes.model_copy(update={"niah": niah})
-    return report.model_copy(update={"probes": probes})
+    niah = report.probes["niah"].model_copy(update=changes)
+    return report.model_copy(update={"probes": {**report.probes, "niah": niah}})
 
 
 def test_checkpoints_are_sorted_and_rising_is_better() -> None:
     trajectory = Trajectory.from_reports([a_report(300, 0.1, 0.9), a_report(100, 0.2, 0.4)])
-    assert trajectory.tokens.tolist() == [100, 300]
-    assert trajectory.signals[NIAH_PPL].values.tolist() == [-0.2, -0.1]
-    assert trajectory.signals[NIAH_SCORE].values.tolist() == [0.4, 0.9]
-    assert trajectory.signals[NIAH_PPL_GUARD].values.tolist() == [-0.05, -0.05]
+    series = trajectory.series
+    assert trajectory.checkpoints() == series[NIAH_PPL].tokens.tolist() == [100, 300]
+    assert series[NIAH_PPL].values == pytest.approx([-0.2, -0.1])
+    assert series[NIAH_SCORE].values.tolist() == [0.4, 0.9]
+    assert series[NIAH_PPL_GUARD].values == pytest.approx([-0.05, -0.05])
 
 
-def test_clusters_are_kept_by_haystack_and_needle() -> None:
+@given(st.sampled_from([NIAH_PPL, NIAH_SCORE]), st.floats(0.01, 1e6))
+def test_a_value_comes_back_from_its_orientation(name: str, value: float) -> None:
+    signal, values = declared(name), np.array([value])
+    assert in_its_unit(signal, oriented(signal, values)) == pytest.approx(values)
+
+
+def test_clusters_are_kept_by_kind() -> None:
     report = a_report(100, 0.2, spread=0.01)
-    signal = Trajectory.from_reports([report]).signals[NIAH_PPL]
-    band = report.probes.niah.bands["extension"]
-    assert (-signal.by_haystack[0]).tolist() == list(band.nll_by_haystack)
-    assert (-signal.by_needle[0]).tolist() == list(band.nll_by_needle)
+    clusters = Trajectory.from_reports([report]).series[NIAH_PPL].clusters
+    signal = report.signal(NIAH_PPL)
+    assert signal is not None
+    assert {kind: means.shape for kind, means in clusters.items()} == {
+        "haystack": (1, 6),
+        "needle": (1, 2),
+    }
+    assert np.exp(-clusters["haystack"][0]) == pytest.approx(signal.by_cluster["haystack"])
 
 
-def test_without_lengths_inside_the_source_context_there_is_no_guard() -> None:
-    signals = Trajectory.from_reports([a_report(100, 0.2, guard_nll=None)]).signals
-    assert set(signals) == {NIAH_PPL, NIAH_SCORE}
+def test_signals_without_a_band_are_absent() -> None:
+    series = Trajectory.from_reports([a_report(100, 0.2, guard_nll=None)]).series
+    assert NIAH_PPL in series
+    assert NIAH_PPL_GUARD not in series
 
 
 def test_no_reports_make_an_empty_trajectory() -> None:
-    assert len(Trajectory.from_reports([]).tokens) == 0
+    assert Trajectory.from_reports([]).checkpoints() == []
 
 
 def test_the_base_and_the_warm_up_are_not_fitted() -> None:
-    trajectory = Trajectory.from_reports([a_report(tokens, 0.2) for tokens in (0, 50, 100, 150)])
-    assert trajectory.fitted(warmup_tokens=50).tolist() == [2, 3]
-    assert trajectory.fitted(warmup_tokens=0).tolist() == [1, 2, 3]
+    reports = [a_report(tokens, 0.2) for tokens in (0, 50, 100, 150)]
+    series = Trajectory.from_reports(reports).series[NIAH_PPL]
+    assert series.fitted(warmup_tokens=50).tolist() == [2, 3]
+    assert series.fitted(warmup_tokens=0).tolist() == [1, 2, 3]
 
 
-FIRST = a_report(100, 0.2)
+ALIKE = [a_report(100, 0.2), a_report(300, 0.1)]
 UNLIKE = {
-    "twice": (a_report(100, 0.1), "there twice"),
-    "samples": (a_report(200, 0.1, samples_digest="6b" * 32), "other samples"),
+    "twice": (a_report(300, 0.3, checkpoint_digest="f" * 64), "there twice"),
+    "samples": (with_niah(a_report(200, 0.1), samples_digest="6b" * 32), "other samples"),
     "source context": (a_report(200, 0.1, source_context_length=128), "other context lengths"),
     "probe version": (with_niah(a_report(200, 0.1), version=2), "versions or settings"),
     "settings": (with_niah(a_report(200, 0.1), settings={"seed": 1}), "versions or settings"),
-    "heads too": (a_report(200, 0.1, heads=heads_result(HEADS)), "versions or settings"),
-    "no guard": (a_report(200, 0.1, guard_nll=None), "other bands"),
-    "not a number": (a_report(200, float("nan")), "niah_ppl is not a finite number"),
+    "no guard": (a_report(200, 0.1, guard_nll=None), "other signals or clusters"),
 }
 
 
 @pytest.mark.parametrize(("report", "words"), UNLIKE.values(), ids=UNLIKE)
-def test_reports_that_cannot_be_compared_are_refused(report: EvaluationReport, words: str) -> None:
-    with pytest.raises(InvalidInput, match=words) as refusal:
-        Trajectory.from_reports([FIRST, report])
-    assert f"report at {report.tokens}" in str(refusal.value)
+def test_what_cannot_be_compared_is_left_out_and_named(
+    report: EvaluationReport, words: str
+) -> None:
+    trajectory = Trajectory.from_reports([report, *ALIKE])
+    assert trajectory.series[NIAH_PPL].tokens.tolist() == [100, 300]
+    (exclusion,) = trajectory.excluded
+    assert exclusion.tokens == report.tokens
+    assert f"report at {report.tokens} tokens" in exclusion.reason
+    assert words in exclusion.reason
 
 
-def test_other_numbers_of_clusters_are_refused() -> None:
-    report = a_report(200, 0.1)
-    band = report.probes.niah.bands["extension"]
-    cut = band.model_copy(update={"nll_by_haystack": band.nll_by_haystack[:3]})
-    bands = dict(report.probes.niah.bands) | {"extension": cut}
-    with pytest.raises(InvalidInput, match="bands or clusters"):
-        Trajectory.from_reports([FIRST, with_niah(report, bands=bands)])
+def test_of_two_kinds_the_more_frequent_counts_even_if_the_other_is_older() -> None:
+    odd = with_niah(a_report(0, 0.5), version=7)
+    trajectory = Trajectory.from_reports([odd, *ALIKE])
+    assert trajectory.series[NIAH_PPL].tokens.tolist() == [100, 300]
+    assert [exclusion.tokens for exclusion in trajectory.excluded] == [0]
 
 
-def test_without_lengths_beyond_the_source_context_there_is_no_verdict() -> None:
-    report = a_report(100, 0.2)
-    niah = report.probes.niah
-    guard = with_niah(
-        report,
-        bands={"guard": niah.bands["guard"]},
-        cells=tuple(cell for cell in niah.cells if cell.length == 128),
+def test_a_probe_that_only_some_checkpoints_have_excludes_none_of_them() -> None:
+    trajectory = Trajectory.from_reports([*ALIKE, a_report(200, 0.1, heads=HEADS)])
+    assert trajectory.excluded == ()
+    assert trajectory.series[NIAH_PPL].tokens.tolist() == [100, 200, 300]
+    assert trajectory.series["retrieval_heads"].tokens.tolist() == [200]
+
+
+def test_other_numbers_of_clusters_cannot_be_compared() -> None:
+    def cut(signal: Any) -> Any:
+        fewer = {**signal.by_cluster, "haystack": signal.by_cluster["haystack"][:3]}
+        return signal.model_copy(update={"by_cluster": fewer})
+
+    trajectory = Trajectory.from_reports([*ALIKE, changed(a_report(200, 0.1), cut)])
+    assert "signals or clusters" in trajectory.excluded[0].reason
+
+
+def test_one_cluster_of_each_kind_cannot_be_judged() -> None:
+    def single(signal: Any) -> Any:
+        ones = {kind: means[:1] for kind, means in signal.by_cluster.items()}
+        return signal.model_copy(update={"by_cluster": ones})
+
+    whole = Trajectory.from_reports([a_report(100, 0.2)])
+    bare = Trajectory.from_reports([changed(a_report(100, 0.2), single)])
+    assert can_be_judged(whole.series[NIAH_PPL])
+    assert not can_be_judged(bare.series[NIAH_PPL])
+
+
+def test_suites_are_compared_apart() -> None:
+    other = without_signals(a_report(100, 0.4), NIAH_PPL_GUARD).model_copy(
+        update={"suite": "mine", "probes": {}}
     )
-    with pytest.raises(InvalidInput, match=r"lengths 128 all lie within .* 256 tokens"):
-        Trajectory.from_reports([guard])
-
-
-def test_one_haystack_and_one_needle_are_refused() -> None:
-    report = a_report(100, 0.2)
-    single = {
-        f"{value}_by_{kind}": (0.2,)
-        for value in ("nll", "score")
-        for kind in ("haystack", "needle")
-    }
-    bands = {
-        name: band.model_copy(update=single) for name, band in report.probes.niah.bands.items()
-    }
-    with pytest.raises(InvalidInput, match="at least two haystacks"):
-        Trajectory.from_reports([with_niah(report, bands=bands)])
+    assert Trajectory.from_reports([*ALIKE, other]).excluded == ()

@@ -3,18 +3,16 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from series import a_report, a_trajectory, heads_result
+from reports import a_report, declared, without_signals
+from series import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE, a_trajectory, with_changes
 
 from lccp.analysis.evidence import percent
-from lccp.analysis.policy import Policy
-from lccp.analysis.trajectory import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE
 from lccp.analysis.verdict import (
     judge,
     judge_checkpoints,
@@ -22,9 +20,9 @@ from lccp.analysis.verdict import (
     plateau_horizons,
     verdict_state,
 )
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, VerdictState
-from lccp.contract.errors import InvalidInput
 
 STEP_TOKENS = 4_096
 EVERY_STEPS, HORIZON_STEPS, BUDGET_STEPS = 25, 100, 800
@@ -93,9 +91,9 @@ def test_saturation_takes_a_plateau_through_patience_horizons() -> None:
     checkpoints = judge_checkpoints(flat, POLICY)
     assert [c.plateau_horizons for c in checkpoints] == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
     assert first_saturated(flat, POLICY) == 900
-    assert first_saturated(flat, replace(POLICY, patience=3)) == 1_300
-    assert first_saturated(flat, replace(POLICY, patience=4)) is None
-    assert first_saturated(flat, replace(POLICY, min_tokens=1_150)) == 1_200
+    assert first_saturated(flat, with_changes(POLICY, patience=3)) == 1_300
+    assert first_saturated(flat, with_changes(POLICY, patience=4)) is None
+    assert first_saturated(flat, with_changes(POLICY, min_tokens=1_150)) == 1_200
 
 
 def first_saturated(trajectory: object, policy: Policy) -> int | None:
@@ -165,12 +163,14 @@ def test_states_have_a_precedence(
     gains = {NIAH_PPL: _gain(NIAH_PPL, signal), NIAH_SCORE: _gain(NIAH_SCORE, score_gain)}
     if guard:
         gains[NIAH_PPL_GUARD] = _gain(NIAH_PPL_GUARD, guard)
-    assert verdict_state(gains, score, saturated) is expected
+    signals = [declared(name) for name in (NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE)]
+    values = {NIAH_SCORE: score}
+    assert verdict_state(values, gains, signals, NIAH_PPL, saturated) is expected
 
 
 def test_under_a_decaying_rate_nothing_is_saturated_and_the_evidence_says_why() -> None:
     reports = demo_reports(0, ceiling_step=15)
-    verdict = judge(reports, replace(DEMO, constant_schedule=False))
+    verdict = judge(reports, with_changes(DEMO, constant_schedule=False))
     assert State.SATURATED not in events(verdict.checkpoints)
     assert verdict.checkpoints[-1].plateau_horizons >= DEMO.patience
     assert any("learning rate decays" in sentence for sentence in verdict.evidence)
@@ -179,13 +179,13 @@ def test_under_a_decaying_rate_nothing_is_saturated_and_the_evidence_says_why() 
 
 
 def test_warm_up_and_base_are_shown_but_not_fitted() -> None:
-    policy = replace(POLICY, warmup_tokens=300)
+    policy = with_changes(POLICY, warmup_tokens=300)
     values = np.where(REGULAR <= 300, -1.0, 0.0)
     verdict = judge_trajectory(a_trajectory([0, *REGULAR], [-2.0, *values]), policy)
     assert [c.tokens for c in verdict.checkpoints] == [0, *REGULAR]
     assert all(not c.gains for c in verdict.checkpoints[:6])
     assert verdict.checkpoints[6].gains[0].gain == 0
-    assert verdict.checkpoints[0].niah_ppl == pytest.approx(math.exp(2))
+    assert verdict.checkpoints[0].values[NIAH_PPL] == pytest.approx(math.exp(2))
     assert verdict.state is State.SATURATED
 
 
@@ -218,9 +218,24 @@ def test_no_reports_are_undetermined() -> None:
     assert verdict.advice == "Wait for the first evaluation."
 
 
-def test_reports_that_cannot_be_compared_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="other samples"):
-        judge([a_report(100, 0.1), a_report(200, 0.1, samples_digest="0" * 64)], POLICY)
+def test_a_report_that_cannot_be_compared_is_left_out_and_named() -> None:
+    odd = a_report(200, 0.1, source_context_length=128)
+    whole = demo_reports(0)
+    verdict = judge([*whole, odd], DEMO)
+    assert verdict.checkpoints == judge(whole, DEMO).checkpoints
+    assert [exclusion.tokens for exclusion in verdict.excluded] == [200]
+
+
+def test_lengths_within_the_source_context_alone_are_shown_but_not_judged() -> None:
+    reports = [
+        without_signals(a_report(tokens, 0.1), *("niah_ppl", "niah_score", "niah_exact"))
+        for tokens in REGULAR.tolist()
+    ]
+    verdict = judge(reports, POLICY)
+    assert verdict.state is State.UNDETERMINED
+    assert len(verdict.checkpoints) == len(REGULAR)
+    assert "no length lies beyond the source context" in verdict.evidence[0]
+    assert "Measure lengths beyond" in verdict.advice
 
 
 def test_the_evidence_names_numbers_the_most_important_first() -> None:
@@ -231,7 +246,7 @@ def test_the_evidence_names_numbers_the_most_important_first() -> None:
     assert f"{100 * abs(gain.gain):.2f}".rstrip("0").rstrip(".") in verdict.evidence[0]
     assert "409,600 tokens" in verdict.evidence[0]
     assert f"for {newest.plateau_horizons} horizons" in verdict.evidence[1]
-    assert f"{newest.niah_ppl:.3f}" in verdict.evidence[2]
+    assert f"{newest.values[NIAH_PPL]:.3f}" in verdict.evidence[2]
     assert verdict.advice.startswith("Stop here")
 
 
@@ -242,7 +257,7 @@ def test_a_guard_that_regresses_comes_first_with_the_checkpoint_to_return_to() -
     ]
     verdict = judge(reports, POLICY)
     assert verdict.state is State.REGRESSING
-    assert verdict.evidence[0].startswith("NIAH-PPL within the source context loses 20 %")
+    assert verdict.evidence[0].startswith("NIAH-PPL, guard band loses 20 %")
     assert "was best at 100 tokens" in verdict.advice
 
 
@@ -252,7 +267,7 @@ def test_a_guard_that_regresses_comes_first_with_the_checkpoint_to_return_to() -
         (demo_reports(0)[:2], "needs three checkpoints"),
         (demo_reports(0)[:4], "do not span a horizon"),
         (demo_reports(0, ceiling_step=15)[:7], "at its ceiling"),
-        (demo_reports(0)[:1], "The NIAH score is 0.480, NIAH-PPL 1.240."),
+        (demo_reports(0)[:1], "At 0 tokens: NIAH score 0.480, NIAH-PPL 1.240."),
     ],
 )
 def test_the_evidence_says_what_is_missing(reports: Sequence[EvaluationReport], words: str) -> None:
@@ -261,33 +276,19 @@ def test_the_evidence_says_what_is_missing(reports: Sequence[EvaluationReport], 
 
 def test_min_tokens_are_named_when_they_alone_hold_a_saturation_back() -> None:
     flat = a_trajectory(REGULAR, np.zeros(len(REGULAR)))
-    verdict = judge_trajectory(flat, replace(POLICY, min_tokens=2_000))
-    assert (verdict.state, verdict.min_tokens) == (State.UNDETERMINED, 2_000)
+    verdict = judge_trajectory(flat, with_changes(POLICY, min_tokens=2_000))
+    assert (verdict.state, verdict.policy.min_tokens) == (State.UNDETERMINED, 2_000)
     assert any("before 2,000 tokens" in sentence for sentence in verdict.evidence)
-
-
-def test_heads_are_followed_from_checkpoint_to_checkpoint() -> None:
-    scores = np.array([[0.30, 0.20, 0.0, 0.01], [0.12, 0.02, 0.03, 0.0]])
-    later = np.array([[0.40, 0.095, 0.0, 0.01], [0.105, 0.02, 0.3, 0.0]])
-    reports = [
-        a_report(tokens, 0.1, heads=heads_result(of))
-        for tokens, of in ((0, scores), (100, later), (200, later))
-    ]
-    checkpoints = judge(reports, POLICY).checkpoints
-    assert [c.retrieval_heads for c in checkpoints] == [3, 3, 3]
-    assert [c.retrieval_heads_steady for c in checkpoints] == [3, 4, 4]
-    assert [c.head_overlap for c in checkpoints] == [None, pytest.approx(2 / 3), 1.0]
-    assert [c.initial_heads_score for c in checkpoints] == pytest.approx([0.62 / 3, 0.2, 0.2])
 
 
 def test_two_hundred_checkpoints_are_judged_in_a_second() -> None:
     rng = np.random.default_rng(0)
     reports = [
-        a_report(tokens, rng.normal(0.1, 0.003), heads=heads_result(rng.random((32, 32))))
+        a_report(tokens, rng.normal(0.1, 0.003), heads=rng.random((32, 32)))
         for tokens in range(100, 20_100, 100)
     ]
     start = time.process_time()
-    judge(reports, replace(POLICY, horizon_tokens=2_500))
+    judge(reports, with_changes(POLICY, horizon_tokens=2_500))
     assert time.process_time() - start < 1.0
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from lccp.analysis.heads import (
+from lccp.contract.errors import InvalidInput
+from lccp.probes.head_scores import (
     agreement,
     average_ranks,
     counts_with_hysteresis,
@@ -18,7 +19,6 @@ from lccp.analysis.heads import (
     spearman,
     top_heads,
 )
-from lccp.contract.errors import InvalidInput
 
 few_scores = arrays(np.float64, 12, elements=st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9]))
 

@@ -1,24 +1,33 @@
-import math
+"""Figures hold the values that they are drawn from."""
+
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import a_run
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
+from lccp.probes import niah, retrieval_heads
+from lccp.probes.probe import Course, HeatMaps, Profile
 from lccp.report.figures import multiples, style
-from lccp.report.figures.grid import ppl_by_depth, ppl_heatmaps
-from lccp.report.figures.heads import head_maps, heads_over_tokens
+from lccp.report.figures.arrays import Measured, heat_maps, profile
+from lccp.report.figures.course import Line, course, gain
 from lccp.report.figures.phases import phases
-from lccp.report.figures.signals import gain, score_and_ppl
 from lccp.report.figures.training import loss_and_speed, running_mean
 
 REPORTS = a_run.reports()
 MILLIONS = [report.tokens / 1e6 for report in REPORTS]
+(NIAH_COURSE,) = [chart for chart in niah.PROBE.charts if isinstance(chart, Course)]
+(NIAH_MAPS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, HeatMaps)]
+(DEPTHS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, Profile)]
+(HEAD_MAPS,) = [chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, HeatMaps)]
+(HEADS,) = [chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, Course)]
 
 
 @pytest.fixture(scope="module")
@@ -26,37 +35,60 @@ def verdict() -> Verdict:
     return a_run.verdict()
 
 
+def lines(reports: Sequence[EvaluationReport] = REPORTS) -> dict[str, Line]:
+    found: dict[str, Line] = {}
+    for report in reports:
+        for signal in report.signals():
+            line = found.setdefault(signal.name, Line(signal, {}))
+            points = {**line.points, report.tokens: (signal.value, signal.interval)}
+            found[signal.name] = replace(line, points=points)
+    return found
+
+
+def measured(probe: str, reports: Sequence[EvaluationReport] = REPORTS) -> Measured:
+    return [(report, a_run.details(report.tokens)[probe]) for report in reports]
+
+
 def trace(figure: Any, name: str) -> Any:
     (found,) = [trace for trace in figure.data if trace.name == name]
     return found
 
 
-def heads_of(report: EvaluationReport) -> Any:
-    return report.probes.retrieval_heads
+def values(name: str) -> list[float]:
+    return [value for value, _ in lines()[name].points.values()]
 
 
-def test_score_and_ppl_are_those_of_the_extension_band(verdict: Verdict) -> None:
-    figure = score_and_ppl(REPORTS, verdict)
-    bands = [report.probes.niah.bands for report in REPORTS]
-    assert list(trace(figure, "NIAH score").y) == [b["extension"].score for b in bands]
-    assert list(trace(figure, "NIAH-PPL").y) == [b["extension"].ppl for b in bands]
-    assert list(trace(figure, "NIAH-PPL, guard band").y) == [b["guard"].ppl for b in bands]
+def test_score_and_ppl_are_those_of_the_reports(verdict: Verdict) -> None:
+    figure = course(NIAH_COURSE, lines(), verdict)
+    assert list(trace(figure, "NIAH score").y) == values("niah_score")
+    assert list(trace(figure, "NIAH-PPL").y) == values("niah_ppl")
+    assert list(trace(figure, "NIAH-PPL, guard band").y) == values("niah_ppl_guard")
     assert list(trace(figure, "NIAH-PPL").x) == pytest.approx(MILLIONS)
 
 
 def test_phases_are_shaded_and_the_saturation_is_marked(verdict: Verdict) -> None:
-    figure = score_and_ppl(REPORTS, verdict)
-    lines = [shape for shape in figure.layout.shapes if shape.type == "line"]
+    figure = course(NIAH_COURSE, lines(), verdict)
+    assert figure is not None
+    marks = [shape for shape in figure.layout.shapes if shape.type == "line"]
     shades = [shape for shape in figure.layout.shapes if shape.type == "rect"]
     assert verdict.since_tokens is not None
-    assert {line.x0 for line in lines} == {verdict.since_tokens / 1e6}
+    assert {mark.x0 for mark in marks} == {verdict.since_tokens / 1e6}
     assert len(shades) == 2 * len(phases(verdict.checkpoints))
 
 
 def test_an_unsaturated_run_has_no_mark() -> None:
     some = a_run.reports(a_run.CHECKPOINTS[:6])
-    figure = score_and_ppl(some, a_run.verdict(some))
+    figure = course(NIAH_COURSE, lines(some), a_run.verdict(some))
+    assert figure is not None
     assert not [shape for shape in figure.layout.shapes if shape.type == "line"]
+
+
+def test_a_course_of_signals_that_were_not_measured_is_not_drawn(verdict: Verdict) -> None:
+    assert course(NIAH_COURSE, {}, verdict) is None
+    alone = {"niah_ppl": lines()["niah_ppl"]}
+    figure = course(NIAH_COURSE, alone, verdict)
+    assert figure is not None
+    assert [one.name for one in figure.data if one.y[0] is not None] == ["NIAH-PPL"]
 
 
 @given(st.lists(st.sampled_from(list(VerdictState)), min_size=1, max_size=12))
@@ -79,72 +111,66 @@ def test_gains_stand_with_their_intervals_against_delta(verdict: Verdict) -> Non
     assert list(points.error_y.array) == pytest.approx([g.upper - g.gain for g in gains])
     assert list(points.error_y.arrayminus) == pytest.approx([g.gain - g.lower for g in gains])
     (stripe,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
-    assert (stripe.y0, stripe.y1) == (-verdict.min_gain, verdict.min_gain)
+    assert (stripe.y0, stripe.y1) == (-verdict.policy.min_gain, verdict.policy.min_gain)
 
 
 def test_without_gains_there_is_no_figure_of_them() -> None:
     assert gain(a_run.verdict(REPORTS[:2])) is None
 
 
-def test_every_cell_is_in_its_heatmap() -> None:
-    figure = ppl_heatmaps(REPORTS)
-    assert len(figure.data) == len(REPORTS)
-    for heatmap, report in zip(figure.data, REPORTS, strict=True):
-        for cell in report.probes.niah.cells:
-            row = list(heatmap.y).index(f"{cell.depth_percent} %")
-            column = list(heatmap.x).index(str(cell.length))
-            assert heatmap.z[row][column] == cell.nll
-            assert heatmap.customdata[row][column] == cell.ppl
+def test_every_cell_is_in_its_heat_map() -> None:
+    figure = heat_maps(NIAH_MAPS, measured("niah"))
+    assert figure is not None
+    for heat_map, (_, details) in zip(figure.data, measured("niah"), strict=True):
+        assert list(heat_map.y) == [f"{depth} %" for depth in a_run.DEPTHS]
+        assert list(heat_map.x) == [str(length) for length in a_run.LENGTHS]
+        assert np.array(heat_map.z) == pytest.approx(details["nll"])
+        assert np.array(heat_map.customdata) == pytest.approx(details["ppl"])
 
 
-def test_heatmaps_share_one_scale_over_all_values() -> None:
-    figure = ppl_heatmaps(REPORTS)
-    nlls = [cell.nll for report in REPORTS for cell in report.probes.niah.cells]
-    assert {heatmap.coloraxis for heatmap in figure.data} == {"coloraxis"}
-    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (min(nlls), max(nlls))
+def test_heat_maps_share_one_scale_over_all_values() -> None:
+    figure = heat_maps(NIAH_MAPS, measured("niah"))
+    assert figure is not None
+    nlls = np.stack([details["nll"] for _, details in measured("niah")])
+    assert {heat_map.coloraxis for heat_map in figure.data} == {"coloraxis"}
+    scale = figure.layout.coloraxis
+    assert (scale.cmin, scale.cmax) == pytest.approx((nlls.min(), nlls.max()))
 
 
 def test_the_source_context_ends_between_the_bands() -> None:
-    (line,) = ppl_heatmaps(REPORTS[:1]).layout.shapes
+    figure = heat_maps(NIAH_MAPS, measured("niah", REPORTS[:1]))
+    assert figure is not None
+    (line,) = figure.layout.shapes
     assert line.x0 == a_run.LENGTHS.index(a_run.SOURCE_LENGTH) + 0.5
 
 
-def test_depths_show_the_mean_over_the_extension_band() -> None:
-    figure = ppl_by_depth(REPORTS)
+def test_a_profile_has_a_line_for_each_checkpoint() -> None:
+    figure = profile(DEPTHS, measured("niah"))
     assert figure is not None
-    report, line = REPORTS[3], figure.data[3]
-    cells = [c for c in report.probes.niah.cells if c.depth_percent == 50 and c.length > 256]
-    expected = math.exp(sum(c.nll for c in cells) / len(cells))
-    assert line.y[list(line.x).index(50)] == pytest.approx(expected)
+    expected = a_run.details(REPORTS[3].tokens)["niah"]["ppl_by_depth"]
+    assert list(figure.data[3].y) == expected.tolist()
+    assert list(figure.data[3].x) == [f"{depth} %" for depth in a_run.DEPTHS]
 
 
 def test_head_maps_hold_every_score() -> None:
-    figure = head_maps(REPORTS)
+    figure = heat_maps(HEAD_MAPS, measured("retrieval_heads"))
     assert figure is not None
-    for heatmap, report in zip(figure.data, REPORTS, strict=True):
-        assert [list(row) for row in heatmap.z] == [list(row) for row in heads_of(report).scores]
+    for heat_map, (_, details) in zip(figure.data, measured("retrieval_heads"), strict=True):
+        assert np.array(heat_map.z) == pytest.approx(details["scores"])
 
 
-def test_head_counts_carry_their_intervals(verdict: Verdict) -> None:
-    figure = heads_over_tokens(REPORTS, verdict)
-    assert figure is not None
-    counts = trace(figure, "retrieval heads")
-    assert list(counts.y) == [heads_of(r).heads for r in REPORTS]
-    intervals = [(y - below, y + above) for y, below, above in _with_bars(counts)]
-    assert intervals == [heads_of(r).heads_interval for r in REPORTS]
-    initial = trace(figure, "mean score of the initial heads")
-    assert list(initial.y) == [c.initial_heads_score for c in verdict.checkpoints]
+def test_intervals_are_drawn_where_there_are_any(verdict: Verdict) -> None:
+    figure = course(HEADS, lines(), verdict)
+    counts = trace(figure, "Retrieval heads")
+    assert list(counts.y) == values("retrieval_heads")
+    bars = zip(counts.y, counts.error_y.arrayminus, counts.error_y.array, strict=True)
+    intervals = [interval for _, interval in lines()["retrieval_heads"].points.values()]
+    assert [(y - below, y + above) for y, below, above in bars] == intervals
 
 
-def _with_bars(points: Any) -> Sequence[tuple[float, float, float]]:
-    return list(zip(points.y, points.error_y.arrayminus, points.error_y.array, strict=True))
-
-
-def test_without_the_heads_probe_there_are_no_figures_of_heads(verdict: Verdict) -> None:
-    probes = REPORTS[0].probes.model_copy(update={"retrieval_heads": None})
-    bare = [REPORTS[0].model_copy(update={"probes": probes})]
-    assert head_maps(bare) is None
-    assert heads_over_tokens(bare, verdict) is None
+def test_without_details_there_are_no_figures_of_them() -> None:
+    assert heat_maps(HEAD_MAPS, []) is None
+    assert profile(DEPTHS, []) is None
 
 
 def test_loss_and_throughput_are_the_history() -> None:
@@ -171,15 +197,14 @@ def test_a_running_mean_stays_within_the_values(values: list[float]) -> None:
 
 
 def test_many_checkpoints_get_panels_evenly_first_and_last_included() -> None:
-    many = [REPORTS[0].model_copy(update={"tokens": i}) for i in range(100)]
-    shown = multiples.Panels.of(many).reports
+    shown = multiples.Panels.of([(tokens, None) for tokens in range(100)]).tokens
     assert len(shown) == multiples.PANELS_MAX
-    assert (shown[0].tokens, shown[-1].tokens) == (0, 99)
+    assert (shown[0], shown[-1]) == (0, 99)
 
 
 @given(st.floats(1.0001, 50), st.floats(1.00001, 1e4))
-def test_perplexity_ticks_are_few_and_inside(low: float, factor: float) -> None:
-    ticks = style.ppl_ticks(low, low * factor)
+def test_ticks_of_a_log_scale_are_few_and_inside(low: float, factor: float) -> None:
+    ticks = style.log_ticks(low, low * factor)
     assert len(ticks) <= 20
     assert all(low <= tick <= low * factor for tick in ticks)
     assert ticks == sorted(set(ticks))

@@ -9,8 +9,9 @@ import pytest
 
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.report import EvaluationFailure
+from lccp.report.judged import verdict_of
 from lccp.report.load import RunData
-from lccp.report.page.exhibits import EXHIBITS
+from lccp.report.page.exhibits import exhibits
 from lccp.report.page.render import render, write_report
 from lccp.store.file import FileStore
 
@@ -56,10 +57,12 @@ def test_the_page_asks_the_network_for_nothing(text: str) -> None:
     assert "@import" not in style
 
 
-def test_every_figure_is_there_with_a_caption(text: str) -> None:
-    assert [e.title for e in EXHIBITS if e.title not in Page(text).titles] == []
+def test_every_figure_is_there_with_a_caption(text: str, data: RunData) -> None:
+    shown = list(exhibits(data, verdict_of(data)))
+    assert [e.title for e in shown if e.title not in Page(text).titles] == []
+    assert len(shown) == 7
     figures = re.findall(r'class="plot"></div><script type="application/json">(.*?)</script>', text)
-    assert len(figures) == len(EXHIBITS)
+    assert len(figures) == len(shown)
     assert all(json.loads(figure.replace("<\\/", "</"))["data"] for figure in figures)
 
 

@@ -7,7 +7,12 @@ from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.objects.verdict import Forecast, VerdictState
 from lccp.report.judged import policy_of, verdict_of
 from lccp.report.load import RunData
-from lccp.report.summary import Summary, forecast_sentence, score_against_ppl, verdict_sentence
+from lccp.report.summary import (
+    Summary,
+    ceiling_against_signal,
+    forecast_sentence,
+    verdict_sentence,
+)
 from lccp.store.file import FileStore
 
 LLAMA = b"""{"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
@@ -61,9 +66,14 @@ def test_without_a_stop_nothing_was_saved(store: FileStore) -> None:
 def test_changes_run_from_the_first_checkpoint_to_the_newest(store: FileStore) -> None:
     found = summary(store)
     first, newest = a_run.report(0), a_run.report(a_run.CHECKPOINTS[-1])
-    ppls = [report.probes.niah.bands["extension"].ppl for report in (first, newest)]
-    assert found.ppl is not None
-    assert (found.ppl.first, found.ppl.last) == pytest.approx(tuple(ppls))
+    (change,) = [change for change in found.changes if change.signal.name == "niah_ppl"]
+    ends = [report.signal("niah_ppl") for report in (first, newest)]
+    assert [change.first, change.last] == pytest.approx([end.value for end in ends if end])
+    assert [change.signal.name for change in found.changes] == [
+        "niah_ppl",
+        "niah_score",
+        "retrieval_heads",
+    ]
 
 
 def test_each_state_has_its_sentence() -> None:
@@ -78,12 +88,13 @@ def test_each_state_has_its_sentence() -> None:
 
 
 def test_the_score_is_held_against_the_perplexity() -> None:
-    checkpoints = a_run.verdict().checkpoints
-    assert "reached 0.99 at 614 K tokens; from there NIAH-PPL fell by another 2.1 %" in (
-        score_against_ppl(checkpoints)
+    verdict = a_run.verdict()
+    assert "reached 0.99 at 614 K tokens; from there NIAH-PPL fell by another 2.0 %" in (
+        ceiling_against_signal(verdict)
     )
-    assert score_against_ppl(checkpoints[:3]).startswith("The NIAH score is 0.90")
-    assert score_against_ppl(()) == ""
+    young = a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:3]))
+    assert ceiling_against_signal(young).startswith("The NIAH score is 0.90")
+    assert ceiling_against_signal(a_run.verdict(())) == ""
 
 
 def test_a_forecast_is_said_with_its_interval() -> None:
@@ -105,4 +116,4 @@ def test_a_run_without_a_verdict_is_judged(store: FileStore) -> None:
     store.delete(a_run.KEYS.verdict)
     data = RunData.from_store(store, a_run.KEYS)
     assert data.verdict is None
-    assert verdict_of(data).checkpoints[-1].niah_ppl == a_run.verdict().checkpoints[-1].niah_ppl
+    assert verdict_of(data).checkpoints[-1].values == a_run.verdict().checkpoints[-1].values

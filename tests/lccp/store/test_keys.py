@@ -9,6 +9,7 @@ from lccp.store.keys import RunKeys, check_key, tokens_of, writer_name
 
 KEYS = RunKeys(namespace="team", name="tiny")
 WRITER = "a2-0123abcd"
+EVALUATIONS = "team/tiny/evaluations/000000000000000/"
 
 
 @pytest.mark.parametrize(
@@ -25,12 +26,12 @@ WRITER = "a2-0123abcd"
         (KEYS.checkpoint_manifest(4096), "team/tiny/checkpoints/000000000004096/manifest.json"),
         (KEYS.state(4096, WRITER), "team/tiny/state/000000000004096/a2-0123abcd/"),
         (KEYS.state_manifest(4096), "team/tiny/state/000000000004096/manifest.json"),
-        (KEYS.samples("f" * 64), f"team/tiny/samples/{'f' * 64}.jsonl.gz"),
-        (KEYS.report(0), "team/tiny/evaluations/000000000000000/report.json"),
-        (KEYS.evaluation_progress(0), "team/tiny/evaluations/000000000000000/progress.json"),
-        (KEYS.evaluation_failure(0), "team/tiny/evaluations/000000000000000/failure.json"),
-        (KEYS.evaluation_samples(0), "team/tiny/evaluations/000000000000000/samples.npz"),
-        (KEYS.evaluation_heads(0), "team/tiny/evaluations/000000000000000/heads.npz"),
+        (KEYS.probe_samples("niah"), "team/tiny/samples/niah/"),
+        (KEYS.evaluation(0), f"{EVALUATIONS}intrinsic/"),
+        (KEYS.report(0), f"{EVALUATIONS}intrinsic/report.json"),
+        (KEYS.report(0, "lm-eval"), f"{EVALUATIONS}lm-eval/report.json"),
+        (KEYS.evaluation_progress(0), f"{EVALUATIONS}intrinsic/progress.json"),
+        (KEYS.evaluation_failure(0), f"{EVALUATIONS}intrinsic/failure.json"),
     ],
 )
 def test_the_layout_is_the_contract(key: str, spelled: str) -> None:

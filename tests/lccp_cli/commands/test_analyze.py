@@ -14,7 +14,7 @@ def test_analyze_prints_checkpoints_verdict_and_advice(lccp: Lccp, stored: Path)
     result = lccp("analyze", stored)
     verdict = a_run.verdict()
     assert result.exit_code == 0
-    assert all(f"{c.niah_ppl:.4f}" in result.output for c in verdict.checkpoints)
+    assert all(f"{c.values['niah_ppl']:.4f}" in result.output for c in verdict.checkpoints)
     assert "Saturated since 1.43 M tokens" in result.output
     assert result.output.endswith(f"{verdict.advice}\n")
     assert "\x1b" not in result.output
@@ -28,8 +28,8 @@ def test_analyze_json_is_the_verdict(lccp: Lccp, stored: Path) -> None:
 def test_analyze_judges_by_the_policy_that_is_asked_for(lccp: Lccp, stored: Path) -> None:
     options = ("--horizon-tokens", "500K", "--min-gain", "0.004", "--patience", "3")
     verdict = json.loads(lccp("analyze", stored, "--json", *options).stdout)
-    assert verdict["horizonTokens"] == 500_000
-    assert (verdict["minGain"], verdict["patience"]) == (0.004, 3)
+    assert verdict["policy"]["horizonTokens"] == 500_000
+    assert (verdict["policy"]["minGain"], verdict["policy"]["patience"]) == (0.004, 3)
     assert verdict["state"] != "Saturated"
 
 
@@ -39,4 +39,4 @@ def test_analyze_takes_any_folder_of_reports(lccp: Lccp, tmp_path: Path) -> None
         (tmp_path / f"r{i}" / "report.json").write_bytes(report.to_json())
     verdict = json.loads(lccp("analyze", tmp_path, "--json").stdout)
     assert [c["tokens"] for c in verdict["checkpoints"]] == list(a_run.CHECKPOINTS)
-    assert verdict["horizonTokens"] == a_run.CHECKPOINTS[-1] // 8
+    assert verdict["policy"]["horizonTokens"] == a_run.CHECKPOINTS[-1] // 8

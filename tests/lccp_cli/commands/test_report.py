@@ -3,6 +3,7 @@ from pathlib import Path
 
 import a_run
 import pytest
+from reports import without_signals
 from typer.testing import Result
 
 Lccp = Callable[..., Result]
@@ -24,13 +25,12 @@ def test_report_is_written_into_the_folder_or_where_asked(
 def test_reports_within_the_source_context_are_shown_but_not_judged(
     lccp: Lccp, tmp_path: Path
 ) -> None:
-    report = a_run.report(0)
-    niah = report.probes.niah
-    cells = tuple(cell for cell in niah.cells if cell.length <= a_run.SOURCE_LENGTH)
-    within = niah.model_copy(update={"cells": cells, "bands": {"guard": niah.bands["guard"]}})
-    probes = report.probes.model_copy(update={"niah": within})
-    (tmp_path / "report.json").write_bytes(report.model_copy(update={"probes": probes}).to_json())
+    beyond = (signal.name for signal in a_run.report(0).signals() if signal.band == "extension")
+    report = without_signals(a_run.report(0), *beyond)
+    (tmp_path / "report.json").write_bytes(report.to_json())
     assert lccp("report", tmp_path).exit_code == 0
     page = (tmp_path / "report.html").read_text()
-    assert "there is no extension to judge" in page
-    assert f"{niah.bands['guard'].ppl:.4f}" in page
+    guard = report.signal("niah_ppl_guard")
+    assert guard is not None
+    assert "no length lies beyond the source context" in page
+    assert f"{guard.value:.4f}" in page

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_checkpoints import KINDS, a_tokenizer
 
-from lccp.api.spec.evaluation import NiahProbe
 from lccp.contract.errors import InvalidInput
+from lccp.probes.niah import NiahSettings
+from lccp.probes.probe import Contexts
 from lccp_evaluator.sampling.crossing import TOLERANCE, draw, insertion_point
 from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
@@ -20,7 +21,7 @@ NEEDLE = {"stem": "The Work is", "key": "the Work.", "question": "What is the Wo
 
 
 def settings(**changed):
-    return resolved(NiahProbe.parse(SETTINGS | changed, "settings"), 512)
+    return resolved(NiahSettings.parse(SETTINGS | changed, "settings"), Contexts(256, 512), 512)
 
 
 @pytest.fixture(params=KINDS)
@@ -160,7 +161,7 @@ def test_default_lengths_rise_from_a_sixteenth_to_the_target(target):
 
 
 def test_defaults_are_resolved_and_written_down():
-    niah = resolved(NiahProbe(), 65_536)
+    niah = resolved(NiahSettings(), Contexts(256, 65_536), 65_536)
 
     assert niah.document()["lengths"] == [
         4_096, 12_288, 22_528, 30_720, 38_912, 47_104, 57_344, 65_536,
@@ -174,10 +175,10 @@ def test_defaults_are_resolved_and_written_down():
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"lengths": (1_024,)}, r"niah.lengths: 1024 lies beyond the model's context of 512 tok"),
+        ({"lengths": (1_024,)}, r"niah.lengths: 1024 lies beyond the target context of 512 tok"),
         ({"needles_per_haystack": 9}, r"needlesPerHaystack: 9 needles .*but LCCP ships 8"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changed, sentence):
     with pytest.raises(InvalidInput, match=sentence):
-        resolved(NiahProbe(**changed), 512)
+        resolved(NiahSettings(**changed), Contexts(256, 512), 512)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tiny_checkpoints import KINDS, a_tokenizer
 
-from lccp.api.spec.evaluation import HaystackSpec
 from lccp.contract.errors import InvalidInput
+from lccp.probes.niah import HaystackSpec
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.tokenization import Tokenizer
 

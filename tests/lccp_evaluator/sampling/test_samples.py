@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from tiny_checkpoints import a_tokenizer
 
-from lccp.api.spec.evaluation import NiahProbe
 from lccp.contract.errors import Incompatible, InvalidInput
+from lccp.probes.niah import NiahSettings
+from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
 from lccp_evaluator.place import Place
 from lccp_evaluator.sampling.crossing import draw
@@ -14,11 +15,13 @@ from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.settings import resolved
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
+CONTEXTS = Contexts(256, 512)
+
 
 def some(tmp_path, **changed):
     a_tokenizer("byte pairs").save_pretrained(tmp_path / "tokenizer")
-    niah = NiahProbe(lengths=(384,), depths_percent=(0, 50), haystacks=3, **changed)
-    return draw(resolved(niah, 512), Tokenizer(tmp_path / "tokenizer"), "digest", Path())
+    niah = NiahSettings(lengths=(384,), depths_percent=(0, 50), haystacks=3, **changed)
+    return draw(resolved(niah, CONTEXTS, 512), Tokenizer(tmp_path / "tokenizer"), "digest", Path())
 
 
 def test_the_same_settings_give_the_same_bytes_and_the_file_reads_back(tmp_path, monkeypatch):
@@ -52,7 +55,7 @@ def test_damaged_files_are_refused_in_one_sentence(tmp_path):
 @pytest.fixture
 def place(tmp_path):
     (tmp_path / "store").mkdir()
-    return Place(FileStore(tmp_path / "store"), "report.json", {}, "samples/")
+    return Place(FileStore(tmp_path / "store"), "", "samples/")
 
 
 def test_samples_are_drawn_once_and_read_ever_after(tmp_path, place):
@@ -64,22 +67,22 @@ def test_samples_are_drawn_once_and_read_ever_after(tmp_path, place):
         return frozen
 
     settings = frozen.header.settings
-    first = place.frozen(settings, "digest", draw_once)
-    second = place.frozen(settings, "digest", draw_once)
+    first = place.frozen("niah", settings, "digest", draw_once)
+    second = place.frozen("niah", settings, "digest", draw_once)
 
     assert len(drawn) == 1
     assert first.digest == second.digest
-    assert place.store.stat(f"samples/{frozen.digest}.jsonl.gz")
+    assert place.store.stat(f"samples/niah/{frozen.digest}.jsonl.gz")
 
 
 def test_two_evaluators_may_draw_at_once(tmp_path, place):
     frozen = some(tmp_path)
 
     def another_is_faster():
-        place.store.put(f"samples/{frozen.digest}.jsonl.gz", frozen.to_bytes())
+        place.store.put(f"samples/niah/{frozen.digest}.jsonl.gz", frozen.to_bytes())
         return frozen
 
-    assert place.frozen(frozen.header.settings, "digest", another_is_faster) is frozen
+    assert place.frozen("niah", frozen.header.settings, "digest", another_is_faster) is frozen
 
 
 MISFITS = {
@@ -92,15 +95,15 @@ MISFITS = {
 def test_samples_of_something_else_are_refused(tmp_path, place, changed, digest, why):
     frozen = some(tmp_path)
     settings = frozen.header.settings
-    place.frozen(settings, "digest", lambda: frozen)
+    place.frozen("niah", settings, "digest", lambda: frozen)
 
     with pytest.raises(Incompatible, match=why):
-        place.frozen(settings | changed, digest, lambda: frozen)
+        place.frozen("niah", settings | changed, digest, lambda: frozen)
 
 
 def test_samples_that_were_changed_are_refused(tmp_path, place):
     frozen = some(tmp_path)
-    place.store.put(f"samples/{'0' * 64}.jsonl.gz", frozen.to_bytes())
+    place.store.put(f"samples/niah/{'0' * 64}.jsonl.gz", frozen.to_bytes())
 
     with pytest.raises(Incompatible, match=r"is not what its name says"):
-        place.frozen(frozen.header.settings, "digest", lambda: frozen)
+        place.frozen("niah", frozen.header.settings, "digest", lambda: frozen)

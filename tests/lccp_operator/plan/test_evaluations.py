@@ -245,7 +245,7 @@ def test_a_report_of_another_schema_version_is_a_failure_that_says_what_to_do() 
     world = a_world()
     report = report_of(manifest_of(FIRST)).to_json()
     world.store.put(
-        KEYS.report(FIRST), report.replace(b'"schemaVersion": 1', b'"schemaVersion": 9')
+        KEYS.report(FIRST), report.replace(b'"schemaVersion": 2', b'"schemaVersion": 9')
     )
 
     world.reconcile()

@@ -5,9 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from lccp.api.spec.evaluation import ProbesSpec
+from lccp.api.spec.probes import ProbesSpec
+from lccp.contract.errors import InvalidInput
+from lccp.probes.niah import NiahSettings
+from lccp.probes.probe import Contexts
+from lccp.probes.registry import PROBES
+from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp_evaluator.passes.teacher_forced import Reading
-from lccp_evaluator.probes import PROBES, asked_for, niah, retrieval_heads
+from lccp_evaluator.probes import HALVES, by_source, niah, retrieval_heads
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.samples import FrozenSamples, Header, NeedleLine, Sample
 
@@ -69,61 +74,86 @@ def records(copied=None, needles=2):
     return Records(frozen, [a_reading(sample, copied) for sample in samples])
 
 
-def probes(**heads):
-    return ProbesSpec.parse({"niah": SPEC, "retrievalHeads": heads}, "probes")
+NIAH = NiahSettings.parse(SPEC, "niah")
+
+
+def contexts(source):
+    return Contexts(source, 200)
+
+
+def heads(given, **settings):
+    asked = RetrievalHeadsSettings.parse(settings, "heads")
+    return retrieval_heads.measure(given, asked, contexts(128))
+
+
+def signals(measurement):
+    return {signal.name: signal for signal in measurement.signals}
 
 
 def test_a_cell_is_the_exponential_of_its_mean_nll():
     given = records()
-    result = niah.measure(given, probes(), source_context=128)
-    cell = result.cells[1]
+    details = niah.measure(given, NIAH, contexts(128)).details
     own = [nll(s) for s in given.samples if (s.length, s.depth_percent) == (100, 50)]
 
-    assert [(c.length, c.depth_percent) for c in result.cells] == [
-        (100, 0),
-        (100, 50),
-        (200, 0),
-        (200, 50),
-    ]
-    assert cell.samples == len(own) == 6
-    assert cell.nll == pytest.approx(np.mean(own))
-    assert cell.ppl == pytest.approx(math.exp(np.mean(own)))
-    assert cell.mean_ppl == pytest.approx(np.mean(np.exp(own)))
-    assert cell.mean_ppl > cell.ppl
-    assert cell.achieved_depth_percent == pytest.approx(50.1)
+    assert details["lengths"].tolist() == [100, 200]
+    assert details["depths_percent"].tolist() == [0, 50]
+    assert details["samples"][1, 0] == len(own) == 6
+    assert details["nll"][1, 0] == pytest.approx(np.mean(own))
+    assert details["ppl"][1, 0] == pytest.approx(math.exp(np.mean(own)))
+    assert details["mean_ppl"][1, 0] == pytest.approx(np.mean(np.exp(own)))
+    assert details["mean_ppl"][1, 0] > details["ppl"][1, 0]
+    assert details["achieved_depth_percent"][1, 0] == pytest.approx(50.1)
 
 
 def test_the_score_asks_for_the_key_and_exactness_for_the_whole_answer():
-    cell = niah.measure(records(), probes(), source_context=128).cells[0]
+    details = niah.measure(records(), NIAH, contexts(128)).details
 
-    assert cell.score == pytest.approx(2 / 3)  # haystack 1 misses the key
-    assert cell.exact == pytest.approx(1 / 3)  # haystack 0 misses the stem as well
+    assert details["score"][0, 0] == pytest.approx(2 / 3)  # haystack 1 misses the key
+    assert details["exact"][0, 0] == pytest.approx(1 / 3)  # haystack 0 misses the stem as well
 
 
 def test_bands_are_the_lengths_beyond_and_within_the_source_context():
     given = records()
-    bands = niah.measure(given, probes(), source_context=100).bands
+    found = signals(niah.measure(given, NIAH, contexts(100)))
     beyond = [s for s in given.samples if s.length == 200]
+    ppl, score = found["niah_ppl"], found["niah_score"]
 
-    assert {name: band.samples for name, band in bands.items()} == {"extension": 12, "guard": 12}
-    band = bands["extension"]
-    assert band.nll == pytest.approx(np.mean([nll(s) for s in beyond]))
+    assert (ppl.n, found["niah_ppl_guard"].n) == (12, 12)
+    assert ppl.value == pytest.approx(math.exp(np.mean([nll(s) for s in beyond])))
     by_haystack = [np.mean([nll(s) for s in beyond if s.haystack == h]) for h in range(3)]
     by_needle = [np.mean([nll(s) for s in beyond if s.needle == n]) for n in range(2)]
-    assert band.nll_by_haystack == pytest.approx(by_haystack)
-    assert band.nll_by_needle == pytest.approx(by_needle)
-    assert band.score_by_haystack == (1.0, 0.0, 1.0)
-    assert band.score_by_needle == pytest.approx((2 / 3, 2 / 3))
+    assert np.log(ppl.by_cluster["haystack"]) == pytest.approx(by_haystack)
+    assert np.log(ppl.by_cluster["needle"]) == pytest.approx(by_needle)
+    assert score.by_cluster["haystack"] == (1.0, 0.0, 1.0)
+    assert score.by_cluster["needle"] == pytest.approx((2 / 3, 2 / 3))
 
 
 def test_a_band_without_lengths_is_absent():
-    assert set(niah.measure(records(), probes(), source_context=200).bands) == {"guard"}
-    assert set(niah.measure(records(), probes(), source_context=50).bands) == {"extension"}
+    within = {signal.band for signal in niah.measure(records(), NIAH, contexts(200)).signals}
+    beyond = {signal.band for signal in niah.measure(records(), NIAH, contexts(50)).signals}
+    assert (within, beyond) == ({"guard"}, {"extension"})
+
+
+def test_depths_are_averaged_over_the_lengths_beyond_the_source_context_alone():
+    given = records()
+    details = niah.measure(given, NIAH, contexts(100)).details
+    deep = [nll(s) for s in given.samples if (s.length, s.depth_percent) == (200, 50)]
+
+    assert details["ppl_by_depth"][1] == pytest.approx(math.exp(np.mean(deep)))
+    assert "ppl_by_depth" not in niah.measure(given, NIAH, contexts(200)).details
+
+
+def test_a_value_that_is_no_finite_number_is_refused_by_its_name():
+    given = records()
+    given.readings[0].nll[0] = np.nan
+
+    with pytest.raises(InvalidInput, match="NIAH-PPL, guard band is not a finite number"):
+        niah.measure(given, NIAH, contexts(100))
 
 
 def test_the_arrays_hold_every_token_of_every_sample():
     given = records()
-    arrays = niah.arrays(given, probes())
+    arrays = niah.measure(given, NIAH, contexts(128)).samples
     offsets = arrays["token_offsets"]
 
     for i, (sample, reading) in enumerate(zip(given.samples, given.readings, strict=True)):
@@ -175,43 +205,52 @@ def copying(sample):
 
 
 def test_scores_are_means_over_samples_and_over_halves_of_the_haystacks():
-    result = retrieval_heads.measure(records(copying), probes(threshold="0.4"), 128)
+    found = heads(records(copying), threshold="0.4")
     first_token = (1 / 3 + 1 / 2) / 2
 
-    assert result.samples == 24
-    np.testing.assert_allclose(result.scores, [[1, 1 / 3], [first_token, 0]])
-    np.testing.assert_allclose(result.halves[0], [[1, 1], [first_token, 0]])
-    np.testing.assert_allclose(result.halves[1], [[1, 0], [first_token, 0]])
-    assert result.heads == 2
-    low, high = result.heads_interval
-    assert (low, high) == (2, 3)  # head 0.1 enters with haystack 0 drawn twice
+    np.testing.assert_allclose(found.details["scores"], [[1, 1 / 3], [first_token, 0]])
+    np.testing.assert_allclose(found.details["halves"][0], [[1, 1], [first_token, 0]])
+    np.testing.assert_allclose(found.details["halves"][1], [[1, 0], [first_token, 0]])
+    number = signals(found)["retrieval_heads"]
+    assert (number.value, number.n) == (2, 24)
+    assert number.interval == (2, 3)  # head 0.1 enters with haystack 0 drawn twice
+    mean = signals(found)["retrieval_score_mean"].value
+    assert mean == pytest.approx((1 + 1 / 3 + first_token) / 4)
 
 
 def test_the_score_at_the_threshold_is_not_above_it():
-    given = records(copying, needles=1)
-    result = retrieval_heads.measure(given, probes(threshold="1"), 128)
+    found = heads(records(copying, needles=1), threshold="1")
 
-    assert result.heads == 0
+    assert signals(found)["retrieval_heads"].value == 0
 
 
-def test_the_way_of_counting_is_the_settings_and_is_written_down():
-    result = retrieval_heads.measure(records(copying), probes(counting="WuCount"), 128)
+def test_the_way_of_counting_is_the_settings():
+    found = heads(records(copying), counting="WuCount")
 
-    assert result.settings["counting"] == "WuCount"
-    assert result.scores[1][0] == 0
+    assert found.details["scores"][1][0] == 0
 
 
 def test_the_arrays_hold_the_scores_of_every_sample():
-    given = records(copying)
-    arrays = retrieval_heads.arrays(given, probes())
+    arrays = heads(records(copying)).samples
 
     assert arrays["scores"].shape == (24, 2, 2)
     assert arrays["scores"].dtype == np.float32
     np.testing.assert_array_equal(arrays["scores"][:, 0, 1], arrays["haystack"] == 0)
 
 
-def test_probes_have_their_names_and_null_is_not_run():
-    assert {probe.NAME for probe in PROBES.values()} == set(PROBES)
-    without = ProbesSpec.parse({"niah": SPEC, "retrievalHeads": None}, "probes")
-    assert [probe.NAME for probe in asked_for(without)] == ["niah"]
-    assert [probe.NAME for probe in asked_for(probes())] == ["niah", "retrieval_heads"]
+def test_every_probe_has_both_halves_and_null_is_not_run():
+    assert set(HALVES) == set(PROBES)
+    without = ProbesSpec.parse({"niah": SPEC, "retrievalHeads": None}, "probes").asked()
+    both = ProbesSpec.parse({"niah": SPEC}, "probes").asked()
+    ((_, alone),) = by_source(without)
+    ((source, readers),) = by_source(both)
+    assert [half.name for half in alone] == ["niah"]
+    assert source.name == "niah"
+    assert [half.name for half in readers] == ["niah", "retrieval_heads"]
+
+
+def test_what_is_measured_is_what_the_probe_declares():
+    measured = signals(niah.measure(records(), NIAH, contexts(100)))
+    declared = {signal.name: signal for signal in PROBES["niah"].signals(NIAH)}
+    assert measured.keys() == declared.keys()
+    assert all(measured[name].title == signal.title for name, signal in declared.items())

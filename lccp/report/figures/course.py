@@ -1,0 +1,145 @@
+"""Signals against tokens, with the verdict behind them, and the gains over a horizon."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lccp.api.objects.verdict import Gain, GainState, Verdict, VerdictState
+from lccp.contract.signals import Role, Scale, Signal
+from lccp.probes.probe import Course
+from lccp.report.figures import style
+from lccp.report.figures.phases import mark_saturation, shade
+from lccp.report.figures.style import TokenAxis, translucent
+
+PANEL_PIXELS, REST_PIXELS = 200, 90
+GAIN_COLOURS = {
+    GainState.IMPROVING: style.STATE_COLOURS[VerdictState.IMPROVING],
+    GainState.PLATEAU: style.STATE_COLOURS[VerdictState.SATURATED],
+    GainState.REGRESSING: style.STATE_COLOURS[VerdictState.REGRESSING],
+    GainState.UNDETERMINED: style.STATE_COLOURS[VerdictState.UNDETERMINED],
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A signal along a run: by tokens its value, and the interval where there is one."""
+
+    signal: Signal
+    points: Mapping[int, tuple[float, tuple[float, float] | None]]
+
+
+def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Figure | None:
+    """The chart's panels one below the other; None if none of their signals was measured."""
+    panels = [[lines[name] for name in panel if name in lines] for panel in chart.panels]
+    panels = [panel for panel in panels if panel]
+    if not panels:
+        return None
+    axis = TokenAxis.of(tokens for panel in panels for line in panel for tokens in line.points)
+    figure = make_subplots(rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.07)
+    colours = iter(style.COLOURWAY)
+    for row, panel in enumerate(panels, start=1):
+        for line in panel:
+            _line(figure, row, line, axis, _colour(line.signal, verdict) or next(colours))
+        _vertical_axis(figure, row, panel)
+    shade(figure, verdict, axis)
+    mark_saturation(figure, verdict, axis)
+    figure.update_xaxes(axis.style())
+    figure.update_xaxes(title_text="tokens trained", row=len(panels))
+    below = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.13, "yanchor": "top"}
+    height = PANEL_PIXELS * len(panels) + REST_PIXELS
+    return style.figure(figure, height, legend2=below, hovermode="x unified")
+
+
+def _colour(signal: Signal, verdict: Verdict) -> str | None:
+    if signal.band == "guard":
+        return style.GUARD
+    if signal.name == verdict.policy.signal:
+        return style.PPL
+    return style.SCORE if signal.role is Role.CEILING else None
+
+
+def _line(figure: go.Figure, row: int, line: Line, axis: TokenAxis, colour: str) -> None:
+    guard = line.signal.band == "guard"
+    values = [value for value, _ in line.points.values()]
+    intervals = [interval or (value, value) for value, interval in line.points.values()]
+    bars = {
+        "array": [high - value for value, (_, high) in zip(values, intervals, strict=True)],
+        "arrayminus": [value - low for value, (low, _) in zip(values, intervals, strict=True)],
+        "color": translucent(colour, 0.6),
+        "thickness": 1.5,
+        "width": 4,
+    }
+    figure.add_scatter(
+        x=[axis(tokens) for tokens in line.points],
+        y=values,
+        error_y=bars if any(interval for _, interval in line.points.values()) else None,
+        name=line.signal.title,
+        mode="lines+markers",
+        line={"color": colour, "width": 2, "dash": "dash" if guard else "solid"},
+        marker={"size": 5 if guard else 7, "color": colour},
+        hovertemplate="%{y:.4~f}",
+        row=row,
+        col=1,
+    )
+
+
+def _vertical_axis(figure: go.Figure, row: int, panel: Sequence[Line]) -> None:
+    signal = panel[0].signal
+    values = [value for line in panel for value, _ in line.points.values()]
+    if signal.scale is Scale.LOG:
+        figure.update_yaxes(style.log_axis(values, signal.unit), row=row)
+    elif max(values) > 1:
+        whole = {"tick0": 0, "dtick": max(1, -(-round(max(values)) // 5))}
+        figure.update_yaxes(title_text=signal.title.lower(), rangemode="tozero", **whole, row=row)
+    else:
+        figure.update_yaxes(title_text=f"{signal.unit} (0–1)", tickformat=".2~f", row=row)
+
+
+def gain(verdict: Verdict) -> go.Figure | None:
+    """Gain of the policy's signal and its guards over one horizon, with intervals, against ±δ."""
+    axis = TokenAxis.of(checkpoint.tokens for checkpoint in verdict.checkpoints)
+    guards = [signal.name for signal in verdict.signals if signal.role is Role.GUARD]
+    by_signal = {
+        name: [(c.tokens, g) for c in verdict.checkpoints if (g := c.gain(name)) is not None]
+        for name in (verdict.policy.signal, *guards)
+    }
+    if not by_signal[verdict.policy.signal]:
+        return None
+    figure = go.Figure()
+    delta = verdict.policy.min_gain
+    figure.add_hrect(
+        y0=-delta, y1=delta, fillcolor=translucent(style.GUARD, 0.18), line_width=0, layer="below"
+    )
+    for name, gains in by_signal.items():
+        _gains(figure, gains, axis, verdict, name)
+    mark_saturation(figure, verdict, axis)
+    figure.update_yaxes(title_text="gain per horizon", tickformat="+.1~%", zeroline=True)
+    figure.update_xaxes(axis.style(title_text="tokens trained"))
+    return style.figure(figure, 330)
+
+
+def _gains(
+    figure: go.Figure, gains: list[tuple[int, Gain]], axis: TokenAxis, verdict: Verdict, name: str
+) -> None:
+    declared, main = verdict.declared(name), name == verdict.policy.signal
+    if not gains or declared is None:
+        return
+    colours = [GAIN_COLOURS[g.state] if main else style.GUARD for _, g in gains]
+    figure.add_scatter(
+        x=[axis(tokens) for tokens, _ in gains],
+        y=[g.gain for _, g in gains],
+        error_y={
+            "array": [g.upper - g.gain for _, g in gains],
+            "arrayminus": [g.gain - g.lower for _, g in gains],
+            "color": style.PPL if main else translucent(style.GUARD, 0.7),
+            "thickness": 1.5,
+            "width": 4,
+        },
+        name=declared.title,
+        mode="markers",
+        marker={"size": 9 if main else 5, "color": colours},
+        customdata=[[g.lower, g.upper, g.state] for _, g in gains],
+        hovertemplate="%{y:+.2%} (%{customdata[0]:+.2%} … %{customdata[1]:+.2%}), %{customdata[2]}",
+    )

@@ -1,0 +1,75 @@
+"""The registry: explicit, frozen, and the one place that a further probe is named in."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lccp.api.spec.probes import ProbesSpec
+from lccp.contract.errors import InvalidInput
+from lccp.probes.niah import PROBE
+from lccp.probes.probe import Column, Course
+from lccp.probes.registry import PROBES, Registry
+
+SUPPORT = Path(__file__).parents[2] / "support"
+
+
+@pytest.mark.slow
+def test_a_further_probe_appears_everywhere(tmp_path: Path) -> None:
+    environ = os.environ | {"PYTHONPATH": str(SUPPORT)}
+    ran = subprocess.run(
+        [sys.executable, str(SUPPORT / "fake_probe.py"), str(tmp_path)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    missing = [place for place, found in json.loads(ran.stdout).items() if not found]
+    assert missing == []
+
+
+def test_it_is_frozen_once_the_manifest_is_made() -> None:
+    assert ProbesSpec().asked()
+    with pytest.raises(InvalidInput, match="registry is frozen"):
+        PROBES.add(PROBE)
+
+
+def test_a_name_is_taken_once() -> None:
+    with pytest.raises(InvalidInput, match="niah: is registered twice"):
+        Registry(PROBE, PROBE)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_columns_and_charts_name_signals_that_the_probe_declares(name: str) -> None:
+    probe = PROBES[name]
+    settings = probe.default or probe.settings()
+    compared = probe.comparison.signals if probe.comparison else ()
+    declared = {signal.name for signal in (*probe.signals(settings), *compared)}
+    named = {column.signal for column in probe.columns if isinstance(column, Column)}
+    for chart in probe.charts:
+        if isinstance(chart, Course):
+            named |= {signal for panel in chart.panels for signal in panel}
+    assert named <= declared
+
+
+def test_signals_have_distinct_names() -> None:
+    names = [signal.name for signal in PROBES.signals()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("probes", "sentence"),
+    [
+        ({"niah": None}, "retrievalHeads needs niah"),
+        ({"niah": None, "retrievalHeads": None}, "probes are all null"),
+        ({"nihA": {}}, "nihA: there is no such field"),
+    ],
+)
+def test_probes_that_cannot_be_run_are_refused(probes: dict[str, None], sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        ProbesSpec.parse(probes, "probes")

@@ -1,0 +1,142 @@
+"""A third probe, registered as a further one would be, and what it is seen in: printed as JSON.
+
+It runs in a process of its own, since the registry is frozen once the manifest is made from it.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from lccp.contract.base import Contract
+from lccp.contract.signals import Better, Role, Scale, Signal
+from lccp.probes.probe import Axis, Column, Course, HeatMaps, Probe
+from lccp.probes.registry import PROBES
+
+
+class ColourSettings(Contract):
+    """How colours are asked for."""
+
+    shades: Annotated[int, Field(ge=1, le=9, description="Shades of every colour.")] = 3
+
+
+SIGNAL = Signal(
+    name="colour_ppl",
+    title="Colour PPL",
+    unit="PPL",
+    scale=Scale.LOG,
+    better=Better.LOWER,
+    role=Role.GUARD,
+)
+MAP = HeatMaps(
+    "Colours by shade",
+    "Bright cells are hard colours.",
+    array="ppl",
+    unit="PPL",
+    down=Axis("hue", "hue", "hues"),
+    across=Axis("shade", "shade", "shades"),
+)
+PROBE = Probe(
+    name="colour",
+    description="Colours that follow from others.",
+    version=1,
+    settings=ColourSettings,
+    default=ColourSettings(),
+    needs=("niah",),
+    signals=lambda settings: (SIGNAL,),
+    columns=(Column("colour_ppl", "Colour"),),
+    charts=(
+        Course("Colours against tokens", "They fall.", (("colour_ppl",),)),
+        MAP,
+    ),
+)
+
+
+def seen(folder: Path) -> dict[str, bool]:
+    """Where the probe's settings and signals appear, once it is registered."""
+    import a_run
+    from prometheus_client import CollectorRegistry
+    from reports import a_value, part
+
+    from lccp.analysis.policy import policy_of_run
+    from lccp.analysis.verdict import judge
+    from lccp.api.crd import crd
+    from lccp.api.reference import render_reference
+    from lccp.api.run import LCCPRun
+    from lccp.report.load import RunData
+    from lccp.report.page.render import render
+    from lccp.store.file import FileStore
+    from lccp_cli.console import checkpoint_line
+    from lccp_exporter.collector import RunCollector
+    from lccp_exporter.facts import StoreReader
+    from lccp_exporter.reference import render as render_metrics
+    from lccp_exporter.refresh import StoreWatch
+
+    details = {
+        "hues": np.array([0, 1]),
+        "shades": np.array([1, 2]),
+        "ppl": np.array([[1.5, 2.0], [2.5, 3.0]]),
+    }
+    reports = []
+    for report in a_run.reports():
+        ppl = 2.0 + 0.01 * report.tokens / a_run.STEP_TOKENS
+        clusters = {"document": [ppl * (1 + 0.001 * i) for i in (-1, 0, 1)]}
+        own = part("colour", {"shades": 3}, [a_value(SIGNAL, ppl, clusters)], details)
+        probes = {**report.probes, "colour": own}
+        reports.append(report.model_copy(update={"probes": probes}))
+    run = a_run.run()
+    verdict = judge(reports, policy_of_run(run))
+    store = FileStore(folder)
+    stored = a_run.finished()
+    a_run.put(store, type(stored)(tuple(reports), stored.history, verdict, None, stored.journal))
+    for report in reports:
+        key = f"{a_run.KEYS.evaluation(report.tokens)}colour.npz"
+        store.put(key, a_run.packed(details))
+    (version,) = crd()["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    watch = StoreWatch("default", StoreReader(store), a_run.timedelta(days=9_999))
+    watch.refresh()
+    registry = CollectorRegistry()
+    registry.register(RunCollector((watch,)))
+    labels = {"namespace": "default", "run": "tiny"}
+    document = a_run.manifest(evaluation={"probes": {"colour": {"shades": 5}}})
+    asked = LCCPRun.parse(document, "manifest").spec.evaluation.probes.asked()
+    page = render(RunData.from_store(store, a_run.KEYS))
+    return {
+        "manifest": asked["colour"] == ColourSettings(shades=5),
+        "crd": "colour" in spec["evaluation"]["properties"]["probes"]["properties"],
+        "kubectl column": any(
+            column["jsonPath"] == ".status.latest.values.colour_ppl"
+            for column in version["additionalPrinterColumns"]
+        ),
+        "reference of the manifest": "probes.colour.shades" in render_reference(),
+        "verdict values": "colour_ppl" in verdict.checkpoints[-1].values,
+        "verdict gains": verdict.checkpoints[-1].gain("colour_ppl") is not None,
+        "verdict as a guard": verdict.state.value == "Regressing",
+        "evidence": "Colour PPL" in verdict.evidence[0],
+        "report table": "Colour PPL" in page,
+        "report chart over tokens": "Colours against tokens" in page,
+        "report heat map": "Colours by shade" in page,
+        "terminal": "Colour PPL" in checkpoint_line(verdict.checkpoints[-1], verdict),
+        "metric of the signal": registry.get_sample_value(
+            "lccp_signal", {**labels, "signal": "colour_ppl", "band": ""}
+        )
+        is not None,
+        "metric of its gain": registry.get_sample_value(
+            "lccp_signal_gain", {**labels, "signal": "colour_ppl"}
+        )
+        is not None,
+        "metric of its cells": registry.get_sample_value(
+            "lccp_colour_ppl", {**labels, "hue": "001", "shade": "002"}
+        )
+        == 3.0,
+        "reference of the metrics": "lccp_colour_ppl" in render_metrics(),
+    }
+
+
+if __name__ == "__main__":
+    PROBES.add(PROBE)
+    print(json.dumps(seen(Path(sys.argv[1]))))
