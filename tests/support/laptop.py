@@ -87,8 +87,8 @@ class Laptop:
 
     def reported(self) -> list[int]:
         """Checkpoints whose report is in the store."""
-        reports = (self.root / KEYS.prefix).glob("evaluations/*/report.json")
-        return sorted(int(path.parent.name) for path in reports)
+        reports = (self.root / KEYS.prefix).glob("evaluations/*/intrinsic/report.json")
+        return sorted(int(path.parent.parent.name) for path in reports)
 
     def checkpoints(self) -> list[int]:
         return [m.tokens for m in objects.complete_checkpoints(self.store, KEYS)]

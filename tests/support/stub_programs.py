@@ -179,7 +179,7 @@ def evaluate(options: argparse.Namespace) -> int:
         time.sleep(1)
     with Path(options.done).open("a") as done:
         done.write(f"{tokens}\n")
-    put_if_absent(f"evaluations/{tokens:015d}/report.json", ready("report", tokens))
+    put_if_absent(f"evaluations/{tokens:015d}/intrinsic/report.json", ready("report", tokens))
     return 0
 
 
