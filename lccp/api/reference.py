@@ -46,8 +46,9 @@ follow from them. {GENERATED}
 `<tokens>` has 15 digits. `<writer>` is `a<attempt>-<8 hexadecimal digits>`: two attempts never
 write to the same place. An object of another `schemaVersion` than the reader's is refused.
 Beside these lie files that are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face
-directory), `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<digest>.jsonl.gz` (the frozen
-samples) and `evaluations/<tokens>/samples.npz`, `heads.npz` (values per sample).
+directory), `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the
+frozen samples), and beside each report `<probe>.npz` (arrays that figures are drawn from) and
+`<probe>.samples.npz` (values per sample).
 """
 OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("run.json", "operator, once", RunIdentity),
@@ -58,9 +59,9 @@ OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("training/<writer>/end.json", "rank 0 or the launcher, at the end", End),
     ("checkpoints/<tokens>/manifest.json", "trainer, once, last", Manifest),
     ("state/<tokens>/manifest.json", "trainer, once, last", Manifest),
-    ("evaluations/<tokens>/report.json", "evaluator, once, last", EvaluationReport),
-    ("evaluations/<tokens>/progress.json", "evaluator", EvaluationProgress),
-    ("evaluations/<tokens>/failure.json", "evaluator", EvaluationFailure),
+    ("evaluations/<tokens>/<suite>/report.json", "evaluator, once, last", EvaluationReport),
+    ("evaluations/<tokens>/<suite>/progress.json", "evaluator", EvaluationProgress),
+    ("evaluations/<tokens>/<suite>/failure.json", "evaluator", EvaluationFailure),
     ("analysis/verdict.json", "operator", Verdict),
 )
 EXITS_HEAD = f"""# Exit codes
