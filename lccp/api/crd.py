@@ -13,13 +13,15 @@ from lccp.contract.schema import Field, Schema, bare, fields, structural
 from lccp.probes.registry import PROBES
 
 HEADER = "# Rendered from lccp.api by `lccp crd`; do not edit.\n"
-BEFORE_SIGNALS = (
+HEAD_COLUMNS = (
     ("Status", "string", ".status.summary", "What the run does, or how it ended.", 0),
     ("Tokens", "string", ".status.progress.display", "Tokens trained.", 0),
 )
-AFTER_SIGNALS = (
+TAIL_COLUMNS = (
     ("Verdict", "string", ".status.verdict.state", "What the measurements say.", 0),
     ("Age", "date", ".metadata.creationTimestamp", "Time since the run was created.", 0),
+)
+WIDE_COLUMNS = (
     ("Percent", "integer", ".status.progress.percent", "Share of the budget.", 1),
     ("Gain", "string", ".status.verdict.gain", "Gain of the signal over the horizon.", 1),
     ("Attempt", "integer", ".status.attempt", "Current attempt of the training gang.", 1),
@@ -71,7 +73,9 @@ def columns() -> list[tuple[str, str, str, str, int]]:
         )
         for column in PROBES.columns()
     ]
-    return [*BEFORE_SIGNALS, *of_signals, *AFTER_SIGNALS]
+    narrow = [column for column in of_signals if not column[4]]
+    wide = [column for column in of_signals if column[4]]
+    return [*HEAD_COLUMNS, *narrow, *TAIL_COLUMNS, *wide, *WIDE_COLUMNS]
 
 
 def _column(name: str, kind: str, path: str, description: str, priority: int) -> dict[str, Any]:

@@ -115,14 +115,13 @@ def a_status(state: VerdictState, tokens: int) -> LCCPRunStatus:
     checkpoint = CheckpointStatus(
         tokens=tokens,
         evaluation="Succeeded",
-        niah_ppl="1.0832",
-        niah_score="1.000",
-        retrieval_heads=112,
+        values={"niah_ppl": "1.0832", "niah_score": "1.000", "retrieval_heads": "112"},
     )
     return LCCPRunStatus(
         conditions=(condition,),
         progress=Progress(tokens=tokens, tokens_total=2 * tokens, percent=50),
         checkpoints=(checkpoint,),
+        latest=checkpoint,
         verdict=VerdictStatus(state=state, gain="0.0312", advice="Go on."),
     )
 
@@ -177,7 +176,7 @@ def test_the_table_fits_in_80_columns(server: ApiServer, run: Any) -> None:
 def test_the_wide_table_shows_more(server: ApiServer, run: Any) -> None:
     write_status(server, run, a_status(VerdictState.DECEPTIVELY_SATURATED, 100_000_000_000))
     head, row = server.kubectl("get", "lccpruns", "-o", "wide").splitlines()
-    assert head.split()[7:] == ["PERCENT", "SCORE", "GAIN", "ATTEMPT", "ADVICE"]
+    assert head.split()[7:] == ["SCORE", "PERCENT", "GAIN", "ATTEMPT", "ADVICE"]
     assert row.split()[7:9] == ["50", "1.000"]
 
 
