@@ -4,37 +4,40 @@ import gc
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
-from lccp_operator.logs import configure
+from lccp.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, LogFormat, configure
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-EXAMPLES = """
-Reconciles LCCPRun objects of the cluster that it runs in, or that KUBECONFIG names.
-
-Examples:
-
-    lccp-operator                               # in a pod, as the chart starts it
-
-    LCCP_INSTALLATION=installation.yaml KUBECONFIG=~/.kube/config lccp-operator --log-format console
-"""
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-@app.command(help=EXAMPLES)
+@app.command()
 def operate(
-    port: int = typer.Option(8080, help="Port of /metrics, /healthz and /readyz."),
-    log_format: str = typer.Option("json", help="json or console."),
-    log_level: str = typer.Option("INFO", help="DEBUG, INFO, WARNING or ERROR."),
+    port: Annotated[int, typer.Option(help="Port of /metrics, /healthz and /readyz.")] = 8080,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(envvar=FORMAT_VARIABLE, help="auto: text on a terminal, else JSON."),
+    ] = LogFormat.AUTO,
+    log_level: Annotated[
+        str, typer.Option(envvar=LEVEL_VARIABLE, help="DEBUG, INFO, WARNING or ERROR.")
+    ] = "INFO",
 ) -> None:
+    """Reconcile the LCCPRun objects of the cluster that it runs in, or that KUBECONFIG names.
+
+    LCCP_INSTALLATION names the file that describes the installation; the chart mounts it.
+
+    Examples:
+
+        lccp-operator --port 8080
+    """
     from lccp_operator.kubernetes.installation import Installation
     from lccp_operator.kubernetes.serve import serve
 
     configure(log_format, log_level)
-    logging.getLogger("kopf").setLevel(logging.WARNING)
     logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     _spare_collections()
     serve(Installation.load(os.environ), port)

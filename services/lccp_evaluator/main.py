@@ -5,10 +5,10 @@ checkpoint whose report exists is left alone.
 """
 
 import gc
+import logging
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -19,12 +19,15 @@ from lccp.api.invocation import Invocation
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.logs import configure_from
 from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
 from lccp_evaluator.progress import ProgressFile
+
+logger = logging.getLogger("lccp_evaluator.main")
 
 
 def main() -> None:
@@ -36,12 +39,15 @@ def main() -> None:
 def run(environ: Mapping[str, str]) -> ExitCode:
     """Evaluate the checkpoint that `environ` names; never raises."""
     try:
+        configure_from(environ)
         invocation = Invocation.from_environ(environ)
         if invocation.tokens is None:
             raise InvalidInput("environment: LCCP_TOKENS is not set: it names the checkpoint")
+        run = f"{invocation.run.metadata.namespace}/{invocation.run.metadata.name}"
+        configure_from(environ, run=run, attempt=invocation.attempt, tokens=invocation.tokens)
         store = open_store(invocation.store, Path(invocation.base_directory))
     except InvalidInput as error:
-        _say(str(error))
+        logger.error("%s", error)
         return ExitCode.CONFIGURATION
     keys = RunKeys(invocation.run.metadata.namespace, invocation.run.metadata.name)
     try:
@@ -49,7 +55,7 @@ def run(environ: Mapping[str, str]) -> ExitCode:
         return ExitCode.OK
     except Exception as error:
         failure = _failure(error)
-        _say(failure.message)
+        logger.error("%s", failure.message, exc_info=not isinstance(error, LccpError))
         _record(store, keys.evaluation_failure(invocation.tokens), failure)
         return ExitCode(failure.exit_code)
 
@@ -101,8 +107,6 @@ def _failure(error: Exception) -> EvaluationFailure:
             cause, code = Cause.STORE_UNREACHABLE, ExitCode.STORE_UNREACHABLE
         case _:
             cause, code = Cause.INTERNAL, ExitCode.INTERNAL
-    if not isinstance(error, LccpError):
-        traceback.print_exception(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         cause = Cause.OUT_OF_MEMORY
     message = str(error).strip().split("\n")[0] or type(error).__name__
@@ -113,11 +117,7 @@ def _record(store: Store, key: str, failure: EvaluationFailure) -> None:
     try:
         objects.write(store, key, failure)
     except LccpError as error:
-        _say(f"{key}: the failure could not be recorded: {error}")
-
-
-def _say(sentence: str) -> None:
-    print(f"lccp-evaluate: {sentence}", file=sys.stderr, flush=True)
+        logger.error("%s: the failure could not be recorded: %s", key, error)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,28 @@
 """`lccp-exporter`: the process."""
 
 import logging
-import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from prometheus_client import CollectorRegistry
 
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
+from lccp.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, LogFormat, configure
 from lccp.store.open import open_store
 from lccp_exporter.collector import RunCollector
-from lccp_exporter.config import ExporterConfig, parse
+from lccp_exporter.config import ExporterConfig, configuration
 from lccp_exporter.facts import StoreReader
 from lccp_exporter.refresh import Refresher, StoreWatch
 from lccp_exporter.server import Server, application
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 class Exporter:
@@ -45,19 +48,72 @@ class Exporter:
         self._refresher.close()
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+@app.command()
+def export(
+    store: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Store without further settings; may be repeated."),
+    ] = None,
+    stores: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="LCCP_STORES_FILE",
+            help="YAML or JSON list of stores (name, url, endpoint, region, pathStyle, caFile, "
+            "credentialsDirectory).",
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(envvar="LCCP_EXPORTER_HOST", help="Address to listen on. Default: 0.0.0.0."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(envvar="LCCP_EXPORTER_PORT", help="Port. Default: 9464.")
+    ] = None,
+    refresh_seconds: Annotated[
+        float | None, typer.Option(help="Seconds between two readings of a store. Default: 15.")
+    ] = None,
+    finished_ttl_seconds: Annotated[
+        float | None,
+        typer.Option(help="Seconds that a finished run keeps its series. Default: 86400."),
+    ] = None,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(envvar=FORMAT_VARIABLE, help="auto: text on a terminal, else JSON."),
+    ] = LogFormat.AUTO,
+    log_level: Annotated[
+        str, typer.Option(envvar=LEVEL_VARIABLE, help="DEBUG, INFO, WARNING or ERROR.")
+    ] = "INFO",
+) -> None:
+    """Serve the metrics of all runs in the given stores to Prometheus.
+
+    Examples:
+
+        lccp-exporter --store file://runs --port 9464
+    """
+    configure(log_format, log_level)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    config = configuration(
+        store or (),
+        stores,
+        host=host,
+        port=port,
+        refresh_seconds=refresh_seconds,
+        finished_ttl_seconds=finished_ttl_seconds,
+    )
+    exporter = Exporter(config, CollectorRegistry())
+    exporter.start()
+    logger.info("serving http://%s:%d/metrics", config.host, exporter.server.port)
+    stopped.wait()
+    exporter.close()
+
+
+def main() -> None:
+    """Entry point: serve until SIGTERM or SIGINT."""
     try:
-        config = parse(sys.argv[1:] if argv is None else argv, os.environ)
-        exporter = Exporter(config, CollectorRegistry())
+        app(prog_name="lccp-exporter")
     except (LccpError, OSError) as error:
         print(f"lccp-exporter: {error}", file=sys.stderr)
         sys.exit(ExitCode.USAGE)
-    exporter.start()
-    log.info("serving http://%s:%d/metrics", config.host, exporter.server.port)
-    stopped.wait()
-    exporter.close()

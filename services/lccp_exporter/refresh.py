@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from lccp.contract.errors import LccpError
 from lccp_exporter.facts import RunFacts, StoreReader
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
@@ -50,7 +50,7 @@ class StoreWatch:
         try:
             runs = tuple(facts for facts in self._reader.runs() if self._shown(facts))
         except LccpError as error:
-            log.warning("store %s: %s", self.health.store, error)
+            logger.warning("store %s: %s", self.health.store, error)
             self.health = replace(self.health, errors=self.health.errors + 1)
             return
         took = time.monotonic() - start

@@ -1,6 +1,7 @@
 """The parts of a rank's training, put together in order, and run."""
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,6 @@ from lccp_trainer.data.batching import StepShape, step_shape
 from lccp_trainer.data.stream import DataStream, open_stream
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.heartbeat import Reporter
-from lccp_trainer.logs import LOGGER
 from lccp_trainer.loop import Loop
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_tokenizer
@@ -37,6 +37,8 @@ from lccp_trainer.state.uploads import Uploader
 from lccp_trainer.stepping import Stepper
 from lccp_trainer.watchdog import Watchdog
 from lccp_trainer.worker import Worker
+
+logger = logging.getLogger(__name__)
 
 MESSAGES = {
     Cause.COMPLETED: "trained the whole budget",
@@ -73,7 +75,7 @@ def train(worker: Worker, connections: Connections) -> End:
     connections.watchdog.touch()
     point = resumed(worker, connections, parts) or fresh(worker, parts)
     connections.watchdog.touch()
-    LOGGER.info("training from %d tokens on", point.tokens)
+    logger.info("training from %d tokens on", point.tokens)
     loop = Loop(
         training=worker.spec.training,
         shape=shape,
@@ -164,7 +166,7 @@ def resumed(worker: Worker, connections: Connections, parts: Parts) -> Point | N
     if found.directory is None:
         return None
     point = load_state(parts.engine, worker.rank, found.directory)
-    LOGGER.info("resumed from the state of %d tokens", point.tokens)
+    logger.info("resumed from the state of %d tokens", point.tokens)
     if connections.reporter:
         connections.reporter.update(
             resumed_from_tokens=point.tokens, tokens=point.tokens, step=point.step
@@ -184,7 +186,7 @@ def _flops_per_token(worker: Worker, shape: StepShape) -> float | None:
     try:
         model = Architecture.from_config(read_config(worker.base / worker.spec.model.source))
     except InvalidInput as error:
-        LOGGER.info("model FLOPs utilisation is not known: %s", error)
+        logger.info("model FLOPs utilisation is not known: %s", error)
         return None
     return flops_per_token(model, shape.row_tokens)
 

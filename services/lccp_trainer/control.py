@@ -1,5 +1,6 @@
 """What asks the training to stop: SIGTERM on any rank, or a control object that rank 0 reads."""
 
+import logging
 import signal
 import threading
 from enum import IntEnum
@@ -8,7 +9,8 @@ from lccp.api.objects.journal import Control
 from lccp.contract.errors import LccpError
 from lccp.store.objects import read_or_none
 from lccp.store.port import Store
-from lccp_trainer.logs import LOGGER
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 
@@ -45,8 +47,8 @@ class StopRequests:
         while self.asked is Stop.NO:
             try:
                 if read_or_none(store, key, Control) is not None:
-                    LOGGER.info("asked to drain")
+                    logger.info("asked to drain")
                     self.ask(Stop.DRAIN)
             except LccpError as error:
-                LOGGER.warning("control: %s", error)
+                logger.warning("control: %s", error)
             pause.wait(POLL_SECONDS)

@@ -1,5 +1,6 @@
 """What rank 0 says of its attempt while it runs: the heartbeat and the history, from a thread."""
 
+import logging
 import threading
 import time
 from datetime import UTC, datetime
@@ -9,7 +10,8 @@ from lccp.api.objects.training import Heartbeat, StepRecord
 from lccp.contract.errors import LccpError
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
-from lccp_trainer.logs import LOGGER
+
+logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
 HISTORY_BYTES_PER_SECOND = 250_000
@@ -66,7 +68,7 @@ class Reporter:
             if last or time.monotonic() >= self._next_history:
                 self._write_history(beat.writer)
         except LccpError as error:
-            LOGGER.warning("heartbeat: %s", error)
+            logger.warning("heartbeat: %s", error)
 
     def _write_history(self, writer: str) -> None:
         with self._lock:

@@ -1,5 +1,6 @@
 """The training loop: one step after the other, until the budget is reached or a stop is asked."""
 
+import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +16,13 @@ from lccp_trainer.data.batching import StepShape
 from lccp_trainer.data.stream import DataStream
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.heartbeat import Reporter
-from lccp_trainer.logs import LOGGER
 from lccp_trainer.schedule import is_due
 from lccp_trainer.state.engine_state import Point
 from lccp_trainer.state.saving import Saver
 from lccp_trainer.stepping import Step, Stepper
 from lccp_trainer.watchdog import Watchdog
+
+logger = logging.getLogger(__name__)
 
 RATE_STEPS = 10
 
@@ -76,7 +78,7 @@ class Loop:
                 f"{point.step}: lower training.learningRate, or look at the data there"
             )
         if not step.finite:
-            LOGGER.warning("step %d left out: loss or gradient is not finite", point.step)
+            logger.warning("step %d left out: loss or gradient is not finite", point.step)
 
     def _report(self, reporter: Reporter, step: Step, point: Point) -> None:
         rate = self.shape.tokens * len(self._seconds) / sum(self._seconds)

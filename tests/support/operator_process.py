@@ -15,6 +15,8 @@ from typing import Any
 import urllib3
 import yaml
 
+from lccp.logs import LogFormat
+
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["lccp_operator.kubernetes.serve"])
 
@@ -43,7 +45,7 @@ def _operate(installation: str, kubeconfig: str, port: int, log: str) -> None:
     faulthandler.register(signal.SIGUSR1)
     kube_config.KUBE_CONFIG_DEFAULT_LOCATION = kubeconfig
     os.environ[CONFIG_VARIABLE] = installation
-    operate(port=port, log_format="console", log_level="INFO")
+    operate(port=port, log_format=LogFormat.TEXT, log_level="INFO")
 
 
 @dataclass

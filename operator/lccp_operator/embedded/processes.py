@@ -15,6 +15,7 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
+from lccp.logs import FORMAT_VARIABLE, LogFormat
 from lccp_operator.observed import Phase, Pod, Rule, WorkloadState
 from lccp_operator.workloads import Evaluation, Training, Workload
 
@@ -176,7 +177,11 @@ class Processes:
             base_directory=str(place.base_directory),
         )
         threads = _threads(invocation.run) if isinstance(workload, Training) else 1
-        own = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+        own = {
+            "OMP_NUM_THREADS": str(threads),
+            "PYTHONUNBUFFERED": "1",
+            FORMAT_VARIABLE: LogFormat.TEXT,
+        }
         given = {variable.name: variable.value for variable in run.spec.topology.env}
         return os.environ | own | given | invocation.to_environ()
 

@@ -3,6 +3,7 @@
 It alone decides the exit code: torchrun answers 1 to everything, so ranks leave typed causes.
 """
 
+import logging
 import os
 import signal
 import subprocess
@@ -21,16 +22,18 @@ from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.spec.topology import TopologySpec
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
+from lccp.logs import configure_from
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.objects import read_or_none, write
 from lccp.store.open import open_store
 from lccp.store.port import Store
-from lccp_trainer import ends, logs
+from lccp_trainer import ends
 from lccp_trainer.launch import lifeline
 from lccp_trainer.launch.torchrun import DEATHS_FILE
 from lccp_trainer.launch.validation import check_spec, check_store
-from lccp_trainer.logs import LOGGER
 from lccp_trainer.worker import SCRATCH
+
+logger = logging.getLogger("lccp_trainer.launch.launcher")
 
 RENDEZVOUS = "LCCP_RENDEZVOUS"
 NODE = "JOB_COMPLETION_INDEX"
@@ -119,9 +122,9 @@ class Launcher:
             self._gang.wait()
             _kill_group(self._gang.pid)
             if not lifeline.reap(REAP_SECONDS):
-                LOGGER.warning("some processes of the gang did not end within %.0f s", REAP_SECONDS)
+                logger.warning("some processes of the gang did not end within %.0f s", REAP_SECONDS)
             for stacks in sorted(scratch.glob("stacks-*.txt")):
-                LOGGER.error("%s:\n%s", stacks.stem, stacks.read_text())
+                logger.error("%s:\n%s", stacks.stem, stacks.read_text())
             return ends.decide(
                 ends.read_ends(scratch),
                 ends.read_deaths(scratch / DEATHS_FILE),
@@ -173,14 +176,14 @@ class Launcher:
         try:
             write(store, keys.end(writer), _with_progress(end, store, keys.heartbeat(writer)))
         except LccpError as error:
-            LOGGER.error("%s", error)
+            logger.error("%s", error)
             if end.result in (Cause.COMPLETED, Cause.DRAINED):
                 return ExitCode.STORE_UNREACHABLE
         return self._say(end)
 
     def _say(self, end: End) -> ExitCode:
         code = ends.EXIT_CODES[end.result]
-        level = LOGGER.info if code is ExitCode.OK else LOGGER.error
+        level = logger.info if code is ExitCode.OK else logger.error
         level("%s: %s", end.result, end.message)
         return code
 
@@ -203,16 +206,17 @@ def _kill_group(group: int) -> None:
 def launch(environ: Mapping[str, str]) -> ExitCode:
     """Run the attempt that `environ` describes; the code to exit with."""
     try:
+        configure_from(environ)
         invocation = Invocation.from_environ(environ)
         node = Node.of(invocation.run.spec.topology, environ)
         if not invocation.pod_uid:
             invocation = invocation.model_copy(update={"pod_uid": uuid.uuid4().hex})
         writer_name(invocation.attempt, invocation.pod_uid)
+        run = f"{invocation.run.metadata.namespace}/{invocation.run.metadata.name}"
+        configure_from(environ, run=run, attempt=invocation.attempt, node=node.number)
     except InvalidInput as error:
-        print(error, file=sys.stderr)
+        logger.error("%s", error)
         return ExitCode.CONFIGURATION
-    run = invocation.run.metadata
-    logs.set_up(f"{run.namespace}/{run.name}", invocation.attempt, f"node={node.number}")
     return Launcher(invocation, node).train(environ)
 
 

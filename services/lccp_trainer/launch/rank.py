@@ -1,23 +1,27 @@
 """One process of the gang, started by torchrun: puts the parts together and trains."""
 
+import logging
 import os
 import sys
-import traceback
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End, Heartbeat
 from lccp.contract.errors import LccpError
+from lccp.logs import configure_from
 from lccp.store.keys import writer_name
 from lccp.store.open import open_store
 from lccp.store.port import Store
-from lccp_trainer import ends, logs
+from lccp_trainer import ends
 from lccp_trainer.control import StopRequests
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.launch.lifeline import die_with_parent
 from lccp_trainer.watchdog import Watchdog
 from lccp_trainer.worker import SCRATCH, Worker
+
+logger = logging.getLogger("lccp_trainer.launch.rank")
 
 
 def main() -> None:
@@ -31,7 +35,7 @@ def main() -> None:
         end = attempt(Worker.of(os.environ), requests)
     except BaseException as error:
         if not isinstance(error, LccpError):
-            traceback.print_exc()
+            logger.exception("the rank failed")
         end, code = ends.end_of(error, rank), 1
     ends.write_end(scratch, rank, end)
     sys.stdout.flush()
@@ -42,7 +46,8 @@ def main() -> None:
 
 def attempt(worker: Worker, requests: StopRequests) -> End:
     """Train as this rank; how it ended. Rank 0 reports from before the slow imports on."""
-    logs.set_up(worker.run_name, worker.invocation.attempt, f"rank={worker.rank}")
+    attempt_number = worker.invocation.attempt
+    configure_from(os.environ, run=worker.run_name, attempt=attempt_number, rank=worker.rank)
     worker.own_scratch.mkdir()
     store = open_store(worker.invocation.store, worker.base)
     watchdog = _watchdog(worker)
@@ -52,11 +57,21 @@ def attempt(worker: Worker, requests: StopRequests) -> End:
             requests.poll(store, worker.keys.control(worker.invocation.attempt))
         from lccp_trainer.assembly import Connections, train
 
-        logs.quiet_libraries()
+        _quiet_libraries()
         return train(worker, Connections(store, requests, watchdog, reporter))
     finally:
         if reporter:
             reporter.finish()
+
+
+def _quiet_libraries() -> None:
+    """Keep what DeepSpeed and transformers log below an error out of the log."""
+    from transformers.utils.logging import disable_progress_bar
+
+    for name in ("DeepSpeed", "transformers"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    warnings.filterwarnings("ignore")
 
 
 def _watchdog(worker: Worker) -> Watchdog:

@@ -1,6 +1,7 @@
 """How checkpoints and states come to exist: files first, checked; the manifest last."""
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -13,8 +14,9 @@ from lccp.store.directory import delete_prefix, upload_directory
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.objects import write_if_absent
 from lccp.store.port import Store
-from lccp_trainer.logs import LOGGER
 from lccp_trainer.state.uploads import PATIENCE_SECONDS, patiently
+
+logger = logging.getLogger(__name__)
 
 LIBRARIES = ("lccp", "torch", "transformers", "deepspeed")
 Kind = Literal["Checkpoint", "State"]
@@ -114,10 +116,10 @@ class Publisher:
             try:
                 write_if_absent(self.store, key, manifest)
             except Conflict:
-                LOGGER.info("%s was there already and stays", key)
+                logger.info("%s was there already and stays", key)
 
         patiently(write)
-        LOGGER.info("%s of %d tokens is complete", manifest.kind.lower(), manifest.tokens)
+        logger.info("%s of %d tokens is complete", manifest.kind.lower(), manifest.tokens)
 
     def _prune(self) -> None:
         """Delete all but the newest states, and what was begun before them and never completed."""

@@ -1,5 +1,6 @@
 """Where a run goes on: the newest complete state that verifies."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from lccp.contract.errors import Incompatible, InvalidInput, NotFound
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
-from lccp_trainer.logs import LOGGER
 from lccp_trainer.state.engine_state import Damaged, fetch_state
 from lccp_trainer.state.publish import check_processes
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Resume:
             directory = self.scratch / f"resume-{tokens}"
             if self._all_have(self._fetch(tokens, directory)):
                 return Found(directory, damaged)
-            LOGGER.warning("state of %d tokens: passed over for the one before it", tokens)
+            logger.warning("state of %d tokens: passed over for the one before it", tokens)
             damaged.add(tokens)
         return Found(None, damaged)
 
@@ -53,7 +55,7 @@ class Resume:
             check_processes(manifest, self.world)
             fetch_state(self.store, self.keys, manifest, self.rank, directory)
         except Damaged as error:
-            LOGGER.warning("%s", error)
+            logger.warning("%s", error)
             return False
         return True
 

@@ -1,5 +1,6 @@
 """Uploads beside the training: one runs, one may wait, a third holds the training up."""
 
+import logging
 import queue
 import threading
 import time
@@ -7,7 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from lccp.contract.errors import StoreUnavailable
-from lccp_trainer.logs import LOGGER
+
+logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -29,7 +31,7 @@ def patiently(
         except StoreUnavailable as error:
             if time.monotonic() + pause > deadline:
                 raise
-            LOGGER.warning("%s; again in %.0f s", error, pause)
+            logger.warning("%s; again in %.0f s", error, pause)
             sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

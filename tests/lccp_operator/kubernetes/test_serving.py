@@ -36,7 +36,7 @@ def start(tmp_path: Path, server: ApiServer, *arguments: str, **more: Any) -> tu
     path.write_text(yaml.safe_dump(installation(tmp_path / "store", **more)))
     environ = {"LCCP_INSTALLATION": str(path), "KUBECONFIG": str(server.kubeconfig)}
     program = "from lccp_operator.main import main; main()"
-    command = [sys.executable, "-c", program, "--log-format", "console", *arguments]
+    command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(
         command, env=environ, capture_output=True, text=True, timeout=60, check=False
     )

@@ -14,6 +14,7 @@ from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput, LccpError, NotFound
+from lccp.logs import note
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_operator.apply import Backend, act, publish
@@ -29,7 +30,6 @@ from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
-from lccp_operator.logs import note_attempt
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Facts, Known, Observed, Unknown, WorkloadState
 from lccp_operator.plan import invalid_spec, plan
@@ -136,13 +136,13 @@ class Reconciler:
             return IDLE_SECONDS
         if run.metadata.deletion_timestamp is not None and not _purges(body):
             return self._forget(key)
-        note_attempt(run.status.attempt if run.status else 0)
+        note(attempt=(run.status.attempt or None) if run.status else None)
         memory = self._memory(key, run)
         memory.resync, memory.runs = None, runs
         observed = self._observed(run, body, memory)
         result = plan(run, observed, datetime.now(UTC), memory.judge)
         self._cache.use(key, memory.observer.held_bytes, memory.forget)
-        note_attempt(result.status.attempt)
+        note(attempt=result.status.attempt or None)
         memory.events_posted = self._carried_out(result, run, memory, runs)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
             memory.resync = Resync.of(result, observed)

@@ -6,11 +6,11 @@ import threading
 import time
 
 from lccp.contract.errors import Conflict, LccpError
+from lccp.logs import about
 from lccp_operator.kubernetes.metrics import Metrics
 from lccp_operator.kubernetes.reconcile.queue import WorkQueue
 from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
 from lccp_operator.kubernetes.workloads.seen import RunKey
-from lccp_operator.logs import about
 
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 LEAD_SECONDS = 0.2
@@ -66,7 +66,7 @@ class Workers:
 
     def _reconcile(self, key: RunKey) -> None:
         started = time.monotonic()
-        with about(f"{key.namespace}/{key.name}"):
+        with about(run=f"{key.namespace}/{key.name}"):
             result, after = self._outcome(key)
         self._metrics.reconciled(result, time.monotonic() - started)
         if after < math.inf:
