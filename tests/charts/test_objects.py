@@ -10,9 +10,11 @@ import pytest
 import yaml
 from apiserver import ApiServer
 from helm import NAMESPACE, ROOT, Helm, Object, pod_templates
+from typer.main import get_command
 
 from lccp.api.crd import crd
-from lccp_exporter.config import parse
+from lccp_exporter.config import configuration as exporter_configuration
+from lccp_exporter.main import app
 from lccp_operator.kubernetes.installation import Installation
 
 FOREIGN_CRDS = Path(
@@ -139,7 +141,7 @@ def test_operator_and_exporter_parse_their_configuration(
     files = configuration(objects)
     (tmp_path / "stores.yaml").write_text(files["stores.yaml"])
     installation = Installation.parse(yaml.safe_load(files["installation.yaml"]), "installation")
-    exporter = parse([f"--stores={tmp_path / 'stores.yaml'}"], {})
+    exporter = exporter_configuration([], tmp_path / "stores.yaml")
     assert installation.stores == exporter.stores
     assert installation.lease is not None
 
@@ -150,7 +152,9 @@ def test_the_exporter_takes_its_arguments(objects: list[Object], tmp_path: Path)
         container = pod["spec"]["containers"][0]
         if container["name"] == "exporter":
             given = [word.replace("/etc/lccp", str(tmp_path)) for word in container["args"]]
-            assert parse(given, {}).port == container["ports"][0]["containerPort"]
+            options = get_command(app).make_context("lccp-exporter", given).params
+            assert options["port"] == container["ports"][0]["containerPort"]
+            assert options["stores"] == tmp_path / "stores.yaml"
 
 
 def test_credentials_are_mounted_where_the_configuration_says(objects: list[Object]) -> None:
