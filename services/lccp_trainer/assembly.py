@@ -16,10 +16,10 @@ from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
+from lccp.cost.layout import StepShape, step_shape
 from lccp.store.keys import writer_name
 from lccp.store.port import Store
 from lccp_trainer.control import StopRequests
-from lccp_trainer.data.batching import StepShape, step_shape
 from lccp_trainer.data.stream import DataStream, open_stream
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.heartbeat import Reporter
@@ -27,7 +27,10 @@ from lccp_trainer.loop import Loop
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_tokenizer
 from lccp_trainer.model.source import context_length, read_config
+from lccp_trainer.objectives.pretrain import Pretraining
+from lccp_trainer.parallel import attention
 from lccp_trainer.parallel.engine import build_engine
+from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.process_group import join_process_group, rendezvous_store
 from lccp_trainer.state.engine_state import Point, load_state
 from lccp_trainer.state.publish import Publisher, complete_tokens
@@ -63,6 +66,7 @@ class Parts:
     """What a rank trains with."""
 
     device: torch.device
+    groups: Groups
     stream: DataStream
     engine: Any
     saver: Saver
@@ -81,7 +85,7 @@ def train(worker: Worker, connections: Connections) -> End:
         shape=shape,
         due=worker.spec.checkpoints.due(worker.spec.training.tokens),
         stream=parts.stream,
-        stepper=Stepper(parts.engine, worker.spec.training, shape, worker.rank, parts.device),
+        stepper=Stepper(parts.engine, worker.spec.training, shape, parts.groups, parts.device),
         saver=parts.saver,
         requests=connections.requests,
         watchdog=connections.watchdog,
@@ -105,12 +109,14 @@ def build(worker: Worker, connections: Connections, shape: StepShape) -> Parts:
     """Join the process group and build what training needs."""
     spec = worker.spec
     device = join_process_group(spec, worker.local_rank)
+    groups = Groups.create(shape.layout, worker.rank)
     facts = rendezvous_store()
     directory = worker.base / spec.model.source
     source_context = context_length(read_config(directory), directory)
     config = load_config(spec.model, directory)
     stream = _stream(worker, config, (source_context, shape.row_tokens))
-    engine = build_engine(spec, directory, config, shape.accumulation_steps)
+    attention.register()
+    engine = build_engine(spec, directory, config, Pretraining, shape.accumulation_steps)
     torch.manual_seed(spec.training.seed + worker.rank)
 
     def shared(name: str, by_rank_0: Callable[[], Any]) -> Any:
@@ -124,7 +130,7 @@ def build(worker: Worker, connections: Connections, shape: StepShape) -> Parts:
         keys=keys,
         writer=shared("writer", lambda: writer_name(invocation.attempt, invocation.pod_uid)),
         rank=worker.rank,
-        world=shape.processes,
+        world=shape.layout.processes,
         rendezvous=facts,
         lengths=(source_context, shape.row_tokens),
         keep_states=spec.checkpoints.keep_states,
@@ -142,7 +148,7 @@ def build(worker: Worker, connections: Connections, shape: StepShape) -> Parts:
         ),
         states=set(shared("states", lambda: complete_tokens(connections.store, keys.states))),
     )
-    return Parts(device, stream, engine, saver)
+    return Parts(device, groups, stream, engine, saver)
 
 
 def resumed(worker: Worker, connections: Connections, parts: Parts) -> Point | None:

@@ -11,8 +11,8 @@ from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import StepRecord
 from lccp.api.spec.training import TrainingSpec
 from lccp.cost.flops import utilisation
+from lccp.cost.layout import StepShape
 from lccp_trainer.control import Stop, StopRequests
-from lccp_trainer.data.batching import StepShape
 from lccp_trainer.data.stream import DataStream
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.heartbeat import Reporter
@@ -108,7 +108,7 @@ class Loop:
     def _utilisation(self, tokens_per_second: float) -> float | None:
         if self.flops_per_token is None:
             return None
-        flops_per_second = tokens_per_second * self.flops_per_token / self.shape.processes
+        flops_per_second = tokens_per_second * self.flops_per_token / self.shape.layout.processes
         return utilisation(flops_per_second, self.device_name)
 
     def _stop(self, stop: Stop, point: Point) -> tuple[Cause, Point]:

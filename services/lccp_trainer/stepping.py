@@ -8,12 +8,13 @@ import torch
 import torch.distributed as dist
 
 from lccp.api.spec.training import TrainingSpec
+from lccp.cost.layout import StepShape
 from lccp_trainer.control import Stop
-from lccp_trainer.data.batching import StepShape
 from lccp_trainer.data.stream import Batch
-from lccp_trainer.objectives.pretrain import summed_nll
 from lccp_trainer.parallel.engine import apply_step
+from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.optimizer import set_learning_rate
+from lccp_trainer.parallel.shard import Shard, shards
 from lccp_trainer.schedule import learning_rate
 
 
@@ -41,37 +42,40 @@ class Stepper:
     engine: Any
     training: TrainingSpec
     shape: StepShape
-    rank: int
+    groups: Groups
     device: torch.device
 
     def step(self, batch: Batch, tokens: int, stop: Stop) -> Step:
         """Make the step that ends at `tokens`; `stop` is what this rank was asked for."""
         rate = learning_rate(self.training, tokens)
         set_learning_rate(self.engine, rate)
-        own_nll, norm = self._optimize(batch)
+        own = shards(batch, self.shape, self.groups, self.device)
+        counted = self._sum(sum(shard.counted for shard in own))
+        own_nll, norm = self._optimize(own, counted)
         nll, agreed = self._agree(own_nll, stop)
-        return Step(nll / batch.predicted, rate, norm, agreed)
+        return Step(nll / counted, rate, norm, agreed)
 
-    def _optimize(self, batch: Batch) -> tuple[torch.Tensor, float | None]:
-        """Gradient of the batch's mean NLL, whatever the rows are laid out over; one update."""
-        scale = self.shape.accumulation_steps * self.shape.processes / batch.predicted
+    def _optimize(self, own: list[Shard], counted: float) -> tuple[torch.Tensor, float | None]:
+        """One update by the gradient of the mean NLL of all `counted` tokens of the step.
+
+        DeepSpeed divides what is backpropagated by the micro batches and the processes, so a sum
+        that is scaled by both is the exact mean, however unequal the parts of the processes are.
+        """
+        scale = self.shape.accumulation_steps * self.shape.layout.processes / counted
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        *others, last = self.shape.micro_batches(self.rank)
-        for rows in others:
-            total += self._backward(batch, rows, scale)
-            self.engine.step()
-        total += self._backward(batch, last, scale)
+        for number, shard in enumerate(own, 1):
+            nll = self.engine(shard)
+            self.engine.backward(nll * scale)
+            total += nll.detach().double()
+            if number < len(own):
+                self.engine.step()
         return total, apply_step(self.engine)
 
-    def _backward(self, batch: Batch, rows: slice, scale: float) -> torch.Tensor:
-        """NLL of a micro-batch, summed over its predicted tokens, after its backward pass."""
-        tokens = torch.from_numpy(batch.tokens[rows]).long().to(self.device)
-        positions = torch.from_numpy(batch.positions[rows]).long().to(self.device)
-        # No mask: one of all ones would let packed documents see each other. Positions part them.
-        logits = self.engine(input_ids=tokens, position_ids=positions, use_cache=False).logits
-        nll = summed_nll(logits, tokens, positions)
-        self.engine.backward(nll * scale)
-        return nll.detach().double()
+    def _sum(self, own: int) -> float:
+        """`own` summed over the ranks."""
+        total = torch.tensor(float(own), dtype=torch.float64, device=self.device)
+        dist.all_reduce(total)
+        return float(total)
 
     def _agree(self, nll: torch.Tensor, stop: Stop) -> tuple[float, Stop]:
         """NLL summed over the ranks, and the greatest stop that any of them was asked for."""

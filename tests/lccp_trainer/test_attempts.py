@@ -149,12 +149,12 @@ def test_the_losses_are_those_of_plain_pytorch(
 def plain_losses(world: World, steps: int, scratch: Path) -> list[float]:
     """The losses of the same data under one process, one optimizer and no DeepSpeed."""
     import torch
+    from torch.nn.functional import cross_entropy
 
     from lccp.api.run import LCCPRun
     from lccp_trainer.data.stream import open_stream
     from lccp_trainer.model.config import load_config
     from lccp_trainer.model.directory import load_model, load_tokenizer
-    from lccp_trainer.objectives.pretrain import summed_nll
     from lccp_trainer.parallel.optimizer import adamw
 
     spec = LCCPRun.parse(world.document(**LONG), "run").spec
@@ -168,8 +168,9 @@ def plain_losses(world: World, steps: int, scratch: Path) -> list[float]:
     for _ in range(steps):
         batch, position = stream.next_batch(position, BATCH_ROWS)
         tokens, positions = (torch.from_numpy(a).long() for a in (batch.tokens, batch.positions))
-        logits = model(input_ids=tokens, position_ids=positions, use_cache=False).logits
-        loss = summed_nll(logits, tokens, positions) / batch.predicted
+        logits = model(input_ids=tokens, position_ids=positions, use_cache=False).logits[:, :-1]
+        targets = tokens[:, 1:].masked_fill(positions[:, 1:] == 0, -100)
+        loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), spec.training.gradient_clipping)
         optimizer.step()

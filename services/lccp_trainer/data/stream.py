@@ -32,11 +32,6 @@ class Batch:
     positions: NDArray[np.int32]
     """Positions, [rows, row length]; 0 where a document starts."""
 
-    @property
-    def predicted(self) -> int:
-        """Tokens that are predicted: all but the first one of every document."""
-        return int((self.positions != 0).sum())
-
 
 @dataclass(frozen=True, eq=False)
 class Position:

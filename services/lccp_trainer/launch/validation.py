@@ -6,14 +6,14 @@ from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import Incompatible
+from lccp.cost.compatibility import check
+from lccp.cost.layout import Layout
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read, read_or_none
 from lccp.store.open import probe
 from lccp.store.port import Store
-from lccp_trainer.data.batching import step_shape
 from lccp_trainer.data.documents import check_documents
-from lccp_trainer.model.source import check_source
-from lccp_trainer.parallel.deepspeed_config import check_deepspeed
+from lccp_trainer.model.source import check_source, read_config
 from lccp_trainer.state.publish import check_processes, complete_tokens
 
 
@@ -23,9 +23,9 @@ def check_spec(spec: LCCPRunSpec, base: Path) -> None:
     Args:
         base: folder that relative paths start from.
     """
-    step_shape(spec)
-    check_deepspeed(spec.training)
-    check_source(spec.model, base / spec.model.source)
+    directory = base / spec.model.source
+    check_source(spec.model, directory)
+    check(spec, read_config(directory))
     for number, source in enumerate(spec.data.sources):
         if spec.data.share(source) > 0:
             check_documents(source, base / source.path, f"data.sources[{number}]")
@@ -48,4 +48,4 @@ def check_store(store: Store, run: LCCPRun) -> None:
         )
     for tokens in complete_tokens(store, keys.states)[-1:]:
         manifest = read(store, keys.state_manifest(tokens), Manifest)
-        check_processes(manifest, step_shape(run.spec).processes)
+        check_processes(manifest, Layout.of(run.spec).processes)

@@ -30,14 +30,24 @@ def load_tokenizer(spec: ModelSpec, directory: Path, config: Any) -> Any:
     return tokenizer
 
 
-def load_model(spec: ModelSpec, directory: Path, config: Any, dtype: torch.dtype) -> Any:
-    """The model with its weights. Raises InvalidInput if weights are missing or of other shapes."""
+def load_model(
+    spec: ModelSpec,
+    directory: Path,
+    config: Any,
+    dtype: torch.dtype,
+    attention: str = "sdpa",
+) -> Any:
+    """The model with its weights. Raises InvalidInput if weights are missing or of other shapes.
+
+    Args:
+        attention: name of an implementation that transformers knows.
+    """
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             directory,
             config=config,
             dtype=dtype,
-            attn_implementation="sdpa",
+            attn_implementation=attention,
             trust_remote_code=spec.trust_remote_code,
             local_files_only=True,
             output_loading_info=True,

@@ -1,23 +1,28 @@
 """Continual pre-training: every token is predicted from those before it in its document."""
 
+from typing import Any
+
 import torch
-from torch.nn.functional import cross_entropy
 
-IGNORED = -100
+from lccp_trainer.objectives.head import LossHead
+from lccp_trainer.parallel.shard import Shard
 
 
-def summed_nll(logits: torch.Tensor, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """NLL of every token given those before it in its document, summed.
+class Pretraining(torch.nn.Module):
+    """A causal language model with the loss that trains it."""
 
-    Args:
-        logits: [rows, length, vocabulary].
-        tokens: [rows, length].
-        positions: [rows, length], 0 where a document starts: what starts it is not predicted.
-    """
-    targets = tokens[:, 1:].masked_fill(positions[:, 1:] == 0, IGNORED)
-    return cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(),
-        targets.flatten(),
-        ignore_index=IGNORED,
-        reduction="sum",
-    )
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        model.set_output_embeddings(LossHead(model.get_output_embeddings()))
+        self.model = model
+
+    def forward(self, shard: Shard) -> torch.Tensor:
+        """NLL of the tokens that are predicted in `shard`, summed, in float32."""
+        hidden = self.model.base_model(
+            input_ids=shard.tokens,
+            position_ids=shard.positions,
+            documents=shard.documents,
+            use_cache=False,
+        ).last_hidden_state
+        nll: torch.Tensor = self.model.get_output_embeddings()(hidden, shard.targets)
+        return nll

@@ -4,25 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from lccp.api.spec.training import TrainingSpec
-from lccp.contract.errors import InvalidInput
-
-FIELD = "training.deepspeed"
-DERIVED = {
-    "train_batch_size": "training.globalBatchTokens",
-    "train_micro_batch_size_per_gpu": "training.microBatchSize",
-    "gradient_accumulation_steps": "training.globalBatchTokens",
-    "optimizer": "training.optimizer",
-    "scheduler": "training.schedule",
-    "fp16": "training.precision",
-    "zero_optimization.stage": f"{FIELD}.zeroStage",
-    "expert_parallel": f"{FIELD}.expertParallelSize",
-    "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
-}
-"""Settings that the trainer itself counts on, and the field that gives each."""
 
 
 def deepspeed_config(training: TrainingSpec, accumulation_steps: int) -> dict[str, Any]:
-    """The configuration that `deepspeed.initialize` takes; `deepspeed.config` is merged last."""
+    """The configuration that `deepspeed.initialize` takes; `deepspeed.config` is merged last.
+
+    Processes that share sequences are ordinary data-parallel ones to DeepSpeed: it partitions over
+    all of them, and the gradient norm is that of the whole batch.
+    """
     asked = training.deepspeed
     zero: dict[str, Any] = {"stage": asked.zero_stage}
     if asked.zero_stage == 3:
@@ -53,39 +42,3 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             value = merged(below, value)
         result[key] = value
     return result
-
-
-def check_deepspeed(training: TrainingSpec) -> None:
-    """Raise InvalidInput, with the field's path, for what this trainer can't run."""
-    asked = training.deepspeed
-    for field, size in (
-        ("expertParallelSize", asked.expert_parallel_size),
-        ("sequenceParallelSize", asked.sequence_parallel_size),
-    ):
-        if size != 1:
-            raise InvalidInput(f"{FIELD}.{field}: {size} is not supported yet: it must be 1")
-    if asked.zero_stage == 0 and training.precision == "BF16":
-        raise InvalidInput(
-            f"{FIELD}.zeroStage: 0 is wrong by a step of the optimizer with precision BF16: "
-            "take stage 1 or higher, or precision FP32"
-        )
-    if asked.zero_stage == 0 and asked.offload_optimizer == "CPU":
-        raise InvalidInput(
-            f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
-        )
-    for setting, field in DERIVED.items():
-        if _at(asked.config, setting.split(".")) is not None:
-            raise InvalidInput(f"{FIELD}.config.{setting}: {field} gives this: remove it here")
-    for part in ("offload_optimizer", "offload_param"):
-        if _at(asked.config, ["zero_optimization", part, "device"]) == "nvme":
-            raise InvalidInput(
-                f"{FIELD}.config.zero_optimization.{part}.device: nvme is not supported: "
-                "state on it would be left out of what a run resumes from"
-            )
-
-
-def _at(config: Any, path: list[str]) -> Any:
-    """What lies at `path` in nested objects, or None."""
-    for name in path:
-        config = config.get(name) if isinstance(config, Mapping) else None
-    return config

@@ -1,36 +1,51 @@
 """The DeepSpeed engine: model and optimizer partitioned over the processes."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import deepspeed
 import torch
-import torch.distributed as dist
 from deepspeed.utils import set_z3_leaf_modules
 from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
 from lccp.api.run import LCCPRunSpec
 from lccp_trainer.model.directory import load_model
+from lccp_trainer.parallel import experts
+from lccp_trainer.parallel.attention import IMPLEMENTATION
 from lccp_trainer.parallel.deepspeed_config import deepspeed_config
 from lccp_trainer.parallel.optimizer import adamw
 
 
-def build_engine(spec: LCCPRunSpec, directory: Path, config: Any, accumulation_steps: int) -> Any:
-    """The engine around the model in `directory`, built with `config`."""
+def build_engine(
+    spec: LCCPRunSpec,
+    directory: Path,
+    config: Any,
+    objective: Callable[[Any], torch.nn.Module],
+    accumulation_steps: int,
+) -> Any:
+    """The engine around the model in `directory`, built with `config`, under `objective`."""
     training = spec.training
     settings = deepspeed_config(training, accumulation_steps)
+    size = training.deepspeed.expert_parallel_size
+    if size > 1:
+        settings["expert_parallel"] = experts.autoep_settings(config, size)
     # Has to live while the model is loaded: it makes transformers partition it on the way (ZeRO-3).
     partitioning = HfDeepSpeedConfig(settings)  # type: ignore[no-untyped-call]
     dtype = torch.bfloat16 if training.precision == "BF16" else torch.float32
-    model = load_model(spec.model, directory, config, dtype)
+    model = load_model(spec.model, directory, config, dtype, IMPLEMENTATION)
     del partitioning
     if training.activation_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if training.deepspeed.zero_stage == 3:
         _keep_experts_whole(model)
+    if size > 1:
+        experts.prepare(model)
+    module = objective(model)
+    # A callable is called after AutoEP has replaced the experts, whose parameters are others then.
     engine, *_ = deepspeed.initialize(
-        model=model, optimizer=adamw(model, training), config=settings
+        model=module, optimizer=lambda _: adamw(module, training), config=settings
     )
     engine.train()
     return engine
@@ -51,14 +66,6 @@ def apply_step(engine: Any) -> float | None:
     engine.optimizer.leaves_out = not math.isfinite(norm)
     engine.step()
     return norm if math.isfinite(norm) else None
-
-
-def weights(engine: Any) -> dict[str, torch.Tensor] | None:
-    """The whole model's weights on rank 0; called on every rank, since ZeRO-3 gathers them."""
-    if engine.zero_optimization_stage() == 3:
-        gathered = engine._zero3_consolidated_16bit_state_dict()
-        return gathered if dist.get_rank() == 0 else None
-    return engine.module.state_dict() if dist.get_rank() == 0 else None
 
 
 def _keep_experts_whole(model: torch.nn.Module) -> None:

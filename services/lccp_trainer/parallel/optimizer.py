@@ -17,21 +17,25 @@ class AdamW(torch.optim.AdamW):
 
 
 def adamw(model: Any, training: TrainingSpec) -> torch.optim.Optimizer:
-    """The optimizer; only matrices decay."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in parameters if _dimensions(p) >= 2]
-    others = [p for p in parameters if _dimensions(p) < 2]
+    """The optimizer; only matrices decay, and experts that are spread have groups of their own."""
+    groups: dict[tuple[bool, str | None], list[torch.nn.Parameter]] = {}
+    for parameter in (p for p in model.parameters() if p.requires_grad):
+        spread = getattr(parameter, "group_name", None)
+        groups.setdefault((_dimensions(parameter) >= 2, spread), []).append(parameter)
     asked = training.optimizer
-    groups = [
-        {"params": matrices, "weight_decay": asked.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
     return AdamW(
-        [group for group in groups if group["params"]],
+        [_group(*key, parameters, asked.weight_decay) for key, parameters in groups.items()],
         lr=training.learning_rate,
         betas=(asked.beta1, asked.beta2),
         eps=asked.epsilon,
     )
+
+
+def _group(
+    decays: bool, spread: str | None, parameters: list[torch.nn.Parameter], weight_decay: float
+) -> dict[str, Any]:
+    group = {"params": parameters, "weight_decay": weight_decay if decays else 0.0}
+    return group if spread is None else group | {"name": spread, "moe": True}
 
 
 def set_learning_rate(engine: Any, rate: float) -> None:

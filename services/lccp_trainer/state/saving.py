@@ -9,7 +9,7 @@ from typing import Any
 from lccp_trainer.data.stream import DataStream
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.model.directory import save_directory
-from lccp_trainer.parallel.engine import weights
+from lccp_trainer.parallel.weights import whole_weights
 from lccp_trainer.state.engine_state import Point, save_state
 from lccp_trainer.state.publish import Publisher, TrainedCounts, complete_tokens
 from lccp_trainer.state.uploads import Uploader
@@ -37,11 +37,11 @@ class Saver:
         if point.tokens in self.checkpoints:
             return
         self.checkpoints.add(point.tokens)
-        gathered = weights(self.engine)
+        gathered = whole_weights(self.engine)
         if gathered is None:
             return
         directory = self.scratch / f"checkpoint-{point.tokens}"
-        save_directory(self.engine.module, gathered, self.source, directory)
+        save_directory(self.engine.module.model, gathered, self.source, directory)
         self.uploader.submit(partial(self._publish_checkpoint, directory, self._counts(point)))
 
     def state(self, point: Point) -> None:

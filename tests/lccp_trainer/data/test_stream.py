@@ -82,11 +82,6 @@ def test_a_document_ends_with_the_end_token_once(stream: DataStream) -> None:
     assert all(batch.tokens[row, at - 1] == END for row, at in starts)
 
 
-def test_only_what_follows_something_is_predicted(stream: DataStream) -> None:
-    batch, _ = stream.next_batch(stream.start(), 12)
-    assert batch.predicted == 12 * ROW - (batch.positions == 0).sum()
-
-
 def test_another_seed_gives_another_order(stream: DataStream, tmp_path: Path) -> None:
     other = a_stream(tmp_path, seed=1)
     mine, others = (s.next_batch(s.start(), 20)[0].tokens for s in (stream, other))

@@ -183,8 +183,13 @@ TABLE: dict[str, tuple[Damage, dict[str, Any], str]] = {
     ),
     "expert parallel": (
         nothing,
-        {"training": {"deepspeed": {"expertParallelSize": 2}}},
-        "training.deepspeed.expertParallelSize: ",
+        {"training": {"deepspeed": {"expertParallelSize": 8}}, "topology": {"nodes": 8}},
+        "training.deepspeed.expertParallelSize: 8 does not divide the model's 4 experts",
+    ),
+    "sequence parallel": (
+        nothing,
+        {"training": {"deepspeed": {"sequenceParallelSize": 8}}, "topology": {"nodes": 8}},
+        "training.deepspeed.sequenceParallelSize: 8 does not divide the model's 4 attention heads",
     ),
     "zero 0 in bfloat16": (
         nothing,

@@ -1,45 +1,64 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM
 
 from lccp.api.spec.model import ModelSpec
+from lccp.cost.layout import Layout, StepShape
+from lccp_trainer.data.stream import Batch
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_model
-from lccp_trainer.objectives.pretrain import summed_nll
+from lccp_trainer.objectives.pretrain import Pretraining
+from lccp_trainer.parallel import attention
+from lccp_trainer.parallel.groups import Groups
+from lccp_trainer.parallel.shard import shards
+
+DOCUMENTS = [np.random.default_rng(n).integers(3, 60, n).astype(np.int32) for n in (20, 7, 31, 6)]
 
 
 @pytest.fixture(scope="module")
-def model(tiny: Path) -> Any:
+def objective(tiny: Path) -> Any:
+    attention.register()
     spec = ModelSpec.parse({"source": "model", "targetContextLength": 128}, "model")
-    torch.manual_seed(0)
-    return load_model(spec, tiny / "model", load_config(spec, tiny / "model"), torch.float32)
+    config = load_config(spec, tiny / "model")
+    model = load_model(spec, tiny / "model", config, torch.float32, attention.IMPLEMENTATION)
+    return Pretraining(model)
 
 
-def nll(model: Any, rows: list[list[int]], positions: list[list[int]]) -> float:
-    ids, at = torch.tensor(rows), torch.tensor(positions)
+def nll(objective: Any, tokens: np.ndarray[Any, Any], positions: np.ndarray[Any, Any]) -> float:
+    layout = Layout(1)
+    shape = StepShape(1, tokens.shape[1], layout, 1)
+    batch, groups = Batch(tokens, positions), Groups(layout, 0, None)
+    (shard,) = shards(batch, shape, groups, torch.device("cpu"))
     with torch.no_grad():
-        logits = model(input_ids=ids, position_ids=at, use_cache=False).logits
-        return float(summed_nll(logits, ids, at))
+        return float(objective(shard))
 
 
-def test_packed_documents_do_not_see_each_other(model: Any) -> None:
-    generator = torch.Generator().manual_seed(1)
-    documents = [torch.randint(3, 60, (n,), generator=generator).tolist() for n in (20, 7, 31)]
-    alone = [nll(model, [d], [list(range(len(d)))]) for d in documents]
-    row = [token for document in documents for token in document]
-    positions = [at for document in documents for at in range(len(document))]
-    assert nll(model, [row], [positions]) == pytest.approx(sum(alone), rel=1e-5)
-    whole = nll(model, [row], [list(range(len(row)))])
-    assert abs(whole - sum(alone)) > 0.1
+def test_a_document_s_nll_is_that_of_transformers(objective: Any, tiny: Path) -> None:
+    (document, *_) = DOCUMENTS
+    model = AutoModelForCausalLM.from_pretrained(tiny / "model")
+    with torch.no_grad():
+        logits = model(input_ids=torch.from_numpy(document)[None].long()).logits
+    targets = torch.from_numpy(document[1:]).long()
+    expected = float(cross_entropy(logits[0, :-1], targets, reduction="sum"))
+    alone = nll(objective, document[None], np.arange(len(document), dtype=np.int32)[None])
+    assert alone == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_first_token_of_a_document_is_not_predicted() -> None:
-    tokens = torch.tensor([[0, 1, 0, 1]])
-    sure = torch.full((1, 4, 2), -30.0)
-    for at, following in ((0, 1), (2, 1)):
-        sure[0, at, following] = 30.0
-    sure[0, 1, 1] = 30.0
-    assert summed_nll(sure, tokens, torch.tensor([[0, 1, 0, 1]])) == pytest.approx(0, abs=1e-6)
-    assert summed_nll(sure, tokens, torch.tensor([[0, 1, 2, 3]])) == pytest.approx(60, rel=1e-3)
+def test_packed_documents_do_not_see_each_other(objective: Any) -> None:
+    places = [np.arange(len(document), dtype=np.int32) for document in DOCUMENTS]
+    pairs = zip(DOCUMENTS, places, strict=True)
+    alone = sum(nll(objective, document[None], place[None]) for document, place in pairs)
+    row, restarting = np.concatenate(DOCUMENTS)[None], np.concatenate(places)[None]
+    assert nll(objective, row, restarting) == pytest.approx(alone, rel=1e-5)
+    joined = nll(objective, row, np.arange(row.shape[1], dtype=np.int32)[None])
+    assert abs(joined - alone) > 0.1
+
+
+def test_the_weights_keep_their_names(objective: Any, tiny: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny / "model")
+    assert set(objective.model.state_dict()) == set(model.state_dict())

@@ -4,10 +4,10 @@ import pytest
 
 from lccp.api.run import LCCPRunSpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.batching import step_shape
+from lccp.cost.layout import Layout, step_shape
 
 
-def a_spec(batch: int, micro: int, nodes: int, processes: int) -> LCCPRunSpec:
+def a_spec(batch: int, micro: int, nodes: int, processes: int, **deepspeed: int) -> LCCPRunSpec:
     document: dict[str, Any] = {
         "model": {"source": "m", "targetContextLength": 100},
         "data": {"shortFraction": "0", "sources": [{"name": "a", "kind": "Long", "path": "a"}]},
@@ -16,6 +16,7 @@ def a_spec(batch: int, micro: int, nodes: int, processes: int) -> LCCPRunSpec:
             "globalBatchTokens": batch,
             "microBatchSize": micro,
             "learningRate": "1e-3",
+            "deepspeed": deepspeed,
         },
         "topology": {"nodes": nodes, "processesPerNode": processes},
         "checkpoints": {"everyTokens": 1_000},
@@ -43,3 +44,18 @@ def test_a_batch_that_does_not_divide_is_refused_with_the_ones_that_do(
 ) -> None:
     with pytest.raises(InvalidInput, match=r"^training\.globalBatchTokens: .*" + hint):
         step_shape(spec)
+
+
+def test_ranks_that_share_sequences_have_the_same_rows_and_different_columns() -> None:
+    spec = a_spec(800, micro=1, nodes=2, processes=2, sequenceParallelSize=2)
+    shape = step_shape(spec)
+    assert (shape.layout.data_size, shape.accumulation_steps) == (2, 4)
+    assert shape.micro_batches(0) == shape.micro_batches(1)
+    assert shape.micro_batches(0)[-1].stop == shape.micro_batches(2)[0].start
+    assert [shape.columns(rank) for rank in range(4)] == [slice(0, 50), slice(50, 100)] * 2
+    assert shape.layout.sequence_groups() == [range(0, 2), range(2, 4)]
+
+
+def test_neighbours_share_the_experts() -> None:
+    layout = Layout.of(a_spec(400, micro=1, nodes=4, processes=1, expertParallelSize=2))
+    assert [layout.expert_rank(rank) for rank in range(4)] == [0, 1, 0, 1]

@@ -1,0 +1,161 @@
+"""Combinations of settings that can't work: one check for `lccp plan`, admission and the trainer.
+
+Each refusal is one sentence that begins with the field at fault and says what would do.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lccp.api.run import LCCPRunSpec
+from lccp.api.spec.training import TrainingSpec
+from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
+from lccp.cost.layout import Layout, step_shape
+
+FIELD = "training.deepspeed"
+DERIVED = {
+    "train_batch_size": "training.globalBatchTokens",
+    "train_micro_batch_size_per_gpu": "training.microBatchSize",
+    "gradient_accumulation_steps": "training.globalBatchTokens",
+    "optimizer": "training.optimizer",
+    "scheduler": "training.schedule",
+    "fp16": "training.precision",
+    "zero_optimization.stage": f"{FIELD}.zeroStage",
+    "expert_parallel": f"{FIELD}.expertParallelSize",
+    "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
+}
+"""Settings of DeepSpeed that the trainer itself counts on, and the field that gives each."""
+HEAD_CHANGES = {
+    "final_logit_softcapping": None,
+    "attn_logit_softcapping": None,
+    "logits_scaling": 1.0,
+    "logit_scale": 1.0,
+}
+"""Fields of config.json by which a model changes its logits, and the value that changes nothing."""
+WINDOW_BY_SWITCH = ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
+"""Model types whose `sliding_window` counts only if `use_sliding_window` is set."""
+
+
+def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list[str]:
+    """Why the run of `spec` can't be trained as it is laid out; empty if it can.
+
+    Args:
+        config: the source model's config.json, parsed; None where it can't be seen.
+    """
+    found = [*_layout(spec), *_deepspeed(spec.training)]
+    if config is not None:
+        found += [*_attention(spec, config), *_experts(spec, config)]
+    return found or list(_batch(spec))
+
+
+def check(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> None:
+    """Raise InvalidInput with the first of the refusals."""
+    for refusal in refusals(spec, config):
+        raise InvalidInput(refusal)
+
+
+def _layout(spec: LCCPRunSpec) -> Iterator[str]:
+    layout, length = Layout.of(spec), spec.model.target_context_length
+    for field, size in (
+        ("sequenceParallelSize", layout.sequence_size),
+        ("expertParallelSize", layout.expert_size),
+    ):
+        if layout.processes % size:
+            yield (
+                f"{FIELD}.{field}: {size} does not divide the {layout.processes} processes of "
+                f"topology: take {_divisors(layout.processes)}"
+            )
+    if length % layout.sequence_size and layout.processes % layout.sequence_size == 0:
+        yield (
+            f"{FIELD}.sequenceParallelSize: {layout.sequence_size} does not divide "
+            f"model.targetContextLength {length}: take a power of 2, or another length"
+        )
+    if layout.expert_size > 1 and spec.training.deepspeed.zero_stage == 0:
+        yield f"{FIELD}.zeroStage: 0 does not go with expertParallelSize: take stage 1 to 3"
+
+
+def _deepspeed(training: TrainingSpec) -> Iterator[str]:
+    asked = training.deepspeed
+    if asked.zero_stage == 0 and training.precision == "BF16":
+        yield (
+            f"{FIELD}.zeroStage: 0 is wrong by a step of the optimizer with precision BF16: "
+            "take stage 1 or higher, or precision FP32"
+        )
+    if asked.zero_stage == 0 and asked.offload_optimizer == "CPU":
+        yield f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
+    for setting, field in DERIVED.items():
+        if _at(asked.config, setting.split(".")) is not None:
+            yield f"{FIELD}.config.{setting}: {field} gives this: remove it here"
+    for part in ("offload_optimizer", "offload_param"):
+        if _at(asked.config, ["zero_optimization", part, "device"]) == "nvme":
+            yield (
+                f"{FIELD}.config.zero_optimization.{part}.device: nvme is not supported: "
+                "state on it would be left out of what a run resumes from"
+            )
+
+
+def _attention(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
+    size, heads = Layout.of(spec).sequence_size, config.get("num_attention_heads")
+    if isinstance(heads, int) and heads % size:
+        yield (
+            f"{FIELD}.sequenceParallelSize: {size} does not divide the model's {heads} attention "
+            f"heads: take {_divisors(heads)}"
+        )
+    window = _window(config)
+    if window is not None and window < spec.model.target_context_length:
+        yield (
+            f"model.source: the model attends to the last {window} tokens only (sliding_window in "
+            "config.json), so a longer context is lost on it: take a model without a window"
+        )
+    for field, neutral in HEAD_CHANGES.items():
+        if config.get(field, neutral) not in (None, neutral):
+            yield f"model.source: {field} in config.json is not supported: take another model"
+
+
+def _experts(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
+    size = Layout.of(spec).expert_size
+    if size == 1:
+        return
+    field = f"{FIELD}.expertParallelSize: {size}"
+    try:
+        layers = Architecture.from_config(config).feed_forward
+    except InvalidInput as error:
+        yield f"{field}: {error}: take 1"
+        return
+    sparse = {(layer.experts, layer.chosen) for layer in layers if layer.experts}
+    if not sparse:
+        yield f"{field}: the model has no experts to share: take 1"
+    elif len(sparse) > 1:
+        yield f"{field}: the layers of the model differ in their experts: take 1"
+    else:
+        ((experts, _),) = sparse
+        if experts % size:
+            would_do = _divisors(experts)
+            yield f"{field} does not divide the model's {experts} experts: take {would_do}"
+
+
+def _batch(spec: LCCPRunSpec) -> Iterator[str]:
+    try:
+        step_shape(spec)
+    except InvalidInput as error:
+        yield str(error)
+
+
+def _window(config: Mapping[str, Any]) -> int | None:
+    """Tokens that attention is limited to, or None."""
+    switched_on = config.get("use_sliding_window", config.get("model_type") not in WINDOW_BY_SWITCH)
+    window = config.get("sliding_window")
+    return window if switched_on and isinstance(window, int) else None
+
+
+def _divisors(number: int) -> str:
+    """The divisors of `number` as text, such as `1, 2 or 4`."""
+    found = [str(size) for size in range(1, number + 1) if number % size == 0]
+    return " or ".join(filter(None, [", ".join(found[:-1]), found[-1]]))
+
+
+def _at(config: Any, path: list[str]) -> Any:
+    """What lies at `path` in nested objects, or None."""
+    for name in path:
+        config = config.get(name) if isinstance(config, Mapping) else None
+    return config

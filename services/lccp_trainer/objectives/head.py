@@ -1,0 +1,87 @@
+"""The language-model head that gives the loss of its tokens, and never holds all their logits."""
+
+from typing import Any
+
+import torch
+from torch.nn.functional import linear, log_softmax
+
+from lccp.cost.memory import CHUNK_LOGITS
+from lccp_trainer.parallel.shard import IGNORED
+
+
+class LossHead(torch.nn.Module):
+    """A model's head, with its own weight; as it was without targets, and the loss with them."""
+
+    def __init__(self, head: torch.nn.Linear, chunk_logits: int = CHUNK_LOGITS) -> None:
+        super().__init__()
+        self.weight, self.bias = head.weight, head.bias
+        self.chunk_logits = chunk_logits
+
+    def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits; or the NLL of `targets`, summed, in float32.
+
+        Args:
+            hidden: [rows, length, hidden size].
+            targets: token ids [rows, length]; IGNORED ones count for nothing.
+        """
+        if targets is None:
+            return linear(hidden, self.weight, self.bias)
+        tokens = max(1, self.chunk_logits // self.weight.shape[0])
+        parts = (hidden.flatten(0, 1), self.weight, self.bias, targets.flatten(), tokens)
+        nll: torch.Tensor = _SummedNll.apply(*parts)  # type: ignore[no-untyped-call]
+        return nll
+
+
+class _SummedNll(torch.autograd.Function):
+    """Head and cross-entropy, chunk by chunk of tokens; gradients are taken in the same sweep."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+        chunk: int,
+    ) -> torch.Tensor:
+        sweep = _Sweep(hidden, weight, bias)
+        for start in range(0, len(hidden), chunk):
+            sweep.add(slice(start, start + chunk), targets[start : start + chunk])
+        ctx.dtypes = (weight.dtype, None if bias is None else bias.dtype)
+        ctx.save_for_backward(sweep.of_hidden, sweep.of_weight, sweep.of_bias)
+        return sweep.nll
+
+    @staticmethod
+    def backward(ctx: Any, scale: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        of_hidden, of_weight, of_bias = ctx.saved_tensors
+        weight_dtype, bias_dtype = ctx.dtypes
+        bias = None if of_bias is None else (of_bias * scale).to(bias_dtype)
+        weight = (of_weight.mul_(scale)).to(weight_dtype)
+        return of_hidden.mul_(scale.to(of_hidden.dtype)), weight, bias, None, None
+
+
+class _Sweep:
+    """Loss and gradients, summed over the chunks added."""
+
+    def __init__(
+        self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> None:
+        self._hidden, self._weight, self._bias = hidden, weight, bias
+        self.nll = hidden.new_zeros((), dtype=torch.float32)
+        self.of_hidden = torch.empty_like(hidden)
+        self.of_weight = torch.zeros_like(weight, dtype=torch.float32)
+        self.of_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
+
+    def add(self, tokens: slice, targets: torch.Tensor) -> None:
+        hidden, counted = self._hidden[tokens], (targets != IGNORED)[:, None]
+        target = targets[:, None].clamp(min=0)
+        log_probabilities = log_softmax(linear(hidden, self._weight, self._bias).float(), dim=1)
+        self.nll -= (log_probabilities.gather(1, target) * counted).sum()
+        of_logits = log_probabilities.exp_()
+        of_logits.scatter_add_(1, target, of_logits.new_full(target.shape, -1))
+        of_logits.mul_(counted)
+        if self.of_bias is not None:
+            self.of_bias += of_logits.sum(0)
+        of_logits = of_logits.to(hidden.dtype)
+        self.of_hidden[tokens] = of_logits @ self._weight
+        self.of_weight += of_logits.T @ hidden

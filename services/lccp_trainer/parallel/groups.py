@@ -1,0 +1,28 @@
+"""The process groups of a layout."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch.distributed as dist
+
+from lccp.cost.layout import Layout
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Where this process is in the layout, and the group that it exchanges tokens with."""
+
+    layout: Layout
+    rank: int
+    sequence: dist.ProcessGroup | None
+    """Processes that share this one's sequences; None: it has them alone."""
+
+    @classmethod
+    def create(cls, layout: Layout, rank: int) -> Self:
+        """Called on every process: each takes part in creating every group."""
+        own = None
+        if layout.sequence_size > 1:
+            for ranks in layout.sequence_groups():
+                group = dist.new_group(list(ranks))
+                own = group if rank in ranks else own
+        return cls(layout, rank, own)

@@ -1,0 +1,65 @@
+"""What one process computes on of a micro batch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lccp.cost.layout import StepShape
+from lccp_trainer.data.stream import Batch
+from lccp_trainer.parallel.attention import Documents
+from lccp_trainer.parallel.groups import Groups
+
+IGNORED = -100
+"""Target of a token after which nothing is predicted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """A process's part of a micro batch; tensors are [rows, own tokens]."""
+
+    tokens: torch.Tensor
+    targets: torch.Tensor
+    """The token that follows each, or IGNORED where a document ends."""
+    positions: torch.Tensor
+    """Within the document, 0 where it starts; whole documents are counted, whoever holds them."""
+    documents: Documents
+
+    @property
+    def counted(self) -> int:
+        """Tokens that are predicted here."""
+        return int((self.targets != IGNORED).sum())
+
+
+def shards(batch: Batch, shape: StepShape, groups: Groups, device: torch.device) -> list[Shard]:
+    """The shards of this process in a step, one a micro batch."""
+    columns = shape.columns(groups.rank)
+
+    def own(values: NDArray[np.int32]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values[:, columns])).long().to(device)
+
+    found = []
+    for rows in shape.micro_batches(groups.rank):
+        tokens, positions = batch.tokens[rows], batch.positions[rows]
+        documents = Documents(document_lengths(positions), groups.sequence)
+        targets = own(following(tokens, positions))
+        found.append(Shard(own(tokens), targets, own(positions), documents))
+    return found
+
+
+def following(tokens: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The token after each, or IGNORED where its document ends; all are [rows, length]."""
+    targets = np.full_like(tokens, IGNORED)
+    targets[:, :-1] = np.where(positions[:, 1:] != 0, tokens[:, 1:], IGNORED)
+    return targets
+
+
+def document_lengths(positions: NDArray[np.int32]) -> tuple[tuple[int, ...], ...]:
+    """Tokens of each document, by row, of positions [rows, length] that restart with each."""
+    found = []
+    for row in positions:
+        starts = np.flatnonzero(row == 0)
+        starts = starts if len(starts) and starts[0] == 0 else np.array([0, *starts])
+        found.append(tuple(np.diff([*starts, len(row)]).tolist()))
+    return tuple(found)

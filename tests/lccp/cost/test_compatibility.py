@@ -1,0 +1,116 @@
+import re
+from typing import Any
+
+import pytest
+
+from lccp.api.run import LCCPRunSpec
+from lccp.contract.errors import InvalidInput
+from lccp.cost.compatibility import check, refusals
+
+DENSE = {"model_type": "llama", "num_attention_heads": 12, "hidden_size": 96}
+SPARSE = {
+    "model_type": "qwen3_moe",
+    "vocab_size": 100,
+    "hidden_size": 96,
+    "intermediate_size": 64,
+    "moe_intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 12,
+    "num_experts": 6,
+    "num_experts_per_tok": 2,
+}
+
+
+def a_spec(processes: int = 8, length: int = 1_024, **training: Any) -> LCCPRunSpec:
+    document: dict[str, Any] = {
+        "model": {"source": "m", "targetContextLength": length},
+        "data": {"shortFraction": "0", "sources": [{"name": "a", "kind": "Long", "path": "a"}]},
+        "training": {
+            "tokens": "1M",
+            "globalBatchTokens": 24 * length,
+            "learningRate": "1e-3",
+            "precision": "FP32",
+        }
+        | training,
+        "topology": {"nodes": processes},
+        "checkpoints": {"everyTokens": "1M"},
+    }
+    return LCCPRunSpec.parse(document, "spec")
+
+
+def deepspeed(**fields: Any) -> dict[str, Any]:
+    return {"deepspeed": fields}
+
+
+@pytest.mark.parametrize(
+    ("training", "sentence"),
+    [
+        (deepspeed(sequenceParallelSize=3), "sequenceParallelSize: 3 .* 1, 2, 4 or 8$"),
+        (deepspeed(expertParallelSize=5), "expertParallelSize: 5 .* 1, 2, 4 or 8$"),
+        (deepspeed(expertParallelSize=2, zeroStage=0), "zeroStage: 0 .* take stage 1 to 3$"),
+        (deepspeed(zeroStage=0) | {"precision": "BF16"}, "zeroStage: 0 .* take stage 1 or higher"),
+        (deepspeed(zeroStage=0, offloadOptimizer="CPU"), "offloadOptimizer: .* zeroStage 1 to 3$"),
+        (deepspeed(config={"train_batch_size": 8}), "config.train_batch_size: .* remove it here$"),
+        (deepspeed(config={"optimizer": {}}), "config.optimizer: training.optimizer gives this"),
+        (deepspeed(config={"zero_optimization": {"stage": 2}}), "config.zero_optimization.stage: "),
+        (
+            deepspeed(config={"zero_optimization": {"offload_param": {"device": "nvme"}}}),
+            "config.zero_optimization.offload_param.device: nvme",
+        ),
+    ],
+)
+def test_what_the_spec_alone_rules_out_is_refused(training: dict[str, Any], sentence: str) -> None:
+    (refusal,) = refusals(a_spec(**training))
+    assert re.match(f"training.deepspeed.{sentence}", refusal), refusal
+    with pytest.raises(InvalidInput, match=re.escape(refusal)):
+        check(a_spec(**training))
+
+
+def test_a_length_that_the_processes_do_not_divide_is_refused() -> None:
+    spec = a_spec(processes=3, length=1_000, **deepspeed(sequenceParallelSize=3))
+    assert "does not divide model.targetContextLength 1000" in refusals(spec)[0]
+
+
+@pytest.mark.parametrize(
+    ("parallel", "config", "sentence"),
+    [
+        ({"sequenceParallelSize": 8}, DENSE, "12 attention heads: take 1, 2, 3, 4, 6 or 12$"),
+        ({"expertParallelSize": 4}, SPARSE, "the model's 6 experts: take 1, 2, 3 or 6$"),
+        ({"expertParallelSize": 2}, DENSE | SPARSE | {"model_type": "llama"}, "no experts"),
+        ({"expertParallelSize": 2}, {"model_type": "dbrx"}, "model_type 'dbrx' can't be counted"),
+        ({}, DENSE | {"sliding_window": 512}, "attends to the last 512 tokens only"),
+        ({}, DENSE | {"final_logit_softcapping": 30.0}, "final_logit_softcapping in config.json"),
+        ({}, DENSE | {"logit_scale": 0.0625}, "logit_scale in config.json is not supported"),
+    ],
+)
+def test_what_the_model_rules_out_is_refused(
+    parallel: dict[str, int], config: dict[str, Any], sentence: str
+) -> None:
+    (refusal,) = refusals(a_spec(**deepspeed(**parallel)), config)
+    assert re.search(sentence, refusal), refusal
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        DENSE | {"sliding_window": None},
+        DENSE | {"sliding_window": 4_096},
+        SPARSE | {"sliding_window": 512, "use_sliding_window": False},
+        SPARSE | {"sliding_window": 512},
+        DENSE | {"logit_scale": 1.0},
+    ],
+)
+def test_what_changes_nothing_is_no_reason_to_refuse(config: dict[str, Any]) -> None:
+    assert refusals(a_spec(), config) == []
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+@pytest.mark.parametrize("parallel", [{}, {"sequenceParallelSize": 2}, {"sequenceParallelSize": 4}])
+def test_every_stage_goes_with_sequence_parallelism(stage: int, parallel: dict[str, int]) -> None:
+    assert refusals(a_spec(**deepspeed(zeroStage=stage, **parallel)), SPARSE) == []
+
+
+def test_a_batch_that_does_not_divide_is_told_once_the_layout_is_right() -> None:
+    assert "training.globalBatchTokens" in refusals(a_spec(processes=16))[0]
+    (refusal,) = refusals(a_spec(processes=16, **deepspeed(sequenceParallelSize=3)))
+    assert "sequenceParallelSize" in refusal

@@ -1,0 +1,81 @@
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from lccp_trainer.parallel import attention as module
+from lccp_trainer.parallel.attention import Documents, attention
+
+ROWS, HEADS, LENGTH, SIZE = 2, 4, 24, 8
+PACKED = ((5, 18, 1), (24,))
+
+
+def inputs(key_heads: int = HEADS, value_size: int = SIZE) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(HEADS, SIZE), (key_heads, SIZE), (key_heads, value_size)]
+    return [torch.randn(ROWS, h, LENGTH, s, generator=generator) for h, s in shapes]
+
+
+def masked(query: Any, key: Any, value: Any, lengths: Any, scaling: float) -> torch.Tensor:
+    """Attention of all rows at once, under a mask of length x length."""
+    rows = []
+    for row in lengths:
+        document = torch.repeat_interleave(torch.arange(len(row)), torch.tensor(row))
+        rows.append((document[:, None] == document[None]).tril())
+    mask = torch.stack(rows)[:, None]
+    grouped = key.shape[1] != query.shape[1]
+    found = scaled_dot_product_attention(query, key, value, mask, scale=scaling, enable_gqa=grouped)
+    return found.transpose(1, 2)
+
+
+@pytest.mark.parametrize("lengths", [PACKED, ((24,), (24,)), ((1,) * 24, (12, 12))])
+@pytest.mark.parametrize(("key_heads", "value_size"), [(HEADS, SIZE), (2, SIZE), (HEADS, 6)])
+def test_documents_are_isolated_as_by_a_mask(
+    lengths: tuple[tuple[int, ...], ...], key_heads: int, value_size: int
+) -> None:
+    parts = inputs(key_heads, value_size)
+    found, weights = attention(
+        torch.nn.Module(), *parts, None, documents=Documents(lengths), scaling=0.3
+    )
+    assert weights is None
+    assert torch.allclose(found, masked(*parts, lengths, 0.3), atol=1e-6)
+
+
+def test_the_packed_kernel_is_asked_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel needs a GPU: here its contract is played by attention, sequence by sequence."""
+    from torch.nn.attention import varlen
+
+    def kernel(
+        query: Any, key: Any, value: Any, ends: Any, ends_of_keys: Any, *longest: int, **how: Any
+    ) -> torch.Tensor:
+        assert how["window_size"] == (-1, 0)
+        assert (ends.dtype, longest) == (torch.int32, (24, 24))
+        assert torch.equal(ends, ends_of_keys)
+        found = []
+        for start, end in zip(ends.tolist(), ends.tolist()[1:], strict=False):
+            q, k, v = (t[start:end].transpose(0, 1)[None] for t in (query, key, value))
+            grouped = how["enable_gqa"]
+            found.append(
+                scaled_dot_product_attention(
+                    q, k, v, is_causal=True, scale=how["scale"], enable_gqa=grouped
+                )[0].transpose(0, 1)
+            )
+        return torch.cat(found)
+
+    monkeypatch.setattr(varlen, "varlen_attn", kernel)
+    parts = inputs(key_heads=2)
+    found = module._packed(*parts, PACKED, 0.3).transpose(1, 2)
+    assert torch.allclose(found, masked(*parts, PACKED, 0.3), atol=1e-6)
+
+
+def test_no_packed_kernel_runs_on_a_cpu() -> None:
+    assert not module.has_packed_kernel(torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("heads", "processes", "after"), [(2, 4, 4), (4, 2, 4), (2, 3, 6)])
+def test_key_heads_are_repeated_until_they_divide(heads: int, processes: int, after: int) -> None:
+    tensor = torch.arange(heads, dtype=torch.float32)[None, :, None, None]
+    repeated = module._divisible(tensor, processes)
+    times = after // heads
+    assert repeated.flatten().tolist() == [h for h in range(heads) for _ in range(times)]

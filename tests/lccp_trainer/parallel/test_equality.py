@@ -1,0 +1,50 @@
+"""Whatever the layout, the steps are those of plain PyTorch: losses, gradient norms and weights.
+
+The whole table is benchmarks/equality.py; here are the rows that differ most.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+from equality import Case, Outcome, make_model, plain, trained
+
+pytestmark = pytest.mark.slow
+
+CASES = [
+    Case("hunyuan_v1_moe", 2, zero_stage=0, sequence=2),
+    Case("hunyuan_v1_moe", 2, zero_stage=1, sequence=2, experts=2, micro_batch=2),
+    Case("hunyuan_v1_moe", 2, zero_stage=2, experts=2, checkpointing=True),
+    Case("hunyuan_v1_moe", 2, zero_stage=3, sequence=2, experts=2, checkpointing=True),
+    Case("qwen3_moe", 2, zero_stage=3, sequence=2),
+    Case("qwen3_moe", 2, zero_stage=1, sequence=2, experts=2),
+    Case("mixtral", 2, zero_stage=1, experts=2),
+    Case("deepseek_v3", 2, zero_stage=2, sequence=2, experts=2),
+    Case("qwen3", 2, zero_stage=2, sequence=2, micro_batch=2),
+    Case("llama", 2, zero_stage=3),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("equality")
+    for case in CASES:
+        make_model(case.family, root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[Case, Outcome]:
+    return trained(CASES, folder)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_steps_are_those_of_plain_pytorch(
+    case: Case, found: dict[Case, Outcome], folder: Path
+) -> None:
+    expected = plain(case.family, folder / case.family, case.steps)
+    assert found[case].losses == pytest.approx(expected.losses, abs=2e-6)
+    assert found[case].norms == pytest.approx(expected.norms, rel=2e-6)
+    assert set(found[case].weights) == set(expected.weights)
+    for name, weight in expected.weights.items():
+        assert torch.allclose(found[case].weights[name], weight, atol=2e-5), name
