@@ -33,7 +33,12 @@ def details_of(report: EvaluationReport, probe: str, fetch: Fetch) -> Details | 
         data = fetch(report, part.details.name)
     except NotFound:
         return None
-    if hashlib.sha256(data).hexdigest() != part.details.sha256:
+    return unpacked(data, part.details.sha256)
+
+
+def unpacked(data: bytes, sha256: str) -> Details | None:
+    """The arrays in `data`; None if it has another digest, or holds no arrays."""
+    if hashlib.sha256(data).hexdigest() != sha256:
         return None
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:

@@ -1,47 +1,154 @@
-"""What the exporter knows of one run, and how it is read from a store."""
+"""What the exporter knows of one run: as little as metrics, API and pages need."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from enum import StrEnum
+from typing import Any, Self
 
 from lccp.api.labels import INTRINSIC
-from lccp.api.objects.base import StoreObject
-from lccp.api.objects.journal import Journal
+from lccp.api.objects.journal import Cause, Journal
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
-from lccp.api.objects.run import RunIdentity
-from lccp.api.objects.training import Heartbeat
-from lccp.api.objects.verdict import Verdict
-from lccp.contract.errors import InvalidInput, NotFound
+from lccp.api.objects.training import End, Heartbeat
+from lccp.api.objects.verdict import Forecast, Gain, Verdict, VerdictState
+from lccp.contract.signals import Role
 from lccp.probes.probe import Details
-from lccp.report.details import compared, details_of
-from lccp.report.load import writers
-from lccp.store.keys import RunKeys
-from lccp.store.port import ObjectInfo, Store
+from lccp.probes.registry import PROBES
 
-T = TypeVar("T", bound=StoreObject)
-Listing = dict[str, ObjectInfo]
-READABLE = ("", True)
+WATCHED_MAX = 6
+WATCHED_ROLES = (Role.PRIMARY, Role.CEILING, Role.GUARD)
+
+SignalKey = tuple[str, str]
+"""Name and band of a signal; the band is empty where it has none."""
+
+
+class RunPhase(StrEnum):
+    """What a run does or waits for, as far as its stored facts tell."""
+
+    QUEUED = "Queued"
+    """No trainer writes: an attempt waits for its pods, or for its backoff."""
+    STARTING = "Starting"
+    TRAINING = "Training"
+    SAVING = "Saving"
+    SUSPENDED = "Suspended"
+    EVALUATING = "Evaluating"
+    """The training has ended; evaluations are outstanding."""
+    FINISHED = "Finished"
+
+
+OF_HEARTBEAT = {
+    "Starting": RunPhase.STARTING,
+    "Training": RunPhase.TRAINING,
+    "Saving": RunPhase.SAVING,
+    "Ending": RunPhase.SAVING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsReference:
+    """Arrays of one probe beside a report."""
+
+    key: str
+    sha256: str
+    settings: Mapping[str, Any]
+    """Settings of the probe, one object for all reports that share them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What metrics need of a report."""
+
+    tokens: int
+    suite: str
+    target_context_length: int
+    seconds: float | None
+    """How long the evaluation took."""
+    signals: tuple[SignalKey, ...]
+    values: tuple[float, ...]
+    """By signal."""
+    details: Mapping[str, DetailsReference]
+    """By probe."""
+
+    @classmethod
+    def of(cls, report: EvaluationReport, folder: str) -> Self:
+        """`folder` is the prefix that the report lies in."""
+        found = tuple(report.signals())
+        return cls(
+            report.tokens,
+            report.suite,
+            report.target_context_length,
+            report.timings.get("total"),
+            tuple((one.name, one.band or "") for one in found),
+            tuple(one.value for one in found),
+            {
+                name: DetailsReference(
+                    f"{folder}{part.details.name}", part.details.sha256, part.settings
+                )
+                for name, part in report.probes.items()
+                if part.details is not None
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What metrics need of a verdict."""
+
+    state: VerdictState
+    since_tokens: int | None
+    policy: Policy
+    gains: tuple[Gain, ...]
+    """At the newest checkpoint."""
+    watched: tuple[str, ...]
+    """Signals that the verdict reads and short tables show, the policy's first."""
+    forecast: Forecast | None
+    excluded: int
+    """Reports, or parts of them, that can't be compared."""
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        newest = verdict.checkpoints[-1] if verdict.checkpoints else None
+        return cls(
+            verdict.state,
+            verdict.since_tokens,
+            verdict.policy,
+            newest.gains if newest else (),
+            watched(verdict),
+            verdict.forecast,
+            len(verdict.excluded),
+        )
+
+
+def watched(verdict: Verdict) -> tuple[str, ...]:
+    """At most `WATCHED_MAX` signals: the policy's, then by role, then those of short tables."""
+    by_role = [s.name for role in WATCHED_ROLES for s in verdict.signals if s.role is role]
+    columns = [column.signal for column in PROBES.columns()]
+    measured = {signal.name for signal in verdict.signals}
+    names = dict.fromkeys((verdict.policy.signal, *by_role, *columns))
+    return tuple(name for name in names if name in measured)[:WATCHED_MAX]
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """Facts of one run; what is not known is None."""
+    """Facts of one run; what is not known is None or empty."""
 
     namespace: str
     run: str
-    identity: RunIdentity | None = None
+    digest: str = ""
+    """Of the identity."""
     journal: Journal | None = None
     heartbeat: Heartbeat | None = None
-    report: EvaluationReport | None = None
-    """Report of the newest evaluated checkpoint."""
+    """Of the newest writer."""
+    end: End | None = None
+    """How the newest writer ended."""
+    measured: Sequence[Measured] = ()
+    """Oldest first, of all suites."""
     details: Mapping[str, Details] = field(default_factory=dict)
-    """Its details by probe."""
-    compared: Mapping[str, float] = field(default_factory=dict)
-    """Its signals that compare checkpoints."""
-    verdict: Verdict | None = None
+    """Arrays beside the newest intrinsic report, by probe: those that cells are made of."""
+    compared: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    """Signals that compare checkpoints, by name and tokens."""
+    judged: Judged | None = None
     unreadable_objects: int = 0
     """Objects that are damaged or of another schema version; their facts are left out."""
 
@@ -49,102 +156,50 @@ class RunFacts:
     def finished_at(self) -> datetime | None:
         return self.journal.finished_at if self.journal else None
 
+    @property
+    def newest(self) -> Measured | None:
+        """Of the newest checkpoint whose probes were measured."""
+        own = (one for one in reversed(self.measured) if one.suite == INTRINSIC)
+        return next(own, None)
 
-@dataclass(frozen=True)
-class Derived:
-    """What follows from the reports of a run."""
+    @property
+    def phase(self) -> RunPhase:
+        if self.finished_at is not None:
+            return RunPhase.FINISHED
+        attempt = self.journal.attempts[-1] if self.journal and self.journal.attempts else None
+        if attempt is not None and attempt.ended_at is not None:
+            return self._after(attempt.cause)
+        beat = self.heartbeat
+        old = attempt is not None and beat is not None and beat.attempt < attempt.number
+        if beat is None or old or self.end is not None:
+            return RunPhase.QUEUED
+        return OF_HEARTBEAT[beat.phase]
 
-    report: EvaluationReport | None = None
-    details: Mapping[str, Details] = field(default_factory=dict)
-    compared: Mapping[str, float] = field(default_factory=dict)
+    def _after(self, cause: Cause | None) -> RunPhase:
+        """What follows an attempt that ended so."""
+        stop = self.journal.stop if self.journal else None
+        if cause is Cause.DRAINED:
+            ended = stop is not None and stop.action == "Stop"
+            return RunPhase.EVALUATING if ended else RunPhase.SUSPENDED
+        return RunPhase.EVALUATING if cause is Cause.COMPLETED else RunPhase.QUEUED
 
+    def newest_values(self) -> dict[SignalKey, float]:
+        """Every signal at the newest checkpoint where it was measured."""
+        found: dict[SignalKey, float] = {}
+        for one in self.measured:
+            found |= zip(one.signals, one.values, strict=True)
+        for name, values in self.compared.items():
+            if values:
+                found[name, ""] = values[max(values)]
+        return found
 
-class StoreReader:
-    """Reads all runs of a store: one listing, and what changed since the last time."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._read: dict[str, tuple[str, StoreObject | None]] = {}
-        self._derived: dict[RunKeys, Derived] = {}
-
-    def runs(self) -> tuple[RunFacts, ...]:
-        """The runs in the store, by namespace and name. Raises StoreUnavailable, InvalidInput."""
-        listing = self._store.list("")
-        below: dict[RunKeys, Listing] = defaultdict(dict)
-        for info in listing:
-            namespace, _, rest = info.key.partition("/")
-            below[RunKeys(namespace, rest.partition("/")[0])][info.key] = info
-        self._forget_all_but(info.key for info in listing)
-        runs = {keys: found for keys, found in below.items() if keys.identity in found}
-        self._derived = {keys: known for keys, known in self._derived.items() if keys in runs}
-        return tuple(self._run(keys, found) for keys, found in runs.items())
-
-    def _run(self, keys: RunKeys, found: Listing) -> RunFacts:
-        wrote = writers(keys, (i for key, i in found.items() if key.startswith(keys.trainings)))
-        reports = sorted(key for key in found if _is_report(key, keys))
-        derived = self._derived_from(keys, found, reports)
-        return RunFacts(
-            keys.namespace,
-            keys.name,
-            identity=self._newest(RunIdentity, found, [keys.identity]),
-            journal=self._newest(Journal, found, [keys.journal]),
-            heartbeat=self._newest(Heartbeat, found, [keys.heartbeat(w) for w in wrote]),
-            report=derived.report,
-            details=derived.details,
-            compared=derived.compared,
-            verdict=self._newest(Verdict, found, [keys.verdict]),
-            unreadable_objects=sum(self._read.get(key, READABLE)[1] is None for key in found),
-        )
-
-    def _derived_from(self, keys: RunKeys, found: Listing, reports: Sequence[str]) -> Derived:
-        """What follows from the reports, made anew only if the newest of them is another."""
-        newest = self._newest(EvaluationReport, found, reports)
-        known = self._derived.get(keys)
-        if newest is None or (known is not None and known.report is newest):
-            return known if newest is not None and known is not None else Derived()
-
-        def fetch(report: EvaluationReport, name: str) -> bytes:
-            return self._store.get(f"{keys.evaluation(report.tokens, report.suite)}{name}")
-
-        values = compared(self._readable(reports), fetch)
-        derived = Derived(
-            newest,
-            {
-                probe: details
-                for probe in newest.probes
-                if (details := details_of(newest, probe, fetch)) is not None
-            },
-            {name: at[newest.tokens] for name, at in values.items() if newest.tokens in at},
-        )
-        self._derived[keys] = derived
-        return derived
-
-    def _readable(self, reports: Sequence[str]) -> list[EvaluationReport]:
-        """The reports that can be read, oldest first; none of them is remembered."""
-        read = []
-        for key in reports:
-            with suppress(InvalidInput, NotFound):
-                read.append(EvaluationReport.from_json(self._store.get(key), key))
-        return read
-
-    def _newest(self, kind: type[T], found: Listing, keys: Sequence[str]) -> T | None:
-        """The object under the last of `keys` that exists, read again only if it changed."""
-        info = next((found[key] for key in reversed(keys) if key in found), None)
-        if info is None:
-            return None
-        etag, value = self._read.get(info.key, ("", None))
-        if etag != info.etag:
-            try:
-                value = kind.from_json(self._store.get(info.key), info.key)
-            except (InvalidInput, NotFound):
-                value = None
-            self._read[info.key] = (info.etag, value)
-        return value if isinstance(value, kind) else None
-
-    def _forget_all_but(self, keys: Iterable[str]) -> None:
-        kept = set(keys)
-        self._read = {key: read for key, read in self._read.items() if key in kept}
-
-
-def _is_report(key: str, keys: RunKeys) -> bool:
-    return key.startswith(keys.evaluations) and key.endswith(f"/{INTRINSIC}/report.json")
+    def values_by_checkpoint(self, names: Sequence[str]) -> dict[int, dict[SignalKey, float]]:
+        """Values of the signals `names`, by tokens, oldest first."""
+        found: dict[int, dict[SignalKey, float]] = {}
+        for one in self.measured:
+            own = zip(one.signals, one.values, strict=True)
+            found.setdefault(one.tokens, {}).update((k, v) for k, v in own if k[0] in names)
+        for name in names:
+            for tokens, value in self.compared.get(name, {}).items():
+                found.setdefault(tokens, {})[name, ""] = value
+        return dict(sorted(found.items()))

@@ -9,35 +9,31 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from prometheus_client import CollectorRegistry
 
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
 from lccp.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, LogFormat, configure
 from lccp.store.open import open_store
-from lccp_exporter.collector import RunCollector
 from lccp_exporter.config import ExporterConfig, configuration
-from lccp_exporter.facts import StoreReader
-from lccp_exporter.refresh import Refresher, StoreWatch
-from lccp_exporter.server import Server, application
+from lccp_exporter.refresh import Refresher, Runs, StoreWatch
+from lccp_exporter.web.app import application
+from lccp_exporter.web.server import Server
 
 logger = logging.getLogger(__name__)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 class Exporter:
-    """The parts of the exporter, wired; `registry` gets its collector."""
+    """The parts of the exporter, wired."""
 
-    def __init__(self, config: ExporterConfig, registry: CollectorRegistry) -> None:
+    def __init__(self, config: ExporterConfig) -> None:
         ttl = timedelta(seconds=config.finished_ttl_seconds)
         watches = {
-            store.name: StoreWatch(store.name, StoreReader(open_store(store)), ttl)
-            for store in config.stores
+            store.name: StoreWatch(store.name, open_store(store), ttl) for store in config.stores
         }
-        registry.register(RunCollector(tuple(watches.values())))
         self._refresher = Refresher(watches, config.refresh_seconds)
-        app = application(registry, healthy=lambda: self._refresher.alive)
-        self.server = Server(config.host, config.port, app)
+        served = application(Runs(watches.values()), healthy=lambda: self._refresher.alive)
+        self.server = Server(config.host, config.port, served)
 
     def start(self) -> None:
         self._refresher.start()
@@ -103,7 +99,7 @@ def export(
         refresh_seconds=refresh_seconds,
         finished_ttl_seconds=finished_ttl_seconds,
     )
-    exporter = Exporter(config, CollectorRegistry())
+    exporter = Exporter(config)
     exporter.start()
     logger.info("serving http://%s:%d/metrics", config.host, exporter.server.port)
     stopped.wait()

@@ -2,26 +2,30 @@
 
 from collections.abc import Iterable
 
-from lccp_exporter.metrics import RUN_LABELS, RUN_METRICS, STORE_METRICS
+from lccp_exporter.metrics.metric import RUN_LABELS
+from lccp_exporter.metrics.stores import STORES
+from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
 
-HEAD = """# Metrics
+HEAD = f"""# Metrics
 
 `lccp-exporter` serves these at `/metrics`. They follow from the facts in the stores alone: a
-restart loses nothing, and the series of a run go when the run goes.
-This page is generated from `services/lccp_exporter/metrics.py`.
+restart loses nothing, and the series of a run go when the run goes. A run has fewer than
+{SERIES_MAX} series, whatever it measures; the column `most` says how they come about.
+This page is generated from `services/lccp_exporter/metrics/`.
 """
 
 
 def render() -> str:
     """`docs/reference/metrics.md`."""
-    runs = [(m.name, m.kind, RUN_LABELS + m.labels, m.help) for m in RUN_METRICS]
-    stores = [(m.name, m.kind, ("store",), m.help) for m in STORE_METRICS]
+    runs = [(m.name, m.kind, RUN_LABELS + m.labels, m.most, m.help) for m in RUN_METRICS]
+    stores = [(m.name, m.kind, ("store",), 1, m.help) for m in STORES]
     return f"{HEAD}\n## Of every run\n\n{_table(runs)}\n\n## Of the exporter\n\n{_table(stores)}\n"
 
 
-def _table(metrics: Iterable[tuple[str, str, tuple[str, ...], str]]) -> str:
+def _table(metrics: Iterable[tuple[str, str, tuple[str, ...], int, str]]) -> str:
     rows = [
-        f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |"
-        for name, kind, labels, text in metrics
+        f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {most} | {text} |"
+        for name, kind, labels, most, text in metrics
     ]
-    return "\n".join(["| name | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
+    head = ["| name | type | labels | most | meaning |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows])

@@ -3,14 +3,19 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from lccp.contract.errors import LccpError
-from lccp_exporter.facts import RunFacts, StoreReader
+from lccp.store.port import Store
+from lccp_exporter.exposition import Lines, lines
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.health import StoreHealth
+from lccp_exporter.reading import StoreReader
 
 logger = logging.getLogger(__name__)
+RunKey = tuple[str, str]
 
 
 def utc_now() -> datetime:
@@ -18,14 +23,14 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True)
-class StoreHealth:
-    """How the reading of one store goes."""
+class ShownRun:
+    """A run that is exported."""
 
-    store: str
-    errors: int = 0
-    refreshed_at: datetime | None = None
-    duration_seconds: float | None = None
-    runs: int = 0
+    facts: RunFacts
+    lines: Lines
+    """Its lines of the page that Prometheus scrapes."""
+    store: Store
+    read_at: datetime
 
 
 class StoreWatch:
@@ -34,34 +39,71 @@ class StoreWatch:
     def __init__(
         self,
         name: str,
-        reader: StoreReader,
+        store: Store,
         finished_ttl: timedelta,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._reader = reader
+        self._store = store
+        self._reader = StoreReader(store)
         self._finished_ttl = finished_ttl
         self._now = now
-        self.runs: tuple[RunFacts, ...] = ()
+        self.runs: Mapping[RunKey, ShownRun] = {}
         self.health = StoreHealth(name)
 
     def refresh(self) -> None:
         """Read the store once; what goes wrong is counted and logged."""
         start = time.monotonic()
         try:
-            runs = tuple(facts for facts in self._reader.runs() if self._shown(facts))
+            found = [facts for facts in self._reader.runs() if self._is_shown(facts)]
         except LccpError as error:
             logger.warning("store %s: %s", self.health.store, error)
             self.health = replace(self.health, errors=self.health.errors + 1)
             return
-        took = time.monotonic() - start
-        self.runs = runs
+        self.runs = {(facts.namespace, facts.run): self._shown(facts) for facts in found}
         self.health = replace(
-            self.health, refreshed_at=self._now(), duration_seconds=took, runs=len(runs)
+            self.health,
+            refreshed_at=self._now(),
+            duration_seconds=time.monotonic() - start,
+            runs=len(found),
         )
 
-    def _shown(self, facts: RunFacts) -> bool:
+    def _is_shown(self, facts: RunFacts) -> bool:
         at = facts.finished_at
         return at is None or self._now() - at < self._finished_ttl
+
+    def _shown(self, facts: RunFacts) -> ShownRun:
+        known = self.runs.get((facts.namespace, facts.run))
+        if known is not None and known.facts is facts:
+            return replace(known, read_at=self._now())
+        return ShownRun(facts, lines(facts), self._store, self._now())
+
+
+class Runs:
+    """The runs of all stores."""
+
+    def __init__(self, watches: Iterable[StoreWatch]) -> None:
+        self._watches = tuple(watches)
+
+    def all(self) -> list[ShownRun]:
+        """One of each namespace and run, by name: of two stores', the one trained last."""
+        found: dict[RunKey, ShownRun] = {}
+        for watch in self._watches:
+            for key, run in watch.runs.items():
+                if key not in found or _last_sign(run) > _last_sign(found[key]):
+                    found[key] = run
+        return [run for _, run in sorted(found.items())]
+
+    def get(self, namespace: str, name: str) -> ShownRun | None:
+        """The run of that name."""
+        having = [w.runs[namespace, name] for w in self._watches if (namespace, name) in w.runs]
+        return max(having, key=_last_sign, default=None)
+
+    def stores(self) -> list[StoreHealth]:
+        return [watch.health for watch in self._watches]
+
+
+def _last_sign(run: ShownRun) -> float:
+    return run.facts.heartbeat.at.timestamp() if run.facts.heartbeat else 0.0
 
 
 class Refresher:

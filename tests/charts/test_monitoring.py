@@ -16,7 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from lccp.api.objects.journal import Cause
 from lccp.api.objects.verdict import VerdictState
-from lccp_exporter.metrics import RUN_METRICS, STORE_METRICS
+from lccp_exporter.metrics.stores import STORES
+from lccp_exporter.metrics.table import RUN_METRICS
 from lccp_operator.kubernetes.metrics import Metrics
 
 ALERTS = CHART / "files" / "alerts.yaml"
@@ -43,7 +44,7 @@ def known_metrics() -> set[str]:
     Metrics(registry, lambda: 0)
     own = {family.name for family in registry.collect()}
     counters = {f"{family.name}_total" for family in registry.collect()}
-    return own | counters | {metric.name for metric in (*RUN_METRICS, *STORE_METRICS)}
+    return own | counters | {metric.name for metric in (*RUN_METRICS, *STORES)}
 
 
 def alerts() -> list[dict[str, Any]]:

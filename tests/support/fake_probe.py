@@ -58,8 +58,8 @@ PROBE = Probe(
 def seen(folder: Path) -> dict[str, bool]:
     """Where the probe's settings and signals appear, once it is registered."""
     import a_run
-    from prometheus_client import CollectorRegistry
     from reports import a_value, part
+    from scraped import Scraped
 
     from lccp.analysis.policy import policy_of_run
     from lccp.analysis.verdict import judge
@@ -70,10 +70,8 @@ def seen(folder: Path) -> dict[str, bool]:
     from lccp.report.page.render import render
     from lccp.store.file import FileStore
     from lccp_cli.console import checkpoint_line
-    from lccp_exporter.collector import RunCollector
-    from lccp_exporter.facts import StoreReader
     from lccp_exporter.reference import render as render_metrics
-    from lccp_exporter.refresh import StoreWatch
+    from lccp_exporter.refresh import Runs, StoreWatch
 
     details = {
         "hues": np.array([0, 1]),
@@ -97,10 +95,9 @@ def seen(folder: Path) -> dict[str, bool]:
         store.put(key, a_run.packed(details))
     (version,) = crd()["spec"]["versions"]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    watch = StoreWatch("default", StoreReader(store), a_run.timedelta(days=9_999))
+    watch = StoreWatch("default", store, a_run.timedelta(days=9_999))
     watch.refresh()
-    registry = CollectorRegistry()
-    registry.register(RunCollector((watch,)))
+    scraped = Scraped.of(Runs([watch]))
     labels = {"namespace": "default", "run": "tiny"}
     document = a_run.manifest(evaluation={"probes": {"colour": {"shades": 5}}})
     asked = LCCPRun.parse(document, "manifest").spec.evaluation.probes.asked()
@@ -121,17 +118,11 @@ def seen(folder: Path) -> dict[str, bool]:
         "report chart over tokens": "Colours against tokens" in page,
         "report heat map": "Colours by shade" in page,
         "terminal": "Colour PPL" in checkpoint_line(verdict.checkpoints[-1], verdict),
-        "metric of the signal": registry.get_sample_value(
-            "lccp_signal", {**labels, "signal": "colour_ppl", "band": ""}
-        )
+        "metric of the signal": scraped.value("lccp_signal", **labels, signal="colour_ppl", band="")
         is not None,
-        "metric of its gain": registry.get_sample_value(
-            "lccp_signal_gain", {**labels, "signal": "colour_ppl"}
-        )
+        "metric of its gain": scraped.value("lccp_signal_gain", **labels, signal="colour_ppl")
         is not None,
-        "metric of its cells": registry.get_sample_value(
-            "lccp_colour_ppl", {**labels, "hue": "001", "shade": "002"}
-        )
+        "metric of its cells": scraped.value("lccp_colour_ppl", **labels, hue="001", shade="002")
         == 3.0,
         "reference of the metrics": "lccp_colour_ppl" in render_metrics(),
     }

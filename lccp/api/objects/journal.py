@@ -50,6 +50,7 @@ class EvaluationOutcome(Contract):
     tries: Annotated[int, Field(ge=0, description="Tries it took; 0 if it was adopted.")] = 1
     at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
     cause: Annotated[Cause | None, Field(description="Why it failed.")] = None
+    exhausted: Annotated[bool, Field(description="It failed, and is not tried again.")] = False
     message: Annotated[Message, Field(description="Where and why it failed.")] = ""
 
 

@@ -109,6 +109,7 @@ def _record(context: Context, tokens: int, tries: int, failure: Ending | None) -
         cause=failure.cause if failure else None,
         message=failure.message if failure else "",
     )
+    record = record.model_copy(update={"exhausted": bool(failure) and _exhausted(context, record)})
     if known is not None and (known.result, known.tries) == (record.result, tries):
         return record.model_copy(update={"at": known.at})
     return record

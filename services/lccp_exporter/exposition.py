@@ -1,0 +1,88 @@
+"""The page that Prometheus scrapes.
+
+The lines of a run are rendered when its facts change, not at every scrape: a thousand runs have
+some hundred thousand series, and most of them are what they were.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.health import StoreHealth
+from lccp_exporter.metrics.metric import RUN_LABELS
+from lccp_exporter.metrics.stores import STORES
+from lccp_exporter.metrics.table import RUN_METRICS
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+CHUNK_RUNS = 100
+FAMILIES: dict[str, Callable[..., CounterMetricFamily | GaugeMetricFamily]] = {
+    "gauge": GaugeMetricFamily,
+    "counter": CounterMetricFamily,
+}
+
+Lines = tuple[bytes, ...]
+"""Sample lines of one run, by metric in the order of the table."""
+
+
+def lines(facts: RunFacts) -> Lines:
+    """The sample lines of `facts`."""
+    parts = (b"\n" + _text(_families(facts))).split(b"\n# HELP ")[1:]
+    return tuple(_samples(part) for part in parts)
+
+
+def page(runs: Sequence[Lines], stores: Iterable[StoreHealth]) -> Iterator[bytes]:
+    """The page in parts, so that it never lies in memory as a whole."""
+    for number, head in enumerate(HEADS):
+        yield head
+        for start in range(0, len(runs), CHUNK_RUNS):
+            yield b"".join(run[number] for run in runs[start : start + CHUNK_RUNS])
+    yield _text(_of_stores(stores))
+
+
+def _families(facts: RunFacts | None) -> Iterator[Metric]:
+    """Every metric with the samples of the run, if one is given."""
+    for metric in RUN_METRICS:
+        family = FAMILIES[metric.kind](metric.name, metric.help, labels=RUN_LABELS + metric.labels)
+        for labels, value in metric.samples(facts) if facts else ():
+            if value is not None:
+                family.add_metric((facts.namespace, facts.run, *labels), value)
+        yield family
+
+
+def _of_stores(stores: Iterable[StoreHealth]) -> Iterator[Metric]:
+    known = list(stores)
+    for own in STORES:
+        family = FAMILIES[own.kind](own.name, own.help, labels=("store",))
+        for health in known:
+            if (value := own.value(health)) is not None:
+                family.add_metric((health.store,), value)
+        yield family
+
+
+class _Given(Collector):
+    """A collector of the metrics that it is given."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _text(metrics: Iterable[Metric]) -> bytes:
+    """The metrics in the text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Given(metrics))
+    return generate_latest(registry)
+
+
+def _samples(part: bytes) -> bytes:
+    """The sample lines in a metric's `part` of a page: all but its first two lines."""
+    samples = part.rstrip(b"\n").split(b"\n", 2)[2:]
+    return b"".join(b"%b\n" % text for text in samples)
+
+
+HEADS = tuple(_text([family]) for family in _families(None))

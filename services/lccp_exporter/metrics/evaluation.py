@@ -1,0 +1,57 @@
+"""Metrics of evaluations: what ended, what waits, how far they lag behind the training."""
+
+from lccp.api.labels import tokens_key
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.metrics.metric import RunMetric, Samples, one
+
+
+def _ended(facts: RunFacts) -> Samples:
+    outcomes = facts.journal.evaluations.values() if facts.journal else ()
+    succeeded = sum(outcome.result == "Succeeded" for outcome in outcomes)
+    failed = sum(outcome.exhausted for outcome in outcomes)
+    return [(("Succeeded",), float(succeeded)), (("Failed",), float(failed))]
+
+
+def _pending(facts: RunFacts) -> float:
+    complete = facts.heartbeat.checkpoints if facts.heartbeat else ()
+    outcomes = facts.journal.evaluations if facts.journal else {}
+    ended = {key for key, one in outcomes.items() if one.exhausted or one.result == "Succeeded"}
+    return float(sum(tokens_key(tokens) not in ended for tokens in complete))
+
+
+def _lag(facts: RunFacts) -> float | None:
+    complete = facts.heartbeat.checkpoints if facts.heartbeat else ()
+    evaluated = facts.newest.tokens if facts.newest else 0
+    return float(max(0, max(complete) - evaluated)) if complete else None
+
+
+EVALUATION = (
+    RunMetric(
+        "lccp_checkpoint_evaluations",
+        "Checkpoints by how their evaluation ended: Succeeded, or Failed after all retries; a "
+        "failed one that is evaluated again leaves Failed.",
+        _ended,
+        ("result",),
+        most=2,
+    ),
+    RunMetric(
+        "lccp_checkpoint_evaluations_pending",
+        "Complete checkpoints whose evaluation has not ended.",
+        one(_pending),
+    ),
+    RunMetric(
+        "lccp_evaluation_lag_tokens",
+        "Tokens between the newest complete checkpoint and the newest evaluated one.",
+        one(_lag),
+    ),
+    RunMetric(
+        "lccp_evaluation_duration_seconds",
+        "How long the newest evaluation took.",
+        one(lambda facts: facts.newest.seconds if facts.newest else None),
+    ),
+    RunMetric(
+        "lccp_evaluated_checkpoint_tokens",
+        "Tokens of the newest evaluated checkpoint, which cells are about.",
+        one(lambda facts: facts.newest.tokens if facts.newest else None),
+    ),
+)

@@ -1,0 +1,55 @@
+"""What a metric is, and the shapes that most of them have."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from lccp.api.objects.journal import Journal
+from lccp.api.objects.training import Heartbeat
+from lccp_exporter.facts import Judged, RunFacts
+
+RUN_LABELS = ("namespace", "run")
+Samples = Iterable[tuple[tuple[str, ...], float | None]]
+"""Values of the further labels with the value; None: not known, no sample."""
+
+
+@dataclass(frozen=True)
+class RunMetric:
+    """A metric of a run; its series are there as long as the run is."""
+
+    name: str
+    help: str
+    samples: Callable[[RunFacts], Samples]
+    labels: tuple[str, ...] = ()
+    """Labels beside namespace and run."""
+    kind: Literal["gauge", "counter"] = "gauge"
+    most: int = 1
+    """Series of one run, at most."""
+
+
+def padded(number: int, digits: int) -> str:
+    """`number` with leading zeros, since labels sort as text."""
+    return f"{number:0{digits}d}"
+
+
+def one(value: Callable[[RunFacts], float | None]) -> Callable[[RunFacts], Samples]:
+    """One series of each run."""
+    return lambda facts: [((), value(facts))]
+
+
+def of_heartbeat(value: Callable[[Heartbeat], float | None]) -> Callable[[RunFacts], Samples]:
+    return one(lambda facts: value(facts.heartbeat) if facts.heartbeat else None)
+
+
+def of_journal(value: Callable[[Journal], float | None]) -> Callable[[RunFacts], Samples]:
+    return one(lambda facts: value(facts.journal) if facts.journal else None)
+
+
+def of_verdict(value: Callable[[Judged], float | None]) -> Callable[[RunFacts], Samples]:
+    return one(lambda facts: value(facts.judged) if facts.judged else None)
+
+
+def one_hot(states: Iterable[StrEnum], state: StrEnum) -> Samples:
+    """1 for the state, 0 for the others."""
+    return [((each.value,), float(each is state)) for each in states]

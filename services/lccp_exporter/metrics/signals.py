@@ -1,0 +1,113 @@
+"""Metrics of signals: values, by checkpoint, gains and their states."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from lccp.api.labels import tokens_key
+from lccp.api.objects.verdict import Gain, GainState
+from lccp_exporter.facts import WATCHED_MAX, RunFacts
+from lccp_exporter.metrics.metric import RunMetric, Samples, one, one_hot
+
+SIGNALS_MAX = 32
+"""Signals of a run that have a series; further ones are in the JSON API alone."""
+CHECKPOINTS_MAX = 32
+BY_CHECKPOINT_MAX = 128
+
+
+def _newest(facts: RunFacts) -> Samples:
+    values = facts.newest_values()
+    first = facts.judged.watched if facts.judged else ()
+    ordered = sorted(values, key=lambda key: (key[0] not in first, key))
+    return [(key, values[key]) for key in ordered[:SIGNALS_MAX]]
+
+
+def _left_out(facts: RunFacts) -> float:
+    return float(max(0, len(facts.newest_values()) - SIGNALS_MAX))
+
+
+def _by_checkpoint(facts: RunFacts) -> Samples:
+    """The newest checkpoints, fewer where there are many signals."""
+    names = facts.judged.watched if facts.judged else ()
+    count = min(CHECKPOINTS_MAX, BY_CHECKPOINT_MAX // max(1, len(names)))
+    newest = list(facts.values_by_checkpoint(names).items())[-count:]
+    return [
+        ((*key, tokens_key(tokens)), value)
+        for tokens, values in newest
+        for key, value in values.items()
+    ]
+
+
+def _gains(facts: RunFacts) -> list[Gain]:
+    """Of watched signals, at the newest checkpoint."""
+    if facts.judged is None:
+        return []
+    return [gain for gain in facts.judged.gains if gain.signal in facts.judged.watched]
+
+
+def _gain(value: Literal["gain", "lower", "upper"]) -> Callable[[RunFacts], Samples]:
+    return lambda facts: [((gain.signal,), getattr(gain, value)) for gain in _gains(facts)]
+
+
+def _states(facts: RunFacts) -> Samples:
+    return [
+        ((gain.signal, *labels), value)
+        for gain in _gains(facts)
+        for labels, value in one_hot(GainState, gain.state)
+    ]
+
+
+SIGNALS = (
+    RunMetric(
+        "lccp_signal",
+        "Value of a signal at the newest checkpoint where it was measured, in its unit; band is "
+        "extension (beyond the source context), guard (within it) or empty.",
+        _newest,
+        ("signal", "band"),
+        most=SIGNALS_MAX,
+    ),
+    RunMetric(
+        "lccp_signals_left_out",
+        f"Signals beyond the first {SIGNALS_MAX}, which have no series; the JSON API has them.",
+        one(_left_out),
+    ),
+    RunMetric(
+        "lccp_checkpoint_signal",
+        f"Value of a watched signal by checkpoint (tokens in 15 digits), the last "
+        f"{CHECKPOINTS_MAX} or as many as give {BY_CHECKPOINT_MAX} series. Watched are at most "
+        f"{WATCHED_MAX} signals: the policy's, primary ones, ceilings, guards, then those of "
+        "kubectl's columns.",
+        _by_checkpoint,
+        ("signal", "band", "checkpoint_tokens"),
+        most=BY_CHECKPOINT_MAX,
+    ),
+    RunMetric(
+        "lccp_signal_gain",
+        "Gain of a watched signal over one horizon at the newest checkpoint; log scale for "
+        "perplexities, positive is better.",
+        _gain("gain"),
+        ("signal",),
+        most=WATCHED_MAX,
+    ),
+    RunMetric(
+        "lccp_signal_gain_lower",
+        "Lower end of the gain's interval.",
+        _gain("lower"),
+        ("signal",),
+        most=WATCHED_MAX,
+    ),
+    RunMetric(
+        "lccp_signal_gain_upper",
+        "Upper end of the gain's interval.",
+        _gain("upper"),
+        ("signal",),
+        most=WATCHED_MAX,
+    ),
+    RunMetric(
+        "lccp_signal_state",
+        "1 for what the interval of a watched signal's gain allows to say (Improving, Plateau, "
+        "Regressing, Undetermined), 0 for the others.",
+        _states,
+        ("signal", "state"),
+        most=WATCHED_MAX * len(GainState),
+    ),
+)

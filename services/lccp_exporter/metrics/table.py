@@ -1,0 +1,13 @@
+"""The table of all metrics of runs."""
+
+from lccp_exporter.metrics.cells import cells
+from lccp_exporter.metrics.evaluation import EVALUATION
+from lccp_exporter.metrics.metric import RunMetric
+from lccp_exporter.metrics.signals import SIGNALS
+from lccp_exporter.metrics.training import TRAINING
+from lccp_exporter.metrics.verdict import VERDICT
+
+SERIES_MAX = 500
+"""Series of one run, at most."""
+
+RUN_METRICS: tuple[RunMetric, ...] = (*TRAINING, *EVALUATION, *SIGNALS, *VERDICT, *cells())

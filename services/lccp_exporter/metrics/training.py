@@ -1,0 +1,140 @@
+"""Metrics of the run and its training: phase, progress, attempts, checkpoints."""
+
+from lccp.api.objects.journal import Cause
+from lccp_exporter.facts import RunFacts, RunPhase
+from lccp_exporter.metrics.metric import (
+    RunMetric,
+    Samples,
+    of_heartbeat,
+    of_journal,
+    one,
+    one_hot,
+)
+
+
+def _info(facts: RunFacts) -> Samples:
+    context = str(facts.newest.target_context_length) if facts.newest else ""
+    return [((facts.digest[:12], context), 1.0)]
+
+
+def _attempts(facts: RunFacts) -> Samples:
+    ended = [a.cause for a in facts.journal.attempts if a.cause] if facts.journal else []
+    return [((cause.value,), float(ended.count(cause))) for cause in sorted(set(ended))]
+
+
+def _state_lag(facts: RunFacts) -> float | None:
+    beat = facts.heartbeat
+    if beat is None or not beat.tokens:
+        return None
+    saved = max(beat.states, default=beat.resumed_from_tokens or 0)
+    return float(max(0, beat.tokens - saved))
+
+
+def _saved_tokens(facts: RunFacts) -> float | None:
+    stop = facts.journal.stop if facts.journal else None
+    if stop is None or facts.heartbeat is None or stop.action != "Stop":
+        return None
+    return float(max(0, facts.heartbeat.tokens_total - facts.heartbeat.tokens))
+
+
+TRAINING = (
+    RunMetric(
+        "lccp_run_info",
+        "1 for each run: identity digest (12 digits), and the target context length in tokens, "
+        "empty before the first report.",
+        _info,
+        ("digest", "target_context_length"),
+    ),
+    RunMetric(
+        "lccp_run_phase",
+        "1 for the phase that the run is in, 0 for the others: Queued (no trainer writes), "
+        "Starting, Training, Saving, Suspended, Evaluating (the training has ended), Finished.",
+        lambda facts: one_hot(RunPhase, facts.phase),
+        ("phase",),
+        most=len(RunPhase),
+    ),
+    RunMetric(
+        "lccp_run_finished_timestamp_seconds",
+        "When nothing was left to be done, seconds since 1970; absent while the run lives.",
+        one(lambda facts: facts.finished_at.timestamp() if facts.finished_at else None),
+    ),
+    RunMetric(
+        "lccp_run_accepted_timestamp_seconds",
+        "When the run was accepted, seconds since 1970.",
+        of_journal(lambda journal: journal.accepted.at.timestamp() if journal.accepted else None),
+    ),
+    RunMetric(
+        "lccp_unreadable_objects",
+        "Objects of the run that are damaged or of another schema version.",
+        one(lambda facts: float(facts.unreadable_objects)),
+    ),
+    RunMetric("lccp_trained_tokens", "Tokens trained so far.", of_heartbeat(lambda b: b.tokens)),
+    RunMetric("lccp_token_budget", "Tokens of the budget.", of_heartbeat(lambda b: b.tokens_total)),
+    RunMetric(
+        "lccp_saved_tokens",
+        "Tokens of the budget that a stop by the verdict or the deadline made unnecessary; absent "
+        "without a stop.",
+        one(_saved_tokens),
+    ),
+    RunMetric(
+        "lccp_training_step", "Steps of the optimizer so far.", of_heartbeat(lambda b: b.step)
+    ),
+    RunMetric(
+        "lccp_training_attempt",
+        "Number of the newest attempt that wrote.",
+        of_heartbeat(lambda b: b.attempt),
+    ),
+    RunMetric(
+        "lccp_training_loss",
+        "Loss of the last step, nats per token.",
+        of_heartbeat(lambda b: b.loss),
+    ),
+    RunMetric(
+        "lccp_learning_rate",
+        "Learning rate of the last step.",
+        of_heartbeat(lambda b: b.learning_rate),
+    ),
+    RunMetric(
+        "lccp_gradient_norm",
+        "Global gradient norm of the last step, before clipping.",
+        of_heartbeat(lambda b: b.gradient_norm),
+    ),
+    RunMetric(
+        "lccp_tokens_per_second",
+        "Training throughput, tokens per second.",
+        of_heartbeat(lambda b: b.tokens_per_second),
+    ),
+    RunMetric(
+        "lccp_mfu_ratio",
+        "Model FLOPs utilisation, 0 to 1; absent on CPUs.",
+        of_heartbeat(lambda b: b.mfu),
+    ),
+    RunMetric(
+        "lccp_last_heartbeat_timestamp_seconds",
+        "When the trainer last wrote its heartbeat, seconds since 1970.",
+        of_heartbeat(lambda b: b.at.timestamp()),
+    ),
+    RunMetric(
+        "lccp_training_attempts_ended_total",
+        "Attempts of the gang that ended, by cause.",
+        _attempts,
+        ("cause",),
+        "counter",
+        most=len(Cause),
+    ),
+    RunMetric(
+        "lccp_complete_checkpoints",
+        "Complete checkpoints.",
+        of_heartbeat(lambda b: len(b.checkpoints)),
+    ),
+    RunMetric(
+        "lccp_latest_checkpoint_tokens",
+        "Tokens of the newest complete checkpoint.",
+        of_heartbeat(lambda b: max(b.checkpoints, default=None)),
+    ),
+    RunMetric(
+        "lccp_unsaved_tokens",
+        "Tokens trained since the newest complete state: what a restart would do again.",
+        one(_state_lag),
+    ),
+)

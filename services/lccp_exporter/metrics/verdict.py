@@ -1,0 +1,65 @@
+"""Metrics of the verdict and the forecast."""
+
+from typing import get_args
+
+from lccp.api.objects.verdict import Budget, VerdictState
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.metrics.metric import RunMetric, Samples, of_verdict, one_hot
+
+BUDGETS: tuple[str, ...] = get_args(Budget)
+
+
+def _states(facts: RunFacts) -> Samples:
+    state = facts.judged.state if facts.judged else VerdictState.UNDETERMINED
+    return one_hot(VerdictState, state)
+
+
+def _budgets(facts: RunFacts) -> Samples:
+    forecast = facts.judged.forecast if facts.judged else None
+    budget = forecast.budget if forecast else "Unknown"
+    return [((each,), float(each == budget)) for each in BUDGETS]
+
+
+VERDICT = (
+    RunMetric(
+        "lccp_verdict",
+        "1 for the verdict's state, 0 for the others.",
+        _states,
+        ("state",),
+        most=len(VerdictState),
+    ),
+    RunMetric(
+        "lccp_verdict_since_tokens",
+        "Tokens of the checkpoint since which the verdict stands.",
+        of_verdict(lambda verdict: verdict.since_tokens),
+    ),
+    RunMetric(
+        "lccp_reports_excluded",
+        "Reports, or parts of them, that can't be compared with the others: the verdict does "
+        "without them.",
+        of_verdict(lambda verdict: float(verdict.excluded)),
+    ),
+    RunMetric(
+        "lccp_min_gain",
+        "Least gain over one horizon that pays.",
+        of_verdict(lambda verdict: verdict.policy.min_gain),
+    ),
+    RunMetric(
+        "lccp_horizon_tokens",
+        "Horizon of the verdict, tokens.",
+        of_verdict(lambda verdict: verdict.policy.horizon_tokens),
+    ),
+    RunMetric(
+        "lccp_forecast_tokens",
+        "Token count from which training is expected to pay no longer; absent while unknown.",
+        of_verdict(lambda verdict: verdict.forecast.tokens if verdict.forecast else None),
+    ),
+    RunMetric(
+        "lccp_forecast_budget",
+        "1 for whether the budget reaches that point (Sufficient, Insufficient, Unknown), 0 for "
+        "the others.",
+        _budgets,
+        ("budget",),
+        most=len(BUDGETS),
+    ),
+)

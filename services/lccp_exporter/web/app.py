@@ -1,0 +1,27 @@
+"""The application: metrics for Prometheus, and whether the process is healthy."""
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from lccp_exporter import exposition
+from lccp_exporter.refresh import Runs
+
+
+def application(runs: Runs, healthy: Callable[[], bool]) -> Starlette:
+    """The application over `runs`; `healthy` decides what `/healthz` answers: 200 or 503."""
+
+    def metrics(_request: Request) -> Response:
+        lines = [run.lines for run in runs.all()]
+        page = exposition.page(lines, runs.stores())
+        return StreamingResponse(page, media_type=exposition.CONTENT_TYPE)
+
+    def healthz(_request: Request) -> Response:
+        if healthy():
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse("a refresh thread has ended\n", status_code=503)
+
+    return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz)])

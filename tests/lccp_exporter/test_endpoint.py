@@ -1,0 +1,122 @@
+"""The process: what it serves, its configuration, its end."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+
+import a_run
+import pytest
+from scraped import Scraped
+
+from lccp.store.file import FileStore
+from lccp_exporter.config import configuration
+from lccp_exporter.main import Exporter
+
+
+@pytest.fixture
+def exporter(store: FileStore) -> Iterator[Exporter]:
+    config = configuration([store.url], None, host="127.0.0.1", port=0, refresh_seconds=0.05)
+    exporter = Exporter(config)
+    exporter.start()
+    yield exporter
+    exporter.close()
+
+
+def get(exporter: Exporter, path: str) -> tuple[int, str]:
+    url = f"http://127.0.0.1:{exporter.server.port}{path}"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def scraped(exporter: Exporter, name: str) -> list[float]:
+    return [s.value for s in Scraped.text(get(exporter, "/metrics")[1]).samples(name)]
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+    return False
+
+
+def test_the_endpoint_follows_the_store(exporter: Exporter, store: FileStore) -> None:
+    assert until(lambda: scraped(exporter, "lccp_trained_tokens") == [a_run.CHECKPOINTS[6]])
+    store.put(a_run.KEYS.heartbeat(a_run.WRITER), a_run.heartbeat(123).to_json())
+    assert until(lambda: scraped(exporter, "lccp_trained_tokens") == [123])
+    store.delete(a_run.KEYS.identity)
+    assert until(lambda: scraped(exporter, "lccp_trained_tokens") == [])
+    assert scraped(exporter, "lccp_exporter_store_errors_total") == [0]
+
+
+def test_healthz_answers_and_other_paths_do_not_exist(exporter: Exporter) -> None:
+    assert get(exporter, "/healthz") == (200, "ok\n")
+    assert get(exporter, "/nothing")[0] == 404
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_finds_no_fault(exporter: Exporter) -> None:
+    assert until(lambda: scraped(exporter, "lccp_trained_tokens") != [])
+    page = get(exporter, "/metrics")[1]
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=page, text=True, capture_output=True, timeout=30
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_sigterm_ends_the_process_with_zero(store: FileStore) -> None:
+    command = [sys.executable, "-m", "lccp_exporter", "--store", store.url]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", "0"], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    with process.stderr:
+        line = json.loads(process.stderr.readline())
+        assert line["message"].startswith("serving http://127.0.0.1:")
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "sentence"),
+    [
+        ([], {}, "lccp-exporter: no store to export: give --store URL or --stores FILE\n"),
+        (["--stores", "nowhere.yaml"], {}, "lccp-exporter: nowhere.yaml: can't be read"),
+        (["--store", "file://x", "--port", "70000"], {}, "lccp-exporter: configuration: port"),
+        (["--store", "file://x"], {"LCCP_EXPORTER_PORT": "many"}, "Invalid value for '--port'"),
+        (["--store", "file://x", "--log-level", "loud"], {}, "lccp-exporter: log level: must be"),
+    ],
+)
+def test_a_wrong_configuration_is_one_sentence(
+    arguments: list[str], environ: dict[str, str], sentence: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lccp_exporter", *arguments],
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_stores_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "stores.json"
+    file.write_text(json.dumps([{"name": "main", "url": "s3://b/p", "endpoint": "http://s3:8333"}]))
+    (store,) = configuration([], file).stores
+    assert (store.name, store.endpoint) == ("main", "http://s3:8333")

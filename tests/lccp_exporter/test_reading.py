@@ -1,0 +1,111 @@
+"""Reading a store again and again: what changed, what is damaged, what has gone."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import a_run
+import pytest
+from recorded_store import RecordedStore
+from scraped import Scraped
+
+from lccp.store.file import FileStore
+from lccp_exporter.refresh import Runs, StoreWatch
+
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+RUN = {"namespace": "default", "run": "tiny"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RecordedStore:
+    store = RecordedStore(tmp_path / "runs")
+    a_run.put(store, a_run.running(a_run.CHECKPOINTS[6], at=NOW))
+    return store
+
+
+def facts_of(watch: StoreWatch) -> list[object]:
+    return [run.facts for run in watch.runs.values()]
+
+
+def test_series_die_with_their_run(store: FileStore, watch: StoreWatch) -> None:
+    assert Scraped.of(Runs([watch])).value("lccp_trained_tokens", **RUN) is not None
+    store.delete(a_run.KEYS.identity)
+    watch.refresh()
+    left = Scraped.of(Runs([watch]))
+    assert [s for family in left.families for s in family.samples if "run" in s.labels] == []
+
+
+def test_a_finished_run_keeps_its_series_for_a_while(store: FileStore) -> None:
+    journal = a_run.journal().model_copy(update={"finished_at": NOW})
+    store.put(a_run.KEYS.journal, journal.to_json())
+    shown = {}
+    for age in (timedelta(hours=23), timedelta(hours=25)):
+        watch = StoreWatch("default", store, DAY, now=lambda age=age: NOW + age)
+        watch.refresh()
+        shown[age.total_seconds() / 3600] = len(watch.runs)
+    assert shown == {23: 1, 25: 0}
+
+
+def test_a_store_that_fails_keeps_its_runs_and_is_counted(
+    store: RecordedStore, watch: StoreWatch
+) -> None:
+    before, runs = watch.health, watch.runs
+    store.answers = False
+    watch.refresh()
+    assert watch.runs == runs != {}
+    assert (watch.health.errors, watch.health.refreshed_at) == (1, before.refreshed_at)
+
+
+def test_a_damaged_object_is_counted_and_hides_nothing_else(
+    store: FileStore, watch: StoreWatch
+) -> None:
+    store.put(a_run.KEYS.verdict, b'{"schemaVersion": 99}')
+    watch.refresh()
+    (run,) = watch.runs.values()
+    assert (run.facts.judged, run.facts.unreadable_objects) == (None, 1)
+    assert run.facts.heartbeat is not None
+
+
+def test_what_did_not_change_is_not_read_again(store: RecordedStore, watch: StoreWatch) -> None:
+    store.read = []
+    before = facts_of(watch)
+    watch.refresh()
+    assert (store.read, facts_of(watch)) == ([], before)
+    store.put(a_run.KEYS.heartbeat(a_run.WRITER), a_run.heartbeat(1).to_json())
+    watch.refresh()
+    assert store.read == [a_run.KEYS.heartbeat(a_run.WRITER)]
+
+
+def test_of_a_new_checkpoint_no_older_report_is_read(
+    store: RecordedStore, watch: StoreWatch
+) -> None:
+    tokens = a_run.CHECKPOINTS[7]
+    store.put(a_run.KEYS.report(tokens), a_run.report(tokens).to_json())
+    store.read = []
+    watch.refresh()
+    reports = [key for key in store.read if key.endswith("report.json")]
+    assert reports == [a_run.KEYS.report(tokens)]
+
+
+def test_a_run_that_comes_back_is_read_anew(store: RecordedStore, watch: StoreWatch) -> None:
+    kept = store.get(a_run.KEYS.identity)
+    store.delete(a_run.KEYS.identity)
+    watch.refresh()
+    assert watch.runs == {}
+    store.put(a_run.KEYS.identity, kept)
+    watch.refresh()
+    assert Scraped.of(Runs([watch])).value("lccp_trained_tokens", **RUN) == a_run.CHECKPOINTS[6]
+
+
+def test_of_a_run_in_two_stores_the_one_trained_last_is_shown(
+    tmp_path: Path, watch: StoreWatch
+) -> None:
+    moved = FileStore(tmp_path / "moved")
+    a_run.put(moved, a_run.running(a_run.CHECKPOINTS[8], at=NOW + timedelta(hours=1)))
+    newer = StoreWatch("moved", moved, DAY, now=lambda: NOW)
+    newer.refresh()
+    runs = Runs([watch, newer])
+    assert Scraped.of(runs).value("lccp_trained_tokens", **RUN) == a_run.CHECKPOINTS[8]
+    found = runs.get("default", "tiny")
+    assert found is not None
+    assert found.store is moved
