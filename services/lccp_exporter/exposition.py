@@ -12,13 +12,14 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.health import StoreHealth
-from lccp_exporter.metrics.metric import RUN_LABELS
+from lccp_exporter.metrics.metric import RUN_LABELS, RunMetric
 from lccp_exporter.metrics.stores import STORES
 from lccp_exporter.metrics.table import RUN_METRICS
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 CHUNK_RUNS = 100
-FAMILIES: dict[str, Callable[..., CounterMetricFamily | GaugeMetricFamily]] = {
+Family = CounterMetricFamily | GaugeMetricFamily
+FAMILIES: dict[str, Callable[..., Family]] = {
     "gauge": GaugeMetricFamily,
     "counter": CounterMetricFamily,
 }
@@ -42,11 +43,15 @@ def page(runs: Sequence[Lines], stores: Iterable[StoreHealth]) -> Iterator[bytes
     yield _text(_of_stores(stores))
 
 
-def _families(facts: RunFacts | None) -> Iterator[Metric]:
-    """Every metric with the samples of the run, if one is given."""
+def _family(metric: RunMetric) -> Family:
+    return FAMILIES[metric.kind](metric.name, metric.help, labels=RUN_LABELS + metric.labels)
+
+
+def _families(facts: RunFacts) -> Iterator[Metric]:
+    """Every metric with the samples of the run."""
     for metric in RUN_METRICS:
-        family = FAMILIES[metric.kind](metric.name, metric.help, labels=RUN_LABELS + metric.labels)
-        for labels, value in metric.samples(facts) if facts else ():
+        family = _family(metric)
+        for labels, value in metric.samples(facts):
             if value is not None:
                 family.add_metric((facts.namespace, facts.run, *labels), value)
         yield family
@@ -85,4 +90,4 @@ def _samples(part: bytes) -> bytes:
     return b"".join(b"%b\n" % text for text in samples)
 
 
-HEADS = tuple(_text([family]) for family in _families(None))
+HEADS = tuple(_text([_family(metric)]) for metric in RUN_METRICS)
