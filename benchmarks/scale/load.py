@@ -17,12 +17,14 @@ from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
+from lccp_operator.facts import Facts
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns
 from lccp_operator.kubernetes.workloads import jobs
-from lccp_operator.observed import Facts, Known, Observed
+from lccp_operator.observed import Known, Observed
 from lccp_operator.plan import plan
+from lccp_operator.workloads.training import Training
 
 THREADS = 8
 PATIENCE_SECONDS = 600.0
@@ -100,13 +102,15 @@ def bare(namespace: Namespace, documents: list[Object], tells: bool) -> float:
     """
     pinned = Pinned(trainer_image="trainer:1", evaluator_image="evaluator:1")
     store = StoreConfig(url="s3://bucket/prefix", endpoint="http://store:1")
-    seen = Observed(Known(()), Known(Facts()), offered=pinned)
+    seen = Observed(Known({}), Known(Facts()), offered=pinned)
 
     def write(document: Object) -> None:
         created = namespace.create_run(document)
         run = LCCPRun.parse(created, "run")
         planned = plan(run, seen, now())
-        namespace.api.create(api.JOBS, jobs.training_job(run, 1, store, pinned))
+        gang = Training(1)
+        job = jobs.job(run, gang, gang.pods(run, pinned), store, pinned)
+        namespace.api.create(api.JOBS, job)
         if not tells:
             return
         runs = KubernetesRuns(namespace.api, created["metadata"]["resourceVersion"])

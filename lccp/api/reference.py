@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from lccp.api.causes import MEANINGS, Cause, Meaning
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.manifest import Manifest
@@ -69,6 +70,11 @@ EXITS_HEAD = f"""# Exit codes
 Of `lccp-train` and `lccp-evaluate`; what follows from a code is decided by it alone.
 {GENERATED}
 """
+CAUSES_HEAD = """## Causes
+
+Why an attempt or an evaluation ended, as the journal and the status show it; the first one explains
+what its peers caught from it. What has no exit code is told by the cluster.
+"""
 
 
 def render_reference() -> str:
@@ -89,7 +95,10 @@ def render_store() -> str:
 def render_exits() -> str:
     """`docs/reference/exit-codes.md`."""
     rows = [(f"{code.value}", code.name, meaning) for code, meaning in _meanings()]
-    return f"{EXITS_HEAD}\n{_table(('code', 'name', 'meaning'), rows)}\n"
+    codes = _table(("code", "name", "meaning"), rows)
+    heads = ("cause", "exit code", "counted", "what happened", "once it is final")
+    causes = _table(heads, (_cause(*entry) for entry in MEANINGS.items()))
+    return f"{EXITS_HEAD}\n{codes}\n\n{CAUSES_HEAD}\n{causes}\n"
 
 
 def _sections(path: str, schema: Schema, more: tuple[str, ...]) -> Iterator[str]:
@@ -200,6 +209,12 @@ def _meanings() -> Iterator[tuple[ExitCode, str]]:
         match code, text:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(ast.Constant(str(meaning))):
                 yield ExitCode[name], meaning
+
+
+def _cause(cause: Cause, meaning: Meaning) -> tuple[str, ...]:
+    code = "" if meaning.exit_code is None else str(meaning.exit_code.value)
+    counted = "yes" if meaning.counted else "no"
+    return (cause.value, code, counted, meaning.sentence, meaning.remedy)
 
 
 def _table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:

@@ -28,7 +28,7 @@ from lccp_operator.intents import (
     WriteControl,
     WriteVerdict,
 )
-from lccp_operator.workloads import Workload
+from lccp_operator.workloads.kind import Workload
 
 ORDER = (
     SetFinalizer,

@@ -9,7 +9,7 @@ from lccp.api.objects.journal import Control, Journal, Pinned
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
-from lccp_operator.workloads import Workload
+from lccp_operator.workloads.kind import Workload
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from lccp.contract.errors import InvalidInput, LccpError, NotFound
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.objects import named
 from lccp.store.port import ObjectInfo, Store
-from lccp_operator.observed import Facts, Known, Unknown
+from lccp_operator.facts import Facts
+from lccp_operator.observed import Known, Unknown
 from lccp_operator.packed import PackedReport
 
 REPORT, PROGRESS, FAILURE = (

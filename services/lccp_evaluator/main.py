@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lccp.api.causes import MEANINGS, cause_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
-from lccp.api.objects.journal import Cause
 from lccp.api.objects.report import EvaluationFailure
-from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, LccpError
 from lccp.logs import configure_from
 from lccp.store import objects
 from lccp.store.keys import RunKeys
@@ -100,15 +100,8 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _failure(error: Exception) -> EvaluationFailure:
-    match error:
-        case InvalidInput() | NotFound():
-            cause, code = Cause.CONFIGURATION, ExitCode.CONFIGURATION
-        case StoreUnavailable():
-            cause, code = Cause.STORE_UNREACHABLE, ExitCode.STORE_UNREACHABLE
-        case _:
-            cause, code = Cause.INTERNAL, ExitCode.INTERNAL
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        cause = Cause.OUT_OF_MEMORY
+    cause = cause_of(error)
+    code = MEANINGS[cause].exit_code or ExitCode.INTERNAL
     message = str(error).strip().split("\n")[0] or type(error).__name__
     return EvaluationFailure(cause=cause, message=message, exit_code=code, at=datetime.now(UTC))
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import Architecture

@@ -8,22 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause, cause_of
 from lccp.api.objects.training import End
-from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
+from lccp.contract.errors import LccpError
 
-EXIT_CODES = {
-    Cause.COMPLETED: ExitCode.OK,
-    Cause.DRAINED: ExitCode.OK,
-    Cause.CONFIGURATION: ExitCode.CONFIGURATION,
-    Cause.STORE_UNREACHABLE: ExitCode.STORE_UNREACHABLE,
-    Cause.INTERNAL: ExitCode.INTERNAL,
-    Cause.OUT_OF_MEMORY: ExitCode.INTERNAL,
-    Cause.HANG: ExitCode.HANG,
-    Cause.TERMINATED: ExitCode.TERMINATED,
-    Cause.NOT_FINITE: ExitCode.NOT_FINITE,
-}
 ROOT_CAUSES = (
     Cause.CONFIGURATION,
     Cause.NOT_FINITE,
@@ -63,18 +51,7 @@ def end_of(error: BaseException, rank: int | None = None) -> End:
 
 
 def _cause(error: BaseException) -> Cause:
-    match error:
-        case InvalidInput():
-            return Cause.CONFIGURATION
-        case StoreUnavailable():
-            return Cause.STORE_UNREACHABLE
-        case NotFinite():
-            return Cause.NOT_FINITE
-        case MemoryError():
-            return Cause.OUT_OF_MEMORY
-        case _:
-            name = type(error).__name__
-            return Cause.OUT_OF_MEMORY if name == "OutOfMemoryError" else Cause.INTERNAL
+    return Cause.NOT_FINITE if isinstance(error, NotFinite) else cause_of(error)
 
 
 def mark_started(scratch: Path, rank: int) -> None:

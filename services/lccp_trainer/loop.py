@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.api.objects.training import StepRecord
 from lccp.api.spec.training import TrainingSpec
 from lccp.cost.flops import utilisation

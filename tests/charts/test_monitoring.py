@@ -14,7 +14,7 @@ from helm import CHART, Helm
 from needs import missing
 from prometheus_client import CollectorRegistry
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.api.objects.verdict import VerdictState
 from lccp_exporter.metrics.stores import STORES
 from lccp_exporter.metrics.table import RUN_METRICS

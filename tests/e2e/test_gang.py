@@ -9,7 +9,7 @@ from operator_process import wait_for
 from operator_world import EVERY_TOKENS
 from stub_cluster import StubCluster
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

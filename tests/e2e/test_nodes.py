@@ -13,7 +13,7 @@ from operator_world import EVERY_TOKENS
 from stub_cluster import StubCluster, kill_process
 
 from lccp.api import labels
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.training import Heartbeat
 from lccp.store import objects

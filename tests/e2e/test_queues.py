@@ -12,7 +12,7 @@ from operator_process import wait_for
 from operator_world import EVERY_TOKENS
 from stub_cluster import StubCluster
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.api.objects.training import End
 from lccp.store import objects
 from lccp_operator.kubernetes import api
@@ -206,7 +206,10 @@ def test_evaluators_go_through_the_queue_that_they_name(
 ) -> None:
     namespace = stopped_queue.namespace
     document = stubs.document(namespace)
-    document["spec"]["evaluation"] |= {"queueName": stopped_queue.name, "resources": ONE_POD}
+    document["spec"]["evaluation"]["workload"] |= {
+        "queueName": stopped_queue.name,
+        "resources": ONE_POD,
+    }
     namespace.create_run(document)
 
     held = namespace.wait_condition("tiny", "Evaluating", "Queued", seconds=LONG_SECONDS)

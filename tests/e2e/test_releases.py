@@ -53,8 +53,9 @@ class Installed:
     def start(self, namespace: Namespace, *trainer: str) -> None:
         """A run of stubs, in the images of the installation."""
         document = self.stubs.document(namespace, *trainer, length=LENGTH)
-        for part in ("topology", "evaluation"):
-            del document["spec"][part]["podTemplate"]["spec"]["containers"][0]["image"]
+        spec = document["spec"]
+        for pods in (spec["topology"], spec["evaluation"]["workload"]):
+            del pods["podTemplate"]["spec"]["containers"][0]["image"]
         namespace.create_run(document)
 
     def audit(self) -> Audit:

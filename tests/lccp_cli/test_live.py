@@ -5,12 +5,13 @@ import a_run
 import pytest
 from rich.console import Console
 
-from lccp.api.objects.journal import AttemptRecord, Cause, EvaluationOutcome, Journal
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome, Journal
 from lccp.api.objects.report import EvaluationProgress
 from lccp_cli.live import PlainView, panel
 from lccp_operator.embedded import Snapshot
+from lccp_operator.facts import Facts
 from lccp_operator.intents import Event, EventReason
-from lccp_operator.observed import Facts
 
 AT = a_run.CHECKPOINTS[8]
 NEXT, AFTER = a_run.CHECKPOINTS[9], a_run.CHECKPOINTS[10]

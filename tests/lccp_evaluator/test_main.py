@@ -15,9 +15,9 @@ import pytest
 from tiny_checkpoints import a_checkpoint
 from tiny_models import a_model
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation, StoreConfig
-from lccp.api.objects.journal import Cause
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
 from lccp.api.run import LCCPRun

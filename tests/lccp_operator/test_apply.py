@@ -35,7 +35,7 @@ from lccp_operator.intents import (
     WriteVerdict,
 )
 from lccp_operator.judging import RememberingJudge
-from lccp_operator.workloads import Training
+from lccp_operator.workloads.training import Training
 
 RUN = a_small_run()
 STATUS = LCCPRunStatus(attempt=7)

@@ -23,8 +23,10 @@ from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
 from lccp.api.labels import tokens_key
 from lccp_operator.intents import Event, EventReason
-from lccp_operator.observed import Phase
-from lccp_operator.workloads import Evaluation, Training, Workload
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Phase
+from lccp_operator.workloads.training import Training
 
 FAILURES = [ExitCode.STORE_UNREACHABLE, ExitCode.INTERNAL, ExitCode.HANG, ExitCode.TERMINATED]
 RETRIES = 2

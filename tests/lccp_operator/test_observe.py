@@ -16,8 +16,9 @@ from operator_world import (
     verdict_of,
 )
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
-from lccp.api.objects.journal import Cause, Control, Journal
+from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput, StoreUnavailable

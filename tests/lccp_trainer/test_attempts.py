@@ -11,8 +11,9 @@ import psutil
 import pytest
 from trainer_world import BATCH_ROWS, ROW, Attempt, World
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Cause, Control
+from lccp.api.objects.journal import Control
 from lccp.api.objects.manifest import Manifest
 from lccp.store.directory import download_directory
 from lccp.store.keys import RunKeys

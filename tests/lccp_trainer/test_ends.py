@@ -3,12 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import MEANINGS, Cause
 from lccp.api.objects.training import End
 from lccp.contract.errors import Incompatible, InvalidInput, StoreUnavailable
 from lccp_trainer.ends import (
-    EXIT_CODES,
     Death,
     NotFinite,
     count_started,
@@ -79,12 +77,7 @@ def test_the_type_of_an_error_is_its_cause_and_code(
     error: Exception, cause: Cause, code: int
 ) -> None:
     assert end_of(error, 0).result is cause
-    assert EXIT_CODES[cause] == code
-
-
-def test_every_code_of_the_trainer_can_be_reached() -> None:
-    others = {ExitCode.USAGE, ExitCode.KILLED}
-    assert set(EXIT_CODES.values()) == set(ExitCode) - others
+    assert MEANINGS[cause].exit_code == code
 
 
 def test_the_first_end_of_a_rank_stays(tmp_path: Path) -> None:

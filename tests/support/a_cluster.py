@@ -11,7 +11,8 @@ from kubernetes import client, config
 from operator_process import wait_for
 from operator_world import EVERY_TOKENS, heartbeat_of, manifest_of, report_of
 
-from lccp.api.objects.journal import Cause, Journal
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import Journal
 from lccp.api.objects.training import End
 from lccp.store import objects
 from lccp.store.file import FileStore

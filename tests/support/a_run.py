@@ -16,7 +16,8 @@ from reports import heads_values, niah_values, packed, part
 
 from lccp.analysis.policy import policy_of_run
 from lccp.analysis.verdict import judge
-from lccp.api.objects.journal import AttemptRecord, Cause, EvaluationOutcome, Journal, StopRecord
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome, Journal, StopRecord
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity

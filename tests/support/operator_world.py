@@ -12,8 +12,9 @@ from typing import Any
 
 import a_run
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Cause, Journal, Pinned
+from lccp.api.objects.journal import Journal, Pinned
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
@@ -25,12 +26,16 @@ from lccp.contract.errors import Conflict, NotFound
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Entry, Level, ObjectInfo
 from lccp_operator.apply import Backend, apply
+from lccp_operator.facts import Facts
 from lccp_operator.intents import ApplyWorkload, Event, Plan
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Facts, Known, Observed, Phase, Pod, Unknown, WorkloadState
+from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.packed import PackedReport
 from lccp_operator.plan import plan
-from lccp_operator.workloads import Evaluation, Training, Workload
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.training import Training
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 KEYS = RunKeys("default", "tiny")
@@ -84,6 +89,11 @@ def manifest_of(tokens: int) -> Manifest:
         source_context_length=256,
         target_context_length=512,
     )
+
+
+def packed_report_of(checkpoint: Manifest) -> PackedReport:
+    """The report as the operator holds it."""
+    return PackedReport.from_json(report_of(checkpoint).to_json(), "report")
 
 
 def report_of(checkpoint: Manifest) -> EvaluationReport:
@@ -255,9 +265,7 @@ class World:
         self.events_posted = False
 
     def observed(self) -> Observed:
-        workloads = Known(
-            tuple(_state(workload, worker) for workload, worker in self.workers.items())
-        )
+        workloads = Known({w: _state(worker) for w, worker in self.workers.items()})
         store = self.observer.part(self.now)
         return Observed(
             workloads, store, finalizer=self.finalizer, events_posted=self.events_posted
@@ -413,7 +421,7 @@ def _writer(attempt: int) -> str:
     return writer_name(attempt, f"{attempt:08x}")
 
 
-def _state(workload: Workload, worker: Worker) -> WorkloadState:
+def _state(worker: Worker) -> WorkloadState:
     pod = Pod(
         index=0,
         uid="pod-0",
@@ -422,4 +430,4 @@ def _state(workload: Workload, worker: Worker) -> WorkloadState:
         disrupted=worker.disrupted,
         out_of_memory=worker.out_of_memory,
     )
-    return WorkloadState(workload, worker.phase, (pod,), deleting=worker.deleting)
+    return WorkloadState(worker.phase, (pod,), deleting=worker.deleting)

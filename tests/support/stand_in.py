@@ -12,8 +12,8 @@ from pathlib import Path
 
 import a_run
 
+from lccp.api.causes import Cause
 from lccp.api.invocation import Invocation
-from lccp.api.objects.journal import Cause
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.objects.training import End
 from lccp.store.keys import RunKeys, writer_name

@@ -60,7 +60,10 @@ class StubCluster:
         evaluate = ("evaluator", str(self.done(namespace)), *evaluator)
         parts = {
             "topology": {"nodes": 1, "podTemplate": self._template("trainer", train)},
-            "evaluation": {"concurrency": 2, "podTemplate": self._template("evaluator", evaluate)},
+            "evaluation": {
+                "concurrency": 2,
+                "workload": {"podTemplate": self._template("evaluator", evaluate)},
+            },
         }
         return run_document("tiny", **parts | spec)
 

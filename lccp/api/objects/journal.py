@@ -1,31 +1,13 @@
 """`journal.json` and `control/<attempt>.json`: what the operator decided."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from lccp.api.causes import Cause
 from lccp.api.objects.base import StoreObject
 from lccp.contract.base import Contract, Message
-
-
-class Cause(StrEnum):
-    """Why an attempt or an evaluation ended."""
-
-    COMPLETED = "Completed"
-    DRAINED = "Drained"
-    CONFIGURATION = "Configuration"
-    STORE_UNREACHABLE = "StoreUnreachable"
-    INTERNAL = "Internal"
-    HANG = "Hang"
-    TERMINATED = "Terminated"
-    NOT_FINITE = "NotFinite"
-    OUT_OF_MEMORY = "OutOfMemory"
-    DISRUPTED = "Disrupted"
-    INCOHERENT_GANG = "IncoherentGang"
-    DEADLINE = "Deadline"
-    LOST = "Lost"
 
 
 class AttemptRecord(Contract):
@@ -92,6 +74,9 @@ class Pinned(Contract):
 
     trainer_image: Annotated[str, Field(description="Image of the trainer.")] = ""
     evaluator_image: Annotated[str, Field(description="Image of the evaluators.")] = ""
+    purger_image: Annotated[
+        str, Field(description="Image of the purge: the operator's own at any time.")
+    ] = ""
     templates: Annotated[
         PodDefaults | None,
         BeforeValidator(lambda given: given or None),

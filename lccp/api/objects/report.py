@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from lccp.api.causes import Cause
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
-from lccp.api.objects.journal import Cause
 from lccp.contract.base import Contract
 from lccp.contract.signals import Scale, Signal
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from lccp.api.causes import Cause
 from lccp.api.objects.base import StoreObject
-from lccp.api.objects.journal import Cause
 from lccp.contract.base import Contract
 
 

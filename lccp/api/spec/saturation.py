@@ -90,3 +90,8 @@ class RestartPolicy(Contract):
     retry_not_finite: Annotated[
         StrictBool, Field(description="Start again after a loss or gradient that is not finite.")
     ] = False
+
+    def wait_seconds(self, failures: int) -> int:
+        """The wait after so many failures: it doubles with each, up to the longest."""
+        doubled: int = self.backoff_seconds * 2 ** (failures - 1)
+        return min(self.max_backoff_seconds, doubled)

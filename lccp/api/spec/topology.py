@@ -1,96 +1,13 @@
 """`spec.topology`: where the training gang runs."""
 
-import re
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
+from pydantic import Field, StrictInt
 
-from lccp.contract.base import Contract
-from lccp.contract.cel import KIND, Rule, rules
-
-QUANTITY_PATTERN = r"^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$"
-QUANTITY = 'must be a quantity of a resource: an integer, or text such as "500m" or "64Gi"'
-FREE_OBJECT: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
+from lccp.api.spec.workload import WorkloadSpec
 
 
-def _quantity(value: Any) -> str:
-    text = str(value) if type(value) is int else value
-    if isinstance(text, str) and re.fullmatch(QUANTITY_PATTERN, text):
-        return text
-    raise ValueError(f"{QUANTITY}, not {value!r}")
-
-
-Quantity = Annotated[
-    str,
-    BeforeValidator(_quantity),
-    WithJsonSchema(
-        {
-            "x-kubernetes-int-or-string": True,
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "maxLength": 32,
-            KIND: "quantity",
-            **rules(
-                Rule(
-                    f"type(self) == int ? self >= 0 : self.matches('{QUANTITY_PATTERN}')", QUANTITY
-                )
-            ),
-        }
-    ),
-]
-"""Amount of a resource, as Kubernetes writes it: `4`, `"500m"`, `64Gi`."""
-
-
-class ResourceSpec(Contract):
-    """Compute resources of one pod, as in a container's `resources`."""
-
-    requests: Annotated[
-        dict[str, Quantity], Field(max_length=16, description="Least amounts, by resource name.")
-    ] = {}
-    limits: Annotated[
-        dict[str, Quantity], Field(max_length=16, description="Most amounts, by resource name.")
-    ] = {}
-
-
-class PlacementSpec(Contract):
-    """On which nodes pods may run, as in a pod's spec."""
-
-    node_selector: Annotated[
-        dict[str, Annotated[str, Field(max_length=63)]],
-        Field(max_length=32, description="Labels that a node must have."),
-    ] = {}
-    tolerations: Annotated[
-        tuple[Annotated[dict[str, Any], Field(json_schema_extra=FREE_OBJECT)], ...],
-        Field(max_length=32, description="Taints that pods tolerate, as in a pod's spec."),
-    ] = ()
-    affinity: Annotated[
-        dict[str, Any],
-        Field(description="Affinity, as in a pod's spec.", json_schema_extra=FREE_OBJECT),
-    ] = {}
-    topology_key: Annotated[
-        str | None,
-        Field(
-            max_length=253,
-            description="Node label within one value of which the gang should lie, such as a rack.",
-        ),
-    ] = None
-
-
-class EnvVar(Contract):
-    """One environment variable."""
-
-    name: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=253,
-            pattern="^[A-Za-z_][A-Za-z0-9_]*$",
-            description="Its name.",
-        ),
-    ]
-    value: Annotated[str, Field(max_length=32_768, description="Its value.")] = ""
-
-
-class TopologySpec(Contract):
+class TopologySpec(WorkloadSpec):
     """The training gang: `nodes` pods with `processesPerNode` processes each."""
 
     nodes: Annotated[
@@ -100,38 +17,10 @@ class TopologySpec(Contract):
         StrictInt,
         Field(ge=1, le=64, description="Processes in a pod; on accelerators, one for each."),
     ] = 1
-    accelerator_resource_name: Annotated[
-        str | None,
-        Field(
-            max_length=253,
-            description="Resource of which each process takes one, such as `nvidia.com/gpu`; "
-            "none: processes compute on the CPU.",
-        ),
-    ] = None
-    resources: Annotated[ResourceSpec, Field(description="Resources of each pod.")] = ResourceSpec()
     image: Annotated[
         str | None,
         Field(max_length=512, description="Trainer image; default: the installation's."),
     ] = None
-    placement: Annotated[PlacementSpec, Field(description="Where the pods run.")] = PlacementSpec()
-    queue_name: Annotated[
-        str | None,
-        Field(max_length=253, description="Kueue LocalQueue that admits the gang; none: no queue."),
-    ] = None
-    queue_priority_class_name: Annotated[
-        str | None,
-        Field(
-            max_length=253,
-            description="Kueue WorkloadPriorityClass of the gang; none: the PriorityClass of its "
-            "pods counts in the queue too.",
-        ),
-    ] = None
-    priority_class_name: Annotated[
-        str | None, Field(max_length=253, description="PriorityClass of the gang's pods.")
-    ] = None
-    shared_memory: Annotated[
-        Quantity, Field(description="Size of /dev/shm; counts to the pod's memory limit.")
-    ] = "1Gi"
     termination_grace_period_seconds: Annotated[
         StrictInt,
         Field(
@@ -140,16 +29,3 @@ class TopologySpec(Contract):
             description="Time that a pod has to save its state on SIGTERM, in seconds.",
         ),
     ] = 120
-    env: Annotated[
-        tuple[EnvVar, ...],
-        Field(max_length=64, description="Environment of the trainer's container."),
-    ] = ()
-    pod_template: Annotated[
-        dict[str, Any],
-        Field(
-            description="PodTemplateSpec that is merged strategically over the operator's own: "
-            "volumes, "
-            "security context, sidecars. The trainer's container is named `trainer`.",
-            json_schema_extra=FREE_OBJECT,
-        ),
-    ] = {}

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from lccp.api.spec.topology import FREE_OBJECT
+from lccp.api.spec.workload import FREE_OBJECT
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, mutable, rules
 from lccp.contract.quantities import TOKENS, Decimal, TokenBudget

@@ -20,12 +20,13 @@ from lccp.store.keys import RunKeys
 from lccp.store.open import open_store, probe
 from lccp_operator.apply import Backend, apply
 from lccp_operator.embedded import lock
-from lccp_operator.embedded.processes import Processes, Programs, Workplace, folded
+from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, folded
 from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot, State, ignore
+from lccp_operator.facts import Facts
 from lccp_operator.intents import Event, Plan
 from lccp_operator.judging import RememberingJudge
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Facts, Known, Observed
+from lccp_operator.observed import Known, Observed
 from lccp_operator.plan import ended, plan
 from lccp_operator.plan.deletion import finalizer_wanted
 
@@ -100,10 +101,10 @@ class EmbeddedEngine:
         with lock.held(self.directory / "engine.lock") as descriptor, self._signals():
             probe(self._store, self._keys.prefix)
             self._facts = self._observer.facts()
-            place = Workplace(
+            settings = ProcessSettings(
                 self._config, self._base_directory, self.directory, self._programs, descriptor
             )
-            processes = Processes(place)
+            processes = Processes(settings)
             try:
                 self._work(processes)
             finally:
@@ -145,7 +146,7 @@ class EmbeddedEngine:
 
     def _end(self, processes: Processes) -> None:
         """End all processes, the trainer with its grace period, and record how they ended."""
-        processes.terminate_all(self._object.current)
+        processes.terminate_all()
         while processes.running:
             if self._interrupts > 1:
                 processes.kill_all()

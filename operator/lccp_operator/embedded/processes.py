@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,27 +17,34 @@ from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
 from lccp.logs import FORMAT_VARIABLE, LogFormat
-from lccp_operator.observed import Phase, Pod, Rule, WorkloadState
-from lccp_operator.workloads import Evaluation, Training, Workload
+from lccp_operator.workloads.kind import PodSet, Workload
+from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
 
 SPAWN = Path(__file__).with_name("spawn.py")
 PROCESSES_MAX = 64
 
-TRAINER_NICENESS = 10
-"""A trainer takes every core it is given. Evaluators run beside it and are short; at the same
+GANG_NICENESS = 10
+"""A gang takes every core it is given. Evaluators run beside it and are short; at the same
 priority they would fall behind the training that they are to stop in time."""
 
 
 @dataclass(frozen=True)
 class Programs:
-    """Command lines of the programs that workloads run."""
+    """Command lines of the programs that workloads run, by the name of their container."""
 
     trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launch.launcher")
     evaluator: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.main")
 
+    def of(self, pods: PodSet) -> tuple[str, ...]:
+        """The program of these pods. Raises InvalidInput for one that only clusters run."""
+        found: tuple[str, ...] | None = vars(self).get(pods.container)
+        if found is None:
+            raise InvalidInput(f"this machine runs no {pods.container}")
+        return found
+
 
 @dataclass(frozen=True)
-class Workplace:
+class ProcessSettings:
     """Where and with what the processes of a run work."""
 
     store: StoreConfig
@@ -49,12 +57,14 @@ class Workplace:
 
 @dataclass
 class _Process:
-    workload: Workload
     uid: str
     popen: subprocess.Popen[bytes]
+    pods: PodSet
     log: Path
-    deadline: float | None = None
-    """When it is killed, in seconds of the monotonic clock."""
+    deadline: float | None
+    """When it has taken too long, in seconds of the clock."""
+    killed_at: float | None = None
+    """When its grace period is over."""
     rule: Rule | None = None
     deleted: bool = False
     killed: bool = False
@@ -71,11 +81,35 @@ class _Process:
             self.swept = True
         return False
 
+    def terminate(self, now: float) -> None:
+        """SIGTERM, and SIGKILL when its grace period is over."""
+        if self.running and self.killed_at is None:
+            self.popen.send_signal(signal.SIGTERM)
+            self.killed_at = now + self.pods.grace_seconds
+
     def kill(self) -> None:
         if self.running:
             self.killed = True
             self._kill_group()
             self.popen.wait()
+
+    def enforce_limits(self, now: float) -> None:
+        """Kill it if it has outlasted its deadline or its grace period."""
+        if self.running and self.deadline is not None and now >= self.deadline:
+            self.rule = Rule.DEADLINE
+            self.kill()
+        if self.killed_at is not None and now >= self.killed_at:
+            self.kill()
+
+    def state(self) -> WorkloadState:
+        code = _exit_code(self.popen.poll())
+        phase = Phase.RUNNING if code is None else Phase.SUCCEEDED if code == 0 else Phase.FAILED
+        # A SIGKILL that is not ours is what the kernel sends when memory runs out.
+        out_of_memory = code == ExitCode.KILLED and not self.killed
+        pod = Pod(0, self.uid, phase, exit_code=code, out_of_memory=out_of_memory)
+        return WorkloadState(
+            phase=phase, pods=(pod,), deleting=self.deleted, rule=self.rule, log=str(self.log)
+        )
 
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError):
@@ -88,42 +122,29 @@ class Processes:
     A gang is folded to this machine: one launcher that starts all its processes.
     """
 
-    def __init__(self, place: Workplace) -> None:
-        self.place = place
+    def __init__(
+        self, settings: ProcessSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
         self._processes: dict[Workload, _Process] = {}
 
     def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
         """Start the workload unless it is there. `pinned` is for clusters: here is one version."""
-        if workload in self._processes:
-            return
-        self._processes[workload] = self._start(run, workload)
+        if workload not in self._processes:
+            self._processes[workload] = self._start(run, workload, workload.pods(run, pinned))
 
     def delete(self, run: LCCPRun, workload: Workload, wait_for_pods: bool = True) -> None:
-        """End the workload: a trainer by SIGTERM, with its grace period; an evaluator at once."""
+        """End the workload: SIGTERM, and SIGKILL when its grace period is over."""
         process = self._processes.get(workload)
-        if process is None or process.deleted:
-            return
-        process.deleted = True
-        if isinstance(workload, Training):
-            self.terminate(run, workload)
-        else:
-            process.kill()
+        if process is not None and not process.deleted:
+            process.deleted = True
+            process.terminate(self._clock())
 
-    def terminate(self, run: LCCPRun, workload: Training) -> None:
-        """Tell the trainer to save its state and end within its grace period."""
-        process = self._processes[workload]
-        if process.running:
-            process.popen.send_signal(signal.SIGTERM)
-            grace = run.spec.topology.termination_grace_period_seconds
-            process.deadline = time.monotonic() + grace
-
-    def terminate_all(self, run: LCCPRun) -> None:
-        """End everything: evaluators at once, the trainer when it has saved its state."""
-        for workload in list(self._processes):
-            if isinstance(workload, Training):
-                self.terminate(run, workload)
-            else:
-                self.delete(run, workload)
+    def terminate_all(self) -> None:
+        """End everything: what has a state to save may do so within its grace period."""
+        for process in self._processes.values():
+            process.terminate(self._clock())
 
     def kill_all(self) -> None:
         """End everything at once."""
@@ -134,55 +155,48 @@ class Processes:
     def running(self) -> bool:
         return any(process.running for process in self._processes.values())
 
-    def states(self) -> tuple[WorkloadState, ...]:
-        """The workloads as they are; what outlasted its deadline is killed first."""
+    def states(self) -> Mapping[Workload, WorkloadState]:
+        """The workloads as they are; what outlasted its limits is killed first."""
         for workload, process in list(self._processes.items()):
-            _enforce_deadline(process)
+            process.enforce_limits(self._clock())
             if not process.running and process.deleted:
                 del self._processes[workload]
-        return tuple(_state(process) for process in self._processes.values())
+        return {workload: process.state() for workload, process in self._processes.items()}
 
-    def _start(self, run: LCCPRun, workload: Workload) -> _Process:
-        if not isinstance(workload, Training | Evaluation):
-            raise InvalidInput("this machine runs trainings and evaluations alone")
-        is_training, uid = isinstance(workload, Training), uuid.uuid4().hex
-        log = self.place.directory / "logs" / f"{_log_name(workload)}.log"
+    def _start(self, run: LCCPRun, workload: Workload, pods: PodSet) -> _Process:
+        uid, settings = uuid.uuid4().hex, self._settings
+        log = settings.directory / "logs" / f"{workload.suffix}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        programs = self.place.programs
-        command = programs.trainer if is_training else programs.evaluator
-        niceness = TRAINER_NICENESS if is_training else 0
+        command = settings.programs.of(pods)
+        niceness = GANG_NICENESS if pods.is_gang else 0
         with log.open("ab") as output:
             popen = subprocess.Popen(
-                [*_spawner(niceness), *command],
-                env=self._environment(run, workload, uid),
+                [sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), str(niceness), *command],
+                env=self._environment(run, pods, uid),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                pass_fds=(self.place.lock,),
+                pass_fds=(settings.lock,),
             )
-        limit = None if is_training else time.monotonic() + run.spec.evaluation.deadline_seconds
-        return _Process(workload, uid, popen, log, limit)
+        limit = pods.deadline_seconds
+        return _Process(uid, popen, pods, log, None if limit is None else self._clock() + limit)
 
-    def _environment(
-        self, run: LCCPRun, workload: Training | Evaluation, uid: str
-    ) -> dict[str, str]:
-        place = self.place
+    def _environment(self, run: LCCPRun, pods: PodSet, uid: str) -> dict[str, str]:
         invocation = Invocation(
-            run=folded(run) if isinstance(workload, Training) else run,
-            store=place.store,
-            attempt=workload.attempt if isinstance(workload, Training) else workload.number,
-            tokens=None if isinstance(workload, Training) else workload.tokens,
+            run=folded(run) if pods.is_gang else run,
+            store=self._settings.store,
+            attempt=pods.attempt,
+            tokens=pods.tokens,
             pod_uid=uid,
-            base_directory=str(place.base_directory),
+            base_directory=str(self._settings.base_directory),
         )
-        threads = _threads(invocation.run) if isinstance(workload, Training) else 1
         own = {
-            "OMP_NUM_THREADS": str(threads),
+            "OMP_NUM_THREADS": str(_threads(pods)),
             "PYTHONUNBUFFERED": "1",
             FORMAT_VARIABLE: LogFormat.TEXT,
         }
-        given = {variable.name: variable.value for variable in run.spec.topology.env}
+        given = {variable.name: variable.value for variable in pods.spec.env}
         return os.environ | own | given | invocation.to_environ()
 
 
@@ -199,51 +213,18 @@ def folded(run: LCCPRun) -> LCCPRun:
     return run.model_copy(update={"spec": run.spec.model_copy(update={"topology": fold})})
 
 
-def _threads(run: LCCPRun) -> int:
+def _threads(pods: PodSet) -> int:
+    """All cores for the processes of a gang, one for what runs beside it."""
+    if not pods.is_gang:
+        return 1
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(1, cores // run.spec.topology.processes_per_node)
-
-
-def _spawner(niceness: int) -> list[str]:
-    return [sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), str(niceness)]
-
-
-def _log_name(workload: Training | Evaluation) -> str:
-    match workload:
-        case Training(attempt):
-            return f"train-a{attempt}"
-        case Evaluation(tokens, number):
-            return f"eval-{tokens:015d}-{number}"
-
-
-def _enforce_deadline(process: _Process) -> None:
-    if process.deadline is None or not process.running or time.monotonic() < process.deadline:
-        return
-    if isinstance(process.workload, Evaluation):
-        process.rule = Rule.DEADLINE
-    process.kill()
-
-
-def _state(process: _Process) -> WorkloadState:
-    code = _exit_code(process.popen.poll())
-    phase = Phase.RUNNING if code is None else Phase.SUCCEEDED if code == 0 else Phase.FAILED
-    # A SIGKILL that is not ours is what the kernel sends when memory runs out.
-    out_of_memory = code == ExitCode.KILLED and not process.killed
-    pod = Pod(0, process.uid, phase, exit_code=code, out_of_memory=out_of_memory)
-    return WorkloadState(
-        workload=process.workload,
-        phase=phase,
-        pods=(pod,),
-        deleting=process.deleted,
-        rule=process.rule,
-        log=str(process.log),
-    )
+    return max(1, cores // (pods.count * pods.processes))
 
 
 def _exit_code(code: int | None) -> int | None:
     """A signal's number counts from 128 on, as for a container.
 
-    SIGTERM ends only a process that does not listen yet, and so has nothing to save.
+    SIGTERM ends only a process that has no handler for it yet, and so has nothing to save.
     """
     if code is None or code >= 0:
         return code

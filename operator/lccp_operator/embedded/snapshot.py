@@ -11,8 +11,8 @@ from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import Heartbeat
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
+from lccp_operator.facts import Facts
 from lccp_operator.intents import Event
-from lccp_operator.observed import Facts
 
 State = Literal["Succeeded", "Failed", "Suspended", "Interrupted"]
 

@@ -13,12 +13,11 @@ from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp_operator.intents import Event
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.workloads import jobs
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey, owner_uids
-from lccp_operator.observed import Trouble
-from lccp_operator.workloads import Evaluation, Purge, Training, Workload, name_of
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Trouble
 
 FINALIZER = f"{labels.GROUP}/purge"
 NOTE_LENGTH_MAX = 1024
@@ -33,12 +32,10 @@ class KubernetesWorkloads:
         self,
         cluster: api.Cluster,
         reader: WorkloadReader,
-        installation: Installation,
         store: StoreConfig | None,
     ) -> None:
         self._cluster = cluster
         self._reader = reader
-        self._installation = installation
         self._store = store
         self.rejected: dict[Workload, Trouble] = {}
 
@@ -62,8 +59,8 @@ class KubernetesWorkloads:
 
     def delete(self, run: LCCPRun, workload: Workload, wait_for_pods: bool = True) -> None:
         """Delete the workload; its pods get their grace period."""
-        namespace, name = run.metadata.namespace, name_of(run.metadata.name, workload)
-        if isinstance(workload, Training) and jobs.training_service(run, workload.attempt):
+        namespace, name = run.metadata.namespace, workload.name(run.metadata.name)
+        if workload.pods(run, Pinned()).count > 1:
             self._cluster.delete(api.SERVICES, namespace, name)
         job = self._reader.job(RunKey(namespace, run.metadata.name), name)
         if job is None:
@@ -103,15 +100,10 @@ class KubernetesWorkloads:
     def _objects(
         self, run: LCCPRun, workload: Workload, pinned: Pinned, store: StoreConfig
     ) -> list[tuple[api.Kind, Object]]:
-        match workload:
-            case Training(attempt):
-                service = jobs.training_service(run, attempt)
-                job = jobs.training_job(run, attempt, store, pinned)
-                return [*([(api.SERVICES, service)] if service else []), (api.JOBS, job)]
-            case Evaluation():
-                return [(api.JOBS, jobs.evaluation_job(run, workload, store, pinned))]
-            case Purge():
-                return [(api.JOBS, jobs.purge_job(run, self._installation, store))]
+        pods = workload.pods(run, pinned)
+        service = jobs.service(run, workload, pods)
+        job = jobs.job(run, workload, pods, store, pinned)
+        return [*([(api.SERVICES, service)] if service else []), (api.JOBS, job)]
 
 
 class KubernetesRuns:

@@ -72,6 +72,7 @@ class Installation(PodDefaults):
         return Pinned(
             trainer_image=run.spec.topology.image or self.trainer_image,
             evaluator_image=run.spec.evaluation.image or self.evaluator_image,
+            purger_image=self.operator_image,
             templates=self.pod_defaults,
         )
 

@@ -5,14 +5,16 @@ intents make the world what the journal says. That can be interrupted anywhere: 
 heals it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp_operator.facts import Facts
 from lccp_operator.intents import Intent, Plan, RecordJournal, SetFinalizer, WriteVerdict
-from lccp_operator.observed import Facts, Observed, Unknown, WorkloadState
+from lccp_operator.observed import Observed, Unknown
 from lccp_operator.packed import judge_packed
 from lccp_operator.plan import (
     acceptance,
@@ -29,6 +31,8 @@ from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import goal
 from lccp_operator.plan.stops import Judge
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import WorkloadState
 
 __all__ = ["ended", "invalid_spec", "plan"]
 
@@ -56,7 +60,7 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge_p
 def _scene(
     run: LCCPRun,
     facts: Facts,
-    workloads: tuple[WorkloadState, ...],
+    workloads: Mapping[Workload, WorkloadState],
     observed: Observed,
     now: datetime,
 ) -> Context:

@@ -5,16 +5,15 @@ what the journal says. So a crash between the two is healed by the next reconcil
 """
 
 import hashlib
-from datetime import timedelta
 
-from lccp.api.objects.journal import AttemptRecord, Cause, Control, Gang, Journal
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import AttemptRecord, Control, Gang, Journal
 from lccp_operator.intents import ApplyWorkload, DeleteWorkload, Intent, WriteControl
-from lccp_operator.observed import Phase, WorkloadState
-from lccp_operator.plan import backoff
-from lccp_operator.plan.causes import WORDS, Ending, of_training
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Course, counted_failures, goal
-from lccp_operator.workloads import Training
+from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.state import Phase, WorkloadState
+from lccp_operator.workloads.training import Training
 
 ATTEMPTS_KEPT = 2
 """Ended attempts whose workloads stay, for their logs."""
@@ -69,8 +68,8 @@ def backoff_seconds_left(context: Context) -> float:
     last, failures = context.last_attempt, counted_failures(context)
     if last is None or last.ended_at is None or last not in failures:
         return 0.0
-    policy = context.spec.restart_policy
-    return backoff.seconds_left(policy, len(failures), last.ended_at, context.now)
+    wait = context.spec.restart_policy.wait_seconds(len(failures))
+    return context.seconds_left(last.ended_at, wait)
 
 
 def drain_seconds_left(context: Context) -> float | None:
@@ -78,27 +77,22 @@ def drain_seconds_left(context: Context) -> float | None:
     attempt = context.open_attempt
     if attempt is None or attempt.drain_asked_at is None:
         return None
-    limit = timedelta(seconds=context.spec.saturation.drain_timeout_seconds)
-    return (attempt.drain_asked_at + limit - context.now).total_seconds()
+    limit = context.spec.saturation.drain_timeout_seconds
+    return context.seconds_left(attempt.drain_asked_at, limit)
 
 
 def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
-    workload, end = context.gang, context.facts.ends.get(attempt.number)
-    begun = end is not None or attempt.number in context.facts.heartbeats
-    if workload.ended or workload.has_lost_pod if workload is not None else begun:
-        return of_training(
-            workload,
-            end,
-            drain_asked=attempt.drain_asked_at is not None,
-            newest_checkpoint=context.newest_checkpoint,
-        )
-    if workload is not None and _incoherent(context, attempt, workload):
-        return Ending(Cause.INCOHERENT_GANG, WORDS[Cause.INCOHERENT_GANG])
+    gang, state = Training(attempt.number), context.gang
+    begun = gang.done(context.facts) or attempt.number in context.facts.heartbeats
+    if state.ended or state.has_lost_pod if state is not None else begun:
+        return gang.ending(state, context.facts)
+    if state is not None and _incoherent(context, attempt, state):
+        return Ending.of(Cause.INCOHERENT_GANG, state)
     return None
 
 
-def _incoherent(context: Context, attempt: AttemptRecord, workload: WorkloadState) -> bool:
-    before, now = context.journal.gang, _gang_of(attempt, workload)
+def _incoherent(context: Context, attempt: AttemptRecord, state: WorkloadState) -> bool:
+    before, now = context.journal.gang, _gang_of(attempt, state)
     if before is None or now is None:
         return False
     same_start = (before.attempt, before.started_at) == (now.attempt, now.started_at)

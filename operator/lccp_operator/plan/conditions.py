@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import Condition, ConditionType, Reason
-from lccp.api.objects.journal import Cause
 from lccp.api.objects.verdict import VerdictState
-from lccp_operator.observed import Phase, WorkloadState
 from lccp_operator.plan import attempts, evaluations
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Course, Goal
-from lccp_operator.workloads import Evaluation, Training, Workload
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Phase, WorkloadState
+from lccp_operator.workloads.training import Training
 
 TOKENS_NAMED = 4
 PROBLEMS_NAMED = 3

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -10,8 +10,11 @@ from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Acceptance, AttemptRecord, EvaluationOutcome, Journal, Pinned
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun, LCCPRunSpec
-from lccp_operator.observed import Facts, Trouble, WorkloadState
-from lccp_operator.workloads import Evaluation, Training, Workload
+from lccp_operator.facts import Facts
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Trouble, WorkloadState
+from lccp_operator.workloads.training import Training
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Context:
 
     run: LCCPRun
     facts: Facts
-    workloads: tuple[WorkloadState, ...]
+    workloads: Mapping[Workload, WorkloadState]
     rejected: Mapping[Workload, Trouble]
     offered: Pinned
     now: datetime
@@ -38,6 +41,10 @@ class Context:
     def noted(self, **changes: Any) -> Journal:
         """The journal with `changes`."""
         return self.journal.model_copy(update=changes)
+
+    def seconds_left(self, since: datetime, seconds: float) -> float:
+        """Seconds from now to so many seconds after `since`; negative once they are over."""
+        return (since + timedelta(seconds=seconds) - self.now).total_seconds()
 
     @property
     def spec(self) -> LCCPRunSpec:
@@ -67,13 +74,13 @@ class Context:
     @cached_property
     def trainings(self) -> Mapping[Training, WorkloadState]:
         """Workloads that train, by attempt."""
-        found = {s.workload: s for s in self.workloads if isinstance(s.workload, Training)}
+        found = {w: s for w, s in self.workloads.items() if isinstance(w, Training)}
         return dict(sorted(found.items(), key=lambda item: item[0].attempt))
 
     @cached_property
     def evaluations(self) -> Mapping[Evaluation, WorkloadState]:
         """Workloads that evaluate, by tokens."""
-        found = {s.workload: s for s in self.workloads if isinstance(s.workload, Evaluation)}
+        found = {w: s for w, s in self.workloads.items() if isinstance(w, Evaluation)}
         return dict(sorted(found.items(), key=lambda item: item[0].tokens))
 
     @property

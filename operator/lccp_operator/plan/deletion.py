@@ -3,6 +3,7 @@
 With `Retain` there is no finalizer: the workloads follow their owner, and the objects stay.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from lccp.api.conditions import ConditionType, Reason
@@ -18,10 +19,12 @@ from lccp_operator.intents import (
     Plan,
     SetFinalizer,
 )
-from lccp_operator.observed import Known, Observed, Phase, Unknown, WorkloadState
+from lccp_operator.observed import Observed, Unknown
 from lccp_operator.plan import status
 from lccp_operator.plan.conditions import Finding
-from lccp_operator.workloads import Purge
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.purge import Purge
+from lccp_operator.workloads.state import Phase, WorkloadState
 
 REQUEUE_SECONDS = 5.0
 
@@ -40,16 +43,16 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
         return _plan(run, now, SetFinalizer(False), event=_given_up(run, now), idle=True)
     if isinstance(observed.workloads, Unknown):
         return _plan(run, now)
-    return _purge(run, observed.workloads.value, _pinned(observed), now)
+    return _purge(run, observed.workloads.value, observed.offered, now)
 
 
 def _purge(
-    run: LCCPRun, workloads: tuple[WorkloadState, ...], pinned: Pinned, now: datetime
+    run: LCCPRun, workloads: Mapping[Workload, WorkloadState], pinned: Pinned, now: datetime
 ) -> Plan:
-    others = [state for state in workloads if not isinstance(state.workload, Purge)]
-    purge = next((state for state in workloads if isinstance(state.workload, Purge)), None)
+    others = {workload: state for workload, state in workloads.items() if workload != Purge()}
+    purge = workloads.get(Purge())
     if others:
-        gone = (DeleteWorkload(state.workload) for state in others if not state.deleting)
+        gone = (DeleteWorkload(workload) for workload, s in others.items() if not s.deleting)
         return _plan(run, now, *gone)
     if purge is None:
         return _plan(run, now, ApplyWorkload(Purge(), pinned))
@@ -79,11 +82,6 @@ def _given_up(run: LCCPRun, now: datetime) -> Event:
     )
     asked = run.metadata.deletion_timestamp or now
     return Event("Warning", EventReason.PURGE_GIVEN_UP, message, asked)
-
-
-def _pinned(observed: Observed) -> Pinned:
-    journal = observed.store.value.journal if isinstance(observed.store, Known) else None
-    return (journal.pinned if journal else None) or observed.offered
 
 
 def _plan(

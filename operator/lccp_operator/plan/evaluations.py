@@ -6,15 +6,15 @@ the workload that it comes from is deleted.
 
 from enum import StrEnum
 
+from lccp.api.causes import Cause
 from lccp.api.labels import tokens_key
-from lccp.api.objects.journal import Cause, EvaluationOutcome, Journal
+from lccp.api.objects.journal import EvaluationOutcome, Journal
 from lccp_operator.intents import ApplyWorkload, DeleteWorkload, Intent
-from lccp_operator.observed import WorkloadState
 from lccp_operator.packed import PackedReport
-from lccp_operator.plan import backoff
-from lccp_operator.plan.causes import Ending, of_evaluation
 from lccp_operator.plan.context import Context
-from lccp_operator.workloads import Evaluation
+from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.state import WorkloadState
 
 
 class Stage(StrEnum):
@@ -60,7 +60,7 @@ def failed(context: Context) -> list[int]:
 def reports(context: Context) -> tuple[PackedReport, ...]:
     """The reports of the checkpoints that there are, oldest first."""
     found = sorted(context.facts.reports.items())
-    return tuple(report for tokens, report in found if _fits(context, tokens))
+    return tuple(report for tokens, report in found if Evaluation(tokens).done(context.facts))
 
 
 def backoff_seconds_left(context: Context, tokens: int) -> float:
@@ -68,8 +68,8 @@ def backoff_seconds_left(context: Context, tokens: int) -> float:
     outcome = context.outcome(tokens)
     if outcome is None or outcome.at is None or outcome.result == "Succeeded":
         return 0.0
-    policy = context.spec.restart_policy
-    return backoff.seconds_left(policy, max(1, outcome.tries), outcome.at, context.now)
+    wait = context.spec.restart_policy.wait_seconds(max(1, outcome.tries))
+    return context.seconds_left(outcome.at, wait)
 
 
 def backing_off(context: Context) -> dict[int, float]:
@@ -88,14 +88,14 @@ def _outcome(context: Context, tokens: int) -> EvaluationOutcome | None:
     tries = workload[0].number if workload is not None else known.tries if known is not None else 0
     if known is not None and known.result == "Succeeded":
         return known
-    if _fits(context, tokens):
+    if Evaluation(tokens).done(context.facts):
         unseen = workload is None and known is not None
         return _record(context, tokens, tries + unseen, None)
     if tokens in context.facts.damaged_reports or tokens in context.facts.reports:
         return _record(context, tokens, tries, _unusable(context, tokens))
     if workload is None or not (workload[1].ended or workload[1].has_lost_pod):
         return known
-    ending = of_evaluation(workload[1], context.facts.failures.get(tokens))
+    ending = workload[0].ending(workload[1], context.facts)
     return _record(context, tokens, tries, ending) if ending.counted else known
 
 
@@ -113,13 +113,6 @@ def _record(context: Context, tokens: int, tries: int, failure: Ending | None) -
     if known is not None and (known.result, known.tries) == (record.result, tries):
         return record.model_copy(update={"at": known.at})
     return record
-
-
-def _fits(context: Context, tokens: int) -> bool:
-    checkpoint, report = context.facts.checkpoints.get(tokens), context.facts.reports.get(tokens)
-    if checkpoint is None or report is None:
-        return False
-    return report.checkpoint_digest == checkpoint.digest
 
 
 def _unusable(context: Context, tokens: int) -> Ending:

@@ -1,7 +1,5 @@
 """The end of a run, and when to reconcile it again."""
 
-from datetime import timedelta
-
 from lccp.api.objects.journal import Journal
 from lccp_operator.intents import DeleteRun, Intent
 from lccp_operator.plan import attempts, evaluations, stops
@@ -31,7 +29,9 @@ def finished(context: Context) -> bool:
 
 def idle(context: Context) -> bool:
     """Nothing runs, and nothing is to be done until the run object changes."""
-    busy = context.open_attempt is not None or any(state.live for state in context.workloads)
+    busy = context.open_attempt is not None or any(
+        state.live for state in context.workloads.values()
+    )
     return not (busy or evaluations.outstanding(context) or goal(context).course is Course.TRAIN)
 
 
@@ -44,7 +44,9 @@ def intents(context: Context) -> list[Intent]:
 def seconds_to_requeue(context: Context) -> float | None:
     """Seconds until the store is to be polled, or something is due by itself; None: never."""
     waits = [seconds_to_due(context), None if idle(context) else POLL_SECONDS]
-    if any(pod.deleting and not pod.over for state in context.workloads for pod in state.pods):
+    if any(
+        pod.deleting and not pod.over for state in context.workloads.values() for pod in state.pods
+    ):
         waits.append(ENDING_SECONDS)
     return min((wait for wait in waits if wait is not None), default=None)
 
@@ -67,4 +69,4 @@ def _seconds_to_live(context: Context) -> float | None:
     ttl, since = context.spec.ttl_seconds_after_finished, context.journal.finished_at
     if ttl is None or since is None:
         return None
-    return (since + timedelta(seconds=ttl) - context.now).total_seconds()
+    return context.seconds_left(since, ttl)

@@ -3,17 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lccp.api.causes import MEANINGS, Cause
 from lccp.api.conditions import Reason
-from lccp.api.objects.journal import AttemptRecord, Cause, StopRecord
+from lccp.api.objects.journal import AttemptRecord, StopRecord
 from lccp_operator.plan.context import Context
-
-REMEDIES = {
-    Cause.CONFIGURATION: "correct what it names, and apply the run again",
-    Cause.NOT_FINITE: "lower training.learningRate, or set restartPolicy.retryNotFinite",
-    Cause.OUT_OF_MEMORY: "raise the memory in topology.resources, or lower training.microBatchSize",
-    Cause.STORE_UNREACHABLE: "see that the pods reach the store with their credentials",
-    Cause.HANG: "read the stacks in its log",
-}
 
 
 class Course(StrEnum):
@@ -78,7 +71,7 @@ def final_failure(context: Context) -> Goal | None:
 
 def _failed(reason: Reason, last: AttemptRecord) -> Goal:
     assert last.cause is not None
-    remedy = REMEDIES.get(last.cause, "read its log")
+    remedy = MEANINGS[last.cause].remedy
     return Goal(Course.FAIL, reason, f"attempt {last.number} {_told(last)}: {remedy}")
 
 

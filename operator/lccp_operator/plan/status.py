@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import summary
-from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import Heartbeat
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict
 from lccp.api.status import (

@@ -7,7 +7,6 @@ until the policy is changed, one by the deadline until that lies in the future a
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Literal
 
 from lccp.analysis.policy import policy_of_run
@@ -43,7 +42,7 @@ def seconds_to_deadline(context: Context) -> float | None:
     limit = context.spec.active_deadline_seconds
     if limit is None:
         return None
-    return (context.acceptance.at + timedelta(seconds=limit) - context.now).total_seconds()
+    return context.seconds_left(context.acceptance.at, limit)
 
 
 def policy_digest(run: LCCPRun) -> str:

@@ -45,7 +45,8 @@ class ExecutionPlan(Contract):
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InvalidInput(
                 "this machine has no CUDA device, but the run's first checkpoint was evaluated on "
-                "one: give evaluators the same accelerator (evaluation.acceleratorResourceName)"
+                "one: give evaluators the same accelerator "
+                "(evaluation.workload.acceleratorResourceName)"
             )
         torch.set_num_threads(self.threads)
         if self.device == "cuda":

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from lccp.api.causes import MEANINGS, Cause
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
-from lccp.api.objects.journal import Cause
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.spec.topology import TopologySpec
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
@@ -182,7 +182,7 @@ class Launcher:
         return self._say(end)
 
     def _say(self, end: End) -> ExitCode:
-        code = ends.EXIT_CODES[end.result]
+        code = MEANINGS[end.result].exit_code or ExitCode.INTERNAL
         level = logger.info if code is ExitCode.OK else logger.error
         level("%s: %s", end.result, end.message)
         return code

@@ -7,7 +7,7 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.api.objects.training import End, Heartbeat
 from lccp.contract.errors import LccpError
 from lccp.logs import configure_from

@@ -5,7 +5,7 @@ from pathlib import Path
 import a_run
 import pytest
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.report.load import RunData

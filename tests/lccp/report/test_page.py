@@ -7,7 +7,7 @@ from pathlib import Path
 import a_run
 import pytest
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.api.objects.report import EvaluationFailure
 from lccp.report.judged import verdict_of
 from lccp.report.load import RunData

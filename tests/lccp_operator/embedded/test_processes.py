@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,9 +16,11 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
-from lccp_operator.embedded.processes import Processes, Programs, Workplace, folded
-from lccp_operator.observed import Phase, Rule, WorkloadState
-from lccp_operator.workloads import Evaluation, Purge, Training
+from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, folded
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.purge import Purge
+from lccp_operator.workloads.state import Phase, Rule, WorkloadState
+from lccp_operator.workloads.training import Training
 
 RUN = a_small_run()
 TRAINING, EVALUATION = Training(1), Evaluation(8_192, 2)
@@ -25,13 +28,29 @@ TRAINING, EVALUATION = Training(1), Evaluation(8_192, 2)
 Start = Callable[..., Processes]
 
 
+class Clock:
+    """Seconds pass when a test says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @contextmanager
-def processes_of(directory: Path, trainer: str, evaluator: str) -> Iterator[Processes]:
+def processes_of(
+    directory: Path,
+    trainer: str,
+    evaluator: str,
+    clock: Callable[[], float] = time.monotonic,
+    lock: int | None = None,
+) -> Iterator[Processes]:
     """Workloads that are shell scripts; none outlives the test."""
     programs = Programs(("sh", "-c", trainer), ("sh", "-c", evaluator))
-    lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR)
+    lock = os.open(directory / "lock", os.O_CREAT | os.O_RDWR) if lock is None else lock
     config = StoreConfig(url=f"file://{directory}")
-    processes = Processes(Workplace(config, directory, directory, programs, lock))
+    settings = ProcessSettings(config, directory, directory, programs, lock)
+    processes = Processes(settings, clock)
     try:
         yield processes
     finally:
@@ -46,12 +65,12 @@ def apply(processes: Processes, *workloads: Any, run: LCCPRun = RUN) -> None:
 
 
 def only(processes: Processes) -> WorkloadState:
-    (state,) = processes.states()
+    (state,) = processes.states().values()
     return state
 
 
 def ended(processes: Processes) -> bool:
-    return all(state.ended for state in processes.states())
+    return all(state.ended for state in processes.states().values())
 
 
 def log(directory: Path, name: str) -> str:
@@ -63,9 +82,9 @@ def test_a_workload_is_started_once_and_logs_to_a_file_of_its_own(tmp_path: Path
         apply(processes, TRAINING, TRAINING, EVALUATION)
         wait_for(lambda: ended(processes))
 
-        assert [state.phase for state in processes.states()] == [Phase.SUCCEEDED] * 2
+        assert [state.phase for state in processes.states().values()] == [Phase.SUCCEEDED] * 2
         assert log(tmp_path, "train-a1") == "out\nerr\n"
-        assert log(tmp_path, "eval-000000000008192-2") == ""
+        assert log(tmp_path, "eval-000000000008192") == ""
 
 
 def test_a_workload_is_told_what_to_do_by_its_environment(tmp_path: Path) -> None:
@@ -76,7 +95,7 @@ def test_a_workload_is_told_what_to_do_by_its_environment(tmp_path: Path) -> Non
         wait_for(lambda: ended(processes))
 
     trainer = dict(line.split("=", 1) for line in log(tmp_path, "train-a1").splitlines())
-    evaluator = log(tmp_path, "eval-000000000008192-2").splitlines()
+    evaluator = log(tmp_path, "eval-000000000008192").splitlines()
     told = dict(line.split("=", 1) for line in evaluator if "=" in line)
     gang, probe = Invocation.from_environ(trainer), Invocation.from_environ(told)
     assert (gang.attempt, gang.tokens) == (1, None)
@@ -110,10 +129,11 @@ def test_exit_codes_are_those_of_a_container(
 
 def test_an_evaluator_past_its_deadline_is_killed(tmp_path: Path) -> None:
     run = a_small_run(evaluation={"deadlineSeconds": 10})
-    with processes_of(tmp_path, "exit 0", "sleep 60") as processes:
+    clock = Clock()
+    with processes_of(tmp_path, "exit 0", "sleep 60", clock) as processes:
         apply(processes, EVALUATION, run=run)
         assert only(processes).phase is Phase.RUNNING
-        _make_overdue(processes)
+        clock.now += 10
 
         state = only(processes)
         assert (state.phase, state.rule) == (Phase.FAILED, Rule.DEADLINE)
@@ -134,22 +154,23 @@ def test_a_deleted_trainer_has_its_grace_period_and_then_goes(tmp_path: Path) ->
 
 def test_a_trainer_that_does_not_end_in_its_grace_period_is_killed(tmp_path: Path) -> None:
     script = "trap '' TERM; echo ready; while :; do sleep 0.02; done"
-    with processes_of(tmp_path, script, "exit 0") as processes:
+    clock = Clock()
+    with processes_of(tmp_path, script, "exit 0", clock) as processes:
         apply(processes, TRAINING)
         wait_for(lambda: "ready" in log(tmp_path, "train-a1"))
 
         processes.delete(RUN, TRAINING)
         assert only(processes).deleting
-        _make_overdue(processes)
+        clock.now += RUN.spec.topology.termination_grace_period_seconds
 
-        assert processes.states() == ()
+        assert processes.states() == {}
 
 
-def test_a_deleted_evaluator_ends_at_once_and_can_be_started_again(tmp_path: Path) -> None:
-    with processes_of(tmp_path, "exit 0", "trap '' TERM; sleep 60") as processes:
+def test_a_deleted_evaluator_ends_soon_and_can_be_started_again(tmp_path: Path) -> None:
+    with processes_of(tmp_path, "exit 0", "exec sleep 60") as processes:
         apply(processes, EVALUATION)
         processes.delete(RUN, EVALUATION)
-        assert processes.states() == ()
+        wait_for(lambda: not processes.states())
 
         apply(processes, EVALUATION)
         assert only(processes).phase is Phase.RUNNING
@@ -167,16 +188,17 @@ def test_what_a_workload_leaves_in_its_process_group_ends_with_it(tmp_path: Path
 def test_what_is_no_process_here_is_refused(tmp_path: Path) -> None:
     with (
         processes_of(tmp_path, "exit 0", "exit 0") as processes,
-        pytest.raises(InvalidInput, match="trainings and evaluations alone"),
+        pytest.raises(InvalidInput, match="runs no purger"),
     ):
         apply(processes, Purge())
 
 
 def test_a_workload_holds_the_lock_of_its_engine(tmp_path: Path) -> None:
-    with processes_of(tmp_path, "sleep 60", "exit 0") as processes:
-        fcntl.flock(processes.place.lock, fcntl.LOCK_EX)
+    lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
+    with processes_of(tmp_path, "sleep 60", "exit 0", lock=lock) as processes:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         apply(processes, TRAINING)
-        os.close(processes.place.lock)  # as the kernel does when the engine is killed
+        os.close(lock)  # as the kernel does when the engine is killed
 
         with (tmp_path / "lock").open("r") as other:
             with pytest.raises(BlockingIOError):
@@ -189,9 +211,3 @@ def test_a_gang_is_folded_to_one_node_with_as_many_processes() -> None:
     topology = folded(a_small_run(topology={"nodes": 4, "processesPerNode": 8})).spec.topology
 
     assert (topology.nodes, topology.processes_per_node) == (1, 32)
-
-
-def _make_overdue(processes: Processes) -> None:
-    for process in processes._processes.values():
-        assert process.deadline is not None
-        process.deadline = 0.0

@@ -7,8 +7,8 @@ from a_cluster import JobPlayer, Namespace, run_document
 from operator_process import OperatorProcess, wait_for
 from operator_world import EVERY_TOKENS
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Cause
 from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]

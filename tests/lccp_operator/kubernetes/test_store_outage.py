@@ -14,7 +14,7 @@ from operator_process import OperatorProcess, installation
 from operator_world import EVERY_TOKENS
 from seaweedfs import SeaweedFS
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_operator.kubernetes.serve import STORE_PATIENCE

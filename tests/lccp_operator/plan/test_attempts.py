@@ -1,5 +1,6 @@
 """Attempts of the gang: started, ended, replaced, drained."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,12 +19,14 @@ from operator_world import (
     with_spec,
 )
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Cause
 from lccp_operator.intents import DeleteWorkload, Plan, RecordJournal
-from lccp_operator.observed import Known, Observed, Phase, Pod, WorkloadState
+from lccp_operator.observed import Known, Observed
 from lccp_operator.plan.finish import ENDING_SECONDS
-from lccp_operator.workloads import Training, Workload
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.training import Training
 
 POLICY = {"maxRestarts": 3, "backoffSeconds": 10, "maxBackoffSeconds": 35}
 
@@ -49,11 +52,15 @@ def training(world: World) -> tuple[str, str]:
     return conditions(world.run)["Training"]
 
 
+def observed(world: World, workloads: Mapping[Workload, WorkloadState]) -> Observed:
+    return replace(world.observed(), workloads=Known(workloads))
+
+
 def observed_gang(world: World, *pods: Pod, start: int = 0, **state: Any) -> Observed:
     gang = WorkloadState(
-        Training(1), Phase.RUNNING, pods, 2, started_at=START + timedelta(seconds=start), **state
+        Phase.RUNNING, pods, 2, started_at=START + timedelta(seconds=start), **state
     )
-    return replace(world.observed(), workloads=Known((gang,)))
+    return observed(world, {Training(1): gang})
 
 
 def test_the_first_attempt_is_journalled_with_its_workload() -> None:
@@ -147,11 +154,11 @@ def test_a_disruption_is_answered_at_once_and_not_counted(code: int, how: dict[s
 def test_a_new_attempt_waits_until_the_last_pod_of_the_old_one_is_gone() -> None:
     world = a_training_world()
     lingering = (Pod(0, "a", Phase.FAILED, exit_code=75), Pod(1, "b", Phase.RUNNING, deleting=True))
-    old = WorkloadState(Training(1), Phase.FAILED, lingering, 2)
-    gone = WorkloadState(Training(1), Phase.FAILED, lingering[:1], 2)
+    old = WorkloadState(Phase.FAILED, lingering, 2)
+    gone = WorkloadState(Phase.FAILED, lingering[:1], 2)
 
-    waiting = world.plan(replace(world.observed(), workloads=Known((old,))))
-    going_on = world.plan(replace(world.observed(), workloads=Known((gone,))))
+    waiting = world.plan(observed(world, {Training(1): old}))
+    going_on = world.plan(observed(world, {Training(1): gone}))
 
     assert gangs(waiting) == []
     assert Training(2) in gangs(going_on)
@@ -196,9 +203,9 @@ def test_a_gang_that_is_not_complete_yet_is_not_compared() -> None:
 
 def test_a_queued_gang_is_shown_as_queued_and_keeps_its_attempt() -> None:
     world = a_training_world()
-    queued = WorkloadState(Training(1), Phase.QUEUED)
+    queued = WorkloadState(Phase.QUEUED)
 
-    world.reconcile(replace(world.observed(), workloads=Known((queued,))))
+    world.reconcile(observed(world, {Training(1): queued}))
 
     assert training(world) == ("False", "Queued")
     assert world.run.status is not None
@@ -247,9 +254,9 @@ def test_a_gang_that_had_not_begun_is_deleted_instead_of_drained() -> None:
     world = a_world()
     world.reconcile()
     world.run = with_spec(world.run, suspend=True)
-    pending = WorkloadState(Training(1), Phase.QUEUED)
+    pending = WorkloadState(Phase.QUEUED)
 
-    decided = world.reconcile(replace(world.observed(), workloads=Known((pending,))))
+    decided = world.reconcile(observed(world, {Training(1): pending}))
 
     assert DeleteWorkload(Training(1)) in decided.intents
     assert world.journal.attempts[0].cause is Cause.DRAINED
@@ -274,17 +281,17 @@ def test_a_gang_with_a_lost_pod_is_replaced_once_its_other_pods_are_gone() -> No
     left = world.plan(observed_gang(world, lost, deleting=True))
     assert DeleteWorkload(Training(1), wait_for_pods=False) in left.intents
     assert gangs(left) == []
-    assert gangs(world.plan(replace(world.observed(), workloads=Known(())))) == [Training(2)]
+    assert gangs(world.plan(replace(world.observed(), workloads=Known({})))) == [Training(2)]
 
 
 def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
     world = a_training_world()
     world.end_training(ExitCode.TERMINATED)
     world.reconcile()
-    stale = WorkloadState(Training(1), Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
-    current = WorkloadState(Training(2), Phase.RUNNING, (Pod(0, "y", Phase.RUNNING),))
+    stale = WorkloadState(Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
+    current = WorkloadState(Phase.RUNNING, (Pod(0, "y", Phase.RUNNING),))
 
-    decided = world.plan(replace(world.observed(), workloads=Known((stale, current))))
+    decided = world.plan(observed(world, {Training(1): stale, Training(2): current}))
 
     assert DeleteWorkload(Training(1)) in decided.intents
     assert DeleteWorkload(Training(2)) not in decided.intents
@@ -294,9 +301,9 @@ def test_a_workload_is_not_created_beside_a_gang_that_came_back() -> None:
     world = a_training_world()
     world.end_training(ExitCode.TERMINATED)
     world.reconcile()
-    stale = WorkloadState(Training(1), Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
+    stale = WorkloadState(Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
 
-    decided = world.plan(replace(world.observed(), workloads=Known((stale,))))
+    decided = world.plan(observed(world, {Training(1): stale}))
 
     assert decided.intents[0] == DeleteWorkload(Training(1))
     assert gangs(decided) == []

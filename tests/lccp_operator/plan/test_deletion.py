@@ -9,8 +9,9 @@ from operator_world import NEVER, START, World, a_small_run, unknown
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
 from lccp_operator.intents import ApplyWorkload, DeleteRun, DeleteWorkload, SetFinalizer
-from lccp_operator.observed import Phase
-from lccp_operator.workloads import Purge, Training
+from lccp_operator.workloads.purge import Purge
+from lccp_operator.workloads.state import Phase
+from lccp_operator.workloads.training import Training
 
 KEPT = {"deletionPolicy": "DeleteArtifacts"}
 

@@ -20,12 +20,15 @@ from operator_world import (
     with_spec,
 )
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.labels import tokens_key
-from lccp.api.objects.journal import Cause, EvaluationOutcome
+from lccp.api.objects.journal import EvaluationOutcome
 from lccp_operator.intents import DeleteWorkload, EventReason, Plan, RecordJournal
-from lccp_operator.observed import Known, Phase, Pod, WorkloadState
-from lccp_operator.workloads import Evaluation, Workload
+from lccp_operator.observed import Known
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
 
 FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
 
@@ -294,10 +297,10 @@ def test_a_queued_evaluator_is_shown_and_holds_its_place() -> None:
     world.reconcile()
     world.end_training(ExitCode.OK, Cause.COMPLETED)
     workloads = world.observed().workloads
-    queued = WorkloadState(Evaluation(FIRST), Phase.QUEUED)
+    queued = WorkloadState(Phase.QUEUED)
 
     decided = world.reconcile(
-        replace(world.observed(), workloads=replace(workloads, value=(queued,)))
+        replace(world.observed(), workloads=replace(workloads, value={Evaluation(FIRST): queued}))
     )
 
     assert begun(decided) == []
@@ -308,11 +311,13 @@ def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> 
     world = a_world()
     world.reconcile()
     lost = Pod(0, "a", Phase.RUNNING, deleting=True, lost=True)
-    workload = WorkloadState(Evaluation(FIRST), Phase.RUNNING, (lost,))
+    workload = WorkloadState(Phase.RUNNING, (lost,))
 
-    decided = world.reconcile(replace(world.observed(), workloads=Known((workload,))))
+    decided = world.reconcile(
+        replace(world.observed(), workloads=Known({Evaluation(FIRST): workload}))
+    )
     assert DeleteWorkload(Evaluation(FIRST), wait_for_pods=False) in decided.intents
     assert outcome(world) is None
 
-    again = world.plan(replace(world.observed(), workloads=Known(())))
+    again = world.plan(replace(world.observed(), workloads=Known({})))
     assert begun(again) == [Evaluation(FIRST, 1)]

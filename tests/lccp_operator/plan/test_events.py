@@ -12,8 +12,8 @@ from operator_world import (
     with_spec,
 )
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Cause
 from lccp_operator.packed import judge_packed
 
 POLICY = {"minGain": "0.03", "action": "Suspend"}

@@ -21,9 +21,12 @@ from operator_world import (
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.status import LCCPRunStatus
-from lccp_operator.observed import Known, Observed, Phase, Pod, Trouble, Unknown, WorkloadState
+from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import plan
-from lccp_operator.workloads import Evaluation, Training, Workload
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
+from lccp_operator.workloads.training import Training
 
 
 def a_world(**spec: Any) -> World:
@@ -48,8 +51,8 @@ def message(world: World, type_: ConditionType) -> str:
     return next(c.message for c in status(world).conditions if c.type is type_)
 
 
-def seen(world: World, *workloads: WorkloadState, **more: Any) -> Observed:
-    return replace(world.observed(), workloads=Known(workloads), **more)
+def seen(world: World, **more: Any) -> Observed:
+    return replace(world.observed(), **more)
 
 
 def test_every_condition_is_there_from_the_first_reconcile_on() -> None:
@@ -143,8 +146,8 @@ def test_progress_does_not_fall_back_while_a_saved_state_is_loaded() -> None:
 def test_what_keeps_a_workload_from_running_is_named_with_what_to_do(workload: Workload) -> None:
     world = a_training_world()
     trouble = Trouble(Reason.MISSING_SECRET, 'secret "s3-credentials" not found')
-    state = WorkloadState(workload, Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
-    world.reconcile(seen(world, state))
+    state = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
+    world.reconcile(seen(world, workloads=Known({workload: state})))
 
     type_ = ConditionType.TRAINING if isinstance(workload, Training) else ConditionType.EVALUATING
     assert conditions(world.run)[type_.value] == ("False", "MissingSecret")
@@ -165,7 +168,7 @@ def test_a_workload_that_is_rejected_is_named(workload: Workload) -> None:
     world.store.delete(KEYS.heartbeat("a1-00000001"))
     trouble = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: gpus")
 
-    world.reconcile(seen(world, rejected={workload: trouble}))
+    world.reconcile(seen(world, workloads=Known({}), rejected={workload: trouble}))
 
     name = "Training" if isinstance(workload, Training) else "Evaluating"
     assert conditions(world.run)[name] == ("False", "QuotaExceeded")

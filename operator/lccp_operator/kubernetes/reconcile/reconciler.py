@@ -18,6 +18,7 @@ from lccp.logs import note
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_operator.apply import Backend, act, publish
+from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
 from lccp_operator.judging import RememberingJudge
 from lccp_operator.kubernetes import api
@@ -31,8 +32,10 @@ from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Facts, Known, Observed, Unknown, WorkloadState
+from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import invalid_spec, plan
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import WorkloadState
 
 FIRST_STATUS_SECONDS = 1.0
 """Until a new run that has its gang also gets its status, which then shows the gang too."""
@@ -193,7 +196,7 @@ class Reconciler:
             config = self._installation.store(name)
             known = self._memories[key] = _Memory(
                 run.metadata.uid,
-                KubernetesWorkloads(self._cluster, self._reader, self._installation, config),
+                KubernetesWorkloads(self._cluster, self._reader, config),
                 StoreObserver(self._store(name), RunKeys(*key)),
             )
         return known
@@ -212,7 +215,7 @@ class Reconciler:
 
     def _workloads(
         self, run: LCCPRun, memory: _Memory, now: datetime
-    ) -> Known[tuple[WorkloadState, ...]] | Unknown:
+    ) -> Known[dict[Workload, WorkloadState]] | Unknown:
         try:
             found = self._reader.read(run, now)
         except LccpError as error:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from lccp_operator.intents import Plan
-from lccp_operator.observed import Known, Observed, WorkloadState
+from lccp_operator.observed import Known, Observed
 from lccp_operator.plan.finish import POLL_SECONDS
-from lccp_operator.workloads import Training
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import WorkloadState
+from lccp_operator.workloads.training import Training
 
 LONGEST_SECONDS = 60.0
 GROWTH = 1.5
@@ -37,7 +39,7 @@ class Resync:
             return None
         if not isinstance(observed.workloads, Known) or not isinstance(observed.store, Known):
             return None
-        if any(state.live and not _trains(state) for state in observed.workloads.value):
+        if any(s.live and not _trains(w, s) for w, s in observed.workloads.value.items()):
             return None
         longest = math.inf if plan.idle else FULL_SECONDS
         due = math.inf if plan.due_after_seconds is None else plan.due_after_seconds
@@ -59,5 +61,5 @@ class Resync:
         return min(self.poll_seconds, max(0.0, self.due_at - time.monotonic()))
 
 
-def _trains(state: WorkloadState) -> bool:
-    return isinstance(state.workload, Training) and state.begun
+def _trains(workload: Workload, state: WorkloadState) -> bool:
+    return isinstance(workload, Training) and state.begun

@@ -1,35 +1,16 @@
 """Pod templates of a run's workloads: hardened, and told what to do by environment variables."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
-from lccp.api.spec.topology import EnvVar, PlacementSpec, ResourceSpec
+from lccp.api.spec.workload import PlacementSpec
 from lccp_operator.kubernetes.api.merge import Object, strategic_merge
+from lccp_operator.workloads.kind import PodSet
 
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
 SCRATCH_PATH = "/scratch"
-
-
-@dataclass(frozen=True)
-class PodRequest:
-    """What differs between the pods of trainers, evaluators and purges."""
-
-    container: str
-    image: str
-    command: tuple[str, ...]
-    labels: dict[str, str]
-    env: dict[str, str]
-    resources: ResourceSpec = field(default_factory=ResourceSpec)
-    accelerators: tuple[str, int] | None = None
-    placement: PlacementSpec = field(default_factory=PlacementSpec)
-    extra_env: tuple[EnvVar, ...] = ()
-    priority_class_name: str | None = None
-    shared_memory: str | None = None
-    grace_seconds: int = 30
-    subdomain: str | None = None
 
 
 def pod_store(run: LCCPRun, store: StoreConfig) -> StoreConfig:
@@ -38,31 +19,42 @@ def pod_store(run: LCCPRun, store: StoreConfig) -> StoreConfig:
     return store.model_copy(update={"credentials_directory": directory})
 
 
-def invocation(
-    run: LCCPRun, store: StoreConfig, attempt: int, tokens: int | None = None
-) -> Invocation:
-    """What a pod of `run` is told; its own UID comes from the downward API."""
-    asked = run.model_copy(update={"status": None})
-    return Invocation(run=asked, store=pod_store(run, store), attempt=attempt, tokens=tokens)
+def pod_template(
+    run: LCCPRun,
+    defaults: PodDefaults,
+    pods: PodSet,
+    store: StoreConfig,
+    own: dict[str, str],
+    rendezvous: str | None,
+) -> Object:
+    """The PodTemplateSpec of `pods`, with the user's template merged over it.
+
+    Args:
+        own: labels of the pods.
+        rendezvous: `host:port` of the first pod of several.
+    """
+    told = Invocation(
+        run=run.model_copy(update={"status": None}),
+        store=pod_store(run, store),
+        attempt=pods.attempt,
+        tokens=pods.tokens,
+    ).to_environ()
+    told |= {"LCCP_RENDEZVOUS": rendezvous} if rendezvous else {}
+    spec = _pod_spec(run, defaults, pods, told, own)
+    if rendezvous:
+        spec["subdomain"] = rendezvous.split(":")[0].partition(".")[2]
+    return strategic_merge({"metadata": {"labels": own}, "spec": spec}, pods.spec.pod_template)
 
 
-def pod_template(run: LCCPRun, defaults: PodDefaults, request: PodRequest, patch: Object) -> Object:
-    """The PodTemplateSpec of `request`, with the user's `patch` merged over it."""
-    template = {
-        "metadata": {"labels": request.labels},
-        "spec": _pod_spec(run, defaults, request),
-    }
-    return strategic_merge(template, patch)
-
-
-def _pod_spec(run: LCCPRun, defaults: PodDefaults, request: PodRequest) -> Object:
-    placement = request.placement
+def _pod_spec(
+    run: LCCPRun, defaults: PodDefaults, pods: PodSet, told: dict[str, str], own: dict[str, str]
+) -> Object:
+    placement = pods.spec.placement
     optional = {
-        "subdomain": request.subdomain,
-        "priorityClassName": request.priority_class_name,
+        "priorityClassName": pods.spec.priority_class_name or pods.priority_class_name,
         "nodeSelector": placement.node_selector,
         "tolerations": list(placement.tolerations),
-        "affinity": _affinity(placement, request.labels),
+        "affinity": _affinity(placement, own),
         "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
     }
     return {
@@ -70,7 +62,7 @@ def _pod_spec(run: LCCPRun, defaults: PodDefaults, request: PodRequest) -> Objec
         "serviceAccountName": defaults.run_service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": request.grace_seconds,
+        "terminationGracePeriodSeconds": pods.grace_seconds,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": 65532,
@@ -78,31 +70,31 @@ def _pod_spec(run: LCCPRun, defaults: PodDefaults, request: PodRequest) -> Objec
             "fsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(run, defaults, request)],
-        "volumes": _volumes(run, request),
+        "containers": [_container(run, defaults, pods, told)],
+        "volumes": _volumes(run, pods),
     } | {field: value for field, value in optional.items() if value}
 
 
-def _container(run: LCCPRun, defaults: PodDefaults, request: PodRequest) -> Object:
+def _container(run: LCCPRun, defaults: PodDefaults, pods: PodSet, told: dict[str, str]) -> Object:
     return {
-        "name": request.container,
-        "image": request.image,
+        "name": pods.container,
+        "image": pods.image,
         "imagePullPolicy": defaults.image_pull_policy,
-        "command": list(request.command),
-        "env": _env(request),
-        "resources": _resources(request),
+        "command": list(pods.command),
+        "env": _env(pods, told),
+        "resources": _resources(pods),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": _mounts(run, request),
+        "volumeMounts": _mounts(run),
     }
 
 
-def _env(request: PodRequest) -> list[Object]:
-    plain = request.env | {"HOME": SCRATCH_PATH, "TMPDIR": SCRATCH_PATH}
-    plain |= {variable.name: variable.value for variable in request.extra_env}
+def _env(pods: PodSet, told: dict[str, str]) -> list[Object]:
+    plain = told | {"HOME": SCRATCH_PATH, "TMPDIR": SCRATCH_PATH}
+    plain |= {variable.name: variable.value for variable in pods.spec.env}
     uid = {"name": "LCCP_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
     return [
         *({"name": n, "value": v} for n, v in sorted(plain.items()) if n != "LCCP_POD_UID"),
@@ -110,19 +102,21 @@ def _env(request: PodRequest) -> list[Object]:
     ]
 
 
-def _resources(request: PodRequest) -> Object:
-    requests, limits = dict(request.resources.requests), dict(request.resources.limits)
-    if request.accelerators is not None:
-        name, count = request.accelerators
-        requests[name] = limits[name] = str(count)
+def _resources(pods: PodSet) -> Object:
+    given = pods.spec.resources
+    requests, limits = dict(given.requests), dict(given.limits)
+    if pods.spec.accelerator_resource_name is not None:
+        name = pods.spec.accelerator_resource_name
+        requests[name] = limits[name] = str(pods.processes)
     return {k: v for k, v in (("requests", requests), ("limits", limits)) if v}
 
 
-def _volumes(run: LCCPRun, request: PodRequest) -> list[Object]:
-    volumes: list[Object] = [{"name": "scratch", "emptyDir": {}}]
-    if request.shared_memory:
-        memory = {"medium": "Memory", "sizeLimit": request.shared_memory}
-        volumes.append({"name": "shm", "emptyDir": memory})
+def _volumes(run: LCCPRun, pods: PodSet) -> list[Object]:
+    memory = {"medium": "Memory", "sizeLimit": pods.spec.shared_memory}
+    volumes: list[Object] = [
+        {"name": "scratch", "emptyDir": {}},
+        {"name": "shm", "emptyDir": memory},
+    ]
     secret = run.spec.checkpoints.secret_ref
     if secret:
         source = {"secretName": secret.name, "defaultMode": 0o440}
@@ -130,10 +124,11 @@ def _volumes(run: LCCPRun, request: PodRequest) -> list[Object]:
     return volumes
 
 
-def _mounts(run: LCCPRun, request: PodRequest) -> list[Object]:
-    mounts: list[Object] = [{"name": "scratch", "mountPath": SCRATCH_PATH}]
-    if request.shared_memory:
-        mounts.append({"name": "shm", "mountPath": "/dev/shm"})
+def _mounts(run: LCCPRun) -> list[Object]:
+    mounts: list[Object] = [
+        {"name": "scratch", "mountPath": SCRATCH_PATH},
+        {"name": "shm", "mountPath": "/dev/shm"},
+    ]
     if run.spec.checkpoints.secret_ref:
         mounts.append(
             {"name": "store-credentials", "mountPath": CREDENTIALS_PATH, "readOnly": True}

@@ -12,7 +12,8 @@ from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.seen import RunKey, Seen, owner_uids
 from lccp_operator.kubernetes.workloads.states import states
 from lccp_operator.kubernetes.workloads.troubles import is_pending, of_status
-from lccp_operator.observed import WorkloadState
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import WorkloadState
 
 JOB_UID_LABEL = "kueue.x-k8s.io/job-uid"
 WAITING = timedelta(seconds=5)
@@ -31,7 +32,7 @@ class WorkloadReader:
         self.jobs = jobs
         self.pods = pods
 
-    def read(self, run: LCCPRun, now: datetime) -> tuple[WorkloadState, ...]:
+    def read(self, run: LCCPRun, now: datetime) -> dict[Workload, WorkloadState]:
         """The workloads.
 
         Raises:

@@ -1,22 +1,17 @@
 """Jobs, pods, events and Kueue's Workloads, as `WorkloadState`s. Pure."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from lccp.api import labels
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL, TRY_LABEL
+from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
 from lccp_operator.kubernetes.workloads.seen import Seen
 from lccp_operator.kubernetes.workloads.troubles import trouble_of
-from lccp_operator.observed import TERMINAL, Phase, Pod, Rule, WorkloadState
-from lccp_operator.workloads import Evaluation, Purge, Training, Workload
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.registry import workload_of
+from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, WorkloadState
 
-COMPONENTS: Mapping[str, Callable[[Mapping[str, str]], Workload]] = {
-    labels.TRAINER: lambda own: Training(int(own[labels.ATTEMPT])),
-    labels.EVALUATOR: lambda own: Evaluation(int(own[labels.TOKENS]), int(own[TRY_LABEL])),
-    labels.PURGER: lambda _: Purge(),
-}
 PHASES = {
     "Pending": Phase.PENDING,
     "Running": Phase.RUNNING,
@@ -33,30 +28,20 @@ RULES = (Rule.DISRUPTION, Rule.CONFIGURATION, Rule.NOT_FINITE, Rule.OTHER)
 MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index (?P<index>\d+)$")
 
 
-def workload_of(job: Object) -> Workload | None:
-    """The workload that a Job is, by its labels; None if it is not one of ours."""
-    own = job["metadata"].get("labels", {})
-    build = COMPONENTS.get(own.get(labels.COMPONENT, ""))
-    return build(own) if build else None
-
-
-def states(seen: Seen, now: datetime) -> tuple[WorkloadState, ...]:
+def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     """The workloads, by name of their Job, as they are at `now` (UTC)."""
     jobs = sorted(seen.jobs, key=lambda job: str(job["metadata"]["name"]))
-    pairs = ((job, workload_of(job)) for job in jobs)
-    return tuple(
-        _state(job, workload, seen, now) for job, workload in pairs if workload is not None
-    )
+    pairs = ((workload_of(job["metadata"].get("labels", {})), job) for job in jobs)
+    return {found: _state(job, seen, now) for found, job in pairs if found is not None}
 
 
-def _state(job: Object, workload: Workload, seen: Seen, now: datetime) -> WorkloadState:
+def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
     uid = job["metadata"]["uid"]
     pods = tuple(pod for pod in seen.pods if _controller_uid(pod) == uid)
     status, spec = job.get("status", {}), job["spec"]
     phase = _phase(job, pods)
     rule, exit_code = _failure(status.get("conditions", ()))
     return WorkloadState(
-        workload=workload,
         phase=phase,
         pods=tuple(_pod(pod, now) for pod in pods),
         pods_expected=spec.get("completions") or 1,
@@ -64,7 +49,7 @@ def _state(job: Object, workload: Workload, seen: Seen, now: datetime) -> Worklo
         deleting="deletionTimestamp" in job["metadata"],
         rule=rule,
         exit_code=exit_code,
-        trouble=None if phase in (Phase.SUCCEEDED, Phase.FAILED) else trouble_of(job, pods, seen),
+        trouble=None if phase in TERMINAL else trouble_of(job, pods, seen),
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
     )
 

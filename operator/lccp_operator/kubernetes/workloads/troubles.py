@@ -7,7 +7,7 @@ from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
 from lccp_operator.kubernetes.workloads.seen import Seen, owner_uids
-from lccp_operator.observed import Trouble
+from lccp_operator.workloads.state import Trouble
 
 IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}

@@ -21,11 +21,11 @@ from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.workloads import informer as informers
 from lccp_operator.kubernetes.workloads.informer import Informer
-from lccp_operator.kubernetes.workloads.jobs import training_job
+from lccp_operator.kubernetes.workloads.jobs import job as job_of
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
-from lccp_operator.observed import Trouble
-from lccp_operator.workloads import Training
+from lccp_operator.workloads.state import Trouble
+from lccp_operator.workloads.training import Training
 
 pytestmark = pytest.mark.apiserver
 
@@ -70,7 +70,7 @@ def settings(tmp_path: Path) -> Installation:
 def workloads(proxied: Cluster, settings: Installation) -> KubernetesWorkloads:
     cached = [Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
     reader = WorkloadReader(proxied, *cached)
-    return KubernetesWorkloads(proxied, reader, settings, settings.store("default"))
+    return KubernetesWorkloads(proxied, reader, settings.store("default"))
 
 
 def test_a_webhook_that_does_not_answer_refuses_the_workload_and_nothing_else(
@@ -101,7 +101,8 @@ def test_a_workload_that_exists_is_taken_as_it_is(
 def test_a_job_of_someone_else_under_the_workloads_name_is_named(
     namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
 ) -> None:
-    theirs = training_job(run, 1, settings.stores[0], settings.offered(run))
+    gang, pinned = Training(1), settings.offered(run)
+    theirs = job_of(run, gang, gang.pods(run, pinned), settings.stores[0], pinned)
     del theirs["metadata"]["ownerReferences"]
     namespace.api.create(api.JOBS, theirs)
     workloads.apply(run, Training(1), settings.offered(run))

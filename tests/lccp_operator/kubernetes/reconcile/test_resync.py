@@ -7,22 +7,26 @@ import pytest
 from operator_world import START
 
 from lccp.api.status import LCCPRunStatus
+from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.reconcile import resync as resyncs
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, LONGEST_SECONDS, Resync
-from lccp_operator.observed import Facts, Known, Observed, Phase, Pod, Unknown, WorkloadState
+from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan.finish import POLL_SECONDS
-from lccp_operator.workloads import Evaluation, Training, Workload
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.training import Training
 
 QUIET = Plan((), LCCPRunStatus(), requeue_after_seconds=POLL_SECONDS)
 
 
-def a_workload(workload: Workload, phase: Phase) -> WorkloadState:
-    return WorkloadState(workload, phase, (Pod(0, "pod", phase),))
+def a_workload(workload: Workload, phase: Phase) -> tuple[Workload, WorkloadState]:
+    return workload, WorkloadState(phase, (Pod(0, "pod", phase),))
 
 
-def observed(*workloads: WorkloadState) -> Observed:
-    return Observed(Known(workloads), Known(Facts()))
+def observed(*workloads: tuple[Workload, WorkloadState]) -> Observed:
+    return Observed(Known(dict(workloads)), Known(Facts()))
 
 
 TRAINS = observed(a_workload(Training(1), Phase.RUNNING))

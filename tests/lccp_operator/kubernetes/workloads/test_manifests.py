@@ -10,11 +10,14 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp_operator.kubernetes import api
-from lccp_operator.kubernetes.api import Cluster, Kind
+from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.workloads import jobs as build
-from lccp_operator.workloads import Evaluation
+from lccp_operator.kubernetes.workloads import jobs
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.purge import Purge
+from lccp_operator.workloads.training import Training
 
 STORE = StoreConfig(url="s3://bucket/prefix", endpoint="http://s3.example.org:8333")
 INSTALLATION = Installation(
@@ -29,6 +32,7 @@ INSTALLATION = Installation(
 PINNED = Pinned(
     trainer_image="localhost/trainer:1",
     evaluator_image="localhost/evaluator:1",
+    purger_image="localhost/operator:1",
     templates=INSTALLATION.pod_defaults,
 )
 RICH: dict[str, Any] = {
@@ -62,7 +66,9 @@ RICH: dict[str, Any] = {
             },
         },
     },
-    "evaluation": {"queueName": "research", "acceleratorResourceName": "nvidia.com/gpu"},
+    "evaluation": {
+        "workload": {"queueName": "research", "acceleratorResourceName": "nvidia.com/gpu"}
+    },
 }
 
 
@@ -73,18 +79,20 @@ def a_run(**spec: Any) -> LCCPRun:
     return LCCPRun.parse(document, "run")
 
 
-def workloads(run: LCCPRun, store: StoreConfig = STORE) -> list[tuple[Kind, Object]]:
-    service = build.training_service(run, 1)
-    return [
-        *([(api.SERVICES, service)] if service else []),
-        (api.JOBS, build.training_job(run, 1, store, PINNED)),
-        (api.JOBS, build.evaluation_job(run, Evaluation(8_192), store, PINNED)),
-        (api.JOBS, build.purge_job(run, INSTALLATION, store)),
-    ]
+def built(
+    workload: Workload, run: LCCPRun | None = None, store: StoreConfig = STORE
+) -> tuple[Object | None, Object]:
+    """The Service and the Job of a workload."""
+    run = run or a_run()
+    pods = workload.pods(run, PINNED)
+    return jobs.service(run, workload, pods), jobs.job(run, workload, pods, store, PINNED)
+
+
+WORKLOADS = (Training(1), Evaluation(8_192), Purge())
 
 
 def gang(**spec: Any) -> Object:
-    return build.training_job(a_run(**spec), 1, STORE, PINNED)
+    return built(Training(1), a_run(**spec))[1]
 
 
 def container(job: Object) -> Object:
@@ -102,7 +110,11 @@ def test_the_api_server_takes_every_workload_and_applying_it_again_changes_nothi
     cluster: Cluster, tmp_path: Path, spec: dict[str, Any]
 ) -> None:
     namespace = Namespace.create(cluster, tmp_path)
-    for kind, document in workloads(a_run(**spec)):
+    run = a_run(**spec)
+    made = [built(workload, run) for workload in WORKLOADS]
+    kinds = [(api.SERVICES, service) for service, _ in made if service]
+    kinds += [(api.JOBS, job) for _, job in made]
+    for kind, document in kinds:
         document["metadata"]["namespace"] = namespace.name
         strict = f"{kind.path(namespace.name)}?fieldValidation=Strict&dryRun=All"
         cluster._call("POST", strict, document)
@@ -114,9 +126,9 @@ def test_the_api_server_takes_every_workload_and_applying_it_again_changes_nothi
         assert [m["manager"] for m in first["metadata"]["managedFields"]] == ["lccp-operator"]
 
 
-@pytest.mark.parametrize("index", [0, 1, 2])
-def test_pods_workloads_changed_meet_the_restricted_standard(index: int) -> None:
-    _, job = workloads(a_run())[index]
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda w: type(w).__name__)
+def test_pods_of_every_kind_meet_the_restricted_standard(workload: Workload) -> None:
+    _, job = built(workload)
     pod = job["spec"]["template"]["spec"]
     security = container(job)["securityContext"]
 
@@ -131,7 +143,7 @@ def test_pods_workloads_changed_meet_the_restricted_standard(index: int) -> None
 
 
 def test_the_gang_meets_by_name_and_fails_as_a_whole() -> None:
-    job, service = gang(**RICH), build.training_service(a_run(**RICH), 1)
+    service, job = built(Training(1), a_run(**RICH))
     assert service is not None
     spec = job["spec"]
 
@@ -146,9 +158,9 @@ def test_the_gang_meets_by_name_and_fails_as_a_whole() -> None:
 
 
 def test_a_gang_of_one_pod_needs_no_name_to_meet_by() -> None:
-    job = gang()
+    service, job = built(Training(1))
 
-    assert build.training_service(a_run(), 1) is None
+    assert service is None
     assert "LCCP_RENDEZVOUS" not in environ(job)
     assert "subdomain" not in job["spec"]["template"]["spec"]
 
@@ -191,13 +203,14 @@ def test_credentials_reach_pods_as_a_mounted_secret_alone() -> None:
 
 def test_every_workload_trusts_the_stores_ca() -> None:
     store = STORE.model_copy(update={"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
-    for _, job in workloads(a_run(), store)[1:]:
+    for workload in WORKLOADS:
+        _, job = built(workload, store=store)
         variables = {name: v for name, v in environ(job).items() if isinstance(v, str)}
         assert Invocation.from_environ(variables).store.ca_bundle == store.ca_bundle
 
 
 def test_an_evaluator_has_a_deadline_and_a_lower_priority() -> None:
-    job = build.evaluation_job(a_run(), Evaluation(8_192, 2), STORE, PINNED)
+    _, job = built(Evaluation(8_192, 2))
 
     assert job["metadata"]["name"] == "tiny-eval-000000000008192"
     assert job["spec"]["activeDeadlineSeconds"] > 0

@@ -8,9 +8,12 @@ import pytest
 from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.workloads.seen import Seen
-from lccp_operator.kubernetes.workloads.states import states, workload_of
-from lccp_operator.observed import Phase, Rule, Trouble, WorkloadState
-from lccp_operator.workloads import Evaluation, Purge, Training, Workload
+from lccp_operator.kubernetes.workloads.states import states
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.purge import Purge
+from lccp_operator.workloads.state import Phase, Rule, Trouble, WorkloadState
+from lccp_operator.workloads.training import Training
 
 Object = dict[str, Any]
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -60,7 +63,7 @@ def an_event(uid: str, reason: str, message: str) -> Object:
 
 
 def state(job: Object, *pods: Object, **seen: tuple[Object, ...]) -> WorkloadState:
-    (only,) = states(Seen((job,), pods, **seen), NOW)
+    (only,) = states(Seen((job,), pods, **seen), NOW).values()
     return only
 
 
@@ -78,11 +81,12 @@ def test_a_job_is_known_by_its_labels(
     component: str, facts: dict[str, str], workload: Workload | None
 ) -> None:
     own = labels.of_workload("tiny", component, **facts)
-    assert workload_of({"metadata": {"labels": own}}) == workload
+    job = a_job() | {"metadata": a_job()["metadata"] | {"labels": own}}
+    assert list(states(Seen((job,), ()), NOW)) == ([workload] if workload else [])
 
 
 def test_a_job_of_another_is_no_workload() -> None:
-    assert states(Seen(({"metadata": {"name": "theirs"}, "spec": {}},), ()), NOW) == ()
+    assert states(Seen(({"metadata": {"name": "theirs"}, "spec": {}},), ()), NOW) == {}
 
 
 PHASES = {
@@ -261,7 +265,7 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
 def test_what_keeps_a_workload_from_running_is_named(
     job: Object, seen: Object, reason: Reason | None, message: str
 ) -> None:
-    (found,) = states(Seen((job,), **{"pods": (), **seen}), NOW)
+    (found,) = states(Seen((job,), **{"pods": (), **seen}), NOW).values()
 
     if reason is None:
         assert found.trouble is None

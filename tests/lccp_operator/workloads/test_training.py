@@ -1,16 +1,16 @@
-"""Why a workload ended, as its pods, the rule that matched and the store say."""
+"""How an attempt ended, as its pods, the rule that matched and the store say."""
 
 from dataclasses import replace
 
 import pytest
-from operator_world import START
+from operator_world import START, manifest_of
 
-from lccp.api.objects.journal import Cause
-from lccp.api.objects.report import EvaluationFailure
+from lccp.api.causes import Cause
 from lccp.api.objects.training import End
-from lccp_operator.observed import Phase, Pod, Rule, WorkloadState
-from lccp_operator.plan.causes import Ending, of_evaluation, of_training
-from lccp_operator.workloads import Evaluation, Training
+from lccp_operator.facts import Facts
+from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads.training import Training
 
 
 def a_failed_gang(*codes: int | None, rule: Rule | None = None, **pod: bool) -> WorkloadState:
@@ -18,21 +18,29 @@ def a_failed_gang(*codes: int | None, rule: Rule | None = None, **pod: bool) -> 
         Pod(index, f"uid-{index}", Phase.FAILED, exit_code=code, **pod)
         for index, code in enumerate(codes)
     )
-    return WorkloadState(Training(1), Phase.FAILED, pods, len(pods), rule=rule)
+    return WorkloadState(Phase.FAILED, pods, len(pods), rule=rule)
 
 
 def an_end(result: Cause, tokens: int = 0, message: str = "") -> End:
     return End(result=result, tokens=tokens, message=message, at=START)
 
 
-def ending(workload: WorkloadState | None, end: End | None = None, **more: object) -> Ending:
-    known = {"drain_asked": False, "newest_checkpoint": None} | more
-    return of_training(workload, end, **known)  # type: ignore[arg-type]
+def ending(
+    state: WorkloadState | None,
+    end: End | None = None,
+    drain_asked: bool = False,
+    newest_checkpoint: int | None = None,
+) -> Ending:
+    checkpoints = {} if newest_checkpoint is None else {newest_checkpoint: manifest_of(1)}
+    facts = Facts(
+        ends={} if end is None else {1: end},
+        drains=frozenset({1} if drain_asked else ()),
+        checkpoints=checkpoints,
+    )
+    return Training(1).ending(state, facts)
 
 
-SUCCEEDED = WorkloadState(
-    Training(1), Phase.SUCCEEDED, (Pod(0, "u", Phase.SUCCEEDED, exit_code=0),)
-)
+SUCCEEDED = WorkloadState(Phase.SUCCEEDED, (Pod(0, "u", Phase.SUCCEEDED, exit_code=0),))
 
 
 @pytest.mark.parametrize(
@@ -72,21 +80,21 @@ def test_a_disruption_explains_every_exit_code() -> None:
 def test_a_pod_that_nobody_deleted_explains_those_that_were() -> None:
     killed = Pod(0, "a", Phase.FAILED, exit_code=137)
     told_to_end = Pod(1, "b", Phase.FAILED, exit_code=75, deleting=True)
-    gang = WorkloadState(Training(1), Phase.FAILED, (killed, told_to_end), 2, rule=Rule.OTHER)
+    gang = WorkloadState(Phase.FAILED, (killed, told_to_end), 2, rule=Rule.OTHER)
 
     assert ending(gang).cause is Cause.INTERNAL
     assert ending(replace(gang, pods=(told_to_end,))).cause is Cause.TERMINATED
 
 
 def test_the_exit_code_that_matched_stands_in_for_pods_that_are_gone() -> None:
-    gone = WorkloadState(Training(1), Phase.FAILED, rule=Rule.OTHER, exit_code=75)
+    gone = WorkloadState(Phase.FAILED, rule=Rule.OTHER, exit_code=75)
 
     assert (ending(gone).cause, ending(gone).counted) == (Cause.TERMINATED, False)
 
 
 def test_a_lost_pod_is_a_disruption_whatever_its_peers_say() -> None:
     lost, peer = Pod(0, "a", Phase.RUNNING, lost=True), Pod(1, "b", Phase.FAILED, exit_code=70)
-    gang = WorkloadState(Training(1), Phase.RUNNING, (lost, peer), 2)
+    gang = WorkloadState(Phase.RUNNING, (lost, peer), 2)
 
     assert ending(gang).cause is Cause.DISRUPTED
 
@@ -134,29 +142,3 @@ def test_a_gang_that_is_gone_ended_as_the_store_says_or_was_lost() -> None:
     assert ending(None, an_end(Cause.DRAINED), drain_asked=True).cause is Cause.DRAINED
     assert ending(None, an_end(Cause.HANG)).counted
     assert ending(None) == Ending(Cause.LOST, "disappeared without an exit status")
-
-
-def test_an_evaluation_tells_its_failure_only_if_it_is_about_this_try() -> None:
-    pods = (Pod(0, "u", Phase.FAILED, exit_code=70),)
-    workload = WorkloadState(Evaluation(100), Phase.FAILED, pods, log="eval.log")
-    failure = EvaluationFailure(
-        cause=Cause.INTERNAL, message="cell 512 x 50: shape mismatch", exit_code=70, at=START
-    )
-
-    told = of_evaluation(workload, failure)
-    stale = of_evaluation(workload, failure.model_copy(update={"exit_code": 69}))
-
-    assert told.message == "cell 512 x 50: shape mismatch (exit code 70; log: eval.log)"
-    assert "shape mismatch" not in stale.message
-
-
-def test_an_evaluation_without_report_is_a_failure_whatever_its_exit_code() -> None:
-    found = of_evaluation(WorkloadState(Evaluation(100), Phase.SUCCEEDED), None)
-
-    assert found.counted
-
-
-def test_an_evaluation_past_its_deadline_is_counted() -> None:
-    workload = WorkloadState(Evaluation(100), Phase.FAILED, rule=Rule.DEADLINE)
-
-    assert of_evaluation(workload, None) == Ending(Cause.DEADLINE, "took longer than its deadline")

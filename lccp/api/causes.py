@@ -1,0 +1,122 @@
+"""Why attempts and evaluations end, and what follows: the one table of causes and exit codes.
+
+A process tells its cause by its exit code and by what it leaves in the store; a cluster tells the
+rest (out of memory, disruption, deadline).
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lccp.api.exits import ExitCode
+from lccp.contract.errors import InvalidInput, NotFound, StoreUnavailable
+
+
+class Cause(StrEnum):
+    """Why an attempt or an evaluation ended."""
+
+    CONFIGURATION = "Configuration"
+    NOT_FINITE = "NotFinite"
+    HANG = "Hang"
+    STORE_UNREACHABLE = "StoreUnreachable"
+    OUT_OF_MEMORY = "OutOfMemory"
+    INTERNAL = "Internal"
+    DEADLINE = "Deadline"
+    DISRUPTED = "Disrupted"
+    INCOHERENT_GANG = "IncoherentGang"
+    LOST = "Lost"
+    TERMINATED = "Terminated"
+    DRAINED = "Drained"
+    COMPLETED = "Completed"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a cause means."""
+
+    sentence: str
+    """What happened, after the name of the attempt or evaluation."""
+    exit_code: ExitCode | None = None
+    """By which a process says so; None: it can't, the cluster does."""
+    counted: bool = True
+    """It counts against the restarts or retries that there are."""
+    remedy: str = ""
+    """What to do once it is final, if it ever is. Fields are named by their path in the spec."""
+
+
+MEANINGS: Mapping[Cause, Meaning] = {
+    Cause.CONFIGURATION: Meaning(
+        "found its configuration or input wrong",
+        ExitCode.CONFIGURATION,
+        remedy="correct what it names, and apply the run again",
+    ),
+    Cause.NOT_FINITE: Meaning(
+        "had a loss or gradient that stayed not finite",
+        ExitCode.NOT_FINITE,
+        remedy="set restartPolicy.retryNotFinite to go on from the newest state, or start a run of "
+        "another name with a lower learning rate",
+    ),
+    Cause.HANG: Meaning(
+        "made no step within training.hangTimeoutSeconds; all stacks are in its log",
+        ExitCode.HANG,
+        remedy="read the stacks in its log; raise training.hangTimeoutSeconds if steps are slow",
+    ),
+    Cause.STORE_UNREACHABLE: Meaning(
+        "could not reach the store",
+        ExitCode.STORE_UNREACHABLE,
+        remedy="see that the pods reach the store with their credentials",
+    ),
+    Cause.OUT_OF_MEMORY: Meaning(
+        "ran out of memory and was killed",
+        ExitCode.INTERNAL,
+        remedy="set training.activationCheckpointing, lower training.microBatchSize, or raise the "
+        "memory in topology.resources",
+    ),
+    Cause.INTERNAL: Meaning("failed", ExitCode.INTERNAL, remedy="read its log"),
+    Cause.DEADLINE: Meaning(
+        "took longer than its deadline", remedy="raise evaluation.deadlineSeconds"
+    ),
+    Cause.DISRUPTED: Meaning(
+        "lost a pod to a disruption (node lost, drained or preempted)", counted=False
+    ),
+    Cause.INCOHERENT_GANG: Meaning("had a pod replaced while its peers ran on", counted=False),
+    Cause.LOST: Meaning("disappeared without an exit status", counted=False),
+    Cause.TERMINATED: Meaning(
+        "received SIGTERM, and saved its state", ExitCode.TERMINATED, counted=False
+    ),
+    Cause.DRAINED: Meaning("saved its state and ended, as asked", ExitCode.OK, counted=False),
+    Cause.COMPLETED: Meaning("trained its budget", ExitCode.OK, counted=False),
+}
+"""By cause, in order of precedence: the first explains what its peers caught from it."""
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The cause that an error of a process of a run is."""
+    match error:
+        case InvalidInput() | NotFound():
+            return Cause.CONFIGURATION
+        case StoreUnavailable():
+            return Cause.STORE_UNREACHABLE
+        case _ if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return Cause.OUT_OF_MEMORY
+        case _:
+            return Cause.INTERNAL
+
+
+def cause_of_codes(codes: Set[int]) -> Cause:
+    """The cause that the exit codes other than 0 of the pods of one gang tell.
+
+    Once one pod fails, the others fail because of it (70), or receive SIGTERM (75, or 137 past
+    their grace period).
+    """
+    if ExitCode.USAGE in codes:
+        return Cause.CONFIGURATION
+    for cause, meaning in MEANINGS.items():
+        if meaning.counted and meaning.exit_code in codes and cause is not Cause.OUT_OF_MEMORY:
+            return cause
+    after_sigterm = ExitCode.TERMINATED in codes
+    return Cause.TERMINATED if after_sigterm and codes <= AFTER_SIGTERM else Cause.INTERNAL
+
+
+AFTER_SIGTERM = {ExitCode.TERMINATED, ExitCode.KILLED}
+"""Codes of a gang that was told to end: those past their grace period were killed."""

@@ -1,0 +1,63 @@
+"""How a workload ended: by its pods, and by what it left in the store."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from lccp.api.causes import MEANINGS, Cause, cause_of_codes
+from lccp.api.exits import ExitCode
+from lccp_operator.workloads.state import Rule, WorkloadState
+
+BY_RULE = {
+    Rule.DISRUPTION: Cause.DISRUPTED,
+    Rule.DEADLINE: Cause.DEADLINE,
+    Rule.CONFIGURATION: Cause.CONFIGURATION,
+    Rule.NOT_FINITE: Cause.NOT_FINITE,
+    Rule.OTHER: Cause.INTERNAL,
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a workload ended."""
+
+    cause: Cause
+    message: str
+
+    @property
+    def counted(self) -> bool:
+        """It counts against the tries that there are."""
+        return MEANINGS[self.cause].counted
+
+    @classmethod
+    def of(cls, cause: Cause, state: WorkloadState | None, message: str = "") -> "Ending":
+        """The ending in a sentence; of a failure also where its log is."""
+        message = message or MEANINGS[cause].sentence
+        if state is None or not MEANINGS[cause].counted:
+            return cls(cause, message)
+        codes = sorted({pod.exit_code for pod in state.pods if pod.exit_code})
+        notes = [f"exit code {', '.join(map(str, codes))}"] if codes else []
+        notes += [f"log: {state.log}"] if state.log else []
+        return cls(cause, f"{message} ({'; '.join(notes)})" if notes else message)
+
+
+def failure(state: WorkloadState) -> Cause:
+    """The cause of a workload that failed, as its pods and its rule tell it."""
+    disrupted = state.has_lost_pod or any(pod.disrupted for pod in state.pods)
+    if state.rule is Rule.DISRUPTION or disrupted:
+        return Cause.DISRUPTED
+    if state.rule is Rule.DEADLINE:
+        return Cause.DEADLINE
+    if any(pod.out_of_memory for pod in state.pods):
+        return Cause.OUT_OF_MEMORY
+    codes = _exit_codes(state)
+    if codes:
+        return cause_of_codes(codes)
+    return BY_RULE[state.rule] if state.rule else Cause.LOST
+
+
+def _exit_codes(state: WorkloadState) -> Set[int]:
+    """The exit codes that tell why: those of pods that nobody deleted, else of any that ended."""
+    by_themselves = {pod.exit_code for pod in state.pods if not pod.deleting}
+    found = by_themselves, {pod.exit_code for pod in state.pods}, {state.exit_code}
+    failures = ({code for code in codes if code and code != ExitCode.OK} for codes in found)
+    return next(filter(None, failures), set())

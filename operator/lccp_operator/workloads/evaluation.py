@@ -1,0 +1,69 @@
+"""One try of the evaluation of one checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lccp.api import labels
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import Pinned, PodDefaults
+from lccp.api.run import LCCPRun
+from lccp_operator.facts import Facts
+from lccp_operator.workloads.endings import Ending, failure
+from lccp_operator.workloads.kind import PodSet, Workload
+from lccp_operator.workloads.state import Phase, WorkloadState
+
+GRACE_SECONDS = 5
+"""It has nothing to save."""
+
+
+@dataclass(frozen=True)
+class Evaluation(Workload):
+    """One try of the evaluation of the checkpoint at `tokens`."""
+
+    tokens: int
+    number: int = 1
+    COMPONENT: ClassVar[str] = labels.EVALUATOR
+
+    @property
+    def suffix(self) -> str:
+        return f"eval-{labels.tokens_key(self.tokens)}"
+
+    def labels(self) -> Mapping[str, str]:
+        return {"tokens": labels.tokens_key(self.tokens), "try": str(self.number)}
+
+    @classmethod
+    def of_labels(cls, own: Mapping[str, str]) -> "Evaluation":
+        return cls(int(own["tokens"]), int(own["try"]))
+
+    def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
+        evaluation, defaults = run.spec.evaluation, pinned.templates or PodDefaults()
+        return PodSet(
+            container="evaluator",
+            command=("lccp-evaluate",),
+            image=pinned.evaluator_image,
+            spec=evaluation.workload,
+            attempt=self.number,
+            tokens=self.tokens,
+            grace_seconds=GRACE_SECONDS,
+            deadline_seconds=evaluation.deadline_seconds,
+            priority_class_name=defaults.evaluator_priority_class,
+        )
+
+    def done(self, facts: Facts) -> bool:
+        """There is a report of the very checkpoint."""
+        checkpoint, report = facts.checkpoints.get(self.tokens), facts.reports.get(self.tokens)
+        if checkpoint is None or report is None:
+            return False
+        return report.checkpoint_digest == checkpoint.digest
+
+    def ending(self, state: WorkloadState | None, facts: Facts) -> Ending:
+        """How it ended without a report."""
+        if state is None:
+            return Ending.of(Cause.LOST, None)
+        if state.phase is Phase.SUCCEEDED:
+            return Ending(Cause.INTERNAL, "ended with exit code 0, but without report.json")
+        left = facts.failures.get(self.tokens)
+        codes = {pod.exit_code for pod in state.pods}
+        message = left.message if left is not None and left.exit_code in codes else ""
+        return Ending.of(failure(state), state, message)

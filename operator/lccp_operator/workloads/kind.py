@@ -1,0 +1,77 @@
+"""The one shape of every kind of workload."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+from lccp.api.objects.journal import Pinned
+from lccp.api.run import LCCPRun
+from lccp.api.spec.workload import WorkloadSpec
+from lccp_operator.facts import Facts
+from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.state import WorkloadState
+
+
+@dataclass(frozen=True)
+class PodSet:
+    """The pods of a workload, which are alike, whatever runs them."""
+
+    container: str
+    command: tuple[str, ...]
+    image: str
+    spec: WorkloadSpec = field(default_factory=WorkloadSpec)
+    is_gang: bool = False
+    """The pods work together, each knows its index, and they find each other."""
+    count: int = 1
+    processes: int = 1
+    """Of each pod; each takes one accelerator, if `spec` names one."""
+    attempt: int = 1
+    """What the processes are told: attempt of the gang, or try."""
+    tokens: int | None = None
+    """What the processes are told: checkpoint to work on."""
+    grace_seconds: int = 30
+    """From SIGTERM to SIGKILL."""
+    deadline_seconds: int | None = None
+    retries: int = 0
+    """Times that a failed pod is replaced; without any, the first failure ends the workload."""
+    priority_class_name: str | None = None
+    """Instead of none in `spec`."""
+
+
+@dataclass(frozen=True)
+class Workload(ABC):
+    """One workload of a run: a value made of facts alone, so that the same never exists twice."""
+
+    COMPONENT: ClassVar[str]
+    """Value of the label that tells the kind."""
+
+    @property
+    @abstractmethod
+    def suffix(self) -> str:
+        """Its name below the run's."""
+
+    @abstractmethod
+    def labels(self) -> Mapping[str, str]:
+        """What tells it from others of its kind: names of labels without their prefix."""
+
+    @classmethod
+    @abstractmethod
+    def of_labels(cls, own: Mapping[str, str]) -> Self:
+        """The workload of these labels, names without their prefix."""
+
+    @abstractmethod
+    def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
+        """Its pods, from the spec and from what was pinned at the run's start."""
+
+    @abstractmethod
+    def ending(self, state: WorkloadState | None, facts: Facts) -> Ending:
+        """How it ended, given that it has, or is gone (`None`)."""
+
+    @abstractmethod
+    def done(self, facts: Facts) -> bool:
+        """What it was to leave in the store is there."""
+
+    def name(self, run: str) -> str:
+        """Name of the object that runs it."""
+        return f"{run}-{self.suffix}"

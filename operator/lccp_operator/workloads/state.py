@@ -1,0 +1,102 @@
+"""Workloads as observed: Jobs and pods of a cluster, or processes of this machine."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from lccp.api.conditions import Reason
+
+
+class Phase(StrEnum):
+    """Where a workload, or one of its pods, is."""
+
+    QUEUED = "Queued"
+    """Held back by a queue: it has no pods."""
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED})
+
+
+class Rule(StrEnum):
+    """What ended a workload: the rule of its podFailurePolicy that matched, or its deadline."""
+
+    DISRUPTION = "Disruption"
+    CONFIGURATION = "Configuration"
+    NOT_FINITE = "NotFinite"
+    OTHER = "Other"
+    DEADLINE = "Deadline"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What keeps a workload from running, as read from events, pods and queue: reason and facts."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod of a workload; on a laptop, its process."""
+
+    index: int
+    uid: str
+    phase: Phase
+    deleting: bool = False
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    disrupted: bool = False
+    lost: bool = False
+    """It should have ended, and nobody says that it has: its node is gone, or cut off."""
+
+    @property
+    def over(self) -> bool:
+        """Nothing more is waited for."""
+        return self.phase in TERMINAL or self.lost
+
+
+@dataclass(frozen=True)
+class WorkloadState:
+    """A workload as observed. A deleted one is there, `deleting`, until its last pod is gone."""
+
+    phase: Phase
+    pods: tuple[Pod, ...] = ()
+    pods_expected: int = 1
+    started_at: datetime | None = None
+    """Start time of the Job; another one after a queue admitted it again, with new pods."""
+    deleting: bool = False
+    rule: Rule | None = None
+    exit_code: int | None = None
+    """Exit code that the rule matched: it is known longer than the pods are."""
+    trouble: Trouble | None = None
+    log: str | None = None
+    """Where its output is, for messages."""
+
+    @property
+    def ended(self) -> bool:
+        """It ended, by itself, and no pod of it runs any more."""
+        return self.phase in TERMINAL and all(pod.phase in TERMINAL for pod in self.pods)
+
+    @property
+    def live(self) -> bool:
+        """It holds, or may yet take, the resources of its pods."""
+        return not self.ended
+
+    @property
+    def has_lost_pod(self) -> bool:
+        """A pod of it is lost: it can't go on, and does not end by itself."""
+        return any(pod.lost for pod in self.pods)
+
+    @property
+    def abandoned(self) -> bool:
+        """All that still holds it up are lost pods."""
+        return self.has_lost_pod and all(pod.over for pod in self.pods)
+
+    @property
+    def begun(self) -> bool:
+        """A pod of it runs."""
+        return any(pod.phase is Phase.RUNNING for pod in self.pods)

@@ -1,0 +1,68 @@
+"""One attempt of the training gang."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lccp.api import labels
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import Pinned
+from lccp.api.run import LCCPRun
+from lccp_operator.facts import Facts
+from lccp_operator.workloads.endings import Ending, failure
+from lccp_operator.workloads.kind import PodSet, Workload
+from lccp_operator.workloads.state import Phase, WorkloadState
+
+
+@dataclass(frozen=True)
+class Training(Workload):
+    """One attempt of the training gang."""
+
+    attempt: int
+    COMPONENT: ClassVar[str] = labels.TRAINER
+
+    @property
+    def suffix(self) -> str:
+        return f"train-a{self.attempt}"
+
+    def labels(self) -> Mapping[str, str]:
+        return {"attempt": str(self.attempt)}
+
+    @classmethod
+    def of_labels(cls, own: Mapping[str, str]) -> "Training":
+        return cls(int(own["attempt"]))
+
+    def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
+        topology = run.spec.topology
+        return PodSet(
+            container="trainer",
+            command=("lccp-train",),
+            image=pinned.trainer_image,
+            spec=topology,
+            is_gang=True,
+            count=topology.nodes,
+            processes=topology.processes_per_node,
+            attempt=self.attempt,
+            grace_seconds=topology.termination_grace_period_seconds,
+        )
+
+    def done(self, facts: Facts) -> bool:
+        return self.attempt in facts.ends
+
+    def ending(self, state: WorkloadState | None, facts: Facts) -> Ending:
+        """An exit code of 0 is believed only with an `end.json` that fits what was asked."""
+        end = facts.ends.get(self.attempt)
+        if state is not None and state.phase is not Phase.SUCCEEDED:
+            cause = failure(state)
+            if end is not None and (end.result, cause) == (Cause.OUT_OF_MEMORY, Cause.INTERNAL):
+                cause = end.result
+            message = end.message if end is not None and end.result is cause else ""
+            return Ending.of(cause, state, message)
+        if end is None:
+            missing = Ending(Cause.INTERNAL, "ended with exit code 0, but without end.json")
+            return missing if state is not None else Ending.of(Cause.LOST, None)
+        if end.result is Cause.DRAINED and self.attempt not in facts.drains:
+            return Ending(Cause.INTERNAL, "ended as drained, but nobody had asked it to")
+        if end.result is Cause.COMPLETED and max(facts.checkpoints, default=-1) < end.tokens:
+            return Ending(Cause.INTERNAL, "ended as completed, but without its last checkpoint")
+        return Ending.of(end.result, state, end.message)

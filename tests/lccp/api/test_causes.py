@@ -1,0 +1,49 @@
+"""The one table of causes and exit codes."""
+
+import pytest
+
+from lccp.api.causes import MEANINGS, Cause, cause_of, cause_of_codes
+from lccp.api.exits import ExitCode
+from lccp.contract.errors import Incompatible, InvalidInput, NotFound, StoreUnavailable
+
+TOLD_BY_A_PERSONS_PROGRAM = {ExitCode.USAGE}
+TOLD_BY_THE_KERNEL = {ExitCode.KILLED}
+
+
+def test_every_cause_has_a_meaning() -> None:
+    assert set(MEANINGS) == set(Cause)
+
+
+def test_every_code_that_a_process_of_a_run_chooses_tells_a_cause() -> None:
+    told = {meaning.exit_code for meaning in MEANINGS.values()} - {None}
+
+    assert told == set(ExitCode) - TOLD_BY_A_PERSONS_PROGRAM - TOLD_BY_THE_KERNEL
+
+
+def test_every_counted_cause_says_what_to_do() -> None:
+    assert [c for c, meaning in MEANINGS.items() if meaning.counted != bool(meaning.remedy)] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (InvalidInput("x"), Cause.CONFIGURATION),
+        (Incompatible("x"), Cause.CONFIGURATION),
+        (NotFound("x"), Cause.CONFIGURATION),
+        (StoreUnavailable("x"), Cause.STORE_UNREACHABLE),
+        (MemoryError(), Cause.OUT_OF_MEMORY),
+        (type("OutOfMemoryError", (RuntimeError,), {})(), Cause.OUT_OF_MEMORY),
+        (RuntimeError("x"), Cause.INTERNAL),
+    ],
+)
+def test_the_type_of_an_error_is_its_cause(error: Exception, cause: Cause) -> None:
+    assert cause_of(error) is cause
+
+
+@pytest.mark.parametrize("cause", [c for c in Cause if MEANINGS[c].exit_code])
+def test_the_code_of_a_cause_tells_that_cause(cause: Cause) -> None:
+    code = MEANINGS[cause].exit_code
+    assert code is not None
+    told = Cause.INTERNAL if cause is Cause.OUT_OF_MEMORY else cause
+
+    assert cause_of_codes({code}) is told

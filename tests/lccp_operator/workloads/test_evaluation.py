@@ -1,0 +1,50 @@
+"""How the evaluation of a checkpoint ended, as its pods and the store say."""
+
+from operator_world import START, manifest_of, packed_report_of
+
+from lccp.api.causes import Cause
+from lccp.api.objects.report import EvaluationFailure
+from lccp_operator.facts import Facts
+from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
+
+FAILURE = EvaluationFailure(
+    cause=Cause.INTERNAL, message="cell 512 x 50: shape mismatch", exit_code=70, at=START
+)
+
+
+def ending(state: WorkloadState | None, failure: EvaluationFailure | None = None) -> Ending:
+    failures = {} if failure is None else {100: failure}
+    return Evaluation(100).ending(state, Facts(failures=failures))
+
+
+def test_a_failure_is_told_only_if_it_is_about_this_try() -> None:
+    pods = (Pod(0, "u", Phase.FAILED, exit_code=70),)
+    state = WorkloadState(Phase.FAILED, pods, log="eval.log")
+
+    told = ending(state, FAILURE)
+    stale = ending(state, FAILURE.model_copy(update={"exit_code": 69}))
+
+    assert told.message == "cell 512 x 50: shape mismatch (exit code 70; log: eval.log)"
+    assert "shape mismatch" not in stale.message
+
+
+def test_without_report_it_is_a_failure_whatever_its_exit_code() -> None:
+    assert ending(WorkloadState(Phase.SUCCEEDED)).counted
+
+
+def test_past_its_deadline_it_is_counted() -> None:
+    state = WorkloadState(Phase.FAILED, rule=Rule.DEADLINE)
+
+    assert ending(state) == Ending(Cause.DEADLINE, "took longer than its deadline")
+
+
+def test_it_is_done_with_a_report_of_the_very_checkpoint() -> None:
+    checkpoint, another = manifest_of(100), manifest_of(200)
+    facts = Facts(checkpoints={100: checkpoint}, reports={100: packed_report_of(checkpoint)})
+    other = Facts(checkpoints={100: another}, reports={100: packed_report_of(checkpoint)})
+
+    assert Evaluation(100).done(facts)
+    assert not Evaluation(100).done(other)
+    assert not Evaluation(200).done(facts)
