@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from lccp.api.causes import Cause
 from lccp.api.labels import INTRINSIC
-from lccp.api.objects.journal import Cause, Journal
+from lccp.api.objects.journal import Journal
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.training import End, Heartbeat

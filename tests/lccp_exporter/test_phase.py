@@ -6,7 +6,8 @@ from typing import Any
 import a_run
 import pytest
 
-from lccp.api.objects.journal import AttemptRecord, Cause, Journal, StopRecord
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import AttemptRecord, Journal, StopRecord
 from lccp.api.objects.training import End, Heartbeat
 from lccp_exporter.facts import RunFacts, RunPhase
 

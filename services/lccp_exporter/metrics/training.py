@@ -1,6 +1,6 @@
 """Metrics of the run and its training: phase, progress, attempts, checkpoints."""
 
-from lccp.api.objects.journal import Cause
+from lccp.api.causes import Cause
 from lccp_exporter.facts import RunFacts, RunPhase
 from lccp_exporter.metrics.metric import (
     RunMetric,
