@@ -177,7 +177,7 @@ def test_the_wide_table_shows_more(server: ApiServer, run: Any) -> None:
     write_status(server, run, a_status(VerdictState.DECEPTIVELY_SATURATED, 100_000_000_000))
     head, row = server.kubectl("get", "lccpruns", "-o", "wide").splitlines()
     assert head.split()[7:] == ["SCORE", "PERCENT", "GAIN", "ATTEMPT", "ADVICE"]
-    assert row.split()[7:9] == ["50", "1.000"]
+    assert row.split()[7:9] == ["1.000", "50"]
 
 
 @pytest.mark.apiserver
