@@ -78,8 +78,12 @@ class Needle(Contract):
 
 
 class HaystackSpec(Contract):
-    """The text around the needle; default: the licence text that LCCP ships."""
+    """The text around the needle: documents of your own, or else text that LCCP makes up."""
 
+    language: Annotated[
+        Literal["English", "Chinese", "Code"],
+        Field(description="What LCCP makes up where no `path` is given, from `seed`."),
+    ] = "English"
     path: Annotated[
         str | None,
         Field(

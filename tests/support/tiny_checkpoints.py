@@ -1,6 +1,8 @@
 """Tokenizers of the usual kinds, and Hugging Face directories of tiny random models with them."""
 
+import string
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -21,13 +23,16 @@ from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
 
 TOKENS = 500
+PARAGRAPHS = 60
+WORDS = 'The Work. "You" (or "Your") may. Each Work?'
 SPECIAL_TOKENS = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
 
 
 def _texts() -> list[str]:
     needles = [f"{n.question} {n.stem} {n.key}" for n in DEFAULT_NEEDLES]
-    licence = next(haystacks.documents(HaystackSpec(), Path()))
-    return [licence, *needles, "Question: Answer: Question: Answer:"]
+    text = islice(haystacks.documents(HaystackSpec(), Path()), PARAGRAPHS)
+    asked = ["Question: Answer: Question: Answer:"] * 2
+    return [*text, *needles, *asked, *[WORDS] * 20, string.printable]
 
 
 def _byte_pairs() -> Tokenizer:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import HaystackSpec
+from lccp_evaluator.sampling.texts import paragraphs
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer
 
 FIELD = "evaluation.probes.niah.haystack"
@@ -48,9 +48,9 @@ class Stream:
 
 
 def documents(spec: HaystackSpec, base: Path) -> Iterator[str]:
-    """The documents of `spec`, or the licence text that LCCP ships; paths start from `base`."""
+    """The documents of `spec`, or built-in ones without end; paths start from `base`."""
     if spec.path is None:
-        yield files(__package__).joinpath("licence.txt").read_text("utf-8")
+        yield from paragraphs(spec.language, "haystacks")
         return
     for path in _files(spec, base / spec.path):
         yield from _documents_in(path, spec)

@@ -22,14 +22,13 @@ def spelled(tokenizer, ids):
     return tokenizer._tokenizer.decode(ids).strip().lower()
 
 
-def test_the_licence_is_the_default_and_its_lines_are_joined():
-    units = haystacks.units(HaystackSpec(), Path(), haystacks=10, tokens=1_000)
+def test_built_in_text_is_the_default_and_never_ends():
+    few = haystacks.units(HaystackSpec(), Path(), haystacks=10, tokens=1_000)
+    many = haystacks.units(HaystackSpec(), Path(), haystacks=10, tokens=100_000)
 
-    assert any(
-        unit == '\n\n"You" (or "Your") shall mean an individual or Legal Entity exercising '
-        "permissions granted by this License."
-        for unit in units
-    )
+    assert sum(map(len, few)) >= 10 * 1_000 * haystacks.CHARACTERS_PER_TOKEN
+    assert many[: len(few)] == few
+    assert len(set(many)) == len(many)
 
 
 def test_haystacks_differ_at_every_length_and_are_the_same_for_the_same_seed(tokenizer):
