@@ -1,0 +1,395 @@
+"""Every alert fires when it should, not otherwise, and resolves: by promtool's judgement."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helm import CHART, Helm
+from needs import program
+
+ALERTS = CHART / "files" / "alerts.yaml"
+INHIBITION = CHART / "files" / "inhibition.yaml"
+RUNBOOKS = CHART.parents[1] / "docs" / "runbooks"
+RUN = {"namespace": "a", "run": "r"}
+POD_LABELS = ("pod", "instance", "container", "endpoint", "service", "job")
+SECTIONS = ["What it means", "How to see it", "What to do", "When to ignore it"]
+RUBRICS = re.compile(r"^## (.*)$", re.MULTILINE)
+
+
+def phase(name: str, values: str = "1x600") -> dict[str, str]:
+    return {f'lccp_run_phase{{phase="{name}"}}': values}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is scraped of run `a/r` each minute, and when the alert fires (minutes)."""
+
+    alert: str
+    series: Mapping[str, str]
+    firing: tuple[int, ...]
+    quiet: tuple[int, ...]
+    labels: Mapping[str, str] = None  # type: ignore[assignment]
+
+    @property
+    def expected(self) -> Mapping[str, str]:
+        return RUN if self.labels is None else self.labels
+
+
+TRAINING = phase("Training")
+CASES = {
+    "the ceiling stands while the policy's signal improves": Case(
+        "LCCPRunDeceptivelySaturated",
+        {'lccp_verdict{state="DeceptivelySaturated"}': "0x9 1x20 0x30", **TRAINING},
+        firing=(20,),
+        quiet=(9, 12, 40),
+    ),
+    "a plateau": Case(
+        "LCCPRunSaturated",
+        {'lccp_verdict{state="Saturated"}': "0x9 1x20 0x30", **TRAINING},
+        firing=(20,),
+        quiet=(9, 40),
+    ),
+    "a plateau of a finished run": Case(
+        "LCCPRunSaturated",
+        {
+            'lccp_verdict{state="Saturated"}': "1x60",
+            'lccp_run_phase{phase="Finished"}': "0x20 1x40",
+        },
+        firing=(15,),
+        quiet=(30, 50),
+    ),
+    "a signal gets worse": Case(
+        "LCCPRunRegressing",
+        {'lccp_verdict{state="Regressing"}': "0x9 1x20 0x30", **TRAINING},
+        firing=(20,),
+        quiet=(9, 40),
+    ),
+    "the budget is too small": Case(
+        "LCCPBudgetInsufficient",
+        {'lccp_forecast_budget{budget="Insufficient"}': "0x9 1x20 0x30", **TRAINING},
+        firing=(20,),
+        quiet=(9, 40),
+    ),
+    "heads move": Case(
+        "LCCPRetrievalHeadShift",
+        {'lccp_signal{signal="head_overlap"}': "0.9x9 0.5x20 0.9x30", **TRAINING},
+        firing=(20,),
+        quiet=(9, 40),
+    ),
+    "reports that can't be compared": Case(
+        "LCCPReportsExcluded",
+        {"lccp_reports_excluded": "0x9 2x40 0x30"},
+        firing=(40,),
+        quiet=(9, 20, 60),
+    ),
+    "a hang": Case(
+        "LCCPTrainingStalled",
+        {"lccp_trained_tokens": "0+100x30 3000x60 3000+100x60", **TRAINING},
+        firing=(70, 90),
+        quiet=(20, 45, 110),
+    ),
+    "a run that is suspended": Case(
+        "LCCPTrainingStalled",
+        {"lccp_trained_tokens": "3000x200", **phase("Suspended"), **phase("Training", "0x200")},
+        firing=(),
+        quiet=(30, 100),
+    ),
+    "a run that saves": Case(
+        "LCCPTrainingStalled",
+        {"lccp_trained_tokens": "3000x200", **phase("Saving"), **phase("Training", "0x200")},
+        firing=(),
+        quiet=(30, 100),
+    ),
+    "a run whose exporter restarts while it hangs": Case(
+        "LCCPTrainingStalled",
+        {
+            'lccp_trained_tokens{pod="one"}': "3000x39 _x80",
+            'lccp_trained_tokens{pod="two"}': "_x39 3000x80",
+            'lccp_run_phase{phase="Training",pod="one"}': "1x39 _x80",
+            'lccp_run_phase{phase="Training",pod="two"}': "_x39 1x80",
+        },
+        firing=(30, 41, 45, 60),
+        quiet=(10,),
+    ),
+    "pods that never come": Case(
+        "LCCPTrainingNotStarted",
+        {**phase("Queued", "1x100 0x60"), **phase("Training", "0x100 1x60")},
+        firing=(90,),
+        quiet=(50, 110),
+    ),
+    "a model that does not load": Case(
+        "LCCPTrainingNotStarted",
+        {**phase("Queued", "1x30 0x100"), **phase("Starting", "0x30 1x60 0x60")},
+        firing=(80,),
+        quiet=(50, 110),
+    ),
+    "a run that waits to go on": Case(
+        "LCCPTrainingInterrupted",
+        {"lccp_trained_tokens": "500x200", **phase("Queued", "1x100 0x60")},
+        firing=(90,),
+        quiet=(50, 110),
+    ),
+    "a new run has not gone on": Case(
+        "LCCPTrainingInterrupted",
+        {"lccp_trained_tokens": "0x200", **phase("Queued", "1x200")},
+        firing=(),
+        quiet=(50, 150),
+    ),
+    "an attempt ended by a loss that is not finite": Case(
+        "LCCPLossNotFinite",
+        {
+            'lccp_training_attempts_ended_total{cause="NotFinite"}': "0x9 1x60",
+            **phase("Finished", "0x40 1x60"),
+        },
+        firing=(20,),
+        quiet=(9, 50),
+    ),
+    "a loss of NaN": Case(
+        "LCCPLossNotFinite",
+        {"lccp_training_loss": "2x9 " + 10 * "NaN " + "2x20", **TRAINING},
+        firing=(15,),
+        quiet=(9, 30),
+    ),
+    "a loss that stays high": Case(
+        "LCCPLossSpike",
+        {"lccp_training_loss": "2x60 3x25 2x60", **TRAINING},
+        firing=(80,),
+        quiet=(50, 65, 100),
+    ),
+    "a node that is slow": Case(
+        "LCCPTrainingSlow",
+        {"lccp_tokens_per_second": "1000x100 600x60 1000x60", **TRAINING},
+        firing=(140,),
+        quiet=(90, 110, 180),
+    ),
+    "attempts that fail": Case(
+        "LCCPTrainingRestarts",
+        {
+            'lccp_training_attempts_ended_total{cause="Internal"}': "0x4 1x4 2x120",
+            'lccp_training_attempts_ended_total{cause="OutOfMemory"}': "0x4 1x4 2x120",
+        },
+        firing=(50,),
+        quiet=(4, 100),
+    ),
+    "attempts that a queue ends": Case(
+        "LCCPTrainingRestarts",
+        {'lccp_training_attempts_ended_total{cause="Disrupted"}': "0+1x100"},
+        firing=(),
+        quiet=(50, 90),
+    ),
+    "a save that does not end": Case(
+        "LCCPSaveStalls",
+        phase("Saving", "0x9 1x60 0x30"),
+        firing=(50,),
+        quiet=(9, 30, 80),
+    ),
+    "checkpoints that do not complete": Case(
+        "LCCPCheckpointLate",
+        {
+            "lccp_trained_tokens": "0+100x200",
+            "lccp_latest_checkpoint_tokens": "1000x100 15000x100",
+            "lccp_complete_checkpoints": "3x100 15x100",
+            **TRAINING,
+        },
+        firing=(60,),
+        quiet=(10, 30, 120),
+    ),
+    "a state of long ago": Case(
+        "LCCPStateTooOld",
+        {
+            "lccp_unsaved_tokens": "100x9 900000x40 100x40",
+            "lccp_tokens_per_second": "100x200",
+            **TRAINING,
+        },
+        firing=(40,),
+        quiet=(9, 20, 60),
+    ),
+    "an evaluation that is not tried again": Case(
+        "LCCPEvaluationFailing",
+        {'lccp_checkpoint_evaluations{result="Failed"}': "0x9 1x20 0x30", **TRAINING},
+        firing=(20,),
+        quiet=(9, 40),
+    ),
+    "evaluations that lag": Case(
+        "LCCPEvaluationsBehind",
+        {"lccp_checkpoint_evaluations_pending": "2x9 4x80 0x30", **TRAINING},
+        firing=(80,),
+        quiet=(9, 60, 100),
+    ),
+    "damaged objects": Case(
+        "LCCPStoreObjectsUnreadable",
+        {"lccp_unreadable_objects": "0x9 2x30 0x30"},
+        firing=(30,),
+        quiet=(9, 20, 50),
+    ),
+    "a store that is away": Case(
+        "LCCPStoreUnreachable",
+        {
+            'lccp_exporter_store_refresh_timestamp_seconds{namespace="",run="",store="default"}': (
+                "0+60x9 540x20 1800+60x30"
+            )
+        },
+        firing=(25,),
+        quiet=(9, 17, 40),
+        labels={"store": "default"},
+    ),
+    "an exporter that is away": Case(
+        "LCCPExporterDown",
+        {'lccp_exporter_store_runs{namespace="",run="",store="default"}': "1x9 _x30 1x30"},
+        firing=(25,),
+        quiet=(9, 16, 50),
+        labels={},
+    ),
+    "no leader": Case(
+        "LCCPOperatorDown",
+        {
+            'lccp_leading{namespace="lccp",run="",pod="one"}': "1x9 0x30 1x30",
+            'lccp_leading{namespace="lccp",run="",pod="two"}': "0x70",
+        },
+        firing=(25,),
+        quiet=(9, 12, 50),
+        labels={},
+    ),
+    "a leader that does nothing": Case(
+        "LCCPOperatorNotReconciling",
+        {
+            'lccp_leading{namespace="lccp",run="",pod="one"}': "1x100",
+            'lccp_last_reconcile_timestamp_seconds{namespace="lccp",run="",pod="one"}': (
+                "0+60x9 540x40 3000+60x30"
+            ),
+            **TRAINING,
+        },
+        firing=(40,),
+        quiet=(9, 20, 60),
+        labels={"namespace": "lccp"},
+    ),
+    "a leader whose runs are all suspended": Case(
+        "LCCPOperatorNotReconciling",
+        {
+            'lccp_leading{namespace="lccp",run="",pod="one"}': "1x100",
+            'lccp_last_reconcile_timestamp_seconds{namespace="lccp",run="",pod="one"}': "0x100",
+            **phase("Suspended"),
+        },
+        firing=(),
+        quiet=(40, 90),
+    ),
+    "reconciles that fail": Case(
+        "LCCPReconcileErrors",
+        {'lccp_reconcile_errors_total{namespace="lccp",run="",pod="one"}': "0+1x60 60x60"},
+        firing=(50,),
+        quiet=(10, 90),
+        labels={"namespace": "lccp"},
+    ),
+}
+
+
+def rules() -> list[dict[str, Any]]:
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def with_labels(series: str, labels: Mapping[str, str]) -> str:
+    """The series with `labels`, unless it names them itself; an empty one is none."""
+    name, _, own = series.rstrip("}").partition("{")
+    found = dict(re.findall(r'(\w+)="([^"]*)"', own))
+    every = {"pod": "one", "instance": "10.0.0.1:9464", **labels, **found}
+    return f"{name}{{{','.join(f'{k}={v!r}' for k, v in every.items() if v)}}}"
+
+
+def promtool(*arguments: str) -> None:
+    command = [program("promtool", "comes with Prometheus"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def expectation(case: Case, minute: int, fires: bool) -> dict[str, Any]:
+    """What is to be seen of the alert at `minute`, without its severity."""
+    labels = ",".join(f'{k}="{v}"' for k, v in {"alertname": case.alert, **case.expected}.items())
+    firing = f'ALERTS{{alertstate="firing",alertname="{case.alert}"}}'
+    expected = [{"labels": f"{{{labels}}}", "value": 1}] if fires else []
+    expression = f"sum without (severity, alertstate) ({firing})"
+    return {"expr": expression, "eval_time": f"{minute}m", "exp_samples": expected}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_alert_fires_when_it_should_and_not_otherwise(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    series = [
+        {"series": with_labels(one, RUN), "values": values} for one, values in case.series.items()
+    ]
+    expected = [expectation(case, minute, True) for minute in case.firing]
+    expected += [expectation(case, minute, False) for minute in case.quiet]
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": expected}
+    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    promtool("test", "rules", str(tmp_path / "test.yaml"))
+
+
+def test_every_alert_is_seen_to_fire_and_to_resolve() -> None:
+    names = [rule["alert"] for rule in rules()]
+    ends = {c.alert for c in CASES.values() if c.firing and max(c.quiet) > max(c.firing)}
+    assert [name for name in names if name not in ends] == []
+
+
+def test_promtool_takes_the_rules() -> None:
+    promtool("check", "rules", str(ALERTS))
+
+
+def test_the_prometheusrule_holds_the_same_rules(
+    helm: Helm, value_set: dict[str, Path], tmp_path: Path
+) -> None:
+    [shipped] = [o for o in helm.render(value_set["everything"]) if o["kind"] == "PrometheusRule"]
+    assert shipped["spec"] == yaml.safe_load(
+        ALERTS.read_text(encoding="utf-8").replace(
+            "docs/runbooks/", "https://runbooks.example/lccp/"
+        )
+    )
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(shipped["spec"]))
+    promtool("check", "rules", str(tmp_path / "rules.yaml"))
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_bad_it_is_what_to_do_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in ("info", "warning", "critical")
+    assert rule["for"]
+    notes = rule["annotations"]
+    assert set(notes) == {"summary", "description", "runbook_url"}
+    assert notes["summary"].endswith(".")
+    assert notes["description"].endswith(".")
+    assert notes["runbook_url"] == f"docs/runbooks/{rule['alert'].lower()}.md"
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    names = sorted(rule["alert"] for rule in rules())
+    pages = {path.name: path.read_text(encoding="utf-8") for path in RUNBOOKS.glob("*.md")}
+    assert sorted(pages) == sorted(f"{name.lower()}.md" for name in names)
+    for name in names:
+        text = pages[f"{name.lower()}.md"]
+        assert text.startswith(f"# {name}\n")
+        assert RUBRICS.findall(text) == SECTIONS
+
+
+def test_inhibition_names_alerts_that_exist(tmp_path: Path) -> None:
+    names = [rule["alert"] for rule in rules()]
+    inhibition = yaml.safe_load(INHIBITION.read_text(encoding="utf-8"))
+    for rule in inhibition["inhibit_rules"]:
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
+            pattern = re.split("=~?", matcher)[1].strip('"')
+            for part in pattern.split("|"):
+                assert any(re.fullmatch(part, name) for name in names), part
+    config = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], **inhibition}
+    (tmp_path / "alertmanager.yaml").write_text(yaml.safe_dump(config))
+    amtool = program("amtool", "comes with prometheus-alertmanager")
+    done = subprocess.run(
+        [amtool, "check-config", str(tmp_path / "alertmanager.yaml")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
