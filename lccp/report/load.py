@@ -61,7 +61,7 @@ class RunData:
             title=f"{keys.namespace}/{keys.name}",
             reports=found,
             verdict=read_or_none(store, keys.verdict, Verdict),
-            history=_history(store, keys, wrote),
+            history=history_of(store, keys, wrote),
             heartbeat=_heartbeat(store, keys, wrote),
             identity=identity,
             journal=read_or_none(store, keys.journal, Journal),
@@ -147,7 +147,7 @@ def _heartbeat(store: Store, keys: RunKeys, wrote: Sequence[str]) -> Heartbeat |
     return read_or_none(store, keys.heartbeat(wrote[-1]), Heartbeat) if wrote else None
 
 
-def _history(store: Store, keys: RunKeys, wrote: Iterable[str]) -> tuple[StepRecord, ...]:
+def history_of(store: Store, keys: RunKeys, wrote: Iterable[str]) -> tuple[StepRecord, ...]:
     """Steps of all attempts; what an attempt did again replaces what an earlier one had done."""
     steps: dict[int, StepRecord] = {}
     for writer in wrote:

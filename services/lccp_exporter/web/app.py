@@ -9,6 +9,8 @@ from starlette.routing import Route
 
 from lccp_exporter import exposition
 from lccp_exporter.refresh import Runs
+from lccp_exporter.web import api, openapi
+from lccp_exporter.web.answers import Problem, problem
 
 
 def application(runs: Runs, healthy: Callable[[], bool]) -> Starlette:
@@ -24,4 +26,7 @@ def application(runs: Runs, healthy: Callable[[], bool]) -> Starlette:
             return PlainTextResponse("ok\n")
         return PlainTextResponse("a refresh thread has ended\n", status_code=503)
 
-    return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz)])
+    own = [Route("/metrics", metrics), Route("/healthz", healthz)]
+    return Starlette(
+        routes=[*own, *api.routes(runs), openapi.route()], exception_handlers={Problem: problem}
+    )

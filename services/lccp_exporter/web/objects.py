@@ -1,0 +1,113 @@
+"""What the JSON API answers with, beside the objects of the store."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import Field
+
+from lccp.api.objects.journal import AttemptRecord
+from lccp.api.objects.training import StepRecord
+from lccp.api.objects.verdict import Forecast, Gain, VerdictState
+from lccp.contract.base import Contract
+from lccp_exporter.facts import RunFacts, RunPhase
+
+
+class RunSummary(Contract):
+    """A run in a list."""
+
+    namespace: Annotated[str, Field(description="Namespace.")]
+    name: Annotated[str, Field(description="Name.")]
+    phase: Annotated[RunPhase, Field(description="What it does or waits for.")]
+    verdict: Annotated[VerdictState | None, Field(description="The verdict; none: not yet.")]
+    tokens: Annotated[int | None, Field(description="Tokens trained.")]
+    tokens_total: Annotated[int | None, Field(description="Tokens of the budget.")]
+    evaluated_tokens: Annotated[
+        int | None, Field(description="Tokens of the newest evaluated checkpoint.")
+    ]
+    signals: Annotated[
+        dict[str, float], Field(description="Newest values of the signals that a verdict watches.")
+    ]
+    heartbeat_at: Annotated[datetime | None, Field(description="Last heartbeat, UTC.")]
+
+    @classmethod
+    def of(cls, facts: RunFacts) -> Self:
+        beat, judged, newest = facts.heartbeat, facts.judged, facts.newest
+        watched = judged.watched if judged else ()
+        values = {name: value for (name, _), value in facts.newest_values().items()}
+        return cls(
+            namespace=facts.namespace,
+            name=facts.run,
+            phase=facts.phase,
+            verdict=judged.state if judged else None,
+            tokens=beat.tokens if beat else None,
+            tokens_total=beat.tokens_total if beat else None,
+            evaluated_tokens=newest.tokens if newest else None,
+            signals={name: values[name] for name in watched if name in values},
+            heartbeat_at=beat.at if beat else None,
+        )
+
+
+class RunPage(Contract):
+    """A page of the list of runs."""
+
+    items: Annotated[tuple[RunSummary, ...], Field(description="By namespace and name.")]
+    next: Annotated[
+        str | None, Field(description="`after` of the next page; none: this is the last.")
+    ]
+
+
+class CheckpointValues(Contract):
+    """What was measured at one checkpoint."""
+
+    tokens: Annotated[int, Field(description="Tokens trained.")]
+    signals: Annotated[dict[str, float], Field(description="Values by signal, in their units.")]
+
+
+class RunDetail(RunSummary):
+    """All that the exporter knows of a run."""
+
+    digest: Annotated[str, Field(description="SHA-256 of its identity.")]
+    attempts: Annotated[tuple[AttemptRecord, ...], Field(description="Oldest first.")]
+    checkpoints: Annotated[tuple[CheckpointValues, ...], Field(description="Oldest first.")]
+    gains: Annotated[tuple[Gain, ...], Field(description="At the newest checkpoint.")]
+    forecast: Annotated[Forecast | None, Field(description="Once there is one.")]
+    finished_at: Annotated[datetime | None, Field(description="When nothing was left, UTC.")]
+    unreadable_objects: Annotated[
+        int, Field(description="Objects that are damaged or of another version.")
+    ]
+
+    @classmethod
+    def of(cls, facts: RunFacts) -> Self:
+        summary = RunSummary.of(facts)
+        names = {name for name, _ in facts.newest_values()}
+        measured = facts.values_by_checkpoint(tuple(names))
+        return cls(
+            **{name: getattr(summary, name) for name in RunSummary.model_fields},
+            digest=facts.digest,
+            attempts=facts.journal.attempts if facts.journal else (),
+            checkpoints=tuple(
+                CheckpointValues(
+                    tokens=tokens, signals={name: value for (name, _), value in values.items()}
+                )
+                for tokens, values in measured.items()
+            ),
+            gains=facts.judged.gains if facts.judged else (),
+            forecast=facts.judged.forecast if facts.judged else None,
+            finished_at=facts.finished_at,
+            unreadable_objects=facts.unreadable_objects,
+        )
+
+
+class HistoryPage(Contract):
+    """Logged steps of a run."""
+
+    items: Annotated[tuple[StepRecord, ...], Field(description="By step.")]
+    next: Annotated[
+        int | None, Field(description="`after` of the next page; none: this is the last.")
+    ]
+
+
+class Detail(Contract):
+    """What is wrong with a request."""
+
+    detail: Annotated[str, Field(description="One sentence.")]

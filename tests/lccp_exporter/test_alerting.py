@@ -1,0 +1,98 @@
+"""From a run's facts to somebody's pager, by a real Prometheus and a real Alertmanager.
+
+A minute of the rules is a second here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import a_run
+import pytest
+import yaml
+from helm import CHART
+from monitoring import Webhook, alertmanager, prometheus, sixty_times_faster, until, webhook
+
+from lccp.api.objects.journal import Cause
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp_exporter.config import configuration
+from lccp_exporter.main import Exporter
+
+FILES = CHART / "files"
+RUN = {"namespace": "default", "run": "tiny"}
+STALLED, SUSPENDED = RunKeys("default", "stalled"), RunKeys("default", "suspended")
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Watched:
+    """A store that everything down to the webhook follows."""
+
+    store: FileStore
+    webhook: Webhook
+
+    def trained(self, checkpoints: int, keys: RunKeys = a_run.KEYS) -> None:
+        """The run has so many checkpoints, and trains on."""
+        at = datetime.now(UTC)
+        a_run.put(self.store, a_run.running(a_run.CHECKPOINTS[checkpoints - 1], at=at), keys)
+
+    def suspended(self, keys: RunKeys) -> None:
+        """Its attempt was drained."""
+        journal = a_run.journal(stopped=True).model_copy(update={"stop": None})
+        assert journal.attempts[-1].cause is Cause.DRAINED
+        self.store.put(keys.journal, journal.to_json())
+
+    def sends(self, status: str, within: float = 60, **labels: str) -> bool:
+        return until(lambda: bool(self.webhook.sent(status, **labels)), within)
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    store = FileStore(tmp_path / "runs")
+    a_run.put(store, a_run.running(a_run.CHECKPOINTS[0], at=datetime.now(UTC)))
+    config = configuration([store.url], None, host="127.0.0.1", port=0, refresh_seconds=0.5)
+    exporter = Exporter(config)
+    exporter.start()
+    rules = sixty_times_faster((FILES / "alerts.yaml").read_text(encoding="utf-8"))
+    inhibition = yaml.safe_load((FILES / "inhibition.yaml").read_text(encoding="utf-8"))
+    target = f"127.0.0.1:{exporter.server.port}"
+    with (
+        webhook() as (url, received),
+        alertmanager(tmp_path, url, inhibition) as manager,
+        prometheus(tmp_path, target, rules, manager),
+    ):
+        yield Watched(store, received)
+    exporter.close()
+
+
+def test_the_verdict_reaches_a_webhook_as_a_run_grows(watched: Watched) -> None:
+    watched.trained(7)
+    deceptive, saturated = "LCCPRunDeceptivelySaturated", "LCCPRunSaturated"
+    assert watched.sends("firing", alertname=deceptive, severity="info", **RUN)
+    assert watched.webhook.sent("firing", alertname=saturated) == []
+    watched.trained(len(a_run.CHECKPOINTS))
+    assert watched.sends("resolved", alertname=deceptive, **RUN)
+    assert watched.sends("firing", alertname=saturated, **RUN)
+    [alert, *_] = watched.webhook.sent("firing", alertname=deceptive)
+    assert alert["labels"].keys() == {"alertname", "namespace", "run", "severity"}
+    assert alert["annotations"]["summary"] == (
+        "The NIAH score of default/tiny is saturated, the model is not."
+    )
+    assert alert["annotations"]["runbook_url"].endswith("lccprundeceptivelysaturated.md")
+
+
+def test_a_stalled_trainer_pages_and_a_suspended_one_does_not(watched: Watched) -> None:
+    for keys in (STALLED, SUSPENDED):
+        watched.trained(3, keys)
+    watched.suspended(SUSPENDED)
+    assert watched.sends(
+        "firing", alertname="LCCPTrainingStalled", severity="critical", run="stalled"
+    )
+    firing = watched.webhook.sent("firing", alertname="LCCPTrainingStalled")
+    stalled = {alert["labels"]["run"] for alert in firing}
+    assert "suspended" not in stalled
+    watched.trained(4, STALLED)
+    assert watched.sends("resolved", alertname="LCCPTrainingStalled", run="stalled")

@@ -1,0 +1,173 @@
+"""The JSON API: what it answers, and that it is what its OpenAPI document says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import a_run
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recorded_store import RecordedStore
+from starlette.testclient import TestClient
+
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp_exporter.refresh import Runs, StoreWatch
+from lccp_exporter.web.api import routes as api_routes
+from lccp_exporter.web.app import application
+from lccp_exporter.web.openapi import OPERATIONS
+
+RUN = "/api/v1/runs/default/tiny"
+
+
+@dataclass
+class Api:
+    """The API over a store."""
+
+    client: TestClient
+    store: RecordedStore
+    watch: StoreWatch
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.client.get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def over(folder: Path) -> Api:
+    store = RecordedStore(folder)
+    a_run.put(store, a_run.running(a_run.CHECKPOINTS[6], at=a_run.START))
+    watch = StoreWatch("default", store, a_run.timedelta(days=1))
+    watch.refresh()
+    app = application(Runs([watch]), healthy=lambda: True)
+    return Api(TestClient(app, raise_server_exceptions=True), store, watch)
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Api:
+    return over(tmp_path / "runs")
+
+
+def test_a_run_in_the_list_says_how_far_it_is(api: Api) -> None:
+    page = api.get("/api/v1/runs").json()
+    (run,) = page["items"]
+    assert page["next"] is None
+    assert (run["namespace"], run["name"], run["phase"]) == ("default", "tiny", "Training")
+    assert (run["tokens"], run["tokensTotal"]) == (a_run.CHECKPOINTS[6], a_run.BUDGET_TOKENS)
+    assert run["verdict"] == "DeceptivelySaturated"
+    measured = a_run.report(a_run.CHECKPOINTS[6]).signal("niah_ppl")
+    assert measured is not None
+    assert run["signals"]["niah_ppl"] == measured.value
+
+
+def test_pages_join_to_the_whole_list(api: Api) -> None:
+    names = [("b", "one"), ("a-b", "two"), ("a", "three"), ("a", "b-four")]
+    for namespace, name in names:
+        a_run.put(
+            api.store,
+            a_run.without(a_run.running(0), "verdict"),
+            RunKeys(namespace, name),
+        )
+    api.watch.refresh()
+    seen, path = [], "/api/v1/runs?limit=2"
+    while path:
+        page = api.get(path).json()
+        assert len(page["items"]) <= 2
+        seen += [(run["namespace"], run["name"]) for run in page["items"]]
+        path = f"/api/v1/runs?limit=2&after={page['next']}" if page["next"] else ""
+    assert seen == sorted([*names, ("default", "tiny")])
+
+
+def test_a_run_shows_every_signal_of_every_checkpoint(api: Api) -> None:
+    run = api.get(RUN).json()
+    assert [c["tokens"] for c in run["checkpoints"]] == list(a_run.CHECKPOINTS[:7])
+    for checkpoint in run["checkpoints"]:
+        expected = {s.name: s.value for s in a_run.report(checkpoint["tokens"]).signals()}
+        assert expected.items() <= checkpoint["signals"].items()
+
+
+def test_stored_objects_are_answered_as_they_are(api: Api) -> None:
+    tokens = a_run.CHECKPOINTS[3]
+    verdict = a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:7]))
+    assert api.get(f"{RUN}/verdict").json()["state"] == verdict.state
+    assert api.get(f"{RUN}/report").json()["tokens"] == a_run.CHECKPOINTS[6]
+    assert api.get(f"{RUN}/report?tokens={tokens}").json()["tokens"] == tokens
+
+
+def test_the_history_is_paged_by_step(api: Api) -> None:
+    steps, after = [], 0
+    while after is not None:
+        page = api.get(f"{RUN}/history?limit=60&after={after}").json()
+        steps += [line["step"] for line in page["items"]]
+        after = page["next"]
+    assert steps == list(range(1, 151))
+
+
+def test_what_the_caller_has_is_not_sent_again(api: Api) -> None:
+    for path in ("/api/v1/runs", RUN, f"{RUN}/verdict", f"{RUN}/history", f"{RUN}/report"):
+        etag = api.get(path).headers["ETag"]
+        again = api.get(path, If_None_Match=etag)
+        assert (again.status_code, again.content) == (304, b"")
+    etag = api.get(RUN).headers["ETag"]
+    api.store.put(a_run.KEYS.heartbeat(a_run.WRITER), a_run.heartbeat(7).to_json())
+    api.watch.refresh()
+    assert api.get(RUN, If_None_Match=etag).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sentence"),
+    [
+        ("/api/v1/runs?limit=0", 400, "limit: must be an integer from 1 to 500, not '0'"),
+        ("/api/v1/runs?limit=many", 400, "limit: must be an integer from 1 to 500, not 'many'"),
+        ("/api/v1/runs/default/none", 404, "there is no run default/none"),
+        (f"{RUN}/report?tokens=5", 404, "there is no report of the suite 'intrinsic' at 5 tokens"),
+        (
+            f"{RUN}/report?suite=../../x",
+            404,
+            f"there is no report of the suite '../../x' at {a_run.CHECKPOINTS[6]} tokens",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    api: Api, path: str, status: int, sentence: str
+) -> None:
+    answer = api.get(path)
+    assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
+
+
+def test_a_damaged_verdict_and_a_store_that_is_away_are_told_apart(api: Api) -> None:
+    api.store.put(a_run.KEYS.verdict, b'{"schemaVersion": 99}')
+    assert api.get(f"{RUN}/verdict").status_code == 502
+    api.store.answers = False
+    assert api.get(f"{RUN}/history").status_code == 503
+    assert api.get(RUN).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    app = over(tmp_path_factory.mktemp("api") / "runs").client.app
+    return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
+
+
+@pytest.mark.parametrize("path", OPERATIONS)
+def test_every_answer_is_what_the_document_says(fuzzed: Any, path: str) -> None:
+    @settings(max_examples=80, deadline=None, derandomize=True, database=None)
+    @given(case=fuzzed[path]["GET"].as_strategy(), exists=st.booleans())
+    def asked(case: Any, exists: bool) -> None:
+        if exists and "namespace" in case.path_parameters:
+            case.path_parameters = {"namespace": "default", "name": "tiny"}
+        case.call_and_validate()
+
+    asked()
+
+
+def test_the_document_has_every_route() -> None:
+    own = {route.path for route in api_routes(Runs([]))}
+    assert own == set(OPERATIONS)
+
+
+def test_a_plain_file_store_is_enough(tmp_path: Path) -> None:
+    watch = StoreWatch("empty", FileStore(tmp_path), a_run.timedelta(days=1))
+    watch.refresh()
+    client = TestClient(application(Runs([watch]), healthy=lambda: True))
+    assert client.get("/api/v1/runs").json() == {"items": [], "next": None}
