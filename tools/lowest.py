@@ -43,7 +43,7 @@ def install(pins: list[str]) -> None:
 def main() -> int:
     """Install, test, and answer pytest's exit code."""
     install(sorted({lowest(one) for one in requirements(["trainer", "evaluator", "report"])}))
-    return subprocess.run([PYTHON, "-m", "pytest", *(sys.argv[1:] or TESTS)], cwd=ROOT).returncode
+    return subprocess.run([PYTHON, "-m", "pytest", *TESTS, *sys.argv[1:]], cwd=ROOT).returncode
 
 
 if __name__ == "__main__":
