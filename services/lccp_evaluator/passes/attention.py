@@ -1,6 +1,10 @@
-"""Causal attention in memory linear in the length, and where each head looks.
+"""Causal attention of the last rows of a sequence, in memory linear in its length.
 
-Shapes: B batch, H query heads, K key heads (H a multiple of K), L length, D head size.
+Shapes: H query heads, K key heads (H a multiple of K), R rows, N tokens, D head size. The rows are
+the last R of N tokens. Keys and values come as one or more parts in order, so that tokens which
+several sequences share need not be copied. No mask of rows x tokens is ever made: what precedes all
+rows is attended without a mask, the rows among themselves causally, and the two are joined by the
+logarithms of their sums of exponentials; windows and soft-caps go in blocks of rows.
 """
 
 from collections.abc import Sequence
@@ -8,9 +12,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from lccp_evaluator.passes import kernels
 
 BLOCK_ROWS = 128
+BLOCK_SCORES = 2**24
+"""Scores that exist at once, where a row's are made."""
+
+Part = tuple[Tensor, Tensor]
+"""Keys [K, n, D] and values [K, n, Dv] of n tokens."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,7 @@ class CausalMask:
         return seen if self.window is None else seen & (keys > rows - self.window)
 
     def first_key(self, row: int) -> int:
+        """The first key that `row` may see."""
         return 0 if self.window is None else max(0, row - self.window + 1)
 
 
@@ -36,82 +47,116 @@ class ScoreForm:
     """
 
     scaling: float
-    mask: CausalMask
+    mask: CausalMask = CausalMask()
     softcap: float | None = None
     sinks: Tensor | None = None
 
-
-def attend(query: Tensor, key: Tensor, value: Tensor, form: ScoreForm) -> Tensor:
-    """Attention output [B, L, H, Dv] of `query` [B, H, L, D], `key` [B, K, L, D], `value`."""
-    is_plain = form.mask.window is None and form.softcap is None and form.sinks is None
-    output = (_attend_fused if is_plain else _attend_in_blocks)(query, key, value, form)
-    return output.transpose(1, 2).contiguous()
-
-
-def look(query: Tensor, key: Tensor, rows: Tensor, mask: CausalMask) -> Tensor:
-    """Position of the key with the highest score for each of `rows` [B, M]: [B, H, M].
-
-    `query` [B, H, M, D] holds those rows alone. Scaling, soft-cap and sinks are left out: they keep
-    the order of the keys. Ties go to one of the tied keys.
-    """
-    scores = _products(query.float(), key.float())
-    positions = torch.arange(key.shape[2], device=key.device)
-    allowed = mask.allows(rows[:, None, None, :, None], positions)
-    best = scores.masked_fill_(~allowed, float("-inf")).argmax(-1)
-    return best.flatten(1, 2)
+    def shaped(self, products: Tensor) -> Tensor:
+        """Scores of `products` of queries and keys, which they may overwrite."""
+        scores = products.mul_(self.scaling)
+        if self.softcap is None:
+            return scores
+        return torch.tanh(scores / self.softcap) * self.softcap
 
 
-def _attend_fused(query: Tensor, key: Tensor, value: Tensor, form: ScoreForm) -> Tensor:
-    # The kernels that are linear in memory need keys and values of one size (MLA has two).
-    surplus = key.shape[-1] - value.shape[-1]
-    output = functional.scaled_dot_product_attention(
-        query,
-        key,
-        functional.pad(value, (0, surplus)) if surplus > 0 else value,
-        is_causal=True,
-        scale=form.scaling,
-        enable_gqa=query.shape[1] != key.shape[1],
+def attend(query: Tensor, parts: Sequence[Part], form: ScoreForm) -> Tensor:
+    """Output [H, R, Dv] of the rows `query` [H, R, D] at the end of the tokens of `parts`."""
+    narrow = form.mask.window is not None and form.mask.window < _count(parts)
+    if narrow or form.softcap is not None or not kernels.have(query):
+        return _attend_in_blocks(query, parts, form)
+    output, log_sum = _attend_fused(query, parts, form.scaling)
+    if form.sinks is not None:
+        output = output * torch.sigmoid(log_sum - form.sinks.float()[:, None])[..., None]
+    return output.to(query.dtype)
+
+
+def between(parts: Sequence[Part], start: int, stop: int) -> list[Part]:
+    """The tokens [start, stop) of `parts`, as views."""
+    kept, at = [], 0
+    for key, value in parts:
+        low, high = max(start - at, 0), min(stop - at, key.shape[1])
+        if low < high:
+            kept.append((key[:, low:high], value[:, low:high]))
+        at += key.shape[1]
+    return kept
+
+
+def together(parts: Sequence[Part]) -> Part:
+    """`parts` as one; a copy, where there are several."""
+    if len(parts) == 1:
+        return parts[0]
+    keys, values = zip(*parts, strict=True)
+    return torch.cat(keys, dim=1), torch.cat(values, dim=1)
+
+
+def _count(parts: Sequence[Part]) -> int:
+    return sum(key.shape[1] for key, _ in parts)
+
+
+def _attend_fused(query: Tensor, parts: Sequence[Part], scaling: float) -> tuple[Tensor, Tensor]:
+    """Output [H, R, Dv] in float32, and the logarithm of each row's sum [H, R]."""
+    before = _count(parts) - query.shape[1]
+    own = together(between(parts, before, before + query.shape[1]))
+    results = [_own_rows(query, own, scaling)]
+    results += [_all_keys(query, part, scaling) for part in between(parts, 0, before)]
+    if len(results) == 1:
+        return results[0]
+    outputs, log_sums = zip(*results, strict=True)
+    joint = torch.logsumexp(torch.stack(log_sums), dim=0)
+    output = sum(
+        part * (log_sum - joint).exp()[..., None]
+        for part, log_sum in zip(outputs, log_sums, strict=True)
     )
-    return output[..., : value.shape[-1]]
+    assert isinstance(output, Tensor)
+    return output, joint
 
 
-def _attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, form: ScoreForm) -> Tensor:
-    length = query.shape[2]
+def _own_rows(query: Tensor, own: Part, scaling: float) -> tuple[Tensor, Tensor]:
+    """Causal attention of rows among themselves."""
+    key, value = (one.repeat_interleave(query.shape[0] // one.shape[0], dim=0) for one in own)
+    return kernels.fused(query, key, value, scaling, is_causal=True)
+
+
+def _all_keys(query: Tensor, part: Part, scaling: float) -> tuple[Tensor, Tensor]:
+    """Attention of rows that see all of `part`: query heads of one key head become its rows."""
+    key, value = part
+    heads, rows, size = query.shape
+    grouped = query.reshape(key.shape[0], -1, size)
+    output, log_sum = kernels.fused(grouped, key, value, scaling, is_causal=False)
+    return output.reshape(heads, rows, -1), log_sum.reshape(heads, rows)
+
+
+def _attend_in_blocks(query: Tensor, parts: Sequence[Part], form: ScoreForm) -> Tensor:
+    heads, rows, _ = query.shape
+    total = _count(parts)
+    before = total - rows
+    first = form.mask.first_key(before)
+    key, value = together(between(parts, first, total))
+    size = max(1, min(BLOCK_ROWS, BLOCK_SCORES // (heads * total)))
     blocks = []
-    for start in range(0, length, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, length)
-        first = form.mask.first_key(start)
-        weights = _weights(query[:, :, start:stop], key[:, :, first:stop], start, first, form)
-        blocks.append(_mixed(weights.to(value.dtype), value[:, :, first:stop]))
-    return torch.cat(blocks, dim=2)
+    for start in range(0, rows, size):
+        stop = min(start + size, rows)
+        low = form.mask.first_key(before + start) - first
+        high = before + stop - first
+        weights = _weights(query[:, start:stop], key[:, low:high], before + start, first + low, form)
+        grouped = weights.to(value.dtype).view(value.shape[0], -1, high - low)
+        blocks.append((grouped @ value[:, low:high]).view(heads, stop - start, -1))
+    return torch.cat(blocks, dim=1)
 
 
 def _weights(query: Tensor, key: Tensor, row: int, column: int, form: ScoreForm) -> Tensor:
-    """Softmax weights [B, K, H/K, R, C] of rows from `row` on over keys from `column` on."""
-    scores = _products(query, key).float() * form.scaling
-    if form.softcap is not None:
-        scores = torch.tanh(scores / form.softcap) * form.softcap
-    rows = row + torch.arange(query.shape[2], device=query.device)
-    columns = column + torch.arange(key.shape[2], device=key.device)
+    """Softmax weights [H, R, n] of rows from position `row` on over keys from `column` on."""
+    scores = form.shaped(products(query, key).float())
+    rows = row + torch.arange(query.shape[1], device=query.device)
+    columns = column + torch.arange(key.shape[1], device=key.device)
     scores.masked_fill_(~form.mask.allows(rows[:, None], columns), float("-inf"))
     if form.sinks is None:
         return scores.softmax(-1)
-    sinks = form.sinks.float().view(1, key.shape[1], -1, 1, 1).expand(*scores.shape[:-1], 1)
+    sinks = form.sinks.float()[:, None, None].expand(*scores.shape[:-1], 1)
     return torch.cat((scores, sinks), dim=-1).softmax(-1)[..., :-1]
 
 
-def _products(query: Tensor, key: Tensor) -> Tensor:
-    """`query` [B, H, R, D] times `key` [B, K, C, D] as [B, K, H/K, R, C]; no key is repeated."""
-    grouped = _unflatten(query, 1, (key.shape[1], -1))
-    products = grouped.flatten(2, 3) @ key.transpose(2, 3)
-    return _unflatten(products, 2, grouped.shape[2:4])
-
-
-def _mixed(weights: Tensor, value: Tensor) -> Tensor:
-    """`weights` [B, K, H/K, R, C] times `value` [B, K, C, Dv] as [B, H, R, Dv]."""
-    mixed = weights.flatten(2, 3) @ value
-    return _unflatten(mixed, 2, weights.shape[2:4]).flatten(1, 2)
-
-
-def _unflatten(tensor: Tensor, axis: int, sizes: Sequence[int]) -> Tensor:
-    return tensor.reshape(*tensor.shape[:axis], *sizes, *tensor.shape[axis + 1 :])
+def products(query: Tensor, key: Tensor) -> Tensor:
+    """`query` [H, R, D] times `key` [K, n, D] as [H, R, n]; no key is repeated."""
+    grouped = query.reshape(key.shape[0], -1, query.shape[-1])
+    return (grouped @ key.transpose(1, 2)).view(*query.shape[:2], key.shape[1])

@@ -1,25 +1,31 @@
-"""transformers' attention interface, implemented so that a pass tells where its heads look.
+"""transformers' attention interface, implemented so that a pass shares keys and watches heads.
 
-A model loaded with `attn_implementation=NAME` computes its attention here. Its mask is a value, a
-`CausalMask`, made by the mask function registered under the same name: an attention that does not
-receive it has not been told what its rows may see, and is refused.
+A model loaded with `attn_implementation=NAME` asks here for its masks and computes its attention
+here. A mask is a value, a `CausalMask`: an attention that does not receive one has not been told
+what its rows may see, and is refused. What is done with queries, keys and values is the business
+of the `Observer` that is current: a step of the engine, or a check of the model.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes.attention import CausalMask, ScoreForm, attend, look
+from lccp_evaluator.passes.attention import CausalMask, ScoreForm
 
 NAME = "lccp"
-HARMLESS_OPTIONS = frozenset(
+KNOWN_OPTIONS = frozenset(
     {
+        "scaling",
+        "softcap",
+        "s_aux",
+        "is_causal",
+        "cache",
         "dropout",
         "position_ids",
         "sliding_window",
@@ -29,43 +35,48 @@ HARMLESS_OPTIONS = frozenset(
         "output_router_logits",
     }
 )
-"""What models pass along that changes nothing here: the window comes with the mask, and nothing is
-dropped out, cached or returned."""
-
-_sights: ContextVar["Sights"] = ContextVar("sights")
+"""What models pass along. From `cache` on it changes nothing here: the window comes with the mask,
+and nothing is cached, dropped out or returned."""
 
 
-class Sights:
-    """Arg-max keys of all heads at `rows` [B, M] of one pass."""
+@dataclass(frozen=True)
+class Call:
+    """What a layer's attention was asked for: `query` [1, H, T, D], `key` [1, K, T, D], `value`.
 
-    def __init__(self, rows: Tensor) -> None:
-        self._rows = rows
-        self._layers: list[Tensor] = []
+    `module` is the attention, and `options` all that it passed along.
+    """
 
-    def add(self, query: Tensor, key: Tensor, mask: CausalMask) -> None:
-        rows = self._rows[:, None, :, None].expand(-1, query.shape[1], -1, query.shape[-1])
-        self._layers.append(look(query.gather(2, rows), key, self._rows, mask))
+    module: nn.Module
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    form: ScoreForm
+    options: dict[str, Any]
 
-    def positions(self, layers: int) -> Tensor:
-        """[layers, B, H, M]. Raises InvalidInput unless all layers have heads, and equally many."""
-        heads = {layer.shape[1] for layer in self._layers}
-        if len(self._layers) != layers or len(heads) != 1:
-            raise InvalidInput(
-                f"{len(self._layers)} of its {layers} layers have attention that can be measured, "
-                f"with {sorted(heads)} heads: all layers must have it, and equally many heads"
-            )
-        return torch.stack(self._layers)
+
+class Observer(Protocol):
+    """Whoever computes the attention of a forward pass."""
+
+    def attend(self, call: Call) -> Tensor:
+        """The next layer's output [1, T, H, Dv]."""
+        ...
+
+    def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
+        """The model asks for `mask`; `asked` is all that it says of it."""
+        ...
+
+
+_observer: ContextVar[Observer] = ContextVar("observer")
 
 
 @contextmanager
-def watching(rows: Tensor) -> Iterator[Sights]:
-    """What the heads of the model that runs inside look at, at `rows` [B, M]."""
-    sights = Sights(rows)
-    token = _sights.set(sights)
+def observing(observer: Observer) -> Iterator[None]:
+    """Let `observer` compute the attention of what runs inside."""
+    token = _observer.set(observer)
     try:
-        yield sights
+        yield
     finally:
-        _sights.reset(token)
+        _observer.reset(token)
 
 
 def attention(
@@ -74,42 +85,26 @@ def attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Any,
-    scaling: float | None = None,
-    softcap: float | None = None,
-    s_aux: Tensor | None = None,
-    is_causal: bool | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """An attention function of transformers; `s_aux` [H] are attention sinks."""
+    """An attention function of transformers; the option `s_aux` [H] are attention sinks."""
     _refuse_unknown(module, options)
-    if is_causal is False or not isinstance(attention_mask, CausalMask):
+    if options.get("is_causal") is False or not isinstance(attention_mask, CausalMask):
         raise InvalidInput(f"{type(module).__name__} does not attend by a causal mask")
     if query.shape[2] != key.shape[2]:
         raise InvalidInput(f"{type(module).__name__} does not attend over its whole input at once")
-    form = ScoreForm(scaling or query.shape[-1] ** -0.5, attention_mask, softcap, s_aux)
-    _sights.get().add(query, key, form.mask)
-    return attend(query, key, value, form), None
+    scaling = options.get("scaling") or query.shape[-1] ** -0.5
+    form = ScoreForm(scaling, attention_mask, options.get("softcap"), options.get("s_aux"))
+    return _observer.get().attend(Call(module, query, key, value, form, options)), None
 
 
-def causal_mask(
-    q_length: int,
-    kv_length: int,
-    mask_function: Callable[..., Tensor],
-    attention_mask: Tensor | None = None,
-    local_size: int | None = None,
-    use_vmap: bool = False,
-    device: torch.device | str = "cpu",
-    **_: Any,
-) -> CausalMask:
+def causal_mask(**asked: Any) -> CausalMask:
     """A mask function of transformers: the mask that a model asks for, as a value.
 
-    Raises InvalidInput unless that is a causal mask, or a sliding window of `local_size` keys.
+    Whether it is what the model means is checked once, by `check`.
     """
-    is_narrow = local_size is not None and local_size < q_length
-    mask = CausalMask(local_size if is_narrow else None)
-    is_whole = q_length == kv_length and attention_mask is None and not use_vmap
-    if not is_whole or not _equals(mask_function, mask, q_length, device):
-        raise InvalidInput("its mask is neither causal nor a sliding window")
+    mask = CausalMask(asked.get("local_size"))
+    _observer.get().mask(mask, asked)
     return mask
 
 
@@ -119,28 +114,11 @@ def register() -> None:
     AttentionMaskInterface.register(NAME, causal_mask)
 
 
-def _equals(
-    asked: Callable[..., Tensor], mask: CausalMask, length: int, device: torch.device | str
-) -> bool:
-    """Whether `asked` allows what `mask` does, at the rows where kinds of masks differ."""
-    edge = length if mask.window is None else mask.window
-    told = {
-        row for row in (0, 1, edge - 1, edge, edge + 1, length // 2, length - 1) if row < length
-    }
-    rows = torch.tensor(sorted(told), device=device)[None, None, :, None]
-    keys = torch.arange(length, device=device)[None, None, None, :]
-    first = torch.zeros(1, 1, 1, 1, dtype=torch.long, device=device)
-    answer = asked(first, first, rows, keys)
-    return torch.equal(
-        answer.expand(1, 1, rows.numel(), length)[0, 0], mask.allows(rows, keys)[0, 0]
-    )
-
-
 def _refuse_unknown(module: nn.Module, options: dict[str, Any]) -> None:
     unknown = [
         name
         for name, value in options.items()
-        if value is not None and value is not False and name not in HARMLESS_OPTIONS
+        if value is not None and value is not False and name not in KNOWN_OPTIONS
     ]
     if unknown or not getattr(module, "is_causal", True):
         what = f"uses {', '.join(sorted(unknown))}" if unknown else "is not causal"

@@ -1,0 +1,89 @@
+"""Read passages with a model: NLL of their answers, and what every head copies.
+
+`Engine.read` is what probes use. It takes a cohort of passages, in any order, and answers a reading
+for each. A cohort should hold all passages that begin alike (those of one haystack), since only
+within it beginnings are shared. One of three ways is taken, and said in the report:
+
+- Forked: beginnings are shared; the passages' tree runs in steps of bounded size;
+- Whole: passages one by one, each in one pass, where the model does not let beginnings be shared
+  (RoPE scaling that depends on the length);
+- Native: passages one by one, by the model's own attention, where that cannot be computed here.
+  Heads cannot be watched then.
+
+Logits exist at the rows alone that predict an answer token. Nothing of the size length x length or
+length x vocabulary is made.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from lccp_evaluator.passes import capture, finite, rope
+from lccp_evaluator.passes.arena import Arena
+from lccp_evaluator.passes.finite import NotFinite
+from lccp_evaluator.passes.passage import Passage, Reading
+from lccp_evaluator.passes.readings import Readings
+from lccp_evaluator.passes.schedule import Piece, Schedule, schedule
+from lccp_evaluator.passes.step import Step
+from lccp_evaluator.passes.tree import grow, separate
+
+Way = Literal["Forked", "Whole", "Native"]
+Progress = Callable[[int], None]
+"""Is told of tokens that were computed."""
+
+
+def planned(passages: Sequence[Passage], way: Way, step_tokens: int) -> Schedule:
+    """How `passages` are computed: their cost is known before they are."""
+    if way == "Forked":
+        return schedule(passages, grow(passages), step_tokens)
+    return schedule(passages, separate(passages), None)
+
+
+@dataclass
+class Engine:
+    """One model, which was loaded with `attn_implementation=capture.NAME` unless way is Native.
+
+    A step has at most `step_tokens` tokens. `watches`: whether heads are watched.
+    """
+
+    model: PreTrainedModel
+    way: Way
+    step_tokens: int
+    watches: bool = True
+
+    def read(
+        self, passages: Sequence[Passage], progress: Progress = lambda tokens: None
+    ) -> list[Reading]:
+        """The readings of `passages`, in their order.
+
+        Raises:
+            NotFinite: NaN or infinite values; says in which layer they begin.
+        """
+        plan = planned(passages, self.way, self.step_tokens)
+        arena = Arena(plan.slots)
+        readings = Readings(passages)
+        for pieces in plan.steps:
+            step = Step(pieces, passages, arena, self.watches and self.way != "Native")
+            try:
+                readings.add(step, self._logits(step))
+            except NotFinite:
+                again = replace(step, watches=False, sights=[])
+                raise finite.named(self.model, lambda: self._logits(again)) from None
+            progress(sum(piece.stop - piece.start for piece in pieces))
+        return readings.collected()
+
+    def _logits(self, step: Step) -> Tensor:
+        """Logits [R, V] at the step's kept rows."""
+        device = self.model.device
+        ids, positions = step.inputs(device)
+        rows = torch.from_numpy(step.kept_rows).to(device)
+        options = {"position_ids": positions} if self.way == "Forked" else {}
+        rope.forget_lengths(self.model)
+        with torch.no_grad(), capture.observing(step):
+            output = self.model(ids, use_cache=False, logits_to_keep=rows, **options)
+        logits: Tensor = output.logits[0]
+        return logits

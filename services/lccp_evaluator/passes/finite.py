@@ -1,0 +1,54 @@
+"""Numbers that are none: found when they are measured, named by the layer where they begin."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lccp.contract.errors import InvalidInput
+
+LARGEST_NLL_NATS = 700.0
+"""Mean of an answer; beyond it a perplexity is no floating-point number."""
+
+
+class NotFinite(InvalidInput):
+    """Weights, activations or results are NaN or infinite: the evaluation has failed."""
+
+
+def check_finite(*tensors: Tensor) -> None:
+    """Raise NotFinite unless all values are finite."""
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
+        raise NotFinite("weights or logits are not finite")
+
+
+def named(model: nn.Module, forward: Callable[[], Any]) -> NotFinite:
+    """The error that says where `model` stops being finite; `forward` runs it on such an input."""
+    for name, weight in model.named_parameters():
+        if not bool(torch.isfinite(weight).all()):
+            return NotFinite(f"weights are not finite: {name} holds NaN or infinite values")
+    found: list[str] = []
+    hooks = [
+        module.register_forward_hook(_watcher(name, found))
+        for name, module in model.named_modules()
+        if name and not any(True for _ in module.children())
+    ]
+    try:
+        forward()
+    except NotFinite:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    where = found[0] if found else "the logits"
+    return NotFinite(f"logits are not finite: the first values that are NaN or infinite come from {where}")
+
+
+def _watcher(name: str, found: list[str]) -> Callable[[nn.Module, Any, Any], None]:
+    def watch(module: nn.Module, given: Any, output: Any) -> None:
+        values = output[0] if isinstance(output, tuple) else output
+        is_number = isinstance(values, Tensor) and values.is_floating_point()
+        if is_number and not bool(torch.isfinite(values).all()):
+            found.append(name)
+
+    return watch

@@ -1,0 +1,52 @@
+"""What a probe asks of the engine, and what it gets: passages and readings.
+
+A probe that needs likelihoods or heads makes passages, in any number and order, and hands them to
+`engine.Engine.read` in cohorts. It does not say how they are computed. Tokens that passages have in
+common from their beginning on are computed once (see `tree`), so a probe gets all of these cheaply:
+
+- one haystack with its needle at several places, cut at several lengths (niah, interference);
+- hundreds of questions about one text of facts (retrieval_heads on biographies, multi_key);
+- several answers to one question (the margin between the right value and wrong ones);
+- every token of a document (`answer=(1, length)`, no needle: corpus_ppl, long_ppl).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Span = tuple[int, int]
+"""[start, stop) in the tokens of a passage."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Token ids [L] and the span of them that is judged, `answer`: from token 1 on.
+
+    With `needle`, the span that the answer repeats, every head is watched while it predicts the
+    answer; without it no head is.
+    """
+
+    ids: NDArray[np.integer]
+    answer: Span
+    needle: Span | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model made of a passage with an answer of M tokens.
+
+    `nll` [M] in nats; `is_arg_max` [M]. Of the heads, where they were watched (else of no layer):
+
+    - `copied` [layers, heads, M]: place in the needle of the token that the head looks at, if it is
+      the token to be predicted, else -1;
+    - `mass` [layers, heads, M]: attention that the head pays to the needle, 0 to 1;
+    - `sees` [layers, M]: whether the heads of a layer see all of the needle; a head with a sliding
+      window that does not cannot copy it, which is not a score of 0.
+    """
+
+    nll: NDArray[np.float32]
+    is_arg_max: NDArray[np.bool_]
+    copied: NDArray[np.int16]
+    mass: NDArray[np.float32]
+    sees: NDArray[np.bool_]

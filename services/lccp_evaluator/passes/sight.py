@@ -1,0 +1,69 @@
+"""Where heads look: the arg-max key of each row, and the share of attention that a needle gets.
+
+Shapes as in `attention`; M watched rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from lccp_evaluator.passes.attention import BLOCK_SCORES, Part, ScoreForm, between, products
+from lccp_evaluator.passes.passage import Span
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Of one layer: `position` [H, M] of the key with the highest score, `mass` [H, M] of the
+    attention that the needle gets, and whether all of the needle can be seen, `sees` [M].
+    """
+
+    position: Tensor
+    mass: Tensor
+    sees: Tensor
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """The sights of consecutive rows as one."""
+        return cls(
+            torch.cat([part.position for part in parts], dim=-1),
+            torch.cat([part.mass for part in parts], dim=-1),
+            torch.cat([part.sees for part in parts]),
+        )
+
+
+def look(query: Tensor, parts: Sequence[Part], rows: range, needle: Span, form: ScoreForm) -> Sight:
+    """What heads see at `rows`, positions among the tokens of `parts`; `query` [H, M, D] has them.
+
+    Sinks take attention, but are no key to look at. Ties go to one of the tied keys.
+    """
+    first = form.mask.first_key(rows.start)
+    visible = between(parts, first, rows.stop)
+    at_once = max(1, BLOCK_SCORES // (len(query) * (rows.stop - first)))
+    blocks = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+    seen = []
+    for block in blocks:
+        low = block.start - rows.start
+        seen.append(_look(query[:, low : low + len(block)], visible, first, block, needle, form))
+    return Sight.join(seen)
+
+
+def _look(
+    query: Tensor, parts: Sequence[Part], first: int, rows: range, needle: Span, form: ScoreForm
+) -> Sight:
+    raw = torch.cat([products(query.float(), key.float()) for key, _ in parts], dim=-1)
+    positions = torch.arange(first, first + raw.shape[-1], device=query.device)
+    at = torch.arange(rows.start, rows.stop, device=query.device)
+    hidden = ~form.mask.allows(at[:, None], positions)
+    raw.masked_fill_(hidden, float("-inf"))
+    position = raw.argmax(-1) + first  # before a soft-cap, which may flatten the largest ones
+    scores = form.shaped(raw).masked_fill_(hidden, float("-inf"))
+    log_sum = scores.logsumexp(-1)
+    if form.sinks is not None:
+        log_sum = torch.logaddexp(log_sum, form.sinks.float()[:, None])
+    start, stop = (max(0, edge - first) for edge in needle)
+    mass = (scores[..., start:stop].logsumexp(-1) - log_sum).exp()
+    sees = form.mask.allows(at, torch.tensor(needle[0], device=query.device))
+    return Sight(position, mass, sees)

@@ -1,0 +1,85 @@
+"""One step of a schedule as a forward pass: its pieces in one row, each with its own past."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lccp_evaluator.passes.arena import Arena
+from lccp_evaluator.passes.attention import CausalMask, attend
+from lccp_evaluator.passes.capture import Call
+from lccp_evaluator.passes.passage import Passage, Span
+from lccp_evaluator.passes.schedule import Judged, Piece
+from lccp_evaluator.passes.sight import Sight, look
+
+
+@dataclass
+class Step:
+    """An observer that gives every piece its past, and watches heads where passages have needles.
+
+    `sights` holds, layer by layer, what was seen at the watched ones of the judged rows.
+    """
+
+    pieces: Sequence[Piece]
+    passages: Sequence[Passage]
+    arena: Arena
+    watches: bool
+    sights: list[list[Sight]] = field(default_factory=list)
+
+    def inputs(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Token ids and positions, [1, T] each."""
+        ids = [self.passages[p.passage].ids[p.start : p.stop] for p in self.pieces]
+        positions = [np.arange(p.start, p.stop) for p in self.pieces]
+        both = [np.concatenate(one).astype(np.int64)[None] for one in (ids, positions)]
+        return torch.from_numpy(both[0]).to(device), torch.from_numpy(both[1]).to(device)
+
+    @property
+    def judged(self) -> list[Judged]:
+        """Judged rows of all pieces."""
+        return [one for piece in self.pieces for one in piece.judged]
+
+    @property
+    def watched(self) -> list[Judged]:
+        """Those of them at which heads are watched."""
+        return [one for piece in self.pieces for one in self._watched(piece)]
+
+    @cached_property
+    def kept_rows(self) -> NDArray[np.int64]:
+        """Rows whose logits are needed, in order."""
+        rows = [np.arange(one.row, one.row + one.count) for one in self.judged]
+        return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
+
+    def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
+        """Masks were checked before anything was measured."""
+
+    def attend(self, call: Call) -> Tensor:
+        """See `capture.Observer`."""
+        layer, query = len(self.sights), call.query[0]
+        for piece in self.pieces:
+            key, value = (one[0, :, piece.rows] for one in (call.key, call.value))
+            self.arena.put(layer, piece.slot, key, value)
+        outputs, sights = [], []
+        for piece in self.pieces:
+            parts = self.arena.parts(layer, piece.slots)
+            outputs.append(attend(query[:, piece.rows], parts, call.form))
+            for one in self._watched(piece):
+                first = piece.start + one.row - piece.row
+                rows = range(first, first + one.count)
+                asked = query[:, one.row : one.row + one.count]
+                sights.append(look(asked, parts, rows, self._needle(one), call.form))
+        self.sights.append(sights)
+        return torch.cat(outputs, dim=1).transpose(0, 1)[None].contiguous()
+
+    def _watched(self, piece: Piece) -> list[Judged]:
+        needles = [one for one in piece.judged if self.passages[one.passage].needle is not None]
+        return needles if self.watches else []
+
+    def _needle(self, one: Judged) -> Span:
+        needle = self.passages[one.passage].needle
+        assert needle is not None
+        return needle

@@ -1,0 +1,166 @@
+"""What a model's code allows: tried on the model itself, before anything is measured.
+
+Two things of a model are replaced while it is measured: the function that computes attention from
+queries, keys and values, and the one that makes its masks. All else is its own code. So these two
+are held against the model's own, and nothing else needs to be:
+
+- attention: layer by layer, on the same queries, keys and values, in float32 whatever the model's
+  dtype, against the eager attention of the model's module. Rounding therefore cannot refuse a right
+  model, and a wrong one cannot hide behind it;
+- masks: at the longest length that is going to be measured, before the first layer runs.
+
+Passages can share their beginnings if, besides, every token is computed from its own hidden state
+and what attention gives it. That is tried too: pieces of two short passages, packed, must read the
+same as the passages alone.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.masking_utils import eager_mask
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.passes import capture
+from lccp_evaluator.passes.attention import CausalMask, attend
+from lccp_evaluator.passes.capture import Call
+from lccp_evaluator.passes.finite import check_finite
+
+CHECKED_TOKENS = 64
+ATTENTION_TOLERANCE = 1e-3
+"""Of the norm of a layer's attention output, in float32."""
+
+
+class _Enough(Exception):
+    """The masks were asked for; the layers need not run."""
+
+
+@dataclass
+class AttentionCheck:
+    """An observer that holds every layer's attention against the model's own eager one."""
+
+    modules: list[nn.Module] = field(default_factory=list)
+    heads: list[int] = field(default_factory=list)
+    _eager_masks: dict[CausalMask, Tensor] = field(default_factory=dict)
+
+    def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
+        """Refuse what is neither causal nor a window; keep the mask as eager attention wants it."""
+        check_mask(mask, asked)
+        self._eager_masks[mask] = eager_mask(**asked | {"dtype": torch.float32})
+
+    def attend(self, call: Call) -> Tensor:
+        """Our output, if it is the model's own."""
+        name = type(call.module).__name__
+        query, key, value = (one.float() for one in (call.query, call.key, call.value))
+        check_finite(query, key, value)
+        ours = attend(query[0], [(key[0], value[0])], call.form).transpose(0, 1)[None]
+        mask = self._eager_masks[call.form.mask]
+        theirs = own_attention(call.module)(call.module, query, key, value, mask, **call.options)[0]
+        difference = (ours - theirs).norm() / theirs.norm().clamp(min=1e-30)
+        if not difference <= ATTENTION_TOLERANCE:
+            raise InvalidInput(
+                f"{name} does more than is known here: its output differs by {difference:.2g} of "
+                "its size from what its own eager attention gives"
+            )
+        self.modules.append(call.module)
+        self.heads.append(query.shape[1])
+        return ours.to(call.query.dtype)
+
+
+class MaskCheck:
+    """An observer for masks alone."""
+
+    def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
+        """Refuse what is neither causal nor a window."""
+        check_mask(mask, asked)
+
+    def attend(self, call: Call) -> Tensor:
+        """Masks come before attention."""
+        raise _Enough
+
+
+def own_attention(module: nn.Module) -> Callable[..., tuple[Tensor, Any]]:
+    """The eager attention of the module's own file."""
+    found = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
+    if found is None:
+        raise InvalidInput(f"{type(module).__name__} has no eager attention to be checked against")
+    own: Callable[..., tuple[Tensor, Any]] = found
+    return own
+
+
+def check_mask(mask: CausalMask, asked: dict[str, Any]) -> None:
+    """Raise InvalidInput unless the mask that a model asks for is `mask`."""
+    is_whole = asked["q_length"] == asked["kv_length"] and asked.get("attention_mask") is None
+    if not is_whole or asked.get("use_vmap") or not _equals(asked, mask):
+        raise InvalidInput("its mask is neither causal nor a sliding window")
+
+
+def _equals(asked: dict[str, Any], mask: CausalMask) -> bool:
+    """Whether it allows what `mask` does, at the rows where kinds of masks differ."""
+    length, device = asked["q_length"], asked.get("device", "cpu")
+    edge = mask.window or length
+    told = {0, 1, edge - 1, edge, edge + 1, length // 2, length - 1}
+    rows = torch.tensor(sorted(row for row in told if row < length), device=device)
+    keys = torch.arange(length, device=device)
+    none = torch.zeros(1, 1, 1, 1, dtype=torch.long, device=device)
+    answer = asked["mask_function"](none, none, rows[None, None, :, None], keys[None, None, None])
+    return torch.equal(answer.expand(1, 1, len(rows), length)[0, 0], mask.allows(rows[:, None], keys))
+
+
+def check_attention(model: PreTrainedModel, ids: NDArray[np.integer], longest: int) -> AttentionCheck:
+    """Hold the attention of all layers on the start of `ids`, and masks of `longest` tokens,
+    against the model's own.
+
+    Raises:
+        InvalidInput: they differ, or the model does not ask for them in transformers' ways.
+        NotFinite: there are NaN or infinite values.
+    """
+    check = AttentionCheck()
+    start = np.asarray(ids[:CHECKED_TOKENS], dtype=np.int64)
+    _forward(model, start, check)
+    layers = model.config.get_text_config().num_hidden_layers
+    if len(check.modules) != layers:
+        raise InvalidInput(
+            f"{len(check.modules)} of its {layers} layers have attention that can be measured"
+        )
+    layer = _layer_of(model, check.modules[0])
+    with _stopping_at(layer), suppress(_Enough):
+        _forward(model, np.full(longest, start[0]), MaskCheck())
+    return check
+
+
+def _forward(model: PreTrainedModel, ids: NDArray[np.integer], observer: capture.Observer) -> None:
+    tokens = torch.tensor(ids, device=model.device)[None]
+    rows = torch.arange(len(ids), device=model.device)
+    try:
+        with torch.no_grad(), capture.observing(observer):
+            model(tokens, position_ids=rows[None], use_cache=False, logits_to_keep=rows[:1])
+    except (AttributeError, TypeError) as error:
+        raise InvalidInput(f"its mask is not transformers' own ({error})") from error
+
+
+def _layer_of(model: nn.Module, inner: nn.Module) -> nn.Module:
+    """The decoder layer that holds `inner`: its outermost ancestor in a numbered list."""
+    name = next(name for name, module in model.named_modules() if module is inner)
+    parts = name.split(".")
+    depth = next((i for i, part in enumerate(parts) if part.isdigit()), len(parts) - 1)
+    return model.get_submodule(".".join(parts[: depth + 1]))
+
+
+@contextmanager
+def _stopping_at(layer: nn.Module) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise _Enough
+
+    hook = layer.register_forward_pre_hook(stop)
+    try:
+        yield
+    finally:
+        hook.remove()
