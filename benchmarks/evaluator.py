@@ -109,22 +109,23 @@ def _resident_mib() -> float:
 
 
 def one_pass(task: Task) -> Outcome:
-    """The evaluator's engine, batch by batch as it plans them."""
+    """The evaluator's engine, haystack by haystack."""
     from lccp.probes.retrieval_heads import RetrievalHeadsSettings
-    from lccp_evaluator.evaluation import batches
+    from lccp_evaluator.passes.engine import Engine
     from lccp_evaluator.passes.execution import ExecutionPlan
     from lccp_evaluator.passes.model import load_model
-    from lccp_evaluator.passes.teacher_forced import Engine
     from lccp_evaluator.probes import niah, retrieval_heads
     from lccp_evaluator.records import Records
 
     frozen = _frozen(task)
-    plan = ExecutionPlan.here(task.niah.lengths)
-    engine = Engine(load_model(task.model, plan))
-    readings = []
+    plan = ExecutionPlan.here()
+    engine = Engine(load_model(task.model, plan).model, "Forked", plan.step_tokens)
+    found = {}
     with costing() as cost:
-        for batch in batches(frozen.samples, plan):
-            readings += engine.read([frozen.passage(sample) for sample in batch])
+        for numbers in frozen.by_haystack():
+            passages = [frozen.passage(frozen.samples[number]) for number in numbers]
+            found |= zip(numbers, engine.read(passages), strict=True)
+    readings = [found[number] for number in range(len(found))]
     records = Records(frozen, readings)
     scores = retrieval_heads.sample_scores(records, RetrievalHeadsSettings()).mean(axis=0)
     nll = niah.Values.of(records).nll
@@ -158,12 +159,13 @@ def naive(task: Task) -> Outcome:
 
 def memory_at(task: Task) -> Outcome:
     """The one pass over the first sample alone."""
+    from lccp_evaluator.passes.engine import Engine
     from lccp_evaluator.passes.execution import ExecutionPlan
     from lccp_evaluator.passes.model import load_model
-    from lccp_evaluator.passes.teacher_forced import Engine
 
     frozen = _frozen(task)
-    engine = Engine(load_model(task.model, ExecutionPlan.here(task.niah.lengths)))
+    plan = ExecutionPlan.here()
+    engine = Engine(load_model(task.model, plan).model, "Forked", plan.step_tokens)
     with costing() as cost:
         reading = engine.read([frozen.passage(frozen.samples[0])])[0]
     return Outcome(cost, [float(reading.nll.mean())], [])

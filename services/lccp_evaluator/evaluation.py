@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
-from itertools import groupby
 from pathlib import Path
 from platform import python_version
 from typing import Any
@@ -17,17 +16,19 @@ import numpy as np
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.base import Contract
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
+from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.execution import ExecutionPlan
 from lccp_evaluator.passes.model import context_length, load_model
-from lccp_evaluator.passes.teacher_forced import Engine, Reading
+from lccp_evaluator.passes.passage import Reading
+from lccp_evaluator.passes.ways import choose, go
 from lccp_evaluator.place import Place
 from lccp_evaluator.probes import by_source
 from lccp_evaluator.probes.measurement import Arrays, TorchHalf
 from lccp_evaluator.records import Records
-from lccp_evaluator.sampling.samples import FrozenSamples, Sample
+from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
 
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
@@ -60,6 +61,11 @@ class _Asked:
     settings: Mapping[str, Contract]
     """Of the readers, defaults resolved, by probe."""
 
+    @property
+    def watches_heads(self) -> bool:
+        """Whether a reader asks where heads look."""
+        return any(half.watches_heads for half in self.readers)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -78,13 +84,12 @@ def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
     timings: dict[str, float] = {}
     with _timed(timings, "samples"):
         asked = [_frozen(subject, place, *group) for group in by_source(subject.probes.asked())]
-    everything = [sample for one in asked for sample in one.frozen.samples]
-    plan = subject.plan or ExecutionPlan.here(sorted({sample.length for sample in everything}))
+    plan = subject.plan or ExecutionPlan.here()
     plan.enter()
     with _timed(timings, "load"):
-        engine = _engine(subject, plan, [one.frozen for one in asked])
+        engine, plan, notes = _engine(subject, plan, asked)
     with _timed(timings, "measure"):
-        records = list(_records(engine, asked, plan, progress))
+        records = list(_records(engine, asked, progress))
     files: dict[str, bytes] = {}
     with _timed(timings, "aggregate"):
         probes = {
@@ -100,6 +105,7 @@ def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
         target_context_length=subject.contexts.target,
         probes={name: probes[name] for name in PROBES if name in probes},
         execution_plan=plan.document(),
+        notes=notes,
         versions={name: metadata.version(name) for name in LIBRARIES}
         | {"python": python_version()},
         timings={stage: round(seconds, 3) for stage, seconds in timings.items()},
@@ -111,7 +117,7 @@ def _frozen(subject: Subject, place: Place, source: TorchHalf, readers: list[Tor
     assert source.source is not None
     given = subject.probes.asked()
     digest, draw = tokenizer_digest(subject.directory), source.source.draw
-    model_context = context_length(subject.directory)
+    model_context = context_length(subject.directory, subject.trust_remote_code)
     own = source.source.resolved(given[source.name], subject.contexts, model_context)
 
     def drawn() -> FrozenSamples:
@@ -154,41 +160,49 @@ def packed(arrays: Arrays) -> bytes:
     return buffer.getvalue()
 
 
-def _engine(subject: Subject, plan: ExecutionPlan, frozen: list[FrozenSamples]) -> Engine:
-    model = load_model(subject.directory, plan, subject.trust_remote_code)
-    embeddings: Any = model.get_input_embeddings()
-    rows = len(embeddings.weight)
+def _engine(
+    subject: Subject, plan: ExecutionPlan, asked: list[_Asked]
+) -> tuple[Engine, ExecutionPlan, tuple[str, ...]]:
+    """The engine, its plan with the way that the model allows, and what is to be said of it."""
+    loaded = load_model(subject.directory, plan, subject.trust_remote_code)
+    model, watches = loaded.model, any(one.watches_heads for one in asked)
+    _check_vocabulary(subject.directory, model, [one.frozen for one in asked])
+    longest = max(sample.length for one in asked for sample in one.frozen.samples)
+    frozen = asked[0].frozen
+    choice = choose(model, frozen.passage(frozen.samples[-1]).ids, longest, watches)
+    chosen = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
+    if plan.way is not None and chosen != plan:
+        raise Incompatible(
+            f"{subject.directory}: allows the way {choice.way}, but the run's first checkpoint was "
+            f"evaluated by the way {plan.way}: a run's checkpoints must be of one architecture"
+        )
+    go(model, choice.way)
+    notes = [f"prompts do not share beginnings: {choice.reason}"] if choice.reason else []
+    return Engine(model, choice.way, plan.step_tokens, watches), chosen, (*loaded.notes, *notes)
+
+
+def _check_vocabulary(directory: Path, model: Any, frozen: list[FrozenSamples]) -> None:
+    rows = len(model.get_input_embeddings().weight)
     for one in frozen:
         if one.largest_id >= rows:
             raise InvalidInput(
-                f"{subject.directory}: has embeddings for {rows} tokens, but its tokenizer has "
+                f"{directory}: has embeddings for {rows} tokens, but its tokenizer has "
                 f"{one.header.vocabulary}: model and tokenizer do not belong together"
             )
-    engine = Engine(model)
-    engine.check(frozen[0].passage(frozen[0].samples[0]).ids)
-    return engine
 
 
-def _records(
-    engine: Engine, asked: list[_Asked], plan: ExecutionPlan, progress: Progress
-) -> Iterator[Records]:
-    total, done = sum(len(one.frozen.samples) for one in asked), 0
+def _records(engine: Engine, asked: list[_Asked], progress: Progress) -> Iterator[Records]:
+    """What was read of the samples, haystack by haystack: within one, prompts begin alike."""
+    done, total = 0, sum(len(one.frozen.samples) for one in asked)
     progress(0, total)
     for one in asked:
-        readings: list[Reading] = []
-        for batch in batches(one.frozen.samples, plan):
-            readings += engine.read([one.frozen.passage(sample) for sample in batch])
-            progress(done + len(readings), total)
-        done += len(readings)
-        yield Records(one.frozen, readings)
-
-
-def batches(samples: tuple[Sample, ...], plan: ExecutionPlan) -> Iterator[tuple[Sample, ...]]:
-    """Samples of one length at a time, in their order, as many as the plan says."""
-    for length, group in groupby(samples, key=lambda sample: sample.length):
-        equal = tuple(group)
-        size = plan.batch_sizes[length]
-        yield from (equal[start : start + size] for start in range(0, len(equal), size))
+        readings: dict[int, Reading] = {}
+        for numbers in one.frozen.by_haystack():
+            passages = [one.frozen.passage(one.frozen.samples[number]) for number in numbers]
+            readings |= zip(numbers, engine.read(passages), strict=True)
+            done += len(numbers)
+            progress(done, total)
+        yield Records(one.frozen, [readings[number] for number in range(len(readings))])
 
 
 @contextmanager

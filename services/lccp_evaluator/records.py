@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp_evaluator.passes.teacher_forced import Reading
+from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.sampling.samples import FrozenSamples, Sample
 
 FloatArray = NDArray[np.float64]

@@ -114,7 +114,8 @@ def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):
     assert f"niah/{report.probes['niah'].samples_digest}" in world.samples()[0]
     ppl, guard = report.signal("niah_ppl"), report.signal("niah_ppl_guard")
     assert (ppl.n, guard.n) == (12, 12)
-    assert report.execution_plan["batchSizes"] == {"256": 16, "384": 10}
+    assert report.execution_plan["stepTokens"] == 1_024
+    assert report.execution_plan["way"] == "Forked"
     assert {"torch", "transformers", "lccp"} <= set(report.versions)
     progress = objects.read(world.store, KEYS.evaluation_progress(10_000), EvaluationProgress)
     assert (progress.done, progress.total) == (24, 24)
@@ -162,7 +163,7 @@ def test_later_checkpoints_answer_the_same_samples_by_the_first_ones_plan(world)
     world.checkpoint(20_000, seed=1)
     world.evaluate(10_000)
     first = world.report(10_000)
-    plan = first.execution_plan | {"batchSizes": {"256": 5, "384": 3}}
+    plan = first.execution_plan | {"stepTokens": 100}
     objects.write(
         world.store, KEYS.report(10_000), first.model_copy(update={"execution_plan": plan})
     )

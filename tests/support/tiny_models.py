@@ -7,7 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from lccp_evaluator.passes import capture
-from lccp_evaluator.passes.teacher_forced import Passage
+from lccp_evaluator.passes.passage import Passage
 
 VOCABULARY = 97
 SIZES = {
@@ -44,4 +44,4 @@ def a_passage(length: int, answer: int, seed: int) -> Passage:
     The needle is all that precedes the answer, but for two tokens at either end.
     """
     ids = np.random.default_rng(seed).integers(3, 7, length)
-    return Passage(ids, (2, length - answer - 2), (length - answer, length))
+    return Passage(ids, (length - answer, length), (2, length - answer - 2))

@@ -77,10 +77,14 @@ class EvaluationReport(StoreObject):
     execution_plan: Annotated[
         dict[str, Any],
         Field(
-            description="Batch shapes, dtype, device, attention path; fixed at the first "
+            description="Size of a step, dtype, device, attention path; fixed at the first "
             "checkpoint."
         ),
     ] = {}
+    notes: Annotated[
+        tuple[str, ...],
+        Field(description="What a reader should know of this measurement, one sentence each."),
+    ] = ()
     versions: Annotated[dict[str, str], Field(description="Versions of the libraries.")] = {}
     timings: Annotated[
         dict[str, float],

@@ -138,7 +138,9 @@ def _attend_in_blocks(query: Tensor, parts: Sequence[Part], form: ScoreForm) -> 
         stop = min(start + size, rows)
         low = form.mask.first_key(before + start) - first
         high = before + stop - first
-        weights = _weights(query[:, start:stop], key[:, low:high], before + start, first + low, form)
+        weights = _weights(
+            query[:, start:stop], key[:, low:high], before + start, first + low, form
+        )
         grouped = weights.to(value.dtype).view(value.shape[0], -1, high - low)
         blocks.append((grouped @ value[:, low:high]).view(heads, stop - start, -1))
     return torch.cat(blocks, dim=1)

@@ -14,38 +14,32 @@ Logits exist at the rows alone that predict an answer token. Nothing of the size
 length x vocabulary is made.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from lccp.contract.errors import InvalidInput
 from lccp_evaluator.passes import capture, finite, rope
 from lccp_evaluator.passes.arena import Arena
+from lccp_evaluator.passes.execution import Way
 from lccp_evaluator.passes.finite import NotFinite
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.readings import Readings
-from lccp_evaluator.passes.schedule import Piece, Schedule, schedule
+from lccp_evaluator.passes.schedule import Schedule, schedule
 from lccp_evaluator.passes.step import Step
 from lccp_evaluator.passes.tree import grow, separate
 
-Way = Literal["Forked", "Whole", "Native"]
 Progress = Callable[[int], None]
 """Is told of tokens that were computed."""
 
 
-def planned(passages: Sequence[Passage], way: Way, step_tokens: int) -> Schedule:
-    """How `passages` are computed: their cost is known before they are."""
-    if way == "Forked":
-        return schedule(passages, grow(passages), step_tokens)
-    return schedule(passages, separate(passages), None)
-
-
 @dataclass
 class Engine:
-    """One model, which was loaded with `attn_implementation=capture.NAME` unless way is Native.
+    """A model that was set up for its way (`ways.go`).
 
     A step has at most `step_tokens` tokens. `watches`: whether heads are watched.
     """
@@ -55,6 +49,19 @@ class Engine:
     step_tokens: int
     watches: bool = True
 
+    def __post_init__(self) -> None:
+        if "logits_to_keep" not in inspect.signature(self.model.forward).parameters:
+            raise InvalidInput(
+                f"model type {self.model.config.model_type!r} cannot be evaluated: it cannot leave "
+                "out the logits of other rows (logits_to_keep)"
+            )
+
+    def planned(self, passages: Sequence[Passage]) -> Schedule:
+        """How `passages` are computed: their cost is known before they are."""
+        if self.way == "Forked":
+            return schedule(passages, grow(passages), self.step_tokens)
+        return schedule(passages, separate(passages), None)
+
     def read(
         self, passages: Sequence[Passage], progress: Progress = lambda tokens: None
     ) -> list[Reading]:
@@ -63,18 +70,22 @@ class Engine:
         Raises:
             NotFinite: NaN or infinite values; says in which layer they begin.
         """
-        plan = planned(passages, self.way, self.step_tokens)
+        plan = self.planned(passages)
         arena = Arena(plan.slots)
         readings = Readings(passages)
         for pieces in plan.steps:
             step = Step(pieces, passages, arena, self.watches and self.way != "Native")
-            try:
-                readings.add(step, self._logits(step))
-            except NotFinite:
-                again = replace(step, watches=False, sights=[])
-                raise finite.named(self.model, lambda: self._logits(again)) from None
+            self._take(step, readings)
             progress(sum(piece.stop - piece.start for piece in pieces))
         return readings.collected()
+
+    def _take(self, step: Step, readings: Readings) -> None:
+        """Run `step`, and add what it tells to `readings`."""
+        try:
+            readings.add(step, self._logits(step))
+        except NotFinite:
+            again = replace(step, watches=False, sights=[])
+            raise finite.named(self.model, lambda: self._logits(again)) from None
 
     def _logits(self, step: Step) -> Tensor:
         """Logits [R, V] at the step's kept rows."""

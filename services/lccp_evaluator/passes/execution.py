@@ -12,8 +12,10 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.passes.attention import BLOCK_ROWS
 
-TOKENS_PER_BATCH = {"cpu": 4_096, "cuda": 65_536}
-ATTENTION = f"scaled_dot_product_attention; blocks of {BLOCK_ROWS} rows if windowed, capped, sunk"
+STEP_TOKENS = {"cpu": 1_024, "cuda": 8_192}
+ATTENTION = f"fused kernels joined by log-sums; blocks of {BLOCK_ROWS} rows if windowed or capped"
+
+Way = Literal["Forked", "Whole", "Native"]
 
 
 class ExecutionPlan(Contract):
@@ -23,21 +25,30 @@ class ExecutionPlan(Contract):
     dtype: Annotated[Literal["float32", "bfloat16"], Field(description="Of weights and values.")]
     attention: Annotated[str, Field(description="Attention path.")] = ATTENTION
     threads: Annotated[int, Field(ge=1, description="Threads of the CPU.")]
-    batch_sizes: Annotated[dict[int, int], Field(description="Samples in a batch, by length.")]
+    step_tokens: Annotated[int, Field(ge=1, description="Tokens of one forward pass, at most.")]
+    way: Annotated[
+        Way | None,
+        Field(
+            description="Forked: prompts share the beginnings that they have in common. Whole: one "
+            "pass a prompt. Native: the same, by the model's own attention."
+        ),
+    ] = None
+    reason: Annotated[str, Field(description="Why beginnings are not shared.")] = ""
 
     @classmethod
-    def here(cls, lengths: Sequence[int]) -> "ExecutionPlan":
-        """The plan for this machine."""
+    def here(cls) -> "ExecutionPlan":
+        """The plan for this machine; its way is the model's to say."""
         device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
         return cls(
             device=device,
             dtype="float32" if device == "cpu" else "bfloat16",
             threads=torch.get_num_threads(),
-            batch_sizes={length: max(1, TOKENS_PER_BATCH[device] // length) for length in lengths},
+            step_tokens=STEP_TOKENS[device],
         )
 
     @property
     def torch_dtype(self) -> torch.dtype:
+        """`dtype`, as torch has it."""
         return torch.float32 if self.dtype == "float32" else torch.bfloat16
 
     def enter(self) -> None:

@@ -41,7 +41,7 @@ def named(model: nn.Module, forward: Callable[[], Any]) -> NotFinite:
         for hook in hooks:
             hook.remove()
     where = found[0] if found else "the logits"
-    return NotFinite(f"logits are not finite: the first values that are NaN or infinite come from {where}")
+    return NotFinite(f"logits are not finite: NaN or infinite values first come from {where}")
 
 
 def _watcher(name: str, found: list[str]) -> Callable[[nn.Module, Any, Any], None]:

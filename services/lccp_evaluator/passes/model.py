@@ -1,74 +1,139 @@
 """Load a Hugging Face directory as a causal language model that can be measured."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.passes import capture
 from lccp_evaluator.passes.execution import ExecutionPlan
 
+CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+ADAPTER = "adapter_config.json"
 
-def read_config(directory: Path) -> dict[str, Any]:
-    """`config.json` of a model's directory. Raises InvalidInput."""
+
+def read_config(directory: Path, trust_remote_code: bool = False) -> Any:
+    """The configuration of the text model in `directory`, with transformers' defaults.
+
+    Raises:
+        InvalidInput: there is none, or it is damaged or unknown.
+    """
     path = directory / "config.json"
     try:
-        config: dict[str, Any] = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InvalidInput(
             f"{directory}: holds no config.json: give the directory of a Hugging Face model"
         ) from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise InvalidInput(f"{path}: is not JSON: it is damaged or cut short") from None
-    return config
+    if not isinstance(document, dict):
+        raise InvalidInput(f"{path}: is not a JSON object with the model's configuration")
+    with _told(path, "cannot be read as a model's configuration"):
+        config = AutoConfig.from_pretrained(
+            directory, local_files_only=True, trust_remote_code=trust_remote_code
+        )
+        return config.get_text_config(decoder=True)
 
 
-def context_length(directory: Path) -> int:
+def context_length(directory: Path, trust_remote_code: bool = False) -> int:
     """Tokens that the model is made for (`max_position_embeddings`). Raises InvalidInput."""
-    config = read_config(directory)
-    length = (config.get("text_config") or config).get("max_position_embeddings")
-    if not isinstance(length, int) or length < 1:
-        raise InvalidInput(f"{directory / 'config.json'}: max_position_embeddings is missing")
-    return length
+    config = read_config(directory, trust_remote_code)
+    for name in CONTEXT_NAMES:
+        length = getattr(config, name, None)
+        if isinstance(length, int) and length > 0:
+            return length
+    raise InvalidInput(
+        f"{directory / 'config.json'}: does not say how many tokens the model is made for "
+        "(max_position_embeddings): give its context"
+    )
 
 
-def load_model(
-    directory: Path, plan: ExecutionPlan, trust_remote_code: bool = False
-) -> PreTrainedModel:
+@dataclass(frozen=True)
+class Loaded:
+    """A model, and what is to be said of how it was loaded."""
+
+    model: PreTrainedModel
+    notes: tuple[str, ...] = ()
+
+
+def load_model(directory: Path, plan: ExecutionPlan, trust_remote_code: bool = False) -> Loaded:
     """The model in `directory`, on the plan's device.
 
     Raises:
-        InvalidInput: it cannot be read, or its weights are damaged or incomplete.
+        InvalidInput: it cannot be read, its weights are damaged or incomplete, or an adapter lies
+            beside it.
     """
+    if (directory / ADAPTER).is_file():
+        raise InvalidInput(
+            f"{directory}: holds an adapter ({ADAPTER}) beside the model: merge it into the "
+            "weights, or move it away to evaluate the base alone"
+        )
     capture.register()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    options: dict[str, Any] = {
+        "dtype": plan.torch_dtype,
+        "ignore_mismatched_sizes": True,
+        "local_files_only": True,
+        "output_loading_info": True,
+        "trust_remote_code": trust_remote_code,
+        "use_safetensors": True,
+    }
+    with _told(directory, "cannot be loaded as a model"):
+        model, loading = _loaded(directory, options)
+    _check_weights(directory, loading)
+    unused = sorted(loading["unexpected_keys"])
+    notes = [f"{len(unused)} weights are not used, {unused[0]} among them"] if unused else []
+    return Loaded(model.eval().to(plan.device), tuple(notes))
+
+
+def _loaded(directory: Path, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    load: Any = AutoModelForCausalLM.from_pretrained
     try:
-        from_pretrained: Any = AutoModelForCausalLM.from_pretrained
-        model, loading = from_pretrained(
-            directory,
-            attn_implementation=capture.NAME,
-            dtype=plan.torch_dtype,
-            local_files_only=True,
-            output_loading_info=True,
-            trust_remote_code=trust_remote_code,
-            use_safetensors=True,
+        result: tuple[Any, dict[str, Any]] = load(
+            directory, attn_implementation=capture.NAME, **options
         )
-    except MemoryError:
-        raise
-    except Exception as error:  # transformers, safetensors and config code raise many types
-        raise InvalidInput(f"{directory}: cannot be loaded as a model: {_short(error)}") from error
+    except (KeyError, ValueError) as error:  # attention that does not know the interface
+        if capture.NAME not in str(error):
+            raise
+        result = load(directory, **options)
+    return result
+
+
+def _check_weights(directory: Path, loading: dict[str, Any]) -> None:
+    mismatched = sorted(loading.get("mismatched_keys") or [])
+    if mismatched:
+        name, stored, wanted = mismatched[0]
+        raise InvalidInput(
+            f"{directory}: config.json and weights do not belong together: {name} is of shape "
+            f"{list(stored)}, but the model's is {list(wanted)}"
+        )
     missing = sorted(loading["missing_keys"])
     if missing:
         raise InvalidInput(
             f"{directory}: lacks {len(missing)} of the model's weights, {missing[0]} among them"
         )
-    loaded: PreTrainedModel = model.eval().to(plan.device)
-    return loaded
+
+
+@contextmanager
+def _told(where: Path, what: str) -> Iterator[None]:
+    """One sentence for the many types of errors of transformers, safetensors and models' code."""
+    try:
+        yield
+    except (InvalidInput, MemoryError):
+        raise
+    except KeyError as error:
+        raise InvalidInput(f"{where}: {what}: {error} is unknown to transformers") from error
+    except Exception as error:
+        raise InvalidInput(f"{where}: {what}: {_short(error)}") from error
 
 
 def _short(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
+    return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__

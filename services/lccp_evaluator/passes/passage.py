@@ -10,7 +10,7 @@ common from their beginning on are computed once (see `tree`), so a probe gets a
 - every token of a document (`answer=(1, length)`, no needle: corpus_ppl, long_ppl).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Reading:
 
     - `copied` [layers, heads, M]: place in the needle of the token that the head looks at, if it is
       the token to be predicted, else -1;
-    - `mass` [layers, heads, M]: attention that the head pays to the needle, 0 to 1;
+    - `mass` [layers, heads]: share of the head's attention that the needle gets, mean over M;
     - `sees` [layers, M]: whether the heads of a layer see all of the needle; a head with a sliding
       window that does not cannot copy it, which is not a score of 0.
     """
@@ -48,5 +48,5 @@ class Reading:
     nll: NDArray[np.float32]
     is_arg_max: NDArray[np.bool_]
     copied: NDArray[np.int16]
-    mass: NDArray[np.float32]
-    sees: NDArray[np.bool_]
+    mass: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    sees: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))

@@ -60,9 +60,7 @@ class Readings:
                 )
         return [
             Reading(nll, is_arg_max, *_joined(looks, len(nll)))
-            for nll, is_arg_max, looks in zip(
-                self._nll, self._is_arg_max, self._looks, strict=True
-            )
+            for nll, is_arg_max, looks in zip(self._nll, self._is_arg_max, self._looks, strict=True)
         ]
 
     def _targets(self, one: Judged) -> NDArray[np.int64]:
@@ -146,7 +144,7 @@ def judge(
     Logits are taken to float32 in blocks of rows.
     """
     log_sums, best = [], []
-    for block in logits.split(ROWS_AT_ONCE):
+    for block in torch.split(logits, ROWS_AT_ONCE):
         numbers = block.float()
         log_sums.append(numbers.logsumexp(-1))
         best.append(numbers.argmax(-1))

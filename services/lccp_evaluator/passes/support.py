@@ -111,10 +111,14 @@ def _equals(asked: dict[str, Any], mask: CausalMask) -> bool:
     keys = torch.arange(length, device=device)
     none = torch.zeros(1, 1, 1, 1, dtype=torch.long, device=device)
     answer = asked["mask_function"](none, none, rows[None, None, :, None], keys[None, None, None])
-    return torch.equal(answer.expand(1, 1, len(rows), length)[0, 0], mask.allows(rows[:, None], keys))
+    return torch.equal(
+        answer.expand(1, 1, len(rows), length)[0, 0], mask.allows(rows[:, None], keys)
+    )
 
 
-def check_attention(model: PreTrainedModel, ids: NDArray[np.integer], longest: int) -> AttentionCheck:
+def check_attention(
+    model: PreTrainedModel, ids: NDArray[np.integer], longest: int
+) -> AttentionCheck:
     """Hold the attention of all layers on the start of `ids`, and masks of `longest` tokens,
     against the model's own.
 

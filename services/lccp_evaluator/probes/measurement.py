@@ -53,6 +53,8 @@ class TorchHalf:
     """Samples of its own; None: it reads those of `reads`."""
     reads: str = ""
     """Probe whose samples it reads."""
+    watches_heads: bool = False
+    """Whether it asks where heads look, which costs a part of the pass."""
 
 
 def measured(

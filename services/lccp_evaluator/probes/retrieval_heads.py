@@ -84,4 +84,4 @@ def wu_count(needle: NeedleLine, copied: NDArray[np.int16]) -> FloatArray:
     return score
 
 
-HALF = TorchHalf(retrieval_heads.PROBE.name, measure, reads=niah.PROBE.name)
+HALF = TorchHalf(retrieval_heads.PROBE.name, measure, reads=niah.PROBE.name, watches_heads=True)

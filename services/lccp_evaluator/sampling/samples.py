@@ -25,7 +25,7 @@ from pydantic import Field
 
 from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
-from lccp_evaluator.passes.teacher_forced import Passage
+from lccp_evaluator.passes.passage import Passage
 
 GENERATOR_VERSION = 1
 KINDS = ("header", "haystack", "needle", "sample")
@@ -100,7 +100,14 @@ class FrozenSamples:
             needle.ids,
         )
         ids = np.concatenate([np.asarray(part, dtype=np.int64) for part in parts])
-        return Passage(ids, sample.needle_span, sample.answer_span)
+        return Passage(ids, sample.answer_span, sample.needle_span)
+
+    def by_haystack(self) -> list[list[int]]:
+        """Numbers of the samples, by haystack."""
+        groups: dict[int, list[int]] = {}
+        for number, sample in enumerate(self.samples):
+            groups.setdefault(sample.haystack, []).append(number)
+        return list(groups.values())
 
     @property
     def largest_id(self) -> int:

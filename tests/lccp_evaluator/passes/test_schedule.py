@@ -23,7 +23,8 @@ def passages(draw) -> list[Passage]:
         for text in texts
     ]
     return [
-        Passage(np.array(ids), (start, stop)) for ids, (start, stop) in zip(texts, spans, strict=True)
+        Passage(np.array(ids), (start, stop))
+        for ids, (start, stop) in zip(texts, spans, strict=True)
     ]
 
 
@@ -96,9 +97,7 @@ def test_a_grid_of_lengths_and_depths_costs_one_branch_a_position_and_a_question
     lengths, positions = (200, 400, 800, 1_000), (0, 100, 300, 600)
     given = [
         Passage(
-            np.concatenate(
-                (haystack[:at], needle, haystack[at : length - 12], question, needle)
-            ),
+            np.concatenate((haystack[:at], needle, haystack[at : length - 12], question, needle)),
             (length, length + 5),
         )
         for length in lengths

@@ -11,7 +11,7 @@ from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
-from lccp_evaluator.passes.teacher_forced import Reading
+from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.probes import HALVES, by_source, niah, retrieval_heads
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.samples import FrozenSamples, Header, NeedleLine, Sample

@@ -1,0 +1,287 @@
+import numpy as np
+import pytest
+import torch
+from families import FAMILIES, LAYERS
+from tiny_models import a_model, a_passage
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.passes import capture
+from lccp_evaluator.passes.engine import Engine
+from lccp_evaluator.passes.finite import NotFinite
+from lccp_evaluator.passes.passage import Passage, Reading
+
+STEP_TOKENS = 48
+
+
+@pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys())
+def model(request):
+    model_type, settings = request.param
+    return a_model(model_type, **settings)
+
+
+def read_naively(model, passage: Passage) -> Reading:
+    """The same by full logits and full attention weights of the model's own eager attention."""
+    model.set_attn_implementation("eager")
+    with torch.no_grad():
+        output = model(torch.tensor(passage.ids[None]), output_attentions=True)
+    model.set_attn_implementation(capture.NAME)
+    rows = np.arange(*passage.answer) - 1
+    targets = passage.ids[rows + 1]
+    log_p = output.logits[0].double().log_softmax(-1).numpy()[rows]
+    weights = [layer[0, :, rows].double() for layer in output.attentions]
+    looked_at = np.stack([layer.argmax(-1).numpy() for layer in weights])
+    start, stop = passage.needle
+    is_copy = (looked_at >= start) & (looked_at < stop) & (passage.ids[looked_at] == targets)
+    mass = np.stack([layer[..., start:stop].sum(-1).mean(-1).numpy() for layer in weights])
+    return Reading(
+        nll=-log_p[np.arange(len(rows)), targets],
+        is_arg_max=log_p.argmax(-1) == targets,
+        copied=np.where(is_copy, looked_at - start, -1),
+        mass=mass,
+    )
+
+
+def a_grid() -> list[Passage]:
+    """One haystack, two needles of different sizes, at three places, cut at three lengths."""
+    haystack = np.random.default_rng(0).integers(3, 7, 160)
+    question = np.arange(10, 15)
+    passages = []
+    for length in (70, 110, 160):
+        for at in (0, 20, 45):
+            for size in (6, 9):
+                needle = np.random.default_rng(size).integers(3, 7, size)
+                before, after = haystack[:at], haystack[at : length - 2 * size - len(question)]
+                ids = np.concatenate((before, needle, after, question, needle))
+                passages.append(Passage(ids, (length - size, length), (at, at + size)))
+    return passages
+
+
+def assert_equal(reading: Reading, expected: Reading) -> None:
+    assert np.abs(reading.nll - expected.nll).max() < 2e-5
+    np.testing.assert_array_equal(reading.is_arg_max, expected.is_arg_max)
+    np.testing.assert_array_equal(reading.copied, expected.copied)
+    np.testing.assert_allclose(reading.mass, expected.mass, atol=2e-5)
+
+
+@pytest.mark.parametrize("way", ["Forked", "Whole"])
+def test_a_grid_reads_as_full_logits_and_eager_attention_do(model, way):
+    passages = a_grid()
+
+    readings = Engine(model, way, STEP_TOKENS).read(passages)
+
+    for reading, passage in zip(readings, passages, strict=True):
+        assert_equal(reading, read_naively(model, passage))
+    assert any((reading.copied >= 0).any() for reading in readings)
+
+
+def test_a_step_as_small_as_one_token_changes_nothing():
+    passages = a_grid()[:4]
+    large, small = (Engine(a_model("llama"), "Forked", size).read(passages) for size in (1_000, 1))
+
+    for one, other in zip(large, small, strict=True):
+        assert_equal(one, other)
+
+
+def test_half_precision_reads_as_the_whole_pass_within_its_rounding(model):
+    model.to(torch.bfloat16)
+    passages = a_grid()
+    forked, whole = (Engine(model, way, STEP_TOKENS).read(passages) for way in ("Forked", "Whole"))
+
+    differences = [np.abs(one.nll - other.nll) for one, other in zip(forked, whole, strict=True)]
+    scale = np.concatenate([one.nll for one in whole]).mean()
+    assert np.median(np.concatenate(differences)) < 0.05 * scale
+    agree = [(one.copied == other.copied).mean() for one, other in zip(forked, whole, strict=True)]
+    assert np.mean(agree) > 0.95
+
+
+def test_the_models_own_attention_gives_the_same_likelihoods_without_heads(model):
+    passages = a_grid()
+    expected = [read_naively(model, passage) for passage in passages[:3]]
+    model.set_attn_implementation("eager")
+
+    readings = Engine(model, "Native", STEP_TOKENS).read(passages[:3])
+
+    for one, other in zip(readings, expected, strict=True):
+        np.testing.assert_allclose(one.nll, other.nll, atol=2e-5)
+        assert one.copied.shape == (0, 0, len(one.nll))
+
+
+def test_heads_are_watched_only_if_asked_for():
+    silent = Engine(a_model("llama"), "Forked", STEP_TOKENS, watches=False).read(a_grid())
+    watched = Engine(a_model("llama"), "Forked", STEP_TOKENS).read(a_grid())
+
+    assert silent[0].copied.shape[0] == 0
+    np.testing.assert_array_equal(silent[0].nll, watched[0].nll)
+
+
+def test_every_token_of_a_document_can_be_judged():
+    model, document = a_model("llama"), a_passage(150, 5, seed=0).ids
+    whole = Passage(document, (1, len(document)))
+    beginning = Passage(document[:40], (1, 40))
+
+    long, short = Engine(model, "Forked", STEP_TOKENS).read([whole, beginning])
+
+    model.set_attn_implementation("eager")
+    with torch.no_grad():
+        log_p = model(torch.tensor(document[None])).logits[0].double().log_softmax(-1).numpy()
+    np.testing.assert_allclose(long.nll, -log_p[np.arange(149), document[1:]], atol=1e-5)
+    np.testing.assert_array_equal(short.nll, long.nll[:39])
+
+
+def test_a_needle_beyond_the_window_is_not_seen():
+    model = a_model(
+        "gemma3_text",
+        sliding_window=24,
+        layer_types=LAYERS,
+    )
+    near, far = a_passage(40, 5, seed=0), a_passage(120, 5, seed=0)
+    needles = [Passage(near.ids, (35, 40), (20, 30)), Passage(far.ids, (115, 120), (20, 30))]
+
+    close, beyond = Engine(model, "Forked", STEP_TOKENS).read(needles)
+
+    assert close.sees.tolist() == [[True] * 5] * 3
+    assert beyond.sees.tolist() == [[False] * 5, [True] * 5, [False] * 5]
+    assert (beyond.copied[[0, 2]] == -1).all()
+    assert (beyond.mass[[0, 2]] == 0).all()
+
+
+def a_model_with_more_heads_in_one_layer():
+    model = a_model("llama")
+    attention = model.model.layers[1].self_attn
+    attention.q_proj, attention.o_proj = nn.Linear(32, 64), nn.Linear(64, 32)
+    attention.num_key_value_groups = 4
+    return model
+
+
+def test_layers_may_differ_in_heads_where_they_are_not_watched():
+    model = a_model_with_more_heads_in_one_layer()
+    forked, whole = (
+        Engine(model, way, STEP_TOKENS, watches=False).read(a_grid()) for way in ("Forked", "Whole")
+    )
+
+    for one, other in zip(forked, whole, strict=True):
+        np.testing.assert_allclose(one.nll, other.nll, atol=2e-5)
+    with pytest.raises(InvalidInput, match=r"4 and 8 heads: .*retrievalHeads: null"):
+        Engine(model, "Forked", STEP_TOKENS).read(a_grid())
+
+
+def a_model_that_looks_back(*tokens_back: int):
+    """One layer; head i looks exactly `tokens_back[i]` tokens back, whatever the tokens are.
+
+    The embedding's first value is the same for all tokens, and query and key read nothing else.
+    A query is the key turned back by that many positions, so rotation makes their product largest
+    there.
+    """
+    heads, size = len(tokens_back), 8
+    model = a_model(
+        "llama",
+        num_hidden_layers=1,
+        num_attention_heads=heads,
+        num_key_value_heads=1,
+        head_dim=size,
+    )
+    frequencies = 10_000.0 ** (-torch.arange(size // 2) / (size // 2))
+    angles = -torch.tensor(tokens_back)[:, None] * frequencies
+    attention = model.model.layers[0].self_attn
+    with torch.no_grad():
+        model.model.embed_tokens.weight[:, 0] = 10.0
+        for projection in (attention.q_proj, attention.k_proj):
+            projection.weight.zero_()
+        attention.k_proj.weight[: size // 2, 0] = 1.0
+        attention.q_proj.weight[:, 0] = torch.cat((angles.cos(), angles.sin()), dim=1).flatten()
+    return model
+
+
+def test_a_planted_retrieval_head_copies_every_token_and_its_neighbours_none():
+    length, answer, start = 96, 6, 40
+    ids = np.random.default_rng(0).permutation(np.arange(3, 90).repeat(2))[:length]
+    ids[start : start + answer] = np.arange(answer) + 90
+    ids[length - answer :] = ids[start : start + answer]
+    distance = length - answer - start
+    model = a_model_that_looks_back(distance - 1, distance, distance - 2, 0)
+
+    passage = Passage(ids, (length - answer, length), (start, start + answer))
+    reading = Engine(model, "Forked", STEP_TOKENS).read([passage])[0]
+
+    np.testing.assert_array_equal(reading.copied[0, 0], np.arange(answer))
+    assert (reading.copied[0, 1:] == -1).all()
+
+
+def test_a_dynamic_rotation_forgets_the_inputs_before():
+    scaling = {"rope_type": "dynamic", "rope_theta": 10_000.0, "factor": 4.0}
+    model = a_model("llama", rope_parameters=scaling, max_position_embeddings=32)
+    long, short = a_passage(160, 5, seed=0), a_passage(60, 5, seed=1)
+    alone = Engine(model, "Whole", STEP_TOKENS).read([short])[0]
+
+    after = Engine(model, "Whole", STEP_TOKENS).read([long, short])[1]
+
+    np.testing.assert_array_equal(after.nll, alone.nll)
+
+
+WEIGHTS = {
+    "model.embed_tokens.weight": "weights are not finite: model.embed_tokens.weight",
+    "model.layers.1.self_attn.o_proj.weight": "weights are not finite: model.layers.1",
+}
+
+
+@pytest.mark.parametrize(("name", "sentence"), WEIGHTS.items(), ids=WEIGHTS.keys())
+def test_a_weight_that_is_no_number_is_named(name, sentence):
+    model = a_model("llama")
+    with torch.no_grad():
+        model.get_parameter(name)[5] = float("nan")
+
+    with pytest.raises(NotFinite, match=sentence):
+        Engine(model, "Forked", STEP_TOKENS).read(a_grid())
+
+
+def test_values_that_overflow_are_named_by_the_layer_where_they_begin():
+    model = a_model("llama")
+    with torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight.fill_(1e38)
+
+    with pytest.raises(NotFinite, match=r"first come from model\.layers\.1\.mlp\.down_proj"):
+        Engine(model, "Forked", STEP_TOKENS).read(a_grid())
+
+
+def test_a_likelihood_without_a_perplexity_is_refused():
+    model = a_model("llama")
+    with torch.no_grad():
+        model.lm_head.weight.mul_(1e5)
+
+    with pytest.raises(NotFinite, match="nats a token: its perplexity is beyond all numbers"):
+        Engine(model, "Forked", STEP_TOKENS).read(a_grid())
+
+
+class LargestTensor(TorchDispatchMode):
+    """Records the largest tensor that any operation makes."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        result = operation(*arguments, **(options or {}))
+        for value in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(value, torch.Tensor):
+                self.numel = max(self.numel, value.numel())
+        return result
+
+
+@pytest.mark.parametrize("way", ["Forked", "Whole"])
+def test_the_largest_tensor_grows_as_the_length_does(model, way):
+    largest = {}
+    for length in (1_024, 2_048):
+        with LargestTensor() as seen:
+            Engine(model, way, 256).read([a_passage(length, 8, seed=0)])
+        largest[length] = seen.numel
+
+    assert largest[2_048] <= 2.05 * largest[1_024]
+    assert largest[2_048] < 2_048**2 / 2
+
+
+def test_logits_exist_at_the_answer_alone():
+    model = a_model("llama", vocab_size=50_000)
+    with LargestTensor() as seen:
+        Engine(model, "Forked", 512).read([a_passage(512, 8, seed=0)])
+
+    assert seen.numel <= 32 * 50_000

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+import torch
+from families import FAMILIES
+from tiny_models import a_model, a_passage
+from torch import nn
+from transformers import AttentionMaskInterface
+from transformers.models.llama import modeling_llama
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.passes import capture
+from lccp_evaluator.passes.engine import Engine
+from lccp_evaluator.passes.finite import NotFinite
+from lccp_evaluator.passes.ways import Choice, choose, go
+
+IDS = a_passage(100, 5, seed=0).ids
+LONGEST = 400
+
+
+@pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys())
+def model(request):
+    model_type, settings = request.param
+    return a_model(model_type, **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+def test_the_families_share_beginnings_and_show_their_heads(model, dtype):
+    assert choose(model.to(dtype), IDS, LONGEST, watches=True) == Choice("Forked")
+
+
+def test_rounding_never_refuses_a_right_model():
+    model = a_model("llama", num_hidden_layers=12).to(torch.bfloat16)
+    for seed in range(60):
+        ids = a_passage(100, 5, seed).ids
+        assert choose(model, ids, LONGEST, watches=True) == Choice("Forked")
+
+
+STATEFUL = {
+    "dynamic": {"rope_type": "dynamic", "factor": 4.0},
+    "longrope": {
+        "rope_type": "longrope",
+        "short_factor": [1.0] * 4,
+        "long_factor": [4.0] * 4,
+        "factor": 4.0,
+        "original_max_position_embeddings": 128,
+    },
+}
+
+
+@pytest.mark.parametrize("scaling", STATEFUL.values(), ids=STATEFUL.keys())
+def test_a_rotation_that_depends_on_the_length_takes_whole_passes(scaling):
+    model = a_model("llama", rope_parameters=scaling | {"rope_theta": 10_000.0})
+
+    choice = choose(model, IDS, LONGEST, watches=True)
+
+    assert choice.way == "Whole"
+    assert choice.reason == f"its RoPE scaling ({scaling['rope_type']}) depends on the length"
+
+
+UNWATCHED = {
+    "biased by distance": ("bloom", {}, "mask is not transformers' own"),
+    "a mask of its own": ("mpt", {"d_model": 32, "n_heads": 4}, "mask is not transformers' own"),
+    "chunked attention": ("llama4_text", {"attention_chunk_size": 16}, "neither causal nor a slid"),
+    "chunks beyond the tokens that are checked": (
+        "llama4_text",
+        {"attention_chunk_size": 128},
+        "neither causal nor a sliding window",
+    ),
+    "layers without attention": (
+        "qwen3_next",
+        {"linear_num_key_heads": 2, "linear_num_value_heads": 2, "num_hidden_layers": 4},
+        "1 of its 4 layers",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "settings", "why"), UNWATCHED.values(), ids=UNWATCHED.keys()
+)
+def test_other_attention_is_refused_by_name_where_heads_are_asked_for(model_type, settings, why):
+    model = a_model(model_type, **settings)
+
+    with pytest.raises(
+        InvalidInput,
+        match=f"model type '{model_type}' cannot be evaluated: .*{why}.*retrievalHeads: null",
+    ):
+        choose(model, IDS, LONGEST, watches=True)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "settings", "why"), UNWATCHED.values(), ids=UNWATCHED.keys()
+)
+def test_without_heads_any_causal_model_is_evaluated_by_its_own_attention(
+    model_type, settings, why
+):
+    model, passage = a_model(model_type, **settings), a_passage(90, 6, seed=1)
+
+    choice = choose(model, IDS, LONGEST, watches=False)
+    go(model, choice.way)
+    reading = Engine(model, choice.way, 64, watches=False).read([passage])[0]
+
+    assert choice.way == "Native"
+    assert why in choice.reason
+    with torch.no_grad():
+        log_p = model(torch.tensor(passage.ids[None])).logits[0].log_softmax(-1).numpy()
+    expected = -log_p[np.arange(83, 89), passage.ids[84:]]
+    np.testing.assert_allclose(reading.nll, expected, atol=1e-5)
+
+
+def test_attention_without_its_mask_function_is_refused(monkeypatch):
+    model = a_model("llama")
+    monkeypatch.delitem(AttentionMaskInterface._global_mapping, capture.NAME)
+
+    with pytest.raises(InvalidInput, match=r"'llama' cannot be evaluated.*causal mask"):
+        choose(model, IDS, LONGEST, watches=True)
+
+
+def test_attention_that_does_more_than_it_says_is_refused(monkeypatch):
+    honest = modeling_llama.eager_attention_forward
+
+    def sharper(*arguments, scaling, **options):
+        return honest(*arguments, scaling=2 * scaling, **options)
+
+    monkeypatch.setattr(modeling_llama, "eager_attention_forward", sharper)
+
+    with pytest.raises(InvalidInput, match="does more than is known"):
+        choose(a_model("llama").to(torch.bfloat16), IDS, LONGEST, watches=True)
+
+
+class Shifted(nn.Module):
+    """Adds to every token what the one before it holds: tokens are not computed by themselves."""
+
+    def forward(self, hidden):
+        return hidden + torch.nn.functional.pad(hidden, (0, 0, 1, 0))[:, :-1]
+
+
+def test_layers_that_mix_neighbours_take_whole_passes():
+    model = a_model("llama")
+    layer = model.model.layers[1]
+    layer.mlp = nn.Sequential(Shifted(), layer.mlp)
+
+    choice = choose(model, IDS, LONGEST, watches=True)
+
+    assert choice.way == "Whole"
+    assert "shared beginnings change an NLL" in choice.reason
+
+
+def test_weights_that_are_no_numbers_are_not_called_an_attention_problem():
+    model = a_model("llama").to(torch.bfloat16)
+    with torch.no_grad():
+        model.model.layers[2].self_attn.v_proj.weight.fill_(float("nan"))
+
+    with pytest.raises(NotFinite, match=r"weights are not finite: model\.layers\.2"):
+        choose(model, IDS, LONGEST, watches=True)
