@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import typer.cli
@@ -12,6 +13,8 @@ from chart_reference import render_page, render_readme
 from lccp.api.crd import render_crd
 from lccp.api.reference import render_exits, render_reference, render_store
 from lccp_cli.main import app
+from lccp_exporter.dashboards.render import BOARDS
+from lccp_exporter.dashboards.render import render as render_dashboard
 from lccp_exporter.reference import render as render_metrics
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +27,11 @@ def render_cli() -> str:
     return typer.cli.get_docs_for_click(obj=command, ctx=context, name="lccp").strip() + "\n"
 
 
+DASHBOARDS: dict[str, Callable[[], str]] = {
+    f"charts/lccp/files/dashboards/{name}.json": partial(render_dashboard, name) for name in BOARDS
+}
 FILES: dict[str, Callable[[], str]] = {
+    **DASHBOARDS,
     "charts/lccp/README.md": render_readme,
     "charts/lccp/files/lccpruns.lccp.io.yaml": render_crd,
     "crds/lccpruns.lccp.io.yaml": render_crd,

@@ -35,9 +35,13 @@ def run(*command: str) -> None:
 def known_metrics() -> set[str]:
     registry = CollectorRegistry()
     Metrics(registry, lambda: 0)
-    own = {family.name for family in registry.collect()}
-    counters = {f"{family.name}_total" for family in registry.collect()}
-    return own | counters | {metric.name for metric in (*RUN_METRICS, *STORES)}
+    suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+    own = {
+        f"{family.name}{suffix}"
+        for family in registry.collect()
+        for suffix in ("", *suffixes.get(family.type, ()))
+    }
+    return own | {metric.name for metric in (*RUN_METRICS, *STORES)}
 
 
 def queries(node: Any) -> Iterator[str]:

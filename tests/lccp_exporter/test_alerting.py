@@ -62,7 +62,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     with (
         webhook() as (url, received),
         alertmanager(tmp_path, url, inhibition) as manager,
-        prometheus(tmp_path, target, rules, manager),
+        prometheus(tmp_path, [target], rules, manager),
     ):
         yield Watched(store, received)
     exporter.close()

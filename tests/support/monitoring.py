@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,15 +126,15 @@ def alertmanager(folder: Path, receiver: str, inhibition: Mapping[str, Any]) -> 
 
 @contextmanager
 def prometheus(
-    folder: Path, target: str, rules: str = "", alerts_to: str | None = None
+    folder: Path, targets: Sequence[str], rules: str = "", alerts_to: str | None = None
 ) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes `target` each second, with labels of its own that conflict."""
+    """A Prometheus that scrapes `targets` each second, with labels of its own that conflict."""
     (folder / "rules.yaml").write_text(rules or "groups: []\n")
     labels = {"namespace": "monitoring", "run": "conflict", "pod": "exporter-0"}
     scrape = {
         "job_name": "lccp",
         "honor_labels": True,
-        "static_configs": [{"targets": [target], "labels": labels}],
+        "static_configs": [{"targets": [*targets], "labels": labels}],
     }
     config: dict[str, Any] = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -156,14 +156,16 @@ def prometheus(
         found = program("prometheus", "is a package of Debian's")
         stack.enter_context(process(found, *arguments, log=folder / "prometheus.log"))
         running = Prometheus(f"http://127.0.0.1:{port}")
-        assert until(lambda: is_up(running), 60), (folder / "prometheus.log").read_text()
+        assert until(lambda: is_up(running, len(targets)), 60), (
+            folder / "prometheus.log"
+        ).read_text()
         yield running
 
 
-def is_up(running: Prometheus) -> bool:
-    """It answers, and has scraped its target."""
+def is_up(running: Prometheus, targets: int) -> bool:
+    """It answers, and has scraped all its targets."""
     try:
-        return running.query('up{job="lccp"} == 1') != []
+        return len(running.query('up{job="lccp"} == 1')) == targets
     except OSError:
         return False
 

@@ -1,0 +1,111 @@
+"""The dashboard of all runs."""
+
+from lccp_exporter.dashboards.board import Board, Panel, Query, number
+
+
+def _by_run(expression: str) -> Query:
+    return Query(f"max by (namespace, run) ({expression})")
+
+
+def _labelled(metric: str, label: str) -> Query:
+    return Query(f"max by (namespace, run, {label}) ({metric} == 1)")
+
+
+TABLE = Panel(
+    "Runs",
+    "Phase, verdict, tokens, budget, throughput, and seconds since the last heartbeat.",
+    [
+        _labelled("lccp_run_phase", "phase"),
+        _labelled("lccp_verdict", "state"),
+        _by_run("lccp_trained_tokens"),
+        _by_run("lccp_token_budget"),
+        _by_run("lccp_tokens_per_second"),
+        _by_run("time() - lccp_last_heartbeat_timestamp_seconds"),
+    ],
+    kind="table",
+    width=24,
+    height=10,
+    instant=True,
+    transformations=[
+        {"id": "merge", "options": {}},
+        {
+            "id": "organize",
+            "options": {
+                "excludeByName": {"Time": True, "Value #A": True, "Value #B": True},
+                "renameByName": {
+                    "state": "verdict",
+                    "Value #C": "tokens",
+                    "Value #D": "budget",
+                    "Value #E": "tokens per second",
+                    "Value #F": "seconds since heartbeat",
+                },
+            },
+        },
+    ],
+)
+
+FLEET = Board(
+    "fleet",
+    "LCCP fleet",
+    "All runs: what they do, what the verdicts say, what needs somebody.",
+    [
+        number("Runs", "Runs that have series.", Query("count(lccp_run_info)")),
+        number(
+            "Training",
+            "Runs that make steps.",
+            Query('sum(lccp_run_phase{phase="Training"})'),
+        ),
+        number(
+            "Queued",
+            "Runs that wait for their pods.",
+            Query('sum(lccp_run_phase{phase="Queued"})'),
+        ),
+        number(
+            "Throughput",
+            "Tokens per second of all runs that train.",
+            Query(
+                "sum(lccp_tokens_per_second and on (namespace, run) "
+                'lccp_run_phase{phase="Training"} == 1) or vector(0)'
+            ),
+            unit="short",
+        ),
+        number(
+            "Tokens saved",
+            "Tokens of budgets that stops made unnecessary.",
+            Query("sum(lccp_saved_tokens) or vector(0)"),
+            unit="short",
+        ),
+        number(
+            "Alerts",
+            "Alerts of LCCP that fire.",
+            Query('count(ALERTS{alertname=~"LCCP.*", alertstate="firing"}) or vector(0)'),
+        ),
+        TABLE,
+        Panel(
+            "Runs by phase",
+            "How many runs are in each phase.",
+            [Query("sum by (phase) (lccp_run_phase)", "{{phase}}")],
+        ),
+        Panel(
+            "Runs by verdict",
+            "How many runs have each verdict.",
+            [Query("sum by (state) (lccp_verdict)", "{{state}}")],
+        ),
+        Panel(
+            "Evaluations that wait",
+            "Complete checkpoints whose evaluation has not ended, by run.",
+            [Query("lccp_checkpoint_evaluations_pending", "{{namespace}}/{{run}}")],
+        ),
+        Panel(
+            "Attempts that failed",
+            "Over a day, by cause, without drains and disruptions.",
+            [
+                Query(
+                    "sum by (cause) (increase(lccp_training_attempts_ended_total"
+                    '{cause!~"Completed|Drained|Terminated|Disrupted"}[1d]))',
+                    "{{cause}}",
+                )
+            ],
+        ),
+    ],
+)
