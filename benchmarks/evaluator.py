@@ -34,13 +34,16 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from platform import machine, python_version, system
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from lccp.probes.niah import NiahSettings
+
+if TYPE_CHECKING:
+    from lccp_evaluator.sampling.samples import FrozenSamples
 
 MAKE_SMOLLM2 = Path(__file__).parent.parent / "examples" / "smollm2" / "make_smollm2.py"
 NEW_TOKENS = 50
@@ -122,11 +125,11 @@ def one_pass(task: Task) -> Outcome:
     engine = Engine(load_model(task.model, plan).model, "Forked", plan.step_tokens)
     found = {}
     with costing() as cost:
-        for numbers in frozen.by_haystack():
+        for numbers in frozen.cohorts():
             passages = [frozen.passage(frozen.samples[number]) for number in numbers]
             found |= zip(numbers, engine.read(passages), strict=True)
     readings = [found[number] for number in range(len(found))]
-    records = Records(frozen, readings)
+    records = Records(frozen, frozen.samples, readings)
     scores = retrieval_heads.sample_scores(records, RetrievalHeadsSettings()).mean(axis=0)
     nll = niah.Values.of(records).nll
     return Outcome(cost, nll.tolist(), scores.tolist())
@@ -206,11 +209,14 @@ def _scores_from_decoding(model: Any, passage: Any, newline: int) -> tuple[np.nd
     return np.sum(copied, axis=0) / (stop - start), late
 
 
-def _frozen(task: Task) -> Any:
-    from lccp_evaluator.sampling.crossing import draw
+def _frozen(task: Task) -> "FrozenSamples":
+    from lccp_evaluator.sampling import crossing
+    from lccp_evaluator.sampling.samples import FrozenSamples
     from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
 
-    return draw(task.niah, Tokenizer(task.model), tokenizer_digest(task.model), Path())
+    tokenizer, digest = Tokenizer(task.model), tokenizer_digest(task.model)
+    drawn, settings = crossing.draw(task.niah, tokenizer, Path()), task.niah.document()
+    return FrozenSamples.of(drawn, "niah", crossing.VERSION, settings, digest, tokenizer.vocabulary)
 
 
 def _alone(way: Callable[[Task], Outcome], task: Task) -> Outcome:

@@ -113,19 +113,24 @@ def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
     return Evaluation(report, files)
 
 
-def _frozen(subject: Subject, place: Place, source: TorchHalf, readers: list[TorchHalf]) -> _Asked:
-    assert source.source is not None
+def _frozen(subject: Subject, place: Place, half: TorchHalf, readers: list[TorchHalf]) -> _Asked:
+    source = half.source
+    assert source is not None
     given = subject.probes.asked()
-    digest, draw = tokenizer_digest(subject.directory), source.source.draw
+    digest = tokenizer_digest(subject.directory)
     model_context = context_length(subject.directory, subject.trust_remote_code)
-    own = source.source.resolved(given[source.name], subject.contexts, model_context)
+    own = source.resolved(given[half.name], subject.contexts, model_context)
+    settings = own.document()
 
     def drawn() -> FrozenSamples:
         tokenizer = Tokenizer(subject.directory, subject.trust_remote_code)
-        return draw(own, tokenizer, digest, subject.base)
+        found = source.draw(own, tokenizer, subject.base)
+        return FrozenSamples.of(
+            found, half.name, source.version, settings, digest, tokenizer.vocabulary
+        )
 
-    frozen = place.frozen(source.name, own.document(), digest, drawn)
-    return _Asked(frozen, readers, {**given, source.name: own})
+    frozen = place.frozen(half.name, source.version, settings, digest, drawn)
+    return _Asked(frozen, readers, {**given, half.name: own})
 
 
 def _report(
@@ -197,12 +202,13 @@ def _records(engine: Engine, asked: list[_Asked], progress: Progress) -> Iterato
     progress(0, total)
     for one in asked:
         readings: dict[int, Reading] = {}
-        for numbers in one.frozen.by_haystack():
+        for numbers in one.frozen.cohorts():
             passages = [one.frozen.passage(one.frozen.samples[number]) for number in numbers]
             readings |= zip(numbers, engine.read(passages), strict=True)
             done += len(numbers)
             progress(done, total)
-        yield Records(one.frozen, [readings[number] for number in range(len(readings))])
+        in_order = [readings[number] for number in range(len(readings))]
+        yield Records(one.frozen, one.frozen.samples, in_order)
 
 
 @contextmanager

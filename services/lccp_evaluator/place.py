@@ -40,6 +40,7 @@ class Place:
     def frozen(
         self,
         probe: str,
+        version: int,
         settings: dict[str, Any],
         tokenizer_digest: str,
         draw: Callable[[], FrozenSamples],
@@ -53,7 +54,7 @@ class Place:
         keys = [info.key for info in self.store.list(folder) if info.key.endswith(SUFFIX)]
         if keys:
             samples = FrozenSamples.from_bytes(self.store.get(keys[0]), keys[0])
-            samples.check(settings, tokenizer_digest, keys[0])
+            samples.check(version, settings, tokenizer_digest, keys[0])
             if f"{folder}{samples.digest}{SUFFIX}" != keys[0]:
                 raise Incompatible(f"{keys[0]}: is not what its name says: it was changed")
             return samples

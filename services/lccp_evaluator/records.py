@@ -1,7 +1,7 @@
 """What was read of every sample: the one input of all probes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lccp_evaluator.passes.passage import Reading
-from lccp_evaluator.sampling.samples import FrozenSamples, Sample
+from lccp_evaluator.sampling.samples import FrozenSamples, Ids, Sample
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -17,29 +17,33 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Records:
-    """The readings of all samples, in the samples' order; N samples, H haystacks, M needles."""
+    """Samples and their readings, in the order in which they were drawn; N of them."""
 
     frozen: FrozenSamples
+    samples: Sequence[Sample]
     readings: Sequence[Reading]
 
-    @property
-    def samples(self) -> tuple[Sample, ...]:
-        return self.frozen.samples
+    def of(self, role: str) -> "Records":
+        """The samples of a role alone."""
+        return self.where(np.array([sample.role == role for sample in self.samples]))
+
+    def where(self, chosen: BoolArray) -> "Records":
+        """The samples for which `chosen` [N] holds."""
+        numbers = np.flatnonzero(chosen).tolist()
+        return replace(
+            self,
+            samples=[self.samples[number] for number in numbers],
+            readings=[self.readings[number] for number in numbers],
+        )
 
     @property
     def seed(self) -> int:
         """Seed that the samples were drawn with."""
         return int(self.frozen.header.settings["seed"])
 
-    @cached_property
-    def haystack(self) -> NDArray[np.int64]:
-        """Number of the haystack of each sample [N]."""
-        return np.array([sample.haystack for sample in self.samples])
-
-    @cached_property
-    def needle(self) -> NDArray[np.int64]:
-        """Number of the needle of each sample [N]."""
-        return np.array([sample.needle for sample in self.samples])
+    def label(self, name: str) -> NDArray[Any]:
+        """The label of each sample [N]."""
+        return np.array([sample.labels[name] for sample in self.samples])
 
     @cached_property
     def length(self) -> NDArray[np.int64]:
@@ -47,26 +51,22 @@ class Records:
         return np.array([sample.length for sample in self.samples])
 
     @cached_property
-    def depth_percent(self) -> NDArray[np.int64]:
-        """Depth asked for, of each sample [N]."""
-        return np.array([sample.depth_percent for sample in self.samples])
+    def nll(self) -> FloatArray:
+        """NLL of each answer [N], in nats a token."""
+        return np.array([reading.nll.mean(dtype=np.float64) for reading in self.readings])
 
-    @cached_property
-    def achieved_depth_percent(self) -> FloatArray:
-        """Depth achieved, of each sample [N]."""
-        return np.array([sample.achieved_depth_percent for sample in self.samples])
+    def needle_ids(self, number: int) -> Ids:
+        """Ids of the needle of sample `number`."""
+        sample = self.samples[number]
+        assert sample.needle is not None
+        return self.frozen.tokens(sample, sample.needle)
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """What tells the samples apart, as arrays [N] for the files beside the report."""
-        return {
-            "length": self.length,
-            "depth_percent": self.depth_percent,
-            "achieved_depth_percent": self.achieved_depth_percent,
-            "haystack": self.haystack,
-            "needle": self.needle,
-        }
+        names = self.samples[0].labels
+        return {"length": self.length} | {name: self.label(name) for name in names}
 
 
-def mean_by(groups: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
-    """Mean of `values` [N, ...] by group 0, 1, …: [number of groups, ...]."""
-    return np.stack([values[groups == group].mean(axis=0) for group in range(groups.max() + 1)])
+def mean_by(groups: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """Mean of `values` [N, ...] by group, in the order of the groups' numbers."""
+    return np.stack([values[groups == group].mean(axis=0) for group in np.unique(groups)])

@@ -61,9 +61,9 @@ def test_the_report_says_what_full_logits_say(tmp_path):
     measured = np.load(tmp_path / "out" / "niah.samples.npz", allow_pickle=False)["nll"]
 
     for sample, nll in zip(frozen.samples, measured, strict=True):
-        ids = torch.tensor(frozen.passage(sample).ids[None])
+        ids = torch.tensor(frozen.passage(sample).ids[None]).long()
         labels = ids.clone()
-        labels[:, : sample.answer_span[0]] = -100
+        labels[:, : sample.answer[0]] = -100
         with torch.no_grad():
             expected = model(ids, labels=labels).loss.item()
         assert nll == pytest.approx(expected, abs=1e-5)

@@ -14,7 +14,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
 from lccp.probes.probe import Contexts
 from lccp_evaluator.records import Records
-from lccp_evaluator.sampling.samples import FrozenSamples
+from lccp_evaluator.sampling.samples import Drawn
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -35,11 +35,13 @@ class Measurement:
 class SampleSource:
     """Samples that a probe draws, and other probes may read."""
 
+    version: int
+    """Rises when equal settings give other samples."""
     resolved: Callable[[Any, Contexts, int], Any]
     """Settings, contexts, and the context that the model's own configuration names (tokens): the
     settings with their defaults resolved. Raises InvalidInput if they do not fit."""
-    draw: Callable[[Any, Tokenizer, str, Path], FrozenSamples]
-    """Settings, tokenizer and its digest, and where relative paths start: the samples."""
+    draw: Callable[[Any, Tokenizer, Path], Drawn]
+    """Settings, tokenizer, and where relative paths start: the samples."""
 
 
 @dataclass(frozen=True)

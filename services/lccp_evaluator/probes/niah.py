@@ -39,15 +39,12 @@ class Values:
 
     @classmethod
     def of(cls, records: Records) -> Self:
-        key_starts = [
-            sample.answer_key_span[0] - sample.answer_span[0] for sample in records.samples
-        ]
         return cls(
-            nll=np.array([reading.nll.mean(dtype=np.float64) for reading in records.readings]),
+            nll=records.nll,
             score=np.array(
                 [
-                    float(reading.is_arg_max[start:].all())
-                    for reading, start in zip(records.readings, key_starts, strict=True)
+                    float(reading.is_arg_max[sample.key_start :].all())
+                    for sample, reading in zip(records.samples, records.readings, strict=True)
                 ]
             ),
             exact=np.array([float(reading.is_arg_max.all()) for reading in records.readings]),
@@ -75,7 +72,7 @@ def _signals(
     band: Band, values: Values, records: Records, chosen: BoolArray, asked: NiahSettings
 ) -> Iterator[SignalValue]:
     """The signals of a band, each with its means by haystack and by needle."""
-    groups = {"haystack": records.haystack[chosen], "needle": records.needle[chosen]}
+    groups = {kind: records.label(kind)[chosen] for kind in ("haystack", "needle")}
     own = {name: column[chosen] for name, column in values.columns().items()}
 
     def signal(name: str, column: FloatArray, of_mean: Any) -> SignalValue:
@@ -95,10 +92,11 @@ def _signals(
 
 def _grid(records: Records, values: Values, beyond: BoolArray) -> Arrays:
     """Means by cell [depths, lengths], and perplexity by depth beyond the source context."""
-    lengths, depths = np.unique(records.length), np.unique(records.depth_percent)
-    cells = (records.depth_percent[:, None] == depths)[:, :, None] & (
-        records.length[:, None] == lengths
-    )[:, None, :]
+    depth = records.label("depth_percent")
+    lengths, depths = np.unique(records.length), np.unique(depth)
+    cells = (depth[:, None] == depths)[:, :, None] & (records.length[:, None] == lengths)[
+        :, None, :
+    ]
     counts = cells.sum(axis=0)
 
     def means(column: NDArray[Any]) -> FloatArray:
@@ -110,7 +108,7 @@ def _grid(records: Records, values: Values, beyond: BoolArray) -> Arrays:
         "lengths": lengths,
         "depths_percent": depths,
         "samples": counts,
-        "achieved_depth_percent": means(records.achieved_depth_percent),
+        "achieved_depth_percent": means(records.label("achieved_depth_percent")),
         "nll": nll,
         "ppl": np.exp(nll),
         "mean_ppl": means(np.exp(values.nll)),
@@ -143,5 +141,5 @@ def _by_sample(records: Records, values: Values) -> Arrays:
 HALF = TorchHalf(
     niah.PROBE.name,
     measure,
-    source=SampleSource(resolved=settings.resolved, draw=crossing.draw),
+    source=SampleSource(crossing.VERSION, settings.resolved, crossing.draw),
 )

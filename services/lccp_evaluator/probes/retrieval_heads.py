@@ -12,8 +12,6 @@ forcing, on all samples, with no gate on success. Three ways of counting:
   again, so it may exceed 1.
 """
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +21,7 @@ from lccp.probes.probe import Contexts
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
 from lccp_evaluator.records import FloatArray, Records, mean_by
-from lccp_evaluator.sampling.samples import NeedleLine
+from lccp_evaluator.sampling.samples import Ids
 
 
 def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts) -> Measurement:
@@ -32,7 +30,7 @@ def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts
     `halves` [2, layers, heads] are the same over each half of the haystacks.
     """
     scores = sample_scores(records, asked)
-    by_haystack = mean_by(records.haystack, scores)
+    by_haystack = mean_by(records.label("haystack"), scores)
     mean = scores.mean(axis=0)
     in_second_half = np.arange(len(by_haystack)) >= len(by_haystack) // 2
     halves = [by_haystack[chosen].mean(axis=0) for chosen in (~in_second_half, in_second_half)]
@@ -51,36 +49,34 @@ def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts
 def sample_scores(records: Records, asked: RetrievalHeadsSettings) -> FloatArray:
     """Retrieval score of every head on every sample [N, layers, heads]."""
     count = {"TokenSet": token_set, "PositionRecall": position_recall, "WuCount": wu_count}
-    count_by_needle = [partial(count[asked.counting], needle) for needle in records.frozen.needles]
     return np.stack(
         [
-            count_by_needle[sample.needle](reading.copied)
-            for sample, reading in zip(records.samples, records.readings, strict=True)
+            count[asked.counting](records.needle_ids(number), sample.key_start, reading.copied)
+            for number, (sample, reading) in enumerate(
+                zip(records.samples, records.readings, strict=True)
+            )
         ]
     )
 
 
-def token_set(needle: NeedleLine, copied: NDArray[np.int16]) -> FloatArray:
+def token_set(needle: Ids, _key_start: int, copied: NDArray[np.int16]) -> FloatArray:
     """Score [layers, heads] of `copied` [layers, heads, M]: places in the needle, or -1."""
-    tokens = np.array(needle.ids)
     is_copied = copied >= 0
-    distinct = np.unique(tokens)
-    found = [is_copied[..., tokens == token].any(axis=-1) for token in distinct]
+    distinct = np.unique(needle)
+    found = [is_copied[..., needle == token].any(axis=-1) for token in distinct]
     score: FloatArray = np.sum(found, axis=0) / len(distinct)
     return score
 
 
-def position_recall(needle: NeedleLine, copied: NDArray[np.int16]) -> FloatArray:
+def position_recall(_needle: Ids, _key_start: int, copied: NDArray[np.int16]) -> FloatArray:
     """As `token_set`, over the positions of the answer."""
     score: FloatArray = (copied >= 0).mean(axis=-1)
     return score
 
 
-def wu_count(needle: NeedleLine, copied: NDArray[np.int16]) -> FloatArray:
+def wu_count(needle: Ids, key_start: int, copied: NDArray[np.int16]) -> FloatArray:
     """As `token_set`, but counting copies from the key, by the number of its tokens."""
-    score: FloatArray = (copied >= needle.key_start).sum(axis=-1) / (
-        len(needle.ids) - needle.key_start
-    )
+    score: FloatArray = (copied >= key_start).sum(axis=-1) / (len(needle) - key_start)
     return score
 
 

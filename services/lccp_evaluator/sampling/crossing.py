@@ -1,4 +1,12 @@
-"""Draw the frozen samples from settings, seed and tokenizer. No model has a say in it."""
+"""Needles in haystacks, crossed: the same haystacks and needles in every cell of length x depth.
+
+A sample of length L has exactly L tokens, its answer included:
+
+    opening | haystack before | needle | haystack after | question | answer
+
+Needle and answer are the same tokens, tokenized after the same white space. Shorter samples take
+the end of a haystack.
+"""
 
 from dataclasses import dataclass
 from itertools import product
@@ -10,65 +18,67 @@ from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import Needle, NiahSettings
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.haystacks import Stream
-from lccp_evaluator.sampling.samples import (
-    GENERATOR_VERSION,
-    FrozenSamples,
-    Header,
-    NeedleLine,
-    Sample,
-)
+from lccp_evaluator.sampling.samples import Drawn, Sample, Slice, part_of
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 FIELD = "evaluation.probes.niah"
 TOLERANCE = 1 / 25
 """How far from its nominal depth a needle may stand to begin with a sentence, or else a word, as a
 share of the haystack."""
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Needle:
+    """Tokens of a needle, how many of them come before its key, and those of its question."""
+
+    ids: tuple[int, ...]
+    key_start: int
+    question: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class _Frame:
     """What surrounds the haystack in a prompt of one needle."""
 
-    opening: tuple[int, ...]
-    needle: NeedleLine
+    opening: Slice
+    needle: Slice
+    question: Slice
+    key_start: int
 
     def room(self, length: int) -> int:
         """Tokens of haystack in a sample of `length` tokens."""
-        return length - len(self.opening) - len(self.needle.question_ids) - 2 * len(self.needle.ids)
+        return length - self.opening[2] - self.question[2] - 2 * self.needle[2]
 
 
-def draw(niah: NiahSettings, tokenizer: Tokenizer, digest: str, base: Path) -> FrozenSamples:
+def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     """The samples of `niah`, its defaults resolved; relative paths start from `base`.
 
     Raises:
         InvalidInput: a length cannot hold its needle, a needle has unknown tokens, or the haystack
             is too small.
     """
-    head, tail = niah.template.split("{context}")
-    opening = (*tokenizer.leading, *tokenizer.opening(head).ids) if head else tokenizer.leading
-    needles = tuple(
-        _needle(needle, f"{FIELD}.needles[{number}]", tail, niah.separator, tokenizer)
-        for number, needle in enumerate(niah.needles)
-    )
-    frames = [_Frame(opening, needle) for needle in needles]
+    drawn = Drawn()
+    frames = _frames(niah, tokenizer, drawn)
     _check_room(niah, frames)
     longest = max(frame.room(niah.lengths[-1]) for frame in frames)
     texts = haystacks.units(niah.haystack, base, niah.haystacks, longest)
     streams = haystacks.draw(texts, tokenizer, niah.haystacks, longest, niah.seed)
-    samples = tuple(
-        _sample(length, depth, haystack, needle, streams[haystack], frames[needle])
-        for length, depth, haystack, needle in product(
-            niah.lengths, niah.depths_percent, range(niah.haystacks), range(len(needles))
-        )
-    )
-    header = Header(
-        generator_version=GENERATOR_VERSION,
-        settings=niah.document(),
-        tokenizer_digest=digest,
-        vocabulary=tokenizer.vocabulary,
-        opening=opening,
-    )
-    return FrozenSamples(header, tuple(stream.ids for stream in streams), needles, samples)
+    contexts = [drawn.part(stream.ids) for stream in streams]
+    for length, depth, haystack, needle in product(
+        niah.lengths, niah.depths_percent, range(niah.haystacks), range(len(frames))
+    ):
+        room = frames[needle].room(length)
+        before = insertion_point(streams[haystack].last(room), depth)
+        context = part_of(contexts[haystack], longest - room, longest)
+        labels = {
+            "depth_percent": depth,
+            "achieved_depth_percent": round(100 * before / room, 3),
+            "haystack": haystack,
+            "needle": needle,
+        }
+        drawn.samples.append(_sample(frames[needle], context, before, labels))
+    return drawn
 
 
 def insertion_point(stream: Stream, depth_percent: int) -> int:
@@ -87,29 +97,41 @@ def insertion_point(stream: Stream, depth_percent: int) -> int:
     return round(exact)
 
 
-def _sample(
-    length: int, depth: int, haystack: int, needle: int, stream: Stream, frame: _Frame
-) -> Sample:
-    room = frame.room(length)
-    before = insertion_point(stream.last(room), depth)
-    needle_start = len(frame.opening) + before
-    size, key_start = len(frame.needle.ids), frame.needle.key_start
+def _sample(frame: _Frame, context: Slice, before: int, labels: dict[str, int | float]) -> Sample:
+    """The sample with `before` tokens of `context` before its needle."""
+    room, size = context[2] - context[1], frame.needle[2]
+    start = frame.opening[2] + before
+    length = frame.opening[2] + room + size + frame.question[2] + size
     return Sample(
-        length=length,
-        depth_percent=depth,
-        achieved_depth_percent=round(100 * before / room, 3),
-        haystack=haystack,
-        needle=needle,
-        needle_span=(needle_start, needle_start + size),
-        key_span=(needle_start + key_start, needle_start + size),
-        answer_span=(length - size, length),
-        answer_key_span=(length - size + key_start, length),
+        slices=(
+            frame.opening,
+            part_of(context, 0, before),
+            frame.needle,
+            part_of(context, before, room),
+            frame.question,
+            frame.needle,
+        ),
+        needle=(start, start + size),
+        answer=(length - size, length),
+        key_start=frame.key_start,
+        labels=labels,
     )
 
 
-def _needle(
-    needle: Needle, where: str, tail: str, separator: str, tokenizer: Tokenizer
-) -> NeedleLine:
+def _frames(niah: NiahSettings, tokenizer: Tokenizer, drawn: Drawn) -> list[_Frame]:
+    head, tail = niah.template.split("{context}")
+    opening = drawn.part((*tokenizer.leading, *(tokenizer.opening(head).ids if head else ())))
+    needles = [
+        _needle(needle, f"{FIELD}.needles[{number}]", tail, niah.separator, tokenizer)
+        for number, needle in enumerate(niah.needles)
+    ]
+    return [
+        _Frame(opening, drawn.part(one.ids), drawn.part(one.question), one.key_start)
+        for one in needles
+    ]
+
+
+def _needle(needle: Needle, where: str, tail: str, separator: str, tokenizer: Tokenizer) -> _Needle:
     sentence = tokenizer.following(f"{separator}{needle.stem} {needle.key}")
     question = tokenizer.following(tail.replace("{question}", needle.question))
     if tokenizer.unknown_id in (*sentence.ids, *question.ids):
@@ -119,7 +141,7 @@ def _needle(
         )
     key_character = len(f"{separator}{needle.stem} ")
     key_start = sum(end <= key_character for _, end in sentence.offsets)
-    return NeedleLine(ids=sentence.ids, key_start=key_start, question_ids=question.ids)
+    return _Needle(sentence.ids, key_start, question.ids)
 
 
 def _check_room(niah: NiahSettings, frames: list[_Frame]) -> None:

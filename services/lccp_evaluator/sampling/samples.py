@@ -1,21 +1,17 @@
-"""The frozen samples of a run: drawn once, answered by every checkpoint.
+"""The frozen samples of a probe: drawn once for a run, answered by every checkpoint.
 
-`samples/<digest>.jsonl.gz` holds one JSON object a line: a header, then haystacks and needles as
-token ids, then the samples, which name them and give every span. Samples are crossed: the same
-haystacks with the same needles in every cell of length x depth. A sample of length L has exactly L
-tokens, its answer included:
-
-    opening | haystack before | needle | haystack after | question | answer
-
-Needle and answer are the same tokens, tokenized after the same white space.
+`samples/<probe>/<digest>.jsonl.gz` holds one JSON object a line: a header, then parts, which are
+token ids that samples have in common (a haystack, a needle, a question), then the samples. A sample
+is a row of slices of parts, and the spans in it that are judged.
 """
 
 import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -27,100 +23,141 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.passes.passage import Passage
 
-GENERATOR_VERSION = 1
-KINDS = ("header", "haystack", "needle", "sample")
+KINDS = ("header", "part", "sample")
+
+Ids = NDArray[np.int32]
 
 Span = tuple[int, int]
+"""[start, stop) in the tokens of a sample."""
+
+Slice = tuple[int, int, int]
+"""Number of a part, and [start, stop) in its tokens."""
 
 
 class Header(Contract):
     """What the samples were drawn from."""
 
     kind: Literal["header"] = "header"
-    generator_version: Annotated[int, Field(description="Version of the generator.")]
-    settings: Annotated[dict[str, Any], Field(description="Probe `niah`, defaults resolved.")]
+    probe: Annotated[str, Field(description="Probe that drew them.")]
+    version: Annotated[int, Field(description="Version of the probe's generator.")]
+    settings: Annotated[dict[str, Any], Field(description="Its settings, defaults resolved.")]
     tokenizer_digest: Annotated[str, Field(description="Digest of the tokenizer.")]
     vocabulary: Annotated[int, Field(description="Number of tokens of the tokenizer.")]
-    opening: Annotated[tuple[int, ...], Field(description="Ids before the context, BOS first.")]
-
-
-class HaystackLine(Contract):
-    """Ids of a haystack, as many as the longest sample takes; shorter ones take its end."""
-
-    kind: Literal["haystack"] = "haystack"
-    ids: tuple[int, ...]
-
-
-class NeedleLine(Contract):
-    """A needle: its ids, where its key begins in them, and the ids from context to answer."""
-
-    kind: Literal["needle"] = "needle"
-    ids: tuple[int, ...]
-    key_start: int
-    question_ids: tuple[int, ...]
+    names: Annotated[
+        dict[str, tuple[str, ...]], Field(description="Of labels that are numbers of something.")
+    ] = {}
+    notes: Annotated[
+        tuple[str, ...], Field(description="What a reader should know of them, a sentence each.")
+    ] = ()
 
 
 class Sample(Contract):
-    """One sample; spans are [start, end) in its tokens."""
+    """One sample; `labels` are what it is told apart by."""
 
     kind: Literal["sample"] = "sample"
-    length: int
-    depth_percent: int
-    achieved_depth_percent: float
-    haystack: int
-    needle: int
-    needle_span: Span
-    key_span: Span
-    answer_span: Span
-    answer_key_span: Span
+    role: Annotated[str, Field(description="What its probe takes it for.")] = ""
+    slices: Annotated[tuple[Slice, ...], Field(description="Its tokens.")]
+    answer: Annotated[Span, Field(description="Tokens that are judged.")]
+    key_start: Annotated[int, Field(description="Tokens of the answer before its key.")] = 0
+    needle: Annotated[
+        Span | None, Field(description="Tokens that the answer repeats; heads are watched there.")
+    ] = None
+    labels: dict[str, int | float] = {}
+
+    @property
+    def length(self) -> int:
+        """Its number of tokens."""
+        return sum(stop - start for _, start, stop in self.slices)
+
+
+@dataclass
+class Drawn:
+    """Parts and samples as a generator puts them together."""
+
+    parts: list[Ids] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def part(self, ids: Iterable[int] | Ids) -> Slice:
+        """A new part, all of it."""
+        self.parts.append(np.array(ids if isinstance(ids, np.ndarray) else list(ids), np.int32))
+        return len(self.parts) - 1, 0, len(self.parts[-1])
+
+
+def part_of(whole: Slice, start: int, stop: int) -> Slice:
+    """Tokens [start, stop) of `whole`."""
+    number, first, _ = whole
+    return number, first + start, first + stop
 
 
 @dataclass(frozen=True)
 class FrozenSamples:
-    """All samples of a run."""
+    """All samples of a probe in a run."""
 
     header: Header
-    haystacks: tuple[NDArray[np.int32], ...]
-    needles: tuple[NeedleLine, ...]
+    parts: tuple[Ids, ...]
     samples: tuple[Sample, ...]
 
-    def passage(self, sample: Sample) -> Passage:
-        """The tokens of `sample`."""
-        needle = self.needles[sample.needle]
-        taken = sample.length - len(self.header.opening) - len(needle.question_ids)
-        haystack = self.haystacks[sample.haystack]
-        context = haystack[len(haystack) - (taken - 2 * len(needle.ids)) :]
-        before = sample.needle_span[0] - len(self.header.opening)
-        parts = (
-            self.header.opening,
-            context[:before],
-            needle.ids,
-            context[before:],
-            needle.question_ids,
-            needle.ids,
+    @classmethod
+    def of(
+        cls,
+        drawn: Drawn,
+        probe: str,
+        version: int,
+        settings: dict[str, Any],
+        tokenizer_digest: str,
+        vocabulary: int,
+    ) -> Self:
+        """What a generator of that version drew with these settings."""
+        header = Header(
+            probe=probe,
+            version=version,
+            settings=settings,
+            tokenizer_digest=tokenizer_digest,
+            vocabulary=vocabulary,
+            names=drawn.names,
+            notes=tuple(drawn.notes),
         )
-        ids = np.concatenate([np.asarray(part, dtype=np.int64) for part in parts])
-        return Passage(ids, sample.answer_span, sample.needle_span)
+        return cls(header, tuple(drawn.parts), tuple(drawn.samples))
 
-    def by_haystack(self) -> list[list[int]]:
-        """Numbers of the samples, by haystack."""
+    def passage(self, sample: Sample) -> Passage:
+        """The tokens of `sample`, as the engine takes them."""
+        return Passage(self.tokens(sample, (0, sample.length)), sample.answer, sample.needle)
+
+    def tokens(self, sample: Sample, span: Span) -> Ids:
+        """The ids in a span of `sample`."""
+        found, at = [], 0
+        for number, start, stop in sample.slices:
+            first, last = max(span[0] - at, 0), min(span[1] - at, stop - start)
+            if first < last:
+                found.append(self.parts[number][start + first : start + last])
+            at += stop - start
+        return np.concatenate(found)
+
+    def cohorts(self) -> list[list[int]]:
+        """Numbers of the samples, by the part that most of their tokens come from.
+
+        Within a cohort samples begin alike, as far as they do at all.
+        """
         groups: dict[int, list[int]] = {}
         for number, sample in enumerate(self.samples):
-            groups.setdefault(sample.haystack, []).append(number)
+            counts: Counter[int] = Counter()
+            for part, start, stop in sample.slices:
+                counts[part] += stop - start
+            groups.setdefault(counts.most_common(1)[0][0], []).append(number)
         return list(groups.values())
 
     @property
     def largest_id(self) -> int:
         """The largest token id of all samples."""
-        needles = [max(*needle.ids, *needle.question_ids) for needle in self.needles]
-        haystacks = [int(ids.max()) for ids in self.haystacks]
-        return max(*self.header.opening, *needles, *haystacks)
+        return max(int(part.max()) for part in self.parts if len(part))
 
     @cached_property
     def _text(self) -> bytes:
-        haystacks = [HaystackLine(ids=tuple(ids.tolist())) for ids in self.haystacks]
-        lines: Iterable[Contract] = (self.header, *haystacks, *self.needles, *self.samples)
-        return "".join(_line(line) for line in lines).encode()
+        parts = ({"kind": "part", "ids": part.tolist()} for part in self.parts)
+        documents = (self.header.document(), *parts, *(one.document() for one in self.samples))
+        return "".join(map(_line, documents)).encode()
 
     @cached_property
     def digest(self) -> str:
@@ -135,23 +172,22 @@ class FrozenSamples:
     def from_bytes(cls, data: bytes, where: str) -> Self:
         """The samples in the file `where`. Raises InvalidInput if it is damaged."""
         try:
-            documents = [json.loads(line) for line in gzip.decompress(data).splitlines()]
-            kinds = {kind: [d for d in documents if d["kind"] == kind] for kind in KINDS}
-            return cls(
-                Header.parse(kinds["header"][0], where),
-                tuple(np.array(line["ids"], dtype=np.int32) for line in kinds["haystack"]),
-                tuple(NeedleLine.parse(line, where) for line in kinds["needle"]),
-                tuple(Sample.parse(line, where) for line in kinds["sample"]),
-            )
+            found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+            for kind, value in _values(gzip.decompress(data).splitlines(), where):
+                found[kind].append(value)
+            (header,) = found["header"]
+            return cls(header, tuple(found["part"]), tuple(found["sample"]))
         except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError):
             raise InvalidInput(f"{where}: is damaged: delete it to draw the samples anew") from None
 
-    def check(self, settings: dict[str, Any], tokenizer_digest: str, where: str) -> None:
-        """Raise Incompatible unless these samples are those of `settings` and the tokenizer."""
-        if self.header.generator_version != GENERATOR_VERSION:
+    def check(
+        self, version: int, settings: dict[str, Any], tokenizer_digest: str, where: str
+    ) -> None:
+        """Raise Incompatible unless these samples are those of the settings and the tokenizer."""
+        if self.header.version != version:
             raise Incompatible(
-                f"{where}: was drawn by version {self.header.generator_version} of the generator, "
-                f"but this LCCP has version {GENERATOR_VERSION}: use the LCCP that drew it"
+                f"{where}: was drawn by version {self.header.version} of the generator, "
+                f"but this LCCP has version {version}: use the LCCP that drew it"
             )
         if self.header.tokenizer_digest != tokenizer_digest:
             raise Incompatible(
@@ -161,10 +197,23 @@ class FrozenSamples:
         if self.header.settings != settings:
             changed = [key for key in settings if self.header.settings.get(key) != settings[key]]
             raise Incompatible(
-                f"{where}: was drawn with other settings of evaluation.probes.niah "
+                f"{where}: was drawn with other settings of evaluation.probes.{self.header.probe} "
                 f"({', '.join(changed) or 'fewer'}): use another run or folder for these"
             )
 
 
-def _line(value: Contract) -> str:
-    return json.dumps(value.document(), ensure_ascii=False, separators=(",", ":")) + "\n"
+def _values(lines: Iterable[bytes], where: str) -> Iterator[tuple[str, Any]]:
+    """Kind and value of every line."""
+    for line in lines:
+        document = json.loads(line)
+        match kind := document["kind"]:
+            case "part":
+                yield kind, np.array(document["ids"], dtype=np.int32)
+            case "header":
+                yield kind, Header.parse(document, where)
+            case _:
+                yield kind, Sample.parse(document, where)
+
+
+def _line(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"

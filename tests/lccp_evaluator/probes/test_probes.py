@@ -14,41 +14,43 @@ from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.probes import HALVES, by_source, niah, retrieval_heads
 from lccp_evaluator.records import Records
-from lccp_evaluator.sampling.samples import FrozenSamples, Header, NeedleLine, Sample
+from lccp_evaluator.sampling.samples import FrozenSamples, Header, Sample
 
-NEEDLES = (
-    NeedleLine(ids=(7, 8, 7, 9), key_start=2, question_ids=(1,)),
-    NeedleLine(ids=(5, 6), key_start=1, question_ids=(1,)),
-)
+NEEDLES = (np.array((7, 8, 7, 9)), np.array((5, 6)))
+KEY_STARTS = (2, 1)
 LENGTHS, DEPTHS, HAYSTACKS = (100, 200), (0, 50), 3
 SPEC = {"lengths": list(LENGTHS), "depthsPercent": list(DEPTHS), "haystacks": HAYSTACKS}
 
 
 def a_sample(length, depth, haystack, needle):
-    size, key = len(NEEDLES[needle].ids), NEEDLES[needle].key_start
+    size = len(NEEDLES[needle])
     return Sample(
-        length=length,
-        depth_percent=depth,
-        achieved_depth_percent=depth + haystack / 10,
-        haystack=haystack,
-        needle=needle,
-        needle_span=(10, 10 + size),
-        key_span=(10 + key, 10 + size),
-        answer_span=(length - size, length),
-        answer_key_span=(length - size + key, length),
+        slices=((0, 0, 10), (1 + needle, 0, size), (0, 0, length - 10 - size)),
+        needle=(10, 10 + size),
+        answer=(length - size, length),
+        key_start=KEY_STARTS[needle],
+        labels={
+            "depth_percent": depth,
+            "achieved_depth_percent": depth + haystack / 10,
+            "haystack": haystack,
+            "needle": needle,
+        },
     )
 
 
 def nll(sample):
     """Differs by everything that samples differ by."""
-    return 0.1 + sample.length / 1_000 + sample.depth_percent / 500 + 0.3**sample.haystack / 10
+    labels = sample.labels
+    return (
+        0.1 + sample.length / 1_000 + labels["depth_percent"] / 500 + 0.3 ** labels["haystack"] / 10
+    )
 
 
 def a_reading(sample, copied=None):
-    size = len(NEEDLES[sample.needle].ids)
+    size = len(NEEDLES[sample.labels["needle"]])
     is_arg_max = np.ones(size, dtype=bool)
-    is_arg_max[0] = sample.haystack != 0  # misses the stem
-    is_arg_max[-1] = sample.haystack != 1  # misses the key
+    is_arg_max[0] = sample.labels["haystack"] != 0  # misses the stem
+    is_arg_max[-1] = sample.labels["haystack"] != 1  # misses the key
     token_nll = np.full(size, nll(sample), dtype=np.float64)
     token_nll += np.linspace(-0.05, 0.05, size)
     nothing = np.full((2, 2, size), -1, dtype=np.int16)
@@ -64,14 +66,10 @@ def records(copied=None, needles=2):
         for needle in range(needles)
     )
     header = Header(
-        generator_version=1,
-        settings={"seed": 0},
-        tokenizer_digest="d",
-        vocabulary=10,
-        opening=(),
+        probe="niah", version=1, settings={"seed": 0}, tokenizer_digest="d", vocabulary=10
     )
-    frozen = FrozenSamples(header, (), NEEDLES, samples)
-    return Records(frozen, [a_reading(sample, copied) for sample in samples])
+    frozen = FrozenSamples(header, (np.zeros(200), *NEEDLES), samples)
+    return Records(frozen, samples, [a_reading(sample, copied) for sample in samples])
 
 
 NIAH = NiahSettings.parse(SPEC, "niah")
@@ -93,7 +91,7 @@ def signals(measurement):
 def test_a_cell_is_the_exponential_of_its_mean_nll():
     given = records()
     details = niah.measure(given, NIAH, contexts(128)).details
-    own = [nll(s) for s in given.samples if (s.length, s.depth_percent) == (100, 50)]
+    own = [nll(s) for s in given.samples if (s.length, s.labels["depth_percent"]) == (100, 50)]
 
     assert details["lengths"].tolist() == [100, 200]
     assert details["depths_percent"].tolist() == [0, 50]
@@ -120,8 +118,8 @@ def test_bands_are_the_lengths_beyond_and_within_the_source_context():
 
     assert (ppl.n, found["niah_ppl_guard"].n) == (12, 12)
     assert ppl.value == pytest.approx(math.exp(np.mean([nll(s) for s in beyond])))
-    by_haystack = [np.mean([nll(s) for s in beyond if s.haystack == h]) for h in range(3)]
-    by_needle = [np.mean([nll(s) for s in beyond if s.needle == n]) for n in range(2)]
+    by_haystack = [np.mean([nll(s) for s in beyond if s.labels["haystack"] == h]) for h in range(3)]
+    by_needle = [np.mean([nll(s) for s in beyond if s.labels["needle"] == n]) for n in range(2)]
     assert np.log(ppl.by_cluster["haystack"]) == pytest.approx(by_haystack)
     assert np.log(ppl.by_cluster["needle"]) == pytest.approx(by_needle)
     assert score.by_cluster["haystack"] == (1.0, 0.0, 1.0)
@@ -137,7 +135,7 @@ def test_a_band_without_lengths_is_absent():
 def test_depths_are_averaged_over_the_lengths_beyond_the_source_context_alone():
     given = records()
     details = niah.measure(given, NIAH, contexts(100)).details
-    deep = [nll(s) for s in given.samples if (s.length, s.depth_percent) == (200, 50)]
+    deep = [nll(s) for s in given.samples if (s.length, s.labels["depth_percent"]) == (200, 50)]
 
     assert details["ppl_by_depth"][1] == pytest.approx(math.exp(np.mean(deep)))
     assert "ppl_by_depth" not in niah.measure(given, NIAH, contexts(200)).details
@@ -161,7 +159,7 @@ def test_the_arrays_hold_every_token_of_every_sample():
         np.testing.assert_array_equal(arrays["token_nll"][part], reading.nll)
         np.testing.assert_array_equal(arrays["token_is_arg_max"][part], reading.is_arg_max)
         assert arrays["nll"][i] == pytest.approx(nll(sample))
-        assert (arrays["haystack"][i], arrays["needle"][i]) == (sample.haystack, sample.needle)
+        assert {name: arrays[name][i] for name in sample.labels} == sample.labels
 
 
 # Copied places in the needle 7 8 7 9, whose key is 7 9, for a head that copies …
@@ -189,17 +187,17 @@ def test_copies_are_counted_as_each_way_says(copied, expected):
         "WuCount": retrieval_heads.wu_count,
     }
 
-    counted = {way: count(NEEDLES[0], heads).item() for way, count in ways.items()}
+    counted = {way: count(NEEDLES[0], KEY_STARTS[0], heads).item() for way, count in ways.items()}
 
     assert counted == pytest.approx(expected)
 
 
 def copying(sample):
     """Head 0.0 copies everything, 0.1 from haystack 0 alone, 1.0 the first token, 1.1 nothing."""
-    size = len(NEEDLES[sample.needle].ids)
+    size = len(NEEDLES[sample.labels["needle"]])
     copied = np.full((2, 2, size), -1, dtype=np.int16)
     copied[0, 0] = np.arange(size)
-    copied[0, 1] = np.arange(size) if sample.haystack == 0 else -1
+    copied[0, 1] = np.arange(size) if sample.labels["haystack"] == 0 else -1
     copied[1, 0, 0] = 0
     return copied
 

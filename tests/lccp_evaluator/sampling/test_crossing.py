@@ -1,16 +1,16 @@
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sampled import frozen as frozen_samples
 from tiny_checkpoints import KINDS, a_tokenizer
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
-from lccp_evaluator.sampling.crossing import TOLERANCE, draw, insertion_point
+from lccp_evaluator.sampling.crossing import TOLERANCE, insertion_point
 from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
 from lccp_evaluator.sampling.settings import default_lengths, resolved
@@ -32,7 +32,7 @@ def tokenizer(request, tmp_path):
 
 @pytest.fixture
 def frozen(tokenizer):
-    return draw(settings(), tokenizer, "digest", Path())
+    return frozen_samples("niah", settings(), tokenizer)
 
 
 def spelled(tokenizer, ids):
@@ -40,7 +40,8 @@ def spelled(tokenizer, ids):
 
 
 def test_samples_are_crossed_the_same_haystacks_and_needles_in_every_cell(frozen):
-    drawn = [(s.length, s.depth_percent, s.haystack, s.needle) for s in frozen.samples]
+    labels = ("depth_percent", "haystack", "needle")
+    drawn = [(s.length, *(s.labels[name] for name in labels)) for s in frozen.samples]
 
     assert drawn == list(product((260, 384), (0, 30, 100), range(3), range(2)))
 
@@ -48,20 +49,20 @@ def test_samples_are_crossed_the_same_haystacks_and_needles_in_every_cell(frozen
 def test_a_sample_has_exactly_its_length_and_its_spans_hold_what_they_say(frozen, tokenizer):
     for sample in frozen.samples:
         passage = frozen.passage(sample)
-        needle = DEFAULT_NEEDLES[sample.needle]
+        needle = DEFAULT_NEEDLES[sample.labels["needle"]]
         sentence = f"{needle.stem} {needle.key}".replace(" ", "").lower()
 
         def at(span, passage=passage):
             return spelled(tokenizer, passage.ids[slice(*span)])
 
-        assert len(passage.ids) == sample.length == sample.answer_span[1]
-        assert at(sample.needle_span) == at(sample.answer_span) == sentence
+        assert len(passage.ids) == sample.length == sample.answer[1]
+        assert at(sample.needle) == at(sample.answer) == sentence
         key = needle.key.replace(" ", "").lower()
-        assert at(sample.key_span) == at(sample.answer_key_span) == key
+        assert at((sample.answer[0] + sample.key_start, sample.answer[1])) == key
         np.testing.assert_array_equal(
-            passage.ids[slice(*sample.needle_span)], passage.ids[slice(*sample.answer_span)]
+            passage.ids[slice(*sample.needle)], passage.ids[slice(*sample.answer)]
         )
-        before_answer = spelled(tokenizer, passage.ids[: sample.answer_span[0]])
+        before_answer = spelled(tokenizer, passage.ids[: sample.answer[0]])
         question = needle.question.replace(" ", "").lower()
         assert before_answer.replace("\n", "").endswith(f"question:{question}answer:")
 
@@ -74,24 +75,26 @@ def test_a_prompt_begins_as_the_tokenizer_begins_texts(frozen, tokenizer):
 
 
 def test_the_needle_stands_at_the_achieved_depth_near_the_nominal_one(frozen):
-    opening = len(frozen.header.opening)
     for sample in frozen.samples:
-        needle = frozen.needles[sample.needle]
-        room = sample.length - opening - 2 * len(needle.ids) - len(needle.question_ids)
-        before = sample.needle_span[0] - opening
+        opening, before, _, after, _, _ = (stop - start for _, start, stop in sample.slices)
+        achieved, nominal = (sample.labels[f"{name}depth_percent"] for name in ("achieved_", ""))
 
-        assert sample.achieved_depth_percent == pytest.approx(100 * before / room, abs=1e-3)
-        assert abs(sample.achieved_depth_percent - sample.depth_percent) <= 100 * TOLERANCE
-        if sample.depth_percent in (0, 100):
-            assert sample.achieved_depth_percent == sample.depth_percent
+        assert sample.needle[0] == opening + before
+        assert achieved == pytest.approx(100 * before / (before + after), abs=1e-3)
+        assert abs(achieved - nominal) <= 100 * TOLERANCE
+        if nominal in (0, 100):
+            assert achieved == nominal
 
 
 def test_without_its_needle_a_prompt_is_the_same_at_every_depth(frozen):
+    def of(sample):
+        return sample.labels["haystack"], sample.labels["needle"]
+
     prompts = {}
     for sample in frozen.samples:
         ids = frozen.passage(sample).ids
-        rest = np.delete(ids, slice(*sample.needle_span)).tobytes()
-        prompts.setdefault((sample.length, sample.haystack, sample.needle), set()).add(rest)
+        rest = np.delete(ids, slice(*sample.needle)).tobytes()
+        prompts.setdefault((sample.length, *of(sample)), set()).add(rest)
 
     assert len(prompts) == 2 * 3 * 2
     assert all(len(at_all_depths) == 1 for at_all_depths in prompts.values())
@@ -100,7 +103,7 @@ def test_without_its_needle_a_prompt_is_the_same_at_every_depth(frozen):
 
 def test_a_template_with_a_beginning_and_another_separator(tokenizer):
     niah = settings(template="Answer: {context} Question: {question}", separator="  ")
-    frozen = draw(niah, tokenizer, "digest", Path())
+    frozen = frozen_samples("niah", niah, tokenizer)
     passage = frozen.passage(frozen.samples[1])
 
     assert spelled(tokenizer, passage.ids[len(tokenizer.leading) :]).startswith("answer:")
@@ -112,7 +115,7 @@ def test_a_template_with_a_beginning_and_another_separator(tokenizer):
 def test_a_length_that_cannot_hold_its_needle_is_refused(tokenizer):
     needed = r"lengths: 40 tokens are too few for needle 0, which takes \d+ with question and ans"
     with pytest.raises(InvalidInput, match=needed):
-        draw(settings(lengths=[40, 384]), tokenizer, "digest", Path())
+        frozen_samples("niah", settings(lengths=[40, 384]), tokenizer)
 
 
 def test_a_needle_with_unknown_tokens_is_refused(tmp_path):
@@ -120,7 +123,7 @@ def test_a_needle_with_unknown_tokens_is_refused(tmp_path):
     needles = [NEEDLE, NEEDLE | {"key": "the zyzzyva."}]
 
     with pytest.raises(InvalidInput, match=r"needles\[1\]: holds text that .* does not know"):
-        draw(settings(needles=needles), Tokenizer(tmp_path), "digest", Path())
+        frozen_samples("niah", settings(needles=needles), Tokenizer(tmp_path))
 
 
 @given(

@@ -1,8 +1,9 @@
 import gzip
 import time
-from pathlib import Path
 
+import numpy as np
 import pytest
+from sampled import frozen as frozen_samples
 from tiny_checkpoints import a_tokenizer
 
 from lccp.contract.errors import Incompatible, InvalidInput
@@ -10,7 +11,7 @@ from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
 from lccp_evaluator.place import Place
-from lccp_evaluator.sampling.crossing import draw
+from lccp_evaluator.sampling.crossing import VERSION
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.settings import resolved
 from lccp_evaluator.sampling.tokenization import Tokenizer
@@ -21,7 +22,8 @@ CONTEXTS = Contexts(256, 512)
 def some(tmp_path, **changed):
     a_tokenizer("byte pairs").save_pretrained(tmp_path / "tokenizer")
     niah = NiahSettings(lengths=(384,), depths_percent=(0, 50), haystacks=3, **changed)
-    return draw(resolved(niah, CONTEXTS, 512), Tokenizer(tmp_path / "tokenizer"), "digest", Path())
+    tokenizer = Tokenizer(tmp_path / "tokenizer")
+    return frozen_samples("niah", resolved(niah, CONTEXTS, 512), tokenizer)
 
 
 def test_the_same_settings_give_the_same_bytes_and_the_file_reads_back(tmp_path, monkeypatch):
@@ -52,6 +54,23 @@ def test_damaged_files_are_refused_in_one_sentence(tmp_path):
             FrozenSamples.from_bytes(damaged, "samples")
 
 
+def test_the_tokens_of_a_span_are_those_of_the_whole_sample(tmp_path):
+    frozen = some(tmp_path)
+    for sample in frozen.samples[:4]:
+        whole = frozen.passage(sample).ids
+        for span in (sample.needle, sample.answer, (0, 1), (3, sample.length - 3)):
+            np.testing.assert_array_equal(frozen.tokens(sample, span), whole[slice(*span)])
+
+
+def test_a_cohort_holds_the_samples_of_one_haystack(tmp_path):
+    frozen = some(tmp_path)
+    haystacks = [
+        {frozen.samples[number].labels["haystack"] for number in cohort}
+        for cohort in frozen.cohorts()
+    ]
+    assert haystacks == [{0}, {1}, {2}]
+
+
 @pytest.fixture
 def place(tmp_path):
     (tmp_path / "store").mkdir()
@@ -67,8 +86,8 @@ def test_samples_are_drawn_once_and_read_ever_after(tmp_path, place):
         return frozen
 
     settings = frozen.header.settings
-    first = place.frozen("niah", settings, "digest", draw_once)
-    second = place.frozen("niah", settings, "digest", draw_once)
+    first = place.frozen("niah", VERSION, settings, "digest", draw_once)
+    second = place.frozen("niah", VERSION, settings, "digest", draw_once)
 
     assert len(drawn) == 1
     assert first.digest == second.digest
@@ -82,7 +101,9 @@ def test_two_evaluators_may_draw_at_once(tmp_path, place):
         place.store.put(f"samples/niah/{frozen.digest}.jsonl.gz", frozen.to_bytes())
         return frozen
 
-    assert place.frozen("niah", frozen.header.settings, "digest", another_is_faster) is frozen
+    assert (
+        place.frozen("niah", VERSION, frozen.header.settings, "digest", another_is_faster) is frozen
+    )
 
 
 MISFITS = {
@@ -95,10 +116,10 @@ MISFITS = {
 def test_samples_of_something_else_are_refused(tmp_path, place, changed, digest, why):
     frozen = some(tmp_path)
     settings = frozen.header.settings
-    place.frozen("niah", settings, "digest", lambda: frozen)
+    place.frozen("niah", VERSION, settings, "digest", lambda: frozen)
 
     with pytest.raises(Incompatible, match=why):
-        place.frozen("niah", settings | changed, digest, lambda: frozen)
+        place.frozen("niah", VERSION, settings | changed, digest, lambda: frozen)
 
 
 def test_samples_that_were_changed_are_refused(tmp_path, place):
@@ -106,4 +127,4 @@ def test_samples_that_were_changed_are_refused(tmp_path, place):
     place.store.put(f"samples/niah/{'0' * 64}.jsonl.gz", frozen.to_bytes())
 
     with pytest.raises(Incompatible, match=r"is not what its name says"):
-        place.frozen("niah", frozen.header.settings, "digest", lambda: frozen)
+        place.frozen("niah", VERSION, frozen.header.settings, "digest", lambda: frozen)

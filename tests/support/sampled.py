@@ -1,0 +1,17 @@
+"""Frozen samples of a probe, drawn here."""
+
+from pathlib import Path
+from typing import Any
+
+from lccp_evaluator.probes import HALVES
+from lccp_evaluator.sampling.samples import FrozenSamples
+from lccp_evaluator.sampling.tokenization import Tokenizer
+
+
+def frozen(probe: str, settings: Any, tokenizer: Tokenizer, base: Path = Path()) -> FrozenSamples:
+    """The samples of `probe` with `settings`, defaults resolved."""
+    source = HALVES[probe].source
+    assert source is not None
+    drawn = source.draw(settings, tokenizer, base)
+    document = settings.document()
+    return FrozenSamples.of(drawn, probe, source.version, document, "digest", tokenizer.vocabulary)
