@@ -60,6 +60,11 @@ class FileStore:
         with self._reading(key) as file:
             return Entry(file.read(), _etag(os.fstat(file.fileno())))
 
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        with self._reading(key) as file:
+            file.seek(start)
+            return file.read(length)
+
     def put(self, key: str, data: bytes) -> str:
         return self._put(key, io.BytesIO(data))
 

@@ -57,6 +57,12 @@ class Store(Protocol):
     def get_entry(self, key: str) -> Entry:
         """The object's bytes and ETag. Raises NotFound."""
 
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """`length` bytes from `start` on, fewer where the object ends. Raises NotFound.
+
+        Both are such that there is at least one byte.
+        """
+
     def put(self, key: str, data: bytes) -> str:
         """Write the object, whatever was there; its ETag."""
 

@@ -54,6 +54,11 @@ class S3Store:
         etag = self._copy(key, data.write)
         return Entry(data.getvalue(), etag)
 
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        data = io.BytesIO()
+        self._copy(key, data.write, start, length)
+        return data.getvalue()
+
     def put(self, key: str, data: bytes) -> str:
         with self._mapped(key):
             written = self._client.put_object(
@@ -123,12 +128,17 @@ class S3Store:
             if found.object_name:
                 yield found.object_name.removeprefix(self._prefix), found
 
-    def _copy(self, key: str, write: Write) -> str:
-        """Write the object's chunks; its ETag. A body that breaks off is resumed where it broke."""
-        offset, etag, retries_left = 0, "", self._patience.retries
+    def _copy(self, key: str, write: Write, start: int = 0, length: int = 0) -> str:
+        """Write the object's chunks; its ETag. A body that breaks off is resumed where it broke.
+
+        Args:
+            length: bytes wanted from `start` on; 0: all there are.
+        """
+        offset, etag, retries_left = start, "", self._patience.retries
         with self._mapped(key):
-            while True:
-                response = self._get(key, offset, etag)
+            while offset == start or not length or offset < start + length:
+                left = start + length - offset if length else 0
+                response = self._get(key, offset, left, etag)
                 etag = _etag(response)
                 try:
                     for chunk in response.stream(CHUNK_BYTES):
@@ -142,17 +152,19 @@ class S3Store:
                 finally:
                     response.close()
                     response.release_conn()
+            return etag
 
-    def _get(self, key: str, offset: int, etag: str) -> urllib3.BaseHTTPResponse:
+    def _get(self, key: str, offset: int, length: int, etag: str) -> urllib3.BaseHTTPResponse:
         try:
             return self._client.get_object(
                 bucket_name=self._bucket,
                 object_name=self._name(key),
                 offset=offset,
-                request_headers={"If-Match": f'"{etag}"'} if offset else {},
+                length=length,
+                request_headers={"If-Match": f'"{etag}"'} if etag else {},
             )
         except S3Error as error:
-            if offset and error.code == "PreconditionFailed":
+            if etag and error.code == "PreconditionFailed":
                 raise StoreUnavailable(f"{self._where}: {key} changed while it was read") from None
             raise
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from lccp.api.causes import Cause
 from lccp.api.objects.training import End
@@ -32,7 +31,7 @@ from lccp_trainer.parallel import attention
 from lccp_trainer.parallel.engine import build_engine
 from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.process_group import join_process_group, rendezvous_store
-from lccp_trainer.state.engine_state import Point, load_state
+from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, complete_tokens
 from lccp_trainer.state.resume import Resume
 from lccp_trainer.state.saving import Saver
@@ -117,7 +116,6 @@ def build(worker: Worker, connections: Connections, shape: StepShape) -> Parts:
     stream = _stream(worker, config, (source_context, shape.row_tokens))
     attention.register()
     engine = build_engine(spec, directory, config, Pretraining, shape.accumulation_steps)
-    torch.manual_seed(spec.training.seed + worker.rank)
 
     def shared(name: str, by_rank_0: Callable[[], Any]) -> Any:
         if worker.rank == 0:
@@ -154,29 +152,18 @@ def build(worker: Worker, connections: Connections, shape: StepShape) -> Parts:
 def resumed(worker: Worker, connections: Connections, parts: Parts) -> Point | None:
     """Put the engine where the newest state that verifies has it; None if there is none."""
     saver = parts.saver
-    resume = Resume(
-        connections.store,
-        worker.keys,
-        worker.rank,
-        dist.get_world_size(),
-        parts.device,
-        worker.own_scratch,
-    )
-    found = resume.find(saver.states)
-    saver.damaged |= found.damaged
-    saver.states -= found.damaged
-    if connections.reporter:
-        connections.reporter.update(
-            checkpoints=sorted(saver.checkpoints), states=sorted(saver.states)
-        )
-    if found.directory is None:
+    resume = Resume(connections.store, worker.keys, parts.engine, worker.rank, parts.device)
+    point, damaged = resume.newest(saver.states)
+    saver.damaged |= damaged
+    saver.states -= damaged
+    reporter = connections.reporter
+    if reporter:
+        reporter.update(checkpoints=sorted(saver.checkpoints), states=sorted(saver.states))
+    if point is None:
         return None
-    point = load_state(parts.engine, worker.rank, found.directory)
     logger.info("resumed from the state of %d tokens", point.tokens)
-    if connections.reporter:
-        connections.reporter.update(
-            resumed_from_tokens=point.tokens, tokens=point.tokens, step=point.step
-        )
+    if reporter:
+        reporter.update(resumed_from_tokens=point.tokens, tokens=point.tokens, step=point.step)
     return point
 
 

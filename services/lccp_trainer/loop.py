@@ -17,7 +17,7 @@ from lccp_trainer.data.stream import DataStream
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.schedule import is_due
-from lccp_trainer.state.engine_state import Point
+from lccp_trainer.state.progress import Point
 from lccp_trainer.state.saving import Saver
 from lccp_trainer.stepping import Step, Stepper
 from lccp_trainer.watchdog import Watchdog

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -47,6 +48,7 @@ class Stepper:
 
     def step(self, batch: Batch, tokens: int, stop: Stop) -> Step:
         """Make the step that ends at `tokens`; `stop` is what this rank was asked for."""
+        self._seed(tokens)
         rate = learning_rate(self.training, tokens)
         set_learning_rate(self.engine, rate)
         own = shards(batch, self.shape, self.groups, self.device)
@@ -70,6 +72,11 @@ class Stepper:
             if number < len(own):
                 self.engine.step()
         return total, apply_step(self.engine)
+
+    def _seed(self, tokens: int) -> None:
+        """Make what is random in a step depend on where it is, not on what went before it."""
+        entropy = np.random.SeedSequence((self.training.seed, tokens, self.groups.rank))
+        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
 
     def _sum(self, own: int) -> float:
         """`own` summed over the ranks."""

@@ -110,7 +110,8 @@ def test_only_the_newest_states_are_kept_with_parts_of_both_nodes(
     world, (first, _) = undisturbed
     states = complete_states(world.store, KEYS)
     assert [state.tokens for state in states] == [161 * BATCH_TOKENS, BUDGET]
-    assert set(states[-1].files) == {"rank-00000.safetensors", "rank-00001.safetensors"}
+    ranks = {"rank-00000.safetensors", "rank-00001.safetensors"}
+    assert set(states[-1].files) == ranks | {"progress.json"}
     assert first.heartbeat.states == (161 * BATCH_TOKENS, BUDGET)
 
 
@@ -305,7 +306,7 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(
     world.store.put(key, data[:-1] + bytes([data[-1] ^ 1]))
     second = attempt(2, 5)
     assert second.heartbeat.resumed_from_tokens == 2 * BATCH_TOKENS
-    assert "is not what its manifest says" in second.log
+    assert "is not what was written" in second.log
     found = losses(first, second)
     assert list(found) == [1, 2, 3, 4, 5]
     assert found[3][0] == found[3][1]

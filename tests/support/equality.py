@@ -72,6 +72,10 @@ class Case:
     precision: str = "FP32"
     micro_batch: int = 1
     steps: int = 4
+    saves: str = ""
+    """Name of the state that is saved after the last step."""
+    resumes: str = ""
+    """Name of the state that it goes on from."""
 
     @property
     def name(self) -> str:
@@ -219,7 +223,10 @@ def run_case(case: Case, folder: Path) -> None:
     directory, accumulation = folder / case.family, shape.accumulation_steps
     engine = build_engine(spec, directory, config, Pretraining, accumulation)
     stepper = Stepper(engine, spec.training, shape, groups, torch.device("cpu"))
-    steps = [stepper.step(Batch(*batch), 1, Stop.NO) for batch in batches(case.steps)]
+    begun = resume(case, engine, folder) if case.resumes else 0
+    steps = [stepper.step(Batch(*batch), 1, Stop.NO) for batch in batches(case.steps)[begun:]]
+    if case.saves:
+        save(case, engine, folder)
     whole = whole_weights(engine)
     if whole is not None:
         told = [[step.loss for step in steps], [step.gradient_norm for step in steps]]
@@ -227,6 +234,58 @@ def run_case(case: Case, folder: Path) -> None:
         whole = {name: weight.clone().contiguous() for name, weight in whole.items()}
         save_file(whole, folder / f"{case.name}.safetensors")
     engine.destroy()
+
+
+def save(case: Case, engine: Any, folder: Path) -> None:
+    """Save the state after the last step."""
+    from lccp.store.keys import RunKeys
+    from lccp_trainer.data.stream import Position
+    from lccp_trainer.parallel.process_group import rendezvous_store
+    from lccp_trainer.state.progress import Point
+    from lccp_trainer.state.publish import Publisher
+    from lccp_trainer.state.saving import Saver
+    from lccp_trainer.state.uploads import Uploader
+
+    class NoData:
+        def tokens_per_source(self, position: Position) -> dict[str, int]:
+            return {}
+
+    rank, keys = torch.distributed.get_rank(), RunKeys("equality", case.saves)
+    publisher = Publisher(
+        store=a_store(folder),
+        keys=keys,
+        writer="a1-00000000",
+        rank=rank,
+        world=case.processes,
+        rendezvous=torch.distributed.PrefixStore(case.saves, rendezvous_store()),
+        lengths=(LENGTH, LENGTH),
+        keep_states=1,
+    )
+    scratch = folder / f"scratch-{case.saves}-{rank}"
+    saver = Saver(engine, NoData(), publisher, Uploader(), None, folder, scratch, set(), set())
+    saver.state(Point(case.steps, case.steps * ROWS * LENGTH, Position((), ())))
+    saver.uploader.finish()
+
+
+def resume(case: Case, engine: Any, folder: Path) -> int:
+    """Put the engine where the state has it; the steps that were made."""
+    from lccp.store.keys import RunKeys
+    from lccp_trainer.state.publish import complete_tokens
+    from lccp_trainer.state.resume import Resume
+
+    store, keys = a_store(folder), RunKeys("equality", case.resumes)
+    rank = torch.distributed.get_rank()
+    found = Resume(store, keys, engine, rank, torch.device("cpu"))
+    point, damaged = found.newest(complete_tokens(store, keys.states))
+    assert point is not None, damaged
+    return point.step
+
+
+def a_store(folder: Path) -> Any:
+    from lccp.api.invocation import StoreConfig
+    from lccp.store.open import open_store
+
+    return open_store(StoreConfig(url=f"file://{folder}/store"))
 
 
 def main() -> None:

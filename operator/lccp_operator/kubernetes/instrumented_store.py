@@ -28,6 +28,10 @@ class InstrumentedStore:
         with self._measured("get"):
             return self.store.get_entry(key)
 
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        with self._measured("get"):
+            return self.store.get_range(key, start, length)
+
     def put(self, key: str, data: bytes) -> str:
         with self._measured("put"):
             return self.store.put(key, data)

@@ -2,19 +2,16 @@
 
 from pathlib import Path
 
-from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import Incompatible
 from lccp.cost.compatibility import check
-from lccp.cost.layout import Layout
 from lccp.store.keys import RunKeys
-from lccp.store.objects import read, read_or_none
+from lccp.store.objects import read_or_none
 from lccp.store.open import probe
 from lccp.store.port import Store
 from lccp_trainer.data.documents import check_documents
 from lccp_trainer.model.source import check_source, read_config
-from lccp_trainer.state.publish import check_processes, complete_tokens
 
 
 def check_spec(spec: LCCPRunSpec, base: Path) -> None:
@@ -46,6 +43,3 @@ def check_store(store: Store, run: LCCPRun) -> None:
             f"metadata.name: {store.url} holds another run of the name "
             f"{keys.namespace}/{keys.name}: take another name, or go back to that run's spec"
         )
-    for tokens in complete_tokens(store, keys.states)[-1:]:
-        manifest = read(store, keys.state_manifest(tokens), Manifest)
-        check_processes(manifest, Layout.of(run.spec).processes)

@@ -1,20 +1,23 @@
 """The model and its tokenizer from a Hugging Face directory, and back to a directory."""
 
-import re
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import split_torch_state_dict_into_shards
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.core_model_loading import revert_weight_conversion
+from transformers.modeling_utils import remove_tied_weights_from_state_dict
 
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.model.config import first_line
-from lccp_trainer.model.source import check_vocabulary
+from lccp_trainer.model.source import check_vocabulary, companions
+from lccp_trainer.model.tensor_file import write_tensors
 
-COMPANION_SUFFIXES = {".json", ".txt", ".model", ".jinja", ".py", ".tiktoken"}
-OWN_FILES = {"config.json", "generation_config.json"}
+SHARD_SIZE = "5GB"
 
 
 def load_tokenizer(spec: ModelSpec, directory: Path, config: Any) -> Any:
@@ -64,13 +67,41 @@ def load_model(
 
 def save_directory(model: Any, weights: dict[str, torch.Tensor], source: Path, to: Path) -> None:
     """Write a Hugging Face directory: weights, config, and what lies beside them in `source`."""
-    model.save_pretrained(to, state_dict=weights)
-    for file in source.iterdir():
-        if file.suffix in COMPANION_SUFFIXES and _is_companion(file.name):
-            shutil.copyfile(file, to / file.name)
+    to.mkdir(parents=True)
+    config = model.config
+    config.architectures = [type(model).__name__]
+    config.dtype = str(next(iter(weights.values())).dtype).removeprefix("torch.")
+    config.save_pretrained(to)
+    _save_weights(model, weights, to)
+    for file in companions(source):
+        shutil.copyfile(file, to / file.name)
+    _raise_length(to / "tokenizer_config.json", config.get_text_config().max_position_embeddings)
     for file in to.iterdir():
         file.chmod(0o644)
 
 
-def _is_companion(name: str) -> bool:
-    return name not in OWN_FILES and not re.search(r"\.index\.json$", name)
+def _save_weights(model: Any, weights: dict[str, torch.Tensor], to: Path) -> None:
+    """Write the weights as transformers would, in its layout of files."""
+    untied = remove_tied_weights_from_state_dict(dict(weights), model)
+    stored = revert_weight_conversion(model, untied)
+    split = split_torch_state_dict_into_shards(
+        stored, filename_pattern="model{suffix}.safetensors", max_shard_size=SHARD_SIZE
+    )
+    for file, names in split.filename_to_tensors.items():
+        shard = {name: stored[name].contiguous() for name in names}
+        write_tensors(shard, to / file, metadata={"format": "pt"})
+    if split.is_sharded:
+        index = {"metadata": split.metadata, "weight_map": split.tensor_to_filename}
+        text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+        (to / "model.safetensors.index.json").write_text(text)
+
+
+def _raise_length(tokenizer_config: Path, length: int) -> None:
+    """Let servers take a context of `length` tokens, not of the source's."""
+    if not tokenizer_config.exists():
+        return
+    settings = json.loads(tokenizer_config.read_bytes())
+    if settings.get("model_max_length", length) < length:
+        settings["model_max_length"] = length
+        text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+        tokenizer_config.write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
 
 FIELD = "model.source"
+COMPANION_SUFFIXES = {".json", ".txt", ".model", ".jinja", ".py", ".tiktoken"}
 
 
 def check_source(spec: ModelSpec, directory: Path) -> None:
@@ -18,6 +19,7 @@ def check_source(spec: ModelSpec, directory: Path) -> None:
     config = read_config(directory)
     check_weights(directory)
     check_tokenizer(directory, config)
+    check_companions(directory)
     context = context_length(config, directory)
     if spec.target_context_length < context:
         raise InvalidInput(
@@ -85,6 +87,29 @@ def check_tokenizer(directory: Path, config: dict[str, Any]) -> None:
     vocabulary = _of_text(config, "vocab_size")
     if isinstance(vocabulary, int):
         check_vocabulary(max(tokenizer.get_vocab().values()), vocabulary, directory)
+
+
+def companions(directory: Path) -> list[Path]:
+    """The files beside config and weights, which every checkpoint gets as they are."""
+    files = (file for file in sorted(directory.iterdir()) if file.suffix in COMPANION_SUFFIXES)
+    return [
+        file
+        for file in files
+        if file.is_file() and file.name != "config.json" and not file.name.endswith(".index.json")
+    ]
+
+
+def check_companions(directory: Path) -> None:
+    """Raise InvalidInput unless they can be read, and those that are JSON are."""
+    for file in companions(directory):
+        try:
+            data = file.read_bytes()
+            if file.suffix == ".json":
+                json.loads(data)
+        except OSError as error:
+            raise InvalidInput(f"{FIELD}: {file} can't be read: {error.strerror}") from None
+        except ValueError:
+            raise InvalidInput(f"{FIELD}: {file} is not JSON") from None
 
 
 def check_vocabulary(largest_id: int, vocabulary: int, directory: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from lccp.api.objects.manifest import FileRecord, Manifest
-from lccp.contract.errors import Conflict, InvalidInput
+from lccp.contract.errors import Conflict
 from lccp.store.directory import delete_prefix, upload_directory
 from lccp.store.keys import RunKeys, tokens_of
 from lccp.store.objects import write_if_absent
@@ -140,12 +140,3 @@ def complete_tokens(store: Store, below: str) -> list[int]:
         for key in keys
         if key.endswith("/manifest.json") and key.count("/") == depth
     )
-
-
-def check_processes(manifest: Manifest, processes: int) -> None:
-    """Raise InvalidInput unless a state fits the number of processes."""
-    if manifest.world_size != processes:
-        raise InvalidInput(
-            f"topology: the state of {manifest.tokens} tokens was saved by {manifest.world_size} "
-            f"processes, but there are {processes}: take {manifest.world_size} to go on from it"
-        )

@@ -1,9 +1,10 @@
-"""Where a run goes on: the newest complete state that verifies."""
+"""Where a run goes on: the newest complete state that verifies, whatever layout wrote it."""
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,53 +14,66 @@ from lccp.contract.errors import Incompatible, InvalidInput, NotFound
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
-from lccp_trainer.state.engine_state import Damaged, fetch_state
-from lccp_trainer.state.publish import check_processes
+from lccp_trainer.parallel import fragments
+from lccp_trainer.parallel.pieces import Piece, pieces
+from lccp_trainer.state import progress
+from lccp_trainer.state.files import Damaged, Part, StateFiles, file_name
+from lccp_trainer.state.progress import Point
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Found:
-    """A state's files on this machine (None: there is no state), and the newer ones damaged."""
-
-    directory: Path | None
-    damaged: set[int]
-
-
-@dataclass(frozen=True)
 class Resume:
-    """Looks for a state on every rank alike."""
+    """Puts the engine where a state has it. On every rank alike."""
 
     store: Store
     keys: RunKeys
+    engine: Any
     rank: int
-    world: int
     device: torch.device
-    scratch: Path
 
-    def find(self, candidates: Iterable[int]) -> Found:
-        """The newest of `candidates` (by tokens) that verifies on all ranks."""
+    def newest(self, candidates: Iterable[int]) -> tuple[Point | None, set[int]]:
+        """Where the newest of `candidates` (by tokens) that verifies on all ranks has the run.
+
+        Beside it the newer ones, which are damaged. None, and nothing changed, if none verifies.
+        """
         damaged: set[int] = set()
         for tokens in sorted(candidates, reverse=True):
-            directory = self.scratch / f"resume-{tokens}"
-            if self._all_have(self._fetch(tokens, directory)):
-                return Found(directory, damaged)
+            point = self._resumed(tokens)
+            if point is not None:
+                return point, damaged
             logger.warning("state of %d tokens: passed over for the one before it", tokens)
             damaged.add(tokens)
-        return Found(None, damaged)
+        return None, damaged
 
-    def _fetch(self, tokens: int, directory: Path) -> bool:
+    def _resumed(self, tokens: int) -> Point | None:
+        own = list(pieces(self.engine, fragments.held(self.engine)))
+        copies = [(piece, _buffers(piece)) for piece in own]
+        told = self._read(tokens, [part for _, parts in copies for part in parts])
+        if not self._all_have(told is not None):
+            return None
+        assert told is not None
+        point, steps = told
+        for piece, parts in copies:
+            for part in parts:
+                piece.values[part.kind].copy_(part.values)
+        fragments.restored(self.engine, steps)
+        return point
+
+    def _read(self, tokens: int, wanted: list[Part]) -> tuple[Point, int] | None:
+        """Fill `wanted`; the point and the optimizer's steps; None if anything is damaged."""
         try:
-            manifest = self._read(tokens)
-            check_processes(manifest, self.world)
-            fetch_state(self.store, self.keys, manifest, self.rank, directory)
+            manifest = self._manifest(tokens)
+            prefix = self.keys.state(manifest.tokens, manifest.writer)
+            sizes = {name: record.size for name, record in manifest.files.items()}
+            StateFiles(self.store, prefix, sizes).fill(wanted, file_name(self.rank))
+            return self._progress(manifest, f"{prefix}{progress.FILE}")
         except Damaged as error:
             logger.warning("%s", error)
-            return False
-        return True
+            return None
 
-    def _read(self, tokens: int) -> Manifest:
+    def _manifest(self, tokens: int) -> Manifest:
         key = self.keys.state_manifest(tokens)
         try:
             return read(self.store, key, Manifest)
@@ -68,7 +82,24 @@ class Resume:
         except (InvalidInput, NotFound) as error:
             raise Damaged(str(error)) from None
 
+    def _progress(self, manifest: Manifest, key: str) -> tuple[Point, int]:
+        try:
+            data = self.store.get(key)
+        except NotFound:
+            raise Damaged(f"{key} is missing") from None
+        if hashlib.sha256(data).hexdigest() != manifest.files[progress.FILE].sha256:
+            raise Damaged(f"{key} is not what its manifest says")
+        return progress.from_json(data)
+
     def _all_have(self, it: bool) -> bool:
         votes = torch.tensor(float(it), device=self.device)
         dist.all_reduce(votes, dist.ReduceOp.MIN)
         return bool(votes.item())
+
+
+def _buffers(piece: Piece) -> list[Part]:
+    """Host memory for the values of `piece`."""
+    return [
+        Part(kind, piece.name, piece.start, torch.empty(len(value)))
+        for kind, value in piece.values.items()
+    ]

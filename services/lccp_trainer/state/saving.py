@@ -1,17 +1,26 @@
-"""Checkpoints and states of a running training: written here, published beside the training."""
+"""Checkpoints and states of a running training: copied here, written and published beside it."""
 
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lccp_trainer.data.stream import DataStream
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.model.directory import save_directory
+from lccp_trainer.parallel import fragments
+from lccp_trainer.parallel.pieces import pieces
 from lccp_trainer.parallel.weights import whole_weights
-from lccp_trainer.state.engine_state import Point, save_state
+from lccp_trainer.state import progress
+from lccp_trainer.state.files import Part, file_name
+from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, TrainedCounts, complete_tokens
+from lccp_trainer.state.snapshot import Snapshot
 from lccp_trainer.state.uploads import Uploader
 
 
@@ -31,35 +40,54 @@ class Saver:
     states: set[int]
     damaged: set[int] = field(default_factory=set)
     """States, by tokens, that were found damaged: they are replaced."""
+    stalled_seconds: float = 0.0
+    """Time that saving held the training up, so far."""
+    _snapshot: Snapshot = field(default_factory=Snapshot)
 
     def checkpoint(self, point: Point) -> None:
         """Save the model, unless a complete checkpoint of these tokens exists."""
-        if point.tokens in self.checkpoints:
-            return
-        self.checkpoints.add(point.tokens)
-        gathered = whole_weights(self.engine)
-        if gathered is None:
-            return
-        directory = self.scratch / f"checkpoint-{point.tokens}"
-        save_directory(self.engine.module.model, gathered, self.source, directory)
-        self.uploader.submit(partial(self._publish_checkpoint, directory, self._counts(point)))
+        if point.tokens not in self.checkpoints:
+            self.checkpoints.add(point.tokens)
+            self._stall(lambda: self._checkpoint(point))
 
     def state(self, point: Point) -> None:
         """Save what training resumes from, unless a complete state of these tokens exists."""
-        if point.tokens in self.states:
-            return
-        self.states.add(point.tokens)
-        directory = self.scratch / f"state-{point.tokens}"
-        save_state(self.engine, self.publisher.rank, point, directory)
-        self.uploader.submit(partial(self._publish_state, directory, self._counts(point)))
+        if point.tokens not in self.states:
+            self.states.add(point.tokens)
+            self._stall(lambda: self._state(point))
 
-    def _publish_checkpoint(self, directory: Path, counts: TrainedCounts) -> None:
+    def _stall(self, save: Callable[[], None]) -> None:
+        begun = time.monotonic()
+        save()
+        self.stalled_seconds += time.monotonic() - begun
+
+    def _checkpoint(self, point: Point) -> None:
+        weights = whole_weights(self.engine)
+        if weights is not None:
+            self.uploader.submit(partial(self._publish_checkpoint, weights, self._counts(point)))
+
+    def _state(self, point: Point) -> None:
+        rank, processes = self.publisher.rank, self.publisher.world
+        owned = fragments.owned(self.engine, rank, processes)
+        parts = self._snapshot.take(list(pieces(self.engine, owned)))
+        told = progress.to_json(point, fragments.optimizer_steps(self.engine))
+        self.uploader.submit(partial(self._publish_state, parts, told, self._counts(point)))
+
+    def _publish_checkpoint(self, weights: dict[str, torch.Tensor], counts: TrainedCounts) -> None:
+        directory = self.scratch / f"checkpoint-{counts.tokens}"
+        save_directory(self.engine.module.model, weights, self.source, directory)
+        weights.clear()
         self.publisher.checkpoint(directory, counts)
         shutil.rmtree(directory)
         if self.reporter:
             self.reporter.update(checkpoints=self._complete(self.publisher.keys.checkpoints))
 
-    def _publish_state(self, directory: Path, counts: TrainedCounts) -> None:
+    def _publish_state(self, parts: list[Part], told: bytes, counts: TrainedCounts) -> None:
+        directory = self.scratch / f"state-{counts.tokens}"
+        directory.mkdir(parents=True)
+        self._snapshot.write(parts, directory / file_name(self.publisher.rank))
+        if self.publisher.rank == 0:
+            (directory / progress.FILE).write_bytes(told)
         self.publisher.state(directory, counts, replace=counts.tokens in self.damaged)
         shutil.rmtree(directory)
         if self.reporter:

@@ -50,6 +50,15 @@ def test_a_value_of_several_parts_comes_back_as_it_was(store: Store) -> None:
     assert store.stat("large.bin").size == len(data)
 
 
+def test_a_range_is_cut_where_the_object_ends(store: Store) -> None:
+    store.put("a", b"0123456789")
+    assert store.get_range("a", 0, 3) == b"012"
+    assert store.get_range("a", 4, 2) == b"45"
+    assert store.get_range("a", 8, 100) == b"89"
+    with pytest.raises(NotFound):
+        store.get_range("b", 0, 1)
+
+
 @pytest.mark.parametrize("key", ["a b", "ä/ö", "a+b", "a%20b", "a=b&c?d#e", "~x/(y)"])
 def test_names_may_hold_what_file_names_hold(store: Store, key: str) -> None:
     store.put(key, b"1")

@@ -12,7 +12,6 @@ import pytest
 from trainer_world import BATCH_ROWS, ROW, World
 
 from lccp.api.exits import ExitCode
-from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import StoreUnavailable
@@ -191,6 +190,11 @@ TABLE: dict[str, tuple[Damage, dict[str, Any], str]] = {
         {"training": {"deepspeed": {"sequenceParallelSize": 8}}, "topology": {"nodes": 8}},
         "training.deepspeed.sequenceParallelSize: 8 does not divide the model's 4 attention heads",
     ),
+    "a companion that is not JSON": (
+        lambda world: (world.root / "model" / "generation_config.json").write_text("{"),
+        {},
+        "model.source: ",
+    ),
     "zero 0 in bfloat16": (
         nothing,
         {"training": {"precision": "BF16", "deepspeed": {"zeroStage": 0}}},
@@ -304,21 +308,3 @@ def test_another_run_of_this_name_is_left_alone(
     write(world.store, KEYS.identity, identity)
     assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
     assert "metadata.name: " in said(capsys)
-
-
-def test_a_state_of_another_number_of_processes_is_refused(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    manifest = Manifest(
-        kind="State",
-        tokens=1024,
-        step=1,
-        writer="a1-00000000",
-        files={},
-        source_context_length=64,
-        target_context_length=128,
-        world_size=4,
-    )
-    write(world.store, KEYS.state_manifest(1024), manifest)
-    assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
-    assert "topology: the state of 1024 tokens was saved by 4 processes" in said(capsys)

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
+from lccp_trainer.model import directory
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_model, load_tokenizer, save_directory
 
@@ -39,6 +42,52 @@ def test_a_tokenizer_with_ids_beyond_the_vocabulary_is_refused(source: Path) -> 
     spec = a_spec()
     with pytest.raises(InvalidInput, match="the tokenizer does not match the model"):
         load_tokenizer(spec, source, load_config(spec, source))
+
+
+def test_companions_are_copied_as_they_are(source: Path, tmp_path: Path) -> None:
+    """transformers itself refuses to save these settings of generation."""
+    settings = '{"do_sample": false, "temperature": 0.7}'
+    (source / "generation_config.json").write_text(settings)
+    spec = a_spec()
+    model = load_model(spec, source, load_config(spec, source), torch.float32)
+    save_directory(model, model.state_dict(), source, tmp_path / "saved")
+    assert (tmp_path / "saved" / "generation_config.json").read_text() == settings
+
+
+def test_servers_may_take_the_longer_context(source: Path, tmp_path: Path) -> None:
+    path = source / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": 64}))
+    spec = a_spec()
+    model = load_model(spec, source, load_config(spec, source), torch.float32)
+    save_directory(model, model.state_dict(), source, tmp_path / "saved")
+    assert AutoTokenizer.from_pretrained(tmp_path / "saved").model_max_length == 256
+
+
+def test_large_weights_lie_in_several_files(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "SHARD_SIZE", "20KB")
+    spec, saved = a_spec(), tmp_path / "saved"
+    model = load_model(spec, source, load_config(spec, source), torch.float32)
+    save_directory(model, model.state_dict(), source, saved)
+    assert len(list(saved.glob("model-*-of-*.safetensors"))) > 1
+    again = load_model(spec, saved, load_config(spec, saved), torch.float32)
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+
+
+def test_weights_lie_as_transformers_lays_them(source: Path, tmp_path: Path) -> None:
+    spec = a_spec()
+    model = load_model(spec, source, load_config(spec, source), torch.float32)
+    save_directory(model, model.state_dict(), source, tmp_path / "ours")
+    model.save_pretrained(tmp_path / "theirs")
+    ours, theirs = (
+        load_file(tmp_path / folder / "model.safetensors") for folder in ("ours", "theirs")
+    )
+    assert set(ours) == set(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    configs = [json.loads((tmp_path / f / "config.json").read_text()) for f in ("ours", "theirs")]
+    assert configs[0] == configs[1]
 
 
 def test_what_is_saved_can_be_loaded_and_read_by_others(source: Path, tmp_path: Path) -> None:
