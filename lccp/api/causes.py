@@ -48,7 +48,8 @@ MEANINGS: Mapping[Cause, Meaning] = {
     Cause.CONFIGURATION: Meaning(
         "found its configuration or input wrong",
         ExitCode.CONFIGURATION,
-        remedy="correct what it names, and apply the run again",
+        remedy="correct what it names, then set suspend to true and back to false; a field of the "
+        "run's identity is corrected by deleting the run and applying it again",
     ),
     Cause.NOT_FINITE: Meaning(
         "had a loss or gradient that stayed not finite",

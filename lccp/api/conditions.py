@@ -65,6 +65,19 @@ class Reason(StrEnum):
     PURGING = "Purging"
 
 
+REMEDIES = {
+    Reason.QUEUED: "it starts when the queue has room",
+    Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
+    Reason.UNSCHEDULABLE: "free or add nodes, or ask for less in {pods}.resources and "
+    "{pods}.placement",
+    Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or ask for less in {pods}.resources",
+    Reason.POD_REJECTED: "see to what admits pods in this namespace, or change {pods}.podTemplate",
+    Reason.MISSING_SECRET: "create it in this namespace; the pods then start by themselves",
+    Reason.IMAGE_UNAVAILABLE: "correct {image}, or the credentials to pull it",
+}
+"""What to do about a condition of this reason; `pods` and `image` are fields of the spec."""
+
+
 class Condition(Contract):
     """One condition, as Kubernetes defines it."""
 

@@ -9,6 +9,7 @@ import yaml
 from lccp.api.labels import GROUP, KIND, PLURAL, VERSION
 from lccp.api.run import LCCPRun
 from lccp.contract.cel import VALIDATIONS, Rule
+from lccp.contract.changes import Change
 from lccp.contract.schema import Field, Schema, bare, fields, structural
 from lccp.probes.registry import PROBES
 
@@ -95,20 +96,19 @@ def _schema() -> Schema:
         properties[name] = {"type": kind}
     schema["required"] = ["spec"]
     spec = properties["spec"]
-    schemas = {"": spec} | {field.path: field.schema for field in fields(spec)}
-    for field in list(immutable(spec)):
-        judged = field.schema if field.always_set else schemas[field.parent]
-        judged[VALIDATIONS] = [*judged.get(VALIDATIONS, ()), _unchanged(field).document()]
+    for field in list(identity(spec)):
+        own = field.schema.get(VALIDATIONS, ())
+        field.schema[VALIDATIONS] = [*own, _unchanged(field).document()]
     plain: Schema = bare(schema)
     return plain
 
 
-def immutable(spec: Schema) -> Iterator[Field]:
-    """The parts of the spec that bear no mark of mutability, as high up as can be."""
-    marked = {field.path for field in fields(spec) if field.mutability}
+def identity(spec: Schema) -> Iterator[Field]:
+    """The parts of the spec that are the run's identity, as high up as can be."""
+    others = {field.path for field in fields(spec) if field.change is not Change.IDENTITY}
     done: list[str] = []
     for field in fields(spec):
-        partly = any(path == field.path or path.startswith(f"{field.path}.") for path in marked)
+        partly = any(path == field.path or path.startswith(f"{field.path}.") for path in others)
         if not partly and not any(
             field.path.startswith((f"{top}.", f"{top}[", f"{top}{{")) for top in done
         ):
@@ -117,16 +117,12 @@ def immutable(spec: Schema) -> Iterator[Field]:
 
 
 def _unchanged(field: Field) -> Rule:
-    """Judged at the field itself: the API server unfolds an object anew for each part it is asked.
-
-    A field that may be absent is judged from its parent, since there may be nothing to judge.
-    """
-    words = f"{field.path[1:]} is immutable: give the changed run another name"
-    if field.always_set:
-        return Rule("self == oldSelf", words)
-    now, before = f"self.{field.name}", f"oldSelf.{field.name}"
-    same = f"has({now}) ? has({before}) && {now} == {before} : !has({before})"
-    return Rule(same, words, f".{field.name}")
+    """Judged at the field itself, which every stored object has."""
+    sentence = (
+        f"{field.path[1:]} is part of the run's identity, which never changes: give the changed "
+        "run another name"
+    )
+    return Rule("self == oldSelf", sentence)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -9,7 +9,6 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from lccp.api.run import LCCPRun
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 
@@ -40,9 +39,10 @@ class StoreConfig(Contract):
 
 
 class Invocation(Contract):
-    """What a process of a run is told."""
+    """What a process of a run is told. Its spec is in the store: `run.json` and `control/`."""
 
-    run: LCCPRun
+    namespace: Annotated[str, Field(min_length=1, description="Namespace of the run.")]
+    name: Annotated[str, Field(min_length=1, description="Name of the run.")]
     store: StoreConfig
     attempt: Annotated[
         int, Field(ge=1, description="Attempt of the gang, or try of the evaluation.")
@@ -55,10 +55,15 @@ class Invocation(Contract):
         "."
     )
 
+    @property
+    def run(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
     def to_environ(self) -> dict[str, str]:
         """The variables that `from_environ` reads."""
         given = {
-            "LCCP_RUN": json.dumps(self.run.document(), separators=(",", ":")),
+            "LCCP_RUN": self.run,
             "LCCP_STORE": json.dumps(self.store.document(), separators=(",", ":")),
             "LCCP_ATTEMPT": str(self.attempt),
             "LCCP_POD_UID": self.pod_uid,
@@ -69,9 +74,13 @@ class Invocation(Contract):
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """The invocation in `environ`. Raises InvalidInput, naming the variable at fault."""
+        namespace, _, name = _given(environ, "LCCP_RUN").partition("/")
+        if not namespace or not name or "/" in name:
+            raise InvalidInput("environment: LCCP_RUN must be namespace/name")
         document = {
-            "run": _parsed(environ, "LCCP_RUN"),
-            "store": _parsed(environ, "LCCP_STORE"),
+            "namespace": namespace,
+            "name": name,
+            "store": _store(environ),
             "attempt": environ.get("LCCP_ATTEMPT", "1"),
             "tokens": environ.get("LCCP_TOKENS"),
             "pod_uid": environ.get("LCCP_POD_UID", ""),
@@ -80,10 +89,15 @@ class Invocation(Contract):
         return cls.parse(document, "environment")
 
 
-def _parsed(environ: Mapping[str, str], name: str) -> object:
+def _given(environ: Mapping[str, str], name: str) -> str:
     try:
-        return json.loads(environ[name])
+        return environ[name]
     except KeyError:
-        raise InvalidInput(f"environment: {name} is not set: it must hold JSON") from None
+        raise InvalidInput(f"environment: {name} is not set") from None
+
+
+def _store(environ: Mapping[str, str]) -> object:
+    try:
+        return json.loads(_given(environ, "LCCP_STORE"))
     except ValueError:
-        raise InvalidInput(f"environment: {name} is not JSON") from None
+        raise InvalidInput("environment: LCCP_STORE is not JSON") from None

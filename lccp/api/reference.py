@@ -17,7 +17,8 @@ from lccp.api.objects.training import End, Heartbeat, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.contract.base import Contract
-from lccp.contract.cel import BOUNDS, KIND, MUTABILITY, VALIDATIONS
+from lccp.contract.cel import BOUNDS, KIND, VALIDATIONS
+from lccp.contract.changes import CHANGE
 from lccp.contract.quantities import LENGTH, TOKENS
 from lccp.contract.schema import Field, Schema, fields, structural
 
@@ -35,9 +36,12 @@ Kinds of values:
 - *quantity*: an amount of a resource as Kubernetes writes it, such as `4`, `"500m"`, `64Gi`.
 - *free object*: taken as it is.
 
-A field changes after creation only where the column *changes* says so; the API server refuses
-every other change, since a run with another value is another run: give it another name. Bounds of
-a text or list are those of its length.
+The column *changes* gives the class of a field. *identity*: what the run's numbers mean; the API
+server refuses a change, since a run with another value is another run: give it another name, or,
+as long as the store holds no checkpoint and no state of it, delete it and apply it changed. *next
+attempt*: how the run is carried out; a change takes effect at the next attempt of the gang, or try
+of an evaluation, and a failed run goes on with it. *live*: a change takes effect at once. Bounds
+of a text or list are those of its length.
 """
 STORE_HEAD = f"""# Objects of the store
 
@@ -111,7 +115,7 @@ def _sections(path: str, schema: Schema, more: tuple[str, ...]) -> Iterator[str]
 
 
 def _section(path: str, schema: Schema, more: tuple[str, ...]) -> str:
-    rows = [_row(field, bool(more)) for field in fields(schema, "", schema.get(MUTABILITY))]
+    rows = [_row(field, bool(more)) for field in fields(schema, "", schema.get(CHANGE))]
     heads = ("field", "type", "default", "bounds", *more, "meaning")
     table = f"{_table(heads, rows)}\n" if rows else ""
     return f"## {path}\n\n{schema['description']}\n\n{_refusals(schema)}{table}"
@@ -136,13 +140,13 @@ def _messages(schema: Schema) -> Iterator[str]:
 
 
 def _row(field: Field, with_changes: bool) -> tuple[str, ...]:
-    changes = (field.mutability or "",) if with_changes else ()
+    changes = (f"{field.change}: {field.how}" if field.how else f"{field.change}",)
     return (
         f"`{field.path[1:]}`",
         _kind(field.schema),
         _default(field),
         _bounds(field.schema),
-        *changes,
+        *(changes if with_changes else ()),
         field.schema["description"],
     )
 

@@ -1,10 +1,7 @@
 """LCCPRun `lccp.io/v1alpha1`: the custom resource, the same for a cluster and a laptop."""
 
-import hashlib
-import json
 import re
 from datetime import datetime
-from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
@@ -19,7 +16,8 @@ from lccp.api.spec.topology import TopologySpec
 from lccp.api.spec.training import TrainingSpec
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import Contract
-from lccp.contract.cel import MUTABLE, Rule, let, rules
+from lccp.contract.cel import Rule, let, rules
+from lccp.contract.changes import IDENTITY, LIVE, NEXT_ATTEMPT
 from lccp.contract.quantities import LENGTH, TOKENS
 from lccp.probes.registry import PROBES
 
@@ -39,14 +37,17 @@ SPEC_RULES = rules(
         let(
             "budget",
             TOKENS.cel_at("self.training.tokens"),
-            f"self.checkpoints.atTokens.all(t, {TOKENS.cel('t')} <= budget)",
+            f"budget < 0 || self.checkpoints.atTokens.all(t, {TOKENS.cel('t')} <= budget)",
         ),
         CHECKPOINT_BEYOND,
         ".checkpoints.atTokens",
     ),
     Rule(
-        f"{TOKENS.cel_at('self.training.globalBatchTokens')} >= "
-        f"{LENGTH.cel_at('self.model.targetContextLength')}",
+        let(
+            "batch",
+            TOKENS.cel_at("self.training.globalBatchTokens"),
+            f"batch < 0 || batch >= {LENGTH.cel_at('self.model.targetContextLength')}",
+        ),
         BATCH_TOO_SMALL,
         ".training.globalBatchTokens",
     ),
@@ -59,29 +60,40 @@ class LCCPRunSpec(Contract):
 
     model_config = ConfigDict(json_schema_extra=SPEC_RULES)
 
-    model: Annotated[ModelSpec, Field(description="The model that is extended.")]
-    data: Annotated[DataSpec, Field(description="What it is trained on.")]
-    training: Annotated[TrainingSpec, Field(description="How long and how it is trained.")]
-    topology: Annotated[TopologySpec, Field(description="The training gang.")] = TopologySpec()
+    model: Annotated[
+        ModelSpec, Field(description="The model that is extended.", json_schema_extra=IDENTITY)
+    ]
+    data: Annotated[
+        DataSpec, Field(description="What it is trained on.", json_schema_extra=IDENTITY)
+    ]
+    training: Annotated[
+        TrainingSpec,
+        Field(description="How long and how it is trained.", json_schema_extra=IDENTITY),
+    ]
+    topology: Annotated[
+        TopologySpec, Field(description="The training gang.", json_schema_extra=NEXT_ATTEMPT)
+    ] = TopologySpec()
     checkpoints: Annotated[
-        CheckpointsSpec, Field(description="When the model is saved, and where to.")
+        CheckpointsSpec,
+        Field(description="When the model is saved, and where to.", json_schema_extra=NEXT_ATTEMPT),
     ]
     evaluation: Annotated[
         EvaluationSpec,
-        Field(description="What is measured at every checkpoint."),
+        Field(description="What is measured at every checkpoint.", json_schema_extra=NEXT_ATTEMPT),
     ] = EvaluationSpec()
     saturation: Annotated[
         SaturationSpec,
-        Field(description="The verdict and what it leads to.", json_schema_extra=MUTABLE),
+        Field(description="The verdict and what it leads to.", json_schema_extra=LIVE),
     ] = SaturationSpec()
     restart_policy: Annotated[
-        RestartPolicy, Field(description="Answer to failures of the gang.")
+        RestartPolicy,
+        Field(description="Answer to failures of the gang.", json_schema_extra=NEXT_ATTEMPT),
     ] = RestartPolicy()
     suspend: Annotated[
         StrictBool,
         Field(
             description="Pause: save state and stop. Set to false to resume.",
-            json_schema_extra=MUTABLE,
+            json_schema_extra=LIVE,
         ),
     ] = False
     active_deadline_seconds: Annotated[
@@ -90,7 +102,7 @@ class LCCPRunSpec(Contract):
             ge=1,
             le=2**31 - 1,
             description="Longest time of the run since its start, in seconds; default: no limit.",
-            json_schema_extra=MUTABLE,
+            json_schema_extra=LIVE,
         ),
     ] = None
     ttl_seconds_after_finished: Annotated[
@@ -99,14 +111,14 @@ class LCCPRunSpec(Contract):
             ge=0,
             le=2**31 - 1,
             description="Time after which a finished run is deleted, in seconds; default: never.",
-            json_schema_extra=MUTABLE,
+            json_schema_extra=LIVE,
         ),
     ] = None
     deletion_policy: Annotated[
         Literal["Retain", "DeleteArtifacts"],
         Field(
             description="What happens to the run's objects in the store when it is deleted.",
-            json_schema_extra=MUTABLE,
+            json_schema_extra=LIVE,
         ),
     ] = "Retain"
     purge_timeout_seconds: Annotated[
@@ -115,7 +127,7 @@ class LCCPRunSpec(Contract):
             ge=1,
             le=86_400,
             description="Longest time that DeleteArtifacts holds up the deletion, in seconds.",
-            json_schema_extra=MUTABLE,
+            json_schema_extra=LIVE,
         ),
     ] = 3_600
 
@@ -131,16 +143,6 @@ class LCCPRunSpec(Contract):
             if wrong := PROBES[name].fits(settings, target):
                 raise ValueError(wrong)
         return self
-
-    def immutable(self) -> dict[str, Any]:
-        """The part of the spec that makes the run's identity, as JSON types."""
-        document = self.model_dump(
-            mode="json",
-            by_alias=True,
-            include={"model": True, "data": True, "training": True, "evaluation": {"probes"}},
-        )
-        training = {k: v for k, v in document["training"].items() if k != "tokens"}
-        return document | {"training": training}
 
 
 class ObjectMeta(Contract):
@@ -197,23 +199,7 @@ class LCCPRun(Contract):
         """The run in `document`, by the manifest's names alone; `where` names it in errors."""
         return cls._parsed(document, where, by_name=False)
 
-    @cached_property
-    def identity_digest(self) -> str:
-        """SHA-256 of the immutable part of the spec, as canonical JSON."""
-        immutable = _canonical(self.spec.immutable())
-        canonical = json.dumps(immutable, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
-
     @property
     def horizon_tokens(self) -> int:
         """The horizon T of the verdict, in tokens."""
         return self.spec.saturation.horizon(self.spec.training.tokens)
-
-
-def _canonical(value: Any) -> Any:
-    """`value` with whole floats as integers: an API server does not tell 5e8 from 500000000."""
-    if isinstance(value, dict):
-        return {key: _canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,6 +1,6 @@
 """The base of every type in the contract, and how its errors read."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -36,9 +36,20 @@ class Contract(BaseModel):
         return cls._parsed(document, where)
 
     @classmethod
-    def _parsed(cls, document: Any, where: str, by_name: bool = True) -> Self:
+    def parse_stored(cls, document: Any, where: str) -> Self:
+        """A stored `document`: fields that this version does not know are left out."""
+        return cls._parsed(document, where, extra="ignore")
+
+    @classmethod
+    def _parsed(
+        cls,
+        document: Any,
+        where: str,
+        by_name: bool = True,
+        extra: Literal["ignore"] | None = None,
+    ) -> Self:
         try:
-            return cls.model_validate(document, by_alias=True, by_name=by_name)
+            return cls.model_validate(document, by_alias=True, by_name=by_name, extra=extra)
         except ValidationError as error:
             raise InvalidInput(sentence(error, where)) from None
 

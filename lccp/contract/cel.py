@@ -10,7 +10,6 @@ from typing import Any
 
 VALIDATIONS = "x-kubernetes-validations"
 OWN = "x-lccp-"
-MUTABILITY = f"{OWN}mutability"
 KIND = f"{OWN}kind"
 BOUNDS = f"{OWN}bounds"
 
@@ -51,12 +50,3 @@ def distinct(values: str) -> str:
 def rules(*given: Rule) -> dict[str, Any]:
     """`json_schema_extra` that attaches the rules to a type or a field."""
     return {VALIDATIONS: [rule.document() for rule in given]}
-
-
-def mutable(words: str) -> dict[str, Any]:
-    """`json_schema_extra` of a field that may be changed as `words` say; its type's rules check."""
-    return {MUTABILITY: words}
-
-
-MUTABLE = mutable("mutable")
-"""Extra of a field that may be changed at any time, with all that lies below it."""

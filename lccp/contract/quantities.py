@@ -60,11 +60,15 @@ class Counted:
         return int(text[:-1]) * unit if unit else int(text)
 
     def cel(self, name: str) -> str:
-        """CEL expression of the number that the variable is or writes."""
+        """CEL expression of the number that the variable is or writes; -1 if it writes none.
+
+        The rule of the field itself says so; a rule over several fields has to hold then.
+        """
         units = " : ".join(f"{name}.endsWith('{unit}') ? {n}" for unit, n in self.units.items())
         head, suffix = f"{name}.substring(0, size({name}) - 1)", f"[{''.join(self.units)}]$"
         text = f"{name}.matches('{suffix}') ? int({head}) * ({units} : 1) : int({name})"
-        return f"(type({name}) == int ? {name} : {text})"
+        valid = f"{name}.matches('{self.pattern}') ? ({text}) : -1"
+        return f"(type({name}) == int ? {name} : {valid})"
 
     def cel_at(self, path: str) -> str:
         """CEL expression of the number at `path`."""
@@ -101,6 +105,11 @@ class Decimal:
     gt: float | None = None
     le: float | None = None
     lt: float | None = None
+
+    @staticmethod
+    def cel(path: str) -> str:
+        """CEL expression of the number that the text at `path` writes; -1.0 if it writes none."""
+        return f"({path}.matches('{DECIMAL_PATTERN}') ? double({path}) : -1.0)"
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

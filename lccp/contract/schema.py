@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lccp.contract.base import Contract
-from lccp.contract.cel import MUTABILITY, OWN, VALIDATIONS
+from lccp.contract.cel import OWN, VALIDATIONS
+from lccp.contract.changes import CHANGE, HOW, Change
 from lccp.contract.quantities import decimal_string
 
 Schema = dict[str, Any]
@@ -113,16 +114,10 @@ class Field:
     path: str
     schema: Schema
     required: bool
-    mutability: str | None
-
-    @property
-    def parent(self) -> str:
-        """Path of the object that holds it; empty at the root."""
-        return self.path.rpartition(".")[0]
-
-    @property
-    def name(self) -> str:
-        return self.path.rpartition(".")[2]
+    change: Change | None
+    """None: no class is declared, as in a status."""
+    how: str = ""
+    """Which changes are allowed, if not all."""
 
     @property
     def always_set(self) -> bool:
@@ -130,11 +125,12 @@ class Field:
         return self.required or "default" in self.schema
 
 
-def fields(schema: Schema, path: str = "", mutability: str | None = None) -> Iterator[Field]:
-    """All fields below `schema`, depth first; a mark of mutability holds for all below it."""
+def fields(schema: Schema, path: str = "", change: str | None = None) -> Iterator[Field]:
+    """All fields below `schema`, depth first; a class holds for what lies below it."""
     for name, value in schema.get("properties", {}).items():
-        own = value.get(MUTABILITY, mutability)
-        field = Field(f"{path}.{name}", value, name in schema.get("required", ()), own)
+        own = value.get(CHANGE, change)
+        required, how = name in schema.get("required", ()), value.get(HOW, "")
+        field = Field(f"{path}.{name}", value, required, Change(own) if own else None, how)
         yield field
         yield from fields(value, field.path, own)
         if "items" in value:

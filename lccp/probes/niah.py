@@ -36,7 +36,11 @@ NIAH_RULES = rules(
         ".needlesPerHaystack",
     ),
     Rule(
-        distinct(f"self.lengths.map(n, {LENGTH.cel('n')})"),
+        let(
+            "counts",
+            f"self.lengths.map(n, {LENGTH.cel('n')})",
+            f"-1 in counts || {distinct('counts')}",
+        ),
         REPEATED_LENGTH,
         ".lengths",
     ),
@@ -183,6 +187,7 @@ SPEC_RULES = (
         + let(
             "target",
             LENGTH.cel_at("self.model.targetContextLength"),
+            f"target < 0 || "
             f"self.evaluation.probes.niah.lengths.all(n, {LENGTH.cel('n')} <= target)",
         ),
         LENGTH_BEYOND,

@@ -84,7 +84,7 @@ class Backend:
     guard: Callable[[], None] = lambda: None
     """Called before every write; raises Conflict if this process may no longer write."""
     remember: Callable[[str, StoreObject, str], None] = lambda *_: None
-    """Called with the identity, journal and verdict that were written: key, object, ETag."""
+    """Called with what was written to be read again: key, object, ETag."""
 
 
 def apply(plan: Plan, run: LCCPRun, backend: Backend) -> None:
@@ -129,13 +129,15 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
     match intent:
         case SetFinalizer(present):
             backend.runs.set_finalizer(run, present)
-        case ClaimIdentity(identity):
-            etag = objects.write_if_absent(backend.store, keys.identity, identity)
+        case ClaimIdentity(identity, before):
+            etag = _conditional(backend.store, keys.identity, identity, before)
             backend.remember(keys.identity, identity, etag)
-        case RecordJournal(journal):
-            backend.remember(keys.journal, journal, _record(intent, keys, backend.store))
+        case RecordJournal(journal, before):
+            etag = _conditional(backend.store, keys.journal, journal, before)
+            backend.remember(keys.journal, journal, etag)
         case WriteControl(attempt, control):
-            objects.write(backend.store, keys.control(attempt), control)
+            key = keys.control(attempt)
+            backend.remember(key, control, objects.write(backend.store, key, control))
         case ApplyWorkload(workload, pinned):
             backend.workloads.apply(run, workload, pinned)
         case DeleteWorkload(workload, wait_for_pods):
@@ -148,7 +150,7 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
             backend.runs.delete(run)
 
 
-def _record(intent: RecordJournal, keys: RunKeys, store: Store) -> str:
-    if intent.etag is None:
-        return objects.write_if_absent(store, keys.journal, intent.journal)
-    return objects.write_if_match(store, keys.journal, intent.journal, intent.etag)
+def _conditional(store: Store, key: str, value: StoreObject, etag: str | None) -> str:
+    if etag is None:
+        return objects.write_if_absent(store, key, value)
+    return objects.write_if_match(store, key, value, etag)

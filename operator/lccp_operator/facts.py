@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lccp.api.objects.journal import Journal
+from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
 from lccp.api.objects.run import RunIdentity
@@ -17,11 +17,14 @@ class Facts:
     """What the store holds of the run."""
 
     identity: RunIdentity | None = None
+    identity_etag: str | None = None
     journal: Journal = field(default_factory=Journal)
     journal_etag: str | None = None
     """None: there is no journal yet."""
-    drains: frozenset[int] = frozenset()
-    """Attempts whose control object asks them to drain."""
+    controls: Mapping[int, Control] = field(default_factory=dict)
+    """What the newest attempt is asked."""
+    has_state: bool = False
+    """Without any checkpoint: whether a training state is there to go on from."""
     heartbeats: Mapping[int, Heartbeat] = field(default_factory=dict)
     """Newest heartbeat, by attempt."""
     ends: Mapping[int, End] = field(default_factory=dict)
@@ -36,6 +39,16 @@ class Facts:
     """Objects that can't be read: sentence, by key."""
     damaged_reports: Mapping[int, str] = field(default_factory=dict)
     """Sentence of a damaged report, by tokens."""
+
+    @property
+    def drains(self) -> frozenset[int]:
+        """Attempts that are asked to drain."""
+        return frozenset(n for n, c in self.controls.items() if c.request == "Drain")
+
+    @property
+    def holds_progress(self) -> bool:
+        """Whether there is anything to go on from, or to lose."""
+        return bool(self.checkpoints or self.reports or self.damaged_reports) or self.has_state
 
     @property
     def heartbeat(self) -> Heartbeat | None:

@@ -14,9 +14,10 @@ from lccp_operator.workloads.kind import Workload
 
 @dataclass(frozen=True)
 class ClaimIdentity:
-    """Write `run.json`, if it is absent."""
+    """Write `run.json` over the one with `etag`; without one, if it is absent."""
 
     identity: RunIdentity
+    etag: str | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from lccp.api.conditions import Reason
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
-from lccp.api.objects.journal import Journal
+from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
 from lccp.api.objects.run import RunIdentity
@@ -112,16 +112,19 @@ class StoreObserver:
             InvalidInput: it refuses, or `run.json` or the journal is damaged.
         """
         reading = _Reading(self.store, self.keys, self._cache)
-        identity, (journal, etag) = reading.identity(), reading.journal()
+        identity, identity_etag = reading.must_read(self.keys.identity, RunIdentity)
+        journal, journal_etag = reading.must_read(self.keys.journal, Journal)
         trainings = self._trainings = reading.listed(self.keys.trainings)
         checkpoints = reading.listed(self.keys.checkpoints)
         manifests = reading.by_tokens(checkpoints, self.keys.checkpoints, "manifest.json", Manifest)
         evaluations, below = reading.listed(self.keys.evaluations), self.keys.evaluations
         facts = Facts(
             identity=identity,
-            journal=journal,
-            journal_etag=etag,
-            drains=reading.drains(),
+            identity_etag=identity_etag,
+            journal=journal or Journal(),
+            journal_etag=journal_etag,
+            controls=reading.controls(),
+            has_state=not manifests and bool(reading.listed(self.keys.states)),
             heartbeats=reading.newest(trainings, "heartbeat.json", Heartbeat),
             ends=reading.newest(trainings, "end.json", End),
             checkpoints=manifests,
@@ -154,18 +157,14 @@ class _Reading:
     def listed(self, prefix: str) -> list[ObjectInfo]:
         return self.store.list(prefix) if prefix in self.top.prefixes else []
 
-    def identity(self) -> RunIdentity | None:
-        return self._must_read(self.keys.identity, RunIdentity)
-
-    def journal(self) -> tuple[Journal, str | None]:
-        journal = self._must_read(self.keys.journal, Journal)
-        return (journal, self.seen[self.keys.journal].etag) if journal else (Journal(), None)
-
-    def drains(self) -> frozenset[int]:
-        """Drain is the one thing that is ever asked, so that the keys say it all."""
+    def controls(self) -> dict[int, Control]:
+        """What the newest attempt is asked: nothing else is of use."""
         below = self.keys.controls
-        found = (CONTROL.fullmatch(info.key.removeprefix(below)) for info in self.listed(below))
-        return frozenset(int(match[1]) for match in found if match)
+        pairs = ((CONTROL.fullmatch(i.key.removeprefix(below)), i) for i in self.listed(below))
+        found = {int(match[1]): info for match, info in pairs if match}
+        newest = max(found, default=0)
+        control = self._read(found[newest], Control) if found else None
+        return {newest: control} if control is not None else {}
 
     def verdict(self) -> Verdict | None:
         """The last verdict; a damaged one is as good as none, since it is made anew."""
@@ -204,13 +203,16 @@ class _Reading:
             if key.startswith(below) and key.endswith("/report.json")
         }
 
-    def _must_read(self, key: str, type_: type[T]) -> T | None:
-        """The object of the first level, None if there is none. Raises InvalidInput if damaged."""
+    def must_read(self, key: str, type_: type[T]) -> tuple[T | None, str | None]:
+        """The object of the first level and its ETag, None if there is none.
+
+        Raises InvalidInput if it is damaged.
+        """
         info = _find(self.top.objects, key)
         value = self._read(info, type_) if info else None
         if key in self.damaged:
             raise InvalidInput(self.damaged[key])
-        return value
+        return value, self.seen[key].etag if value is not None else None
 
     def _read(self, info: ObjectInfo, type_: type[T]) -> T | None:
         known = self.cache.get(info.key)

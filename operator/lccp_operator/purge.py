@@ -15,8 +15,7 @@ def main() -> int:
     try:
         invocation = Invocation.from_environ(os.environ)
         store = open_store(invocation.store)
-        meta = invocation.run.metadata
-        delete_prefix(store, RunKeys(meta.namespace, meta.name).prefix)
+        delete_prefix(store, RunKeys(invocation.namespace, invocation.name).prefix)
     except InvalidInput as error:
         print(error, file=sys.stderr)
         return ExitCode.CONFIGURATION

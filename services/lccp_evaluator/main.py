@@ -21,6 +21,7 @@ from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import Conflict, InvalidInput, LccpError
 from lccp.logs import configure_from
 from lccp.store import objects
+from lccp.store.assignment import identity_spec
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 from lccp.store.port import Store
@@ -43,13 +44,14 @@ def run(environ: Mapping[str, str]) -> ExitCode:
         invocation = Invocation.from_environ(environ)
         if invocation.tokens is None:
             raise InvalidInput("environment: LCCP_TOKENS is not set: it names the checkpoint")
-        run = f"{invocation.run.metadata.namespace}/{invocation.run.metadata.name}"
-        configure_from(environ, run=run, attempt=invocation.attempt, tokens=invocation.tokens)
+        configure_from(
+            environ, run=invocation.run, attempt=invocation.attempt, tokens=invocation.tokens
+        )
         store = open_store(invocation.store, Path(invocation.base_directory))
     except InvalidInput as error:
         logger.error("%s", error)
         return ExitCode.CONFIGURATION
-    keys = RunKeys(invocation.run.metadata.namespace, invocation.run.metadata.name)
+    keys = RunKeys(invocation.namespace, invocation.name)
     try:
         _evaluate(invocation, store, keys, invocation.tokens)
         return ExitCode.OK
@@ -70,7 +72,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
             from lccp_evaluator.evaluation import Subject, evaluate
             from lccp_evaluator.passes.execution import first_plan
             from lccp_evaluator.place import Place
-        spec = invocation.run.spec
+        spec = identity_spec(store, keys)
         subject = Subject(
             directory=directory,
             checkpoint_digest=manifest.digest,

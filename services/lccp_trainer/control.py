@@ -46,7 +46,8 @@ class StopRequests:
         pause = threading.Event()
         while self.asked is Stop.NO:
             try:
-                if read_or_none(store, key, Control) is not None:
+                control = read_or_none(store, key, Control)
+                if control is not None and control.request == "Drain":
                     logger.info("asked to drain")
                     self.ask(Stop.DRAIN)
             except LccpError as error:

@@ -1,5 +1,6 @@
 """Which process of the attempt this is, and what it was told."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from lccp.api.run import LCCPRunSpec
 from lccp.store.keys import RunKeys
 
 SCRATCH = "LCCP_SCRATCH"
+SPEC_FILE = "spec.json"
+"""In the folder that the processes of a node share."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class Worker:
     """A process that trains: one rank."""
 
     invocation: Invocation
+    spec: LCCPRunSpec
+    """As the launcher read it from the store."""
     rank: int
     local_rank: int
     scratch: Path
@@ -24,26 +29,19 @@ class Worker:
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Worker":
         """The worker that torchrun and the launcher describe in the environment of its process."""
+        scratch = Path(environ[SCRATCH])
+        spec = json.loads((scratch / SPEC_FILE).read_text())
         return cls(
             invocation=Invocation.from_environ(environ),
+            spec=LCCPRunSpec.parse(spec, SPEC_FILE),
             rank=int(environ["RANK"]),
             local_rank=int(environ["LOCAL_RANK"]),
-            scratch=Path(environ[SCRATCH]),
+            scratch=scratch,
         )
 
     @property
-    def spec(self) -> LCCPRunSpec:
-        return self.invocation.run.spec
-
-    @property
-    def run_name(self) -> str:
-        run = self.invocation.run.metadata
-        return f"{run.namespace}/{run.name}"
-
-    @property
     def keys(self) -> RunKeys:
-        run = self.invocation.run.metadata
-        return RunKeys(run.namespace, run.name)
+        return RunKeys(self.invocation.namespace, self.invocation.name)
 
     @property
     def base(self) -> Path:

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from a_run import assign
 from tiny_checkpoints import a_checkpoint
 from tiny_models import a_model
 
@@ -78,8 +79,10 @@ class World:
         return self.folder / "runs" / prefix
 
     def environ(self, tokens, niah=NIAH):
+        assign(self.store, a_run(niah))
         return Invocation(
-            run=a_run(niah),
+            namespace="default",
+            name="tiny",
             store=StoreConfig(url=self.store.url),
             tokens=tokens,
             base_directory=str(self.folder),

@@ -137,7 +137,7 @@ def test_what_was_written_to_the_store_is_told_with_its_version(verdict: Verdict
 
     carry_out(plan, recorder, remember=lambda key, value, etag: told.append((key, value, etag)))
 
-    written = {KEYS.journal: journal, KEYS.verdict: verdict}
+    written = {KEYS.journal: journal, KEYS.control(1): drain.control, KEYS.verdict: verdict}
     assert told == [(key, of, recorder.get_entry(key).etag) for key, of in written.items()]
 
 

@@ -17,7 +17,8 @@ from reports import heads_values, niah_values, packed, part
 from lccp.analysis.policy import policy_of_run
 from lccp.analysis.verdict import judge
 from lccp.api.causes import Cause
-from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome, Journal, StopRecord
+from lccp.api.identity import digest_of, identity_of, settings_of
+from lccp.api.objects.journal import AttemptRecord, Control, EvaluationOutcome, Journal, StopRecord
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
@@ -80,12 +81,15 @@ def run(**spec: Any) -> LCCPRun:
 
 
 def identity() -> RunIdentity:
-    the_run = run()
+    return identity_of_run(run())
+
+
+def identity_of_run(the_run: LCCPRun) -> RunIdentity:
     return RunIdentity(
-        namespace=KEYS.namespace,
-        name=KEYS.name,
-        digest=the_run.identity_digest,
-        immutable=the_run.spec.immutable(),
+        namespace=the_run.metadata.namespace,
+        name=the_run.metadata.name,
+        digest=digest_of(the_run.spec),
+        identity=identity_of(the_run.spec),
     )
 
 
@@ -93,6 +97,14 @@ NIAH = NiahSettings(
     lengths=LENGTHS, depths_percent=DEPTHS, haystacks=HAYSTACKS, needles_per_haystack=NEEDLES
 )
 RETRIEVAL_HEADS = RetrievalHeadsSettings()
+
+
+def assign(store: Store, the_run: LCCPRun, attempt: int = 1) -> None:
+    """Write `run.json` and `control/<attempt>.json`, as whoever starts an attempt does first."""
+    keys = RunKeys(the_run.metadata.namespace, the_run.metadata.name)
+    control = Control(settings=settings_of(the_run.spec))
+    store.put(keys.identity, identity_of_run(the_run).to_json())
+    store.put(keys.control(attempt), control.to_json())
 
 
 def report(tokens: int) -> EvaluationReport:

@@ -327,7 +327,7 @@ class World:
         workload, worker = self.trainer
         worker.tokens = worker.tokens or self._resumed_from()
         self._beat(workload.attempt, worker.tokens)
-        if KEYS.control(workload.attempt) in self.store.objects:
+        if workload.attempt in self.facts.drains:
             self.end_training(ExitCode.OK, Cause.DRAINED)
         else:
             self._train_on(workload, worker)

@@ -14,9 +14,12 @@ import a_run
 
 from lccp.api.causes import Cause
 from lccp.api.invocation import Invocation
+from lccp.api.objects.journal import Control
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.objects.training import End
+from lccp.store.assignment import attempt_spec
 from lccp.store.keys import RunKeys, writer_name
+from lccp.store.objects import read
 from lccp.store.open import open_store
 
 SECONDS_A_CHECKPOINT = 0.15
@@ -36,9 +39,10 @@ def manifest(tokens: int, writer: str) -> Manifest:
 
 def train(told: Invocation) -> int:
     store, writer = open_store(told.store), writer_name(told.attempt, told.pod_uid)
-    keys = RunKeys(told.run.metadata.namespace, told.run.metadata.name)
-    budget, done, result = told.run.spec.training.tokens, 0, Cause.COMPLETED
-    for tokens in (0, *told.run.spec.checkpoints.due(budget)):
+    keys = RunKeys(told.namespace, told.name)
+    spec = attempt_spec(store, keys, told.attempt)
+    budget, done, result = spec.training.tokens, 0, Cause.COMPLETED
+    for tokens in (0, *spec.checkpoints.due(budget)):
         if store.stat(keys.checkpoint_manifest(tokens)) is None:
             store.put(keys.checkpoint_manifest(tokens), manifest(tokens, writer).to_json())
             time.sleep(SECONDS_A_CHECKPOINT)
@@ -48,7 +52,8 @@ def train(told: Invocation) -> int:
             update={"attempt": told.attempt, "writer": writer, "tokens_total": budget}
         )
         store.put(keys.heartbeat(writer), beat.to_json())
-        if TERMINATED or store.stat(keys.control(told.attempt)) is not None:
+        control = read(store, keys.control(told.attempt), Control)
+        if TERMINATED or control.request == "Drain":
             result = Cause.TERMINATED if TERMINATED else Cause.DRAINED
             break
     end = End(result=result, tokens=done, step=done // a_run.STEP_TOKENS, at=a_run.now())
@@ -59,7 +64,7 @@ def train(told: Invocation) -> int:
 def evaluate(told: Invocation) -> int:
     assert told.tokens is not None
     store = open_store(told.store)
-    keys = RunKeys(told.run.metadata.namespace, told.run.metadata.name)
+    keys = RunKeys(told.namespace, told.name)
     found = Manifest.from_json(store.get(keys.checkpoint_manifest(told.tokens)), "manifest")
     report = a_run.report(told.tokens).model_copy(update={"checkpoint_digest": found.digest})
     store.put_if_absent(keys.report(told.tokens), report.to_json())

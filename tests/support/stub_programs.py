@@ -16,6 +16,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 CAUSES = {
     64: "Configuration",
@@ -26,10 +27,9 @@ CAUSES = {
     76: "NotFinite",
 }
 STEP_SECONDS = 0.05
-RUN = json.loads(os.environ["LCCP_RUN"])
 ATTEMPT = int(os.environ["LCCP_ATTEMPT"])
 ROOT = Path(json.loads(os.environ["LCCP_STORE"])["url"].removeprefix("file://"))
-PREFIX = ROOT / RUN["metadata"]["namespace"] / RUN["metadata"]["name"]
+PREFIX = ROOT / os.environ["LCCP_RUN"]
 RANK = int(os.environ.get("JOB_COMPLETION_INDEX", 0))
 PART = ROOT / f"part-{os.environ['LCCP_POD_UID']}"
 
@@ -58,6 +58,12 @@ def ready(kind: str, tokens: int) -> dict[str, object]:
     return found
 
 
+def control() -> dict[str, Any]:
+    """What this attempt is asked."""
+    found: dict[str, Any] = json.loads((PREFIX / f"control/{ATTEMPT}.json").read_text())
+    return found
+
+
 def newest(*kinds: str) -> int:
     """Tokens of the newest complete object of these kinds."""
     saved = (path for kind in kinds for path in PREFIX.glob(f"{kind}/*/manifest.json"))
@@ -81,6 +87,7 @@ class Trainer:
         self.options = options
         self.writer = f"a{ATTEMPT}-{os.environ['LCCP_POD_UID'][:8]}"
         self.tokens = newest("checkpoints", "state")
+        self.budget = int(control()["settings"]["training"]["tokens"])
         self.terminated = False
 
     def work(self) -> int:
@@ -91,7 +98,7 @@ class Trainer:
         self.beat()
         if self.options.hoard:
             return self.hoard()
-        while self.tokens < RUN["spec"]["training"]["tokens"]:
+        while self.tokens < self.budget:
             time.sleep(STEP_SECONDS)
             if self.terminated:
                 self.save_state()
@@ -108,14 +115,14 @@ class Trainer:
 
     def follow(self) -> int:
         """A rank that writes nothing: it ends as rank 0 does."""
-        while newest("checkpoints") < RUN["spec"]["training"]["tokens"] and not self.is_to_drain():
+        while newest("checkpoints") < self.budget and not self.is_to_drain():
             time.sleep(STEP_SECONDS)
             if self.terminated:
                 return 75
         return 0
 
     def is_to_drain(self) -> bool:
-        return (PREFIX / f"control/{ATTEMPT}.json").exists()
+        return control().get("request") == "Drain"
 
     def waits(self) -> bool:
         """It was ordered to wait here, and what it waits for is not there yet."""
@@ -159,7 +166,7 @@ class Trainer:
             "at": now(),
             "phase": "Training",
             "tokens": self.tokens,
-            "tokensTotal": RUN["spec"]["training"]["tokens"],
+            "tokensTotal": self.budget,
         }
         put(f"training/{self.writer}/heartbeat.json", beat)
 

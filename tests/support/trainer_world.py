@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import a_run
 import psutil
 
 from lccp.api.invocation import Invocation, StoreConfig
@@ -69,8 +70,12 @@ class World:
         return {"metadata": {"name": "run"}, "spec": merged(base, spec)}
 
     def environ(self, document: dict[str, Any], attempt: int = 1, **more: str) -> dict[str, str]:
+        run = LCCPRun.parse(document, "run")
+        if not (self.root / "store").is_file():
+            a_run.assign(self.store, run, attempt)
         invocation = Invocation(
-            run=LCCPRun.parse(document, "run"),
+            namespace=run.metadata.namespace,
+            name=run.metadata.name,
             store=StoreConfig(url=self.store_url),
             attempt=attempt,
             pod_uid=str(uuid.uuid4()),

@@ -1,18 +1,29 @@
 """The base of every object in the store: a schema version, JSON in and out."""
 
 import json
-from typing import Annotated, ClassVar, Self
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
 from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
 
+Document = dict[str, Any]
+Upgrade = Callable[[Document], Document]
+"""Makes a document of one schema version one of the next."""
+
 
 class StoreObject(Contract):
-    """An object in the store. `schemaVersion` rises when a reader of the old one would be wrong."""
+    """An object in the store. `schemaVersion` rises when a reader of the old one would be wrong.
+
+    Within a version a reader leaves out fields that it does not know, and a missing field takes its
+    default. An older version is brought up to this one by `UPGRADES`, step by step.
+    """
 
     SCHEMA_VERSION: ClassVar[int] = 1
+    UPGRADES: ClassVar[Mapping[int, Upgrade]] = {}
+    """By the version that they upgrade."""
 
     schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 1
 
@@ -21,21 +32,35 @@ class StoreObject(Contract):
         """The object in `data`; `where` (its key) names it in errors.
 
         Raises:
-            Incompatible: it has another schema version.
+            Incompatible: it has a newer schema version, or one that is too old.
             InvalidInput: it is not JSON, or not this object.
         """
         try:
             document = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InvalidInput(f"{where}: is not JSON: it is damaged or cut short") from None
-        version = document.get("schemaVersion") if isinstance(document, dict) else None
-        if version != cls.SCHEMA_VERSION:
-            raise Incompatible(
-                f"{where}: has schema version {version}, but this LCCP reads "
-                f"{cls.__name__} version {cls.SCHEMA_VERSION}: use the LCCP that wrote it"
-            )
-        return cls.parse(document, where)
+        if not isinstance(document, dict):
+            raise InvalidInput(f"{where}: is no JSON object")
+        return cls.parse_stored(cls._upgraded(document, where), where)
 
     def to_json(self) -> bytes:
         """This object as indented JSON; equal objects give equal bytes."""
         return (json.dumps(self.document(), indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def _upgraded(cls, document: Document, where: str) -> Document:
+        version = found = document.get("schemaVersion")
+        while isinstance(version, int) and version in cls.UPGRADES:
+            try:
+                document = cls.UPGRADES[version](document)
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+                raise InvalidInput(
+                    f"{where}: is no {cls.__name__} of schema version {version}: it is damaged"
+                ) from None
+            version += 1
+        if version != cls.SCHEMA_VERSION:
+            raise Incompatible(
+                f"{where}: has schema version {found}, but this LCCP reads {cls.__name__} up to "
+                f"version {cls.SCHEMA_VERSION}: use the LCCP that wrote it"
+            )
+        return document | {"schemaVersion": version}

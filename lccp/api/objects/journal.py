@@ -1,7 +1,7 @@
 """`journal.json` and `control/<attempt>.json`: what the operator decided."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -125,4 +125,10 @@ class Journal(StoreObject):
 class Control(StoreObject):
     """`control/<attempt>.json`: what the trainer of an attempt is asked."""
 
-    request: Annotated[Literal["Drain"], Field(description="Save the state, and end with 0.")]
+    request: Annotated[
+        Literal["Drain"] | None, Field(description="Drain: save the state, and end with 0.")
+    ] = None
+    settings: Annotated[
+        dict[str, Any] | None,
+        Field(description="How the attempt is carried out: the spec without its identity."),
+    ] = None

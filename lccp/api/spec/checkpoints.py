@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, distinct, let, mutable, rules
+from lccp.contract.cel import Rule, distinct, let, rules
+from lccp.contract.changes import IDENTITY, LIVE, Change, declared
 from lccp.contract.quantities import TOKENS, TokenBudget
 
 SOMETHING_IS_SAVED = "give everyTokens or atTokens, or no checkpoint is ever made"
@@ -16,13 +17,15 @@ ONLY_EXTENDED = "atTokens may only be extended, by later ones; those that are th
 def _ascending() -> str:
     """CEL: the token counts ascend, and none comes twice."""
     numbers = f"self.atTokens.map(t, {TOKENS.cel('t')})"
-    return let("counts", numbers, f"counts.isSorted() && {distinct('counts')}")
+    ascending = f"counts.isSorted() && {distinct('counts')}"
+    return let("counts", numbers, f"-1 in counts || ({ascending})")
 
 
 def _extended() -> str:
     """CEL: everything old is still there, and what is new lies beyond the last of the old."""
     kept = "before.all(t, t in now)"
-    later = f"now.all(t, t in before || {TOKENS.cel('t')} > last)"
+    beyond = let("count", TOKENS.cel("t"), "count < 0 || count > last")
+    later = f"now.all(t, t in before || {beyond})"
     judged = let("last", TOKENS.cel_at("before[size(before) - 1]"), f"{kept} && {later}")
     both = let("now", "self.atTokens", f"size(before) == 0 || {judged}")
     return let("before", "oldSelf.atTokens", both)
@@ -51,6 +54,7 @@ class CheckpointsSpec(Contract):
             min_length=1,
             max_length=63,
             description="Store of the installation that holds the run's objects.",
+            json_schema_extra=IDENTITY,
         ),
     ] = "default"
     secret_ref: Annotated[
@@ -69,7 +73,7 @@ class CheckpointsSpec(Contract):
             max_length=256,
             description="Further checkpoints, at these token counts, ascending; later ones may "
             "be added.",
-            json_schema_extra=mutable("later ones may be added"),
+            json_schema_extra=declared(Change.LIVE, "later ones may be added"),
         ),
     ] = ()
     keep_states: Annotated[
@@ -82,7 +86,10 @@ class CheckpointsSpec(Contract):
     ] = 2
     adopt: Annotated[
         StrictBool,
-        Field(description="Go on with what the store holds of a run of the same identity."),
+        Field(
+            description="Go on with what the store holds of a run of the same identity.",
+            json_schema_extra=LIVE,
+        ),
     ] = True
 
     @model_validator(mode="after")

@@ -24,6 +24,12 @@ LONG_WITHOUT_WEIGHT = (
 )
 
 
+def _has_weight(kind: str) -> str:
+    """CEL: a source of this kind has a weight that is not 0, or that is none."""
+    weight = Decimal.cel("s.weight")
+    return f"self.sources.exists(s, s.kind == '{kind}' && {weight} != 0.0)"
+
+
 class DataSource(Contract):
     """One source of documents."""
 
@@ -83,14 +89,13 @@ class DataSpec(Contract):
                 ".sources",
             ),
             Rule(
-                "double(self.shortFraction) == 0.0 || "
-                "self.sources.exists(s, s.kind == 'Short' && double(s.weight) > 0.0)",
+                f"{Decimal.cel('self.shortFraction')} <= 0.0 || {_has_weight('Short')}",
                 SHORT_WITHOUT_WEIGHT,
                 ".sources",
             ),
             Rule(
-                "double(self.shortFraction) == 1.0 || "
-                "self.sources.exists(s, s.kind == 'Long' && double(s.weight) > 0.0)",
+                f"[-1.0, 1.0].exists(x, x == {Decimal.cel('self.shortFraction')}) || "
+                f"{_has_weight('Long')}",
                 LONG_WITHOUT_WEIGHT,
                 ".sources",
             ),

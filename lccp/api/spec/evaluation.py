@@ -7,20 +7,22 @@ from pydantic import Field, StrictBool, StrictInt
 from lccp.api.spec.probes import ProbesSpec
 from lccp.api.spec.workload import WorkloadSpec
 from lccp.contract.base import Contract
-from lccp.contract.cel import MUTABLE
+from lccp.contract.changes import IDENTITY, LIVE
 
 
 class EvaluationSpec(Contract):
     """Evaluators: one Job for every checkpoint."""
 
-    probes: Annotated[ProbesSpec, Field(description="What is measured.")] = ProbesSpec()
+    probes: Annotated[
+        ProbesSpec, Field(description="What is measured.", json_schema_extra=IDENTITY)
+    ] = ProbesSpec()
     baseline: Annotated[
         StrictBool,
         Field(description="Evaluate the base model with the raised RoPE base as checkpoint 0."),
     ] = True
     concurrency: Annotated[
         StrictInt,
-        Field(ge=1, le=256, description="Evaluations that run at once.", json_schema_extra=MUTABLE),
+        Field(ge=1, le=256, description="Evaluations that run at once.", json_schema_extra=LIVE),
     ] = 1
     retries: Annotated[
         StrictInt,
@@ -28,7 +30,7 @@ class EvaluationSpec(Contract):
             ge=0,
             le=10,
             description="Times that a failed evaluation is tried again.",
-            json_schema_extra=MUTABLE,
+            json_schema_extra=LIVE,
         ),
     ] = 2
     deadline_seconds: Annotated[

@@ -15,7 +15,7 @@ class RopeScaling(Contract):
     """Scaling of the rotary position embedding, in the terms of transformers' `rope_parameters`."""
 
     type: Annotated[
-        Literal["linear", "dynamic", "yarn", "llama3", "longrope"],
+        Literal["linear", "dynamic", "yarn", "llama3"],
         Field(description="Kind of scaling (`rope_type`)."),
     ]
     factor: Annotated[

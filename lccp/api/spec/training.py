@@ -6,7 +6,8 @@ from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.spec.workload import FREE_OBJECT
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, mutable, rules
+from lccp.contract.cel import Rule, let, rules
+from lccp.contract.changes import NEXT_ATTEMPT, Change, declared
 from lccp.contract.quantities import TOKENS, Decimal, TokenBudget
 
 ONLY_RAISED = "tokens may only be raised"
@@ -87,12 +88,20 @@ class TrainingSpec(Contract):
         json_schema_extra=rules(
             Rule(
                 "!has(self.schedule.warmupTokens) || "
-                f"{TOKENS.cel_at('self.schedule.warmupTokens')} <= {TOKENS.cel_at('self.tokens')}",
+                + let(
+                    "budget",
+                    TOKENS.cel_at("self.tokens"),
+                    f"budget < 0 || {TOKENS.cel_at('self.schedule.warmupTokens')} <= budget",
+                ),
                 WARMUP_BEYOND,
                 ".schedule.warmupTokens",
             ),
             Rule(
-                f"{TOKENS.cel_at('self.tokens')} >= {TOKENS.cel_at('oldSelf.tokens')}",
+                let(
+                    "budget",
+                    TOKENS.cel_at("self.tokens"),
+                    f"budget < 0 || budget >= {TOKENS.cel_at('oldSelf.tokens')}",
+                ),
                 ONLY_RAISED,
                 ".tokens",
             ),
@@ -103,14 +112,20 @@ class TrainingSpec(Contract):
         TokenBudget,
         Field(
             description="Budget of the run, in tokens, such as `200B`.",
-            json_schema_extra=mutable("may be raised"),
+            json_schema_extra=declared(Change.LIVE, "may be raised"),
         ),
     ]
     global_batch_tokens: Annotated[
         TokenBudget, Field(description="Tokens in one step of the optimizer, over all processes.")
     ]
     micro_batch_size: Annotated[
-        StrictInt, Field(ge=1, le=1024, description="Sequences that one process handles at once.")
+        StrictInt,
+        Field(
+            ge=1,
+            le=1024,
+            description="Sequences that one process handles at once.",
+            json_schema_extra=NEXT_ATTEMPT,
+        ),
     ] = 1
     learning_rate: Annotated[
         float,
@@ -128,13 +143,23 @@ class TrainingSpec(Contract):
         Literal["BF16", "FP32"], Field(description="Number format of the weights in the passes.")
     ] = "BF16"
     activation_checkpointing: Annotated[
-        StrictBool, Field(description="Recompute activations in the backward pass to save memory.")
+        StrictBool,
+        Field(
+            description="Recompute activations in the backward pass to save memory.",
+            json_schema_extra=NEXT_ATTEMPT,
+        ),
     ] = False
     seed: Annotated[
         StrictInt, Field(ge=0, lt=2**31, description="Seed of everything random in training.")
     ] = 0
     log_every_steps: Annotated[
-        StrictInt, Field(ge=1, le=10_000, description="Steps between two lines of the history.")
+        StrictInt,
+        Field(
+            ge=1,
+            le=10_000,
+            description="Steps between two lines of the history.",
+            json_schema_extra=NEXT_ATTEMPT,
+        ),
     ] = 1
     hang_timeout_seconds: Annotated[
         StrictInt,
@@ -142,6 +167,7 @@ class TrainingSpec(Contract):
             ge=30,
             le=86_400,
             description="Longest time without a step, in seconds, before the attempt ends as hung.",
+            json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = 1_800
     not_finite_steps: Annotated[
@@ -151,9 +177,12 @@ class TrainingSpec(Contract):
             le=1_000,
             description="Consecutive steps with a loss or gradient that is not "
             "finite that are skipped before the attempt ends.",
+            json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = 3
-    deepspeed: Annotated[DeepSpeedSpec, Field(description="DeepSpeed.")] = DeepSpeedSpec()
+    deepspeed: Annotated[
+        DeepSpeedSpec, Field(description="DeepSpeed.", json_schema_extra=NEXT_ATTEMPT)
+    ] = DeepSpeedSpec()
 
     @model_validator(mode="after")
     def _warms_up_within_the_budget(self) -> "TrainingSpec":

@@ -119,7 +119,7 @@ def _method(data: RunData, verdict: Verdict) -> str:
         settings = {name: probe.settings for name, probe in newest.probes.items()}
         folds.append(html.folded("Settings of the probes", _indented(settings)))
     if data.identity:
-        folds.append(html.folded("Immutable part of the spec", _indented(data.identity.immutable)))
+        folds.append(html.folded("Identity of the run", _indented(data.identity.identity)))
     return html.facts(entries) + "\n".join(folds)
 
 

@@ -20,7 +20,7 @@ from lccp.store.keys import RunKeys
 from lccp.store.open import open_store, probe
 from lccp_operator.apply import Backend, apply
 from lccp_operator.embedded import lock
-from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, folded
+from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, check_gang
 from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot, State, ignore
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Event, Plan
@@ -73,7 +73,7 @@ class EmbeddedEngine:
         on_snapshot: OnSnapshot = ignore,
         programs: Programs | None = None,
     ) -> None:
-        folded(run)  # refused before anything is begun
+        check_gang(run)  # refused before anything is begun
         self._object = _RunObject(_applied(run))
         self._config = _absolute(store)
         self._base_directory = base_directory.absolute()

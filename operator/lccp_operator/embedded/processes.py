@@ -184,7 +184,8 @@ class Processes:
 
     def _environment(self, run: LCCPRun, pods: PodSet, uid: str) -> dict[str, str]:
         invocation = Invocation(
-            run=folded(run) if pods.is_gang else run,
+            namespace=run.metadata.namespace,
+            name=run.metadata.name,
             store=self._settings.store,
             attempt=pods.attempt,
             tokens=pods.tokens,
@@ -200,8 +201,8 @@ class Processes:
         return os.environ | own | given | invocation.to_environ()
 
 
-def folded(run: LCCPRun) -> LCCPRun:
-    """`run` with its gang on one node. Raises InvalidInput if that is too many processes."""
+def check_gang(run: LCCPRun) -> None:
+    """Raise InvalidInput if the gang is more processes than one machine runs."""
     topology = run.spec.topology
     processes = topology.nodes * topology.processes_per_node
     if processes > PROCESSES_MAX:
@@ -209,8 +210,6 @@ def folded(run: LCCPRun) -> LCCPRun:
             f"spec.topology: {topology.nodes} nodes x {topology.processes_per_node} processes are "
             f"more than one machine runs ({PROCESSES_MAX}): lower them, or run on a cluster"
         )
-    fold = topology.model_copy(update={"nodes": 1, "processes_per_node": processes})
-    return run.model_copy(update={"spec": run.spec.model_copy(update={"topology": fold})})
 
 
 def _threads(pods: PodSet) -> int:

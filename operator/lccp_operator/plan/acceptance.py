@@ -1,23 +1,20 @@
 """Acceptance: whether the run may use what the store holds under its name, and since when it does.
 
 A new run object of the same identity (deleted and applied again; on a laptop, the command started
-again) adopts the store's run. Failures of earlier objects then no longer count: a person asked
-again.
+again) adopts the store's run. Failures before a person asked again no longer count: by a new
+object, by another way of carrying the run out, or by suspending it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from lccp.api.conditions import Reason
+from lccp.api.identity import digest_of, identity_of
 from lccp.api.objects.journal import Acceptance, Journal, Pinned
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
 from lccp_operator.intents import ClaimIdentity
 from lccp_operator.plan.context import Context
-
-DIFFERENCES_SHOWN = 3
-VALUE_LENGTH_MAX = 60
+from lccp_operator.plan.goals import final_failure
 
 
 @dataclass(frozen=True)
@@ -28,28 +25,22 @@ class Refusal:
     message: str
 
 
-def identity_of(run: LCCPRun) -> RunIdentity:
+def stored_identity(run: LCCPRun) -> RunIdentity:
     return RunIdentity(
         namespace=run.metadata.namespace,
         name=run.metadata.name,
-        digest=run.identity_digest,
-        immutable=run.spec.immutable(),
+        digest=digest_of(run.spec),
+        identity=identity_of(run.spec),
     )
 
 
 def refusal(context: Context) -> Refusal | None:
     """Why the run may not use the store's prefix, or None."""
-    held = context.facts.identity
-    where = f"store {context.spec.checkpoints.store_name}"
-    name = f"{context.run.metadata.namespace}/{context.run.metadata.name}"
-    if held is None:
-        problem = "without run.json" if context.facts.holds_a_run else None
-    elif held.digest != context.run.identity_digest:
-        problem = _difference(held, identity_of(context.run))
-    else:
-        problem = _not_adopted(context)
+    problem = _problem(context)
     if problem is None:
         return None
+    where = f"store {context.spec.checkpoints.store_name}"
+    name = f"{context.run.metadata.namespace}/{context.run.metadata.name}"
     message = (
         f"{where} already holds a run {name}, {problem}: "
         "give this run another name, or delete that run's objects"
@@ -58,24 +49,46 @@ def refusal(context: Context) -> Refusal | None:
 
 
 def claim(context: Context) -> list[ClaimIdentity]:
-    return [] if context.facts.identity else [ClaimIdentity(identity_of(context.run))]
+    """The record of the identity, also over one of which nothing else is there."""
+    if context.facts.identity is None:
+        return [ClaimIdentity(stored_identity(context.run))]
+    if context.identity_problem is not None:
+        return [ClaimIdentity(stored_identity(context.run), context.facts.identity_etag)]
+    return []
 
 
 def accepted(context: Context) -> Journal:
     """The journal as this run object's own."""
-    uid = context.run.metadata.uid
-    before = context.journal.accepted
-    if before is not None and before.run_uid == uid:
-        return context.noted(pinned=_completed(context.journal.pinned, context.offered))
+    uid, journal = context.run.metadata.uid, context.journal
+    before = journal.accepted
+    if before is None or before.run_uid != uid:
+        return _begun(context)
+    pinned = _completed(journal.pinned, context.offered)
+    if not _asked_again(context):
+        return context.noted(pinned=pinned)
+    forgiven = before.model_copy(update={"earlier_attempts": len(journal.attempts)})
+    return context.noted(accepted=forgiven, pinned=pinned, finished_at=None)
+
+
+def _begun(context: Context) -> Journal:
     succeeded = {k: o for k, o in context.journal.evaluations.items() if o.result == "Succeeded"}
     return context.noted(
         accepted=Acceptance(
-            run_uid=uid, at=context.now, earlier_attempts=len(context.journal.attempts)
+            run_uid=context.run.metadata.uid,
+            at=context.now,
+            earlier_attempts=len(context.journal.attempts),
         ),
         pinned=context.offered,
         evaluations=succeeded,
         finished_at=None,
     )
+
+
+def _asked_again(context: Context) -> bool:
+    """The run failed, and since then it was suspended, or is to be carried out differently."""
+    if context.open_attempt is not None or final_failure(context) is None:
+        return False
+    return context.spec.suspend or bool(context.changed_settings)
 
 
 def _completed(pinned: Pinned | None, offered: Pinned) -> Pinned:
@@ -85,32 +98,17 @@ def _completed(pinned: Pinned | None, offered: Pinned) -> Pinned:
     return pinned.model_copy(update={"templates": pinned.templates or offered.templates})
 
 
+def _problem(context: Context) -> str | None:
+    if context.facts.identity is None:
+        return "without run.json" if context.facts.holds_a_run else None
+    if not context.facts.holds_progress:
+        return None
+    return context.identity_problem or _not_adopted(context)
+
+
 def _not_adopted(context: Context) -> str | None:
     owner = context.journal.accepted
     foreign = owner is not None and owner.run_uid != context.run.metadata.uid
     if context.spec.checkpoints.adopt or not foreign:
         return None
     return "the same one, but checkpoints.adopt is false, so it does not go on with it"
-
-
-def _difference(there: RunIdentity, here: RunIdentity) -> str:
-    found = [
-        f"{path} is {_shown(old)} there and {_shown(new)} here"
-        for path, old, new in _differences(there.immutable, here.immutable)
-    ]
-    more = f" ({len(found) - DIFFERENCES_SHOWN} more)" if len(found) > DIFFERENCES_SHOWN else ""
-    return f"another one ({'; '.join(found[:DIFFERENCES_SHOWN])}{more})"
-
-
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
-            below = f"{path}.{key}" if path else key
-            yield from _differences(old.get(key), new.get(key), below)
-    elif old != new:
-        yield path, old, new
-
-
-def _shown(value: Any) -> str:
-    text = "not set" if value is None else repr(value)
-    return text if len(text) <= VALUE_LENGTH_MAX else f"{text[: VALUE_LENGTH_MAX - 1]}…"

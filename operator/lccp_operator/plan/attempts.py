@@ -7,6 +7,7 @@ what the journal says. So a crash between the two is healed by the next reconcil
 import hashlib
 
 from lccp.api.causes import Cause
+from lccp.api.identity import settings_of
 from lccp.api.objects.journal import AttemptRecord, Control, Gang, Journal
 from lccp_operator.intents import ApplyWorkload, DeleteWorkload, Intent, WriteControl
 from lccp_operator.plan.context import Context
@@ -19,6 +20,7 @@ ATTEMPTS_KEPT = 2
 """Ended attempts whose workloads stay, for their logs."""
 
 NOT_BEGUN = Ending(Cause.DRAINED, "had not begun when it was no longer wanted")
+REPLACED = Ending(Cause.DRAINED, "had not begun when its settings were changed")
 
 
 def settled(context: Context) -> Journal:
@@ -38,9 +40,13 @@ def steered(context: Context) -> Journal:
     attempt, course = context.open_attempt, goal(context).course
     if attempt is None:
         return _opened(context) if course is Course.TRAIN and ready(context) else context.journal
-    if course is Course.TRAIN or context.training_complete or attempt.drain_asked_at is not None:
+    if context.training_complete or attempt.drain_asked_at is not None:
         return context.journal
-    if context.gang is None or not context.gang.begun:
+    if course is Course.TRAIN:
+        stale = context.gang is not None and not _has_begun(context, attempt)
+        replaced = stale and bool(context.changed_settings)
+        return _closed(context, attempt, REPLACED) if replaced else context.journal
+    if not _has_begun(context, attempt):
         return _closed(context, attempt, NOT_BEGUN)
     return _replaced(context, attempt.model_copy(update={"drain_asked_at": context.now}))
 
@@ -79,6 +85,12 @@ def drain_seconds_left(context: Context) -> float | None:
         return None
     limit = context.spec.saturation.drain_timeout_seconds
     return context.seconds_left(attempt.drain_asked_at, limit)
+
+
+def _has_begun(context: Context, attempt: AttemptRecord) -> bool:
+    """A process of it worked, or works."""
+    seen = context.gang is not None and context.gang.begun
+    return seen or attempt.number in {*context.facts.heartbeats, *context.facts.ends}
 
 
 def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
@@ -146,15 +158,24 @@ def _deletions(context: Context) -> list[Intent]:
 
 
 def _of_open_attempt(context: Context) -> list[Intent]:
-    attempt, workload = context.open_attempt, context.gang
+    attempt, gang = context.open_attempt, context.gang
     if attempt is None:
         return []
-    found: list[Intent] = []
-    if attempt.drain_asked_at is not None and attempt.number not in context.facts.drains:
-        found.append(WriteControl(attempt.number, Control(request="Drain")))
-    if workload is None and not old_gang_lives(context):
+    found: list[Intent] = _control(context, attempt)
+    if gang is None and not old_gang_lives(context):
         found.append(ApplyWorkload(Training(attempt.number), context.pinned))
     overdue = (drain_seconds_left(context) or 0) < 0
-    if workload is not None and overdue and not workload.deleting:
+    if gang is not None and overdue and not gang.deleting:
         found.append(DeleteWorkload(Training(attempt.number)))
     return found
+
+
+def _control(context: Context, attempt: AttemptRecord) -> list[Intent]:
+    """What the attempt is asked: its settings as long as it has no gang, and to drain."""
+    known = context.facts.controls.get(attempt.number, Control())
+    wanted = known
+    if context.gang is None and not _has_begun(context, attempt):
+        wanted = wanted.model_copy(update={"settings": settings_of(context.spec)})
+    if attempt.drain_asked_at is not None:
+        wanted = wanted.model_copy(update={"request": "Drain"})
+    return [] if wanted == known else [WriteControl(attempt.number, wanted)]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from lccp.api.causes import Cause
-from lccp.api.conditions import Condition, ConditionType, Reason
+from lccp.api.conditions import REMEDIES, Condition, ConditionType, Reason
 from lccp.api.objects.verdict import VerdictState
 from lccp_operator.plan import attempts, evaluations
 from lccp_operator.plan.acceptance import Refusal
@@ -22,16 +22,7 @@ from lccp_operator.workloads.training import Training
 
 TOKENS_NAMED = 4
 PROBLEMS_NAMED = 3
-
-REMEDIES = {
-    Reason.QUEUED: "it starts when the queue has room",
-    Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
-    Reason.UNSCHEDULABLE: "free or add nodes, or ask for less in resources and placement",
-    Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or ask for less in resources",
-    Reason.POD_REJECTED: "see to what admits pods in this namespace, or change podTemplate",
-    Reason.MISSING_SECRET: "create it in this namespace; the pods then start by themselves",
-    Reason.IMAGE_UNAVAILABLE: "correct the image, or the credentials to pull it",
-}
+CHANGES_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ Findings = Mapping[ConditionType, Finding]
 def found(context: Context, goal: Goal) -> Findings:
     """All conditions of an accepted run."""
     return {
-        ConditionType.ACCEPTED: Finding("True", Reason.VALID, "the run is under way"),
+        ConditionType.ACCEPTED: Finding("True", Reason.VALID, _acceptance(context)),
         ConditionType.TRAINING: _training(context, goal),
         ConditionType.EVALUATING: _evaluating(context),
         ConditionType.SATURATED: _saturated(context),
@@ -112,6 +103,19 @@ def _last_flip(before: Condition | None, finding: Finding, now: datetime) -> dat
     return before.last_transition_time if before is not None and same else now
 
 
+def _acceptance(context: Context) -> str:
+    """That it is accepted, and what of its spec is yet to take effect."""
+    changed = [difference.path for difference in context.changed_settings]
+    if context.open_attempt is None or not changed:
+        return "the run is accepted"
+    more = f" and {len(changed) - CHANGES_NAMED} more" if len(changed) > CHANGES_NAMED else ""
+    return (
+        f"the run is accepted; changed, and taking effect at the next attempt: "
+        f"{', '.join(changed[:CHANGES_NAMED])}{more}; to have it now, set suspend to true, and "
+        "then to false"
+    )
+
+
 def _training(context: Context, goal: Goal) -> Finding:
     attempt, gang = context.open_attempt, context.gang
     if attempt is None:
@@ -146,8 +150,10 @@ def _waiting(
 ) -> Finding:
     trouble = context.rejected.get(workload) if state is None else state.trouble
     if trouble is not None:
-        remedy = f": {REMEDIES[trouble.reason]}" if trouble.reason in REMEDIES else ""
-        return Finding("False", trouble.reason, f"{name}: {trouble.message}{remedy}")
+        remedy = REMEDIES.get(trouble.reason, "")
+        remedy = remedy.format(pods=workload.FIELD, image=workload.IMAGE_FIELD)
+        message = f"{name}: {trouble.message}"
+        return Finding("False", trouble.reason, f"{message}: {remedy}" if remedy else message)
     if state is None:
         return Finding("False", Reason.STARTING, f"{name} is being created")
     if state.phase is Phase.QUEUED:

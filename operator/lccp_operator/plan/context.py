@@ -6,15 +6,19 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from lccp.api.identity import Difference, changed_settings, identity_differences
 from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Acceptance, AttemptRecord, EvaluationOutcome, Journal, Pinned
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun, LCCPRunSpec
+from lccp.contract.errors import InvalidInput
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
+
+DIFFERENCES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,33 @@ class Context:
         outcome = self.journal.evaluations.get(tokens_key(tokens))
         digest = self.facts.checkpoints[tokens].digest
         return outcome if outcome is not None and outcome.checkpoint_digest == digest else None
+
+    @cached_property
+    def identity_problem(self) -> str | None:
+        """How the identity in the store differs from the run's, in words; None: it does not."""
+        held = self.facts.identity
+        if held is None:
+            return None
+        try:
+            found = identity_differences(held.identity, self.spec)
+        except InvalidInput as error:
+            return f"one of another version ({error})"
+        if not found:
+            return None
+        more = f" ({len(found) - DIFFERENCES_SHOWN} more)" if len(found) > DIFFERENCES_SHOWN else ""
+        return f"another one ({'; '.join(map(str, found[:DIFFERENCES_SHOWN]))}{more})"
+
+    @cached_property
+    def changed_settings(self) -> list[Difference]:
+        """What of the spec is not as the newest attempt was started with."""
+        last = self.last_attempt
+        control = self.facts.controls.get(last.number) if last is not None else None
+        if control is None or control.settings is None:
+            return []
+        try:
+            return changed_settings(control.settings, self.spec)
+        except InvalidInput:
+            return []
 
     @property
     def newest_checkpoint(self) -> int | None:

@@ -24,6 +24,8 @@ class Evaluation(Workload):
     tokens: int
     number: int = 1
     COMPONENT: ClassVar[str] = labels.EVALUATOR
+    FIELD: ClassVar[str] = "evaluation.workload"
+    IMAGE_FIELD: ClassVar[str] = "evaluation.image"
 
     @property
     def suffix(self) -> str:

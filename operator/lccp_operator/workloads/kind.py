@@ -45,6 +45,9 @@ class Workload(ABC):
 
     COMPONENT: ClassVar[str]
     """Value of the label that tells the kind."""
+    FIELD: ClassVar[str] = ""
+    """Part of the spec that says what its pods are like, for messages."""
+    IMAGE_FIELD: ClassVar[str] = ""
 
     @property
     @abstractmethod

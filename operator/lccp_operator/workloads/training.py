@@ -20,6 +20,8 @@ class Training(Workload):
 
     attempt: int
     COMPONENT: ClassVar[str] = labels.TRAINER
+    FIELD: ClassVar[str] = "topology"
+    IMAGE_FIELD: ClassVar[str] = "topology.image"
 
     @property
     def suffix(self) -> str:

@@ -3,6 +3,7 @@
 It alone decides the exit code: torchrun answers 1 to everything, so ranks leave typed causes.
 """
 
+import json
 import logging
 import os
 import signal
@@ -20,18 +21,20 @@ from lccp.api.causes import MEANINGS, Cause
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.training import End, Heartbeat
+from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.topology import TopologySpec
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.logs import configure_from
+from lccp.store.assignment import attempt_spec
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.objects import read_or_none, write
-from lccp.store.open import open_store
+from lccp.store.open import open_store, probe
 from lccp.store.port import Store
 from lccp_trainer import ends
 from lccp_trainer.launch import lifeline
 from lccp_trainer.launch.torchrun import DEATHS_FILE
-from lccp_trainer.launch.validation import check_spec, check_store
-from lccp_trainer.worker import SCRATCH
+from lccp_trainer.launch.validation import check_spec
+from lccp_trainer.worker import SCRATCH, SPEC_FILE
 
 logger = logging.getLogger("lccp_trainer.launch.launcher")
 
@@ -59,13 +62,21 @@ class Node:
         rendezvous = environ.get(RENDEZVOUS)
         if rendezvous is None:
             return cls(processes=topology.nodes * topology.processes_per_node)
-        number = environ.get(NODE, "0")
-        if not number.isdecimal() or int(number) >= topology.nodes or ":" not in rendezvous:
+        number = cls.number_of(environ)
+        if number >= topology.nodes or ":" not in rendezvous:
             raise InvalidInput(
                 f"environment: {RENDEZVOUS} must be host:port, and {NODE} below topology.nodes "
-                f"({topology.nodes}), not {rendezvous!r} and {number!r}"
+                f"({topology.nodes}), not {rendezvous!r} and {number}"
             )
-        return cls(topology.processes_per_node, int(number), topology.nodes, rendezvous)
+        return cls(topology.processes_per_node, number, topology.nodes, rendezvous)
+
+    @staticmethod
+    def number_of(environ: Mapping[str, str]) -> int:
+        """This node's number in the gang."""
+        number = environ.get(NODE, "0")
+        if not number.isdecimal():
+            raise InvalidInput(f"environment: {NODE} must be a number, not {number!r}")
+        return int(number)
 
     def torchrun_arguments(self, grace_seconds: int) -> list[str]:
         common = ["--nproc-per-node", str(self.processes), "--max-restarts", "0"]
@@ -80,10 +91,12 @@ class Node:
 class Launcher:
     """One attempt of a run on this node."""
 
-    def __init__(self, invocation: Invocation, node: Node) -> None:
+    def __init__(self, invocation: Invocation, store: Store, number: int) -> None:
         self._invocation = invocation
-        self._node = node
-        self._run = invocation.run
+        self._store = store
+        self._number = number
+        """Of this node in the gang."""
+        self._keys = RunKeys(invocation.namespace, invocation.name)
         self._gang: subprocess.Popen[bytes] | None = None
         self._terminated = False
 
@@ -91,33 +104,31 @@ class Launcher:
         """Run the attempt to its end; the code to exit with."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._terminate)
-        base = Path(self._invocation.base_directory).absolute()
         try:
-            store = open_store(self._invocation.store, base)
-        except InvalidInput as error:
-            return self._say(ends.end_of(error))
-        end = self._checked(store, base) or self._supervised(environ)
-        return self._record(store, end)
-
-    def _checked(self, store: Store, base: Path) -> End | None:
-        """The end, if there is anything wrong that can be known before the start."""
-        try:
-            check_spec(self._run.spec, base)
-            check_store(store, self._run)
+            spec = self._checked()
+            node = Node.of(spec.topology, environ)
         except StoreUnavailable as error:
             first = self._invocation.attempt == 1
             cause = Cause.CONFIGURATION if first else Cause.STORE_UNREACHABLE
-            return End(result=cause, message=str(error), at=datetime.now(UTC))
+            return self._record(End(result=cause, message=str(error), at=datetime.now(UTC)))
         except LccpError as error:
-            return ends.end_of(error)
-        return None
+            return self._record(ends.end_of(error))
+        return self._record(self._supervised(spec, node, environ))
 
-    def _supervised(self, environ: Mapping[str, str]) -> End:
+    def _checked(self) -> LCCPRunSpec:
+        """The spec. Raises for anything that can be known to be wrong before the start."""
+        spec = attempt_spec(self._store, self._keys, self._invocation.attempt)
+        check_spec(spec, Path(self._invocation.base_directory).absolute())
+        probe(self._store, self._keys.prefix)
+        return spec
+
+    def _supervised(self, spec: LCCPRunSpec, node: Node, environ: Mapping[str, str]) -> End:
         """Run torchrun to its end, and leave no process behind."""
         lifeline.adopt_orphans()
         with tempfile.TemporaryDirectory(prefix="lccp-train-") as folder:
             scratch = Path(folder)
-            self._start(scratch, environ)
+            (scratch / SPEC_FILE).write_text(json.dumps(spec.document()))
+            self._start(scratch, spec.topology, node, environ)
             assert self._gang is not None
             self._gang.wait()
             _kill_group(self._gang.pid)
@@ -132,49 +143,49 @@ class Launcher:
                 self._terminated,
             )
 
-    def _start(self, scratch: Path, environ: Mapping[str, str]) -> None:
-        grace = self._run.spec.topology.termination_grace_period_seconds
+    def _start(
+        self, scratch: Path, topology: TopologySpec, node: Node, environ: Mapping[str, str]
+    ) -> None:
+        grace = topology.termination_grace_period_seconds
         command = [sys.executable, "-m", "lccp_trainer.launch.torchrun"]
-        command += self._node.torchrun_arguments(grace)
+        command += node.torchrun_arguments(grace)
         command += ["-m", "lccp_trainer.launch.rank"]
-        self._gang = subprocess.Popen(
-            command, env=self._gang_environ(scratch, environ), process_group=0
-        )
-        if self._terminated:
-            self._gang.terminate()
-
-    def _gang_environ(self, scratch: Path, environ: Mapping[str, str]) -> dict[str, str]:
-        threads = max(1, (os.cpu_count() or 1) // self._node.processes)
+        own = self._gang_environ(scratch, topology, node)
         defaults = {
-            "OMP_NUM_THREADS": str(threads),
+            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // node.processes)),
             "TOKENIZERS_PARALLELISM": "false",
             "HF_HUB_OFFLINE": "1",
             "LOGLEVEL": "CRITICAL",
         }
+        self._gang = subprocess.Popen(command, env={**defaults, **environ, **own}, process_group=0)
+        if self._terminated:
+            self._gang.terminate()
+
+    def _gang_environ(self, scratch: Path, topology: TopologySpec, node: Node) -> dict[str, str]:
         own = {
             POD_UID: self._invocation.pod_uid,
             SCRATCH: str(scratch),
             lifeline.PARENT_PID: str(os.getpid()),
         }
-        if self._run.spec.topology.accelerator_resource_name is None:
+        if topology.accelerator_resource_name is None:
             own["DS_ACCELERATOR"] = "cpu"
-        if self._node.rendezvous is None and sys.platform == "linux":
+        if node.rendezvous is None and sys.platform == "linux":
             own["GLOO_SOCKET_IFNAME"] = "lo"
-        return {**defaults, **environ, **own}
+        return own
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         if not self._terminated and self._gang is not None:
             self._gang.terminate()
         self._terminated = True
 
-    def _record(self, store: Store, end: End) -> ExitCode:
+    def _record(self, end: End) -> ExitCode:
         """Write `end.json`; without it nobody could tell how an attempt ended well."""
-        if self._node.number != 0:
+        if self._number != 0:
             return self._say(end)
-        keys = RunKeys(self._run.metadata.namespace, self._run.metadata.name)
         writer = writer_name(self._invocation.attempt, self._invocation.pod_uid)
+        beat, key = self._keys.heartbeat(writer), self._keys.end(writer)
         try:
-            write(store, keys.end(writer), _with_progress(end, store, keys.heartbeat(writer)))
+            write(self._store, key, _with_progress(end, self._store, beat))
         except LccpError as error:
             logger.error("%s", error)
             if end.result in (Cause.COMPLETED, Cause.DRAINED):
@@ -208,16 +219,16 @@ def launch(environ: Mapping[str, str]) -> ExitCode:
     try:
         configure_from(environ)
         invocation = Invocation.from_environ(environ)
-        node = Node.of(invocation.run.spec.topology, environ)
         if not invocation.pod_uid:
             invocation = invocation.model_copy(update={"pod_uid": uuid.uuid4().hex})
         writer_name(invocation.attempt, invocation.pod_uid)
-        run = f"{invocation.run.metadata.namespace}/{invocation.run.metadata.name}"
-        configure_from(environ, run=run, attempt=invocation.attempt, node=node.number)
+        number = Node.number_of(environ)
+        configure_from(environ, run=invocation.run, attempt=invocation.attempt, node=number)
+        store = open_store(invocation.store, Path(invocation.base_directory).absolute())
     except InvalidInput as error:
         logger.error("%s", error)
         return ExitCode.CONFIGURATION
-    return Launcher(invocation, node).train(environ)
+    return Launcher(invocation, store, number).train(environ)
 
 
 def main() -> None:

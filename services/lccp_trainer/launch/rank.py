@@ -47,7 +47,7 @@ def main() -> None:
 def attempt(worker: Worker, requests: StopRequests) -> End:
     """Train as this rank; how it ended. Rank 0 reports from before the slow imports on."""
     attempt_number = worker.invocation.attempt
-    configure_from(os.environ, run=worker.run_name, attempt=attempt_number, rank=worker.rank)
+    configure_from(os.environ, run=worker.invocation.run, attempt=attempt_number, rank=worker.rank)
     worker.own_scratch.mkdir()
     store = open_store(worker.invocation.store, worker.base)
     watchdog = _watchdog(worker)
@@ -75,7 +75,7 @@ def _quiet_libraries() -> None:
 
 
 def _watchdog(worker: Worker) -> Watchdog:
-    limit = worker.invocation.run.spec.training.hang_timeout_seconds
+    limit = worker.spec.training.hang_timeout_seconds
     stacks = worker.scratch / f"stacks-{worker.rank}.txt"
 
     def give_up() -> None:
@@ -95,7 +95,7 @@ def _reporter(worker: Worker, store: Store) -> Reporter:
         writer=writer_name(invocation.attempt, invocation.pod_uid),
         at=datetime.now(UTC),
         phase="Starting",
-        tokens_total=invocation.run.spec.training.tokens,
+        tokens_total=worker.spec.training.tokens,
     )
     return Reporter(store, worker.keys, first)
 

@@ -9,10 +9,11 @@ from apiserver import ApiServer
 from manifests import BASE
 
 from lccp.api.conditions import Condition, ConditionType, Reason
-from lccp.api.crd import crd, immutable, render_crd
+from lccp.api.crd import crd, identity, render_crd
 from lccp.api.objects.verdict import VerdictState
 from lccp.api.run import LCCPRun
 from lccp.api.status import CheckpointStatus, LCCPRunStatus, Progress, VerdictStatus
+from lccp.contract.changes import Change
 from lccp.contract.schema import Field, Schema, fields, structural
 
 ROOT = Path(__file__).parents[3]
@@ -91,17 +92,22 @@ def covered(field: Field, tops: set[str]) -> bool:
     return any(field.path == top or field.path.startswith((f"{top}.", f"{top}[")) for top in tops)
 
 
-def test_every_field_is_either_mutable_or_immutable() -> None:
-    tops = {field.path for field in immutable(SPEC)}
-    leaves = [f for f in fields(SPEC) if "properties" not in f.schema]
-    assert [f.path for f in leaves if covered(f, tops) == bool(f.mutability)] == []
+LEAVES = [field for field in fields(SPEC) if "properties" not in field.schema]
 
 
-def test_what_judges_a_field_that_may_be_absent_is_never_absent_itself() -> None:
-    always_set = {"": True} | {field.path: field.always_set for field in fields(SPEC)}
-    absent = [field for field in immutable(SPEC) if not field.always_set]
-    assert absent
-    assert [f.path for f in absent if not always_set[f.parent]] == []
+def test_every_field_declares_when_its_change_takes_effect() -> None:
+    assert [f.path for f in LEAVES if f.change is None] == []
+    assert [f.path for f in fields(STATUS) if f.change is not None] == []
+
+
+def test_the_identity_alone_is_forbidden_to_change() -> None:
+    tops = {field.path for field in identity(SPEC)}
+    judged = {field.path for field in LEAVES if covered(field, tops)}
+    assert judged == {field.path for field in LEAVES if field.change is Change.IDENTITY}
+
+
+def test_what_is_forbidden_to_change_is_in_every_stored_object() -> None:
+    assert [f.path for f in identity(SPEC) if not f.always_set] == []
 
 
 def a_status(state: VerdictState, tokens: int) -> LCCPRunStatus:

@@ -25,7 +25,7 @@ from lccp.store.objects import (
 from lccp.store.port import ObjectInfo
 
 KEYS = RunKeys(namespace="team", name="tiny")
-IDENTITY = RunIdentity(namespace="team", name="tiny", digest="d" * 64, immutable={"a": 1})
+IDENTITY = RunIdentity(namespace="team", name="tiny", digest="d" * 64, identity={"a": 1})
 
 
 class Counting(FileStore):

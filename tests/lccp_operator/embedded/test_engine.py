@@ -140,6 +140,15 @@ def test_an_evaluator_that_keeps_failing_is_shown_with_its_log(laptop: Laptop) -
     assert f"eval-{EVERY_TOKENS:015d}.log" in degraded
 
 
+def test_a_manifest_of_any_size_can_be_started(laptop: Laptop) -> None:
+    needle = {"stem": "s" * 700, "key": "k" * 700, "question": "q" * 700}
+    niah = {"lengths": [512], "needles": [needle] * 64, "needlesPerHaystack": 64}
+
+    outcome = laptop.run(a_run(evaluation={"probes": {"niah": niah}}))
+
+    assert outcome.state == "Succeeded"
+
+
 def test_suspend_holds_the_run_and_the_next_command_goes_on(laptop: Laptop) -> None:
     held = laptop.run(with_spec(a_run(), suspend=True))
     assert held.state == "Suspended"

@@ -16,7 +16,7 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
-from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, folded
+from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, check_gang
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.state import Phase, Rule, WorkloadState
@@ -99,9 +99,8 @@ def test_a_workload_is_told_what_to_do_by_its_environment(tmp_path: Path) -> Non
     told = dict(line.split("=", 1) for line in evaluator if "=" in line)
     gang, probe = Invocation.from_environ(trainer), Invocation.from_environ(told)
     assert (gang.attempt, gang.tokens) == (1, None)
-    assert (gang.run.spec.topology.nodes, gang.run.spec.topology.processes_per_node) == (1, 4)
+    assert gang.run == probe.run == "default/tiny"
     assert (probe.attempt, probe.tokens) == (2, 8_192)
-    assert probe.run == run
     assert gang.pod_uid != probe.pod_uid
     assert (trainer["NCCL_DEBUG"], trainer["OMP_NUM_THREADS"]) == ("INFO", "1")
     assert told["OMP_NUM_THREADS"] == "1"
@@ -207,7 +206,7 @@ def test_a_workload_holds_the_lock_of_its_engine(tmp_path: Path) -> None:
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_gang_is_folded_to_one_node_with_as_many_processes() -> None:
-    topology = folded(a_small_run(topology={"nodes": 4, "processesPerNode": 8})).spec.topology
-
-    assert (topology.nodes, topology.processes_per_node) == (1, 32)
+def test_a_gang_of_more_processes_than_a_machine_runs_is_refused() -> None:
+    check_gang(a_small_run(topology={"nodes": 8, "processesPerNode": 8}))
+    with pytest.raises(InvalidInput, match="9 nodes x 8 processes"):
+        check_gang(a_small_run(topology={"nodes": 9, "processesPerNode": 8}))

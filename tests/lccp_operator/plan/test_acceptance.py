@@ -15,14 +15,17 @@ from operator_world import (
     a_small_run,
     conditions,
     manifest_of,
+    with_spec,
 )
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
 from lccp_operator.intents import ApplyWorkload, ClaimIdentity
 from lccp_operator.observed import Observed
 from lccp_operator.plan import invalid_spec
+from lccp_operator.plan.acceptance import stored_identity
 
 
 def a_world(**spec: Any) -> World:
@@ -39,7 +42,7 @@ def test_an_empty_prefix_is_claimed() -> None:
 
     assert any(isinstance(intent, ClaimIdentity) for intent in world.reconcile().intents)
     identity = RunIdentity.from_json(world.store.get(KEYS.identity), KEYS.identity)
-    assert identity.digest == world.run.identity_digest
+    assert identity == stored_identity(world.run)
 
 
 def test_another_identity_is_refused_with_what_differs_and_nothing_is_touched() -> None:
@@ -100,6 +103,7 @@ def test_without_adoption_a_new_object_is_refused() -> None:
     checkpoints = {"everyTokens": EVERY_TOKENS, "adopt": False}
     first = a_world(checkpoints=checkpoints)
     first.reconcile()
+    first.train()
     assert conditions(first.run)["Accepted"] == ("True", "Valid")
 
     world = applied_again(first, checkpoints=checkpoints)
@@ -229,3 +233,90 @@ def _other_data() -> dict[str, Any]:
         "sources": [{"name": "long", "kind": "Long", "path": "other.jsonl"}],
         "shortFraction": "0",
     }
+
+
+def test_a_new_optional_field_disowns_no_run() -> None:
+    first = a_world()
+    first.settle()
+    stored = json.loads(first.store.get(KEYS.identity))
+    del stored["identity"]["training"]["gradientClipping"]
+    first.store.put(KEYS.identity, json.dumps(stored).encode())
+
+    world = applied_again(first)
+    world.settle()
+
+    assert conditions(world.run)["Accepted"] == ("True", "Valid")
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_prefix_without_checkpoint_or_state_is_claimed_anew() -> None:
+    first = a_world()
+    first.reconcile()
+    first.end_training(ExitCode.CONFIGURATION)
+    first.settle()
+    corrected = applied_again(first, data=_other_data())
+
+    corrected.settle()
+
+    assert conditions(corrected.run)["Succeeded"] == ("True", "Completed")
+    identity = RunIdentity.from_json(corrected.store.get(KEYS.identity), KEYS.identity)
+    assert identity == stored_identity(corrected.run)
+    assert [a.number for a in corrected.journal.attempts] == [1, 2]
+
+
+def test_a_prefix_with_a_state_alone_is_not_claimed_anew() -> None:
+    first = a_world()
+    first.reconcile()
+    first.store.put(KEYS.state_manifest(4_096), b"{}")
+    other = applied_again(first, data=_other_data())
+
+    other.reconcile()
+
+    assert conditions(other.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+
+
+def test_a_failed_run_that_is_carried_out_differently_goes_on() -> None:
+    world = a_world(restartPolicy={"maxRestarts": 0})
+    world.reconcile()
+    world.train()
+    world.end_training(137, out_of_memory=True)
+    world.settle()
+    assert conditions(world.run)["Failed"] == ("True", "RestartsExhausted")
+
+    training = world.run.document()["spec"]["training"] | {"activationCheckpointing": True}
+    world.run = with_spec(world.run, training=training)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert [a.cause for a in world.journal.attempts] == [Cause.OUT_OF_MEMORY, Cause.COMPLETED]
+    control = world.store.get(KEYS.control(2))
+    assert json.loads(control)["settings"]["training"]["activationCheckpointing"] is True
+
+
+def test_a_failed_run_that_was_suspended_is_tried_again() -> None:
+    world = a_world()
+    world.reconcile()
+    world.end_training(ExitCode.CONFIGURATION)
+    world.settle()
+    assert conditions(world.run)["Failed"] == ("True", "Configuration")
+
+    world.run = with_spec(world.run, suspend=True)
+    world.settle()
+    assert conditions(world.run)["Failed"][0] == "False"
+    assert conditions(world.run)["Suspended"] == ("True", "SuspendedByUser")
+    world.run = with_spec(world.run, suspend=False)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_failed_run_is_not_tried_again_unless_somebody_asks() -> None:
+    world = a_world()
+    world.reconcile()
+    world.end_training(ExitCode.CONFIGURATION)
+    world.settle()
+    world.run = with_spec(world.run, saturation={"minGain": "0.05"})
+    world.settle()
+
+    assert conditions(world.run)["Failed"] == ("True", "Configuration")
+    assert len(world.journal.attempts) == 1

@@ -1,5 +1,6 @@
 """Attempts of the gang: started, ended, replaced, drained."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -20,8 +21,15 @@ from operator_world import (
 )
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
-from lccp_operator.intents import DeleteWorkload, Plan, RecordJournal
+from lccp_operator.intents import (
+    ApplyWorkload,
+    DeleteWorkload,
+    Plan,
+    RecordJournal,
+    WriteControl,
+)
 from lccp_operator.observed import Known, Observed
 from lccp_operator.plan.finish import ENDING_SECONDS
 from lccp_operator.workloads.kind import Workload
@@ -342,3 +350,89 @@ def test_a_lost_journal_never_leads_to_an_attempt_number_that_was_used() -> None
 
     assert [a.number for a in world.journal.attempts] == [2]
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def topology(nodes: int) -> dict[str, Any]:
+    return {"topology": {"nodes": nodes}}
+
+
+def settings(world: World, attempt: int) -> Any:
+    return json.loads(world.store.get(KEYS.control(attempt)))["settings"]["topology"]["nodes"]
+
+
+def test_an_attempt_is_told_its_settings_before_its_gang_begins() -> None:
+    world = a_world(**topology(2))
+    decided = world.plan()
+
+    kinds = [type(intent) for intent in decided.intents]
+    assert kinds.index(WriteControl) < kinds.index(ApplyWorkload)
+    world.reconcile()
+    assert settings(world, 1) == 2
+
+
+def test_changed_settings_take_effect_at_the_next_attempt_and_say_so() -> None:
+    world = a_training_world()
+    world.run = with_spec(world.run, **topology(2))
+    world.reconcile()
+
+    assert settings(world, 1) == 1
+    assert len(world.journal.attempts) == 1
+    assert world.run.status is not None
+    (accepted,) = [c for c in world.run.status.conditions if c.type is ConditionType.ACCEPTED]
+    assert "taking effect at the next attempt: topology.nodes" in accepted.message
+    world.end_training(ExitCode.TERMINATED)
+    world.settle()
+    assert settings(world, 2) == 2
+
+
+def test_a_gang_that_has_not_begun_is_replaced_by_one_with_the_changed_settings() -> None:
+    world = a_world(**topology(4))
+    world.reconcile()
+    pending = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),))
+    world.run = with_spec(world.run, **topology(2))
+
+    decided = world.reconcile(observed(world, {Training(1): pending}))
+
+    assert DeleteWorkload(Training(1)) in decided.intents
+    assert (world.journal.attempts[0].cause, world.journal.attempts[0].counted) == (
+        Cause.DRAINED,
+        False,
+    )
+    world.workers.clear()
+    world.reconcile()
+    assert [a.number for a in world.journal.attempts] == [1, 2]
+    assert settings(world, 2) == 2
+
+
+def test_a_gang_that_could_not_be_created_gets_the_changed_settings() -> None:
+    world = a_world(**topology(4))
+    world.reconcile()
+    world.workers.clear()
+    world.run = with_spec(world.run, **topology(2))
+
+    decided = world.reconcile()
+
+    assert gangs(decided) == [Training(1)]
+    assert settings(world, 1) == 2
+
+
+def test_a_drain_leaves_the_settings_of_the_attempt() -> None:
+    world = a_training_world()
+    world.run = with_spec(world.run, suspend=True, **topology(2))
+    world.reconcile()
+
+    control = json.loads(world.store.get(KEYS.control(1)))
+    assert control["request"] == "Drain"
+    assert settings(world, 1) == 1
+
+
+def test_a_gang_that_an_older_version_started_can_be_drained() -> None:
+    world = a_training_world()
+    world.store.delete(KEYS.control(1))
+    world.reconcile()
+    assert KEYS.control(1) not in world.store.objects
+
+    world.run = with_spec(world.run, suspend=True)
+    world.reconcile()
+
+    assert json.loads(world.store.get(KEYS.control(1))) == {"schemaVersion": 1, "request": "Drain"}

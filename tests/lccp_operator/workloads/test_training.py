@@ -6,6 +6,7 @@ import pytest
 from operator_world import START, manifest_of
 
 from lccp.api.causes import Cause
+from lccp.api.objects.journal import Control
 from lccp.api.objects.training import End
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending
@@ -34,7 +35,7 @@ def ending(
     checkpoints = {} if newest_checkpoint is None else {newest_checkpoint: manifest_of(1)}
     facts = Facts(
         ends={} if end is None else {1: end},
-        drains=frozenset({1} if drain_asked else ()),
+        controls={1: Control(request="Drain")} if drain_asked else {},
         checkpoints=checkpoints,
     )
     return Training(1).ending(state, facts)

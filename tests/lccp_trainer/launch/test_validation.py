@@ -12,11 +12,8 @@ import pytest
 from trainer_world import BATCH_ROWS, ROW, World
 
 from lccp.api.exits import ExitCode
-from lccp.api.objects.run import RunIdentity
-from lccp.api.run import LCCPRun
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.keys import RunKeys
-from lccp.store.objects import write
 from lccp_trainer.launch import launcher
 
 KEYS = RunKeys("default", "run")
@@ -44,8 +41,10 @@ def world(tiny: Path, tmp_path: Path) -> World:
 
 
 def objects(world: World) -> list[str]:
+    """What the trainer wrote, by name."""
     found = (world.root / "store").glob("[!.]*/**/*")
-    return [path.name for path in found if path.is_file() and not path.name.startswith(".")]
+    names = [path.name for path in found if path.is_file() and not path.name.startswith(".")]
+    return [name for name in names if name not in ("run.json", "1.json")]
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -223,11 +222,11 @@ def test_a_wrong_input_ends_with_64_and_its_field(
     ("name", "value", "sentence"),
     [
         ("LCCP_RUN", None, "environment: LCCP_RUN is not set"),
-        ("LCCP_RUN", "{", "environment: LCCP_RUN is not JSON"),
+        ("LCCP_RUN", "run", "environment: LCCP_RUN must be namespace/name"),
+        ("LCCP_STORE", "{", "environment: LCCP_STORE is not JSON"),
         ("LCCP_ATTEMPT", "0", "environment: attempt: "),
         ("LCCP_POD_UID", "no uid", "writer: 'no uid' is no UID"),
-        ("LCCP_RENDEZVOUS", "host", "environment: LCCP_RENDEZVOUS must be host:port"),
-        ("JOB_COMPLETION_INDEX", "2", "JOB_COMPLETION_INDEX below topology.nodes (2)"),
+        ("JOB_COMPLETION_INDEX", "two", "environment: JOB_COMPLETION_INDEX must be a number"),
     ],
 )
 def test_a_wrong_environment_ends_with_64(
@@ -242,22 +241,41 @@ def test_a_wrong_environment_ends_with_64(
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("name", "value", "sentence"),
     [
-        ({"training": {"tokenz": 3}}, "training.tokenz: there is no such field"),
-        ({"training": {"learningRate": 0.1}}, "training.learningRate: must be a decimal"),
-        ({"data": {"shortFraction": "1.5"}}, "data.shortFraction: must be"),
+        ("LCCP_RENDEZVOUS", "host", "environment: LCCP_RENDEZVOUS must be host:port"),
+        ("JOB_COMPLETION_INDEX", "2", "JOB_COMPLETION_INDEX below topology.nodes (2)"),
     ],
 )
-def test_a_wrong_field_of_the_run_ends_with_64(
-    world: World, capsys: pytest.CaptureFixture[str], change: dict[str, Any], sentence: str
+def test_a_place_that_the_gang_lacks_ends_with_64(
+    world: World, capsys: pytest.CaptureFixture[str], name: str, value: str, sentence: str
+) -> None:
+    environ = {"LCCP_RENDEZVOUS": "host:29400"} | world.environ(world.document())
+    assert launcher.launch(environ | {name: value}) == ExitCode.CONFIGURATION
+    assert sentence in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "sentence"),
+    [
+        (KEYS.identity, None, "there is no default/run/run.json, which whoever starts a run"),
+        (KEYS.control(1), None, "there is no default/run/control/1.json"),
+        (KEYS.identity, "{", "default/run/run.json: is not JSON"),
+        (KEYS.control(1), '{"schemaVersion": 9}', "control/1.json: has schema version 9"),
+        (
+            KEYS.control(1),
+            '{"schemaVersion": 1, "settings": {"training": {"tokens": "many"}}}',
+            "control/1.json: training.tokens: must be a number of tokens",
+        ),
+    ],
+)
+def test_a_store_that_does_not_say_what_to_do_ends_with_64(
+    world: World, capsys: pytest.CaptureFixture[str], key: str, text: str | None, sentence: str
 ) -> None:
     environ = world.environ(world.document())
-    wrong = world.document(**change)
-    code = launcher.launch(environ | {"LCCP_RUN": json.dumps(wrong)})
-    assert code == ExitCode.CONFIGURATION
+    world.store.put(key, text.encode()) if text else world.store.delete(key)
+    assert launcher.launch(environ) == ExitCode.CONFIGURATION
     assert sentence in said(capsys)
-    assert objects(world) == []
 
 
 class Unreachable:
@@ -293,18 +311,3 @@ def test_a_store_that_may_not_be_written_is_refused(
     (world.root / "store").write_text("a file, not a folder")
     assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
     assert str(world.root / "store") in capsys.readouterr().err
-
-
-def test_another_run_of_this_name_is_left_alone(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = LCCPRun.parse(world.document(training={"seed": 1}), "run")
-    identity = RunIdentity(
-        namespace="default",
-        name="run",
-        digest=other.identity_digest,
-        immutable=other.spec.immutable(),
-    )
-    write(world.store, KEYS.identity, identity)
-    assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
-    assert "metadata.name: " in said(capsys)

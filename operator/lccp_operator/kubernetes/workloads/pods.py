@@ -34,7 +34,8 @@ def pod_template(
         rendezvous: `host:port` of the first pod of several.
     """
     told = Invocation(
-        run=run.model_copy(update={"status": None}),
+        namespace=run.metadata.namespace,
+        name=run.metadata.name,
         store=pod_store(run, store),
         attempt=pods.attempt,
         tokens=pods.tokens,

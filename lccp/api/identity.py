@@ -1,0 +1,169 @@
+"""The identity of a run: the part of its spec that gives its numbers their meaning.
+
+It is stored when the run begins, and compared by values: both sides are parsed by today's types, so
+that a field that was added since takes its default on both. The rest of the spec says how the run
+is carried out; the two together are the spec again.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from lccp.api.run import LCCPRun, LCCPRunSpec
+from lccp.contract.changes import Change
+from lccp.contract.quantities import TOKENS_MAX
+from lccp.contract.schema import fields, structural
+
+NOT_STORED = "checkpoints.storeName"
+"""What lies in a store does not need the name by which an installation calls it."""
+
+REQUIRED_BESIDE = {"training": {"tokens": TOKENS_MAX}, "checkpoints": {"everyTokens": 1}}
+"""Stands in for required fields that are no part of the identity, to parse it alone."""
+
+VALUE_LENGTH_MAX = 60
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that has two values; a missing one is None."""
+
+    path: str
+    there: Any
+    here: Any
+
+    def __str__(self) -> str:
+        there, here = _shown(self.there, self.here), _shown(self.here, self.there)
+        return f"{self.path} is {there} there and {here} here"
+
+
+@cache
+def classes() -> Mapping[str, Change]:
+    """The class of every field of the spec, by its path."""
+    spec = structural(LCCPRun)["properties"]["spec"]
+    return {f.path[1:]: f.change for f in fields(spec) if f.change is not None}
+
+
+def identity_of(spec: LCCPRunSpec) -> dict[str, Any]:
+    """The identity, as JSON types."""
+    return _part(
+        spec.document(), lambda path: classes()[path] is Change.IDENTITY and path != NOT_STORED
+    )
+
+
+def settings_of(spec: LCCPRunSpec) -> dict[str, Any]:
+    """All of the spec that is not its identity, as JSON types."""
+    return _part(
+        spec.document(), lambda path: classes()[path] is not Change.IDENTITY or path == NOT_STORED
+    )
+
+
+def spec_of(identity: Mapping[str, Any], where: str) -> LCCPRunSpec:
+    """A spec of this stored identity; how it is carried out is made up. Raises InvalidInput."""
+    return LCCPRunSpec.parse_stored(merged(REQUIRED_BESIDE, identity), where)
+
+
+def joined(identity: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> LCCPRunSpec:
+    """The spec of this stored identity that is carried out like this. Raises InvalidInput."""
+    own = identity_of(spec_of(identity, where))
+    return LCCPRunSpec.parse_stored(merged(settings, own), where)
+
+
+def digest_of(spec: LCCPRunSpec) -> str:
+    """SHA-256 of the identity as canonical JSON, for display."""
+    canonical = json.dumps(identity_of(spec), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def identity_differences(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[Difference]:
+    """How the identity of `spec` differs from a stored one. Raises InvalidInput."""
+    here = identity_of(spec)
+    if stored == here:
+        return []
+    return list(differences(identity_of(spec_of(stored, "run.json")), here))
+
+
+def differences(there: Any, here: Any, path: str = "") -> Iterator[Difference]:
+    """The values that differ, walked down to where they do: `data.sources[0].path`."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted(there.keys() | here.keys()):
+            below = f"{path}.{key}" if path else key
+            yield from differences(there.get(key), here.get(key), below)
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for index, (old, new) in enumerate(zip(there, here, strict=True)):
+            yield from differences(old, new, f"{path}[{index}]")
+    elif there != here:
+        yield Difference(path, there, here)
+
+
+def changed_settings(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[Difference]:
+    """What of `spec` takes effect at the next attempt alone, and is not as an attempt has it.
+
+    Raises InvalidInput if the stored settings are damaged.
+    """
+    here = settings_of(spec)
+    if stored == here:
+        return []
+    there = settings_of(joined(identity_of(spec), stored, "settings"))
+    return [d for d in differences(there, here) if _is_of_an_attempt(d.path)]
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` merged into `base`: objects key by key, anything else replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _part(
+    document: Mapping[str, Any], wanted: Callable[[str], bool], path: str = ""
+) -> dict[str, Any]:
+    """The fields of `document` that are wanted; an object of both kinds is gone through."""
+    found: dict[str, Any] = {}
+    for key, value in document.items():
+        below = f"{path}.{key}" if path else key
+        if isinstance(value, Mapping) and _is_mixed(below):
+            part = _part(value, wanted, below)
+            found |= {key: part} if part else {}
+        elif wanted(below):
+            found[key] = value
+    return found
+
+
+def _is_of_an_attempt(path: str) -> bool:
+    """The gang is carried out by it, from its next attempt on."""
+    if path.partition(".")[0] not in ("training", "topology", "checkpoints"):
+        return False
+    plain = re.sub(r"\[[0-9]+\]", "", path)
+    while plain not in classes():
+        plain = plain.rpartition(".")[0]
+    return classes()[plain] is Change.NEXT_ATTEMPT
+
+
+@cache
+def _is_mixed(path: str) -> bool:
+    """Fields of several classes lie below."""
+    below = {change for name, change in classes().items() if name.startswith(f"{path}.")}
+    return len(below) > 1
+
+
+def _shown(value: Any, other: Any) -> str:
+    """The value in short; of a long one the part where it begins to differ from the other."""
+    text, against = _text(value), _text(other)
+    if len(text) <= VALUE_LENGTH_MAX:
+        return text
+    pairs = zip(text, against, strict=False)
+    differs = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(text), len(against)))
+    start = max(0, min(differs - VALUE_LENGTH_MAX // 3, len(text) - VALUE_LENGTH_MAX))
+    end = start + VALUE_LENGTH_MAX
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+
+
+def _text(value: Any) -> str:
+    return "not set" if value is None else repr(value)
