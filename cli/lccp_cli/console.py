@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
+from lccp.report.states import STATE_WORDS
 from lccp.report.summary import gain_with_interval, table_signals
 from lccp.report.text import tokens_text, value_text
-from lccp.report.words import STATE_WORDS
 
 STYLES = {
     VerdictState.IMPROVING: "green",

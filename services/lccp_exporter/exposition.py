@@ -17,7 +17,7 @@ from lccp_exporter.metrics.stores import STORES
 from lccp_exporter.metrics.table import RUN_METRICS
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-CHUNK_RUNS = 100
+PART_BYTES = 2**18
 Family = CounterMetricFamily | GaugeMetricFamily
 FAMILIES: dict[str, Callable[..., Family]] = {
     "gauge": GaugeMetricFamily,
@@ -36,11 +36,15 @@ def lines(facts: RunFacts) -> Lines:
 
 def page(runs: Sequence[Lines], stores: Iterable[StoreHealth]) -> Iterator[bytes]:
     """The page in parts, so that it never lies in memory as a whole."""
+    part = bytearray()
     for number, head in enumerate(HEADS):
-        yield head
-        for start in range(0, len(runs), CHUNK_RUNS):
-            yield b"".join(run[number] for run in runs[start : start + CHUNK_RUNS])
-    yield _text(_of_stores(stores))
+        part += head
+        for run in runs:
+            part += run[number]
+            if len(part) >= PART_BYTES:
+                yield bytes(part)
+                part.clear()
+    yield bytes(part) + _text(_of_stores(stores))
 
 
 def _family(metric: RunMetric) -> Family:

@@ -50,7 +50,8 @@ OF_HEARTBEAT = {
 class DetailsReference:
     """Arrays of one probe beside a report."""
 
-    key: str
+    name: str
+    """Below the report's folder."""
     sha256: str
     settings: Mapping[str, Any]
     """Settings of the probe, one object for all reports that share them."""
@@ -62,6 +63,7 @@ class Measured:
 
     tokens: int
     suite: str
+    source_context_length: int
     target_context_length: int
     seconds: float | None
     """How long the evaluation took."""
@@ -72,20 +74,18 @@ class Measured:
     """By probe."""
 
     @classmethod
-    def of(cls, report: EvaluationReport, folder: str) -> Self:
-        """`folder` is the prefix that the report lies in."""
+    def of(cls, report: EvaluationReport) -> Self:
         found = tuple(report.signals())
         return cls(
             report.tokens,
             report.suite,
+            report.source_context_length,
             report.target_context_length,
             report.timings.get("total"),
             tuple((one.name, one.band or "") for one in found),
             tuple(one.value for one in found),
             {
-                name: DetailsReference(
-                    f"{folder}{part.details.name}", part.details.sha256, part.settings
-                )
+                name: DetailsReference(part.details.name, part.details.sha256, part.settings)
                 for name, part in report.probes.items()
                 if part.details is not None
             },

@@ -19,7 +19,7 @@ from lccp.report.details import unpacked
 from lccp.report.load import REPORT, writers
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
-from lccp_exporter.facts import DetailsReference, Judged, Measured, RunFacts
+from lccp_exporter.facts import Judged, Measured, RunFacts
 from lccp_exporter.metrics.cells import cell_arrays
 
 T = TypeVar("T")
@@ -95,9 +95,13 @@ class StoreReader:
 
     def _measure(self, data: bytes, key: str) -> Measured:
         report = EvaluationReport.from_json(data, key)
-        measured = Measured.of(report, key.removesuffix(REPORT))
+        measured = Measured.of(report)
         details = {
-            name: replace(reference, settings=self._share(reference.settings))
+            name: replace(
+                reference,
+                name=self._share(reference.name),
+                settings=self._share(reference.settings),
+            )
             for name, reference in measured.details.items()
         }
         return replace(measured, signals=self._share(measured.signals), details=details)
@@ -113,22 +117,22 @@ class StoreReader:
         known = self._compared.get(keys)
         if known is None or known.of != of:
             own = [m for m in self._measured(found, reports) if m.suite == INTRINSIC]
-            known = Compared(of, self._details(own), self._values(own))
+            known = Compared(of, self._details(keys, own), self._values(keys, own))
             self._compared[keys] = known
         return known
 
-    def _details(self, measured: Sequence[Measured]) -> dict[str, Details]:
+    def _details(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, Details]:
         """Arrays of the newest checkpoint that cells are made of."""
         newest = measured[-1].details if measured else {}
         wanted = {name: arrays for name in newest if (arrays := cell_arrays(name))}
-        read = {name: self._arrays(newest[name]) for name in wanted}
+        read = {name: arrays_beside(self.store, keys, measured[-1], name) for name in wanted}
         return {
             name: {array: details[array] for array in wanted[name] if array in details}
             for name, details in read.items()
             if details is not None
         }
 
-    def _values(self, measured: Sequence[Measured]) -> dict[str, dict[int, float]]:
+    def _values(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, dict[int, float]]:
         """Signals that compare checkpoints, of all probes."""
         values: dict[str, dict[int, float]] = {}
         for name, probe in PROBES.items():
@@ -137,7 +141,7 @@ class StoreReader:
             having = [
                 (m, details)
                 for m in measured
-                if name in m.details and (details := self._arrays(m.details[name])) is not None
+                if (details := arrays_beside(self.store, keys, m, name)) is not None
             ]
             if not having:
                 continue
@@ -150,12 +154,6 @@ class StoreReader:
                 pairs = zip(having, course, strict=True)
                 values[signal] = {m.tokens: value for (m, _), value in pairs if value is not None}
         return values
-
-    def _arrays(self, reference: DetailsReference) -> Details | None:
-        try:
-            return unpacked(self.store.get(reference.key), reference.sha256)
-        except NotFound:
-            return None
 
     def _value(
         self, found: Listing, keys: Sequence[str], read: Callable[[bytes, str], T]
@@ -176,6 +174,18 @@ class StoreReader:
 
     def _forget_all_but(self, keys: set[str]) -> None:
         self._read = {key: read for key, read in self._read.items() if key in keys}
+
+
+def arrays_beside(store: Store, keys: RunKeys, measured: Measured, probe: str) -> Details | None:
+    """The arrays of `probe` beside a report; None if they are missing or not what it says."""
+    reference = measured.details.get(probe)
+    if reference is None:
+        return None
+    folder = keys.evaluation(measured.tokens, measured.suite)
+    try:
+        return unpacked(store.get(f"{folder}{reference.name}"), reference.sha256)
+    except NotFound:
+        return None
 
 
 def _object(kind: type[Object], take: Callable[[Object], Any] = lambda o: o) -> Callable[..., Any]:

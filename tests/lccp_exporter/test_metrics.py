@@ -143,7 +143,7 @@ def worst_case(signals: int, checkpoints: int, grid: tuple[int, int]) -> RunFact
         journal=a_run.journal(stopped=False),
         heartbeat=a_run.heartbeat(),
         measured=[
-            Measured.of(large.model_copy(update={"tokens": tokens}), "")
+            Measured.of(large.model_copy(update={"tokens": tokens}))
             for tokens in range(checkpoints)
         ],
         details={"niah": details},

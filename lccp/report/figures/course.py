@@ -12,13 +12,14 @@ from lccp.probes.probe import Course
 from lccp.report.figures import style
 from lccp.report.figures.phases import mark_saturation, shade
 from lccp.report.figures.style import TokenAxis, translucent
+from lccp.report.states import STATE_COLOURS
 
 PANEL_PIXELS, REST_PIXELS = 200, 90
 GAIN_COLOURS = {
-    GainState.IMPROVING: style.STATE_COLOURS[VerdictState.IMPROVING],
-    GainState.PLATEAU: style.STATE_COLOURS[VerdictState.SATURATED],
-    GainState.REGRESSING: style.STATE_COLOURS[VerdictState.REGRESSING],
-    GainState.UNDETERMINED: style.STATE_COLOURS[VerdictState.UNDETERMINED],
+    GainState.IMPROVING: STATE_COLOURS[VerdictState.IMPROVING],
+    GainState.PLATEAU: STATE_COLOURS[VerdictState.SATURATED],
+    GainState.REGRESSING: STATE_COLOURS[VerdictState.REGRESSING],
+    GainState.UNDETERMINED: STATE_COLOURS[VerdictState.UNDETERMINED],
 }
 
 

@@ -1,34 +1,10 @@
 """The verdict behind a curve: a shade for each stretch of one state, a line where it saturated."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby, pairwise
-
 import plotly.graph_objects as go
 
-from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
-from lccp.report.figures.style import STATE_COLOURS, TokenAxis, translucent
-from lccp.report.words import STATE_WORDS
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch with one verdict, in tokens; borders lie midway between checkpoints."""
-
-    state: VerdictState
-    start: float
-    end: float
-
-
-def phases(checkpoints: Sequence[CheckpointVerdict]) -> tuple[Phase, ...]:
-    """The run's phases, oldest first, from the first checkpoint to the last."""
-    if not checkpoints:
-        return ()
-    tokens = [c.tokens for c in checkpoints]
-    borders = [tokens[0], *((a + b) / 2 for a, b in pairwise(tokens)), tokens[-1]]
-    groups = groupby(range(len(tokens)), key=lambda i: checkpoints[i].state)
-    spans = ((state, list(members)) for state, members in groups)
-    return tuple(Phase(state, borders[m[0]], borders[m[-1] + 1]) for state, m in spans)
+from lccp.api.objects.verdict import Verdict, VerdictState
+from lccp.report.figures.style import TokenAxis, translucent
+from lccp.report.states import STATE_COLOURS, STATE_WORDS, phases
 
 
 def shade(figure: go.Figure, verdict: Verdict, axis: TokenAxis) -> None:

@@ -7,20 +7,12 @@ from typing import Any, Self
 import numpy as np
 import plotly.graph_objects as go
 
-from lccp.api.objects.verdict import VerdictState
 from lccp.report.text import token_unit
 
 SCORE, PPL, GUARD = "#dd7a1c", "#2f7fc9", "#8c9bab"
 LOSS, SPEED = PPL, GUARD
 COLOURWAY = ("#209a86", "#8f67c4", "#b8527a", "#5f8f2f", "#a7742f", "#4c6fa5")
 """Of signals that are neither the policy's, its guards nor its ceilings."""
-STATE_COLOURS = {
-    VerdictState.IMPROVING: "#2f9e5d",
-    VerdictState.DECEPTIVELY_SATURATED: "#d9a31a",
-    VerdictState.SATURATED: "#5a6be0",
-    VerdictState.REGRESSING: "#d54747",
-    VerdictState.UNDETERMINED: "#8c9bab",
-}
 SEQUENTIAL = "Viridis"
 TOKENS = [[0.0, "#dd8a2c"], [0.5, "#c2588f"], [1.0, "#4a72d8"]]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from lccp.api.objects.verdict import VerdictState
-from lccp.report.figures.style import STATE_COLOURS
-from lccp.report.words import STATE_WORDS
+from lccp.report.states import STATE_COLOURS, STATE_WORDS
 
 
 def section(title: str, body: str, *, long: bool = False) -> str:

@@ -11,10 +11,11 @@ from string import Template
 from plotly.offline import get_plotlyjs
 
 import lccp
-from lccp.report.figures.style import STATE_COLOURS, THEMES
+from lccp.report.figures.style import THEMES
 from lccp.report.judged import verdict_of
 from lccp.report.load import RunData
 from lccp.report.page.sections import sections
+from lccp.report.states import STATE_COLOURS
 from lccp.report.summary import Summary
 
 

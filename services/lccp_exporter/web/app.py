@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from lccp_exporter import exposition
 from lccp_exporter.refresh import Runs
-from lccp_exporter.web import api, openapi
+from lccp_exporter.web import api, openapi, pages
 from lccp_exporter.web.answers import Problem, problem
 
 
@@ -28,5 +28,6 @@ def application(runs: Runs, healthy: Callable[[], bool]) -> Starlette:
 
     own = [Route("/metrics", metrics), Route("/healthz", healthz)]
     return Starlette(
-        routes=[*own, *api.routes(runs), openapi.route()], exception_handlers={Problem: problem}
+        routes=[*own, *api.routes(runs), openapi.route(), *pages.routes(runs)],
+        exception_handlers={Problem: problem},
     )

@@ -18,8 +18,8 @@ from lccp.probes.probe import Course, HeatMaps, Profile
 from lccp.report.figures import multiples, style
 from lccp.report.figures.arrays import Measured, heat_maps, profile
 from lccp.report.figures.course import Line, course, gain
-from lccp.report.figures.phases import phases
 from lccp.report.figures.training import loss_and_speed, running_mean
+from lccp.report.states import phases
 
 REPORTS = a_run.reports()
 MILLIONS = [report.tokens / 1e6 for report in REPORTS]
