@@ -5,9 +5,10 @@ A sample of length L has exactly L tokens, its answer included:
     opening | haystack before | needle | haystack after | question | answer
 
 Needle and answer are the same tokens, tokenized after the same white space. Shorter samples take
-the end of a haystack.
+the beginning of a haystack, and needles stand at positions that lengths share (`positions`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,14 +19,12 @@ from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import Needle, NiahSettings
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.haystacks import Stream
+from lccp_evaluator.sampling.positions import cell, pick
 from lccp_evaluator.sampling.samples import Drawn, Sample, Slice, part_of
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 FIELD = "evaluation.probes.niah"
-TOLERANCE = 1 / 25
-"""How far from its nominal depth a needle may stand to begin with a sentence, or else a word, as a
-share of the haystack."""
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -65,36 +64,35 @@ def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     texts = haystacks.units(niah.haystack, base, niah.haystacks, longest)
     streams = haystacks.draw(texts, tokenizer, niah.haystacks, longest, niah.seed)
     contexts = [drawn.part(stream.ids) for stream in streams]
+    cells = list(product(niah.lengths, niah.depths_percent, range(len(frames))))
+    before = [_positions(stream, cells, frames) for stream in streams]
     for length, depth, haystack, needle in product(
         niah.lengths, niah.depths_percent, range(niah.haystacks), range(len(frames))
     ):
-        room = frames[needle].room(length)
-        before = insertion_point(streams[haystack].last(room), depth)
-        context = part_of(contexts[haystack], longest - room, longest)
+        room, at = frames[needle].room(length), before[haystack][length, depth, needle]
         labels = {
             "depth_percent": depth,
-            "achieved_depth_percent": round(100 * before / room, 3),
+            "achieved_depth_percent": round(100 * at / room, 3),
             "haystack": haystack,
             "needle": needle,
         }
-        drawn.samples.append(_sample(frames[needle], context, before, labels))
+        context = part_of(contexts[haystack], 0, room)
+        drawn.samples.append(_sample(frames[needle], context, at, labels))
     return drawn
 
 
-def insertion_point(stream: Stream, depth_percent: int) -> int:
-    """Index of the token before which a needle at `depth_percent` stands.
-
-    That is the nearest beginning of a sentence; if none is near, of a word; else the exact token.
-    Both ends of the haystack are beginnings of sentences.
-    """
-    count = len(stream.ids)
-    exact = count * depth_percent / 100
-    for begins in (stream.begins_sentence, stream.begins_word):
-        candidates = np.concatenate(([0], np.flatnonzero(begins), [count]))
-        nearest = candidates[np.abs(candidates - exact).argmin()]
-        if abs(nearest - exact) <= TOLERANCE * count:
-            return int(nearest)
-    return round(exact)
+def _positions(
+    stream: Stream, cells: Sequence[tuple[int, int, int]], frames: Sequence[_Frame]
+) -> dict[tuple[int, int, int], int]:
+    """Tokens of the haystack before the needle in each cell (length, depth, needle)."""
+    sentences, words = (
+        np.flatnonzero(begins) for begins in (stream.begins_sentence, stream.begins_word)
+    )
+    placed = [
+        cell(frames[needle].room(length), depth, sentences, words)
+        for length, depth, needle in cells
+    ]
+    return dict(zip(cells, pick(placed), strict=True))
 
 
 def _sample(frame: _Frame, context: Slice, before: int, labels: dict[str, int | float]) -> Sample:

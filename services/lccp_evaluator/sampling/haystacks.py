@@ -4,9 +4,8 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,12 @@ FIELD = "evaluation.probes.niah.haystack"
 SUFFIXES = {"JSONL": (".jsonl", ".jsonl.gz"), "Text": (".txt", ".txt.gz", ".md")}
 CHARACTERS_PER_TOKEN = 12
 """More than tokens have on average: reading stops when there is text enough."""
+FEWEST_CHARACTERS_PER_TOKEN = 2
 
 PARAGRAPH_END = re.compile(r"\n\s*\n")
+LINE_END = re.compile(r"\n\s*")
 SENTENCE_START = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+|(?<=[。！？])")
+STARTS = (SENTENCE_START, LINE_END)
 
 
 @dataclass(frozen=True)
@@ -34,17 +36,9 @@ class Stream:
     begins_sentence: NDArray[np.bool_]
     begins_word: NDArray[np.bool_]
 
-    def last(self, count: int) -> "Stream":
-        start = len(self.ids) - count
-        return Stream(self.ids[start:], self.begins_sentence[start:], self.begins_word[start:])
-
-    @classmethod
-    def join(cls, parts: list["Stream"]) -> "Stream":
-        return cls(
-            np.concatenate([part.ids for part in parts]),
-            np.concatenate([part.begins_sentence for part in parts]),
-            np.concatenate([part.begins_word for part in parts]),
-        )
+    def first(self, count: int) -> "Stream":
+        """The first `count` tokens."""
+        return Stream(self.ids[:count], self.begins_sentence[:count], self.begins_word[:count])
 
 
 def documents(spec: HaystackSpec, base: Path) -> Iterator[str]:
@@ -65,10 +59,11 @@ def units(spec: HaystackSpec, base: Path, haystacks: int, tokens: int) -> list[s
     Raises:
         InvalidInput: there are too few to make the haystacks differ.
     """
+    laid_out = str.strip if spec.language == "Code" else _on_one_line
     paragraphs: list[str] = []
     missing = haystacks * tokens * CHARACTERS_PER_TOKEN
     for document in documents(spec, base):
-        new = [" ".join(part.split()) for part in PARAGRAPH_END.split(document) if part.strip()]
+        new = [laid_out(part) for part in PARAGRAPH_END.split(document) if part.strip()]
         paragraphs += new
         missing -= sum(map(len, new))
         if missing <= 0 and len(paragraphs) >= haystacks:
@@ -86,43 +81,57 @@ def units(spec: HaystackSpec, base: Path, haystacks: int, tokens: int) -> list[s
     return [f" {sentence}" for sentence in sentences]
 
 
+def _on_one_line(paragraph: str) -> str:
+    return " ".join(paragraph.split())
+
+
 def draw(
     texts: list[str], tokenizer: Tokenizer, haystacks: int, tokens: int, seed: int
 ) -> list[Stream]:
-    """`haystacks` streams of `tokens` tokens: `texts` in random orders, cut at the beginning.
+    """`haystacks` streams of `tokens` tokens: `texts` in random orders, cut at the end.
 
-    Each ends with another text, so that all of them differ at every length.
+    Each begins with another text, so that all of them differ at every length.
     """
-    encode = cache(lambda index: stream(texts[index], tokenizer.following(texts[index])))
-    endings = random.Random(f"{seed}").sample(range(len(texts)), haystacks)
+    beginnings = random.Random(f"{seed}").sample(range(len(texts)), haystacks)
     return [
-        _up_to(ending, len(texts), encode, tokens, random.Random(f"{seed}/{number}"))
-        for number, ending in enumerate(endings)
+        _haystack(texts, first, tokenizer, tokens, random.Random(f"{seed}/{number}"))
+        for number, first in enumerate(beginnings)
     ]
 
 
-def _up_to(
-    ending: int, count: int, encode: Callable[[int], Stream], tokens: int, rng: random.Random
+def _haystack(
+    texts: list[str], first: int, tokenizer: Tokenizer, tokens: int, rng: random.Random
 ) -> Stream:
-    """`tokens` tokens that end with the text numbered `ending` of `count`."""
-    order = [ending, *rng.sample([i for i in range(count) if i != ending], count - 1)]
-    backwards: list[Stream] = []
-    missing = tokens
-    while missing > 0:
-        for index in order:
-            backwards.append(encode(index))
-            missing -= len(backwards[-1].ids)
-            if missing <= 0:
-                break
-        if missing == tokens:
-            raise InvalidInput(f"{FIELD}: its text holds no token of this tokenizer")
-        order = rng.sample(range(count), count)
-    return Stream.join(backwards[::-1]).last(tokens)
+    """`tokens` tokens that begin with the text numbered `first`.
+
+    They are tokenized in one go, so that texts join as the tokenizer joins them.
+    """
+    order = _endless(len(texts), first, rng)
+    chosen: list[str] = []
+    wanted = tokens * FEWEST_CHARACTERS_PER_TOKEN
+    while wanted < 2 * tokens * CHARACTERS_PER_TOKEN:
+        while sum(map(len, chosen)) < wanted:
+            chosen.append(texts[next(order)])
+        text = "".join(chosen).lstrip()
+        piece = tokenizer.following(text)
+        if len(piece.ids) >= tokens:
+            return stream(text, piece).first(tokens)
+        wanted *= 2
+    raise InvalidInput(f"{FIELD}: its text holds hardly a token of this tokenizer")
+
+
+def _endless(count: int, first: int, rng: random.Random) -> Iterator[int]:
+    """`first` and all other numbers below `count` in a random order, then all of them, again."""
+    yield first
+    yield from rng.sample([number for number in range(count) if number != first], count - 1)
+    while True:
+        yield from rng.sample(range(count), count)
 
 
 def stream(text: str, piece: Piece) -> Stream:
     """The tokens of `text`, which begins a sentence."""
-    starts = {len(text) - len(text.lstrip())} | {m.end() for m in SENTENCE_START.finditer(text)}
+    starts = {len(text) - len(text.lstrip())}
+    starts |= {end.end() for pattern in STARTS for end in pattern.finditer(text)}
     firsts = [_first_visible(text, start) for start, _ in piece.offsets]
     is_new = [i == 0 or first > firsts[i - 1] for i, first in enumerate(firsts)]
     begins_word = [new and _follows_space(text, at) for new, at in zip(is_new, firsts, strict=True)]

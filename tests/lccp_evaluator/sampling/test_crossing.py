@@ -10,9 +10,8 @@ from tiny_checkpoints import KINDS, a_tokenizer
 from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
-from lccp_evaluator.sampling.crossing import TOLERANCE, insertion_point
-from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
+from lccp_evaluator.sampling.positions import TOLERANCE
 from lccp_evaluator.sampling.settings import default_lengths, resolved
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
@@ -82,8 +81,16 @@ def test_the_needle_stands_at_the_achieved_depth_near_the_nominal_one(frozen):
         assert sample.needle[0] == opening + before
         assert achieved == pytest.approx(100 * before / (before + after), abs=1e-3)
         assert abs(achieved - nominal) <= 100 * TOLERANCE
-        if nominal in (0, 100):
-            assert achieved == nominal
+
+
+def test_shorter_samples_take_the_beginning_of_a_haystack(frozen):
+    for haystack in range(3):
+        texts = [
+            np.delete(frozen.passage(s).ids, slice(*s.needle))[:80]
+            for s in frozen.samples
+            if s.labels["haystack"] == haystack
+        ]
+        assert all((text == texts[0]).all() for text in texts)
 
 
 def test_without_its_needle_a_prompt_is_the_same_at_every_depth(frozen):
@@ -124,32 +131,6 @@ def test_a_needle_with_unknown_tokens_is_refused(tmp_path):
 
     with pytest.raises(InvalidInput, match=r"needles\[1\]: holds text that .* does not know"):
         frozen_samples("niah", settings(needles=needles), Tokenizer(tmp_path))
-
-
-@given(
-    depth=st.integers(0, 100),
-    words=st.lists(st.booleans(), min_size=1, max_size=300),
-    data=st.data(),
-)
-def test_a_needle_stands_at_a_beginning_or_exactly_where_asked(depth, words, data):
-    begins_word = np.array(words)
-    begins_sentence = begins_word & np.array(
-        data.draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words)))
-    )
-    stream = Stream(np.arange(len(words)), begins_sentence, begins_word)
-
-    point = insertion_point(stream, depth)
-
-    exact = len(words) * depth / 100
-    near = [i for i in range(len(words) + 1) if abs(i - exact) <= TOLERANCE * len(words)]
-    ends = {0, len(words)}
-    for begins in (begins_sentence, begins_word):
-        beginnings = [i for i in near if i in ends or begins[i]]
-        if beginnings:
-            assert abs(point - exact) == min(abs(i - exact) for i in beginnings)
-            assert point in beginnings
-            return
-    assert point == round(exact)
 
 
 @given(st.integers(1, 2**27))

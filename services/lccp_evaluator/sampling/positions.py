@@ -1,0 +1,93 @@
+"""Where needles stand in a haystack, so that lengths share positions.
+
+Every length takes the beginning of a haystack, so a needle at token p of it serves all lengths that
+are longer. A cell (length, depth) may take any beginning of a sentence whose depth is near its
+nominal one. A position costs the tokens from it to the end of the longest length that it serves;
+positions are picked greedily, from the longest length down, so that the cost is small. No cell
+takes a position that is not a beginning where there is one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOLERANCE = 1 / 25
+"""How far from its nominal depth a needle may stand, as a share of the haystack."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A length that holds `room` tokens of haystack, and a nominal depth.
+
+    `candidates` are the positions that it may take: beginnings of sentences, or else of words, or
+    else the exact token.
+    """
+
+    room: int
+    depth_percent: int
+    candidates: tuple[int, ...]
+
+    @property
+    def exact(self) -> float:
+        """The position of the nominal depth."""
+        return self.room * self.depth_percent / 100
+
+
+def cell(
+    room: int, depth_percent: int, sentences: NDArray[np.int64], words: NDArray[np.int64]
+) -> Cell:
+    """A cell with its candidates; `sentences` and `words` are the tokens that begin one, rising."""
+    exact, reach = room * depth_percent / 100, TOLERANCE * room
+    low, high = max(0.0, exact - reach), min(float(room), exact + reach)
+    for begins in (sentences, words):
+        near = begins[np.searchsorted(begins, low) : np.searchsorted(begins, high, side="right")]
+        # Both ends of a haystack begin a sentence.
+        ends = [edge for edge in (0, room) if low <= edge <= high]
+        candidates = sorted({*near.tolist(), *ends})
+        if candidates:
+            return Cell(room, depth_percent, tuple(candidates))
+    return Cell(room, depth_percent, (round(exact),))
+
+
+def pick(cells: Sequence[Cell]) -> list[int]:
+    """A position for each of `cells`, at small cost; the nearest of those that were picked."""
+    reach: dict[int, int] = {}
+    open_cells = sorted(cells, key=lambda one: (-one.room, one.depth_percent))
+    while open_cells:
+        first = open_cells[0]
+        best = _best(first, open_cells)
+        reach[best] = first.room
+        open_cells = [one for one in open_cells if not _holds(one, np.array([best]))[0]]
+    return [_nearest(one, reach) for one in cells]
+
+
+def cost(cells: Sequence[Cell], positions: Sequence[int]) -> int:
+    """Tokens that are computed for one needle: those after each position, and those before."""
+    longest: dict[int, int] = {}
+    for one, at in zip(cells, positions, strict=True):
+        longest[at] = max(longest.get(at, 0), one.room)
+    return max(longest) + sum(room - at for at, room in longest.items())
+
+
+def _best(first: Cell, open_cells: Sequence[Cell]) -> int:
+    """The candidate of `first` by which others save most, less what it costs; then the nearest."""
+    candidates = np.array(first.candidates)
+    worth = (candidates - first.room).astype(float)
+    for one in open_cells:
+        worth += _holds(one, candidates) * max(0.0, one.room - one.exact)
+    return int(candidates[np.lexsort((np.abs(candidates - first.exact), -worth))[0]])
+
+
+def _holds(one: Cell, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of `positions` are candidates of the cell."""
+    own = np.array(one.candidates)
+    found = np.minimum(np.searchsorted(own, positions), len(own) - 1)
+    held: NDArray[np.bool_] = own[found] == positions
+    return held
+
+
+def _nearest(one: Cell, reach: Mapping[int, int]) -> int:
+    usable = [at for at in one.candidates if reach.get(at, -1) >= one.room]
+    return min(usable, key=lambda at: (abs(at - one.exact), at))

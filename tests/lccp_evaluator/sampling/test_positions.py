@@ -1,0 +1,64 @@
+from itertools import product
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lccp_evaluator.sampling.positions import TOLERANCE, Cell, cell, cost, pick
+
+
+def a_grid(lengths, depths, every: int) -> list[Cell]:
+    """Cells over a haystack with a sentence every so many tokens."""
+    sentences = np.arange(0, max(lengths) + 1, every)
+    return [
+        cell(length, depth, sentences, np.arange(0)) for length, depth in product(lengths, depths)
+    ]
+
+
+@given(
+    st.integers(1, 300),
+    st.integers(0, 100),
+    st.sets(st.integers(0, 300)),
+    st.sets(st.integers(0, 300)),
+)
+def test_a_needle_may_stand_at_beginnings_near_its_depth_or_exactly_where_asked(
+    room, depth, sentences, words
+):
+    found = cell(room, depth, *(np.array(sorted(s), dtype=int) for s in (sentences, words)))
+
+    near = [at for at in range(room + 1) if abs(at - found.exact) <= TOLERANCE * room]
+    best = [at for at in near if at in sentences or at in (0, room)]
+    best = best or [at for at in near if at in words]
+    assert list(found.candidates) == (best or [round(found.exact)])
+
+
+@given(
+    st.lists(st.integers(20, 400), min_size=1, max_size=5, unique=True),
+    st.lists(st.integers(0, 100), min_size=1, max_size=5, unique=True),
+    st.integers(1, 30),
+)
+def test_every_cell_gets_a_position_within_its_tolerance(lengths, depths, every):
+    cells = a_grid(lengths, depths, every)
+
+    for one, at in zip(cells, pick(cells), strict=True):
+        assert at in one.candidates
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.integers(20, 100), min_size=2, max_size=3, unique=True),
+    st.lists(st.sampled_from([0, 20, 50, 80, 100]), min_size=1, max_size=3, unique=True),
+)
+def test_the_cost_is_near_the_least_one(lengths, depths):
+    cells = a_grid(lengths, depths, 7)
+    least = min(cost(cells, choice) for choice in product(*(one.candidates for one in cells)))
+
+    assert cost(cells, pick(cells)) <= 1.25 * least
+
+
+def test_the_default_grid_costs_a_third_of_plain_passes():
+    lengths = [1_024 * k for k in (1, 2, 4, 8, 16, 24, 32, 40, 48, 56, 64)]
+    cells = a_grid(lengths, range(0, 101, 10), 25)
+
+    plain = sum(one.room for one in cells)
+    assert cost(cells, pick(cells)) < plain / 3.2
