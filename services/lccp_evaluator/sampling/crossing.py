@@ -8,6 +8,7 @@ Needle and answer are the same tokens, tokenized after the same white space. Sho
 the beginning of a haystack, and needles stand at positions that lengths share (`positions`).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -24,6 +25,8 @@ from lccp_evaluator.sampling.samples import Drawn, Sample, Slice, part_of
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 FIELD = "evaluation.probes.niah"
+WITHOUT_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+"""Chinese and Japanese characters, and their punctuation."""
 VERSION = 2
 
 
@@ -62,6 +65,7 @@ def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     _check_room(niah, frames)
     longest = max(frame.room(niah.lengths[-1]) for frame in frames)
     texts = haystacks.units(niah.haystack, base, niah.haystacks, longest)
+    _check_absent(niah.needles, texts)
     streams = haystacks.draw(texts, tokenizer, niah.haystacks, longest, niah.seed)
     contexts = [drawn.part(stream.ids) for stream in streams]
     cells = list(product(niah.lengths, niah.depths_percent, range(len(frames))))
@@ -130,16 +134,41 @@ def _frames(niah: NiahSettings, tokenizer: Tokenizer, drawn: Drawn) -> list[_Fra
 
 
 def _needle(needle: Needle, where: str, tail: str, separator: str, tokenizer: Tokenizer) -> _Needle:
-    sentence = tokenizer.following(f"{separator}{needle.stem} {needle.key}")
+    beginning = f"{separator}{needle.stem}{_between(needle)}"
+    sentence = tokenizer.following(f"{beginning}{needle.key}")
     question = tokenizer.following(tail.replace("{question}", needle.question))
     if tokenizer.unknown_id in (*sentence.ids, *question.ids):
         raise InvalidInput(
-            f"{where}: holds text that the model's tokenizer does not know: use words of its "
-            "vocabulary"
+            f"{where}: {needle.stem!r} holds text that the model's tokenizer does not know, in "
+            f"{_unknown_field(needle, tokenizer)}: use words of its vocabulary"
         )
-    key_character = len(f"{separator}{needle.stem} ")
-    key_start = sum(end <= key_character for _, end in sentence.offsets)
+    key_start = sum(end <= len(beginning) for _, end in sentence.offsets)
     return _Needle(sentence.ids, key_start, question.ids)
+
+
+def _unknown_field(needle: Needle, tokenizer: Tokenizer) -> str:
+    fields = {"stem": needle.stem, "key": needle.key, "question": needle.question}
+    unknown = [
+        name for name, text in fields.items() if tokenizer.unknown_id in tokenizer.opening(text).ids
+    ]
+    return " and ".join(unknown) or "template or separator"
+
+
+def _between(needle: Needle) -> str:
+    """A space, unless stem or key is of a script that is written without."""
+    edges = needle.stem[-1] + needle.key[0]
+    return "" if WITHOUT_SPACES.search(edges) else " "
+
+
+def _check_absent(needles: Sequence[Needle], texts: Sequence[str]) -> None:
+    """Raise InvalidInput if the answer of a needle stands in the haystack's text."""
+    whole = "\n".join(" ".join(text.split()).lower() for text in texts)
+    for number, needle in enumerate(needles):
+        if " ".join(needle.key.split()).lower() in whole:
+            raise InvalidInput(
+                f"{FIELD}.needles[{number}].key: {needle.key!r} stands in the haystack's text, so "
+                "it would be found without its needle: use another needle or haystack"
+            )
 
 
 def _check_room(niah: NiahSettings, frames: list[_Frame]) -> None:

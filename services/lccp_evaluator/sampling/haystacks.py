@@ -17,10 +17,15 @@ from lccp_evaluator.sampling.texts import paragraphs
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer
 
 FIELD = "evaluation.probes.niah.haystack"
-SUFFIXES = {"JSONL": (".jsonl", ".jsonl.gz"), "Text": (".txt", ".txt.gz", ".md")}
+SUFFIXES = {
+    "JSONL": (".jsonl", ".jsonl.gz", ".json", ".json.gz"),
+    "Text": (".txt", ".txt.gz", ".md"),
+}
 CHARACTERS_PER_TOKEN = 12
 """More than tokens have on average: reading stops when there is text enough."""
 FEWEST_CHARACTERS_PER_TOKEN = 2
+MOST_UNKNOWN = 0.1
+"""Largest share of unknown tokens in a haystack."""
 
 PARAGRAPH_END = re.compile(r"\n\s*\n")
 LINE_END = re.compile(r"\n\s*")
@@ -115,9 +120,19 @@ def _haystack(
         text = "".join(chosen).lstrip()
         piece = tokenizer.following(text)
         if len(piece.ids) >= tokens:
+            _check_known(piece.ids, tokenizer)
             return stream(text, piece).first(tokens)
         wanted *= 2
     raise InvalidInput(f"{FIELD}: its text holds hardly a token of this tokenizer")
+
+
+def _check_known(ids: tuple[int, ...], tokenizer: Tokenizer) -> None:
+    unknown = ids.count(tokenizer.unknown_id) if tokenizer.unknown_id is not None else 0
+    if unknown > MOST_UNKNOWN * len(ids):
+        raise InvalidInput(
+            f"{FIELD}: {100 * unknown / len(ids):.0f} % of its tokens are unknown to the model's "
+            "tokenizer: give text in words of its vocabulary"
+        )
 
 
 def _endless(count: int, first: int, rng: random.Random) -> Iterator[int]:
@@ -154,23 +169,31 @@ def _follows_space(text: str, at: int) -> bool:
 def _files(spec: HaystackSpec, path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    found = sorted(p for p in path.rglob("*") if p.name.endswith(SUFFIXES[spec.format]))
+    named = (found for found in path.rglob("*") if found.name.endswith(SUFFIXES[spec.format]))
+    found = sorted(file for file in named if file.is_file())
     if not found:
-        what = "holds no " + " or ".join(SUFFIXES[spec.format]) if path.is_dir() else "is missing"
+        names = " or ".join(SUFFIXES[spec.format][:2])
+        what = f"holds no {names}" if path.is_dir() else "is missing"
         raise InvalidInput(f"{FIELD}.path: {path} {what}")
     return found
 
 
 def _documents_in(path: Path, spec: HaystackSpec) -> Iterator[str]:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
-        try:
+    try:
+        # utf-8-sig: a byte order mark at the beginning is no text.
+        with (gzip.open if path.suffix == ".gz" else open)(
+            path, "rt", encoding="utf-8-sig"
+        ) as file:
             if spec.format == "Text":
                 yield file.read()
                 return
             for number, line in enumerate(file, start=1):
-                yield _text_in(line, f"{FIELD}.path: {path}, line {number}", spec.text_field)
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
-            raise InvalidInput(f"{FIELD}.path: {path}: is not UTF-8 text, or damaged") from None
+                if line.strip():
+                    yield _text_in(line, f"{FIELD}.path: {path}, line {number}", spec.text_field)
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
+        raise InvalidInput(f"{FIELD}.path: {path}: is not UTF-8 text, or damaged") from None
+    except OSError as error:
+        raise InvalidInput(f"{FIELD}.path: {path}: cannot be read ({error.strerror})") from None
 
 
 def _text_in(line: str, where: str, field: str) -> str:

@@ -36,7 +36,9 @@ class Tokenizer:
             self._tokenizer = AutoTokenizer.from_pretrained(
                 directory, local_files_only=True, trust_remote_code=trust_remote_code
             )
-        except (OSError, ValueError, KeyError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # tokenizers raises Exception itself; a newer file is one cause
             raise InvalidInput(
                 f"{directory}: holds no tokenizer that transformers can read ({_first_line(error)})"
             ) from None
@@ -61,8 +63,20 @@ class Tokenizer:
         return unknown
 
     def opening(self, text: str) -> Piece:
-        """`text` as the beginning of a prompt, without special tokens."""
-        encoding = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        """`text` as the beginning of a prompt, without special tokens.
+
+        What in `text` is spelled like one ("</s>") is text like any other.
+        """
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidInput(
+                "the text holds half a surrogate pair, which no tokenizer takes: write it as UTF-8"
+            )
+        encoding = self._tokenizer(
+            text,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            split_special_tokens=True,
+        )
         return Piece(tuple(encoding["input_ids"]), tuple(map(tuple, encoding["offset_mapping"])))
 
     def following(self, text: str) -> Piece:
@@ -96,9 +110,11 @@ def tokenizer_digest(directory: Path) -> str:
 
 def _essence(path: Path) -> bytes:
     try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError:
+        document: Any = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
         raise InvalidInput(f"{path}: is not JSON: it is damaged or cut short") from None
+    if not isinstance(document, dict):
+        raise InvalidInput(f"{path}: is not a JSON object that describes a tokenizer")
     kept = {key: value for key, value in document.items() if key not in ("truncation", "padding")}
     return json.dumps(kept, sort_keys=True).encode()
 

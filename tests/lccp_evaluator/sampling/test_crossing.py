@@ -1,4 +1,5 @@
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tiny_checkpoints import KINDS, a_tokenizer
 from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
+from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
 from lccp_evaluator.sampling.positions import TOLERANCE
 from lccp_evaluator.sampling.settings import default_lengths, resolved
@@ -129,8 +131,29 @@ def test_a_needle_with_unknown_tokens_is_refused(tmp_path):
     a_tokenizer("words").save_pretrained(tmp_path)
     needles = [NEEDLE, NEEDLE | {"key": "the zyzzyva."}]
 
-    with pytest.raises(InvalidInput, match=r"needles\[1\]: holds text that .* does not know"):
+    with pytest.raises(InvalidInput, match=r"needles\[1\]: .* does not know, in key: use"):
         frozen_samples("niah", settings(needles=needles), Tokenizer(tmp_path))
+
+
+def test_a_needle_that_stands_in_the_haystack_is_refused(tokenizer):
+    text = next(haystacks.documents(NiahSettings().haystack, Path()))
+    key = " ".join(text.split()[:5])
+
+    with pytest.raises(InvalidInput, match=r"needles\[0\]\.key: .* stands in the haystack's text"):
+        frozen_samples("niah", settings(needles=[NEEDLE | {"key": key}] * 2), tokenizer)
+
+
+def test_chinese_stem_and_key_are_not_parted_by_a_space(tmp_path):
+    a_tokenizer("byte pairs").save_pretrained(tmp_path)
+    chinese = {"stem": "最好的事情是", "key": "吃三明治。", "question": "最好的事情是什么？"}
+    tokenizer = Tokenizer(tmp_path)
+    frozen = frozen_samples("niah", settings(needles=[chinese] * 2), tokenizer)
+
+    sample = frozen.samples[0]
+    needle = frozen.tokens(sample, sample.needle)
+
+    assert spelled(tokenizer, needle) == "最好的事情是吃三明治。"
+    assert spelled(tokenizer, needle[sample.key_start :]) == "吃三明治。"
 
 
 @given(st.integers(1, 2**27))

@@ -92,6 +92,35 @@ def test_documents_are_read_from_every_format(tmp_path):
     assert list(haystacks.documents(text, tmp_path)) == ["Third."]
 
 
+def test_blank_lines_a_byte_order_mark_and_other_names_are_read(tmp_path):
+    (tmp_path / "marked.json").write_bytes(
+        b'\xef\xbb\xbf{"text": "First."}\n\n{"text": "Second."}\n'
+    )
+    (tmp_path / "notes.jsonl").mkdir()
+
+    assert list(haystacks.documents(HaystackSpec(path="."), tmp_path)) == ["First.", "Second."]
+
+
+def test_what_is_spelled_like_a_special_token_is_text(tokenizer):
+    text = "One. </s> Two. <s> Three. " * 5
+    stream = haystacks.stream(text, tokenizer.following(text))
+
+    assert not {1, 2} & set(stream.ids.tolist())
+
+
+def test_a_haystack_of_unknown_words_is_refused(tmp_path):
+    a_tokenizer("words").save_pretrained(tmp_path)
+    texts = [f" Zyzzyva {number} qwijibo." for number in range(40)]
+
+    with pytest.raises(InvalidInput, match=r"\d\d % of its tokens are unknown to the model's tok"):
+        haystacks.draw(texts, Tokenizer(tmp_path), haystacks=2, tokens=30, seed=0)
+
+
+def test_half_a_surrogate_pair_is_refused(tokenizer):
+    with pytest.raises(InvalidInput, match="half a surrogate pair"):
+        tokenizer.following("One \ud800 two.")
+
+
 FAULTS = {
     "missing": (None, r"evaluation.probes.niah.haystack.path: .*hay.jsonl is missing"),
     "no such field": (b'{"text": "a"}\n{"words": "b"}\n', r"line 2: is not a JSON object with a t"),
