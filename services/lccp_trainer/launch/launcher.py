@@ -193,7 +193,8 @@ class Launcher:
         return self._say(end)
 
     def _say(self, end: End) -> ExitCode:
-        code = MEANINGS[end.result].exit_code or ExitCode.INTERNAL
+        meant = MEANINGS[end.result].exit_code
+        code = ExitCode.INTERNAL if meant is None else meant
         level = logger.info if code is ExitCode.OK else logger.error
         level("%s: %s", end.result, end.message)
         return code
