@@ -104,6 +104,12 @@ def cause_of(error: BaseException) -> Cause:
             return Cause.INTERNAL
 
 
+def exit_code_of(cause: Cause) -> ExitCode:
+    """The code by which a process says that it ended so."""
+    code = MEANINGS[cause].exit_code
+    return ExitCode.INTERNAL if code is None else code
+
+
 def cause_of_codes(codes: Set[int]) -> Cause:
     """The cause that the exit codes other than 0 of the pods of one gang tell.
 

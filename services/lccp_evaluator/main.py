@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lccp.api.causes import MEANINGS, cause_of
+from lccp.api.causes import cause_of, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.report import EvaluationFailure
@@ -103,7 +103,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 def _failure(error: Exception) -> EvaluationFailure:
     cause = cause_of(error)
-    code = MEANINGS[cause].exit_code or ExitCode.INTERNAL
+    code = exit_code_of(cause)
     message = str(error).strip().split("\n")[0] or type(error).__name__
     return EvaluationFailure(cause=cause, message=message, exit_code=code, at=datetime.now(UTC))
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from lccp.api.causes import MEANINGS, Cause
+from lccp.api.causes import Cause, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.training import End, Heartbeat
@@ -193,8 +193,7 @@ class Launcher:
         return self._say(end)
 
     def _say(self, end: End) -> ExitCode:
-        meant = MEANINGS[end.result].exit_code
-        code = ExitCode.INTERNAL if meant is None else meant
+        code = exit_code_of(end.result)
         level = logger.info if code is ExitCode.OK else logger.error
         level("%s: %s", end.result, end.message)
         return code

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lccp.api.causes import MEANINGS, Cause, cause_of, cause_of_codes
+from lccp.api.causes import MEANINGS, Cause, cause_of, cause_of_codes, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import Incompatible, InvalidInput, NotFound, StoreUnavailable
 
@@ -40,10 +40,14 @@ def test_the_type_of_an_error_is_its_cause(error: Exception, cause: Cause) -> No
     assert cause_of(error) is cause
 
 
+def test_what_ends_well_ends_with_0() -> None:
+    assert {exit_code_of(c) for c in (Cause.COMPLETED, Cause.DRAINED)} == {ExitCode.OK}
+    assert exit_code_of(Cause.LOST) is ExitCode.INTERNAL
+
+
 @pytest.mark.parametrize("cause", [c for c in Cause if MEANINGS[c].exit_code])
 def test_the_code_of_a_cause_tells_that_cause(cause: Cause) -> None:
-    code = MEANINGS[cause].exit_code
-    assert code is not None
+    code = exit_code_of(cause)
     told = Cause.INTERNAL if cause is Cause.OUT_OF_MEMORY else cause
 
     assert cause_of_codes({code}) is told
