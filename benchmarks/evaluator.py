@@ -226,8 +226,8 @@ def _alone(way: Callable[[Task], Outcome], task: Task) -> Outcome:
 
 
 def _settings(lengths: list[int], depths: tuple[int, ...], haystacks: int) -> NiahSettings:
+    from lccp.probes.niah import resolved
     from lccp.probes.probe import Contexts
-    from lccp_evaluator.sampling.settings import resolved
 
     niah = NiahSettings(
         lengths=tuple(lengths),
@@ -236,7 +236,7 @@ def _settings(lengths: list[int], depths: tuple[int, ...], haystacks: int) -> Ni
         needles_per_haystack=1,
     )
     longest = max(lengths)
-    return resolved(niah, Contexts(longest, longest), longest)
+    return resolved(niah, Contexts(longest, longest, longest))
 
 
 def comparison(ours: Cost, theirs: Cost) -> Table:

@@ -12,6 +12,7 @@ import typer.main
 from chart_reference import render_page, render_readme
 from lccp.api.crd import render_crd
 from lccp.api.reference import render_exits, render_reference, render_store
+from lccp.probes.reference import render as render_probes
 from lccp_cli.main import app
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.dashboards.render import render as render_dashboard
@@ -40,6 +41,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/exit-codes.md": render_exits,
     "docs/reference/lccprun.md": render_reference,
     "docs/reference/metrics.md": render_metrics,
+    "docs/reference/probes.md": render_probes,
     "docs/reference/store.md": render_store,
 }
 

@@ -97,7 +97,8 @@ def _without_repetitions(
 def _alike(
     parts: Sequence[EvaluationReport], probe: str
 ) -> tuple[list[EvaluationReport], list[Exclusion]]:
-    made = [_measure(report, probe) for report in parts]
+    common = set.intersection(*({s.name for s in r.probes[probe].signals} for r in parts))
+    made = [_measure(report, probe, common) for report in parts]
     usual, _ = Counter(made).most_common(1)[0]
     reference = parts[made.index(usual)]
     excluded = [
@@ -108,21 +109,26 @@ def _alike(
     return [r for r, own in zip(parts, made, strict=True) if own == usual], excluded
 
 
-ASPECTS = ("samples", "context lengths", "probe versions or settings", "signals or clusters")
+ASPECTS = ("samples", "context lengths", "probe versions or settings", "clusters")
 
 
-def _measure(report: EvaluationReport, probe: str) -> tuple[str, ...]:
-    """What must be equal in comparable reports, in the order of `ASPECTS`."""
+def _measure(report: EvaluationReport, probe: str, common: set[str]) -> tuple[str, ...]:
+    """What must be equal in comparable reports, in the order of `ASPECTS`.
+
+    Clusters are those of the signals that all of them measured, `common`: not every signal is
+    defined at every checkpoint.
+    """
     part = report.probes[probe]
     contexts = f"{report.source_context_length}, {report.target_context_length}"
     made = f"{part.version}, {sorted(part.settings.items())}"
-    return part.samples_digest, contexts, made, str(_shapes(part))
+    return part.samples_digest, contexts, made, str(_shapes(part, common))
 
 
-def _shapes(part: ProbeReport) -> list[tuple[str, list[tuple[str, int]]]]:
+def _shapes(part: ProbeReport, names: set[str]) -> list[tuple[str, list[tuple[str, int]]]]:
     return [
         (signal.name, [(kind, len(means)) for kind, means in sorted(signal.by_cluster.items())])
         for signal in sorted(part.signals, key=lambda signal: signal.name)
+        if signal.name in names
     ]
 
 
@@ -138,10 +144,15 @@ def _differs(report: EvaluationReport, reference: EvaluationReport, how: str) ->
 
 
 def _series(reports: Sequence[EvaluationReport], probe: str) -> Iterator[Series]:
-    tokens = np.array([report.tokens for report in reports], dtype=np.int64)
-    by_report = [{s.name: s for s in report.probes[probe].signals} for report in reports]
-    for name, first in by_report[0].items():
-        measured = [signals[name] for signals in by_report]
+    """The series of each signal, over the checkpoints at which it was measured."""
+    found: dict[str, list[tuple[int, SignalValue]]] = {}
+    for report in reports:
+        for signal in report.probes[probe].signals:
+            found.setdefault(signal.name, []).append((report.tokens, signal))
+    for pairs in found.values():
+        tokens = np.array([at for at, _ in pairs], dtype=np.int64)
+        measured = [signal for _, signal in pairs]
+        first = measured[0]
         declaration = Signal(**{field: getattr(first, field) for field in Signal.model_fields})
         values = oriented(declaration, np.array([one.value for one in measured]))
         yield Series(declaration, tokens, values, _clusters(declaration, measured))

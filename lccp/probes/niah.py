@@ -1,110 +1,57 @@
-"""Continuous needle in a haystack: settings, signals, charts.
+"""Continuous needle in a haystack (after Kamradt; in this form: arXiv 2604.02650, section 5).
 
-NIAH-PPL is exp of the mean NLL (nats per answer token) of a band's samples, each weighing the same.
-`niah_score` is the share of samples in which every token of the key is the arg-max, given the stem;
-`niah_exact` asks it of every token of the answer.
+A prompt is a haystack with a needle at a depth, a question, and the needle again as the answer,
+under teacher forcing. The NLL of a sample is `-(1/m) Σ log p_i` over the m tokens of the answer.
+
+- `niah_ppl` is `exp` of the mean NLL of a band's samples, each weighing the same; `niah_mean_ppl`
+  is the mean of `exp(NLL)` of each sample.
+- `niah_score` is the share of samples in which every token of the key is the arg-max, given the
+  stem; `niah_exact` asks it of every token of the answer. Nothing is decoded for either.
+- `context_gain` is `none - full`, in nats a token: the NLL of the answers without any context, less
+  that with the whole prompt.
+- `recovery` is `(none - full) / (none - oracle)`, of means over samples, where `oracle` has the
+  needle alone as its context: 0 is a context that is of no use, 1 a haystack that does no harm. It
+  is not measured, and the report says so, where the needle alone does not help for sure (95 %, by
+  needles).
+
+Bands: `extension` holds the lengths beyond the source context, `guard` those within it (signals
+that end with `_guard`). Clusters: haystacks and needles, crossed in every cell.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, distinct, let, rules
-from lccp.contract.quantities import LENGTH, ContextLength
+from lccp.contract.cel import Rule, distinct, rules
+from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Band, Better, Role, Scale, Signal
-from lccp.probes.probe import Axis, Column, Course, HeatMaps, Probe, Profile
+from lccp.probes.probe import Axis, Column, Contexts, Course, HeatMaps, Probe, Profile
+from lccp.probes.settings import context_lengths, prompts
+from lccp.probes.settings.needles import DEFAULT_NEEDLES
+from lccp.probes.settings.prompts import Documents, Needle, Template
 
-DEPTHS_PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
-TEMPLATE = "{context}\n\nQuestion: {question}\nAnswer:"
-PLACEHOLDERS = "template must hold {context} and {question} exactly once each"
+PRESETS: dict[str, dict[str, Any]] = {
+    "Quick": {"parts": 4, "depths": range(0, 101, 25), "haystacks": 3, "needles": 2},
+    "Standard": {"parts": 8, "depths": range(0, 101, 10), "haystacks": 10, "needles": 4},
+    "Paper": {"parts": 16, "depths": range(0, 101, 5), "haystacks": 20, "needles": 8},
+}
 TOO_FEW_NEEDLES = (
     "needlesPerHaystack exceeds the number of needles: give more needles, or ask for fewer"
 )
-REPEATED_LENGTH = "lengths must be distinct"
 REPEATED_DEPTH = "depthsPercent must be distinct"
 NIAH_RULES = rules(
+    prompts.HOLDS_BOTH,
     Rule(
-        "self.template.split('{context}').size() == 2 "
-        "&& self.template.split('{question}').size() == 2",
-        PLACEHOLDERS,
-        ".template",
-    ),
-    Rule(
-        "size(self.needles) == 0 || self.needlesPerHaystack <= size(self.needles)",
+        "!has(self.needlesPerHaystack) || size(self.needles) == 0 "
+        "|| self.needlesPerHaystack <= size(self.needles)",
         TOO_FEW_NEEDLES,
         ".needlesPerHaystack",
     ),
-    Rule(
-        let(
-            "counts",
-            f"self.lengths.map(n, {LENGTH.cel('n')})",
-            f"-1 in counts || {distinct('counts')}",
-        ),
-        REPEATED_LENGTH,
-        ".lengths",
-    ),
-    Rule(
-        distinct("self.depthsPercent"),
-        REPEATED_DEPTH,
-        ".depthsPercent",
-    ),
+    context_lengths.DISTINCT,
+    Rule(distinct("self.depthsPercent"), REPEATED_DEPTH, ".depthsPercent"),
 )
-
-
-class Needle(Contract):
-    """A sentence hidden in a haystack, and the question that it answers."""
-
-    stem: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=1_024,
-            description='What the score is given: "The best thing to do in San Francisco is".',
-        ),
-    ]
-    key: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=1_024,
-            description="What the model must find: the rest of the sentence.",
-        ),
-    ]
-    question: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=1_024,
-            description="Question whose answer is the whole sentence.",
-        ),
-    ]
-
-
-class HaystackSpec(Contract):
-    """The text around the needle: documents of your own, or else text that LCCP makes up."""
-
-    language: Annotated[
-        Literal["English", "Chinese", "Code"],
-        Field(description="What LCCP makes up where no `path` is given, from `seed`."),
-    ] = "English"
-    path: Annotated[
-        str | None,
-        Field(
-            max_length=1024,
-            description="File or folder of documents as the evaluator's pods see it; relative "
-            "paths as in `model.source`.",
-        ),
-    ] = None
-    format: Annotated[Literal["JSONL", "Text"], Field(description="As in `data.sources`.")] = (
-        "JSONL"
-    )
-    text_field: Annotated[
-        str,
-        Field(
-            min_length=1, max_length=63, description="Field of a JSONL object that holds the text."
-        ),
-    ] = "text"
 
 
 class NiahSettings(Contract):
@@ -112,51 +59,58 @@ class NiahSettings(Contract):
 
     model_config = ConfigDict(json_schema_extra=NIAH_RULES)
 
-    lengths: Annotated[
-        tuple[ContextLength, ...],
+    preset: Annotated[
+        Literal["Quick", "Standard", "Paper"],
         Field(
-            max_length=32,
-            description="Prompt lengths in tokens; default: eight, from a sixteenth of the target "
-            "to the target.",
+            description="Default of lengths, depths, haystacks and needles. Quick: a look, which "
+            "decides nothing. Paper: resolution of a published figure, 10 times the work."
+        ),
+    ] = "Standard"
+    lengths: Annotated[
+        context_lengths.Lengths,
+        Field(
+            description="Prompt lengths in tokens; default: powers of two from 1K, then eighths of "
+            "the target (quarters: Quick, sixteenths: Paper).",
         ),
     ] = ()
     depths_percent: Annotated[
         tuple[Annotated[StrictInt, Field(ge=0, le=100)], ...],
         Field(
-            min_length=1,
             max_length=21,
-            description="Share of the haystack before the needle, in percent.",
+            description="Share of the haystack before the needle, in percent; default: 0 to 100 in "
+            "steps of 10 (25: Quick, 5: Paper).",
         ),
-    ] = DEPTHS_PERCENT
+    ] = ()
     haystacks: Annotated[
-        StrictInt,
+        StrictInt | None,
         Field(
             ge=2,
             le=1_000,
-            description="Haystacks in every cell (length x depth), crossed with the needles.",
+            description="Haystacks in every cell (length x depth), crossed with the needles; "
+            "default: 10 (3: Quick, 20: Paper).",
         ),
-    ] = 10
+    ] = None
     needles_per_haystack: Annotated[
-        StrictInt,
+        StrictInt | None,
         Field(
             ge=1,
             le=64,
-            description="Needles that each haystack is asked with; the first ones of `needles`.",
+            description="Needles that each haystack is asked with, the first ones of `needles`; "
+            "default: 4 (2: Quick, 8: Paper).",
         ),
-    ] = 2
+    ] = None
     needles: Annotated[
         tuple[Needle, ...],
         Field(max_length=64, description="Needles to hide; default: those that LCCP ships."),
     ] = ()
-    haystack: Annotated[HaystackSpec, Field(description="Text around the needle.")] = HaystackSpec()
-    template: Annotated[
-        str,
+    haystack: Annotated[
+        Documents,
         Field(
-            min_length=1,
-            max_length=4_096,
-            description="Prompt, with {context} and {question}; the answer follows it.",
+            description="Text around the needle. Sentences that hold a telling word of a needle "
+            "are left out, and counted in the report."
         ),
-    ] = TEMPLATE
+    ] = Documents()
+    template: Template = prompts.DEFAULT
     separator: Annotated[
         str,
         Field(
@@ -169,37 +123,43 @@ class NiahSettings(Contract):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "NiahSettings":
-        if any(self.template.count(held) != 1 for held in ("{context}", "{question}")):
-            raise ValueError(PLACEHOLDERS)
-        if self.needles and self.needles_per_haystack > len(self.needles):
+        prompts.check_template(self.template)
+        if self.needles and (self.needles_per_haystack or 0) > len(self.needles):
             raise ValueError(TOO_FEW_NEEDLES)
-        if len(set(self.lengths)) < len(self.lengths):
-            raise ValueError(REPEATED_LENGTH)
+        context_lengths.check_distinct(self.lengths)
         if len(set(self.depths_percent)) < len(self.depths_percent):
             raise ValueError(REPEATED_DEPTH)
         return self
 
 
-LENGTH_BEYOND = "evaluation.probes.niah.lengths lies beyond model.targetContextLength"
-SPEC_RULES = (
-    Rule(
-        "!has(self.evaluation.probes.niah) || "
-        + let(
-            "target",
-            LENGTH.cel_at("self.model.targetContextLength"),
-            f"target < 0 || "
-            f"self.evaluation.probes.niah.lengths.all(n, {LENGTH.cel('n')} <= target)",
-        ),
-        LENGTH_BEYOND,
-        ".evaluation.probes.niah.lengths",
-    ),
-)
+def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
+    """`settings` with lengths, depths, haystacks and needles as they are used.
+
+    Raises:
+        InvalidInput: a length lies beyond a context, or there are fewer needles than asked for.
+    """
+    preset = PRESETS[settings.preset]
+    default = context_lengths.grid(contexts.target, preset["parts"])
+    found = settings.needles or DEFAULT_NEEDLES
+    number = settings.needles_per_haystack or min(preset["needles"], len(found))
+    if len(found) < number:
+        raise InvalidInput(
+            f"evaluation.probes.niah.needlesPerHaystack: {number} needles are asked for, but LCCP "
+            f"ships {len(found)}: give `needles`, or ask for fewer"
+        )
+    used = {
+        "lengths": context_lengths.resolved(settings.lengths, default, contexts, "niah.lengths"),
+        "depths_percent": tuple(sorted(settings.depths_percent or preset["depths"])),
+        "haystacks": settings.haystacks or preset["haystacks"],
+        "needles_per_haystack": number,
+        "needles": found[:number],
+    }
+    return settings.model_copy(update=used)
 
 
 def fits(settings: NiahSettings, target_context: int) -> str | None:
     """What is wrong with the settings for a target context of so many tokens, or None."""
-    beyond = [length for length in settings.lengths if length > target_context]
-    return f"{LENGTH_BEYOND} ({beyond[0]:,} > {target_context:,})" if beyond else None
+    return context_lengths.check_within_target(settings.lengths, target_context, "niah.lengths")
 
 
 def files(settings: NiahSettings) -> dict[str, str]:
@@ -213,25 +173,22 @@ def signals(_settings: NiahSettings) -> tuple[Signal, ...]:
     return (*_of_band("extension"), *_of_band("guard"))
 
 
-def _of_band(band: Band) -> tuple[Signal, ...]:
+def _of_band(band: Band) -> Iterator[Signal]:
     suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
     ppl_role = Role.PRIMARY if band == "extension" else Role.GUARD
     score_role = Role.CEILING if band == "extension" else Role.SHOWN
+
+    def signal(name: str, title: str, unit: str, **more: Any) -> Signal:
+        name, title = f"{name}{suffix}", f"{title}{within}"
+        return Signal(name=name, title=title, unit=unit, band=band, **more)
+
     ppl: dict[str, Any] = {"unit": "PPL", "scale": Scale.LOG, "better": Better.LOWER}
-    return (
-        Signal(
-            name=f"niah_ppl{suffix}", title=f"NIAH-PPL{within}", role=ppl_role, band=band, **ppl
-        ),
-        Signal(
-            name=f"niah_score{suffix}",
-            title=f"NIAH score{within}",
-            unit="share",
-            role=score_role,
-            band=band,
-        ),
-        Signal(name=f"niah_exact{suffix}", title=f"NIAH exact{within}", unit="share", band=band),
-        Signal(name=f"niah_mean_ppl{suffix}", title=f"Mean of NIAH PPLs{within}", band=band, **ppl),
-    )
+    yield signal("niah_ppl", "NIAH-PPL", role=ppl_role, **ppl)
+    yield signal("niah_score", "NIAH score", "share", role=score_role)
+    yield signal("niah_exact", "NIAH exact", "share")
+    yield signal("niah_mean_ppl", "Mean of NIAH PPLs", **ppl)
+    yield signal("context_gain", "Context gain", "nats")
+    yield signal("recovery", "Recovery", "share")
 
 
 LENGTHS = Axis("length", "length (tokens)", "lengths", "tokens")
@@ -245,6 +202,12 @@ CHARTS = (
         "context; dashed: lengths within it, which must not get worse. Shades: the verdict as it "
         "was known then; dotted line: the checkpoint since which the run is saturated.",
         (("niah_score", "niah_score_guard"), ("niah_ppl", "niah_ppl_guard")),
+    ),
+    Course(
+        "Recovery against tokens",
+        "How much of what the needle alone would tell the model gets out of the whole prompt: 0 is "
+        "a context of no use, 1 a haystack that does no harm. Comparable between models.",
+        (("recovery", "recovery_guard"),),
     ),
     HeatMaps(
         "Perplexity by length and depth",
@@ -271,13 +234,15 @@ CHARTS = (
 PROBE = Probe(
     name="niah",
     description="Needle in a haystack.",
+    definition=__doc__,
     version=1,
     settings=NiahSettings,
     default=NiahSettings(),
+    resolved=resolved,
     signals=signals,
     columns=(Column("niah_ppl", "NIAH-PPL"), Column("niah_score", "Score", wide=True)),
     charts=CHARTS,
-    rules=SPEC_RULES,
+    rules=(context_lengths.within_target("niah"),),
     fits=fits,
     files=files,
 )

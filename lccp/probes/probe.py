@@ -17,10 +17,12 @@ Details = Mapping[str, "NDArray[Any]"]
 
 @dataclass(frozen=True)
 class Contexts:
-    """Context lengths of a model, in tokens: before the extension, and after it."""
+    """Context lengths of a model, in tokens: before the extension, after it, and in its config."""
 
     source: int
     target: int
+    model: int
+    """What the model's own configuration names."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,29 @@ def _always(_settings: Any, _target_context: int) -> str | None:
     return None
 
 
+def _as_given(settings: Any, _contexts: Contexts) -> Any:
+    return settings
+
+
 def _no_files(_settings: Any) -> Mapping[str, str]:
     return {}
 
 
 def _no_signals(_settings: Any) -> tuple[Signal, ...]:
     return ()
+
+
+@dataclass(frozen=True)
+class Need:
+    """A probe whose samples another one reads."""
+
+    probe: str
+    source: str = ""
+    """Value of the setting `source` in which it does; empty: always."""
+
+    def holds(self, settings: Any) -> bool:
+        """Whether it does with these settings."""
+        return not self.source or settings.source == self.source
 
 
 @dataclass(frozen=True)
@@ -116,13 +135,19 @@ class Probe:
     """Of its settings in the manifest (in camelCase), its part of a report, and its details."""
     description: str
     """One sentence, for the reference of the manifest."""
+    definition: str
+    """How its signals are defined, with formulas and sources; for the reference of probes."""
     version: int
     """Rises when its numbers change their meaning."""
     settings: type[Contract]
     default: Contract | None
     """Settings where the manifest names none; None: it is off unless the manifest asks for it."""
-    needs: tuple[str, ...] = ()
+    example: Contract | None = None
+    """Settings for references, where it is off by default and cannot be run without any."""
+    needs: tuple[Need, ...] = ()
     """Probes that it reads the samples of: without them it cannot be run."""
+    resolved: Callable[[Any, Contexts], Any] = _as_given
+    """Settings with their defaults resolved. Raises InvalidInput if they do not fit."""
     signals: Callable[[Any], tuple[Signal, ...]] = _no_signals
     """The signals that it measures with given settings."""
     columns: tuple[Column, ...] = ()
@@ -134,3 +159,12 @@ class Probe:
     """What is wrong with settings for a target context (tokens), or None."""
     files: Callable[[Any], Mapping[str, str]] = _no_files
     """Paths that settings name, by field below `spec.evaluation.probes`."""
+
+    @property
+    def usual(self) -> Any:
+        """Settings where no manifest gives any."""
+        return self.default or self.example or self.settings()
+
+    def reads(self, settings: Any) -> str | None:
+        """The probe whose samples it reads with these settings; None: it draws its own."""
+        return next((need.probe for need in self.needs if need.holds(settings)), None)

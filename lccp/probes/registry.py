@@ -42,11 +42,10 @@ class Registry(Mapping[str, Probe]):
         return len(self._probes)
 
     def signals(self) -> tuple[Signal, ...]:
-        """Signals that probes measure by default, those that compare checkpoints included."""
+        """Signals that probes measure as usual, those that compare checkpoints included."""
         found: list[Signal] = []
         for probe in self.values():
-            settings = probe.default if probe.default is not None else probe.settings()
-            found += probe.signals(settings)
+            found += probe.signals(probe.usual)
             found += probe.comparison.signals if probe.comparison else ()
         return tuple(found)
 

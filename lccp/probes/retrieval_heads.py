@@ -1,7 +1,25 @@
-"""Retrieval heads: settings, signals, charts, and how checkpoints are compared.
+"""Retrieval heads: attention heads that copy the needle into the answer (arXiv 2404.15574).
 
-A head's retrieval score is the share of the needle that it copies (Wu et al., arXiv 2404.15574, in
-the counting that the settings name), averaged over samples.
+A head copies a token if, at the row that predicts it (the position before it), the key with the
+highest score lies in the needle and holds the same token. Everything is counted under teacher
+forcing, on all samples, with no gate on success. A head's score is the mean over samples, counted
+in one of three ways:
+
+- `TokenSet`: distinct tokens of the needle that the head copies, by all distinct tokens of the
+  needle: `|g ∩ k| / |k|` (arXiv 2604.02650, appendix A.1).
+- `PositionRecall`: positions of the answer that the head copies, by all of them.
+- `WuCount`: positions whose copied token lies in the key, by the key's tokens (Wu et al., whose
+  reference is the informative part of the needle alone). A token that the stem repeats counts
+  again, so it may exceed 1.
+
+`retrieval_heads` is the number of heads with a score above the threshold, with a bootstrap interval
+over haystacks; `retrieval_score_mean` is the mean over all heads. From several checkpoints:
+
+- `initial_heads_score`: mean score of the heads that were above the threshold at the first
+  checkpoint, chosen on one half of the haystacks and scored on the other, both ways round.
+- `retrieval_heads_steady`: number of heads, where a head enters above threshold + hysteresis and
+  leaves below threshold - hysteresis.
+- `head_overlap`: share of the top k heads that a checkpoint has in common with the one before.
 """
 
 from collections.abc import Sequence
@@ -13,7 +31,7 @@ from pydantic import Field, StrictInt
 from lccp.contract.base import Contract
 from lccp.contract.quantities import Decimal
 from lccp.contract.signals import Signal
-from lccp.probes.probe import Axis, Column, Comparison, Course, Details, HeatMaps, Probe
+from lccp.probes.probe import Axis, Column, Comparison, Course, Details, HeatMaps, Need, Probe
 
 
 class RetrievalHeadsSettings(Contract):
@@ -74,10 +92,11 @@ def compared(
 PROBE = Probe(
     name="retrieval_heads",
     description="Retrieval heads.",
+    definition=__doc__,
     version=1,
     settings=RetrievalHeadsSettings,
     default=RetrievalHeadsSettings(),
-    needs=("niah",),
+    needs=(Need("niah"),),
     signals=signals,
     columns=(Column("retrieval_heads", "Heads"),),
     charts=(

@@ -21,12 +21,12 @@ from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.execution import ExecutionPlan
-from lccp_evaluator.passes.model import context_length, load_model
+from lccp_evaluator.passes.model import load_model
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.passes.ways import choose, go
 from lccp_evaluator.place import Place
 from lccp_evaluator.probes import by_source
-from lccp_evaluator.probes.measurement import Arrays, TorchHalf
+from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
@@ -90,20 +90,23 @@ def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
         engine, plan, notes = _engine(subject, plan, asked)
     with _timed(timings, "measure"):
         records = list(_records(engine, asked, progress))
-    files: dict[str, bytes] = {}
     with _timed(timings, "aggregate"):
-        probes = {
-            half.name: _report(half, one, read, subject.contexts, files)
+        found = {
+            half.name: (one, half.measure(read, one.settings[half.name], subject.contexts))
             for one, read in zip(asked, records, strict=True)
             for half in one.readers
         }
+    files: dict[str, bytes] = {}
+    probes = {name: _report(name, *found[name], files) for name in PROBES if name in found}
+    notes += tuple(note for one in asked for note in one.frozen.header.notes)
+    notes += tuple(note for _, measurement in found.values() for note in measurement.notes)
     report = EvaluationReport(
         tokens=subject.tokens,
         step=subject.step,
         checkpoint_digest=subject.checkpoint_digest,
         source_context_length=subject.contexts.source,
         target_context_length=subject.contexts.target,
-        probes={name: probes[name] for name in PROBES if name in probes},
+        probes=probes,
         execution_plan=plan.document(),
         notes=notes,
         versions={name: metadata.version(name) for name in LIBRARIES}
@@ -118,8 +121,7 @@ def _frozen(subject: Subject, place: Place, half: TorchHalf, readers: list[Torch
     assert source is not None
     given = subject.probes.asked()
     digest = tokenizer_digest(subject.directory)
-    model_context = context_length(subject.directory, subject.trust_remote_code)
-    own = source.resolved(given[half.name], subject.contexts, model_context)
+    own = PROBES[half.name].resolved(given[half.name], subject.contexts)
     settings = own.document()
 
     def drawn() -> FrozenSamples:
@@ -133,25 +135,21 @@ def _frozen(subject: Subject, place: Place, half: TorchHalf, readers: list[Torch
     return _Asked(frozen, readers, {**given, half.name: own})
 
 
-def _report(
-    half: TorchHalf, asked: _Asked, records: Records, contexts: Contexts, files: dict[str, bytes]
-) -> ProbeReport:
+def _report(name: str, asked: _Asked, found: Measurement, files: dict[str, bytes]) -> ProbeReport:
     """What the probe measured; its arrays are added to `files`."""
-    settings = asked.settings[half.name]
-    found = half.measure(records, settings, contexts)
     parts = {
-        "details": (f"{half.name}.npz", found.details),
-        "samples": (f"{half.name}.samples.npz", found.samples),
+        "details": (f"{name}.npz", found.details),
+        "samples": (f"{name}.samples.npz", found.samples),
     }
     references = {}
-    for field, (name, arrays) in parts.items():
+    for field, (file, arrays) in parts.items():
         if arrays:
-            files[name] = packed(arrays)
-            digest = hashlib.sha256(files[name]).hexdigest()
-            references[field] = ObjectReference(name=name, sha256=digest)
+            files[file] = packed(arrays)
+            digest = hashlib.sha256(files[file]).hexdigest()
+            references[field] = ObjectReference(name=file, sha256=digest)
     return ProbeReport(
-        version=PROBES[half.name].version,
-        settings=settings.document(),
+        version=PROBES[name].version,
+        settings=asked.settings[name].document(),
         samples_digest=asked.frozen.digest,
         signals=tuple(found.signals),
         **references,
@@ -172,9 +170,9 @@ def _engine(
     loaded = load_model(subject.directory, plan, subject.trust_remote_code)
     model, watches = loaded.model, any(one.watches_heads for one in asked)
     _check_vocabulary(subject.directory, model, [one.frozen for one in asked])
-    longest = max(sample.length for one in asked for sample in one.frozen.samples)
-    frozen = asked[0].frozen
-    choice = choose(model, frozen.passage(frozen.samples[-1]).ids, longest, watches)
+    samples = [(sample.length, one, sample) for one in asked for sample in one.frozen.samples]
+    length, one, sample = max(samples, key=lambda sample: sample[0])
+    choice = choose(model, one.frozen.passage(sample).ids, length, watches)
     chosen = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
     if plan.way is not None and chosen != plan:
         raise Incompatible(

@@ -37,7 +37,7 @@ def evaluate_directory(
         directory=model_dir,
         checkpoint_digest=_manifest(model_dir, source_context or context, context).digest,
         probes=probes,
-        contexts=Contexts(source_context or context, context),
+        contexts=Contexts(source_context or context, context, context),
     )
     out_dir.mkdir(parents=True, exist_ok=True)
     store = FileStore(out_dir)

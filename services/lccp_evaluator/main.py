@@ -71,17 +71,24 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
             from lccp.probes.probe import Contexts
             from lccp_evaluator.evaluation import Subject, evaluate
             from lccp_evaluator.passes.execution import first_plan
+            from lccp_evaluator.passes.model import context_length
             from lccp_evaluator.place import Place
         spec = identity_spec(store, keys)
+        trusted = spec.model.trust_remote_code
+        contexts = Contexts(
+            manifest.source_context_length,
+            manifest.target_context_length,
+            context_length(directory, trusted),
+        )
         subject = Subject(
             directory=directory,
             checkpoint_digest=manifest.digest,
             probes=spec.evaluation.probes,
-            contexts=Contexts(manifest.source_context_length, manifest.target_context_length),
+            contexts=contexts,
             tokens=tokens,
             step=manifest.step,
             base=Path(invocation.base_directory),
-            trust_remote_code=spec.model.trust_remote_code,
+            trust_remote_code=trusted,
             plan=first_plan(objects.reports(store, keys)),
         )
         place = Place.of_run(store, keys, tokens)

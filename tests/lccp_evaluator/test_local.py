@@ -10,9 +10,10 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.local import evaluate_directory
+from lccp_evaluator.sampling.crossing import FULL
 from lccp_evaluator.sampling.samples import FrozenSamples
 
-NIAH = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2}
+NIAH = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2, "needlesPerHaystack": 2}
 
 
 def probes(**changed):
@@ -36,8 +37,8 @@ def test_a_directory_is_measured_without_a_run(tmp_path):
 
     report, told = evaluate(model, tmp_path / "out")
 
-    assert told[0] == (0, 16)
-    assert told[-1] == (16, 16)
+    assert told[0] == (0, 20)
+    assert told[-1] == (20, 20)
     assert bands(report) == {"guard", "extension"}
     assert report == EvaluationReport.from_json(
         (tmp_path / "out" / "report.json").read_bytes(), "report.json"
@@ -60,7 +61,8 @@ def test_the_report_says_what_full_logits_say(tmp_path):
     model = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager")
     measured = np.load(tmp_path / "out" / "niah.samples.npz", allow_pickle=False)["nll"]
 
-    for sample, nll in zip(frozen.samples, measured, strict=True):
+    full = [sample for sample in frozen.samples if sample.role == FULL]
+    for sample, nll in zip(full, measured, strict=True):
         ids = torch.tensor(frozen.passage(sample).ids[None]).long()
         labels = ids.clone()
         labels[:, : sample.answer[0]] = -100

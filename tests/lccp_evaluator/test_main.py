@@ -29,7 +29,7 @@ from lccp.store.keys import RunKeys
 from lccp_evaluator import main
 
 KEYS = RunKeys("default", "tiny")
-NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3}
+NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3, "needlesPerHaystack": 2}
 
 
 def a_run(niah):
@@ -121,7 +121,7 @@ def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):
     assert report.execution_plan["way"] == "Forked"
     assert {"torch", "transformers", "lccp"} <= set(report.versions)
     progress = objects.read(world.store, KEYS.evaluation_progress(10_000), EvaluationProgress)
-    assert (progress.done, progress.total) == (24, 24)
+    assert (progress.done, progress.total) == (28, 28)
     folder = world.folder / "runs" / KEYS.evaluation(10_000)
     with np.load(folder / "niah.samples.npz", allow_pickle=False) as arrays:
         extension = arrays["nll"][arrays["length"] > 256]

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lccp.contract.base import Contract
 from lccp.contract.signals import Better, Role, Scale, Signal
-from lccp.probes.probe import Axis, Column, Course, HeatMaps, Probe
+from lccp.probes.probe import Axis, Column, Course, HeatMaps, Need, Probe
 from lccp.probes.registry import PROBES
 
 
@@ -42,10 +42,11 @@ MAP = HeatMaps(
 PROBE = Probe(
     name="colour",
     description="Colours that follow from others.",
+    definition="Colours, after nobody.",
     version=1,
     settings=ColourSettings,
     default=ColourSettings(),
-    needs=("niah",),
+    needs=(Need("niah"),),
     signals=lambda settings: (SIGNAL,),
     columns=(Column("colour_ppl", "Colour"),),
     charts=(

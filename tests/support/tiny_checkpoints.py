@@ -18,9 +18,8 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from lccp.probes.niah import HaystackSpec
-from lccp_evaluator.sampling import haystacks
-from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
+from lccp.probes.settings.needles import DEFAULT_NEEDLES
+from lccp_evaluator.sampling.texts import paragraphs
 
 TOKENS = 500
 PARAGRAPHS = 60
@@ -30,7 +29,7 @@ SPECIAL_TOKENS = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
 
 def _texts() -> list[str]:
     needles = [f"{n.question} {n.stem} {n.key}" for n in DEFAULT_NEEDLES]
-    text = islice(haystacks.documents(HaystackSpec(), Path()), PARAGRAPHS)
+    text = islice(paragraphs("English", "haystacks"), PARAGRAPHS)
     asked = ["Question: Answer: Question: Answer:"] * 2
     return [*text, *needles, *asked, *[WORDS] * 20, string.printable]
 

@@ -31,21 +31,27 @@ def evaluate(
             help="Folder for report.json and its arrays; samples already there are reused.",
         ),
     ],
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Default of lengths, depths, haystacks and needles: Quick (a look, which decides "
+            "nothing), Standard or Paper. Default: Standard."
+        ),
+    ] = None,
     lengths: Annotated[
         str | None,
         typer.Option(
-            help="Prompt lengths, such as 1K,2K,4K. Default: eight, up to the model's context."
+            help="Prompt lengths, such as 1K,2K,4K. Default: by the preset, up to the model's "
+            "context."
         ),
     ] = None,
     depths: Annotated[
         str | None,
-        typer.Option(
-            help="Needle depths in percent, such as 0,50,100. Default: eleven, from 0 to 100."
-        ),
+        typer.Option(help="Needle depths in percent, such as 0,50,100. Default: by the preset."),
     ] = None,
-    haystacks: Annotated[int | None, typer.Option(help="Haystacks per cell. Default: 10.")] = (
-        None
-    ),
+    haystacks: Annotated[
+        int | None, typer.Option(help="Haystacks per cell. Default: by the preset.")
+    ] = None,
     needles: Annotated[
         Path | None,
         typer.Option(
@@ -54,7 +60,7 @@ def evaluate(
         ),
     ] = None,
     needles_per_haystack: Annotated[
-        int | None, typer.Option(help="Needles per haystack. Default: 2.")
+        int | None, typer.Option(help="Needles per haystack. Default: by the preset.")
     ] = None,
     haystack: Annotated[
         Path | None,
@@ -73,7 +79,7 @@ def evaluate(
 
     Examples:
 
-        lccp evaluate --model ./SmolLM2-135M --out smollm2 --lengths 512,1K,2K
+        lccp evaluate --model ./SmolLM2-135M --out smollm2 --preset Quick
         lccp evaluate --model ./ckpt --out ckpt-eval --source-context 32K --haystacks 4
     """
     from lccp_cli.console import standard_output
@@ -81,6 +87,7 @@ def evaluate(
     from lccp_cli.options import length
 
     asked = {
+        "preset": preset,
         "lengths": _parts(lengths),
         "depths_percent": _parts(depths),
         "haystacks": haystacks,
@@ -181,6 +188,8 @@ def result_lines(report: "EvaluationReport", folder: Path) -> "Iterator[Renderab
             if details is not None and isinstance(chart, HeatMaps) and chart.across.values:
                 yield f"\n{chart.title}: means by {chart.across.title}"
                 yield _means(chart, details)
+    if report.notes:
+        yield "\n" + "\n".join(report.notes)
 
 
 def _signals(report: "EvaluationReport") -> "Table":

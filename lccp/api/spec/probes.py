@@ -14,27 +14,28 @@ from pydantic.alias_generators import to_camel
 
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, rules
-from lccp.probes.probe import Probe
+from lccp.probes.probe import Need, Probe
 from lccp.probes.registry import PROBES
 
 NOTHING_MEASURED = "probes are all null: give at least one, or nothing is ever measured"
 
 
-def lacks(probe: Probe, needed: str) -> str:
-    return (
-        f"{to_camel(probe.name)} needs {to_camel(needed)}: "
-        f"give {to_camel(needed)}, or set {to_camel(probe.name)} to null"
-    )
+def lacks(probe: Probe, need: Need) -> str:
+    """The sentence for the person who turned off what `probe` reads the samples of."""
+    own, other = to_camel(probe.name), to_camel(need.probe)
+    where = f" with source {need.source}" if need.source else ""
+    return f"{own}{where} needs {other}: give {other}, or set {own} to null"
 
 
 def _rules() -> dict[str, Any]:
     names = [to_camel(name) for name in PROBES]
     found = [Rule(" || ".join(f"has(self.{name})" for name in names), NOTHING_MEASURED)]
     for probe in PROBES.values():
-        for needed in probe.needs:
-            own, other = to_camel(probe.name), to_camel(needed)
-            rule = f"!has(self.{own}) || has(self.{other})"
-            found.append(Rule(rule, lacks(probe, needed), f".{own}"))
+        for need in probe.needs:
+            own, other = to_camel(probe.name), to_camel(need.probe)
+            elsewhere = f"self.{own}.source != '{need.source}' || " if need.source else ""
+            rule = f"!has(self.{own}) || {elsewhere}has(self.{other})"
+            found.append(Rule(rule, lacks(probe, need), f".{own}"))
     return rules(*found)
 
 
@@ -57,10 +58,10 @@ class Probes(Contract):
         asked = self.asked()
         if not asked:
             raise ValueError(NOTHING_MEASURED)
-        for name in asked:
-            for needed in PROBES[name].needs:
-                if needed not in asked:
-                    raise ValueError(lacks(PROBES[name], needed))
+        for name, settings in asked.items():
+            for need in PROBES[name].needs:
+                if need.holds(settings) and need.probe not in asked:
+                    raise ValueError(lacks(PROBES[name], need))
         return self
 
     @model_serializer(mode="wrap")

@@ -7,6 +7,7 @@ one there, and a line in each registry.
 from collections.abc import Iterator, Mapping
 
 from lccp.contract.base import Contract
+from lccp.probes.registry import PROBES
 from lccp_evaluator.probes import niah, retrieval_heads
 from lccp_evaluator.probes.measurement import TorchHalf
 
@@ -17,5 +18,7 @@ def by_source(asked: Mapping[str, Contract]) -> Iterator[tuple[TorchHalf, list[T
     """Of the asked probes, those that draw samples, each with all that read them, itself first."""
     for name in asked:
         if HALVES[name].source is not None:
-            readers = [HALVES[other] for other in asked if HALVES[other].reads == name]
+            readers = [
+                HALVES[n] for n, settings in asked.items() if PROBES[n].reads(settings) == name
+            ]
             yield HALVES[name], [HALVES[name], *readers]

@@ -29,6 +29,8 @@ class Measurement:
     """What figures are drawn from."""
     samples: Arrays = field(default_factory=dict)
     """Values of every sample."""
+    notes: Sequence[str] = ()
+    """What a reader should know of it, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,6 @@ class SampleSource:
 
     version: int
     """Rises when equal settings give other samples."""
-    resolved: Callable[[Any, Contexts, int], Any]
-    """Settings, contexts, and the context that the model's own configuration names (tokens): the
-    settings with their defaults resolved. Raises InvalidInput if they do not fit."""
     draw: Callable[[Any, Tokenizer, Path], Drawn]
     """Settings, tokenizer, and where relative paths start: the samples."""
 
@@ -52,9 +51,7 @@ class TorchHalf:
     measure: Callable[[Records, Any, Contexts], Measurement]
     """From what was read of the samples, its settings, and the contexts."""
     source: SampleSource | None = None
-    """Samples of its own; None: it reads those of `reads`."""
-    reads: str = ""
-    """Probe whose samples it reads."""
+    """Samples of its own; None: it reads those of the probe that it needs."""
     watches_heads: bool = False
     """Whether it asks where heads look, which costs a part of the pass."""
 

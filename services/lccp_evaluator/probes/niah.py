@@ -1,12 +1,6 @@
-"""Continuous needle in a haystack: NLL, perplexity and score of the answer.
+"""Continuous needle in a haystack: values of samples, bands, cells. See `lccp.probes.niah`."""
 
-The NLL of a sample is -(1/m) Σ log p_i over its m answer tokens. The perplexity of a cell or band
-is exp of the mean NLL of its samples, each weighing the same. `score` asks that every token of the
-key be the arg-max, given the stem; `exact` asks it of every token of the answer. Nothing is
-decoded.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lccp.api.objects.report import SignalValue
-from lccp.contract.signals import Band
+from lccp.contract.signals import Band, Signal
 from lccp.probes import niah
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
+from lccp_evaluator.probes.context_use import ContextUse
 from lccp_evaluator.probes.measurement import (
     Arrays,
     Measurement,
@@ -26,7 +21,8 @@ from lccp_evaluator.probes.measurement import (
     measured,
 )
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
-from lccp_evaluator.sampling import crossing, settings
+from lccp_evaluator.sampling import crossing
+from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE
 
 
 @dataclass(frozen=True)
@@ -50,44 +46,68 @@ class Values:
             exact=np.array([float(reading.is_arg_max.all()) for reading in records.readings]),
         )
 
-    def columns(self) -> dict[str, FloatArray]:
-        return {"nll": self.nll, "score": self.score, "exact": self.exact, "ppl": np.exp(self.nll)}
-
 
 def measure(records: Records, asked: NiahSettings, contexts: Contexts) -> Measurement:
     """Signals of both bands, a grid [depths, lengths], and the values of every sample."""
-    values = Values.of(records)
-    beyond = records.length > contexts.source
+    full = records.of(FULL)
+    values = Values.of(full)
+    beyond = full.length > contexts.source
+    found: list[SignalValue] = []
+    notes = []
+    if asked.preset == "Quick":
+        notes.append("niah: the preset Quick has too few samples to decide anything by")
     bands: dict[Band, BoolArray] = {"extension": beyond, "guard": ~beyond}
-    found = [
-        signal
-        for band, chosen in bands.items()
-        if chosen.any()
-        for signal in _signals(band, values, records, chosen, asked)
-    ]
-    return Measurement(found, _grid(records, values, beyond), _by_sample(records, values))
+    for band, chosen in bands.items():
+        if chosen.any():
+            declared = {one.name: one for one in niah.signals(asked) if one.band == band}
+            found += _answers(declared.values(), values, full, chosen)
+            used = _use(records, full.where(chosen))
+            found += _context(declared.values(), used, int(chosen.sum()))
+            if used.recovery is None:
+                notes.append(
+                    f"niah: recovery ({band}) is not measured: the needle alone does not help for "
+                    "sure"
+                )
+    return Measurement(found, _grid(full, values, beyond), _by_sample(full, values), notes)
 
 
-def _signals(
-    band: Band, values: Values, records: Records, chosen: BoolArray, asked: NiahSettings
+def _answers(
+    declared: Iterable[Signal], values: Values, records: Records, chosen: BoolArray
 ) -> Iterator[SignalValue]:
-    """The signals of a band, each with its means by haystack and by needle."""
+    """Signals of the answers in a band, each with its means by haystack and by needle."""
     groups = {kind: records.label(kind)[chosen] for kind in ("haystack", "needle")}
-    own = {name: column[chosen] for name, column in values.columns().items()}
-
-    def signal(name: str, column: FloatArray, of_mean: Any) -> SignalValue:
-        clusters = {kind: of_mean(mean_by(group, column)) for kind, group in groups.items()}
-        return measured(declared[name], float(of_mean(column.mean())), len(column), clusters)
-
-    suffix = "" if band == "extension" else "_guard"
-    declared = {
-        one.name.removesuffix(suffix): one for one in niah.signals(asked) if one.band == band
+    columns: dict[str, tuple[FloatArray, Any]] = {
+        "niah_ppl": (values.nll, np.exp),
+        "niah_score": (values.score, np.asarray),
+        "niah_exact": (values.exact, np.asarray),
+        "niah_mean_ppl": (np.exp(values.nll), np.asarray),
     }
-    with np.errstate(over="ignore"):
-        yield signal("niah_ppl", own["nll"], np.exp)
-        yield signal("niah_score", own["score"], np.asarray)
-        yield signal("niah_exact", own["exact"], np.asarray)
-        yield signal("niah_mean_ppl", own["ppl"], np.asarray)
+    for signal in declared:
+        name = signal.name.removesuffix("_guard")
+        if name in columns:
+            column, of_mean = columns[name][0][chosen], columns[name][1]
+            clusters = {kind: of_mean(mean_by(group, column)) for kind, group in groups.items()}
+            yield measured(signal, float(of_mean(column.mean())), len(column), clusters)
+
+
+def _use(records: Records, full: Records) -> ContextUse:
+    """What the contexts of `full` are worth, by the samples that have none, or the needle alone."""
+    return ContextUse(
+        full=full.nll,
+        haystack=full.label("haystack"),
+        needle=full.label("needle"),
+        none=records.of(NONE).nll,
+        oracle=records.of(ORACLE).nll,
+    )
+
+
+def _context(declared: Iterable[Signal], use: ContextUse, n: int) -> Iterator[SignalValue]:
+    """Gain and recovery, the latter where it is defined."""
+    shares = {"context_gain": use.gain, "recovery": use.recovery}
+    for signal in declared:
+        share = shares.get(signal.name.removesuffix("_guard"))
+        if share is not None:
+            yield measured(signal, share.value, n, share.by_cluster, share.interval)
 
 
 def _grid(records: Records, values: Values, beyond: BoolArray) -> Arrays:
@@ -141,5 +161,5 @@ def _by_sample(records: Records, values: Values) -> Arrays:
 HALF = TorchHalf(
     niah.PROBE.name,
     measure,
-    source=SampleSource(crossing.VERSION, settings.resolved, crossing.draw),
+    source=SampleSource(crossing.VERSION, crossing.draw),
 )

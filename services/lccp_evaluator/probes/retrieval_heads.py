@@ -1,26 +1,15 @@
-"""Retrieval heads: attention heads that copy the needle, token by token, into the answer.
-
-A head copies a token if, at the row that predicts it (the position before it), the key with the
-highest score lies in the needle and holds the same token. Everything is counted under teacher
-forcing, on all samples, with no gate on success. Three ways of counting:
-
-- TokenSet: distinct tokens of the needle that the head copies, by all distinct tokens of the needle
-  (the paper's |g ∩ k| / |k|).
-- PositionRecall: positions of the answer that the head copies, by all of them.
-- WuCount: positions whose copied token lies in the key, by the key's tokens (Wu et al. 2024, whose
-  reference is the informative part of the needle alone). A token that the stem repeats counts
-  again, so it may exceed 1.
-"""
+"""Retrieval heads: scores of samples, and what follows. See `lccp.probes.retrieval_heads`."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.probes import niah, retrieval_heads
+from lccp.probes import retrieval_heads
 from lccp.probes.head_scores import heads_interval
 from lccp.probes.probe import Contexts
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
 from lccp_evaluator.records import FloatArray, Records, mean_by
+from lccp_evaluator.sampling.crossing import FULL
 from lccp_evaluator.sampling.samples import Ids
 
 
@@ -29,6 +18,7 @@ def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts
 
     `halves` [2, layers, heads] are the same over each half of the haystacks.
     """
+    records = records.of(FULL)
     scores = sample_scores(records, asked)
     by_haystack = mean_by(records.label("haystack"), scores)
     mean = scores.mean(axis=0)
@@ -80,4 +70,4 @@ def wu_count(needle: Ids, key_start: int, copied: NDArray[np.int16]) -> FloatArr
     return score
 
 
-HALF = TorchHalf(retrieval_heads.PROBE.name, measure, reads=niah.PROBE.name, watches_heads=True)
+HALF = TorchHalf(retrieval_heads.PROBE.name, measure, watches_heads=True)

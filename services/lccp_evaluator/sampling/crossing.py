@@ -17,17 +17,21 @@ from pathlib import Path
 import numpy as np
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.niah import Needle, NiahSettings
+from lccp.probes.niah import NiahSettings
+from lccp.probes.settings.prompts import Needle
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.positions import cell, pick
-from lccp_evaluator.sampling.samples import Drawn, Sample, Slice, part_of
+from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
 from lccp_evaluator.sampling.tokenization import Tokenizer
+from lccp_evaluator.sampling.words import telling
 
 FIELD = "evaluation.probes.niah"
 WITHOUT_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 """Chinese and Japanese characters, and their punctuation."""
-VERSION = 2
+VERSION = 3
+FULL, NONE, ORACLE = "full", "none", "oracle"
+"""Roles: a cell's prompt; the question alone; the needle alone as its context."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,29 @@ class _Frame:
         """Tokens of haystack in a sample of `length` tokens."""
         return length - self.opening[2] - self.question[2] - 2 * self.needle[2]
 
+    def without_context(self, number: int) -> Sample:
+        """The question about needle `number` and its answer, without anything to know it from."""
+        return self.sample(NONE, (), None, {"needle": number})
+
+    def with_needle_alone(self, number: int) -> Sample:
+        """The same with needle `number` itself as the context."""
+        return self.sample(ORACLE, (self.needle,), None, {"needle": number})
+
+    def sample(
+        self, role: str, context: tuple[Slice, ...], needle: Span | None, labels: Labels
+    ) -> Sample:
+        """The sample with `context` between opening and question."""
+        slices = (self.opening, *context, self.question, self.needle)
+        length = sum(stop - start for _, start, stop in slices)
+        return Sample(
+            role=role,
+            slices=slices,
+            needle=needle,
+            answer=(length - self.needle[2], length),
+            key_start=self.key_start,
+            labels=labels,
+        )
+
 
 def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     """The samples of `niah`, its defaults resolved; relative paths start from `base`.
@@ -64,14 +91,15 @@ def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     frames = _frames(niah, tokenizer, drawn)
     _check_room(niah, frames)
     longest = max(frame.room(niah.lengths[-1]) for frame in frames)
-    texts = haystacks.units(niah.haystack, base, niah.haystacks, longest)
-    _check_absent(niah.needles, texts)
-    streams = haystacks.draw(texts, tokenizer, niah.haystacks, longest, niah.seed)
+    words = telling(text for one in niah.needles for text in (one.stem, one.key))
+    units = haystacks.units(niah.haystack, base, _counted(niah), longest, words)
+    _check_absent(niah.needles, units.texts)
+    streams = haystacks.draw(units.texts, tokenizer, _counted(niah), longest, niah.seed)
     contexts = [drawn.part(stream.ids) for stream in streams]
     cells = list(product(niah.lengths, niah.depths_percent, range(len(frames))))
     before = [_positions(stream, cells, frames) for stream in streams]
     for length, depth, haystack, needle in product(
-        niah.lengths, niah.depths_percent, range(niah.haystacks), range(len(frames))
+        niah.lengths, niah.depths_percent, range(len(streams)), range(len(frames))
     ):
         room, at = frames[needle].room(length), before[haystack][length, depth, needle]
         labels = {
@@ -82,7 +110,19 @@ def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
         }
         context = part_of(contexts[haystack], 0, room)
         drawn.samples.append(_sample(frames[needle], context, at, labels))
+    for needle, frame in enumerate(frames):
+        drawn.samples += [frame.without_context(needle), frame.with_needle_alone(needle)]
+    if units.left_out:
+        drawn.notes.append(
+            f"niah: {units.left_out:,} sentences of the haystacks' text are left out, since they "
+            "hold words of needles"
+        )
     return drawn
+
+
+def _counted(niah: NiahSettings) -> int:
+    assert niah.haystacks is not None
+    return niah.haystacks
 
 
 def _positions(
@@ -99,25 +139,11 @@ def _positions(
     return dict(zip(cells, pick(placed), strict=True))
 
 
-def _sample(frame: _Frame, context: Slice, before: int, labels: dict[str, int | float]) -> Sample:
+def _sample(frame: _Frame, context: Slice, before: int, labels: Labels) -> Sample:
     """The sample with `before` tokens of `context` before its needle."""
-    room, size = context[2] - context[1], frame.needle[2]
-    start = frame.opening[2] + before
-    length = frame.opening[2] + room + size + frame.question[2] + size
-    return Sample(
-        slices=(
-            frame.opening,
-            part_of(context, 0, before),
-            frame.needle,
-            part_of(context, before, room),
-            frame.question,
-            frame.needle,
-        ),
-        needle=(start, start + size),
-        answer=(length - size, length),
-        key_start=frame.key_start,
-        labels=labels,
-    )
+    start, room = frame.opening[2] + before, context[2] - context[1]
+    parts = (part_of(context, 0, before), frame.needle, part_of(context, before, room))
+    return frame.sample(FULL, parts, (start, start + frame.needle[2]), labels)
 
 
 def _frames(niah: NiahSettings, tokenizer: Tokenizer, drawn: Drawn) -> list[_Frame]:

@@ -1,26 +1,22 @@
 """The text around the needle: documents, cut into units, drawn in a seeded order for a haystack."""
 
-import gzip
-import json
 import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.niah import HaystackSpec
-from lccp_evaluator.sampling.texts import paragraphs
+from lccp.probes.settings.prompts import Documents
+from lccp_evaluator.sampling.documents import documents
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer
+from lccp_evaluator.sampling.words import holds_any
 
 FIELD = "evaluation.probes.niah.haystack"
-SUFFIXES = {
-    "JSONL": (".jsonl", ".jsonl.gz", ".json", ".json.gz"),
-    "Text": (".txt", ".txt.gz", ".md"),
-}
 CHARACTERS_PER_TOKEN = 12
 """More than tokens have on average: reading stops when there is text enough."""
 FEWEST_CHARACTERS_PER_TOKEN = 2
@@ -31,6 +27,15 @@ PARAGRAPH_END = re.compile(r"\n\s*\n")
 LINE_END = re.compile(r"\n\s*")
 SENTENCE_START = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"')\]]))\s+|(?<=[。！？])")
 STARTS = (SENTENCE_START, LINE_END)
+
+
+@dataclass(frozen=True)
+class Units:
+    """Texts that haystacks are put together from, each with the white space that sets it apart."""
+
+    texts: list[str]
+    left_out: int
+    """Sentences that are not in them, since they hold words of needles."""
 
 
 @dataclass(frozen=True)
@@ -46,48 +51,50 @@ class Stream:
         return Stream(self.ids[:count], self.begins_sentence[:count], self.begins_word[:count])
 
 
-def documents(spec: HaystackSpec, base: Path) -> Iterator[str]:
-    """The documents of `spec`, or built-in ones without end; paths start from `base`."""
-    if spec.path is None:
-        yield from paragraphs(spec.language, "haystacks")
-        return
-    for path in _files(spec, base / spec.path):
-        yield from _documents_in(path, spec)
-
-
-def units(spec: HaystackSpec, base: Path, haystacks: int, tokens: int) -> list[str]:
+def units(spec: Documents, base: Path, haystacks: int, tokens: int, words: frozenset[str]) -> Units:
     """Texts to draw from: paragraphs, or sentences where paragraphs are fewer than haystacks.
 
-    Each begins with the white space that sets it apart. Enough are read for `haystacks` haystacks
-    of `tokens` tokens.
+    Enough are read for `haystacks` haystacks of `tokens` tokens. Sentences that hold one of `words`
+    are left out.
 
     Raises:
         InvalidInput: there are too few to make the haystacks differ.
     """
-    laid_out = str.strip if spec.language == "Code" else _on_one_line
-    paragraphs: list[str] = []
-    missing = haystacks * tokens * CHARACTERS_PER_TOKEN
-    for document in documents(spec, base):
-        new = [laid_out(part) for part in PARAGRAPH_END.split(document) if part.strip()]
-        paragraphs += new
-        missing -= sum(map(len, new))
+    paragraphs: list[list[str]] = []
+    left_out, missing = 0, haystacks * tokens * CHARACTERS_PER_TOKEN
+    for document in documents(spec, base, FIELD, "haystacks"):
+        for paragraph in _paragraphs(document, spec.language):
+            kept = [sentence for sentence in paragraph if not holds_any(sentence, words)]
+            left_out += len(paragraph) - len(kept)
+            missing -= sum(map(len, kept))
+            paragraphs += [kept] if kept else []
         if missing <= 0 and len(paragraphs) >= haystacks:
             break
     if len(paragraphs) >= haystacks:
-        return [f"\n\n{paragraph}" for paragraph in paragraphs]
-    sentences = [
-        text for paragraph in paragraphs for text in SENTENCE_START.split(paragraph) if text
-    ]
+        return Units([f"\n\n{''.join(sentences).lstrip()}" for sentences in paragraphs], left_out)
+    sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
     if len(sentences) < haystacks:
+        without = f", without {left_out} that hold words of needles" if left_out else ""
         raise InvalidInput(
-            f"{FIELD}: holds {len(sentences)} sentences, too few for {haystacks} different "
-            "haystacks: give more text"
+            f"{FIELD}: holds {len(sentences)} sentences{without}, too few for {haystacks} "
+            "different haystacks: give more text"
         )
-    return [f" {sentence}" for sentence in sentences]
+    return Units(sentences, left_out)
 
 
-def _on_one_line(paragraph: str) -> str:
-    return " ".join(paragraph.split())
+def _paragraphs(document: str, language: str) -> Iterator[list[str]]:
+    """The sentences of each paragraph, each with the white space before it.
+
+    A paragraph of code is one sentence, and keeps its lines.
+    """
+    for part in PARAGRAPH_END.split(document):
+        if language == "Code" and part.strip():
+            yield ["\n\n" + part.strip("\n")]
+        elif text := " ".join(part.split()):
+            starts = [match.start() for match in SENTENCE_START.finditer(text)]
+            edges = sorted({0, *(start for start in starts if start < len(text)), len(text)})
+            first, *others = (text[low:high] for low, high in pairwise(edges))
+            yield [f" {first}" if text[0].isascii() else first, *others]
 
 
 def draw(
@@ -164,43 +171,3 @@ def _first_visible(text: str, at: int) -> int:
 
 def _follows_space(text: str, at: int) -> bool:
     return at == 0 or text[at - 1].isspace()
-
-
-def _files(spec: HaystackSpec, path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    named = (found for found in path.rglob("*") if found.name.endswith(SUFFIXES[spec.format]))
-    found = sorted(file for file in named if file.is_file())
-    if not found:
-        names = " or ".join(SUFFIXES[spec.format][:2])
-        what = f"holds no {names}" if path.is_dir() else "is missing"
-        raise InvalidInput(f"{FIELD}.path: {path} {what}")
-    return found
-
-
-def _documents_in(path: Path, spec: HaystackSpec) -> Iterator[str]:
-    try:
-        # utf-8-sig: a byte order mark at the beginning is no text.
-        with (gzip.open if path.suffix == ".gz" else open)(
-            path, "rt", encoding="utf-8-sig"
-        ) as file:
-            if spec.format == "Text":
-                yield file.read()
-                return
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield _text_in(line, f"{FIELD}.path: {path}, line {number}", spec.text_field)
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
-        raise InvalidInput(f"{FIELD}.path: {path}: is not UTF-8 text, or damaged") from None
-    except OSError as error:
-        raise InvalidInput(f"{FIELD}.path: {path}: cannot be read ({error.strerror})") from None
-
-
-def _text_in(line: str, where: str, field: str) -> str:
-    try:
-        text = json.loads(line)[field]
-    except (ValueError, KeyError, TypeError):
-        text = None
-    if not isinstance(text, str):
-        raise InvalidInput(f"{where}: is not a JSON object with a text in {field!r}")
-    return text

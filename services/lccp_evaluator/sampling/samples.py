@@ -34,6 +34,10 @@ Slice = tuple[int, int, int]
 """Number of a part, and [start, stop) in its tokens."""
 
 
+Labels = dict[str, int | float]
+"""What a sample is told apart by."""
+
+
 class Header(Contract):
     """What the samples were drawn from."""
 
@@ -62,7 +66,7 @@ class Sample(Contract):
     needle: Annotated[
         Span | None, Field(description="Tokens that the answer repeats; heads are watched there.")
     ] = None
-    labels: dict[str, int | float] = {}
+    labels: Labels = {}
 
     @property
     def length(self) -> int:

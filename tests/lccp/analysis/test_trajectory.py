@@ -71,7 +71,6 @@ UNLIKE = {
     "source context": (a_report(200, 0.1, source_context_length=128), "other context lengths"),
     "probe version": (with_niah(a_report(200, 0.1), version=2), "versions or settings"),
     "settings": (with_niah(a_report(200, 0.1), settings={"seed": 1}), "versions or settings"),
-    "no guard": (a_report(200, 0.1, guard_nll=None), "other signals or clusters"),
 }
 
 
@@ -101,13 +100,20 @@ def test_a_probe_that_only_some_checkpoints_have_excludes_none_of_them() -> None
     assert trajectory.series["retrieval_heads"].tokens.tolist() == [200]
 
 
+def test_a_signal_that_is_not_defined_at_a_checkpoint_excludes_nothing() -> None:
+    trajectory = Trajectory.from_reports([*ALIKE, a_report(200, 0.1, guard_nll=None)])
+    assert trajectory.excluded == ()
+    assert trajectory.series[NIAH_PPL].tokens.tolist() == [100, 200, 300]
+    assert trajectory.series[NIAH_PPL_GUARD].tokens.tolist() == [100, 300]
+
+
 def test_other_numbers_of_clusters_cannot_be_compared() -> None:
     def cut(signal: Any) -> Any:
         fewer = {**signal.by_cluster, "haystack": signal.by_cluster["haystack"][:3]}
         return signal.model_copy(update={"by_cluster": fewer})
 
     trajectory = Trajectory.from_reports([*ALIKE, changed(a_report(200, 0.1), cut)])
-    assert "signals or clusters" in trajectory.excluded[0].reason
+    assert "other clusters" in trajectory.excluded[0].reason
 
 
 def test_one_cluster_of_each_kind_cannot_be_judged() -> None:

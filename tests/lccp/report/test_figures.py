@@ -23,7 +23,7 @@ from lccp.report.states import phases
 
 REPORTS = a_run.reports()
 MILLIONS = [report.tokens / 1e6 for report in REPORTS]
-(NIAH_COURSE,) = [chart for chart in niah.PROBE.charts if isinstance(chart, Course)]
+NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, Course))
 (NIAH_MAPS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, HeatMaps)]
 (DEPTHS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, Profile)]
 (HEAD_MAPS,) = [chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, HeatMaps)]

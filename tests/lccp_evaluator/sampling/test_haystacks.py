@@ -1,5 +1,3 @@
-import gzip
-import json
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +5,11 @@ import pytest
 from tiny_checkpoints import KINDS, a_tokenizer
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.niah import HaystackSpec
+from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.tokenization import Tokenizer
+
+NONE = frozenset()
 
 
 @pytest.fixture(params=KINDS)
@@ -23,8 +23,8 @@ def spelled(tokenizer, ids):
 
 
 def test_built_in_text_is_the_default_and_never_ends():
-    few = haystacks.units(HaystackSpec(), Path(), haystacks=10, tokens=1_000)
-    many = haystacks.units(HaystackSpec(), Path(), haystacks=10, tokens=100_000)
+    few = haystacks.units(Documents(), Path(), haystacks=10, tokens=1_000, words=NONE).texts
+    many = haystacks.units(Documents(), Path(), haystacks=10, tokens=100_000, words=NONE).texts
 
     assert sum(map(len, few)) >= 10 * 1_000 * haystacks.CHARACTERS_PER_TOKEN
     assert many[: len(few)] == few
@@ -32,7 +32,7 @@ def test_built_in_text_is_the_default_and_never_ends():
 
 
 def test_haystacks_differ_at_every_length_and_are_the_same_for_the_same_seed(tokenizer):
-    texts = haystacks.units(HaystackSpec(), Path(), haystacks=20, tokens=3_000)
+    texts = haystacks.units(Documents(), Path(), haystacks=20, tokens=3_000, words=NONE).texts
     streams = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=5)
     again = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=5)
     other = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=6)
@@ -66,39 +66,41 @@ def test_a_stream_knows_where_sentences_and_words_begin(tokenizer):
 
 def test_few_paragraphs_are_drawn_by_sentence(tmp_path):
     (tmp_path / "a.txt").write_text("One is here. Two is there! Is three? Four.")
-    spec = HaystackSpec(path="a.txt", format="Text")
+    spec = Documents(path="a.txt", format="Text")
 
-    assert haystacks.units(spec, tmp_path, haystacks=4, tokens=10) == [
+    assert haystacks.units(spec, tmp_path, haystacks=4, tokens=10, words=NONE).texts == [
         " One is here.",
         " Two is there!",
         " Is three?",
         " Four.",
     ]
     with pytest.raises(InvalidInput, match=r"haystack: holds 4 sentences, too few for 5"):
-        haystacks.units(spec, tmp_path, haystacks=5, tokens=10)
+        haystacks.units(spec, tmp_path, haystacks=5, tokens=10, words=NONE)
 
 
-def test_documents_are_read_from_every_format(tmp_path):
-    lines = "".join(json.dumps({"body": text}) + "\n" for text in ("First.", "Second."))
-    (tmp_path / "plain.jsonl").write_text(lines)
-    with gzip.open(tmp_path / "packed.jsonl.gz", "wt") as file:
-        file.write(lines)
-    (tmp_path / "note.txt").write_text("Third.")
+def test_sentences_with_words_of_needles_are_left_out_and_counted(tmp_path):
+    (tmp_path / "a.txt").write_text("A cat sat. The Dog ran! Hotdogs?\n\nA dog.\n\nNo\npets here.")
+    spec = Documents(path="a.txt", format="Text")
 
-    jsonl = HaystackSpec(path=".", text_field="body")
-    text = HaystackSpec(path="note.txt", format="Text")
+    found = haystacks.units(spec, tmp_path, haystacks=2, tokens=10, words=frozenset({"dog"}))
 
-    assert list(haystacks.documents(jsonl, tmp_path)) == ["First.", "Second."] * 2
-    assert list(haystacks.documents(text, tmp_path)) == ["Third."]
+    assert found == haystacks.Units(["\n\nA cat sat. Hotdogs?", "\n\nNo pets here."], left_out=2)
+    with pytest.raises(InvalidInput, match=r"holds 3 sentences, without 2 that hold words"):
+        haystacks.units(spec, tmp_path, haystacks=4, tokens=10, words=frozenset({"dog"}))
 
 
-def test_blank_lines_a_byte_order_mark_and_other_names_are_read(tmp_path):
-    (tmp_path / "marked.json").write_bytes(
-        b'\xef\xbb\xbf{"text": "First."}\n\n{"text": "Second."}\n'
-    )
-    (tmp_path / "notes.jsonl").mkdir()
+def test_chinese_is_cut_into_sentences_without_white_space_and_code_keeps_its_lines(tmp_path):
+    (tmp_path / "a.txt").write_text("猫在这里。狗在那里。鸟。")
+    (tmp_path / "b.txt").write_text("def f():\n    return 1\n\ndef g():\n    return 2\n")
+    chinese = Documents(path="a.txt", format="Text", language="Chinese")
+    code = Documents(path="b.txt", format="Text", language="Code")
 
-    assert list(haystacks.documents(HaystackSpec(path="."), tmp_path)) == ["First.", "Second."]
+    def texts(spec, words=NONE):
+        return haystacks.units(spec, tmp_path, haystacks=2, tokens=10, words=words).texts
+
+    assert texts(chinese) == ["猫在这里。", "狗在那里。", "鸟。"]
+    assert texts(chinese, frozenset({"狗"})) == ["猫在这里。", "鸟。"]
+    assert texts(code) == ["\n\ndef f():\n    return 1", "\n\ndef g():\n    return 2"]
 
 
 def test_what_is_spelled_like_a_special_token_is_text(tokenizer):
@@ -119,25 +121,3 @@ def test_a_haystack_of_unknown_words_is_refused(tmp_path):
 def test_half_a_surrogate_pair_is_refused(tokenizer):
     with pytest.raises(InvalidInput, match="half a surrogate pair"):
         tokenizer.following("One \ud800 two.")
-
-
-FAULTS = {
-    "missing": (None, r"evaluation.probes.niah.haystack.path: .*hay.jsonl is missing"),
-    "no such field": (b'{"text": "a"}\n{"words": "b"}\n', r"line 2: is not a JSON object with a t"),
-    "not JSON": (b"prose\n", r"line 1: is not a JSON object"),
-    "not text": (b"\xff\xfe\x00", r"is not UTF-8 text, or damaged"),
-}
-
-
-@pytest.mark.parametrize(("content", "sentence"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_faulty_haystack_is_refused_in_one_sentence(tmp_path, content, sentence):
-    if content is not None:
-        (tmp_path / "hay.jsonl").write_bytes(content)
-
-    with pytest.raises(InvalidInput, match=sentence):
-        list(haystacks.documents(HaystackSpec(path="hay.jsonl"), tmp_path))
-
-
-def test_a_folder_without_documents_says_what_it_should_hold(tmp_path):
-    with pytest.raises(InvalidInput, match=r"holds no .jsonl or .jsonl.gz"):
-        list(haystacks.documents(HaystackSpec(path="."), tmp_path))

@@ -7,23 +7,22 @@ from sampled import frozen as frozen_samples
 from tiny_checkpoints import a_tokenizer
 
 from lccp.contract.errors import Incompatible, InvalidInput
-from lccp.probes.niah import NiahSettings
+from lccp.probes.niah import NiahSettings, resolved
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
 from lccp_evaluator.place import Place
 from lccp_evaluator.sampling.crossing import VERSION
 from lccp_evaluator.sampling.samples import FrozenSamples
-from lccp_evaluator.sampling.settings import resolved
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
-CONTEXTS = Contexts(256, 512)
+CONTEXTS = Contexts(256, 512, 512)
 
 
 def some(tmp_path, **changed):
     a_tokenizer("byte pairs").save_pretrained(tmp_path / "tokenizer")
     niah = NiahSettings(lengths=(384,), depths_percent=(0, 50), haystacks=3, **changed)
     tokenizer = Tokenizer(tmp_path / "tokenizer")
-    return frozen_samples("niah", resolved(niah, CONTEXTS, 512), tokenizer)
+    return frozen_samples("niah", resolved(niah, CONTEXTS), tokenizer)
 
 
 def test_the_same_settings_give_the_same_bytes_and_the_file_reads_back(tmp_path, monkeypatch):
@@ -65,10 +64,10 @@ def test_the_tokens_of_a_span_are_those_of_the_whole_sample(tmp_path):
 def test_a_cohort_holds_the_samples_of_one_haystack(tmp_path):
     frozen = some(tmp_path)
     haystacks = [
-        {frozen.samples[number].labels["haystack"] for number in cohort}
+        {frozen.samples[number].labels.get("haystack") for number in cohort}
         for cohort in frozen.cohorts()
     ]
-    assert haystacks == [{0}, {1}, {2}]
+    assert haystacks[:3] == [{0}, {1}, {2}]
 
 
 @pytest.fixture

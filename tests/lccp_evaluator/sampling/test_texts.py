@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from lccp_evaluator.sampling.needles import DEFAULT_NEEDLES
+from lccp.probes.settings.needles import DEFAULT_NEEDLES
 from lccp_evaluator.sampling.texts import paragraphs
 
 LANGUAGES = ("English", "Chinese", "Code")

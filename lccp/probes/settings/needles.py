@@ -1,6 +1,6 @@
 """The needles that LCCP ships: facts that no text states, each with one question."""
 
-from lccp.probes.niah import Needle
+from lccp.probes.settings.prompts import Needle
 
 _STEM_KEY_QUESTION = (
     (

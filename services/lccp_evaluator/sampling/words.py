@@ -1,0 +1,37 @@
+"""Words that tell of a needle: its haystack must not hold them, or it would answer by itself."""
+
+import re
+from collections.abc import Iterable
+
+WORD = re.compile(r"[^\W_]+")
+SHORTEST = 4
+"""Shorter words tell of nothing, but those of scripts that write words without spaces."""
+COMMON = """
+about above after again also always another anything because been before being best between both
+could does doing done down during each either else ever every everything from gave getting give
+goes gone have having hers here high himself into itself just kept know last later less like little
+long made make making many mine more most much must near never next nothing often once only onto
+other ours over quite rather really said same seem several shall should since some something still
+such take than that their them then there these they thing things this those though three through
+thus together under until upon used using very want went were what when where whether which while
+whom whose will with within without would your
+"""
+TELLS_NOTHING = frozenset(COMMON.split())
+
+
+def telling(texts: Iterable[str]) -> frozenset[str]:
+    """Words of `texts`, case-folded, but the common ones and those of fewer than four letters."""
+    words = (word for text in texts for word in WORD.findall(text.casefold()))
+    return frozenset(word for word in words if not word.isascii() or _tells(word))
+
+
+def holds_any(text: str, words: frozenset[str]) -> bool:
+    """Whether one of `words` stands in `text`; words with other than ASCII letters anywhere."""
+    folded = text.casefold()
+    if any(not word.isascii() and word in folded for word in words):
+        return True
+    return not words.isdisjoint(WORD.findall(folded))
+
+
+def _tells(word: str) -> bool:
+    return len(word) >= SHORTEST and word not in TELLS_NOTHING

@@ -1,0 +1,94 @@
+"""Records of a needle grid, made by hand: two lengths, two depths, three haystacks, two needles."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lccp.probes.niah import NiahSettings
+from lccp.probes.probe import Contexts
+from lccp_evaluator.passes.passage import Reading
+from lccp_evaluator.probes.measurement import Measurement
+from lccp_evaluator.records import Records
+from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE
+from lccp_evaluator.sampling.samples import FrozenSamples, Header, Sample
+
+NEEDLES = (np.array((7, 8, 7, 9)), np.array((5, 6)))
+KEY_STARTS = (2, 1)
+LENGTHS, DEPTHS, HAYSTACKS = (100, 200), (0, 50), 3
+NIAH = NiahSettings(lengths=LENGTHS, depths_percent=DEPTHS, haystacks=HAYSTACKS)
+
+Copied = Callable[[Sample], np.ndarray]
+
+
+def a_sample(length: int, depth: int, haystack: int, needle: int) -> Sample:
+    size = len(NEEDLES[needle])
+    return Sample(
+        role=FULL,
+        slices=((0, 0, 10), (1 + needle, 0, size), (0, 0, length - 10 - size)),
+        needle=(10, 10 + size),
+        answer=(length - size, length),
+        key_start=KEY_STARTS[needle],
+        labels={
+            "depth_percent": depth,
+            "achieved_depth_percent": depth + haystack / 10,
+            "haystack": haystack,
+            "needle": needle,
+        },
+    )
+
+
+def a_short_sample(role: str, needle: int) -> Sample:
+    """A needle's question without context, or with the needle alone."""
+    size = len(NEEDLES[needle])
+    slices = ((0, 0, 10), (1 + needle, 0, size))
+    return Sample(role=role, slices=slices, answer=(10, 10 + size), labels={"needle": needle})
+
+
+def nll(sample: Sample) -> float:
+    """Differs by everything that samples differ by."""
+    labels = sample.labels
+    match sample.role:
+        case "none":
+            return 3.0 + labels["needle"] / 2
+        case "oracle":
+            return 0.05 + labels["needle"] / 50
+    by_cell = sample.length / 1_000 + labels["depth_percent"] / 500
+    return 0.1 + by_cell + 0.3 ** labels["haystack"] / 10 + labels["needle"] / 8
+
+
+def a_reading(sample: Sample, copied: Copied | None = None) -> Reading:
+    size = sample.answer[1] - sample.answer[0]
+    is_arg_max = np.ones(size, dtype=bool)
+    is_arg_max[0] = sample.labels.get("haystack") != 0  # misses the stem
+    is_arg_max[-1] = sample.labels.get("haystack") != 1  # misses the key
+    token_nll = np.full(size, nll(sample), dtype=np.float64)
+    token_nll += np.linspace(-0.05, 0.05, size)
+    nothing = np.full((2, 2, size), -1, dtype=np.int16)
+    return Reading(
+        token_nll, is_arg_max, copied(sample) if copied and sample.role == FULL else nothing
+    )
+
+
+def records(copied: Copied | None = None, needles: int = 2) -> Records:
+    samples = [
+        a_sample(length, depth, haystack, needle)
+        for length in LENGTHS
+        for depth in DEPTHS
+        for haystack in range(HAYSTACKS)
+        for needle in range(needles)
+    ]
+    for needle in range(needles):
+        samples += [a_short_sample(NONE, needle), a_short_sample(ORACLE, needle)]
+    header = Header(
+        probe="niah", version=1, settings={"seed": 0}, tokenizer_digest="d", vocabulary=10
+    )
+    frozen = FrozenSamples(header, (np.zeros(200, int), *NEEDLES), tuple(samples))
+    return Records(frozen, samples, [a_reading(sample, copied) for sample in samples])
+
+
+def contexts(source: int) -> Contexts:
+    return Contexts(source, 200, 200)
+
+
+def signals(measurement: Measurement) -> dict[str, object]:
+    return {signal.name: signal for signal in measurement.signals}
