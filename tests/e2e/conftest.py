@@ -45,11 +45,12 @@ def kueue(cluster: Cluster) -> None:
 
 
 @pytest.fixture(scope="session")
-def stubs(cluster: Cluster) -> Iterator[StubCluster]:
-    """The cluster with stubs for pods; its nodes must see this machine's files."""
+def stubs(cluster: Cluster, operator_image: None) -> Iterator[StubCluster]:
+    """The cluster with stubs for pods; its nodes must see a folder of this machine."""
     if "CLUSTER_HOST_IP" not in os.environ:
         missing("needs a cluster whose nodes are on this machine: see `make cluster`")
-    with tempfile.TemporaryDirectory(prefix="lccp-e2e-") as name:
+    shared = os.environ.get("CLUSTER_SHARED_DIR")
+    with tempfile.TemporaryDirectory(prefix="lccp-e2e-", dir=shared) as name:
         made = StubCluster(cluster, Path(name))
         made.make_ready()
         yield made
@@ -65,13 +66,22 @@ def breaker(cluster: Cluster) -> Breaker:
 
 
 @pytest.fixture(scope="session")
+def operator_image(cluster: Cluster) -> None:
+    """The operator's image, on every node."""
+    need_images(cluster, IMAGES[0])
+
+
+@pytest.fixture(scope="session")
 def images(cluster: Cluster) -> None:
     """The product's images, on every node."""
-    nodes = cluster.list(Kind("v1", "nodes"))
-    for node in nodes:
+    need_images(cluster, *IMAGES)
+
+
+def need_images(cluster: Cluster, *images: str) -> None:
+    for node in cluster.list(Kind("v1", "nodes")):
         names = [name for image in node["status"]["images"] for name in image.get("names", ())]
-        for image in IMAGES:
-            if not any(image in name for name in names):
+        for image in images:
+            if not any(image in name for name in names) and "taints" not in node["spec"]:
                 missing(
                     f"needs the image {image} on {node['metadata']['name']}: see `make cluster`"
                 )

@@ -4,14 +4,12 @@ Real images, real training, a real S3 server, and the rights that the chart gran
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 from audit import Audit
 from helm import Helm
 from kubectl import kubectl
@@ -89,13 +87,7 @@ def test_the_exporter_tells_of_the_run_through_its_service(
     product: Product, ended: dict[str, Any]
 ) -> None:
     wanted = f'lccp_verdict{{namespace="{product.runs.name}",run="tiny",state="Saturated"}} 1.0'
-    address = product.service("lccp-exporter")
-
-    def told() -> bool:
-        answer = urllib3.request("GET", f"http://{address}/metrics", timeout=10, retries=3)
-        return wanted in answer.data.decode()
-
-    wait_for(told, f"no {wanted}", seconds=60)
+    wait_for(lambda: wanted in product.scrape("lccp-exporter"), f"no {wanted}", seconds=60)
 
 
 def test_helm_test_passes(product: Product, helm: Helm, kubeconfig: Path) -> None:
@@ -169,7 +161,7 @@ OF_ADMISSION = {("update", "lccp.io", "lccpruns/finalizers")}
 
 
 def test_every_right_is_used_and_none_is_missing(product: Product) -> None:
-    audit = Audit.read(Path(os.environ["CLUSTER_AUDIT_LOG"]), "lccp", product.release)
+    audit = Audit.read("lccp", product.release)
     assert audit.denied == []
     granted = kubectl("get", "clusterrole", f"{product.release}-lccp", "--output=json")
     assert set(audit.unused(json.loads(granted)["rules"])) == OF_ADMISSION

@@ -5,7 +5,6 @@ runs are made of stubs.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from a_cluster import Namespace
 from audit import Audit
-from helm import RELEASE, Helm
+from helm import RELEASE, VERSION, Helm
 from kubectl import kubectl
 from operator_process import wait_for
 from operator_world import EVERY_TOKENS
@@ -35,7 +34,8 @@ CHECKPOINTS = [EVERY_TOKENS * n for n in range(1, LENGTH + 1)]
 TAKEN_OVER_WITHIN_SECONDS = 20.0
 BEGUN_SECONDS, END_SECONDS = 120.0, 240.0
 TRAINING = "tiny-train-a1"
-IMAGE = "localhost/busybox"
+REPOSITORY, NEXT_VERSION = "lccp-operator", "next"
+IMAGE = f"localhost/{REPOSITORY}"
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,12 @@ class Installed:
         namespace.create_run(document)
 
     def audit(self) -> Audit:
-        log = Path(os.environ["CLUSTER_AUDIT_LOG"])
-        return Audit.read(log, RELEASE, self.release.namespace)
+        return Audit.read(RELEASE, self.release.namespace)
 
 
 def tagged(tag: str) -> Object:
     """Values by which the pods of runs have this tag."""
-    one = {"repository": "busybox", "tag": tag}
+    one = {"repository": REPOSITORY, "tag": tag}
     return {"trainer": one, "evaluator": one}
 
 
@@ -107,9 +106,9 @@ def both(
         )
         names = [n.name for one in (first, second) for n in one.namespaces]
         stack.callback(kubectl, "delete", "namespace", *names, "--wait=false")
-        with_crd = {"crds": {"enabled": True}, "image": tagged("1")}
+        with_crd = {"crds": {"enabled": True}, "image": tagged(VERSION)}
         first.apply("--take-ownership", "--force-conflicts", **with_crd)
-        second.apply(image=tagged("1"))
+        second.apply(image=tagged(VERSION))
         yield first, second
 
 
@@ -166,7 +165,7 @@ def test_a_run_ends_with_what_it_began_with_though_the_release_is_upgraded(
     wait_for(done.exists, "no evaluation", seconds=BEGUN_SECONDS)
     trainer, operators = trainers(begun), set(second.release.operators())
 
-    image = tagged("2") | {"pullPolicy": "Never"}
+    image = tagged(NEXT_VERSION) | {"pullPolicy": "Never"}
     second.apply(image=image, runs={"serviceAccountName": "lccp-run"})
     wait_for(lambda: operators.isdisjoint(second.release.operators()), "its old operators stay")
     stubs.go_on(begun)
@@ -178,12 +177,12 @@ def test_a_run_ends_with_what_it_began_with_though_the_release_is_upgraded(
     jobs = watched.of(begun.name).values()
     made = {substance(job) for job in jobs if component(job) == labels.EVALUATOR}
     assert len(made) == 1, made
-    assert f'"image": "{IMAGE}:1"' in made.pop()
+    assert f'"image": "{IMAGE}:{VERSION}"' in made.pop()
 
     second.start(fresh)
     template = fresh.wait_job(TRAINING)["spec"]["template"]["spec"]
     assert template["serviceAccountName"] == "lccp-run"
-    assert template["containers"][0]["image"] == f"{IMAGE}:2"
+    assert template["containers"][0]["image"] == f"{IMAGE}:{NEXT_VERSION}"
     assert template["containers"][0]["imagePullPolicy"] == "Never"
 
 

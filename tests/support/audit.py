@@ -1,10 +1,13 @@
 """What a service account asked of the API server, from the cluster's audit log."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from needs import missing
 
 DECISION = "authorization.k8s.io/decision"
 READING = ("get", "list", "watch")
@@ -24,11 +27,14 @@ class Audit:
     written: set[str] = field(default_factory=set)
 
     @classmethod
-    def read(cls, log: Path, account: str, namespace: str) -> Self:
-        """The requests of the service account `account` in `namespace`."""
+    def read(cls, account: str, namespace: str) -> Self:
+        """The requests of the service account `account` in `namespace`, by the cluster's log."""
+        log = os.environ.get("CLUSTER_AUDIT_LOG")
+        if log is None:
+            missing("needs a cluster with an audit log: set CLUSTER_AUDIT_LOG")
         user = f"system:serviceaccount:{namespace}:{account}"
         found = cls()
-        for line in log.read_text().splitlines():
+        for line in Path(log).read_text().splitlines():
             if user not in line:
                 continue
             entry = json.loads(line)

@@ -11,6 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "lccp"
 RELEASE = "lccp"
+VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 NAMESPACE = "lccp-system"
 Object = dict[str, Any]

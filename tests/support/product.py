@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def values(store: SeaweedFS) -> dict[str, Any]:
 
 
 def demo() -> dict[str, Any]:
-    """The demo's run for a cluster whose nodes see this machine's files."""
+    """The demo's run for a cluster whose nodes see a folder of this machine."""
     run: dict[str, Any] = yaml.safe_load((TINY / "run.yaml").read_text())
     spec = run["spec"]
     haystack = spec["evaluation"]["probes"]["niah"]["haystack"]
@@ -63,9 +64,17 @@ def demo() -> dict[str, Any]:
     return run
 
 
+def _example() -> Path:
+    """The example where the nodes see it: in the folder that the cluster shares, or here."""
+    shared = os.environ.get("CLUSTER_SHARED_DIR")
+    return (
+        Path(shutil.copytree(TINY, Path(shared, TINY.name), dirs_exist_ok=True)) if shared else TINY
+    )
+
+
 def _with_example(container: str) -> dict[str, Any]:
     mount = {"name": "example", "mountPath": MOUNTED, "readOnly": True}
-    volume = {"name": "example", "hostPath": {"path": str(TINY)}}
+    volume = {"name": "example", "hostPath": {"path": str(_example())}}
     return {
         "spec": {"volumes": [volume], "containers": [{"name": container, "volumeMounts": [mount]}]}
     }
@@ -90,10 +99,10 @@ class Product:
         items: list[dict[str, Any]] = json.loads(found)["items"]
         return items
 
-    def service(self, name: str) -> str:
-        """Cluster address of one of the release's Services."""
-        path = "jsonpath={.spec.clusterIP}:{.spec.ports[0].port}"
-        return kubectl("get", "service", name, f"--namespace={self.release}", f"--output={path}")
+    def scrape(self, service: str) -> str:
+        """/metrics of one of the release's Services, through the API server."""
+        path = f"/api/v1/namespaces/{self.release}/services/http:{service}:metrics/proxy/metrics"
+        return kubectl("get", f"--raw={path}")
 
 
 @contextmanager

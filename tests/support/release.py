@@ -62,14 +62,17 @@ class Release:
 
 
 def _processes(uid: str, program: str) -> list[int]:
-    """Processes of this machine that run `program` in the pod with this UID."""
+    """Processes of this machine that run `program` in the pod with this UID.
+
+    The name of the pod's cgroup holds the UID, with underscores where systemd made it.
+    """
     found = []
     for folder in PROCESSES.glob("[0-9]*"):
         try:
             command, groups = (folder / "cmdline").read_text(), (folder / "cgroup").read_text()
         except OSError:
             continue
-        if uid in groups and program in command:
+        if program in command and any(name in groups for name in (uid, uid.replace("-", "_"))):
             found.append(int(folder.name))
     return found
 

@@ -1,7 +1,7 @@
 """A real cluster whose pods are stubs: quick programs that share a folder with this machine.
 
-The pods run this machine's own Python, mounted from the node: so the nodes must see this machine's
-files, as those of a cluster on one machine do.
+The pods run the Python of the operator's image. The nodes must see that folder, as those of a
+cluster on one machine do.
 """
 
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from a_cluster import Namespace, run_document
+from helm import VERSION
 from operator_process import OperatorProcess, installation
 from operator_world import EVERY_TOKENS, manifest_of, report_of
 
@@ -22,9 +23,8 @@ from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.api.merge import Object
 
 PROGRAMS = Path(__file__).with_name("stub_programs.py")
-IMAGE = "localhost/busybox:1"
+IMAGE = f"localhost/lccp-operator:{VERSION}"
 PYTHON = "/usr/bin/python3"
-SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64")
 CHECKPOINTS_READY = 6
 
 
@@ -106,23 +106,17 @@ class StubCluster:
         return sorted(int(line) for line in self.done(namespace).read_text().split())
 
     def _template(self, container: str, arguments: tuple[str, ...]) -> Object:
-        folders = (str(self.root), *SYSTEM_FOLDERS)
-        mounts = [
-            {"name": f"host-{i}", "mountPath": folder, "readOnly": i > 0}
-            for i, folder in enumerate(folders)
-        ]
-        volumes = [
-            {"name": f"host-{i}", "hostPath": {"path": folder}} for i, folder in enumerate(folders)
-        ]
+        folder = str(self.root)
         program = str(self.root / PROGRAMS.name)
         stub = {
             "name": container,
             "image": IMAGE,
             "command": [PYTHON, "-I", "-S", program, *arguments],
             "env": [{"name": "OMP_NUM_THREADS", "value": "1"}],
-            "volumeMounts": mounts,
+            "volumeMounts": [{"name": "shared", "mountPath": folder}],
         }
-        pod = {"containers": [stub], "volumes": volumes, "terminationGracePeriodSeconds": 2}
+        volume = {"name": "shared", "hostPath": {"path": folder}}
+        pod = {"containers": [stub], "volumes": [volume], "terminationGracePeriodSeconds": 2}
         return {"spec": pod}
 
 
