@@ -6,6 +6,8 @@
 
 export PYTHON TORCH_INDEX
 BIN := .venv/bin
+# A worker for each core, four at most: a worker needs about 1 GB.
+WORKERS := --numprocesses=logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
 help: ## list the targets
 	@echo "LCCP: train a language model to a longer context, and know whether it still pays"
@@ -15,7 +17,15 @@ demo: demo-environment ## train, measure, judge and stop a small run on this mac
 	@LCCP_STAGES_BEFORE=1 $(BIN)/lccp run examples/tiny/run.yaml
 
 test: environment ## run the tests that need no cluster (PYTEST="-k name" for some of them)
-	$(BIN)/python -m pytest --ignore=tests/e2e $(PYTEST)
+	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) $(PYTEST)
+
+test-fast: environment ## run those that take no server and no two seconds: all of them within a minute
+	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m "not slow" $(PYTEST)
+
+coverage: ## run make test, and report what it covers: 90 % of lccp, cli and operator, or it fails
+	$(MAKE) test PYTEST="--cov --cov-report= $(PYTEST)"
+	$(BIN)/coverage report --format=markdown --skip-covered >coverage.md
+	for part in lccp cli operator; do $(BIN)/coverage report --include="$$part/*" --fail-under=90 | tail -n 1 || exit 1; done
 
 test-lowest: environment ## run the tests of trainer and evaluator with the lowest versions of every range
 	$(BIN)/python tools/lowest.py $(PYTEST)
@@ -33,6 +43,13 @@ check: environment ## lint, types, layers, and that generated files are current:
 	$(BIN)/mypy lccp cli operator services tools
 	$(BIN)/lint-imports
 	$(BIN)/python tools/generate.py --check
+
+format: environment ## mend what ruff can mend, and lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+hooks: environment ## install git hooks that check a commit, and run make check before a push
+	$(BIN)/pre-commit install
 
 generate: environment ## write the CRD and the reference pages from the types
 	$(BIN)/python tools/generate.py

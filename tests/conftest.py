@@ -16,6 +16,33 @@ from get_helm import installed
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
+SHARED = ("apiserver", "s3", "tiny")
+"""Marks and fixtures of tests that share something costly, which one worker makes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal tests to workers by file, or by what they share; groups with slow tests first."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        shared = next((name for name in SHARED if name in _needs(item)), None)
+        if shared is not None:
+            item.add_marker(pytest.mark.slow)
+        groups.setdefault(shared or str(item.path), []).append(item)
+    for name, group in groups.items():
+        for item in group:
+            item.add_marker(pytest.mark.xdist_group(name))
+    ordered = sorted(groups.values(), key=_slow, reverse=True)
+    items[:] = [item for group in ordered for item in group]
+
+
+def _needs(item: pytest.Item) -> set[str]:
+    """Names of its fixtures and marks."""
+    return {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
+
+
+def _slow(group: list[pytest.Item]) -> int:
+    return sum(item.get_closest_marker("slow") is not None for item in group)
+
 
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:

@@ -149,6 +149,7 @@ def test_a_manifest_may_hold_other_documents(
     refused(lccp("run", path), "there is no folder example/nowhere")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("store", "sentence"),
     [

@@ -135,6 +135,7 @@ def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):
     assert digest == reference.sha256
 
 
+@pytest.mark.slow
 def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(world):
     world.checkpoint(10_000)
     world.evaluate(10_000)
@@ -161,6 +162,7 @@ def test_a_checkpoint_with_a_report_is_left_alone(world):
     assert world.store.stat(KEYS.report(10_000)) == before
 
 
+@pytest.mark.slow
 def test_later_checkpoints_answer_the_same_samples_by_the_first_ones_plan(world):
     world.checkpoint(10_000)
     world.checkpoint(20_000, seed=1)

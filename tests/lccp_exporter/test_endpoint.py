@@ -76,6 +76,7 @@ def test_promtool_finds_no_fault(exporter: Exporter) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_process_with_zero(store: FileStore) -> None:
     command = [sys.executable, "-m", "lccp_exporter", "--store", store.url]
     process = subprocess.Popen(
@@ -89,6 +90,7 @@ def test_sigterm_ends_the_process_with_zero(store: FileStore) -> None:
         assert process.wait(timeout=20) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environ", "sentence"),
     [

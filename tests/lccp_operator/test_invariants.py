@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -27,6 +28,8 @@ from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Phase
 from lccp_operator.workloads.training import Training
+
+pytestmark = pytest.mark.slow
 
 FAILURES = [ExitCode.STORE_UNREACHABLE, ExitCode.INTERNAL, ExitCode.HANG, ExitCode.TERMINATED]
 RETRIES = 2

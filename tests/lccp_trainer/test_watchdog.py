@@ -2,6 +2,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from lccp_trainer.watchdog import Watchdog
 
 
@@ -13,6 +15,7 @@ def test_a_hang_leaves_the_stacks_of_all_threads(tmp_path: Path) -> None:
     assert "test_a_hang_leaves_the_stacks_of_all_threads" in stacks.read_text()
 
 
+@pytest.mark.slow
 def test_steps_keep_it_quiet(tmp_path: Path) -> None:
     barked = threading.Event()
     watchdog = Watchdog(1.0, tmp_path / "stacks.txt", barked.set, linger_seconds=0)

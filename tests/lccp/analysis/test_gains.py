@@ -243,6 +243,7 @@ def test_jitter_widens_the_interval_however_many_haystacks_there_are() -> None:
     assert last.upper - last.lower > 4 * 1e-5
 
 
+@pytest.mark.slow
 def test_claims_are_false_less_often_than_the_confidence_allows() -> None:
     """One-sided, by checkpoint; at the third one alone Welch's degrees let it pass 5 %."""
     rng = np.random.default_rng(3)

@@ -85,6 +85,7 @@ def test_a_run_without_reports_has_a_page() -> None:
     assert "Checkpoints" in page.titles
 
 
+@pytest.mark.slow
 def test_what_comes_from_outside_is_escaped(data: RunData) -> None:
     evil = "<b onclick=alert(1)>"
     attempt = a_run.journal().attempts[0].model_copy(update={"message": evil})
@@ -102,6 +103,7 @@ def test_what_comes_from_outside_is_escaped(data: RunData) -> None:
     assert page.count("&lt;b onclick=alert(1)&gt;") >= 6
 
 
+@pytest.mark.slow
 def test_writing_replaces_the_page_whole(data: RunData, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "report.html"
     assert write_report(data, path) == path

@@ -9,6 +9,7 @@ from typer.testing import Result
 Lccp = Callable[..., Result]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_url", [False, True])
 def test_report_is_written_into_the_folder_or_where_asked(
     lccp: Lccp, stored: Path, tmp_path: Path, as_url: bool

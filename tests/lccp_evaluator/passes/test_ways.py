@@ -28,6 +28,7 @@ def test_the_families_share_beginnings_and_show_their_heads(model, dtype):
     assert choose(model.to(dtype), IDS, LONGEST, watches=True) == Choice("Forked")
 
 
+@pytest.mark.slow
 def test_rounding_never_refuses_a_right_model():
     model = a_model("llama", num_hidden_layers=12).to(torch.bfloat16)
     for seed in range(60):

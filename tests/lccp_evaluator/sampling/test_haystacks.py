@@ -22,6 +22,7 @@ def spelled(tokenizer, ids):
     return tokenizer._tokenizer.decode(ids).strip().lower()
 
 
+@pytest.mark.slow
 def test_built_in_text_is_the_default_and_never_ends():
     few = haystacks.units(Documents(), Path(), haystacks=10, tokens=1_000, words=NONE).texts
     many = haystacks.units(Documents(), Path(), haystacks=10, tokens=100_000, words=NONE).texts

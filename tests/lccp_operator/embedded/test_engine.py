@@ -19,6 +19,8 @@ from lccp.contract.errors import InvalidInput
 from lccp_operator.embedded import Snapshot
 from lccp_operator.intents import EventReason
 
+pytestmark = pytest.mark.slow
+
 POLICY = {"maxRestarts": 1, "backoffSeconds": 0}
 FIRST, SECOND, BUDGET = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
 CHECKPOINTS = [FIRST, SECOND, BUDGET]

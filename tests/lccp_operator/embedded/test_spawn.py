@@ -95,6 +95,7 @@ def test_a_lock_is_held_once_and_names_its_holder(tmp_path: Path) -> None:
         assert path.read_text() == f"{os.getpid()}\n"
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_killed_engine_is_free_when_its_last_child_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "engine.lock"
     program = (

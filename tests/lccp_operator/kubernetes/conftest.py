@@ -45,7 +45,7 @@ def operator(
     folder = tmp_path_factory.mktemp("operator")
     process = OperatorProcess(folder, server.kubeconfig, installation(root))
     yield process.start().wait_ready()
-    process.kill()
+    assert process.stop() == 0
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_what_happens_is_logged_with_run_and_attempt(
 
     run = f"{namespace.name}/tiny"
     for n in (1, 2):
-        told = f"info    {run} attempt {n}: AttemptStarted: attempt {n} starts"
+        told = f"INFO    {run} attempt={n}: AttemptStarted: attempt {n} starts"
         wait_for(lambda told=told: told in operator.log.read_text(), told, operator.log)
 
 

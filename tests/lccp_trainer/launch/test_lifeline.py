@@ -46,6 +46,7 @@ def test_a_child_whose_parent_ended_before_ends_at_once() -> None:
     assert child.stdout == b""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux alone")
 def test_reaping_waits_for_all_children() -> None:
     script = """

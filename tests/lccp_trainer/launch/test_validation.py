@@ -16,6 +16,8 @@ from lccp.contract.errors import StoreUnavailable
 from lccp.store.keys import RunKeys
 from lccp_trainer.launch import launcher
 
+pytestmark = pytest.mark.slow
+
 KEYS = RunKeys("default", "run")
 Damage = Callable[[World], None]
 
