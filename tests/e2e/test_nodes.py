@@ -178,7 +178,7 @@ def test_a_trainer_out_of_memory_is_named_and_counted(runs: Runs) -> None:
     failed = namespace.wait_condition("tiny", "Failed", "True", seconds=LONG_SECONDS)
 
     assert failed["reason"] == "RestartsExhausted"
-    assert "was killed for lack of memory" in failed["message"]
+    assert "ran out of memory" in failed["message"]
     assert "raise the memory in topology.resources" in failed["message"]
     assert attempts(namespace) == [(Cause.OUT_OF_MEMORY, True)] * 2
 

@@ -90,7 +90,7 @@ def both(
     stubs: StubCluster,
     watched: WatchedJobs,
     nobodys: Namespace,
-    images: None,
+    operator_image: None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Installed, Installed]]:
     """The first release, with the CRD, and the second, without."""
