@@ -1,4 +1,4 @@
-"""Whole directories in a store (checkpoints, training states): in parallel, checked by SHA-256."""
+"""Upload and download of directories (checkpoints, training states), in parallel, with SHA-256."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from typing import TypeVar
 from lccp.api.objects.manifest import FileRecord
 from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.store.keys import check_key
-from lccp.store.local import departing
+from lccp.store.local import open_source
 from lccp.store.port import Store
 
 _READ_BACK_BYTES_MAX = 1 << 20
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 def file_record(path: Path) -> FileRecord:
     """Size and SHA-256 of the file at `path`. Raises InvalidInput if it cannot be read."""
-    with departing(path) as file:
+    with open_source(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileRecord(size=file.tell(), sha256=digest)
 
@@ -42,11 +42,11 @@ def upload_directory(
 
     Raises:
         InvalidInput: there is nothing to upload, or a file cannot be read.
-        StoreUnavailable: the store does not answer, or holds something else than was sent.
+        StoreUnavailable: the store does not answer, or stored other bytes than were sent.
     """
     paths = sorted(path for path in directory.rglob("*") if path.is_file())
     if not paths:
-        raise InvalidInput(f"directory {directory}: holds no file to upload")
+        raise InvalidInput(f"directory {directory}: contains no file to upload")
 
     def upload(path: Path) -> tuple[str, FileRecord]:
         name = path.relative_to(directory).as_posix()
@@ -70,8 +70,8 @@ def download_directory(
     """Fetch `files`, by path below `prefix`, into `directory`, which appears once all are there.
 
     Raises:
-        InvalidInput: `directory` holds something already, or an object is not what its record
-            says; the sentence names its key.
+        InvalidInput: `directory` is not empty, or an object differs from its record; the message
+            names its key.
         NotFound: an object is missing.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
@@ -97,7 +97,7 @@ def download_directory(
 def delete_prefix(store: Store, prefix: str, workers: int = 4) -> None:
     """Delete all objects below the folder `prefix`, manifests first.
 
-    So a deletion that breaks off leaves nothing that looks complete.
+    An interrupted deletion therefore leaves nothing that looks complete.
     """
     keys = [info.key for info in store.list(_folder(prefix))]
     manifests = [key for key in keys if key.endswith("/manifest.json")]
@@ -117,7 +117,7 @@ def _upload_file(store: Store, path: Path, key: str) -> FileRecord:
         )
     if record.size <= _READ_BACK_BYTES_MAX and _sha256(store.get(key)) != record.sha256:
         raise StoreUnavailable(
-            f"store {store.url}: {key}: holds other bytes than were sent: upload it again"
+            f"store {store.url}: {key}: does not contain what was sent: upload it again"
         )
     return record
 
@@ -138,7 +138,7 @@ def _download_file(store: Store, key: str, record: FileRecord, path: Path) -> No
 def _in_parallel(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """Results of `work`, as they come; the first error ends what has not begun."""
+    """Results of `work`, as they come; the first error cancels what has not started."""
     with ThreadPoolExecutor(workers) as pool:
         try:
             for future in as_completed([pool.submit(work, item) for item in items]):
@@ -148,7 +148,7 @@ def _in_parallel(
 
 
 def _folder(prefix: str) -> str:
-    """`prefix` as a folder's, with its slash: `ns/run` must not reach `ns/run2`."""
+    """`prefix` with a trailing slash: `ns/run` must not match `ns/run2`."""
     check_key(prefix.removesuffix("/"))
     return f"{prefix.removesuffix('/')}/"
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store.keys import check_key
-from lccp.store.local import CHUNK_BYTES, arriving, departing
+from lccp.store.local import CHUNK_BYTES, atomic_write, open_source
 from lccp.store.port import Entry, Level, ObjectInfo
 
 _HIDDEN = ".lccp"
@@ -41,9 +41,9 @@ _REFUSALS = {
 class FileStore:
     """Objects as plain files below `root`; the first write creates that folder.
 
-    A write is finished, and flushed to the disk, below `root/.lccp/`; then it is renamed into its
-    place, or linked there for put-if-absent. What changes an existing object holds the lock
-    `.lccp/lock`. An ETag is made of time, inode and size, so that to list reads no content.
+    A write goes to a file below `root/.lccp/` and is flushed to disk; then the file is renamed to
+    its place, or linked there for put-if-absent. Replacing or deleting an object takes the lock
+    `.lccp/lock`. An ETag consists of time, inode and size, so that listing reads no content.
     """
 
     def __init__(self, root: Path) -> None:
@@ -91,12 +91,12 @@ class FileStore:
             return self._replace(finished, key)
 
     def get_file(self, key: str, path: Path) -> None:
-        with self._reading(key) as file, arriving(path) as write:
+        with self._reading(key) as file, atomic_write(path) as write:
             while chunk := file.read(CHUNK_BYTES):
                 write(chunk)
 
     def put_file(self, key: str, path: Path) -> None:
-        with departing(path) as source:
+        with open_source(path) as source:
             self._put(key, source)
 
     def stat(self, key: str) -> ObjectInfo | None:
@@ -151,7 +151,7 @@ class FileStore:
 
     @contextmanager
     def _finished(self, source: BinaryIO) -> Iterator[Path]:
-        """A hidden file with the content of `source`, on the disk; gone afterwards."""
+        """Yield a hidden file with the content of `source`, flushed to disk; removed afterwards."""
         path = self._hidden / uuid.uuid4().hex
         file = path.open("xb")
         try:
@@ -177,7 +177,7 @@ class FileStore:
 
     @cached_property
     def _hidden(self) -> Path:
-        """The folder of unfinished writes, swept of what killed writers left there."""
+        """The folder of unfinished writes, without what killed writers left there."""
         folder = self._root / _HIDDEN
         folder.mkdir(parents=True, exist_ok=True)
         abandoned = time.time() - _ABANDONED_SECONDS
@@ -190,7 +190,7 @@ class FileStore:
     def _path(self, key: str) -> Path:
         check_key(key)
         if key.split("/", 1)[0] == _HIDDEN:
-            raise InvalidInput(f"key {key!r}: must not begin with {_HIDDEN}/, the store's own")
+            raise InvalidInput(f"key {key!r}: must not begin with {_HIDDEN}/, which is reserved")
         return self._root / key
 
     def _target(self, key: str) -> Path:

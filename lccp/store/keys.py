@@ -1,4 +1,4 @@
-"""The layout of a run's keys, spelled once. Keys are relative to the store's root."""
+"""The layout of a run's keys, defined once. Keys are relative to the store's root."""
 
 import re
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ def _fault(key: str) -> str | None:
     if "" in segments:
         return "must be names separated by single slashes, without one at either end"
     if "." in segments or ".." in segments:
-        return "must not hold the names '.' or '..'"
+        return "must not contain the names '.' or '..'"
     if not key.isprintable() or "\\" in key:
-        return "must not hold backslashes or unprintable characters"
+        return "must not contain backslashes or unprintable characters"
     if len(key.encode()) > _KEY_BYTES_MAX:
         return f"must have at most {_KEY_BYTES_MAX} bytes"
     if max(len(segment.encode()) for segment in segments) > _SEGMENT_BYTES_MAX:
-        return f"must not hold names of more than {_SEGMENT_BYTES_MAX} bytes"
+        return f"must not contain names of more than {_SEGMENT_BYTES_MAX} bytes"
     return None
 
 
@@ -36,7 +36,9 @@ def writer_name(attempt: int, unique: str) -> str:
     """`a<attempt>-<8 hex>`; `unique` is the UID of rank 0's pod, or a random UUID."""
     digits = unique.replace("-", "")[:8]
     if not re.fullmatch("[0-9a-f]{8}", digits):
-        raise InvalidInput(f"writer: {unique!r} is no UID: it must begin with 8 hexadecimal digits")
+        raise InvalidInput(
+            f"writer: {unique!r} is not a UID: it must begin with 8 hexadecimal digits"
+        )
     return f"a{attempt}-{digits}"
 
 

@@ -1,4 +1,4 @@
-"""Files of this machine, as sources and targets of a store; their errors are input errors."""
+"""Local files that a store reads from and writes to; their errors are input errors."""
 
 import io
 import os
@@ -15,7 +15,7 @@ Write = Callable[[bytes], object]
 
 
 @contextmanager
-def departing(path: Path) -> Iterator[io.BufferedReader]:
+def open_source(path: Path) -> Iterator[io.BufferedReader]:
     """The file at `path`, open for reading. Raises InvalidInput if it cannot be opened."""
     with _local(path, "read"):
         file = path.open("rb")
@@ -24,8 +24,8 @@ def departing(path: Path) -> Iterator[io.BufferedReader]:
 
 
 @contextmanager
-def arriving(path: Path) -> Iterator[Write]:
-    """A function that takes the file's chunks; `path` appears when all of them are written.
+def atomic_write(path: Path) -> Iterator[Write]:
+    """Yield a function that writes chunks; `path` appears when the block has ended.
 
     Raises InvalidInput if the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Typed objects in a store: read, written and listed as what they are."""
+"""Typed objects in a store: read, write and list."""
 
 import re
 from collections.abc import Iterable, Iterator, MutableMapping
@@ -18,12 +18,12 @@ T = TypeVar("T", bound=StoreObject)
 TOKENS = re.compile("[0-9]{15}")
 
 ObjectCache = MutableMapping[tuple[str, str], StoreObject]
-"""Objects read before, by key and ETag. Whoever looks again and again keeps one."""
+"""Objects that were read before, by key and ETag; kept by callers that read repeatedly."""
 
 
 @dataclass(frozen=True)
 class Versioned(Generic[T]):
-    """An object, and the ETag to write its successor with."""
+    """An object, and the ETag for replacing it."""
 
     value: T
     etag: str
@@ -49,7 +49,7 @@ def read_versioned(store: Store, key: str, kind: type[T]) -> Versioned[T]:
 
 
 def write(store: Store, key: str, value: StoreObject) -> str:
-    """Write the object, whatever was there; its ETag."""
+    """Write the object unconditionally; its ETag."""
     return store.put(key, value.to_json())
 
 
@@ -59,7 +59,7 @@ def write_if_absent(store: Store, key: str, value: StoreObject) -> str:
 
 
 def write_if_match(store: Store, key: str, value: StoreObject, etag: str) -> str:
-    """Write the successor of the object of `etag`; its own ETag. Raises Conflict."""
+    """Replace the object if its ETag is still `etag`; the new ETag. Raises Conflict."""
     return store.put_if_match(key, value.to_json(), etag)
 
 
@@ -86,7 +86,7 @@ def reports(
 
 
 def named(infos: Iterable[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:
-    """Those of the objects below `below` whose key is `<below><tokens>/<name>`, with the tokens."""
+    """The objects whose key is `<below><tokens>/<name>`, with their tokens."""
     for info in infos:
         tokens, _, rest = info.key.removeprefix(below).partition("/")
         if rest == name and TOKENS.fullmatch(tokens):

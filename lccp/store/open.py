@@ -1,4 +1,4 @@
-"""A store from its configuration, and the check that it does what LCCP needs."""
+"""Opening a store, and checking that it supports what LCCP needs."""
 
 import uuid
 from collections.abc import Callable
@@ -20,9 +20,9 @@ def open_store(
 ) -> Store:
     """The store of `config`; a relative `file://` URL starts from `base_directory`.
 
-    `file:///a/b` is the folder /a/b, `file://runs` the folder runs, `s3://bucket/prefix` what lies
-    below that prefix of a bucket, which may be silent for as long as `patience` says. No request is
-    made. Raises InvalidInput.
+    `file:///a/b` is the folder /a/b, `file://runs` the folder runs, `s3://bucket/prefix` a prefix
+    of a bucket; `patience` bounds how long an S3 endpoint may be silent. No request is made.
+    Raises InvalidInput.
     """
     scheme, _, rest = config.url.partition("://")
     match scheme:
@@ -37,9 +37,9 @@ def open_store(
 
 
 def probe(store: Store, below: str = "") -> None:
-    """Write, condition and delete an object under the prefix `below`.
+    """Write an object under the prefix `below`, conditionally too, and delete it.
 
-    Raises InvalidInput if the store may not be written, or does not do conditional writes.
+    Raises InvalidInput if the store is read-only, or does not support conditional writes.
     """
     key = f"{below}.probe-{uuid.uuid4().hex[:8]}"
     etag = store.put_if_absent(key, b"1")
@@ -58,5 +58,5 @@ def _must_lose(store: Store, header: str, write: Callable[[], str]) -> None:
         return
     raise InvalidInput(
         f"store {store.url} ignores {header}: two writers could overwrite each other; "
-        "use a store that does conditional writes"
+        "use a store that supports conditional writes"
     )

@@ -1,4 +1,4 @@
-"""The port to object storage: what LCCP needs of a store, and nothing more.
+"""The interface to object storage.
 
 Keys are `/`-separated paths relative to the store's root. Every write is atomic: a reader sees the
 old object or the new one, never a part. Calls are synchronous, have timeouts and bounded retries.
@@ -12,9 +12,9 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What a store says of an object: size in bytes, ETag, last change (UTC).
+    """Metadata of an object: size in bytes, ETag, last change (UTC).
 
-    An ETag is opaque and names one version of the object; it is no checksum of the content.
+    An ETag is opaque and identifies one version of the object; it is not a checksum.
     """
 
     key: str
@@ -25,7 +25,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class Level:
-    """What lies right below a prefix: objects, and longer prefixes that may hold more of them."""
+    """One level of a hierarchy: objects directly below a prefix, and the next prefixes."""
 
     objects: list[ObjectInfo]
     prefixes: list[str]
@@ -33,7 +33,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Entry:
-    """An object's bytes, and the ETag to write it back with."""
+    """An object's bytes, and the ETag for replacing it."""
 
     data: bytes
     etag: str
@@ -42,14 +42,14 @@ class Entry:
 class Store(Protocol):
     """An object store.
 
-    Every method raises StoreUnavailable if the store does not answer; InvalidInput if it refuses
-    (credentials, no such bucket or folder), or if a key or a local file cannot be used. After
-    StoreUnavailable a write may or may not have happened: read before deciding anew.
+    Every method raises StoreUnavailable if the store does not answer, and InvalidInput if it
+    refuses (credentials, no such bucket or folder) or if a key or a local file cannot be used.
+    After StoreUnavailable a write may or may not have happened: read before retrying.
     """
 
     @property
     def url(self) -> str:
-        """Where it is, for messages; without credentials."""
+        """Its URL, for messages; without credentials."""
 
     def get(self, key: str) -> bytes:
         """The object's bytes. Raises NotFound."""
@@ -58,13 +58,13 @@ class Store(Protocol):
         """The object's bytes and ETag. Raises NotFound."""
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        """`length` bytes from `start` on, fewer where the object ends. Raises NotFound.
+        """`length` bytes from `start`, fewer at the end of the object. Raises NotFound.
 
-        Both are such that there is at least one byte.
+        The range must contain at least one byte.
         """
 
     def put(self, key: str, data: bytes) -> str:
-        """Write the object, whatever was there; its ETag."""
+        """Write the object unconditionally; its ETag."""
 
     def put_if_absent(self, key: str, data: bytes) -> str:
         """Write the object unless it exists; its ETag. Raises Conflict if it exists."""
@@ -79,13 +79,13 @@ class Store(Protocol):
         """Write the file's content as the object, streaming, large ones in parts."""
 
     def stat(self, key: str) -> ObjectInfo | None:
-        """What is known of the object, or None if there is none."""
+        """Metadata of the object, or None if there is none."""
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         """All objects whose key starts with `prefix`, sorted by key."""
 
     def level(self, prefix: str) -> Level:
-        """What lies right below `prefix`, which ends in a slash; not sorted."""
+        """Objects and prefixes directly below `prefix`, which ends in a slash; unsorted."""
 
     def delete(self, key: str) -> None:
         """Delete the object; no error if there is none."""

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from lccp.store.keys import check_key
-from lccp.store.local import CHUNK_BYTES, Write, arriving, departing
+from lccp.store.local import CHUNK_BYTES, Write, atomic_write, open_source
 from lccp.store.port import Entry, Level, ObjectInfo
 from lccp.store.s3_client import RETRIED_STATUSES, Patience, endpoint_of, http_pool, s3_client
 from lccp.store.s3_errors import FOREIGN, refusal_in, translated
@@ -31,8 +31,8 @@ _PRESIGNED_FOR = timedelta(minutes=15)
 class S3Store:
     """Objects of an S3 bucket, by the minio SDK; conditional writes by presigned requests.
 
-    The SDK cannot send If-Match and If-None-Match. A conditional write that was retried and then
-    refused is compared with what is stored: the first try may have succeeded, its answer lost.
+    The SDK cannot send If-Match and If-None-Match. If a conditional write was retried and then
+    refused, the stored object is read: the first try may have succeeded and its response been lost.
     """
 
     def __init__(self, config: StoreConfig, patience: Patience | None = None) -> None:
@@ -77,11 +77,11 @@ class S3Store:
         return self._put_if(key, data, "If-Match", f'"{etag}"')
 
     def get_file(self, key: str, path: Path) -> None:
-        with arriving(path) as write:
+        with atomic_write(path) as write:
             self._copy(key, write)
 
     def put_file(self, key: str, path: Path) -> None:
-        with departing(path) as source, self._mapped(key):
+        with open_source(path) as source, self._mapped(key):
             size = os.fstat(source.fileno()).st_size
             self._client.put_object(
                 bucket_name=self._bucket,
@@ -120,7 +120,7 @@ class S3Store:
             self._client.remove_object(bucket_name=self._bucket, object_name=self._name(key))
 
     def _listed(self, prefix: str, recursive: bool) -> Iterator[tuple[str, Object]]:
-        """Keys, and what is told of them; a key that ends in a slash is a prefix."""
+        """Keys with their metadata; a key that ends in a slash is a prefix."""
         listed = self._client.list_objects(
             bucket_name=self._bucket, prefix=self._prefix + prefix, recursive=recursive
         )
@@ -129,10 +129,10 @@ class S3Store:
                 yield found.object_name.removeprefix(self._prefix), found
 
     def _copy(self, key: str, write: Write, start: int = 0, length: int = 0) -> str:
-        """Write the object's chunks; its ETag. A body that breaks off is resumed where it broke.
+        """Pass the object's chunks to `write`; its ETag. An interrupted body is resumed.
 
         Args:
-            length: bytes wanted from `start` on; 0: all there are.
+            length: bytes wanted from `start`; 0: all.
         """
         offset, etag, retries_left = start, "", self._patience.retries
         with self._mapped(key):
@@ -183,7 +183,7 @@ class S3Store:
         raise refusal
 
     def _etag_of(self, key: str, data: bytes) -> str | None:
-        """The object's ETag if it holds `data`."""
+        """The object's ETag if its content is `data`."""
         try:
             stored = self.get_entry(key)
         except NotFound:
@@ -220,7 +220,7 @@ class S3Store:
 
     @contextmanager
     def _mapped(self, key: str) -> Iterator[None]:
-        """The one place where errors of SDK, HTTP and TLS become errors of the store."""
+        """Map errors of SDK, HTTP and TLS to errors of the store; nowhere else is this done."""
         try:
             yield
         except FOREIGN as error:

@@ -29,10 +29,10 @@ _BACKOFF_SECONDS_MAX = 8.0
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a store may be silent, and how often it is asked.
+    """Timeouts and retries.
 
-    `connect_seconds` bounds a connection and the taking of each 64 KiB sent, `read_seconds` the
-    wait for an answer and for each piece of it.
+    `connect_seconds` bounds connecting and sending each 64 KiB, `read_seconds` the wait for a
+    response and for each piece of it.
     """
 
     connect_seconds: float = 10.0
@@ -56,7 +56,7 @@ class Patience:
 class _PiecewisePool(urllib3.PoolManager):
     """Sends bodies in pieces: the timeout of a send then bounds a stall, not a slow upload.
 
-    Redirects are not followed: a signature holds for one host alone.
+    Redirects are not followed: a signature is valid for one host only.
     """
 
     def urlopen(self, *args: Any, **kw: Any) -> Any:
@@ -67,9 +67,9 @@ class _PiecewisePool(urllib3.PoolManager):
 
 
 class MountedCredentials(Provider):
-    """Credentials in the files accessKey and secretKey of a folder, as they are at each request.
+    """Credentials in the files accessKey and secretKey of a folder, read again when they change.
 
-    A mounted Secret is replaced as a whole behind a link; both files are read from one version.
+    kubelet replaces a mounted Secret as a whole; both files are read from one version of it.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -85,7 +85,7 @@ class MountedCredentials(Provider):
         except OSError as error:
             raise InvalidInput(
                 f"store credentials: {error.filename}: {error.strerror}: "
-                f"{self._directory} must hold the files accessKey and secretKey"
+                f"{self._directory} must contain the files accessKey and secretKey"
             ) from None
         except ValueError:
             raise InvalidInput(
@@ -94,7 +94,7 @@ class MountedCredentials(Provider):
             ) from None
 
     def _version(self) -> object:
-        """Another one after every change of the files."""
+        """Differs after every change of the files."""
         found = [(self._directory / name).stat() for name in CREDENTIALS]
         return [(status.st_ino, status.st_mtime_ns) for status in found]
 
@@ -105,7 +105,7 @@ class MountedCredentials(Provider):
 
 
 def provider_of(config: StoreConfig) -> Provider:
-    """Where the credentials come from, with a first look at them. Raises InvalidInput."""
+    """The provider of credentials, which were read once. Raises InvalidInput."""
     if config.credentials_directory:
         mounted = MountedCredentials(Path(config.credentials_directory))
         mounted.retrieve()
@@ -156,7 +156,7 @@ def endpoint_of(config: StoreConfig) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
         raise InvalidInput(f"store endpoint: must be http(s)://host[:port], not {given!r}")
     if parts.username is not None:
-        raise InvalidInput("store endpoint: must not hold credentials")
+        raise InvalidInput("store endpoint: must not contain credentials")
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -166,5 +166,5 @@ def _tls(config: StoreConfig) -> ssl.SSLContext:
     except OSError as error:
         given = f"caFile {config.ca_file}" if config.ca_file else "caBundle"
         raise InvalidInput(
-            f"store {given}: holds no CA certificates in PEM ({error.strerror})"
+            f"store {given}: contains no CA certificates in PEM ({error.strerror})"
         ) from None

@@ -1,4 +1,4 @@
-"""What the S3 client's errors mean, as errors of LCCP; none of the foreign ones passes here."""
+"""Maps the errors of the S3 client to errors of LCCP."""
 
 import re
 import ssl
@@ -24,7 +24,7 @@ _CREDENTIAL_CODES = {
 
 
 def translated(error: Exception, store: str, key: str) -> LccpError:
-    """`error`, met at `key` of `store` (as it is named in sentences), as an error of LCCP."""
+    """The error of LCCP for `error`, raised at `key` of `store` (its name in messages)."""
     match error:
         case S3Error():
             return _refusal(error, store, key)
@@ -45,7 +45,7 @@ def translated(error: Exception, store: str, key: str) -> LccpError:
 
 
 def refusal_in(response: BaseHTTPResponse) -> MinioException:
-    """The error that an answer of failure holds, as the SDK would raise it."""
+    """The error in a failed response, as the SDK would raise it."""
     if "xml" in response.headers.get("content-type", "") and response.data:
         return S3Error.fromxml(response)
     return InvalidResponseError(response.status, response.headers.get("content-type"), None)
@@ -58,7 +58,7 @@ def _refusal(error: S3Error, store: str, key: str) -> LccpError:
     if code == "NoSuchBucket":
         return InvalidInput(f"{store}: there is no such bucket: create it, or correct the URL")
     if code == "RequestTimeTooSkewed":
-        return InvalidInput(f"{store}: the clock of this machine is wrong: set it")
+        return InvalidInput(f"{store}: the clock of this machine is wrong: correct it")
     if status in (409, 412):
         return Conflict(f"{store}: {key} was changed by another writer")
     if code in _BUSY_CODES or status in RETRIED_STATUSES:
@@ -101,9 +101,9 @@ def _cause(error: Exception) -> str:
         case http.ResponseError():
             return str(error)
         case http.ProtocolError() | http.IncompleteRead():
-            return "the connection broke off"
+            return "the connection was lost"
         case OSError():
-            return error.strerror or "the connection broke off"
+            return error.strerror or "the connection was lost"
         case _:
             return type(error).__name__
 

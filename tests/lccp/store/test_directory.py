@@ -121,7 +121,7 @@ def test_a_manifest_reaches_no_file_outside_the_directory(
 @pytest.mark.parametrize("name", ["empty", "none"])
 def test_nothing_to_upload_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty" / "folder").mkdir(parents=True)
-    with pytest.raises(InvalidInput, match=rf"{name}: holds no file"):
+    with pytest.raises(InvalidInput, match=rf"{name}: contains no file"):
         upload_directory(FileStore(tmp_path / "store"), tmp_path / name, PREFIX)
 
 
@@ -141,7 +141,7 @@ class Meddled(FileStore):
     [
         (b"{}", b"", "0 of 2 bytes arrived"),
         (b"{}", b"{} ", "3 of 2 bytes arrived"),
-        (b"{}", b"[]", "holds other bytes than were sent"),
+        (b"{}", b"[]", "does not contain what was sent"),
         (bytes(2 << 20), bytes(1 << 20), "1048576 of 2097152 bytes arrived"),
     ],
     ids=["empty", "long", "other", "large and cut"],

@@ -227,7 +227,7 @@ def test_a_wrong_input_ends_with_64_and_its_field(
         ("LCCP_RUN", "run", "environment: LCCP_RUN must be namespace/name"),
         ("LCCP_STORE", "{", "environment: LCCP_STORE is not JSON"),
         ("LCCP_ATTEMPT", "0", "environment: attempt: "),
-        ("LCCP_POD_UID", "no uid", "writer: 'no uid' is no UID"),
+        ("LCCP_POD_UID", "no uid", "writer: 'no uid' is not a UID"),
         ("JOB_COMPLETION_INDEX", "two", "environment: JOB_COMPLETION_INDEX must be a number"),
     ],
 )
