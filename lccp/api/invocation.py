@@ -5,9 +5,9 @@ The embedded engine and the Job builders write them; `lccp-train` and `lccp-eval
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
@@ -47,13 +47,23 @@ class Invocation(Contract):
     attempt: Annotated[
         int, Field(ge=1, description="Attempt of the gang, or try of the evaluation.")
     ] = 1
-    tokens: Annotated[
-        int | None, Field(description="Checkpoint to evaluate; none for a trainer.")
-    ] = None
+    tokens: Annotated[int | None, Field(description="Checkpoint to evaluate, or to fine-tune.")] = (
+        None
+    )
+    objective: Annotated[
+        Literal["Pretrain", "SFT"],
+        Field(description="A trainer trains the run, or fine-tunes one of its checkpoints."),
+    ] = "Pretrain"
     pod_uid: Annotated[str, Field(description="UID of the pod, or a random one on a laptop.")] = ""
     base_directory: Annotated[str, Field(description="Folder that relative paths start from.")] = (
         "."
     )
+
+    @model_validator(mode="after")
+    def _names_what_is_fine_tuned(self) -> "Invocation":
+        if self.objective == "SFT" and self.tokens is None:
+            raise ValueError("LCCP_OBJECTIVE SFT needs LCCP_TOKENS: the checkpoint to fine-tune")
+        return self
 
     @property
     def run(self) -> str:
@@ -69,7 +79,11 @@ class Invocation(Contract):
             "LCCP_POD_UID": self.pod_uid,
             "LCCP_BASE_DIRECTORY": self.base_directory,
         }
-        return given | ({} if self.tokens is None else {"LCCP_TOKENS": str(self.tokens)})
+        if self.tokens is not None:
+            given["LCCP_TOKENS"] = str(self.tokens)
+        if self.objective != "Pretrain":
+            given["LCCP_OBJECTIVE"] = self.objective
+        return given
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -83,6 +97,7 @@ class Invocation(Contract):
             "store": _store(environ),
             "attempt": environ.get("LCCP_ATTEMPT", "1"),
             "tokens": environ.get("LCCP_TOKENS"),
+            "objective": environ.get("LCCP_OBJECTIVE", "Pretrain"),
             "pod_uid": environ.get("LCCP_POD_UID", ""),
             "base_directory": environ.get("LCCP_BASE_DIRECTORY", "."),
         }

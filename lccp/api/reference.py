@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from lccp.api.causes import MEANINGS, Cause, Meaning
 from lccp.api.exits import ExitCode
+from lccp.api.objects.fine_tuning import FineTuning
 from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
@@ -53,7 +54,9 @@ write to the same place. An object of another `schemaVersion` than the reader's 
 Beside these lie files that are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face
 directory), `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the
 frozen samples), and beside each report `<probe>.npz` (arrays that figures are drawn from) and
-`<probe>.samples.npz` (values per sample).
+`<probe>.samples.npz` (values per sample). What the fine-tuning of a checkpoint reads and writes
+lies below `sft/<tokens>/` as a training's own does below the run: `control/`, `training/`,
+`state/`; its model is `sft/<tokens>/<writer>/…`, once there is `sft/<tokens>/manifest.json`.
 """
 OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("run.json", "operator, once", RunIdentity),
@@ -64,6 +67,7 @@ OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("training/<writer>/end.json", "rank 0 or the launcher, at the end", End),
     ("checkpoints/<tokens>/manifest.json", "trainer, once, last", Manifest),
     ("state/<tokens>/manifest.json", "trainer, once, last", Manifest),
+    ("sft/<tokens>/sft.json", "rank 0 of a fine-tuning, once", FineTuning),
     ("evaluations/<tokens>/<suite>/report.json", "evaluator, once, last", EvaluationReport),
     ("evaluations/<tokens>/<suite>/progress.json", "evaluator", EvaluationProgress),
     ("evaluations/<tokens>/<suite>/failure.json", "evaluator", EvaluationFailure),

@@ -1,14 +1,16 @@
 """What a process of a run works on, read from the store: its spec, and what it is asked.
 
-`run.json` holds the identity; `control/<attempt>.json` how the attempt is carried out.
+`run.json` holds the identity; `control/<attempt>.json` how the attempt is carried out, and
+`sft/<tokens>/control/<attempt>.json` the same for one that fine-tunes.
 """
 
 from lccp.api.identity import joined, spec_of
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRunSpec
+from lccp.api.spec.sft import SFTSpec
 from lccp.contract.errors import InvalidInput, NotFound
-from lccp.store.keys import RunKeys
+from lccp.store.keys import FineTuningKeys, RunKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
 
@@ -20,17 +22,35 @@ def attempt_spec(store: Store, keys: RunKeys, attempt: int) -> LCCPRunSpec:
         InvalidInput: one of the two objects is missing, or damaged.
         StoreUnavailable: the store does not answer.
     """
-    identity, key = _identity(store, keys), keys.control(attempt)
-    try:
-        control = read(store, key, Control)
-    except NotFound:
-        raise InvalidInput(_missing(store, key)) from None
-    return joined(identity.identity, control.settings or {}, key)
+    key = keys.control(attempt)
+    return _joined(store, keys, _control(store, key), key)
+
+
+def fine_tuning_specs(
+    store: Store, keys: FineTuningKeys, attempt: int
+) -> tuple[LCCPRunSpec, SFTSpec]:
+    """The specs of the run, and of the fine-tuning that an attempt makes. Raises as above."""
+    key = keys.control(attempt)
+    control = _control(store, key)
+    if control.sft is None:
+        raise InvalidInput(f"{store.url}: {key} has no sft: it says how the model is fine-tuned")
+    return _joined(store, keys.run, control, key), control.sft
 
 
 def identity_spec(store: Store, keys: RunKeys) -> LCCPRunSpec:
     """A spec with the identity of the run, for who asks for nothing else. Raises as above."""
     return spec_of(_identity(store, keys).identity, keys.identity)
+
+
+def _joined(store: Store, keys: RunKeys, control: Control, key: str) -> LCCPRunSpec:
+    return joined(_identity(store, keys).identity, control.settings or {}, key)
+
+
+def _control(store: Store, key: str) -> Control:
+    try:
+        return read(store, key, Control)
+    except NotFound:
+        raise InvalidInput(_missing(store, key)) from None
 
 
 def _identity(store: Store, keys: RunKeys) -> RunIdentity:

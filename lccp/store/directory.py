@@ -66,8 +66,11 @@ def download_directory(
     files: Mapping[str, FileRecord],
     directory: Path,
     workers: int = 4,
+    on_bytes: Callable[[int], None] | None = None,
 ) -> None:
     """Fetch `files`, by path below `prefix`, into `directory`, which appears once all are there.
+
+    `on_bytes` is told the size of each file that arrived, in the calling thread.
 
     Raises:
         InvalidInput: `directory` is not empty, or an object differs from its record; the message
@@ -78,15 +81,17 @@ def download_directory(
         raise InvalidInput(f"directory {directory}: exists already and is not empty")
     part = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}.part")
 
-    def download(item: tuple[str, FileRecord]) -> None:
+    def download(item: tuple[str, FileRecord]) -> int:
         name, record = item
         check_key(name)
         _download_file(store, f"{_folder(prefix)}{name}", record, part / name)
+        return record.size
 
     try:
         part.mkdir(parents=True)
-        for _ in _in_parallel(download, files.items(), workers):
-            pass
+        for size in _in_parallel(download, files.items(), workers):
+            if on_bytes:
+                on_bytes(size)
         os.replace(part, directory)
     except OSError as error:
         raise InvalidInput(f"directory {directory}: cannot be written: {error.strerror}") from None

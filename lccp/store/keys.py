@@ -1,6 +1,7 @@
 """The layout of a run's keys, defined once. Keys are relative to the store's root."""
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from lccp.api.labels import INTRINSIC, tokens_key
@@ -42,32 +43,12 @@ def writer_name(attempt: int, unique: str) -> str:
     return f"a{attempt}-{digits}"
 
 
-@dataclass(frozen=True)
-class RunKeys:
-    """Keys of the run `namespace/name`."""
-
-    namespace: str
-    name: str
+class TrainingKeys(ABC):
+    """Keys of what one training reads and writes, below its prefix."""
 
     @property
-    def prefix(self) -> str:
-        return f"{self.namespace}/{self.name}/"
-
-    @property
-    def identity(self) -> str:
-        return f"{self.prefix}run.json"
-
-    @property
-    def journal(self) -> str:
-        return f"{self.prefix}journal.json"
-
-    @property
-    def analyses(self) -> str:
-        return f"{self.prefix}analysis/"
-
-    @property
-    def verdict(self) -> str:
-        return f"{self.analyses}verdict.json"
+    @abstractmethod
+    def prefix(self) -> str: ...
 
     @property
     def controls(self) -> str:
@@ -109,6 +90,34 @@ class RunKeys:
     def state_manifest(self, tokens: int) -> str:
         return f"{self.states}{tokens_key(tokens)}/manifest.json"
 
+
+@dataclass(frozen=True)
+class RunKeys(TrainingKeys):
+    """Keys of the run `namespace/name`."""
+
+    namespace: str
+    name: str
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.namespace}/{self.name}/"
+
+    @property
+    def identity(self) -> str:
+        return f"{self.prefix}run.json"
+
+    @property
+    def journal(self) -> str:
+        return f"{self.prefix}journal.json"
+
+    @property
+    def analyses(self) -> str:
+        return f"{self.prefix}analysis/"
+
+    @property
+    def verdict(self) -> str:
+        return f"{self.analyses}verdict.json"
+
     @property
     def all_samples(self) -> str:
         return f"{self.prefix}samples/"
@@ -131,6 +140,37 @@ class RunKeys:
 
     def evaluation_failure(self, tokens: int, suite: str = INTRINSIC) -> str:
         return f"{self.evaluation(tokens, suite)}failure.json"
+
+    def fine_tuning(self, tokens: int) -> "FineTuningKeys":
+        """Keys of the fine-tuning of the checkpoint of `tokens`."""
+        return FineTuningKeys(self, tokens)
+
+
+@dataclass(frozen=True)
+class FineTuningKeys(TrainingKeys):
+    """Keys of the fine-tuning of one checkpoint, which makes one model."""
+
+    run: RunKeys
+    checkpoint_tokens: int
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.run.prefix}sft/{tokens_key(self.checkpoint_tokens)}/"
+
+    @property
+    def identity(self) -> str:
+        return f"{self.prefix}sft.json"
+
+    @property
+    def manifest(self) -> str:
+        """Of the fine-tuned model."""
+        return f"{self.prefix}manifest.json"
+
+    def checkpoint(self, tokens: int, writer: str) -> str:
+        return f"{self.prefix}{writer}/"
+
+    def checkpoint_manifest(self, tokens: int) -> str:
+        return self.manifest
 
 
 def tokens_of(key: str, below: str) -> int:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from lccp.api.causes import Cause
 from lccp.api.objects.base import StoreObject
+from lccp.api.spec.sft import SFTSpec
 from lccp.contract.base import Contract, Message
 
 
@@ -131,4 +132,8 @@ class Control(StoreObject):
     settings: Annotated[
         dict[str, Any] | None,
         Field(description="How the attempt is carried out: the spec without its identity."),
+    ] = None
+    sft: Annotated[
+        SFTSpec | None,
+        Field(description="How a checkpoint is fine-tuned; none: the run is trained."),
     ] = None

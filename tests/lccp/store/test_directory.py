@@ -44,8 +44,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_directory_comes_back_as_it_was(store: Store, checkpoint: Path, tmp_path: Path) -> None:
     told: list[int] = []
     records = upload_directory(store, checkpoint, PREFIX, on_bytes=told.append)
-    target = tmp_path / "deep" / "target"
-    download_directory(store, PREFIX, records, target)
+    target, fetched = tmp_path / "deep" / "target", list[int]()
+    download_directory(store, PREFIX, records, target, on_bytes=fetched.append)
+    assert sorted(fetched) == sorted(told)
     assert contents(target) == contents(checkpoint)
     assert list(records) == sorted(contents(checkpoint))
     assert records == {name: file_record(checkpoint / name) for name in contents(checkpoint)}

@@ -9,6 +9,8 @@ from lccp.store.keys import RunKeys, check_key, tokens_of, writer_name
 
 KEYS = RunKeys(namespace="team", name="tiny")
 WRITER = "a2-0123abcd"
+SFT = KEYS.fine_tuning(4096)
+FINE_TUNED = "team/tiny/sft/000000000004096/"
 EVALUATIONS = "team/tiny/evaluations/000000000000000/"
 
 
@@ -26,6 +28,12 @@ EVALUATIONS = "team/tiny/evaluations/000000000000000/"
         (KEYS.checkpoint_manifest(4096), "team/tiny/checkpoints/000000000004096/manifest.json"),
         (KEYS.state(4096, WRITER), "team/tiny/state/000000000004096/a2-0123abcd/"),
         (KEYS.state_manifest(4096), "team/tiny/state/000000000004096/manifest.json"),
+        (SFT.identity, f"{FINE_TUNED}sft.json"),
+        (SFT.checkpoint(512, WRITER), f"{FINE_TUNED}a2-0123abcd/"),
+        (SFT.checkpoint_manifest(512), f"{FINE_TUNED}manifest.json"),
+        (SFT.state_manifest(512), f"{FINE_TUNED}state/000000000000512/manifest.json"),
+        (SFT.heartbeat(WRITER), f"{FINE_TUNED}training/a2-0123abcd/heartbeat.json"),
+        (SFT.control(2), f"{FINE_TUNED}control/2.json"),
         (KEYS.probe_samples("niah"), "team/tiny/samples/niah/"),
         (KEYS.evaluation(0), f"{EVALUATIONS}intrinsic/"),
         (KEYS.report(0), f"{EVALUATIONS}intrinsic/report.json"),

@@ -1,0 +1,42 @@
+"""`sft/<tokens>/sft.json`: what a checkpoint is fine-tuned on, and how."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from lccp.api.objects.base import StoreObject
+from lccp.api.spec.sft import SFTSpec
+from lccp.contract.changes import NEXT_ATTEMPT
+
+
+class FineTuning(StoreObject):
+    """Identity of a fine-tuning; written once, at its start, and compared by later attempts."""
+
+    settings: Annotated[SFTSpec, Field(description="Its settings.")]
+    checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
+    chat_template: Annotated[
+        str | None,
+        Field(
+            description="Jinja template that conversations were rendered by; none: no record is."
+        ),
+    ] = None
+    records: Annotated[int, Field(ge=1, description="Records that are trained on.")]
+    left_out: Annotated[int, Field(ge=0, description="Records that could not be used.")] = 0
+    records_digest: Annotated[
+        str, Field(description="SHA-256 of their tokens, in order, and of which are predicted.")
+    ]
+    predicted_tokens: Annotated[
+        int, Field(ge=1, description="Tokens of one epoch that are predicted.")
+    ]
+    tokens: Annotated[
+        int, Field(ge=1, description="Tokens of all steps, with prompts and padding.")
+    ]
+
+    def identity(self) -> dict[str, Any]:
+        """What the fine-tuned model depends on, as JSON types."""
+        of_attempt = {
+            n for n, f in SFTSpec.model_fields.items() if f.json_schema_extra == NEXT_ATTEMPT
+        }
+        return self.model_dump(
+            mode="json", by_alias=True, exclude={"settings": of_attempt, "left_out": True}
+        )
