@@ -31,6 +31,8 @@ class Batch:
     """Token ids, [rows, row length]."""
     positions: NDArray[np.int32]
     """Positions, [rows, row length]; 0 where a document starts."""
+    predicted: NDArray[np.bool_] | None = None
+    """Which tokens are predicted, [rows, row length]; None: all but the first of a document."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,16 @@ class Position:
 
     rows: tuple[int, ...]
     cursors: tuple[Cursor, ...]
+
+
+class Stream(Protocol):
+    """Endless batches, of which a position tells where they are."""
+
+    def start(self) -> Position: ...
+
+    def next_batch(self, position: Position, rows: int) -> tuple[Batch, Position]: ...
+
+    def tokens_per_source(self, position: Position) -> dict[str, int]: ...
 
 
 @dataclass(frozen=True)

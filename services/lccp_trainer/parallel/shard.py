@@ -43,15 +43,27 @@ def shards(batch: Batch, shape: StepShape, groups: Groups, device: torch.device)
     for rows in shape.micro_batches(groups.rank):
         tokens, positions = batch.tokens[rows], batch.positions[rows]
         documents = Documents(document_lengths(positions), groups.sequence)
-        targets = own(following(tokens, positions))
+        predicted = None if batch.predicted is None else batch.predicted[rows]
+        targets = own(following(tokens, positions, predicted))
         found.append(Shard(own(tokens), targets, own(positions), documents))
     return found
 
 
-def following(tokens: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The token after each, or IGNORED where its document ends; all are [rows, length]."""
+def following(
+    tokens: NDArray[np.int32],
+    positions: NDArray[np.int32],
+    predicted: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int32]:
+    """The token after each, or IGNORED where its document ends; all are [rows, length].
+
+    Args:
+        predicted: tokens that count; the others are IGNORED too.
+    """
     targets = np.full_like(tokens, IGNORED)
-    targets[:, :-1] = np.where(positions[:, 1:] != 0, tokens[:, 1:], IGNORED)
+    counts = positions[:, 1:] != 0
+    if predicted is not None:
+        counts &= predicted[:, 1:]
+    targets[:, :-1] = np.where(counts, tokens[:, 1:], IGNORED)
     return targets
 
 

@@ -35,3 +35,12 @@ def test_the_shards_of_a_sequence_are_its_columns_with_targets_from_beyond_them(
     assert [shard.positions.tolist() for shard in right] == [[[1, 2, 3, 4]], [[4, 5, 6, 7]]]
     assert [shard.documents.lengths for shard in right] == [((3, 5),), ((8,),)]
     assert sum(shard.counted for shard in (*left, *right)) == 13
+
+
+def test_only_tokens_that_are_predicted_are_targets() -> None:
+    predicted = np.zeros_like(POSITIONS, dtype=np.bool_)
+    predicted[0, [0, 2, 3]] = predicted[1, 7] = True
+    assert following(TOKENS, POSITIONS, predicted).tolist() == [
+        [I, 2, I, I, I, I, I, I],
+        [I, I, I, I, I, I, 15, I],
+    ]

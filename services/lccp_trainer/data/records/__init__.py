@@ -1,0 +1,1 @@
+"""Records of a fine-tuning become rows, of which completions alone are predicted."""

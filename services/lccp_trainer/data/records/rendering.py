@@ -1,0 +1,120 @@
+"""Records become text, and the parts of it that are predicted."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jinja2 import TemplateError
+
+from lccp_trainer.data.records.reading import (
+    ASSISTANT,
+    Completion,
+    Conversation,
+    Record,
+    Unusable,
+)
+
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ message['role'] | capitalize }}: {{ message['content'] | trim }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{{ '\\n\\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+"""`User: …`, `Assistant: …`; an answer ends with the end-of-text token."""
+STAND_IN = "\u2983answer\u2984"
+"""An answer that no template has in its own words."""
+
+
+class Templating(Protocol):
+    """What is used of a Hugging Face tokenizer."""
+
+    def apply_chat_template(
+        self,
+        conversation: list[dict[str, str]],
+        *,
+        chat_template: str,
+        add_generation_prompt: bool,
+        tokenize: bool,
+    ) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text with the spans of characters that are predicted; the last of them ends with it."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    marked: bool
+    """The tokenizer adds its own marks (a template has them in the text)."""
+
+
+def rendered(record: Record, tokenizer: Templating, template: str | None) -> Passage | Unusable:
+    """The passage of a record.
+
+    Args:
+        template: Jinja, by which a conversation becomes text.
+    """
+    if isinstance(record, Completion):
+        start, text = len(record.prompt), record.prompt + record.completion
+        return Passage(text, ((start, len(text)),), marked=True)
+    if template is None:
+        return Unusable(
+            "messages need a chat template, and the model has none: set sft.template to Plain"
+        )
+    return _Renderer(tokenizer, template).passage(record)
+
+
+@dataclass(frozen=True)
+class _Renderer:
+    tokenizer: Templating
+    template: str
+
+    def passage(self, conversation: Conversation) -> Passage | Unusable:
+        messages, spans = list(conversation.messages), []
+        try:
+            text = self._text(messages)
+            for number, message in enumerate(messages):
+                if message["role"] == ASSISTANT:
+                    span = self._span(messages, number, text)
+                    if isinstance(span, Unusable):
+                        return span
+                    spans.append(span)
+        except (TemplateError, TypeError, ValueError) as error:
+            return Unusable(f"the chat template refuses it: {error}")
+        return Passage(text, tuple(spans), marked=False)
+
+    def _span(
+        self, messages: list[dict[str, str]], number: int, text: str
+    ) -> tuple[int, int] | Unusable:
+        """What the model is to write as message `number`, with the mark that ends it.
+
+        It begins where the template asks for an answer.
+        """
+        asked, content = self._text(messages[:number], asks=True), messages[number]["content"]
+        if not text.startswith(asked):
+            return Unusable(
+                f"messages[{number}]: the chat template does not go on where it asks for an answer"
+            )
+        last = number == len(messages) - 1
+        closing = "" if last else self._closing(messages[:number])
+        for answer in (content + closing, content.strip() + closing):
+            at = text.find(answer, len(asked))
+            if at >= 0:
+                return len(asked), len(text) if last else at + len(answer)
+        return Unusable(f"messages[{number}]: the chat template drops the answer, or a part of it")
+
+    def _closing(self, before: list[dict[str, str]]) -> str:
+        """What the template puts after an answer."""
+        answer = {"role": ASSISTANT, "content": STAND_IN}
+        return self._text([*before, answer]).partition(STAND_IN)[2]
+
+    def _text(self, messages: list[dict[str, str]], asks: bool = False) -> str:
+        return str(
+            self.tokenizer.apply_chat_template(
+                messages,
+                chat_template=self.template,
+                add_generation_prompt=asks,
+                tokenize=False,
+            )
+        )

@@ -1,0 +1,55 @@
+"""The batches of a fine-tuning: a pure function of the position, as those of a run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lccp_trainer.data.records.folder import Records
+from lccp_trainer.data.records.rows import Row
+from lccp_trainer.data.stream import Batch, Position
+
+NAME = "records"
+PADDING = 0
+"""Token id of what fills a row up: a document of its own, in which nothing is predicted."""
+
+
+@dataclass(frozen=True)
+class RecordStream:
+    """The rows of a fine-tuning, and rows of padding after them."""
+
+    records: Records
+    rows: list[Row]
+    row_tokens: int
+
+    def start(self) -> Position:
+        return Position(rows=(0,), cursors=())
+
+    def next_batch(self, position: Position, rows: int) -> tuple[Batch, Position]:
+        """The next `rows` rows at `position`, and the position after them."""
+        (given,) = position.rows
+        shape = rows, self.row_tokens
+        batch = Batch(
+            tokens=np.full(shape, PADDING, dtype=np.int32),
+            positions=np.zeros(shape, dtype=np.int32),
+            predicted=np.zeros(shape, dtype=np.bool_),
+        )
+        for number in range(rows):
+            planned = self.rows[given + number] if given + number < len(self.rows) else ()
+            self._fill(batch, number, planned)
+        return batch, Position(rows=(given + rows,), cursors=())
+
+    def tokens_per_source(self, position: Position) -> dict[str, int]:
+        """Tokens given so far, with padding."""
+        return {NAME: position.rows[0] * self.row_tokens}
+
+    def _fill(self, batch: Batch, number: int, planned: Row) -> None:
+        assert batch.predicted is not None
+        at = 0
+        for record in planned:
+            tokens = self.records.read(record)
+            own = slice(at, at + len(tokens.ids))
+            batch.tokens[number, own] = tokens.ids
+            batch.predicted[number, own] = tokens.predicted
+            batch.positions[number, own] = np.arange(len(tokens.ids))
+            at = own.stop
+        batch.positions[number, at:] = np.arange(self.row_tokens - at)

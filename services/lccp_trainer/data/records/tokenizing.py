@@ -1,0 +1,72 @@
+"""Passages become tokens, each of which is predicted or not."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lccp_trainer.data.records.rendering import Passage
+
+
+class Tokenizer(Protocol):
+    """What is used of a Hugging Face tokenizer."""
+
+    eos_token_id: int | None
+
+    def __call__(self, text: list[str], *, add_special_tokens: bool, verbose: bool) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Token ids of a record, and which of them are predicted; alike in length."""
+
+    ids: NDArray[np.int32]
+    predicted: NDArray[np.bool_]
+
+
+def tokenized(passages: Sequence[Passage], tokenizer: Tokenizer) -> list[Tokens]:
+    """The tokens of each passage; an end-of-text token, which is predicted, ends it.
+
+    Where a span begins or ends is told by tokenizing the text up to there: the first token in which
+    that differs belongs to the span, since a model that is given the beginning has yet to write it.
+    This needs no offsets, which not every tokenizer gives.
+    """
+    texts = [(p.marked, text) for p in passages for text in (p.text, *_beginnings(p))]
+    encoded: dict[tuple[bool, str], list[int]] = {}
+    for marked in (False, True):
+        own = list(dict.fromkeys(text for m, text in texts if m == marked))
+        if own:
+            ids = tokenizer(own, add_special_tokens=marked, verbose=False)["input_ids"]
+            encoded |= {(marked, text): of for text, of in zip(own, ids, strict=True)}
+    return [_tokens(passage, encoded, tokenizer.eos_token_id) for passage in passages]
+
+
+def _beginnings(passage: Passage) -> Iterable[str]:
+    bounds = {bound for span in passage.spans for bound in span}
+    return (passage.text[:bound] for bound in sorted(bounds - {len(passage.text)}))
+
+
+def _tokens(
+    passage: Passage, encoded: dict[tuple[bool, str], list[int]], end: int | None
+) -> Tokens:
+    ids = encoded[passage.marked, passage.text]
+    if end is not None and ids[-1:] != [end]:
+        ids = [*ids, end]
+    predicted = np.zeros(len(ids), dtype=np.bool_)
+    for start, stop in passage.spans:
+        first = _common(encoded[passage.marked, passage.text[:start]], ids)
+        last = len(ids)
+        if stop < len(passage.text):
+            last = _common(encoded[passage.marked, passage.text[:stop]], ids)
+        predicted[first:last] = True
+    predicted[:1] = False
+    return Tokens(np.array(ids, dtype=np.int32), predicted)
+
+
+def _common(first: list[int], second: list[int]) -> int:
+    """Tokens that both begin with."""
+    pairs = zip(first, second, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

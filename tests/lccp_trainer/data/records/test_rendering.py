@@ -1,0 +1,76 @@
+import pytest
+from chat import DROPPING, ELSEWHERE, MARKED, REFUSING, THINKING, byte_tokenizer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lccp_trainer.data.records.reading import Completion, Conversation, Unusable
+from lccp_trainer.data.records.rendering import PLAIN_TEMPLATE, Passage, rendered
+
+TOKENIZER = byte_tokenizer()
+
+
+def conversation(*contents: str) -> Conversation:
+    """Messages of user and assistant in turn."""
+    roles = ("user", "assistant")
+    return Conversation(
+        tuple({"role": roles[i % 2], "content": text} for i, text in enumerate(contents))
+    )
+
+
+def predicted(template: str, *contents: str) -> list[str]:
+    found = rendered(conversation(*contents), TOKENIZER, template)
+    assert isinstance(found, Passage), found
+    assert found.spans[-1][1] == len(found.text)
+    return [found.text[start:end] for start, end in found.spans]
+
+
+def test_of_a_prompt_and_its_completion_the_completion_is_predicted() -> None:
+    found = rendered(Completion("1 + 1 =", " 2"), TOKENIZER, None)
+    assert found == Passage("1 + 1 = 2", ((7, 9),), marked=True)
+
+
+def test_every_answer_is_predicted_with_the_mark_that_ends_it() -> None:
+    assert predicted(MARKED, "q", "first", "q", "second") == ["first<|end|>\n", "second<|end|>\n"]
+
+
+def test_an_answer_is_found_whatever_it_has_in_common_with_the_template() -> None:
+    for answer in ("t", "end", "<", "|>", "n\n", "think"):
+        text = answer.strip()
+        assert predicted(THINKING, "q", answer, "q", answer) == [
+            f"{text}<|end|>\n",
+            f"<think>\n\n</think>\n\n{text}<|end|>\n",
+        ]
+
+
+def test_the_plain_template_ends_answers_with_the_end_of_text() -> None:
+    found = rendered(conversation("q", "a"), TOKENIZER, PLAIN_TEMPLATE)
+    assert isinstance(found, Passage)
+    assert found.text == "User: q\n\nAssistant: a<eos>\n\n"
+    assert predicted(PLAIN_TEMPLATE, "q", "a", "r", "b") == [" a<eos>\n\n", " b<eos>\n\n"]
+
+
+@given(st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=6))
+def test_what_is_predicted_is_what_the_assistant_said(contents: list[str]) -> None:
+    contents = contents[: len(contents) // 2 * 2]
+    for template in (MARKED, PLAIN_TEMPLATE):
+        spans = predicted(template, *contents)
+        assert len(spans) == len(contents) // 2
+        for span, answer in zip(spans, contents[1::2], strict=True):
+            assert answer.strip() in span
+            assert len(span) <= len(answer) + len(" <|end|>\n\n")
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        (None, "messages need a chat template, and the model has none: set sft.template to Plain"),
+        (DROPPING, "messages[1]: the chat template drops the answer"),
+        (ELSEWHERE, "messages[1]: the chat template does not go on where it asks"),
+        (REFUSING, "the chat template refuses it: roles must alternate"),
+        ("{% for", "the chat template refuses it: "),
+    ],
+)
+def test_a_template_that_does_not_fit_is_refused(template: str | None, reason: str) -> None:
+    found = rendered(conversation("question", "answer"), TOKENIZER, template)
+    assert isinstance(found, Unusable)
+    assert found.reason.startswith(reason)
