@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,17 +15,17 @@ from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
 from lccp.cost.layout import StepShape, step_shape
+from lccp.store.directory import delete_prefix
 from lccp.store.keys import writer_name
 from lccp.store.port import Store
-from lccp_trainer.control import StopRequests
-from lccp_trainer.data.stream import DataStream, open_stream
-from lccp_trainer.ends import NotFinite
+from lccp_trainer.control import Stop, StopRequests
+from lccp_trainer.ends import NotFinite, Stopped
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.loop import Loop
-from lccp_trainer.model.config import load_config
-from lccp_trainer.model.directory import load_tokenizer
-from lccp_trainer.model.source import context_length, read_config
-from lccp_trainer.objectives.pretrain import Pretraining
+from lccp_trainer.model.source import read_config
+from lccp_trainer.objectives.pretrain import pretraining
+from lccp_trainer.objectives.sft import fine_tuning
+from lccp_trainer.objectives.task import Task
 from lccp_trainer.parallel import attention
 from lccp_trainer.parallel.engine import build_engine
 from lccp_trainer.parallel.groups import Groups
@@ -35,7 +34,7 @@ from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, complete_tokens
 from lccp_trainer.state.resume import Resume
 from lccp_trainer.state.saving import Saver
-from lccp_trainer.state.uploads import Uploader
+from lccp_trainer.state.uploads import Uploader, patiently
 from lccp_trainer.stepping import Stepper
 from lccp_trainer.watchdog import Watchdog
 from lccp_trainer.worker import Worker
@@ -59,37 +58,45 @@ class Connections:
     reporter: Reporter | None
     """On rank 0."""
 
+    def alive(self) -> None:
+        """Say that work before the first step goes on; raises Stopped after a SIGTERM."""
+        self.watchdog.touch()
+        if self.requests.asked is Stop.TERMINATE:
+            raise Stopped("SIGTERM before the first step: there was nothing to save")
+
 
 @dataclass(frozen=True)
 class Parts:
     """What a rank trains with."""
 
+    task: Task
+    shape: StepShape
     device: torch.device
     groups: Groups
-    stream: DataStream
     engine: Any
     saver: Saver
 
 
 def train(worker: Worker, connections: Connections) -> End:
     """Train as `worker`, from where the run is to its end or to a stop."""
-    shape = step_shape(worker.spec)
-    parts = build(worker, connections, shape)
+    parts = build(worker, connections)
+    task, shape = parts.task, parts.shape
     connections.watchdog.touch()
-    point = resumed(worker, connections, parts) or fresh(worker, parts)
+    point = resumed(worker, connections, parts) or fresh(parts)
     connections.watchdog.touch()
     logger.info("training from %d tokens on", point.tokens)
+    training = task.spec.training
     loop = Loop(
-        training=worker.spec.training,
+        training=training,
         shape=shape,
-        due=worker.spec.checkpoints.due(worker.spec.training.tokens),
-        stream=parts.stream,
-        stepper=Stepper(parts.engine, worker.spec.training, shape, parts.groups, parts.device),
+        due=task.spec.checkpoints.due(training.tokens),
+        stream=task.stream,
+        stepper=Stepper(parts.engine, training, shape, parts.groups, parts.device),
         saver=parts.saver,
         requests=connections.requests,
         watchdog=connections.watchdog,
         reporter=connections.reporter,
-        flops_per_token=_flops_per_token(worker, shape),
+        flops_per_token=_flops_per_token(task, shape),
         device_name=torch.cuda.get_device_name() if parts.device.type == "cuda" else None,
     )
     try:
@@ -99,23 +106,22 @@ def train(worker: Worker, connections: Connections) -> End:
         raise
     connections.watchdog.stop()
     parts.saver.uploader.finish()
+    if cause is Cause.COMPLETED and not task.extendable and worker.rank == 0:
+        patiently(lambda: delete_prefix(connections.store, worker.keys.states))
     message = f"{MESSAGES[cause]}: {point.tokens:,} tokens, {point.step:,} steps"
     now = datetime.now(UTC)
     return End(result=cause, tokens=point.tokens, step=point.step, message=message, at=now)
 
 
-def build(worker: Worker, connections: Connections, shape: StepShape) -> Parts:
+def build(worker: Worker, connections: Connections) -> Parts:
     """Join the process group and build what training needs."""
-    spec = worker.spec
-    device = join_process_group(spec, worker.local_rank)
+    device = join_process_group(worker.spec, worker.local_rank)
+    task = _task(worker, connections)
+    spec, shape = task.spec, step_shape(task.spec)
     groups = Groups.create(shape.layout, worker.rank)
     facts = rendezvous_store()
-    directory = worker.base / spec.model.source
-    source_context = context_length(read_config(directory), directory)
-    config = load_config(spec.model, directory)
-    stream = _stream(worker, config, (source_context, shape.row_tokens))
     attention.register()
-    engine = build_engine(spec, directory, config, Pretraining, shape.accumulation_steps)
+    engine = build_engine(spec, task.directory, task.config, task.module, shape.accumulation_steps)
 
     def shared(name: str, by_rank_0: Callable[[], Any]) -> Any:
         if worker.rank == 0:
@@ -130,23 +136,33 @@ def build(worker: Worker, connections: Connections, shape: StepShape) -> Parts:
         rank=worker.rank,
         world=shape.layout.processes,
         rendezvous=facts,
-        lengths=(source_context, shape.row_tokens),
+        lengths=(task.source_context, shape.row_tokens),
         keep_states=spec.checkpoints.keep_states,
     )
     saver = Saver(
         engine=engine,
-        stream=stream,
+        stream=task.stream,
         publisher=publisher,
         uploader=Uploader(),
         reporter=connections.reporter,
-        source=directory,
+        source=task.directory,
         scratch=worker.own_scratch,
         checkpoints=set(
             shared("checkpoints", lambda: complete_tokens(connections.store, keys.checkpoints))
         ),
         states=set(shared("states", lambda: complete_tokens(connections.store, keys.states))),
+        last_state=None if task.extendable else spec.training.tokens,
     )
-    return Parts(device, groups, stream, engine, saver)
+    return Parts(task, shape, device, groups, engine, saver)
+
+
+def _task(worker: Worker, connections: Connections) -> Task:
+    if worker.sft is None:
+        return pretraining(worker)
+    task = fine_tuning(worker, connections.store, connections.alive)
+    if connections.reporter:
+        connections.reporter.update(tokens_total=task.spec.training.tokens)
+    return task
 
 
 def resumed(worker: Worker, connections: Connections, parts: Parts) -> Point | None:
@@ -167,25 +183,18 @@ def resumed(worker: Worker, connections: Connections, parts: Parts) -> Point | N
     return point
 
 
-def fresh(worker: Worker, parts: Parts) -> Point:
+def fresh(parts: Parts) -> Point:
     """The start of the run; the model before any training is checkpoint 0 if that is wanted."""
-    point = Point(step=0, tokens=0, position=parts.stream.start())
-    if worker.spec.evaluation.baseline:
+    point = Point(step=0, tokens=0, position=parts.task.stream.start())
+    if parts.task.spec.evaluation.baseline:
         parts.saver.checkpoint(point)
     return point
 
 
-def _flops_per_token(worker: Worker, shape: StepShape) -> float | None:
+def _flops_per_token(task: Task, shape: StepShape) -> float | None:
     try:
-        model = Architecture.from_config(read_config(worker.base / worker.spec.model.source))
+        model = Architecture.from_config(read_config(task.directory))
     except InvalidInput as error:
         logger.info("model FLOPs utilisation is not known: %s", error)
         return None
     return flops_per_token(model, shape.row_tokens)
-
-
-def _stream(worker: Worker, config: Any, lengths: tuple[int, int]) -> DataStream:
-    spec = worker.spec
-    tokenizer = load_tokenizer(spec.model, worker.base / spec.model.source, config)
-    paths: list[Path] = [worker.base / source.path for source in spec.data.sources]
-    return open_stream(spec.data, paths, tokenizer, lengths, worker.own_scratch)

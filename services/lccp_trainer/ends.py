@@ -26,6 +26,10 @@ class NotFinite(LccpError):
     """Loss or gradient stayed not finite beyond the bounded count."""
 
 
+class Stopped(LccpError):
+    """SIGTERM came before the first step."""
+
+
 @dataclass(frozen=True)
 class Death:
     """A rank that torchrun saw failing, and its exit code (negative: the signal)."""
@@ -51,7 +55,13 @@ def end_of(error: BaseException, rank: int | None = None) -> End:
 
 
 def _cause(error: BaseException) -> Cause:
-    return Cause.NOT_FINITE if isinstance(error, NotFinite) else cause_of(error)
+    match error:
+        case NotFinite():
+            return Cause.NOT_FINITE
+        case Stopped():
+            return Cause.TERMINATED
+        case _:
+            return cause_of(error)
 
 
 def mark_started(scratch: Path, rank: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lccp.api.objects.training import Heartbeat, StepRecord
 from lccp.contract.errors import LccpError
-from lccp.store.keys import RunKeys
+from lccp.store.keys import TrainingKeys
 from lccp.store.port import Store
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Reporter:
     A store that does not answer is no reason to stop: what is missed now is written later.
     """
 
-    def __init__(self, store: Store, keys: RunKeys, first: Heartbeat) -> None:
+    def __init__(self, store: Store, keys: TrainingKeys, first: Heartbeat) -> None:
         self._store = store
         self._keys = keys
         self._heartbeat = first

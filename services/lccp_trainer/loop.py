@@ -13,7 +13,7 @@ from lccp.api.spec.training import TrainingSpec
 from lccp.cost.flops import utilisation
 from lccp.cost.layout import StepShape
 from lccp_trainer.control import Stop, StopRequests
-from lccp_trainer.data.stream import DataStream
+from lccp_trainer.data.stream import Stream
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.schedule import is_due
@@ -35,7 +35,7 @@ class Loop:
     shape: StepShape
     due: tuple[int, ...]
     """Token counts at which a checkpoint is asked for, ascending."""
-    stream: DataStream
+    stream: Stream
     stepper: Stepper
     saver: Saver
     requests: StopRequests

@@ -4,14 +4,35 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lccp.api.invocation import Invocation
 from lccp.api.run import LCCPRunSpec
-from lccp.store.keys import RunKeys
+from lccp.api.spec.sft import SFTSpec
+from lccp.store.keys import FineTuningKeys, RunKeys, TrainingKeys
 
 SCRATCH = "LCCP_SCRATCH"
 SPEC_FILE = "spec.json"
-"""In the folder that the processes of a node share."""
+"""In the folder that the processes of a node share; the run's spec."""
+SFT_FILE = "sft.json"
+"""Beside it, if a checkpoint is fine-tuned."""
+
+
+@dataclass(frozen=True)
+class FineTuningOrder:
+    """Which checkpoint is fine-tuned, and how."""
+
+    keys: FineTuningKeys
+    sft: SFTSpec
+
+
+def keys_of(invocation: Invocation) -> RunKeys | FineTuningKeys:
+    """Keys of what the trainer that is told this reads and writes."""
+    run = RunKeys(invocation.namespace, invocation.name)
+    if invocation.objective == "Pretrain":
+        return run
+    assert invocation.tokens is not None
+    return run.fine_tuning(invocation.tokens)
 
 
 @dataclass(frozen=True)
@@ -20,7 +41,9 @@ class Worker:
 
     invocation: Invocation
     spec: LCCPRunSpec
-    """As the launcher read it from the store."""
+    """Of the run, as the launcher read it from the store."""
+    sft: SFTSpec | None
+    """None: the run is trained."""
     rank: int
     local_rank: int
     scratch: Path
@@ -30,18 +53,27 @@ class Worker:
     def of(cls, environ: Mapping[str, str]) -> "Worker":
         """The worker that torchrun and the launcher describe in the environment of its process."""
         scratch = Path(environ[SCRATCH])
-        spec = json.loads((scratch / SPEC_FILE).read_text())
+        spec, sft = (_read(scratch / name) for name in (SPEC_FILE, SFT_FILE))
         return cls(
             invocation=Invocation.from_environ(environ),
             spec=LCCPRunSpec.parse(spec, SPEC_FILE),
+            sft=None if sft is None else SFTSpec.parse(sft, SFT_FILE),
             rank=int(environ["RANK"]),
             local_rank=int(environ["LOCAL_RANK"]),
             scratch=scratch,
         )
 
     @property
-    def keys(self) -> RunKeys:
-        return RunKeys(self.invocation.namespace, self.invocation.name)
+    def keys(self) -> TrainingKeys:
+        return keys_of(self.invocation)
+
+    @property
+    def fine_tuning(self) -> FineTuningOrder:
+        """What is fine-tuned, if that is what it was told."""
+        keys = keys_of(self.invocation)
+        assert isinstance(keys, FineTuningKeys)
+        assert self.sft is not None
+        return FineTuningOrder(keys, self.sft)
 
     @property
     def base(self) -> Path:
@@ -52,3 +84,7 @@ class Worker:
     def own_scratch(self) -> Path:
         """Folder of this rank alone."""
         return self.scratch / f"rank-{self.rank}"
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text()) if path.exists() else None

@@ -12,10 +12,16 @@ from typing import Any
 import a_run
 import psutil
 
+from lccp.api.identity import settings_of
 from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.objects.journal import Control
+from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.training import End, Heartbeat, StepRecord
 from lccp.api.run import LCCPRun
-from lccp.store.keys import RunKeys
+from lccp.api.spec.sft import SFTSpec
+from lccp.store.directory import upload_directory
+from lccp.store.keys import RunKeys, TrainingKeys
+from lccp.store.objects import write
 from lccp.store.open import open_store
 from lccp.store.port import Store
 
@@ -83,9 +89,48 @@ class World:
         )
         return invocation.to_environ() | more
 
+    def checkpoint(self, tokens: int) -> Manifest:
+        """Publish the model of this world as the run's checkpoint of `tokens`."""
+        keys, writer = RunKeys("default", "run"), "a1-00000000"
+        (self.root / "store").mkdir(exist_ok=True)
+        files = upload_directory(self.store, self.root / "model", keys.checkpoint(tokens, writer))
+        manifest = Manifest(
+            kind="Checkpoint",
+            tokens=tokens,
+            step=0,
+            writer=writer,
+            files=files,
+            source_context_length=64,
+            target_context_length=ROW,
+        )
+        write(self.store, keys.checkpoint_manifest(tokens), manifest)
+        return manifest
+
+    def told_to_fine_tune(
+        self, sft: dict[str, Any], tokens: int, attempt: int = 1, **spec: Any
+    ) -> dict[str, str]:
+        """The environment of an `lccp-train` that fine-tunes the checkpoint of `tokens`."""
+        document = self.document(**spec)
+        settings = settings_of(LCCPRun.parse(document, "run").spec)
+        control = Control(settings=settings, sft=SFTSpec.parse(sft, "sft"))
+        key = RunKeys("default", "run").fine_tuning(tokens).control(attempt)
+        write(self.store, key, control)
+        told = {"LCCP_OBJECTIVE": "SFT", "LCCP_TOKENS": str(tokens)}
+        return self.environ(document, attempt, **told)
+
+    def fine_tune(
+        self, sft: dict[str, Any], tokens: int, attempt: int = 1, **spec: Any
+    ) -> "Attempt":
+        """Start an `lccp-train` that fine-tunes the checkpoint of `tokens`."""
+        keys = RunKeys("default", "run").fine_tuning(tokens)
+        return self.launch(self.told_to_fine_tune(sft, tokens, attempt, **spec), keys)
+
     def start(self, document: dict[str, Any], attempt: int = 1, **more: str) -> "Attempt":
         """Start `lccp-train` for an attempt."""
         environ = self.environ(document, attempt, **more)
+        return self.launch(environ, RunKeys("default", document["metadata"]["name"]))
+
+    def launch(self, environ: dict[str, str], keys: TrainingKeys) -> "Attempt":
         (self.root / "store").mkdir(exist_ok=True)
         log = self.root / f"attempt-{len(self.started)}.log"
         with log.open("w") as errors:
@@ -95,8 +140,7 @@ class World:
                 stderr=errors,
             )
         self.started.append(process)
-        keys = RunKeys("default", document["metadata"]["name"])
-        writer = f"a{attempt}-{environ['LCCP_POD_UID'][:8]}"
+        writer = f"a{environ['LCCP_ATTEMPT']}-{environ['LCCP_POD_UID'][:8]}"
         return Attempt(process, self.store, keys, writer, log)
 
     def close(self) -> None:
@@ -112,7 +156,7 @@ class Attempt:
 
     process: subprocess.Popen[bytes]
     store: Store
-    keys: RunKeys
+    keys: TrainingKeys
     writer: str
     log_path: Path
 

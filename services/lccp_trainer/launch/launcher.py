@@ -20,12 +20,14 @@ from types import FrameType
 from lccp.api.causes import Cause, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
+from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.run import LCCPRunSpec
+from lccp.api.spec.sft import SFTSpec
 from lccp.api.spec.topology import TopologySpec
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.logs import configure_from
-from lccp.store.assignment import attempt_spec
+from lccp.store.assignment import attempt_spec, fine_tuning_specs
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.objects import read_or_none, write
 from lccp.store.open import open_store, probe
@@ -33,8 +35,8 @@ from lccp.store.port import Store
 from lccp_trainer import ends
 from lccp_trainer.launch import lifeline
 from lccp_trainer.launch.torchrun import DEATHS_FILE
-from lccp_trainer.launch.validation import check_spec
-from lccp_trainer.worker import SCRATCH, SPEC_FILE
+from lccp_trainer.launch.validation import check_fine_tuning, check_spec
+from lccp_trainer.worker import SCRATCH, SFT_FILE, SPEC_FILE, keys_of
 
 logger = logging.getLogger("lccp_trainer.launch.launcher")
 
@@ -96,7 +98,7 @@ class Launcher:
         self._store = store
         self._number = number
         """Of this node in the gang."""
-        self._keys = RunKeys(invocation.namespace, invocation.name)
+        self._keys = keys_of(invocation)
         self._gang: subprocess.Popen[bytes] | None = None
         self._terminated = False
 
@@ -105,29 +107,55 @@ class Launcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._terminate)
         try:
-            spec = self._checked()
+            spec, sft = self._checked()
             node = Node.of(spec.topology, environ)
+            end = self._made_before() or self._supervised(spec, sft, node, environ)
         except StoreUnavailable as error:
             first = self._invocation.attempt == 1
             cause = Cause.CONFIGURATION if first else Cause.STORE_UNREACHABLE
             return self._record(End(result=cause, message=str(error), at=datetime.now(UTC)))
         except LccpError as error:
             return self._record(ends.end_of(error))
-        return self._record(self._supervised(spec, node, environ))
+        return self._record(end)
 
-    def _checked(self) -> LCCPRunSpec:
-        """The spec. Raises for anything that can be known to be wrong before the start."""
-        spec = attempt_spec(self._store, self._keys, self._invocation.attempt)
-        check_spec(spec, Path(self._invocation.base_directory).absolute())
-        probe(self._store, self._keys.prefix)
-        return spec
+    def _checked(self) -> tuple[LCCPRunSpec, SFTSpec | None]:
+        """The specs. Raises for anything that can be known to be wrong before the start."""
+        store, keys, attempt = self._store, self._keys, self._invocation.attempt
+        base, sft = Path(self._invocation.base_directory).absolute(), None
+        if isinstance(keys, RunKeys):
+            spec = attempt_spec(store, keys, attempt)
+            check_spec(spec, base)
+        else:
+            spec, sft = fine_tuning_specs(store, keys, attempt)
+            check_fine_tuning(store, keys, spec, sft, base)
+        probe(store, keys.prefix)
+        return spec, sft
 
-    def _supervised(self, spec: LCCPRunSpec, node: Node, environ: Mapping[str, str]) -> End:
+    def _made_before(self) -> End | None:
+        """The end, if an earlier attempt has fine-tuned the checkpoint."""
+        if isinstance(self._keys, RunKeys):
+            return None
+        made = read_or_none(self._store, self._keys.manifest, Manifest)
+        if made is None:
+            return None
+        return End(
+            result=Cause.COMPLETED,
+            tokens=made.tokens,
+            step=made.step,
+            message=f"{self._keys.manifest} was there already",
+            at=datetime.now(UTC),
+        )
+
+    def _supervised(
+        self, spec: LCCPRunSpec, sft: SFTSpec | None, node: Node, environ: Mapping[str, str]
+    ) -> End:
         """Run torchrun to its end, and leave no process behind."""
         lifeline.adopt_orphans()
         with tempfile.TemporaryDirectory(prefix="lccp-train-") as folder:
             scratch = Path(folder)
             (scratch / SPEC_FILE).write_text(json.dumps(spec.document()))
+            if sft is not None:
+                (scratch / SFT_FILE).write_text(json.dumps(sft.document()))
             self._start(scratch, spec.topology, node, environ)
             assert self._gang is not None
             self._gang.wait()

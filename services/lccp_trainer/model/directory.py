@@ -13,6 +13,7 @@ from transformers.modeling_utils import remove_tied_weights_from_state_dict
 
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
+from lccp_trainer.model.adapters import merged
 from lccp_trainer.model.config import first_line
 from lccp_trainer.model.source import check_vocabulary, companions
 from lccp_trainer.model.tensor_file import write_tensors
@@ -66,13 +67,16 @@ def load_model(
 
 
 def save_directory(model: Any, weights: dict[str, torch.Tensor], source: Path, to: Path) -> None:
-    """Write a Hugging Face directory: weights, config, and what lies beside them in `source`."""
+    """Write a Hugging Face directory: weights, config, and what lies beside them in `source`.
+
+    Adapters are added to the weights.
+    """
     to.mkdir(parents=True)
     config = model.config
     config.architectures = [type(model).__name__]
     config.dtype = str(next(iter(weights.values())).dtype).removeprefix("torch.")
     config.save_pretrained(to)
-    _save_weights(model, weights, to)
+    _save_weights(model, merged(model, weights), to)
     for file in companions(source):
         shutil.copyfile(file, to / file.name)
     _raise_length(to / "tokenizer_config.json", config.get_text_config().max_position_embeddings)

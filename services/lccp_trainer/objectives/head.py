@@ -44,7 +44,7 @@ class _SummedNll(torch.autograd.Function):
         targets: torch.Tensor,
         chunk: int,
     ) -> torch.Tensor:
-        sweep = _Sweep(hidden, weight, bias)
+        sweep = _Sweep(hidden, weight, bias, trained=ctx.needs_input_grad[1])
         for start in range(0, len(hidden), chunk):
             sweep.add(slice(start, start + chunk), targets[start : start + chunk])
         ctx.dtypes = (weight.dtype, None if bias is None else bias.dtype)
@@ -56,7 +56,7 @@ class _SummedNll(torch.autograd.Function):
         of_hidden, of_weight, of_bias = ctx.saved_tensors
         weight_dtype, bias_dtype = ctx.dtypes
         bias = None if of_bias is None else (of_bias * scale).to(bias_dtype)
-        weight = (of_weight.mul_(scale)).to(weight_dtype)
+        weight = None if of_weight is None else of_weight.mul_(scale).to(weight_dtype)
         return of_hidden.mul_(scale.to(of_hidden.dtype)), weight, bias, None, None
 
 
@@ -64,13 +64,19 @@ class _Sweep:
     """Loss and gradients, summed over the chunks added."""
 
     def __init__(
-        self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+        self,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        trained: bool,
     ) -> None:
         self._hidden, self._weight, self._bias = hidden, weight, bias
         self.nll = hidden.new_zeros((), dtype=torch.float32)
         self.of_hidden = torch.empty_like(hidden)
-        self.of_weight = torch.zeros_like(weight, dtype=torch.float32)
-        self.of_bias = None if bias is None else torch.zeros_like(bias, dtype=torch.float32)
+        self.of_weight = torch.zeros_like(weight, dtype=torch.float32) if trained else None
+        self.of_bias = None
+        if trained and bias is not None:
+            self.of_bias = torch.zeros_like(bias, dtype=torch.float32)
 
     def add(self, tokens: slice, targets: torch.Tensor) -> None:
         hidden, counted = self._hidden[tokens], (targets != IGNORED)[:, None]
@@ -84,4 +90,5 @@ class _Sweep:
             self.of_bias += of_logits.sum(0)
         of_logits = of_logits.to(hidden.dtype)
         self.of_hidden[tokens] = of_logits @ self._weight
-        self.of_weight += of_logits.T @ hidden
+        if self.of_weight is not None:
+            self.of_weight += of_logits.T @ hidden

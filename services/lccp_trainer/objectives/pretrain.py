@@ -4,8 +4,14 @@ from typing import Any
 
 import torch
 
+from lccp_trainer.data.stream import open_stream
+from lccp_trainer.model.config import load_config
+from lccp_trainer.model.directory import load_tokenizer
+from lccp_trainer.model.source import context_length, read_config
 from lccp_trainer.objectives.head import LossHead
+from lccp_trainer.objectives.task import Task
 from lccp_trainer.parallel.shard import Shard
+from lccp_trainer.worker import Worker
 
 
 class Pretraining(torch.nn.Module):
@@ -26,3 +32,20 @@ class Pretraining(torch.nn.Module):
         ).last_hidden_state
         nll: torch.Tensor = self.model.get_output_embeddings()(hidden, shard.targets)
         return nll
+
+
+def pretraining(worker: Worker) -> Task:
+    """The run itself."""
+    spec = worker.spec
+    directory = worker.base / spec.model.source
+    source_context = context_length(read_config(directory), directory)
+    config = load_config(spec.model, directory)
+    tokenizer = load_tokenizer(spec.model, directory, config)
+    stream = open_stream(
+        spec.data,
+        [worker.base / source.path for source in spec.data.sources],
+        tokenizer,
+        (source_context, spec.model.target_context_length),
+        worker.own_scratch,
+    )
+    return Task(spec, directory, config, source_context, stream, Pretraining, extendable=True)

@@ -57,6 +57,11 @@ def owned(engine: Any, rank: int, processes: int) -> list[Fragment]:
     return found
 
 
+def trained(engine: Any) -> Iterator[tuple[str, Any]]:
+    """The parameters that are trained, by name: of a model with adapters, these alone."""
+    return ((n, p) for n, p in engine.module.named_parameters() if p.requires_grad)
+
+
 def optimizer_steps(engine: Any) -> int:
     """Steps that Adam has made; those that were left out don't count."""
     states = _torch_optimizer(engine).state.values()
@@ -80,7 +85,7 @@ def restored(engine: Any, steps: int) -> None:
 
 
 def _whole(engine: Any) -> Iterator[Fragment]:
-    for name, parameter in engine.module.named_parameters():
+    for name, parameter in trained(engine):
         moments = _moments(engine.optimizer, parameter)
         values = {WEIGHT: parameter.data, **moments}
         yield Fragment(name, 0, {kind: value.view(-1) for kind, value in values.items()})
@@ -88,7 +93,7 @@ def _whole(engine: Any) -> Iterator[Fragment]:
 
 def _of_stages_1_and_2(engine: Any) -> Iterator[Fragment]:
     optimizer = _torch_optimizer(engine)
-    for name, parameter in engine.module.named_parameters():
+    for name, parameter in trained(engine):
         mapping = parameter._hp_mapping
         if mapping is None:
             continue
@@ -104,7 +109,7 @@ def _of_stages_1_and_2(engine: Any) -> Iterator[Fragment]:
 
 def _of_stage_3(engine: Any) -> Iterator[Fragment]:
     zero = engine.optimizer
-    for name, parameter in engine.module.named_parameters():
+    for name, parameter in trained(engine):
         group, offset, size = zero.grad_position[zero.get_param_id(parameter)]
         partition = zero.fp32_partitioned_groups_flat[group]
         start = zero._get_param_partition_rank(parameter) * size

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.contract.errors import Conflict
 from lccp.store.directory import delete_prefix, upload_directory
-from lccp.store.keys import RunKeys, tokens_of
+from lccp.store.keys import TrainingKeys, tokens_of
 from lccp.store.objects import write_if_absent
 from lccp.store.port import Store
 from lccp_trainer.state.uploads import PATIENCE_SECONDS, patiently
@@ -46,7 +46,7 @@ class Publisher:
     """Publishes what this rank's attempt writes."""
 
     store: Store
-    keys: RunKeys
+    keys: TrainingKeys
     writer: str
     rank: int
     world: int

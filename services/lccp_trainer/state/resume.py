@@ -11,7 +11,7 @@ import torch.distributed as dist
 
 from lccp.api.objects.manifest import Manifest
 from lccp.contract.errors import Incompatible, InvalidInput, NotFound
-from lccp.store.keys import RunKeys
+from lccp.store.keys import TrainingKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
 from lccp_trainer.parallel import fragments
@@ -28,7 +28,7 @@ class Resume:
     """Puts the engine where a state has it. On every rank alike."""
 
     store: Store
-    keys: RunKeys
+    keys: TrainingKeys
     engine: Any
     rank: int
     device: torch.device

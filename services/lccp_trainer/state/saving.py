@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from lccp_trainer.data.stream import DataStream
+from lccp_trainer.data.stream import Stream
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.model.directory import save_directory
 from lccp_trainer.parallel import fragments
@@ -29,7 +29,7 @@ class Saver:
     """Saves on this rank. Called on every rank at the same point."""
 
     engine: Any
-    stream: DataStream
+    stream: Stream
     publisher: Publisher
     uploader: Uploader
     reporter: Reporter | None
@@ -38,6 +38,8 @@ class Saver:
     checkpoints: set[int]
     """Complete checkpoints, by tokens; those of earlier attempts stay as they are."""
     states: set[int]
+    last_state: int | None = None
+    """From these tokens on no state is saved: nothing goes on from there."""
     damaged: set[int] = field(default_factory=set)
     """States, by tokens, that were found damaged: they are replaced."""
     stalled_seconds: float = 0.0
@@ -52,7 +54,8 @@ class Saver:
 
     def state(self, point: Point) -> None:
         """Save what training resumes from, unless a complete state of these tokens exists."""
-        if point.tokens not in self.states:
+        ended = self.last_state is not None and point.tokens >= self.last_state
+        if not ended and point.tokens not in self.states:
             self.states.add(point.tokens)
             self._stall(lambda: self._state(point))
 

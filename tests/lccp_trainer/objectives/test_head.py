@@ -40,6 +40,18 @@ def test_loss_and_gradients_are_those_of_whole_logits(bias: bool, tokens_at_once
         assert torch.allclose(got, right, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_head_that_is_not_trained_gets_no_gradient_and_passes_the_same_on(bias: bool) -> None:
+    hidden, targets = some_input()
+    gradients = []
+    for trained in (True, False):
+        head = a_head(bias, 7 * VOCABULARY).requires_grad_(trained)
+        gradients.append(torch.autograd.grad(head(hidden, targets), hidden, retain_graph=True)[0])
+        head(hidden, targets).backward()
+        assert all((p.grad is not None) == trained for p in head.parameters())
+    assert torch.equal(*gradients)
+
+
 def test_in_bfloat16_the_loss_is_summed_in_float32() -> None:
     head = a_head(False, 7 * VOCABULARY).bfloat16()
     hidden, targets = some_input()

@@ -1,1 +1,0 @@
-"""Dashboards and alert rules in a Grafana, through its HTTP API."""

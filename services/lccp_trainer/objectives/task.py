@@ -1,0 +1,28 @@
+"""What an attempt trains: what each objective makes of what the trainer is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lccp.api.run import LCCPRunSpec
+from lccp_trainer.data.stream import Stream
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training: from which model, on what, how, and to what end."""
+
+    spec: LCCPRunSpec
+    directory: Path
+    """The model to start from."""
+    config: Any
+    source_context: int
+    """Context length of that model, tokens."""
+    stream: Stream
+    module: Callable[[Any], torch.nn.Module]
+    """Puts the loss around the model."""
+    extendable: bool
+    """A state is kept of its end, for a later attempt with a higher budget."""
