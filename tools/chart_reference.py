@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from lccp_exporter import alerting
+
 CHART = Path(__file__).parents[1] / "charts" / "lccp"
 KEY = re.compile(r"( *)([A-Za-z]\w*):")
 COMMENT = re.compile(r" *# ?(-- )?(.*)")
@@ -51,7 +53,7 @@ With `metrics.rules.enabled`, or as a rule file: `charts/lccp/files/alerts.yaml`
 
 {alerts}
 
-This page is generated from the chart's `values.yaml`, `values.schema.json` and `files/alerts.yaml`.
+This page is generated from the chart's `values.yaml`, `values.schema.json` and the alerts.
 """
 
 
@@ -121,8 +123,8 @@ def _values() -> str:
 
 
 def _alerts() -> str:
-    text = (CHART / "files" / "alerts.yaml").read_text(encoding="utf-8")
-    rules = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+    groups = yaml.safe_load(alerting.text(alerting.ALERTS))["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
     rows = [
         f"| `{r['alert']}` | {r['labels']['severity']} | "
         f"{_plain(r['annotations']['summary'])} {_plain(r['annotations']['description'])} |"

@@ -14,6 +14,7 @@ from lccp.api.crd import render_crd
 from lccp.api.reference import render_exits, render_reference, render_store
 from lccp.probes.reference import render as render_probes
 from lccp_cli.main import app
+from lccp_exporter import alerting
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.dashboards.render import render as render_dashboard
 from lccp_exporter.reference import render as render_metrics
@@ -34,6 +35,8 @@ DASHBOARDS: dict[str, Callable[[], str]] = {
 FILES: dict[str, Callable[[], str]] = {
     **DASHBOARDS,
     "charts/lccp/README.md": render_readme,
+    "charts/lccp/files/alerts.yaml": partial(alerting.text, alerting.ALERTS),
+    "charts/lccp/files/inhibition.yaml": partial(alerting.text, alerting.INHIBITION),
     "charts/lccp/files/lccpruns.lccp.io.yaml": render_crd,
     "crds/lccpruns.lccp.io.yaml": render_crd,
     "docs/reference/chart.md": render_page,

@@ -12,6 +12,7 @@ from lccp_cli.commands.analyze import analyze
 from lccp_cli.commands.doctor import doctor
 from lccp_cli.commands.estimate import estimate
 from lccp_cli.commands.evaluate import evaluate
+from lccp_cli.commands.grafana import grafana
 from lccp_cli.commands.report import report
 from lccp_cli.commands.run import run
 
@@ -107,6 +108,7 @@ def version() -> None:
 
 for command in (run, evaluate, analyze, report, estimate, doctor, crd, version):
     app.command()(command)
+app.add_typer(grafana, name="grafana")
 
 
 def main() -> None:

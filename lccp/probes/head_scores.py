@@ -61,6 +61,23 @@ def top_heads(scores: Array, k: int) -> NDArray[np.intp]:
     return np.argsort(-np.ravel(scores), kind="stable")[:k]
 
 
+def top_share(scores: Array, k: int) -> float:
+    """Share of the sum of all scores that the k highest hold; 0 if all are 0."""
+    whole = float(scores.sum())
+    return float(np.ravel(scores)[top_heads(scores, k)].sum()) / whole if whole else 0.0
+
+
+def gini(scores: Array) -> float:
+    """Gini coefficient: mean absolute difference of two scores, by twice their mean.
+
+    0: all scores are equal, also if all are 0; 1 - 1/n: one of n holds everything.
+    """
+    ordered = np.sort(np.ravel(scores))
+    whole, n = float(ordered.sum()), len(ordered)
+    ranks = 2 * np.arange(1, n + 1) - n - 1
+    return float(ranks @ ordered) / (n * whole) if whole else 0.0
+
+
 def average_ranks(values: Array) -> Array:
     """Ranks from 1, equal values sharing the average of theirs."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)

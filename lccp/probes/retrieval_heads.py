@@ -12,11 +12,23 @@ in one of three ways:
   reference is the informative part of the needle alone). A token that the stem repeats counts
   again, so it may exceed 1.
 
-`retrieval_heads` is the number of heads with a score above the threshold, with a bootstrap interval
-over haystacks; `retrieval_score_mean` is the mean over all heads. From several checkpoints:
+A head with a sliding window that does not see the whole needle is not scored on that sample; one
+that never does is told as not visible, which is not a score of 0.
+
+- `retrieval_heads`: number of heads with a score above the threshold, with a bootstrap interval
+  over haystacks or documents.
+- `retrieval_score_mean`: mean score of all heads.
+- `needle_mass`: share of attention that the needle gets, mean over heads and samples. It has no
+  threshold and no ties, so it may move before the number of heads does.
+- `score_top_share`: share of the sum of all scores that the top k heads hold; `score_gini`: Gini
+  coefficient of the scores (0: all heads alike, towards 1: one head has it all). Both tell how far
+  retrieval is concentrated in few heads.
+
+From several checkpoints:
 
 - `initial_heads_score`: mean score of the heads that were above the threshold at the first
-  checkpoint, chosen on one half of the haystacks and scored on the other, both ways round.
+  checkpoint, chosen on one half of the haystacks or documents and scored on the other, both ways
+  round.
 - `retrieval_heads_steady`: number of heads, where a head enters above threshold + hysteresis and
   leaves below threshold - hysteresis.
 - `head_overlap`: share of the top k heads that a checkpoint has in common with the one before.
@@ -35,8 +47,12 @@ from lccp.probes.probe import Axis, Column, Comparison, Course, Details, HeatMap
 
 
 class RetrievalHeadsSettings(Contract):
-    """Retrieval score of every attention head, from the same pass as `niah`."""
+    """Retrieval score of every attention head, from the same pass as `bio` or `niah`."""
 
+    source: Annotated[
+        Literal["Bio", "Niah"],
+        Field(description="Probe whose samples the heads are watched on: `bio` or `niah`."),
+    ] = "Bio"
     counting: Annotated[
         Literal["TokenSet", "PositionRecall", "WuCount"],
         Field(
@@ -66,6 +82,9 @@ def signals(_settings: RetrievalHeadsSettings) -> tuple[Signal, ...]:
     return (
         Signal(name="retrieval_heads", title="Retrieval heads", unit="heads"),
         Signal(name="retrieval_score_mean", title="Mean retrieval score", unit="share"),
+        Signal(name="needle_mass", title="Attention on the needle", unit="share"),
+        Signal(name="score_top_share", title="Top heads' share of the scores", unit="share"),
+        Signal(name="score_gini", title="Gini coefficient of the scores", unit="share"),
     )
 
 
@@ -96,7 +115,7 @@ PROBE = Probe(
     version=1,
     settings=RetrievalHeadsSettings,
     default=RetrievalHeadsSettings(),
-    needs=(Need("niah"),),
+    needs=(Need("bio", "Bio"), Need("niah", "Niah")),
     signals=signals,
     columns=(Column("retrieval_heads", "Heads"),),
     charts=(

@@ -55,6 +55,12 @@ class Records:
         """NLL of each answer [N], in nats a token."""
         return np.array([reading.nll.mean(dtype=np.float64) for reading in self.readings])
 
+    @cached_property
+    def key_is_arg_max(self) -> FloatArray:
+        """1.0 where every token of the answer's key is the arg-max, else 0.0 [N]."""
+        pairs = zip(self.samples, self.readings, strict=True)
+        return np.array([float(r.is_arg_max[s.key_start :].all()) for s, r in pairs])
+
     def needle_ids(self, number: int) -> Ids:
         """Ids of the needle of sample `number`."""
         sample = self.samples[number]

@@ -10,7 +10,10 @@ from lccp import __version__
 from lccp.contract.errors import LccpError
 from lccp_cli import main
 
-COMMANDS = ("run", "evaluate", "analyze", "report", "estimate", "doctor", "crd", "version")
+COMMANDS = (
+    *("run", "evaluate", "analyze", "report", "estimate", "doctor", "crd", "version"),
+    *("grafana", "grafana push"),
+)
 HEAVY = ("torch", "transformers", "pydantic", "plotly", "numpy", "yaml", "minio", "lccp_operator")
 
 Lccp = Callable[..., Result]
@@ -18,7 +21,7 @@ Lccp = Callable[..., Result]
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_helps_with_examples(lccp: Lccp, command: str) -> None:
-    result = lccp(command, "--help")
+    result = lccp(*command.split(), "--help")
     assert result.exit_code == 0
     assert f"lccp {command}" in result.output.partition("Examples:")[2]
 

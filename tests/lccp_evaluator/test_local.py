@@ -14,10 +14,11 @@ from lccp_evaluator.sampling.crossing import FULL
 from lccp_evaluator.sampling.samples import FrozenSamples
 
 NIAH = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2, "needlesPerHaystack": 2}
+WITHOUT_BIO = {"bio": None, "retrievalHeads": {"source": "Niah"}}
 
 
 def probes(**changed):
-    return ProbesSpec.parse({"niah": NIAH | changed}, "probes")
+    return ProbesSpec.parse({"niah": NIAH | changed} | WITHOUT_BIO, "probes")
 
 
 def evaluate(model, out, source_context=256, **changed):

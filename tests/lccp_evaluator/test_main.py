@@ -30,6 +30,7 @@ from lccp_evaluator import main
 
 KEYS = RunKeys("default", "tiny")
 NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3, "needlesPerHaystack": 2}
+WITHOUT_BIO = {"bio": None, "retrievalHeads": {"source": "Niah"}}
 
 
 def a_run(niah):
@@ -48,7 +49,7 @@ def a_run(niah):
                     "learningRate": "1e-4",
                 },
                 "checkpoints": {"storeName": "runs", "everyTokens": 10_000},
-                "evaluation": {"probes": {"niah": niah}},
+                "evaluation": {"probes": {"niah": niah} | WITHOUT_BIO},
             },
         },
         "run",

@@ -68,7 +68,8 @@ def test_exactly_one_state_of_the_verdict_is_one(value: Value) -> None:
 
 
 def test_a_gain_comes_with_its_interval_and_its_state(value: Value) -> None:
-    gain = a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:7])).checkpoints[-1].gains[0]
+    gain = a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:7])).checkpoints[-1].gain("niah_ppl")
+    assert gain is not None
     names = ("lccp_signal_gain", "lccp_signal_gain_lower", "lccp_signal_gain_upper")
     values = [value(name, signal="niah_ppl") for name in names]
     assert values == [gain.gain, gain.lower, gain.upper]

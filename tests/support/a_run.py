@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import any_probe
 import numpy as np
 from reports import heads_values, niah_values, packed, part
 
@@ -27,6 +28,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Details
+from lccp.probes.registry import PROBES
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Store
@@ -41,6 +43,8 @@ DEPTHS = (0, 25, 50, 75, 100)
 SOURCE_LENGTH, TARGET_LENGTH = 256, 512
 HAYSTACKS, NEEDLES = 6, 2
 LAYERS, HEADS = 3, 4
+OTHERS = tuple(name for name in PROBES if name not in ("niah", "retrieval_heads"))
+"""Probes whose numbers are made up alike."""
 KEYS = RunKeys("default", "tiny")
 WRITER = writer_name(1, "0123456789ab")
 
@@ -136,6 +140,15 @@ def report(tokens: int) -> EvaluationReport:
         probes={
             "niah": part("niah", NIAH.document(), signals, cells),
             "retrieval_heads": part("retrieval_heads", RETRIEVAL_HEADS.document(), heads, maps),
+            **{
+                name: part(
+                    name,
+                    PROBES[name].usual.document(),
+                    any_probe.values(PROBES[name], tokens / BUDGET_TOKENS),
+                    details(tokens)[name],
+                )
+                for name in OTHERS
+            },
         },
         execution_plan={"device": "cpu", "dtype": "float32", "attention": "sdpa", "batchSize": 8},
         versions={"lccp": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.17.0"},
@@ -145,7 +158,8 @@ def report(tokens: int) -> EvaluationReport:
 
 def details(tokens: int) -> dict[str, Details]:
     """What lies beside the report at `tokens`, by probe."""
-    return {"niah": niah_details(tokens), "retrieval_heads": head_details(tokens)}
+    others = {name: any_probe.details(PROBES[name], tokens / BUDGET_TOKENS) for name in OTHERS}
+    return {"niah": niah_details(tokens), "retrieval_heads": head_details(tokens)} | others
 
 
 def reports(checkpoints: Iterable[int] = CHECKPOINTS) -> tuple[EvaluationReport, ...]:

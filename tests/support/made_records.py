@@ -64,9 +64,9 @@ def a_reading(sample: Sample, copied: Copied | None = None) -> Reading:
     token_nll = np.full(size, nll(sample), dtype=np.float64)
     token_nll += np.linspace(-0.05, 0.05, size)
     nothing = np.full((2, 2, size), -1, dtype=np.int16)
-    return Reading(
-        token_nll, is_arg_max, copied(sample) if copied and sample.role == FULL else nothing
-    )
+    copies = copied(sample) if copied and sample.role == FULL else nothing
+    mass = np.full((2, 2), 0.25, np.float32) + np.float32(sample.labels["needle"]) / 8
+    return Reading(token_nll, is_arg_max, copies, mass, np.ones((2, size), np.bool_))
 
 
 def records(copied: Copied | None = None, needles: int = 2) -> Records:

@@ -16,6 +16,8 @@ from lccp.probes.probe import Details
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 
 HAYSTACKS, NEEDLES = 6, 2
+WITHOUT_CONTEXT = 4.0
+"""NLL of an answer that nothing tells, in nats a token; with the needle alone it is 0."""
 NIAH = NiahSettings(lengths=(128, 512), haystacks=HAYSTACKS, needles_per_haystack=NEEDLES)
 HEADS = RetrievalHeadsSettings(top_heads=3)
 DECLARED = {
@@ -36,7 +38,7 @@ def a_value(
     n: int = HAYSTACKS * NEEDLES,
 ) -> SignalValue:
     """A measured signal."""
-    by_cluster = {kind: tuple(values) for kind, values in (clusters or {}).items()}
+    by_cluster = {kind: tuple(map(float, values)) for kind, values in (clusters or {}).items()}
     return SignalValue(
         **{name: getattr(signal, name) for name in Signal.model_fields},
         value=value,
@@ -68,12 +70,16 @@ def niah_values(
         "needle": around(nll, NEEDLES, own, rng),
     }
     ppls = {kind: np.exp(values).tolist() for kind, values in nlls.items()}
+    gains = {kind: WITHOUT_CONTEXT - values for kind, values in nlls.items()}
+    recovered = {kind: values / WITHOUT_CONTEXT for kind, values in gains.items()}
     scores = {"haystack": [score] * HAYSTACKS, "needle": [score] * NEEDLES}
     return [
         a_value(declared(f"niah_ppl{suffix}"), math.exp(nll), ppls),
         a_value(declared(f"niah_score{suffix}"), score, scores),
         a_value(declared(f"niah_exact{suffix}"), score, scores),
         a_value(declared(f"niah_mean_ppl{suffix}"), math.exp(nll), ppls),
+        a_value(declared(f"context_gain{suffix}"), WITHOUT_CONTEXT - nll, gains),
+        a_value(declared(f"recovery{suffix}"), 1 - nll / WITHOUT_CONTEXT, recovered),
     ]
 
 
@@ -86,6 +92,9 @@ def heads_values(
     return (
         a_value(declared("retrieval_heads"), count, None, (low, high)),
         a_value(declared("retrieval_score_mean"), float(scores.mean())),
+        a_value(declared("needle_mass"), float(scores.mean()) / 2),
+        a_value(declared("score_top_share"), 0.6),
+        a_value(declared("score_gini"), 0.7),
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lccp.api.objects.report import EvaluationReport
     from lccp.api.spec.probes import ProbesSpec
+    from lccp.probes.niah import NiahSettings
     from lccp.probes.probe import Details, HeatMaps
 
 LINE_SECONDS = 15.0
@@ -31,6 +32,13 @@ def evaluate(
             help="Folder for report.json and its arrays; samples already there are reused.",
         ),
     ],
+    probes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML of the probes' settings, as in spec.evaluation.probes of a manifest.",
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -75,7 +83,7 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Measure a model's NIAH score, NIAH-PPL and retrieval heads, with one pass per sample.
+    """Measure a model from the inside: perplexity of answers in long contexts, retrieval heads.
 
     Examples:
 
@@ -96,14 +104,14 @@ def evaluate(
         "haystack": _haystack(haystack),
         "seed": seed,
     }
-    probes = _probes({name: value for name, value in asked.items() if value is not None})
+    settings = _probes(probes, {name: value for name, value in asked.items() if value is not None})
     source = None if source_context is None else length(source_context, "--source-context")
     check_model(model, "--model")
     from lccp_evaluator.local import evaluate_directory  # imports torch: validate first
 
     console = standard_output()
     with progress_of(console) as progress:
-        report = evaluate_directory(model, out, probes, source, progress)
+        report = evaluate_directory(model, out, settings, source, progress)
     for line in result_lines(report, out):
         console.print(line)
     console.print(f"\nReport: {out / 'report.json'}\nNext:   lccp report {out}", markup=False)
@@ -135,12 +143,42 @@ def _haystack(path: Path | None) -> dict[str, str] | None:
     return {"path": str(path.absolute()), "format": "JSONL" if jsonl else "Text"}
 
 
-def _probes(given: dict[str, object]) -> "ProbesSpec":
+def _probes(file: Path | None, niah: dict[str, object]) -> "ProbesSpec":
+    """Settings of all probes: those in `file`, with `niah` from options.
+
+    Biographies are as long as the longest prompt that options ask for, and as many as haystacks.
+    """
     from lccp.api.spec.probes import ProbesSpec
+    from lccp.probes.bio import BioSettings
     from lccp.probes.niah import NiahSettings
     from lccp_cli.options import checked
 
-    return ProbesSpec().replaced({"niah": checked(NiahSettings, given)})
+    given = _document(file) if file else {}
+    chosen = ProbesSpec.parse(given, str(file))
+    asked = chosen.asked()
+    if niah and "niah" in asked:
+        settings = checked(NiahSettings, asked["niah"].model_dump() | niah)
+        bio = asked.get("bio")
+        if isinstance(bio, BioSettings) and "bio" not in given:
+            asked["bio"] = bio.model_copy(update=_sizes(settings))
+        asked["niah"] = settings
+    return chosen.replaced(asked)
+
+
+def _sizes(niah: "NiahSettings") -> dict[str, object]:
+    sizes = {"lengths": niah.lengths and (max(niah.lengths),), "documents": niah.haystacks}
+    return {name: value for name, value in sizes.items() if value}
+
+
+def _document(path: Path) -> dict[str, object]:
+    from lccp.contract.errors import InvalidInput
+    from lccp_cli.manifest import documents
+
+    match documents(path):
+        case [dict() as document]:
+            return document
+        case _:
+            raise InvalidInput(f"{path}: must be a mapping from probes to their settings")
 
 
 @contextmanager

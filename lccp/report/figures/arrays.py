@@ -32,6 +32,7 @@ def heat_maps(chart: HeatMaps, measured: Measured) -> go.Figure | None:
     figure.update_yaxes(_category(chart.down), autorange="reversed", showgrid=False, zeroline=False)
     panels.label(figure, chart.across.title, chart.down.title)
     values = np.concatenate([np.ravel(arrays[chart.array]) for _, arrays in measured])
+    values = values[np.isfinite(values)]  # a cell without samples is not a number
     return style.figure(figure, panels.height, coloraxis=_colours(chart, values))
 
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 
 from lccp.contract.base import Contract
 from lccp.probes.registry import PROBES
-from lccp_evaluator.probes import niah, retrieval_heads
+from lccp_evaluator.probes import bio, niah, retrieval_heads
 from lccp_evaluator.probes.measurement import TorchHalf
 
-HALVES: dict[str, TorchHalf] = {half.name: half for half in (niah.HALF, retrieval_heads.HALF)}
+HALVES: dict[str, TorchHalf] = {
+    half.name: half for half in (niah.HALF, bio.HALF, retrieval_heads.HALF)
+}
 
 
 def by_source(asked: Mapping[str, Contract]) -> Iterator[tuple[TorchHalf, list[TorchHalf]]]:

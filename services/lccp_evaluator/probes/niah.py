@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lccp.api.objects.report import SignalValue
 from lccp.contract.signals import Band, Signal
 from lccp.probes import niah
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
+from lccp_evaluator.probes.cells import by_depth_and_length, by_sample
 from lccp_evaluator.probes.context_use import ContextUse
 from lccp_evaluator.probes.measurement import (
-    Arrays,
     Measurement,
     SampleSource,
     TorchHalf,
@@ -37,12 +36,7 @@ class Values:
     def of(cls, records: Records) -> Self:
         return cls(
             nll=records.nll,
-            score=np.array(
-                [
-                    float(reading.is_arg_max[sample.key_start :].all())
-                    for sample, reading in zip(records.samples, records.readings, strict=True)
-                ]
-            ),
+            score=records.key_is_arg_max,
             exact=np.array([float(reading.is_arg_max.all()) for reading in records.readings]),
         )
 
@@ -68,7 +62,20 @@ def measure(records: Records, asked: NiahSettings, contexts: Contexts) -> Measur
                     f"niah: recovery ({band}) is not measured: the needle alone does not help for "
                     "sure"
                 )
-    return Measurement(found, _grid(full, values, beyond), _by_sample(full, values), notes)
+    details = by_depth_and_length(
+        full.label("depth_percent"),
+        full.length,
+        full.nll,
+        contexts.source,
+        {
+            "achieved_depth_percent": full.label("achieved_depth_percent"),
+            "mean_ppl": np.exp(values.nll),
+            "score": values.score,
+            "exact": values.exact,
+        },
+    )
+    samples = by_sample(full, {"score": values.score, "exact": values.exact})
+    return Measurement(found, details, samples, notes)
 
 
 def _answers(
@@ -108,54 +115,6 @@ def _context(declared: Iterable[Signal], use: ContextUse, n: int) -> Iterator[Si
         share = shares.get(signal.name.removesuffix("_guard"))
         if share is not None:
             yield measured(signal, share.value, n, share.by_cluster, share.interval)
-
-
-def _grid(records: Records, values: Values, beyond: BoolArray) -> Arrays:
-    """Means by cell [depths, lengths], and perplexity by depth beyond the source context."""
-    depth = records.label("depth_percent")
-    lengths, depths = np.unique(records.length), np.unique(depth)
-    cells = (depth[:, None] == depths)[:, :, None] & (records.length[:, None] == lengths)[
-        :, None, :
-    ]
-    counts = cells.sum(axis=0)
-
-    def means(column: NDArray[Any]) -> FloatArray:
-        averaged: FloatArray = np.tensordot(column.astype(np.float64), cells, axes=1) / counts
-        return averaged
-
-    nll = means(values.nll)
-    details = {
-        "lengths": lengths,
-        "depths_percent": depths,
-        "samples": counts,
-        "achieved_depth_percent": means(records.label("achieved_depth_percent")),
-        "nll": nll,
-        "ppl": np.exp(nll),
-        "mean_ppl": means(np.exp(values.nll)),
-        "score": means(values.score),
-        "exact": means(values.exact),
-    }
-    if beyond.any():
-        within = len(lengths) - len(np.unique(records.length[beyond]))
-        details["ppl_by_depth"] = np.exp(nll[:, within:].mean(axis=1))
-    return details
-
-
-def _by_sample(records: Records, values: Values) -> Arrays:
-    """Per sample [N]: `nll`, `score`, `exact`, and which sample it is.
-
-    Per answer token of all samples in a row: `token_nll`, `token_is_arg_max`; sample i has those
-    from `token_offsets[i]` to `token_offsets[i + 1]`.
-    """
-    counts = [len(reading.nll) for reading in records.readings]
-    return records.columns() | {
-        "nll": values.nll,
-        "score": values.score,
-        "exact": values.exact,
-        "token_nll": np.concatenate([reading.nll for reading in records.readings]),
-        "token_is_arg_max": np.concatenate([reading.is_arg_max for reading in records.readings]),
-        "token_offsets": np.concatenate(([0], np.cumsum(counts))),
-    }
 
 
 HALF = TorchHalf(

@@ -1,38 +1,87 @@
 """Retrieval heads: scores of samples, and what follows. See `lccp.probes.retrieval_heads`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.probes import retrieval_heads
-from lccp.probes.head_scores import heads_interval
+from lccp.probes import head_scores, retrieval_heads
 from lccp.probes.probe import Contexts
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
-from lccp_evaluator.records import FloatArray, Records, mean_by
-from lccp_evaluator.sampling.crossing import FULL
+from lccp_evaluator.records import BoolArray, FloatArray, Records
 from lccp_evaluator.sampling.samples import Ids
+
+CLUSTERS = {"Bio": ("document", "attribute"), "Niah": ("haystack", "needle")}
+"""Kinds of clusters, by source; haystacks or documents first, which are resampled and halved."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What heads did on N samples, NaN where a head does not see all of the needle."""
+
+    scores: FloatArray
+    """[N, layers, heads]"""
+    mass: FloatArray
+    """Share of attention on the needle [N, layers, heads]."""
+    visible: BoolArray
+    """[N, layers]"""
+
+    @classmethod
+    def of(cls, records: Records, asked: RetrievalHeadsSettings) -> "Watched":
+        visible = np.stack([reading.sees.all(axis=-1) for reading in records.readings])
+        hidden = ~visible[:, :, None]
+        mass = np.stack([reading.mass for reading in records.readings]).astype(np.float64)
+        scores = np.where(hidden, np.nan, sample_scores(records, asked))
+        return cls(scores, np.where(hidden, np.nan, mass), visible)
 
 
 def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts) -> Measurement:
     """Number of heads above the threshold, and mean scores [layers, heads].
 
-    `halves` [2, layers, heads] are the same over each half of the haystacks.
+    `halves` [2, layers, heads] are the same over each half of the haystacks or documents; `visible`
+    [layers] is the share of samples in which a layer sees the needle.
     """
-    records = records.of(FULL)
-    scores = sample_scores(records, asked)
-    by_haystack = mean_by(records.label("haystack"), scores)
-    mean = scores.mean(axis=0)
-    in_second_half = np.arange(len(by_haystack)) >= len(by_haystack) // 2
-    halves = [by_haystack[chosen].mean(axis=0) for chosen in (~in_second_half, in_second_half)]
-    number, average = retrieval_heads.signals(asked)
-    low, high = heads_interval(by_haystack, asked.threshold, seed=records.seed)
+    records = records.where(np.array([sample.needle is not None for sample in records.samples]))
+    seen = Watched.of(records, asked)
+    groups = {kind: records.label(kind) for kind in CLUSTERS[asked.source]}
+    first = next(iter(groups.values()))
+    by_first = np.stack([means(seen.scores[first == group]) for group in np.unique(first)])
+    late = np.arange(len(by_first)) >= len(by_first) // 2
+    halves = [by_first[chosen].mean(axis=0) for chosen in (~late, late)]
+    mean = means(seen.scores)
+    found = {
+        "retrieval_heads": float((mean > asked.threshold).sum()),
+        "retrieval_score_mean": float(np.nanmean(seen.scores)),
+        "needle_mass": float(np.nanmean(seen.mass)),
+        "score_top_share": head_scores.top_share(mean, asked.top_heads),
+        "score_gini": head_scores.gini(mean),
+    }
+    clusters = {
+        "retrieval_score_mean": _by_cluster(seen.scores, groups),
+        "needle_mass": _by_cluster(seen.mass, groups),
+    }
+    interval = head_scores.heads_interval(by_first, asked.threshold, seed=records.seed)
     return Measurement(
-        signals=(
-            measured(number, float((mean > asked.threshold).sum()), len(scores), None, (low, high)),
-            measured(average, float(mean.mean()), len(scores)),
-        ),
-        details={"scores": mean, "halves": np.stack(halves)},
-        samples=records.columns() | {"scores": scores.astype(np.float32)},
+        signals=[
+            measured(
+                signal,
+                found[signal.name],
+                len(seen.scores),
+                clusters.get(signal.name),
+                interval if signal.name == "retrieval_heads" else None,
+            )
+            for signal in retrieval_heads.signals(asked)
+        ],
+        details={
+            "scores": mean,
+            "halves": np.stack(halves),
+            "mass": means(seen.mass),
+            "visible": seen.visible.mean(axis=0),
+        },
+        samples=records.columns() | {"scores": seen.scores.astype(np.float32)},
+        notes=_notes(seen.visible),
     )
 
 
@@ -68,6 +117,31 @@ def wu_count(needle: Ids, key_start: int, copied: NDArray[np.int16]) -> FloatArr
     """As `token_set`, but counting copies from the key, by the number of its tokens."""
     score: FloatArray = (copied >= key_start).sum(axis=-1) / (len(needle) - key_start)
     return score
+
+
+def means(values: FloatArray) -> FloatArray:
+    """Means over samples [layers, heads] of [N, layers, heads]; 0 for heads that see no needle."""
+    counts = (~np.isnan(values)).sum(axis=0)
+    averaged: FloatArray = np.nansum(values, axis=0) / np.maximum(counts, 1)
+    return averaged
+
+
+def _by_cluster(
+    values: FloatArray, groups: dict[str, NDArray[np.int64]]
+) -> dict[str, NDArray[np.float64]]:
+    """Mean over samples, layers and heads, by cluster."""
+    return {
+        kind: np.array([np.nanmean(values[group == one]) for one in np.unique(group)])
+        for kind, group in groups.items()
+    }
+
+
+def _notes(visible: BoolArray) -> Sequence[str]:
+    blind = np.flatnonzero(~visible.any(axis=0)).tolist()
+    if not blind:
+        return ()
+    layers = ", ".join(map(str, blind))
+    return (f"retrievalHeads: heads of layers {layers} see no needle, so they are not scored",)
 
 
 HALF = TorchHalf(retrieval_heads.PROBE.name, measure, watches_heads=True)

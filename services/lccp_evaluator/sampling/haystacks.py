@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling.documents import documents
-from lccp_evaluator.sampling.tokenization import Piece, Tokenizer
+from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
 from lccp_evaluator.sampling.words import holds_any
 
 FIELD = "evaluation.probes.niah.haystack"
 CHARACTERS_PER_TOKEN = 12
 """More than tokens have on average: reading stops when there is text enough."""
 FEWEST_CHARACTERS_PER_TOKEN = 2
-MOST_UNKNOWN = 0.1
-"""Largest share of unknown tokens in a haystack."""
 
 PARAGRAPH_END = re.compile(r"\n\s*\n")
 LINE_END = re.compile(r"\n\s*")
@@ -127,19 +125,10 @@ def _haystack(
         text = "".join(chosen).lstrip()
         piece = tokenizer.following(text)
         if len(piece.ids) >= tokens:
-            _check_known(piece.ids, tokenizer)
+            check_known(piece.ids, tokenizer, FIELD, "give text in words of its vocabulary")
             return stream(text, piece).first(tokens)
         wanted *= 2
     raise InvalidInput(f"{FIELD}: its text holds hardly a token of this tokenizer")
-
-
-def _check_known(ids: tuple[int, ...], tokenizer: Tokenizer) -> None:
-    unknown = ids.count(tokenizer.unknown_id) if tokenizer.unknown_id is not None else 0
-    if unknown > MOST_UNKNOWN * len(ids):
-        raise InvalidInput(
-            f"{FIELD}: {100 * unknown / len(ids):.0f} % of its tokens are unknown to the model's "
-            "tokenizer: give text in words of its vocabulary"
-        )
 
 
 def _endless(count: int, first: int, rng: random.Random) -> Iterator[int]:

@@ -11,6 +11,9 @@ from lccp.contract.errors import InvalidInput
 ANCHORS = ("a", ".")
 """Texts after which a piece of a prompt is tokenized, so that it is not taken for its beginning."""
 
+MOST_UNKNOWN = 0.1
+"""Largest share of unknown tokens in a text."""
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "vocab.txt")
 
 
@@ -92,6 +95,16 @@ class Tokenizer:
 
     def text_of(self, token: int) -> str:
         return str(self._tokenizer.convert_ids_to_tokens(token))
+
+
+def check_known(ids: tuple[int, ...], tokenizer: Tokenizer, where: str, remedy: str) -> None:
+    """Raise InvalidInput if more than a tenth of `ids` are the unknown token."""
+    unknown = ids.count(tokenizer.unknown_id) if tokenizer.unknown_id is not None else 0
+    if unknown > MOST_UNKNOWN * len(ids):
+        raise InvalidInput(
+            f"{where}: {100 * unknown / len(ids):.0f} % of its tokens are unknown to the model's "
+            f"tokenizer: {remedy}"
+        )
 
 
 def tokenizer_digest(directory: Path) -> str:

@@ -12,12 +12,14 @@ from lccp.probes.head_scores import (
     agreement,
     average_ranks,
     counts_with_hysteresis,
+    gini,
     heads_interval,
     initial_heads_score,
     noise_ceiling,
     overlap,
     spearman,
     top_heads,
+    top_share,
 )
 
 few_scores = arrays(np.float64, 12, elements=st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9]))
@@ -115,3 +117,20 @@ def test_the_interval_repeats_with_its_seed() -> None:
 def test_one_cluster_makes_no_interval() -> None:
     with pytest.raises(InvalidInput, match="at least two haystacks"):
         heads_interval(np.ones((1, 2, 2)), 0.1, seed=0)
+
+
+@given(arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 1, width=32)))
+def test_gini_is_the_mean_difference_by_twice_the_mean(scores: np.ndarray) -> None:
+    whole = scores.mean()
+    expected = np.abs(scores[:, None] - scores).mean() / (2 * whole) if whole > 0 else 0.0
+
+    assert gini(scores) == pytest.approx(expected, abs=1e-9)
+    assert top_share(scores, len(scores)) == pytest.approx(1.0 if whole > 0 else 0.0)
+
+
+def test_one_head_that_holds_everything_is_the_utmost_concentration() -> None:
+    scores = np.zeros((4, 5))
+    scores[2, 3] = 0.7
+
+    assert gini(scores) == pytest.approx(1 - 1 / 20)
+    assert top_share(scores, 1) == 1.0

@@ -65,8 +65,9 @@ def test_signals_have_distinct_names() -> None:
 @pytest.mark.parametrize(
     ("probes", "sentence"),
     [
-        ({"niah": None}, "retrievalHeads needs niah"),
-        ({"niah": None, "retrievalHeads": None}, "probes are all null"),
+        ({"bio": None}, "retrievalHeads with source Bio needs bio: give bio, or set retrieval"),
+        ({"niah": None, "retrievalHeads": {"source": "Niah"}}, "with source Niah needs niah"),
+        (dict.fromkeys(("niah", "bio", "retrievalHeads")), "probes are all null"),
         ({"nihA": {}}, "nihA: there is no such field"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from lccp.api.causes import Cause
 from lccp.api.objects.report import EvaluationFailure
+from lccp.probes.registry import PROBES
 from lccp.report.judged import verdict_of
 from lccp.report.load import RunData
 from lccp.report.page.exhibits import exhibits
@@ -60,7 +61,8 @@ def test_the_page_asks_the_network_for_nothing(text: str) -> None:
 def test_every_figure_is_there_with_a_caption(text: str, data: RunData) -> None:
     shown = list(exhibits(data, verdict_of(data)))
     assert [e.title for e in shown if e.title not in Page(text).titles] == []
-    assert len(shown) == 7
+    others = ("Gain per horizon", "Training")
+    assert len(shown) == sum(len(probe.charts) for probe in PROBES.values()) + len(others)
     figures = re.findall(r'class="plot"></div><script type="application/json">(.*?)</script>', text)
     assert len(figures) == len(shown)
     assert all(json.loads(figure.replace("<\\/", "</"))["data"] for figure in figures)

@@ -1,3 +1,5 @@
+import pytest
+
 from lccp.api.spec.probes import ProbesSpec
 from lccp.probes.registry import PROBES
 from lccp_evaluator.probes import HALVES, by_source
@@ -5,10 +7,15 @@ from lccp_evaluator.probes import HALVES, by_source
 
 def test_every_probe_has_both_halves_and_null_is_not_run():
     assert set(HALVES) == set(PROBES)
-    without = ProbesSpec.parse({"retrievalHeads": None}, "probes").asked()
-    both = ProbesSpec.parse({}, "probes").asked()
-    ((_, alone),) = by_source(without)
-    ((source, readers),) = by_source(both)
-    assert [half.name for half in alone] == ["niah"]
-    assert source.name == "niah"
-    assert [half.name for half in readers] == ["niah", "retrieval_heads"]
+    asked = ProbesSpec.parse({"retrievalHeads": None, "bio": None}, "probes").asked()
+    ((source, readers),) = by_source(asked)
+    assert [half.name for half in (source, *readers)] == ["niah", "niah"]
+
+
+@pytest.mark.parametrize("source", ["Niah", "Bio"])
+def test_a_probe_reads_the_samples_that_its_settings_name(source):
+    asked = ProbesSpec.parse({"retrievalHeads": {"source": source}}, "probes").asked()
+    read = {half.name: [reader.name for reader in readers] for half, readers in by_source(asked)}
+    own = {"niah": ["niah"], "bio": ["bio"]}
+    own[source.lower()].append("retrieval_heads")
+    assert read == own

@@ -1,5 +1,7 @@
 """The definitions of `lccp.probes.retrieval_heads`, on records made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_records import KEY_STARTS, NEEDLES, contexts, records, signals
@@ -9,7 +11,7 @@ from lccp_evaluator.probes import retrieval_heads
 
 
 def heads(given, **settings):
-    asked = RetrievalHeadsSettings.parse(settings, "heads")
+    asked = RetrievalHeadsSettings.parse({"source": "Niah"} | settings, "heads")
     return retrieval_heads.measure(given, asked, contexts(128))
 
 
@@ -85,3 +87,60 @@ def test_the_arrays_hold_the_scores_of_every_sample():
     assert arrays["scores"].shape == (24, 2, 2)
     assert arrays["scores"].dtype == np.float32
     np.testing.assert_array_equal(arrays["scores"][:, 0, 1], arrays["haystack"] == 0)
+
+
+def test_attention_on_the_needle_is_a_mean_over_heads_and_samples_by_cluster():
+    mass = signals(heads(records()))["needle_mass"]
+
+    assert mass.value == pytest.approx((0.25 + 0.375) / 2)
+    assert mass.by_cluster["needle"] == pytest.approx((0.25, 0.375))
+    assert mass.by_cluster["haystack"] == pytest.approx([mass.value] * 3)
+
+
+def test_concentration_is_told_by_the_top_heads_share_and_by_gini():
+    found = signals(heads(records(copying), topHeads=1))
+    scores = np.array([1, 1 / 3, (1 / 3 + 1 / 2) / 2, 0])
+    differences = np.abs(scores[:, None] - scores).mean()
+
+    assert found["score_top_share"].value == pytest.approx(1 / scores.sum())
+    assert found["score_gini"].value == pytest.approx(differences / (2 * scores.mean()))
+
+
+def test_heads_that_do_not_see_the_needle_are_not_scored_and_it_is_said():
+    given = records(copying)
+    for sample, reading in zip(given.samples, given.readings, strict=True):
+        reading.sees[0] = sample.length < 150  # layer 0 has a window
+
+    half = heads(given)
+    assert half.details["visible"] == pytest.approx([0.5, 1.0])
+    assert half.details["scores"][0, 0] == 1.0  # where it sees, it copies everything
+    assert np.isnan(half.samples["scores"][half.samples["length"] == 200][:, 0]).all()
+    assert half.notes == ()
+
+    for reading in given.readings:
+        reading.sees[0] = False
+    blind = heads(given)
+    assert blind.details["scores"][0].tolist() == [0.0, 0.0]
+    assert blind.notes == (
+        "retrievalHeads: heads of layers 0 see no needle, so they are not scored",
+    )
+    assert signals(blind)["retrieval_score_mean"].value == pytest.approx((1 / 3 + 1 / 2) / 4)
+
+
+def test_samples_of_biographies_are_clustered_by_document_and_attribute():
+    given = records(copying).of("full")
+    samples = [
+        sample.model_copy(
+            update={
+                "labels": {
+                    "document": sample.labels["haystack"],
+                    "attribute": sample.labels["needle"],
+                }
+            }
+        )
+        for sample in given.samples
+    ]
+    found = heads(replace(given, samples=samples), source="Bio")
+
+    assert set(signals(found)["needle_mass"].by_cluster) == {"document", "attribute"}
+    assert signals(found)["retrieval_heads"].value == 3

@@ -1,0 +1,161 @@
+"""Facts about people who never lived, asked of biographies (after LongBioBench, arXiv 2506.02921).
+
+The context consists of biographies alone: each states a person's birthdate, birthplace, hobby,
+university, major and workplace, each in one of 17 paraphrases. A question asks for one attribute of
+one person. In a document every value of an attribute belongs to one person, so that only the
+context can tell it, and a guess is worth little. One pass over a document serves all questions
+about it, at every depth.
+
+- `bio_ppl` is `exp` of the mean NLL of the answers of a band, each weighing the same. The answer is
+  the value, given question and the beginning of a sentence (`answer: Value`), or the sentence of
+  the biography word for word (`answer: Sentence`, as arXiv 2604.02650 puts these samples into the
+  form of a needle in a haystack).
+- `bio_score` is the share of answers in which every token of the value is the arg-max.
+
+Bands: `extension` holds the lengths beyond the source context, `guard` those within it (signals
+that end with `_guard`). Clusters: documents, and attributes.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StrictInt, model_validator
+
+from lccp.contract.base import Contract
+from lccp.contract.cel import Rule, distinct, rules
+from lccp.contract.quantities import Decimal
+from lccp.contract.signals import Band, Better, Scale, Signal
+from lccp.probes.probe import Axis, Contexts, Course, HeatMaps, Probe, Profile
+from lccp.probes.settings import context_lengths, prompts
+from lccp.probes.settings.prompts import Template
+
+DEPTHS_PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+REPEATED_DEPTH = "depthsPercent must be distinct"
+BIO_RULES = rules(
+    prompts.HOLDS_BOTH,
+    context_lengths.DISTINCT,
+    Rule(distinct("self.depthsPercent"), REPEATED_DEPTH, ".depthsPercent"),
+)
+
+
+class BioSettings(Contract):
+    """Facts asked of biographies: perplexity of the answer, by length and depth."""
+
+    model_config = ConfigDict(json_schema_extra=BIO_RULES)
+
+    lengths: Annotated[
+        context_lengths.Lengths,
+        Field(
+            description="Longest prompts in tokens, each a beginning of the same documents; "
+            "default: source and target context."
+        ),
+    ] = ()
+    depths_percent: Annotated[
+        tuple[Annotated[StrictInt, Field(ge=0, le=100)], ...],
+        Field(
+            min_length=1,
+            max_length=21,
+            description="Share of the document before a fact, in percent; the nearest facts are "
+            "asked for.",
+        ),
+    ] = DEPTHS_PERCENT
+    documents: Annotated[StrictInt, Field(ge=2, le=1_000, description="Documents.")] = 10
+    questions: Annotated[
+        StrictInt,
+        Field(ge=1, le=64, description="Questions in every cell (length x depth) of a document."),
+    ] = 2
+    answer: Annotated[
+        Literal["Value", "Sentence"],
+        Field(description="What is asked for: the value alone, or the whole sentence."),
+    ] = "Value"
+    density: Annotated[
+        float,
+        Decimal(gt=0, le=1),
+        Field(description="Share of people whose biography states an attribute."),
+    ] = 1.0
+    template: Template = prompts.DEFAULT
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**31, description="Seed of the documents.")] = 0
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "BioSettings":
+        prompts.check_template(self.template)
+        context_lengths.check_distinct(self.lengths)
+        if len(set(self.depths_percent)) < len(self.depths_percent):
+            raise ValueError(REPEATED_DEPTH)
+        return self
+
+
+def resolved(settings: BioSettings, contexts: Contexts) -> BioSettings:
+    """`settings` with lengths and depths as they are used. Raises InvalidInput if none fits."""
+    default = sorted({min(contexts.source, contexts.target), contexts.target})
+    used = context_lengths.resolved(settings.lengths, default, contexts, "bio.lengths")
+    depths = tuple(sorted(settings.depths_percent))
+    return settings.model_copy(update={"lengths": used, "depths_percent": depths})
+
+
+def fits(settings: BioSettings, target_context: int) -> str | None:
+    """What is wrong with the settings for a target context of so many tokens, or None."""
+    return context_lengths.check_within_target(settings.lengths, target_context, "bio.lengths")
+
+
+def signals(_settings: BioSettings) -> tuple[Signal, ...]:
+    """Signals of both bands; one whose band holds no length is not measured."""
+    return (*_of_band("extension"), *_of_band("guard"))
+
+
+def _of_band(band: Band) -> Iterator[Signal]:
+    suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
+    yield Signal(
+        name=f"bio_ppl{suffix}",
+        title=f"Biographies' PPL{within}",
+        unit="PPL",
+        scale=Scale.LOG,
+        better=Better.LOWER,
+        band=band,
+    )
+    yield Signal(
+        name=f"bio_score{suffix}", title=f"Biographies' score{within}", unit="share", band=band
+    )
+
+
+LENGTHS = Axis("length", "length (tokens)", "lengths", "tokens")
+DEPTHS = Axis("depth", "depth", "depths_percent", "percent")
+PROBE = Probe(
+    name="bio",
+    description="Facts asked of biographies.",
+    definition=__doc__,
+    version=1,
+    settings=BioSettings,
+    default=BioSettings(),
+    resolved=resolved,
+    signals=signals,
+    charts=(
+        Course(
+            "Facts of biographies against tokens",
+            "Above, the share of facts that the model recalls word for word; below, the perplexity "
+            "of the fact. All of the context consists of facts like the one that is asked for, so "
+            "this is harder than a needle, and moves on when the needle's score stands.",
+            (("bio_score", "bio_score_guard"), ("bio_ppl", "bio_ppl_guard")),
+        ),
+        HeatMaps(
+            "Perplexity of facts by length and depth",
+            "Bright cells are places where a fact is hard to recall among others of its kind.",
+            array="ppl",
+            unit="PPL",
+            down=DEPTHS,
+            across=LENGTHS,
+            scale=Scale.LOG,
+            divided=True,
+        ),
+        Profile(
+            "Perplexity of facts by depth",
+            "Mean over the lengths beyond the source context, a line for each checkpoint.",
+            array="ppl_by_depth",
+            unit="PPL",
+            along=DEPTHS,
+            scale=Scale.LOG,
+        ),
+    ),
+    rules=(context_lengths.within_target("bio"),),
+    fits=fits,
+)

@@ -1,0 +1,55 @@
+"""Facts asked of biographies: values by band and by cell. See `lccp.probes.bio`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from lccp.api.objects.report import SignalValue
+from lccp.contract.signals import Band
+from lccp.probes import bio
+from lccp.probes.bio import BioSettings
+from lccp.probes.probe import Contexts
+from lccp_evaluator.probes.cells import by_depth_and_length, by_sample
+from lccp_evaluator.probes.measurement import Measurement, SampleSource, TorchHalf, measured
+from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
+from lccp_evaluator.sampling import facts
+
+CLUSTERS = ("document", "attribute")
+
+
+def measure(records: Records, asked: BioSettings, contexts: Contexts) -> Measurement:
+    """Signals of both bands, a grid [depths, lengths], and the values of every sample."""
+    length = records.label("nominal_length")
+    beyond = length > contexts.source
+    bands: dict[Band, BoolArray] = {"extension": beyond, "guard": ~beyond}
+    score = records.key_is_arg_max
+    found = [
+        signal
+        for band, chosen in bands.items()
+        if chosen.any()
+        for signal in _signals(band, asked, records.where(chosen), score[chosen])
+    ]
+    depth, achieved = (records.label(f"{name}depth_percent") for name in ("", "achieved_"))
+    more = {"score": score, "achieved_depth_percent": achieved}
+    details = by_depth_and_length(depth, length, records.nll, contexts.source, more)
+    return Measurement(found, details, by_sample(records, {"score": score}))
+
+
+def _signals(
+    band: Band, asked: BioSettings, records: Records, score: FloatArray
+) -> Iterator[SignalValue]:
+    """The signals of a band, with their means by document and by attribute."""
+    groups = {kind: records.label(kind) for kind in CLUSTERS}
+    columns: dict[str, tuple[FloatArray, Any]] = {
+        "bio_ppl": (records.nll, np.exp),
+        "bio_score": (score, np.asarray),
+    }
+    for signal in bio.signals(asked):
+        if signal.band == band:
+            column, of_mean = columns[signal.name.removesuffix("_guard")]
+            clusters = {kind: of_mean(mean_by(group, column)) for kind, group in groups.items()}
+            yield measured(signal, float(of_mean(column.mean())), len(column), clusters)
+
+
+HALF = TorchHalf(bio.PROBE.name, measure, source=SampleSource(facts.VERSION, facts.draw))

@@ -1,0 +1,168 @@
+"""Questions about facts: one document of biographies, asked at every length and depth.
+
+A sample of length L has at most L tokens:
+
+    opening | beginning of a document | question | answer
+
+The beginning is the same for all questions of a document and a length, so that they share its pass.
+The needle of a sample is what its answer repeats: the value where it stands in the document, or the
+sentence that states it. A fact whose tokens are others in the document than in the answer (a
+tokenizer may join a value to what surrounds it) is not asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lccp.contract.errors import InvalidInput
+from lccp.probes.bio import BioSettings
+from lccp_evaluator.sampling import biographies
+from lccp_evaluator.sampling.biographies import Document, Fact
+from lccp_evaluator.sampling.samples import Drawn, Sample, Slice, Span, part_of
+from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
+
+FIELD = "evaluation.probes.bio"
+TOKENS_PER_PERSON = 150
+"""Rather more than biographies have: as many people are made as are needed."""
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A fact as it is asked for; `needle` in the tokens of its document, `stop` its sentence's end.
+
+    `question` goes up to the answer, of which `key_start` tokens come before the value.
+    """
+
+    attribute: int
+    needle: Span
+    stop: int
+    question: tuple[int, ...]
+    answer: tuple[int, ...]
+    key_start: int
+
+
+def draw(bio: BioSettings, tokenizer: Tokenizer, _base: Path) -> Drawn:
+    """The samples of `bio`, its defaults resolved.
+
+    Raises:
+        InvalidInput: a length holds no fact that can be asked for, or the tokenizer does not know
+            the words of the biographies.
+    """
+    head, tail = bio.template.split("{context}")
+    drawn = Drawn(names={"attribute": biographies.attributes()})
+    opening = drawn.part((*tokenizer.leading, *(tokenizer.opening(head).ids if head else ())))
+    for number in range(bio.documents):
+        document, piece = _document(bio, number, tokenizer)
+        asked = list(_askable(document, piece, tail, bio.answer, tokenizer))
+        context = drawn.part(piece.ids)
+        for length in bio.lengths:
+            taken = length - opening[2] - _reserve(asked)
+            facts = [fact for fact in asked if fact.stop <= taken]
+            if not facts:
+                raise InvalidInput(
+                    f"{FIELD}.lengths: {length} tokens hold no fact that can be asked for: ask for "
+                    "longer prompts, or set bio to null and retrievalHeads.source to Niah"
+                )
+            frame = opening, part_of(context, 0, taken)
+            for depth, fact in chosen(facts, bio.depths_percent, bio.questions, taken, number):
+                labels = {
+                    "nominal_length": length,
+                    "depth_percent": depth,
+                    "achieved_depth_percent": round(100 * fact.needle[0] / taken, 3),
+                    "document": number,
+                    "attribute": fact.attribute,
+                }
+                drawn.samples.append(_sample(frame, fact, labels, drawn))
+    return drawn
+
+
+def chosen(
+    facts: Sequence[Asked], depths: Sequence[int], questions: int, tokens: int, turn: int
+) -> Iterator[tuple[int, Asked]]:
+    """For each depth (percent of `tokens`) the nearest facts, attributes taking turns from `turn`.
+
+    No fact is asked for twice; where facts run out, a depth has fewer.
+    """
+    left = list(facts)
+    for depth in depths:
+        for _ in range(questions):
+            if not left:
+                return
+            wanted = turn % len(biographies.attributes())
+            of_turn = [fact for fact in left if fact.attribute == wanted] or left
+            at = tokens * depth / 100
+            nearest = min(of_turn, key=lambda fact: abs(fact.needle[0] - at))
+            left.remove(nearest)
+            turn += 1
+            yield depth, nearest
+
+
+def _document(bio: BioSettings, number: int, tokenizer: Tokenizer) -> tuple[Document, Piece]:
+    """The document of that number, and its tokens: as many as the longest prompt, or more."""
+    people = bio.lengths[-1] // TOKENS_PER_PERSON + 1
+    while True:
+        document = biographies.document(people, f"{bio.seed}/{number}", bio.density)
+        piece = tokenizer.following(document.text)
+        if len(piece.ids) >= bio.lengths[-1]:
+            remedy = "set bio to null and retrievalHeads.source to Niah"
+            check_known(piece.ids, tokenizer, FIELD, remedy)
+            return document, piece
+        people *= 2
+
+
+def _askable(
+    document: Document, piece: Piece, tail: str, answer: str, tokenizer: Tokenizer
+) -> Iterator[Asked]:
+    numbers = {name: number for number, name in enumerate(biographies.attributes())}
+    starts, stops = (np.array(edges) for edges in zip(*piece.offsets, strict=True))
+    for fact in document.facts:
+        part = fact.value_at if answer == "Value" else fact.sentence
+        needle = _tokens_at(starts, stops, part)
+        prompt, answered = _asked(fact, document, tail, answer, tokenizer)
+        if answered == piece.ids[slice(*needle)]:
+            value = _tokens_at(starts, stops, fact.value_at)
+            stop = _tokens_at(starts, stops, fact.sentence)[1]
+            before = value[0] - needle[0]
+            yield Asked(numbers[fact.attribute], needle, stop, prompt, answered, before)
+
+
+def _asked(
+    fact: Fact, document: Document, tail: str, answer: str, tokenizer: Tokenizer
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Ids of the question up to the answer, and of the answer."""
+    whole = document.text[slice(*fact.sentence)]
+    before, text = (f" {fact.stem}", fact.value) if answer == "Value" else ("", whole)
+    prompt = tail.replace("{question}", fact.question) + before + " "
+    piece = tokenizer.following(prompt + text)
+    starts, stops = (np.array(edges) for edges in zip(*piece.offsets, strict=True))
+    first, last = _tokens_at(starts, stops, (len(prompt), len(prompt) + len(text)))
+    return piece.ids[:first], piece.ids[first:last]
+
+
+def _tokens_at(starts: np.ndarray, stops: np.ndarray, characters: Span) -> Span:
+    """The tokens that hold any of these characters."""
+    first = int(np.searchsorted(stops, characters[0], side="right"))
+    last = int(np.searchsorted(starts, characters[1], side="left"))
+    return first, last
+
+
+def _reserve(asked: Sequence[Asked]) -> int:
+    """Tokens of the longest question with its answer."""
+    return max((len(fact.question) + len(fact.answer) for fact in asked), default=0)
+
+
+def _sample(
+    frame: tuple[Slice, Slice], fact: Asked, labels: dict[str, int | float], drawn: Drawn
+) -> Sample:
+    slices = (*frame, drawn.part(fact.question), drawn.part(fact.answer))
+    opening, length = frame[0][2], sum(stop - start for _, start, stop in slices)
+    return Sample(
+        slices=slices,
+        needle=(opening + fact.needle[0], opening + fact.needle[1]),
+        answer=(length - len(fact.answer), length),
+        key_start=fact.key_start,
+        labels=labels,
+    )

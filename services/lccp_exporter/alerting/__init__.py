@@ -1,0 +1,12 @@
+"""Alerts and what inhibits them: `tools/generate.py` copies both files into the chart."""
+
+from importlib.resources import files
+
+ALERTS, INHIBITION = "alerts.yaml", "inhibition.yaml"
+RUNBOOKS = "docs/runbooks/"
+"""What every `runbook_url` begins with: the runbooks' folder in the repository."""
+
+
+def text(name: str) -> str:
+    """The file `ALERTS` or `INHIBITION`."""
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")

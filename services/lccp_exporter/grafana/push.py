@@ -1,0 +1,128 @@
+"""Folder, dashboards and alert rules, written where they differ from what Grafana has."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+from lccp.contract.errors import InvalidInput, NotFound
+from lccp_exporter.dashboards.render import BOARDS
+from lccp_exporter.grafana.client import Grafana, Json
+from lccp_exporter.grafana.rules import UID_PREFIX, rule_groups
+
+FOLDER_UID = "lccp"
+RULES = "/api/v1/provisioning/alert-rules"
+MESSAGE = "lccp grafana push"
+ASSIGNED = ("orgID",)
+"""Fields of a rule that Grafana fills in by itself."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one thing."""
+
+    what: Literal["folder", "dashboard", "alerts", "alert"]
+    name: str
+    became: Literal["created", "updated", "unchanged", "deleted"]
+
+
+def push(
+    grafana: Grafana, folder: str, alerts: bool, source_uid: str | None, runbook_url: str
+) -> Iterator[Change]:
+    """Write the folder titled `folder` and what belongs into it; done again, it changes nothing.
+
+    With `alerts`, alert rules that ask the data source `source_uid`; None: the one of Prometheus.
+    Raises InvalidInput, NotFound, GrafanaUnavailable: the data source is looked for before
+    anything is written.
+    """
+    groups: list[Json] = []
+    if alerts:
+        source = _only_prometheus(grafana) if source_uid is None else source_uid
+        groups = list(rule_groups(FOLDER_UID, source, runbook_url))
+    yield _folder(grafana, folder)
+    for board in BOARDS.values():
+        yield _dashboard(grafana, board.json())
+    if alerts:
+        yield from _alerts(grafana, groups)
+
+
+def _only_prometheus(grafana: Grafana) -> str:
+    """UID of the data source of Prometheus: the only one, or of several the default."""
+    sources = [one for one in grafana.get("/api/datasources") if one["type"] == "prometheus"]
+    chosen = [one for one in sources if one.get("isDefault")] if len(sources) > 1 else sources
+    if len(chosen) != 1:
+        names = ", ".join(f"{one['uid']} ({one['name']})" for one in sources) or "none"
+        raise InvalidInput(
+            f"{grafana.url}: alert rules need one data source of Prometheus; there are: {names}. "
+            "Give one with --data-source, or --no-alerts"
+        )
+    return str(chosen[0]["uid"])
+
+
+def _folder(grafana: Grafana, title: str) -> Change:
+    """The folder; one that is there keeps its title, which somebody may have changed."""
+    try:
+        known = grafana.get(f"/api/folders/{FOLDER_UID}")
+    except NotFound:
+        grafana.post("/api/folders", {"uid": FOLDER_UID, "title": title})
+        return Change("folder", title, "created")
+    return Change("folder", known["title"], "unchanged")
+
+
+def _dashboard(grafana: Grafana, wanted: Json) -> Change:
+    try:
+        known = grafana.get(f"/api/dashboards/uid/{wanted['uid']}")
+    except NotFound:
+        known = None
+    content = {key: value for key, value in wanted.items() if key != "id"}
+    there = {"dashboard": content, "meta": {"folderUid": FOLDER_UID}}
+    if holds(known, there):
+        return Change("dashboard", wanted["title"], "unchanged")
+    body = {"dashboard": wanted, "folderUid": FOLDER_UID, "overwrite": True, "message": MESSAGE}
+    grafana.post("/api/dashboards/db", body)
+    return Change("dashboard", wanted["title"], "updated" if known else "created")
+
+
+def _alerts(grafana: Grafana, groups: list[Json]) -> Iterator[Change]:
+    """The groups, then rules of ours that are in none of them any more."""
+    known = {rule["uid"]: rule for rule in grafana.get(RULES)}
+    for group in groups:
+        yield _group(grafana, group, known)
+    wanted = {rule["uid"] for group in groups for rule in group["rules"]}
+    for uid, rule in known.items():
+        ours = uid.startswith(UID_PREFIX) and rule["folderUID"] == FOLDER_UID
+        if ours and uid not in wanted:
+            grafana.delete(f"{RULES}/{quote(uid, safe='')}")
+            yield Change("alert", rule["title"], "deleted")
+
+
+def _group(grafana: Grafana, group: Json, known: dict[str, Json]) -> Change:
+    title = group["title"]
+    there = [uid for uid, rule in known.items() if _place(rule) == (FOLDER_UID, title)]
+    same = all(_unchanged(known.get(rule["uid"]), rule) for rule in group["rules"])
+    if same and len(there) == len(group["rules"]):
+        return Change("alerts", title, "unchanged")
+    grafana.put(f"/api/v1/provisioning/folder/{FOLDER_UID}/rule-groups/{quote(title)}", group)
+    return Change("alerts", title, "updated" if there else "created")
+
+
+def _place(rule: Json) -> tuple[str, str]:
+    return rule["folderUID"], rule["ruleGroup"]
+
+
+def _unchanged(known: Json | None, wanted: Json) -> bool:
+    own = {key: value for key, value in wanted.items() if key not in ASSIGNED}
+    return known is not None and holds(known, own)
+
+
+def holds(known: Any, wanted: Any) -> bool:
+    """`known` has all that `wanted` has; further fields are defaults that Grafana filled in."""
+    if isinstance(wanted, dict):
+        return isinstance(known, dict) and all(
+            key in known and holds(known[key], value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        if not isinstance(known, list) or len(known) != len(wanted):
+            return False
+        return all(holds(k, w) for k, w in zip(known, wanted, strict=True))
+    return bool(known == wanted)
