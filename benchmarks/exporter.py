@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+sys.path[:0] = map(str, Path(__file__).parents[1].glob("tests/support/*"))
 
-import a_run
+import a_run  # noqa: E402
 
-from lccp.store.file import FileStore
-from lccp.store.keys import RunKeys
+from lccp.store.file import FileStore  # noqa: E402
+from lccp.store.keys import RunKeys  # noqa: E402
 
 SCRAPES = 10
 START_SECONDS = 600

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.path[:0] = map(str, ROOT.glob("tests/support/*"))
 
 from a_cluster import Namespace, connect  # noqa: E402
 from operator_process import installation  # noqa: E402

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,6 +68,7 @@ def start(workplace: Path) -> Callable[..., "subprocess.Popen[str]"]:
     def popen(*arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, stand_in.__file__, "lccp", *arguments],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

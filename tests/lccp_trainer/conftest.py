@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from trainer_world import World
 
-MODEL_SCRIPT = Path(__file__).parents[1] / "support" / "trainer_model.py"
+MODEL_SCRIPT = Path(__file__).parents[1] / "support" / "models" / "trainer_model.py"
 
 
 @pytest.fixture(scope="session")

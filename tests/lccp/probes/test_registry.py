@@ -14,14 +14,14 @@ from lccp.probes.niah import PROBE
 from lccp.probes.probe import Column, Course
 from lccp.probes.registry import PROBES, Registry
 
-SUPPORT = Path(__file__).parents[2] / "support"
+FAKE_PROBE = Path(__file__).parents[2] / "support" / "data" / "fake_probe.py"
 
 
 @pytest.mark.slow
 def test_a_further_probe_appears_everywhere(tmp_path: Path) -> None:
-    environ = os.environ | {"PYTHONPATH": str(SUPPORT)}
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     ran = subprocess.run(
-        [sys.executable, str(SUPPORT / "fake_probe.py"), str(tmp_path)],
+        [sys.executable, str(FAKE_PROBE), str(tmp_path)],
         env=environ,
         capture_output=True,
         text=True,

@@ -22,7 +22,7 @@ from operator_world import EVERY_TOKENS, manifest_of, report_of
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.api.merge import Object
 
-PROGRAMS = Path(__file__).with_name("stub_programs.py")
+PROGRAMS = Path(__file__).parents[1] / "backends" / "stub_programs.py"
 IMAGE = f"localhost/lccp-operator:{VERSION}"
 PYTHON = "/usr/bin/python3"
 CHECKPOINTS_READY = 6

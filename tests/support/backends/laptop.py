@@ -59,7 +59,7 @@ class Laptop:
         options = json.dumps(trainer), json.dumps(evaluator)
         return subprocess.Popen(
             [sys.executable, __file__, str(self.root), json.dumps(run.document()), *options],
-            env=os.environ | {MARK: str(self.root)},
+            env=os.environ | {MARK: str(self.root), "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts" / "lccp"
 RELEASE = "lccp"
 VERSION = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-FOLDER = Path(__file__).parents[1] / "manifests"
+FOLDER = Path(__file__).parents[2] / "manifests"
 BASE: dict[str, Any] = yaml.safe_load((FOLDER / "base.yaml").read_text())
 
 

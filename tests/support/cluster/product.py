@@ -16,7 +16,7 @@ from kubectl import kubectl
 from release import released
 from seaweedfs import SeaweedFS, find_weed, running_seaweedfs
 
-TINY = Path(__file__).parents[2] / "examples" / "tiny"
+TINY = Path(__file__).parents[3] / "examples" / "tiny"
 MOUNTED = "/examples/tiny"
 SECRET = "s3-credentials"
 BUCKET_PREFIX = "product"
