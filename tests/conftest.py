@@ -1,5 +1,6 @@
 """Fixtures that several packages' tests share."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,16 @@ def _needs(item: pytest.Item) -> set[str]:
 
 def _slow(group: list[pytest.Item]) -> int:
     return sum(item.get_closest_marker("slow") is not None for item in group)
+
+
+@pytest.fixture(autouse=True)
+def logs_end_with_their_test() -> Iterator[None]:
+    """A program that a test runs here sends all logs to a standard error that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -15,15 +15,6 @@ logger = logging.getLogger("lccp_test")
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(autouse=True)
-def unchanged() -> object:
-    """The handlers of other tests."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers, root.level = handlers, level
-
-
 def lines(capture: Capture) -> list[str]:
     return capture.readouterr().err.splitlines()
 

@@ -175,6 +175,7 @@ def test_a_run_applied_again_waits_for_its_old_workloads_and_goes_on(
 def test_a_run_applied_again_with_another_model_is_refused(namespace: Namespace) -> None:
     namespace.create_run(run_document("tiny"))
     namespace.wait_job(TRAINING)
+    namespace.save("tiny", 1, FIRST)
     namespace.delete_run("tiny")
     namespace.api.delete(api.JOBS, namespace.name, TRAINING)
     JobPlayer(namespace).let_go(TRAINING)
