@@ -47,7 +47,7 @@ def _slow(group: list[pytest.Item]) -> int:
 
 @pytest.fixture(autouse=True)
 def logs_end_with_their_test() -> Iterator[None]:
-    """A program that a test runs here sends all logs to a standard error that ends with the test."""
+    """A program that a test runs in its process sends all logs to an output of that test alone."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
