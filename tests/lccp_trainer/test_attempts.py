@@ -21,13 +21,14 @@ from lccp.store.objects import complete_checkpoints, complete_states, read, writ
 
 pytestmark = pytest.mark.slow
 
-STEPS = 200
+STEPS = 600
+"""Some five seconds on an idle machine: long enough for a test to disturb the run in between."""
 BATCH_TOKENS = BATCH_ROWS * ROW
 BUDGET = STEPS * BATCH_TOKENS
 KEYS = RunKeys("default", "run")
 LONG = {
     "training": {"tokens": BUDGET, "microBatchSize": 1},
-    "checkpoints": {"everyTokens": 80 * BATCH_TOKENS + 1},
+    "checkpoints": {"everyTokens": 240 * BATCH_TOKENS + 1},
 }
 """Checkpoints are asked for one token after a step: the next step makes them."""
 
@@ -96,7 +97,7 @@ def test_checkpoints_are_made_by_the_first_step_that_reaches_them(
     world, (first, _) = undisturbed
     manifests = complete_checkpoints(world.store, KEYS)
     tokens = [manifest.tokens for manifest in manifests]
-    assert tokens == [0, 81 * BATCH_TOKENS, 161 * BATCH_TOKENS, BUDGET]
+    assert tokens == [0, 241 * BATCH_TOKENS, 481 * BATCH_TOKENS, BUDGET]
     assert first.heartbeat.checkpoints == tuple(tokens)
     last = manifests[-1]
     assert (last.step, last.world_size, last.writer) == (STEPS, 2, first.writer)
@@ -109,10 +110,10 @@ def test_only_the_newest_states_are_kept_with_parts_of_both_nodes(
 ) -> None:
     world, (first, _) = undisturbed
     states = complete_states(world.store, KEYS)
-    assert [state.tokens for state in states] == [161 * BATCH_TOKENS, BUDGET]
+    assert [state.tokens for state in states] == [481 * BATCH_TOKENS, BUDGET]
     ranks = {"rank-00000.safetensors", "rank-00001.safetensors"}
     assert set(states[-1].files) == ranks | {"progress.json"}
-    assert first.heartbeat.states == (161 * BATCH_TOKENS, BUDGET)
+    assert first.heartbeat.states == (481 * BATCH_TOKENS, BUDGET)
 
 
 def test_a_checkpoint_is_the_model_with_its_context_raised(
@@ -201,8 +202,10 @@ class Disturbed:
         return self.attempts[-1]
 
     def live(self) -> "Disturbed":
-        write(self.world.store, KEYS.control(1), Control(request="Drain"))
-        self.codes.append(self.start().wait())
+        drained = self.start()
+        control = read(self.world.store, KEYS.control(1), Control)
+        write(self.world.store, KEYS.control(1), control.model_copy(update={"request": "Drain"}))
+        self.codes.append(drained.wait())
 
         terminated = self.start()
         terminated.wait_for_step(10)
