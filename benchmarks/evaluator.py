@@ -114,9 +114,9 @@ def _resident_mib() -> float:
 def one_pass(task: Task) -> Outcome:
     """The evaluator's engine, haystack by haystack."""
     from lccp.probes.retrieval_heads import RetrievalHeadsSettings
+    from lccp_evaluator.model.execution import ExecutionPlan
+    from lccp_evaluator.model.loading import load_model
     from lccp_evaluator.passes.engine import Engine
-    from lccp_evaluator.passes.execution import ExecutionPlan
-    from lccp_evaluator.passes.model import load_model
     from lccp_evaluator.probes import niah, retrieval_heads
     from lccp_evaluator.records import Records
 
@@ -162,9 +162,9 @@ def naive(task: Task) -> Outcome:
 
 def memory_at(task: Task) -> Outcome:
     """The one pass over the first sample alone."""
+    from lccp_evaluator.model.execution import ExecutionPlan
+    from lccp_evaluator.model.loading import load_model
     from lccp_evaluator.passes.engine import Engine
-    from lccp_evaluator.passes.execution import ExecutionPlan
-    from lccp_evaluator.passes.model import load_model
 
     frozen = _frozen(task)
     plan = ExecutionPlan.here()

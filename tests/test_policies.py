@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("lccp", "cli", "operator/lccp_operator", "services")
 LINES_MAX = 400
+MODULES_MAX = 12
+"""Of a folder, beside its `__init__.py`."""
 MACHINE_PATH = re.compile(r"/(?:root|home|Users|work|opt/dev)/[\w.]")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
@@ -58,6 +61,11 @@ def test_a_module_says_what_it_is_for_and_is_not_long(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text))
     assert text.count("\n") <= LINES_MAX
+
+
+def test_no_folder_holds_more_modules_than_a_reader_surveys() -> None:
+    modules_of = Counter(path.parent for path in modules() if path.name != "__init__.py")
+    assert {str(folder) for folder, count in modules_of.items() if count > MODULES_MAX} == set()
 
 
 def test_no_file_names_a_path_of_someones_machine() -> None:

@@ -19,9 +19,9 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
+from lccp_evaluator.model.execution import ExecutionPlan
+from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine
-from lccp_evaluator.passes.execution import ExecutionPlan
-from lccp_evaluator.passes.model import load_model
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.passes.ways import choose, go
 from lccp_evaluator.place import Place

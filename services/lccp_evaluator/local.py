@@ -11,7 +11,7 @@ from lccp.store import objects
 from lccp.store.directory import file_record
 from lccp.store.file import FileStore
 from lccp_evaluator.evaluation import Progress, Subject, evaluate
-from lccp_evaluator.passes.model import context_length
+from lccp_evaluator.model.loading import context_length
 from lccp_evaluator.place import Place
 
 

@@ -70,8 +70,8 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
         with _no_garbage_collection():
             from lccp.probes.probe import Contexts
             from lccp_evaluator.evaluation import Subject, evaluate
-            from lccp_evaluator.passes.execution import first_plan
-            from lccp_evaluator.passes.model import context_length
+            from lccp_evaluator.model.execution import first_plan
+            from lccp_evaluator.model.loading import context_length
             from lccp_evaluator.place import Place
         spec = identity_spec(store, keys)
         trusted = spec.model.trust_remote_code

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lccp_evaluator.passes.attention import Part
+from lccp_evaluator.model.attention import Part
 from lccp_evaluator.passes.passage import Span
 
 

@@ -23,10 +23,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes import capture, finite, rope
+from lccp_evaluator.model import capture, finite, rope
+from lccp_evaluator.model.execution import Way
+from lccp_evaluator.model.finite import NotFinite
 from lccp_evaluator.passes.arena import Arena
-from lccp_evaluator.passes.execution import Way
-from lccp_evaluator.passes.finite import NotFinite
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.readings import Readings
 from lccp_evaluator.passes.schedule import Schedule, schedule

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes.finite import LARGEST_NLL_NATS, NotFinite
+from lccp_evaluator.model.finite import LARGEST_NLL_NATS, NotFinite
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.schedule import Judged
 from lccp_evaluator.passes.sight import Sight

@@ -10,7 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from lccp_evaluator.passes.attention import BLOCK_SCORES, Part, ScoreForm, between, products
+from lccp_evaluator.model.attention import BLOCK_SCORES, Part, ScoreForm, between, products
 from lccp_evaluator.passes.passage import Span
 
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lccp_evaluator.model.attention import CausalMask, attend
+from lccp_evaluator.model.capture import Call
 from lccp_evaluator.passes.arena import Arena
-from lccp_evaluator.passes.attention import CausalMask, attend
-from lccp_evaluator.passes.capture import Call
 from lccp_evaluator.passes.passage import Passage, Span
 from lccp_evaluator.passes.schedule import Judged, Piece
 from lccp_evaluator.passes.sight import Sight, look

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes import capture, finite, rope
+from lccp_evaluator.model import capture, finite, rope
+from lccp_evaluator.model.execution import Way
+from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.support import check_attention
 from lccp_evaluator.passes.engine import Engine
-from lccp_evaluator.passes.execution import Way
-from lccp_evaluator.passes.finite import NotFinite
 from lccp_evaluator.passes.passage import Passage
-from lccp_evaluator.passes.support import check_attention
 
 TRIAL_TOKENS = 48
 TRIAL_STEP_TOKENS = 20

@@ -23,8 +23,8 @@ from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.positions import cell, pick
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
+from lccp_evaluator.sampling.sources.words import telling
 from lccp_evaluator.sampling.tokenization import Tokenizer
-from lccp_evaluator.sampling.words import telling
 
 FIELD = "evaluation.probes.niah"
 WITHOUT_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")

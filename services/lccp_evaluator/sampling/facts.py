@@ -18,9 +18,9 @@ import numpy as np
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.bio import BioSettings
-from lccp_evaluator.sampling import biographies
-from lccp_evaluator.sampling.biographies import Document, Fact
 from lccp_evaluator.sampling.samples import Drawn, Sample, Slice, Span, part_of
+from lccp_evaluator.sampling.sources import biographies
+from lccp_evaluator.sampling.sources.biographies import Document, Fact
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
 
 FIELD = "evaluation.probes.bio"

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
-from lccp_evaluator.sampling.documents import documents
+from lccp_evaluator.sampling.sources.documents import documents
+from lccp_evaluator.sampling.sources.words import holds_any
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
-from lccp_evaluator.sampling.words import holds_any
 
 FIELD = "evaluation.probes.niah.haystack"
 CHARACTERS_PER_TOKEN = 12

@@ -7,9 +7,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes import capture
+from lccp_evaluator.model import capture
+from lccp_evaluator.model.finite import NotFinite
 from lccp_evaluator.passes.engine import Engine
-from lccp_evaluator.passes.finite import NotFinite
 from lccp_evaluator.passes.passage import Passage, Reading
 
 STEP_TOKENS = 48

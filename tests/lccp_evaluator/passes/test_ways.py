@@ -8,9 +8,9 @@ from transformers import AttentionMaskInterface
 from transformers.models.llama import modeling_llama
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes import capture
+from lccp_evaluator.model import capture
+from lccp_evaluator.model.finite import NotFinite
 from lccp_evaluator.passes.engine import Engine
-from lccp_evaluator.passes.finite import NotFinite
 from lccp_evaluator.passes.ways import Choice, choose, go
 
 IDS = a_passage(100, 5, seed=0).ids

@@ -13,8 +13,8 @@ from tiny_checkpoints import KINDS, a_tokenizer
 from lccp.contract.errors import InvalidInput
 from lccp.probes.bio import BioSettings, resolved
 from lccp.probes.probe import Contexts
-from lccp_evaluator.sampling.biographies import attributes
 from lccp_evaluator.sampling.facts import Asked, chosen
+from lccp_evaluator.sampling.sources.biographies import attributes
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 SETTINGS = {"lengths": [1_000, 2_000], "depthsPercent": [0, 50, 100], "documents": 3}

@@ -19,7 +19,7 @@ from tokenizers import (
 from transformers import PreTrainedTokenizerFast
 
 from lccp.probes.settings.needles import DEFAULT_NEEDLES
-from lccp_evaluator.sampling.texts import paragraphs
+from lccp_evaluator.sampling.sources.builtin import paragraphs
 
 TOKENS = 500
 PARAGRAPHS = 60

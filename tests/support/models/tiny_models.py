@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from lccp_evaluator.passes import capture
+from lccp_evaluator.model import capture
 from lccp_evaluator.passes.passage import Passage
 
 VOCABULARY = 97

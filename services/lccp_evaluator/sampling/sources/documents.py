@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
-from lccp_evaluator.sampling.texts import paragraphs
+from lccp_evaluator.sampling.sources.builtin import paragraphs
 
 SUFFIXES = {
     "JSONL": (".jsonl", ".jsonl.gz", ".json", ".json.gz"),

@@ -5,7 +5,7 @@ import pytest
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
-from lccp_evaluator.sampling.documents import documents
+from lccp_evaluator.sampling.sources.documents import documents
 
 
 def read(spec, base):

@@ -10,7 +10,7 @@ from pydantic import Field
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes.attention import BLOCK_ROWS
+from lccp_evaluator.model.attention import BLOCK_ROWS
 
 STEP_TOKENS = {"cpu": 1_024, "cuda": 8_192}
 ATTENTION = f"fused kernels joined by log-sums; blocks of {BLOCK_ROWS} rows if windowed or capped"

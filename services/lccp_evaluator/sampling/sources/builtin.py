@@ -81,6 +81,6 @@ def _function(rng: random.Random) -> str:
 
 @cache
 def _bank() -> dict[str, Any]:
-    text = files(__package__).joinpath("texts.yaml").read_text("utf-8")
+    text = files(__package__).joinpath("builtin.yaml").read_text("utf-8")
     bank: dict[str, Any] = yaml.safe_load(text)
     return bank

@@ -1,6 +1,6 @@
 import pytest
 
-from lccp_evaluator.sampling.words import holds_any, telling
+from lccp_evaluator.sampling.sources.words import holds_any, telling
 
 
 def test_short_and_common_words_tell_of_nothing():

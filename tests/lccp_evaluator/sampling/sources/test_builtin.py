@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from lccp.probes.settings.needles import DEFAULT_NEEDLES
-from lccp_evaluator.sampling.texts import paragraphs
+from lccp_evaluator.sampling.sources.builtin import paragraphs
 
 LANGUAGES = ("English", "Chinese", "Code")
 

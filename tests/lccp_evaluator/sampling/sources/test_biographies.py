@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.sampling.biographies import attributes, document
+from lccp_evaluator.sampling.sources.biographies import attributes, document
 
 documents = st.builds(
     document, st.integers(1, 40), st.text(max_size=5), st.sampled_from([0.0, 0.3, 1.0])

@@ -11,8 +11,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes import capture
-from lccp_evaluator.passes.execution import ExecutionPlan
+from lccp_evaluator.model import capture
+from lccp_evaluator.model.execution import ExecutionPlan
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 ADAPTER = "adapter_config.json"

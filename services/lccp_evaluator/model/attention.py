@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lccp_evaluator.passes import kernels
+from lccp_evaluator.model import kernels
 
 BLOCK_ROWS = 128
 BLOCK_SCORES = 2**24

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes.attention import CausalMask, ScoreForm
+from lccp_evaluator.model.attention import CausalMask, ScoreForm
 
 NAME = "lccp"
 KNOWN_OPTIONS = frozenset(

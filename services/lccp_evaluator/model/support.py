@@ -28,10 +28,10 @@ from transformers import PreTrainedModel
 from transformers.masking_utils import eager_mask
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.passes import capture
-from lccp_evaluator.passes.attention import CausalMask, attend
-from lccp_evaluator.passes.capture import Call
-from lccp_evaluator.passes.finite import check_finite
+from lccp_evaluator.model import capture
+from lccp_evaluator.model.attention import CausalMask, attend
+from lccp_evaluator.model.capture import Call
+from lccp_evaluator.model.finite import check_finite
 
 CHECKED_TOKENS = 64
 ATTENTION_TOLERANCE = 1e-3
