@@ -1,10 +1,11 @@
 """The policy of a run: made here alone, and stored with every verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.run import LCCPRun
+from lccp.contract.signals import Role, Signal
 
 HORIZONS_IN_BUDGET = 8
 CEILING = 0.99
@@ -15,10 +16,17 @@ def policy_of_run(run: LCCPRun) -> Policy:
     """The policy that `run` asks for."""
     saturation, training = run.spec.saturation, run.spec.training
     return Policy(
-        signal=saturation.signal,
+        signals=tuple(one.name for one in saturation.primaries),
+        quorum=saturation.quorum,
+        guards=saturation.guards,
+        ceilings=saturation.ceilings,
         horizon_tokens=run.horizon_tokens,
         horizon_source="Given" if saturation.horizon_tokens else "Budget",
         min_gain=saturation.min_gain,
+        min_gains={
+            one.name: one.min_gain for one in saturation.primaries if one.min_gain is not None
+        },
+        gate=saturation.gate,
         patience=saturation.patience,
         confidence=saturation.confidence,
         min_tokens=saturation.min_tokens or 0,
@@ -38,3 +46,11 @@ def policy_of_reports(reports: Sequence[EvaluationReport]) -> Policy:
         horizon_source="Guess",
         rounding_tokens=max(0, tokens // step - 1) if step else 0,
     )
+
+
+def names_of(role: Role, signals: Iterable[Signal], policy: Policy) -> list[str]:
+    """Guards or ceilings: those that the policy names, else those that probes declare."""
+    named = policy.guards if role is Role.GUARD else policy.ceilings
+    if named is not None:
+        return list(named)
+    return [s.name for s in signals if s.role is role and s.name not in policy.signals]

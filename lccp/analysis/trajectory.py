@@ -15,6 +15,8 @@ from lccp.contract.signals import Better, Scale, Signal
 Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 
+DIGEST_SHOWN = 12
+
 
 @dataclass(frozen=True)
 class Series:
@@ -65,7 +67,8 @@ class Trajectory:
 
         Of each probe those measurements count that were made alike (version, settings, samples,
         contexts, clusters): the most, and among equally many the oldest. What was made otherwise,
-        or a second report of one suite and token count, is excluded, and named.
+        a second report of one suite and token count, or of a checkpoint that was already reported
+        at another count, is excluded, and named.
         """
         ordered = sorted(reports, key=lambda report: (report.tokens, report.checkpoint_digest))
         single, excluded = _without_repetitions(ordered)
@@ -85,13 +88,23 @@ class Trajectory:
 def _without_repetitions(
     ordered: Sequence[EvaluationReport],
 ) -> tuple[list[EvaluationReport], list[Exclusion]]:
-    kept: dict[tuple[int, str], EvaluationReport] = {}
+    by_tokens: dict[tuple[str, int], EvaluationReport] = {}
+    by_digest: dict[tuple[str, str], EvaluationReport] = {}
     excluded = []
     for report in ordered:
-        if kept.setdefault((report.tokens, report.suite), report) is not report:
+        suite, tokens, digest = report.suite, report.tokens, report.checkpoint_digest
+        if (suite, tokens) in by_tokens:
             reason = f"{_name(report)}: is there twice: keep one of the two"
-            excluded.append(Exclusion(tokens=report.tokens, suite=report.suite, reason=reason))
-    return list(kept.values()), excluded
+        elif first := by_digest.get((suite, digest)):
+            reason = (
+                f"{_name(report)}: is of the same checkpoint as the {_name(first)} "
+                f"({digest[:DIGEST_SHOWN]}…): its weights did not move, or it was copied"
+            )
+        else:
+            by_tokens[suite, tokens] = by_digest[suite, digest] = report
+            continue
+        excluded.append(Exclusion(tokens=tokens, suite=suite, reason=reason))
+    return list(by_tokens.values()), excluded
 
 
 def _alike(
@@ -168,8 +181,3 @@ def _clusters(signal: Signal, measured: Sequence[SignalValue]) -> dict[str, Arra
 
 def _name(report: EvaluationReport) -> str:
     return f"report at {report.tokens:,} tokens"
-
-
-def can_be_judged(series: Series) -> bool:
-    """Its sampling noise can be known: a kind of clusters has two or more."""
-    return max((means.shape[1] for means in series.clusters.values()), default=0) > 1

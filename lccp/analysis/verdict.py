@@ -1,12 +1,17 @@
-"""The verdict: what the gains of a run's signals say together, checkpoint by checkpoint."""
+"""The verdict: what a run's signals say together, checkpoint by checkpoint."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
-from lccp.analysis.evidence import Findings, advice, evidence
 from lccp.analysis.forecast import forecast
-from lccp.analysis.gains import gains, window_before
-from lccp.analysis.policy import CEILING
-from lccp.analysis.trajectory import Series, Tokens, Trajectory, can_be_judged, in_its_unit
+from lccp.analysis.gate import gate
+from lccp.analysis.judged import JudgedSignal
+from lccp.analysis.policy import CEILING, names_of
+from lccp.analysis.sentences.advice import advice
+from lccp.analysis.sentences.evidence import evidence
+from lccp.analysis.sentences.findings import Findings
+from lccp.analysis.trajectory import Series, Trajectory, in_its_unit
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import (
@@ -19,9 +24,6 @@ from lccp.api.objects.verdict import (
 )
 from lccp.contract.signals import Role, Signal
 
-Gains = Mapping[str, Mapping[int, Gain]]
-"""By signal and tokens."""
-
 
 def judge(reports: Iterable[EvaluationReport], policy: Policy) -> Verdict:
     """The verdict over one run's `reports`, in any order; none at all are Undetermined."""
@@ -30,119 +32,49 @@ def judge(reports: Iterable[EvaluationReport], policy: Policy) -> Verdict:
 
 def judge_trajectory(trajectory: Trajectory, policy: Policy) -> Verdict:
     """The verdict over a trajectory."""
-    checkpoints = judge_checkpoints(trajectory, policy)
+    judged = {
+        name: one
+        for name, series in trajectory.series.items()
+        if (one := JudgedSignal.of(series, policy)) is not None
+    }
+    run = _Run(trajectory, judged, policy)
+    checkpoints = run.checkpoints()
     signals = tuple(series.signal for series in trajectory.series.values())
-    findings = Findings(checkpoints, {signal.name: signal for signal in signals}, policy)
+    declared = {signal.name: signal for signal in signals}
+    findings = Findings(checkpoints, declared, policy, run.stands_still())
+    newest = checkpoints[-1] if checkpoints else None
     return Verdict(
-        state=checkpoints[-1].state if checkpoints else VerdictState.UNDETERMINED,
+        state=newest.state if newest else VerdictState.UNDETERMINED,
         since_tokens=_since(checkpoints),
-        at_tokens=checkpoints[-1].tokens if checkpoints else None,
+        at_tokens=newest.tokens if newest else None,
         policy=policy,
         signals=signals,
         evidence=evidence(findings),
         advice=advice(findings),
         checkpoints=checkpoints,
-        forecast=_forecast(trajectory, policy, checkpoints),
+        forecast=_forecast(trajectory, policy, newest),
+        gate=gate(policy, trajectory, judged, newest) if policy.gate else None,
         excluded=trajectory.excluded,
-    )
-
-
-def judge_checkpoints(trajectory: Trajectory, policy: Policy) -> tuple[CheckpointVerdict, ...]:
-    """Values and verdict at each checkpoint, as known with those up to it.
-
-    They are the checkpoints at which the policy's signal was measured; all, where it never was.
-    """
-    primary = trajectory.series.get(policy.signal)
-    tokens = trajectory.checkpoints() if primary is None else primary.tokens.tolist()
-    values = {name: _values(series) for name, series in trajectory.series.items()}
-    gained = {name: _gains(series, policy) for name, series in trajectory.series.items()}
-    plateaus = {} if primary is None else _plateaus(primary, gained[policy.signal], policy)
-    signals = [series.signal for series in trajectory.series.values()]
-    return tuple(
-        _checkpoint(
-            at,
-            {name: known[at] for name, known in values.items() if at in known},
-            {name: known[at] for name, known in gained.items() if at in known},
-            plateaus.get(at, 0),
-            signals,
-            policy,
-        )
-        for at in tokens
-    )
-
-
-def _values(series: Series) -> dict[int, float]:
-    values = in_its_unit(series.signal, series.values)
-    return dict(zip(series.tokens.tolist(), values.tolist(), strict=True))
-
-
-def _gains(series: Series, policy: Policy) -> dict[int, Gain]:
-    if not can_be_judged(series):
-        return {}
-    fitted = series.at(series.fitted(policy.warmup_tokens))
-    by_tokens = zip(fitted.tokens.tolist(), gains(fitted, policy), strict=True)
-    return {tokens: gain for tokens, gain in by_tokens if gain is not None}
-
-
-def _plateaus(series: Series, known: Mapping[int, Gain], policy: Policy) -> dict[int, int]:
-    tokens = series.tokens[series.fitted(policy.warmup_tokens)]
-    horizons = plateau_horizons(tokens, [known.get(int(at)) for at in tokens], policy)
-    return dict(zip(tokens.tolist(), horizons, strict=True))
-
-
-def plateau_horizons(
-    tokens: Tokens, signal_gains: Sequence[Gain | None], policy: Policy
-) -> list[int]:
-    """Windows on a plateau, end to end, that end at each fitted checkpoint."""
-    horizons: list[int] = []
-    for k, gain in enumerate(signal_gains):
-        if gain is None or gain.state is not GainState.PLATEAU:
-            horizons.append(0)
-            continue
-        before = window_before(tokens, k, policy)
-        horizons.append(1 + (0 if before is None else horizons[before]))
-    return horizons
-
-
-def _checkpoint(
-    tokens: int,
-    values: Mapping[str, float],
-    known: Mapping[str, Gain],
-    horizons: int,
-    signals: Sequence[Signal],
-    policy: Policy,
-) -> CheckpointVerdict:
-    lasting = horizons >= policy.patience and tokens >= policy.min_tokens
-    saturated = lasting and policy.constant_schedule
-    return CheckpointVerdict(
-        tokens=tokens,
-        values=dict(values),
-        plateau_horizons=horizons,
-        gains=tuple(known.values()),
-        state=verdict_state(values, known, signals, policy.signal, saturated),
     )
 
 
 def verdict_state(
     values: Mapping[str, float],
     known: Mapping[str, Gain],
-    signals: Sequence[Signal],
-    primary: str,
-    saturated: bool,
+    signals: Iterable[Signal],
+    policy: Policy,
 ) -> VerdictState:
-    """The state by precedence, from the values and gains by signal at one checkpoint."""
-    gain = known.get(primary)
-    if gain is None:
-        return VerdictState.UNDETERMINED
-    guarded = (gain, *(known.get(signal.name) for signal in signals if signal.role is Role.GUARD))
-    if any(one and one.state is GainState.REGRESSING for one in guarded):
+    """The state by precedence, from the values and gains by signal as known at one checkpoint."""
+    named = list(signals)
+    primaries = [known[name] for name in policy.signals if name in known]
+    watched = [*policy.signals, *names_of(Role.GUARD, named, policy)]
+    if any(known[name].state is GainState.REGRESSING for name in watched if name in known):
         return VerdictState.REGRESSING
-    if saturated:
+    if sum(gain.saturated for gain in primaries) >= policy.needed:
         return VerdictState.SATURATED
-    if gain.state is not GainState.IMPROVING:
+    if not any(gain.state is GainState.IMPROVING for gain in primaries):
         return VerdictState.UNDETERMINED
-    ceilings = (signal.name for signal in signals if signal.role is Role.CEILING)
-    still = any(stands_still(name, values, known) for name in ceilings)
+    still = any(stands_still(c, values, known) for c in names_of(Role.CEILING, named, policy))
     return VerdictState.DECEPTIVELY_SATURATED if still else VerdictState.IMPROVING
 
 
@@ -153,7 +85,64 @@ def stands_still(name: str, values: Mapping[str, float], known: Mapping[str, Gai
     return values.get(name, 0.0) >= CEILING or plateau
 
 
-def _since(checkpoints: Sequence[CheckpointVerdict]) -> int | None:
+@dataclass(frozen=True)
+class _Run:
+    """What is known of a run's signals."""
+
+    trajectory: Trajectory
+    judged: Mapping[str, JudgedSignal]
+    policy: Policy
+
+    def checkpoints(self) -> tuple[CheckpointVerdict, ...]:
+        """Values and verdict at each checkpoint, as known with those up to it.
+
+        They are the checkpoints at which a primary signal was measured; all, where none ever was.
+        """
+        return tuple(self._checkpoint(tokens) for tokens in self._tokens())
+
+    def stands_still(self) -> bool:
+        """No signal, the leading one among them, moved over the newest three checkpoints."""
+        tokens = self._tokens()
+        if not tokens or self.policy.signal not in self.judged:
+            return False
+        return all(one.still_at(tokens[-1]) for one in self.judged.values())
+
+    def _tokens(self) -> list[int]:
+        series = self.trajectory.series
+        primaries = [series[name] for name in self.policy.signals if name in series]
+        if not primaries:
+            return self.trajectory.checkpoints()
+        return sorted({int(tokens) for one in primaries for tokens in one.tokens})
+
+    def _checkpoint(self, tokens: int) -> CheckpointVerdict:
+        values = {name: known[tokens] for name, known in self._values.items() if tokens in known}
+        known = {name: one.at(tokens) for name, one in self.judged.items()}
+        newest = {name: gain for name, gain in known.items() if gain is not None}
+        here = (one.gains.get(tokens) for one in self.judged.values())
+        lead = self.judged.get(self.policy.signal)
+        return CheckpointVerdict(
+            tokens=tokens,
+            values=values,
+            plateau_horizons=lead.plateau_horizons.get(tokens, 0) if lead else 0,
+            gains=tuple(gain for gain in here if gain is not None),
+            state=verdict_state(values, newest, self._signals, self.policy),
+        )
+
+    @cached_property
+    def _signals(self) -> list[Signal]:
+        return [series.signal for series in self.trajectory.series.values()]
+
+    @cached_property
+    def _values(self) -> dict[str, dict[int, float]]:
+        return {name: _values(series) for name, series in self.trajectory.series.items()}
+
+
+def _values(series: Series) -> dict[int, float]:
+    values = in_its_unit(series.signal, series.values)
+    return dict(zip(series.tokens.tolist(), values.tolist(), strict=True))
+
+
+def _since(checkpoints: tuple[CheckpointVerdict, ...]) -> int | None:
     """The first of the checkpoints in a row up to the newest that have the newest's state."""
     since = None
     for checkpoint in reversed(checkpoints):
@@ -164,10 +153,9 @@ def _since(checkpoints: Sequence[CheckpointVerdict]) -> int | None:
 
 
 def _forecast(
-    trajectory: Trajectory, policy: Policy, checkpoints: Sequence[CheckpointVerdict]
+    trajectory: Trajectory, policy: Policy, newest: CheckpointVerdict | None
 ) -> Forecast | None:
     series = trajectory.series.get(policy.signal)
-    if series is None or not len(series.fitted(policy.warmup_tokens)):
+    if series is None or newest is None or not len(series.fitted(policy.warmup_tokens)):
         return None
-    newest = checkpoints[-1]
     return forecast(series, policy, newest.state, newest.gain(policy.signal))

@@ -1,11 +1,13 @@
 """What a signal is: a number that is measured at every checkpoint, and how it is to be read."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from lccp.contract.base import Contract
+from lccp.contract.cel import Rule, rules
 
 SIGNAL_PATTERN = r"^[a-z][a-z0-9_]*(/[a-z0-9][-a-z0-9_.]*)?$"
 SIGNAL_LENGTH_MAX = 63
@@ -14,6 +16,36 @@ SignalName = Annotated[
     str, Field(min_length=1, max_length=SIGNAL_LENGTH_MAX, pattern=SIGNAL_PATTERN)
 ]
 """`niah_ppl`, or with a part of its own, `corpus_ppl/english`."""
+
+_NUMBER = r"-?[0-9]{1,9}([.][0-9]{1,9})?"
+_ASKED = f"{SIGNAL_PATTERN[1:-1]}( gain)?( (lower|upper) bound)? (>=|<=|>|<) {_NUMBER}"
+_STATES = "improving|on a plateau|regressing|saturated|undetermined"
+_IS = f"({SIGNAL_PATTERN[1:-1]}|guards|verdict) (is |are )?(not )?({_STATES})"
+GATE_PATTERN = f"^(({_ASKED})|({_IS}))$"
+GATE_LENGTH_MAX = 160
+NO_GATE_SENTENCE = (
+    "a gate's sentence must be SIGNAL [gain] [lower bound | upper bound] >= NUMBER (or <=, >, <), "
+    "or SIGNAL | guards | verdict [not] improving | on a plateau | regressing | saturated | "
+    "undetermined"
+)
+
+
+def _is_gate_sentence(sentence: str) -> str:
+    if not re.fullmatch(GATE_PATTERN, sentence):
+        raise ValueError(NO_GATE_SENTENCE)
+    return sentence
+
+
+GateSentence = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=GATE_LENGTH_MAX,
+        json_schema_extra=rules(Rule(f"self.matches('{GATE_PATTERN}')", NO_GATE_SENTENCE)),
+    ),
+    AfterValidator(_is_gate_sentence),
+]
+"""`recovery lower bound >= 0.8`, `niah_ppl gain upper bound < 0.02`, `guards not regressing`."""
 
 Band = Literal["extension", "guard"]
 """Contexts beyond the source context, or within it."""

@@ -43,7 +43,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder: Path = tmp_path_factory.mktemp("pages")
     store = FileStore(folder / "runs")
-    a_run.put(store, a_run.running(a_run.CHECKPOINTS[9], at=datetime.now(UTC)))
+    a_run.put(store, a_run.running(a_run.CHECKPOINTS[8], at=datetime.now(UTC)))
     a_run.put(store, a_run.finished(), RunKeys("team", "done"))
     a_run.put(store, a_run.without(a_run.running(0), "verdict"), RunKeys("team", "new"))
     config = configuration([store.url], None, host="127.0.0.1", port=0, refresh_seconds=0.5)

@@ -5,15 +5,34 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lccp.contract.base import Contract
-from lccp.contract.signals import SignalName
+from lccp.contract.signals import GateSentence, SignalName
 
 
 class Policy(Contract):
     """What a verdict depends on besides the reports."""
 
-    signal: Annotated[SignalName, Field(description="Signal that the verdict is about.")] = (
-        "niah_ppl"
-    )
+    signals: Annotated[
+        tuple[SignalName, ...],
+        Field(
+            min_length=1,
+            description="Primary signals: the verdict is about them, and the first one leads.",
+        ),
+    ] = ("niah_ppl",)
+    quorum: Annotated[
+        int | None,
+        Field(ge=1, description="Primary signals that must be saturated; none: all."),
+    ] = None
+    guards: Annotated[
+        tuple[SignalName, ...] | None,
+        Field(description="Signals that must not regress; none: those that probes declare."),
+    ] = None
+    ceilings: Annotated[
+        tuple[SignalName, ...] | None,
+        Field(
+            description="Signals that may stand at their ceiling while a primary one improves; "
+            "none: those that probes declare."
+        ),
+    ] = None
     horizon_tokens: Annotated[
         int, Field(ge=1, description="Stretch T over which a gain must pay, tokens.")
     ]
@@ -31,8 +50,12 @@ class Policy(Contract):
             "absolute for shares."
         ),
     ] = 0.01
+    min_gains: Annotated[
+        dict[SignalName, float],
+        Field(description="The same for signals that have one of their own."),
+    ] = {}
     patience: Annotated[
-        int, Field(ge=1, description="Horizons of plateau, end to end, that make a saturation.")
+        int, Field(ge=1, description="Horizons that a plateau must span to be a saturation.")
     ] = 2
     confidence: Annotated[
         float, Field(description="One-sided confidence on each side of a gain.")
@@ -57,3 +80,20 @@ class Policy(Contract):
             "made at a step's end.",
         ),
     ] = 0
+    gate: Annotated[
+        tuple[GateSentence, ...], Field(description="What a release asks of the newest checkpoint.")
+    ] = ()
+
+    @property
+    def signal(self) -> str:
+        """The primary signal that leads in tables and sentences."""
+        return self.signals[0]
+
+    @property
+    def needed(self) -> int:
+        """Primary signals that must be saturated."""
+        return min(self.quorum or len(self.signals), len(self.signals))
+
+    def delta(self, signal: str) -> float:
+        """The least gain of `signal` per horizon that pays."""
+        return self.min_gains.get(signal, self.min_gain)

@@ -18,6 +18,10 @@ from lccp.contract.signals import Scale, Signal
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
+PERPLEXITY = "PPL"
+ROUNDING = 1e-6
+"""Relative error of sums in single precision."""
+
 
 class SignalValue(Signal):
     """A signal as it was measured, its declaration included: a report explains itself."""
@@ -34,11 +38,27 @@ class SignalValue(Signal):
     ] = None
 
     @model_validator(mode="after")
-    def _can_be_on_its_scale(self) -> Self:
+    def _can_be(self) -> Self:
         values = (self.value, *(v for cluster in self.by_cluster.values() for v in cluster))
         if self.scale is Scale.LOG and min(values) <= 0:
             raise ValueError(f"{self.name} is on a logarithmic scale, so it must be above 0")
+        if self.unit == PERPLEXITY and min(values) < 1 - ROUNDING:
+            raise ValueError(
+                f"{self.name} is a perplexity, so it cannot be {min(values):g}, below 1"
+            )
+        for kind, means in self.by_cluster.items():
+            self._lies_within(kind, means)
         return self
+
+    def _lies_within(self, kind: str, means: tuple[float, ...]) -> None:
+        """A mean over all samples lies between those over their clusters."""
+        least, most = min(means, default=self.value), max(means, default=self.value)
+        slack = ROUNDING * max(abs(least), abs(most), 1.0)
+        if not least - slack <= self.value <= most + slack:
+            raise ValueError(
+                f"{self.name} is {self.value:g}, but its {kind} means lie between {least:g} and "
+                f"{most:g}: they are not of the same samples"
+            )
 
 
 class ObjectReference(Contract):

@@ -11,10 +11,11 @@ from lccp.contract.base import Contract
 from lccp.contract.signals import Signal, SignalName
 
 Budget = Literal["Sufficient", "Insufficient", "Unknown"]
+Answer = Literal["Yes", "No", "Undecided"]
 
 
 class GainState(StrEnum):
-    """What the interval of a gain allows to say."""
+    """What the rules allow to say of a signal."""
 
     IMPROVING = "Improving"
     PLATEAU = "Plateau"
@@ -32,6 +33,18 @@ class VerdictState(StrEnum):
     UNDETERMINED = "Undetermined"
 
 
+class Line(Contract):
+    """A least-squares line over several horizons, by which a saturation is said."""
+
+    horizons: Annotated[int, Field(description="Its length, in horizons.")]
+    from_tokens: Annotated[int, Field(description="Its first checkpoint.")]
+    gain: Annotated[float, Field(description="Gain per horizon, as of `gain`.")]
+    half_width: Annotated[
+        float,
+        Field(description="Half its interval, at a confidence that allows for all looks of a run."),
+    ]
+
+
 class Gain(Contract):
     """Gain of a signal over one horizon at one checkpoint, with its interval."""
 
@@ -44,10 +57,30 @@ class Gain(Contract):
     degrees_of_freedom: Annotated[float, Field(description="Welch-Satterthwaite.")]
     sampling_sd: Annotated[float, Field(description="Standard error from sampling.")]
     checkpoint_sd: Annotated[float, Field(description="Standard error from checkpoint noise.")]
+    memory_ratio: Annotated[
+        float | None,
+        Field(
+            description="Lag-2 to lag-1 mean square second differences: 1 is noise without memory, "
+            "up to 2 noise with one, more a curve that bends; none below eight checkpoints."
+        ),
+    ] = None
+    per_doubling: Annotated[
+        float, Field(description="Gain over the last doubling of tokens: it knows no horizon.")
+    ] = 0.0
     spans_horizon: Annotated[
         bool, Field(description="The fitted checkpoints span a whole horizon.")
     ]
-    state: Annotated[GainState, Field(description="What the interval allows to say.")]
+    state: Annotated[GainState, Field(description="What the rules allow to say.")]
+    saturated: Annotated[
+        bool, Field(description="A primary signal: a saturation was said and is not refuted.")
+    ] = False
+    line: Annotated[
+        Line | None,
+        Field(
+            description="A primary signal: the line that lies within the least gain, else the "
+            "one with the narrowest interval."
+        ),
+    ] = None
 
 
 class CheckpointVerdict(Contract):
@@ -74,6 +107,23 @@ class Exclusion(Contract):
     tokens: Annotated[int, Field(description="Tokens of its checkpoint.")]
     suite: Annotated[str, Field(description="Its suite.")]
     reason: Annotated[str, Field(description="Why, and what to do.")]
+
+
+class GateAnswer(Contract):
+    """A sentence of the gate, and what the newest checkpoint answers."""
+
+    sentence: Annotated[str, Field(description="What is asked.")]
+    answer: Annotated[Answer, Field(description="Undecided: the interval holds both.")]
+    evidence: Annotated[str, Field(description="By which numbers.")]
+
+
+class Gate(Contract):
+    """Whether the newest checkpoint may be released."""
+
+    answer: Annotated[
+        Answer, Field(description="No if any sentence is, yes if all are, else undecided.")
+    ]
+    sentences: Annotated[tuple[GateAnswer, ...], Field(description="As they were declared.")]
 
 
 class Forecast(Contract):
@@ -108,6 +158,7 @@ class Verdict(StoreObject):
     advice: Annotated[str, Field(description="What to do, one sentence.")]
     checkpoints: Annotated[tuple[CheckpointVerdict, ...], Field(description="Oldest first.")]
     forecast: Annotated[Forecast | None, Field(description="Once a checkpoint is fitted.")] = None
+    gate: Annotated[Gate | None, Field(description="The answer to the policy's gate.")] = None
     excluded: Annotated[
         tuple[Exclusion, ...], Field(description="What was left out, oldest first.")
     ] = ()

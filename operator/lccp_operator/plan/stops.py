@@ -47,17 +47,9 @@ def seconds_to_deadline(context: Context) -> float | None:
 
 def policy_digest(run: LCCPRun) -> str:
     """SHA-256 of all that a decision to stop rests on, beside the reports."""
-    saturation = run.spec.saturation
-    policy = (
-        saturation.signal,
-        saturation.min_gain,
-        run.horizon_tokens,
-        saturation.patience,
-        saturation.min_tokens,
-        saturation.confidence,
-        saturation.action,
-    )
-    return hashlib.sha256(json.dumps(policy).encode()).hexdigest()
+    policy = policy_of_run(run).model_dump(mode="json", exclude={"gate", "budget_tokens"})
+    policy |= {"action": run.spec.saturation.action}
+    return hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest()
 
 
 def _stands(context: Context, stop: StopRecord) -> bool:

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from reports import a_report
-from series import with_changes
+from reports import a_report, declared
+from series import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE, with_changes
 
-from lccp.analysis.policy import policy_of_reports, policy_of_run
+from lccp.analysis.policy import names_of, policy_of_reports, policy_of_run
 from lccp.api.objects.policy import Policy
 from lccp.api.run import LCCPRun
+from lccp.contract.signals import Role
 
 
 def a_run(training: dict[str, Any] | None = None, **saturation: Any) -> LCCPRun:
@@ -59,6 +60,40 @@ def test_everything_asked_for_is_taken_over() -> None:
         budget_tokens=8_000_000,
         rounding_tokens=4_095,
     )
+
+
+def test_signals_with_least_gains_of_their_own_guards_and_gate_are_taken_over() -> None:
+    asked = {
+        "signals": [{"name": "recovery", "minGain": "0.02"}, {"name": "corpus_ppl/english"}],
+        "quorum": 1,
+        "guards": ["niah_ppl_guard"],
+        "ceilings": [],
+        "gate": ["recovery lower bound >= 0.8"],
+    }
+    policy = policy_of_run(a_run(**asked))
+    assert policy.signals == ("recovery", "corpus_ppl/english")
+    assert (policy.signal, policy.needed) == ("recovery", 1)
+    assert (policy.delta("recovery"), policy.delta("corpus_ppl/english")) == (0.02, 0.01)
+    assert (policy.guards, policy.ceilings) == (("niah_ppl_guard",), ())
+    assert policy.gate == ("recovery lower bound >= 0.8",)
+
+
+def test_all_primary_signals_are_needed_unless_there_is_a_quorum() -> None:
+    both = Policy(horizon_tokens=1, signals=("a", "b"))
+    assert both.needed == 2
+    assert with_changes(both, quorum=1).needed == 1
+
+
+def test_guards_and_ceilings_are_those_that_probes_declare_unless_they_are_named() -> None:
+    signals = [declared(name) for name in (NIAH_PPL, NIAH_SCORE, NIAH_PPL_GUARD)]
+    policy = Policy(horizon_tokens=1)
+    assert names_of(Role.GUARD, signals, policy) == [NIAH_PPL_GUARD]
+    assert names_of(Role.CEILING, signals, policy) == [NIAH_SCORE]
+    named = with_changes(policy, guards=("my_score",), ceilings=())
+    assert names_of(Role.GUARD, signals, named) == ["my_score"]
+    assert names_of(Role.CEILING, signals, named) == []
+    primary = with_changes(policy, signals=(NIAH_PPL, NIAH_PPL_GUARD))
+    assert names_of(Role.GUARD, signals, primary) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reports import a_report, changed, declared, without_signals
 from series import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE
 
-from lccp.analysis.trajectory import Trajectory, can_be_judged, in_its_unit, oriented
+from lccp.analysis.trajectory import Trajectory, in_its_unit, oriented
 from lccp.api.objects.report import EvaluationReport
 
 HEADS = np.array([[0.3, 0.0], [0.05, 0.2]])
@@ -42,7 +42,7 @@ def test_clusters_are_kept_by_kind() -> None:
     assert signal is not None
     assert {kind: means.shape for kind, means in clusters.items()} == {
         "haystack": (1, 6),
-        "needle": (1, 2),
+        "needle": (1, 4),
     }
     assert np.exp(-clusters["haystack"][0]) == pytest.approx(signal.by_cluster["haystack"])
 
@@ -116,15 +116,13 @@ def test_other_numbers_of_clusters_cannot_be_compared() -> None:
     assert "other clusters" in trajectory.excluded[0].reason
 
 
-def test_one_cluster_of_each_kind_cannot_be_judged() -> None:
-    def single(signal: Any) -> Any:
-        ones = {kind: means[:1] for kind, means in signal.by_cluster.items()}
-        return signal.model_copy(update={"by_cluster": ones})
-
-    whole = Trajectory.from_reports([a_report(100, 0.2)])
-    bare = Trajectory.from_reports([changed(a_report(100, 0.2), single)])
-    assert can_be_judged(whole.series[NIAH_PPL])
-    assert not can_be_judged(bare.series[NIAH_PPL])
+def test_one_checkpoint_at_several_token_counts_is_named_and_counted_once() -> None:
+    copies = [a_report(tokens, 0.2, checkpoint_digest="ab" * 32) for tokens in (100, 200, 300)]
+    trajectory = Trajectory.from_reports(copies)
+    assert trajectory.series[NIAH_PPL].tokens.tolist() == [100]
+    assert [exclusion.tokens for exclusion in trajectory.excluded] == [200, 300]
+    reason = trajectory.excluded[1].reason
+    assert "of the same checkpoint as the report at 100 tokens (abababababab…)" in reason
 
 
 def test_suites_are_compared_apart() -> None:

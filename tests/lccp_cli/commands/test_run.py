@@ -118,7 +118,7 @@ def test_the_closing_lines_are_at_most_twelve(tmp_path: Any) -> None:
     assert lines[0] == (
         "Saturated since 1.43 M tokens: 410 K more tokens gain less than 3 % of NIAH-PPL."
     )
-    assert lines[1].startswith("The NIAH score reached 0.99 at 614 K tokens; from there NIAH-PPL")
+    assert lines[1].startswith("The NIAH score reached 0.99 at 512 K tokens; from there NIAH-PPL")
     assert lines[2] == "Trained 1.43 M of 3.28 M tokens; the stop saved 1.84 M tokens (56 %)."
     assert lines[3] == f"Report: {page}"
     assert lines[4].startswith("Next:   ")

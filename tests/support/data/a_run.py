@@ -41,7 +41,7 @@ CHECKPOINTS = tuple(step * STEP_TOKENS for step in range(0, 351, 25))
 LENGTHS = (64, 128, 192, 256, 320, 384, 448, 512)
 DEPTHS = (0, 25, 50, 75, 100)
 SOURCE_LENGTH, TARGET_LENGTH = 256, 512
-HAYSTACKS, NEEDLES = 6, 2
+HAYSTACKS, NEEDLES = 6, 4
 LAYERS, HEADS = 3, 4
 OTHERS = tuple(name for name in PROBES if name not in ("niah", "retrieval_heads"))
 """Probes whose numbers are made up alike."""
@@ -170,7 +170,7 @@ def niah_details(tokens: int) -> Details:
     rng = np.random.default_rng(tokens)
     beyond = np.maximum(0.0, np.array(LENGTHS) / SOURCE_LENGTH - 1)[None, :]
     middle = 1 + 0.6 * np.sin(np.pi * np.array(DEPTHS) / 100)[:, None]
-    decay = math.exp(-tokens / (60 * STEP_TOKENS))
+    decay = math.exp(-tokens / (50 * STEP_TOKENS))
     nll = 0.04 + 0.05 * beyond * middle + 0.25 * (0.15 + beyond) * middle * decay
     nll = nll * np.exp(rng.normal(0, 0.02, nll.shape))
     score = np.minimum(1.0, 1.02 - 0.45 * beyond * decay) * np.ones_like(nll)

@@ -15,7 +15,7 @@ from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Details
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 
-HAYSTACKS, NEEDLES = 6, 2
+HAYSTACKS, NEEDLES = 6, 4
 WITHOUT_CONTEXT = 4.0
 """NLL of an answer that nothing tells, in nats a token; with the needle alone it is 0."""
 NIAH = NiahSettings(lengths=(128, 512), haystacks=HAYSTACKS, needles_per_haystack=NEEDLES)

@@ -1,0 +1,179 @@
+"""The gate: what a release asks of the newest checkpoint, and what the numbers answer.
+
+An estimate alone is no evidence, so a value or gain is held against its interval, at the policy's
+confidence on each side: `recovery >= 0.8` is yes where the whole interval lies there, no where none
+of it does, else undecided. With `lower bound` or `upper bound` that end alone is asked, and a
+sentence is no longer undecided. `guards not regressing` is yes only where every guard's gain is
+known to lie above minus the least gain, and no where one regresses.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lccp.analysis.judged import JudgedSignal
+from lccp.analysis.policy import names_of
+from lccp.analysis.rules.noise import Variance, several, variance_of_mean
+from lccp.analysis.trajectory import Series, Trajectory, in_its_unit
+from lccp.api.objects.policy import Policy
+from lccp.api.objects.verdict import (
+    Answer,
+    CheckpointVerdict,
+    Gain,
+    GainState,
+    Gate,
+    GateAnswer,
+)
+from lccp.contract.signals import Role
+
+ASKED = re.compile(r"(\S+)( gain)?(?: (lower|upper) bound)? (>=|<=|>|<) (\S+)")
+STATED = re.compile(r"(\S+) (?:is |are )?(not )?(.+)")
+SIGNS: Mapping[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
+STATES = {
+    "improving": GainState.IMPROVING,
+    "on a plateau": GainState.PLATEAU,
+    "regressing": GainState.REGRESSING,
+    "undetermined": GainState.UNDETERMINED,
+}
+Found = tuple[Answer, str]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its ends, in the unit of a value or on the scale of a gain."""
+
+    value: float
+    lower: float
+    upper: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4g}, between {self.lower:.4g} and {self.upper:.4g}"
+
+    def answers(self, end: str | None, sign: str, bound: float) -> Answer:
+        """Whether it, or its `end` alone, stands in the relation `sign` to `bound`."""
+        ends = {"lower": [self.lower], "upper": [self.upper], None: [self.lower, self.upper]}[end]
+        met = [SIGNS[sign](one, bound) for one in ends]
+        if all(met):
+            return "Yes"
+        return "Undecided" if any(met) else "No"
+
+
+def gate(
+    policy: Policy,
+    trajectory: Trajectory,
+    judged: Mapping[str, JudgedSignal],
+    newest: CheckpointVerdict | None,
+) -> Gate:
+    """The answer to the policy's gate at the newest checkpoint; undecided before the first."""
+    guards = names_of(Role.GUARD, (series.signal for series in trajectory.series.values()), policy)
+    found = []
+    for sentence in policy.gate:
+        answer, evidence = "Undecided", "nothing is measured yet"
+        if newest is not None:
+            asked = _Asked(policy, trajectory, judged, newest, guards)
+            answer, evidence = asked.answer(sentence)
+        found.append(GateAnswer(sentence=sentence, answer=answer, evidence=evidence))
+    return Gate(answer=_together([one.answer for one in found]), sentences=tuple(found))
+
+
+def _together(answers: list[Answer]) -> Answer:
+    if "No" in answers:
+        return "No"
+    return "Undecided" if "Undecided" in answers else "Yes"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What sentences are held against."""
+
+    policy: Policy
+    trajectory: Trajectory
+    judged: Mapping[str, JudgedSignal]
+    newest: CheckpointVerdict
+    guards: list[str]
+
+    def answer(self, sentence: str) -> Found:
+        if asked := ASKED.fullmatch(sentence):
+            name, gain, end, sign, bound = asked.groups()
+            interval = self._gain(name) if gain else self._value(name)
+            if interval is None:
+                return "Undecided", f"{name} has no {'gain' if gain else 'value'} with an interval"
+            return interval.answers(end, sign, float(bound)), f"{name}{gain or ''} is {interval}"
+        stated = STATED.fullmatch(sentence)
+        assert stated is not None, sentence
+        name, negated, state = stated.groups()
+        answer, evidence = self._is(name, state)
+        if negated and answer != "Undecided":
+            answer = "No" if answer == "Yes" else "Yes"
+        return answer, evidence
+
+    def _is(self, name: str, state: str) -> Found:
+        if name == "verdict":
+            now = self.newest.state.value
+            return ("Yes" if now.lower() == state else "No"), f"the verdict is {now}"
+        if name == "guards":
+            return self._guards(state)
+        gain = self._known(name)
+        if gain is None:
+            return "Undecided", f"{name} has too few checkpoints to be judged"
+        found = f"{name} is {gain.state.value} ({self._gain(name)})"
+        if state == "saturated":
+            return ("Yes" if gain.saturated else "No"), found
+        if gain.state is STATES[state]:
+            return "Yes", found
+        if state == "regressing" and gain.lower <= -self.policy.delta(name):
+            return "Undecided", found
+        return "No", found
+
+    def _guards(self, state: str) -> Found:
+        each = [self._is(name, state) for name in self.guards]
+        if not each:
+            return "Undecided", "there are no guards"
+        evidence = "; ".join(text for _, text in each)
+        answers = {answer for answer, _ in each}
+        if state == "regressing" and "Yes" in answers:
+            return "Yes", evidence
+        return (answers.pop() if len(answers) == 1 else "Undecided"), evidence
+
+    def _known(self, name: str) -> Gain | None:
+        one = self.judged.get(name)
+        return one.at(self.newest.tokens) if one else None
+
+    def _gain(self, name: str) -> Interval | None:
+        gain = self._known(name)
+        return Interval(gain.gain, gain.lower, gain.upper) if gain else None
+
+    def _value(self, name: str) -> Interval | None:
+        series = self.trajectory.series.get(name)
+        return (
+            value_interval(series, self.newest.tokens, self.policy.confidence) if series else None
+        )
+
+
+def value_interval(series: Series, tokens: int, confidence: float) -> Interval | None:
+    """The newest value at or before `tokens` with its interval over clusters, in its unit.
+
+    None where it was not measured, or on one cluster alone.
+    """
+    until = int(np.searchsorted(series.tokens, tokens, "right"))
+    kinds = several({kind: means[until - 1 : until].T for kind, means in series.clusters.items()})
+    if not until or not kinds:
+        return None
+    variance = Variance(np.zeros(1), np.full(1, np.inf))
+    for kind in kinds:
+        variance += Variance(variance_of_mean(kind), np.full(1, kind.shape[-2] - 1.0))
+    half = variance.half_width(confidence)
+    value = series.values[until - 1 : until]
+    ends = [
+        float(in_its_unit(series.signal, end)[0]) for end in (value - half, value, value + half)
+    ]
+    lower, _, upper = sorted(ends)
+    return Interval(ends[1], lower, upper)

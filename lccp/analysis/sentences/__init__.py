@@ -1,0 +1,1 @@
+"""Sentences about a verdict: why it is what it is, and what to do."""

@@ -1,0 +1,83 @@
+"""What to do about a verdict, in one sentence that its numbers bear out."""
+
+from lccp.analysis.sentences.findings import Findings
+from lccp.api.objects.verdict import GainState, VerdictState
+from lccp.contract.signals import Better, Role
+
+STATE_HORIZON = "state it with --horizon-tokens, or the budget with --budget"
+
+
+def advice(findings: Findings) -> str:
+    """What to do, one sentence."""
+    if not findings.checkpoints:
+        return "Wait for the first evaluation."
+    if findings.stands_still:
+        return "Look at the trainer: the checkpoints that it saves are all the same."
+    match findings.newest.state:
+        case VerdictState.REGRESSING:
+            return _turn_back(findings)
+        case VerdictState.SATURATED:
+            return _stop(findings)
+        case VerdictState.DECEPTIVELY_SATURATED:
+            (title, *_) = [signal.title for signal in findings.of_role(Role.CEILING)]
+            return f"{_go_on(findings)} The {title} stands still, and cannot show it."
+        case VerdictState.IMPROVING:
+            return _go_on(findings)
+        case VerdictState.UNDETERMINED:
+            return _when_undetermined(findings)
+
+
+def _stop(findings: Findings) -> str:
+    policy = findings.policy
+    if policy.horizon_source == "Guess":
+        return f"Do not stop by this verdict: its horizon is a guess; {STATE_HORIZON}."
+    return (
+        f"Stop here: another {policy.horizon_tokens:,} tokens are expected to gain less than "
+        f"{findings.amount(policy.delta(policy.signal), policy.signal)}."
+    )
+
+
+def _go_on(findings: Findings) -> str:
+    """Training still pays only where the estimate says so."""
+    gains = [findings.newest.gain(name) for name in findings.policy.signals]
+    known = [gain for gain in gains if gain is not None and gain.state is GainState.IMPROVING]
+    if any(gain.gain >= findings.policy.delta(gain.signal) for gain in known):
+        return "Go on: training still pays."
+    return "Go on for now: the model still improves, but by less than pays; a plateau may follow."
+
+
+def _turn_back(findings: Findings) -> str:
+    newest = findings.newest
+    watched = [*findings.policy.signals, *(s.name for s in findings.of_role(Role.GUARD))]
+    lost = [name for name in watched if _state(findings, name) is GainState.REGRESSING]
+    signal = findings.signals[lost[0]] if lost else findings.primaries[0]
+    best = (min if signal.better is Better.LOWER else max)(
+        (c for c in findings.checkpoints if signal.name in c.values),
+        key=lambda c: c.values[signal.name],
+        default=newest,
+    )
+    return (
+        "Hold the run and look at learning rate and data mixture: "
+        f"{signal.title} was best at {best.tokens:,} tokens."
+    )
+
+
+def _state(findings: Findings, name: str) -> GainState | None:
+    """The newest state that is known of a signal."""
+    gains = (checkpoint.gain(name) for checkpoint in reversed(findings.checkpoints))
+    return next((gain.state for gain in gains if gain is not None), None)
+
+
+def _when_undetermined(findings: Findings) -> str:
+    newest, gain, policy = findings.newest, findings.gain, findings.policy
+    if policy.signal not in findings.signals:
+        return "Measure lengths beyond the source context to have a verdict."
+    if newest.plateau_horizons and not policy.constant_schedule:
+        return "Decide by the numbers: under a decaying learning rate no plateau can be judged."
+    if newest.plateau_horizons:
+        return "Go on until the plateau has lasted, or the gain shows again."
+    if gain is None:
+        return "Go on: there are too few checkpoints to judge yet."
+    if gain.sampling_sd > gain.checkpoint_sd:
+        return "Go on: the gain is lost in sampling noise, which more samples would narrow."
+    return "Go on: the gain is lost in noise between checkpoints, which more of them would narrow."

@@ -1,0 +1,251 @@
+"""Why the verdict is what it is, in sentences with numbers."""
+
+from lccp.analysis.policy import CEILING
+from lccp.analysis.rules.noise import CHANCE, CURVED, FEWEST_FOR_MEMORY, SIGNIFICANT, exceeds
+from lccp.analysis.rules.patience import MEMORY_HORIZONS
+from lccp.analysis.sentences.findings import Findings, percent
+from lccp.api.objects.policy import Policy
+from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, VerdictState
+from lccp.contract.signals import Role
+
+HORIZON_SOURCES = {
+    "Given": "",
+    "Budget": "an eighth of the budget",
+    "Guess": "a guess: an eighth of the tokens that were trained so far",
+}
+
+
+def evidence(findings: Findings) -> tuple[str, ...]:
+    """Sentences, the most important first."""
+    if not findings.checkpoints:
+        return ("No checkpoint has been evaluated yet.",)
+    gain = findings.gain
+    main = _without_gain(findings) if gain is None else _gain(gain, findings)
+    losses = " ".join(_gain(loss, findings) for loss in _regressing_guards(findings))
+    steady = gain is not None and gain.state is not GainState.REGRESSING
+    sentences = (
+        _frozen(findings),
+        *((losses, main) if steady else (main, losses)),
+        _still(findings),
+        _line(findings),
+        _plateau(findings),
+        _quorum(findings),
+        _schedule(findings),
+        _min_tokens(findings),
+        _course(findings),
+        _horizon(findings),
+        _noise(findings),
+        _memory(findings),
+    )
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _gain(gain: Gain, findings: Findings) -> str:
+    policy, name = findings.policy, gain.signal
+    verb, sign = ("gains", 1) if gain.gain >= 0 else ("loses", -1)
+    ends = sorted((sign * gain.lower, sign * gain.upper))
+    return (
+        f"{findings.title_of(name)} {verb} {findings.amount(abs(gain.gain), name)} per "
+        f"{policy.horizon_tokens:,} tokens, between {findings.amount(ends[0], name)} and "
+        f"{findings.amount(ends[1], name)} ({percent(policy.confidence)} confidence on each side); "
+        f"the least gain that pays is {findings.amount(policy.delta(name), name)}."
+    )
+
+
+def _regressing_guards(findings: Findings) -> list[Gain]:
+    guards = (findings.newest.gain(signal.name) for signal in findings.of_role(Role.GUARD))
+    return [gain for gain in guards if gain and gain.state is GainState.REGRESSING]
+
+
+def _without_gain(findings: Findings) -> str:
+    policy = findings.policy
+    if policy.signal not in findings.signals:
+        return (
+            f"The signal {policy.signal} was not measured: no length lies beyond the source "
+            "context, or its probe is off."
+        )
+    measured = (c for c in findings.checkpoints if policy.signal in c.values)
+    fitted = sum(c.tokens > max(0, policy.warmup_tokens) for c in measured)
+    if fitted >= 3:
+        return (
+            f"{findings.title} was measured on one cluster of samples, so its sampling noise "
+            "cannot be known: evaluate with at least two haystacks."
+        )
+    return f"A gain needs three checkpoints beyond the warm-up; so far there are {fitted}."
+
+
+def _frozen(findings: Findings) -> str:
+    if not findings.stands_still:
+        return ""
+    return (
+        "Every signal holds the same numbers at the newest three checkpoints: the weights do not "
+        "move, so nothing can be said about training."
+    )
+
+
+def _still(findings: Findings) -> str:
+    newest = findings.newest
+    if newest.state is not VerdictState.DECEPTIVELY_SATURATED:
+        return ""
+    for signal in findings.of_role(Role.CEILING):
+        value, gain = newest.values.get(signal.name, 0.0), newest.gain(signal.name)
+        if value >= CEILING:
+            return f"The {signal.title} is at its ceiling ({value:.3f}), {findings.title} is not."
+        if gain is not None and gain.state is GainState.PLATEAU:
+            return (
+                f"The {signal.title} stands still at {value:.3f} (its gain lies between "
+                f"{gain.lower:.3f} and {gain.upper:.3f}), {findings.title} does not."
+            )
+    return ""
+
+
+def _line(findings: Findings) -> str:
+    """What a saturation rests on: the line of now, or that of when it was said."""
+    gain, name = findings.gain, findings.policy.signal
+    if gain is None or not gain.saturated:
+        return ""
+    said = [c for c in findings.checkpoints if _begins(c, findings)]
+    told = said[-1].gain(name) if said else None
+    if told is None or told.line is None:
+        return ""
+    line, at = told.line, "" if told is gain else f" up to {said[-1].tokens:,} tokens"
+    held = "" if told is gain else "; since then no gain that pays has lasted"
+    return (
+        f"The line{at} through the last {line.horizons} horizons gains "
+        f"{findings.amount(line.gain, name)} ± {findings.amount(line.half_width, name)} per "
+        f"horizon, at a confidence that allows for every look of the run{held}."
+    )
+
+
+def _begins(checkpoint: CheckpointVerdict, findings: Findings) -> bool:
+    gain = checkpoint.gain(findings.policy.signal)
+    return gain is not None and _inside(gain, findings)
+
+
+def _inside(gain: Gain, findings: Findings) -> bool:
+    line = gain.line
+    delta = findings.policy.delta(gain.signal)
+    return gain.saturated and line is not None and abs(line.gain) + line.half_width < delta
+
+
+def _plateau(findings: Findings) -> str:
+    gain, policy = findings.gain, findings.policy
+    if gain is None or gain.saturated or gain.state is GainState.REGRESSING:
+        return ""
+    if not gain.spans_horizon:
+        return (
+            "The fitted checkpoints do not span a horizon "
+            f"({policy.horizon_tokens:,} tokens) yet, so a plateau cannot be said."
+        )
+    if gain.state is not GainState.PLATEAU:
+        return ""
+    told = f"Plateau ({plateau_words(findings.newest, policy)})"
+    if gain.line is None:
+        return f"{told}: a saturation needs one line through {policy.patience} horizons."
+    return (
+        f"{told}: the line through the last {gain.line.horizons} horizons gains "
+        f"{findings.amount(gain.line.gain, policy.signal)} ± "
+        f"{findings.amount(gain.line.half_width, policy.signal)} per horizon; for a saturation it "
+        f"must lie within ± {findings.amount(policy.delta(policy.signal), policy.signal)}."
+    )
+
+
+def plateau_words(checkpoint: CheckpointVerdict, policy: Policy) -> str:
+    """How far a plateau is: `1 of 2 horizons`."""
+    return f"{min(checkpoint.plateau_horizons, policy.patience)} of {policy.patience} horizons"
+
+
+def _quorum(findings: Findings) -> str:
+    primaries = findings.primaries
+    if len(findings.policy.signals) < 2:
+        return ""
+    gains = {signal.title: findings.newest.gain(signal.name) for signal in primaries}
+    done = [title for title, gain in gains.items() if gain is not None and gain.saturated]
+    named = f" ({', '.join(done)})" if done else ""
+    return (
+        f"{len(done)} of {len(findings.policy.signals)} primary signals are saturated{named}; "
+        f"the run is with {findings.policy.needed}."
+    )
+
+
+def _schedule(findings: Findings) -> str:
+    if findings.policy.constant_schedule or not findings.newest.plateau_horizons:
+        return ""
+    return (
+        "The learning rate decays, which makes a plateau of its own: "
+        "so this plateau is not called a saturation."
+    )
+
+
+def _min_tokens(findings: Findings) -> str:
+    newest, policy = findings.newest, findings.policy
+    if newest.tokens >= policy.min_tokens or newest.plateau_horizons < policy.patience:
+        return ""
+    return f"Nothing is called saturated before {policy.min_tokens:,} tokens (minTokens)."
+
+
+def _course(findings: Findings) -> str:
+    first, newest = findings.checkpoints[0], findings.newest
+    shown = [*findings.of_role(Role.CEILING), *findings.primaries]
+    known = [s for s in shown if s.name in first.values and s.name in newest.values]
+    if not known:
+        return ""
+    if first is newest:
+        now = ", ".join(f"{s.title} {newest.values[s.name]:.3f}" for s in known)
+        return f"At {newest.tokens:,} tokens: {now}."
+    moved = ", ".join(
+        f"{s.title} {first.values[s.name]:.3f} → {newest.values[s.name]:.3f}" for s in known
+    )
+    return f"From {first.tokens:,} to {newest.tokens:,} tokens: {moved}."
+
+
+def _horizon(findings: Findings) -> str:
+    """Where the horizon comes from, and the gain that does not depend on it."""
+    policy, gain = findings.policy, findings.gain
+    source = HORIZON_SOURCES[policy.horizon_source]
+    told = f"The horizon of {policy.horizon_tokens:,} tokens is {source}. " if source else ""
+    doubled = (
+        ""
+        if gain is None
+        else "Whatever the horizon, the last doubling of tokens gained "
+        f"{findings.amount(gain.per_doubling, gain.signal)}."
+    )
+    return (told + doubled).strip()
+
+
+def _noise(findings: Findings) -> str:
+    gain = findings.gain
+    if gain is None:
+        return ""
+    return (
+        f"The gain's standard error is {findings.amount(gain.sampling_sd, gain.signal)} from "
+        f"sampling and {findings.amount(gain.checkpoint_sd, gain.signal)} from noise between "
+        "checkpoints."
+    )
+
+
+def _memory(findings: Findings) -> str:
+    """Noise or curvature: what the checkpoints' distances from their neighbours grow like."""
+    gain = findings.gain
+    if gain is None or gain.memory_ratio is None:
+        return ""
+    ratio, count = gain.memory_ratio, _compared(findings)
+    if exceeds(ratio, count, CURVED, CHANCE):
+        return (
+            f"Over the last {MEMORY_HORIZONS:g} horizons the course bends (ratio {ratio:.1f}; "
+            f"noise makes up to {CURVED:g}): the distances between its checkpoints show the curve "
+            "more than noise."
+        )
+    if exceeds(ratio, count, 1.0, SIGNIFICANT):
+        return (
+            f"The noise between checkpoints has a memory (ratio {ratio:.1f}; 1 is none): losses "
+            "and plateaus are judged by fewer checkpoints than there are."
+        )
+    return ""
+
+
+def _compared(findings: Findings) -> int:
+    """Checkpoints that the ratio is made from."""
+    since = findings.newest.tokens - MEMORY_HORIZONS * findings.policy.horizon_tokens
+    fitted = [c for c in findings.checkpoints if c.tokens > max(0, findings.policy.warmup_tokens)]
+    return max(FEWEST_FOR_MEMORY, sum(c.tokens >= since for c in fitted))

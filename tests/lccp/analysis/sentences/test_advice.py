@@ -1,0 +1,63 @@
+"""What to do about a verdict."""
+
+import numpy as np
+import pytest
+from series import NIAH_PPL, a_trajectory, with_changes
+from tiny_reports import DEMO, POLICY, REGULAR, demo_reports
+
+from lccp.analysis.verdict import judge, judge_trajectory
+from lccp.api.objects.verdict import VerdictState as State
+
+FLAT = a_trajectory(REGULAR, 1e-4 * (-1.0) ** np.arange(len(REGULAR)))
+
+
+def test_a_saturated_run_is_stopped_unless_its_horizon_is_a_guess() -> None:
+    assert judge_trajectory(FLAT, POLICY).advice == (
+        "Stop here: another 400 tokens are expected to gain less than 2 %."
+    )
+    guessed = judge_trajectory(FLAT, with_changes(POLICY, horizon_source="Guess"))
+    assert guessed.state is State.SATURATED
+    assert guessed.advice.startswith("Do not stop by this verdict: its horizon is a guess")
+    assert "--budget" in guessed.advice
+
+
+@pytest.mark.parametrize(
+    ("gain", "pays"), [(0.1, True), (0.021, True), (0.019, False), (0.012, False)]
+)
+def test_training_still_pays_only_where_the_estimate_says_so(gain: float, pays: bool) -> None:
+    tokens = REGULAR[:4]
+    verdict = judge_trajectory(a_trajectory(tokens, gain * tokens / 400), POLICY)
+    assert verdict.state is State.IMPROVING
+    assert ("still pays" in verdict.advice) == pays
+    assert ("less than pays" in verdict.advice) == (not pays)
+
+
+def test_a_deceptive_run_goes_on_whatever_the_score_shows() -> None:
+    verdict = judge(demo_reports(0, ceiling_step=15)[:7], DEMO)
+    assert verdict.state is State.DECEPTIVELY_SATURATED
+    assert verdict.advice == (
+        "Go on: training still pays. The NIAH score stands still, and cannot show it."
+    )
+
+
+def test_a_run_that_loses_goes_back_to_its_best_checkpoint() -> None:
+    loses = np.where(REGULAR > 800, -0.1 * (REGULAR - 800) / 400, REGULAR / 8_000)
+    verdict = judge_trajectory(a_trajectory(REGULAR, loses), POLICY)
+    assert verdict.state is State.REGRESSING
+    assert verdict.advice.endswith("NIAH-PPL was best at 800 tokens.")
+
+
+@pytest.mark.parametrize(("spread", "words"), [(0.5, "more samples"), (0.0, "more of them")])
+def test_what_is_lost_in_noise_is_told_by_the_larger_noise(spread: float, words: str) -> None:
+    rng = np.random.default_rng(0)
+    series = a_trajectory(REGULAR, rng.normal(0, 0.2, len(REGULAR))).series[NIAH_PPL]
+    scatter = {kind: spread * rng.normal(size=of.shape) for kind, of in series.clusters.items()}
+    clusters = {kind: of + scatter[kind] for kind, of in series.clusters.items()}
+    noisy = type(series)(series.signal, series.tokens, series.values, clusters)
+    verdict = judge_trajectory(type(FLAT)({NIAH_PPL: noisy}), POLICY)
+    assert verdict.state is State.UNDETERMINED
+    assert words in verdict.advice
+
+
+def test_without_reports_one_waits() -> None:
+    assert judge([], POLICY).advice == "Wait for the first evaluation."

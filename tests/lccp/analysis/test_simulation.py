@@ -1,0 +1,51 @@
+"""Simulated runs have the noises that they are asked for."""
+
+import numpy as np
+import pytest
+
+from lccp.analysis.simulation import NOISES, Jitter, Kind, simulated
+
+AT = np.arange(1, 41) / 5
+
+
+@pytest.mark.parametrize("name", ["normal", "t3", "AR .5"])
+def test_jitter_has_its_standard_deviation(name: str) -> None:
+    drawn = NOISES[name].draw((4_000, 40), np.random.default_rng(0))
+    assert np.median(drawn.std(axis=0)) == pytest.approx(1, rel=0.1)
+
+
+def test_a_memory_is_from_checkpoint_to_checkpoint() -> None:
+    drawn = Jitter(2.0, memory=0.5).draw((2_000, 40), np.random.default_rng(0))
+    assert drawn.std(axis=0) == pytest.approx(2.0, rel=0.1)
+    assert np.corrcoef(drawn[:, 20], drawn[:, 21])[0, 1] == pytest.approx(0.5, abs=0.06)
+
+
+def test_growing_noise_grows() -> None:
+    drawn = Jitter(1.0, "Growing").draw((4_000, 40), np.random.default_rng(0))
+    assert drawn[:, 0].std() == pytest.approx(0.5, rel=0.1)
+    assert drawn[:, -1].std() == pytest.approx(1.5, rel=0.1)
+
+
+def test_the_whole_is_the_mean_over_each_kind_of_cluster() -> None:
+    kinds = {"haystack": Kind(8, 0.1, 0.3), "needle": Kind(4, 0.3, 0.1)}
+    rng = np.random.default_rng(0)
+    values, clusters = simulated(AT, 2 * AT, Jitter(0.1), kinds, 30, rng)
+    for kind, count in (("haystack", 8), ("needle", 4)):
+        assert clusters[kind].shape == (30, count, 40)
+        assert clusters[kind].mean(axis=1) == pytest.approx(values)
+
+
+def test_clusters_follow_the_curve_in_their_own_way_all_along() -> None:
+    kinds = {"needle": Kind(4, 0.3, 0.0)}
+    rng = np.random.default_rng(0)
+    values, clusters = simulated(AT, 0 * AT, Jitter(0.0), kinds, 500, rng)
+    own = clusters["needle"] - values[:, None]
+    assert np.diff(own, n=2) == pytest.approx(0, abs=1e-12)
+    assert ((own[:, :, -1] - own[:, :, 0]) / (AT[-1] - AT[0])).std() == pytest.approx(0.26, rel=0.1)
+
+
+def test_one_cluster_alone_is_the_population() -> None:
+    rng = np.random.default_rng(0)
+    values, clusters = simulated(AT, AT, Jitter(0.0), {"needle": Kind(1, 9.0, 9.0)}, 2, rng)
+    assert values == pytest.approx(np.stack([AT, AT]))
+    assert clusters["needle"][:, 0] == pytest.approx(values)
