@@ -92,9 +92,10 @@ def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     _check_room(niah, frames)
     longest = max(frame.room(niah.lengths[-1]) for frame in frames)
     words = telling(text for one in niah.needles for text in (one.stem, one.key))
-    units = haystacks.units(niah.haystack, base, _counted(niah), longest, words)
+    count, where = _counted(niah), f"{FIELD}.haystack"
+    units = haystacks.units(niah.haystack, base, count, longest, words, where)
     _check_absent(niah.needles, units.texts)
-    streams = haystacks.draw(units.texts, tokenizer, _counted(niah), longest, niah.seed)
+    streams = haystacks.draw(units.texts, tokenizer, count, longest, niah.seed, where)
     contexts = [drawn.part(stream.ids) for stream in streams]
     cells = list(product(niah.lengths, niah.depths_percent, range(len(frames))))
     before = [_positions(stream, cells, frames) for stream in streams]

@@ -18,7 +18,7 @@ import numpy as np
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.bio import BioSettings
-from lccp_evaluator.sampling.samples import Drawn, Sample, Slice, Span, part_of
+from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
 from lccp_evaluator.sampling.sources import biographies
 from lccp_evaluator.sampling.sources.biographies import Document, Fact
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
@@ -68,7 +68,7 @@ def draw(bio: BioSettings, tokenizer: Tokenizer, _base: Path) -> Drawn:
                 )
             frame = opening, part_of(context, 0, taken)
             for depth, fact in chosen(facts, bio.depths_percent, bio.questions, taken, number):
-                labels = {
+                labels: Labels = {
                     "nominal_length": length,
                     "depth_percent": depth,
                     "achieved_depth_percent": round(100 * fact.needle[0] / taken, 3),
@@ -154,9 +154,7 @@ def _reserve(asked: Sequence[Asked]) -> int:
     return max((len(fact.question) + len(fact.answer) for fact in asked), default=0)
 
 
-def _sample(
-    frame: tuple[Slice, Slice], fact: Asked, labels: dict[str, int | float], drawn: Drawn
-) -> Sample:
+def _sample(frame: tuple[Slice, Slice], fact: Asked, labels: Labels, drawn: Drawn) -> Sample:
     slices = (*frame, drawn.part(fact.question), drawn.part(fact.answer))
     opening, length = frame[0][2], sum(stop - start for _, start, stop in slices)
     return Sample(

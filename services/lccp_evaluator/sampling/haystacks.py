@@ -16,7 +16,6 @@ from lccp_evaluator.sampling.sources.documents import documents
 from lccp_evaluator.sampling.sources.words import holds_any
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
 
-FIELD = "evaluation.probes.niah.haystack"
 CHARACTERS_PER_TOKEN = 12
 """More than tokens have on average: reading stops when there is text enough."""
 FEWEST_CHARACTERS_PER_TOKEN = 2
@@ -49,18 +48,20 @@ class Stream:
         return Stream(self.ids[:count], self.begins_sentence[:count], self.begins_word[:count])
 
 
-def units(spec: Documents, base: Path, haystacks: int, tokens: int, words: frozenset[str]) -> Units:
+def units(
+    spec: Documents, base: Path, haystacks: int, tokens: int, words: frozenset[str], where: str
+) -> Units:
     """Texts to draw from: paragraphs, or sentences where paragraphs are fewer than haystacks.
 
-    Enough are read for `haystacks` haystacks of `tokens` tokens. Sentences that hold one of `words`
-    are left out.
+    Enough are read for `haystacks` haystacks of `tokens` tokens; `where` is the field of `spec` in
+    the manifest. Sentences that hold one of `words` are left out.
 
     Raises:
         InvalidInput: there are too few to make the haystacks differ.
     """
     paragraphs: list[list[str]] = []
     left_out, missing = 0, haystacks * tokens * CHARACTERS_PER_TOKEN
-    for document in documents(spec, base, FIELD, "haystacks"):
+    for document in documents(spec, base, where, "haystacks"):
         for paragraph in _paragraphs(document, spec.language):
             kept = [sentence for sentence in paragraph if not holds_any(sentence, words)]
             left_out += len(paragraph) - len(kept)
@@ -74,7 +75,7 @@ def units(spec: Documents, base: Path, haystacks: int, tokens: int, words: froze
     if len(sentences) < haystacks:
         without = f", without {left_out} that hold words of needles" if left_out else ""
         raise InvalidInput(
-            f"{FIELD}: holds {len(sentences)} sentences{without}, too few for {haystacks} "
+            f"{where}: holds {len(sentences)} sentences{without}, too few for {haystacks} "
             "different haystacks: give more text"
         )
     return Units(sentences, left_out)
@@ -96,7 +97,7 @@ def _paragraphs(document: str, language: str) -> Iterator[list[str]]:
 
 
 def draw(
-    texts: list[str], tokenizer: Tokenizer, haystacks: int, tokens: int, seed: int
+    texts: list[str], tokenizer: Tokenizer, haystacks: int, tokens: int, seed: int, where: str
 ) -> list[Stream]:
     """`haystacks` streams of `tokens` tokens: `texts` in random orders, cut at the end.
 
@@ -104,13 +105,18 @@ def draw(
     """
     beginnings = random.Random(f"{seed}").sample(range(len(texts)), haystacks)
     return [
-        _haystack(texts, first, tokenizer, tokens, random.Random(f"{seed}/{number}"))
+        _haystack(texts, first, tokenizer, tokens, random.Random(f"{seed}/{number}"), where)
         for number, first in enumerate(beginnings)
     ]
 
 
 def _haystack(
-    texts: list[str], first: int, tokenizer: Tokenizer, tokens: int, rng: random.Random
+    texts: list[str],
+    first: int,
+    tokenizer: Tokenizer,
+    tokens: int,
+    rng: random.Random,
+    where: str,
 ) -> Stream:
     """`tokens` tokens that begin with the text numbered `first`.
 
@@ -125,10 +131,10 @@ def _haystack(
         text = "".join(chosen).lstrip()
         piece = tokenizer.following(text)
         if len(piece.ids) >= tokens:
-            check_known(piece.ids, tokenizer, FIELD, "give text in words of its vocabulary")
+            check_known(piece.ids, tokenizer, where, "give text in words of its vocabulary")
             return stream(text, piece).first(tokens)
         wanted *= 2
-    raise InvalidInput(f"{FIELD}: its text holds hardly a token of this tokenizer")
+    raise InvalidInput(f"{where}: its text holds hardly a token of this tokenizer")
 
 
 def _endless(count: int, first: int, rng: random.Random) -> Iterator[int]:

@@ -10,6 +10,7 @@ from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 NONE = frozenset()
+WHERE = "evaluation.probes.niah.haystack"
 
 
 @pytest.fixture(params=KINDS)
@@ -24,8 +25,12 @@ def spelled(tokenizer, ids):
 
 @pytest.mark.slow
 def test_built_in_text_is_the_default_and_never_ends():
-    few = haystacks.units(Documents(), Path(), haystacks=10, tokens=1_000, words=NONE).texts
-    many = haystacks.units(Documents(), Path(), haystacks=10, tokens=100_000, words=NONE).texts
+    few = haystacks.units(
+        Documents(), Path(), haystacks=10, tokens=1_000, words=NONE, where=WHERE
+    ).texts
+    many = haystacks.units(
+        Documents(), Path(), haystacks=10, tokens=100_000, words=NONE, where=WHERE
+    ).texts
 
     assert sum(map(len, few)) >= 10 * 1_000 * haystacks.CHARACTERS_PER_TOKEN
     assert many[: len(few)] == few
@@ -33,10 +38,12 @@ def test_built_in_text_is_the_default_and_never_ends():
 
 
 def test_haystacks_differ_at_every_length_and_are_the_same_for_the_same_seed(tokenizer):
-    texts = haystacks.units(Documents(), Path(), haystacks=20, tokens=3_000, words=NONE).texts
-    streams = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=5)
-    again = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=5)
-    other = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=6)
+    texts = haystacks.units(
+        Documents(), Path(), haystacks=20, tokens=3_000, words=NONE, where=WHERE
+    ).texts
+    streams = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=5, where=WHERE)
+    again = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=5, where=WHERE)
+    other = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=6, where=WHERE)
 
     assert all(len(stream.ids) == 3_000 for stream in streams)
     for length in (20, 300, 3_000):
@@ -69,25 +76,31 @@ def test_few_paragraphs_are_drawn_by_sentence(tmp_path):
     (tmp_path / "a.txt").write_text("One is here. Two is there! Is three? Four.")
     spec = Documents(path="a.txt", format="Text")
 
-    assert haystacks.units(spec, tmp_path, haystacks=4, tokens=10, words=NONE).texts == [
+    assert haystacks.units(
+        spec, tmp_path, haystacks=4, tokens=10, words=NONE, where=WHERE
+    ).texts == [
         " One is here.",
         " Two is there!",
         " Is three?",
         " Four.",
     ]
     with pytest.raises(InvalidInput, match=r"haystack: holds 4 sentences, too few for 5"):
-        haystacks.units(spec, tmp_path, haystacks=5, tokens=10, words=NONE)
+        haystacks.units(spec, tmp_path, haystacks=5, tokens=10, words=NONE, where=WHERE)
 
 
 def test_sentences_with_words_of_needles_are_left_out_and_counted(tmp_path):
     (tmp_path / "a.txt").write_text("A cat sat. The Dog ran! Hotdogs?\n\nA dog.\n\nNo\npets here.")
     spec = Documents(path="a.txt", format="Text")
 
-    found = haystacks.units(spec, tmp_path, haystacks=2, tokens=10, words=frozenset({"dog"}))
+    found = haystacks.units(
+        spec, tmp_path, haystacks=2, tokens=10, words=frozenset({"dog"}), where=WHERE
+    )
 
     assert found == haystacks.Units(["\n\nA cat sat. Hotdogs?", "\n\nNo pets here."], left_out=2)
     with pytest.raises(InvalidInput, match=r"holds 3 sentences, without 2 that hold words"):
-        haystacks.units(spec, tmp_path, haystacks=4, tokens=10, words=frozenset({"dog"}))
+        haystacks.units(
+            spec, tmp_path, haystacks=4, tokens=10, words=frozenset({"dog"}), where=WHERE
+        )
 
 
 def test_chinese_is_cut_into_sentences_without_white_space_and_code_keeps_its_lines(tmp_path):
@@ -96,8 +109,10 @@ def test_chinese_is_cut_into_sentences_without_white_space_and_code_keeps_its_li
     chinese = Documents(path="a.txt", format="Text", language="Chinese")
     code = Documents(path="b.txt", format="Text", language="Code")
 
-    def texts(spec, words=NONE):
-        return haystacks.units(spec, tmp_path, haystacks=2, tokens=10, words=words).texts
+    def texts(spec, words=NONE, where=WHERE):
+        return haystacks.units(
+            spec, tmp_path, haystacks=2, tokens=10, words=words, where=WHERE
+        ).texts
 
     assert texts(chinese) == ["猫在这里。", "狗在那里。", "鸟。"]
     assert texts(chinese, frozenset({"狗"})) == ["猫在这里。", "鸟。"]
@@ -116,7 +131,7 @@ def test_a_haystack_of_unknown_words_is_refused(tmp_path):
     texts = [f" Zyzzyva {number} qwijibo." for number in range(40)]
 
     with pytest.raises(InvalidInput, match=r"\d\d % of its tokens are unknown to the model's tok"):
-        haystacks.draw(texts, Tokenizer(tmp_path), haystacks=2, tokens=30, seed=0)
+        haystacks.draw(texts, Tokenizer(tmp_path), haystacks=2, tokens=30, seed=0, where=WHERE)
 
 
 def test_half_a_surrogate_pair_is_refused(tokenizer):

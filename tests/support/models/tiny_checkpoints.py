@@ -4,6 +4,7 @@ import string
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from tiny_models import a_model
@@ -83,10 +84,16 @@ def a_tokenizer(kind: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=KINDS[kind](), **SPECIAL_TOKENS)
 
 
-def a_checkpoint(directory: Path, kind: str = "byte pairs", seed: int = 0) -> Path:
-    """The directory of a random model of HunYuan's kind with a context of 512 tokens."""
+def a_checkpoint(
+    directory: Path,
+    kind: str = "byte pairs",
+    seed: int = 0,
+    model_type: str = "hunyuan_v1_moe",
+    **settings: Any,
+) -> Path:
+    """The directory of a random model with a context of 512 tokens."""
     tokenizer = a_tokenizer(kind)
-    model = a_model("hunyuan_v1_moe", moe_topk=1, vocab_size=len(tokenizer))
+    model = a_model(model_type, **{"moe_topk": 1, "vocab_size": len(tokenizer)} | settings)
     torch.manual_seed(seed)
     with torch.no_grad():
         model.model.layers[0].self_attn.q_proj.weight.normal_()

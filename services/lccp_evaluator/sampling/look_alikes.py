@@ -1,0 +1,183 @@
+"""Groups of needles that look alike, in one haystack, and every value of a group as the answer.
+
+A sample of length L has at most L tokens:
+
+    opening | haystack with all needles of a set in it | question | one value
+
+All samples of a haystack, a set and a length begin alike, so that they share one pass.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from pathlib import Path
+
+import numpy as np
+
+from lccp.contract.errors import InvalidInput
+from lccp.probes.multi_key import MultiKeySettings
+from lccp_evaluator.sampling import haystacks
+from lccp_evaluator.sampling.haystacks import Stream
+from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, part_of
+from lccp_evaluator.sampling.sources import biographies
+from lccp_evaluator.sampling.sources.biographies import Fact
+from lccp_evaluator.sampling.sources.words import telling
+from lccp_evaluator.sampling.tokenization import Tokenizer
+
+
+FIELD = "evaluation.probes.multiKey"
+RIGHT, WRONG = "right", "wrong"
+"""Roles: the value that belongs to the name, and one that belongs to another of the group."""
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Needle:
+    """A needle of the group of `size`: its sentence, what asks for it, and its value."""
+
+    size: int
+    sentence: Slice
+    question: Slice
+    value: Slice
+
+
+@dataclass(frozen=True)
+class _Set:
+    """All needles of a set, in the order in which they stand in the haystack."""
+
+    needles: tuple[_Needle, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all needles, and of the longest question with an answer."""
+        asked = max(needle.question[2] for needle in self.needles)
+        answered = max(needle.value[2] for needle in self.needles)
+        return sum(needle.sentence[2] for needle in self.needles) + asked + answered
+
+
+def draw(multi_key: MultiKeySettings, tokenizer: Tokenizer, base: Path) -> Drawn:
+    """The samples of `multi_key`, its defaults resolved; relative paths start from `base`.
+
+    Raises:
+        InvalidInput: a length cannot hold the needles, or the haystack is too small.
+    """
+    head, tail = multi_key.template.split("{context}")
+    drawn = Drawn()
+    opening = drawn.part((*tokenizer.leading, *(tokenizer.opening(head).ids if head else ())))
+    facts = [list(_facts(multi_key, number)) for number in range(multi_key.sets)]
+    sets = [
+        _set(own, number, multi_key, tail, tokenizer, drawn) for number, own in enumerate(facts)
+    ]
+    _check_room(multi_key, opening[2], sets)
+    longest = multi_key.lengths[-1]
+    words = telling(fact.value for own in facts for _, fact in own)
+    count, where = multi_key.haystacks, f"{FIELD}.haystack"
+    units = haystacks.units(multi_key.haystack, base, count, longest, words, where)
+    streams = haystacks.draw(units.texts, tokenizer, count, longest, multi_key.seed, where)
+    contexts = [drawn.part(stream.ids) for stream in streams]
+    for length, haystack, number in product(multi_key.lengths, range(count), range(len(sets))):
+        own = sets[number]
+        room = length - opening[2] - own.tokens
+        before = _positions(streams[haystack].first(room), len(own.needles))
+        context = _with_needles(part_of(contexts[haystack], 0, room), before, own.needles)
+        labels: Labels = {"nominal_length": length, "haystack": haystack, "set": number}
+        drawn.samples += _samples((opening, *context), own.needles, before, room, labels)
+    if units.left_out:
+        drawn.notes.append(
+            f"multiKey: {units.left_out:,} sentences of the haystacks' text are left out, since "
+            "they hold words of values"
+        )
+    return drawn
+
+
+def _facts(multi_key: MultiKeySettings, number: int) -> Iterator[tuple[int, Fact]]:
+    """The facts of a set, with the size of their groups; every group has another attribute."""
+    people = sum(multi_key.groups)
+    document = biographies.document(people, f"multi_key/{multi_key.seed}/{number}")
+    names = list(dict.fromkeys(fact.name for fact in document.facts))
+    attributes = biographies.attributes()
+    for turn, size in enumerate(multi_key.groups):
+        own, names = names[:size], names[size:]
+        attribute = attributes[(number + turn) % len(attributes)]
+        for fact in document.facts:
+            if fact.attribute == attribute and fact.name in own:
+                yield size, fact
+
+
+def _set(
+    facts: Sequence[tuple[int, Fact]],
+    number: int,
+    multi_key: MultiKeySettings,
+    tail: str,
+    tokenizer: Tokenizer,
+    drawn: Drawn,
+) -> _Set:
+    def part(text: str) -> Slice:
+        return drawn.part(tokenizer.following(text).ids)
+
+    needles = [
+        _Needle(
+            size,
+            part(f" {fact.stem} {fact.value}."),
+            part(f"{tail.replace('{question}', fact.question)} {fact.stem}"),
+            part(f" {fact.value}"),
+        )
+        for size, fact in facts
+    ]
+    random.Random(f"{multi_key.seed}/{number}").shuffle(needles)
+    return _Set(tuple(needles))
+
+
+def _positions(stream: Stream, count: int) -> list[int]:
+    """Beginnings of sentences before which `count` needles stand, evenly spread."""
+    begins = np.concatenate(([0], np.flatnonzero(stream.begins_sentence)))
+    even = [len(stream.ids) * (2 * number + 1) / (2 * count) for number in range(count)]
+    return [int(begins[np.abs(begins - at).argmin()]) for at in even]
+
+
+def _with_needles(
+    context: Slice, before: Sequence[int], needles: Sequence[_Needle]
+) -> tuple[Slice, ...]:
+    edges = [*before, context[2] - context[1]]
+    found = [part_of(context, 0, before[0])]
+    for needle, (start, stop) in zip(needles, pairwise(edges), strict=True):
+        found += [needle.sentence, part_of(context, start, stop)]
+    return tuple(one for one in found if one[1] < one[2])
+
+
+def _samples(
+    beginning: tuple[Slice, ...],
+    needles: Sequence[_Needle],
+    before: Sequence[int],
+    room: int,
+    labels: Labels,
+) -> Iterator[Sample]:
+    """Every question about a set, with every value of its group."""
+    for number, asked in enumerate(needles):
+        depth = round(100 * before[number] / room, 3)
+        told_by = labels | {
+            "group": asked.size,
+            "question": number,
+            "achieved_depth_percent": depth,
+        }
+        for other in needles:
+            if other.size == asked.size:
+                slices = (*beginning, asked.question, other.value)
+                length = sum(stop - start for _, start, stop in slices)
+                yield Sample(
+                    role=RIGHT if other is asked else WRONG,
+                    slices=slices,
+                    answer=(length - other.value[2], length),
+                    labels=told_by,
+                )
+
+
+def _check_room(multi_key: MultiKeySettings, opening: int, sets: Sequence[_Set]) -> None:
+    shortest = multi_key.lengths[0]
+    needed = opening + max(own.tokens for own in sets)
+    if shortest <= needed:
+        raise InvalidInput(
+            f"{FIELD}.lengths: {shortest} tokens are too few for the needles of a set, which take "
+            f"{needed} with question and answer: ask for longer prompts, or for smaller groups"
+        )

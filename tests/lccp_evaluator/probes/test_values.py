@@ -1,0 +1,162 @@
+"""Values of the probes against an independent computation, on models of several families.
+
+The reference reads the same frozen samples with transformers' own eager attention and full logits,
+and takes every mean anew.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from full_logits import FullLogits, Read
+from tiny_checkpoints import a_checkpoint
+
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.spec.probes import ProbesSpec
+from lccp_evaluator.local import evaluate_directory
+
+FAMILIES = ("hunyuan_v1_moe", "llama", "qwen3_moe")
+SOURCE, TARGET = 500, 1_000
+PROBES = {
+    "niah": {
+        "lengths": [400, TARGET],
+        "depthsPercent": [0, 60],
+        "haystacks": 2,
+        "needlesPerHaystack": 2,
+    },
+    "bio": {"documents": 2, "depthsPercent": [20, 80], "questions": 2},
+    "retrievalHeads": {"source": "Bio", "topHeads": 2},
+    "multiKey": {"lengths": [TARGET], "groups": [2, 3], "haystacks": 2, "sets": 2},
+}
+TOLERANCE = 1e-4
+"""Nats."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A report, and what full logits say of the samples that it is made of."""
+
+    report: EvaluationReport
+    model: FullLogits
+    out: Path
+
+    def value(self, name: str) -> float:
+        signal = self.report.signal(name)
+        assert signal is not None, name
+        return signal.value
+
+    def read(self, probe: str) -> Read:
+        return _read(self.model, self.out, probe)
+
+
+@cache
+def _read(model: FullLogits, out: Path, probe: str) -> Read:
+    return Read(model, out, probe)
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp(request.param)
+    model = a_checkpoint(folder / "model", model_type=request.param, max_position_embeddings=TARGET)
+    spec = ProbesSpec.parse(PROBES, "probes")
+    report = evaluate_directory(model, folder / "out", spec, SOURCE, lambda *_: None)
+    return World(report, FullLogits(model), folder / "out")
+
+
+def test_niah(world: World) -> None:
+    read = world.read("niah")
+    for suffix, beyond in (("", True), ("_guard", False)):
+        chosen = [
+            i
+            for i, s in enumerate(read.samples)
+            if s.role == "full" and (s.length > SOURCE) == beyond
+        ]
+        nll = read.nll[chosen]
+        assert len(nll) == 8
+        assert math.log(world.value(f"niah_ppl{suffix}")) == pytest.approx(
+            nll.mean(), abs=TOLERANCE
+        )
+        mean_ppl = math.log(world.value(f"niah_mean_ppl{suffix}"))
+        assert mean_ppl == pytest.approx(math.log(np.exp(nll).mean()), abs=TOLERANCE)
+        none, oracle = (
+            np.mean([n for n, s in zip(read.nll, read.samples, strict=True) if s.role == role])
+            for role in ("none", "oracle")
+        )
+        gain = none - nll.mean()
+        assert world.value(f"context_gain{suffix}") == pytest.approx(gain, abs=2 * TOLERANCE)
+        recovery = world.report.signal(f"recovery{suffix}")
+        if recovery is not None:
+            assert recovery.value == pytest.approx(gain / (none - oracle), rel=0.01)
+        hits = [read.is_arg_max[i][read.samples[i].key_start :].all() for i in chosen]
+        assert world.value(f"niah_score{suffix}") == np.mean(hits)
+
+
+def test_bio(world: World) -> None:
+    read = world.read("bio")
+    for suffix, length in (("", TARGET), ("_guard", SOURCE)):
+        chosen = [i for i, s in enumerate(read.samples) if s.labels["nominal_length"] == length]
+        assert len(chosen) == 8
+        ppl = math.log(world.value(f"bio_ppl{suffix}"))
+        assert ppl == pytest.approx(read.nll[chosen].mean(), abs=TOLERANCE)
+        hits = [read.is_arg_max[i].all() for i in chosen]
+        assert world.value(f"bio_score{suffix}") == np.mean(hits)
+
+
+def _questions(read: Read) -> Iterator[tuple[int, float, float]]:
+    """Group, NLL of the right value, and least NLL of a wrong one."""
+    labels = ("haystack", "set", "question", "group")
+    asked: dict[tuple[float, ...], dict[str, list[float]]] = {}
+    for sample, nll in zip(read.samples, read.nll, strict=True):
+        by_role = asked.setdefault(tuple(sample.labels[name] for name in labels), {})
+        by_role.setdefault(sample.role, []).append(float(nll))
+    for told_by, by_role in asked.items():
+        (right,) = by_role["right"]
+        assert len(by_role["wrong"]) == told_by[-1] - 1
+        yield int(told_by[-1]), right, min(by_role["wrong"])
+
+
+def test_multi_key(world: World) -> None:
+    found = list(_questions(world.read("multi_key")))
+    for size in (2, 3):
+        right, wrong = (np.array([one[k] for one in found if one[0] == size]) for k in (1, 2))
+        assert len(right) == 2 * 2 * size
+        ppl = math.log(world.value(f"multi_key_ppl/{size}"))
+        assert ppl == pytest.approx(right.mean(), abs=TOLERANCE)
+        margin = world.value(f"multi_key_margin/{size}")
+        assert margin == pytest.approx((wrong - right).mean(), abs=2 * TOLERANCE)
+        sure = np.abs(wrong - right) > 2 * TOLERANCE
+        if sure.all():
+            assert world.value(f"multi_key_choice/{size}") == (right < wrong).mean()
+
+
+def test_retrieval_heads(world: World) -> None:
+    read, scores, mass = world.read("bio"), [], []
+    for sample in read.samples:
+        ids = np.array(read.ids(sample))
+        attention = world.model.attention(ids)[:, :, sample.answer[0] - 1 : sample.answer[1] - 1]
+        start, stop = sample.needle
+        looked_at = attention.argmax(-1)
+        inside = (looked_at >= start) & (looked_at < stop)
+        copied = inside & (ids[looked_at] == ids[slice(*sample.answer)])
+        needle = set(ids[start:stop].tolist())
+        scores.append(
+            [
+                [
+                    len({int(ids[at]) for at, hit in zip(row, hits, strict=True) if hit})
+                    / len(needle)
+                    for row, hits in zip(layer, copies, strict=True)
+                ]
+                for layer, copies in zip(looked_at, copied, strict=True)
+            ]
+        )
+        mass.append(attention[..., start:stop].sum(-1).mean(-1))
+    with np.load(world.out / "retrieval_heads.npz", allow_pickle=False) as details:
+        np.testing.assert_allclose(details["scores"], np.mean(scores, axis=0), atol=1e-9)
+        np.testing.assert_allclose(details["mass"], np.mean(mass, axis=0), atol=1e-5)
+    assert world.value("needle_mass") == pytest.approx(np.mean(mass), abs=1e-5)
+    heads = (np.mean(scores, axis=0) > 0.1).sum()
+    assert world.value("retrieval_heads") == heads
