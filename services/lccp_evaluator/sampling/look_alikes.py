@@ -25,7 +25,6 @@ from lccp_evaluator.sampling.sources.biographies import Fact
 from lccp_evaluator.sampling.sources.words import telling
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
-
 FIELD = "evaluation.probes.multiKey"
 RIGHT, WRONG = "right", "wrong"
 """Roles: the value that belongs to the name, and one that belongs to another of the group."""
