@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lccp.api.labels import tokens_key
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import Heartbeat
 from lccp.report.text import duration_text, percent_text, tokens_text
@@ -147,11 +147,11 @@ def _unfinished(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     outcomes = snapshot.facts.journal.evaluations
     judged = {c.tokens for c in snapshot.verdict.checkpoints} if snapshot.verdict else set()
     for tokens in sorted(set(snapshot.facts.checkpoints) - judged):
-        outcome = outcomes.get(tokens_key(tokens))
+        outcome = outcomes.get(evaluation_key(tokens, INTRINSIC))
         if outcome is not None and outcome.result == "Failed":
             yield tokens_text(tokens), f"evaluation failed: {outcome.message}"
         else:
-            yield tokens_text(tokens), _evaluation(snapshot.evaluating.get(tokens))
+            yield tokens_text(tokens), _evaluation(snapshot.evaluating.get((tokens, INTRINSIC)))
 
 
 def _evaluation(progress: EvaluationProgress | None) -> str:

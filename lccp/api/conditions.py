@@ -31,6 +31,7 @@ class Reason(StrEnum):
     STORE_HOLDS_ANOTHER_RUN = "StoreHoldsAnotherRun"
     UNKNOWN_STORE = "UnknownStore"
     STORE_UNREACHABLE = "StoreUnreachable"
+    STORED_OBJECT_DAMAGED = "StoredObjectDamaged"
     PENDING = "Pending"
     STARTING = "Starting"
     RUNNING = "Running"

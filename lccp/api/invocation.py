@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lccp.api.labels import INTRINSIC
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 
@@ -50,6 +51,7 @@ class Invocation(Contract):
     tokens: Annotated[int | None, Field(description="Checkpoint to evaluate, or to fine-tune.")] = (
         None
     )
+    suite: Annotated[str, Field(description="Suite to evaluate it by.")] = INTRINSIC
     objective: Annotated[
         Literal["Pretrain", "SFT"],
         Field(description="A trainer trains the run, or fine-tunes one of its checkpoints."),
@@ -80,7 +82,7 @@ class Invocation(Contract):
             "LCCP_BASE_DIRECTORY": self.base_directory,
         }
         if self.tokens is not None:
-            given["LCCP_TOKENS"] = str(self.tokens)
+            given |= {"LCCP_TOKENS": str(self.tokens), "LCCP_SUITE": self.suite}
         if self.objective != "Pretrain":
             given["LCCP_OBJECTIVE"] = self.objective
         return given
@@ -97,6 +99,7 @@ class Invocation(Contract):
             "store": _store(environ),
             "attempt": environ.get("LCCP_ATTEMPT", "1"),
             "tokens": environ.get("LCCP_TOKENS"),
+            "suite": environ.get("LCCP_SUITE", INTRINSIC),
             "objective": environ.get("LCCP_OBJECTIVE", "Pretrain"),
             "pod_uid": environ.get("LCCP_POD_UID", ""),
             "base_directory": environ.get("LCCP_BASE_DIRECTORY", "."),

@@ -27,16 +27,9 @@ def tokens_key(tokens: int) -> str:
     return f"{tokens:015d}"
 
 
-def training_name(run: str, attempt: int) -> str:
-    return f"{run}-train-a{attempt}"
-
-
-def evaluation_name(run: str, tokens: int) -> str:
-    return f"{run}-eval-{tokens_key(tokens)}"
-
-
-def purge_name(run: str) -> str:
-    return f"{run}-purge"
+def evaluation_key(tokens: int, suite: str) -> str:
+    """A checkpoint and a suite, as the journal names them."""
+    return f"{tokens_key(tokens)}/{suite}"
 
 
 def of_workload(run: str, component: str, **more: str) -> dict[str, str]:

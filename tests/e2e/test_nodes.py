@@ -188,7 +188,7 @@ def test_an_evaluator_that_is_gone_is_tried_again(
     stubs: StubCluster, runs: Runs, name: str
 ) -> None:
     namespace = runs[name]
-    (pod,) = namespace.wait_running(f"tiny-eval-{FIRST:015d}", seconds=LONG_SECONDS)
+    (pod,) = namespace.wait_running(f"tiny-eval-intrinsic-{FIRST:015d}", seconds=LONG_SECONDS)
 
     if name == "evaluator deleted":
         delete_by_force(namespace, pod)

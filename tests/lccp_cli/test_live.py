@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from lccp.api.causes import Cause
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome, Journal
 from lccp.api.objects.report import EvaluationProgress
 from lccp_cli.live import PlainView, panel
@@ -23,9 +24,11 @@ def a_snapshot(events: tuple[Event, ...] = (), ending: bool = False, **facts: An
     known: dict[str, Any] = {
         "heartbeats": {1: a_run.heartbeat(AFTER)},
         "checkpoints": dict.fromkeys((*(r.tokens for r in reports), NEXT, AFTER)),
-        "reports": {report.tokens: report for report in reports},
+        "reports": {(report.tokens, INTRINSIC): report for report in reports},
         "progress": {
-            NEXT: EvaluationProgress(done=120, total=480, remaining_seconds=3.0, at=a_run.START)
+            (NEXT, INTRINSIC): EvaluationProgress(
+                done=120, total=480, remaining_seconds=3.0, at=a_run.START
+            )
         },
         **facts,
     }
@@ -66,7 +69,7 @@ def test_the_panel_says_what_went_wrong_and_that_it_is_stopping() -> None:
         number=1, started_at=a_run.START, cause=Cause.HANG, counted=True, message="made no step"
     )
     outcome = EvaluationOutcome(checkpoint_digest="0", result="Failed", message="out of memory")
-    journal = Journal(attempts=(failed,), evaluations={f"{NEXT:015d}": outcome})
+    journal = Journal(attempts=(failed,), evaluations={f"{NEXT:015d}/intrinsic": outcome})
     text = shown(a_snapshot(ending=True, journal=journal))
     assert "attempt 1 made no step" in text
     assert "evaluation failed: out of memory" in text

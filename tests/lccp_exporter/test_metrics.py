@@ -82,7 +82,7 @@ def test_a_gain_comes_with_its_interval_and_its_state(value: Value) -> None:
 
 def test_a_failed_evaluation_counts_once_it_is_not_tried_again(store: FileStore) -> None:
     journal = a_run.journal(stopped=False)
-    key = f"{a_run.CHECKPOINTS[6]:015d}"
+    key = f"{a_run.CHECKPOINTS[6]:015d}/intrinsic"
 
     def counted(**outcome: object) -> tuple[float | None, ...]:
         failed = journal.evaluations[key].model_copy(update={"result": "Failed", **outcome})

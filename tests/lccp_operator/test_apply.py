@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from operator_world import (
     BUDGET_TOKENS,
-    EVERY_TOKENS,
     KEYS,
     START,
     MemoryStore,
@@ -14,9 +13,7 @@ from operator_world import (
     saturating_at,
 )
 
-from lccp.analysis.policy import policy_of_run
 from lccp.api.objects.journal import Control, Journal, Pinned
-from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict
@@ -34,7 +31,6 @@ from lccp_operator.intents import (
     WriteControl,
     WriteVerdict,
 )
-from lccp_operator.judging import RememberingJudge
 from lccp_operator.workloads.training import Training
 
 RUN = a_small_run()
@@ -163,25 +159,3 @@ def verdict() -> Verdict:
     found = world.plan().verdict
     assert found is not None
     return found
-
-
-def test_a_judge_remembers_while_reports_and_policy_stay() -> None:
-    world = World(RUN, RememberingJudge())
-    for _ in range(2):
-        world.reconcile()
-        world.train()
-        world.reconcile()
-        world.evaluate()
-    first, second = world.plan().verdict, world.plan().verdict
-    assert first is not None
-    assert first is second
-
-    world.reconcile()
-    world.evaluate()
-    third = world.plan().verdict
-    assert third is not None
-    assert third.at_tokens == 2 * EVERY_TOKENS
-    judge, reports = RememberingJudge(), list(world.facts.reports.values())
-    stricter = Policy(horizon_tokens=EVERY_TOKENS, min_gain=0.5)
-    assert judge(reports, policy_of_run(RUN)).policy.min_gain == 0.03
-    assert judge(reports, stricter).policy.min_gain == 0.5

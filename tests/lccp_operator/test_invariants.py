@@ -22,7 +22,7 @@ from operator_world import (
 
 from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
-from lccp.api.labels import tokens_key
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
@@ -136,7 +136,7 @@ class RunLife(RuleBasedStateMachine):
     @invariant()
     def nothing_that_was_evaluated_is_evaluated_again(self) -> None:
         assert all(n == 1 for n in self.successes.values())
-        evaluated = set(self.world.facts.reports)
+        evaluated = {tokens for tokens, _ in self.world.facts.reports}
         running = {c.tokens for c, _ in self.world.evaluators}
         assert not running & evaluated
 
@@ -160,7 +160,7 @@ class RunLife(RuleBasedStateMachine):
         assert again.events == ()
 
     def teardown(self) -> None:
-        """However it went, it comes to an end with every complete checkpoint done with."""
+        """However it went, it comes to an end with every checkpoint evaluated."""
         self.world.run = with_spec(self.world.run, suspend=False)
         decided = self.world.settle()
         assert decided.idle
@@ -168,7 +168,8 @@ class RunLife(RuleBasedStateMachine):
         held = found["Suspended"][0] == "True"
         assert held or found["Succeeded"][0] == "True" or found["Failed"][0] == "True"
         done = {t for t, o in self.world.journal.evaluations.items() if o.result}
-        assert {tokens_key(t) for t in self.world.facts.checkpoints} == done
+        checkpoints = self.world.facts.checkpoints
+        assert {evaluation_key(t, INTRINSIC) for t in checkpoints} == done
 
     def _touched(self) -> Any:
         deleting = {c for c, worker in self.world.workers.items() if worker.deleting}

@@ -1,12 +1,13 @@
 """`journal.json` and `control/<attempt>.json`: what the operator decided."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from lccp.api.causes import Cause
-from lccp.api.objects.base import StoreObject
+from lccp.api.labels import INTRINSIC
+from lccp.api.objects.base import Document, StoreObject, Upgrade
 from lccp.api.spec.sft import SFTSpec
 from lccp.contract.base import Contract, Message
 
@@ -105,8 +106,19 @@ class Gang(Contract):
     digest: Annotated[str, Field(description="SHA-256 of the pods' UIDs, by index.")]
 
 
+def _names_suites(document: Document) -> Document:
+    """Version 1 knew one suite, and named evaluations by their checkpoint alone."""
+    evaluations = document.get("evaluations", {}).items()
+    return document | {"evaluations": {f"{key}/{INTRINSIC}": value for key, value in evaluations}}
+
+
 class Journal(StoreObject):
     """What was decided and what ended."""
+
+    SCHEMA_VERSION: ClassVar[int] = 2
+    UPGRADES: ClassVar[dict[int, Upgrade]] = {1: _names_suites}
+
+    schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
 
     accepted: Annotated[Acceptance | None, Field(description="Whose run it is.")] = None
     pinned: Annotated[Pinned | None, Field(description="Resolved at the run's start.")] = None
@@ -114,7 +126,8 @@ class Journal(StoreObject):
         tuple[AttemptRecord, ...], Field(description="All attempts, oldest first.")
     ] = ()
     evaluations: Annotated[
-        dict[str, EvaluationOutcome], Field(description="By tokens (15 digits) of the checkpoint.")
+        dict[str, EvaluationOutcome],
+        Field(description="By tokens (15 digits) of the checkpoint, and suite."),
     ] = {}
     stop: Annotated[StopRecord | None, Field(description="The stop, once decided.")] = None
     gang: Annotated[Gang | None, Field(description="Pods of the newest attempt.")] = None

@@ -162,6 +162,9 @@ class Verdict(StoreObject):
     excluded: Annotated[
         tuple[Exclusion, ...], Field(description="What was left out, oldest first.")
     ] = ()
+    inputs: Annotated[
+        str, Field(description="SHA-256 of the reports, policy and analysis that it rests on.")
+    ] = ""
 
     @property
     def primary(self) -> Signal | None:

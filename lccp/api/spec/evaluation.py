@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt
 
+from lccp.api.labels import INTRINSIC
 from lccp.api.spec.probes import ProbesSpec
 from lccp.api.spec.workload import WorkloadSpec
 from lccp.contract.base import Contract
@@ -41,3 +42,8 @@ class EvaluationSpec(Contract):
         Field(max_length=512, description="Evaluator image; default: the installation's."),
     ] = None
     workload: Annotated[WorkloadSpec, Field(description="Pods of the evaluators.")] = WorkloadSpec()
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """Names of the suites that every checkpoint is evaluated by."""
+        return (INTRINSIC,)

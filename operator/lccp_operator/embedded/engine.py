@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from lccp.api.conditions import ConditionType
+from lccp.api.conditions import ConditionType, Reason
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, InvalidInput, StoreUnavailable
 from lccp.store.keys import RunKeys
+from lccp.store.objects import read_or_none
 from lccp.store.open import open_store, probe
 from lccp_operator.apply import Backend, apply
 from lccp_operator.embedded import lock
@@ -24,7 +25,6 @@ from lccp_operator.embedded.processes import Processes, ProcessSettings, Program
 from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot, State, ignore
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Event, Plan
-from lccp_operator.judging import RememberingJudge
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed
 from lccp_operator.plan import ended, plan
@@ -82,7 +82,6 @@ class EmbeddedEngine:
         self._store = open_store(self._config)
         self._keys = RunKeys(run.metadata.namespace, run.metadata.name)
         self._observer = StoreObserver(self._store, self._keys)
-        self._judge = RememberingJudge()
         self._facts = Facts()
         self._verdict: Verdict | None = None
         self._interrupts = 0
@@ -100,7 +99,8 @@ class EmbeddedEngine:
         """
         with lock.held(self.directory / "engine.lock") as descriptor, self._signals():
             probe(self._store, self._keys.prefix)
-            self._facts = self._observer.facts()
+            self._facts = self._first_facts()
+            self._verdict = self._stored_verdict()
             settings = ProcessSettings(
                 self._config, self._base_directory, self.directory, self._programs, descriptor
             )
@@ -110,6 +110,20 @@ class EmbeddedEngine:
             finally:
                 self._end(processes)
         return self._outcome()
+
+    def _first_facts(self) -> Facts:
+        part = self._observer.part(datetime.now(UTC))
+        if isinstance(part, Known):
+            return part.value
+        silent = part.reason is Reason.STORE_UNREACHABLE
+        raise (StoreUnavailable if silent else InvalidInput)(part.why)
+
+    def _stored_verdict(self) -> Verdict | None:
+        """What an earlier engine judged; a damaged one is made anew."""
+        try:
+            return read_or_none(self._store, self._keys.verdict, Verdict)
+        except InvalidInput:
+            return None
 
     def interrupt(self) -> None:
         """End soon, as by SIGINT. May be called from another thread or a signal handler."""
@@ -126,7 +140,7 @@ class EmbeddedEngine:
 
     def _step(self, processes: Processes) -> Plan:
         run, now = self._object.current, datetime.now(UTC)
-        decided = plan(run, self._observed(processes, now), now, self._judge)
+        decided = plan(run, self._observed(processes, now), now)
         backend = Backend(self._store, processes, self._object)
         try:
             apply(decided, run, backend)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
@@ -189,6 +190,7 @@ class Processes:
             store=self._settings.store,
             attempt=pods.attempt,
             tokens=pods.tokens,
+            suite=pods.suite or INTRINSIC,
             pod_uid=uid,
             base_directory=str(self._settings.base_directory),
         )

@@ -11,6 +11,7 @@ from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import Heartbeat
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
+from lccp.facts.facts import EvaluationKey
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Event
 
@@ -34,9 +35,9 @@ class Snapshot:
         return self.facts.heartbeat
 
     @property
-    def evaluating(self) -> Mapping[int, EvaluationProgress]:
-        """How far evaluations are that have no report yet, by tokens."""
-        return {t: p for t, p in self.facts.progress.items() if t not in self.facts.reports}
+    def evaluating(self) -> Mapping[EvaluationKey, EvaluationProgress]:
+        """How far evaluations are that have no report yet, by tokens and suite."""
+        return {k: p for k, p in self.facts.progress.items() if k not in self.facts.reports}
 
 
 OnSnapshot = Callable[[Snapshot], None]

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from lccp.analysis.verdict import judge
 from lccp.api.conditions import ConditionType, Reason
+from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Intent, Plan, RecordJournal, SetFinalizer, WriteVerdict
 from lccp_operator.observed import Observed, Unknown
-from lccp_operator.packed import judge_packed
 from lccp_operator.plan import (
     acceptance,
     attempts,
@@ -39,10 +40,10 @@ __all__ = ["ended", "invalid_spec", "plan"]
 UNKNOWN_REQUEUE_SECONDS = 5.0
 
 
-def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge_packed) -> Plan:
+def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) -> Plan:
     """What follows from what was observed of `run` at `now` (UTC).
 
-    `judge` is the analysis; an backend may pass one that remembers its last answer.
+    `judge` is the analysis.
     """
     if run.metadata.deletion_timestamp is not None:
         return deletion.planned(run, observed, now)
@@ -50,14 +51,14 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge_p
         return _uncertain(run, observed.store, now)
     if isinstance(observed.workloads, Unknown):
         return _uncertain(run, observed.workloads, now)
-    context = _scene(run, observed.store.value, observed.workloads.value, observed, now)
+    context = _context(run, observed.store.value, observed.workloads.value, observed, now)
     refusal = acceptance.refusal(context)
     if refusal is not None:
         return _refused(context, refusal)
     return _accepted(context, observed, judge)
 
 
-def _scene(
+def _context(
     run: LCCPRun,
     facts: Facts,
     workloads: Mapping[Workload, WorkloadState],
@@ -78,13 +79,13 @@ def _scene(
 
 def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
     seen = context.after(acceptance.accepted, attempts.settled, evaluations.settled)
-    judged = replace(seen, verdict=stops.verdict(seen, judge))
-    final = judged.after(stops.decided, attempts.steered, finish.noted)
+    judgement, verdict = stops.judged(seen, judge)
+    final = replace(seen, judgement=judgement).after(stops.decided, attempts.steered, finish.noted)
     aim = goal(final)
     return Plan(
-        intents=(*_finalizer(final, observed), *_intents(final)),
+        intents=(*_finalizer(final, observed), *_intents(final, verdict)),
         status=status.projected(final, aim),
-        verdict=final.verdict,
+        verdict=verdict,
         events=events.of(final, aim),
         requeue_after_seconds=finish.seconds_to_requeue(final),
         due_after_seconds=finish.seconds_to_due(final),
@@ -97,13 +98,13 @@ def _finalizer(context: Context, observed: Observed) -> list[Intent]:
     return [] if observed.finalizer == wanted else [SetFinalizer(wanted)]
 
 
-def _intents(context: Context) -> list[Intent]:
+def _intents(context: Context, verdict: Verdict | None) -> list[Intent]:
     return [
         *acceptance.claim(context),
         *_record(context, context.facts),
         *attempts.intents(context),
         *evaluations.intents(context),
-        *_verdict(context, context.facts),
+        *([WriteVerdict(verdict)] if verdict is not None else []),
         *finish.intents(context),
     ]
 
@@ -114,18 +115,11 @@ def _record(context: Context, facts: Facts) -> list[Intent]:
     return [RecordJournal(context.journal, facts.journal_etag)]
 
 
-def _verdict(context: Context, facts: Facts) -> list[Intent]:
-    before, now = facts.verdict, context.verdict
-    if now is None or before == now or (before and before.to_json() == now.to_json()):
-        return []
-    return [WriteVerdict(now)]
-
-
 def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]:
     """The record of what is seen to have ended, for a backend that shuts down."""
     if isinstance(observed.store, Unknown) or isinstance(observed.workloads, Unknown):
         return ()
-    context = _scene(run, observed.store.value, observed.workloads.value, observed, now)
+    context = _context(run, observed.store.value, observed.workloads.value, observed, now)
     if acceptance.refusal(context) is not None:
         return ()
     seen = context.after(acceptance.accepted, attempts.settled, evaluations.settled)

@@ -11,6 +11,7 @@ from typing import Literal
 from lccp.api.causes import Cause
 from lccp.api.conditions import REMEDIES, Condition, ConditionType, Reason
 from lccp.api.objects.verdict import VerdictState
+from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
@@ -20,9 +21,8 @@ from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
 
-TOKENS_NAMED = 4
+NAMED = 4
 PROBLEMS_NAMED = 3
-CHANGES_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ def _acceptance(context: Context) -> str:
     changed = [difference.path for difference in context.changed_settings]
     if context.open_attempt is None or not changed:
         return "the run is accepted"
-    more = f" and {len(changed) - CHANGES_NAMED} more" if len(changed) > CHANGES_NAMED else ""
+    more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
     return (
         f"the run is accepted; changed, and taking effect at the next attempt: "
-        f"{', '.join(changed[:CHANGES_NAMED])}{more}; to have it now, set suspend to true, and "
+        f"{', '.join(changed[:NAMED])}{more}; to have it now, set suspend to true, and "
         "then to false"
     )
 
@@ -165,43 +165,47 @@ def _waiting(
 def _evaluating(context: Context) -> Finding:
     outstanding = evaluations.outstanding(context)
     live = [(workload, state) for workload, state in context.evaluations.items() if state.live]
-    begun = [workload.tokens for workload, state in live if state.begun]
+    begun = [workload.key for workload, state in live if state.begun]
     if begun:
-        return Finding("True", Reason.RUNNING, f"evaluates checkpoint {_named(begun)}")
+        return Finding("True", Reason.RUNNING, f"evaluates {_named(begun)}")
     if live:
         workload, state = next((pair for pair in live if pair[1].trouble), live[0])
-        return _waiting(context, workload, state, f"evaluation of checkpoint {workload.tokens:,}")
+        return _waiting(context, workload, state, _evaluation(workload.key))
     rejected = next((c for c in context.rejected if isinstance(c, Evaluation)), None)
     if rejected is not None:
-        return _waiting(context, rejected, None, f"evaluation of checkpoint {rejected.tokens:,}")
+        return _waiting(context, rejected, None, _evaluation(rejected.key))
     if outstanding and len(evaluations.backing_off(context)) == len(outstanding):
         return Finding("False", Reason.BACKING_OFF, _next_try(context, outstanding[0]))
     if outstanding:
-        return Finding("False", Reason.PENDING, f"checkpoint {_named(outstanding)} waits")
+        return Finding("False", Reason.PENDING, f"{_named(outstanding)} waits")
     if not context.facts.checkpoints:
         return Finding("False", Reason.PENDING, "there is no checkpoint yet")
     return Finding("False", Reason.UP_TO_DATE, "all checkpoints are evaluated")
 
 
-def _next_try(context: Context, tokens: int) -> str:
-    outcome = context.outcome(tokens)
+def _evaluation(key: EvaluationKey) -> str:
+    return f"evaluation of {evaluations.name_of(key)}"
+
+
+def _next_try(context: Context, key: EvaluationKey) -> str:
+    outcome = context.outcome(key)
     told = outcome.message if outcome is not None else ""
-    return f"evaluation of checkpoint {tokens:,}: {told}; the next try follows after a wait"
+    return f"{_evaluation(key)}: {told}; the next try follows after a wait"
 
 
-def _named(tokens: list[int]) -> str:
-    more = f" and {len(tokens) - TOKENS_NAMED} more" if len(tokens) > TOKENS_NAMED else ""
-    return ", ".join(f"{t:,}" for t in tokens[:TOKENS_NAMED]) + more
+def _named(keys: list[EvaluationKey]) -> str:
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return ", ".join(evaluations.name_of(key) for key in keys[:NAMED]) + more
 
 
 def _saturated(context: Context) -> Finding:
-    verdict = context.verdict
-    if verdict is None:
+    judgement = context.judgement
+    if judgement is None:
         return Finding("Unknown", Reason.PENDING, "no checkpoint was measured yet")
     status: Literal["True", "False"] = (
-        "True" if verdict.state is VerdictState.SATURATED else "False"
+        "True" if judgement.state is VerdictState.SATURATED else "False"
     )
-    return Finding(status, Reason(verdict.state.value), " ".join(verdict.evidence[:1]))
+    return Finding(status, Reason(judgement.state.value), judgement.headline)
 
 
 def _suspended(context: Context, goal: Goal) -> Finding:
@@ -214,8 +218,9 @@ def _suspended(context: Context, goal: Goal) -> Finding:
 
 def _degraded(context: Context) -> Finding:
     failed = evaluations.failed(context)
-    problems = [_evaluation_problem(context, tokens) for tokens in failed]
+    problems = [_evaluation_problem(context, key) for key in failed]
     problems += context.facts.damaged.values()
+    problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     if not problems:
         return Finding("False", Reason.HEALTHY)
     reason = Reason.EVALUATION_FAILED if failed else Reason.OBSERVATION_INCOMPLETE
@@ -224,12 +229,12 @@ def _degraded(context: Context) -> Finding:
     return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))
 
 
-def _evaluation_problem(context: Context, tokens: int) -> str:
-    outcome = context.outcome(tokens)
+def _evaluation_problem(context: Context, key: EvaluationKey) -> str:
+    outcome = context.outcome(key)
     told = outcome.message if outcome is not None else ""
     final = outcome is not None and outcome.cause is Cause.CONFIGURATION
     remedy = "" if final else "; raise evaluation.retries to try again"
-    return f"evaluation of checkpoint {tokens:,}: {told}{remedy}"
+    return f"{_evaluation(key)}: {told}{remedy}"
 
 
 def _succeeded(context: Context, goal: Goal) -> Finding:

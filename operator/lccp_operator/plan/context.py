@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from lccp.api.identity import Difference, changed_settings, identity_differences
-from lccp.api.labels import tokens_key
+from lccp.api.labels import evaluation_key
 from lccp.api.objects.journal import Acceptance, AttemptRecord, EvaluationOutcome, Journal, Pinned
-from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
+from lccp.facts.facts import EvaluationKey
 from lccp_operator.facts import Facts
+from lccp_operator.judgement import Judgement
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Trouble, WorkloadState
@@ -32,7 +33,7 @@ class Context:
     offered: Pinned
     now: datetime
     journal: Journal
-    verdict: Verdict | None = None
+    judgement: Judgement | None = None
     events_posted: bool = True
 
     def after(self, *policies: Callable[["Context"], Journal]) -> "Context":
@@ -83,9 +84,9 @@ class Context:
 
     @cached_property
     def evaluations(self) -> Mapping[Evaluation, WorkloadState]:
-        """Workloads that evaluate, by tokens."""
+        """Workloads that evaluate, by tokens and suite."""
         found = {w: s for w, s in self.workloads.items() if isinstance(w, Evaluation)}
-        return dict(sorted(found.items(), key=lambda item: item[0].tokens))
+        return dict(sorted(found.items(), key=lambda item: item[0].key))
 
     @property
     def gang(self) -> WorkloadState | None:
@@ -93,14 +94,14 @@ class Context:
         attempt = self.open_attempt
         return None if attempt is None else self.trainings.get(Training(attempt.number))
 
-    def evaluation(self, tokens: int) -> tuple[Evaluation, WorkloadState] | None:
-        """The workload that evaluates the checkpoint at `tokens`: one at a time."""
-        return next((pair for pair in self.evaluations.items() if pair[0].tokens == tokens), None)
+    def evaluation(self, key: EvaluationKey) -> tuple[Evaluation, WorkloadState] | None:
+        """The workload of the evaluation: one at a time."""
+        return next((pair for pair in self.evaluations.items() if pair[0].key == key), None)
 
-    def outcome(self, tokens: int) -> EvaluationOutcome | None:
-        """What the journal says of the checkpoint that now lies at `tokens`."""
-        outcome = self.journal.evaluations.get(tokens_key(tokens))
-        digest = self.facts.checkpoints[tokens].digest
+    def outcome(self, key: EvaluationKey) -> EvaluationOutcome | None:
+        """What the journal says of the evaluation of the checkpoint that is now there."""
+        outcome = self.journal.evaluations.get(evaluation_key(*key))
+        digest = self.facts.checkpoints[key[0]].digest
         return outcome if outcome is not None and outcome.checkpoint_digest == digest else None
 
     @cached_property

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from lccp.api.labels import tokens_key
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.journal import AttemptRecord, Journal
-from lccp.api.objects.verdict import CheckpointVerdict, Verdict
+from lccp.facts.facts import EvaluationKey
 from lccp.probes.registry import PROBES
 from lccp_operator.intents import Event, EventReason
+from lccp_operator.plan import evaluations
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Course, Goal
@@ -121,35 +122,36 @@ def _end(attempt: AttemptRecord, at: datetime, name: str) -> Event:
 
 
 def _evaluations(context: Context, told: Journal) -> Iterator[Event]:
-    judged = {c.tokens: c for c in context.verdict.checkpoints} if context.verdict else {}
-    for tokens in sorted(context.facts.checkpoints):
-        outcome = context.outcome(tokens)
-        if outcome is None or told.evaluations.get(tokens_key(tokens)) == outcome:
+    for key in evaluations.wanted(context):
+        outcome = context.outcome(key)
+        if outcome is None or told.evaluations.get(evaluation_key(*key)) == outcome:
             continue
-        at, name = outcome.at or context.now, f"checkpoint {tokens:,}"
+        at, name = outcome.at or context.now, evaluations.name_of(key)
         if outcome.result == "Succeeded":
-            message = f"{name}{_values(judged.get(tokens), context.verdict)}"
+            message = f"{name}{_values(context, key)}"
             yield _normal(EventReason.CHECKPOINT_EVALUATED, message, at, name)
         else:
             message = f"{name}, try {outcome.tries}: {outcome.message}"
             yield _warning(EventReason.EVALUATION_FAILED, message, at, name)
 
 
-def _values(judged: CheckpointVerdict | None, verdict: Verdict | None) -> str:
+def _values(context: Context, key: EvaluationKey) -> str:
     """The values that short tables show."""
-    if judged is None or verdict is None:
+    tokens, suite = key
+    judgement = context.judgement
+    judged = judgement.checkpoints.get(tokens) if judgement else None
+    if judgement is None or judged is None or suite != INTRINSIC:
         return ""
-    named = (verdict.declared(column.signal) for column in PROBES.columns())
-    known = [signal for signal in named if signal and signal.name in judged.values]
-    values = ", ".join(f"{s.title} {judged.values[s.name]:.4g}" for s in known)
+    known = [c.signal for c in PROBES.columns() if c.signal in judged.values]
+    named = (f"{judgement.titles.get(name, name)} {judged.values[name]:.4g}" for name in known)
+    values = ", ".join(named)
     return f": {values}" if values else ""
 
 
 def _verdict(context: Context) -> Iterator[Event]:
-    before = context.facts.verdict.state if context.facts.verdict else None
-    if context.verdict is not None and context.verdict.state is not before:
-        told = f"{context.verdict.state}: {' '.join([*context.verdict.evidence[:1]])}"
-        message = f"{told} {context.verdict.advice}".strip()
+    now, before = context.judgement, context.facts.verdict
+    if now is not None and (before is None or now.state is not before.state):
+        message = f"{now.state}: {now.headline} {now.advice}".strip()
         yield _normal(EventReason.VERDICT_CHANGED, message, context.now)
 
 

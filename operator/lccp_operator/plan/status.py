@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import summary
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.training import Heartbeat
-from lccp.api.objects.verdict import CheckpointVerdict, Verdict
 from lccp.api.status import (
     ATTEMPTS_SHOWN,
     CHECKPOINTS_SHOWN,
@@ -20,6 +20,7 @@ from lccp.api.status import (
     VerdictStatus,
 )
 from lccp.probes.registry import PROBES
+from lccp_operator.judgement import CheckpointJudgement, Judgement
 from lccp_operator.plan import conditions, evaluations
 from lccp_operator.plan.conditions import Findings
 from lccp_operator.plan.context import Context
@@ -45,8 +46,8 @@ def projected(context: Context, goal: Goal) -> LCCPRunStatus:
         progress=_progress(context, goal),
         checkpoints=_checkpoints(context),
         latest=_latest(context),
-        verdict=_verdict(context.verdict),
-        forecast=_forecast(context.verdict),
+        verdict=_verdict(context.judgement),
+        forecast=_forecast(context.judgement),
         images=_images(context),
         start_time=context.acceptance.at,
         completion_time=context.journal.finished_at,
@@ -114,65 +115,66 @@ def _remaining_seconds(beat: Heartbeat, total: int) -> int | None:
 
 def _checkpoints(context: Context) -> tuple[CheckpointStatus, ...]:
     shown = sorted(context.facts.checkpoints)[-CHECKPOINTS_SHOWN:]
-    judged, names = _judged(context), _short_table(context.verdict)
-    return tuple(_checkpoint(context, tokens, judged.get(tokens), names) for tokens in shown)
+    names = _short_table(context.judgement)
+    return tuple(_checkpoint(context, tokens, names) for tokens in shown)
 
 
 def _latest(context: Context) -> CheckpointStatus | None:
     """The newest checkpoint whose evaluation succeeded, with all its values."""
     done = [
-        t for t in context.facts.checkpoints if evaluations.stage(context, t) is Stage.SUCCEEDED
+        tokens
+        for tokens in context.facts.checkpoints
+        if evaluations.stage(context, (tokens, INTRINSIC)) is Stage.SUCCEEDED
     ]
     if not done:
         return None
-    found = _judged(context).get(max(done))
-    names = sorted(found.values)[:SIGNALS_SHOWN] if found else ()
-    return _checkpoint(context, max(done), found, names)
+    judged = _judged(context, max(done))
+    names = sorted(judged.values)[:SIGNALS_SHOWN] if judged else ()
+    return _checkpoint(context, max(done), names)
 
 
-def _judged(context: Context) -> dict[int, CheckpointVerdict]:
-    return {c.tokens: c for c in context.verdict.checkpoints} if context.verdict else {}
+def _judged(context: Context, tokens: int) -> CheckpointJudgement | None:
+    return context.judgement.checkpoints.get(tokens) if context.judgement else None
 
 
-def _short_table(verdict: Verdict | None) -> list[str]:
+def _short_table(judgement: Judgement | None) -> list[str]:
     """Signals that the status shows of every checkpoint: the policy's, and those of the tables."""
     named = [column.signal for column in PROBES.columns()]
-    return list(dict.fromkeys([verdict.policy.signal, *named])) if verdict else named
+    return list(dict.fromkeys([judgement.signal, *named])) if judgement else named
 
 
-def _checkpoint(
-    context: Context, tokens: int, judged: CheckpointVerdict | None, names: Sequence[str]
-) -> CheckpointStatus:
-    outcome, stage = context.outcome(tokens), evaluations.stage(context, tokens)
+def _checkpoint(context: Context, tokens: int, names: Sequence[str]) -> CheckpointStatus:
+    judged = _judged(context, tokens)
     values = judged.values if judged else {}
+    outcomes = (context.outcome((tokens, suite)) for suite in context.spec.evaluation.suites)
     return CheckpointStatus(
         tokens=tokens,
-        evaluation=stage.value,
+        evaluation=evaluations.stage_of_checkpoint(context, tokens).value,
         values={name: f"{values[name]:.4g}" for name in names if name in values},
         verdict=judged.state if judged else None,
-        message=outcome.message or None if outcome else None,
+        message=next((o.message for o in outcomes if o is not None and o.message), None),
     )
 
 
-def _verdict(verdict: Verdict | None) -> VerdictStatus | None:
-    if verdict is None:
+def _verdict(judgement: Judgement | None) -> VerdictStatus | None:
+    if judgement is None:
         return None
-    gains = verdict.checkpoints[-1].gains if verdict.checkpoints else ()
-    gain = next((g for g in gains if g.signal == verdict.policy.signal), None)
+    gain = judgement.gain
     return VerdictStatus(
-        state=verdict.state,
-        since_tokens=verdict.since_tokens,
-        at_tokens=verdict.at_tokens,
+        state=judgement.state,
+        since_tokens=judgement.since_tokens,
+        at_tokens=judgement.at_tokens,
         gain=_decimal(gain.gain) if gain else None,
         interval=f"{_decimal(gain.lower)} … {_decimal(gain.upper)}" if gain else None,
-        advice=verdict.advice,
+        advice=judgement.advice,
     )
 
 
-def _forecast(verdict: Verdict | None) -> ForecastStatus | None:
-    if verdict is None or verdict.forecast is None:
+def _forecast(judgement: Judgement | None) -> ForecastStatus | None:
+    if judgement is None or judgement.forecast is None:
         return None
-    return ForecastStatus(tokens=verdict.forecast.tokens, budget=verdict.forecast.budget)
+    tokens, budget = judgement.forecast
+    return ForecastStatus(tokens=tokens, budget=budget)
 
 
 def _images(context: Context) -> ResolvedImages | None:

@@ -12,20 +12,32 @@ from typing import Literal
 from lccp.analysis.policy import policy_of_run
 from lccp.api.objects.journal import Journal, StopRecord
 from lccp.api.objects.policy import Policy
+from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict, VerdictState
 from lccp.api.run import LCCPRun
-from lccp_operator.packed import PackedReport
+from lccp_operator.judgement import Judgement, inputs_of
 from lccp_operator.plan import evaluations
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import final_failure
 
-Judge = Callable[[Sequence[PackedReport], Policy], Verdict]
+Judge = Callable[[Sequence[EvaluationReport], Policy], Verdict]
 
 
-def verdict(context: Context, judge: Judge) -> Verdict | None:
-    """The verdict over all reports, or None before the first."""
-    found = evaluations.reports(context)
-    return judge(found, policy_of_run(context.run)) if found else None
+def judged(context: Context, judge: Judge) -> tuple[Judgement | None, Verdict | None]:
+    """The verdict over all reports in short, and in full if it was made anew; None without any.
+
+    The stored one stands as long as it rests on the same reports, policy and analysis.
+    """
+    found, stored = evaluations.reports(context), context.facts.verdict
+    if not found:
+        return None, None
+    policy = policy_of_run(context.run)
+    inputs = inputs_of(found, policy)
+    if stored is not None and stored.inputs == inputs:
+        return stored, None
+    verdict = judge([report.report() for report in found], policy)
+    verdict = verdict.model_copy(update={"inputs": inputs})
+    return Judgement.of(verdict), verdict
 
 
 def decided(context: Context) -> Journal:
@@ -75,11 +87,11 @@ def _next_stop(context: Context, standing: StopRecord | None) -> StopRecord | No
 
 
 def _by_saturation(context: Context) -> StopRecord | None:
-    found, action = context.verdict, context.spec.saturation.action
+    found, action = context.judgement, context.spec.saturation.action
     if found is None or found.state is not VerdictState.SATURATED or found.at_tokens is None:
         return None
     # An older checkpoint that is still to be evaluated could change the verdict.
-    undecided = any(tokens < found.at_tokens for tokens in evaluations.outstanding(context))
+    undecided = any(tokens < found.at_tokens for tokens, _ in evaluations.outstanding(context))
     if action not in ("Suspend", "Stop") or undecided:
         return None
     return _record(context, "Saturated", action, found.at_tokens)

@@ -1,4 +1,4 @@
-"""One try of the evaluation of one checkpoint."""
+"""One try of the evaluation of one checkpoint by one suite."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from lccp.api import labels
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.run import LCCPRun
+from lccp.facts.facts import EvaluationKey
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.kind import PodSet, Workload
@@ -19,9 +20,10 @@ GRACE_SECONDS = 5
 
 @dataclass(frozen=True)
 class Evaluation(Workload):
-    """One try of the evaluation of the checkpoint at `tokens`."""
+    """One try of the evaluation of the checkpoint at `tokens` by a suite."""
 
     tokens: int
+    suite: str = labels.INTRINSIC
     number: int = 1
     COMPONENT: ClassVar[str] = labels.EVALUATOR
     FIELD: ClassVar[str] = "evaluation.workload"
@@ -29,14 +31,19 @@ class Evaluation(Workload):
 
     @property
     def suffix(self) -> str:
-        return f"eval-{labels.tokens_key(self.tokens)}"
+        return f"eval-{self.suite}-{labels.tokens_key(self.tokens)}"
+
+    @property
+    def key(self) -> EvaluationKey:
+        return self.tokens, self.suite
 
     def labels(self) -> Mapping[str, str]:
-        return {"tokens": labels.tokens_key(self.tokens), "try": str(self.number)}
+        tokens = labels.tokens_key(self.tokens)
+        return {"tokens": tokens, "suite": self.suite, "try": str(self.number)}
 
     @classmethod
     def of_labels(cls, own: Mapping[str, str]) -> "Evaluation":
-        return cls(int(own["tokens"]), int(own["try"]))
+        return cls(int(own["tokens"]), own["suite"], int(own["try"]))
 
     def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
         evaluation, defaults = run.spec.evaluation, pinned.templates or PodDefaults()
@@ -47,6 +54,7 @@ class Evaluation(Workload):
             spec=evaluation.workload,
             attempt=self.number,
             tokens=self.tokens,
+            suite=self.suite,
             grace_seconds=GRACE_SECONDS,
             deadline_seconds=evaluation.deadline_seconds,
             priority_class_name=defaults.evaluator_priority_class,
@@ -54,7 +62,7 @@ class Evaluation(Workload):
 
     def done(self, facts: Facts) -> bool:
         """There is a report of the very checkpoint."""
-        checkpoint, report = facts.checkpoints.get(self.tokens), facts.reports.get(self.tokens)
+        checkpoint, report = facts.checkpoints.get(self.tokens), facts.reports.get(self.key)
         if checkpoint is None or report is None:
             return False
         return report.checkpoint_digest == checkpoint.digest
@@ -65,7 +73,7 @@ class Evaluation(Workload):
             return Ending.of(Cause.LOST, None)
         if state.phase is Phase.SUCCEEDED:
             return Ending(Cause.INTERNAL, "ended with exit code 0, but without report.json")
-        left = facts.failures.get(self.tokens)
+        left = facts.failures.get(self.key)
         codes = {pod.exit_code for pod in state.pods}
         message = left.message if left is not None and left.exit_code in codes else ""
         return Ending.of(failure(state), state, message)

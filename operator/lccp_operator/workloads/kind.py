@@ -1,5 +1,6 @@
 """The one shape of every kind of workload."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,10 @@ from lccp.api.spec.workload import WorkloadSpec
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.state import WorkloadState
+
+NAME_LENGTH_MAX = 63
+"""Of a label that names a Job."""
+HASH_LENGTH = 8
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class PodSet:
     """What the processes are told: attempt of the gang, or try."""
     tokens: int | None = None
     """What the processes are told: checkpoint to work on."""
+    suite: str | None = None
+    """What the processes are told: suite to evaluate it by."""
     grace_seconds: int = 30
     """From SIGTERM to SIGKILL."""
     deadline_seconds: int | None = None
@@ -76,5 +83,11 @@ class Workload(ABC):
         """What it was to leave in the store is there."""
 
     def name(self, run: str) -> str:
-        """Name of the object that runs it."""
-        return f"{run}-{self.suffix}"
+        """Name of the object that runs it; a hash stands for the middle of one that is too long."""
+        name = f"{run}-{self.suffix}"
+        if len(name) <= NAME_LENGTH_MAX:
+            return name
+        digest = hashlib.sha256(name.encode()).hexdigest()[:HASH_LENGTH]
+        last = name.rpartition("-")[2]
+        head = name[: NAME_LENGTH_MAX - len(last) - HASH_LENGTH - 2].rstrip("-")
+        return f"{head}-{digest}-{last}"

@@ -1,6 +1,6 @@
 """Metrics of evaluations: what ended, what waits, how far they lag behind the training."""
 
-from lccp.api.labels import tokens_key
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, one
 
@@ -16,7 +16,7 @@ def _pending(facts: RunFacts) -> float:
     complete = facts.heartbeat.checkpoints if facts.heartbeat else ()
     outcomes = facts.journal.evaluations if facts.journal else {}
     ended = {key for key, one in outcomes.items() if one.exhausted or one.result == "Succeeded"}
-    return float(sum(tokens_key(tokens) not in ended for tokens in complete))
+    return float(sum(evaluation_key(tokens, INTRINSIC) not in ended for tokens in complete))
 
 
 def _lag(facts: RunFacts) -> float | None:

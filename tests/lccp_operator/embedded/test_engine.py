@@ -60,7 +60,7 @@ def test_a_run_trains_is_evaluated_and_succeeds_while_it_is_shown(laptop: Laptop
     log = (outcome.directory / "logs" / "train-a1.log").read_text()
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     assert log == f"threads {cores}, niceness {min(19, 10 + os.nice(0))}\n"
-    evaluation = (outcome.directory / "logs" / f"eval-{FIRST:015d}.log").read_text()
+    evaluation = (outcome.directory / "logs" / f"eval-intrinsic-{FIRST:015d}.log").read_text()
     assert evaluation == f"threads 1, niceness {os.nice(0)}\n"
 
 
@@ -129,7 +129,7 @@ def test_a_failing_evaluator_is_tried_again(laptop: Laptop) -> None:
 
     assert outcome.state == "Succeeded"
     assert {o.tries for o in laptop.journal.evaluations.values()} == {2}
-    log = outcome.directory / "logs" / f"eval-{EVERY_TOKENS:015d}.log"
+    log = outcome.directory / "logs" / f"eval-intrinsic-{EVERY_TOKENS:015d}.log"
     assert len(log.read_text().splitlines()) == 2
 
 
@@ -139,7 +139,7 @@ def test_an_evaluator_that_keeps_failing_is_shown_with_its_log(laptop: Laptop) -
     assert outcome.state == "Succeeded"
     assert conditions(outcome.run)["Degraded"] == ("True", "EvaluationFailed")
     degraded = outcome.conditions[ConditionType.DEGRADED].message
-    assert f"eval-{EVERY_TOKENS:015d}.log" in degraded
+    assert f"eval-intrinsic-{EVERY_TOKENS:015d}.log" in degraded
 
 
 def test_a_manifest_of_any_size_can_be_started(laptop: Laptop) -> None:
@@ -251,6 +251,6 @@ def start_waiting(laptop: Laptop, *options: str) -> "subprocess.Popen[str]":
     """An engine whose trainer waits, and whose evaluator hangs, at the second checkpoint."""
     wait, hang = ("--wait-at", str(SECOND)), ("--hang-at", str(SECOND))
     engine = laptop.start(a_run(), *wait, *options, evaluator=hang)
-    running = laptop.logs / f"eval-{SECOND:015d}.log"
+    running = laptop.logs / f"eval-intrinsic-{SECOND:015d}.log"
     wait_for(lambda: FIRST in laptop.reported() and running.exists() and running.read_text())
     return engine

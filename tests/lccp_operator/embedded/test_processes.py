@@ -23,7 +23,7 @@ from lccp_operator.workloads.state import Phase, Rule, WorkloadState
 from lccp_operator.workloads.training import Training
 
 RUN = a_small_run()
-TRAINING, EVALUATION = Training(1), Evaluation(8_192, 2)
+TRAINING, EVALUATION = Training(1), Evaluation(8_192, number=2)
 
 Start = Callable[..., Processes]
 
@@ -84,7 +84,7 @@ def test_a_workload_is_started_once_and_logs_to_a_file_of_its_own(tmp_path: Path
 
         assert [state.phase for state in processes.states().values()] == [Phase.SUCCEEDED] * 2
         assert log(tmp_path, "train-a1") == "out\nerr\n"
-        assert log(tmp_path, "eval-000000000008192") == ""
+        assert log(tmp_path, "eval-intrinsic-000000000008192") == ""
 
 
 def test_a_workload_is_told_what_to_do_by_its_environment(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_workload_is_told_what_to_do_by_its_environment(tmp_path: Path) -> Non
         wait_for(lambda: ended(processes))
 
     trainer = dict(line.split("=", 1) for line in log(tmp_path, "train-a1").splitlines())
-    evaluator = log(tmp_path, "eval-000000000008192").splitlines()
+    evaluator = log(tmp_path, "eval-intrinsic-000000000008192").splitlines()
     told = dict(line.split("=", 1) for line in evaluator if "=" in line)
     gang, probe = Invocation.from_environ(trainer), Invocation.from_environ(told)
     assert (gang.attempt, gang.tokens) == (1, None)

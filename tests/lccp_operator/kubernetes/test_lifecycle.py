@@ -18,7 +18,7 @@ TRAINING, PURGE = "tiny-train-a1", "tiny-purge"
 
 
 def evaluation(tokens: int) -> str:
-    return f"tiny-eval-{tokens:015d}"
+    return f"tiny-eval-intrinsic-{tokens:015d}"
 
 
 def a_started_run(namespace: Namespace, jobs: JobPlayer, **spec: Any) -> None:

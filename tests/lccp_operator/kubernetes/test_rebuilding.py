@@ -15,7 +15,7 @@ from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
 
-TRAINING, EVALUATION = "tiny-train-a1", f"tiny-eval-{EVERY_TOKENS:015d}"
+TRAINING, EVALUATION = "tiny-train-a1", f"tiny-eval-intrinsic-{EVERY_TOKENS:015d}"
 
 Step = Callable[[Namespace, JobPlayer], None]
 

@@ -87,7 +87,7 @@ def test_nothing_is_started_or_judged_while_the_store_is_down(
     assert 'result="unavailable"' in operator_on_s3.get("/metrics")[1]
 
     proxy.always = None
-    evaluation = f"tiny-eval-{EVERY_TOKENS:015d}"
+    evaluation = f"tiny-eval-intrinsic-{EVERY_TOKENS:015d}"
     jobs.start(evaluation)
     on_s3.report("tiny", EVERY_TOKENS)
     jobs.end(evaluation)

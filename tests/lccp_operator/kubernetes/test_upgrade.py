@@ -71,7 +71,7 @@ def evaluator_of(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def evaluation(tokens: int) -> str:
-    return f"tiny-eval-{tokens:015d}"
+    return f"tiny-eval-intrinsic-{tokens:015d}"
 
 
 def environment(job: Object) -> list[Object]:

@@ -22,7 +22,7 @@ from operator_world import (
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.labels import tokens_key
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.journal import EvaluationOutcome
 from lccp_operator.intents import DeleteWorkload, EventReason, Plan, RecordJournal
 from lccp_operator.observed import Known
@@ -47,7 +47,7 @@ def begun(decided: Plan) -> list[Workload]:
 
 
 def outcome(world: World, tokens: int = FIRST) -> EvaluationOutcome | None:
-    return world.journal.evaluations.get(tokens_key(tokens))
+    return world.journal.evaluations.get(evaluation_key(tokens, INTRINSIC))
 
 
 def fail_once(
@@ -121,7 +121,7 @@ def test_a_failed_try_is_followed_by_the_next_and_then_by_a_failure() -> None:
     world = a_world(retries=1)
     fail_once(world)
     assert outcome(world) is not None
-    assert begun(world.reconcile()) == [Evaluation(FIRST, 2)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=2)]
 
     fail_once(world)
 
@@ -155,7 +155,7 @@ def test_tries_wait_for_each_other_as_attempts_do(
             assert decided.due_after_seconds is not None
             world.pass_time(min(pause, decided.due_after_seconds))
 
-        assert Evaluation(FIRST, number + 1) in world.workers
+        assert Evaluation(FIRST, number=number + 1) in world.workers
         assert wait <= (world.now - failed_at).total_seconds() < wait + 1
 
 
@@ -178,10 +178,10 @@ def test_a_failure_that_an_older_version_recorded_is_tried_again_at_once() -> No
     world = a_world()
     fail_once(world, wait_seconds=0)
     journal = json.loads(world.store.get(KEYS.journal))
-    del journal["evaluations"][tokens_key(FIRST)]["at"]
+    del journal["evaluations"][evaluation_key(FIRST, INTRINSIC)]["at"]
     world.store.put(KEYS.journal, json.dumps(journal).encode())
 
-    assert begun(world.reconcile()) == [Evaluation(FIRST, 2)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=2)]
 
 
 def test_a_failure_for_good_keeps_its_workload_for_the_log() -> None:
@@ -200,7 +200,7 @@ def test_more_retries_try_again() -> None:
     world.reconcile()
     world.pass_time()
 
-    assert begun(world.reconcile()) == [Evaluation(FIRST, 2)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=2)]
 
 
 def test_wrong_input_is_not_tried_again() -> None:
@@ -218,7 +218,7 @@ def test_a_disruption_costs_no_try(code: int, how: dict[str, bool]) -> None:
     fail_once(world, code, wait_seconds=0, **how)
 
     assert outcome(world) is None
-    assert begun(world.reconcile()) == [Evaluation(FIRST, 1)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
 
 
 def test_a_success_after_a_failure_is_no_failure() -> None:
@@ -258,7 +258,7 @@ def test_a_report_of_another_schema_version_is_a_failure_that_says_what_to_do() 
     assert last is not None
     assert last.result == "Failed"
     assert "has schema version 9" in last.message
-    assert f"delete evaluations/{tokens_key(FIRST)}/" in last.message
+    assert f"delete evaluations/{evaluation_key(FIRST, INTRINSIC)}/" in last.message
     assert [e.reason for e in world.events].count(EventReason.EVALUATION_FAILED) == 1
     assert world.plan().intents == ()
 
@@ -280,7 +280,7 @@ def test_an_outcome_is_of_the_checkpoint_that_is_there_now() -> None:
     other = manifest_of(FIRST).model_copy(update={"files": {}})
     world.store.put(KEYS.checkpoint_manifest(FIRST), other.to_json())
 
-    assert begun(world.reconcile()) == [Evaluation(FIRST, 1)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
 
 
 def test_evaluations_go_on_while_training_is_suspended_or_has_failed() -> None:
@@ -320,4 +320,4 @@ def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> 
     assert outcome(world) is None
 
     again = world.plan(replace(world.observed(), workloads=Known({})))
-    assert begun(again) == [Evaluation(FIRST, 1)]
+    assert begun(again) == [Evaluation(FIRST, number=1)]

@@ -12,9 +12,9 @@ from operator_world import (
     with_spec,
 )
 
+from lccp.analysis.verdict import judge
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp_operator.packed import judge_packed
 
 POLICY = {"minGain": "0.03", "action": "Suspend"}
 
@@ -92,7 +92,7 @@ def test_a_failure_is_a_warning_and_a_disruption_is_not() -> None:
 
 
 def test_an_evaluation_is_told_with_its_values_before_the_verdict() -> None:
-    world = a_world(judge_packed)
+    world = a_world(judge)
     world.reconcile()
     told(world)
     world.evaluate()

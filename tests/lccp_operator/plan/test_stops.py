@@ -1,5 +1,6 @@
 """The verdict and what it leads to; the deadline."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,12 +15,15 @@ from operator_world import (
     manifest_of,
     report_of,
     saturating_at,
+    verdict_of,
     with_spec,
     with_uid,
 )
 
 from lccp.api.exits import ExitCode
-from lccp.api.objects.verdict import VerdictState
+from lccp.api.objects.policy import Policy
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.verdict import Verdict, VerdictState
 from lccp_operator.intents import RecordJournal, WriteControl
 from lccp_operator.plan import plan
 
@@ -80,7 +84,7 @@ def test_a_stop_ends_the_run_as_succeeded_with_every_checkpoint_evaluated() -> N
 
     assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
     assert conditions(world.run)["Failed"] == ("False", "Saturated")
-    assert set(world.facts.reports) == set(world.facts.checkpoints)
+    assert {tokens for tokens, _ in world.facts.reports} == set(world.facts.checkpoints)
     assert max(world.facts.checkpoints) < BUDGET_TOKENS
 
 
@@ -181,7 +185,7 @@ def test_the_deadline_drains_the_run_and_fails_it() -> None:
     world.settle()
 
     assert conditions(world.run)["Failed"] == ("True", "DeadlineExceeded")
-    assert set(world.facts.reports) == set(world.facts.checkpoints)
+    assert {tokens for tokens, _ in world.facts.reports} == set(world.facts.checkpoints)
 
 
 def test_a_later_deadline_lets_the_run_go_on() -> None:
@@ -218,3 +222,26 @@ def test_reports_of_checkpoints_that_do_not_exist_are_not_judged() -> None:
 
     assert decided.verdict is not None
     assert 99 not in [checkpoint.tokens for checkpoint in decided.verdict.checkpoints]
+
+
+def test_nothing_is_judged_twice_not_even_by_another_process() -> None:
+    asked: list[int] = []
+
+    def judge(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
+        asked.append(len(reports))
+        return verdict_of([report.tokens for report in reports])
+
+    world = World(a_small_run(), judge)
+    for _ in range(2):
+        world.reconcile()
+        world.train()
+        world.reconcile()
+        world.evaluate()
+        world.reconcile()
+        world.restart_operator()
+        world.reconcile()
+
+    assert asked == [1, 2]
+    world.run = with_spec(world.run, saturation=POLICY | {"patience": 3})
+    world.reconcile()
+    assert asked == [1, 2, 2]

@@ -1,8 +1,9 @@
 """How the evaluation of a checkpoint ended, as its pods and the store say."""
 
-from operator_world import START, manifest_of, packed_report_of
+from operator_world import START, checkpoint_of, compact_report_of
 
 from lccp.api.causes import Cause
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.report import EvaluationFailure
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending
@@ -15,7 +16,7 @@ FAILURE = EvaluationFailure(
 
 
 def ending(state: WorkloadState | None, failure: EvaluationFailure | None = None) -> Ending:
-    failures = {} if failure is None else {100: failure}
+    failures = {} if failure is None else {(100, INTRINSIC): failure}
     return Evaluation(100).ending(state, Facts(failures=failures))
 
 
@@ -41,9 +42,13 @@ def test_past_its_deadline_it_is_counted() -> None:
 
 
 def test_it_is_done_with_a_report_of_the_very_checkpoint() -> None:
-    checkpoint, another = manifest_of(100), manifest_of(200)
-    facts = Facts(checkpoints={100: checkpoint}, reports={100: packed_report_of(checkpoint)})
-    other = Facts(checkpoints={100: another}, reports={100: packed_report_of(checkpoint)})
+    checkpoint, another = checkpoint_of(100), checkpoint_of(200)
+    facts = Facts(
+        checkpoints={100: checkpoint}, reports={(100, INTRINSIC): compact_report_of(checkpoint)}
+    )
+    other = Facts(
+        checkpoints={100: another}, reports={(100, INTRINSIC): compact_report_of(checkpoint)}
+    )
 
     assert Evaluation(100).done(facts)
     assert not Evaluation(100).done(other)

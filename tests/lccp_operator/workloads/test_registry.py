@@ -55,7 +55,7 @@ class Conversion(Workload):
         return Ending.of(Cause.LOST, state)
 
 
-WORKLOADS = (Training(3), Evaluation(8_192, 2), Purge(), Conversion(5))
+WORKLOADS = (Training(3), Evaluation(8_192, "a-suite-of-a-long-name", 2), Purge(), Conversion(5))
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: type(workload).__name__)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from operator_world import START, manifest_of
+from operator_world import START, checkpoint_of
 
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import Control
@@ -32,11 +32,11 @@ def ending(
     drain_asked: bool = False,
     newest_checkpoint: int | None = None,
 ) -> Ending:
-    checkpoints = {} if newest_checkpoint is None else {newest_checkpoint: manifest_of(1)}
+    made = () if newest_checkpoint is None else (newest_checkpoint,)
     facts = Facts(
         ends={} if end is None else {1: end},
         controls={1: Control(request="Drain")} if drain_asked else {},
-        checkpoints=checkpoints,
+        checkpoints={tokens: checkpoint_of(tokens) for tokens in made},
     )
     return Training(1).ending(state, facts)
 

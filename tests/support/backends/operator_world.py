@@ -23,14 +23,15 @@ from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, NotFound
+from lccp.facts.facts import Checkpoint
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Entry, Level, ObjectInfo
 from lccp_operator.apply import Backend, apply
+from lccp_operator.compact import CompactReport
 from lccp_operator.facts import Facts
 from lccp_operator.intents import ApplyWorkload, Event, Plan
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed, Unknown
-from lccp_operator.packed import PackedReport
 from lccp_operator.plan import plan
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
@@ -91,9 +92,15 @@ def manifest_of(tokens: int) -> Manifest:
     )
 
 
-def packed_report_of(checkpoint: Manifest) -> PackedReport:
-    """The report as the operator holds it."""
-    return PackedReport.from_json(report_of(checkpoint).to_json(), "report")
+def checkpoint_of(tokens: int) -> Checkpoint:
+    """What is kept of that manifest."""
+    manifest = manifest_of(tokens)
+    return Checkpoint(tokens, manifest.step, manifest.writer, manifest.digest, 1)
+
+
+def compact_report_of(checkpoint: Manifest) -> CompactReport:
+    """The report as the operator keeps it."""
+    return CompactReport.of(report_of(checkpoint))
 
 
 def report_of(checkpoint: Manifest) -> EvaluationReport:
@@ -121,10 +128,10 @@ def verdict_of(
     )
 
 
-def saturating_at(tokens: int) -> Callable[[Sequence[PackedReport], Policy], Verdict]:
+def saturating_at(tokens: int) -> Callable[[Sequence[EvaluationReport], Policy], Verdict]:
     """A judge to whom the run is saturated from the checkpoint at `tokens` on."""
 
-    def judge(reports: Sequence[PackedReport], policy: Policy) -> Verdict:
+    def judge(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
         seen = [report.tokens for report in reports]
         saturated = seen[-1] >= tokens
         return verdict_of(seen, VerdictState.SATURATED if saturated else VerdictState.IMPROVING)
@@ -217,7 +224,7 @@ class World:
     """The run object, the store, the workloads, and the operator that reconciles them."""
 
     run: LCCPRun
-    judge: Callable[[Sequence[PackedReport], Policy], Verdict]
+    judge: Callable[[Sequence[EvaluationReport], Policy], Verdict]
     store: MemoryStore = field(default_factory=MemoryStore)
     workers: dict[Workload, Worker] = field(default_factory=dict)
     now: datetime = START
@@ -376,7 +383,9 @@ class World:
     def facts(self) -> Facts:
         """What the store holds, whatever the operator has seen of it."""
         if self._seen is None or self._seen[0] != self.store.version:
-            self._seen = (self.store.version, self._witness.facts())
+            part = self._witness.part(self.now)
+            assert isinstance(part, Known), part
+            self._seen = (self.store.version, part.value)
         return self._seen[1]
 
     @property

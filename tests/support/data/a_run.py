@@ -19,6 +19,7 @@ from lccp.analysis.policy import policy_of_run
 from lccp.analysis.verdict import judge
 from lccp.api.causes import Cause
 from lccp.api.identity import digest_of, identity_of, settings_of
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.journal import AttemptRecord, Control, EvaluationOutcome, Journal, StopRecord
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
@@ -245,7 +246,7 @@ def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:
 
 def journal(stopped: bool = True) -> Journal:
     evaluations = {
-        f"{tokens:015d}": EvaluationOutcome(
+        evaluation_key(tokens, INTRINSIC): EvaluationOutcome(
             checkpoint_digest=f"{tokens:064x}", result="Succeeded", tries=1
         )
         for tokens in CHECKPOINTS

@@ -7,7 +7,7 @@ gang's first change.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
@@ -20,12 +20,10 @@ from lccp.store.port import Store
 from lccp_operator.apply import Backend, act, publish
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
-from lccp_operator.judging import RememberingJudge
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import FINALIZER, KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.reconcile.cache import Cache
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
 from lccp_operator.kubernetes.store_health import StoreHealth
@@ -48,7 +46,6 @@ class _Memory:
     uid: str
     workloads: KubernetesWorkloads
     observer: StoreObserver
-    judge: RememberingJudge = field(default_factory=RememberingJudge)
     workloads_unknown_since: datetime | None = None
     runs: KubernetesRuns | None = None
     """Of the last reconcile: it knows the version of the run object that this process wrote."""
@@ -65,11 +62,6 @@ class _Memory:
         if self.resync is None or self.resync.is_due:
             return False
         return not self.observer.moved()
-
-    def forget(self) -> None:
-        """Drop what the next reconcile can read again."""
-        self.observer.forget()
-        self.judge = RememberingJudge()
 
 
 class Reconciler:
@@ -88,7 +80,6 @@ class Reconciler:
         self._stores = stores
         self._memories: dict[RunKey, _Memory] = {}
         self._inbox: Inbox[RunKey] = Inbox()
-        self._cache: Cache[RunKey] = Cache()
 
     def workloads_changed(self, key: RunKey) -> None:
         """Some of the run's workloads changed."""
@@ -143,12 +134,13 @@ class Reconciler:
         memory = self._memory(key, run)
         memory.resync, memory.runs = None, runs
         observed = self._observed(run, body, memory)
-        result = plan(run, observed, datetime.now(UTC), memory.judge)
-        self._cache.use(key, memory.observer.held_bytes, memory.forget)
+        result = plan(run, observed, datetime.now(UTC))
         note(attempt=result.status.attempt or None)
         memory.events_posted = self._carried_out(result, run, memory, runs)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
             memory.resync = Resync.of(result, observed)
+            if result.idle:
+                memory.observer.forget()
         known = runs.written or body
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
@@ -160,7 +152,6 @@ class Reconciler:
     def _forget(self, key: RunKey) -> float:
         """The run is gone, or is deleted with its workloads: nothing is left to be done."""
         self._memories.pop(key, None)
-        self._cache.drop(key)
         return math.inf
 
     def _carried_out(

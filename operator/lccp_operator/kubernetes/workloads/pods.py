@@ -3,6 +3,7 @@
 from typing import Any
 
 from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import PlacementSpec
@@ -39,6 +40,7 @@ def pod_template(
         store=pod_store(run, store),
         attempt=pods.attempt,
         tokens=pods.tokens,
+        suite=pods.suite or INTRINSIC,
     ).to_environ()
     told |= {"LCCP_RENDEZVOUS": rendezvous} if rendezvous else {}
     spec = _pod_spec(run, defaults, pods, told, own)

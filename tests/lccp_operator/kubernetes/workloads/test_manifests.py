@@ -210,9 +210,9 @@ def test_every_workload_trusts_the_stores_ca() -> None:
 
 
 def test_an_evaluator_has_a_deadline_and_a_lower_priority() -> None:
-    _, job = built(Evaluation(8_192, 2))
+    _, job = built(Evaluation(8_192, number=2))
 
-    assert job["metadata"]["name"] == "tiny-eval-000000000008192"
+    assert job["metadata"]["name"] == "tiny-eval-intrinsic-000000000008192"
     assert job["spec"]["activeDeadlineSeconds"] > 0
     assert job["spec"]["template"]["spec"]["priorityClassName"] == "low"
     assert (environ(job)["LCCP_TOKENS"], environ(job)["LCCP_ATTEMPT"]) == ("8192", "2")

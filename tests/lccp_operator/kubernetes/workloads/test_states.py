@@ -71,7 +71,11 @@ def state(job: Object, *pods: Object, **seen: tuple[Object, ...]) -> WorkloadSta
     ("component", "facts", "workload"),
     [
         (labels.TRAINER, {"attempt": "3"}, Training(3)),
-        (labels.EVALUATOR, {"tokens": "000000000008192", "try": "2"}, Evaluation(8_192, 2)),
+        (
+            labels.EVALUATOR,
+            {"tokens": "000000000008192", "suite": "intrinsic", "try": "2"},
+            Evaluation(8_192, number=2),
+        ),
         (labels.PURGER, {}, Purge()),
         ("another", {}, None),
     ],

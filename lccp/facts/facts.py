@@ -1,0 +1,77 @@
+"""What the store holds of a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from lccp.api.objects.journal import Control, Journal
+from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
+from lccp.api.objects.run import RunIdentity
+from lccp.api.objects.training import End, Heartbeat
+
+R_co = TypeVar("R_co", covariant=True)
+V_co = TypeVar("V_co", covariant=True)
+
+EvaluationKey = tuple[int, str]
+"""Tokens of a checkpoint, and suite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A complete checkpoint: what is needed of its manifest."""
+
+    tokens: int
+    step: int
+    writer: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class RunFacts(Generic[R_co, V_co]):
+    """What the store holds of a run; `R` and `V` is what is kept of a report and of the verdict."""
+
+    identity: RunIdentity | None = None
+    identity_etag: str | None = None
+    journal: Journal = field(default_factory=Journal)
+    journal_etag: str | None = None
+    """None: there is no journal yet."""
+    controls: Mapping[int, Control] = field(default_factory=dict)
+    """What the newest attempt is asked."""
+    heartbeats: Mapping[int, Heartbeat] = field(default_factory=dict)
+    """Newest heartbeat, by attempt."""
+    ends: Mapping[int, End] = field(default_factory=dict)
+    """Newest end, by attempt."""
+    checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
+    """Complete checkpoints, by tokens, oldest first."""
+    has_state: bool = False
+    """Without any checkpoint: whether a training state is there to go on from."""
+    reports: Mapping[EvaluationKey, R_co] = field(default_factory=dict)
+    """By tokens and suite, oldest first."""
+    progress: Mapping[EvaluationKey, EvaluationProgress] = field(default_factory=dict)
+    failures: Mapping[EvaluationKey, EvaluationFailure] = field(default_factory=dict)
+    verdict: V_co | None = None
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Objects that can't be read: sentence, by key."""
+    damaged_reports: Mapping[EvaluationKey, str] = field(default_factory=dict)
+    """The sentences of reports among them."""
+
+    @property
+    def drains(self) -> frozenset[int]:
+        """Attempts that are asked to drain."""
+        return frozenset(n for n, c in self.controls.items() if c.request == "Drain")
+
+    @property
+    def heartbeat(self) -> Heartbeat | None:
+        """The heartbeat of the newest attempt: an older one may still beat, cut off."""
+        return self.heartbeats[max(self.heartbeats)] if self.heartbeats else None
+
+    @property
+    def holds_a_run(self) -> bool:
+        """Whether a run left anything but its identity."""
+        return self.journal_etag is not None or bool(self.heartbeats) or self.holds_progress
+
+    @property
+    def holds_progress(self) -> bool:
+        """Whether there is anything to go on from, or to lose."""
+        return bool(self.checkpoints or self.reports or self.damaged_reports) or self.has_state

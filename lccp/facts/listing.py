@@ -1,0 +1,98 @@
+"""The objects below a run's prefix, as one listing of the store shows them."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Self
+
+from lccp.store.keys import RunKeys
+from lccp.store.port import ObjectInfo, Store
+
+CONTROL = re.compile(r"([0-9]+)\.json")
+TOKENS = re.compile(r"[0-9]{15}")
+WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
+SUITE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+class Listing:
+    """Finding objects costs no call of the store."""
+
+    def __init__(self, keys: RunKeys, infos: Iterable[ObjectInfo]) -> None:
+        self._keys = keys
+        self._by_key = {info.key: info for info in sorted(infos, key=lambda info: info.key)}
+        self._sorted = list(self._by_key)
+
+    @classmethod
+    def of(cls, store: Store, keys: RunKeys) -> Self:
+        """A listing of the first level tells which parts exist; each of them takes one more.
+
+        Training states are listed only where there is no checkpoint.
+        """
+        top = store.level(keys.prefix)
+        parts = [keys.controls, keys.trainings, keys.checkpoints, keys.evaluations, keys.analyses]
+        parts += [] if keys.checkpoints in top.prefixes else [keys.states]
+        found = (info for part in parts if part in top.prefixes for info in store.list(part))
+        return cls(keys, [*top.objects, *found])
+
+    def get(self, key: str) -> ObjectInfo | None:
+        return self._by_key.get(key)
+
+    def below(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Those whose key starts with `prefix`, by key."""
+        for index in range(bisect_left(self._sorted, prefix), len(self._sorted)):
+            if not self._sorted[index].startswith(prefix):
+                return
+            yield self._by_key[self._sorted[index]]
+
+    def controls(self) -> dict[int, ObjectInfo]:
+        """`control/<attempt>.json`, by attempt."""
+        below = self._keys.controls
+        pairs = ((CONTROL.fullmatch(i.key.removeprefix(below)), i) for i in self.below(below))
+        return {int(match[1]): info for match, info in pairs if match}
+
+    def manifests(self, below: str) -> dict[int, ObjectInfo]:
+        """`<below><tokens>/manifest.json`, by tokens."""
+        return {
+            int(tokens): info
+            for tokens, rest, info in self._under(below)
+            if TOKENS.fullmatch(tokens) and rest == "manifest.json"
+        }
+
+    def evaluations(self, name: str) -> dict[tuple[int, str], ObjectInfo]:
+        """`evaluations/<tokens>/<suite>/<name>`, by tokens and suite."""
+        found = {}
+        for tokens, rest, info in self._under(self._keys.evaluations):
+            suite, _, last = rest.partition("/")
+            if TOKENS.fullmatch(tokens) and SUITE.fullmatch(suite) and last == name:
+                found[int(tokens), suite] = info
+        return found
+
+    def of_writers(self, name: str) -> dict[str, ObjectInfo]:
+        """`training/<writer>/<name>`, by writer, in the order of `writers`."""
+        below = self._keys.trainings
+        found = {writer: self.get(f"{below}{writer}/{name}") for writer in self.writers()}
+        return {writer: info for writer, info in found.items() if info is not None}
+
+    def writers(self) -> list[str]:
+        """Writers of the attempts, by attempt; of one attempt, the last to write comes last.
+
+        An attempt has several if a queue took its pods away and let it in again.
+        """
+        wrote: dict[str, datetime] = {}
+        for writer, _, info in self._under(self._keys.trainings):
+            if WRITER.fullmatch(writer):
+                wrote[writer] = max(info.modified, wrote.get(writer, info.modified))
+        return sorted(wrote, key=lambda writer: (attempt_of(writer), wrote[writer]))
+
+    def _under(self, below: str) -> Iterator[tuple[str, str, ObjectInfo]]:
+        """The first folder under `below`, the rest of the key, and the object."""
+        for info in self.below(below):
+            folder, _, rest = info.key.removeprefix(below).partition("/")
+            yield folder, rest, info
+
+
+def attempt_of(writer: str) -> int:
+    """Attempt of a writer, `a<attempt>-<8 hex>`; 0 if it is none."""
+    match = WRITER.fullmatch(writer)
+    return int(match[1]) if match else 0

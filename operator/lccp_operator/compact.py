@@ -1,0 +1,112 @@
+"""Reports as they are kept between two reconciles: their numbers, in an arrangement that all share.
+
+A store holds many thousand reports, nearly all of a run made alike. What is alike in them is kept
+once; of each there are its numbers, from which the report is put together again without parsing.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+from lccp.api.objects.report import EvaluationReport, ProbeReport, SignalValue
+
+
+class Arrangement:
+    """A report without its numbers, and how these are arranged; shared by all that are alike."""
+
+    def __init__(self, report: EvaluationReport, digest: bytes) -> None:
+        self.digest = digest
+        self._report = report
+
+    def filled(
+        self, tokens: int, step: int, digest: str, numbers: "array[float]"
+    ) -> EvaluationReport:
+        """The report with these numbers."""
+        rest = iter(numbers)
+        probes = {name: _filled(probe, rest) for name, probe in self._report.probes.items()}
+        own = {"tokens": tokens, "step": step, "checkpoint_digest": digest, "probes": probes}
+        return self._report.model_copy(update=own)
+
+
+_ARRANGEMENTS: WeakValueDictionary[bytes, Arrangement] = WeakValueDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """A report in a small part of the memory that it takes as an object."""
+
+    tokens: int
+    suite: str
+    step: int
+    checkpoint_digest: str
+    numbers: "array[float]"
+    arrangement: Arrangement
+
+    @classmethod
+    def of(cls, report: EvaluationReport) -> "CompactReport":
+        return cls(
+            report.tokens,
+            report.suite,
+            report.step,
+            report.checkpoint_digest,
+            array("d", _numbers(report)),
+            _arrangement(report),
+        )
+
+    def report(self) -> EvaluationReport:
+        """The report, without what differs between equal measurements: files beside it, timings."""
+        return self.arrangement.filled(self.tokens, self.step, self.checkpoint_digest, self.numbers)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of all that a verdict can rest on."""
+        own = f"{self.tokens} {self.step} {self.checkpoint_digest}".encode()
+        return hashlib.sha256(own + self.arrangement.digest + self.numbers.tobytes()).digest()
+
+
+def _arrangement(report: EvaluationReport) -> Arrangement:
+    bare = report.model_copy(
+        update={
+            "tokens": 0,
+            "step": 0,
+            "checkpoint_digest": "",
+            "timings": {},
+            "versions": {},
+            "execution_plan": {},
+            "probes": {name: _bare(probe) for name, probe in report.probes.items()},
+        }
+    )
+    digest = hashlib.sha256(repr(bare).encode()).digest()
+    return _ARRANGEMENTS.setdefault(digest, Arrangement(bare, digest))
+
+
+def _bare(probe: ProbeReport) -> ProbeReport:
+    signals = tuple(_with(signal, iter(lambda: 0.0, None)) for signal in probe.signals)
+    return probe.model_copy(update={"signals": signals, "details": None, "samples": None})
+
+
+def _filled(probe: ProbeReport, numbers: Iterator[float]) -> ProbeReport:
+    signals = tuple(_with(signal, numbers) for signal in probe.signals)
+    return probe.model_copy(update={"signals": signals})
+
+
+def _numbers(report: EvaluationReport) -> Iterator[float]:
+    for signal in report.signals():
+        yield signal.value
+        for means in signal.by_cluster.values():
+            yield from means
+        yield from signal.interval or ()
+
+
+def _with(signal: SignalValue, numbers: Iterator[float]) -> SignalValue:
+    """The signal with the next numbers, in the order of `_numbers`."""
+    update: dict[str, Any] = {"value": next(numbers)}
+    update["by_cluster"] = {
+        kind: tuple(next(numbers) for _ in means) for kind, means in signal.by_cluster.items()
+    }
+    if signal.interval is not None:
+        update["interval"] = (next(numbers), next(numbers))
+    return signal.model_copy(update=update)
