@@ -40,7 +40,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class HeatMaps:
-    """A heat map for each checkpoint: `array` [down, across], one colour scale for all."""
+    """A heat map for each checkpoint: `array` [down, across], one colour scale for all.
+
+    A cell without samples is NaN; no row and no column is without any.
+    """
 
     title: str
     caption: str

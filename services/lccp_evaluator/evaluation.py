@@ -120,19 +120,21 @@ def _frozen(subject: Subject, place: Place, half: TorchHalf, readers: list[Torch
     source = half.source
     assert source is not None
     given = subject.probes.asked()
+    used = {
+        one.name: PROBES[one.name].resolved(given[one.name], subject.contexts) for one in readers
+    }
     digest = tokenizer_digest(subject.directory)
-    own = PROBES[half.name].resolved(given[half.name], subject.contexts)
-    settings = own.document()
+    settings = used[half.name].document()
 
     def drawn() -> FrozenSamples:
         tokenizer = Tokenizer(subject.directory, subject.trust_remote_code)
-        found = source.draw(own, tokenizer, subject.base)
+        found = source.draw(used[half.name], tokenizer, subject.base)
         return FrozenSamples.of(
             found, half.name, source.version, settings, digest, tokenizer.vocabulary
         )
 
     frozen = place.frozen(half.name, source.version, settings, digest, drawn)
-    return _Asked(frozen, readers, {**given, half.name: own})
+    return _Asked(frozen, readers, used)
 
 
 def _report(name: str, asked: _Asked, found: Measurement, files: dict[str, bytes]) -> ProbeReport:

@@ -242,7 +242,10 @@ def _signals(report: "EvaluationReport") -> "Table":
 
 
 def _means(chart: "HeatMaps", details: "Details") -> "Table":
-    """Means of the chart's array over what runs down, on its scale, for each value across."""
+    """Means of the chart's array over what runs down, on its scale, for each value across.
+
+    A cell without samples is left out.
+    """
     import numpy as np
 
     from lccp.contract.signals import Scale
@@ -250,7 +253,8 @@ def _means(chart: "HeatMaps", details: "Details") -> "Table":
     from lccp.report.text import value_text
 
     values, log = np.asarray(details[chart.array], dtype=float), chart.scale is Scale.LOG
-    means = np.exp(np.log(values).mean(axis=0)) if log else values.mean(axis=0)
+    means = np.nanmean(np.log(values) if log else values, axis=0)
+    means = np.exp(means) if log else means
     table = _table(chart.across.title, chart.unit)
     for label, mean in zip(labels(chart.across, details) or [], means.tolist(), strict=True):
         table.add_row(label, value_text(mean, chart.unit))

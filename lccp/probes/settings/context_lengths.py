@@ -57,6 +57,18 @@ def within_target(probe: str, field: str = "lengths") -> Rule:
     )
 
 
+def one_within_target(probe: str, field: str) -> Rule:
+    """`within_target` for a field that holds one length, or none."""
+    path = f"self.evaluation.probes.{probe}"
+    target = LENGTH.cel_at("self.model.targetContextLength")
+    own = LENGTH.cel_at(f"{path}.{field}")
+    rule = let("target", target, f"target < 0 || {own} <= target")
+    where = f".evaluation.probes.{probe}.{field}"
+    return Rule(
+        f"!has({path}) || !has({path}.{field}) || {rule}", beyond(f"{probe}.{field}"), where
+    )
+
+
 def check_within_target(lengths: Sequence[int], target: int, path: str) -> str | None:
     """`within_target` in Python: what is wrong, or None."""
     too_long = [length for length in lengths if length > target]

@@ -121,6 +121,12 @@ def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     return drawn
 
 
+def around_needle(sample: Sample) -> tuple[int, int]:
+    """Tokens of haystack before the needle of a full `sample`, and after it."""
+    _, before, _, after, *_ = (stop - start for _, start, stop in sample.slices)
+    return before, after
+
+
 def _counted(niah: NiahSettings) -> int:
     assert niah.haystacks is not None
     return niah.haystacks

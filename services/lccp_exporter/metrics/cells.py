@@ -68,7 +68,10 @@ def _samples(probe: str, chart: HeatMaps, most: int) -> Callable[[RunFacts], Sam
             ]
         rows = [_label(chart.down, y) for y in details[down].tolist()]
         return [
-            ((y, x), float(values[i, j])) for i, y in enumerate(rows) for j, x in enumerate(columns)
+            ((y, x), float(values[i, j]))
+            for i, y in enumerate(rows)
+            for j, x in enumerate(columns)
+            if np.isfinite(values[i, j])
         ]
 
     return samples
@@ -80,9 +83,9 @@ def _means(
     """Means down the columns, on the chart's scale."""
     means: list[float]
     if chart.scale is Scale.LOG:
-        means = np.exp(np.log(values).mean(axis=0)).tolist()
+        means = np.exp(np.nanmean(np.log(values), axis=0)).tolist()
     else:
-        means = values.mean(axis=0).tolist()
+        means = np.nanmean(values, axis=0).tolist()
     return means
 
 

@@ -139,8 +139,8 @@ def _round_step(step: float) -> float:
 
 @dataclass(frozen=True)
 class Cell:
-    colour: int
-    """0 to COLOURS - 1."""
+    colour: int | None
+    """0 to COLOURS - 1; None: a cell without samples."""
     text: str
     name: str
     """Where it is and what it is, for whoever points at it."""
@@ -180,8 +180,8 @@ class Grid:
 
 
 def bounds(arrays: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
-    """The least and the largest of all values."""
-    return min(float(a.min()) for a in arrays), max(float(a.max()) for a in arrays)
+    """The least and the largest of all values; a cell without samples has none."""
+    return min(float(np.nanmin(a)) for a in arrays), max(float(np.nanmax(a)) for a in arrays)
 
 
 def _divider(chart: HeatMaps, details: Details, source_length: int) -> int:
@@ -199,8 +199,11 @@ def _cells(
 ) -> list[Cell]:
     cells = []
     for head, value in line:
-        colour = min(COLOURS - 1, max(0, int(scaling(value))))
         place = f"{chart.down.name} {row}, {chart.across.name} {head}"
+        if math.isnan(value):
+            cells.append(Cell(None, "", f"{place}: no samples"))
+            continue
+        colour = min(COLOURS - 1, max(0, int(scaling(value))))
         cells.append(Cell(colour, f"{value:.2f}", f"{place}: {value:.4g} {chart.unit}"))
     return cells
 

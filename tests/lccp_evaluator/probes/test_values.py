@@ -24,12 +24,13 @@ SOURCE, TARGET = 500, 1_000
 PROBES = {
     "niah": {
         "lengths": [400, TARGET],
-        "depthsPercent": [0, 60],
+        "depthsPercent": [0, 30, 60],
         "haystacks": 2,
         "needlesPerHaystack": 2,
     },
     "bio": {"documents": 2, "depthsPercent": [20, 80], "questions": 2},
     "retrievalHeads": {"source": "Bio", "topHeads": 2},
+    "interference": {"distance": 350, "bins": 4},
     "multiKey": {"lengths": [TARGET], "groups": [2, 3], "haystacks": 2, "sets": 2},
 }
 TOLERANCE = 1e-4
@@ -76,7 +77,7 @@ def test_niah(world: World) -> None:
             if s.role == "full" and (s.length > SOURCE) == beyond
         ]
         nll = read.nll[chosen]
-        assert len(nll) == 8
+        assert len(nll) == 12
         assert math.log(world.value(f"niah_ppl{suffix}")) == pytest.approx(
             nll.mean(), abs=TOLERANCE
         )
@@ -93,6 +94,24 @@ def test_niah(world: World) -> None:
             assert recovery.value == pytest.approx(gain / (none - oracle), rel=0.01)
         hits = [read.is_arg_max[i][read.samples[i].key_start :].all() for i in chosen]
         assert world.value(f"niah_score{suffix}") == np.mean(hits)
+
+
+def test_interference(world: World) -> None:
+    read = world.read("niah")
+    rows, nll = [], []
+    for sample, one in zip(read.samples, read.nll, strict=True):
+        if sample.role == "full":
+            # opening, haystack, needle, haystack, question, answer
+            _, (_, _, before), _, (_, start, stop), *_ = sample.slices
+            if abs(stop - start - 350) <= TARGET / 4:
+                haystack, needle = sample.labels["haystack"], sample.labels["needle"]
+                rows.append((1 - haystack, haystack, needle, before, stop - start))
+                nll.append(one)
+    solved = np.linalg.lstsq(np.array(rows, float), np.array(nll), rcond=None)[0]
+    slope = world.report.signal("interference_slope")
+    assert slope is not None
+    assert slope.n == len(nll) > 8
+    assert slope.value == pytest.approx(TARGET * solved[3], abs=10 * TOLERANCE)
 
 
 def test_bio(world: World) -> None:
