@@ -41,6 +41,17 @@ def test_a_curve_ends_at_the_newest_checkpoint() -> None:
     assert chart.stretches[-1].state == verdict.checkpoints[-1].state
 
 
+def test_a_cell_without_samples_is_empty() -> None:
+    details = {name: np.array(array) for name, array in a_run.niah_details(0).items()}
+    details["ppl"] = details["ppl"].astype(float)
+    details["ppl"][0, 1] = np.nan
+    grid = Grid.of(PPL, details, bounds([details["ppl"]]), a_run.SOURCE_LENGTH)
+    first, empty, *_ = grid.rows[0][1]
+    assert (empty.colour, empty.text) == (None, "")
+    assert empty.name.endswith("no samples")
+    assert first.colour is not None
+
+
 def test_the_brightest_cell_is_the_largest_of_all_checkpoints() -> None:
     first, last = (a_run.niah_details(t) for t in (0, a_run.CHECKPOINTS[-1]))
     colours = bounds([np.asarray(first["ppl"]), np.asarray(last["ppl"])])

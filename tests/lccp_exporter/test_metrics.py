@@ -172,7 +172,7 @@ def test_a_large_grid_is_shown_as_means_by_length() -> None:
 
 
 def test_watched_signals_come_first_where_there_are_too_many() -> None:
-    page = b"".join(exposition.page([exposition.lines(worst_case(40, 1, (5, 8)))], [])).decode()
+    page = b"".join(exposition.page([exposition.lines(worst_case(72, 1, (5, 8)))], [])).decode()
     scraped = Scraped.text(page)
     assert scraped.value("lccp_signals_left_out", **RUN) == 8
     shown = {sample.labels["signal"] for sample in scraped.samples("lccp_signal")}

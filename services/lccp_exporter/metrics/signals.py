@@ -8,7 +8,7 @@ from lccp.api.objects.verdict import Gain, GainState
 from lccp_exporter.facts import WATCHED_MAX, RunFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, one, one_hot
 
-SIGNALS_MAX = 32
+SIGNALS_MAX = 64
 """Signals of a run that have a series; further ones are in the JSON API alone."""
 CHECKPOINTS_MAX = 32
 BY_CHECKPOINT_MAX = 128
