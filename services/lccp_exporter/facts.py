@@ -12,7 +12,7 @@ from lccp.api.objects.journal import Journal
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.training import End, Heartbeat
-from lccp.api.objects.verdict import Forecast, Gain, Verdict, VerdictState
+from lccp.api.objects.verdict import Answer, Forecast, Gain, Verdict, VerdictState
 from lccp.contract.signals import Role
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
@@ -106,6 +106,8 @@ class Judged:
     forecast: Forecast | None
     excluded: int
     """Reports, or parts of them, that can't be compared."""
+    gate: Answer | None
+    """Whether the newest checkpoint may be released; None: the run has no gate."""
 
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
@@ -118,6 +120,7 @@ class Judged:
             watched(verdict),
             verdict.forecast,
             len(verdict.excluded),
+            verdict.gate.answer if verdict.gate else None,
         )
 
 

@@ -75,6 +75,24 @@ CASES = {
         firing=(20,),
         quiet=(9, 40),
     ),
+    "a gate that is passed": Case(
+        "LCCPGateDecided",
+        {
+            'lccp_gate{answer="Yes"}': "0x9 1x20 0x30",
+            'lccp_gate{answer="No"}': "1x9 0x20 1x30",
+            **phase("Finished", "0x60"),
+        },
+        firing=(20,),
+        quiet=(8, 12, 45),
+        labels={**RUN, "answer": "Yes"},
+    ),
+    "a gate that a finished run does not pass": Case(
+        "LCCPGateDecided",
+        {'lccp_gate{answer="No"}': "1x60 _x20", **phase("Finished", "0x20 1x40 _x20")},
+        firing=(40,),
+        quiet=(15, 75),
+        labels={**RUN, "answer": "No"},
+    ),
     "heads move": Case(
         "LCCPRetrievalHeadShift",
         {'lccp_signal{signal="head_overlap"}': "0.9x9 0.5x20 0.9x30", **TRAINING},
@@ -86,6 +104,21 @@ CASES = {
         {"lccp_reports_excluded": "0x9 2x40 0x30"},
         firing=(40,),
         quiet=(9, 20, 60),
+    ),
+    "a run that is not tried again, whose exporter restarts and which then goes on": Case(
+        "LCCPRunFailed",
+        {
+            'lccp_run_failed{pod="one"}': "0x9 1x20 _x60",
+            'lccp_run_failed{pod="two"}': "_x29 1x20 0x40",
+        },
+        firing=(12, 29, 31, 40),
+        quiet=(9, 60),
+    ),
+    "a run that failed and was deleted": Case(
+        "LCCPRunFailed",
+        {"lccp_run_failed": "1x20 _x40"},
+        firing=(10,),
+        quiet=(40,),
     ),
     "a hang": Case(
         "LCCPTrainingStalled",

@@ -23,6 +23,7 @@ from lccp_exporter.main import Exporter
 FILES = CHART / "files"
 RUN = {"namespace": "default", "run": "tiny"}
 STALLED, SUSPENDED = RunKeys("default", "stalled"), RunKeys("default", "suspended")
+FAILED = RunKeys("default", "failed")
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +45,19 @@ class Watched:
         journal = a_run.journal(stopped=True).model_copy(update={"stop": None})
         assert journal.attempts[-1].cause is Cause.DRAINED
         self.store.put(keys.journal, journal.to_json())
+
+    def failed(self, keys: RunKeys) -> None:
+        """It is finished: its last attempt was killed, and no restart is left."""
+        journal = a_run.journal(stopped=True)
+        killed = {"cause": Cause.OUT_OF_MEMORY, "counted": True}
+        attempt = journal.attempts[-1].model_copy(update=killed)
+        update = {"attempts": (attempt,), "stop": None, "finished_at": datetime.now(UTC)}
+        self.store.put(keys.journal, journal.model_copy(update=update).to_json())
+
+    def deleted(self, keys: RunKeys) -> None:
+        """Its artifacts are deleted with it."""
+        for info in [*self.store.list(keys.prefix)]:
+            self.store.delete(info.key)
 
     def sends(self, status: str, within: float = 60, **labels: str) -> bool:
         return until(lambda: bool(self.webhook.sent(status, **labels)), within)
@@ -96,3 +110,14 @@ def test_a_stalled_trainer_pages_and_a_suspended_one_does_not(watched: Watched) 
     assert "suspended" not in stalled
     watched.trained(4, STALLED)
     assert watched.sends("resolved", alertname="LCCPTrainingStalled", run="stalled")
+
+
+def test_a_failed_run_pages_until_it_is_deleted(watched: Watched) -> None:
+    watched.trained(3, FAILED)
+    watched.failed(FAILED)
+    alert = {"alertname": "LCCPRunFailed", "run": "failed"}
+    assert watched.sends("firing", severity="critical", **alert)
+    watched.deleted(FAILED)
+    assert watched.sends("resolved", **alert)
+    failed = watched.webhook.sent("firing", alertname="LCCPRunFailed")
+    assert {one["labels"]["run"] for one in failed} == {"failed"}

@@ -7,7 +7,7 @@ import pytest
 from reports import a_value, declared
 from scraped import Scraped
 
-from lccp.api.objects.verdict import Gain, GainState, Verdict
+from lccp.api.objects.verdict import Answer, Gain, GainState, Gate, Verdict
 from lccp.contract.signals import Role
 from lccp.probes import retrieval_heads
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
@@ -78,6 +78,22 @@ def test_a_gain_comes_with_its_interval_and_its_state(value: Value) -> None:
         for state in GainState
     }
     assert states == {state.value: float(state is gain.state) for state in GainState}
+
+
+@pytest.mark.parametrize("answer", ["Yes", "No", "Undecided"])
+def test_a_gate_has_one_answer(store: FileStore, watch: StoreWatch, answer: Answer) -> None:
+    gate = Gate(answer=answer, sentences=())
+    verdict = a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:7])).model_copy(update={"gate": gate})
+    store.put(a_run.KEYS.verdict, verdict.to_json())
+    watch.refresh()
+    shown = Scraped.of(Runs([watch])).samples("lccp_gate")
+    assert {one.labels["answer"]: one.value for one in shown} == {
+        each: float(each == answer) for each in ("Yes", "No", "Undecided")
+    }
+
+
+def test_a_run_without_a_gate_has_no_answer(watch: StoreWatch) -> None:
+    assert Scraped.of(Runs([watch])).samples("lccp_gate") == []
 
 
 def test_a_failed_evaluation_counts_once_it_is_not_tried_again(store: FileStore) -> None:

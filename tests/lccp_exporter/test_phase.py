@@ -10,6 +10,7 @@ from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, Journal, StopRecord
 from lccp.api.objects.training import End, Heartbeat
 from lccp_exporter.facts import RunFacts, RunPhase
+from lccp_exporter.metrics.table import RUN_METRICS
 
 OPEN = AttemptRecord(number=1, started_at=a_run.START)
 BEAT = a_run.heartbeat()
@@ -101,3 +102,35 @@ CASES: dict[str, tuple[RunPhase, Journal | None, dict[str, Any]]] = {
 def test_the_phase_follows_from_journal_and_trainer(case: str) -> None:
     phase, journal, facts = CASES[case]
     assert RunFacts("default", "tiny", journal=journal, **facts).phase is phase
+
+
+FINISHED = {"finished_at": a_run.START + timedelta(hours=1)}
+COUNTED = ended(Cause.OUT_OF_MEMORY).model_copy(update={"counted": True})
+ENDS: dict[str, tuple[float, Journal]] = {
+    "the budget is trained": (
+        0.0,
+        Journal(attempts=(COUNTED, ended(Cause.COMPLETED)), **FINISHED),
+    ),
+    "the verdict stopped it": (
+        0.0,
+        Journal(attempts=(ended(Cause.DRAINED),), stop=stop("Stop"), **FINISHED),
+    ),
+    "the deadline stopped it": (
+        1.0,
+        Journal(
+            attempts=(ended(Cause.DRAINED),),
+            stop=stop("Stop").model_copy(update={"reason": "DeadlineExceeded"}),
+            **FINISHED,
+        ),
+    ),
+    "no restart is left": (1.0, Journal(attempts=(COUNTED,), **FINISHED)),
+    "a failed attempt waits for the next": (0.0, Journal(attempts=(COUNTED,))),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_a_run_failed_if_nothing_follows_its_failure(case: str) -> None:
+    expected, journal = ENDS[case]
+    [metric] = [one for one in RUN_METRICS if one.name == "lccp_run_failed"]
+    facts = RunFacts("default", "tiny", journal=journal)
+    assert [*metric.samples(facts)] == [((), expected)]

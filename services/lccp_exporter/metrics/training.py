@@ -37,6 +37,19 @@ def _saved_tokens(facts: RunFacts) -> float | None:
     return float(max(0, facts.heartbeat.tokens_total - facts.heartbeat.tokens))
 
 
+def _failed(facts: RunFacts) -> float:
+    """1 where the end is none that the run was to have."""
+    journal = facts.journal
+    if journal is None or facts.phase is not RunPhase.FINISHED:
+        return 0.0
+    last = journal.attempts[-1] if journal.attempts else None
+    if last is not None and last.cause is Cause.COMPLETED:
+        return 0.0
+    if journal.stop is not None and journal.stop.action == "Stop":
+        return float(journal.stop.reason == "DeadlineExceeded")
+    return float(last is not None and last.counted)
+
+
 TRAINING = (
     RunMetric(
         "lccp_run_info",
@@ -57,6 +70,11 @@ TRAINING = (
         "lccp_run_finished_timestamp_seconds",
         "When nothing was left to be done, seconds since 1970; absent while the run lives.",
         one(lambda facts: facts.finished_at.timestamp() if facts.finished_at else None),
+    ),
+    RunMetric(
+        "lccp_run_failed",
+        "1 if the run finished by a failure that is not tried again, or by its deadline, else 0.",
+        one(_failed),
     ),
     RunMetric(
         "lccp_run_accepted_timestamp_seconds",

@@ -2,10 +2,11 @@
 
 from typing import get_args
 
-from lccp.api.objects.verdict import Budget, VerdictState
+from lccp.api.objects.verdict import Answer, Budget, VerdictState
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, of_verdict, one_hot
 
+ANSWERS: tuple[str, ...] = get_args(Answer)
 BUDGETS: tuple[str, ...] = get_args(Budget)
 
 
@@ -18,6 +19,11 @@ def _budgets(facts: RunFacts) -> Samples:
     forecast = facts.judged.forecast if facts.judged else None
     budget = forecast.budget if forecast else "Unknown"
     return [((each,), float(each == budget)) for each in BUDGETS]
+
+
+def _answers(facts: RunFacts) -> Samples:
+    answer = facts.judged.gate if facts.judged else None
+    return [((each,), float(each == answer)) for each in ANSWERS] if answer else []
 
 
 VERDICT = (
@@ -61,5 +67,13 @@ VERDICT = (
         _budgets,
         ("budget",),
         most=len(BUDGETS),
+    ),
+    RunMetric(
+        "lccp_gate",
+        "1 for what the gate answers at the newest checkpoint (Yes, No, Undecided), 0 for the "
+        "others; absent without a gate.",
+        _answers,
+        ("answer",),
+        most=len(ANSWERS),
     ),
 )
