@@ -19,6 +19,7 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
+from lccp.store.tokenizers import tokenizer_digest
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine
@@ -29,7 +30,7 @@ from lccp_evaluator.probes import by_source
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.samples import FrozenSamples
-from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
+from lccp_evaluator.sampling.tokenization import Tokenizer
 
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
 

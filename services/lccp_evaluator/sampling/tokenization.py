@@ -1,10 +1,7 @@
 """A checkpoint's tokenizer, as far as samples need it: pieces of a prompt, and where they begin."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lccp.contract.errors import InvalidInput
 
@@ -13,8 +10,6 @@ ANCHORS = ("a", ".")
 
 MOST_UNKNOWN = 0.1
 """Largest share of unknown tokens in a text."""
-
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "vocab.txt")
 
 
 @dataclass(frozen=True)
@@ -105,31 +100,6 @@ def check_known(ids: tuple[int, ...], tokenizer: Tokenizer, where: str, remedy: 
             f"{where}: {100 * unknown / len(ids):.0f} % of its tokens are unknown to the model's "
             f"tokenizer: {remedy}"
         )
-
-
-def tokenizer_digest(directory: Path) -> str:
-    """SHA-256 of what decides how text becomes tokens; the same after a tokenizer is saved again.
-
-    Raises:
-        InvalidInput: there is no tokenizer.
-    """
-    files = [directory / name for name in TOKENIZER_FILES if (directory / name).is_file()]
-    if not files:
-        raise InvalidInput(f"{directory}: holds no tokenizer ({', '.join(TOKENIZER_FILES)})")
-    if files[0].name == TOKENIZER_FILES[0]:
-        return hashlib.sha256(_essence(files[0])).hexdigest()
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-
-
-def _essence(path: Path) -> bytes:
-    try:
-        document: Any = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise InvalidInput(f"{path}: is not JSON: it is damaged or cut short") from None
-    if not isinstance(document, dict):
-        raise InvalidInput(f"{path}: is not a JSON object that describes a tokenizer")
-    kept = {key: value for key, value in document.items() if key not in ("truncation", "padding")}
-    return json.dumps(kept, sort_keys=True).encode()
 
 
 def _first_line(error: Exception) -> str:

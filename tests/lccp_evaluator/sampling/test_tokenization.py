@@ -4,7 +4,8 @@ import pytest
 from tiny_checkpoints import KINDS, a_tokenizer
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.sampling.tokenization import Tokenizer, tokenizer_digest
+from lccp.store.tokenizers import tokenizer_digest
+from lccp_evaluator.sampling.tokenization import Tokenizer
 
 TEXT = "The Work. You may keep it, or give it away.\n\nQuestion: What is it?"
 
