@@ -15,10 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DEMO = ["report", "trainer", "evaluator"]
-DEV = ["report", "operator", "trainer", "evaluator", "exporter", "smollm2"]
+DEV = ["report", "operator", "trainer", "data", "evaluator", "exporter", "smollm2"]
 IMAGES = {
     "operator": ["operator", "exporter"],
-    "trainer": ["trainer"],
+    "trainer": ["trainer", "data"],
     "evaluator": ["evaluator"],
 }
 HEAD = "# {what}, resolved in one go by `make lock` ({platform}).\n"

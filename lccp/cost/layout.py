@@ -68,12 +68,16 @@ class StepShape:
         """Micro batches of one process in a step."""
         return self.rows // self.layout.data_size // self.micro_batch_rows
 
-    def micro_batches(self, rank: int) -> list[slice]:
-        """Rows of each micro batch of `rank`; ranks that share sequences have the same rows."""
+    def own_rows(self, rank: int) -> slice:
+        """Rows of a step that `rank` computes on; ranks that share sequences have the same."""
         rows = self.rows // self.layout.data_size
         start = self.layout.data_rank(rank) * rows
-        ends = range(start, start + rows, self.micro_batch_rows)
-        return [slice(at, at + self.micro_batch_rows) for at in ends]
+        return slice(start, start + rows)
+
+    def micro_batches(self) -> list[slice]:
+        """Of its own rows, those of each micro batch of a process."""
+        starts = range(0, self.rows // self.layout.data_size, self.micro_batch_rows)
+        return [slice(at, at + self.micro_batch_rows) for at in starts]
 
     def columns(self, rank: int) -> slice:
         """Tokens of every row that `rank` computes on."""

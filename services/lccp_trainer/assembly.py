@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,7 +158,7 @@ def build(worker: Worker, connections: Connections) -> Parts:
 
 def _task(worker: Worker, connections: Connections) -> Task:
     if worker.sft is None:
-        return pretraining(worker)
+        return pretraining(worker, connections.alive)
     task = fine_tuning(worker, connections.store, connections.alive)
     if connections.reporter:
         connections.reporter.update(tokens_total=task.spec.training.tokens)
@@ -177,6 +177,7 @@ def resumed(worker: Worker, connections: Connections, parts: Parts) -> Point | N
         reporter.update(checkpoints=sorted(saver.checkpoints), states=sorted(saver.states))
     if point is None:
         return None
+    point = replace(point, position=parts.task.stream.resumed(point.position))
     logger.info("resumed from the state of %d tokens", point.tokens)
     if reporter:
         reporter.update(resumed_from_tokens=point.tokens, tokens=point.tokens, step=point.step)

@@ -13,7 +13,8 @@ from lccp.api.spec.training import TrainingSpec
 from lccp.cost.flops import utilisation
 from lccp.cost.layout import StepShape
 from lccp_trainer.control import Stop, StopRequests
-from lccp_trainer.data.stream import Stream
+from lccp_trainer.data.packing import Position
+from lccp_trainer.data.stream import Batch, Stream
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.schedule import is_due
@@ -50,11 +51,11 @@ class Loop:
     def run(self, point: Point) -> tuple[Cause, Point]:
         """Train from `point` on; how it ended, and where."""
         with ThreadPoolExecutor(1, "data") as ahead:
-            loading = ahead.submit(self.stream.next_batch, point.position, self.shape.rows)
+            loading = ahead.submit(self._next_batch, point.position)
             while point.tokens < self.training.tokens:
                 begun = time.monotonic()
                 batch, position = loading.result()
-                loading = ahead.submit(self.stream.next_batch, position, self.shape.rows)
+                loading = ahead.submit(self._next_batch, position)
                 before, tokens = point.tokens, point.tokens + self.shape.tokens
                 step = self.stepper.step(batch, tokens, self.requests.asked)
                 point = Point(point.step + 1, tokens, position)
@@ -65,6 +66,10 @@ class Loop:
                 if step.stop is not Stop.NO and tokens < self.training.tokens:
                     return self._stop(step.stop, point)
         return Cause.COMPLETED, point
+
+    def _next_batch(self, position: Position) -> tuple[Batch, Position]:
+        own = self.shape.own_rows(self.stepper.groups.rank)
+        return self.stream.next_batch(position, self.shape.rows, own)
 
     def _account(self, step: Step, point: Point) -> None:
         self.watchdog.touch()

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StrictInt, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
+from lccp.contract.changes import NEXT_ATTEMPT
 from lccp.contract.quantities import ContextLength, Decimal
 
 Name = Annotated[
@@ -46,20 +47,35 @@ class DataSource(Contract):
             min_length=1,
             max_length=1024,
             description="File, or folder of files, as the trainer's pods see it; relative paths "
-            "as in "
-            "`model.source`. Files that end in .gz are decompressed.",
+            "as in `model.source`. Links are followed, hidden files left out; files packed by "
+            "gzip, bzip2 or xz are unpacked.",
         ),
     ]
     format: Annotated[
-        Literal["JSONL", "Text"],
-        Field(description="JSONL: one object a line. Text: one document a file."),
+        Literal["JSONL", "Text", "Parquet", "Arrow", "Tokens"],
+        Field(
+            description="JSONL: one object a line. Text: one document a file. Parquet, Arrow: one "
+            "document a row. Tokens: a folder that `lccp data prepare` wrote; all others are "
+            "tokenized on every node at each start."
+        ),
     ] = "JSONL"
     text_field: Annotated[
         str,
         Field(
-            min_length=1, max_length=63, description="Field of a JSONL object that holds the text."
+            min_length=1,
+            max_length=63,
+            description="Field of a JSONL object, or column of a table, that holds the text.",
         ),
     ] = "text"
+    bad_documents_max: Annotated[
+        StrictInt,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Documents of one file that may be left out because they can't be read, "
+            "before the run ends; each file's count is in the index of its tokens.",
+        ),
+    ] = 0
     weight: Annotated[
         float,
         Decimal(ge=0, le=1e6),
@@ -114,6 +130,14 @@ class DataSpec(Contract):
     seed: Annotated[
         StrictInt, Field(ge=0, lt=2**31, description="Seed of the order of documents.")
     ] = 0
+    accept_changed: Annotated[
+        StrictBool,
+        Field(
+            description="Go on though the documents are not those that the run began with; some "
+            "may then be read twice and some never.",
+            json_schema_extra=NEXT_ATTEMPT,
+        ),
+    ] = False
 
     @model_validator(mode="after")
     def _mixture_is_possible(self) -> "DataSpec":

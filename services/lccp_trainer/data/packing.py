@@ -1,109 +1,228 @@
-"""Documents of one source become rows of exactly the target length: a pure function of a cursor.
+"""Documents become rows of exactly the target length: a plan made from lengths alone.
 
-A document is cut into pieces of at most a row. A piece that fills a row is a row; shorter pieces
-are joined, in order, and cut where a row ends. So a document longer than a row is never torn by
-its neighbours, no token is padding, and positions restart where a document does not go on.
+A row is led by the source that is furthest behind its share of the tokens. A piece of a long
+document is never cut to fill a row: the row takes the longest waiting piece that still fits, and
+what is left is filled with short documents, of which the last is cut, and goes on in a later row.
+So no token is padding, and long documents stay as long as they are. Where no short source may
+give more, a long piece is cut after all.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
+from lccp_trainer.data.order import Order
 
-Tokens = NDArray[np.int32]
+WAITING = 64
+"""Long pieces among which the best fit is sought."""
 
 
-@dataclass(frozen=True, eq=False)
+class Lengths(Protocol):
+    """Lengths of the documents of a source, in tokens."""
+
+    def __len__(self) -> int: ...
+
+    def length(self, number: int) -> int: ...
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Tokens `start` to `end` of a document."""
+
+    source: int
+    document: int
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
 class Cursor:
-    """Where a source is: documents read, and the pieces of them that are not in a row yet."""
+    """Where a source is."""
 
     epoch: int = 0
     document: int = 0
     """Documents of the epoch that were read."""
-    whole: tuple[Tokens, ...] = ()
-    short: tuple[Tokens, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One row: token ids and positions, both of the row's length."""
-
-    tokens: Tokens
-    positions: Tokens
+    waiting: tuple[Piece, ...] = ()
+    """Pieces that were read and are in no row yet, oldest first."""
 
 
 @dataclass(frozen=True)
-class RowSource:
-    """Endless rows of one source.
+class Position:
+    """Where the data of a run is: tokens given and cursor, by source."""
 
-    Args:
-        read: token ids of a document, by its number.
-        documents: how many documents there are.
-        row_tokens: length of a row.
-        minimum_tokens: shorter documents, and shorter rests of longer ones, are left out.
-        seed: of the permutation that each epoch reads the documents in.
-        name: for messages.
+    tokens: tuple[int, ...]
+    cursors: tuple[Cursor, ...]
+    digests: tuple[str, ...] = ()
+    """Of the documents of each source: the position means nothing among others."""
+
+    @classmethod
+    def start(cls, digests: tuple[str, ...]) -> Self:
+        count = len(digests)
+        return cls((0,) * count, (Cursor(),) * count, digests)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON types; pieces without their source, which is that of the cursor."""
+        return {
+            "tokens": list(self.tokens),
+            "digests": list(self.digests),
+            "cursors": [
+                {
+                    "epoch": cursor.epoch,
+                    "document": cursor.document,
+                    "waiting": [[p.document, p.start, p.end] for p in cursor.waiting],
+                }
+                for cursor in self.cursors
+            ],
+        }
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Self:
+        """What `plain` gave."""
+        cursors = tuple(
+            Cursor(c["epoch"], c["document"], tuple(Piece(i, *piece) for piece in c["waiting"]))
+            for i, c in enumerate(plain["cursors"])
+        )
+        return cls(tuple(plain["tokens"]), cursors, tuple(plain["digests"]))
+
+
+@dataclass(frozen=True)
+class PackedSource:
+    """A source as the plan sees it."""
+
+    lengths: Lengths
+    share: float
+    """Of all tokens, 0 to 1."""
+    long: bool
+    minimum_tokens: int
+    """Shorter documents, and shorter rests of longer ones, are left out."""
+    seed: tuple[int, ...]
+    """Of the order that each epoch reads the documents in."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Endless rows of `row_tokens` from sources whose shares have the sum 1.
+
+    Every source must have a document of its minimum length. The plan of a row takes time in its
+    number of pieces, and memory in the pieces that wait.
     """
 
-    read: Callable[[int], Tokens]
-    documents: int
+    sources: Sequence[PackedSource]
     row_tokens: int
-    minimum_tokens: int
-    seed: tuple[int, ...]
-    name: str
 
-    def next(self, cursor: Cursor) -> tuple[Row, Cursor]:
-        """The row at `cursor`, and the cursor after it. LookupError if no document is usable."""
-        fruitless = 0
-        while not cursor.whole and sum(map(len, cursor.short)) < self.row_tokens:
-            grown = self._read_on(cursor)
-            fruitless = 0 if grown.whole or grown.short is not cursor.short else fruitless + 1
-            if fruitless > self.documents:
-                raise LookupError(self.name)
-            cursor = grown
-        if cursor.whole:
-            first, *rest = cursor.whole
-            return _row([first]), replace(cursor, whole=tuple(rest))
-        return self._joined(cursor)
+    def rows(self, position: Position, count: int) -> tuple[list[tuple[Piece, ...]], Position]:
+        """The next `count` rows at `position`, and the position after them."""
+        work = _Work(self, list(position.tokens), [_Reader.of(c) for c in position.cursors])
+        rows = [work.row() for _ in range(count)]
+        cursors = tuple(reader.cursor() for reader in work.readers)
+        return rows, replace(position, tokens=tuple(work.given), cursors=cursors)
 
-    def _read_on(self, cursor: Cursor) -> Cursor:
-        if cursor.document == self.documents:
-            return replace(cursor, epoch=cursor.epoch + 1, document=0)
-        number = permutation(self.documents, (*self.seed, cursor.epoch))[cursor.document]
-        read = replace(cursor, document=cursor.document + 1)
-        tokens = self.read(int(number))
-        if len(tokens) < max(1, self.minimum_tokens):
-            return read
-        end = len(tokens) - len(tokens) % self.row_tokens
-        whole = tuple(tokens[i : i + self.row_tokens] for i in range(0, end, self.row_tokens))
-        rest = tokens[end:]
-        keep = len(rest) >= max(1, min(self.minimum_tokens, self.row_tokens))
-        return replace(
-            read,
-            whole=(*cursor.whole, *whole),
-            short=(*cursor.short, rest) if keep else cursor.short,
-        )
 
-    def _joined(self, cursor: Cursor) -> tuple[Row, Cursor]:
-        pieces, room = [], self.row_tokens
-        left = list(cursor.short)
+@dataclass
+class _Reader:
+    epoch: int
+    document: int
+    waiting: list[Piece]
+
+    @classmethod
+    def of(cls, cursor: Cursor) -> Self:
+        return cls(cursor.epoch, cursor.document, list(cursor.waiting))
+
+    def cursor(self) -> Cursor:
+        return Cursor(self.epoch, self.document, tuple(self.waiting))
+
+
+@dataclass
+class _Work:
+    """The making of some rows."""
+
+    packing: Packing
+    given: list[int]
+    readers: list[_Reader]
+    _orders: dict[tuple[int, int], Order] = field(default_factory=dict)
+
+    def row(self) -> tuple[Piece, ...]:
+        leader = self._behind(range(len(self.given)))
+        pieces: list[Piece] = []
+        room = self.packing.row_tokens
+        if self.packing.sources[leader].long:
+            self._read_on(leader, WAITING)
+            while (best := self._best_fit(leader, room, first=not pieces)) is not None:
+                pieces.append(self.readers[leader].waiting.pop(best))
+                room -= len(pieces[-1])
+        filler = self._filler(leader, room)
         while room:
-            piece = left.pop(0)
-            pieces.append(piece[:room])
-            if len(piece) > room:
-                left.insert(0, piece[room:])
+            pieces.append(self._cut(filler, room))
             room -= len(pieces[-1])
-        return _row(pieces), replace(cursor, short=tuple(left))
+        for piece in pieces:
+            self.given[piece.source] += len(piece)
+        return tuple(pieces)
 
+    def _behind(self, sources: Sequence[int]) -> int:
+        """The source that is furthest behind its share after one row more; the first of equals."""
+        return max(sources, key=lambda number: (self._deficit(number), -number))
 
-@lru_cache(maxsize=64)
-def permutation(count: int, seed: tuple[int, ...]) -> NDArray[np.int64]:
-    """The numbers below `count` in the order that `seed` gives."""
-    return np.random.default_rng(seed).permutation(count)
+    def _deficit(self, number: int) -> float:
+        share = self.packing.sources[number].share
+        total = sum(self.given) + self.packing.row_tokens
+        return share * total - self.given[number] if share > 0 else float("-inf")
 
+    def _best_fit(self, leader: int, room: int, first: bool) -> int | None:
+        """Which waiting piece goes next: the oldest if it is the first, else the longest to fit."""
+        waiting = self.readers[leader].waiting
+        if first:
+            return 0
+        fitting = [i for i, piece in enumerate(waiting) if len(piece) <= room]
+        return max(fitting, key=lambda i: (len(waiting[i]), -i), default=None)
 
-def _row(pieces: list[Tokens]) -> Row:
-    positions = [np.arange(len(piece), dtype=np.int32) for piece in pieces]
-    return Row(np.concatenate(pieces), np.concatenate(positions))
+    def _filler(self, leader: int, room: int) -> int:
+        """The source that fills a row up: a short one, unless that is a row ahead of its share."""
+        sources = self.packing.sources
+        short = [i for i, source in enumerate(sources) if not source.long and source.share > 0]
+        if not sources[leader].long or not short:
+            return leader
+        best = self._behind(short)
+        ahead = room - self._deficit(best)
+        return best if ahead <= self.packing.row_tokens else leader
+
+    def _cut(self, number: int, room: int) -> Piece:
+        """At most `room` tokens of a waiting piece: of the oldest, or of the longest long one."""
+        self._read_on(number, 1)
+        waiting = self.readers[number].waiting
+        longest = max(range(len(waiting)), key=lambda i: (len(waiting[i]), -i))
+        at = longest if self.packing.sources[number].long else 0
+        piece = waiting[at]
+        if len(piece) <= room:
+            return waiting.pop(at)
+        waiting[at] = replace(piece, start=piece.start + room)
+        return replace(piece, end=piece.start + room)
+
+    def _read_on(self, number: int, wanted: int) -> None:
+        """Read documents until so many pieces wait."""
+        source, reader = self.packing.sources[number], self.readers[number]
+        while len(reader.waiting) < wanted:
+            if reader.document == len(source.lengths):
+                reader.epoch, reader.document = reader.epoch + 1, 0
+            document = self._order(number, reader.epoch)[reader.document]
+            reader.document += 1
+            length = source.lengths.length(document)
+            if length >= max(1, source.minimum_tokens):
+                reader.waiting += self._pieces(number, document, length)
+
+    def _pieces(self, number: int, document: int, length: int) -> list[Piece]:
+        row, minimum = self.packing.row_tokens, self.packing.sources[number].minimum_tokens
+        starts = range(0, length, row)
+        pieces = [Piece(number, document, start, min(start + row, length)) for start in starts]
+        if len(pieces) > 1 and len(pieces[-1]) < min(minimum, row):
+            pieces.pop()
+        return pieces
+
+    def _order(self, number: int, epoch: int) -> Order:
+        key = (number, epoch)
+        if key not in self._orders:
+            source = self.packing.sources[number]
+            self._orders[key] = Order(len(source.lengths), (*source.seed, epoch))
+        return self._orders[key]

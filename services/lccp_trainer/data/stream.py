@@ -1,46 +1,36 @@
-"""The batches of a run: a pure function of the position, the same for every number of processes."""
+"""The batches of a run: a pure function of the position, the same for every number of processes.
 
+Every process plans all rows from the lengths of the documents, and reads the tokens of its own.
+"""
+
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.documents import Documents, open_documents
-from lccp_trainer.data.packing import Cursor, Row, RowSource, Tokens
+from lccp_trainer.data.packing import Cursor, PackedSource, Packing, Piece, Position
+from lccp_trainer.data.shards import TokenShards, read_index
 
-
-class Tokenizer(Protocol):
-    """What is used of a Hugging Face tokenizer."""
-
-    eos_token_id: int | None
-
-    def __call__(self, text: str, *, verbose: bool) -> Any: ...
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """The rows of one step, over all processes."""
+    """Rows of one step; all arrays are [rows, row length]."""
 
     tokens: NDArray[np.int32]
-    """Token ids, [rows, row length]."""
     positions: NDArray[np.int32]
-    """Positions, [rows, row length]; 0 where a document starts."""
+    """0 where a document starts."""
     predicted: NDArray[np.bool_] | None = None
-    """Which tokens are predicted, [rows, row length]; None: all but the first of a document."""
-
-
-@dataclass(frozen=True, eq=False)
-class Position:
-    """Where the data of a run is: rows given and cursor, by source."""
-
-    rows: tuple[int, ...]
-    cursors: tuple[Cursor, ...]
+    """Which tokens are predicted; None: all but the first of a document."""
+    sources: NDArray[np.int32] | None = None
+    """Number of the source that each token is from; None: there is one source."""
 
 
 class Stream(Protocol):
@@ -48,7 +38,11 @@ class Stream(Protocol):
 
     def start(self) -> Position: ...
 
-    def next_batch(self, position: Position, rows: int) -> tuple[Batch, Position]: ...
+    def resumed(self, position: Position) -> Position:
+        """`position`, as an earlier attempt left it, among the documents as they are now."""
+
+    def next_batch(self, position: Position, rows: int, own: slice) -> tuple[Batch, Position]:
+        """The `own` ones of the next `rows` rows at `position`, and the position after all."""
 
     def tokens_per_source(self, position: Position) -> dict[str, int]: ...
 
@@ -58,97 +52,93 @@ class DataStream:
     """The mixture of a run's sources."""
 
     names: tuple[str, ...]
-    shares: tuple[float, ...]
-    sources: tuple[RowSource, ...]
+    shards: tuple[TokenShards, ...]
+    packing: Packing
+    accept_changed: bool = False
+    """Go on among other documents than those that the run was trained on so far."""
 
     def start(self) -> Position:
-        count = len(self.sources)
-        return Position(rows=(0,) * count, cursors=(Cursor(),) * count)
+        return Position.start(tuple(shards.index.digest for shards in self.shards))
 
-    def next_batch(self, position: Position, rows: int) -> tuple[Batch, Position]:
-        """The next `rows` rows at `position`, and the position after them."""
-        given, cursors = list(position.rows), list(position.cursors)
-        chosen = []
-        for _ in range(rows):
-            number = next_source(self.shares, given)
-            row, cursors[number] = self._next(number, cursors[number])
-            given[number] += 1
-            chosen.append(row)
-        batch = Batch(np.stack([r.tokens for r in chosen]), np.stack([r.positions for r in chosen]))
-        return batch, Position(tuple(given), tuple(cursors))
+    def resumed(self, position: Position) -> Position:
+        """`position`, among the documents as they are now: what waits of changed ones is lost.
+
+        Raises:
+            InvalidInput: documents changed, and it is not accepted.
+        """
+        now = self.start().digests
+        pairs = zip(self.names, now, position.digests, strict=True)
+        changed = [name for name, digest, before in pairs if digest != before]
+        if not changed:
+            return position
+        names = ", ".join(changed)
+        if not self.accept_changed:
+            raise InvalidInput(
+                f"data.sources: the documents of {names} are not those that the run was trained "
+                f"on up to {sum(position.tokens):,} tokens: put them back, or set "
+                "data.acceptChanged to go on with these, of which some may be read twice and some "
+                "never"
+            )
+        logger.warning("the documents of %s changed: the position in them is kept", names)
+        cursors = tuple(
+            Cursor(c.epoch, min(c.document, len(s)), ()) if name in changed else c
+            for name, c, s in zip(self.names, position.cursors, self.shards, strict=True)
+        )
+        return replace(position, cursors=cursors, digests=now)
+
+    def next_batch(
+        self, position: Position, rows: int, own: slice = slice(None)
+    ) -> tuple[Batch, Position]:
+        """The `own` ones of the next `rows` rows at `position`, and the position after all."""
+        planned, after = self.packing.rows(position, rows)
+        read = [self._read(row) for row in planned[own]]
+        tokens, positions, sources = (np.stack(parts) for parts in zip(*read, strict=True))
+        return Batch(tokens, positions, sources=sources), after
 
     def tokens_per_source(self, position: Position) -> dict[str, int]:
         """Tokens given so far, by the name of the source."""
-        lengths = (source.row_tokens for source in self.sources)
-        counts = (rows * length for rows, length in zip(position.rows, lengths, strict=True))
-        return dict(zip(self.names, counts, strict=True))
+        return dict(zip(self.names, position.tokens, strict=True))
 
-    def _next(self, number: int, cursor: Cursor) -> tuple[Row, Cursor]:
-        source = self.sources[number]
-        try:
-            return source.next(cursor)
-        except LookupError:
-            raise InvalidInput(
-                f"{source.name}: no document has {max(1, source.minimum_tokens)} tokens or more: "
-                "lower minimumLength, or give longer documents"
-            ) from None
+    def epochs(self, position: Position) -> dict[str, float]:
+        """How often each source was read so far, by its name: 1.5 is once and a half."""
+        read = zip(self.names, position.cursors, self.shards, strict=True)
+        return {n: round(c.epoch + c.document / len(s), 3) for n, c, s in read}
+
+    def _read(self, row: Sequence[Piece]) -> tuple[NDArray[np.int32], ...]:
+        pieces = [self.shards[p.source].read(p.document, p.start, p.end) for p in row]
+        positions = [np.arange(len(piece), dtype=np.int32) for piece in row]
+        sources = [np.full(len(piece), piece.source, dtype=np.int32) for piece in row]
+        tokens = np.concatenate(pieces).astype(np.int32)
+        return tokens, np.concatenate(positions), np.concatenate(sources)
 
 
 def open_stream(
-    data: DataSpec,
-    paths: Sequence[Path],
-    tokenizer: Tokenizer,
-    lengths: tuple[int, int],
-    scratch: Path,
+    data: DataSpec, folders: Sequence[Path | None], lengths: tuple[int, int]
 ) -> DataStream:
     """The stream of the sources that have a share of the tokens.
 
     Args:
-        paths: path of each source.
+        folders: folder of shards of each source; None where it has no share.
         lengths: context length of the source model, and of the target, tokens.
-        scratch: folder for decompressed files.
+
+    Raises:
+        InvalidInput: a folder is not whole, or no document of a source is long enough.
     """
-    used = [(i, s) for i, s in enumerate(data.sources) if data.share(s) > 0]
-    sources = []
-    for number, source in used:
-        documents = open_documents(source, paths[number], f"data.sources[{number}]", scratch)
-        default = lengths[0] if source.kind == "Long" else 0
-        sources.append(
-            RowSource(
-                read=partial(encode, documents, tokenizer),
-                documents=len(documents),
-                row_tokens=lengths[1],
-                minimum_tokens=source.minimum_length or default,
-                seed=(data.seed, number),
-                name=f"data.sources[{number}] ({source.name})",
+    names, shards, packed = [], [], []
+    for number, (source, folder) in enumerate(zip(data.sources, folders, strict=True)):
+        if folder is None:
+            continue
+        where = f"data.sources[{number}]"
+        opened = TokenShards(folder, read_index(folder, where), where)
+        long = source.kind == "Long"
+        minimum = source.minimum_length or (lengths[0] if long else 0)
+        if opened.longest() < max(1, minimum):
+            raise InvalidInput(
+                f"{where} ({source.name}): no document has {max(1, minimum)} tokens or more, the "
+                f"longest has {opened.longest()}: lower minimumLength, or give longer documents"
             )
-        )
-    shares = tuple(data.share(source) for _, source in used)
-    return DataStream(tuple(s.name for _, s in used), shares, tuple(sources))
-
-
-def encode(documents: Documents, tokenizer: Tokenizer, number: int) -> Tokens:
-    """Token ids of a document, with the tokenizer's own marks and an end-of-text token."""
-    ids = list(tokenizer(documents.text(number), verbose=False)["input_ids"])
-    end = tokenizer.eos_token_id
-    if end is not None and ids[-1:] != [end]:
-        ids.append(end)
-    return np.array(ids, dtype=np.int32)
-
-
-def next_source(shares: Sequence[float], rows: Sequence[int]) -> int:
-    """The source that is furthest behind its share of one row more; the first one of equals.
-
-    Since all rows have the same number of tokens, shares of rows are shares of tokens: after n
-    rows every source has its share of n to within the number of sources.
-
-    Args:
-        shares: share of each source, 0 to 1, with sum 1.
-        rows: rows that each source has given so far.
-    """
-    total = sum(rows) + 1
-    behind = [
-        share * total - given if share > 0 else float("-inf")
-        for share, given in zip(shares, rows, strict=True)
-    ]
-    return behind.index(max(behind))
+        names.append(source.name)
+        shards.append(opened)
+        packed.append(PackedSource(opened, data.share(source), long, minimum, (data.seed, number)))
+    packing = Packing(packed, lengths[1])
+    return DataStream(tuple(names), tuple(shards), packing, data.accept_changed)

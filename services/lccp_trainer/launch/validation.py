@@ -12,7 +12,9 @@ from lccp.cost.fine_tuning import fine_tuning_run
 from lccp.store.keys import FineTuningKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
-from lccp_trainer.data.documents import check_documents, files_of
+from lccp.store.tokenizers import tokenizer_digest
+from lccp_trainer.data import sources
+from lccp_trainer.data.documents import files_of
 from lccp_trainer.data.records.reading import Unusable, read_records
 from lccp_trainer.model.source import check_source, read_config
 
@@ -26,9 +28,10 @@ def check_spec(spec: LCCPRunSpec, base: Path) -> None:
     directory = base / spec.model.source
     check_source(spec.model, directory)
     check(spec, read_config(directory))
+    digest = tokenizer_digest(directory)
     for number, source in enumerate(spec.data.sources):
         if spec.data.share(source) > 0:
-            check_documents(source, base / source.path, f"data.sources[{number}]")
+            sources.check_source(source, base / source.path, f"data.sources[{number}]", digest)
 
 
 def check_fine_tuning(

@@ -1,9 +1,12 @@
 """Continual pre-training: every token is predicted from those before it in its document."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from lccp.store.tokenizers import tokenizer_digest
+from lccp_trainer.data.sources import Node, token_folders
 from lccp_trainer.data.stream import open_stream
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_tokenizer
@@ -34,18 +37,19 @@ class Pretraining(torch.nn.Module):
         return nll
 
 
-def pretraining(worker: Worker) -> Task:
-    """The run itself."""
+def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
+    """The run itself.
+
+    Args:
+        alive: called while sources are made ready; what it raises ends it.
+    """
     spec = worker.spec
     directory = worker.base / spec.model.source
     source_context = context_length(read_config(directory), directory)
     config = load_config(spec.model, directory)
     tokenizer = load_tokenizer(spec.model, directory, config)
-    stream = open_stream(
-        spec.data,
-        [worker.base / source.path for source in spec.data.sources],
-        tokenizer,
-        (source_context, spec.model.target_context_length),
-        worker.own_scratch,
-    )
+    node = Node(worker.scratch, worker.local_rank == 0, alive)
+    digest = tokenizer_digest(directory)
+    folders = token_folders(spec.data, worker.base, lambda: tokenizer, digest, node)
+    stream = open_stream(spec.data, folders, (source_context, spec.model.target_context_length))
     return Task(spec, directory, config, source_context, stream, Pretraining, extendable=True)

@@ -33,14 +33,14 @@ class Shard:
 
 
 def shards(batch: Batch, shape: StepShape, groups: Groups, device: torch.device) -> list[Shard]:
-    """The shards of this process in a step, one a micro batch."""
+    """The shards of this process in a step, one a micro batch; `batch` holds its rows alone."""
     columns = shape.columns(groups.rank)
 
     def own(values: NDArray[np.int32]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values[:, columns])).long().to(device)
 
     found = []
-    for rows in shape.micro_batches(groups.rank):
+    for rows in shape.micro_batches():
         tokens, positions = batch.tokens[rows], batch.positions[rows]
         documents = Documents(document_lengths(positions), groups.sequence)
         predicted = None if batch.predicted is None else batch.predicted[rows]

@@ -1,13 +1,25 @@
+"""Documents in every format, and what can't be read named for what it is."""
+
+import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import feather, parquet
 
 from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.documents import check_documents, open_documents
+from lccp_trainer.data.documents import (
+    Document,
+    Unreadable,
+    check_documents,
+    files_of,
+    read_documents,
+)
 
 WHERE = "data.sources[0]"
 
@@ -20,66 +32,104 @@ def lines(*texts: str) -> bytes:
     return "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
 
 
-def texts(source: DataSource, path: Path, scratch: Path) -> list[str]:
-    documents = open_documents(source, path, WHERE, scratch)
-    return [documents.text(number) for number in range(len(documents))]
+def read(path: Path, **fields: Any) -> list[str]:
+    found = [
+        one for file in files_of(path, WHERE) for one in read_documents(a_source(**fields), file)
+    ]
+    assert all(isinstance(one, Document) for one in found), found
+    return [one.text for one in found if isinstance(one, Document)]
 
 
-def test_a_folder_of_json_lines_is_read_in_the_order_of_names_packed_or_not(tmp_path: Path) -> None:
-    folder, scratch = tmp_path / "data", tmp_path / "scratch"
+def test_a_folder_is_read_in_the_order_of_names_packed_or_not(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
     (folder / "b").mkdir(parents=True)
-    scratch.mkdir()
     (folder / "b" / "1.jsonl").write_bytes(lines("third") + b"\n  \n" + lines("fourth")[:-1])
     (folder / "a.jsonl.gz").write_bytes(gzip.compress(lines("first", "secönd")))
     (folder / ".hidden").write_text("no document")
-    found = texts(a_source(), folder, scratch)
-    assert found == ["first", "secönd", "third", "fourth"]
+    assert read(folder) == ["first", "secönd", "third", "fourth"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_packing_is_known_by_content_not_by_name(tmp_path: Path, pack: Any) -> None:
+    (tmp_path / "a.jsonl").write_bytes(pack(lines("one", "two")))
+    assert read(tmp_path) == ["one", "two"]
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
+    real, folder = tmp_path / "real", tmp_path / "data"
+    real.mkdir()
+    folder.mkdir()
+    (real / "1.jsonl").write_bytes(lines("linked"))
+    (real / "round").symlink_to(folder)
+    (folder / "link").symlink_to(real)
+    assert read(folder) == ["linked"]
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"\xef\xbb\xbf" + lines("one"))
+    assert read(tmp_path) == ["one"]
 
 
 def test_a_text_file_is_one_document(tmp_path: Path) -> None:
     (tmp_path / "1.txt").write_text("one\ntwo\n")
     (tmp_path / "2.txt.gz").write_bytes(gzip.compress(b"three"))
-    assert texts(a_source(format="Text"), tmp_path, tmp_path) == ["one\ntwo\n", "three"]
+    assert read(tmp_path, format="Text") == ["one\ntwo\n", "three"]
 
 
 def test_the_text_may_lie_in_another_field(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"content": "here"}\n')
+    assert read(tmp_path, textField="content") == ["here"]
+
+
+def test_a_row_of_a_table_is_a_document(tmp_path: Path) -> None:
+    table = pa.table({"id": [1, 2], "text": ["one", "two"]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    feather.write_feather(table, tmp_path / "b.arrow", compression="uncompressed")
+    assert read(tmp_path / "a.parquet", format="Parquet") == ["one", "two"]
+    assert read(tmp_path / "b.arrow", format="Arrow") == ["one", "two"]
+
+
+PARQUET = b"PAR1" + bytes(20)
+FAULTS = {
+    "no JSON": (lines("a") + b"\nno json\n", "line 3: is not JSON"),
+    "empty file": (b"", "is empty"),
+    "no such field": (b'{"body": "x"}\n', 'line 1: has no field "text"'),
+    "a number": (b'{"text": 3}\n', 'line 1: its field "text" holds 3 and no text'),
+    "null": (b'{"text": null}\n', 'line 1: its field "text" holds null and no text'),
+    "a list": (b'["x"]\n', "line 1: is not a JSON object"),
+    "cut gzip": (gzip.compress(lines("x" * 10_000))[:40], "can't be read"),
+    "half a surrogate": (b'{"text": "\\ud800"}\n', "holds half of a surrogate pair"),
+    "Latin-1": ('{"text": "é"}\n'.encode("latin-1"), "line 1: is not UTF-8 text (byte 0xe9)"),
+    "UTF-16": (lines("x").decode().encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
+    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(9), "is packed by zstd"),
+    "Parquet": (PARQUET, "is a Parquet file: set format to Parquet"),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), FAULTS.values(), ids=FAULTS)
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text('{"content": "here"}\n')
-    assert texts(a_source(textField="content"), path, tmp_path) == ["here"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "sentence"),
-    [
-        ("a.jsonl", b"no json\n", "a.jsonl, line 1: is not JSON"),
-        ("a.jsonl", b"", "is not JSON"),
-        ("a.jsonl", b'{"body": "x"}\n', 'has no text in a field "text"'),
-        ("a.jsonl", b'{"text": 3}\n', 'has no text in a field "text"'),
-        ("a.jsonl", b'["x"]\n', 'has no text in a field "text"'),
-        ("a.jsonl.gz", gzip.compress(lines("x" * 10_000), mtime=0)[:40], "can't be read"),
-        ("a.jsonl.gz", lines("plain"), "can't be read"),
-    ],
-)
-def test_a_file_that_is_not_what_it_should_be_is_named(
-    tmp_path: Path, name: str, content: bytes, sentence: str
-) -> None:
-    path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(InvalidInput, match=r"^data\.sources\[0\]\.(path|textField): ") as error:
-        check_documents(a_source(), path, WHERE)
-    assert sentence in str(error.value)
+    (bad,) = [one for one in read_documents(a_source(), path) if isinstance(one, Unreadable)]
+    assert sentence in f"{bad.place}: {bad.reason}"
 
 
-def test_what_is_missing_or_empty_is_named(tmp_path: Path) -> None:
-    for path in (tmp_path / "none", tmp_path):
-        with pytest.raises(InvalidInput, match=str(path)):
-            check_documents(a_source(), path, WHERE)
+def test_a_table_without_the_column_names_those_that_it_has(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"id": [1], "body": ["x"]}), tmp_path / "a.parquet")
+    (bad,) = read_documents(a_source(format="Parquet"), tmp_path / "a.parquet")
+    assert isinstance(bad, Unreadable)
+    assert bad.reason == 'has no column "text", but id, body: is textField right?'
 
 
-def test_a_bad_line_further_down_is_named_when_it_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(lines("good") + b"bad\n")
-    documents = open_documents(a_source(), path, WHERE, tmp_path)
-    assert documents.text(0) == "good"
-    with pytest.raises(InvalidInput, match=r"a\.jsonl, document 2: is not JSON"):
-        documents.text(1)
+def test_the_first_document_of_every_file_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines("good"))
+    (tmp_path / "README.md").write_text("# Not data\n")
+    with pytest.raises(InvalidInput, match=r"^data\.sources\[0\]\.path: .*README.md, line 1: is"):
+        check_documents(a_source(), tmp_path, WHERE)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_a_path_without_files_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidInput, match=r"neither a file nor a folder|holds no files"):
+        files_of(tmp_path / name, WHERE)

@@ -1,99 +1,129 @@
-import numpy as np
-import pytest
+"""Rows are full, long documents stay whole, and every source has its share."""
+
+import json
+from collections import defaultdict
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lccp_trainer.data.packing import Cursor, RowSource, Tokens, permutation
+from lccp_trainer.data.packing import PackedSource, Packing, Piece, Position
 
-BASE = 1_000
-
-
-def document(number: int, length: int) -> Tokens:
-    """Tokens that say which document they are of, and where in it they stand."""
-    return np.arange(number * BASE, number * BASE + length, dtype=np.int32)
+ROW, MINIMUM = 64, 20
 
 
-def a_source(lengths: list[int], row: int = 16, minimum: int = 0, seed: int = 0) -> RowSource:
-    def read(number: int) -> Tokens:
-        return document(number, lengths[number])
+class Listed(list[int]):
+    """Lengths of documents."""
 
-    return RowSource(read, len(lengths), row, minimum, (seed,), "data.sources[0]")
-
-
-def rows_of_first_epoch(source: RowSource) -> list[tuple[list[int], list[int]]]:
-    """Rows drawn before the second epoch is begun, as (tokens, positions)."""
-    rows, cursor = [], Cursor()
-    while True:
-        row, cursor = source.next(cursor)
-        if cursor.epoch > 0:
-            return rows
-        rows.append((row.tokens.tolist(), row.positions.tolist()))
+    def length(self, number: int) -> int:
+        return self[number]
 
 
-lengths = st.lists(st.integers(1, 60), min_size=1, max_size=12)
+def a_packing(
+    long: list[int], short: list[int], short_share: float = 0.25, row: int = ROW
+) -> Packing:
+    sources = []
+    if short_share < 1:
+        sources.append(PackedSource(Listed(long), 1 - short_share, True, MINIMUM, (5, 0)))
+    if short_share > 0:
+        sources.append(PackedSource(Listed(short), short_share, False, 0, (5, 1)))
+    return Packing(sources, row)
 
 
-@given(lengths, st.integers(2, 20), st.integers(0, 10))
-def test_a_row_is_full_and_positions_restart_exactly_where_a_document_does_not_go_on(
-    lengths: list[int], row: int, seed: int
+def start(packing: Packing) -> Position:
+    return Position.start(tuple(map(str, range(len(packing.sources)))))
+
+
+def rows_of(packing: Packing, count: int) -> list[tuple[Piece, ...]]:
+    return packing.rows(start(packing), count)[0]
+
+
+longs = st.lists(st.integers(1, 200), max_size=12).map(lambda lengths: [*lengths, MINIMUM])
+shorts = st.lists(st.integers(1, 40), min_size=1, max_size=12)
+shares = st.sampled_from([0.0, 0.1, 0.25, 0.7, 1.0])
+packings = st.builds(a_packing, longs, shorts, shares, st.integers(MINIMUM, 100))
+
+
+@given(packings)
+def test_every_row_is_full(packing: Packing) -> None:
+    for row in rows_of(packing, 20):
+        assert sum(map(len, row)) == packing.row_tokens
+        assert all(len(piece) > 0 for piece in row)
+
+
+@given(packings, st.lists(st.integers(1, 9), min_size=1, max_size=6))
+def test_rows_do_not_depend_on_how_many_are_planned_at_once(
+    packing: Packing, counts: list[int]
 ) -> None:
-    source, cursor = a_source(lengths, row, seed=seed), Cursor()
-    for _ in range(20):
-        drawn, cursor = source.next(cursor)
-        tokens, positions = drawn.tokens.tolist(), drawn.positions.tolist()
-        assert len(tokens) == len(positions) == row
-        assert positions[0] == 0
-        for i in range(1, row):
-            goes_on = tokens[i] == tokens[i - 1] + 1
-            assert positions[i] == (positions[i - 1] + 1 if goes_on else 0)
+    position, parts = start(packing), []
+    for count in counts:
+        rows, position = packing.rows(position, count)
+        parts += rows
+    whole, end = packing.rows(start(packing), sum(counts))
+    assert (parts, position) == (whole, end)
 
 
-@given(lengths, st.integers(2, 20), st.integers(0, 10))
-def test_an_epoch_gives_no_token_twice_and_loses_less_than_a_row(
-    lengths: list[int], row: int, seed: int
+@given(packings, st.integers(1, 30))
+def test_a_position_goes_on_after_it_was_stored(packing: Packing, count: int) -> None:
+    _, position = packing.rows(start(packing), count)
+    stored = Position.of(json.loads(json.dumps(position.plain())))
+    assert stored == position
+    assert packing.rows(stored, 5) == packing.rows(position, 5)
+
+
+@given(packings)
+def test_an_epoch_gives_no_token_twice(packing: Packing) -> None:
+    position = start(packing)
+    given_once: dict[tuple[int, int], set[int]] = defaultdict(set)
+    for _ in range(40):
+        (row,), position = packing.rows(position, 1)
+        if any(cursor.epoch for cursor in position.cursors):
+            return
+        for piece in row:
+            tokens = given_once[piece.source, piece.document]
+            assert tokens.isdisjoint(range(piece.start, piece.end))
+            tokens.update(range(piece.start, piece.end))
+
+
+@given(shorts, st.lists(st.integers(MINIMUM, ROW), min_size=1, max_size=30))
+def test_a_long_document_is_never_cut_while_short_ones_may_fill(
+    short: list[int], long: list[int]
 ) -> None:
-    rows = rows_of_first_epoch(a_source(lengths, row, seed=seed))
-    given = [token for tokens, _ in rows for token in tokens]
-    assert len(set(given)) == len(given)
-    assert set(given) <= {int(t) for i, n in enumerate(lengths) for t in document(i, n)}
-    assert sum(lengths) - len(given) < 2 * row
+    """Half of the tokens are short: more than the gaps that long documents leave."""
+    packing = a_packing(long, short, short_share=0.5)
+    for row in rows_of(packing, 60):
+        for piece in row:
+            if piece.source == 0:
+                assert (piece.start, piece.end) == (0, long[piece.document])
 
 
-@given(lengths, st.integers(2, 20))
-def test_a_document_that_fills_rows_is_never_torn_by_its_neighbours(
-    lengths: list[int], row: int
-) -> None:
-    rows = rows_of_first_epoch(a_source(lengths, row))
-    whole = {tuple(tokens) for tokens, positions in rows if positions == list(range(row))}
-    for number, length in enumerate(lengths):
-        for start in range(0, length - row + 1, row):
-            piece = tuple(document(number, length)[start : start + row].tolist())
-            if any(set(piece) & set(tokens) for tokens, _ in rows):
-                assert piece in whole
+def test_a_row_takes_the_longest_piece_that_still_fits() -> None:
+    packing = a_packing([40, 20, 22, 24, 30], [1], short_share=0.5)
+    for row in rows_of(packing, 30):
+        lengths = [len(piece) for piece in row if piece.source == 0]
+        if lengths[:1] == [40]:
+            assert lengths == [40, 24]
+
+
+@given(packings)
+def test_every_source_keeps_its_share_of_the_tokens(packing: Packing) -> None:
+    count = 200
+    _, position = packing.rows(start(packing), count)
+    total = count * packing.row_tokens
+    assert sum(position.tokens) == total
+    for source, given_tokens in zip(packing.sources, position.tokens, strict=True):
+        assert abs(given_tokens - source.share * total) <= 2 * packing.row_tokens
 
 
 def test_documents_and_rests_below_the_minimum_are_left_out() -> None:
-    rows = rows_of_first_epoch(a_source([9, 20, 42], row=16, minimum=10))
-    given = {token for tokens, _ in rows for token in tokens}
-    kept = {*document(1, 16).tolist(), *document(2, 32).tolist()}
-    assert kept <= given
-    assert not given & set(document(0, 9).tolist())
-    assert not given & set(document(1, 20).tolist()[16:])
+    packing = a_packing([MINIMUM - 1, ROW + MINIMUM - 1, 2 * ROW], [5], short_share=0.5)
+    pieces = {piece for row in rows_of(packing, 40) for piece in row if piece.source == 0}
+    assert {(piece.document, piece.start, piece.end) for piece in pieces} == {
+        (1, 0, ROW),
+        (2, 0, ROW),
+        (2, ROW, 2 * ROW),
+    }
 
 
-def test_a_source_without_a_usable_document_says_so() -> None:
-    with pytest.raises(LookupError):
-        a_source([3, 4], minimum=5).next(Cursor())
-
-
-def test_documents_that_are_too_short_for_a_row_are_joined_over_epochs() -> None:
-    row, cursor = a_source([3], row=16).next(Cursor())
-    assert row.positions.tolist() == [0, 1, 2] * 5 + [0]
-    assert cursor.epoch == 5
-
-
-def test_every_epoch_has_an_order_of_its_own_that_the_seed_gives() -> None:
-    orders = {tuple(permutation(50, (7, epoch)).tolist()) for epoch in range(4)}
-    assert len(orders) == 4
-    assert tuple(permutation(50, (7, 1)).tolist()) in orders
-    assert not np.array_equal(permutation(50, (8, 0)), permutation(50, (7, 0)))
+def test_documents_that_are_too_few_for_a_row_are_read_again() -> None:
+    _, position = a_packing([], [3], short_share=1.0).rows(Position.start(("one",)), 1)
+    assert position.cursors[0].epoch > 10

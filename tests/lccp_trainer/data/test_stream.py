@@ -1,3 +1,5 @@
+"""The batches of a run depend on nothing but position, data and seed."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -6,25 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from word_tokenizer import END, Words
 
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.stream import DataStream, next_source, open_stream
+from lccp_trainer.data.prepare import prepare
+from lccp_trainer.data.sources import Node, check_source, token_folders
+from lccp_trainer.data.stream import DataStream, open_stream
 
 ROW = 16
-END = 999
 
 
-class Words:
-    """A tokenizer of numbers: every word is a token id."""
-
-    eos_token_id: int | None = END
-
-    def __call__(self, text: str, *, verbose: bool) -> Any:
-        return {"input_ids": [int(word) for word in text.split()]}
-
-
-def a_stream(folder: Path, seed: int = 0, **long: Any) -> DataStream:
+def a_spec(folder: Path, seed: int = 0, **long: Any) -> DataSpec:
     rng = np.random.default_rng(3)
     for name, low, high in (("long", 12, 60), ("short", 2, 9)):
         documents = [rng.integers(0, 100, rng.integers(low, high)) for _ in range(15)]
@@ -39,9 +34,13 @@ def a_stream(folder: Path, seed: int = 0, **long: Any) -> DataStream:
             {"name": "short", "kind": "Short", "path": "short"},
         ],
     }
-    data = DataSpec.parse(document, "data")
-    paths = [folder / source.path for source in data.sources]
-    return open_stream(data, paths, Words(), (10, ROW), folder)
+    return DataSpec.parse(document, "data")
+
+
+def a_stream(folder: Path, seed: int = 0, **long: Any) -> DataStream:
+    data = a_spec(folder, seed, **long)
+    folders = token_folders(data, folder, Words, "digest", Node(folder / "scratch", first=True))
+    return open_stream(data, folders, (10, ROW))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> DataStream:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8))
-def test_the_order_does_not_depend_on_how_many_rows_are_drawn_at_once(
+def test_the_order_does_not_depend_on_how_many_rows_are_read_at_once(
     stream: DataStream, sizes: list[int]
 ) -> None:
     at_once, end = stream.next_batch(stream.start(), sum(sizes))
@@ -59,64 +58,92 @@ def test_the_order_does_not_depend_on_how_many_rows_are_drawn_at_once(
         batch, position = stream.next_batch(position, size)
         parts.append(batch.tokens)
     assert np.array_equal(np.concatenate(parts), at_once.tokens)
-    assert position.rows == end.rows
+    assert position == end
 
 
-def test_a_position_can_be_drawn_from_again(stream: DataStream) -> None:
-    _, position = stream.next_batch(stream.start(), 21)
-    first, _ = stream.next_batch(position, 9)
-    again, _ = stream.next_batch(position, 9)
-    assert np.array_equal(first.tokens, again.tokens)
-    assert np.array_equal(first.positions, again.positions)
+@given(st.integers(1, 6), st.integers(1, 5))
+def test_processes_read_their_own_rows_of_the_same_batch(
+    stream: DataStream, processes: int, each: int
+) -> None:
+    rows = processes * each
+    whole, end = stream.next_batch(stream.start(), rows)
+    for rank in range(processes):
+        own = slice(rank * each, (rank + 1) * each)
+        part, after = stream.next_batch(stream.start(), rows, own)
+        assert after == end
+        assert np.array_equal(part.tokens, whole.tokens[own])
+        assert np.array_equal(part.positions, whole.positions[own])
 
 
 def test_tokens_are_counted_by_source_and_shared_by_weight(stream: DataStream) -> None:
-    _, position = stream.next_batch(stream.start(), 40)
-    assert stream.tokens_per_source(position) == {"long": 30 * ROW, "short": 10 * ROW}
+    batch, position = stream.next_batch(stream.start(), 400)
+    counted = stream.tokens_per_source(position)
+    assert counted == {"long": int((batch.sources == 0).sum()), "short": (batch.sources == 1).sum()}
+    assert counted["long"] == pytest.approx(300 * ROW, abs=2 * ROW)
 
 
 def test_a_document_ends_with_the_end_token_once(stream: DataStream) -> None:
     batch, _ = stream.next_batch(stream.start(), 40)
-    starts = [(row, at) for row, at in zip(*np.nonzero(batch.positions == 0), strict=True) if at]
-    assert starts
-    assert all(batch.tokens[row, at - 1] == END for row, at in starts)
+    row, at = np.nonzero(batch.tokens == END)
+    inside = at < ROW - 1
+    assert inside.any()
+    assert (batch.positions[row[inside], at[inside] + 1] == 0).all()
+
+
+def test_epochs_are_counted_by_source(stream: DataStream) -> None:
+    _, position = stream.next_batch(stream.start(), 60)
+    epochs = stream.epochs(position)
+    assert epochs["short"] > 1
+    assert stream.epochs(stream.start()) == {"long": 0, "short": 0}
 
 
 def test_another_seed_gives_another_order(stream: DataStream, tmp_path: Path) -> None:
     other = a_stream(tmp_path, seed=1)
     mine, others = (s.next_batch(s.start(), 20)[0].tokens for s in (stream, other))
     assert not np.array_equal(mine, others)
-
-
-def test_long_documents_are_at_least_the_source_context_by_default(tmp_path: Path) -> None:
-    stream = a_stream(tmp_path)
-    assert [source.minimum_tokens for source in stream.sources] == [10, 0]
+    assert other.start() == stream.start()
 
 
 def test_a_minimum_that_no_document_has_is_refused_with_the_source(tmp_path: Path) -> None:
-    stream = a_stream(tmp_path, minimumLength=100)
-    with pytest.raises(InvalidInput, match=r"^data\.sources\[1\] \(long\): .* 100 tokens"):
-        stream.next_batch(stream.start(), 4)
+    with pytest.raises(InvalidInput, match=r"^data\.sources\[1\] \(long\): .* 100 tokens or more"):
+        a_stream(tmp_path, minimumLength=100)
 
 
-def rows_by_source(shares: list[float], rows: int) -> list[int]:
-    counts = [0] * len(shares)
-    for _ in range(rows):
-        counts[next_source(shares, counts)] += 1
-    return counts
+def test_prepared_tokens_give_the_rows_that_their_text_gives(
+    stream: DataStream, tmp_path: Path
+) -> None:
+    source = a_spec(tmp_path).sources[1]
+    prepare(source, tmp_path / "long", tmp_path / "ready", Words, "digest", "data.sources[1]")
+    other = a_stream(tmp_path, path="ready", format="Tokens")
+    mine, others = (s.next_batch(s.start(), 40)[0] for s in (stream, other))
+    assert np.array_equal(mine.tokens, others.tokens)
 
 
-@given(st.lists(st.integers(0, 100), min_size=1, max_size=8).filter(any), st.integers(1, 500))
-def test_every_source_has_its_share_of_rows_at_every_moment(weights: list[int], rows: int) -> None:
-    shares = [weight / sum(weights) for weight in weights]
-    for share, count in zip(shares, rows_by_source(shares, rows), strict=True):
-        assert abs(count - share * rows) < len(shares)
-        assert share > 0 or count == 0
+def test_tokens_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
+    source = a_spec(tmp_path).sources[1]
+    prepare(source, tmp_path / "long", tmp_path / "ready", Words, "other", "data.sources[1]")
+    ready = source.model_copy(update={"format": "Tokens"})
+    with pytest.raises(InvalidInput, match="was tokenized by another tokenizer"):
+        check_source(ready, tmp_path / "ready", "data.sources[1]", "digest")
 
 
-def test_a_quarter_of_short_rows_is_spread_evenly() -> None:
-    counts, order = [0, 0], []
-    for _ in range(8):
-        order.append(next_source([0.75, 0.25], counts))
-        counts[order[-1]] += 1
-    assert order == [0, 0, 1, 0, 0, 0, 1, 0]
+def test_changed_documents_are_noticed_by_their_source(stream: DataStream, tmp_path: Path) -> None:
+    data = a_spec(tmp_path)
+    lines = (tmp_path / "short").read_text().splitlines(keepends=True)
+    (tmp_path / "short").write_text("".join(lines[1:]))
+    node = Node(tmp_path / "scratch", first=True)
+
+    folders = token_folders(data, tmp_path, Words, "digest", node)
+
+    def opened(**fields: Any) -> DataStream:
+        return open_stream(data.model_copy(update=fields), folders, (10, ROW))
+
+    _, position = stream.next_batch(stream.start(), 9)
+    assert stream.resumed(position) == position
+    with pytest.raises(InvalidInput, match="the documents of short are not those"):
+        opened().resumed(position)
+    moved = opened(accept_changed=True).resumed(position)
+    assert moved.digests != position.digests
+    assert moved.tokens == position.tokens
+    assert moved.cursors[0] == position.cursors[0]
+    assert moved.cursors[1].waiting == ()

@@ -169,7 +169,7 @@ TABLE: dict[str, tuple[Damage, dict[str, Any], str]] = {
     "another field": (
         write_file("data/long.jsonl", b'{"body": "x"}\n'),
         {},
-        "data.sources[0].textField: ",
+        "data.sources[0].path: ",
     ),
     "batch": (
         nothing,

@@ -224,7 +224,9 @@ def run_case(case: Case, folder: Path) -> None:
     engine = build_engine(spec, directory, config, Pretraining, accumulation)
     stepper = Stepper(engine, spec.training, shape, groups, torch.device("cpu"))
     begun = resume(case, engine, folder) if case.resumes else 0
-    steps = [stepper.step(Batch(*batch), 1, Stop.NO) for batch in batches(case.steps)[begun:]]
+    rows = shape.own_rows(groups.rank)
+    own = [Batch(*(part[rows] for part in parts)) for parts in batches(case.steps)[begun:]]
+    steps = [stepper.step(batch, 1, Stop.NO) for batch in own]
     if case.saves:
         save(case, engine, folder)
     whole = whole_weights(engine)
@@ -239,7 +241,7 @@ def run_case(case: Case, folder: Path) -> None:
 def save(case: Case, engine: Any, folder: Path) -> None:
     """Save the state after the last step."""
     from lccp.store.keys import RunKeys
-    from lccp_trainer.data.stream import Position
+    from lccp_trainer.data.packing import Position
     from lccp_trainer.parallel.process_group import rendezvous_store
     from lccp_trainer.state.progress import Point
     from lccp_trainer.state.publish import Publisher

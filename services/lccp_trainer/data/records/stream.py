@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lccp_trainer.data.packing import Position
 from lccp_trainer.data.records.folder import Records
 from lccp_trainer.data.records.rows import Row
-from lccp_trainer.data.stream import Batch, Position
+from lccp_trainer.data.stream import Batch
 
 NAME = "records"
 PADDING = 0
@@ -22,25 +23,31 @@ class RecordStream:
     row_tokens: int
 
     def start(self) -> Position:
-        return Position(rows=(0,), cursors=())
+        return Position(tokens=(0,), cursors=())
 
-    def next_batch(self, position: Position, rows: int) -> tuple[Batch, Position]:
-        """The next `rows` rows at `position`, and the position after them."""
-        (given,) = position.rows
-        shape = rows, self.row_tokens
+    def resumed(self, position: Position) -> Position:
+        """`position`: a fine-tuning of other records is another one, and was refused before."""
+        return position
+
+    def next_batch(
+        self, position: Position, rows: int, own: slice = slice(None)
+    ) -> tuple[Batch, Position]:
+        """The `own` ones of the next `rows` rows at `position`, and the position after all."""
+        (tokens,) = position.tokens
+        numbers = range(tokens // self.row_tokens, tokens // self.row_tokens + rows)[own]
+        shape = len(numbers), self.row_tokens
         batch = Batch(
             tokens=np.full(shape, PADDING, dtype=np.int32),
             positions=np.zeros(shape, dtype=np.int32),
             predicted=np.zeros(shape, dtype=np.bool_),
         )
-        for number in range(rows):
-            planned = self.rows[given + number] if given + number < len(self.rows) else ()
-            self._fill(batch, number, planned)
-        return batch, Position(rows=(given + rows,), cursors=())
+        for at, number in enumerate(numbers):
+            self._fill(batch, at, self.rows[number] if number < len(self.rows) else ())
+        return batch, Position(tokens=(tokens + rows * self.row_tokens,), cursors=())
 
     def tokens_per_source(self, position: Position) -> dict[str, int]:
         """Tokens given so far, with padding."""
-        return {NAME: position.rows[0] * self.row_tokens}
+        return {NAME: position.tokens[0]}
 
     def _fill(self, batch: Batch, number: int, planned: Row) -> None:
         assert batch.predicted is not None

@@ -1,0 +1,181 @@
+"""Tokenized documents on disk: token files, their offsets, and an index that names them all.
+
+A folder of shards holds `index.json` and, for each shard, `<name>.tokens` (uint32, little-endian,
+documents one after the other) and `<name>.offsets` (int64, where each document begins, and the
+end). The index is written last: without it the folder is not ready.
+"""
+
+import hashlib
+import os
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from lccp.api.objects.base import StoreObject
+from lccp.contract.base import Contract
+from lccp.contract.errors import InvalidInput
+
+Tokens = NDArray[np.uint32]
+INDEX = "index.json"
+
+
+class ShardRecord(Contract):
+    """One shard: the documents of one file."""
+
+    name: Annotated[str, Field(description="Name of its files, without their endings.")]
+    input: Annotated[str, Field(description="File that was tokenized.")]
+    documents: Annotated[int, Field(ge=0, description="Documents.")]
+    tokens: Annotated[int, Field(ge=0, description="Tokens.")]
+    skipped: Annotated[int, Field(ge=0, description="Documents that could not be read.")] = 0
+    sha256: Annotated[str, Field(description="SHA-256 of tokens and offsets, one after the other.")]
+
+
+class ShardIndex(StoreObject):
+    """`index.json` of a folder of shards."""
+
+    SCHEMA_VERSION: ClassVar[int] = 1
+
+    tokenizer_digest: Annotated[str, Field(description="Digest of the tokenizer.")]
+    shards: Annotated[tuple[ShardRecord, ...], Field(description="In the documents' order.")]
+
+    @property
+    def documents(self) -> int:
+        return sum(shard.documents for shard in self.shards)
+
+    @property
+    def tokens(self) -> int:
+        return sum(shard.tokens for shard in self.shards)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the shards' own: equal documents in equal order, equal digest."""
+        return hashlib.sha256("".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
+
+
+class ShardWriter:
+    """Writes one shard, as a context; its files appear under their names by `close`."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._offsets = [0]
+        self._sha256 = hashlib.sha256()
+        self._part = folder / f".{name}.tokens.part"
+        self._file = self._part.open("wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def add(self, documents: Iterable[Tokens]) -> None:
+        for tokens in documents:
+            data = np.ascontiguousarray(tokens, dtype="<u4").tobytes()
+            self._file.write(data)
+            self._sha256.update(data)
+            self._offsets.append(self._offsets[-1] + len(tokens))
+
+    def close(self, source: str, skipped: int = 0) -> ShardRecord:
+        """The record of the shard, whose files are now whole."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        offsets = np.array(self._offsets, dtype="<i8").tobytes()
+        self._sha256.update(offsets)
+        (self._folder / f"{self._name}.offsets").write_bytes(offsets)
+        self._part.replace(self._folder / f"{self._name}.tokens")
+        return ShardRecord(
+            name=self._name,
+            input=source,
+            documents=len(self._offsets) - 1,
+            tokens=self._offsets[-1],
+            skipped=skipped,
+            sha256=self._sha256.hexdigest(),
+        )
+
+
+def write_index(folder: Path, index: ShardIndex) -> None:
+    """Make the folder ready, atomically."""
+    part = folder / f".{INDEX}.part"
+    part.write_bytes(index.to_json())
+    part.replace(folder / INDEX)
+
+
+def read_index(folder: Path, where: str) -> ShardIndex:
+    """The index of `folder`. Raises InvalidInput if there is none, or it is damaged."""
+    try:
+        data = (folder / INDEX).read_bytes()
+    except OSError:
+        raise InvalidInput(
+            f"{where}: {folder} holds no {INDEX}: give a folder that `lccp data prepare` has "
+            "written to its end"
+        ) from None
+    return ShardIndex.from_json(data, f"{where}: {folder / INDEX}")
+
+
+@dataclass(frozen=True)
+class _Shard:
+    tokens: NDArray[np.uint32]
+    offsets: NDArray[np.int64]
+
+
+class TokenShards:
+    """The documents of a folder of shards, mapped into memory.
+
+    Opening takes time in the number of shards; reading a document, in its own length.
+    """
+
+    def __init__(self, folder: Path, index: ShardIndex, where: str) -> None:
+        """Raises InvalidInput if a file is missing or cut short."""
+        self.index = index
+        kept = [record for record in index.shards if record.documents]
+        self._shards = [_mapped(folder, record, where) for record in kept]
+        self._ends = list(accumulate(record.documents for record in kept))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def length(self, number: int) -> int:
+        """Tokens of a document."""
+        shard, at = self._at(number)
+        return int(shard.offsets[at + 1] - shard.offsets[at])
+
+    def read(self, number: int, start: int, end: int) -> Tokens:
+        """Tokens `start` to `end` of a document."""
+        shard, at = self._at(number)
+        begin = int(shard.offsets[at])
+        return shard.tokens[begin + start : begin + end]
+
+    def longest(self) -> int:
+        """Tokens of the longest document; reads all offsets once."""
+        return max((int(np.diff(shard.offsets).max()) for shard in self._shards), default=0)
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of every document, [documents]."""
+        parts = [np.diff(shard.offsets) for shard in self._shards]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def _at(self, number: int) -> tuple[_Shard, int]:
+        shard = bisect_right(self._ends, number)
+        return self._shards[shard], number - (self._ends[shard - 1] if shard else 0)
+
+
+def _mapped(folder: Path, record: ShardRecord, where: str) -> _Shard:
+    expected = {"tokens": 4 * record.tokens, "offsets": 8 * (record.documents + 1)}
+    for ending, size in expected.items():
+        path = folder / f"{record.name}.{ending}"
+        found = path.stat().st_size if path.is_file() else None
+        if found != size:
+            what = "is missing" if found is None else f"holds {found:,} bytes instead of {size:,}"
+            raise InvalidInput(f"{where}: {path} {what}: run `lccp data prepare` again")
+    paths = [folder / f"{record.name}.{ending}" for ending in expected]
+    tokens = np.memmap(paths[0], dtype="<u4", mode="r") if record.tokens else np.empty(0, "<u4")
+    return _Shard(tokens, np.memmap(paths[1], dtype="<i8", mode="r"))

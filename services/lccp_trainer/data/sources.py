@@ -1,0 +1,126 @@
+"""Where the tokens of each source lie on this node: in its own folder, or tokenized to scratch."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lccp.api.spec.data import DataSource, DataSpec
+from lccp.contract.errors import InvalidInput
+from lccp_trainer.data.documents import check_documents
+from lccp_trainer.data.prepare import BadDocuments, Tokenizer, is_ready, prepare
+from lccp_trainer.data.shards import TokenShards, read_index
+
+logger = logging.getLogger(__name__)
+
+TOLD_SECONDS = 10.0
+POLL_SECONDS = 0.1
+PARALLELISM = "TOKENIZERS_PARALLELISM"
+
+
+@dataclass(frozen=True)
+class Node:
+    """What the processes of one node share while sources are made ready."""
+
+    scratch: Path
+    """Folder for what is tokenized here."""
+    first: bool
+    """This process does the work; the others wait for it."""
+    alive: Callable[[], None] = lambda: None
+    """Called while it goes on, so that nobody takes it for a hang."""
+
+
+def check_source(source: DataSource, path: Path, where: str, tokenizer_digest: str) -> None:
+    """Raise InvalidInput unless the source can be used, as far as the first documents tell."""
+    if source.format == "Tokens":
+        _check_tokens(path, where, tokenizer_digest)
+    else:
+        check_documents(source, path, where)
+
+
+def token_folders(
+    data: DataSpec,
+    base: Path,
+    load_tokenizer: Callable[[], Tokenizer],
+    tokenizer_digest: str,
+    node: Node,
+) -> list[Path | None]:
+    """The folder of shards of each source; None where it has no share of the tokens.
+
+    Sources that are not tokenized yet are tokenized on every node, once; relative paths start from
+    `base`.
+
+    Raises:
+        InvalidInput: a source can't be read, or was tokenized by another tokenizer.
+    """
+    folders: list[Path | None] = []
+    for number, source in enumerate(data.sources):
+        path, where = base / source.path, f"data.sources[{number}]"
+        if not data.share(source):
+            folders.append(None)
+        elif source.format == "Tokens":
+            _check_tokens(path, where, tokenizer_digest)
+            folders.append(path)
+        else:
+            folder = node.scratch / f"source-{number}"
+            if node.first:
+                told = _Told(source.name, node.alive)
+                bad = BadDocuments(source.bad_documents_max)
+                with _on_all_cores():
+                    prepare(
+                        *(source, path, folder, load_tokenizer, tokenizer_digest, where),
+                        bad=bad,
+                        progress=told,
+                    )
+            _wait(folder, node.alive)
+            folders.append(folder)
+    return folders
+
+
+def _check_tokens(folder: Path, where: str, tokenizer_digest: str) -> None:
+    index = read_index(folder, where)
+    if index.tokenizer_digest != tokenizer_digest:
+        raise InvalidInput(
+            f"{where}.path: {folder} was tokenized by another tokenizer than that of model.source: "
+            "run `lccp data prepare` with this model"
+        )
+    TokenShards(folder, index, where)
+
+
+def _wait(folder: Path, alive: Callable[[], None]) -> None:
+    """Until another process of the node has made the folder ready; if it fails, all are ended."""
+    while not is_ready(folder):
+        alive()
+        time.sleep(POLL_SECONDS)
+
+
+class _Told:
+    """Logs how far a source is, now and then."""
+
+    def __init__(self, name: str, alive: Callable[[], None]) -> None:
+        self._name, self._alive = name, alive
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        self._alive()
+        if time.monotonic() - self._last >= TOLD_SECONDS:
+            self._last = time.monotonic()
+            share = 100 * done / total if total else 100
+            logger.info("tokenizing source %s: %.0f %%", self._name, share)
+
+
+@contextmanager
+def _on_all_cores() -> Iterator[None]:
+    """Inside, the tokenizer may use every core: the other processes wait."""
+    before = os.environ.get(PARALLELISM)
+    os.environ[PARALLELISM] = "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PARALLELISM]
+        else:
+            os.environ[PARALLELISM] = before

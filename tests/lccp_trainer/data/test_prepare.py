@@ -1,0 +1,112 @@
+"""A source is tokenized once, in parallel, and goes on where it broke."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from word_tokenizer import END, Words
+
+from lccp.api.spec.data import DataSource
+from lccp.contract.errors import InvalidInput
+from lccp_trainer.data.prepare import BadDocuments, is_ready, prepare
+from lccp_trainer.data.shards import ShardIndex, TokenShards, read_index
+
+WHERE = "data.sources[0]"
+SOURCE = DataSource.parse({"name": "a", "kind": "Long", "path": "a"}, "source")
+
+
+def write(folder: Path, **files: list[str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, texts in files.items():
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+        (folder / f"{name}.jsonl").write_text(lines)
+    return folder
+
+
+def prepared(path: Path, folder: Path, **options: Any) -> ShardIndex:
+    return prepare(SOURCE, path, folder, Words, "digest", WHERE, **options)
+
+
+def documents(folder: Path) -> list[list[int]]:
+    shards = TokenShards(folder, read_index(folder, WHERE), WHERE)
+    return [shards.read(i, 0, shards.length(i)).tolist() for i in range(len(shards))]
+
+
+def test_documents_keep_their_order_and_end_with_the_end_token_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", b=["7"], a=["1 2 3", f"4 {END}"])
+    index = prepared(path, tmp_path / "out")
+    assert documents(tmp_path / "out") == [[1, 2, 3, END], [4, END], [7, END]]
+    assert (index.documents, index.tokens, index.tokenizer_digest) == (3, 8, "digest")
+
+
+def test_as_many_processes_give_the_same_shards(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    files = {f"f{i}": [" ".join(map(str, rng.integers(0, 99, 5)))] * 3 for i in range(4)}
+    path = write(tmp_path / "in", **files)
+    alone = prepared(path, tmp_path / "alone")
+    assert prepared(path, tmp_path / "many", workers=3) == alone
+
+
+def test_what_was_done_is_not_done_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"], b=["2"], c=["broken"])
+    with pytest.raises(ValueError, match="broken"):
+        prepared(path, tmp_path / "out")
+    assert not is_ready(tmp_path / "out")
+    write(tmp_path / "in", c=["3"])
+    before = Words.calls
+    prepared(path, tmp_path / "out")
+    assert Words.calls - before == 1
+    assert documents(tmp_path / "out") == [[1, END], [2, END], [3, END]]
+
+
+def test_a_file_that_changed_is_done_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"])
+    first = prepared(path, tmp_path / "out")
+    write(tmp_path / "in", a=["1 2"])
+    second = prepared(path, tmp_path / "out")
+    assert documents(tmp_path / "out") == [[1, 2, END]]
+    assert first.digest != second.digest
+
+
+def test_a_bad_document_ends_it_unless_some_may_be_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1", "2"])
+    with (path / "a.jsonl").open("a") as file:
+        file.write('no json\n{"text": "3"}\n{"text": null}\n')
+    with pytest.raises(InvalidInput, match=r"a\.jsonl, line 3: is not JSON.*badDocumentsMax"):
+        prepared(path, tmp_path / "out")
+    with pytest.raises(InvalidInput, match=r"line 5: .*null.*\(1 before it were left out\)"):
+        prepared(path, tmp_path / "out", bad=BadDocuments(1))
+    index = prepared(path, tmp_path / "out", bad=BadDocuments(2))
+    assert index.shards[0].skipped == 2
+    assert documents(tmp_path / "out") == [[1, END], [2, END], [3, END]]
+
+
+def test_a_source_without_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("\n\n")
+    with pytest.raises(InvalidInput, match="holds no text"):
+        prepared(tmp_path / "a.jsonl", tmp_path / "out")
+
+
+def test_progress_is_told_in_bytes_to_the_end(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"], b=["2 3"])
+    told: list[tuple[int, int]] = []
+    prepared(path, tmp_path / "out", progress=lambda *done: told.append(done))
+    total = sum(file.stat().st_size for file in path.iterdir())
+    assert told[0] == (0, total)
+    assert told[-1] == (total, total)
+
+
+@pytest.mark.parametrize("ending", ["tokens", "offsets"])
+def test_a_shard_that_is_cut_short_is_named(tmp_path: Path, ending: str) -> None:
+    prepared(write(tmp_path / "in", a=["1 2 3"]), tmp_path / "out")
+    shard = tmp_path / "out" / f"shard-00000.{ending}"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(InvalidInput, match=rf"shard-00000\.{ending} holds 15 bytes instead of 16"):
+        TokenShards(tmp_path / "out", read_index(tmp_path / "out", WHERE), WHERE)
+
+
+def test_a_folder_without_an_index_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"holds no index\.json: give a folder that `lccp data"):
+        read_index(tmp_path, WHERE)

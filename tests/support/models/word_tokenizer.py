@@ -1,0 +1,17 @@
+"""A tokenizer of numbers, which processes that tests start can load too."""
+
+from typing import Any
+
+END = 999
+
+
+class Words:
+    """Every word is a token id."""
+
+    eos_token_id: int | None = END
+    calls = 0
+    """Texts that were tokenized by this process."""
+
+    def __call__(self, text: list[str], *, verbose: bool) -> Any:
+        Words.calls += len(text)
+        return {"input_ids": [[int(word) for word in one.split()] for one in text]}
