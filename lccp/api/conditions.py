@@ -32,6 +32,7 @@ class Reason(StrEnum):
     UNKNOWN_STORE = "UnknownStore"
     STORE_UNREACHABLE = "StoreUnreachable"
     STORED_OBJECT_DAMAGED = "StoredObjectDamaged"
+    STORED_RUN_MISSING = "StoredRunMissing"
     PENDING = "Pending"
     STARTING = "Starting"
     RUNNING = "Running"

@@ -52,6 +52,10 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) 
     if isinstance(observed.workloads, Unknown):
         return _uncertain(run, observed.workloads, now)
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
+    missing = acceptance.contradiction(context)
+    if missing is not None:
+        why = Unknown(now, missing.message, missing.reason)
+        return replace(_uncertain(run, why, now), events=events.of_refusal(context, missing))
     refusal = acceptance.refusal(context)
     if refusal is not None:
         return _refused(context, refusal)
@@ -120,7 +124,7 @@ def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]
     if isinstance(observed.store, Unknown) or isinstance(observed.workloads, Unknown):
         return ()
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
-    if acceptance.refusal(context) is not None:
+    if acceptance.contradiction(context) or acceptance.refusal(context):
         return ()
     seen = context.after(acceptance.accepted, attempts.settled, evaluations.settled)
     return tuple(_record(seen, context.facts))

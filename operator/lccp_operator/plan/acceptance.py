@@ -12,6 +12,8 @@ from lccp.api.identity import digest_of, identity_of
 from lccp.api.objects.journal import Acceptance, Journal, Pinned
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.facts import Facts
 from lccp_operator.intents import ClaimIdentity
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import final_failure
@@ -46,6 +48,27 @@ def refusal(context: Context) -> Refusal | None:
         "give this run another name, or delete that run's objects"
     )
     return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, message)
+
+
+def contradiction(context: Context) -> Refusal | None:
+    """Why the store can't be the one that the status tells of, or None.
+
+    A run's objects are written before the status that tells of them. So one that was accepted and
+    of which nothing is there lies under another URL, or was deleted behind LCCP's back: to begin
+    it anew would spend its compute twice.
+    """
+    status, facts = context.run.status, context.facts
+    if status is None or status.start_time is None:
+        return None
+    missing = _missing(status, facts)
+    if missing is None:
+        return None
+    message = (
+        f"store {context.spec.checkpoints.store_name} holds no {missing}, which the status tells "
+        "of: nothing is started or judged; correct the store's url in the installation, or restore "
+        "the objects; to train from the beginning, delete the run and apply it again"
+    )
+    return Refusal(Reason.STORED_RUN_MISSING, message)
 
 
 def claim(context: Context) -> list[ClaimIdentity]:
@@ -96,6 +119,17 @@ def _completed(pinned: Pinned | None, offered: Pinned) -> Pinned:
     if pinned is None:
         return offered
     return pinned.model_copy(update={"templates": pinned.templates or offered.templates})
+
+
+def _missing(status: LCCPRunStatus, facts: Facts) -> str | None:
+    if facts.identity is None:
+        return "run.json of this run"
+    if not facts.holds_a_run:
+        return "journal.json of this run"
+    damaged = any("/checkpoints/" in key for key in facts.damaged)
+    if status.checkpoints and not (facts.checkpoints or damaged):
+        return "checkpoint of this run"
+    return None
 
 
 def _problem(context: Context) -> str | None:

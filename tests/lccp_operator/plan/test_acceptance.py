@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_world import (
@@ -320,3 +321,56 @@ def test_a_failed_run_is_not_tried_again_unless_somebody_asks() -> None:
 
     assert conditions(world.run)["Failed"] == ("True", "Configuration")
     assert len(world.journal.attempts) == 1
+
+
+def test_a_finished_run_whose_prefix_is_not_found_is_never_trained_again() -> None:
+    first = a_world()
+    first.settle()
+    before = first.run.status
+    world = World(first.run, NEVER, now=first.now)
+
+    for _ in range(3):
+        decided = world.reconcile()
+
+    assert decided.intents == ()
+    assert world.started == []
+    assert world.store.objects == {}
+    assert before is not None
+    assert world.run.status is not None
+    left_out = {"conditions", "observed_generation"}
+    assert world.run.status.model_dump(exclude=left_out) == before.model_dump(exclude=left_out)
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+    assert [event.reason.value for event in world.events] == ["Refused"]
+    assert "correct the store's url" in world.events[0].message
+
+
+def test_a_run_goes_on_once_its_prefix_is_found_again() -> None:
+    first = a_world()
+    first.reconcile()
+    first.train()
+    first.reconcile()
+    elsewhere = World(first.run, NEVER, now=first.now)
+    elsewhere.reconcile()
+    assert conditions(elsewhere.run)["Degraded"] == ("True", "StoredRunMissing")
+
+    first.run = elsewhere.run
+    first.settle()
+
+    assert conditions(first.run)["Succeeded"] == ("True", "Completed")
+    assert conditions(first.run)["Degraded"] == ("False", "Healthy")
+
+
+@pytest.mark.parametrize("part", ["checkpoints/", "run.json", ""])
+def test_an_emptied_prefix_starts_nothing(part: str) -> None:
+    world = a_world()
+    world.settle()
+    begun = len(world.started)
+    for key in [key for key in world.store.objects if key.startswith(f"{KEYS.prefix}{part}")]:
+        world.store.delete(key)
+    world.restart_operator()
+
+    assert world.reconcile().intents == ()
+
+    assert len(world.started) == begun
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
