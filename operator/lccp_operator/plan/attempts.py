@@ -5,6 +5,7 @@ what the journal says. So a crash between the two is healed by the next reconcil
 """
 
 import hashlib
+from itertools import takewhile
 
 from lccp.api.causes import Cause
 from lccp.api.identity import settings_of
@@ -70,12 +71,22 @@ def old_gang_lives(context: Context) -> bool:
 
 
 def backoff_seconds_left(context: Context) -> float:
-    """Seconds until the wait after the last counted failure is over."""
+    """Seconds until the wait is over, after a counted failure, or after attempts without a step."""
     last, failures = context.last_attempt, counted_failures(context)
-    if last is None or last.ended_at is None or last not in failures:
+    if last is None or last.ended_at is None or last.cause is Cause.DRAINED:
         return 0.0
-    wait = context.spec.restart_policy.wait_seconds(len(failures))
-    return context.seconds_left(last.ended_at, wait)
+    tries = max(len(failures) if last in failures else 0, _fruitless(context) - 1)
+    if tries < 1:
+        return 0.0
+    return context.seconds_left(last.ended_at, context.spec.restart_policy.wait_seconds(tries))
+
+
+def _fruitless(context: Context) -> int:
+    """The attempts in a row, up to the last, that ended unasked before a process had begun."""
+    attempts = reversed(context.journal.attempts)
+    unbegun = takewhile(lambda a: a.number not in context.facts.heartbeats, attempts)
+    earlier = context.acceptance.earlier_attempts
+    return sum(a.number > earlier and a.cause is not Cause.DRAINED for a in unbegun)
 
 
 def drain_seconds_left(context: Context) -> float | None:

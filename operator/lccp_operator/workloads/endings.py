@@ -31,7 +31,7 @@ class Ending:
     @classmethod
     def of(cls, cause: Cause, state: WorkloadState | None, message: str = "") -> "Ending":
         """The ending in a sentence; of a failure also where its log is."""
-        message = message or MEANINGS[cause].sentence
+        message = message or _unbegun(state) or MEANINGS[cause].sentence
         if state is None or not MEANINGS[cause].counted:
             return cls(cause, message)
         codes = sorted({pod.exit_code for pod in state.pods if pod.exit_code})
@@ -52,7 +52,16 @@ def failure(state: WorkloadState) -> Cause:
     codes = _exit_codes(state)
     if codes:
         return cause_of_codes(codes)
-    return BY_RULE[state.rule] if state.rule else Cause.LOST
+    if state.rule is not None:
+        return BY_RULE[state.rule]
+    return Cause.INTERNAL if _unbegun(state) else Cause.LOST
+
+
+def _unbegun(state: WorkloadState | None) -> str:
+    """Why a pod of it failed before its main container began, in words; empty if none did so."""
+    told = (pod.failure for pod in state.pods if pod.failure) if state is not None else iter(())
+    first = next(told, "")
+    return f"failed before its processes began: {first}" if first else ""
 
 
 def _exit_codes(state: WorkloadState) -> Set[int]:

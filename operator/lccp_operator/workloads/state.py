@@ -50,6 +50,8 @@ class Pod:
     exit_code: int | None = None
     out_of_memory: bool = False
     disrupted: bool = False
+    failure: str = ""
+    """Why it failed before its main container began: a kubelet's refusal, or an init container."""
     lost: bool = False
     """It should have ended, and nobody says that it has: its node is gone, or cut off."""
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -436,3 +437,36 @@ def test_a_gang_that_an_older_version_started_can_be_drained() -> None:
     world.reconcile()
 
     assert json.loads(world.store.get(KEYS.control(1))) == {"schemaVersion": 1, "request": "Drain"}
+
+
+def test_a_pod_that_its_kubelet_rejects_is_counted_and_backs_off() -> None:
+    world = World(a_small_run(restartPolicy=POLICY), NEVER)
+    world.reconcile()
+    rejected = Pod(0, "a", Phase.FAILED, failure="OutOfcpu: Node didn't have enough resource: cpu")
+    only = {Training(1): WorkloadState(Phase.FAILED, (rejected,))}
+
+    decided = world.reconcile(replace(world.observed(), workloads=Known(only)))
+
+    (attempt,) = world.journal.attempts
+    assert (attempt.cause, attempt.counted) == (Cause.INTERNAL, True)
+    assert "OutOfcpu: Node didn't have enough resource: cpu" in attempt.message
+    assert conditions(world.run)["Training"] == ("False", "BackingOff")
+    assert decided.due_after_seconds == POLICY["backoffSeconds"]
+
+
+def test_attempts_that_end_uncounted_before_they_begin_back_off_too() -> None:
+    world = World(a_small_run(restartPolicy=POLICY), NEVER)
+    began = []
+    for _ in range(400):
+        world.reconcile()
+        if world.trainer is not None:
+            began.append(world.now)
+            world.end_training(ExitCode.INTERNAL, disrupted=True)
+        world.pass_time()
+
+    waits = [(after - before).total_seconds() for before, after in pairwise(began)]
+    longest = POLICY["maxBackoffSeconds"]
+    assert waits[0] < POLICY["backoffSeconds"]
+    assert all(wait >= longest for wait in waits[3:])
+    assert len(began) < 20
+    assert not any(attempt.counted for attempt in world.journal.attempts)

@@ -143,3 +143,14 @@ def test_a_gang_that_is_gone_ended_as_the_store_says_or_was_lost() -> None:
     assert ending(None, an_end(Cause.DRAINED), drain_asked=True).cause is Cause.DRAINED
     assert ending(None, an_end(Cause.HANG)).counted
     assert ending(None) == Ending(Cause.LOST, "disappeared without an exit status")
+
+
+def test_a_gang_whose_pod_failed_before_it_began_is_counted_and_says_why() -> None:
+    rejected = Pod(0, "a", Phase.FAILED, failure="OutOfcpu: no room")
+    gang = WorkloadState(Phase.FAILED, (rejected,), log="kubectl logs job/j")
+
+    assert ending(gang) == Ending(
+        Cause.INTERNAL,
+        "failed before its processes began: OutOfcpu: no room (log: kubectl logs job/j)",
+    )
+    assert ending(gang).counted

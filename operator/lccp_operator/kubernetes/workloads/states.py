@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
 from lccp_operator.kubernetes.workloads.seen import Seen
-from lccp_operator.kubernetes.workloads.troubles import trouble_of
+from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX, trouble_of
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.registry import workload_of
 from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, WorkloadState
@@ -103,6 +103,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
         exit_code=ended.get("exitCode"),
         out_of_memory=ended.get("reason") == "OOMKilled",
         disrupted=disrupted,
+        failure="" if ended or phase is not Phase.FAILED else _failure_of(status),
         lost=phase not in TERMINAL and _overdue(pod, now),
     )
 
@@ -120,6 +121,16 @@ def _terminated(status: Object) -> Object:
             ended: Object = container["state"]["terminated"]
             return ended
     return {}
+
+
+def _failure_of(status: Object) -> str:
+    """Why a pod failed of which no main container ran, as its kubelet tells it."""
+    for container in status.get("initContainerStatuses", ()):
+        code = container.get("state", {}).get("terminated", {}).get("exitCode", 0)
+        if code:
+            return f"init container {container['name']} ended with exit code {code}"
+    told = ": ".join(filter(None, (status.get("reason"), status.get("message"))))
+    return " ".join(told.split())[:MESSAGE_LENGTH_MAX]
 
 
 def _controller_uid(pod: Object) -> str | None:

@@ -284,3 +284,24 @@ def test_a_workload_that_ended_has_no_trouble() -> None:
     events = (an_event("job", "FailedCreate", "exceeded quota"),)
 
     assert state(job, events=events).trouble is None
+
+
+INIT = {"name": "fetch", "state": {"terminated": {"exitCode": 3}}}
+UNBEGUN = {
+    "rejected": (
+        {"reason": "OutOfcpu", "message": "Node didn't have enough resource: cpu"},
+        "OutOfcpu: Node didn't have enough resource: cpu",
+    ),
+    "without a message": ({"reason": "UnexpectedAdmissionError"}, "UnexpectedAdmissionError"),
+    "init container": (
+        {"initContainerStatuses": [INIT], "containerStatuses": [waiting("PodInitializing")]},
+        "init container fetch ended with exit code 3",
+    ),
+    "main container": ({"containerStatuses": [terminated(70)], "reason": "x"}, ""),
+}
+
+
+@pytest.mark.parametrize(("status", "failure"), UNBEGUN.values(), ids=UNBEGUN.keys())
+def test_a_pod_that_failed_before_its_main_container_says_why(status: Object, failure: str) -> None:
+    failed = state(a_job(conditions={"Failed": "BackoffLimitExceeded"}), a_pod("Failed", **status))
+    assert failed.pods[0].failure == failure
