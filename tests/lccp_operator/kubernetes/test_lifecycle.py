@@ -49,6 +49,7 @@ def test_a_run_is_trained_evaluated_and_succeeds(
     status = namespace.run("tiny")["status"]
     assert status["summary"] == "Succeeded"
     assert [c["evaluation"] for c in status["checkpoints"]] == ["Succeeded", "Succeeded"]
+    wait_for(lambda: "Succeeded" in namespace.events("tiny"), "the last event is not posted")
     told = namespace.events("tiny")
     assert {"Accepted", "AttemptStarted", "AttemptEnded", "Succeeded"} <= {*told}
     assert told.count("CheckpointEvaluated") == 2
