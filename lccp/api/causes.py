@@ -24,6 +24,7 @@ class Cause(StrEnum):
     DEADLINE = "Deadline"
     DISRUPTED = "Disrupted"
     INCOHERENT_GANG = "IncoherentGang"
+    INCOMPLETE_GANG = "IncompleteGang"
     LOST = "Lost"
     TERMINATED = "Terminated"
     DRAINED = "Drained"
@@ -81,6 +82,7 @@ MEANINGS: Mapping[Cause, Meaning] = {
         "lost a pod to a disruption (node lost, drained or preempted)", counted=False
     ),
     Cause.INCOHERENT_GANG: Meaning("had a pod replaced while its peers ran on", counted=False),
+    Cause.INCOMPLETE_GANG: Meaning("never had all its pods at a time", counted=False),
     Cause.LOST: Meaning("disappeared without an exit status", counted=False),
     Cause.TERMINATED: Meaning(
         "received SIGTERM, and saved its state", ExitCode.TERMINATED, counted=False

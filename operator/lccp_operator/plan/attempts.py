@@ -20,6 +20,10 @@ from lccp_operator.workloads.training import Training
 ATTEMPTS_KEPT = 2
 """Ended attempts whose workloads stay, for their logs."""
 
+MEETING_SECONDS = 60
+"""A gang all of whose pods began is seen whole in less."""
+
+UNMET = Ending.of(Cause.INCOMPLETE_GANG, None)
 NOT_BEGUN = Ending(Cause.DRAINED, "had not begun when it was no longer wanted")
 REPLACED = Ending(Cause.DRAINED, "had not begun when its settings were changed")
 
@@ -31,7 +35,8 @@ def settled(context: Context) -> Journal:
         return context.journal
     ending = _ending(context, attempt)
     if ending is not None:
-        return _closed(context, attempt, ending)
+        unmet = ending.cause is Cause.INTERNAL and _never_met(context, attempt)
+        return _closed(context, attempt, UNMET if unmet else ending)
     gang = _gang(context, attempt)
     return context.journal if gang is None else context.noted(gang=gang)
 
@@ -120,6 +125,18 @@ def _incoherent(context: Context, attempt: AttemptRecord, state: WorkloadState) 
         return False
     same_start = (before.attempt, before.started_at) == (now.attempt, now.started_at)
     return same_start and before.digest != now.digest
+
+
+def _never_met(context: Context, attempt: AttemptRecord) -> bool:
+    """Its pods waited for one that never began, and failed by that."""
+    state, seen, beat = context.gang, context.journal.gang, context.facts.heartbeats
+    if state is None or state.started_at is None or state.pods_begun >= state.pods_expected:
+        return False
+    whole = seen is not None and seen.attempt == attempt.number
+    worked = attempt.number in beat and beat[attempt.number].phase != "Starting"
+    waited = -context.seconds_left(state.started_at, MEETING_SECONDS) > 0
+    rejected = any(pod.failure for pod in state.pods)
+    return waited and not (whole or worked or rejected)
 
 
 def _gang(context: Context, attempt: AttemptRecord) -> Gang | None:

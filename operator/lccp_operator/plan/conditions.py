@@ -4,7 +4,7 @@ Messages hold no number that changes by itself, so that a run at rest writes not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -22,6 +22,10 @@ from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
 
 NAMED = 4
+WHOLE_GANGS = (
+    "its peers wait for it, and hold their nodes: topology.queueName with Kueue, or a "
+    "scheduler of whole gangs, admits all pods or none"
+)
 PROBLEMS_NAMED = 3
 
 
@@ -126,6 +130,11 @@ def _training(context: Context, goal: Goal) -> Finding:
     if gang is None or gang.phase is Phase.QUEUED or not gang.begun:
         return _waiting(context, Training(attempt.number), gang, name)
     beat = context.facts.heartbeats.get(attempt.number)
+    starting = beat is None or beat.phase == "Starting"
+    if starting and gang.pods_begun < gang.pods_expected:
+        parts = f"{name}, {gang.pods_begun} of {gang.pods_expected} pods"
+        found = _waiting(context, Training(attempt.number), gang, parts)
+        return replace(found, message=f"{found.message}; {WHOLE_GANGS}")
     if beat is None or beat.phase == "Starting":
         return Finding("True", Reason.STARTING, f"{name} loads model, data and state")
     if beat.phase == "Training":

@@ -99,6 +99,11 @@ class WorkloadState:
         return self.has_lost_pod and all(pod.over for pod in self.pods)
 
     @property
+    def pods_begun(self) -> int:
+        """How many of its pods run, or have run."""
+        return sum(pod.phase is not Phase.PENDING for pod in self.pods)
+
+    @property
     def begun(self) -> bool:
         """A pod of it runs."""
         return any(pod.phase is Phase.RUNNING for pod in self.pods)

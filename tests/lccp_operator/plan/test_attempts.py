@@ -22,7 +22,7 @@ from operator_world import (
 )
 
 from lccp.api.causes import Cause
-from lccp.api.conditions import ConditionType
+from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp_operator.intents import (
     ApplyWorkload,
@@ -34,7 +34,7 @@ from lccp_operator.intents import (
 from lccp_operator.observed import Known, Observed
 from lccp_operator.plan.finish import ENDING_SECONDS
 from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
 
 POLICY = {"maxRestarts": 3, "backoffSeconds": 10, "maxBackoffSeconds": 35}
@@ -470,3 +470,47 @@ def test_attempts_that_end_uncounted_before_they_begin_back_off_too() -> None:
     assert all(wait >= longest for wait in waits[3:])
     assert len(began) < 20
     assert not any(attempt.counted for attempt in world.journal.attempts)
+
+
+REFUSED = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: gpus")
+
+
+def test_a_gang_that_lacks_a_pod_says_which_and_why() -> None:
+    world = World(a_small_run(), NEVER)
+    world.reconcile()
+    peer = Pod(0, "a", Phase.RUNNING)
+
+    world.reconcile(observed_gang(world, peer, trouble=REFUSED))
+
+    assert conditions(world.run)["Training"] == ("False", "QuotaExceeded")
+    assert world.run.status is not None
+    told = {c.type: c.message for c in world.run.status.conditions}[ConditionType.TRAINING]
+    assert told.startswith("attempt 1, 1 of 2 pods: exceeded quota: gpus")
+    assert "topology.queueName" in told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "whole", "cause", "counted"),
+    [
+        (900, False, Cause.INCOMPLETE_GANG, False),
+        (900, True, Cause.INTERNAL, True),
+        (30, False, Cause.INTERNAL, True),
+    ],
+    ids=["never met", "met", "too fast to be seen"],
+)
+def test_a_gang_that_never_met_is_not_counted(
+    seconds: int, whole: bool, cause: Cause, counted: bool
+) -> None:
+    world = World(a_small_run(restartPolicy=POLICY), NEVER)
+    world.reconcile()
+    peers = (Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING))
+    world.reconcile(observed_gang(world, *peers[: 1 + whole]))
+    world.pass_time(seconds)
+    failed = WorkloadState(
+        Phase.FAILED, (Pod(0, "a", Phase.FAILED, exit_code=70),), 2, started_at=START
+    )
+
+    world.reconcile(observed(world, {Training(1): failed}))
+
+    ended = world.journal.attempts[0]
+    assert (ended.cause, ended.counted) == (cause, counted)

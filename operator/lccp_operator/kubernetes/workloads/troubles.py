@@ -67,7 +67,7 @@ def _is_let_in(job: Object, queue: str) -> bool:
 
 def _of_creation(job: Object, seen: Seen) -> Iterator[Trouble]:
     """Pods that the API server refused: the Job controller tells it in FailedCreate events."""
-    if job.get("status", {}).get("active"):
+    if job.get("status", {}).get("active", 0) >= (job["spec"].get("completions") or 1):
         return
     for event in seen.events:
         if event["involvedObject"].get("uid") != job["metadata"]["uid"]:

@@ -199,6 +199,19 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         {"events": (an_event("job", "FailedCreate", 'pods "x" is forbidden: exceeded quota: q'),)},
         *(Reason.QUOTA_EXCEEDED, "exceeded quota: q"),
     ),
+    "quota for one of two": (
+        a_job({"active": 1}),
+        {
+            "pods": (a_pod(),),
+            "events": (an_event("job", "FailedCreate", "exceeded quota: q"),),
+        },
+        *(Reason.QUOTA_EXCEEDED, "exceeded quota: q"),
+    ),
+    "quota that was exceeded once": (
+        a_job({"active": 2}),
+        {"events": (an_event("job", "FailedCreate", "exceeded quota: q"),)},
+        *(None, ""),
+    ),
     "pod security": (
         a_job(),
         {"events": (an_event("job", "FailedCreate", 'violates PodSecurity "restricted"'),)},
