@@ -228,6 +228,10 @@ def _suspended(context: Context, goal: Goal) -> Finding:
 def _degraded(context: Context) -> Finding:
     failed = evaluations.failed(context)
     problems = [_evaluation_problem(context, key) for key in failed]
+    problems += [
+        f"{_evaluation(key)}: {evaluations.REPORT_GONE.message}"
+        for key in evaluations.gone(context)
+    ]
     problems += context.facts.damaged.values()
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     if not problems:

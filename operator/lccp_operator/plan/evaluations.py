@@ -31,6 +31,9 @@ class Stage(StrEnum):
 BY_URGENCY = (Stage.FAILED, Stage.RUNNING, Stage.PENDING, Stage.SUCCEEDED)
 
 
+REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is evaluated anew")
+
+
 def settled(context: Context) -> Journal:
     """The journal with the outcomes that are seen."""
     seen = {
@@ -81,6 +84,12 @@ def failed(context: Context) -> list[EvaluationKey]:
     return [key for key in wanted(context) if stage(context, key) is Stage.FAILED]
 
 
+def gone(context: Context) -> list[EvaluationKey]:
+    """Evaluations that had succeeded, and whose report is gone, oldest first."""
+    outcomes = ((key, context.outcome(key)) for key in outstanding(context))
+    return [key for key, one in outcomes if one is not None and one.cause is REPORT_GONE.cause]
+
+
 def reports(context: Context) -> list[CompactReport]:
     """The reports of the checkpoints that there are, oldest first."""
     found = context.facts.reports.items()
@@ -111,7 +120,8 @@ def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:
     known, workload = context.outcome(key), context.evaluation(key)
     tries = workload[0].number if workload is not None else known.tries if known is not None else 0
     if known is not None and known.result == "Succeeded":
-        return known
+        there = key in context.facts.reports or key in context.facts.damaged_reports
+        return known if there else _record(context, key, 0, REPORT_GONE)
     if Evaluation(*key).done(context.facts):
         unseen = workload is None and known is not None
         return _record(context, key, tries + unseen, None)

@@ -321,3 +321,22 @@ def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> 
 
     again = world.plan(replace(world.observed(), workloads=Known({})))
     assert begun(again) == [Evaluation(FIRST, number=1)]
+
+
+def test_a_report_that_was_deleted_is_told_and_evaluated_anew() -> None:
+    world = World(a_small_run(evaluation={"retries": 0}), NEVER)
+    world.settle()
+    measured = sorted(world.facts.checkpoints)
+    world.store.delete(KEYS.report(measured[0]))
+
+    world.reconcile()
+
+    assert conditions(world.run)["Degraded"] == ("True", "ObservationIncomplete")
+    assert conditions(world.run)["Succeeded"] == ("False", "NotFinished")
+    assert "its report was deleted" in world.events[-1].message
+    before = len(world.started)
+    world.settle()
+    assert world.started[before:] == [Evaluation(measured[0], number=1)]
+    assert sorted(tokens for tokens, _ in world.facts.reports) == measured
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
