@@ -2,7 +2,7 @@
 # PYTHON=…       the Python to use: 3.11 or newer, with venv
 # TORCH_INDEX=…  index that has PyTorch's CPU build
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest check generate images chart helm cluster e2e bench bench-operator tiny-model smollm2 lock clean demo-environment environment
+.PHONY: help demo test test-lowest check generate images chart helm mlflow cluster e2e bench bench-operator tiny-model smollm2 lock clean demo-environment environment
 
 export PYTHON TORCH_INDEX
 BIN := .venv/bin
@@ -62,6 +62,9 @@ chart: helm ## lint the chart, and pack it into dist/
 		"$$helm" lint charts/lccp --values tests/charts/values/s3.yaml && \
 		"$$helm" package charts/lccp --destination dist
 
+mlflow: environment ## get MLflow's server, to which tests of the export log, into an environment of its own
+	@$(BIN)/python tools/get_mlflow.py
+
 helm: environment ## get Helm 4, where none is installed
 	@$(BIN)/python tools/get_helm.py
 
@@ -81,7 +84,7 @@ lock: ## resolve the ranges of pyproject.toml anew into the lock files
 	"$$(tools/python)" tools/lock.py
 
 clean: ## remove the environment, caches and build products; runs/ stays
-	rm -rf .venv .venv-lowest build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lowest .venv-mlflow build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 demo-environment:

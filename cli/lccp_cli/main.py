@@ -12,6 +12,7 @@ from lccp_cli.commands.analyze import analyze
 from lccp_cli.commands.doctor import doctor
 from lccp_cli.commands.estimate import estimate
 from lccp_cli.commands.evaluate import evaluate
+from lccp_cli.commands.export import export
 from lccp_cli.commands.grafana import grafana
 from lccp_cli.commands.report import report
 from lccp_cli.commands.run import run
@@ -23,6 +24,9 @@ EXTRAS = {
     "deepspeed": "trainer",
     "tokenizers": "evaluator",
     "safetensors": "evaluator",
+    "tensorboardX": "trackers",
+    "mlflow": "trackers",
+    "wandb": "trackers",
 }
 DISTRIBUTIONS = ("torch", "transformers", "deepspeed", "kopf", "kubernetes", "plotly")
 INTERRUPTED = 130
@@ -106,7 +110,7 @@ def version() -> None:
         typer.echo(f"{name} {version_of(name) or 'not installed'}")
 
 
-for command in (run, evaluate, analyze, report, estimate, doctor, crd, version):
+for command in (run, evaluate, analyze, report, export, estimate, doctor, crd, version):
     app.command()(command)
 app.add_typer(grafana, name="grafana")
 

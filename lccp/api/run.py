@@ -10,6 +10,7 @@ from lccp.api.labels import RUN_NAME_LENGTH_MAX
 from lccp.api.spec.checkpoints import CheckpointsSpec
 from lccp.api.spec.data import DataSpec
 from lccp.api.spec.evaluation import EvaluationSpec
+from lccp.api.spec.export import ExportSpec
 from lccp.api.spec.model import ModelSpec
 from lccp.api.spec.saturation import RestartPolicy, SaturationSpec
 from lccp.api.spec.topology import TopologySpec
@@ -89,6 +90,14 @@ class LCCPRunSpec(Contract):
         RestartPolicy,
         Field(description="Answer to failures of the gang.", json_schema_extra=NEXT_ATTEMPT),
     ] = RestartPolicy()
+    export: Annotated[
+        tuple[ExportSpec, ...],
+        Field(
+            max_length=3,
+            description="Experiment trackers that follow the run; the exporter logs to them.",
+            json_schema_extra=NEXT_ATTEMPT,
+        ),
+    ] = ()
     suspend: Annotated[
         StrictBool,
         Field(

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from lccp.api.labels import INTRINSIC, tokens_key
 from lccp.contract.errors import InvalidInput
 
+EVENT_FILES = "exports/tensorboard/"
+"""Below a run: TensorBoard's event files."""
+
 _KEY_BYTES_MAX = 1024
 _SEGMENT_BYTES_MAX = 255
 
@@ -117,6 +120,10 @@ class RunKeys(TrainingKeys):
     @property
     def verdict(self) -> str:
         return f"{self.analyses}verdict.json"
+
+    @property
+    def event_files(self) -> str:
+        return f"{self.prefix}{EVENT_FILES}"
 
     @property
     def all_samples(self) -> str:

@@ -23,6 +23,9 @@ class ExporterConfig(Contract):
     refresh_seconds: Annotated[
         float, Field(gt=0, le=3_600, description="Time between two readings of a store.")
     ] = 15.0
+    export_seconds: Annotated[
+        float, Field(gt=0, le=86_400, description="Time between two exports to trackers.")
+    ] = 60.0
     finished_ttl_seconds: Annotated[
         float, Field(ge=0, description="Time that a finished run keeps its series.")
     ] = 86_400.0

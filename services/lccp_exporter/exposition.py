@@ -11,9 +11,16 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from lccp_exporter.facts import RunFacts
-from lccp_exporter.health import StoreHealth
+from lccp_exporter.health import ExportHealth, StoreHealth
 from lccp_exporter.metrics.metric import RUN_LABELS, RunMetric
-from lccp_exporter.metrics.stores import STORES
+from lccp_exporter.metrics.own import (
+    EXPORT_LABELS,
+    EXPORTS,
+    STORE_LABELS,
+    STORES,
+    Health,
+    OwnMetric,
+)
 from lccp_exporter.metrics.table import RUN_METRICS
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -34,7 +41,9 @@ def lines(facts: RunFacts) -> Lines:
     return tuple(_samples(part) for part in parts)
 
 
-def page(runs: Sequence[Lines], stores: Iterable[StoreHealth]) -> Iterator[bytes]:
+def page(
+    runs: Sequence[Lines], stores: Sequence[StoreHealth], exports: Sequence[ExportHealth] = ()
+) -> Iterator[bytes]:
     """The page in parts, so that it never lies in memory as a whole."""
     part = bytearray()
     for number, head in enumerate(HEADS):
@@ -44,7 +53,8 @@ def page(runs: Sequence[Lines], stores: Iterable[StoreHealth]) -> Iterator[bytes
             if len(part) >= PART_BYTES:
                 yield bytes(part)
                 part.clear()
-    yield bytes(part) + _text(_of_stores(stores))
+    own = [*_own(STORES, STORE_LABELS, stores), *_own(EXPORTS, EXPORT_LABELS, exports)]
+    yield bytes(part) + _text(own)
 
 
 def _family(metric: RunMetric) -> Family:
@@ -61,13 +71,14 @@ def _families(facts: RunFacts) -> Iterator[Metric]:
         yield family
 
 
-def _of_stores(stores: Iterable[StoreHealth]) -> Iterator[Metric]:
-    known = list(stores)
-    for own in STORES:
-        family = FAMILIES[own.kind](own.name, own.help, labels=("store",))
+def _own(
+    table: Sequence[OwnMetric[Health]], labels: Sequence[str], known: Sequence[Health]
+) -> Iterator[Metric]:
+    for own in table:
+        family = FAMILIES[own.kind](own.name, own.help, labels=labels)
         for health in known:
             if (value := own.value(health)) is not None:
-                family.add_metric((health.store,), value)
+                family.add_metric(health.labels, value)
         yield family
 
 

@@ -13,6 +13,7 @@ from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Answer, Forecast, Gain, Verdict, VerdictState
+from lccp.api.spec.export import ExportSpec
 from lccp.contract.signals import Role
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
@@ -153,6 +154,8 @@ class RunFacts:
     compared: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """Signals that compare checkpoints, by name and tokens."""
     judged: Judged | None = None
+    exports: tuple[ExportSpec, ...] = ()
+    """Trackers that the newest attempt's spec names."""
     unreadable_objects: int = 0
     """Objects that are damaged or of another schema version; their facts are left out."""
 

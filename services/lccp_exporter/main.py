@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import tempfile
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from lccp.contract.errors import LccpError
 from lccp.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, LogFormat, configure
 from lccp.store.open import open_store
 from lccp_exporter.config import ExporterConfig, configuration
+from lccp_exporter.exporting import Exports
 from lccp_exporter.refresh import Refresher, Runs, StoreWatch
 from lccp_exporter.web.app import application
 from lccp_exporter.web.server import Server
@@ -32,16 +34,24 @@ class Exporter:
             store.name: StoreWatch(store.name, open_store(store), ttl) for store in config.stores
         }
         self._refresher = Refresher(watches, config.refresh_seconds)
-        served = application(Runs(watches.values()), healthy=lambda: self._refresher.alive)
+        runs = Runs(watches.values())
+        self._exports = Exports(runs, config.export_seconds, Path(tempfile.gettempdir()))
+        served = application(runs, lambda: self.alive, self._exports.health)
         self.server = Server(config.host, config.port, served)
 
     def start(self) -> None:
         self._refresher.start()
+        self._exports.start()
         self.server.start()
 
     def close(self) -> None:
         self.server.close()
         self._refresher.close()
+        self._exports.close()
+
+    @property
+    def alive(self) -> bool:
+        return self._refresher.alive and self._exports.alive
 
 
 @app.command()
@@ -68,6 +78,9 @@ def export(
     ] = None,
     refresh_seconds: Annotated[
         float | None, typer.Option(help="Seconds between two readings of a store. Default: 15.")
+    ] = None,
+    export_seconds: Annotated[
+        float | None, typer.Option(help="Seconds between two exports to trackers. Default: 60.")
     ] = None,
     finished_ttl_seconds: Annotated[
         float | None,
@@ -97,6 +110,7 @@ def export(
         host=host,
         port=port,
         refresh_seconds=refresh_seconds,
+        export_seconds=export_seconds,
         finished_ttl_seconds=finished_ttl_seconds,
     )
     exporter = Exporter(config)

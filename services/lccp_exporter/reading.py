@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
-from lccp.api.objects.journal import Journal
+from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Verdict
+from lccp.api.spec.export import ExportSpec
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
@@ -85,6 +86,7 @@ class StoreReader:
             details=compared.details,
             compared=compared.values,
             judged=self._value(found, [keys.verdict], _object(Verdict, Judged.of)),
+            exports=self._value(found, _controls(keys, found), _object(Control, _exports)) or (),
             unreadable_objects=sum(self._read.get(key, ("", True))[1] is None for key in found),
         )
 
@@ -191,6 +193,20 @@ def arrays_beside(store: Store, keys: RunKeys, measured: Measured, probe: str) -
 def _object(kind: type[Object], take: Callable[[Object], Any] = lambda o: o) -> Callable[..., Any]:
     """Reads an object, and takes of it what is needed."""
     return lambda data, key: take(kind.from_json(data, key))
+
+
+def _controls(keys: RunKeys, found: Iterable[str]) -> list[str]:
+    """What attempts are asked, the newest first."""
+    numbers = (key.removeprefix(keys.controls).removesuffix(".json") for key in found)
+    return [keys.control(n) for n in sorted({int(n) for n in numbers if n.isdecimal()})[::-1]]
+
+
+def _exports(control: Control) -> tuple[ExportSpec, ...]:
+    """Trackers that the spec names. Raises InvalidInput."""
+    return tuple(
+        ExportSpec.parse_stored(one, f"export[{number}]")
+        for number, one in enumerate((control.settings or {}).get("export", ()))
+    )
 
 
 def _is_report(key: str, keys: RunKeys) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from lccp_exporter.metrics.metric import RUN_LABELS
-from lccp_exporter.metrics.stores import STORES
+from lccp_exporter.metrics.own import EXPORT_LABELS, EXPORTS, STORE_LABELS, STORES
 from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
 
 HEAD = f"""# Metrics
@@ -18,8 +18,11 @@ This page is generated from `services/lccp_exporter/metrics/`.
 def render() -> str:
     """`docs/reference/metrics.md`."""
     runs = [(m.name, m.kind, RUN_LABELS + m.labels, m.most, m.help) for m in RUN_METRICS]
-    stores = [(m.name, m.kind, ("store",), 1, m.help) for m in STORES]
-    return f"{HEAD}\n## Of every run\n\n{_table(runs)}\n\n## Of the exporter\n\n{_table(stores)}\n"
+    own = [
+        *((m.name, m.kind, STORE_LABELS, 1, m.help) for m in STORES),
+        *((m.name, m.kind, EXPORT_LABELS, 3, m.help) for m in EXPORTS),
+    ]
+    return f"{HEAD}\n## Of every run\n\n{_table(runs)}\n\n## Of the exporter\n\n{_table(own)}\n"
 
 
 def _table(metrics: Iterable[tuple[str, str, tuple[str, ...], int, str]]) -> str:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from lccp.api.causes import Cause
 from lccp.api.objects.verdict import VerdictState
 from lccp_exporter.facts import RunPhase
-from lccp_exporter.metrics.stores import STORES
+from lccp_exporter.metrics.own import EXPORTS, STORES
 from lccp_exporter.metrics.table import RUN_METRICS
 from lccp_exporter.metrics.verdict import BUDGETS
 from lccp_operator.kubernetes.metrics import Metrics
@@ -41,7 +41,7 @@ def known_metrics() -> set[str]:
         for family in registry.collect()
         for suffix in ("", *suffixes.get(family.type, ()))
     }
-    return own | {metric.name for metric in (*RUN_METRICS, *STORES)}
+    return own | {metric.name for metric in (*RUN_METRICS, *STORES, *EXPORTS)}
 
 
 def queries(node: Any) -> Iterator[str]:

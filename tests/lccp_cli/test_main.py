@@ -11,7 +11,7 @@ from lccp.contract.errors import LccpError
 from lccp_cli import main
 
 COMMANDS = (
-    *("run", "evaluate", "analyze", "report", "estimate", "doctor", "crd", "version"),
+    *("run", "evaluate", "analyze", "report", "export", "estimate", "doctor", "crd", "version"),
     *("grafana", "grafana push"),
 )
 HEAVY = ("torch", "transformers", "pydantic", "plotly", "numpy", "yaml", "minio", "lccp_operator")

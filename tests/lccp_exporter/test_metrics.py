@@ -15,7 +15,7 @@ from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_exporter import exposition, reference
 from lccp_exporter.facts import Judged, Measured, RunFacts
-from lccp_exporter.metrics.stores import STORES
+from lccp_exporter.metrics.own import EXPORTS, STORES
 from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
 from lccp_exporter.refresh import Runs, StoreWatch
 
@@ -205,5 +205,5 @@ def test_gains_of_signals_that_nobody_watches_have_no_series(watch: StoreWatch) 
 
 def test_the_reference_lists_every_metric() -> None:
     page = reference.render()
-    for metric in (*RUN_METRICS, *STORES):
+    for metric in (*RUN_METRICS, *STORES, *EXPORTS):
         assert page.count(f"| `{metric.name}` |") == 1

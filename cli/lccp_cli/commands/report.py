@@ -10,6 +10,7 @@ from lccp_cli.options import Endpoint
 
 if TYPE_CHECKING:
     from lccp.report.load import RunData
+    from lccp.store.port import Store
 
 
 def report(
@@ -46,9 +47,12 @@ def report(
 
 @dataclass(frozen=True)
 class Target:
-    """The facts of a run, and its folder if it is on this machine."""
+    """The facts of a run, where they lie, and its folder if it is on this machine."""
 
     data: "RunData"
+    store: "Store"
+    prefix: str
+    """Of its objects in the store."""
     folder: Path | None
 
 
@@ -59,6 +63,7 @@ def load_target(text: str, endpoint: str | None = None) -> Target:
     files, or `<store URL>/<namespace>/<name>`. Raises InvalidInput, Incompatible, StoreUnavailable.
     """
     from lccp.report.load import RunData
+    from lccp.store.file import FileStore
 
     if "://" in text:
         return _in_store(text, endpoint)
@@ -66,7 +71,7 @@ def load_target(text: str, endpoint: str | None = None) -> Target:
     if (folder / "run.json").is_file():
         whole = folder.resolve()
         return _in_store(f"file://{whole}", None, folder)
-    return Target(RunData.from_folder(folder), folder)
+    return Target(RunData.from_folder(folder), FileStore(folder), "", folder)
 
 
 def _in_store(text: str, endpoint: str | None, folder: Path | None = None) -> Target:
@@ -80,4 +85,5 @@ def _in_store(text: str, endpoint: str | None, folder: Path | None = None) -> Ta
     if not namespace or not name or url.endswith("/") or "://" not in url:
         raise InvalidInput(f"{text}: must be <store URL>/<namespace>/<name>")
     store = open_store(StoreConfig(url=url, endpoint=endpoint))
-    return Target(RunData.from_store(store, RunKeys(namespace, name)), folder)
+    keys = RunKeys(namespace, name)
+    return Target(RunData.from_store(store, keys), store, keys.prefix, folder)

@@ -1,0 +1,69 @@
+"""`lccp export`: a run's training, signals and gains into an experiment tracker."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lccp_cli.options import Endpoint
+
+if TYPE_CHECKING:
+    from lccp.api.spec.export import TrackerKind
+
+KINDS: "dict[str, TrackerKind]" = {
+    "tensorboard": "TensorBoard",
+    "mlflow": "MLflow",
+    "wandb": "WandB",
+}
+
+
+def export(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's folder, a folder that contains report.json files, or "
+            "<store URL>/<namespace>/<name>.",
+        ),
+    ],
+    to: Annotated[Literal["tensorboard", "mlflow", "wandb"], typer.Option(help="Where it goes.")],
+    project: Annotated[
+        str, typer.Option(help="MLflow's experiment, or the project of Weights & Biases.")
+    ] = "lccp",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for event files of TensorBoard and offline runs of Weights & Biases. "
+            "Default: exports/tensorboard with the run, and the working directory.",
+        ),
+    ] = None,
+    endpoint: Endpoint = None,
+) -> None:
+    """Log a run to an experiment tracker, with tokens as the x-axis.
+
+    Do it again whenever there is more: only what is new is logged, and late results of old
+    checkpoints come where they belong. MLFLOW_TRACKING_URI says where MLflow is, WANDB_API_KEY or
+    wandb login who writes to Weights & Biases, WANDB_MODE=offline that nothing is sent.
+
+    Examples:
+
+        lccp export runs/default/tiny --to tensorboard
+        MLFLOW_TRACKING_URI=http://localhost:5000 lccp export runs/default/tiny --to mlflow
+        WANDB_MODE=offline lccp export s3://bucket/prefix/team/my-run --to wandb
+    """
+    from lccp.store.file import FileStore
+    from lccp.store.keys import EVENT_FILES
+    from lccp_cli.commands.report import load_target
+    from lccp_exporter.trackers.rows import TrackedRun, rows_of
+    from lccp_exporter.trackers.tracker import tracker_of
+
+    found = load_target(target, endpoint)
+    store, prefix = found.store, f"{found.prefix}{EVENT_FILES}"
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        store, prefix = FileStore(out), f"{found.data.title}/"
+    tracker = tracker_of(KINDS[to], project, store, prefix, out)
+    rows = rows_of(found.data)
+    logged = tracker.export(TrackedRun.of(found.data), rows)
+    typer.echo(f"{found.data.title}: {logged} of {len(rows)} rows logged")

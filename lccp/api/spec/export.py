@@ -1,0 +1,34 @@
+"""`spec.export`: experiment trackers that follow the run.
+
+The exporter reads it from `control/<attempt>.json`, so a change takes effect at the next attempt.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lccp.contract.base import Contract
+
+TrackerKind = Literal["TensorBoard", "MLflow", "WandB"]
+
+
+class ExportSpec(Contract):
+    """One tracker that is given training, signals and gains, with tokens as the x-axis."""
+
+    to: Annotated[
+        TrackerKind,
+        Field(
+            description="Tracker. Where it is and who may write there is the exporter's "
+            "environment: MLFLOW_TRACKING_URI, WANDB_API_KEY. TensorBoard: event files below "
+            "`exports/tensorboard/` in the run's store."
+        ),
+    ]
+    project: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=63,
+            pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*$",
+            description="MLflow's experiment, or the project of Weights & Biases.",
+        ),
+    ] = "lccp"

@@ -1,0 +1,60 @@
+"""Metrics of the exporter itself: by store, and by run and tracker."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from lccp_exporter.health import ExportHealth, StoreHealth
+
+Health = TypeVar("Health", StoreHealth, ExportHealth)
+STORE_LABELS = ("store",)
+EXPORT_LABELS = ("namespace", "run", "tracker")
+
+
+@dataclass(frozen=True)
+class OwnMetric(Generic[Health]):
+    """A metric of the exporter itself."""
+
+    name: str
+    help: str
+    value: Callable[[Health], float | None]
+    """None: not known, no sample."""
+    kind: Literal["gauge", "counter"] = "gauge"
+
+
+STORES: tuple[OwnMetric[StoreHealth], ...] = (
+    OwnMetric(
+        "lccp_exporter_store_errors_total",
+        "Times that a store could not be read.",
+        lambda health: float(health.errors),
+        "counter",
+    ),
+    OwnMetric(
+        "lccp_exporter_store_refresh_timestamp_seconds",
+        "When a store was last read, seconds since 1970; all metrics of its runs are of then.",
+        lambda health: health.refreshed_at.timestamp() if health.refreshed_at else None,
+    ),
+    OwnMetric(
+        "lccp_exporter_store_refresh_duration_seconds",
+        "How long the last reading of a store took.",
+        lambda health: health.duration_seconds,
+    ),
+    OwnMetric(
+        "lccp_exporter_store_runs",
+        "Runs of a store that have series.",
+        lambda health: float(health.runs),
+    ),
+)
+
+EXPORTS: tuple[OwnMetric[ExportHealth], ...] = (
+    OwnMetric(
+        "lccp_exporter_export_timestamp_seconds",
+        "When a run was last logged to a tracker that its spec names, seconds since 1970.",
+        lambda health: health.exported_at.timestamp() if health.exported_at else None,
+    ),
+    OwnMetric(
+        "lccp_exporter_export_failed",
+        "1 if the last try to log the run to the tracker failed, else 0.",
+        lambda health: float(health.failed),
+    ),
+)

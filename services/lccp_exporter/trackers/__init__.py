@@ -1,0 +1,1 @@
+"""Experiment trackers that a run's training, signals and gains are logged to."""

@@ -1,0 +1,60 @@
+"""TensorBoard: one event file that holds all of a run, in the order of tokens.
+
+TensorBoard takes points of a curve in the order in which they lie in a file, so a late result can't
+be appended: the file is written anew. It begins with the mark of a restart at step 0, by which a
+TensorBoard that reads along forgets what it read from the file before.
+"""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto import event_pb2
+
+from lccp.store.port import Store
+from lccp_exporter.trackers.rows import Row, TrackedRun, digest_of
+
+NAME = "events.out.tfevents.{number:010d}.lccp.{digest}"
+DIGITS = 16
+
+
+class TensorBoard:
+    """Event files below `prefix` in `store`; the newest holds everything, others are deleted."""
+
+    def __init__(self, store: Store, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+
+    def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+        """Write the file anew if anything in it changed; how many rows it holds then, else 0."""
+        digest = digest_of(rows, run)[:DIGITS]
+        known = [info.key for info in self._store.list(self._prefix) if ".lccp." in info.key]
+        if known and known[-1].endswith(digest):
+            return 0
+        number = 1 + max((_number(key) for key in known), default=0)
+        name = NAME.format(number=number, digest=digest)
+        self._store.put(f"{self._prefix}{name}", event_file(run, rows))
+        for key in known:
+            self._store.delete(key)
+        return len(rows)
+
+
+def _number(key: str) -> int:
+    return int(key.rsplit("/", 1)[-1].split(".")[3])
+
+
+def event_file(run: TrackedRun, rows: Iterable[Row]) -> bytes:
+    """The bytes of an event file of `rows`, which are in the order of tokens."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = EventsWriter(f"{folder}/events")
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        writer.write_event(event_pb2.Event(step=0, session_log=start))
+        for row in rows:
+            for name, value in row.values.items():
+                event = event_pb2.Event(step=row.tokens, wall_time=row.at.timestamp())
+                event.summary.CopyFrom(summary.scalar(name, value))
+                writer.write_event(event)
+        writer.close()
+        return next(Path(folder).iterdir()).read_bytes()

@@ -1,0 +1,116 @@
+"""Weights & Biases: a run whose metrics have `tokens` as their x-axis, whatever their order."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from lccp_exporter.trackers.rows import Row, TrackedRun, digest_of
+from lccp_exporter.trackers.tracker import TrackerFailed
+
+TOKENS = "tokens"
+STAMP = "lccp.sha256"
+"""Beside an offline run of ours: the digest of what it holds."""
+OFFLINE_MODES = ("offline", "dryrun")
+ID_DIGITS = 16
+INIT_SECONDS, SENTENCE_LENGTH_MAX = 60, 300
+QUIET: Mapping[str, Any] = {
+    "console": "off",
+    "silent": True,
+    "disable_code": True,
+    "disable_git": True,
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+}
+"""W&B is told nothing of the machine that exports: it is not the one that trains."""
+
+
+class WandB:
+    """The project `project`; offline runs (WANDB_MODE=offline) lie below `folder`.
+
+    Online, W&B is asked what the run has, and is given the rest. An offline run is written anew as
+    a whole; the one before it is deleted, unless it was synchronized.
+    """
+
+    def __init__(self, project: str, folder: Path) -> None:
+        self._project = project
+        self._folder = folder
+
+    def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+        """Log what the run does not have yet; how many rows. Raises TrackerFailed."""
+        with _failing():
+            if wandb.setup().settings.mode in OFFLINE_MODES:
+                return self._written(run, rows)
+            history = self._history(run)
+            new = [row for row in rows if not _known(row, history)]
+            self._log(run, new)
+            return len(new)
+
+    def _written(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+        """Write the offline run, unless there is one that holds the same."""
+        digest = digest_of(rows, run)
+        earlier = list((self._folder / "wandb").glob(f"offline-run-*-{_id(run)}/{STAMP}"))
+        if any(stamp.read_text() == digest for stamp in earlier):
+            return 0
+        (self._log(run, rows) / STAMP).write_text(digest)
+        for folder in (stamp.parent for stamp in earlier):
+            if not list(folder.glob("*.synced")):
+                shutil.rmtree(folder)
+        return len(rows)
+
+    def _history(self, run: TrackedRun) -> dict[int, set[str]]:
+        """Names that the run has a value of, by tokens."""
+        found: dict[int, set[str]] = {}
+        try:
+            history = wandb.Api().run(f"{self._project}/{_id(run)}").scan_history()
+        except wandb.errors.CommError:
+            return found
+        for line in history:
+            if line.get(TOKENS) is not None:
+                names = {name for name, value in line.items() if value is not None}
+                found.setdefault(int(line[TOKENS]), set()).update(names)
+        return found
+
+    def _log(self, run: TrackedRun, rows: Sequence[Row]) -> Path:
+        """Log `rows`; the folder in which W&B keeps them."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        logged = wandb.init(
+            project=self._project,
+            id=_id(run),
+            name=run.name,
+            config=dict(run.parameters),
+            dir=self._folder,
+            resume="allow",
+            settings=wandb.Settings(init_timeout=INIT_SECONDS, **QUIET),
+        )
+        logged.define_metric(TOKENS)
+        logged.define_metric("*", step_metric=TOKENS)
+        for row in rows:
+            logged.log({TOKENS: row.tokens, **row.values})
+        logged.summary.update({f"verdict/{key}": value for key, value in run.verdict.items()})
+        folder = Path(logged.dir).parent
+        logged.finish()
+        return folder
+
+
+def _id(run: TrackedRun) -> str:
+    return hashlib.sha256(f"{run.name} {run.digest}".encode()).hexdigest()[:ID_DIGITS]
+
+
+def _known(row: Row, history: Mapping[int, set[str]]) -> bool:
+    return row.values.keys() <= history.get(row.tokens, set())
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    try:
+        yield
+    except (wandb.Error, OSError) as error:
+        text = " ".join(str(error).split())[:SENTENCE_LENGTH_MAX]
+        raise TrackerFailed(f"Weights & Biases: {text}") from None

@@ -1,0 +1,45 @@
+"""What trackers are given of a run."""
+
+import a_run
+
+from lccp.report.load import RunData
+from lccp_exporter.trackers.rows import TrackedRun, digest_of, rows_of
+
+
+def test_rows_are_in_the_order_of_tokens(whole: RunData) -> None:
+    tokens = [row.tokens for row in rows_of(whole)]
+    assert tokens == sorted(tokens)
+
+
+def test_every_step_report_and_judged_checkpoint_has_a_row(whole: RunData) -> None:
+    rows = rows_of(whole)
+    by_source = {source: [r for r in rows if r.source == source] for source in ("training",)}
+    assert [row.tokens for row in by_source["training"]] == [s.tokens for s in whole.history]
+    for report in whole.reports:
+        (row,) = [r for r in rows if r.source == "intrinsic" and r.tokens == report.tokens]
+        for signal in report.signals():
+            assert row.values[f"signal/{signal.name}"] == signal.value
+    assert whole.verdict is not None
+    judged = whole.verdict.checkpoints[-1]
+    (last,) = [r for r in rows if r.source == "verdict" and r.tokens == judged.tokens]
+    assert last.values["gain/niah_ppl"] == next(
+        gain.gain for gain in judged.gains if gain.signal == "niah_ppl"
+    )
+
+
+def test_signals_between_checkpoints_are_among_them(whole: RunData) -> None:
+    newest = [row for row in rows_of(whole) if row.source == "intrinsic"][-1]
+    assert 0 <= newest.values["signal/initial_heads_score"] <= 1
+
+
+def test_a_run_is_described_by_its_identity_and_its_verdict(whole: RunData) -> None:
+    run = TrackedRun.of(whole)
+    assert run.name == "default/tiny"
+    assert run.digest == a_run.identity().digest
+    assert run.verdict["state"] == "Saturated"
+    assert run.finished
+
+
+def test_the_digest_tells_whether_there_is_anything_new(early: RunData, whole: RunData) -> None:
+    digests = [digest_of(rows_of(data), TrackedRun.of(data)) for data in (early, early, whole)]
+    assert digests[0] == digests[1] != digests[2]

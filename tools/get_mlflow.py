@@ -1,0 +1,32 @@
+"""Put MLflow's server into a virtual environment of its own: tests of the export log to it.
+
+It can't lie in the project's: its GraphQL library needs an older python-dateutil than the
+Kubernetes client.
+"""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+VERSION = "mlflow==3.17.2"
+FOLDER = Path(__file__).parents[1] / ".venv-mlflow"
+PROGRAM = FOLDER / "bin" / "mlflow"
+INSTALL_SECONDS = 1_800
+
+
+def main() -> int:
+    """Make the environment, unless it is there."""
+    if not PROGRAM.exists():
+        print(f"{VERSION}, into {FOLDER.name}. To download: about 250 MB; on disk: about 850 MB.")
+        venv.create(FOLDER, with_pip=True)
+        pip = [str(FOLDER / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+        done = subprocess.run([*pip, "install", "--quiet", VERSION], timeout=INSTALL_SECONDS)
+        if done.returncode != 0:
+            return done.returncode
+    print(PROGRAM)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
