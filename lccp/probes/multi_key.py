@@ -122,10 +122,6 @@ def _of(band: Band, size: int) -> Iterator[Signal]:
     )
 
 
-def _names(signal: str) -> tuple[str, ...]:
-    return tuple(f"multi_key_{signal}/{size}" for size in GROUPS)
-
-
 PROBE = Probe(
     name="multi_key",
     description="Look-alike needles.",
@@ -140,7 +136,7 @@ PROBE = Probe(
             "Look-alike needles against tokens",
             "Above, the share of questions whose right value is the likeliest of its group; below, "
             "by how much it is. Larger groups are harder, and level off later.",
-            (_names("choice"), _names("margin")),
+            (("multi_key_choice",), ("multi_key_margin",)),
         ),
     ),
     rules=(context_lengths.within_target("multiKey"),),

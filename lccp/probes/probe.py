@@ -75,7 +75,7 @@ class Course:
     title: str
     caption: str
     panels: tuple[tuple[str, ...], ...]
-    """Names of signals, by panel."""
+    """Names of signals, by panel; `corpus_ppl` stands for all that are named `corpus_ppl/…`."""
 
 
 Chart = HeatMaps | Profile | Course

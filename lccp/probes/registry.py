@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
-from lccp.probes import bio, interference, multi_key, niah, retrieval_heads
+from lccp.probes import bio, corpus_ppl, interference, multi_key, niah, retrieval_heads
 from lccp.probes.probe import Column, Probe
 
 
@@ -55,4 +55,11 @@ class Registry(Mapping[str, Probe]):
         return tuple(column for probe in on for column in probe.columns)
 
 
-PROBES = Registry(niah.PROBE, bio.PROBE, retrieval_heads.PROBE, multi_key.PROBE, interference.PROBE)
+PROBES = Registry(
+    niah.PROBE,
+    bio.PROBE,
+    retrieval_heads.PROBE,
+    multi_key.PROBE,
+    interference.PROBE,
+    corpus_ppl.PROBE,
+)

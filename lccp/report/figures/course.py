@@ -33,7 +33,7 @@ class Line:
 
 def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Figure | None:
     """The chart's panels one below the other; None if none of their signals was measured."""
-    panels = [[lines[name] for name in panel if name in lines] for panel in chart.panels]
+    panels = [[line for name in panel for line in _named(name, lines)] for panel in chart.panels]
     panels = [panel for panel in panels if panel]
     if not panels:
         return None
@@ -51,6 +51,11 @@ def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Fig
     below = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.13, "yanchor": "top"}
     height = PANEL_PIXELS * len(panels) + REST_PIXELS
     return style.figure(figure, height, legend2=below, hovermode="x unified")
+
+
+def _named(name: str, lines: Mapping[str, Line]) -> list[Line]:
+    """The line of a signal, or those of all its parts."""
+    return [line for key, line in lines.items() if name in (key, key.partition("/")[0])]
 
 
 def _colour(signal: Signal, verdict: Verdict) -> str | None:

@@ -8,12 +8,19 @@ from collections.abc import Iterator, Mapping
 
 from lccp.contract.base import Contract
 from lccp.probes.registry import PROBES
-from lccp_evaluator.probes import bio, interference, multi_key, niah, retrieval_heads
+from lccp_evaluator.probes import bio, corpus_ppl, interference, multi_key, niah, retrieval_heads
 from lccp_evaluator.probes.measurement import TorchHalf
 
 HALVES: dict[str, TorchHalf] = {
     half.name: half
-    for half in (niah.HALF, bio.HALF, retrieval_heads.HALF, multi_key.HALF, interference.HALF)
+    for half in (
+        niah.HALF,
+        bio.HALF,
+        retrieval_heads.HALF,
+        multi_key.HALF,
+        interference.HALF,
+        corpus_ppl.HALF,
+    )
 }
 
 

@@ -31,6 +31,13 @@ PROBES = {
     "bio": {"documents": 2, "depthsPercent": [20, 80], "questions": 2},
     "retrievalHeads": {"source": "Bio", "topHeads": 2},
     "interference": {"distance": 350, "bins": 4},
+    "corpusPpl": {
+        "corpora": [{"name": "english"}, {"name": "code", "language": "Code"}],
+        "documents": 2,
+        "shortLength": 300,
+        "tailTokens": 100,
+        "bands": 4,
+    },
     "multiKey": {"lengths": [TARGET], "groups": [2, 3], "haystacks": 2, "sets": 2},
 }
 TOLERANCE = 1e-4
@@ -112,6 +119,31 @@ def test_interference(world: World) -> None:
     assert slope is not None
     assert slope.n == len(nll) > 8
     assert slope.value == pytest.approx(TARGET * solved[3], abs=10 * TOLERANCE)
+
+
+def test_corpus_ppl(world: World) -> None:
+    read = world.read("corpus_ppl")
+    (names, hashes) = (read.frozen.header.names[key] for key in ("corpus", "document"))
+    assert len(set(hashes)) == len(hashes) == 4
+    expected: dict[str, list[float]] = {}
+    for sample, nll in zip(read.samples, read.answers, strict=True):
+        corpus = names[int(sample.labels["corpus"])]
+        kind = {"whole": "corpus_ppl", "guard": "corpus_ppl_guard", "short": "corpus_ppl_short"}
+        assert len(nll) == {"whole": TARGET, "guard": SOURCE, "short": 300}[sample.role] - 1
+        expected.setdefault(f"{kind[sample.role]}/{corpus}", []).append(nll.mean())
+        if sample.role == "whole":
+            expected.setdefault(f"corpus_tail_ppl/{corpus}", []).append(nll[-100:].mean())
+    assert len(expected) == 8
+    for name, values in expected.items():
+        assert math.log(world.value(name)) == pytest.approx(np.mean(values), abs=TOLERANCE)
+    whole = [nll for s, nll in zip(read.samples, read.answers, strict=True) if s.role == "whole"]
+    with np.load(world.out / "corpus_ppl.npz", allow_pickle=False) as details:
+        assert details["positions"].tolist() == [0, 250, 500, 750]
+        bands = [np.split(nll, [249, 499, 749]) for nll in whole]
+        by_band = np.array([[band.mean() for band in one] for one in bands])
+        np.testing.assert_allclose(
+            np.log(details["ppl_by_position"]), by_band.mean(axis=0), atol=TOLERANCE
+        )
 
 
 def test_bio(world: World) -> None:

@@ -1,0 +1,204 @@
+"""Perplexity of whole documents of one length (after arXiv 2604.02650, section 6).
+
+A corpus gives documents that have at least as many tokens as the target context; each is read from
+its beginning, by teacher forcing, as one passage of exactly that many tokens, those included that
+the tokenizer puts before every text. Nothing is joined or padded, and no window slides. With NLL
+the mean over a document's tokens but the first:
+
+- `corpus_ppl/c` is `exp` of the mean NLL of the documents of corpus c, each weighing the same.
+- `corpus_tail_ppl/c` is the same over their last tokens alone (500 by default), which have the
+  whole context before them: what more context is worth shows here undiluted.
+- `corpus_ppl_guard/c` is that of their beginnings of the source context, `corpus_ppl_short/c` of
+  4K tokens. Neither should get worse; a verdict watches those that `saturation.guards` names. Of
+  equal lengths the shorter one's signal is not measured.
+
+Against tokens N of training the first is expected to follow `PPL = A ln N + B`, which the forecast
+of a signal fits. SHA-256 of the text of every document stands in the values by sample: none may be
+among the training data. Clusters: documents.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, StrictInt, model_validator
+
+from lccp.contract.base import Contract
+from lccp.contract.cel import Rule, distinct, rules
+from lccp.contract.errors import InvalidInput
+from lccp.contract.quantities import ContextLength
+from lccp.contract.signals import Band, Better, Scale, Signal
+from lccp.probes.probe import Axis, Contexts, Course, Probe, Profile
+from lccp.probes.settings import context_lengths
+from lccp.probes.settings.prompts import Documents
+
+SHORT_TOKENS = 4_096
+LENGTHS = ("length", "guardLength", "shortLength")
+REPEATED_NAME = "names of corpora must be distinct"
+
+
+class Corpus(Documents):
+    """Documents of one kind, such as a language."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=32,
+            pattern=r"^[a-z0-9][-a-z0-9]*$",
+            description="Its name in signals.",
+        ),
+    ]
+
+
+DEFAULT_CORPORA = (
+    Corpus(name="english"),
+    Corpus(name="chinese", language="Chinese"),
+    Corpus(name="code", language="Code"),
+)
+
+
+class CorpusPplSettings(Contract):
+    """Perplexity of whole documents, by corpus and by position."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(distinct("self.corpora.map(c, c.name)"), REPEATED_NAME, ".corpora")
+        )
+    )
+
+    corpora: Annotated[
+        tuple[Corpus, ...],
+        Field(
+            max_length=8,
+            description="Texts that are not in the training data; the first documents of each that "
+            "are long enough are taken. Default: text that LCCP makes up, which tells little of a "
+            "language.",
+        ),
+    ] = ()
+    length: Annotated[
+        ContextLength | None,
+        Field(description="Tokens of a document; default: the target context."),
+    ] = None
+    guard_length: Annotated[
+        ContextLength | None,
+        Field(description="Tokens of a beginning that is a guard; default: the source context."),
+    ] = None
+    short_length: Annotated[
+        ContextLength | None,
+        Field(description="The same, shorter; default: 4K, or the source context if it is less."),
+    ] = None
+    documents: Annotated[
+        StrictInt, Field(ge=2, le=1_000, description="Documents of each corpus.")
+    ] = 20
+    tail_tokens: Annotated[
+        StrictInt,
+        Field(ge=1, le=65_536, description="Last tokens, with a signal of their own."),
+    ] = 500
+    bands: Annotated[
+        StrictInt, Field(ge=2, le=64, description="Bands of position in the details.")
+    ] = 16
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "CorpusPplSettings":
+        names = [corpus.name for corpus in self.corpora]
+        if len(set(names)) < len(names):
+            raise ValueError(REPEATED_NAME)
+        return self
+
+
+def resolved(settings: CorpusPplSettings, contexts: Contexts) -> CorpusPplSettings:
+    """`settings` with the lengths as they are used. Raises InvalidInput if one does not fit."""
+    length = settings.length or contexts.target
+    guard = settings.guard_length or min(contexts.source, length)
+    short = settings.short_length or min(SHORT_TOKENS, guard)
+    used = (length, guard, short)
+    for name, one in zip(LENGTHS, used, strict=True):
+        context_lengths.resolved((one,), (), contexts, f"corpusPpl.{name}")
+        if not 2 <= one <= length:
+            raise InvalidInput(
+                f"evaluation.probes.corpusPpl.{name}: {one} is not between 2 tokens and the length "
+                f"of a document ({length:,})"
+            )
+    fields = ("length", "guard_length", "short_length")
+    update = {
+        "corpora": settings.corpora or DEFAULT_CORPORA,
+        **dict(zip(fields, used, strict=True)),
+    }
+    return settings.model_copy(update=update)
+
+
+def fits(settings: CorpusPplSettings, target_context: int) -> str | None:
+    """What is wrong with the settings for a target context of so many tokens, or None."""
+    given = (settings.length, settings.guard_length, settings.short_length)
+    wrong = (
+        context_lengths.check_within_target((one,), target_context, f"corpusPpl.{name}")
+        for name, one in zip(LENGTHS, given, strict=True)
+        if one is not None
+    )
+    return next((sentence for sentence in wrong if sentence), None)
+
+
+def files(settings: CorpusPplSettings) -> dict[str, str]:
+    """The corpora's paths, where they are given."""
+    return {
+        f"corpusPpl.corpora[{number}].path": corpus.path
+        for number, corpus in enumerate(settings.corpora)
+        if corpus.path is not None
+    }
+
+
+def signals(settings: CorpusPplSettings) -> tuple[Signal, ...]:
+    """Signals of all corpora."""
+    return tuple(
+        signal for corpus in settings.corpora or DEFAULT_CORPORA for signal in _of(corpus.name)
+    )
+
+
+def _of(name: str) -> Iterator[Signal]:
+    def signal(kind: str, title: str, band: Band) -> Signal:
+        return Signal(
+            name=f"{kind}/{name}",
+            title=f"{title}, {name}",
+            unit="PPL",
+            scale=Scale.LOG,
+            better=Better.LOWER,
+            band=band,
+        )
+
+    yield signal("corpus_ppl", "Corpus PPL", "extension")
+    yield signal("corpus_tail_ppl", "Corpus PPL at the end", "extension")
+    yield signal("corpus_ppl_guard", "Corpus PPL, source", "guard")
+    yield signal("corpus_ppl_short", "Corpus PPL, short", "guard")
+
+
+PROBE = Probe(
+    name="corpus_ppl",
+    description="Perplexity of whole documents.",
+    definition=__doc__,
+    version=1,
+    settings=CorpusPplSettings,
+    default=None,
+    resolved=resolved,
+    signals=signals,
+    charts=(
+        Course(
+            "Corpus perplexity against tokens",
+            "Above, over whole documents at the target context, a line for each corpus; below, "
+            "over their last tokens, which have the whole context before them; at the bottom, over "
+            "beginnings of the source context, which must not get worse.",
+            (("corpus_ppl",), ("corpus_tail_ppl",), ("corpus_ppl_guard",)),
+        ),
+        Profile(
+            "Corpus perplexity by position",
+            "Mean over all corpora, a line for each checkpoint. It should fall from left to right, "
+            "since later tokens have more before them; where it rises, the context is not used.",
+            array="ppl_by_position",
+            unit="PPL",
+            along=Axis("position", "position from (tokens)", "positions", "tokens"),
+            scale=Scale.LOG,
+        ),
+    ),
+    rules=tuple(context_lengths.one_within_target("corpusPpl", name) for name in LENGTHS),
+    fits=fits,
+    files=files,
+)

@@ -1,0 +1,117 @@
+"""Whole documents of one length, and their beginnings, of every corpus of `corpus_ppl`.
+
+A sample is what the tokenizer puts before a text, and then a document from its first token on;
+every token but the first is judged. Beginnings of a document are samples of their own, which the
+engine computes along with the whole where the model allows it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from lccp.contract.errors import InvalidInput
+from lccp.probes.corpus_ppl import Corpus, CorpusPplSettings
+from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, part_of
+from lccp_evaluator.sampling.sources.documents import documents
+from lccp_evaluator.sampling.tokenization import Tokenizer, check_known
+
+FIELD = "evaluation.probes.corpusPpl.corpora"
+VERSION = 1
+WHOLE, GUARD, SHORT = "whole", "guard", "short"
+"""Roles: a document at its full length, and its beginnings of two shorter lengths."""
+CHARACTERS_PER_TOKEN = 12
+"""More than tokens have on average: of a long document no more is tokenized at first."""
+
+
+def draw(asked: CorpusPplSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
+    """The samples of `asked`, its lengths resolved; relative paths start from `base`.
+
+    Raises:
+        InvalidInput: a corpus has too few documents that are long enough.
+    """
+    drawn = Drawn()
+    leading = drawn.part(tokenizer.leading) if tokenizer.leading else None
+    hashes: list[str] = []
+    for number, corpus in enumerate(asked.corpora):
+        for text, ids in _chosen(corpus, asked, tokenizer, base, f"{FIELD}[{number}]"):
+            labels: Labels = {"corpus": number, "document": len(hashes)}
+            document = drawn.part(ids)
+            for role, length in _lengths(asked).items():
+                drawn.samples.append(_sample(role, leading, document, length, labels))
+            hashes.append(hashlib.sha256(text.encode()).hexdigest())
+    drawn.names = {"corpus": tuple(one.name for one in asked.corpora), "document": tuple(hashes)}
+    made_up = [corpus.name for corpus in asked.corpora if corpus.path is None]
+    if made_up:
+        drawn.notes.append(
+            f"corpusPpl: {', '.join(made_up)} is text that LCCP makes up: its perplexity tells "
+            "changes of the model, not how well it knows a language"
+        )
+    return drawn
+
+
+def _lengths(asked: CorpusPplSettings) -> dict[str, int]:
+    """Tokens of a sample by role; equal ones once, under the longest role."""
+    assert asked.length is not None
+    wanted = {WHOLE: asked.length, GUARD: asked.guard_length, SHORT: asked.short_length}
+    found: dict[str, int] = {}
+    for role, length in wanted.items():
+        if length is not None and length not in found.values():
+            found[role] = length
+    return found
+
+
+def _chosen(
+    corpus: Corpus, asked: CorpusPplSettings, tokenizer: Tokenizer, base: Path, where: str
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The first documents that are long enough, with their first tokens."""
+    assert asked.length is not None
+    tokens = asked.length - len(tokenizer.leading)
+    read = found = 0
+    for text in _texts(corpus, base, where, tokens, asked.documents):
+        read += 1
+        ids = _first(text, tokens, tokenizer)
+        if len(ids) == tokens:
+            check_known(ids, tokenizer, where, "give text in words of its vocabulary")
+            found += 1
+            yield text, ids
+        if found == asked.documents:
+            return
+    raise InvalidInput(
+        f"{where}.path: {found} of its {read} documents have {asked.length:,} tokens, but "
+        f"{asked.documents} are asked for: give more or longer documents, or ask for fewer"
+    )
+
+
+def _texts(corpus: Corpus, base: Path, where: str, tokens: int, count: int) -> Iterator[str]:
+    """Documents of `corpus`; what is made up is joined to documents that are long enough."""
+    if corpus.path is not None:
+        yield from documents(corpus, base, where, "")
+        return
+    for number in range(count):
+        parts, missing = [], CHARACTERS_PER_TOKEN * tokens
+        for paragraph in documents(corpus, base, where, f"corpus/{number}"):
+            parts.append(paragraph)
+            missing -= len(paragraph)
+            if missing <= 0:
+                break
+        yield "\n\n".join(parts)
+
+
+def _first(text: str, tokens: int, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """The first `tokens` token ids of `text`, or all if they are fewer."""
+    if len(text.encode()) < tokens:  # a token has a byte at least
+        return ()
+    start = text[: CHARACTERS_PER_TOKEN * tokens]
+    ids = tokenizer.opening(start).ids[:tokens]
+    if len(ids) < tokens and len(start) < len(text):
+        ids = tokenizer.opening(text).ids[:tokens]
+    return ids
+
+
+def _sample(
+    role: str, leading: Slice | None, document: Slice, length: int, labels: Labels
+) -> Sample:
+    before = (leading,) if leading else ()
+    taken = length - (leading[2] if leading else 0)
+    slices = (*before, part_of(document, 0, taken))
+    return Sample(role=role, slices=slices, answer=(1, length), labels=labels)
