@@ -14,7 +14,7 @@ from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
 from lccp.api.objects.run import RunIdentity
-from lccp.api.objects.training import End, Heartbeat, StepRecord
+from lccp.api.objects.training import End, Heartbeat, RouterLoad, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.contract.base import Contract
@@ -64,6 +64,7 @@ OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("control/<attempt>.json", "operator", Control),
     ("training/<writer>/heartbeat.json", "rank 0, every few seconds", Heartbeat),
     ("training/<writer>/history.jsonl", "rank 0, one line a logged step", StepRecord),
+    ("training/<writer>/routers.json", "rank 0, beside the history", RouterLoad),
     ("training/<writer>/end.json", "rank 0 or the launcher, at the end", End),
     ("checkpoints/<tokens>/manifest.json", "trainer, once, last", Manifest),
     ("state/<tokens>/manifest.json", "trainer, once, last", Manifest),

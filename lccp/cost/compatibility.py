@@ -9,7 +9,7 @@ from typing import Any
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
-from lccp.cost.architecture import Architecture
+from lccp.cost.architecture import SPARSE, Architecture
 from lccp.cost.layout import Layout, step_shape
 
 FIELD = "training.deepspeed"
@@ -113,7 +113,12 @@ def _attention(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _experts(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
-    size = Layout.of(spec).expert_size
+    size, kind = Layout.of(spec).expert_size, config.get("model_type")
+    if spec.training.router_aux_loss_coefficient and kind not in SPARSE:
+        yield (
+            f"training.routerAuxLossCoefficient: the routers of a model of type {kind!r} are not "
+            f"known: leave it out, or take one of {', '.join(SPARSE)}"
+        )
     if size == 1:
         return
     field = f"{FIELD}.expertParallelSize: {size}"

@@ -70,6 +70,9 @@ class TrainingKeys(ABC):
     def history(self, writer: str) -> str:
         return f"{self.trainings}{writer}/history.jsonl"
 
+    def routers(self, writer: str) -> str:
+        return f"{self.trainings}{writer}/routers.json"
+
     def end(self, writer: str) -> str:
         return f"{self.trainings}{writer}/end.json"
 

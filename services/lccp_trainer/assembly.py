@@ -18,8 +18,9 @@ from lccp.cost.layout import StepShape, step_shape
 from lccp.store.directory import delete_prefix
 from lccp.store.keys import writer_name
 from lccp.store.port import Store
-from lccp_trainer.control import Stop, StopRequests
+from lccp_trainer.control import Requests, Stop
 from lccp_trainer.ends import NotFinite, Stopped
+from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.loop import Loop
 from lccp_trainer.model.source import read_config
@@ -30,6 +31,8 @@ from lccp_trainer.parallel import attention
 from lccp_trainer.parallel.engine import build_engine
 from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.process_group import join_process_group, rendezvous_store
+from lccp_trainer.records import Recorder
+from lccp_trainer.schedule import check_budget
 from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, complete_tokens
 from lccp_trainer.state.resume import Resume
@@ -46,6 +49,10 @@ MESSAGES = {
     Cause.DRAINED: "saved and ended as asked",
     Cause.TERMINATED: "saved after SIGTERM",
 }
+LOST_STATE = (
+    "checkpoints.lostState: there is a checkpoint of {} tokens, but no state that training could "
+    "go on from: bring the state back, or set Restart to begin anew from the source model"
+)
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,16 @@ class Connections:
     """What a worker exchanges with the world outside the process group."""
 
     store: Store
-    requests: StopRequests
+    requests: Requests
     watchdog: Watchdog
+    clock: WallClock
     reporter: Reporter | None
     """On rank 0."""
 
     def alive(self) -> None:
         """Say that work before the first step goes on; raises Stopped after a SIGTERM."""
         self.watchdog.touch()
-        if self.requests.asked is Stop.TERMINATE:
+        if self.requests.asked.stop is Stop.TERMINATE:
             raise Stopped("SIGTERM before the first step: there was nothing to save")
 
 
@@ -75,42 +83,72 @@ class Parts:
     groups: Groups
     engine: Any
     saver: Saver
+    resume: Resume
+    shared: "Shared"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What rank 0 finds out for all ranks, by torchrun's key-value store."""
+
+    rank: int
+    facts: Any
+
+    def __call__(self, name: str, by_rank_0: Callable[[], Any]) -> Any:
+        """What `by_rank_0` gives there; `name` is used once in an attempt."""
+        if self.rank == 0:
+            self.facts.set(name, json.dumps(by_rank_0()))
+        return json.loads(self.facts.get(name))
 
 
 def train(worker: Worker, connections: Connections) -> End:
     """Train as `worker`, from where the run is to its end or to a stop."""
     parts = build(worker, connections)
-    task, shape = parts.task, parts.shape
+    task = parts.task
     connections.watchdog.touch()
-    point = resumed(worker, connections, parts) or fresh(parts)
+    point = resumed(connections, parts) or fresh(parts)
     connections.watchdog.touch()
     logger.info("training from %d tokens on", point.tokens)
-    training = task.spec.training
-    loop = Loop(
-        training=training,
-        shape=shape,
-        due=task.spec.checkpoints.due(training.tokens),
-        stream=task.stream,
-        stepper=Stepper(parts.engine, training, shape, parts.groups, parts.device),
-        saver=parts.saver,
-        requests=connections.requests,
-        watchdog=connections.watchdog,
-        reporter=connections.reporter,
-        flops_per_token=_flops_per_token(task, shape),
-        device_name=torch.cuda.get_device_name() if parts.device.type == "cuda" else None,
-    )
+    loop = _loop(connections, parts)
     try:
         cause, point = loop.run(point)
     except NotFinite:
         parts.saver.uploader.finish()
         raise
     connections.watchdog.stop()
+    connections.clock.turn_to("ending")
     parts.saver.uploader.finish()
     if cause is Cause.COMPLETED and not task.extendable and worker.rank == 0:
         patiently(lambda: delete_prefix(connections.store, worker.keys.states))
     message = f"{MESSAGES[cause]}: {point.tokens:,} tokens, {point.step:,} steps"
     now = datetime.now(UTC)
     return End(result=cause, tokens=point.tokens, step=point.step, message=message, at=now)
+
+
+def _loop(connections: Connections, parts: Parts) -> Loop:
+    task, shape = parts.task, parts.shape
+    training, of_token = task.spec.training, _flops_per_token(task, shape)
+    recorder = Recorder(
+        engine=parts.engine,
+        reporter=connections.reporter,
+        log_every_steps=training.log_every_steps,
+        step_tokens=shape.tokens,
+        flops_per_token_and_process=of_token and of_token / shape.layout.processes,
+        device_name=torch.cuda.get_device_name() if parts.device.type == "cuda" else None,
+    )
+    return Loop(
+        training=training,
+        checkpoints=task.spec.checkpoints,
+        shape=shape,
+        stream=task.stream,
+        stepper=Stepper(parts.engine, training, shape, parts.groups, parts.device),
+        saver=parts.saver,
+        rewind=_Rewind(parts),
+        requests=connections.requests,
+        watchdog=connections.watchdog,
+        clock=connections.clock,
+        recorder=recorder,
+    )
 
 
 def build(worker: Worker, connections: Connections) -> Parts:
@@ -122,12 +160,9 @@ def build(worker: Worker, connections: Connections) -> Parts:
     facts = rendezvous_store()
     attention.register()
     engine = build_engine(spec, task.directory, task.config, task.module, shape.accumulation_steps)
+    engine.module.watch_routers(shape.row_tokens, spec.training.router_aux_loss_coefficient)
 
-    def shared(name: str, by_rank_0: Callable[[], Any]) -> Any:
-        if worker.rank == 0:
-            facts.set(name, json.dumps(by_rank_0()))
-        return json.loads(facts.get(name))
-
+    shared = Shared(worker.rank, facts)
     invocation, keys = worker.invocation, worker.keys
     publisher = Publisher(
         store=connections.store,
@@ -138,6 +173,7 @@ def build(worker: Worker, connections: Connections) -> Parts:
         rendezvous=facts,
         lengths=(task.source_context, shape.row_tokens),
         keep_states=spec.checkpoints.keep_states,
+        keep_state_every=spec.checkpoints.keep_state_every_tokens,
     )
     saver = Saver(
         engine=engine,
@@ -147,13 +183,16 @@ def build(worker: Worker, connections: Connections) -> Parts:
         reporter=connections.reporter,
         source=task.directory,
         scratch=worker.own_scratch,
+        budget=spec.training.tokens,
+        clock=connections.clock,
         checkpoints=set(
             shared("checkpoints", lambda: complete_tokens(connections.store, keys.checkpoints))
         ),
         states=set(shared("states", lambda: complete_tokens(connections.store, keys.states))),
         last_state=None if task.extendable else spec.training.tokens,
     )
-    return Parts(task, shape, device, groups, engine, saver)
+    resume = Resume(connections.store, keys, engine, worker.rank, device)
+    return Parts(task, shape, device, groups, engine, saver, resume, shared)
 
 
 def _task(worker: Worker, connections: Connections) -> Task:
@@ -165,22 +204,30 @@ def _task(worker: Worker, connections: Connections) -> Task:
     return task
 
 
-def resumed(worker: Worker, connections: Connections, parts: Parts) -> Point | None:
-    """Put the engine where the newest state that verifies has it; None if there is none."""
-    saver = parts.saver
-    resume = Resume(connections.store, worker.keys, parts.engine, worker.rank, parts.device)
-    point, damaged = resume.newest(saver.states)
+def resumed(connections: Connections, parts: Parts) -> Point | None:
+    """Put the engine where the newest state that verifies has it; None if there is none.
+
+    Raises InvalidInput if there is none, though checkpoints say that there was one.
+    """
+    saver, task = parts.saver, parts.task
+    found, damaged = parts.resume.newest(saver.states)
     saver.damaged |= damaged
     saver.states -= damaged
     reporter = connections.reporter
     if reporter:
         reporter.update(checkpoints=sorted(saver.checkpoints), states=sorted(saver.states))
-    if point is None:
+    if found is None:
+        newest = max(saver.checkpoints, default=0)
+        if newest and task.extendable and task.spec.checkpoints.lost_state == "Fail":
+            raise InvalidInput(LOST_STATE.format(newest))
         return None
-    point = replace(point, position=parts.task.stream.resumed(point.position))
+    point = replace(found.point, position=task.stream.resumed(found.point.position))
+    check_budget(task.spec.training, point.tokens, found.told.budget)
     logger.info("resumed from the state of %d tokens", point.tokens)
     if reporter:
         reporter.update(resumed_from_tokens=point.tokens, tokens=point.tokens, step=point.step)
+    if found.told.with_checkpoint:
+        saver.checkpoint(point)
     return point
 
 
@@ -190,6 +237,24 @@ def fresh(parts: Parts) -> Point:
     if parts.task.spec.evaluation.baseline:
         parts.saver.checkpoint(point)
     return point
+
+
+@dataclass
+class _Rewind:
+    """Puts the engine where the newest complete state has it."""
+
+    parts: Parts
+    _count: int = 0
+
+    def __call__(self) -> Point | None:
+        self._count += 1
+        self.parts.saver.uploader.wait()
+        resume = self.parts.resume
+        states = self.parts.shared(
+            f"rewind/{self._count}", lambda: complete_tokens(resume.store, resume.keys.states)
+        )
+        found, _ = resume.newest(states)
+        return found.point if found else None
 
 
 def _flops_per_token(task: Task, shape: StepShape) -> float | None:

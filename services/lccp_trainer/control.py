@@ -1,9 +1,13 @@
-"""What asks the training to stop: SIGTERM on any rank, or a control object that rank 0 reads."""
+"""What the training is asked for: by SIGTERM on any rank, or by a control object for rank 0."""
 
 import logging
 import signal
 import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Self
 
 from lccp.api.objects.journal import Control
 from lccp.contract.errors import LccpError
@@ -16,21 +20,57 @@ POLL_SECONDS = 1.0
 
 
 class Stop(IntEnum):
-    """What is asked; the greater one counts."""
+    """How it is asked to end; the greater one counts."""
 
     NO = 0
     DRAIN = 1
     TERMINATE = 2
 
 
-class StopRequests:
-    """The stop that this rank was asked for."""
+@dataclass(frozen=True)
+class Asked:
+    """What a rank is asked for; or, of all ranks, what any of them is."""
+
+    stop: Stop = Stop.NO
+    save: bool = False
+    """A state, since the last one is old."""
+
+    def flags(self) -> list[float]:
+        """As numbers whose sum over the ranks `of_flags` reads."""
+        stops = [float(self.stop >= stop) for stop in list(Stop)[1:]]
+        return [*stops, float(self.save)]
+
+    @classmethod
+    def of_flags(cls, sums: Sequence[float]) -> Self:
+        *stops, save = sums
+        asked = [stop for stop, votes in zip(list(Stop)[1:], stops, strict=True) if votes]
+        return cls(max(asked, default=Stop.NO), save > 0)
+
+
+class Requests:
+    """What this rank was asked for."""
 
     def __init__(self) -> None:
-        self.asked = Stop.NO
+        self._stop = Stop.NO
+        self._state_seconds: float | None = None
+        self._saved = time.monotonic()
+
+    @property
+    def asked(self) -> Asked:
+        limit = self._state_seconds
+        old = limit is not None and time.monotonic() - self._saved >= limit
+        return Asked(self._stop, old)
 
     def ask(self, stop: Stop) -> None:
-        self.asked = max(self.asked, stop)
+        self._stop = max(self._stop, stop)
+
+    def save_every(self, seconds: float | None) -> None:
+        """Ask for a state so long after the last one. On rank 0 alone, whose clock counts."""
+        self._state_seconds = seconds
+
+    def saved(self) -> None:
+        """Say that a state was saved just now."""
+        self._saved = time.monotonic()
 
     def listen(self) -> None:
         """Let SIGTERM ask for TERMINATE. SIGINT is the launcher's to hear."""
@@ -44,7 +84,7 @@ class StopRequests:
 
     def _poll(self, store: Store, key: str) -> None:
         pause = threading.Event()
-        while self.asked is Stop.NO:
+        while self._stop is Stop.NO:
             try:
                 control = read_or_none(store, key, Control)
                 if control is not None and control.request == "Drain":

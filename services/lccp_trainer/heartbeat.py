@@ -6,10 +6,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from lccp.api.objects.training import Heartbeat, StepRecord
+from lccp.api.objects.training import Heartbeat, RouterLoad, StepRecord
 from lccp.contract.errors import LccpError
 from lccp.store.keys import TrainingKeys
 from lccp.store.port import Store
+from lccp_trainer.goodput import WallClock
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +25,17 @@ class Reporter:
     A store that does not answer is no reason to stop: what is missed now is written later.
     """
 
-    def __init__(self, store: Store, keys: TrainingKeys, first: Heartbeat) -> None:
+    def __init__(
+        self, store: Store, keys: TrainingKeys, first: Heartbeat, clock: WallClock
+    ) -> None:
         self._store = store
         self._keys = keys
+        self._clock = clock
         self._heartbeat = first
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._lines: list[bytes] = []
+        self._load: RouterLoad | None = None
         self._written_lines = 0
         self._next_history = 0.0
         self._ended = threading.Event()
@@ -41,11 +47,18 @@ class Reporter:
         with self._lock:
             self._heartbeat = self._heartbeat.model_copy(update=changes)
 
-    def record(self, step: StepRecord) -> None:
-        """Add a line to the history."""
+    def record(self, step: StepRecord, load: RouterLoad | None = None) -> None:
+        """Add a line to the history; `load` replaces the one before."""
         line = (step.model_dump_json(by_alias=True, exclude_none=True) + "\n").encode()
         with self._lock:
             self._lines.append(line)
+            self._load = load or self._load
+
+    def flush(self) -> None:
+        """Write the history as it is now. Raises StoreUnavailable."""
+        with self._lock:
+            writer = self._heartbeat.writer
+        self._write_history(writer)
 
     def finish(self, **changes: Any) -> None:
         """Write the last heartbeat and the whole history."""
@@ -63,7 +76,14 @@ class Reporter:
     def _write(self, last: bool) -> None:
         try:
             with self._lock:
-                beat = self._heartbeat.model_copy(update={"at": datetime.now(UTC)})
+                beat = self._heartbeat.model_copy(
+                    update={
+                        "at": datetime.now(UTC),
+                        "ledger": self._clock.ledger(),
+                        "unsaved_seconds": self._clock.unsaved_seconds(),
+                        "step_seconds": self._clock.step_seconds(),
+                    }
+                )
             self._store.put(self._keys.heartbeat(beat.writer), beat.to_json())
             if last or time.monotonic() >= self._next_history:
                 self._write_history(beat.writer)
@@ -71,11 +91,14 @@ class Reporter:
             logger.warning("heartbeat: %s", error)
 
     def _write_history(self, writer: str) -> None:
-        with self._lock:
-            lines = list(self._lines)
-        if len(lines) == self._written_lines:
-            return
-        data = b"".join(lines)
-        self._store.put(self._keys.history(writer), data)
-        self._written_lines = len(lines)
-        self._next_history = time.monotonic() + len(data) / HISTORY_BYTES_PER_SECOND
+        with self._writing:
+            with self._lock:
+                lines, load, self._load = list(self._lines), self._load, None
+            if load is not None:
+                self._store.put(self._keys.routers(writer), load.to_json())
+            if len(lines) == self._written_lines:
+                return
+            data = b"".join(lines)
+            self._store.put(self._keys.history(writer), data)
+            self._written_lines = len(lines)
+            self._next_history = time.monotonic() + len(data) / HISTORY_BYTES_PER_SECOND

@@ -1,23 +1,24 @@
 """The training loop: one step after the other, until the budget is reached or a stop is asked."""
 
 import logging
-import time
-from collections import deque
+import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 
 from lccp.api.causes import Cause
-from lccp.api.objects.training import StepRecord
+from lccp.api.objects.training import Spike
+from lccp.api.spec.checkpoints import CheckpointsSpec
 from lccp.api.spec.training import TrainingSpec
-from lccp.cost.flops import utilisation
 from lccp.cost.layout import StepShape
-from lccp_trainer.control import Stop, StopRequests
+from lccp_trainer.control import Requests, Stop
 from lccp_trainer.data.packing import Position
 from lccp_trainer.data.stream import Batch, Stream
 from lccp_trainer.ends import NotFinite
-from lccp_trainer.heartbeat import Reporter
-from lccp_trainer.schedule import is_due
+from lccp_trainer.goodput import WallClock
+from lccp_trainer.guard import Guard, Outlier
+from lccp_trainer.records import Recorder
+from lccp_trainer.schedule import is_due, reaches_multiple
 from lccp_trainer.state.progress import Point
 from lccp_trainer.state.saving import Saver
 from lccp_trainer.stepping import Step, Stepper
@@ -25,7 +26,8 @@ from lccp_trainer.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
-RATE_STEPS = 10
+MOST_REWINDS = 8
+"""In one attempt; later spikes are recorded alone."""
 
 
 @dataclass
@@ -33,49 +35,91 @@ class Loop:
     """The loop of this rank. All ranks run it alike."""
 
     training: TrainingSpec
+    checkpoints: CheckpointsSpec
     shape: StepShape
-    due: tuple[int, ...]
-    """Token counts at which a checkpoint is asked for, ascending."""
     stream: Stream
     stepper: Stepper
     saver: Saver
-    requests: StopRequests
+    rewind: Callable[[], Point | None]
+    """Puts the engine where the newest complete state has it; None if there is none."""
+    requests: Requests
     watchdog: Watchdog
-    reporter: Reporter | None
-    flops_per_token: float | None
-    """None: the model is of a family that lccp.cost does not know."""
-    device_name: str | None
-    _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_STEPS))
+    clock: WallClock
+    recorder: Recorder
+    _guard: Guard = field(default_factory=Guard)
     _not_finite: int = 0
+    _rewinds: int = 0
 
     def run(self, point: Point) -> tuple[Cause, Point]:
         """Train from `point` on; how it ended, and where."""
+        due = self.checkpoints.due(self.training.tokens)
+        self._guard = Guard.of(point.typical)
+        self.recorder.begin()
         with ThreadPoolExecutor(1, "data") as ahead:
-            loading = ahead.submit(self._next_batch, point.position)
+            loading = ahead.submit(self._load, point.position)
             while point.tokens < self.training.tokens:
-                begun = time.monotonic()
-                batch, position = loading.result()
-                loading = ahead.submit(self._next_batch, position)
-                before, tokens = point.tokens, point.tokens + self.shape.tokens
-                step = self.stepper.step(batch, tokens, self.requests.asked)
-                point = Point(point.step + 1, tokens, position)
-                self._seconds.append(time.monotonic() - begun)
-                self._account(step, point)
-                if is_due(self.due, before, tokens):
-                    self._save(point, with_checkpoint=True)
-                if step.stop is not Stop.NO and tokens < self.training.tokens:
-                    return self._stop(step.stop, point)
+                with self.clock.during("waiting_for_data"):
+                    batch, position = loading.result()
+                loading = ahead.submit(self._load, position)
+                self.clock.turn_to("productive")
+                before = point
+                step = self._step(batch, before.tokens + self.shape.tokens)
+                point = Point(before.step + 1, before.tokens + self.shape.tokens, position)
+                point = self._account(step, point)
+                self._save(step, before, point, is_due(due, before.tokens, point.tokens))
+                if step.asked.stop is not Stop.NO and point.tokens < self.training.tokens:
+                    return _CAUSES[step.asked.stop], point
         return Cause.COMPLETED, point
 
-    def _next_batch(self, position: Position) -> tuple[Batch, Position]:
+    def _load(self, position: Position) -> tuple[Batch, Position]:
         own = self.shape.own_rows(self.stepper.groups.rank)
         return self.stream.next_batch(position, self.shape.rows, own)
 
-    def _account(self, step: Step, point: Point) -> None:
+    def _step(self, batch: Batch, tokens: int) -> Step:
+        skips = self.training.on_spike == "SkipBatch"
+        found: list[Outlier] = []
+
+        def stands_out(loss: float) -> bool:
+            outlier = self._guard.loss.outlier(loss) if skips else None
+            found.extend([outlier] if outlier else [])
+            return outlier is not None
+
+        return self.stepper.step(batch, tokens, lambda: self.requests.asked, stands_out)
+
+    def _account(self, step: Step, point: Point) -> Point:
+        """Record the step; where the run is after it, which a rewind changes."""
         self.watchdog.touch()
+        self.clock.stepped()
         self.saver.uploader.check()
-        if self.reporter:
-            self._report(self.reporter, step, point)
+        self._check_finite(step, point)
+        outlier = self._guard.watch(step.loss, step.gradient_norm)
+        if outlier is None or not math.isfinite(step.loss):
+            self.recorder.record(step, point, None)
+            return point
+        state = None if step.skipped else self._rewound()
+        spike = Spike(
+            step=point.step,
+            tokens=point.tokens,
+            signal=outlier.signal,
+            value=outlier.value,
+            median=outlier.median,
+            action="Skipped" if step.skipped else "Rewound" if state else "Recorded",
+        )
+        logger.warning("spike: %s", spike.model_dump_json(by_alias=True))
+        self.recorder.record(step, point, spike)
+        return replace(state, position=point.position) if state else point
+
+    def _rewound(self) -> Point | None:
+        """The newest state, where the engine is then; None if no rewind is wanted or possible."""
+        if self.training.on_spike != "Rewind" or self._rewinds == MOST_REWINDS:
+            return None
+        self._rewinds += 1
+        state = self.rewind()
+        if state is not None:
+            self._guard = Guard.of(state.typical)
+        return state
+
+    def _check_finite(self, step: Step, point: Point) -> None:
         self._not_finite = 0 if step.finite else self._not_finite + 1
         if self._not_finite > self.training.not_finite_steps:
             raise NotFinite(
@@ -85,45 +129,20 @@ class Loop:
         if not step.finite:
             logger.warning("step %d left out: loss or gradient is not finite", point.step)
 
-    def _report(self, reporter: Reporter, step: Step, point: Point) -> None:
-        rate = self.shape.tokens * len(self._seconds) / sum(self._seconds)
-        if point.step % self.training.log_every_steps == 0:
-            reporter.record(
-                StepRecord(
-                    step=point.step,
-                    tokens=point.tokens,
-                    loss=step.loss,
-                    learning_rate=step.learning_rate,
-                    gradient_norm=step.gradient_norm,
-                    tokens_per_second=round(rate, 1),
-                    at=datetime.now(UTC),
-                )
-            )
-        reporter.update(
-            phase="Training",
-            step=point.step,
-            tokens=point.tokens,
-            loss=step.loss if step.finite else None,
-            learning_rate=step.learning_rate,
-            gradient_norm=step.gradient_norm,
-            tokens_per_second=round(rate, 1),
-            mfu=self._utilisation(rate),
-        )
+    def _save(self, step: Step, before: Point, point: Point, with_checkpoint: bool) -> None:
+        """Save what is due after a step. Waiting for uploads is no hang."""
+        every = self.checkpoints.state_every_tokens
+        due = reaches_multiple(every, before.tokens, point.tokens) or step.asked.save
+        stops = step.asked.stop is not Stop.NO
+        if not (due or with_checkpoint or stops):
+            return
+        with self.watchdog.paused(), self.clock.during("saving"):
+            self.recorder.say("Saving")
+            state = replace(point, typical=self._guard.typical)
+            self.saver.state(state, with_checkpoint)
+            if with_checkpoint:
+                self.saver.checkpoint(point)
+            self.requests.saved()
 
-    def _utilisation(self, tokens_per_second: float) -> float | None:
-        if self.flops_per_token is None:
-            return None
-        flops_per_second = tokens_per_second * self.flops_per_token / self.shape.layout.processes
-        return utilisation(flops_per_second, self.device_name)
 
-    def _stop(self, stop: Stop, point: Point) -> tuple[Cause, Point]:
-        self._save(point, with_checkpoint=False)
-        return (Cause.DRAINED if stop is Stop.DRAIN else Cause.TERMINATED), point
-
-    def _save(self, point: Point, with_checkpoint: bool) -> None:
-        if self.reporter:
-            self.reporter.update(phase="Saving")
-        if with_checkpoint:
-            self.saver.checkpoint(point)
-        self.saver.state(point)
-        self.watchdog.touch()
+_CAUSES = {Stop.DRAIN: Cause.DRAINED, Stop.TERMINATE: Cause.TERMINATED}

@@ -1,17 +1,19 @@
-"""The learning rate, and when checkpoints are due: pure functions of the tokens trained."""
+"""The learning rate, and when checkpoints and states are due: pure functions of tokens trained."""
 
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
 from lccp.api.spec.training import TrainingSpec
+from lccp.contract.errors import InvalidInput
 
 
 def learning_rate(training: TrainingSpec, tokens: int) -> float:
     """Learning rate of the step that ends at `tokens`.
 
     It rises linearly from 0 over the warm-up; after that it is constant, or goes to
-    `finalFraction` of itself at the end of the budget, along a line or half a cosine wave.
+    `finalFraction` of itself at the end of the budget, along a line or half a cosine wave, at once
+    or (WSD: warm-up, stable, decay; Hu et al., arXiv 2404.06395) over `decayTokens` before the end.
     """
     schedule, peak = training.schedule, training.learning_rate
     warmup = schedule.warmup_tokens or 0
@@ -19,11 +21,55 @@ def learning_rate(training: TrainingSpec, tokens: int) -> float:
         return peak * tokens / warmup
     if schedule.type == "Constant":
         return peak
-    progress = min(1.0, (tokens - warmup) / max(1, training.tokens - warmup))
-    left = 1 - progress if schedule.type == "Linear" else (1 + math.cos(math.pi * progress)) / 2
+    start = decay_start(training)
+    progress = min(1.0, max(0, tokens - start) / max(1, training.tokens - start))
+    left = (1 + math.cos(math.pi * progress)) / 2 if schedule.type == "Cosine" else 1 - progress
     return peak * (schedule.final_fraction + (1 - schedule.final_fraction) * left)
+
+
+def decay_start(training: TrainingSpec) -> int:
+    """Tokens from which a schedule that decays does so."""
+    schedule = training.schedule
+    if schedule.type == "WSD":
+        return training.tokens - (schedule.decay_tokens or 0)
+    return schedule.warmup_tokens or 0
+
+
+def check_budget(training: TrainingSpec, tokens: int, old_budget: int) -> None:
+    """Raise InvalidInput if a budget other than `old_budget` would raise a rate that has decayed.
+
+    Args:
+        tokens: trained so far.
+    """
+    if training.schedule.type == "Constant" or training.tokens == old_budget:
+        return
+    before = training.model_copy(update={"tokens": old_budget})
+    if tokens > decay_start(before):
+        raise InvalidInput(
+            f"training.tokens: {training.tokens} instead of {old_budget} changes a learning rate "
+            f"that decays by schedule {training.schedule.type} already, at {tokens} tokens: go "
+            f"back to {old_budget}, or begin a run of another name from the last checkpoint"
+        )
 
 
 def is_due(due: Sequence[int], before: int, after: int) -> bool:
     """Whether the step from `before` to `after` tokens reaches a token count in `due` (sorted)."""
     return bisect_right(due, after) > bisect_right(due, before)
+
+
+def reaches_multiple(every: int | None, before: int, after: int) -> bool:
+    """Whether the step from `before` to `after` tokens reaches a multiple of `every`."""
+    return every is not None and after // every > before // every
+
+
+def kept(states: Sequence[int], newest: int, every: int | None) -> set[int]:
+    """Which states (by tokens) stay: the `newest` ones, and the first at each multiple of `every`.
+
+    Without `every`, the newest alone.
+    """
+    ascending = sorted(states)
+    stay = set(ascending[-newest:])
+    if every is not None:
+        before = [0, *ascending]
+        stay |= {t for b, t in zip(before, ascending, strict=False) if t // every > b // every}
+    return stay

@@ -1,6 +1,7 @@
 """One step of the optimizer over a global batch."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch.distributed as dist
 
 from lccp.api.spec.training import TrainingSpec
 from lccp.cost.layout import StepShape
-from lccp_trainer.control import Stop
+from lccp_trainer.control import Asked
 from lccp_trainer.data.stream import Batch
 from lccp_trainer.parallel.engine import apply_step
 from lccp_trainer.parallel.groups import Groups
@@ -27,13 +28,18 @@ class Step:
     """Mean NLL of the predicted tokens, nats."""
     learning_rate: float
     gradient_norm: float | None
-    """Global norm before clipping; None if it was not finite."""
-    stop: Stop
+    """Global norm before clipping; None if it was not finite, or the batch was left out."""
+    asked: Asked
+    """What any rank was asked for, up to the last backward pass."""
+    skipped: bool = False
+    """Whether the batch was left out since its loss stands out."""
+    balance: float | None = None
+    """Balancing loss of the routers, averaged over layers and rows; None if it is not applied."""
 
     @property
     def finite(self) -> bool:
         """Whether loss and gradient were finite; the optimizer leaves out a step that was not."""
-        return self.gradient_norm is not None and math.isfinite(self.loss)
+        return self.skipped or (self.gradient_norm is not None and math.isfinite(self.loss))
 
 
 @dataclass(frozen=True)
@@ -46,48 +52,82 @@ class Stepper:
     groups: Groups
     device: torch.device
 
-    def step(self, batch: Batch, tokens: int, stop: Stop) -> Step:
-        """Make the step that ends at `tokens`; `stop` is what this rank was asked for."""
+    def step(
+        self,
+        batch: Batch,
+        tokens: int,
+        asked: Callable[[], Asked],
+        stands_out: Callable[[float], bool] = lambda loss: False,
+    ) -> Step:
+        """Make the step that ends at `tokens`.
+
+        Args:
+            asked: what this rank is asked for.
+            stands_out: whether a batch of this mean loss is to be left out of the weights.
+        """
         self._seed(tokens)
         rate = learning_rate(self.training, tokens)
         set_learning_rate(self.engine, rate)
         own = shards(batch, self.shape, self.groups, self.device)
-        counted = self._sum(sum(shard.counted for shard in own))
-        own_nll, norm = self._optimize(own, counted)
-        nll, agreed = self._agree(own_nll, stop)
-        return Step(nll / counted, rate, norm, agreed)
+        counted = self._sum([float(sum(shard.counted for shard in own))])[0]
+        step = _Passes(self, counted)
+        for shard in own[:-1]:
+            self.engine.backward(step.forward(shard))
+            self.engine.step()
+        last = step.forward(own[-1])
+        nll, balance, *flags = self._sum([*step.losses.tolist(), *asked().flags()])
+        skipped = stands_out(nll / counted)
+        # A gradient that is not finite is what every ZeRO stage leaves out by itself.
+        self.engine.backward(last * math.nan if skipped else last)
+        norm = apply_step(self.engine)
+        return Step(
+            loss=nll / counted,
+            learning_rate=rate,
+            gradient_norm=norm,
+            asked=Asked.of_flags(flags),
+            skipped=skipped,
+            balance=balance / self.shape.rows if self._coefficient else None,
+        )
 
-    def _optimize(self, own: list[Shard], counted: float) -> tuple[torch.Tensor, float | None]:
-        """One update by the gradient of the mean NLL of all `counted` tokens of the step.
-
-        DeepSpeed divides what is backpropagated by the micro batches and the processes, so a sum
-        that is scaled by both is the exact mean, however unequal the parts of the processes are.
-        """
-        scale = self.shape.accumulation_steps * self.shape.layout.processes / counted
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for number, shard in enumerate(own, 1):
-            nll = self.engine(shard)
-            self.engine.backward(nll * scale)
-            total += nll.detach().double()
-            if number < len(own):
-                self.engine.step()
-        return total, apply_step(self.engine)
+    @property
+    def _coefficient(self) -> float:
+        return float(self.engine.module.balance_coefficient)
 
     def _seed(self, tokens: int) -> None:
         """Make what is random in a step depend on where it is, not on what went before it."""
         entropy = np.random.SeedSequence((self.training.seed, tokens, self.groups.rank))
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
 
-    def _sum(self, own: int) -> float:
-        """`own` summed over the ranks."""
-        total = torch.tensor(float(own), dtype=torch.float64, device=self.device)
-        dist.all_reduce(total)
-        return float(total)
+    def _sum(self, own: list[float]) -> list[float]:
+        """Each of `own`, summed over the ranks."""
+        totals = torch.tensor(own, dtype=torch.float64, device=self.device)
+        dist.all_reduce(totals)
+        return [float(total) for total in totals.tolist()]
 
-    def _agree(self, nll: torch.Tensor, stop: Stop) -> tuple[float, Stop]:
-        """NLL summed over the ranks, and the greatest stop that any of them was asked for."""
-        flags = torch.stack([nll, *(nll.new_tensor(float(stop >= s)) for s in list(Stop)[1:])])
-        dist.all_reduce(flags)
-        total, *votes = flags.tolist()
-        asked = [s for s, votes_for in zip(list(Stop)[1:], votes, strict=True) if votes_for]
-        return total, max(asked, default=Stop.NO)
+
+class _Passes:
+    """The forward passes of a step.
+
+    DeepSpeed divides what is backpropagated by the micro batches and the processes, so a sum that
+    is scaled by both is the exact mean over all `counted` tokens of the step, however unequal the
+    parts of the processes are.
+    """
+
+    def __init__(self, stepper: Stepper, counted: float) -> None:
+        self._engine = stepper.engine
+        shape = stepper.shape
+        times = shape.accumulation_steps * shape.layout.processes
+        self._of_nll = times / counted
+        self._of_balance = times * stepper._coefficient / shape.rows
+        self.losses = torch.zeros(2, dtype=torch.float64, device=stepper.device)
+        """NLL and balancing loss, summed over the passes."""
+
+    def forward(self, shard: Shard) -> torch.Tensor:
+        """What is to be backpropagated of a shard."""
+        nll, balance = self._engine(shard)
+        self.losses[0] += nll.detach()
+        loss: torch.Tensor = nll * self._of_nll
+        if balance is not None:
+            self.losses[1] += balance.detach()
+            loss = loss + balance * self._of_balance
+        return loss

@@ -3,7 +3,8 @@
 import faulthandler
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LINGER_SECONDS = 5.0
@@ -28,12 +29,23 @@ class Watchdog:
         self._on_hang = on_hang
         self._linger = linger_seconds
         self._touched = time.monotonic()
+        self._paused = False
         self._stopped = threading.Event()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def touch(self) -> None:
         """Say that something went on."""
         self._touched = time.monotonic()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within it nothing is a hang: what is waited for there has a bound of its own."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self.touch()
+            self._paused = False
 
     def stop(self) -> None:
         self._stopped.set()
@@ -42,6 +54,8 @@ class Watchdog:
         left = self._limit
         while not self._stopped.wait(max(left, 0.01)):
             left = self._touched + self._limit - time.monotonic()
+            if self._paused:
+                left = self._limit
             if left <= 0:
                 self._report_hang()
                 return

@@ -16,6 +16,7 @@ SPEC_FILE = "spec.json"
 """In the folder that the processes of a node share; the run's spec."""
 SFT_FILE = "sft.json"
 """Beside it, if a checkpoint is fine-tuned."""
+STARTED = "LCCP_STARTED"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Worker:
     local_rank: int
     scratch: Path
     """Folder that the processes of this node share, with the launcher."""
+    started: float
+    """When the launcher started, seconds since 1970."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Worker":
@@ -61,6 +64,7 @@ class Worker:
             rank=int(environ["RANK"]),
             local_rank=int(environ["LOCAL_RANK"]),
             scratch=scratch,
+            started=float(environ[STARTED]),
         )
 
     @property

@@ -3,7 +3,7 @@ import pytest
 from lccp.api.causes import Cause
 from lccp_trainer import ends
 from lccp_trainer.assembly import Connections
-from lccp_trainer.control import Stop, StopRequests
+from lccp_trainer.control import Requests, Stop
 
 
 class Watched:
@@ -16,8 +16,8 @@ class Watched:
 
 
 def test_work_before_the_first_step_is_no_hang_and_ends_at_a_sigterm() -> None:
-    watchdog, requests = Watched(), StopRequests()
-    connections = Connections(None, requests, watchdog, None)  # type: ignore[arg-type]
+    watchdog, requests = Watched(), Requests()
+    connections = Connections(None, requests, watchdog, None, None)  # type: ignore[arg-type]
     connections.alive()
     requests.ask(Stop.DRAIN)
     connections.alive()

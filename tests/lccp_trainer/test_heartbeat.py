@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from lccp.api.objects.training import Heartbeat, StepRecord
+from lccp.api.objects.training import Heartbeat, RouterLoad, StepRecord
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
+from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 
 KEYS = RunKeys("default", "run")
@@ -48,7 +49,7 @@ def beat(store: FileStore) -> Heartbeat:
 
 
 def test_the_first_heartbeat_comes_without_being_asked_for(store: FileStore) -> None:
-    reporter = Reporter(store, KEYS, FIRST)
+    reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
     deadline = time.monotonic() + 10
     while store.stat(KEYS.heartbeat(WRITER)) is None:
         assert time.monotonic() < deadline
@@ -58,7 +59,7 @@ def test_the_first_heartbeat_comes_without_being_asked_for(store: FileStore) -> 
 
 
 def test_the_end_holds_everything(store: FileStore) -> None:
-    reporter = Reporter(store, KEYS, FIRST)
+    reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
     for step in range(1, 4):
         reporter.record(a_step(step))
     reporter.update(step=3, checkpoints=(0, 2))
@@ -71,7 +72,7 @@ def test_the_end_holds_everything(store: FileStore) -> None:
 
 
 def test_a_loss_that_is_no_number_stays_json(store: FileStore) -> None:
-    reporter = Reporter(store, KEYS, FIRST)
+    reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
     reporter.record(a_step(1, float("nan")))
     reporter.finish()
     line = store.get(KEYS.history(WRITER))
@@ -80,7 +81,40 @@ def test_a_loss_that_is_no_number_stays_json(store: FileStore) -> None:
 
 def test_a_store_that_does_not_answer_holds_nothing_up() -> None:
     broken = Broken()
-    reporter = Reporter(broken, KEYS, FIRST)
+    reporter = Reporter(broken, KEYS, FIRST, WallClock(time.time()))
     reporter.record(a_step(1))
     reporter.finish()
     assert broken.asked >= 2
+
+
+def test_the_history_is_written_when_it_is_asked_for(store: FileStore) -> None:
+    reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
+    for step in (1, 2):
+        reporter.record(a_step(step))
+        reporter.flush()
+        assert len(store.get(KEYS.history(WRITER)).splitlines()) == step
+    reporter.finish()
+
+
+def test_a_history_that_can_t_be_written_says_so() -> None:
+    reporter = Reporter(Broken(), KEYS, FIRST, WallClock(time.time()))
+    reporter.record(a_step(1))
+    with pytest.raises(StoreUnavailable):
+        reporter.flush()
+    reporter.finish()
+
+
+def test_the_newest_load_of_the_experts_lies_beside_the_history(store: FileStore) -> None:
+    reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
+    for step in (1, 2):
+        reporter.record(a_step(step), RouterLoad(step=step, load=(((0.25, 0.75),),)))
+    reporter.finish()
+    assert RouterLoad.from_json(store.get(KEYS.routers(WRITER)), "routers").step == 2
+
+
+def test_the_heartbeat_tells_where_the_time_went(store: FileStore) -> None:
+    clock = WallClock(time.time() - 100)
+    reporter = Reporter(store, KEYS, FIRST, clock)
+    clock.turn_to("productive")
+    reporter.finish()
+    assert beat(store).ledger.starting == pytest.approx(100, abs=5)

@@ -25,3 +25,11 @@ def test_steps_keep_it_quiet(tmp_path: Path) -> None:
         assert not barked.wait(0.02)
     watchdog.stop()
     assert not barked.wait(1.2)
+
+
+def test_what_is_waited_for_in_a_pause_is_no_hang(tmp_path: Path) -> None:
+    barked = threading.Event()
+    watchdog = Watchdog(0.2, tmp_path / "stacks.txt", barked.set, linger_seconds=0)
+    with watchdog.paused():
+        assert not barked.wait(0.6)
+    assert barked.wait(10)

@@ -10,6 +10,76 @@ from lccp.api.objects.base import StoreObject
 from lccp.contract.base import Contract
 
 
+class Ledger(Contract):
+    """Where the wall time of an attempt went, in seconds; the sum is all of it."""
+
+    queued: Annotated[
+        float, Field(description="From the decision to start it until its first process ran.")
+    ] = 0.0
+    starting: Annotated[
+        float, Field(description="Until the first step: libraries, weights, state, data.")
+    ] = 0.0
+    productive: Annotated[float, Field(description="Steps whose work counts.")] = 0.0
+    waiting_for_data: Annotated[float, Field(description="Steps that waited for a batch.")] = 0.0
+    saving: Annotated[
+        float, Field(description="Training held up by copies, and by uploads before them.")
+    ] = 0.0
+    lost: Annotated[
+        float, Field(description="Steps after the newest state, which a failure made void.")
+    ] = 0.0
+    hanging: Annotated[float, Field(description="Without a step, until a hang was found.")] = 0.0
+    ending: Annotated[float, Field(description="After the last step: uploads, and the end.")] = 0.0
+
+    @property
+    def total(self) -> float:
+        return float(sum(self.model_dump().values()))
+
+    @property
+    def goodput(self) -> float | None:
+        """Share of the wall time that was productive, 0 to 1; None before there is any."""
+        return self.productive / self.total if self.total else None
+
+
+class RouterRecord(Contract):
+    """What the routers of the experts did, since the logged step before.
+
+    By position band (first half of the context, second half), and by layer.
+    """
+
+    entropy: Annotated[
+        tuple[tuple[float, ...], ...],
+        Field(description="Mean entropy of a token's probabilities over the experts, nats."),
+    ]
+    busiest_share: Annotated[
+        tuple[tuple[float, ...], ...],
+        Field(description="Share of the expert that most tokens chose, 0 to 1."),
+    ]
+
+
+class RouterLoad(StoreObject):
+    """`routers.json`: the load of every expert, at the last logged step."""
+
+    step: Annotated[int, Field(ge=0, description="Steps so far.")]
+    load: Annotated[
+        tuple[tuple[tuple[float, ...], ...], ...],
+        Field(description="Share of the tokens, by band, layer and expert; of 1 in a layer."),
+    ]
+
+
+class Spike(Contract):
+    """A step whose loss or gradient norm stood out, and what was done about it."""
+
+    step: Annotated[int, Field(ge=0, description="Steps so far.")]
+    tokens: Annotated[int, Field(ge=0, description="Tokens trained so far.")]
+    signal: Annotated[Literal["Loss", "GradientNorm"], Field(description="What stood out.")]
+    value: Annotated[float, Field(description="Its value.")]
+    median: Annotated[float, Field(description="Median of the steps before.")]
+    action: Annotated[
+        Literal["Recorded", "Skipped", "Rewound"],
+        Field(description="Recorded alone; the batch left out; or back to the newest state."),
+    ]
+
+
 class StepRecord(Contract):
     """One logged step: a line of `history.jsonl`."""
 
@@ -20,6 +90,11 @@ class StepRecord(Contract):
     loss: Annotated[float, Field(description="Mean NLL per token of the step's batch, nats.")]
     learning_rate: Annotated[float, Field(description="Learning rate of the step.")]
     gradient_norm: Annotated[float | None, Field(description="Global norm before clipping.")] = None
+    balance_loss: Annotated[
+        float | None, Field(description="Loss that balances the experts, before its coefficient.")
+    ] = None
+    router: Annotated[RouterRecord | None, Field(description="The routers of the experts.")] = None
+    spike: Annotated[Spike | None, Field(description="That it stood out from those before.")] = None
     tokens_per_second: Annotated[float, Field(description="Throughput over the last steps.")]
     at: Annotated[datetime, Field(description="When, UTC.")]
 
@@ -54,6 +129,25 @@ class Heartbeat(StoreObject):
     resumed_from_tokens: Annotated[int | None, Field(description="State that it resumed from.")] = (
         None
     )
+    router: Annotated[RouterRecord | None, Field(description="At the last logged step.")] = None
+    spikes: Annotated[tuple[Spike, ...], Field(description="The newest spikes.")] = ()
+    spikes_total: Annotated[int, Field(ge=0, description="Spikes of this attempt.")] = 0
+    peak_memory_bytes: Annotated[
+        int | None, Field(description="Most memory that rank 0 had in use, of its accelerator.")
+    ] = None
+    last_save_seconds: Annotated[
+        float | None, Field(description="Time that the last save held the training up.")
+    ] = None
+    ledger: Annotated[Ledger, Field(description="Where the attempt's time went so far.")] = Ledger()
+    unsaved_seconds: Annotated[
+        float, Field(description="Productive seconds since the newest complete state.")
+    ] = 0.0
+    step_seconds: Annotated[
+        float, Field(description="Seconds since the last step ended; of them a hang is made.")
+    ] = 0.0
+    problem: Annotated[
+        str | None, Field(description="What hampers the attempt now, such as a store that is down.")
+    ] = None
 
 
 class End(StoreObject):
@@ -64,4 +158,5 @@ class End(StoreObject):
     step: Annotated[int, Field(description="Steps made.")] = 0
     rank: Annotated[int | None, Field(description="Rank that failed first.")] = None
     message: Annotated[str, Field(description="One sentence.")] = ""
+    ledger: Annotated[Ledger, Field(description="Where the attempt's time went.")] = Ledger()
     at: Annotated[datetime, Field(description="When, UTC.")]

@@ -1,6 +1,6 @@
 """`spec.checkpoints`: when the model is saved, and where to."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
@@ -76,6 +76,14 @@ class CheckpointsSpec(Contract):
             json_schema_extra=declared(Change.LIVE, "later ones may be added"),
         ),
     ] = ()
+    state_every_tokens: Annotated[
+        TokenBudget | None,
+        Field(description="Tokens between two states; default: with every checkpoint alone."),
+    ] = None
+    state_every_seconds: Annotated[
+        StrictInt | None,
+        Field(ge=10, le=10**6, description="Most seconds between two states, likewise."),
+    ] = None
     keep_states: Annotated[
         StrictInt,
         Field(
@@ -84,6 +92,20 @@ class CheckpointsSpec(Contract):
             description="Newest training states that are kept; checkpoints are all kept.",
         ),
     ] = 2
+    keep_state_every_tokens: Annotated[
+        TokenBudget | None,
+        Field(
+            description="One state every so many tokens is kept for ever, beside the newest; "
+            "default: none."
+        ),
+    ] = None
+    lost_state: Annotated[
+        Literal["Fail", "Restart"],
+        Field(
+            description="What an attempt does where checkpoints are, but no state that can be "
+            "resumed from: fail, or begin anew from the source model; checkpoints stay."
+        ),
+    ] = "Fail"
     adopt: Annotated[
         StrictBool,
         Field(

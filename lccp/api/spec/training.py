@@ -11,6 +11,10 @@ from lccp.contract.changes import NEXT_ATTEMPT, Change, declared
 from lccp.contract.quantities import TOKENS, Decimal, TokenBudget
 
 ONLY_RAISED = "tokens may only be raised"
+BENT_UP = (
+    "tokens may not change under schedule Cosine or Linear: the learning rate would go up again"
+)
+WSD_DECAYS = "schedule WSD needs decayTokens, and they and the warm-up must fit into tokens"
 WARMUP_BEYOND = "schedule.warmupTokens lies beyond tokens: shorten the warm-up, or raise the budget"
 
 
@@ -18,12 +22,17 @@ class ScheduleSpec(Contract):
     """The learning rate over the run."""
 
     type: Annotated[
-        Literal["Constant", "Cosine", "Linear"],
+        Literal["Constant", "Cosine", "Linear", "WSD"],
         Field(
-            description="Shape after the warm-up. A rate that decays makes a plateau of its own: "
+            description="Shape after the warm-up; WSD is constant, and decays along a line over "
+            "`decayTokens` before the end. A rate that decays makes a plateau of its own: "
             "under any schedule but Constant the verdict is never Saturated."
         ),
     ] = "Constant"
+    decay_tokens: Annotated[
+        TokenBudget | None,
+        Field(description="Tokens over which WSD decays; required by WSD, not used by others."),
+    ] = None
     warmup_tokens: Annotated[
         TokenBudget | None,
         Field(description="Tokens over which the rate rises linearly from 0; default: none."),
@@ -81,6 +90,15 @@ class DeepSpeedSpec(Contract):
     ] = {}
 
 
+def _decays() -> str:
+    """CEL: WSD has its decay, after the warm-up and before the end."""
+    warmup = TOKENS.cel_at("self.schedule.warmupTokens")
+    warmup = f"(has(self.schedule.warmupTokens) ? {warmup} : 0)"
+    decay = TOKENS.cel_at("self.schedule.decayTokens")
+    fits = f"{warmup} + {decay} <= {TOKENS.cel_at('self.tokens')}"
+    return f"self.schedule.type != 'WSD' || (has(self.schedule.decayTokens) && {fits})"
+
+
 class TrainingSpec(Contract):
     """The training."""
 
@@ -105,6 +123,13 @@ class TrainingSpec(Contract):
                 ONLY_RAISED,
                 ".tokens",
             ),
+            Rule(
+                "!(self.schedule.type in ['Cosine', 'Linear']) || "
+                f"{TOKENS.cel_at('self.tokens')} == {TOKENS.cel_at('oldSelf.tokens')}",
+                BENT_UP,
+                ".tokens",
+            ),
+            Rule(_decays(), WSD_DECAYS, ".schedule"),
         )
     )
 
@@ -139,6 +164,14 @@ class TrainingSpec(Contract):
     gradient_clipping: Annotated[
         float, Decimal(gt=0, le=1e6), Field(description="Bound of the global gradient norm.")
     ] = 1.0
+    router_aux_loss_coefficient: Annotated[
+        Annotated[float, Decimal(ge=0, le=100)] | None,
+        Field(
+            description="Weight of the loss that balances the experts' load, for every sequence; "
+            "default: the model's own (`router_aux_loss_coef` in its config.json), or none.",
+            json_schema_extra=NEXT_ATTEMPT,
+        ),
+    ] = None
     precision: Annotated[
         Literal["BF16", "FP32"], Field(description="Number format of the weights in the passes.")
     ] = "BF16"
@@ -161,6 +194,15 @@ class TrainingSpec(Contract):
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = 1
+    on_spike: Annotated[
+        Literal["Record", "SkipBatch", "Rewind"],
+        Field(
+            description="What follows a step whose loss or gradient norm stands out from those "
+            "before. Record: history and metrics. SkipBatch: a batch whose loss stands out is left "
+            "out of the weights. Rewind: back to the newest state, leaving out the batches since.",
+            json_schema_extra=NEXT_ATTEMPT,
+        ),
+    ] = "Record"
     hang_timeout_seconds: Annotated[
         StrictInt,
         Field(
@@ -188,4 +230,11 @@ class TrainingSpec(Contract):
     def _warms_up_within_the_budget(self) -> "TrainingSpec":
         if (self.schedule.warmup_tokens or 0) > self.tokens:
             raise ValueError(WARMUP_BEYOND)
+        return self
+
+    @model_validator(mode="after")
+    def _decays_within_the_budget(self) -> "TrainingSpec":
+        warmup, decay = self.schedule.warmup_tokens or 0, self.schedule.decay_tokens
+        if self.schedule.type == "WSD" and (decay is None or warmup + decay > self.tokens):
+            raise ValueError(WSD_DECAYS)
         return self

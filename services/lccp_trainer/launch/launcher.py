@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,10 +34,11 @@ from lccp.store.objects import read_or_none, write
 from lccp.store.open import open_store, probe
 from lccp.store.port import Store
 from lccp_trainer import ends
+from lccp_trainer.goodput import closed
 from lccp_trainer.launch import lifeline
 from lccp_trainer.launch.torchrun import DEATHS_FILE
 from lccp_trainer.launch.validation import check_fine_tuning, check_spec
-from lccp_trainer.worker import SCRATCH, SFT_FILE, SPEC_FILE, keys_of
+from lccp_trainer.worker import SCRATCH, SFT_FILE, SPEC_FILE, STARTED, keys_of
 
 logger = logging.getLogger("lccp_trainer.launch.launcher")
 
@@ -101,6 +103,7 @@ class Launcher:
         self._keys = keys_of(invocation)
         self._gang: subprocess.Popen[bytes] | None = None
         self._terminated = False
+        self._started = time.time()
 
     def train(self, environ: Mapping[str, str]) -> ExitCode:
         """Run the attempt to its end; the code to exit with."""
@@ -193,6 +196,7 @@ class Launcher:
         own = {
             POD_UID: self._invocation.pod_uid,
             SCRATCH: str(scratch),
+            STARTED: str(self._started),
             lifeline.PARENT_PID: str(os.getpid()),
         }
         if topology.accelerator_resource_name is None:
@@ -213,7 +217,9 @@ class Launcher:
         writer = writer_name(self._invocation.attempt, self._invocation.pod_uid)
         beat, key = self._keys.heartbeat(writer), self._keys.end(writer)
         try:
-            write(self._store, key, _with_progress(end, self._store, beat))
+            seconds = time.time() - self._started
+            last = read_or_none(self._store, beat, Heartbeat)
+            write(self._store, key, _complete(end, last, seconds))
         except LccpError as error:
             logger.error("%s", error)
             if end.result in (Cause.COMPLETED, Cause.DRAINED):
@@ -227,12 +233,12 @@ class Launcher:
         return code
 
 
-def _with_progress(end: End, store: Store, heartbeat_key: str) -> End:
-    """`end`, with how far the last heartbeat was if the rank that ended couldn't say."""
-    if end.tokens or end.result is Cause.CONFIGURATION:
-        return end
-    beat = read_or_none(store, heartbeat_key, Heartbeat)
-    return end.model_copy(update={"tokens": beat.tokens, "step": beat.step}) if beat else end
+def _complete(end: End, beat: Heartbeat | None, seconds: float) -> End:
+    """`end`, with where its time went, and how far it came if the rank that ended couldn't say."""
+    known: dict[str, object] = {"ledger": closed(beat, end.result, seconds)}
+    if beat and not end.tokens and end.result is not Cause.CONFIGURATION:
+        known |= {"tokens": beat.tokens, "step": beat.step}
+    return end.model_copy(update=known)
 
 
 def _kill_group(group: int) -> None:

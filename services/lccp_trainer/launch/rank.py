@@ -15,7 +15,8 @@ from lccp.store.keys import writer_name
 from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_trainer import ends
-from lccp_trainer.control import StopRequests
+from lccp_trainer.control import Requests
+from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.launch.lifeline import die_with_parent
 from lccp_trainer.watchdog import Watchdog
@@ -26,7 +27,7 @@ logger = logging.getLogger("lccp_trainer.launch.rank")
 
 def main() -> None:
     die_with_parent()
-    requests = StopRequests()
+    requests = Requests()
     requests.listen()
     scratch, rank = Path(os.environ[SCRATCH]), int(os.environ["RANK"])
     ends.mark_started(scratch, rank)
@@ -44,21 +45,22 @@ def main() -> None:
     os._exit(code)
 
 
-def attempt(worker: Worker, requests: StopRequests) -> End:
+def attempt(worker: Worker, requests: Requests) -> End:
     """Train as this rank; how it ended. Rank 0 reports from before the slow imports on."""
     attempt_number = worker.invocation.attempt
     configure_from(os.environ, run=worker.invocation.run, attempt=attempt_number, rank=worker.rank)
     worker.own_scratch.mkdir()
     store = open_store(worker.invocation.store, worker.base)
-    watchdog = _watchdog(worker)
-    reporter = _reporter(worker, store) if worker.rank == 0 else None
+    watchdog, clock = _watchdog(worker), WallClock(worker.started)
+    reporter = _reporter(worker, store, clock) if worker.rank == 0 else None
     try:
         if reporter:
+            requests.save_every(worker.spec.checkpoints.state_every_seconds)
             requests.poll(store, worker.keys.control(worker.invocation.attempt))
         from lccp_trainer.assembly import Connections, train
 
         _quiet_libraries()
-        return train(worker, Connections(store, requests, watchdog, reporter))
+        return train(worker, Connections(store, requests, watchdog, clock, reporter))
     finally:
         if reporter:
             reporter.finish()
@@ -88,7 +90,7 @@ def _watchdog(worker: Worker) -> Watchdog:
     return Watchdog(limit, stacks, give_up)
 
 
-def _reporter(worker: Worker, store: Store) -> Reporter:
+def _reporter(worker: Worker, store: Store, clock: WallClock) -> Reporter:
     invocation = worker.invocation
     first = Heartbeat(
         attempt=invocation.attempt,
@@ -97,7 +99,7 @@ def _reporter(worker: Worker, store: Store) -> Reporter:
         phase="Starting",
         tokens_total=worker.spec.training.tokens,
     )
-    return Reporter(store, worker.keys, first)
+    return Reporter(store, worker.keys, first, clock)
 
 
 if __name__ == "__main__":

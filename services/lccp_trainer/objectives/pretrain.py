@@ -1,6 +1,7 @@
 """Continual pre-training: every token is predicted from those before it in its document."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,7 +13,9 @@ from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_tokenizer
 from lccp_trainer.model.source import context_length, read_config
 from lccp_trainer.objectives.head import LossHead
+from lccp_trainer.objectives.routing import Routers
 from lccp_trainer.objectives.task import Task
+from lccp_trainer.parallel import experts
 from lccp_trainer.parallel.shard import Shard
 from lccp_trainer.worker import Worker
 
@@ -24,17 +27,40 @@ class Pretraining(torch.nn.Module):
         super().__init__()
         model.set_output_embeddings(LossHead(model.get_output_embeddings()))
         self.model = model
+        self.routers: Routers | None = None
+        self.balance_coefficient = 0.0
 
-    def forward(self, shard: Shard) -> torch.Tensor:
-        """NLL of the tokens that are predicted in `shard`, summed, in float32."""
-        hidden = self.model.base_model(
-            input_ids=shard.tokens,
-            position_ids=shard.positions,
-            documents=shard.documents,
-            use_cache=False,
-        ).last_hidden_state
-        nll: torch.Tensor = self.model.get_output_embeddings()(hidden, shard.targets)
-        return nll
+    def watch_routers(self, context: int, coefficient: float | None) -> None:
+        """Watch the routers of a family that has them; called once the engine stands.
+
+        Args:
+            context: tokens of a row.
+            coefficient: of the balancing loss; None: the one in the model's configuration, if any.
+        """
+        config = self.model.config
+        if config.model_type not in experts.FAMILIES:
+            return
+        own = getattr(config, "router_aux_loss_coef", None) or 0.0
+        self.balance_coefficient = own if coefficient is None else coefficient
+        self.routers = Routers(self.model, context, self.balance_coefficient > 0)
+
+    def forward(self, shard: Shard) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """NLL of the tokens that are predicted in `shard`, summed, in float32.
+
+        Beside it the balancing loss of the routers, averaged over layers and summed over rows; of
+        both only this process's part.
+        """
+        with self.routers.watching(shard) if self.routers else nullcontext():
+            hidden = self.model.base_model(
+                input_ids=shard.tokens,
+                position_ids=shard.positions,
+                documents=shard.documents,
+                use_cache=False,
+            ).last_hidden_state
+        nll = self.model.get_output_embeddings()(hidden, shard.targets)
+        if self.routers is None or self.balance_coefficient == 0:
+            return nll, None
+        return nll, self.routers.balance(shard.documents.group)
 
 
 def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:

@@ -37,7 +37,7 @@ def build_engine(
     model = load_model(spec.model, directory, config, dtype, IMPLEMENTATION)
     del partitioning
     if training.activation_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     if training.deepspeed.zero_stage == 3:
         _keep_experts_whole(model)
     if size > 1:

@@ -56,7 +56,7 @@ def autoep_settings(config: Any, size: int) -> dict[str, Any]:
         "moe_layer_pattern": LAYERS,
         "router_pattern": "gate",
         "expert_pattern": "experts",
-        "top_k": _of_layers(getattr(config, family.chosen)),
+        "top_k": of_layers(getattr(config, family.chosen)),
         "score_func": family.scores,
         "route_norm": normalized,
         "routed_scaling_factor": getattr(config, "routed_scaling_factor", 1.0),
@@ -101,6 +101,6 @@ def fused(stacks: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     }
 
 
-def _of_layers(value: int | list[int]) -> int:
+def of_layers(value: int | list[int]) -> int:
     """A number that may be given by layer; it is the same in all of them."""
     return value[0] if isinstance(value, list) else value

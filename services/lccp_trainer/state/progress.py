@@ -15,21 +15,41 @@ class Point:
     step: int
     tokens: int
     position: Position
+    typical: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    """Losses and gradient norms that the guard against spikes compares with."""
 
 
-def to_json(point: Point, optimizer_steps: int) -> bytes:
-    """The object: `point`, and the steps that the optimizer has made."""
+@dataclass(frozen=True)
+class Told:
+    """What a state tells beside the point that it was saved at."""
+
+    optimizer_steps: int
+    """Steps that the optimizer has made; those left out don't count."""
+    budget: int
+    """Tokens of the budget that it was saved under."""
+    with_checkpoint: bool
+    """Whether a checkpoint of the same tokens was asked for."""
+
+
+def to_json(point: Point, told: Told) -> bytes:
+    """The object."""
     document = {
         "step": point.step,
         "tokens": point.tokens,
-        "optimizerSteps": optimizer_steps,
+        "optimizerSteps": told.optimizer_steps,
+        "budget": told.budget,
+        "withCheckpoint": told.with_checkpoint,
+        "typical": point.typical,
         "data": point.position.plain(),
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def from_json(data: bytes) -> tuple[Point, int]:
+def from_json(data: bytes) -> tuple[Point, Told]:
     """What `to_json` wrote. Raises ValueError or KeyError if it is damaged."""
     document = json.loads(data)
-    point = Point(document["step"], document["tokens"], Position.of(document["data"]))
-    return point, document["optimizerSteps"]
+    losses, norms = (tuple(values) for values in document["typical"])
+    position = Position.of(document["data"])
+    point = Point(document["step"], document["tokens"], position, (losses, norms))
+    told = (document[name] for name in ("optimizerSteps", "budget", "withCheckpoint"))
+    return point, Told(*told)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from lccp.store.directory import delete_prefix, upload_directory
 from lccp.store.keys import TrainingKeys, tokens_of
 from lccp.store.objects import write_if_absent
 from lccp.store.port import Store
+from lccp_trainer.schedule import kept
 from lccp_trainer.state.uploads import PATIENCE_SECONDS, patiently
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ class Publisher:
     lengths: tuple[int, int]
     """Context length of the source model and of the target, tokens."""
     keep_states: int
+    keep_state_every: int | None
+    """Tokens; one state in each stays for ever."""
 
     def checkpoint(self, directory: Path, counts: TrainedCounts) -> None:
         """Publish the Hugging Face directory that rank 0 wrote."""
@@ -62,17 +66,26 @@ class Publisher:
         manifest = self._manifest("Checkpoint", counts, files)
         self._complete(self.keys.checkpoint_manifest(counts.tokens), manifest)
 
-    def state(self, directory: Path, counts: TrainedCounts, replace: bool) -> None:
+    def state(
+        self,
+        directory: Path,
+        counts: TrainedCounts,
+        replace: bool,
+        before_completion: Callable[[], None] | None = None,
+    ) -> None:
         """Publish this rank's part of a state; rank 0 completes it when all parts arrived.
 
         Args:
             replace: a state of these tokens is there, but was found damaged.
+            before_completion: called on rank 0 before the state exists.
         """
         prefix = self.keys.state(counts.tokens, self.writer)
         files = self._gather(counts.tokens, self._upload(directory, prefix))
         if self.rank != 0:
             return
         key = self.keys.state_manifest(counts.tokens)
+        if before_completion:
+            patiently(before_completion)
         if replace:
             patiently(lambda: self.store.delete(key))
         self._complete(key, self._manifest("State", counts, files))
@@ -122,12 +135,13 @@ class Publisher:
         logger.info("%s of %d tokens is complete", manifest.kind.lower(), manifest.tokens)
 
     def _prune(self) -> None:
-        """Delete all but the newest states, and what was begun before them and never completed."""
-        kept = complete_tokens(self.store, self.keys.states)[-self.keep_states :]
+        """Delete the states that needn't be kept, and older ones that were never completed."""
+        complete = complete_tokens(self.store, self.keys.states)
+        stay = kept(complete, self.keep_states, self.keep_state_every)
         found = {
             tokens_of(info.key, self.keys.states) for info in self.store.list(self.keys.states)
         }
-        for tokens in sorted(t for t in found if t < kept[0]):
+        for tokens in sorted(t for t in found - stay if t < complete[-1]):
             delete_prefix(self.store, self.keys.state_manifest(tokens).rpartition("/")[0])
 
 

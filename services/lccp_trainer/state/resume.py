@@ -18,9 +18,17 @@ from lccp_trainer.parallel import fragments
 from lccp_trainer.parallel.pieces import Piece, pieces
 from lccp_trainer.state import progress
 from lccp_trainer.state.files import Damaged, Part, StateFiles, file_name
-from lccp_trainer.state.progress import Point
+from lccp_trainer.state.progress import Point, Told
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a state has the run."""
+
+    point: Point
+    told: Told
 
 
 @dataclass(frozen=True)
@@ -33,36 +41,35 @@ class Resume:
     rank: int
     device: torch.device
 
-    def newest(self, candidates: Iterable[int]) -> tuple[Point | None, set[int]]:
+    def newest(self, candidates: Iterable[int]) -> tuple[Resumed | None, set[int]]:
         """Where the newest of `candidates` (by tokens) that verifies on all ranks has the run.
 
         Beside it the newer ones, which are damaged. None, and nothing changed, if none verifies.
         """
         damaged: set[int] = set()
         for tokens in sorted(candidates, reverse=True):
-            point = self._resumed(tokens)
-            if point is not None:
-                return point, damaged
+            resumed = self._resumed(tokens)
+            if resumed is not None:
+                return resumed, damaged
             logger.warning("state of %d tokens: passed over for the one before it", tokens)
             damaged.add(tokens)
         return None, damaged
 
-    def _resumed(self, tokens: int) -> Point | None:
+    def _resumed(self, tokens: int) -> Resumed | None:
         own = list(pieces(self.engine, fragments.held(self.engine)))
         copies = [(piece, _buffers(piece)) for piece in own]
-        told = self._read(tokens, [part for _, parts in copies for part in parts])
-        if not self._all_have(told is not None):
+        found = self._read(tokens, [part for _, parts in copies for part in parts])
+        if not self._all_have(found is not None):
             return None
-        assert told is not None
-        point, steps = told
+        assert found is not None
         for piece, parts in copies:
             for part in parts:
                 piece.values[part.kind].copy_(part.values)
-        fragments.restored(self.engine, steps)
-        return point
+        fragments.restored(self.engine, found.told.optimizer_steps)
+        return found
 
-    def _read(self, tokens: int, wanted: list[Part]) -> tuple[Point, int] | None:
-        """Fill `wanted`; the point and the optimizer's steps; None if anything is damaged."""
+    def _read(self, tokens: int, wanted: list[Part]) -> Resumed | None:
+        """Fill `wanted`; what the state tells; None if anything is damaged."""
         try:
             manifest = self._manifest(tokens)
             prefix = self.keys.state(manifest.tokens, manifest.writer)
@@ -82,14 +89,14 @@ class Resume:
         except (InvalidInput, NotFound) as error:
             raise Damaged(str(error)) from None
 
-    def _progress(self, manifest: Manifest, key: str) -> tuple[Point, int]:
+    def _progress(self, manifest: Manifest, key: str) -> Resumed:
         try:
             data = self.store.get(key)
         except NotFound:
             raise Damaged(f"{key} is missing") from None
         if hashlib.sha256(data).hexdigest() != manifest.files[progress.FILE].sha256:
             raise Damaged(f"{key} is not what its manifest says")
-        return progress.from_json(data)
+        return Resumed(*progress.from_json(data))
 
     def _all_have(self, it: bool) -> bool:
         votes = torch.tensor(float(it), device=self.device)

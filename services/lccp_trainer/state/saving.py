@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lccp_trainer.data.stream import Stream
+from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.model.directory import save_directory
 from lccp_trainer.parallel import fragments
@@ -35,6 +36,9 @@ class Saver:
     reporter: Reporter | None
     source: Path
     scratch: Path
+    budget: int
+    """Tokens of the run."""
+    clock: WallClock
     checkpoints: set[int]
     """Complete checkpoints, by tokens; those of earlier attempts stay as they are."""
     states: set[int]
@@ -42,8 +46,6 @@ class Saver:
     """From these tokens on no state is saved: nothing goes on from there."""
     damaged: set[int] = field(default_factory=set)
     """States, by tokens, that were found damaged: they are replaced."""
-    stalled_seconds: float = 0.0
-    """Time that saving held the training up, so far."""
     _snapshot: Snapshot = field(default_factory=Snapshot)
 
     def checkpoint(self, point: Point) -> None:
@@ -52,29 +54,37 @@ class Saver:
             self.checkpoints.add(point.tokens)
             self._stall(lambda: self._checkpoint(point))
 
-    def state(self, point: Point) -> None:
-        """Save what training resumes from, unless a complete state of these tokens exists."""
+    def state(self, point: Point, with_checkpoint: bool) -> None:
+        """Save what training resumes from, unless a complete state of these tokens exists.
+
+        It is saved before a checkpoint of the same tokens, so that a complete checkpoint always
+        has a state to go on from; an attempt that resumes makes the checkpoint if it is missing.
+        """
         ended = self.last_state is not None and point.tokens >= self.last_state
         if not ended and point.tokens not in self.states:
             self.states.add(point.tokens)
-            self._stall(lambda: self._state(point))
+            self._stall(lambda: self._state(point, with_checkpoint))
 
     def _stall(self, save: Callable[[], None]) -> None:
         begun = time.monotonic()
         save()
-        self.stalled_seconds += time.monotonic() - begun
+        if self.reporter:
+            self.reporter.update(last_save_seconds=round(time.monotonic() - begun, 4))
 
     def _checkpoint(self, point: Point) -> None:
         weights = whole_weights(self.engine)
         if weights is not None:
             self.uploader.submit(partial(self._publish_checkpoint, weights, self._counts(point)))
 
-    def _state(self, point: Point) -> None:
+    def _state(self, point: Point, with_checkpoint: bool) -> None:
         rank, processes = self.publisher.rank, self.publisher.world
         owned = fragments.owned(self.engine, rank, processes)
         parts = self._snapshot.take(list(pieces(self.engine, owned)))
-        told = progress.to_json(point, fragments.optimizer_steps(self.engine))
-        self.uploader.submit(partial(self._publish_state, parts, told, self._counts(point)))
+        self.clock.state_taken(point.tokens)
+        steps = fragments.optimizer_steps(self.engine)
+        told = progress.Told(steps, self.budget, with_checkpoint)
+        data = progress.to_json(point, told)
+        self.uploader.submit(partial(self._publish_state, parts, data, self._counts(point)))
 
     def _publish_checkpoint(self, weights: dict[str, torch.Tensor], counts: TrainedCounts) -> None:
         directory = self.scratch / f"checkpoint-{counts.tokens}"
@@ -85,14 +95,19 @@ class Saver:
         if self.reporter:
             self.reporter.update(checkpoints=self._complete(self.publisher.keys.checkpoints))
 
-    def _publish_state(self, parts: list[Part], told: bytes, counts: TrainedCounts) -> None:
+    def _publish_state(
+        self, parts: list[Part], progress_file: bytes, counts: TrainedCounts
+    ) -> None:
         directory = self.scratch / f"state-{counts.tokens}"
         directory.mkdir(parents=True)
         self._snapshot.write(parts, directory / file_name(self.publisher.rank))
         if self.publisher.rank == 0:
-            (directory / progress.FILE).write_bytes(told)
-        self.publisher.state(directory, counts, replace=counts.tokens in self.damaged)
+            (directory / progress.FILE).write_bytes(progress_file)
+        # A history that a later attempt cuts where it resumes has to reach that far.
+        flush = self.reporter.flush if self.reporter else None
+        self.publisher.state(directory, counts, counts.tokens in self.damaged, flush)
         shutil.rmtree(directory)
+        self.clock.state_complete(counts.tokens)
         if self.reporter:
             self.reporter.update(states=self._complete(self.publisher.keys.states))
 

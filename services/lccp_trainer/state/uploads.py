@@ -55,6 +55,14 @@ class Uploader:
         if self._failure is not None:
             raise self._failure
 
+    def wait(self) -> None:
+        """Wait until all jobs that were submitted are done; raise what one raised."""
+        done = threading.Event()
+        self._jobs.put(done.set)
+        while not done.wait(1.0) and self._failure is None:
+            pass
+        self.check()
+
     def finish(self) -> None:
         """Wait until all jobs are done; raise what one raised."""
         self._jobs.put(None)

@@ -35,7 +35,7 @@ def nll(objective: Any, tokens: np.ndarray[Any, Any], positions: np.ndarray[Any,
     batch, groups = Batch(tokens, positions), Groups(layout, 0, None)
     (shard,) = shards(batch, shape, groups, torch.device("cpu"))
     with torch.no_grad():
-        return float(objective(shard))
+        return float(objective(shard)[0])
 
 
 def test_a_document_s_nll_is_that_of_transformers(objective: Any, tiny: Path) -> None:

@@ -13,8 +13,8 @@ from lccp_trainer.state.publish import Publisher, TrainedCounts, complete_tokens
 KEYS = RunKeys("default", "run")
 
 
-class Words:
-    """The part of torchrun's key-value store that is used, for ranks that speak in turn."""
+class Facts:
+    """The part of torchrun's key-value store that is used, for ranks that act in turn."""
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
@@ -34,15 +34,17 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "store")
 
 
-def a_gang(store: FileStore, writer: str = "a1-00000000", keep: int = 2) -> list[Publisher]:
-    words = Words()
+def publishers(store: FileStore, writer: str = "a1-00000000", keep: int = 2) -> list[Publisher]:
+    facts = Facts()
     return [
-        Publisher(store, KEYS, writer, rank, 2, words, (64, 128), keep_states=keep)
+        Publisher(
+            store, KEYS, writer, rank, 2, facts, (64, 128), keep_states=keep, keep_state_every=None
+        )
         for rank in range(2)
     ]
 
 
-def progress(tokens: int) -> TrainedCounts:
+def counts(tokens: int) -> TrainedCounts:
     return TrainedCounts(step=tokens // 10, tokens=tokens, tokens_per_source={"long": tokens})
 
 
@@ -52,15 +54,15 @@ def a_directory(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
-def publish_state(gang: list[Publisher], tokens: int, folder: Path, replace: bool = False) -> None:
-    for publisher in reversed(gang):
+def publish_state(ranks: list[Publisher], tokens: int, folder: Path, replace: bool = False) -> None:
+    for publisher in reversed(ranks):
         name = f"rank-{publisher.rank}"
         part = a_directory(folder / f"{tokens}-{publisher.writer}-{name}", name, f"{tokens}{name}")
-        publisher.state(part, progress(tokens), replace)
+        publisher.state(part, counts(tokens), replace)
 
 
 def test_a_state_holds_the_files_of_all_ranks(store: FileStore, tmp_path: Path) -> None:
-    publish_state(a_gang(store), 30, tmp_path)
+    publish_state(publishers(store), 30, tmp_path)
     manifest = read(store, KEYS.state_manifest(30), Manifest)
     assert set(manifest.files) == {"rank-0", "rank-1"}
     assert (manifest.world_size, manifest.step, manifest.tokens_per_source) == (2, 3, {"long": 30})
@@ -72,8 +74,8 @@ def test_a_state_holds_the_files_of_all_ranks(store: FileStore, tmp_path: Path) 
 def test_a_state_of_which_a_part_is_missing_does_not_exist(
     store: FileStore, tmp_path: Path
 ) -> None:
-    gang = a_gang(store)
-    gang[1].state(a_directory(tmp_path / "part", "rank-1", "x"), progress(30), replace=False)
+    ranks = publishers(store)
+    ranks[1].state(a_directory(tmp_path / "part", "rank-1", "x"), counts(30), replace=False)
     assert store.list(KEYS.states)
     assert complete_tokens(store, KEYS.states) == []
 
@@ -81,10 +83,10 @@ def test_a_state_of_which_a_part_is_missing_does_not_exist(
 def test_only_the_newest_states_are_kept_and_nothing_older(
     store: FileStore, tmp_path: Path
 ) -> None:
-    gang = a_gang(store)
-    gang[1].state(a_directory(tmp_path / "part", "rank-1", "x"), progress(5), replace=False)
+    ranks = publishers(store)
+    ranks[1].state(a_directory(tmp_path / "part", "rank-1", "x"), counts(5), replace=False)
     for tokens in (10, 20, 30, 40):
-        publish_state(gang, tokens, tmp_path)
+        publish_state(ranks, tokens, tmp_path)
     assert complete_tokens(store, KEYS.states) == [30, 40]
     kept = {key.key.removeprefix(KEYS.states)[:15] for key in store.list(KEYS.states)}
     assert kept == {f"{30:015d}", f"{40:015d}"}
@@ -92,13 +94,27 @@ def test_only_the_newest_states_are_kept_and_nothing_older(
 
 def test_the_first_manifest_of_a_checkpoint_stays(store: FileStore, tmp_path: Path) -> None:
     for writer in ("a1-00000000", "a2-00000000"):
-        publisher, _ = a_gang(store, writer)
-        publisher.checkpoint(a_directory(tmp_path / writer, "model", writer), progress(20))
+        publisher, _ = publishers(store, writer)
+        publisher.checkpoint(a_directory(tmp_path / writer, "model", writer), counts(20))
     assert read(store, KEYS.checkpoint_manifest(20), Manifest).writer == "a1-00000000"
     assert complete_tokens(store, KEYS.checkpoints) == [20]
 
 
 def test_a_damaged_state_is_replaced(store: FileStore, tmp_path: Path) -> None:
-    publish_state(a_gang(store), 30, tmp_path)
-    publish_state(a_gang(store, "a2-00000000"), 30, tmp_path, replace=True)
+    publish_state(publishers(store), 30, tmp_path)
+    publish_state(publishers(store, "a2-00000000"), 30, tmp_path, replace=True)
     assert read(store, KEYS.state_manifest(30), Manifest).writer == "a2-00000000"
+
+
+def test_the_history_is_flushed_before_a_state_exists(store: FileStore, tmp_path: Path) -> None:
+    first, second = publishers(store)
+    second.state(a_directory(tmp_path / "b", "rank-1", "x"), counts(30), replace=False)
+    seen: list[list[int]] = []
+
+    def flush() -> None:
+        seen.append(complete_tokens(store, KEYS.states))
+
+    part = a_directory(tmp_path / "a", "rank-0", "x")
+    first.state(part, counts(30), replace=False, before_completion=flush)
+    assert seen == [[]]
+    assert complete_tokens(store, KEYS.states) == [30]

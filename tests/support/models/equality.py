@@ -71,6 +71,8 @@ class Case:
     offload: bool = False
     precision: str = "FP32"
     micro_batch: int = 1
+    auxiliary: float = 0.0
+    """Coefficient of the routers' balancing loss."""
     steps: int = 4
     saves: str = ""
     """Name of the state that is saved after the last step."""
@@ -147,12 +149,31 @@ def plain(family: str, directory: Path, steps: int, auxiliary: float = 0.0) -> O
             logits = model(input_ids=text).logits[0, :-1]
             loss = loss + torch.nn.functional.cross_entropy(logits, text[0, 1:], reduction="sum")
         loss = loss / counted
+        told = loss.item()
+        if auxiliary:
+            loss = loss + auxiliary * balance(model, tokens, positions)
         optimizer.zero_grad()
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), CLIPPING).item())
         optimizer.step()
-        losses.append(loss.item())
+        losses.append(told)
     return Outcome(losses, norms, {k: v.detach() for k, v in model.state_dict().items()})
+
+
+def balance(model: Any, tokens: Any, positions: Any) -> torch.Tensor:
+    """The balancing loss, averaged over rows and layers, from transformers' own logits."""
+    total = torch.zeros(())
+    for row, places in zip(tokens, positions, strict=True):
+        by_document = [
+            model(input_ids=torch.tensor([text]), output_router_logits=True).router_logits
+            for text in documents(row, places)
+        ]
+        for layer in zip(*by_document, strict=True):
+            p = torch.cat(layer).softmax(1)
+            chosen = p.topk(model.config.num_experts_per_tok).indices
+            shares = torch.nn.functional.one_hot(chosen, p.shape[1]).sum(1).float().mean(0)
+            total = total + p.shape[1] * (shares * p.mean(0)).sum() / len(by_document[0])
+    return total / len(tokens)
 
 
 def spec_of(case: Case) -> dict[str, Any]:
@@ -167,6 +188,7 @@ def spec_of(case: Case) -> dict[str, Any]:
             "learningRate": str(LEARNING_RATE),
             "gradientClipping": str(CLIPPING),
             "precision": case.precision,
+            "routerAuxLossCoefficient": str(case.auxiliary),
             "activationCheckpointing": case.checkpointing,
             "deepspeed": {
                 "zeroStage": case.zero_stage,
@@ -207,7 +229,7 @@ def run_case(case: Case, folder: Path) -> None:
 
     from lccp.api.run import LCCPRunSpec
     from lccp.cost.layout import step_shape
-    from lccp_trainer.control import Stop
+    from lccp_trainer.control import Asked
     from lccp_trainer.data.stream import Batch
     from lccp_trainer.model.config import load_config
     from lccp_trainer.objectives.pretrain import Pretraining
@@ -222,11 +244,12 @@ def run_case(case: Case, folder: Path) -> None:
     config = load_config(spec.model, folder / case.family)
     directory, accumulation = folder / case.family, shape.accumulation_steps
     engine = build_engine(spec, directory, config, Pretraining, accumulation)
+    engine.module.watch_routers(LENGTH, spec.training.router_aux_loss_coefficient)
     stepper = Stepper(engine, spec.training, shape, groups, torch.device("cpu"))
     begun = resume(case, engine, folder) if case.resumes else 0
     rows = shape.own_rows(groups.rank)
     own = [Batch(*(part[rows] for part in parts)) for parts in batches(case.steps)[begun:]]
-    steps = [stepper.step(batch, 1, Stop.NO) for batch in own]
+    steps = [stepper.step(batch, 1, Asked) for batch in own]
     if case.saves:
         save(case, engine, folder)
     whole = whole_weights(engine)
@@ -242,6 +265,7 @@ def save(case: Case, engine: Any, folder: Path) -> None:
     """Save the state after the last step."""
     from lccp.store.keys import RunKeys
     from lccp_trainer.data.packing import Position
+    from lccp_trainer.goodput import WallClock
     from lccp_trainer.parallel.process_group import rendezvous_store
     from lccp_trainer.state.progress import Point
     from lccp_trainer.state.publish import Publisher
@@ -262,10 +286,23 @@ def save(case: Case, engine: Any, folder: Path) -> None:
         rendezvous=torch.distributed.PrefixStore(case.saves, rendezvous_store()),
         lengths=(LENGTH, LENGTH),
         keep_states=1,
+        keep_state_every=None,
     )
     scratch = folder / f"scratch-{case.saves}-{rank}"
-    saver = Saver(engine, NoData(), publisher, Uploader(), None, folder, scratch, set(), set())
-    saver.state(Point(case.steps, case.steps * ROWS * LENGTH, Position((), ())))
+    saver = Saver(
+        engine=engine,
+        stream=NoData(),
+        publisher=publisher,
+        uploader=Uploader(),
+        reporter=None,
+        source=folder,
+        scratch=scratch,
+        budget=0,
+        clock=WallClock(0.0),
+        checkpoints=set(),
+        states=set(),
+    )
+    saver.state(Point(case.steps, case.steps * ROWS * LENGTH, Position((), ())), False)
     saver.uploader.finish()
 
 
@@ -278,9 +315,9 @@ def resume(case: Case, engine: Any, folder: Path) -> int:
     store, keys = a_store(folder), RunKeys("equality", case.resumes)
     rank = torch.distributed.get_rank()
     found = Resume(store, keys, engine, rank, torch.device("cpu"))
-    point, damaged = found.newest(complete_tokens(store, keys.states))
-    assert point is not None, damaged
-    return point.step
+    state, damaged = found.newest(complete_tokens(store, keys.states))
+    assert state is not None, damaged
+    return state.point.step
 
 
 def a_store(folder: Path) -> Any:

@@ -1,0 +1,103 @@
+"""Where the time of an attempt goes, as rank 0 sees it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from lccp.api.causes import Cause
+from lccp.api.objects.training import Heartbeat, Ledger
+
+SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
+"""Ends before which everything was saved."""
+
+Activity = Literal["starting", "productive", "waiting_for_data", "saving", "ending"]
+
+
+class WallClock:
+    """Adds up the seconds of what is done, one thing at a time. May be read from other threads.
+
+    Args:
+        started: when the attempt began, by `now`, which other processes of this machine share.
+    """
+
+    def __init__(self, started: float, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._since = started
+        self._activity: Activity = "starting"
+        self._seconds: dict[Activity, float] = {}
+        self._safe = 0.0
+        self._at_state: dict[int, float] = {}
+        self._stepped = started
+
+    def turn_to(self, activity: Activity) -> None:
+        """From now on `activity` is done."""
+        with self._lock:
+            now = self._now()
+            self._seconds[self._activity] = self._of(self._activity, now)
+            self._activity, self._since = activity, now
+
+    @contextmanager
+    def during(self, activity: Activity) -> Iterator[None]:
+        """Within it `activity` is done, and after it what was done before."""
+        before = self._activity
+        self.turn_to(activity)
+        try:
+            yield
+        finally:
+            self.turn_to(before)
+
+    def stepped(self) -> None:
+        """Say that a step ended."""
+        with self._lock:
+            self._stepped = self._now()
+
+    def step_seconds(self) -> float:
+        """Seconds since the last step ended, or since the start."""
+        with self._lock:
+            return self._now() - self._stepped
+
+    def state_taken(self, tokens: int) -> None:
+        """Say that the work up to now is in the state of `tokens`, once that is complete."""
+        with self._lock:
+            self._at_state[tokens] = self._of("productive", self._now())
+
+    def state_complete(self, tokens: int) -> None:
+        """Say that this state is complete: what it holds can't be lost any more."""
+        with self._lock:
+            self._safe = max(self._safe, self._at_state.pop(tokens, 0.0))
+
+    def ledger(self) -> Ledger:
+        """The seconds of everything so far."""
+        with self._lock:
+            now = self._now()
+            return Ledger(**(self._seconds | {self._activity: self._of(self._activity, now)}))
+
+    def unsaved_seconds(self) -> float:
+        """Productive seconds that no complete state holds."""
+        with self._lock:
+            return self._of("productive", self._now()) - self._safe
+
+    def _of(self, activity: Activity, now: float) -> float:
+        running = now - self._since if activity == self._activity else 0.0
+        return self._seconds.get(activity, 0.0) + running
+
+
+def closed(beat: Heartbeat | None, result: Cause, total_seconds: float) -> Ledger:
+    """The ledger of an attempt that ended by `result` after `total_seconds`, its sum.
+
+    Args:
+        beat: its last heartbeat, if it wrote any.
+    """
+    ledger = beat.ledger if beat else Ledger()
+    seconds = ledger.model_dump()
+    if beat and result not in SAVED:
+        hanging = min(beat.step_seconds, ledger.productive) if result is Cause.HANG else 0.0
+        lost = min(max(0.0, beat.unsaved_seconds - hanging), ledger.productive - hanging)
+        seconds["productive"] -= hanging + lost
+        seconds |= {"hanging": hanging, "lost": lost}
+    begun = "ending" if ledger.productive else "starting"
+    seconds[begun] += max(0.0, total_seconds - ledger.total)
+    return Ledger(**{name: round(value, 3) for name, value in seconds.items()})

@@ -1,0 +1,166 @@
+"""What the routers of a mixture of experts do: their load, and the loss that balances it.
+
+The loss is that of Fedus et al. (Switch Transformers, arXiv 2101.03961, section 2.2), taken for
+every sequence and layer as in DeepSeek-V3 (arXiv 2412.19437, section 2.1.2), so that it depends on
+no layout: experts x sum over experts of the share of tokens that chose it x its mean probability.
+The shares add up to the experts that a token passes, as in transformers: coefficients mean the
+same.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from lccp_trainer.parallel import experts
+from lccp_trainer.parallel.shard import Shard
+
+BANDS = 2
+"""Positions in the first half of the context, and in the second."""
+
+
+@dataclass(frozen=True, eq=False)
+class Routing:
+    """What was routed, by layer and band; on the CPU, over all processes."""
+
+    load: torch.Tensor
+    """[layers, bands, experts]: share of the band's tokens that chose an expert, of 1 in all."""
+    entropy: torch.Tensor
+    """[layers, bands]: mean entropy of a token's probabilities, nats."""
+
+    @property
+    def busiest(self) -> torch.Tensor:
+        """[layers, bands]: share of the expert that most tokens chose."""
+        return self.load.amax(2)
+
+
+class Tally:
+    """Counts of what was routed, summed over micro batches."""
+
+    def __init__(self, layers: int, number_of_experts: int, device: torch.device) -> None:
+        self._load = torch.zeros(layers, BANDS, number_of_experts, device=device)
+        self._entropy = torch.zeros(layers, BANDS, device=device)
+        self._tokens = torch.zeros(BANDS, device=device)
+
+    @torch.no_grad()
+    def add_tokens(self, bands: torch.Tensor) -> None:
+        """Count tokens by their band."""
+        self._tokens += bands.flatten().bincount(minlength=BANDS)
+
+    @torch.no_grad()
+    def add(self, layer: int, bands: torch.Tensor, chosen: torch.Tensor, p: torch.Tensor) -> None:
+        """Count what a layer did: bands [tokens], chosen [tokens, k], p [tokens, experts]."""
+        self._load[layer] += counted(bands, chosen, BANDS, p.shape[1])
+        self._entropy[layer].scatter_add_(0, bands, torch.special.entr(p).sum(1))
+
+    def take(self) -> Routing:
+        """The tally over all processes; it begins anew. Called on every process."""
+        parts = [self._load, self._entropy, self._tokens]
+        sums = torch.cat([part.flatten() for part in parts])
+        if dist.is_initialized():
+            dist.all_reduce(sums)
+        ends = list(accumulate((part.numel() for part in parts), initial=0))
+        load, entropy, tokens = (
+            sums[start:end].view_as(part).cpu()
+            for start, end, part in zip(ends, ends[1:], parts, strict=False)
+        )
+        for part in parts:
+            part.zero_()
+        return Routing(load / load.sum(2, keepdim=True).clamp(min=1), entropy / tokens.clamp(min=1))
+
+
+class Routers:
+    """The routers of a model, watched by hooks."""
+
+    def __init__(self, model: Any, context: int, balances: bool) -> None:
+        """Called once the engine stands: expert parallelism puts in routers of its own.
+
+        Args:
+            context: tokens of a row.
+            balances: whether the balancing loss will be asked for.
+        """
+        found = list(_routers(model))
+        family = experts.FAMILIES[model.config.model_type]
+        self._context, self._balances = context, balances
+        self._sigmoid = family.scores == "sigmoid"
+        self._experts = experts.of_layers(getattr(model.config, family.experts))
+        self._shard: Shard | None = None
+        self._logits: torch.Tensor | None = None
+        self._counts: list[torch.Tensor] = []
+        self._probabilities: list[torch.Tensor] = []
+        device = next(model.parameters()).device
+        self.tally = Tally(len(found), self._experts, device)
+        for router in found:
+            if hasattr(router, "gate"):
+                router.gate.register_forward_hook(self._keep_logits)
+            router.register_forward_hook(self._hook)
+
+    @contextmanager
+    def watching(self, shard: Shard) -> Iterator[None]:
+        """Count what is routed within; what is computed again for a backward pass isn't counted."""
+        self._shard, self._counts, self._probabilities = shard, [], []
+        self._bands = (shard.positions >= self._context // BANDS).long()
+        self.tally.add_tokens(self._bands)
+        try:
+            yield
+        finally:
+            self._shard = None
+
+    def balance(self, group: dist.ProcessGroup | None) -> torch.Tensor:
+        """Balancing loss of the pass just watched: mean over layers, summed over rows.
+
+        It is this process's part; the processes of `group` share the rows.
+        """
+        counts, probabilities = torch.stack(self._counts), torch.stack(self._probabilities)
+        if group is not None:
+            dist.all_reduce(counts, group=group)
+        shares, means = counts / self._context, probabilities / self._context
+        return self._experts * (shares * means).sum() / len(counts)
+
+    def _keep_logits(self, gate: Any, inputs: Any, logits: torch.Tensor) -> None:
+        self._logits = logits
+
+    def _hook(self, router: Any, inputs: Any, output: Any) -> None:
+        """Hugging Face's give logits, weights, indices; AutoEP's weights, indices, counts."""
+        logits, chosen = output[0], output[-1]
+        if self._logits is not None:
+            logits, chosen, self._logits = self._logits, output[1], None
+        if self._shard is None and not self._balances:
+            return
+        with torch.set_grad_enabled(self._balances and torch.is_grad_enabled()):
+            self._seen(logits.float(), chosen)
+
+    def _seen(self, logits: torch.Tensor, chosen: torch.Tensor) -> None:
+        p = logits.sigmoid() if self._sigmoid else logits.softmax(1)
+        p = p / p.sum(1, keepdim=True) if self._sigmoid else p
+        if self._shard is None:
+            return
+        rows, length = self._shard.tokens.shape
+        self.tally.add(len(self._counts), self._bands.flatten(), chosen, p.detach())
+        row = torch.arange(rows, device=p.device).repeat_interleave(length)
+        self._counts.append(counted(row, chosen, rows, self._experts))
+        self._probabilities.append(p.view(rows, length, -1).sum(1))
+
+
+def counted(groups: torch.Tensor, chosen: torch.Tensor, many: int, experts: int) -> torch.Tensor:
+    """How often each expert was chosen in each group: [groups, experts].
+
+    Args:
+        groups: group of each token, below `many`: [tokens].
+        chosen: experts of each token: [tokens, k].
+    """
+    cells = (groups[:, None] * experts + chosen).flatten()
+    found = torch.zeros(many * experts, device=chosen.device)
+    return found.scatter_add_(0, cells, torch.ones_like(cells, dtype=found.dtype)).view(many, -1)
+
+
+def _routers(model: Any) -> Iterator[Any]:
+    for module in model.modules():
+        if getattr(module, "_is_autoep_layer", False):
+            yield module.router
+        elif hasattr(module, "experts") and hasattr(module, "gate"):
+            yield module.gate

@@ -1,0 +1,129 @@
+"""What a rank makes known of its steps: lines of the history, and the heartbeat."""
+
+import resource
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import torch
+
+from lccp.api.objects.training import RouterLoad, RouterRecord, Spike, StepRecord
+from lccp.cost.flops import utilisation
+from lccp_trainer.heartbeat import Reporter
+from lccp_trainer.objectives.routing import Routing
+from lccp_trainer.state.progress import Point
+from lccp_trainer.stepping import Step
+
+RATE_STEPS = 10
+SPIKES_SHOWN = 20
+DIGITS = 4
+
+
+@dataclass
+class Recorder:
+    """Records steps. On every rank, since what routers did is summed over all of them."""
+
+    engine: Any
+    reporter: Reporter | None
+    """On rank 0."""
+    log_every_steps: int
+    step_tokens: int
+    flops_per_token_and_process: float | None
+    """None: the model is of a family that lccp.cost does not know."""
+    device_name: str | None
+    _ended: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_STEPS + 1))
+    _spikes: list[Spike] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Say that the first step begins now."""
+        self._ended.append(time.monotonic())
+
+    def say(self, phase: Literal["Training", "Saving"], **changes: Any) -> None:
+        """Say in the heartbeat what is done now."""
+        if self.reporter:
+            self.reporter.update(phase=phase, **changes)
+
+    def record(self, step: Step, point: Point, spike: Spike | None) -> None:
+        """Record a step that ended at `point`."""
+        self._ended.append(time.monotonic())
+        logged = point.step % self.log_every_steps == 0 or spike is not None
+        routers = self.engine.module.routers
+        routing = routers.tally.take() if routers and logged else None
+        if spike is not None:
+            self._spikes.append(spike)
+        if self.reporter is None:
+            return
+        router = None if routing is None else _record(routing)
+        load = None
+        if routing is not None:
+            load = RouterLoad(step=point.step, load=_nested(routing.load))
+            self.reporter.update(router=router)
+        if logged:
+            self.reporter.record(self._line(step, point, spike, router), load)
+        self._beat(step, point)
+
+    def _line(
+        self, step: Step, point: Point, spike: Spike | None, router: RouterRecord | None
+    ) -> StepRecord:
+        return StepRecord(
+            step=point.step,
+            tokens=point.tokens,
+            loss=step.loss,
+            learning_rate=step.learning_rate,
+            gradient_norm=step.gradient_norm,
+            balance_loss=step.balance,
+            router=router,
+            spike=spike,
+            tokens_per_second=round(self._rate(), 1),
+            at=datetime.now(UTC),
+        )
+
+    def _beat(self, step: Step, point: Point) -> None:
+        rate = self._rate()
+        self.say(
+            "Training",
+            step=point.step,
+            tokens=point.tokens,
+            loss=step.loss if step.finite else None,
+            learning_rate=step.learning_rate,
+            gradient_norm=step.gradient_norm,
+            tokens_per_second=round(rate, 1),
+            mfu=self._utilisation(rate),
+            spikes=tuple(self._spikes[-SPIKES_SHOWN:]),
+            spikes_total=len(self._spikes),
+            peak_memory_bytes=peak_memory_bytes(),
+        )
+
+    def _rate(self) -> float:
+        """Tokens per second over the last steps, pauses between them included."""
+        steps = len(self._ended) - 1
+        return self.step_tokens * steps / max(1e-9, self._ended[-1] - self._ended[0])
+
+    def _utilisation(self, tokens_per_second: float) -> float | None:
+        if self.flops_per_token_and_process is None:
+            return None
+        flops_per_second = tokens_per_second * self.flops_per_token_and_process
+        return utilisation(flops_per_second, self.device_name)
+
+
+def peak_memory_bytes() -> int:
+    """Most memory of the accelerator that was in use; without one, of this process."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_reserved())
+    unit = 1 if sys.platform == "darwin" else 1_024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _record(routing: Routing) -> RouterRecord:
+    return RouterRecord(
+        entropy=_nested(routing.entropy.T), busiest_share=_nested(routing.busiest.T)
+    )
+
+
+def _nested(values: torch.Tensor) -> Any:
+    """Nested lists, rounded; a load [layers, bands, experts] by band first."""
+    ordered = values.transpose(0, 1) if values.ndim == 3 else values
+    return ordered.double().mul(10**DIGITS).round().div(10**DIGITS).tolist()
