@@ -60,7 +60,7 @@ def demo() -> dict[str, Any]:
     spec["topology"]["resources"] = trainer | {"limits": {"cpu": TRAINER_CPU, "memory": "2Gi"}}
     spec["saturation"] |= HALF_AS_LONG
     spec["topology"]["podTemplate"] = _with_example("trainer")
-    spec["evaluation"]["podTemplate"] = _with_example("evaluator")
+    spec["evaluation"]["workload"]["podTemplate"] = _with_example("evaluator")
     return run
 
 
