@@ -1,7 +1,7 @@
 """Options that several commands share, and those that stand for fields of a manifest."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -37,15 +37,27 @@ def checked(kind: type[T], given: Mapping[str, object]) -> T:
         raise InvalidInput(f"{option}: {text.partition(': ')[2]}") from None
 
 
+def token_budget(text: str, option: str) -> int:
+    """`200B` or an integer as a number of tokens. Raises InvalidInput, naming the option."""
+    from lccp.contract.quantities import TokenBudget
+
+    return _quantity(TokenBudget, text, option)
+
+
 def length(text: str, option: str) -> int:
     """`64K` or an integer as a number of tokens. Raises InvalidInput, naming the option."""
+    from lccp.contract.quantities import ContextLength
+
+    return _quantity(ContextLength, text, option)
+
+
+def _quantity(kind: Any, text: str, option: str) -> int:
     from pydantic import TypeAdapter, ValidationError
 
     from lccp.contract.base import sentence
     from lccp.contract.errors import InvalidInput
-    from lccp.contract.quantities import ContextLength
 
-    adapter: TypeAdapter[int] = TypeAdapter(ContextLength)
+    adapter: TypeAdapter[int] = TypeAdapter(kind)
     try:
         return adapter.validate_python(int(text) if text.isdecimal() else text)
     except ValidationError as error:

@@ -37,12 +37,17 @@ def policy_of_run(run: LCCPRun) -> Policy:
     )
 
 
+def horizon_of_budget(budget_tokens: int) -> int:
+    """The horizon where none is given: an eighth of the budget."""
+    return max(1, budget_tokens // HORIZONS_IN_BUDGET)
+
+
 def policy_of_reports(reports: Sequence[EvaluationReport]) -> Policy:
     """Defaults where no run is known: the newest checkpoint stands for the budget's end."""
     newest = max(reports, key=lambda report: report.tokens, default=None)
     tokens, step = (newest.tokens, newest.step) if newest else (0, 0)
     return Policy(
-        horizon_tokens=max(1, tokens // HORIZONS_IN_BUDGET),
+        horizon_tokens=horizon_of_budget(tokens),
         horizon_source="Guess",
         rounding_tokens=max(0, tokens // step - 1) if step else 0,
     )

@@ -21,6 +21,13 @@ class ConditionType(StrEnum):
     DEGRADED = "Degraded"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    GATE_PASSED = "GatePassed"
+    """Of runs that declare a gate."""
+
+
+OF_EVERY_RUN: tuple[ConditionType, ...] = tuple(
+    type_ for type_ in ConditionType if type_ is not ConditionType.GATE_PASSED
+)
 
 
 class Reason(StrEnum):
@@ -58,6 +65,9 @@ class Reason(StrEnum):
     DECEPTIVELY_SATURATED = "DeceptivelySaturated"
     IMPROVING = "Improving"
     UNDETERMINED = "Undetermined"
+    GATE_MET = "GateMet"
+    GATE_NOT_MET = "GateNotMet"
+    GATE_UNDECIDED = "GateUndecided"
     COMPLETED = "Completed"
     NOT_FINISHED = "NotFinished"
     CONFIGURATION = "Configuration"

@@ -12,6 +12,7 @@ from lccp.api.objects.verdict import (
     CheckpointVerdict,
     Exclusion,
     Gain,
+    Gate,
     Verdict,
     VerdictState,
 )
@@ -49,6 +50,7 @@ class Judgement:
     """Of the signals that were measured, by name."""
     forecast: tuple[int | None, Budget] | None
     excluded: tuple[Exclusion, ...]
+    gate: Gate | None
     inputs: str
 
     @classmethod
@@ -67,6 +69,7 @@ class Judgement:
             titles={intern(signal.name): intern(signal.title) for signal in verdict.signals},
             forecast=(forecast.tokens, forecast.budget) if forecast else None,
             excluded=verdict.excluded,
+            gate=verdict.gate,
             inputs=verdict.inputs,
         )
 

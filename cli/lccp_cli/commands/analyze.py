@@ -1,6 +1,6 @@
 """`lccp analyze`: the verdict over any folder of reports."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lccp.api.objects.policy import Policy
-    from lccp.api.objects.verdict import Verdict
+    from lccp.api.objects.verdict import Gate, Verdict
 
 
 def analyze(
@@ -30,6 +30,21 @@ def analyze(
             "run's own, else an eighth of the newest checkpoint's tokens."
         ),
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Tokens that the run may train, such as 200B: the horizon is an eighth of it, "
+            "and the forecast says whether it suffices."
+        ),
+    ] = None,
+    warmup_tokens: Annotated[
+        str | None,
+        typer.Option(help="Tokens of warm-up: checkpoints up to there are shown, but not judged."),
+    ] = None,
+    schedule: Annotated[
+        Literal["Constant", "Decaying"] | None,
+        typer.Option(help="Of the learning rate. While it decays no plateau can be judged."),
+    ] = None,
     min_gain: Annotated[
         str | None,
         typer.Option(help="Smallest gain per horizon that pays: 0.01 is 1 % of the perplexity."),
@@ -48,6 +63,7 @@ def analyze(
 
         lccp analyze runs/default/tiny
         lccp analyze reports/ --horizon-tokens 25B --min-gain 0.01
+        lccp analyze reports/ --budget 200B --warmup-tokens 2B
         lccp analyze reports/ --json | jq .state
     """
     from lccp.analysis.verdict import judge
@@ -62,11 +78,32 @@ def analyze(
         "patience": patience,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    verdict = judge(data.reports, changed(policy_of(data), given))
+    policy = trained(policy_of(data), budget, warmup_tokens, schedule)
+    verdict = judge(data.reports, changed(policy, given))
     if json:
         typer.echo(verdict.to_json().decode(), nl=False)
     else:
         show(verdict)
+
+
+def trained(
+    policy: "Policy", budget: str | None, warmup_tokens: str | None, schedule: str | None
+) -> "Policy":
+    """`policy` of a run that is trained so; a horizon that was a guess follows the budget."""
+    from lccp.analysis.policy import horizon_of_budget
+    from lccp_cli.options import token_budget
+
+    update: dict[str, object] = {}
+    if budget is not None:
+        tokens = token_budget(budget, "--budget")
+        update["budget_tokens"] = tokens
+        if policy.horizon_source != "Given":
+            update |= {"horizon_tokens": horizon_of_budget(tokens), "horizon_source": "Budget"}
+    if warmup_tokens is not None:
+        update["warmup_tokens"] = token_budget(warmup_tokens, "--warmup-tokens")
+    if schedule is not None:
+        update["constant_schedule"] = schedule == "Constant"
+    return policy.model_copy(update=update)
 
 
 def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
@@ -96,3 +133,15 @@ def show(verdict: "Verdict") -> None:
     for exclusion in verdict.excluded:
         console.print(f"  Left out: {exclusion.reason}", style="yellow")
     console.print(verdict.advice)
+    if verdict.gate is not None:
+        show_gate(verdict.gate)
+
+
+def show_gate(gate: "Gate") -> None:
+    """Print the answer to the gate, sentence by sentence."""
+    from lccp_cli.console import standard_output
+
+    console = standard_output()
+    console.print(f"Gate: {gate.answer}", style="bold")
+    for one in gate.sentences:
+        console.print(f"  {one.answer:<9}  {one.sentence}  ({one.evidence})")

@@ -29,6 +29,14 @@ def report(
             "directory for a run in a store."
         ),
     ] = None,
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate",
+            help="Print whether the newest checkpoint passes saturation.gate, and why, instead of "
+            "a page. Ends with 0 if it does, else with 1.",
+        ),
+    ] = False,
     endpoint: Endpoint = None,
 ) -> None:
     """Write the report of a run as one HTML page that opens offline.
@@ -37,12 +45,30 @@ def report(
 
         lccp report runs/default/tiny
         lccp report s3://bucket/prefix/team/my-run --out my-run.html
+        lccp report runs/default/tiny --gate && ./release.sh
     """
     from lccp.report.page.render import write_report
 
     found = load_target(target, endpoint)
+    if gate:
+        raise typer.Exit(0 if passed(found.data) else 1)
     path = out or (found.folder or Path()) / "report.html"
     typer.echo(str(write_report(found.data, path)))
+
+
+def passed(data: "RunData") -> bool:
+    """Print the answer to the run's gate; whether it is yes. Raises InvalidInput: it has none."""
+    from lccp.contract.errors import InvalidInput
+    from lccp.report.judged import verdict_of
+    from lccp_cli.commands.analyze import show_gate
+
+    found = verdict_of(data).gate
+    if found is None:
+        raise InvalidInput(
+            f"{data.title}: saturation.gate is empty: declare there what a release asks"
+        )
+    show_gate(found)
+    return found.answer == "Yes"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The eight conditions: what holds, why, and what to do. Times move only when a status flips.
+"""The conditions: what holds, why, and what to do. Times move only when a status flips.
 
 Messages hold no number that changes by itself, so that a run at rest writes nothing.
 """
@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Literal
 
 from lccp.api.causes import Cause
-from lccp.api.conditions import REMEDIES, Condition, ConditionType, Reason
-from lccp.api.objects.verdict import VerdictState
+from lccp.api.conditions import OF_EVERY_RUN, REMEDIES, Condition, ConditionType, Reason
+from lccp.api.objects.verdict import Answer, VerdictState
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations
 from lccp_operator.plan.acceptance import Refusal
@@ -27,6 +27,11 @@ WHOLE_GANGS = (
     "scheduler of whole gangs, admits all pods or none"
 )
 PROBLEMS_NAMED = 3
+GATE_ANSWERS: Mapping[Answer, tuple[Literal["True", "False", "Unknown"], Reason]] = {
+    "Yes": ("True", Reason.GATE_MET),
+    "No": ("False", Reason.GATE_NOT_MET),
+    "Undecided": ("Unknown", Reason.GATE_UNDECIDED),
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ Findings = Mapping[ConditionType, Finding]
 
 def found(context: Context, goal: Goal) -> Findings:
     """All conditions of an accepted run."""
+    asked = context.spec.saturation.gate
+    gate = {ConditionType.GATE_PASSED: _gate(context)} if asked else {}
     return {
         ConditionType.ACCEPTED: Finding("True", Reason.VALID, _acceptance(context)),
         ConditionType.TRAINING: _training(context, goal),
@@ -52,13 +59,14 @@ def found(context: Context, goal: Goal) -> Findings:
         ConditionType.DEGRADED: _degraded(context),
         ConditionType.SUCCEEDED: _succeeded(context, goal),
         ConditionType.FAILED: _failed(context, goal),
+        **gate,
     }
 
 
 def refused(refusal: Refusal) -> Findings:
     """All conditions of a run that is not accepted; it fails, so that nobody waits for it."""
     waiting = Finding("False", Reason.PENDING, "the run is not accepted")
-    return dict.fromkeys(ConditionType, waiting) | {
+    return dict.fromkeys(OF_EVERY_RUN, waiting) | {
         ConditionType.ACCEPTED: Finding("False", refusal.reason, refusal.message),
         ConditionType.SATURATED: Finding("Unknown", Reason.PENDING, "nothing was measured"),
         ConditionType.DEGRADED: Finding("False", Reason.HEALTHY),
@@ -77,7 +85,7 @@ def uncertain(
     unseen = Finding("Unknown", reason, why)
     known = {c.type: Finding(c.status, c.reason, c.message) for c in previous}
     return (
-        dict.fromkeys(ConditionType, unseen)
+        dict.fromkeys(OF_EVERY_RUN, unseen)
         | known
         | dict.fromkeys(refused, Finding("False", reason, why))
         | {ConditionType.DEGRADED: Finding("True", reason, why)}
@@ -99,6 +107,7 @@ def dated(
             observed_generation=generation,
         )
         for type_ in ConditionType
+        if type_ in findings
     )
 
 
@@ -215,6 +224,16 @@ def _saturated(context: Context) -> Finding:
         "True" if judgement.state is VerdictState.SATURATED else "False"
     )
     return Finding(status, Reason(judgement.state.value), judgement.headline)
+
+
+def _gate(context: Context) -> Finding:
+    """Whether the newest checkpoint may be released, by the sentence that decides it."""
+    gate = context.judgement.gate if context.judgement else None
+    if gate is None:
+        return Finding("Unknown", Reason.PENDING, "no checkpoint was measured yet")
+    status, reason = GATE_ANSWERS[gate.answer]
+    told = [f"{s.sentence}: {s.evidence}" for s in gate.sentences if s.answer == gate.answer]
+    return Finding(status, reason, "; ".join(told[:PROBLEMS_NAMED]))
 
 
 def _suspended(context: Context, goal: Goal) -> Finding:

@@ -6,7 +6,7 @@ With `Retain` there is no finalizer: the workloads follow their owner, and the o
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from lccp.api.conditions import ConditionType, Reason
+from lccp.api.conditions import OF_EVERY_RUN, ConditionType, Reason
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
@@ -105,7 +105,7 @@ def _status(run: LCCPRun, now: datetime) -> LCCPRunStatus:
     message = "the run is being deleted"
     known = {c.type: Finding(c.status, c.reason, c.message) for c in before.conditions}
     findings = (
-        dict.fromkeys(ConditionType, Finding("Unknown", Reason.PURGING, message))
+        dict.fromkeys(OF_EVERY_RUN, Finding("Unknown", Reason.PURGING, message))
         | known
         | {ConditionType.TRAINING: Finding("False", Reason.PURGING, message)}
     )

@@ -40,3 +40,32 @@ def test_analyze_takes_any_folder_of_reports(lccp: Lccp, tmp_path: Path) -> None
     verdict = json.loads(lccp("analyze", tmp_path, "--json").stdout)
     assert [c["tokens"] for c in verdict["checkpoints"]] == list(a_run.CHECKPOINTS)
     assert verdict["policy"]["horizonTokens"] == a_run.CHECKPOINTS[-1] // 8
+
+
+def a_folder(root: Path) -> Path:
+    for i, report in enumerate(a_run.reports()):
+        (root / f"r{i}").mkdir()
+        (root / f"r{i}" / "report.json").write_bytes(report.to_json())
+    return root
+
+
+def test_a_budget_makes_the_horizon_of_a_bare_folder(lccp: Lccp, tmp_path: Path) -> None:
+    options = ("--budget", "4M", "--warmup-tokens", "100K", "--schedule", "Decaying")
+    verdict = json.loads(lccp("analyze", a_folder(tmp_path), "--json", *options).stdout)
+    policy = verdict["policy"]
+    assert (policy["budgetTokens"], policy["horizonTokens"]) == (4_000_000, 500_000)
+    assert policy["horizonSource"] == "Budget"
+    assert (policy["warmupTokens"], policy["constantSchedule"]) == (100_000, False)
+
+
+def test_a_horizon_that_is_given_is_not_that_of_the_budget(lccp: Lccp, tmp_path: Path) -> None:
+    options = ("--budget", "4M", "--horizon-tokens", "300K")
+    verdict = json.loads(lccp("analyze", a_folder(tmp_path), "--json", *options).stdout)
+    assert verdict["policy"]["horizonTokens"] == 300_000
+    assert verdict["policy"]["horizonSource"] == "Given"
+
+
+def test_a_budget_that_is_none_is_refused_with_the_option(lccp: Lccp, tmp_path: Path) -> None:
+    result = lccp("analyze", a_folder(tmp_path), "--budget", "much")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("lccp: --budget: must be a number of tokens")

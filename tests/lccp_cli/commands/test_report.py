@@ -6,6 +6,8 @@ import pytest
 from reports import without_signals
 from typer.testing import Result
 
+from lccp.analysis.verdict import judge
+
 Lccp = Callable[..., Result]
 
 
@@ -35,3 +37,26 @@ def test_reports_within_the_source_context_are_shown_but_not_judged(
     assert guard is not None
     assert "no length lies beyond the source context" in page
     assert f"{guard.value:.4f}" in page
+
+
+@pytest.mark.parametrize(
+    ("sentence", "code", "answer"),
+    [("verdict saturated", 0, "Yes"), ("verdict improving", 1, "No")],
+)
+def test_a_gate_is_answered_by_the_exit_code_and_by_sentences(
+    lccp: Lccp, stored: Path, sentence: str, code: int, answer: str
+) -> None:
+    policy = a_run.policy().model_copy(update={"gate": (sentence,)})
+    verdict = judge(a_run.reports(), policy)
+    (stored / a_run.KEYS.verdict.removeprefix(a_run.KEYS.prefix)).write_bytes(verdict.to_json())
+    result = lccp("report", stored, "--gate")
+    assert result.exit_code == code
+    assert result.stdout.splitlines()[0] == f"Gate: {answer}"
+    assert sentence in result.stdout
+    assert not (stored / "report.html").exists()
+
+
+def test_a_run_without_a_gate_says_where_to_declare_one(lccp: Lccp, stored: Path) -> None:
+    result = lccp("report", stored, "--gate")
+    assert result.exit_code == 2
+    assert "saturation.gate is empty" in result.stderr

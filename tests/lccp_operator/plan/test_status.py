@@ -1,5 +1,6 @@
 """The status: what people and programs read of a run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,8 +19,11 @@ from operator_world import (
     with_spec,
 )
 
-from lccp.api.conditions import ConditionType, Reason
+from lccp.api.conditions import OF_EVERY_RUN, ConditionType, Reason
 from lccp.api.exits import ExitCode
+from lccp.api.objects.policy import Policy
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.verdict import Answer, Gate, GateAnswer, Verdict
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import plan
@@ -59,7 +63,7 @@ def test_every_condition_is_there_from_the_first_reconcile_on() -> None:
     world = a_world()
     world.reconcile()
 
-    assert [c.type for c in status(world).conditions] == list(ConditionType)
+    assert [c.type for c in status(world).conditions] == list(OF_EVERY_RUN)
     assert conditions(world.run) == {
         "Accepted": ("True", "Valid"),
         "Training": ("False", "Starting"),
@@ -70,6 +74,35 @@ def test_every_condition_is_there_from_the_first_reconcile_on() -> None:
         "Succeeded": ("False", "NotFinished"),
         "Failed": ("False", "NotFinished"),
     }
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("Yes", ("True", "GateMet")),
+        ("No", ("False", "GateNotMet")),
+        ("Undecided", ("Unknown", "GateUndecided")),
+    ],
+)
+def test_a_gate_is_answered_in_a_condition(answer: Answer, found: tuple[str, str]) -> None:
+    sentence = "niah_ppl gain upper bound < 0.02"
+    told = GateAnswer(sentence=sentence, answer=answer, evidence="niah_ppl gain is 0.01")
+
+    def judge(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
+        gate = Gate(answer=answer, sentences=(told,))
+        return NEVER(reports, policy).model_copy(update={"gate": gate})
+
+    world = World(a_small_run(saturation={"gate": [sentence]}), judge)
+    world.reconcile()
+    assert conditions(world.run)["GatePassed"] == ("Unknown", "Pending")
+    world.train()
+    world.reconcile()
+    world.reconcile()
+    world.evaluate()
+    world.reconcile()
+
+    assert conditions(world.run)["GatePassed"] == found
+    assert message(world, ConditionType.GATE_PASSED) == f"{sentence}: niah_ppl gain is 0.01"
 
 
 def test_a_transition_time_moves_only_when_the_status_flips() -> None:
