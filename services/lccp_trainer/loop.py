@@ -87,11 +87,18 @@ class Loop:
         return self.stepper.step(batch, tokens, lambda: self.requests.asked, stands_out)
 
     def _account(self, step: Step, point: Point) -> Point:
-        """Record the step; where the run is after it, which a rewind changes."""
+        """Record the step; where the run is after it, which a rewind changes.
+
+        Raises NotFinite, once the step is recorded, if there are too many of its kind.
+        """
         self.watchdog.touch()
         self.clock.stepped()
         self.saver.uploader.check()
+        after = self._recorded(step, point)
         self._check_finite(step, point)
+        return after
+
+    def _recorded(self, step: Step, point: Point) -> Point:
         outlier = self._guard.watch(step.loss, step.gradient_norm)
         if outlier is None or not math.isfinite(step.loss):
             self.recorder.record(step, point, None)
