@@ -15,7 +15,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DEMO = ["report", "trainer", "evaluator"]
-DEV = ["report", "operator", "trainer", "data", "evaluator", "exporter", "trackers", "smollm2"]
+DEV = [
+    *("report", "operator", "trainer", "data", "evaluator", "exporter"),
+    *("trackers", "wandb", "smollm2"),
+]
 IMAGES = {
     "operator": ["operator", "exporter", "trackers"],
     "trainer": ["trainer", "data"],

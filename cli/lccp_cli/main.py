@@ -26,7 +26,7 @@ EXTRAS = {
     "safetensors": "evaluator",
     "tensorboardX": "trackers",
     "mlflow": "trackers",
-    "wandb": "trackers",
+    "wandb": "wandb",
 }
 DISTRIBUTIONS = ("torch", "transformers", "deepspeed", "kopf", "kubernetes", "plotly")
 INTERRUPTED = 130

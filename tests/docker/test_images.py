@@ -39,7 +39,7 @@ def test_an_image_holds_a_part_of_what_development_does(image: str) -> None:
 
 def test_an_image_holds_only_what_its_part_needs() -> None:
     assert {"kopf", "kubernetes", "prometheus_client"} <= packages("operator")
-    assert not {"torch", "scipy", "pyarrow", "setuptools", "plotly"} & packages("operator")
+    assert not {"torch", "pyarrow", "setuptools", "plotly", "wandb"} & packages("operator")
     assert {"torch", "deepspeed", "transformers"} <= packages("trainer")
     assert {"torch", "transformers"} <= packages("evaluator")
     assert not {"deepspeed", "ninja", "kopf", "kubernetes"} & packages("evaluator")
