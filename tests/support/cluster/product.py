@@ -89,7 +89,8 @@ class Product:
     store: SeaweedFS
 
     def apply(self, run: dict[str, Any]) -> None:
-        kubectl("apply", f"--namespace={self.runs.name}", "--filename=-", stdin=json.dumps(run))
+        words = ("apply", "--server-side", f"--namespace={self.runs.name}", "--filename=-")
+        kubectl(*words, stdin=json.dumps(run))
 
     def get(self, *words: str) -> str:
         return kubectl("get", f"--namespace={self.runs.name}", *words)
