@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from lccp.api.labels import tokens_key
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.training import StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.report.details import compared
@@ -90,7 +90,7 @@ def _evaluated(data: RunData) -> Iterator[Row]:
         }
         for name, by_tokens in between.items():
             values[f"signal/{name}"] = by_tokens.get(report.tokens)
-        at = _time_of(data, report.tokens)
+        at = _time_of(data, report.tokens, report.suite)
         yield Row(report.suite, report.tokens, at, _finite(values))
 
 
@@ -101,14 +101,14 @@ def _judged(data: RunData) -> Iterator[Row]:
         for gain in checkpoint.gains:
             for name in ("gain", "lower", "upper"):
                 values[f"{name}/{gain.signal}"] = getattr(gain, name)
-        at = _time_of(data, checkpoint.tokens)
+        at = _time_of(data, checkpoint.tokens, INTRINSIC)
         yield Row(VERDICT, checkpoint.tokens, at, _finite(values))
 
 
-def _time_of(data: RunData, tokens: int) -> datetime:
+def _time_of(data: RunData, tokens: int, suite: str) -> datetime:
     """When the checkpoint was evaluated, else trained; 1970 where neither is known."""
     outcomes = data.journal.evaluations if data.journal else {}
-    outcome = outcomes.get(tokens_key(tokens))
+    outcome = outcomes.get(evaluation_key(tokens, suite))
     if outcome is not None and outcome.at is not None:
         return outcome.at
     return _step_before(data.history, tokens)

@@ -1,7 +1,11 @@
 """What trackers are given of a run."""
 
+import dataclasses
+from datetime import timedelta
+
 import a_run
 
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.report.load import RunData
 from lccp_exporter.trackers.rows import TrackedRun, digest_of, rows_of
 
@@ -25,6 +29,19 @@ def test_every_step_report_and_judged_checkpoint_has_a_row(whole: RunData) -> No
     assert last.values["gain/niah_ppl"] == next(
         gain.gain for gain in judged.gains if gain.signal == "niah_ppl"
     )
+
+
+def test_an_evaluation_and_its_verdict_stand_at_the_time_when_it_ended(whole: RunData) -> None:
+    assert whole.journal is not None
+    tokens, ended = whole.reports[3].tokens, a_run.START + timedelta(days=1)
+    key = evaluation_key(tokens, INTRINSIC)
+    outcome = whole.journal.evaluations[key].model_copy(update={"at": ended})
+    outcomes = whole.journal.evaluations | {key: outcome}
+    journal = whole.journal.model_copy(update={"evaluations": outcomes})
+    rows = rows_of(dataclasses.replace(whole, journal=journal))
+    times = {row.source: row.at for row in rows if row.tokens == tokens}
+    assert times["intrinsic"] == times["verdict"] == ended
+    assert times["training"] < ended
 
 
 def test_signals_between_checkpoints_are_among_them(whole: RunData) -> None:
