@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from verdict import head, percent, row
 
 from lccp.analysis.laws.loglaw import LogLaw
 from lccp.analysis.laws.stopping import stopping, stops_paying
@@ -22,19 +23,6 @@ from lccp.analysis.rules.course import Course
 from lccp.analysis.rules.grid import Array, Grid
 from lccp.analysis.rules.measure import Measure
 from lccp.analysis.simulation import FOLLOWS, NOISES, SCATTER, Jitter, Kind, simulated
-
-
-def row(*cells: object) -> str:
-    """A line of a Markdown table."""
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def head(*titles: str) -> list[str]:
-    return [row(*titles), row(*["---"] * len(titles))]
-
-
-def percent(share: float, digits: int = 0) -> str:
-    return f"{100 * share:.{digits}f} %"
 
 
 @dataclass(frozen=True)

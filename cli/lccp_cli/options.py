@@ -12,6 +12,15 @@ Endpoint = Annotated[
     str | None, typer.Option(envvar="LCCP_S3_ENDPOINT", help="Endpoint of an s3:// store.")
 ]
 
+RunTarget = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's folder, a folder that contains report.json files at any depth, or "
+        "<store URL>/<namespace>/<name>.",
+    ),
+]
+
 T = TypeVar("T", bound="Contract")
 IN_A_MANIFEST = " in quotes"
 NAMES = {"depths_percent": "--depths"}

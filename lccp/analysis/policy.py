@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.run import LCCPRun
+from lccp.api.spec.saturation import horizon_of_budget
 from lccp.contract.signals import Role, Signal
 
-HORIZONS_IN_BUDGET = 8
 CEILING = 0.99
 """Share from which a ceiling signal is at its ceiling."""
 
@@ -35,11 +35,6 @@ def policy_of_run(run: LCCPRun) -> Policy:
         budget_tokens=training.tokens,
         rounding_tokens=training.global_batch_tokens - 1,
     )
-
-
-def horizon_of_budget(budget_tokens: int) -> int:
-    """The horizon where none is given: an eighth of the budget."""
-    return max(1, budget_tokens // HORIZONS_IN_BUDGET)
 
 
 def policy_of_reports(reports: Sequence[EvaluationReport]) -> Policy:

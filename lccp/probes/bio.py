@@ -25,7 +25,7 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.quantities import Decimal
 from lccp.contract.signals import Band, Better, Scale, Signal
-from lccp.probes.probe import Axis, Contexts, Course, HeatMaps, Probe, Profile
+from lccp.probes.probe import DEPTHS, LENGTHS, Contexts, Course, HeatMaps, Probe, Profile
 from lccp.probes.settings import context_lengths, prompts
 from lccp.probes.settings.prompts import Template
 
@@ -118,8 +118,6 @@ def _of_band(band: Band) -> Iterator[Signal]:
     )
 
 
-LENGTHS = Axis("length", "length (tokens)", "lengths", "tokens")
-DEPTHS = Axis("depth", "depth", "depths_percent", "percent")
 PROBE = Probe(
     name="bio",
     description="Facts asked of biographies.",

@@ -27,7 +27,7 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Band, Better, Role, Scale, Signal
-from lccp.probes.probe import Axis, Column, Contexts, Course, HeatMaps, Probe, Profile
+from lccp.probes.probe import DEPTHS, LENGTHS, Column, Contexts, Course, HeatMaps, Probe, Profile
 from lccp.probes.settings import context_lengths, prompts
 from lccp.probes.settings.needles import DEFAULT_NEEDLES
 from lccp.probes.settings.prompts import Documents, Needle, Template
@@ -191,8 +191,6 @@ def _of_band(band: Band) -> Iterator[Signal]:
     yield signal("recovery", "Recovery", "share")
 
 
-LENGTHS = Axis("length", "length (tokens)", "lengths", "tokens")
-DEPTHS = Axis("depth", "depth", "depths_percent", "percent")
 CHARTS = (
     Course(
         "NIAH score and perplexity against tokens",

@@ -38,6 +38,11 @@ class Axis:
     """How a value is written."""
 
 
+LENGTHS = Axis("length", "length (tokens)", "lengths", "tokens")
+DEPTHS = Axis("depth", "depth", "depths_percent", "percent")
+"""Of probes that ask at every length and depth."""
+
+
 @dataclass(frozen=True)
 class HeatMaps:
     """A heat map for each checkpoint: `array` [down, across], one colour scale for all.

@@ -16,7 +16,7 @@ from lccp_trainer.data.packing import Position
 from lccp_trainer.data.stream import Batch, Stream
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.goodput import WallClock
-from lccp_trainer.guard import Guard, Outlier
+from lccp_trainer.guard import Guard
 from lccp_trainer.records import Recorder
 from lccp_trainer.schedule import is_due, reaches_multiple
 from lccp_trainer.state.progress import Point
@@ -77,12 +77,9 @@ class Loop:
 
     def _step(self, batch: Batch, tokens: int) -> Step:
         skips = self.training.on_spike == "SkipBatch"
-        found: list[Outlier] = []
 
         def stands_out(loss: float) -> bool:
-            outlier = self._guard.loss.outlier(loss) if skips else None
-            found.extend([outlier] if outlier else [])
-            return outlier is not None
+            return skips and self._guard.loss.outlier(loss) is not None
 
         return self.stepper.step(batch, tokens, lambda: self.requests.asked, stands_out)
 

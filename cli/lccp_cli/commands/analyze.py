@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lccp_cli.options import Endpoint
+from lccp_cli.options import Endpoint, RunTarget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,14 +14,7 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="DIR",
-            help="Folder that contains report.json files at any depth, a run's folder, or "
-            "<store URL>/<namespace>/<name>.",
-        ),
-    ],
+    target: RunTarget,
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     horizon_tokens: Annotated[
         str | None,
@@ -90,7 +83,7 @@ def trained(
     policy: "Policy", budget: str | None, warmup_tokens: str | None, schedule: str | None
 ) -> "Policy":
     """`policy` of a run that is trained so; a horizon that was a guess follows the budget."""
-    from lccp.analysis.policy import horizon_of_budget
+    from lccp.api.spec.saturation import horizon_of_budget
     from lccp_cli.options import token_budget
 
     update: dict[str, object] = {}

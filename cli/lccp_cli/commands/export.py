@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lccp_cli.options import Endpoint
+from lccp_cli.options import Endpoint, RunTarget
 
 if TYPE_CHECKING:
     from lccp.api.spec.export import TrackerKind
@@ -18,14 +18,7 @@ KINDS: "dict[str, TrackerKind]" = {
 
 
 def export(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN",
-            help="A run's folder, a folder that contains report.json files, or "
-            "<store URL>/<namespace>/<name>.",
-        ),
-    ],
+    target: RunTarget,
     to: Annotated[Literal["tensorboard", "mlflow", "wandb"], typer.Option(help="Where it goes.")],
     project: Annotated[
         str, typer.Option(help="MLflow's experiment, or the project of Weights & Biases.")

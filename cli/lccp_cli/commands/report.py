@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lccp_cli.options import Endpoint
+from lccp_cli.options import Endpoint, RunTarget
 
 if TYPE_CHECKING:
     from lccp.report.load import RunData
@@ -14,14 +14,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN",
-            help="A run's folder, a folder that contains report.json files, or "
-            "<store URL>/<namespace>/<name>.",
-        ),
-    ],
+    target: RunTarget,
     out: Annotated[
         Path | None,
         typer.Option(

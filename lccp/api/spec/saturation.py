@@ -13,6 +13,11 @@ GATE_IS_FIXED = "saturation.gate is declared before the run, and cannot be chang
 QUORUM_TOO_LARGE = "saturation.quorum exceeds the number of signals: ask for fewer"
 
 
+def horizon_of_budget(budget_tokens: int) -> int:
+    """The horizon where none is given: an eighth of the budget."""
+    return max(1, budget_tokens // 8)
+
+
 class PrimarySignal(Contract):
     """A signal that the verdict is about."""
 
@@ -142,7 +147,7 @@ class SaturationSpec(Contract):
 
     def horizon(self, budget_tokens: int) -> int:
         """The horizon in tokens: as given, or an eighth of the budget."""
-        return self.horizon_tokens or max(1, budget_tokens // 8)
+        return self.horizon_tokens or horizon_of_budget(budget_tokens)
 
 
 class RestartPolicy(Contract):
