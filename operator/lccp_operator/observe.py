@@ -4,7 +4,7 @@ from datetime import datetime
 
 from lccp.api.conditions import Reason
 from lccp.api.objects.base import StoreObject
-from lccp.contract.errors import LccpError
+from lccp.contract.errors import LccpError, StoreUnavailable
 from lccp.facts.reader import RunReader
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
@@ -12,14 +12,17 @@ from lccp_operator.facts import KEEP, Facts
 from lccp_operator.observed import Known, Unknown
 
 WHAT_THEN = "nothing is started or judged until it answers; see that it is up and reachable"
+REFUSED_THEN = (
+    "nothing is started or judged until it takes reads and writes; see its url, bucket and keys"
+)
 DAMAGED_THEN = (
     "nothing is started or judged: use the LCCP that wrote it, or restore the object from a copy"
 )
 
 
 def unreachable(error: LccpError) -> str:
-    """What is wrong with a store that can't be read, and what follows."""
-    return f"{error}: {WHAT_THEN}"
+    """What is wrong with a store that can't be used, and what follows."""
+    return f"{error}: {WHAT_THEN if isinstance(error, StoreUnavailable) else REFUSED_THEN}"
 
 
 class StoreObserver:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 import kopf
 from prometheus_client import CollectorRegistry
 
-from lccp.contract.errors import StoreUnavailable
-from lccp.store.open import open_store, probe
+from lccp.store.open import open_store
 from lccp.store.s3_client import Patience
 from lccp_operator.kubernetes import api, handlers
 from lccp_operator.kubernetes.api.merge import Object
@@ -74,6 +73,8 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: asked.append(number))
         self._endpoint.start()
+        for health in self._stores.values():
+            health.ask()
         for informer in self._informers:
             informer.start(self._stop)
         for health in self._stores.values():
@@ -171,13 +172,8 @@ def _always() -> threading.Event:
 def _stores(
     installation: Installation, metrics: Metrics, on_change: Callable[[StoreHealth], None]
 ) -> Mapping[str, StoreHealth]:
-    """The stores by name, each tried once. Raises InvalidInput for one that can't be used."""
+    """The stores by name. Raises InvalidInput for one that is configured wrongly."""
     stores = {c.name: open_store(c, patience=STORE_PATIENCE) for c in installation.stores}
-    for name, store in stores.items():
-        try:
-            probe(store)
-        except StoreUnavailable as error:
-            logger.warning("store %s: %s", name, error)
     return {
         name: StoreHealth(InstrumentedStore(store, metrics.store_called), on_change)
         for name, store in stores.items()

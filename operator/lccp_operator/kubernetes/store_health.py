@@ -1,6 +1,7 @@
-"""The health of a store: whether it answers, asked once for all the runs that lie in it.
+"""The health of a store: whether it can be used, asked once for all the runs that lie in it.
 
-An idle run learns of an outage without asking, and no run asks while one lasts.
+An idle run learns of an outage without asking, and no run asks while one lasts. A store that is not
+yet known to take what LCCP writes is asked by writing.
 """
 
 import logging
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
 from lccp.contract.errors import LccpError, StoreUnavailable
+from lccp.store.open import probe
 from lccp.store.port import Store
 from lccp_operator.observe import unreachable
 from lccp_operator.observed import Unknown
@@ -27,30 +29,41 @@ class StoreHealth:
     def __init__(self, store: Store, on_change: Callable[["StoreHealth"], None]) -> None:
         self.store = store
         self.outage: Unknown | None = None
-        """Since when and why it does not answer; None while it does."""
+        """Since when and why it can't be used; None while it can."""
         self._on_change = on_change
+        self._takes_writes = False
 
     def start(self, stop: threading.Event) -> None:
         """Ask every few seconds, until `stop`."""
         name = f"health-{self.store.url}"
         threading.Thread(target=self._follow, args=(stop,), name=name, daemon=True).start()
 
+    def doubt(self) -> None:
+        """It refused a write: the next time it is asked by writing."""
+        self._takes_writes = False
+
     def ask(self) -> None:
-        """Ask once. A refusal is an answer: what it means, each reconcile says."""
+        """Ask once. A store that refuses is of no more use than one that is silent."""
         before = self.outage
         try:
-            self.store.list(NOTHING)
-        except StoreUnavailable as error:
+            self._try()
+        except LccpError as error:
+            if not isinstance(error, StoreUnavailable):
+                self.doubt()
             since = before.since if before else datetime.now(UTC)
             why = unreachable(error)
             self.outage = Unknown(since, why, Reason.STORE_UNREACHABLE, watched=True)
-        except LccpError:
-            self.outage = None
         else:
             self.outage = None
         if (before is None) != (self.outage is None):
             logger.warning("%s", self.outage.why if self.outage else f"{self.store.url} answers")
             self._on_change(self)
+
+    def _try(self) -> None:
+        if not self._takes_writes:
+            probe(self.store)
+            self._takes_writes = True
+        self.store.list(NOTHING)
 
     def _follow(self, stop: threading.Event) -> None:
         while not stop.wait(PROBE_SECONDS):

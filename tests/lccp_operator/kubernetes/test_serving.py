@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from a_cluster import Namespace, run_document
 from apiserver import ApiServer
 from operator_process import OperatorProcess, installation
+from operator_world import EVERY_TOKENS
 
 pytestmark = pytest.mark.apiserver
 
@@ -51,14 +53,38 @@ def test_a_port_that_is_taken_is_named(
     assert (code, words) == (2, f"--port {operator.port} can't be used: Address already in use")
 
 
-def test_a_store_that_cannot_be_written_is_refused_at_start(
-    server: ApiServer, tmp_path: Path
+def test_a_store_that_refuses_holds_its_own_runs_alone(
+    server: ApiServer, namespace: Namespace, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    stores = [
+        {"name": "default", "url": f"file://{namespace.root}"},
+        {"name": "refusing", "url": f"file://{tmp_path}/file"},
+    ]
+    settings = installation(tmp_path, stores=stores, namespaces=[namespace.name])
+    operator = OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
+    kept = {"everyTokens": EVERY_TOKENS, "storeName": "refusing"}
+    namespace.create_run(run_document("held", checkpoints=kept))
+    namespace.create_run(run_document("good"))
+
+    namespace.wait_job("good-train-a1")
+    told = namespace.wait_condition("held", "Degraded", "StoreUnreachable")
+    assert f"store file://{tmp_path}/file" in told["message"]
+    assert told["message"] in operator.log.read_text()
+    assert namespace.job("held-train-a1") is None
+
+    (tmp_path / "file").unlink()
+    namespace.wait_job("held-train-a1")
+    assert operator.stop() == 0
+
+
+def test_every_store_may_refuse_and_the_operator_is_ready(
+    server: ApiServer, namespace: Namespace, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     store = {"name": "default", "url": f"file://{tmp_path}/file"}
+    settings = installation(tmp_path, stores=[store], namespaces=[namespace.name])
+    operator = OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
 
-    code, words = start(tmp_path, server, "--port", "0", stores=[store])
-
-    assert code == 2
-    assert f"store file://{tmp_path}/file" in words
-    assert "Traceback" not in words
+    assert f"store file://{tmp_path}/file" in operator.log.read_text()
+    assert operator.stop() == 0

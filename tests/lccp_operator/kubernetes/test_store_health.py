@@ -53,8 +53,49 @@ def test_an_outage_says_since_when_and_what_then() -> None:
     assert outage.watched
 
 
-@pytest.mark.parametrize("before", [None, SILENT], ids=["it answered", "it did not"])
-def test_a_refusal_is_an_answer(before: LccpError | None) -> None:
-    health, _ = asked(before, InvalidInput("store memory:// refuses"))
+REFUSED = InvalidInput("store memory:// refuses")
 
+
+@pytest.mark.parametrize("before", [None, SILENT], ids=["it answered", "it did not"])
+def test_a_store_that_refuses_is_of_no_use_either(before: LccpError | None) -> None:
+    health, _ = asked(before, REFUSED)
+
+    assert health.outage is not None
+    assert health.outage.why.startswith("store memory:// refuses: nothing is started or judged")
+    assert "keys" in health.outage.why
+
+
+class Overwriting(MemoryStore):
+    """A store that ignores the condition of a conditional put, while it is told to."""
+
+    ignores = True
+
+    def put_if_match(self, key: str, data: bytes, etag: str) -> str:
+        return self.put(key, data) if self.ignores else super().put_if_match(key, data, etag)
+
+
+def test_a_store_that_can_not_be_written_is_out_until_it_can() -> None:
+    store = Overwriting()
+    health = StoreHealth(store, lambda _: None)
+    health.ask()
+    assert health.outage is not None
+    assert "ignores If-Match" in health.outage.why
+
+    store.ignores = False
+    health.ask()
     assert health.outage is None
+
+
+def test_a_store_that_refused_a_write_is_asked_by_writing() -> None:
+    store = Overwriting()
+    store.ignores = False
+    health = StoreHealth(store, lambda _: None)
+    health.ask()
+    writes = store.version
+    health.ask()
+    assert store.version == writes
+
+    store.ignores = True
+    health.doubt()
+    health.ask()
+    assert health.outage is not None

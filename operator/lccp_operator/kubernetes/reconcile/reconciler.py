@@ -12,18 +12,17 @@ from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
-from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput, LccpError, NotFound
 from lccp.logs import note
 from lccp.store.keys import RunKeys
-from lccp.store.port import Store
 from lccp_operator.apply import Backend, act, publish
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.backend import FINALIZER, KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.reconcile.bodies import parsed, purges, refuse
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
 from lccp_operator.kubernetes.store_health import StoreHealth
@@ -31,7 +30,7 @@ from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed, Unknown
-from lccp_operator.plan import invalid_spec, plan
+from lccp_operator.plan import plan
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
@@ -124,11 +123,11 @@ class Reconciler:
     def _reconcile(self, key: RunKey, body: Object) -> float:
         runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"])
         try:
-            run = _parsed(body, f"{key.namespace}/{key.name}")
+            run = parsed(body, f"{key.namespace}/{key.name}")
         except InvalidInput as error:
-            _refuse(body, str(error), runs)
+            refuse(body, str(error), runs)
             return IDLE_SECONDS
-        if run.metadata.deletion_timestamp is not None and not _purges(body):
+        if run.metadata.deletion_timestamp is not None and not purges(body):
             return self._forget(key)
         note(attempt=(run.status.attempt or None) if run.status else None)
         memory = self._memory(key, run)
@@ -159,10 +158,14 @@ class Reconciler:
     ) -> bool:
         """Carry out the plan; False if the run has its gang, and its status is yet to say so."""
         memory.events_posted = False
-        store = self._store(run.spec.checkpoints.store_name)
+        health = self._health(run.spec.checkpoints.store_name)
         guard, remember = self._cluster.guard, memory.observer.remember
-        backend = Backend(store, memory.workloads, runs, guard, remember)
-        act(result, run, backend)
+        backend = Backend(health.store, memory.workloads, runs, guard, remember)
+        try:
+            act(result, run, backend)
+        except InvalidInput:
+            health.doubt()
+            raise
         if run.status is None and result.applies_workloads and not memory.workloads.rejected:
             return False
         publish(result, run, backend)
@@ -175,7 +178,7 @@ class Reconciler:
             store=self._facts(run, memory, now),
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
-            finalizer=_purges(body),
+            finalizer=purges(body),
             namespace_terminating=self._namespace_terminating(run),
             events_posted=memory.events_posted,
         )
@@ -188,13 +191,13 @@ class Reconciler:
             known = self._memories[key] = _Memory(
                 run.metadata.uid,
                 KubernetesWorkloads(self._cluster, self._reader, config),
-                StoreObserver(self._store(name), RunKeys(*key)),
+                StoreObserver(self._health(name).store, RunKeys(*key)),
             )
         return known
 
-    def _store(self, name: str) -> Store:
-        """The store; any one, for a name that the installation lacks: it is then not asked."""
-        return (self._stores.get(name) or next(iter(self._stores.values()))).store
+    def _health(self, name: str) -> StoreHealth:
+        """The store's; any one's, for a name that the installation lacks: it is then not asked."""
+        return self._stores.get(name) or next(iter(self._stores.values()))
 
     def _facts(self, run: LCCPRun, memory: _Memory, now: datetime) -> Known[Facts] | Unknown:
         name = run.spec.checkpoints.store_name
@@ -224,24 +227,3 @@ class Reconciler:
         except (InvalidInput, NotFound):
             return False
         return bool(found.get("status", {}).get("phase") == "Terminating")
-
-
-def _purges(body: Object) -> bool:
-    """Whether its deletion waits for LCCP."""
-    return FINALIZER in body["metadata"].get("finalizers", ())
-
-
-def _parsed(body: Object, where: str) -> LCCPRun:
-    """The run; a status that another version wrote is as good as none, since it is made anew."""
-    try:
-        return LCCPRun.parse(body, where)
-    except InvalidInput:
-        return LCCPRun.parse({k: v for k, v in body.items() if k != "status"}, where)
-
-
-def _refuse(body: Object, sentence: str, runs: KubernetesRuns) -> None:
-    """Say in the status of an object that is no valid run what is wrong with it."""
-    before = LCCPRunStatus.parse(body.get("status", {}), "status")
-    status = invalid_spec(before, body["metadata"]["generation"], sentence, datetime.now(UTC))
-    if status != before:
-        runs.write(body["metadata"], status)
