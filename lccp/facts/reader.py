@@ -1,7 +1,7 @@
 """Reading a run again and again: what there is by a listing, and a GET of what changed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from lccp.api.objects.base import StoreObject
@@ -63,10 +63,17 @@ class RunReader(Generic[R, V]):
 
     def facts(self, listing: Listing) -> RunFacts[R, V]:
         """What the store holds, by a listing that was just made. Raises as a store does."""
-        reading = _Reading(self.store, self.keys, self._known)
-        facts = self._read(reading, listing)
+        return self.read(listing, _facts)
+
+    def read(self, listing: Listing, make: "Callable[[Reading[R, V]], T]") -> T:
+        """What `make` gives of the parts that it reads; of others nothing is remembered.
+
+        Raises as a store does.
+        """
+        reading = Reading(self.store, self.keys, self._keep, listing, self._known)
+        made = make(reading)
         self._known = reading.seen
-        return facts
+        return made
 
     def remember(self, key: str, value: StoreObject, etag: str) -> None:
         """This process wrote `value` there: it need not be read."""
@@ -77,54 +84,85 @@ class RunReader(Generic[R, V]):
         """Drop what was read; the next reading reads it again."""
         self._known = {}
 
-    def _read(self, reading: "_Reading", listing: Listing) -> RunFacts[R, V]:
-        keys, keep = self.keys, self._keep
-        identity, identity_etag = reading.with_etag(listing.get(keys.identity), RunIdentity)
-        journal, journal_etag = reading.with_etag(listing.get(keys.journal), Journal)
-        newest_control = dict(sorted(listing.controls().items())[-1:])
-        reports = listing.evaluations("report.json")
-        verdict = listing.get(keys.verdict)
-        return RunFacts(
-            identity=identity,
-            identity_etag=identity_etag,
-            journal=journal or Journal(),
-            journal_etag=journal_etag,
-            controls=reading.each(newest_control, lambda _: _object(Control)),
-            heartbeats=reading.newest(listing.of_writers("heartbeat.json"), Heartbeat),
-            ends=reading.newest(listing.of_writers("end.json"), End),
-            checkpoints=reading.each(listing.manifests(keys.checkpoints), _checkpoint),
-            has_state=any(True for _ in listing.below(keys.states)),
-            reports=reading.each(reports, lambda key: _report(key, keep.report)),
-            progress=reading.each(
-                listing.evaluations("progress.json"), lambda _: _object(EvaluationProgress)
-            ),
-            failures=reading.each(
-                listing.evaluations("failure.json"), lambda _: _object(EvaluationFailure)
-            ),
-            verdict=reading.get(verdict, _object(Verdict, keep.verdict)) if verdict else None,
-            damaged={k: v for k, v in reading.damaged.items() if k != keys.verdict},
-            damaged_reports={
-                key: reading.damaged[info.key]
-                for key, info in reports.items()
-                if info.key in reading.damaged
-            },
-        )
-
 
 K = TypeVar("K")
 
 
-class _Reading:
-    """One reading of the store: what it saw, and what of it is damaged."""
+class Reading(Generic[R, V]):
+    """One reading of a run, part by part: what was seen of it, and what of that is damaged."""
 
-    def __init__(self, store: Store, keys: RunKeys, known: Mapping[str, _Kept]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: RunKeys,
+        keep: Keep[R, V],
+        listing: Listing,
+        known: Mapping[str, _Kept],
+    ) -> None:
+        self.keys = keys
+        self.listing = listing
         self._store = store
+        self._keep = keep
         self._known = known
-        self._keys = keys
         self.seen: dict[str, _Kept] = {}
         self.damaged: dict[str, str] = {}
+        """Objects that can't be read: sentence, by key."""
 
-    def get(self, info: ObjectInfo, read: Read[T]) -> T | None:
+    def identity(self, take: Callable[[RunIdentity], T]) -> tuple[T | None, str | None]:
+        """What is kept of the identity, and its ETag."""
+        return self._with_etag(self.keys.identity, _object(RunIdentity, take))
+
+    def journal(self) -> tuple[Journal | None, str | None]:
+        """The journal, and its ETag."""
+        return self._with_etag(self.keys.journal, _object(Journal))
+
+    def control(self, take: Callable[[Control], T]) -> dict[int, T]:
+        """What is kept of what the newest attempt is asked, by its number."""
+        newest = dict(sorted(self.listing.controls().items())[-1:])
+        return self._each(newest, lambda _: _object(Control, take))
+
+    def heartbeats(self) -> dict[int, Heartbeat]:
+        """By attempt, the heartbeat of the writer that wrote last."""
+        found = self.listing.of_writers("heartbeat.json")
+        return self._each(_by_attempt(found), lambda _: _object(Heartbeat))
+
+    def ends(self) -> dict[int, End]:
+        """By attempt, how its last writer ended; an earlier one's end is not the attempt's."""
+        last = {attempt_of(writer): writer for writer in self.listing.writers()}.values()
+        found = self.listing.of_writers("end.json")
+        ended = {writer: info for writer, info in found.items() if writer in last}
+        return self._each(_by_attempt(ended), lambda _: _object(End))
+
+    def checkpoints(self) -> dict[int, Checkpoint]:
+        """By tokens, oldest first."""
+        return self._each(self.listing.manifests(self.keys.checkpoints), _checkpoint)
+
+    def reports(self) -> dict[EvaluationKey, R]:
+        """By tokens and suite, oldest first."""
+        keep = self._keep.report
+        return self._each(self._reports(), lambda key: _report(key, keep))
+
+    def damaged_reports(self) -> dict[EvaluationKey, str]:
+        """The sentences of reports that were read and are damaged."""
+        found = ((key, self.damaged.get(info.key)) for key, info in self._reports().items())
+        return {key: sentence for key, sentence in found if sentence is not None}
+
+    def progress(self) -> dict[EvaluationKey, EvaluationProgress]:
+        found = self.listing.evaluations("progress.json")
+        return self._each(found, lambda _: _object(EvaluationProgress))
+
+    def failures(self) -> dict[EvaluationKey, EvaluationFailure]:
+        found = self.listing.evaluations("failure.json")
+        return self._each(found, lambda _: _object(EvaluationFailure))
+
+    def verdict(self) -> V | None:
+        info = self.listing.get(self.keys.verdict)
+        return self._get(info, _object(Verdict, self._keep.verdict)) if info else None
+
+    def _reports(self) -> dict[EvaluationKey, ObjectInfo]:
+        return self.listing.evaluations("report.json")
+
+    def _get(self, info: ObjectInfo, read: Read[T]) -> T | None:
         """What is kept of the object; None if it is gone by now, or damaged."""
         kept = self._known.get(info.key)
         if kept is None or kept.etag != info.etag:
@@ -137,28 +175,16 @@ class _Reading:
         value: T | None = kept.value
         return value
 
-    def with_etag(
-        self, info: ObjectInfo | None, kind: type[Object]
-    ) -> tuple[Object | None, str | None]:
-        """The object and its ETag, of the very bytes that were read."""
-        value = self.get(info, _object(kind)) if info is not None else None
-        if info is None or value is None:
-            return None, None
-        return value, self.seen[info.key].etag
+    def _with_etag(self, key: str, read: Read[T]) -> tuple[T | None, str | None]:
+        """What is kept of the object, and its ETag, of the very bytes that were read."""
+        info = self.listing.get(key)
+        value = self._get(info, read) if info is not None else None
+        return (None, None) if value is None else (value, self.seen[key].etag)
 
-    def each(self, infos: Mapping[K, ObjectInfo], reader_of: Callable[[K], Read[T]]) -> dict[K, T]:
+    def _each(self, infos: Mapping[K, ObjectInfo], reader_of: Callable[[K], Read[T]]) -> dict[K, T]:
         """What is kept of each object that can be read."""
-        found = ((key, self.get(infos[key], reader_of(key))) for key in sorted(infos))  # type: ignore[type-var]
+        found = ((key, self._get(infos[key], reader_of(key))) for key in sorted(infos))  # type: ignore[type-var]
         return {key: value for key, value in found if value is not None}
-
-    def newest(self, infos: Mapping[str, ObjectInfo], kind: type[Object]) -> dict[int, Object]:
-        """By attempt, the object of the writer that wrote last."""
-        found: dict[int, Object] = {}
-        for writer, info in infos.items():
-            value = self.get(info, _object(kind))
-            if value is not None:
-                found[attempt_of(writer)] = value
-        return found
 
     def _fetched(self, info: ObjectInfo, read: Read[Any]) -> _Kept | None:
         try:
@@ -169,6 +195,34 @@ class _Reading:
             return _Kept(entry.etag, read(entry.data, info.key))
         except InvalidInput as error:
             return _Kept(entry.etag, None, str(error))
+
+
+def _facts(reading: Reading[R, V]) -> RunFacts[R, V]:
+    """All parts of the run."""
+    identity, identity_etag = reading.identity(lambda identity: identity)
+    journal, journal_etag = reading.journal()
+    facts = RunFacts(
+        identity=identity,
+        identity_etag=identity_etag,
+        journal=journal or Journal(),
+        journal_etag=journal_etag,
+        controls=reading.control(lambda control: control),
+        heartbeats=reading.heartbeats(),
+        ends=reading.ends(),
+        checkpoints=reading.checkpoints(),
+        has_state=any(True for _ in reading.listing.below(reading.keys.states)),
+        reports=reading.reports(),
+        progress=reading.progress(),
+        failures=reading.failures(),
+        verdict=reading.verdict(),
+    )
+    damaged = {k: v for k, v in reading.damaged.items() if k != reading.keys.verdict}
+    return replace(facts, damaged=damaged, damaged_reports=reading.damaged_reports())
+
+
+def _by_attempt(infos: Mapping[str, ObjectInfo]) -> dict[int, ObjectInfo]:
+    """Of several writers of an attempt, which come in order, the last one's."""
+    return {attempt_of(writer): info for writer, info in infos.items()}
 
 
 def _object(kind: type[Object], take: Callable[[Object], Any] = lambda value: value) -> Read[Any]:

@@ -1,11 +1,9 @@
 """What a report is drawn from: the facts of one run, from its store or from a folder of reports."""
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,12 +14,14 @@ from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
+from lccp.facts.facts import Checkpoint
+from lccp.facts.reader import Keep, RunReader
 from lccp.report.details import Fetch, nothing_beside
-from lccp.store.keys import RunKeys, tokens_of
-from lccp.store.objects import complete_checkpoints, read_or_none, reports
-from lccp.store.port import ObjectInfo, Store
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
 
-REPORT, FAILURE, CONFIG = "report.json", "failure.json", "config.json"
+REPORT, CONFIG = "report.json", "config.json"
+WHOLE = Keep[EvaluationReport, Verdict](lambda report: report, lambda verdict: verdict)
 
 
 @dataclass(frozen=True)
@@ -49,24 +49,30 @@ class RunData:
         """The run below `keys`.
 
         Raises:
-            InvalidInput: there is no such run, or one of its objects is damaged.
-            Incompatible: one of its objects has another schema version.
+            InvalidInput: there is no such run, or one of its objects is damaged or has another
+                schema version; a verdict like that is as good as none.
         """
-        identity = read_or_none(store, keys.identity, RunIdentity)
-        if identity is None:
+        reader = RunReader(store, keys, WHOLE)
+        listing = reader.listing()
+        facts = reader.facts(listing)
+        if facts.damaged:
+            raise InvalidInput(f"{store.url}/{next(iter(facts.damaged.values()))}")
+        if facts.identity is None:
             raise InvalidInput(f"{store.url}: holds no run {keys.namespace}/{keys.name}")
-        found = tuple(reports(store, keys))
-        wrote = writers(keys, store.list(keys.trainings))
         return cls(
             title=f"{keys.namespace}/{keys.name}",
-            reports=found,
-            verdict=read_or_none(store, keys.verdict, Verdict),
-            history=history_of(store, keys, wrote),
-            heartbeat=_heartbeat(store, keys, wrote),
-            identity=identity,
-            journal=read_or_none(store, keys.journal, Journal),
-            model_config=_model_config(store, keys),
-            failures=_failures(store, keys, (report.tokens for report in found)),
+            reports=tuple(r for (_, suite), r in facts.reports.items() if suite == INTRINSIC),
+            verdict=facts.verdict,
+            history=history_of(store, keys, listing.writers()),
+            heartbeat=facts.heartbeat,
+            identity=facts.identity,
+            journal=facts.journal if facts.journal_etag else None,
+            model_config=_model_config(store, keys, facts.checkpoints),
+            failures={
+                tokens: failure
+                for (tokens, suite), failure in facts.failures.items()
+                if suite == INTRINSIC and (tokens, suite) not in facts.reports
+            },
             fetch=lambda report, name: store.get(
                 f"{keys.evaluation(report.tokens, report.suite)}{name}"
             ),
@@ -106,45 +112,15 @@ class RunData:
         return cls(title=title, reports=ordered, fetch=fetch)
 
 
-def _failures(store: Store, keys: RunKeys, reported: Iterable[int]) -> dict[int, EvaluationFailure]:
-    """The last failure of each checkpoint that has no report, by tokens."""
-    found = [
-        i.key for i in store.list(keys.evaluations) if i.key.endswith(f"/{INTRINSIC}/{FAILURE}")
-    ]
-    tokens = sorted({tokens_of(key, keys.evaluations) for key in found} - set(reported))
-    read = {t: read_or_none(store, keys.evaluation_failure(t), EvaluationFailure) for t in tokens}
-    return {t: failure for t, failure in read.items() if failure is not None}
-
-
-def _model_config(store: Store, keys: RunKeys) -> Mapping[str, Any] | None:
-    for manifest in complete_checkpoints(store, keys)[-1:]:
+def _model_config(
+    store: Store, keys: RunKeys, checkpoints: Mapping[int, Checkpoint]
+) -> Mapping[str, Any] | None:
+    for newest in list(checkpoints.values())[-1:]:
         with suppress(NotFound, ValueError):
-            key = f"{keys.checkpoint(manifest.tokens, manifest.writer)}{CONFIG}"
+            key = f"{keys.checkpoint(newest.tokens, newest.writer)}{CONFIG}"
             config: dict[str, Any] = json.loads(store.get(key))
             return config
     return None
-
-
-def writers(keys: RunKeys, found: Iterable[ObjectInfo]) -> tuple[str, ...]:
-    """Writers of the run's attempts, oldest first, given all objects below `trainings`.
-
-    An attempt has several if a queue took its pods away and let it in again: the last one to write
-    is the newest.
-    """
-    wrote: dict[str, datetime] = {}
-    for info in found:
-        name = info.key.removeprefix(keys.trainings).split("/", 1)[0]
-        wrote[name] = max(info.modified, wrote.get(name, info.modified))
-    return tuple(sorted(wrote, key=lambda name: (_attempt(name), wrote[name])))
-
-
-def _attempt(writer: str) -> int:
-    match = re.match(r"a(\d+)-", writer)
-    return int(match[1]) if match else 0
-
-
-def _heartbeat(store: Store, keys: RunKeys, wrote: Sequence[str]) -> Heartbeat | None:
-    return read_or_none(store, keys.heartbeat(wrote[-1]), Heartbeat) if wrote else None
 
 
 def history_of(store: Store, keys: RunKeys, wrote: Iterable[str]) -> tuple[StepRecord, ...]:

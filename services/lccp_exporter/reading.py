@@ -1,41 +1,47 @@
 """Facts of all runs of a store: one listing, then what changed since the last time."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, TypeVar
 
 from lccp.api.labels import INTRINSIC
-from lccp.api.objects.base import StoreObject
-from lccp.api.objects.journal import Control, Journal
+from lccp.api.objects.journal import Control
 from lccp.api.objects.report import EvaluationReport
-from lccp.api.objects.run import RunIdentity
-from lccp.api.objects.training import End, Heartbeat
-from lccp.api.objects.verdict import Verdict
 from lccp.api.spec.export import ExportSpec
 from lccp.contract.errors import InvalidInput, NotFound
+from lccp.facts.listing import Listing
+from lccp.facts.reader import Keep, Reading, RunReader
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
 from lccp.report.details import unpacked
-from lccp.report.load import REPORT, writers
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_exporter.facts import Judged, Measured, RunFacts
 from lccp_exporter.metrics.cells import cell_arrays
 
 T = TypeVar("T")
-Object = TypeVar("Object", bound=StoreObject)
-Listing = dict[str, ObjectInfo]
 
 
 @dataclass(frozen=True)
 class Compared:
     """What follows from the arrays beside a run's reports."""
 
-    of: tuple[str, ...]
-    """ETags of the reports that it follows from."""
     details: dict[str, Details]
     values: dict[str, dict[int, float]]
+
+
+@dataclass
+class _Known:
+    """What is kept of a run between two readings."""
+
+    reader: RunReader[Measured, Judged]
+    stamp: int = 0
+    """Hash of the keys and ETags that its facts follow from."""
+    facts: RunFacts | None = None
+    reports: Sequence[Measured] = ()
+    """Those that `compared` follows from."""
+    compared: Compared = Compared({}, {})
 
 
 class StoreReader:
@@ -43,60 +49,56 @@ class StoreReader:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._read: dict[str, tuple[str, Any]] = {}
-        self._compared: dict[RunKeys, Compared] = {}
         self._shared: dict[str, Any] = {}
-        self._known: dict[RunKeys, tuple[int, RunFacts]] = {}
+        self._known: dict[RunKeys, _Known] = {}
+        self._keep = Keep(self._measured, Judged.of)
 
     def runs(self) -> tuple[RunFacts, ...]:
         """The runs in the store, by namespace and name; the same object for one that is unchanged.
 
         Raises StoreUnavailable, InvalidInput.
         """
-        listing = self.store.list("")
-        below: dict[RunKeys, Listing] = defaultdict(dict)
-        for info in listing:
-            namespace, _, rest = info.key.partition("/")
-            below[RunKeys(namespace, rest.partition("/")[0])][info.key] = info
-        self._forget_all_but({info.key for info in listing})
-        runs = {keys: found for keys, found in below.items() if keys.identity in found}
-        self._compared = {keys: known for keys, known in self._compared.items() if keys in runs}
-        self._known = {keys: self._unchanged_or_read(keys, runs[keys]) for keys in runs}
-        return tuple(facts for _, facts in self._known.values())
+        found = {keys: infos for keys, infos in self._listed() if _is_run(keys, infos)}
+        self._known = {keys: self._known.get(keys) or self._new(keys) for keys in found}
+        return tuple(self._facts(keys, infos) for keys, infos in found.items())
 
-    def _unchanged_or_read(self, keys: RunKeys, found: Listing) -> tuple[int, RunFacts]:
-        stamp = hash(tuple((info.key, info.etag) for info in found.values()))
-        known = self._known.get(keys)
-        return known if known and known[0] == stamp else (stamp, self._run(keys, found))
+    def _listed(self) -> Iterator[tuple[RunKeys, list[ObjectInfo]]]:
+        """All objects, by the run whose prefix they lie below."""
+        for keys, infos in groupby(self.store.list(""), lambda info: _run_of(info.key)):
+            yield keys, list(infos)
 
-    def _run(self, keys: RunKeys, found: Listing) -> RunFacts:
-        wrote = writers(keys, (i for key, i in found.items() if key.startswith(keys.trainings)))
-        last = wrote[-1:]
-        reports = sorted(key for key in found if _is_report(key, keys))
-        compared = self._comparison(keys, found, reports)
+    def _new(self, keys: RunKeys) -> _Known:
+        return _Known(RunReader(self.store, keys, self._keep))
+
+    def _facts(self, keys: RunKeys, infos: Sequence[ObjectInfo]) -> RunFacts:
+        known, stamp = self._known[keys], hash(tuple((info.key, info.etag) for info in infos))
+        if known.facts is None or known.stamp != stamp:
+            known.facts = known.reader.read(Listing(keys, infos), self._read)
+            known.stamp = stamp
+        return known.facts
+
+    def _read(self, reading: Reading[Measured, Judged]) -> RunFacts:
+        keys = reading.keys
+        heartbeats, ends = reading.heartbeats(), reading.ends()
+        measured = tuple(reading.reports().values())
+        compared = self._comparison(keys, measured)
         return RunFacts(
             keys.namespace,
             keys.name,
-            digest=self._value(found, [keys.identity], _object(RunIdentity, lambda i: i.digest))
-            or "",
-            journal=self._value(found, [keys.journal], _object(Journal)),
-            heartbeat=self._value(found, [keys.heartbeat(w) for w in last], _object(Heartbeat)),
-            end=self._value(found, [keys.end(w) for w in last], _object(End)),
-            measured=tuple(self._measured(found, reports)),
+            digest=reading.identity(lambda identity: identity.digest)[0] or "",
+            journal=reading.journal()[0],
+            heartbeat=heartbeats[max(heartbeats)] if heartbeats else None,
+            end=ends.get(max(heartbeats | ends)) if heartbeats or ends else None,
+            measured=measured,
             details=compared.details,
             compared=compared.values,
-            judged=self._value(found, [keys.verdict], _object(Verdict, Judged.of)),
-            exports=self._value(found, _controls(keys, found), _object(Control, _exports)) or (),
-            unreadable_objects=sum(self._read.get(key, ("", True))[1] is None for key in found),
+            judged=reading.verdict(),
+            exports=next(iter(reading.control(_exports).values()), ()),
+            unreadable_objects=len(reading.damaged),
         )
 
-    def _measured(self, found: Listing, reports: Iterable[str]) -> Iterator[Measured]:
-        for key in reports:
-            if (measured := self._value(found, [key], self._measure)) is not None:
-                yield measured
-
-    def _measure(self, data: bytes, key: str) -> Measured:
-        report = EvaluationReport.from_json(data, key)
+    def _measured(self, report: EvaluationReport) -> Measured:
+        """What is kept of a report."""
         measured = Measured.of(report)
         details = {
             name: replace(
@@ -113,15 +115,14 @@ class StoreReader:
         shared: T = self._shared.setdefault(repr(value), value)
         return shared
 
-    def _comparison(self, keys: RunKeys, found: Listing, reports: Sequence[str]) -> Compared:
+    def _comparison(self, keys: RunKeys, measured: Sequence[Measured]) -> Compared:
         """What follows from details, made anew only if there is another report."""
-        of = tuple(found[key].etag for key in reports)
-        known = self._compared.get(keys)
-        if known is None or known.of != of:
-            own = [m for m in self._measured(found, reports) if m.suite == INTRINSIC]
-            known = Compared(of, self._details(keys, own), self._values(keys, own))
-            self._compared[keys] = known
-        return known
+        known = self._known[keys]
+        if not _same(known.reports, measured):
+            own = [m for m in measured if m.suite == INTRINSIC]
+            known.compared = Compared(self._details(keys, own), self._values(keys, own))
+            known.reports = measured
+        return known.compared
 
     def _details(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, Details]:
         """Arrays of the newest checkpoint that cells are made of."""
@@ -157,26 +158,6 @@ class StoreReader:
                 values[signal] = {m.tokens: value for (m, _), value in pairs if value is not None}
         return values
 
-    def _value(
-        self, found: Listing, keys: Sequence[str], read: Callable[[bytes, str], T]
-    ) -> T | None:
-        """What `read` makes of the first of `keys` that exists; read again only if it changed."""
-        info = next((found[key] for key in keys if key in found), None)
-        if info is None:
-            return None
-        etag, value = self._read.get(info.key, ("", None))
-        if etag != info.etag:
-            try:
-                value = read(self.store.get(info.key), info.key)
-            except (InvalidInput, NotFound):
-                value = None
-            self._read[info.key] = (info.etag, value)
-        known: T | None = value
-        return known
-
-    def _forget_all_but(self, keys: set[str]) -> None:
-        self._read = {key: read for key, read in self._read.items() if key in keys}
-
 
 def arrays_beside(store: Store, keys: RunKeys, measured: Measured, probe: str) -> Details | None:
     """The arrays of `probe` beside a report; None if they are missing or not what it says."""
@@ -190,15 +171,19 @@ def arrays_beside(store: Store, keys: RunKeys, measured: Measured, probe: str) -
         return None
 
 
-def _object(kind: type[Object], take: Callable[[Object], Any] = lambda o: o) -> Callable[..., Any]:
-    """Reads an object, and takes of it what is needed."""
-    return lambda data, key: take(kind.from_json(data, key))
+def _run_of(key: str) -> RunKeys:
+    """The run whose prefix the key lies below, if it is one of a run."""
+    namespace, _, rest = key.partition("/")
+    return RunKeys(namespace, rest.partition("/")[0])
 
 
-def _controls(keys: RunKeys, found: Iterable[str]) -> list[str]:
-    """What attempts are asked, the newest first."""
-    numbers = (key.removeprefix(keys.controls).removesuffix(".json") for key in found)
-    return [keys.control(n) for n in sorted({int(n) for n in numbers if n.isdecimal()})[::-1]]
+def _is_run(keys: RunKeys, infos: Sequence[ObjectInfo]) -> bool:
+    return any(info.key == keys.identity for info in infos)
+
+
+def _same(before: Sequence[Measured], now: Sequence[Measured]) -> bool:
+    """The very same reports; one that was read again is another object."""
+    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def _exports(control: Control) -> tuple[ExportSpec, ...]:
@@ -207,7 +192,3 @@ def _exports(control: Control) -> tuple[ExportSpec, ...]:
         ExportSpec.parse_stored(one, f"export[{number}]")
         for number, one in enumerate((control.settings or {}).get("export", ()))
     )
-
-
-def _is_report(key: str, keys: RunKeys) -> bool:
-    return key.startswith(keys.evaluations) and key.endswith(f"/{REPORT}")

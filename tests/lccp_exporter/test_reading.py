@@ -66,6 +66,17 @@ def test_a_damaged_object_is_counted_and_hides_nothing_else(
     assert run.facts.heartbeat is not None
 
 
+def test_a_report_about_another_checkpoint_is_left_out_and_counted(
+    store: FileStore, watch: StoreWatch
+) -> None:
+    old, other = a_run.CHECKPOINTS[1], a_run.CHECKPOINTS[2]
+    store.put(a_run.KEYS.report(old), a_run.report(other).to_json())
+    watch.refresh()
+    (run,) = watch.runs.values()
+    assert old not in {measured.tokens for measured in run.facts.measured}
+    assert run.facts.unreadable_objects == 1
+
+
 def test_what_did_not_change_is_not_read_again(store: RecordedStore, watch: StoreWatch) -> None:
     store.read = []
     before = facts_of(watch)

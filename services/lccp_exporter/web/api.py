@@ -15,7 +15,8 @@ from lccp.api.objects.training import StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound, StoreUnavailable
 from lccp.contract.quantities import TOKENS_MAX
-from lccp.report.load import history_of, writers
+from lccp.facts.listing import Listing
+from lccp.report.load import history_of
 from lccp.store.keys import RunKeys
 from lccp_exporter.refresh import Runs, ShownRun
 from lccp_exporter.web.answers import Problem, integer, json_answer
@@ -98,7 +99,8 @@ def logged(request: Request, run: ShownRun) -> Response:
 def steps_of(run: ShownRun) -> tuple[StepRecord, ...]:
     """The logged steps, as stored."""
     keys = keys_of(run)
-    return history_of(run.store, keys, writers(keys, run.store.list(keys.trainings)))
+    listing = Listing(keys, run.store.list(keys.trainings))
+    return history_of(run.store, keys, listing.writers())
 
 
 def keys_of(run: ShownRun) -> RunKeys:

@@ -133,6 +133,18 @@ def test_the_newest_writer_of_an_attempt_counts() -> None:
     assert read(a_reader(store)).heartbeats[1].tokens == 5
 
 
+def test_an_attempt_that_a_queue_let_in_again_has_not_ended() -> None:
+    store = MemoryStore()
+    ended = KEYS.end("a1-00000002")
+    store.put(ended, End(result=Cause.TERMINATED, at=START).to_json())
+    assert read(a_reader(store)).ends.keys() == {1}
+
+    beat = heartbeat_of(1, 5, START + timedelta(seconds=5))
+    store.put(KEYS.heartbeat("a1-00000001"), beat.to_json())
+
+    assert read(a_reader(store)).ends == {}
+
+
 def test_an_older_attempt_that_still_beats_says_nothing_of_the_run() -> None:
     store = MemoryStore()
     for attempt, seconds in ((2, 10), (1, 20)):

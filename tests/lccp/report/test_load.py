@@ -84,6 +84,17 @@ def test_a_run_that_is_not_there_is_named(store: FileStore) -> None:
         RunData.from_store(store, keys)
 
 
+def test_a_damaged_object_is_named(store: FileStore) -> None:
+    store.put(a_run.KEYS.journal, b'{"schemaVersion": 99}')
+    with pytest.raises(InvalidInput, match=r"tiny/journal\.json: has schema version 99"):
+        RunData.from_store(store, a_run.KEYS)
+
+
+def test_a_damaged_verdict_is_as_good_as_none(store: FileStore) -> None:
+    store.put(a_run.KEYS.verdict, b"{")
+    assert RunData.from_store(store, a_run.KEYS).verdict is None
+
+
 def test_a_damaged_line_of_the_history_is_named(store: FileStore) -> None:
     store.put(a_run.KEYS.history(a_run.WRITER), b'{"step": 1\n')
     with pytest.raises(InvalidInput, match=r"history\.jsonl: line 1: is not JSON"):

@@ -2,7 +2,7 @@
 
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
-from lccp.store.port import ObjectInfo
+from lccp.store.port import Entry, ObjectInfo
 
 
 class RecordedStore(FileStore):
@@ -11,9 +11,9 @@ class RecordedStore(FileStore):
     read: list[str]
     answers: bool = True
 
-    def get(self, key: str) -> bytes:
+    def get_entry(self, key: str) -> Entry:
         self.read = [*getattr(self, "read", []), key]
-        return super().get(key)
+        return super().get_entry(key)
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         if not self.answers:
