@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
 from lccp_cli.commands.analyze import analyze
+from lccp_cli.commands.data import data
 from lccp_cli.commands.doctor import doctor
 from lccp_cli.commands.estimate import estimate
 from lccp_cli.commands.evaluate import evaluate
@@ -112,6 +113,7 @@ def version() -> None:
 
 for command in (run, evaluate, analyze, report, export, estimate, doctor, crd, version):
     app.command()(command)
+app.add_typer(data, name="data")
 app.add_typer(grafana, name="grafana")
 
 

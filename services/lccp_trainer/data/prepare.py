@@ -5,8 +5,11 @@ them to its scratch, once on each node.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lccp.api.spec.data import DataSource
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import InvalidInput, LccpError
 from lccp_trainer.data.documents import Unreadable, files_of, read_documents
 from lccp_trainer.data.shards import INDEX, ShardIndex, ShardRecord, ShardWriter, write_index
 
@@ -23,7 +26,14 @@ DOCUMENTS_AT_ONCE = 256
 """Documents that the tokenizer gets in one call, which it spreads over the cores."""
 
 Progress = Callable[[int, int], None]
-"""Is told how many bytes of the input are done, and how many there are."""
+"""Is told how many bytes of the input are done, and how many there are; of a file that is under way
+the bytes of its texts stand for its own."""
+
+Tell = Callable[[int, int], None]
+"""Is told the number of a file, and how many bytes of text were read of it."""
+
+POLL_SECONDS = 0.5
+PARALLELISM = "TOKENIZERS_PARALLELISM"
 
 
 class Tokenizer(Protocol):
@@ -65,25 +75,36 @@ def prepare(
 ) -> ShardIndex:
     """Tokenize the files of `source` at `path` into `folder`, and make it ready.
 
-    Files that an earlier try has done are left as they are. With `workers` above 1 the files are
-    spread over as many processes, so `load_tokenizer` must be a function of a module.
+    Files that an earlier try with this tokenizer has done are left as they are. With `workers`
+    above 1 the files are spread over as many processes, so `load_tokenizer` must be a function of a
+    module.
 
     Raises:
         InvalidInput: a document can't be read and none may be left out, or none is left.
+        LccpError: `folder` can't be written, or a process was killed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = files_of(path, where)
     sizes = [file.stat().st_size for file in files]
-    earlier = ((number, _done(folder, number, file)) for number, file in enumerate(files))
+    tasks = [
+        _Task(source, file, folder, number, load_tokenizer, tokenizer_digest, where, bad)
+        for number, file in enumerate(files)
+    ]
+    earlier = ((task.number, task.done()) for task in tasks)
     done = {number: record for number, record in earlier if record is not None}
-    bytes_done = sum(sizes[number] for number in done)
-    progress(bytes_done, sum(sizes))
-    todo = [number for number in range(len(files)) if number not in done]
-    tasks = [_Task(source, files[n], folder, n, load_tokenizer, where, bad) for n in todo]
-    for number, record in _each(tasks, min(workers, len(tasks))):
+    todo = [task for task in tasks if task.number not in done]
+    if todo:
+        (folder / INDEX).unlink(missing_ok=True)
+    read = [sizes[number] if number in done else 0 for number in range(len(files))]
+
+    def tell(number: int, text_bytes: int) -> None:
+        read[number] = min(text_bytes, sizes[number])
+        progress(sum(read), sum(sizes))
+
+    progress(sum(read), sum(sizes))
+    for number, record in _each(todo, min(workers, len(todo)), tell):
         done[number] = record
-        bytes_done += sizes[number]
-        progress(bytes_done, sum(sizes))
+        tell(number, sizes[number])
     shards = tuple(done[number] for number in range(len(files)))
     index = ShardIndex(tokenizer_digest=tokenizer_digest, shards=shards)
     if not index.tokens:
@@ -101,11 +122,21 @@ class _Task:
     folder: Path
     number: int
     load_tokenizer: Callable[[], Tokenizer]
+    tokenizer_digest: str
     where: str
     bad: BadDocuments
 
-    def run(self) -> ShardRecord:
-        tokenizer, skipped = self.load_tokenizer(), 0
+    def run(self, tell: Tell) -> ShardRecord:
+        """Write the shard. Raises InvalidInput, or LccpError where it can't be written."""
+        try:
+            record = self._written(tell)
+            self._note(record)
+        except OSError as error:
+            raise LccpError(f"{self.folder}: can't be written: {error.strerror}") from None
+        return record
+
+    def _written(self, tell: Tell) -> ShardRecord:
+        tokenizer, skipped, text_bytes = self.load_tokenizer(), 0, 0
         texts: list[str] = []
         with ShardWriter(self.folder, _name(self.number)) as writer:
             for read in read_documents(self.source, self.file):
@@ -114,34 +145,94 @@ class _Task:
                     skipped += 1
                     continue
                 texts.append(read.text)
+                text_bytes += len(read.text.encode())
                 if len(texts) == DOCUMENTS_AT_ONCE:
                     writer.add(tokenized(texts, tokenizer))
                     texts.clear()
+                    tell(self.number, text_bytes)
             writer.add(tokenized(texts, tokenizer))
-            record = writer.close(str(self.file), skipped)
-        _note(self.folder, self.number, self.file, record)
-        return record
+            return writer.close(str(self.file), skipped)
 
-
-def _run(task: _Task) -> ShardRecord:
-    return task.run()
-
-
-def _each(tasks: list[_Task], workers: int) -> Iterator[tuple[int, ShardRecord]]:
-    if workers <= 1:
-        for task in tasks:
-            yield task.number, task.run()
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running: dict[Future[ShardRecord], int] = {
-            pool.submit(_run, task): task.number for task in tasks
-        }
+    def done(self) -> ShardRecord | None:
+        """The record of the shard, if an earlier try made it of the same file, and alike."""
         try:
-            for future in as_completed(running):
-                yield running[future], future.result()
+            noted = json.loads((self.folder / f"{_name(self.number)}.done").read_bytes())
+            record = ShardRecord.parse(noted["record"], "shard")
+        except (OSError, ValueError, KeyError, InvalidInput):
+            return None
+        whole = (self.folder / f"{record.name}.tokens").is_file()
+        return record if whole and noted["from"] == self._origin() else None
+
+    def _note(self, record: ShardRecord) -> None:
+        """Write down that the shard is whole, and from what it was made."""
+        noted = {"from": self._origin(), "record": record.document()}
+        part = self.folder / f".{_name(self.number)}.done.part"
+        part.write_text(json.dumps(noted))
+        part.replace(self.folder / f"{_name(self.number)}.done")
+
+    def _origin(self) -> list[Any]:
+        stat, source = self.file.stat(), self.source
+        read = [source.format, source.text_field, self.tokenizer_digest]
+        return [str(self.file.resolve()), stat.st_size, stat.st_mtime_ns, *read]
+
+
+def _each(tasks: list[_Task], workers: int, tell: Tell) -> Iterator[tuple[int, ShardRecord]]:
+    """The record of each task, as it is done; one process alone uses every core by itself."""
+    with _tokenizer_threads(workers <= 1):
+        if workers > 1:
+            yield from _each_spread(tasks, workers, tell)
+            return
+        for task in tasks:
+            yield task.number, task.run(tell)
+
+
+def _each_spread(tasks: list[_Task], workers: int, tell: Tell) -> Iterator[tuple[int, ShardRecord]]:
+    spawn = get_context("spawn")
+    read = spawn.RawArray("Q", max(task.number for task in tasks) + 1)
+    with ProcessPoolExecutor(workers, spawn, initializer=_share, initargs=(read,)) as pool:
+        running = {pool.submit(_run, task): task.number for task in tasks}
+        try:
+            while running:
+                ended, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
+                for future in ended:
+                    yield running.pop(future), future.result()
+                for number in running.values():
+                    tell(number, read[number])
+        except BrokenProcessPool:
+            raise LccpError(
+                f"{tasks[0].where}: a process that tokenizes was killed, perhaps since memory ran "
+                "out: try again with fewer --workers; files that are done are kept"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+_shared: Any = None
+"""In a process of the pool: bytes of text that were read, by the number of the file."""
+
+
+def _share(read: Any) -> None:
+    global _shared
+    _shared = read
+
+
+def _run(task: _Task) -> ShardRecord:
+    return task.run(_shared.__setitem__)
+
+
+@contextmanager
+def _tokenizer_threads(allowed: bool) -> Iterator[None]:
+    """Inside, a call of the tokenizer may use every core, or one."""
+    before = os.environ.get(PARALLELISM)
+    os.environ[PARALLELISM] = "true" if allowed else "false"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PARALLELISM]
+        else:
+            os.environ[PARALLELISM] = before
 
 
 def tokenized(texts: list[str], tokenizer: Tokenizer) -> Iterable[np.ndarray[Any, Any]]:
@@ -156,30 +247,6 @@ def tokenized(texts: list[str], tokenizer: Tokenizer) -> Iterable[np.ndarray[Any
 
 def _name(number: int) -> str:
     return f"shard-{number:05d}"
-
-
-def _note(folder: Path, number: int, file: Path, record: ShardRecord) -> None:
-    """Write down that the shard is whole, and of which file."""
-    noted = {"file": _fingerprint(file), "record": record.document()}
-    part = folder / f".{_name(number)}.done.part"
-    part.write_text(json.dumps(noted))
-    part.replace(folder / f"{_name(number)}.done")
-
-
-def _done(folder: Path, number: int, file: Path) -> ShardRecord | None:
-    """The record of a shard that an earlier try made of the same file."""
-    try:
-        noted = json.loads((folder / f"{_name(number)}.done").read_bytes())
-        record = ShardRecord.parse(noted["record"], "shard")
-    except (OSError, ValueError, KeyError, InvalidInput):
-        return None
-    whole = (folder / f"{record.name}.tokens").is_file()
-    return record if whole and noted["file"] == _fingerprint(file) else None
-
-
-def _fingerprint(file: Path) -> list[Any]:
-    stat = file.stat()
-    return [str(file), stat.st_size, stat.st_mtime_ns]
 
 
 def is_ready(folder: Path) -> bool:

@@ -1,10 +1,8 @@
 """Where the tokens of each source lie on this node: in its own folder, or tokenized to scratch."""
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 TOLD_SECONDS = 10.0
 POLL_SECONDS = 0.1
-PARALLELISM = "TOKENIZERS_PARALLELISM"
 
 
 @dataclass(frozen=True)
@@ -69,12 +66,11 @@ def token_folders(
             if node.first:
                 told = _Told(source.name, node.alive)
                 bad = BadDocuments(source.bad_documents_max)
-                with _on_all_cores():
-                    prepare(
-                        *(source, path, folder, load_tokenizer, tokenizer_digest, where),
-                        bad=bad,
-                        progress=told,
-                    )
+                prepare(
+                    *(source, path, folder, load_tokenizer, tokenizer_digest, where),
+                    bad=bad,
+                    progress=told,
+                )
             _wait(folder, node.alive)
             folders.append(folder)
     return folders
@@ -110,17 +106,3 @@ class _Told:
             self._last = time.monotonic()
             share = 100 * done / total if total else 100
             logger.info("tokenizing source %s: %.0f %%", self._name, share)
-
-
-@contextmanager
-def _on_all_cores() -> Iterator[None]:
-    """Inside, the tokenizer may use every core: the other processes wait."""
-    before = os.environ.get(PARALLELISM)
-    os.environ[PARALLELISM] = "true"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[PARALLELISM]
-        else:
-            os.environ[PARALLELISM] = before

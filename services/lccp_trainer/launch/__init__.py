@@ -1,1 +1,1 @@
-"""The first process of a container, the processes below it, and what is checked before them."""
+"""What is started from outside: the processes of a container, and the tokenizing before a run."""

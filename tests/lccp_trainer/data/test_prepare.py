@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from word_tokenizer import END, Words
+from word_tokenizer import END, Killed, Words
 
 from lccp.api.spec.data import DataSource
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import InvalidInput, LccpError
 from lccp_trainer.data.prepare import BadDocuments, is_ready, prepare
 from lccp_trainer.data.shards import ShardIndex, TokenShards, read_index
 
@@ -98,6 +98,30 @@ def test_progress_is_told_in_bytes_to_the_end(tmp_path: Path) -> None:
     assert told[-1] == (total, total)
 
 
+def test_progress_is_told_inside_a_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1 2 3"] * 600)
+    told: list[int] = []
+    prepared(path, tmp_path / "out", progress=lambda done, _: told.append(done))
+    assert told == sorted(told)
+    assert len([done for done in told if 0 < done < told[-1]]) == 2
+
+
+def test_a_process_that_is_killed_is_said_and_what_is_done_is_kept(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"], b=["2"])
+    with pytest.raises(LccpError, match="was killed, perhaps since memory ran out"):
+        prepare(SOURCE, path, tmp_path / "out", Killed, "digest", WHERE, workers=2)
+    assert not is_ready(tmp_path / "out")
+    prepared(path, tmp_path / "out")
+    assert documents(tmp_path / "out") == [[1, END], [2, END]]
+
+
+def test_a_shard_that_can_not_be_written_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"])
+    (tmp_path / "out" / "shard-00000.tokens").mkdir(parents=True)
+    with pytest.raises(LccpError, match=r"out: can't be written: Is a directory"):
+        prepared(path, tmp_path / "out")
+
+
 @pytest.mark.parametrize("ending", ["tokens", "offsets"])
 def test_a_shard_that_is_cut_short_is_named(tmp_path: Path, ending: str) -> None:
     prepared(write(tmp_path / "in", a=["1 2 3"]), tmp_path / "out")
@@ -110,3 +134,13 @@ def test_a_shard_that_is_cut_short_is_named(tmp_path: Path, ending: str) -> None
 def test_a_folder_without_an_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"holds no index\.json: give a folder that `lccp data"):
         read_index(tmp_path, WHERE)
+
+
+def test_another_tokenizer_makes_everything_anew(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"], b=["2"])
+    prepared(path, tmp_path / "out")
+    before = Words.calls
+    again = prepare(SOURCE, path, tmp_path / "out", Words, "another", WHERE)
+    assert Words.calls - before == 2
+    assert read_index(tmp_path / "out", WHERE) == again
+    assert again.tokenizer_digest == "another"

@@ -1,0 +1,80 @@
+"""Tokenizing the sources of a run before it starts, once for all its attempts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from lccp.api.run import LCCPRunSpec
+from lccp.api.spec.data import DataSource
+from lccp.api.spec.model import ModelSpec
+from lccp.contract.errors import InvalidInput
+from lccp.store.tokenizers import tokenizer_digest
+from lccp_trainer.data.prepare import BadDocuments, Progress, prepare
+from lccp_trainer.data.shards import ShardIndex
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source whose tokens lie in `folder`."""
+
+    source: DataSource
+    folder: Path
+    index: ShardIndex
+
+    @property
+    def left_out(self) -> int:
+        """Documents that could not be read."""
+        return sum(shard.skipped for shard in self.index.shards)
+
+
+def prepare_sources(
+    spec: LCCPRunSpec,
+    base: Path,
+    out: Path,
+    *,
+    names: Sequence[str] = (),
+    workers: int = 1,
+    progress: Callable[[DataSource], Progress] = lambda source: lambda *_: None,
+) -> Iterator[Prepared]:
+    """Tokenize the sources of `spec` that are not tokenized yet, each into a folder of its name.
+
+    Args:
+        base: folder that relative paths of the spec start from.
+        names: of the sources; default: all.
+
+    Raises:
+        InvalidInput: there is no such source, or one can't be read.
+        LccpError: `out` can't be written, or a process was killed.
+    """
+    unknown = set(names) - {source.name for source in spec.data.sources}
+    if unknown:
+        there = ", ".join(source.name for source in spec.data.sources)
+        raise InvalidInput(f"--source: there is no source {min(unknown)}; there are {there}")
+    directory = base / spec.model.source
+    digest = tokenizer_digest(directory)
+    for number, source in enumerate(spec.data.sources):
+        if source.format == "Tokens" or (names and source.name not in names):
+            continue
+        folder = out / source.name
+        index = prepare(
+            source,
+            base / source.path,
+            folder,
+            partial(_tokenizer, spec.model, directory),
+            digest,
+            f"data.sources[{number}]",
+            bad=BadDocuments(source.bad_documents_max),
+            workers=workers,
+            progress=progress(source),
+        )
+        yield Prepared(source, folder, index)
+
+
+@cache
+def _tokenizer(model: ModelSpec, directory: Path) -> Any:
+    from lccp_trainer.model.config import load_config
+    from lccp_trainer.model.directory import load_tokenizer
+
+    return load_tokenizer(model, directory, load_config(model, directory))

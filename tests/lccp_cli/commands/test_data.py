@@ -1,0 +1,69 @@
+"""`lccp data prepare` on real files and a real tokenizer."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from lccp.store.tokenizers import tokenizer_digest
+from lccp_trainer.data.shards import TokenShards, read_index
+
+Lccp = Callable[..., Result]
+
+
+@pytest.fixture
+def example(workplace: Path) -> Path:
+    """A folder with a model whose tokenizer knows numbers below 10, and two sources."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    folder = workplace / "example"
+    words = {str(number): number for number in range(10)} | {"end": 10}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="0"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="end")
+    fast.save_pretrained(folder / "model")
+    config = {"model_type": "llama", "vocab_size": 11, "hidden_size": 8, "num_attention_heads": 1}
+    config |= {"num_hidden_layers": 1, "intermediate_size": 8, "max_position_embeddings": 128}
+    (folder / "model" / "config.json").write_text(json.dumps(config))
+    for name in ("long", "short"):
+        (folder / f"{name}.jsonl").write_text('{"text": "1 2 3"}\n{"text": "4"}\n')
+    return folder
+
+
+def test_every_source_becomes_a_folder_of_tokens(
+    lccp: Lccp, manifest: Callable[..., Path], example: Path, tmp_path: Path
+) -> None:
+    result = lccp("data", "prepare", manifest(), "--out", tmp_path / "tokens", "--workers", "1")
+    assert result.exit_code == 0, result.output
+    assert "long: 6 tokens in 2 documents" in result.output
+    for name in ("long", "short"):
+        folder = tmp_path / "tokens" / name
+        index = read_index(folder, "data")
+        assert index.tokenizer_digest == tokenizer_digest(example / "model")
+        assert TokenShards(folder, index, "data").read(0, 0, 4).tolist() == [1, 2, 3, 10]
+
+
+def test_one_source_alone_can_be_asked_for(
+    lccp: Lccp, manifest: Callable[..., Path], example: Path, tmp_path: Path
+) -> None:
+    asked = ("--out", tmp_path / "tokens", "--workers", "1", "--source")
+    assert lccp("data", "prepare", manifest(), *asked, "short").exit_code == 0
+    assert [path.name for path in (tmp_path / "tokens").iterdir()] == ["short"]
+    result = lccp("data", "prepare", manifest(), *asked, "middle")
+    assert result.exit_code == 2
+    assert "--source: there is no source middle; there are long, short" in result.stderr
+
+
+def test_a_broken_line_is_named_and_what_was_done_is_kept(
+    lccp: Lccp, manifest: Callable[..., Path], example: Path, tmp_path: Path
+) -> None:
+    (example / "short.jsonl").write_text('{"text": "1"}\n{"text": \n')
+    asked = ("data", "prepare", manifest(), "--out", tmp_path / "tokens", "--workers", "1")
+    result = lccp(*asked)
+    assert result.exit_code == 2
+    assert "short.jsonl, line 2: is not JSON" in result.stderr
+    assert (tmp_path / "tokens" / "long" / "index.json").exists()
+    assert not (tmp_path / "tokens" / "short" / "index.json").exists()
