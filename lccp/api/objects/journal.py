@@ -32,6 +32,9 @@ class EvaluationOutcome(Contract):
     checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
     result: Annotated[Literal["Succeeded", "Failed"], Field(description="Result.")]
     tries: Annotated[int, Field(ge=0, description="Tries it took; 0 if it was adopted.")] = 1
+    interruptions: Annotated[
+        int, Field(ge=0, description="Ends in a row that count as no try, such as disruptions.")
+    ] = 0
     at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
     cause: Annotated[Cause | None, Field(description="Why it failed.")] = None
     exhausted: Annotated[bool, Field(description="It failed, and is not tried again.")] = False

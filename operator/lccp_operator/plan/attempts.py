@@ -94,6 +94,20 @@ def _fruitless(context: Context) -> int:
     return sum(a.number > earlier and a.cause is not Cause.DRAINED for a in unbegun)
 
 
+def unbegun(context: Context) -> AttemptRecord | None:
+    """The last attempt that ended, if it did so unasked before a process of it began.
+
+    None once a process of the next one works.
+    """
+    last = next((a for a in reversed(context.journal.attempts) if a.ended_at is not None), None)
+    if last is None or last.number <= context.acceptance.earlier_attempts:
+        return None
+    attempt = context.open_attempt
+    works = attempt is not None and _has_begun(context, attempt)
+    begun = last.number in context.facts.heartbeats or last.cause is Cause.DRAINED
+    return None if works or begun else last
+
+
 def drain_seconds_left(context: Context) -> float | None:
     """Seconds that the open attempt has left to save and end; None: it was not asked to."""
     attempt = context.open_attempt

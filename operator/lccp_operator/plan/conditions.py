@@ -56,7 +56,7 @@ def found(context: Context, goal: Goal) -> Findings:
         ConditionType.EVALUATING: _evaluating(context),
         ConditionType.SATURATED: _saturated(context),
         ConditionType.SUSPENDED: _suspended(context, goal),
-        ConditionType.DEGRADED: _degraded(context),
+        ConditionType.DEGRADED: _degraded(context, goal),
         ConditionType.SUCCEEDED: _succeeded(context, goal),
         ConditionType.FAILED: _failed(context, goal),
         **gate,
@@ -244,9 +244,11 @@ def _suspended(context: Context, goal: Goal) -> Finding:
     return Finding("True", goal.reason, goal.message)
 
 
-def _degraded(context: Context) -> Finding:
+def _degraded(context: Context, goal: Goal) -> Finding:
     failed = evaluations.failed(context)
-    problems = [_evaluation_problem(context, key) for key in failed]
+    unbegun = attempts.unbegun(context) if goal.course is Course.TRAIN else None
+    problems = [f"attempt {unbegun.number} {unbegun.message}"] if unbegun else []
+    problems += [_evaluation_problem(context, key) for key in failed]
     problems += [
         f"{_evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
@@ -255,7 +257,8 @@ def _degraded(context: Context) -> Finding:
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     if not problems:
         return Finding("False", Reason.HEALTHY)
-    reason = Reason.EVALUATION_FAILED if failed else Reason.OBSERVATION_INCOMPLETE
+    other = Reason.EVALUATION_FAILED if failed else Reason.OBSERVATION_INCOMPLETE
+    reason = Reason.RESTARTING if unbegun else other
     more = len(problems) - PROBLEMS_NAMED
     tail = [f"and {more} more"] if more > 0 else []
     return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))

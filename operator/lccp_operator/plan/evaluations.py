@@ -87,7 +87,7 @@ def failed(context: Context) -> list[EvaluationKey]:
 def gone(context: Context) -> list[EvaluationKey]:
     """Evaluations that had succeeded, and whose report is gone, oldest first."""
     outcomes = ((key, context.outcome(key)) for key in outstanding(context))
-    return [key for key, one in outcomes if one is not None and one.cause is REPORT_GONE.cause]
+    return [key for key, one in outcomes if one is not None and one.message == REPORT_GONE.message]
 
 
 def reports(context: Context) -> list[CompactReport]:
@@ -101,8 +101,10 @@ def backoff_seconds_left(context: Context, key: EvaluationKey) -> float:
     outcome = context.outcome(key)
     if outcome is None or outcome.at is None or outcome.result == "Succeeded":
         return 0.0
-    wait = context.spec.restart_policy.wait_seconds(max(1, outcome.tries))
-    return context.seconds_left(outcome.at, wait)
+    waits = max(outcome.tries, outcome.interruptions - 1 if outcome.interruptions else 1)
+    if waits < 1:
+        return 0.0
+    return context.seconds_left(outcome.at, context.spec.restart_policy.wait_seconds(waits))
 
 
 def backing_off(context: Context) -> dict[EvaluationKey, float]:
@@ -130,7 +132,9 @@ def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:
     if workload is None or not (workload[1].ended or workload[1].has_lost_pod):
         return known
     ending = workload[0].ending(workload[1], context.facts)
-    return _record(context, key, tries, ending) if ending.counted else known
+    if ending.counted:
+        return _record(context, key, tries, ending)
+    return known if workload[1].deleting else _interrupted(context, key, ending)
 
 
 def _record(
@@ -148,6 +152,14 @@ def _record(
     if known is not None and (known.result, known.tries) == (record.result, tries):
         return record.model_copy(update={"at": known.at})
     return record
+
+
+def _interrupted(context: Context, key: EvaluationKey, ending: Ending) -> EvaluationOutcome:
+    """One more end that counts as no try."""
+    known = context.outcome(key)
+    tries, before = (known.tries, known.interruptions) if known is not None else (0, 0)
+    record = _record(context, key, tries, ending)
+    return record.model_copy(update={"at": context.now, "interruptions": before + 1})
 
 
 def _unusable(context: Context, key: EvaluationKey) -> Ending:

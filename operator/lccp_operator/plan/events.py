@@ -131,7 +131,8 @@ def _evaluations(context: Context, told: Journal) -> Iterator[Event]:
             message = f"{name}{_values(context, key)}"
             yield _normal(EventReason.CHECKPOINT_EVALUATED, message, at, name)
         else:
-            message = f"{name}, try {outcome.tries}: {outcome.message}"
+            number = f", try {outcome.tries}" if not outcome.interruptions else ""
+            message = f"{name}{number}: {outcome.message}"
             yield _warning(EventReason.EVALUATION_FAILED, message, at, name)
 
 

@@ -173,6 +173,25 @@ def test_a_run_applied_again_waits_for_its_old_workloads_and_goes_on(
     namespace.wait_job(evaluation(FIRST))
 
 
+def test_a_gang_that_was_orphaned_is_found_and_no_other_is_started(
+    namespace: Namespace, jobs: JobPlayer
+) -> None:
+    a_started_run(namespace, jobs)
+    namespace.beat("tiny", 1, 0)
+    namespace.delete_run("tiny")
+    orphaned = {"metadata": {"ownerReferences": []}}
+    namespace.api.patch(api.JOBS, namespace.name, TRAINING, orphaned)
+    namespace.create_run(run_document("tiny"))
+
+    waits = namespace.wait_condition("tiny", "Degraded", "True")
+    assert f"kubectl delete job/{TRAINING} -n {namespace.name}" in waits["message"]
+    assert [job["metadata"]["name"] for job in namespace.jobs()] == [TRAINING]
+
+    namespace.save("tiny", 1, FIRST)
+    jobs.end(TRAINING)
+    namespace.wait_job("tiny-train-a2")
+
+
 def test_a_run_applied_again_with_another_model_is_refused(namespace: Namespace) -> None:
     namespace.create_run(run_document("tiny"))
     namespace.wait_job(TRAINING)

@@ -451,7 +451,14 @@ def test_a_pod_that_its_kubelet_rejects_is_counted_and_backs_off() -> None:
     assert (attempt.cause, attempt.counted) == (Cause.INTERNAL, True)
     assert "OutOfcpu: Node didn't have enough resource: cpu" in attempt.message
     assert conditions(world.run)["Training"] == ("False", "BackingOff")
+    assert conditions(world.run)["Degraded"] == ("True", "Restarting")
     assert decided.due_after_seconds == POLICY["backoffSeconds"]
+
+    world.pass_time(POLICY["backoffSeconds"])
+    world.reconcile()
+    world.train()
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
 
 
 def test_attempts_that_end_uncounted_before_they_begin_back_off_too() -> None:

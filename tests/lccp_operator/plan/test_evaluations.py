@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -217,8 +218,30 @@ def test_a_disruption_costs_no_try(code: int, how: dict[str, bool]) -> None:
     world = a_world(retries=0)
     fail_once(world, code, wait_seconds=0, **how)
 
-    assert outcome(world) is None
+    first = outcome(world)
+    assert first is not None
+    assert (first.tries, first.interruptions, first.exhausted) == (0, 1, False)
     assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
+
+
+def test_disruptions_in_a_row_wait_longer_each_time() -> None:
+    world = a_world(retries=0, policy={"backoffSeconds": 10, "maxBackoffSeconds": 30})
+    began = []
+    for _ in range(200):
+        if begun(world.reconcile()):
+            began.append(world.now)
+            world.evaluate(ExitCode.INTERNAL, disrupted=True)
+        world.pass_time()
+
+    waits = [round((after - before).total_seconds()) for before, after in pairwise(began)]
+    assert waits[0] < 10 <= waits[1] < 20 <= waits[2] < 30 <= waits[3]
+    world.pass_time(30)
+    world.reconcile()
+    world.evaluate()
+    world.reconcile()
+    last = outcome(world)
+    assert last is not None
+    assert (last.result, last.interruptions) == ("Succeeded", 0)
 
 
 def test_a_success_after_a_failure_is_no_failure() -> None:
@@ -317,7 +340,11 @@ def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> 
         replace(world.observed(), workloads=Known({Evaluation(FIRST): workload}))
     )
     assert DeleteWorkload(Evaluation(FIRST), wait_for_pods=False) in decided.intents
-    assert outcome(world) is None
+    recorded = outcome(world)
+    assert recorded is not None
+    assert (recorded.tries, recorded.cause) == (0, Cause.DISRUPTED)
+    told = [event.message for event in decided.events]
+    assert any(message.startswith(f"checkpoint {FIRST:,}: lost a pod") for message in told)
 
     again = world.plan(replace(world.observed(), workloads=Known({})))
     assert begun(again) == [Evaluation(FIRST, number=1)]

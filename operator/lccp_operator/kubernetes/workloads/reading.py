@@ -11,7 +11,7 @@ from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.seen import RunKey, Seen, owner_uids
 from lccp_operator.kubernetes.workloads.states import states
-from lccp_operator.kubernetes.workloads.troubles import is_pending, of_status
+from lccp_operator.kubernetes.workloads.troubles import has_ended, is_pending, of_status
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
@@ -19,9 +19,11 @@ JOB_UID_LABEL = "kueue.x-k8s.io/job-uid"
 WAITING = timedelta(seconds=5)
 """How long a workload may not run before its events are asked why."""
 
+ENDS = {"Complete", "Failed"}
+
 
 class EarlierWorkloads(LccpError):
-    """Workloads of a deleted run object of the same name have not ended yet."""
+    """Workloads of an earlier run object of the same name have not ended yet."""
 
 
 class WorkloadReader:
@@ -42,8 +44,8 @@ class WorkloadReader:
         key = RunKey(run.metadata.namespace, run.metadata.name)
         jobs = self.jobs.of(key)
         own = tuple(job for job in jobs if run.metadata.uid in owner_uids(job))
-        _check_others(run, jobs)
-        pods = tuple(self.pods.of(key)) if own else ()
+        pods = tuple(self.pods.of(key))
+        _check_others(run, jobs, pods)
         waiting = [silent for silent in unexplained(own, pods) if _age(silent, now) > WAITING]
         held = [job for job in own if job["spec"].get("suspend")]
         seen = Seen(
@@ -79,7 +81,7 @@ class WorkloadReader:
         return tuple(found)
 
 
-def _check_others(run: LCCPRun, jobs: list[Object]) -> None:
+def _check_others(run: LCCPRun, jobs: Iterable[Object], pods: Iterable[Object]) -> None:
     for job in jobs:
         owners = job["metadata"].get("ownerReferences", ())
         if any(o["kind"] == labels.KIND and o["uid"] != run.metadata.uid for o in owners):
@@ -87,6 +89,31 @@ def _check_others(run: LCCPRun, jobs: list[Object]) -> None:
                 f"Job {job['metadata']['name']} of the deleted run of this name has not ended yet: "
                 "nothing is started before it has"
             )
+    for orphan in orphans(jobs, pods):
+        raise EarlierWorkloads(
+            f"{orphan} has this run's label and no owner, as --cascade=orphan leaves it: nothing "
+            "is started while it runs: let it end, or delete it: "
+            f"kubectl delete {orphan} -n {run.metadata.namespace}"
+        )
+
+
+def orphans(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[str]:
+    """Jobs and pods, as kubectl names them, that have not ended and that no controller owns."""
+    for job in jobs:
+        if not (_controlled(job) or _true_conditions(job) & ENDS):
+            yield f"job/{job['metadata']['name']}"
+    for pod in pods:
+        if not (_controlled(pod) or has_ended(pod)):
+            yield f"pod/{pod['metadata']['name']}"
+
+
+def _controlled(document: Object) -> bool:
+    return any(owner.get("controller") for owner in document["metadata"].get("ownerReferences", ()))
+
+
+def _true_conditions(job: Object) -> set[str]:
+    conditions = job.get("status", {}).get("conditions", ())
+    return {condition["type"] for condition in conditions if condition["status"] == "True"}
 
 
 def unexplained(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[Object]:
@@ -98,7 +125,7 @@ def unexplained(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[Obje
     """
     for job in jobs:
         uid = job["metadata"]["uid"]
-        if any(c["status"] == "True" for c in job["status"].get("conditions", ())):
+        if _true_conditions(job):
             continue
         own = [pod for pod in pods if uid in owner_uids(pod)]
         silent = (pod for pod in own if is_pending(pod) and not any(of_status(pod["status"])))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
 from lccp_operator.kubernetes.workloads.seen import Seen
@@ -29,10 +30,23 @@ MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index
 
 
 def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
-    """The workloads, by name of their Job, as they are at `now` (UTC)."""
+    """The workloads, by name of their Job, as they are at `now` (UTC).
+
+    Raises InvalidInput for a Job whose labels another version of LCCP wrote.
+    """
     jobs = sorted(seen.jobs, key=lambda job: str(job["metadata"]["name"]))
-    pairs = ((workload_of(job["metadata"].get("labels", {})), job) for job in jobs)
+    pairs = ((_workload(job), job) for job in jobs)
     return {found: _state(job, seen, now) for found, job in pairs if found is not None}
+
+
+def _workload(job: Object) -> Workload | None:
+    try:
+        return workload_of(job["metadata"].get("labels", {}))
+    except (KeyError, ValueError) as error:
+        raise InvalidInput(
+            f"Job {job['metadata']['name']} has labels of another version of LCCP ({error}): "
+            "nothing is started while it is there: delete it"
+        ) from None
 
 
 def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:

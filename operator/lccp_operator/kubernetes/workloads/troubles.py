@@ -26,6 +26,10 @@ def is_pending(pod: Object) -> bool:
     return bool(pod["status"].get("phase") == "Pending")
 
 
+def has_ended(pod: Object) -> bool:
+    return pod["status"].get("phase") in ("Succeeded", "Failed")
+
+
 def of_status(status: Object) -> Iterator[Trouble]:
     """The troubles that a pod's own status names."""
     yield from _of_containers(status)

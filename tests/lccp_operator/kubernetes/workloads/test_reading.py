@@ -1,10 +1,10 @@
-"""Whose events are asked for what keeps a workload from running."""
+"""What of a run's label is nobody's, and whose events are asked for what keeps it from running."""
 
 from typing import Any
 
 import pytest
 
-from lccp_operator.kubernetes.workloads.reading import unexplained
+from lccp_operator.kubernetes.workloads.reading import orphans, unexplained
 
 Object = dict[str, Any]
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
@@ -57,3 +57,28 @@ def test_a_pod_whose_status_says_why_is_not_asked(status: Object) -> None:
 def test_a_silent_pod_is_asked_beside_one_that_says_why() -> None:
     pods = [a_pod("p", "j", conditions=[UNSCHEDULABLE]), a_pod("q", "j")]
     assert asked([a_job("j")], pods) == ["q"]
+
+
+@pytest.mark.parametrize(
+    ("owners", "status", "wanted"),
+    [
+        ([], {}, ["job/j"]),
+        ([{"uid": "r", "controller": True}], {}, []),
+        ([{"uid": "other"}], {}, ["job/j"]),
+        ([], {"conditions": [{"type": "Failed", "status": "True"}]}, []),
+        ([], {"conditions": [{"type": "FailureTarget", "status": "True"}]}, ["job/j"]),
+    ],
+)
+def test_a_job_that_nobody_controls_is_an_orphan_until_it_ends(
+    owners: list[Object], status: Object, wanted: list[str]
+) -> None:
+    job = {"metadata": {"name": "j", "ownerReferences": owners}, "status": status}
+
+    assert [*orphans([job], [])] == wanted
+
+
+@pytest.mark.parametrize(("phase", "wanted"), [("Running", ["pod/p"]), ("Succeeded", [])])
+def test_so_is_a_pod(phase: str, wanted: list[str]) -> None:
+    pod = {"metadata": {"name": "p"}, "status": {"phase": phase}}
+
+    assert [*orphans([], [pod, a_pod("q", "j", phase)])] == wanted

@@ -7,6 +7,7 @@ import pytest
 
 from lccp.api import labels
 from lccp.api.conditions import Reason
+from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.workloads.seen import Seen
 from lccp_operator.kubernetes.workloads.states import states
 from lccp_operator.workloads.evaluation import Evaluation
@@ -87,6 +88,14 @@ def test_a_job_is_known_by_its_labels(
     own = labels.of_workload("tiny", component, **facts)
     job = a_job() | {"metadata": a_job()["metadata"] | {"labels": own}}
     assert list(states(Seen((job,), ()), NOW)) == ([workload] if workload else [])
+
+
+def test_labels_of_another_version_are_named() -> None:
+    own = labels.of_workload("tiny", labels.EVALUATOR, tokens="000000000008192", **{"try": "1"})
+    job = a_job() | {"metadata": a_job()["metadata"] | {"labels": own}}
+
+    with pytest.raises(InvalidInput, match=r"labels of another version.*'suite'.*delete it"):
+        states(Seen((job,), ()), NOW)
 
 
 def test_a_job_of_another_is_no_workload() -> None:
