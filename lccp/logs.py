@@ -7,9 +7,10 @@ that is known (the names in `SUBJECT`); and `exception`, a traceback, where ther
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from enum import StrEnum
+from pathlib import Path
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -21,6 +22,11 @@ SUBJECT = ("run", "attempt", "suite", "tokens", "node", "rank")
 """What a line can be about; `run` is `namespace/name`, `tokens` names a checkpoint."""
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+TERMINATION_LOG = Path("/dev/termination-log")
+"""What a container leaves in this file, its kubelet puts into the pod's status."""
+
+TERMINATION_LENGTH_MAX = 1_000
 
 _subject: ContextVar[dict[str, str | int | None] | None] = ContextVar("subject", default=None)
 
@@ -70,6 +76,13 @@ def configure_from(environ: Mapping[str, str], **subject: str | int) -> None:
     """`configure` by LCCP_LOG_FORMAT and LCCP_LOG_LEVEL. Raises InvalidInput."""
     log_format = environ.get(FORMAT_VARIABLE, LogFormat.AUTO)
     configure(log_format, environ.get(LEVEL_VARIABLE, "INFO"), **subject)
+
+
+def leave_termination_message(message: str) -> None:
+    """Leave in the pod's status why this process ends; outside of a container do nothing."""
+    with suppress(OSError):
+        if TERMINATION_LOG.exists():
+            TERMINATION_LOG.write_text(message[:TERMINATION_LENGTH_MAX])
 
 
 def _formatter(log_format: LogFormat, terminal: bool) -> logging.Formatter:

@@ -53,6 +53,9 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REJECTED = "PodRejected"
     MISSING_SECRET = "MissingSecret"
+    MISSING_CONFIG_MAP = "MissingConfigMap"
+    VOLUME_NOT_MOUNTED = "VolumeNotMounted"
+    CONTAINER_NOT_STARTED = "ContainerNotStarted"
     IMAGE_UNAVAILABLE = "ImageUnavailable"
     SUSPENDED_BY_USER = "SuspendedByUser"
     NOT_SUSPENDED = "NotSuspended"
@@ -85,6 +88,9 @@ REMEDIES = {
     Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or ask for less in {pods}.resources",
     Reason.POD_REJECTED: "see to what admits pods in this namespace, or change {pods}.podTemplate",
     Reason.MISSING_SECRET: "create it in this namespace; the pods then start by themselves",
+    Reason.MISSING_CONFIG_MAP: "create it in this namespace; the pods then start by themselves",
+    Reason.VOLUME_NOT_MOUNTED: "see to the volume and its node, or change {pods}.podTemplate",
+    Reason.CONTAINER_NOT_STARTED: "change {pods}.podTemplate or {image}, or see to the node",
     Reason.IMAGE_UNAVAILABLE: "correct {image}, or the credentials to pull it",
 }
 """What to do about a condition of this reason; `pods` and `image` are fields of the spec."""

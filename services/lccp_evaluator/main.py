@@ -19,7 +19,7 @@ from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import Conflict, InvalidInput, LccpError
-from lccp.logs import configure_from
+from lccp.logs import configure_from, leave_termination_message
 from lccp.store import objects
 from lccp.store.assignment import identity_spec
 from lccp.store.keys import RunKeys
@@ -50,6 +50,7 @@ def run(environ: Mapping[str, str]) -> ExitCode:
         store = open_store(invocation.store, Path(invocation.base_directory))
     except InvalidInput as error:
         logger.error("%s", error)
+        leave_termination_message(str(error))
         return ExitCode.CONFIGURATION
     keys = RunKeys(invocation.namespace, invocation.name)
     try:
@@ -58,6 +59,7 @@ def run(environ: Mapping[str, str]) -> ExitCode:
     except Exception as error:
         failure = _failure(error)
         logger.error("%s", failure.message, exc_info=not isinstance(error, LccpError))
+        leave_termination_message(failure.message)
         _record(store, keys.evaluation_failure(invocation.tokens), failure)
         return ExitCode(failure.exit_code)
 

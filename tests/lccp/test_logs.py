@@ -4,9 +4,11 @@ import json
 import logging
 import threading
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+from lccp import logs
 from lccp.contract.errors import InvalidInput
 from lccp.logs import LogFormat, about, configure, configure_from, note
 
@@ -101,3 +103,16 @@ def test_libraries_are_heard_from_warnings_on(capsys: Capture) -> None:
 def test_a_wrong_setting_is_refused(environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         configure_from(environ)
+
+
+def test_a_termination_message_is_left_where_a_kubelet_made_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "TERMINATION_LOG", tmp_path / "termination-log")
+
+    logs.leave_termination_message("nobody reads it")
+    assert not logs.TERMINATION_LOG.exists()
+
+    logs.TERMINATION_LOG.touch()
+    logs.leave_termination_message("x" * 2_000)
+    assert logs.TERMINATION_LOG.read_text() == "x" * logs.TERMINATION_LENGTH_MAX

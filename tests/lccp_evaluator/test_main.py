@@ -16,6 +16,7 @@ from a_run import assign
 from tiny_checkpoints import a_checkpoint
 from tiny_models import a_model
 
+from lccp import logs
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation, StoreConfig
@@ -287,12 +288,15 @@ def test_a_fault_of_its_own_is_internal_and_names_itself(world, monkeypatch, cap
 
 
 @pytest.mark.parametrize("name", ["LCCP_RUN", "LCCP_STORE", "LCCP_TOKENS"])
-def test_an_incomplete_environment_is_refused(world, name, capsys):
+def test_an_incomplete_environment_is_refused(world, name, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "TERMINATION_LOG", tmp_path / "termination-log")
+    logs.TERMINATION_LOG.touch()
     environ = world.environ(10_000)
     del environ[name]
 
     assert main.run(environ) == ExitCode.CONFIGURATION
     assert f"{name} is not set" in capsys.readouterr().err
+    assert f"{name} is not set" in logs.TERMINATION_LOG.read_text()
 
 
 @pytest.mark.slow

@@ -56,6 +56,18 @@ def test_a_damaged_journal_is_never_read_as_empty() -> None:
     assert part.why.startswith(f"{KEYS.journal}: is not JSON: it is damaged or cut short: nothing")
 
 
+def test_a_run_of_a_newer_lccp_is_told_as_what_it_is() -> None:
+    store = filled(MemoryStore())
+    store.put(KEYS.identity, b'{"schemaVersion": 99}')
+
+    part = StoreObserver(store, KEYS).part(START)
+
+    assert isinstance(part, Unknown)
+    assert part.reason is Reason.STORED_OBJECT_DAMAGED
+    assert "has schema version 99" in part.why
+    assert "use the LCCP that wrote it" in part.why
+
+
 def test_a_silent_store_is_unknown_since_it_fell_silent() -> None:
     store = SilentStore()
     observer = StoreObserver(filled(store), KEYS)

@@ -31,7 +31,7 @@ class Ending:
     @classmethod
     def of(cls, cause: Cause, state: WorkloadState | None, message: str = "") -> "Ending":
         """The ending in a sentence; of a failure also where its log is."""
-        message = message or _unbegun(state) or MEANINGS[cause].sentence
+        message = message or _unbegun(state) or _said(state, cause) or MEANINGS[cause].sentence
         if state is None or not MEANINGS[cause].counted:
             return cls(cause, message)
         codes = sorted({pod.exit_code for pod in state.pods if pod.exit_code})
@@ -62,6 +62,13 @@ def _unbegun(state: WorkloadState | None) -> str:
     told = (pod.failure for pod in state.pods if pod.failure) if state is not None else iter(())
     first = next(told, "")
     return f"failed before its processes began: {first}" if first else ""
+
+
+def _said(state: WorkloadState | None, cause: Cause) -> str:
+    """What a process left in its pod's status that ended with the code of `cause`."""
+    code = MEANINGS[cause].exit_code
+    pods = state.pods if state is not None else ()
+    return next((pod.message for pod in pods if pod.message and pod.exit_code == code), "")
 
 
 def _exit_codes(state: WorkloadState) -> Set[int]:

@@ -52,6 +52,8 @@ class Pod:
     disrupted: bool = False
     failure: str = ""
     """Why it failed before its main container began: a kubelet's refusal, or an init container."""
+    message: str = ""
+    """What its process left in the pod's status about its end."""
     lost: bool = False
     """It should have ended, and nobody says that it has: its node is gone, or cut off."""
 

@@ -27,7 +27,7 @@ from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
 from lccp.api.spec.topology import TopologySpec
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
-from lccp.logs import configure_from
+from lccp.logs import configure_from, leave_termination_message
 from lccp.store.assignment import attempt_spec, fine_tuning_specs
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.objects import read_or_none, write
@@ -230,6 +230,8 @@ class Launcher:
         code = exit_code_of(end.result)
         level = logger.info if code is ExitCode.OK else logger.error
         level("%s: %s", end.result, end.message)
+        if code is not ExitCode.OK:
+            leave_termination_message(end.message)
         return code
 
 
@@ -261,6 +263,7 @@ def launch(environ: Mapping[str, str]) -> ExitCode:
         store = open_store(invocation.store, Path(invocation.base_directory).absolute())
     except InvalidInput as error:
         logger.error("%s", error)
+        leave_termination_message(str(error))
         return ExitCode.CONFIGURATION
     return Launcher(invocation, store, number).train(environ)
 

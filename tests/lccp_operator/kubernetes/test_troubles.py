@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from a_cluster import JobPlayer, Namespace, run_document
 
+from lccp.api.causes import Cause
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 
@@ -16,9 +17,9 @@ WAITING = {"name": "trainer", "image": "none:1", "imageID": "", "ready": False, 
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
 
 
-def container(reason: str, message: str) -> Object:
+def container(reason: str, message: str, field: str = "containerStatuses") -> Object:
     state = {"waiting": {"reason": reason, "message": message}}
-    return {"containerStatuses": [WAITING | {"state": state}]}
+    return {field: [WAITING | {"state": state}]}
 
 
 def an_event(namespace: Namespace, of: Object, reason: str, message: str) -> None:
@@ -45,6 +46,14 @@ def stuck(cluster: api.Cluster, root: Any, operator: object) -> dict[str, tuple[
             "MissingSecret",
             container("CreateContainerConfigError", 'secret "s" not found'),
         ),
+        "config map in the environment": (
+            "MissingConfigMap",
+            container("CreateContainerConfigError", 'configmap "c" not found'),
+        ),
+        "image of an init container": (
+            "ImageUnavailable",
+            container("ErrImagePull", "none:1 not found", "initContainerStatuses"),
+        ),
         "no node": ("Unschedulable", {"conditions": [UNSCHEDULABLE | {"message": "0/3 nodes"}]}),
     }
     events = {
@@ -60,10 +69,15 @@ def stuck(cluster: api.Cluster, root: Any, operator: object) -> dict[str, tuple[
         namespace = made_run(cluster, root)
         an_event(namespace, namespace.wait_job(TRAINING), "FailedCreate", message)
         made[name] = (namespace, reason)
-    namespace = made_run(cluster, root)
-    (pod,) = JobPlayer(namespace).start(TRAINING, "Pending")
-    an_event(namespace, pod, "FailedMount", 'MountVolume failed: secret "s3" not found')
-    made["secret as a volume"] = (namespace, "MissingSecret")
+    mounts = {
+        "secret as a volume": ("MissingSecret", 'MountVolume failed: secret "s3" not found'),
+        "volume": ("VolumeNotMounted", "mount.nfs: Connection timed out"),
+    }
+    for name, (reason, message) in mounts.items():
+        namespace = made_run(cluster, root)
+        (pod,) = JobPlayer(namespace).start(TRAINING, "Pending")
+        an_event(namespace, pod, "FailedMount", message)
+        made[name] = (namespace, reason)
     return made
 
 
@@ -78,7 +92,10 @@ def made_run(cluster: api.Cluster, root: Any) -> Namespace:
     [
         "image",
         "secret in the environment",
+        "config map in the environment",
+        "image of an init container",
         "secret as a volume",
+        "volume",
         "no node",
         "quota",
         "pod security",
@@ -92,3 +109,16 @@ def test_it_is_named_in_time(stuck: dict[str, tuple[Namespace, str]], trouble: s
     assert named["status"] == "False"
     assert named["message"].startswith("attempt 1: ")
     assert namespace.run("tiny")["status"]["summary"] == reason
+
+
+def test_a_pod_that_its_kubelet_rejects_is_the_cause(cluster: api.Cluster, root: Any) -> None:
+    namespace = made_run(cluster, root)
+    player = JobPlayer(namespace)
+    player.start(TRAINING, "Failed", reason="OutOfcpu", message="Node lacks cpu")
+
+    player.fail(TRAINING)
+
+    namespace.wait_job("tiny-train-a2")
+    first = namespace.journal("tiny").attempts[0]
+    assert (first.cause, first.counted) == (Cause.INTERNAL, True)
+    assert "OutOfcpu: Node lacks cpu" in first.message

@@ -154,3 +154,13 @@ def test_a_gang_whose_pod_failed_before_it_began_is_counted_and_says_why() -> No
         "failed before its processes began: OutOfcpu: no room (log: kubectl logs job/j)",
     )
     assert ending(gang).counted
+
+
+def test_what_a_process_left_in_its_pods_status_is_told_where_the_store_says_nothing() -> None:
+    said = "store s3://b: has no credentials"
+    gang = a_failed_gang(70, 64)
+    told = replace(gang, pods=(gang.pods[0], replace(gang.pods[1], message=said)))
+
+    assert ending(told).message.startswith(f"{said} (exit code 64, 70")
+    assert ending(told, an_end(Cause.CONFIGURATION, message="x is 0")).message.startswith("x is 0")
+    assert said not in ending(replace(told, pods=told.pods[:1])).message

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from trainer_world import BATCH_ROWS, ROW, World
 
+from lccp import logs
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.keys import RunKeys
@@ -20,6 +21,15 @@ pytestmark = pytest.mark.slow
 
 KEYS = RunKeys("default", "run")
 Damage = Callable[[World], None]
+
+
+@pytest.fixture
+def termination_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that a kubelet gives a container."""
+    path = tmp_path / "termination-log"
+    path.touch()
+    monkeypatch.setattr(logs, "TERMINATION_LOG", path)
+    return path
 
 
 @pytest.fixture(autouse=True)
@@ -232,13 +242,19 @@ def test_a_wrong_input_ends_with_64_and_its_field(
     ],
 )
 def test_a_wrong_environment_ends_with_64(
-    world: World, capsys: pytest.CaptureFixture[str], name: str, value: str | None, sentence: str
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    termination_log: Path,
+    name: str,
+    value: str | None,
+    sentence: str,
 ) -> None:
     environ = {"LCCP_RENDEZVOUS": "host:29400"} | world.environ(world.document())
     environ = {key: text for key, text in environ.items() if key != name or value is not None}
     code = launcher.launch(environ | ({name: value} if value is not None else {}))
     assert code == ExitCode.CONFIGURATION
     assert sentence in said(capsys)
+    assert sentence in termination_log.read_text()
     assert objects(world) == []
 
 

@@ -188,19 +188,18 @@ class JobPlayer:
             container |= {"ready": False, "restartCount": 0, "state": state}
             phase = "Failed" if code else "Succeeded"
             self._patch_pod(pod, {"phase": phase, "containerStatuses": [container]})
-        counted = {"active": 0, "ready": 0, "failed" if code else "succeeded": 1}
         told = f"Container exited matching FailJob rule at index {rule}"
-        types = (
-            (("FailureTarget", "PodFailurePolicy", told), ("Failed", "PodFailurePolicy", told))
-            if code
-            else (("SuccessCriteriaMet", "CompletionsReached", ""), ("Complete", "Reached", ""))
-        )
-        conditions = [
-            {"type": t, "status": "True", "reason": r, "message": m, "lastTransitionTime": _time()}
-            for t, r, m in types
-        ]
-        done = {} if code else {"completionTime": _time()}
-        self._patch_job(name, counted | done | {"conditions": conditions})
+        if code:
+            self.fail(name, "PodFailurePolicy", told)
+        else:
+            met = _true("SuccessCriteriaMet", "CompletionsReached"), _true("Complete", "Reached")
+            counted = {"active": 0, "ready": 0, "succeeded": 1, "completionTime": _time()}
+            self._patch_job(name, counted | {"conditions": list(met)})
+
+    def fail(self, name: str, reason: str = "BackoffLimitExceeded", message: str = "") -> None:
+        """The Job fails by what became of its pods."""
+        told = [_true(type_, reason, message) for type_ in ("FailureTarget", "Failed")]
+        self._patch_job(name, {"active": 0, "ready": 0, "failed": 1, "conditions": told})
 
     def let_go(self, name: str) -> None:
         """Once the Job's deletion is asked for, do what the garbage collector does."""
@@ -233,6 +232,11 @@ class JobPlayer:
 
     def _patch_job(self, name: str, status: Object) -> None:
         self._api.patch(api.JOBS, self._namespace.name, name, {"status": status}, "status")
+
+
+def _true(type_: str, reason: str, message: str = "") -> Object:
+    told = {"type": type_, "status": "True", "reason": reason, "message": message}
+    return told | {"lastTransitionTime": _time()}
 
 
 def _time() -> str:

@@ -35,7 +35,16 @@ KEPT_METADATA = (
     "deletionTimestamp",
 )
 KEPT_SPEC = ("completions", "suspend")
-KEPT_STATUS = ("phase", "conditions", "containerStatuses", "startTime", "active")
+KEPT_STATUS = (
+    "phase",
+    "conditions",
+    "reason",
+    "message",
+    "initContainerStatuses",
+    "containerStatuses",
+    "startTime",
+    "active",
+)
 
 logger = logging.getLogger(__name__)
 

@@ -19,6 +19,8 @@ PHASES = {
     "Succeeded": Phase.SUCCEEDED,
     "Failed": Phase.FAILED,
 }
+NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+"""Ends of a container whose process the runtime could not start."""
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 LOST_AFTER = timedelta(seconds=15)
 """From the end of a pod's grace period: a kubelet that is there has told its end by then."""
@@ -117,7 +119,8 @@ def _pod(pod: Object, now: datetime) -> Pod:
         exit_code=ended.get("exitCode"),
         out_of_memory=ended.get("reason") == "OOMKilled",
         disrupted=disrupted,
-        failure="" if ended or phase is not Phase.FAILED else _failure_of(status),
+        failure=_failure_of(status, ended) if phase is Phase.FAILED else "",
+        message=_short(ended.get("message", "")),
         lost=phase not in TERMINAL and _overdue(pod, now),
     )
 
@@ -137,14 +140,25 @@ def _terminated(status: Object) -> Object:
     return {}
 
 
-def _failure_of(status: Object) -> str:
+def _failure_of(status: Object, ended: Object) -> str:
     """Why a pod failed of which no main container ran, as its kubelet tells it."""
+    if ended:
+        return _short(_told(ended)) if ended.get("reason") in NOT_STARTED else ""
     for container in status.get("initContainerStatuses", ()):
-        code = container.get("state", {}).get("terminated", {}).get("exitCode", 0)
+        terminated = container.get("state", {}).get("terminated", {})
+        code, told = terminated.get("exitCode", 0), terminated.get("message", "")
         if code:
-            return f"init container {container['name']} ended with exit code {code}"
-    told = ": ".join(filter(None, (status.get("reason"), status.get("message"))))
-    return " ".join(told.split())[:MESSAGE_LENGTH_MAX]
+            more = f": {told}" if told else ""
+            return _short(f"init container {container['name']} ended with exit code {code}{more}")
+    return _short(_told(status))
+
+
+def _told(status: Object) -> str:
+    return ": ".join(filter(None, (status.get("reason"), status.get("message"))))
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:MESSAGE_LENGTH_MAX]
 
 
 def _controller_uid(pod: Object) -> str | None:

@@ -10,8 +10,21 @@ from lccp_operator.kubernetes.workloads.seen import Seen, owner_uids
 from lccp_operator.workloads.state import Trouble
 
 IMAGE_REASONS = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
 )
+SILENT_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""A kubelet says no more as long as it is at work, or waits for a volume or the network."""
+
+MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
+SANDBOX_REASONS = frozenset({"FailedCreatePodSandBox", "NetworkNotReady"})
 MESSAGE_LENGTH_MAX = 500
 JOBS_NAMED = 3
 
@@ -86,25 +99,53 @@ def _of_pods(pods: Iterable[Object], seen: Seen) -> Iterator[Trouble]:
     for pod in pods:
         if is_pending(pod):
             yield from of_status(pod["status"])
-            yield from _of_mounts(pod, seen)
+            yield from _of_kubelet(pod, seen)
 
 
 def _of_containers(status: Object) -> Iterator[Trouble]:
-    for container in status.get("containerStatuses", ()):
-        waiting = container.get("state", {}).get("waiting", {})
-        reason, message = waiting.get("reason", ""), waiting.get("message", "")
-        if reason in IMAGE_REASONS:
-            yield _trouble(Reason.IMAGE_UNAVAILABLE, f"{container['image']}: {message or reason}")
-        elif reason == "CreateContainerConfigError":
-            yield _trouble(Reason.MISSING_SECRET, message)
+    for field in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(field, ()):
+            waiting = container.get("state", {}).get("waiting", {})
+            reason, message = waiting.get("reason", ""), waiting.get("message", "")
+            if reason in IMAGE_REASONS:
+                told = f"{container['image']}: {message or reason}"
+                yield _trouble(Reason.IMAGE_UNAVAILABLE, told)
+            elif reason not in SILENT_REASONS:
+                told = f"container {container['name']}: {reason}: {message}"
+                yield _trouble(_missing(message) or Reason.CONTAINER_NOT_STARTED, told)
 
 
-def _of_mounts(pod: Object, seen: Seen) -> Iterator[Trouble]:
-    for event in seen.events:
-        same = event["involvedObject"].get("uid") == pod["metadata"]["uid"]
+def _of_kubelet(pod: Object, seen: Seen) -> Iterator[Trouble]:
+    """What keeps a pod from having its volumes and its network, by its events, newest first."""
+    if _is_ready_to_start(pod):
+        return
+    own = (e for e in seen.events if e["involvedObject"].get("uid") == pod["metadata"]["uid"])
+    for event in sorted(own, key=_last_seen, reverse=True):
         message = event.get("message", "")
-        if same and event.get("reason") == "FailedMount" and "secret" in message:
-            yield _trouble(Reason.MISSING_SECRET, message)
+        if event.get("reason") in MOUNT_REASONS:
+            yield _trouble(_missing(message) or Reason.VOLUME_NOT_MOUNTED, message)
+        elif event.get("reason") in SANDBOX_REASONS:
+            yield _trouble(Reason.CONTAINER_NOT_STARTED, message)
+
+
+def _is_ready_to_start(pod: Object) -> bool:
+    """Its volumes are mounted and its network is there: older events no longer count."""
+    return any(
+        condition["type"] == "PodReadyToStartContainers" and condition["status"] == "True"
+        for condition in pod["status"].get("conditions", ())
+    )
+
+
+def _last_seen(event: Object) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
+
+
+def _missing(message: str) -> Reason | None:
+    """The object that the kubelet's message misses."""
+    told = message.lower()
+    if "configmap" in told:
+        return Reason.MISSING_CONFIG_MAP
+    return Reason.MISSING_SECRET if "secret" in told else None
 
 
 def _of_scheduling(status: Object) -> Iterator[Trouble]:

@@ -51,12 +51,14 @@ def a_pod(phase: str = "Running", index: int = 0, owner: str = "job", **status: 
     }
 
 
-def terminated(code: int, reason: str = "Error") -> Object:
-    return {"state": {"terminated": {"exitCode": code, "reason": reason}}, "image": "x"}
+def terminated(code: int, reason: str = "Error", message: str = "") -> Object:
+    ended = {"exitCode": code, "reason": reason, "message": message}
+    return {"state": {"terminated": ended}, "image": "x"}
 
 
 def waiting(reason: str, message: str = "") -> Object:
-    return {"state": {"waiting": {"reason": reason, "message": message}}, "image": "x:1"}
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"state": state, "image": "x:1", "name": "trainer"}
 
 
 def an_event(uid: str, reason: str, message: str) -> Object:
@@ -192,7 +194,8 @@ def a_workload(reason: str, message: str) -> Object:
     return {"metadata": {"ownerReferences": [owner]}, "status": {"conditions": [condition]}}
 
 
-NO_SECRET = waiting("CreateContainerConfigError", "s")
+READY = {"type": "PodReadyToStartContainers", "status": "True"}
+CREATING = waiting("ContainerCreating")
 QUEUED = a_job(suspend=True, **QUEUE)
 LET_IN, ENDED, ELSEWHERE = a_job(**QUEUE), a_job(conditions={"Failed": ""}, **QUEUE), a_job()
 LET_IN["metadata"]["name"] = "first-train-a1"
@@ -240,10 +243,110 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         a_job(),
         {
             "pods": (
-                a_pod("Pending", containerStatuses=[waiting("CreateContainerConfigError", "s")]),
+                a_pod(
+                    "Pending",
+                    containerStatuses=[
+                        waiting("CreateContainerConfigError", 'secret "s" not found')
+                    ],
+                ),
             )
         },
-        *(Reason.MISSING_SECRET, "s"),
+        *(Reason.MISSING_SECRET, 'container trainer: CreateContainerConfigError: secret "s"'),
+    ),
+    "image of an init container": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    initContainerStatuses=[waiting("ErrImagePull", "not found")],
+                    containerStatuses=[waiting("PodInitializing")],
+                ),
+            )
+        },
+        *(Reason.IMAGE_UNAVAILABLE, "x:1: not found"),
+    ),
+    "config map as environment": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    containerStatuses=[
+                        waiting("CreateContainerConfigError", 'configmap "c" not found')
+                    ],
+                ),
+            )
+        },
+        *(Reason.MISSING_CONFIG_MAP, 'configmap "c" not found'),
+    ),
+    "a user that may not run": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    containerStatuses=[
+                        waiting("CreateContainerConfigError", "image will run as root")
+                    ],
+                ),
+            )
+        },
+        *(Reason.CONTAINER_NOT_STARTED, "image will run as root"),
+    ),
+    "a runtime that refuses": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    containerStatuses=[
+                        waiting("CreateContainerError", "no"),
+                    ],
+                ),
+            )
+        },
+        *(Reason.CONTAINER_NOT_STARTED, "container trainer: CreateContainerError: no"),
+    ),
+    "config map as volume": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending", containerStatuses=[CREATING]),),
+            "events": (an_event("pod-0", "FailedMount", 'configmap "data" not found'),),
+        },
+        *(Reason.MISSING_CONFIG_MAP, 'configmap "data" not found'),
+    ),
+    "a volume that does not mount": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending", containerStatuses=[CREATING]),),
+            "events": (an_event("pod-0", "FailedMount", "mount.nfs: Connection timed out"),),
+        },
+        *(Reason.VOLUME_NOT_MOUNTED, "mount.nfs: Connection timed out"),
+    ),
+    "a volume that does not attach": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending"),),
+            "events": (an_event("pod-0", "FailedAttachVolume", "Multi-Attach error"),),
+        },
+        *(Reason.VOLUME_NOT_MOUNTED, "Multi-Attach error"),
+    ),
+    "no network": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending"),),
+            "events": (an_event("pod-0", "FailedCreatePodSandBox", "cni plugin: no address"),),
+        },
+        *(Reason.CONTAINER_NOT_STARTED, "cni plugin: no address"),
+    ),
+    "a volume that did not mount at first": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending", containerStatuses=[CREATING], conditions=[READY]),),
+            "events": (an_event("pod-0", "FailedMount", 'secret "s3" not found'),),
+        },
+        *(None, ""),
     ),
     "secret as volume": (
         a_job(),
@@ -309,6 +412,7 @@ def test_a_workload_that_ended_has_no_trouble() -> None:
 
 
 INIT = {"name": "fetch", "state": {"terminated": {"exitCode": 3}}}
+OUT_OF_SPACE = {"exitCode": 1, "message": "no space left"}
 UNBEGUN = {
     "rejected": (
         {"reason": "OutOfcpu", "message": "Node didn't have enough resource: cpu"},
@@ -318,6 +422,14 @@ UNBEGUN = {
     "init container": (
         {"initContainerStatuses": [INIT], "containerStatuses": [waiting("PodInitializing")]},
         "init container fetch ended with exit code 3",
+    ),
+    "init container with a message": (
+        {"initContainerStatuses": [{"name": "a", "state": {"terminated": OUT_OF_SPACE}}]},
+        "init container a ended with exit code 1: no space left",
+    ),
+    "a command that is not there": (
+        {"containerStatuses": [terminated(128, "StartError", "exec: lccp-trian: not found")]},
+        "StartError: exec: lccp-trian: not found",
     ),
     "main container": ({"containerStatuses": [terminated(70)], "reason": "x"}, ""),
 }
