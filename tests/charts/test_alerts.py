@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ from needs import program
 
 ALERTS = CHART / "files" / "alerts.yaml"
 INHIBITION = CHART / "files" / "inhibition.yaml"
-RUNBOOKS = CHART.parents[1] / "docs" / "runbooks"
+ROOT = CHART.parents[1]
+RUNBOOKS = ROOT / "docs" / "runbooks"
+RUNBOOKS_MAX = 12
+"""Of a folder."""
 RUN = {"namespace": "a", "run": "r"}
 POD_LABELS = ("pod", "instance", "container", "endpoint", "service", "job")
 SECTIONS = ["What it means", "How to see it", "What to do", "When to ignore it"]
@@ -326,6 +330,17 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
+def runbooks() -> dict[str, str]:
+    """The runbook of each alert, in the folder of its group: path below the repository's root."""
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
+    return {
+        rule["alert"]: f"docs/runbooks/{group['name'].removeprefix('lccp-')}"
+        f"/{rule['alert'].lower()}.md"
+        for group in groups
+        for rule in group["rules"]
+    }
+
+
 def with_labels(series: str, labels: Mapping[str, str]) -> str:
     """The series with `labels`, unless it names them itself; an empty one is none."""
     name, _, own = series.rstrip("}").partition("{")
@@ -394,17 +409,21 @@ def test_an_alert_says_how_bad_it_is_what_to_do_and_where_to_read_on(rule: dict[
     assert set(notes) == {"summary", "description", "runbook_url"}
     assert notes["summary"].endswith(".")
     assert notes["description"].endswith(".")
-    assert notes["runbook_url"] == f"docs/runbooks/{rule['alert'].lower()}.md"
+    assert notes["runbook_url"] == runbooks()[rule["alert"]]
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
-    names = sorted(rule["alert"] for rule in rules())
-    pages = {path.name: path.read_text(encoding="utf-8") for path in RUNBOOKS.glob("*.md")}
-    assert sorted(pages) == sorted(f"{name.lower()}.md" for name in names)
-    for name in names:
-        text = pages[f"{name.lower()}.md"]
-        assert text.startswith(f"# {name}\n")
+    pages = {page.relative_to(ROOT).as_posix(): page for page in RUNBOOKS.rglob("*.md")}
+    assert sorted(pages) == sorted(runbooks().values())
+    for alert, path in runbooks().items():
+        text = pages[path].read_text(encoding="utf-8")
+        assert text.startswith(f"# {alert}\n")
         assert RUBRICS.findall(text) == SECTIONS
+
+
+def test_a_folder_of_runbooks_can_be_surveyed() -> None:
+    counts = Counter(page.parent.name for page in RUNBOOKS.rglob("*.md"))
+    assert {folder for folder, count in counts.items() if count > RUNBOOKS_MAX} == set()
 
 
 def test_inhibition_names_alerts_that_exist(tmp_path: Path) -> None:
