@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
-from lccp.probes import bio, corpus_ppl, interference, multi_key, niah, retrieval_heads
+from lccp.probes import bio, corpus_ppl, interference, multi_key, niah, retrieval_heads, target_ppl
 from lccp.probes.probe import Column, Probe
 
 
@@ -62,4 +62,5 @@ PROBES = Registry(
     multi_key.PROBE,
     interference.PROBE,
     corpus_ppl.PROBE,
+    target_ppl.PROBE,
 )

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping
 
 from lccp.contract.base import Contract
 from lccp.probes.registry import PROBES
-from lccp_evaluator.probes import bio, corpus_ppl, interference, multi_key, niah, retrieval_heads
+from lccp_evaluator.probes import (
+    bio,
+    corpus_ppl,
+    interference,
+    multi_key,
+    niah,
+    retrieval_heads,
+    target_ppl,
+)
 from lccp_evaluator.probes.measurement import TorchHalf
 
 HALVES: dict[str, TorchHalf] = {
@@ -20,6 +28,7 @@ HALVES: dict[str, TorchHalf] = {
         multi_key.HALF,
         interference.HALF,
         corpus_ppl.HALF,
+        target_ppl.HALF,
     )
 }
 

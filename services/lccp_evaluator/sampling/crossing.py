@@ -8,7 +8,6 @@ Needle and answer are the same tokens, tokenized after the same white space. Sho
 the beginning of a haystack, and needles stand at positions that lengths share (`positions`).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -24,11 +23,9 @@ from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.positions import cell, pick
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
 from lccp_evaluator.sampling.sources.words import telling
-from lccp_evaluator.sampling.tokenization import Tokenizer
+from lccp_evaluator.sampling.tokenization import Tokenizer, space_between
 
 FIELD = "evaluation.probes.niah"
-WITHOUT_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
-"""Chinese and Japanese characters, and their punctuation."""
 VERSION = 3
 FULL, NONE, ORACLE = "full", "none", "oracle"
 """Roles: a cell's prompt; the question alone; the needle alone as its context."""
@@ -167,7 +164,7 @@ def _frames(niah: NiahSettings, tokenizer: Tokenizer, drawn: Drawn) -> list[_Fra
 
 
 def _needle(needle: Needle, where: str, tail: str, separator: str, tokenizer: Tokenizer) -> _Needle:
-    beginning = f"{separator}{needle.stem}{_between(needle)}"
+    beginning = f"{separator}{needle.stem}{space_between(needle.stem, needle.key)}"
     sentence = tokenizer.following(f"{beginning}{needle.key}")
     question = tokenizer.following(tail.replace("{question}", needle.question))
     if tokenizer.unknown_id in (*sentence.ids, *question.ids):
@@ -185,12 +182,6 @@ def _unknown_field(needle: Needle, tokenizer: Tokenizer) -> str:
         name for name, text in fields.items() if tokenizer.unknown_id in tokenizer.opening(text).ids
     ]
     return " and ".join(unknown) or "template or separator"
-
-
-def _between(needle: Needle) -> str:
-    """A space, unless stem or key is of a script that is written without."""
-    edges = needle.stem[-1] + needle.key[0]
-    return "" if WITHOUT_SPACES.search(edges) else " "
 
 
 def _check_absent(needles: Sequence[Needle], texts: Sequence[str]) -> None:

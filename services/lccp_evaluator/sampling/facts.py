@@ -14,8 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lccp.contract.errors import InvalidInput
 from lccp.probes.bio import BioSettings
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
@@ -117,14 +115,13 @@ def _askable(
     document: Document, piece: Piece, tail: str, answer: str, tokenizer: Tokenizer
 ) -> Iterator[Asked]:
     numbers = {name: number for number, name in enumerate(biographies.attributes())}
-    starts, stops = (np.array(edges) for edges in zip(*piece.offsets, strict=True))
     for fact in document.facts:
         part = fact.value_at if answer == "Value" else fact.sentence
-        needle = _tokens_at(starts, stops, part)
+        needle = piece.at(part)
         prompt, answered = _asked(fact, document, tail, answer, tokenizer)
         if answered == piece.ids[slice(*needle)]:
-            value = _tokens_at(starts, stops, fact.value_at)
-            stop = _tokens_at(starts, stops, fact.sentence)[1]
+            value = piece.at(fact.value_at)
+            stop = piece.at(fact.sentence)[1]
             before = value[0] - needle[0]
             yield Asked(numbers[fact.attribute], needle, stop, prompt, answered, before)
 
@@ -137,16 +134,8 @@ def _asked(
     before, text = (f" {fact.stem}", fact.value) if answer == "Value" else ("", whole)
     prompt = tail.replace("{question}", fact.question) + before + " "
     piece = tokenizer.following(prompt + text)
-    starts, stops = (np.array(edges) for edges in zip(*piece.offsets, strict=True))
-    first, last = _tokens_at(starts, stops, (len(prompt), len(prompt) + len(text)))
+    first, last = piece.at((len(prompt), len(prompt) + len(text)))
     return piece.ids[:first], piece.ids[first:last]
-
-
-def _tokens_at(starts: np.ndarray, stops: np.ndarray, characters: Span) -> Span:
-    """The tokens that hold any of these characters."""
-    first = int(np.searchsorted(stops, characters[0], side="right"))
-    last = int(np.searchsorted(starts, characters[1], side="left"))
-    return first, last
 
 
 def _reserve(asked: Sequence[Asked]) -> int:

@@ -1,7 +1,11 @@
 """A checkpoint's tokenizer, as far as samples need it: pieces of a prompt, and where they begin."""
 
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from lccp.contract.errors import InvalidInput
 
@@ -11,6 +15,9 @@ ANCHORS = ("a", ".")
 MOST_UNKNOWN = 0.1
 """Largest share of unknown tokens in a text."""
 
+WITHOUT_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+"""Chinese and Japanese characters, and their punctuation."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -18,6 +25,18 @@ class Piece:
 
     ids: tuple[int, ...]
     offsets: tuple[tuple[int, int], ...]
+
+    def at(self, characters: tuple[int, int]) -> tuple[int, int]:
+        """The tokens [first, last) that hold any of the characters [start, end)."""
+        starts, stops = self._edges
+        first = int(np.searchsorted(stops, characters[0], side="right"))
+        last = int(np.searchsorted(starts, characters[1], side="left"))
+        return first, last
+
+    @cached_property
+    def _edges(self) -> tuple[np.ndarray, np.ndarray]:
+        edges = np.array(self.offsets, dtype=np.int64).reshape(-1, 2)
+        return edges[:, 0].copy(), edges[:, 1].copy()
 
 
 class Tokenizer:
@@ -90,6 +109,11 @@ class Tokenizer:
 
     def text_of(self, token: int) -> str:
         return str(self._tokenizer.convert_ids_to_tokens(token))
+
+
+def space_between(left: str, right: str) -> str:
+    """A space, unless either text is there of a script that is written without."""
+    return "" if WITHOUT_SPACES.search(left[-1] + right[0]) else " "
 
 
 def check_known(ids: tuple[int, ...], tokenizer: Tokenizer, where: str, remedy: str) -> None:

@@ -47,9 +47,8 @@ def test_a_name_is_taken_once() -> None:
 @pytest.mark.parametrize("name", PROBES)
 def test_columns_and_charts_name_signals_that_the_probe_declares(name: str) -> None:
     probe = PROBES[name]
-    settings = probe.default or probe.settings()
     compared = probe.comparison.signals if probe.comparison else ()
-    declared = {signal.name for signal in (*probe.signals(settings), *compared)}
+    declared = {signal.name for signal in (*probe.signals(probe.usual), *compared)}
     declared |= {name.partition("/")[0] for name in declared}
     named = {column.signal for column in probe.columns if isinstance(column, Column)}
     for chart in probe.charts:

@@ -4,10 +4,12 @@ The reference reads the same frozen samples with transformers' own eager attenti
 and takes every mean anew.
 """
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from tiny_checkpoints import a_checkpoint
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp_evaluator.local import evaluate_directory
+from lccp_evaluator.sampling.sources.builtin import paragraphs
 
 FAMILIES = ("hunyuan_v1_moe", "llama", "qwen3_moe")
 SOURCE, TARGET = 500, 1_000
@@ -40,6 +43,8 @@ PROBES = {
     },
     "multiKey": {"lengths": [TARGET], "groups": [2, 3], "haystacks": 2, "sets": 2},
 }
+QUESTIONS = ((4, 2), (4, 1), (1, 1), (1, 2), (20, 1))
+"""Paragraphs of a text, and questions about it; the last text is longer than the context."""
 TOLERANCE = 1e-4
 """Nats."""
 
@@ -70,9 +75,23 @@ def _read(model: FullLogits, out: Path, probe: str) -> Read:
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp(request.param)
     model = a_checkpoint(folder / "model", model_type=request.param, max_position_embeddings=TARGET)
-    spec = ProbesSpec.parse(PROBES, "probes")
+    probes = PROBES | {"targetPpl": {"path": str(_questions_in(folder))}}
+    spec = ProbesSpec.parse(probes, "probes")
     report = evaluate_directory(model, folder / "out", spec, SOURCE, lambda *_: None)
     return World(report, FullLogits(model), folder / "out")
+
+
+def _questions_in(folder: Path) -> Path:
+    text = paragraphs("English", "questions")
+    lines = [
+        {"context": context, "question": f"Is it {number}?", "answer": f"No, {number + 1} it is."}
+        for count, questions in QUESTIONS
+        for context in ["\n\n".join(islice(text, count))]
+        for number in range(questions)
+    ]
+    path = folder / "questions.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
 
 
 def test_niah(world: World) -> None:
@@ -144,6 +163,28 @@ def test_corpus_ppl(world: World) -> None:
         np.testing.assert_allclose(
             np.log(details["ppl_by_position"]), by_band.mean(axis=0), atol=TOLERANCE
         )
+
+
+def test_target_ppl(world: World) -> None:
+    read = world.read("target_ppl")
+    full = [i for i, sample in enumerate(read.samples) if sample.role == "full"]
+    assert len(full) == 6
+    for suffix, beyond in (("", True), ("_guard", False)):
+        chosen = [i for i in full if (read.samples[i].length > SOURCE) == beyond]
+        assert len({read.samples[i].labels["context"] for i in chosen}) == 2
+        nll = read.nll[chosen].mean()
+        ppl = math.log(world.value(f"target_ppl{suffix}"))
+        assert ppl == pytest.approx(nll, abs=TOLERANCE)
+        without = [
+            read.nll[i]
+            for i, sample in enumerate(read.samples)
+            if sample.role == "none" and sample.labels in [read.samples[j].labels for j in chosen]
+        ]
+        assert len(without) == 3
+        gain = world.value(f"target_context_gain{suffix}")
+        assert gain == pytest.approx(np.mean(without) - nll, abs=2 * TOLERANCE)
+        hits = [read.is_arg_max[i].all() for i in chosen]
+        assert world.value(f"target_score{suffix}") == np.mean(hits)
 
 
 def test_bio(world: World) -> None:

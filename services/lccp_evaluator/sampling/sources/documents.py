@@ -26,17 +26,21 @@ def documents(spec: Documents, base: Path, where: str, seed: str) -> Iterator[st
     if spec.path is None:
         yield from paragraphs(spec.language, seed)
         return
-    for path in _files(spec, base / spec.path, f"{where}.path"):
+    for path in files(base / spec.path, spec.format, f"{where}.path"):
         yield from _documents_in(path, spec, f"{where}.path: {path}")
 
 
-def _files(spec: Documents, path: Path, where: str) -> list[Path]:
+def files(path: Path, form: str, where: str) -> list[Path]:
+    """The file `path`, or those below it whose names end as files of that form do.
+
+    Raises InvalidInput, naming `where`, if there is none.
+    """
     if path.is_file():
         return [path]
-    named = (found for found in path.rglob("*") if found.name.endswith(SUFFIXES[spec.format]))
+    named = (found for found in path.rglob("*") if found.name.endswith(SUFFIXES[form]))
     found = sorted(file for file in named if file.is_file())
     if not found:
-        names = " or ".join(SUFFIXES[spec.format][:2])
+        names = " or ".join(SUFFIXES[form][:2])
         what = f"holds no {names}" if path.is_dir() else "is missing"
         raise InvalidInput(f"{where}: {path} {what}")
     return found

@@ -1,0 +1,158 @@
+"""Perplexity of the answers to your own questions: JSONL of context, question and answer.
+
+A needle convinces nobody whose product reads contracts. Each line of the file is asked once: the
+template with its context and its question, and its answer after that, under teacher forcing. The
+first questions whose prompts fit into the longest length are taken, and none is cut: the report
+says how many were left out. The NLL of a question is the mean over the tokens of its answer.
+
+- `target_ppl` is `exp` of the mean NLL of a band's questions, each weighing the same.
+- `target_score` is the share of questions in which every token of the answer is the arg-max.
+- `target_context_gain` is the NLL of the answers where the context is left empty, less that with
+  it, in nats a token; mean over questions. Where it is near 0 the context is of no use, or the
+  model knows the answers anyway, and the perplexity tells nothing of long contexts.
+
+Bands: `extension` holds the prompts longer than the source context, `guard` the others (signals
+that end with `_guard`). Clusters: contexts; questions about one text are one cluster, and a band
+with fewer than two is not measured.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, StrictInt, model_validator
+
+from lccp.contract.base import Contract
+from lccp.contract.cel import Rule, distinct, rules
+from lccp.contract.quantities import ContextLength
+from lccp.contract.signals import Band, Better, Scale, Signal
+from lccp.probes.probe import Axis, Contexts, Course, Probe, Profile
+from lccp.probes.settings import context_lengths, prompts
+from lccp.probes.settings.prompts import Template
+
+REPEATED_FIELD = "contextField, questionField and answerField must be distinct"
+FIELDS = "[self.contextField, self.questionField, self.answerField]"
+
+FieldName = Annotated[str, Field(min_length=1, max_length=63)]
+
+
+class TargetPplSettings(Contract):
+    """Perplexity of the answers to your own questions about your own texts."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(prompts.HOLDS_BOTH, Rule(distinct(FIELDS), REPEATED_FIELD))
+    )
+
+    path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="JSONL file, or folder of such files, as the evaluator's pods see it; "
+            "relative paths as in `model.source`.",
+        ),
+    ]
+    context_field: Annotated[
+        FieldName, Field(description="Field of a JSONL object that holds the text.")
+    ] = "context"
+    question_field: Annotated[FieldName, Field(description="The same of the question.")] = (
+        "question"
+    )
+    answer_field: Annotated[FieldName, Field(description="The same of its right answer.")] = (
+        "answer"
+    )
+    length: Annotated[
+        ContextLength | None,
+        Field(
+            description="Longest prompt in tokens, answer included; a longer one is left out. "
+            "Default: the target context."
+        ),
+    ] = None
+    questions: Annotated[
+        StrictInt, Field(ge=2, le=10_000, description="Questions that are asked, at most.")
+    ] = 200
+    template: Template = prompts.DEFAULT
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "TargetPplSettings":
+        prompts.check_template(self.template)
+        if len({self.context_field, self.question_field, self.answer_field}) < 3:
+            raise ValueError(REPEATED_FIELD)
+        return self
+
+
+def resolved(settings: TargetPplSettings, contexts: Contexts) -> TargetPplSettings:
+    """`settings` with the length as it is used. Raises InvalidInput if it does not fit."""
+    length = settings.length or contexts.target
+    context_lengths.resolved((length,), (), contexts, "targetPpl.length")
+    return settings.model_copy(update={"length": length})
+
+
+def fits(settings: TargetPplSettings, target_context: int) -> str | None:
+    """What is wrong with the settings for a target context of so many tokens, or None."""
+    given = () if settings.length is None else (settings.length,)
+    return context_lengths.check_within_target(given, target_context, "targetPpl.length")
+
+
+def files(settings: TargetPplSettings) -> dict[str, str]:
+    """The path of the questions."""
+    return {"targetPpl.path": settings.path}
+
+
+def signals(_settings: TargetPplSettings) -> tuple[Signal, ...]:
+    """Signals of both bands; one whose band holds fewer than two contexts is not measured."""
+    return (*_of_band("extension"), *_of_band("guard"))
+
+
+def _of_band(band: Band) -> Iterator[Signal]:
+    suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
+    yield Signal(
+        name=f"target_ppl{suffix}",
+        title=f"Target PPL{within}",
+        unit="PPL",
+        scale=Scale.LOG,
+        better=Better.LOWER,
+        band=band,
+    )
+    yield Signal(
+        name=f"target_score{suffix}", title=f"Target score{within}", unit="share", band=band
+    )
+    yield Signal(
+        name=f"target_context_gain{suffix}",
+        title=f"Target context gain{within}",
+        unit="nats",
+        band=band,
+    )
+
+
+PROBE = Probe(
+    name="target_ppl",
+    description="Your own questions about your own texts.",
+    definition=__doc__,
+    version=1,
+    settings=TargetPplSettings,
+    default=None,
+    example=TargetPplSettings(path="questions.jsonl"),
+    resolved=resolved,
+    signals=signals,
+    charts=(
+        Course(
+            "Your own questions against tokens",
+            "Above, the perplexity of the right answers; below, by how much the context lowers "
+            "their NLL. Where needles have levelled off and this has not, training still pays for "
+            "your use.",
+            (("target_ppl", "target_ppl_guard"), ("target_context_gain",)),
+        ),
+        Profile(
+            "Perplexity of answers by length of the prompt",
+            "Mean over the questions from that length to twice it, a line for each checkpoint. "
+            "Texts of one length differ from those of another, so compare lines, not points.",
+            array="ppl_by_length",
+            unit="PPL",
+            along=Axis("length", "length from (tokens)", "lengths", "tokens"),
+            scale=Scale.LOG,
+        ),
+    ),
+    rules=(context_lengths.one_within_target("targetPpl", "length"),),
+    fits=fits,
+    files=files,
+)
