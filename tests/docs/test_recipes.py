@@ -49,7 +49,8 @@ class Copy:
         for path, (imports, entries, name) in REGISTRIES.items():
             target = self.root / path
             text = target.read_text(encoding="utf-8")
-            for line, more in ((imports, f" {module},"), (entries, f"{module}.{name}, ")):
+            imported = f"{imports} (" if f"{imports} (" in text else imports
+            for line, more in ((imported, f" {module},"), (entries, f"{module}.{name}, ")):
                 assert text.count(line) == 1, f"{path}: {line}"
                 text = text.replace(line, line + more)
             target.write_text(text)
