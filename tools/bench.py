@@ -9,7 +9,9 @@ ON_A_CLUSTER = {"operator"}
 
 
 def main(names: list[str]) -> int:
-    known = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
+    scripts = {path.stem: path for path in BENCHMARKS.glob("*.py")}
+    scripts |= {path.parent.name: path.parent for path in BENCHMARKS.glob("*/__main__.py")}
+    known = sorted(scripts)
     unknown = sorted(set(names) - set(known))
     if unknown:
         print(
@@ -17,13 +19,13 @@ def main(names: list[str]) -> int:
         )
         return 2
     chosen = names or [name for name in known if name not in ON_A_CLUSTER]
-    failed = [name for name in chosen if not _passes(name)]
+    failed = [name for name in chosen if not _passes(scripts[name])]
     return 1 if failed else 0
 
 
-def _passes(name: str) -> bool:
-    print(f"== {name}", flush=True)
-    return subprocess.run([sys.executable, BENCHMARKS / f"{name}.py"]).returncode == 0
+def _passes(script: Path) -> bool:
+    print(f"== {script.stem}", flush=True)
+    return subprocess.run([sys.executable, script]).returncode == 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ loss or a gain, a drift with one drop inside, and the forecast's interval. Gains
 least gain that pays (δ), tokens in horizons (T); eight haystacks and four needles follow the curve
 each in its own way.
 
-    python benchmarks/verdict_courses.py [--runs 400]
+    python benchmarks/verdict/courses.py [--runs 400]
 """
 
 import argparse
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from verdict import head, percent, row
+from tables import head, percent, row
 
 from lccp.analysis.laws.loglaw import LogLaw
 from lccp.analysis.laws.stopping import stopping, stops_paying
