@@ -18,6 +18,7 @@ from lccp_exporter import alerting
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.dashboards.render import render as render_dashboard
 from lccp_exporter.reference import render as render_metrics
+from verdict_pictures import PICTURES
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,6 +35,7 @@ DASHBOARDS: dict[str, Callable[[], str]] = {
 }
 FILES: dict[str, Callable[[], str]] = {
     **DASHBOARDS,
+    **PICTURES,
     "charts/lccp/README.md": render_readme,
     "charts/lccp/files/alerts.yaml": partial(alerting.text, alerting.ALERTS),
     "charts/lccp/files/inhibition.yaml": partial(alerting.text, alerting.INHIBITION),

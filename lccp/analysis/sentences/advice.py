@@ -78,6 +78,8 @@ def _when_undetermined(findings: Findings) -> str:
         return "Go on until the plateau has lasted, or the gain shows again."
     if gain is None:
         return "Go on: there are too few checkpoints to judge yet."
+    if gain.upper < 0:
+        return "Watch it: the model gets worse; if that lasts, it will be called a regression."
     if gain.sampling_sd > gain.checkpoint_sd:
         return "Go on: the gain is lost in sampling noise, which more samples would narrow."
     return "Go on: the gain is lost in noise between checkpoints, which more of them would narrow."

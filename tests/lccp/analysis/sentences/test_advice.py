@@ -47,6 +47,16 @@ def test_a_run_that_loses_goes_back_to_its_best_checkpoint() -> None:
     assert verdict.advice.endswith("NIAH-PPL was best at 800 tokens.")
 
 
+def test_a_loss_that_has_not_lasted_is_watched() -> None:
+    loses = np.where(REGULAR > 800, -0.1 * (REGULAR - 800) / 400, REGULAR / 8_000)
+    course = judge_trajectory(a_trajectory(REGULAR, loses), POLICY).checkpoints
+    begins = next(i for i, c in enumerate(course) if c.state is State.REGRESSING)
+    before = a_trajectory(REGULAR[:begins], loses[:begins])
+    assert judge_trajectory(before, POLICY).advice == (
+        "Watch it: the model gets worse; if that lasts, it will be called a regression."
+    )
+
+
 @pytest.mark.parametrize(("spread", "words"), [(0.5, "more samples"), (0.0, "more of them")])
 def test_what_is_lost_in_noise_is_told_by_the_larger_noise(spread: float, words: str) -> None:
     rng = np.random.default_rng(0)
