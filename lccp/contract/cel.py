@@ -47,6 +47,11 @@ def distinct(values: str) -> str:
     return let("all", values, "all.all(one, all.indexOf(one) == all.lastIndexOf(one))")
 
 
+def enabled(path: str) -> str:
+    """CEL: the object at `path` is there and not turned off by its field `enabled`."""
+    return f"has({path}) && (!has({path}.enabled) || {path}.enabled)"
+
+
 def rules(*given: Rule) -> dict[str, Any]:
     """`json_schema_extra` that attaches the rules to a type or a field."""
     return {VALIDATIONS: [rule.document() for rule in given]}

@@ -14,7 +14,7 @@ from lccp_evaluator.sampling.crossing import FULL
 from lccp_evaluator.sampling.samples import FrozenSamples
 
 NIAH = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2, "needlesPerHaystack": 2}
-WITHOUT_BIO = {"bio": None, "retrievalHeads": {"source": "Niah"}}
+WITHOUT_BIO = {"bio": {"enabled": False}, "retrievalHeads": {"source": "Niah"}}
 
 
 def probes(**changed):

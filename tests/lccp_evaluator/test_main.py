@@ -31,7 +31,7 @@ from lccp_evaluator import main
 
 KEYS = RunKeys("default", "tiny")
 NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3, "needlesPerHaystack": 2}
-WITHOUT_BIO = {"bio": None, "retrievalHeads": {"source": "Niah"}}
+WITHOUT_BIO = {"bio": {"enabled": False}, "retrievalHeads": {"source": "Niah"}}
 
 
 def a_run(niah):

@@ -1,11 +1,13 @@
 """`spec.evaluation.probes`: a field for every probe of the registry, its settings as the type."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
+    StrictBool,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     create_model,
     model_serializer,
     model_validator,
@@ -13,34 +15,43 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, rules
+from lccp.contract.cel import Rule, enabled, rules
 from lccp.probes.probe import Need, Probe
 from lccp.probes.registry import PROBES
 
-NOTHING_MEASURED = "probes are all null: give at least one, or nothing is ever measured"
+NOTHING_MEASURED = "all probes are off: turn one on, or nothing is ever measured"
+OFF = {"enabled": False}
 
 
 def lacks(probe: Probe, need: Need) -> str:
     """The sentence for the person who turned off what `probe` reads the samples of."""
     own, other = to_camel(probe.name), to_camel(need.probe)
     where = f" with source {need.source}" if need.source else ""
-    return f"{own}{where} needs {other}: give {other}, or set {own} to null"
+    return f"{own}{where} needs {other}: turn {other} on, or write {own}: {{enabled: false}}"
+
+
+def null(name: str) -> str:
+    """The sentence for the person who wrote null, which `kubectl apply` may drop unseen."""
+    return f"{name}: null turns nothing off: write {name}: {{enabled: false}}"
 
 
 def _rules() -> dict[str, Any]:
     names = [to_camel(name) for name in PROBES]
-    found = [Rule(" || ".join(f"has(self.{name})" for name in names), NOTHING_MEASURED)]
+    found = [Rule(" || ".join(enabled(f"self.{name}") for name in names), NOTHING_MEASURED)]
     for probe in PROBES.values():
+        own = to_camel(probe.name)
+        if probe.default is not None:
+            found.append(Rule(f"has(self.{own})", null(own), f".{own}"))
         for need in probe.needs:
-            own, other = to_camel(probe.name), to_camel(need.probe)
+            on = enabled(f"self.{to_camel(need.probe)}")
             elsewhere = f"self.{own}.source != '{need.source}' || " if need.source else ""
-            rule = f"!has(self.{own}) || {elsewhere}has(self.{other})"
+            rule = f"!({enabled(f'self.{own}')}) || {elsewhere}{on}"
             found.append(Rule(rule, lacks(probe, need), f".{own}"))
     return rules(*found)
 
 
 class Probes(Contract):
-    """The probes; a probe that is null is not run."""
+    """The probes; one that is not enabled is not run."""
 
     model_config = ConfigDict(json_schema_extra=_rules())
 
@@ -64,11 +75,37 @@ class Probes(Contract):
                     raise ValueError(lacks(PROBES[name], need))
         return self
 
-    @model_serializer(mode="wrap")
-    def _keeps_null(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A probe that is turned off is written as null: left out, it would be on."""
-        on = {to_camel(name): None for name, probe in PROBES.items() if probe.default is not None}
-        return {**on, **handler(self)}
+    @model_serializer
+    def _written(self) -> dict[str, Any]:
+        """Settings by probe; one that is turned off says so: left out, it would be on."""
+        off = {to_camel(name): OFF for name, probe in PROBES.items() if probe.default is not None}
+        return off | {to_camel(name): one.document() for name, one in self.asked().items()}
+
+
+def _field(probe: Probe) -> tuple[Any, Any]:
+    """Type and default of a probe's field: its settings and `enabled`; None where it is off."""
+    written = create_model(
+        probe.settings.__name__,
+        __base__=probe.settings,
+        __doc__=probe.settings.__doc__,
+        enabled=(StrictBool, Field(default=True, description="Whether the probe is run.")),
+    )
+
+    def settings(value: Any, validated: ValidatorFunctionWrapHandler) -> Contract | None:
+        if isinstance(value, probe.settings):
+            return value
+        if value is None and probe.default is not None:
+            raise ValueError(null(to_camel(probe.name)))
+        given = validated(value)
+        if given is None or not given.enabled:
+            return None
+        values = {name: getattr(given, name) for name in probe.settings.model_fields}
+        return probe.settings.model_construct(given.model_fields_set - {"enabled"}, **values)
+
+    return (
+        Annotated[written | None, WrapValidator(settings)],
+        Field(default=probe.default, description=probe.description),
+    )
 
 
 if TYPE_CHECKING:
@@ -79,11 +116,5 @@ else:
         "ProbesSpec",
         __base__=Probes,
         __doc__=Probes.__doc__,
-        **{
-            probe.name: (
-                probe.settings | None,
-                Field(default=probe.default, description=probe.description),
-            )
-            for probe in PROBES.values()
-        },
+        **{probe.name: _field(probe) for probe in PROBES.values()},
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lccp.contract.cel import Rule, distinct, let
+from lccp.contract.cel import Rule, distinct, enabled, let
 from lccp.contract.errors import InvalidInput
 from lccp.contract.quantities import LENGTH, ContextLength
 from lccp.probes.probe import Contexts
@@ -53,7 +53,9 @@ def within_target(probe: str, field: str = "lengths") -> Rule:
     within = f"target < 0 || {path}.{field}.all(n, {LENGTH.cel('n')} <= target)"
     rule = let("target", target, within)
     return Rule(
-        f"!has({path}) || {rule}", beyond(f"{probe}.{field}"), f".evaluation.probes.{probe}.{field}"
+        f"!({enabled(path)}) || {rule}",
+        beyond(f"{probe}.{field}"),
+        f".evaluation.probes.{probe}.{field}",
     )
 
 
@@ -65,7 +67,7 @@ def one_within_target(probe: str, field: str) -> Rule:
     rule = let("target", target, f"target < 0 || {own} <= target")
     where = f".evaluation.probes.{probe}.{field}"
     return Rule(
-        f"!has({path}) || !has({path}.{field}) || {rule}", beyond(f"{probe}.{field}"), where
+        f"!({enabled(path)}) || !has({path}.{field}) || {rule}", beyond(f"{probe}.{field}"), where
     )
 
 

@@ -125,7 +125,7 @@ def _by_layer(
         raise InvalidInput(
             f"its layers have {', '.join(map(str, heads[:-1]))} and {heads[-1]} heads: heads are "
             "compared by layer and number, so all layers must have equally many; turn the probe "
-            "off (retrievalHeads: null)"
+            "off (retrievalHeads: {enabled: false})"
         )
     stacked = (
         torch.stack([layer.position for layer in layers]),

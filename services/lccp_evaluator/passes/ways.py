@@ -46,7 +46,7 @@ def choose(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watch
         if watches:
             raise InvalidInput(
                 f"model type {model.config.model_type!r} cannot be evaluated: {error}; its heads "
-                "can be left out (retrievalHeads: null)"
+                "can be left out (retrievalHeads: {enabled: false})"
             ) from error
         return Choice("Native", str(error))
     kinds = rope.stateful_kinds(model)

@@ -165,7 +165,7 @@ def test_layers_may_differ_in_heads_where_they_are_not_watched():
 
     for one, other in zip(forked, whole, strict=True):
         np.testing.assert_allclose(one.nll, other.nll, atol=2e-5)
-    with pytest.raises(InvalidInput, match=r"4 and 8 heads: .*retrievalHeads: null"):
+    with pytest.raises(InvalidInput, match=r"4 and 8 heads: .*retrievalHeads: \{enabled: false\}"):
         Engine(model, "Forked", STEP_TOKENS).read(a_grid())
 
 

@@ -83,7 +83,7 @@ def test_other_attention_is_refused_by_name_where_heads_are_asked_for(model_type
 
     with pytest.raises(
         InvalidInput,
-        match=f"model type '{model_type}' cannot be evaluated: .*{why}.*retrievalHeads: null",
+        match=f"model type '{model_type}' cannot be evaluated: .*{why}.*retrievalHeads: {{enabled",
     ):
         choose(model, IDS, LONGEST, watches=True)
 

@@ -7,7 +7,9 @@ from lccp_evaluator.probes import HALVES, by_source
 
 def test_every_probe_has_both_halves_and_null_is_not_run():
     assert set(HALVES) == set(PROBES)
-    asked = ProbesSpec.parse({"retrievalHeads": None, "bio": None}, "probes").asked()
+    asked = ProbesSpec.parse(
+        {"retrievalHeads": {"enabled": False}, "bio": {"enabled": False}}, "probes"
+    ).asked()
     ((source, readers),) = by_source(asked)
     assert [half.name for half in (source, *readers)] == ["niah", "niah"]
 

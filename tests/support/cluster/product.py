@@ -89,7 +89,7 @@ class Product:
     store: SeaweedFS
 
     def apply(self, run: dict[str, Any]) -> None:
-        words = ("apply", "--server-side", f"--namespace={self.runs.name}", "--filename=-")
+        words = ("apply", f"--namespace={self.runs.name}", "--filename=-")
         kubectl(*words, stdin=json.dumps(run))
 
     def get(self, *words: str) -> str:
