@@ -210,7 +210,7 @@ def _scores_from_decoding(model: Any, passage: Any, newline: int) -> tuple[np.nd
 
 
 def _frozen(task: Task) -> "FrozenSamples":
-    from lccp.store.tokenizers import tokenizer_digest
+    from lccp.tokenizer import tokenizer_digest
     from lccp_evaluator.sampling import crossing
     from lccp_evaluator.sampling.samples import FrozenSamples
     from lccp_evaluator.sampling.tokenization import Tokenizer

@@ -1,20 +1,18 @@
 """`file://`: a store in a folder of a POSIX file system, local or shared."""
 
 import errno
-import fcntl
 import io
 import os
-import stat
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.store import posix
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, atomic_write, open_source
 from lccp.store.port import Entry, Level, ObjectInfo
@@ -23,7 +21,6 @@ _HIDDEN = ".lccp"
 _ABANDONED_SECONDS = 24 * 3600
 _LOCK_SECONDS = 30.0
 _LOCK_POLL_SECONDS = 0.002
-_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 _REFUSALS = {
     errno.EACCES,
     errno.EEXIST,
@@ -58,7 +55,7 @@ class FileStore:
 
     def get_entry(self, key: str) -> Entry:
         with self._reading(key) as file:
-            return Entry(file.read(), _etag(os.fstat(file.fileno())))
+            return Entry(file.read(), posix.etag(os.fstat(file.fileno())))
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         with self._reading(key) as file:
@@ -71,12 +68,12 @@ class FileStore:
     def put_if_absent(self, key: str, data: bytes) -> str:
         with self._mapped(key), self._finished(io.BytesIO(data)) as finished:
             target = self._target(key)
-            etag = _etag(finished.stat())
+            etag = posix.etag(finished.stat())
             try:
                 os.link(finished, target)
             except FileExistsError:
                 raise Conflict(f"store {self.url}: {key} exists already") from None
-            _flush_folder(target.parent)
+            posix.flush_folder(target.parent)
             return etag
 
     def put_if_match(self, key: str, data: bytes, etag: str) -> str:
@@ -102,22 +99,24 @@ class FileStore:
     def stat(self, key: str) -> ObjectInfo | None:
         with self._mapped(key):
             self._check_root()
-            return _info(key, self._path(key))
+            return posix.object_info(key, self._path(key))
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         folder = prefix.rpartition("/")[0]
         with self._mapped(prefix):
             self._check_root()
             keys = self._keys(self._path(folder) if folder else self._root)
-            infos = [_info(key, self._root / key) for key in keys if key.startswith(prefix)]
+            infos = [
+                posix.object_info(key, self._root / key) for key in keys if key.startswith(prefix)
+            ]
         return sorted((info for info in infos if info), key=lambda info: info.key)
 
     def level(self, prefix: str) -> Level:
         with self._mapped(prefix):
             self._check_root()
-            names = _names(self._path(prefix.removesuffix("/")))
+            names = posix.names(self._path(prefix.removesuffix("/")))
             keys = [prefix + name for name in names]
-            infos = [_info(key, self._root / key) for key in keys]
+            infos = [posix.object_info(key, self._root / key) for key in keys]
             prefixes = [f"{key}/" for key in keys if (self._root / key).is_dir()]
         return Level([info for info in infos if info], prefixes)
 
@@ -125,7 +124,7 @@ class FileStore:
         with self._mapped(key), self._locked():
             try:
                 self._path(key).unlink()
-            except _ABSENT:
+            except posix.ABSENT:
                 return
 
     def _put(self, key: str, source: BinaryIO) -> str:
@@ -133,9 +132,9 @@ class FileStore:
             return self._replace(finished, key)
 
     def _replace(self, finished: Path, key: str) -> str:
-        target, etag = self._target(key), _etag(finished.stat())
+        target, etag = self._target(key), posix.etag(finished.stat())
         os.replace(finished, target)
-        _flush_folder(target.parent)
+        posix.flush_folder(target.parent)
         return etag
 
     @contextmanager
@@ -144,7 +143,7 @@ class FileStore:
             self._check_root()
             try:
                 file = self._path(key).open("rb")
-            except _ABSENT:
+            except posix.ABSENT:
                 raise NotFound(f"store {self.url}: there is no object {key}") from None
             with file:
                 yield file
@@ -159,7 +158,7 @@ class FileStore:
                 while chunk := source.read(CHUNK_BYTES):
                     file.write(chunk)
                 file.flush()
-                _stamp(file)
+                posix.stamp(file)
                 os.fsync(file.fileno())
             yield path
         finally:
@@ -169,7 +168,7 @@ class FileStore:
     def _locked(self) -> Iterator[None]:
         with (self._hidden / "lock").open("ab") as lock:
             deadline = time.monotonic() + _LOCK_SECONDS
-            while not _try_lock(lock):
+            while not posix.try_lock(lock):
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(f"store {self.url}: another process holds its lock")
                 time.sleep(_LOCK_POLL_SECONDS)
@@ -199,7 +198,7 @@ class FileStore:
         return path
 
     def _keys(self, folder: Path) -> Iterator[str]:
-        for parent, folders, files in os.walk(folder, onerror=_raise_unless_absent):
+        for parent, folders, files in os.walk(folder, onerror=posix.raise_unless_absent):
             if Path(parent) == self._root:
                 folders[:] = [name for name in folders if name != _HIDDEN]
             below = Path(parent).relative_to(self._root)
@@ -221,52 +220,3 @@ class FileStore:
             if error.errno not in _REFUSALS:
                 raise StoreUnavailable(f"{place}: {error.strerror}") from None
             raise InvalidInput(f"{place}: may not be used ({error.strerror})") from None
-
-
-def _info(key: str, path: Path) -> ObjectInfo | None:
-    try:
-        status = path.stat()
-    except _ABSENT:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    modified = datetime.fromtimestamp(status.st_mtime, UTC)
-    return ObjectInfo(key, status.st_size, _etag(status), modified)
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except _ABSENT:
-        return []
-
-
-def _raise_unless_absent(error: OSError) -> None:
-    if not isinstance(error, _ABSENT):
-        raise error
-
-
-def _try_lock(lock: BinaryIO) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _etag(status: os.stat_result) -> str:
-    return f"{status.st_mtime_ns:x}-{status.st_ino:x}-{status.st_size:x}"
-
-
-def _stamp(file: BinaryIO) -> None:
-    """Set the file's time to now in nanoseconds; the kernel's own clock ticks in milliseconds."""
-    now = time.time_ns()
-    os.utime(file.fileno(), ns=(now, now))
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

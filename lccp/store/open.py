@@ -9,8 +9,8 @@ from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import Conflict, InvalidInput
 from lccp.store.file import FileStore
 from lccp.store.port import Store
-from lccp.store.s3 import S3Store
-from lccp.store.s3_client import Patience
+from lccp.store.s3.client import Patience
+from lccp.store.s3.store import S3Store
 
 _NEVER_AN_ETAG = "00000000000000000000000000000000"
 

@@ -19,7 +19,7 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
-from lccp.store.tokenizers import tokenizer_digest
+from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine

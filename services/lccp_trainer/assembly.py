@@ -1,8 +1,6 @@
 """The parts of a rank's training, put together in order, and run."""
 
-import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +28,7 @@ from lccp_trainer.objectives.task import Task
 from lccp_trainer.parallel import attention
 from lccp_trainer.parallel.engine import build_engine
 from lccp_trainer.parallel.groups import Groups
-from lccp_trainer.parallel.process_group import join_process_group, rendezvous_store
+from lccp_trainer.parallel.process_group import Shared, join_process_group, rendezvous_store
 from lccp_trainer.records import Recorder
 from lccp_trainer.schedule import check_budget
 from lccp_trainer.state.progress import Point
@@ -84,21 +82,7 @@ class Parts:
     engine: Any
     saver: Saver
     resume: Resume
-    shared: "Shared"
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What rank 0 finds out for all ranks, by torchrun's key-value store."""
-
-    rank: int
-    facts: Any
-
-    def __call__(self, name: str, by_rank_0: Callable[[], Any]) -> Any:
-        """What `by_rank_0` gives there; `name` is used once in an attempt."""
-        if self.rank == 0:
-            self.facts.set(name, json.dumps(by_rank_0()))
-        return json.loads(self.facts.get(name))
+    shared: Shared
 
 
 def train(worker: Worker, connections: Connections) -> End:

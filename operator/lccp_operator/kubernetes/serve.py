@@ -13,7 +13,7 @@ import kopf
 from prometheus_client import CollectorRegistry
 
 from lccp.store.open import open_store
-from lccp.store.s3_client import Patience
+from lccp.store.s3.client import Patience
 from lccp_operator.kubernetes import api, handlers
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation

@@ -12,7 +12,7 @@ from lccp.cost.fine_tuning import fine_tuning_run
 from lccp.store.keys import FineTuningKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
-from lccp.store.tokenizers import tokenizer_digest
+from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data import sources
 from lccp_trainer.data.documents import files_of
 from lccp_trainer.data.records.reading import Unusable, read_records

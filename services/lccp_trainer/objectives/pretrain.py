@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lccp.store.tokenizers import tokenizer_digest
+from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.sources import Node, token_folders
 from lccp_trainer.data.stream import open_stream
 from lccp_trainer.model.config import load_config

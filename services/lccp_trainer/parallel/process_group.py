@@ -1,6 +1,9 @@
 """The processes of an attempt, joined: devices, collectives, and a store of keys beside them."""
 
+import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -39,3 +42,17 @@ def rendezvous_store() -> Any:
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     store = dist.TCPStore(host, port, is_master=False)  # type: ignore[attr-defined]
     return dist.PrefixStore("lccp", store)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What rank 0 finds out for all ranks, by torchrun's key-value store."""
+
+    rank: int
+    facts: Any
+
+    def __call__(self, name: str, by_rank_0: Callable[[], Any]) -> Any:
+        """What `by_rank_0` gives there; `name` is used once in an attempt."""
+        if self.rank == 0:
+            self.facts.set(name, json.dumps(by_rank_0()))
+        return json.loads(self.facts.get(name))

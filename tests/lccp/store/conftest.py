@@ -10,8 +10,8 @@ from seaweedfs import SeaweedFS
 
 from lccp.store.file import FileStore
 from lccp.store.port import Store
-from lccp.store.s3 import S3Store
-from lccp.store.s3_client import Patience
+from lccp.store.s3.client import Patience
+from lccp.store.s3.store import S3Store
 
 QUICK = Patience(connect_seconds=2, read_seconds=10, retries=3, backoff_seconds=0.01)
 

@@ -11,7 +11,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.store.file import FileStore
 from lccp.store.open import open_store, probe
 from lccp.store.port import Store
-from lccp.store.s3 import S3Store
+from lccp.store.s3.store import S3Store
 
 
 @pytest.mark.parametrize(

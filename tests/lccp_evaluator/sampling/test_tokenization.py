@@ -1,10 +1,7 @@
-import json
-
 import pytest
 from tiny_checkpoints import KINDS, a_tokenizer
 
 from lccp.contract.errors import InvalidInput
-from lccp.store.tokenizers import tokenizer_digest
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 TEXT = "The Work. You may keep it, or give it away.\n\nQuestion: What is it?"
@@ -39,26 +36,6 @@ def test_what_the_tokenizer_puts_before_a_text_is_known(directory, request):
     assert Tokenizer(directory).leading == ((1,) if has_bos else ())
 
 
-def test_a_tokenizer_that_was_saved_again_has_the_same_digest(directory, tmp_path_factory):
-    again = tmp_path_factory.mktemp("again")
-    tokenizer = Tokenizer(directory)._tokenizer
-    tokenizer("x", truncation=True, max_length=4)
-    tokenizer.save_pretrained(again)
-
-    assert tokenizer_digest(again) == tokenizer_digest(directory)
-
-
-def test_another_vocabulary_has_another_digest(directory):
-    before = tokenizer_digest(directory)
-    path = directory / "tokenizer.json"
-    document = json.loads(path.read_text())
-    document["model"]["vocab"]["surplus"] = 10_000
-    path.write_text(json.dumps(document))
-
-    assert tokenizer_digest(directory) != before
-
-
 def test_a_directory_without_tokenizer_is_refused_in_one_sentence(tmp_path):
-    for read in (Tokenizer, tokenizer_digest):
-        with pytest.raises(InvalidInput, match=r"holds no tokenizer"):
-            read(tmp_path)
+    with pytest.raises(InvalidInput, match=r"holds no tokenizer"):
+        Tokenizer(tmp_path)

@@ -9,7 +9,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as http
 
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
-from lccp.store.s3_client import RETRIED_STATUSES
+from lccp.store.s3.client import RETRIED_STATUSES
 
 FOREIGN = (MinioException, http.HTTPError, OSError, ParseError, ValueError)
 

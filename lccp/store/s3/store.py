@@ -20,8 +20,8 @@ from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavaila
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, Write, atomic_write, open_source
 from lccp.store.port import Entry, Level, ObjectInfo
-from lccp.store.s3_client import RETRIED_STATUSES, Patience, endpoint_of, http_pool, s3_client
-from lccp.store.s3_errors import FOREIGN, refusal_in, translated
+from lccp.store.s3.client import RETRIED_STATUSES, Patience, endpoint_of, http_pool, s3_client
+from lccp.store.s3.errors import FOREIGN, refusal_in, translated
 
 _PART_BYTES = 16 << 20
 _PARTS_MAX = 10_000
