@@ -33,7 +33,7 @@ class Copy:
         self._environ = os.environ | {"PYTHONPATH": os.pathsep.join(parts)}
 
     def follow(self, page: str) -> None:
-        """Write every block of the page that names its file: a file, a function, or a row."""
+        """Write every block of the page that names its file: a file, a part of it, or a row."""
         for kind, path, name, text in BLOCK.findall((PAGES / page).read_text(encoding="utf-8")):
             target = self.root / path
             if name:
@@ -76,11 +76,22 @@ class Copy:
 
 
 def _replaced(source: str, name: str, text: str) -> str:
-    """`source` with `text` in place of its function `name`."""
-    (function,) = (node for node in ast.parse(source).body if getattr(node, "name", None) == name)
+    """`source` with `text` in place of its function or constant `name`, or among its imports."""
+    body = ast.parse(source).body
     lines = source.splitlines(keepends=True)
-    lines[function.lineno - 1 : function.end_lineno] = [text]
+    if name == "imports":
+        first = next(node for node in body if isinstance(node, ast.ImportFrom))
+        lines.insert(first.lineno - 1, text)
+        return "".join(lines)
+    (found,) = (
+        node for node in body if name in (_name(node), _name(getattr(node, "target", None)))
+    )
+    lines[found.lineno - 1 : found.end_lineno] = [text]
     return "".join(lines)
+
+
+def _name(node: object) -> str | None:
+    return getattr(node, "name", None) or getattr(node, "id", None)
 
 
 @pytest.fixture
@@ -115,3 +126,11 @@ def test_a_probe_and_a_further_signal_are_added_as_the_pages_say(copy: Copy) -> 
     copy.follow("add-a-signal.md")
     assert "First token's score" in copy.shell(evaluated)
     copy.shell(".venv/bin/python -m pytest tests/lccp_evaluator/probes/test_first_token*.py")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_workload_is_added_as_the_page_says(copy: Copy) -> None:
+    copy.follow("add-a-workload.md")
+    (tested,) = copy.commands("add-a-workload.md")
+    copy.shell(tested)
