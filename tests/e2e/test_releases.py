@@ -5,9 +5,10 @@ runs are made of stubs.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,34 +157,49 @@ def restarts(release: Release) -> dict[str, int]:
     }
 
 
-def test_a_run_ends_with_what_it_began_with_though_the_release_is_upgraded(
+def test_a_run_ends_with_what_it_began_with_though_the_release_is_upgraded_and_rolled_back(
     second: Installed, stubs: StubCluster, watched: WatchedJobs
 ) -> None:
-    begun, fresh = second.namespaces
-    second.start(begun, *stubs.waiting(begun, EVERY_TOKENS))
-    done = stubs.done(begun)
-    wait_for(done.exists, "no evaluation", seconds=BEGUN_SECONDS)
-    trainer, operators = trainers(begun), set(second.release.operators())
+    old, new = second.namespaces
+    upgraded = tagged(NEXT_VERSION) | {"pullPolicy": "Never"}
+    upgrade = partial(second.apply, image=upgraded, runs={"serviceAccountName": "lccp-run"})
 
-    image = tagged(NEXT_VERSION) | {"pullPolicy": "Never"}
-    second.apply(image=image, runs={"serviceAccountName": "lccp-run"})
-    wait_for(lambda: operators.isdisjoint(second.release.operators()), "its old operators stay")
-    stubs.go_on(begun)
+    first = carried_over(second, old, stubs, watched, upgrade)
+    assert f'"image": "{IMAGE}:{VERSION}"' in first
+    assert "lccp-run" not in first
 
-    wait_for(lambda: ended(begun), "the run goes on", seconds=END_SECONDS)
-    end = Outcome.of(stubs, begun)
+    roll_back = partial(second.apply, image=tagged(VERSION))
+    later = carried_over(second, new, stubs, watched, roll_back)
+    assert f'"image": "{IMAGE}:{NEXT_VERSION}"' in later
+    assert '"imagePullPolicy": "Never"' in later
+    assert '"serviceAccountName": "lccp-run"' in later
+
+
+def carried_over(
+    installed: Installed,
+    namespace: Namespace,
+    stubs: StubCluster,
+    watched: WatchedJobs,
+    change: Callable[[], None],
+) -> str:
+    """A run that is under way while the release changes ends as it began; its evaluators' pods."""
+    installed.start(namespace, *stubs.waiting(namespace, EVERY_TOKENS))
+    wait_for(stubs.done(namespace).exists, "no evaluation", seconds=BEGUN_SECONDS)
+    trainer, operators = trainers(namespace), set(installed.release.operators())
+
+    change()
+    replaced = installed.release.operators
+    wait_for(lambda: operators.isdisjoint(replaced()), "its old operators stay")
+    stubs.go_on(namespace)
+
+    wait_for(lambda: ended(namespace), "the run goes on", seconds=END_SECONDS)
+    end = Outcome.of(stubs, namespace)
     assert (end.attempts, end.evaluated) == (["Completed"], CHECKPOINTS)
-    assert trainers(begun) == trainer
-    jobs = watched.of(begun.name).values()
+    assert trainers(namespace) == trainer
+    jobs = watched.of(namespace.name).values()
     made = {substance(job) for job in jobs if component(job) == labels.EVALUATOR}
     assert len(made) == 1, made
-    assert f'"image": "{IMAGE}:{VERSION}"' in made.pop()
-
-    second.start(fresh)
-    template = fresh.wait_job(TRAINING)["spec"]["template"]["spec"]
-    assert template["serviceAccountName"] == "lccp-run"
-    assert template["containers"][0]["image"] == f"{IMAGE}:{NEXT_VERSION}"
-    assert template["containers"][0]["imagePullPolicy"] == "Never"
+    return made.pop()
 
 
 def trainers(namespace: Namespace) -> dict[str, int]:

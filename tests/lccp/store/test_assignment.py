@@ -1,0 +1,65 @@
+"""What processes of a run are told, whoever wrote it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from operator_world import a_small_run
+
+from lccp.api.identity import identity_of, settings_of
+from lccp.api.objects.journal import Control
+from lccp.api.objects.run import RunIdentity
+from lccp.contract.errors import InvalidInput
+from lccp.store.assignment import attempt_spec, identity_spec
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
+
+KEYS = RunKeys("default", "tiny")
+SPEC = a_small_run().spec
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return FileStore(tmp_path)
+
+
+def write(store: Store, key: str, document: dict[str, Any]) -> None:
+    store.put(key, json.dumps(document).encode())
+
+
+def documents() -> tuple[dict[str, Any], dict[str, Any]]:
+    identity = RunIdentity(name="tiny", namespace="default", identity=identity_of(SPEC))
+    control = Control(settings=settings_of(SPEC))
+    return identity.document(), control.document()
+
+
+def test_the_spec_of_an_attempt_is_what_the_run_asked_for(store: Store) -> None:
+    identity, control = documents()
+    write(store, KEYS.identity, identity)
+    write(store, KEYS.control(1), control)
+    assert attempt_spec(store, KEYS, 1) == SPEC
+
+
+def test_fields_of_a_newer_operator_are_left_out(store: Store) -> None:
+    identity, control = documents()
+    identity["identity"]["model"]["ofTomorrow"] = {"a": 1}
+    identity["identity"]["evaluation"]["probes"]["probeOfTomorrow"] = {}
+    control["settings"]["topology"]["ofTomorrow"] = 3
+    control["ofTomorrow"] = [1]
+    write(store, KEYS.identity, identity)
+    write(store, KEYS.control(1), control)
+    assert attempt_spec(store, KEYS, 1) == SPEC
+    assert identity_of(identity_spec(store, KEYS)) == identity_of(SPEC)
+
+
+def test_what_is_not_there_is_named_with_who_writes_it(store: Store) -> None:
+    identity, _ = documents()
+    with pytest.raises(InvalidInput, match=r"no default/tiny/control/1.json, which whoever starts"):
+        attempt_spec(store, KEYS, 1)
+    write(store, KEYS.identity, identity)
+    with pytest.raises(InvalidInput, match=r"no default/tiny/control/1.json, which whoever starts"):
+        attempt_spec(store, KEYS, 1)
+    with pytest.raises(InvalidInput, match=r"no default/other/run.json, which whoever starts"):
+        identity_spec(store, RunKeys("default", "other"))
