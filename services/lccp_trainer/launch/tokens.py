@@ -10,7 +10,7 @@ from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.data import DataSource
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
-from lccp.store.tokenizers import tokenizer_digest
+from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.prepare import BadDocuments, Progress, prepare
 from lccp_trainer.data.shards import ShardIndex
 

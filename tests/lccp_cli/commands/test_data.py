@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from lccp.store.tokenizers import tokenizer_digest
+from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.shards import TokenShards, read_index
 
 Lccp = Callable[..., Result]
