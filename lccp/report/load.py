@@ -11,12 +11,13 @@ from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.objects.run import RunIdentity
-from lccp.api.objects.training import Heartbeat, StepRecord
+from lccp.api.objects.training import Heartbeat, Ledger, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts.facts import Checkpoint
 from lccp.facts.reader import Keep, RunReader
 from lccp.report.details import Fetch, nothing_beside
+from lccp.report.training import ledgers
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 
@@ -35,6 +36,8 @@ class RunData:
     history: tuple[StepRecord, ...] = ()
     """Logged steps in order, without those that a later attempt did again."""
     heartbeat: Heartbeat | None = None
+    ledgers: Mapping[int, Ledger] = field(default_factory=dict)
+    """Where the time of each attempt went."""
     identity: RunIdentity | None = None
     journal: Journal | None = None
     model_config: Mapping[str, Any] | None = None
@@ -65,6 +68,7 @@ class RunData:
             verdict=facts.verdict,
             history=history_of(store, keys, listing.writers()),
             heartbeat=facts.heartbeat,
+            ledgers=ledgers(facts.heartbeats, facts.ends),
             identity=facts.identity,
             journal=facts.journal if facts.journal_etag else None,
             model_config=_model_config(store, keys, facts.checkpoints),

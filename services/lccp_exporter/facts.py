@@ -11,7 +11,7 @@ from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
-from lccp.api.objects.training import End, Heartbeat
+from lccp.api.objects.training import End, Heartbeat, Ledger
 from lccp.api.objects.verdict import Answer, Forecast, Gain, Verdict, VerdictState
 from lccp.api.spec.export import ExportSpec
 from lccp.contract.signals import Role
@@ -147,6 +147,10 @@ class RunFacts:
     """Of the newest writer."""
     end: End | None = None
     """How the newest writer ended."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """Where the time of all attempts went."""
+    spikes_total: int = 0
+    """Steps that stood out, of all attempts."""
     measured: Sequence[Measured] = ()
     """Oldest first, of all suites."""
     details: Mapping[str, Details] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Control
 from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.training import Ledger
 from lccp.api.spec.export import ExportSpec
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts.listing import Listing
@@ -15,6 +16,7 @@ from lccp.facts.reader import Keep, Reading, RunReader
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
 from lccp.report.details import unpacked
+from lccp.report.training import ledgers
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_exporter.facts import Judged, Measured, RunFacts
@@ -89,6 +91,8 @@ class StoreReader:
             journal=reading.journal()[0],
             heartbeat=heartbeats[max(heartbeats)] if heartbeats else None,
             end=ends.get(max(heartbeats | ends)) if heartbeats or ends else None,
+            ledger=Ledger.of_all(ledgers(heartbeats, ends).values()),
+            spikes_total=sum(beat.spikes_total for beat in heartbeats.values()),
             measured=measured,
             details=compared.details,
             compared=compared.values,

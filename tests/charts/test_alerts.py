@@ -246,6 +246,37 @@ CASES = {
         firing=(40,),
         quiet=(9, 20, 60),
     ),
+    "an hour and more that mostly did not count": Case(
+        "LCCPGoodputLow",
+        {
+            'lccp_wall_time_seconds{activity="productive"}': "7000x200 20000x60",
+            'lccp_wall_time_seconds{activity="lost"}': "6000x30 9000x230",
+            'lccp_wall_time_seconds{activity="queued"}': "90000x260",
+            **TRAINING,
+        },
+        firing=(120,),
+        quiet=(29, 60, 230),
+    ),
+    "a start that is slow": Case(
+        "LCCPGoodputLow",
+        {
+            'lccp_wall_time_seconds{activity="productive"}': "10x200",
+            'lccp_wall_time_seconds{activity="starting"}': "3600x200",
+            **TRAINING,
+        },
+        firing=(),
+        quiet=(100, 190),
+    ),
+    "one expert takes most of a layer": Case(
+        "LCCPRouterCollapsed",
+        {
+            'lccp_router_busiest_share{band="first half"}': "0.2x100",
+            'lccp_router_busiest_share{band="second half"}': "0.2x9 0.8x50 0.3x40",
+            **TRAINING,
+        },
+        firing=(50,),
+        quiet=(9, 30, 80),
+    ),
     "an evaluation that is not tried again": Case(
         "LCCPEvaluationFailing",
         {'lccp_checkpoint_evaluations{result="Failed"}': "0x9 1x20 0x30", **TRAINING},

@@ -60,6 +60,16 @@ def test_a_run_in_the_list_says_how_far_it_is(api: Api) -> None:
     assert run["signals"]["niah_ppl"] == measured.value
 
 
+def test_a_run_says_where_its_time_went_and_what_stood_out(api: Api) -> None:
+    run = api.get(RUN).json()
+    assert run["goodput"] == 0.75
+    assert run["ledger"]["productive"] == 150
+    assert run["spikesTotal"] == 3
+    assert [spike["step"] for spike in run["spikes"]] == [90]
+    assert run["router"]["entropy"] == [[1.2, 0.9], [1.1, 1.0]]
+    assert run["peakMemoryBytes"] == 2**30
+
+
 def test_pages_join_to_the_whole_list(api: Api) -> None:
     names = [("b", "one"), ("a-b", "two"), ("a", "three"), ("a", "b-four")]
     for namespace, name in names:

@@ -7,6 +7,8 @@ import pytest
 from reports import a_value, declared
 from scraped import Scraped
 
+from lccp.api.causes import Cause
+from lccp.api.objects.training import End, Ledger
 from lccp.api.objects.verdict import Answer, Gain, GainState, Gate, Verdict
 from lccp.contract.signals import Role
 from lccp.probes import retrieval_heads
@@ -59,6 +61,31 @@ def test_the_newest_checkpoint_is_compared_with_the_first_and_the_one_before(val
     assert expected["initial_heads_score"][-1] is not None
     for name, values in expected.items():
         assert value("lccp_signal", signal=name, band="") == values[-1]
+
+
+def test_what_the_trainer_tells_of_itself(value: Value) -> None:
+    assert value("lccp_goodput_ratio") == 0.75
+    told = {
+        name: value("lccp_wall_time_seconds", activity=name)
+        for name in ("queued", "starting", "productive", "saving", "lost")
+    }
+    assert told == {"queued": 10, "starting": 20, "productive": 150, "saving": 20, "lost": 0}
+    assert value("lccp_training_spikes_total") == 3
+    assert value("lccp_router_entropy_nats", band="first half") == 0.9
+    assert value("lccp_router_busiest_share", band="second half") == 0.4
+    assert value("lccp_peak_memory_bytes") == 2**30
+    assert value("lccp_last_save_seconds") == 1.5
+
+
+def test_goodput_is_that_of_all_attempts(store: FileStore, watch: StoreWatch) -> None:
+    lost = End(result=Cause.HANG, ledger=Ledger(lost=100.0, hanging=100.0), at=a_run.START)
+    store.put(a_run.KEYS.end(a_run.WRITER), lost.to_json())
+    beat = a_run.heartbeat(1, NOW).model_copy(update={"attempt": 2, "spikes_total": 4})
+    store.put(a_run.KEYS.heartbeat("a2-00000000"), beat.to_json())
+    watch.refresh()
+    scraped = Scraped.of(Runs([watch]))
+    assert scraped.value("lccp_goodput_ratio", **RUN) == 150 / 400
+    assert scraped.value("lccp_training_spikes_total", **RUN) == 7
 
 
 def test_exactly_one_state_of_the_verdict_is_one(value: Value) -> None:

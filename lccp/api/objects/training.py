@@ -1,7 +1,8 @@
 """`training/<writer>/…`: what rank 0 says of its attempt."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -33,6 +34,12 @@ class Ledger(Contract):
     @property
     def total(self) -> float:
         return float(sum(self.model_dump().values()))
+
+    @classmethod
+    def of_all(cls, ledgers: Iterable[Self]) -> Self:
+        """The sum over several attempts."""
+        dumped = [ledger.model_dump() for ledger in ledgers]
+        return cls(**{name: sum(one[name] for one in dumped) for name in cls.model_fields})
 
     @property
     def goodput(self) -> float | None:

@@ -5,19 +5,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.training import Ledger
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.contract.signals import Role, Signal
 from lccp.report.load import RunData
 from lccp.report.page import html
 from lccp.report.page.exhibits import exhibits
 from lccp.report.summary import Summary, forecast_sentence, gain_with_interval, table_signals
-from lccp.report.text import MISSING, percent_text, scientific_text, tokens_text, value_text
+from lccp.report.text import (
+    MISSING,
+    duration_text,
+    percent_text,
+    scientific_text,
+    tokens_text,
+    value_text,
+)
+from lccp.report.training import activities, router_bands, spike_sentence
 
 HORIZONS = {
     "Given": "as given",
     "Budget": "an eighth of the budget",
     "Guess": "a guess: an eighth of the newest checkpoint's tokens",
 }
+SPIKES_MAX = 20
 UNJUDGED = CheckpointVerdict(tokens=0, state=VerdictState.UNDETERMINED)
 
 
@@ -30,6 +40,7 @@ def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]
     for exhibit in exhibits(data, verdict):
         plot = html.plot(exhibit.figure.to_json(), exhibit.caption)
         yield html.section(exhibit.title, plot)
+    yield from _training(data)
     if data.journal and data.journal.attempts:
         yield html.section("Attempts", _attempts(data))
     yield html.section("How it was measured", _method(data, verdict), long=True)
@@ -78,6 +89,34 @@ def _row(
         *(value_text(values.get(signal.name), signal.unit) for signal in signals),
         gain_with_interval(judged, verdict),
         html.state(judged.state),
+    ]
+
+
+def _training(data: RunData) -> Iterator[str]:
+    """Where the time went, routers, and steps that stood out, as far as trainers told."""
+    if rows := _time_rows(Ledger.of_all(data.ledgers.values())):
+        yield html.section(
+            "Where the time went", html.table(("activity", "time", "share"), rows, (0,))
+        )
+    router = next((line.router for line in reversed(data.history) if line.router), None)
+    if router is not None:
+        heads = ("part of the context", "lowest entropy of a layer (nats)", "busiest expert")
+        rows = [
+            [band, f"{entropy:.3f}", percent_text(share)]
+            for band, entropy, share in router_bands(router)
+        ]
+        yield html.section("Routers of the experts", html.table(heads, rows, (0,)))
+    if spikes := [line.spike for line in data.history if line.spike]:
+        more = f"{len(spikes) - SPIKES_MAX} earlier ones are not shown."
+        told = [spike_sentence(spike) for spike in spikes[-SPIKES_MAX:]]
+        shown = [*told, more] if len(spikes) > SPIKES_MAX else told
+        yield html.section("Steps that stood out", html.bullets(shown))
+
+
+def _time_rows(ledger: Ledger) -> list[list[str]]:
+    return [
+        [name, duration_text(seconds), percent_text(share)]
+        for name, seconds, share in activities(ledger)
     ]
 
 

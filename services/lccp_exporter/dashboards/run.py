@@ -152,6 +152,42 @@ def _training() -> Iterator[Panel]:
         unit="percentunit",
     )
     yield Panel(
+        "Where the time went",
+        "Wall time of all attempts by what was done.",
+        [Query(f"{of_run('lccp_wall_time_seconds')} > 0", "{{activity}}")],
+        unit="s",
+    )
+    yield Panel(
+        "Goodput",
+        "Share of the wall time of all attempts that was productive.",
+        [Query(of_run("lccp_goodput_ratio"), "goodput")],
+        unit="percentunit",
+    )
+    yield Panel(
+        "Spikes",
+        "Steps whose loss or gradient norm stood out.",
+        [Query(of_run("lccp_training_spikes_total"), "spikes")],
+    )
+    yield Panel(
+        "Routers: the busiest expert",
+        "Largest share of a layer's tokens that one expert got, by half of the context; none "
+        "without experts.",
+        [Query(of_run("lccp_router_busiest_share"), "{{band}}")],
+        unit="percentunit",
+    )
+    yield Panel(
+        "Routers: entropy",
+        "Lowest mean entropy of a layer's router, nats, by half of the context; none without "
+        "experts.",
+        [Query(of_run("lccp_router_entropy_nats"), "{{band}}")],
+    )
+    yield Panel(
+        "Memory",
+        "Most memory of its accelerator that rank 0 had in use; none on CPUs.",
+        [Query(of_run("lccp_peak_memory_bytes"), "peak")],
+        unit="bytes",
+    )
+    yield Panel(
         "Work that a restart would lose",
         "Tokens since the newest complete state.",
         [Query(of_run("lccp_unsaved_tokens"), "tokens")],

@@ -2,6 +2,7 @@
 
 from lccp_exporter.metrics.cells import cells
 from lccp_exporter.metrics.evaluation import EVALUATION
+from lccp_exporter.metrics.insight import INSIGHT
 from lccp_exporter.metrics.metric import RunMetric
 from lccp_exporter.metrics.signals import SIGNALS
 from lccp_exporter.metrics.training import TRAINING
@@ -10,4 +11,11 @@ from lccp_exporter.metrics.verdict import VERDICT
 SERIES_MAX = 500
 """Series of one run, at most."""
 
-RUN_METRICS: tuple[RunMetric, ...] = (*TRAINING, *EVALUATION, *SIGNALS, *VERDICT, *cells())
+RUN_METRICS: tuple[RunMetric, ...] = (
+    *TRAINING,
+    *INSIGHT,
+    *EVALUATION,
+    *SIGNALS,
+    *VERDICT,
+    *cells(),
+)

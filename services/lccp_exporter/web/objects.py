@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from lccp.api.objects.journal import AttemptRecord
-from lccp.api.objects.training import StepRecord
+from lccp.api.objects.training import Ledger, RouterRecord, Spike, StepRecord
 from lccp.api.objects.verdict import Forecast, Gain, VerdictState
 from lccp.contract.base import Contract
 from lccp_exporter.facts import RunFacts, RunPhase
@@ -71,6 +71,16 @@ class RunDetail(RunSummary):
     checkpoints: Annotated[tuple[CheckpointValues, ...], Field(description="Oldest first.")]
     gains: Annotated[tuple[Gain, ...], Field(description="At the newest checkpoint.")]
     forecast: Annotated[Forecast | None, Field(description="Once there is one.")]
+    ledger: Annotated[Ledger, Field(description="Where the time of all attempts went.")]
+    goodput: Annotated[
+        float | None, Field(description="Share of it that was productive; none: nothing was.")
+    ]
+    spikes_total: Annotated[int, Field(description="Steps that stood out, of all attempts.")]
+    spikes: Annotated[tuple[Spike, ...], Field(description="The newest attempt's last ones.")]
+    router: Annotated[RouterRecord | None, Field(description="At the last logged step.")]
+    peak_memory_bytes: Annotated[
+        int | None, Field(description="Most memory that rank 0 had in use; none on a CPU.")
+    ]
     finished_at: Annotated[datetime | None, Field(description="When nothing was left, UTC.")]
     unreadable_objects: Annotated[
         int, Field(description="Objects that are damaged or of another version.")
@@ -78,7 +88,7 @@ class RunDetail(RunSummary):
 
     @classmethod
     def of(cls, facts: RunFacts) -> Self:
-        summary = RunSummary.of(facts)
+        summary, beat = RunSummary.of(facts), facts.heartbeat
         names = {name for name, _ in facts.newest_values()}
         measured = facts.values_by_checkpoint(tuple(names))
         return cls(
@@ -93,6 +103,12 @@ class RunDetail(RunSummary):
             ),
             gains=facts.judged.gains if facts.judged else (),
             forecast=facts.judged.forecast if facts.judged else None,
+            ledger=facts.ledger,
+            goodput=facts.ledger.goodput,
+            spikes_total=facts.spikes_total,
+            spikes=beat.spikes if beat else (),
+            router=beat.router if beat else None,
+            peak_memory_bytes=beat.peak_memory_bytes if beat else None,
             finished_at=facts.finished_at,
             unreadable_objects=facts.unreadable_objects,
         )

@@ -17,6 +17,7 @@ from lccp.probes.probe import HeatMaps
 from lccp.probes.registry import PROBES
 from lccp.report.states import STATE_WORDS, phases
 from lccp.report.text import duration_text, gain_text, tokens_text, value_text
+from lccp.report.training import activities, router_bands, spike_sentence
 from lccp_exporter.facts import Measured, RunFacts
 from lccp_exporter.reading import arrays_beside
 from lccp_exporter.refresh import Runs, ShownRun
@@ -94,7 +95,7 @@ def age_text(facts: RunFacts, now: datetime) -> str:
 
 def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
     """What the page of a run shows."""
-    facts = run.facts
+    facts, beat = run.facts, run.facts.heartbeat
     verdict = verdict_of(run)
     signals = verdict.signals if verdict else ()
     shown = {signal.name: signal for signal in (*PROBES.signals(), *signals)}
@@ -105,6 +106,10 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
         "verdict": verdict,
         "state": verdict.state if verdict else VerdictState.UNDETERMINED,
         "age": age_text(facts, now),
+        "goodput": facts.ledger.goodput,
+        "activities": list(activities(facts.ledger)),
+        "routers": list(router_bands(beat.router)) if beat and beat.router else [],
+        "spikes": [spike_sentence(spike) for spike in beat.spikes] if beat else [],
         "charts": charts_of(facts, verdict),
         "gains": [(shown[g.signal], g) for g in gains if g.signal in shown],
         "gain_text": gain_text,

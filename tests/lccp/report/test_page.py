@@ -113,3 +113,18 @@ def test_writing_replaces_the_page_whole(data: RunData, tmp_path: Path) -> None:
     write_report(data, path)
     assert path.read_bytes() == first
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+
+
+def test_the_page_tells_what_the_trainers_told(data: RunData) -> None:
+    last = data.history[-1].model_copy(update={"router": a_run.ROUTER, "spike": a_run.SPIKE})
+    page = Page(render(replace(data, history=(*data.history[:-1], last))))
+    told = {"Where the time went", "Routers of the experts", "Steps that stood out"}
+    assert told <= set(page.titles)
+    words = " ".join(page.words)
+    assert "75 %" in words
+    assert "40 %" in words
+    assert "its batch was left out" in words
+
+
+def test_a_run_without_experts_or_spikes_has_no_such_sections(text: str) -> None:
+    assert {"Routers of the experts", "Steps that stood out"}.isdisjoint(Page(text).titles)

@@ -24,7 +24,14 @@ from lccp.api.objects.journal import AttemptRecord, Control, EvaluationOutcome, 
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
-from lccp.api.objects.training import End, Heartbeat, StepRecord
+from lccp.api.objects.training import (
+    End,
+    Heartbeat,
+    Ledger,
+    RouterRecord,
+    Spike,
+    StepRecord,
+)
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.probes.niah import NiahSettings
@@ -227,6 +234,13 @@ def verdict(of: Iterable[EvaluationReport] | None = None) -> Verdict:
     return judge(tuple(reports() if of is None else of), policy())
 
 
+ROUTER = RouterRecord(entropy=((1.2, 0.9), (1.1, 1.0)), busiest_share=((0.3, 0.25), (0.2, 0.4)))
+SPIKE = Spike(
+    step=90, tokens=90 * STEP_TOKENS, signal="Loss", value=9.0, median=3.0, action="Skipped"
+)
+LEDGER = Ledger(queued=10.0, starting=20.0, productive=150.0, saving=20.0)
+
+
 def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:
     return Heartbeat(
         attempt=1,
@@ -241,6 +255,12 @@ def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:
         gradient_norm=1.01,
         tokens_per_second=17_000.0,
         checkpoints=tuple(t for t in CHECKPOINTS if t <= tokens),
+        router=ROUTER,
+        spikes=(SPIKE,),
+        spikes_total=3,
+        peak_memory_bytes=2**30,
+        last_save_seconds=1.5,
+        ledger=LEDGER,
     )
 
 

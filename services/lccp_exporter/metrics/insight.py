@@ -1,0 +1,73 @@
+"""Metrics of what a trainer tells of itself: where the time went, routers, spikes, memory."""
+
+from lccp.api.objects.training import Ledger
+from lccp.report.training import BANDS, router_bands
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.metrics.metric import RunMetric, Samples, of_heartbeat, one
+
+
+def _wall_time(facts: RunFacts) -> Samples:
+    if not facts.ledger.total:
+        return []
+    return [((name,), seconds) for name, seconds in facts.ledger.model_dump().items()]
+
+
+def _entropy(facts: RunFacts) -> Samples:
+    return [((band,), entropy) for band, entropy, _ in _bands(facts)]
+
+
+def _busiest(facts: RunFacts) -> Samples:
+    return [((band,), share) for band, _, share in _bands(facts)]
+
+
+def _bands(facts: RunFacts) -> list[tuple[str, float, float]]:
+    router = facts.heartbeat.router if facts.heartbeat else None
+    return list(router_bands(router)) if router else []
+
+
+INSIGHT = (
+    RunMetric(
+        "lccp_goodput_ratio",
+        "Share of the wall time of all attempts that was productive, 0 to 1.",
+        one(lambda facts: facts.ledger.goodput),
+    ),
+    RunMetric(
+        "lccp_wall_time_seconds",
+        "Wall time of all attempts by what was done; their sum is the whole.",
+        _wall_time,
+        ("activity",),
+        most=len(Ledger.model_fields),
+    ),
+    RunMetric(
+        "lccp_training_spikes_total",
+        "Steps of all attempts whose loss or gradient norm stood out from those before.",
+        one(lambda facts: float(facts.spikes_total)),
+        kind="counter",
+    ),
+    RunMetric(
+        "lccp_router_entropy_nats",
+        "Lowest mean entropy of a layer's router, at the last logged step, by half of the context; "
+        "absent without experts.",
+        _entropy,
+        ("band",),
+        most=len(BANDS),
+    ),
+    RunMetric(
+        "lccp_router_busiest_share",
+        "Largest share of a layer's tokens that one expert got, 0 to 1, at the last logged step, "
+        "by half of the context; absent without experts.",
+        _busiest,
+        ("band",),
+        most=len(BANDS),
+    ),
+    RunMetric(
+        "lccp_peak_memory_bytes",
+        "Most memory of its accelerator that rank 0 had in use; absent on CPUs.",
+        of_heartbeat(lambda b: b.peak_memory_bytes),
+    ),
+    RunMetric(
+        "lccp_last_save_seconds",
+        "Time that the last save held the training up.",
+        of_heartbeat(lambda b: b.last_save_seconds),
+    ),
+)
