@@ -16,14 +16,14 @@ help: ## list the targets
 demo: demo-environment ## train, measure, judge and stop a small run on this machine
 	@LCCP_STAGES_BEFORE=1 $(BIN)/lccp run examples/tiny/run.yaml
 
-test: environment ## run the tests that need no cluster (PYTEST="-k name" for some of them)
-	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) $(PYTEST)
+test: environment ## run the tests that need no cluster, but for long stories (PYTEST="-k name" for some of them)
+	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m "not long" $(PYTEST)
 
 test-fast: environment ## run those that take no server and no two seconds: all of them within a minute
 	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m "not slow" $(PYTEST)
 
-coverage: ## run make test, and report what it covers: 90 % of lccp, cli and operator, or it fails
-	$(MAKE) test PYTEST="--cov --cov-report= $(PYTEST)"
+coverage: ## run make test with its long stories, and report what it covers: 90 % of lccp, cli and operator, or it fails
+	$(MAKE) test PYTEST="-m '' --cov --cov-report= $(PYTEST)"
 	$(BIN)/coverage report --format=markdown --skip-covered >coverage.md
 	for part in lccp cli operator; do $(BIN)/coverage report --include="$$part/*" --fail-under=90 | tail -n 1 || exit 1; done
 

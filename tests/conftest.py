@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         shared = next((name for name in SHARED if name in _needs(item)), None)
-        if shared is not None:
+        if shared is not None or item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)
         groups.setdefault(shared or str(item.path), []).append(item)
     for name, group in groups.items():

@@ -112,7 +112,7 @@ def copy(tmp_path: Path) -> Copy:
     return Copy(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_probe_and_a_further_signal_are_added_as_the_pages_say(copy: Copy) -> None:
     copy.follow("add-a-probe.md")
@@ -128,7 +128,7 @@ def test_a_probe_and_a_further_signal_are_added_as_the_pages_say(copy: Copy) -> 
     copy.shell(".venv/bin/python -m pytest tests/lccp_evaluator/probes/test_first_token*.py")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_workload_is_added_as_the_page_says(copy: Copy) -> None:
     copy.follow("add-a-workload.md")

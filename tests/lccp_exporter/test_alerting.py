@@ -25,7 +25,7 @@ RUN = {"namespace": "default", "run": "tiny"}
 STALLED, SUSPENDED = RunKeys("default", "stalled"), RunKeys("default", "suspended")
 FAILED = RunKeys("default", "failed")
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @dataclass

@@ -20,7 +20,7 @@ RUN = "/runs/default/tiny"
 SHOTS = os.environ.get("LCCP_SCREENSHOTS")
 """A folder for pictures of the pages."""
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @dataclass

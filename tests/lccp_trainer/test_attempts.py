@@ -19,7 +19,7 @@ from lccp.store.directory import download_directory
 from lccp.store.keys import RunKeys
 from lccp.store.objects import complete_checkpoints, complete_states, read, write
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 STEPS = 60
 BATCH_TOKENS = BATCH_ROWS * ROW

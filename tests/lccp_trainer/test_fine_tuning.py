@@ -16,7 +16,7 @@ from lccp.api.objects.manifest import Manifest
 from lccp.store.keys import RunKeys
 from lccp.store.objects import complete_states, read
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CHECKPOINT = 4096
 KEYS = RunKeys("default", "run").fine_tuning(CHECKPOINT)

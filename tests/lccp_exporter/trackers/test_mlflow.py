@@ -15,7 +15,7 @@ from lccp_exporter.trackers.mlflow import MLflow
 from lccp_exporter.trackers.rows import TrackedRun, rows_of
 from lccp_exporter.trackers.tracker import TrackerFailed
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ def seconds_until(true: Callable[[], bool]) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_leader_that_stops_for_a_while_does_no_harm_and_one_that_is_killed_is_replaced(
     replicas: list[OperatorProcess], proxy: ApiProxy, namespace: Namespace, root: Path
 ) -> None:

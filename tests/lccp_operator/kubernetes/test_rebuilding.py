@@ -13,7 +13,7 @@ from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp_operator.kubernetes import api
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
+pytestmark = [pytest.mark.apiserver, pytest.mark.long, pytest.mark.usefixtures("operator")]
 
 TRAINING, EVALUATION = "tiny-train-a1", f"tiny-eval-intrinsic-{EVERY_TOKENS:015d}"
 

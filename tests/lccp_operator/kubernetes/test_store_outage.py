@@ -21,7 +21,7 @@ from lccp_operator.kubernetes.serve import STORE_PATIENCE
 from lccp_operator.kubernetes.store_health import PROBE_SECONDS
 from lccp_operator.plan import UNKNOWN_REQUEUE_SECONDS
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.s3, pytest.mark.slow]
+pytestmark = [pytest.mark.apiserver, pytest.mark.s3, pytest.mark.long]
 
 NAMED_WITHIN_SECONDS = 30.0
 TRAINING = "tiny-train-a1"

@@ -9,7 +9,7 @@ from lccp.api.causes import Cause
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
+pytestmark = [pytest.mark.apiserver, pytest.mark.long, pytest.mark.usefixtures("operator")]
 
 NAMED_WITHIN_SECONDS = 30.0
 TRAINING = "tiny-train-a1"

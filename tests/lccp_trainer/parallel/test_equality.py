@@ -9,7 +9,7 @@ import pytest
 import torch
 from equality import Case, Outcome, make_model, plain, trained
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CASES = [
     Case("hunyuan_v1_moe", 2, zero_stage=0, sequence=2),
