@@ -15,8 +15,9 @@ from lccp.store.port import Store
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.health import ExportHealth
 from lccp_exporter.refresh import Runs, ShownRun
+from lccp_exporter.trackers.kinds import tracker_of
 from lccp_exporter.trackers.rows import TrackedRun, rows_of
-from lccp_exporter.trackers.tracker import Tracker, tracker_of
+from lccp_exporter.trackers.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 MakeTracker = Callable[[TrackerKind, str, Store, str, Path], Tracker]

@@ -61,7 +61,7 @@ def analyze(
     """
     from lccp.analysis.verdict import judge
     from lccp.report.judged import policy_of
-    from lccp_cli.commands.report import load_target
+    from lccp_cli.target import load_target
 
     data = load_target(target, endpoint).data
     asked = {

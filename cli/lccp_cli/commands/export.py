@@ -47,9 +47,9 @@ def export(
     """
     from lccp.store.file import FileStore
     from lccp.store.keys import EVENT_FILES
-    from lccp_cli.commands.report import load_target
+    from lccp_cli.target import load_target
+    from lccp_exporter.trackers.kinds import tracker_of
     from lccp_exporter.trackers.rows import TrackedRun, rows_of
-    from lccp_exporter.trackers.tracker import tracker_of
 
     found = load_target(target, endpoint)
     store, prefix = found.store, f"{found.prefix}{EVENT_FILES}"

@@ -1,0 +1,50 @@
+"""Which trackers there are."""
+
+import os
+from pathlib import Path
+
+from lccp.api.spec.export import TrackerKind
+from lccp.contract.errors import InvalidInput
+from lccp.store.port import Store
+from lccp_exporter.trackers.tracker import Tracker
+
+MLFLOW_URI = "MLFLOW_TRACKING_URI"
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
+}
+"""Of the libraries, where nobody says otherwise: bounded waits, nothing told to third parties."""
+
+
+def tracker_of(
+    kind: TrackerKind, project: str, store: Store, prefix: str, folder: Path | None = None
+) -> Tracker:
+    """The tracker of that kind.
+
+    Event files of TensorBoard go below `prefix` in `store`, offline runs of Weights & Biases into
+    `folder`. Raises InvalidInput, ModuleNotFoundError.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    match kind:
+        case "TensorBoard":
+            from lccp_exporter.trackers.tensorboard import TensorBoard
+
+            return TensorBoard(store, prefix)
+        case "MLflow":
+            from lccp_exporter.trackers.mlflow import MLflow
+
+            return MLflow(_given(MLFLOW_URI, "the address of MLflow's server"), project)
+        case "WandB":
+            from lccp_exporter.trackers.wandb import WandB
+
+            return WandB(project, folder or Path())
+
+
+def _given(variable: str, what: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
+        raise InvalidInput(f"environment: {variable} is not set: it must be {what}")
+    return value
