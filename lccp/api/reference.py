@@ -12,7 +12,12 @@ from lccp.api.exits import ExitCode
 from lccp.api.objects.fine_tuning import FineTuning
 from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.manifest import Manifest
-from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
+from lccp.api.objects.report import (
+    EvaluationFailure,
+    EvaluationProgress,
+    EvaluationReport,
+    EvaluationSource,
+)
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat, RouterLoad, StepRecord
 from lccp.api.objects.verdict import Verdict
@@ -72,6 +77,7 @@ OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("evaluations/<tokens>/<suite>/report.json", "evaluator, once, last", EvaluationReport),
     ("evaluations/<tokens>/<suite>/progress.json", "evaluator", EvaluationProgress),
     ("evaluations/<tokens>/<suite>/failure.json", "evaluator", EvaluationFailure),
+    ("evaluations/<tokens>/<suite>/source.json", "`lccp evaluate`", EvaluationSource),
     ("analysis/verdict.json", "operator", Verdict),
 )
 EXITS_HEAD = f"""# Exit codes

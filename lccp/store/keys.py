@@ -1,4 +1,7 @@
-"""The layout of a run's keys, defined once. Keys are relative to the store's root."""
+"""The layout of keys of a run, and of evaluations without one, defined once.
+
+Keys are relative to the store's root.
+"""
 
 import re
 from abc import ABC, abstractmethod
@@ -97,8 +100,51 @@ class TrainingKeys(ABC):
         return f"{self.states}{tokens_key(tokens)}/manifest.json"
 
 
+class EvaluationKeys(ABC):
+    """Keys of samples and of what was measured on them, below their prefix."""
+
+    @property
+    @abstractmethod
+    def prefix(self) -> str: ...
+
+    @property
+    def all_samples(self) -> str:
+        return f"{self.prefix}samples/"
+
+    def probe_samples(self, probe: str) -> str:
+        return f"{self.all_samples}{probe}/"
+
+    @property
+    def evaluations(self) -> str:
+        return f"{self.prefix}evaluations/"
+
+    def evaluation(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluations}{tokens_key(tokens)}/{suite}/"
+
+    def report(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluation(tokens, suite)}report.json"
+
+    def evaluation_progress(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluation(tokens, suite)}progress.json"
+
+    def evaluation_failure(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluation(tokens, suite)}failure.json"
+
+    def evaluation_source(self, tokens: int, suite: str = INTRINSIC) -> str:
+        return f"{self.evaluation(tokens, suite)}source.json"
+
+
 @dataclass(frozen=True)
-class RunKeys(TrainingKeys):
+class SeriesKeys(EvaluationKeys):
+    """Keys of evaluations without a run, in a store of their own."""
+
+    @property
+    def prefix(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class RunKeys(TrainingKeys, EvaluationKeys):
     """Keys of the run `namespace/name`."""
 
     namespace: str
@@ -127,29 +173,6 @@ class RunKeys(TrainingKeys):
     @property
     def event_files(self) -> str:
         return f"{self.prefix}{EVENT_FILES}"
-
-    @property
-    def all_samples(self) -> str:
-        return f"{self.prefix}samples/"
-
-    def probe_samples(self, probe: str) -> str:
-        return f"{self.all_samples}{probe}/"
-
-    @property
-    def evaluations(self) -> str:
-        return f"{self.prefix}evaluations/"
-
-    def evaluation(self, tokens: int, suite: str = INTRINSIC) -> str:
-        return f"{self.evaluations}{tokens_key(tokens)}/{suite}/"
-
-    def report(self, tokens: int, suite: str = INTRINSIC) -> str:
-        return f"{self.evaluation(tokens, suite)}report.json"
-
-    def evaluation_progress(self, tokens: int, suite: str = INTRINSIC) -> str:
-        return f"{self.evaluation(tokens, suite)}progress.json"
-
-    def evaluation_failure(self, tokens: int, suite: str = INTRINSIC) -> str:
-        return f"{self.evaluation(tokens, suite)}failure.json"
 
     def fine_tuning(self, tokens: int) -> "FineTuningKeys":
         """Keys of the fine-tuning of the checkpoint of `tokens`."""

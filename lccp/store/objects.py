@@ -10,7 +10,7 @@ from lccp.api.objects.base import StoreObject
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import NotFound
-from lccp.store.keys import RunKeys
+from lccp.store.keys import EvaluationKeys, RunKeys
 from lccp.store.port import ObjectInfo, Store
 
 T = TypeVar("T", bound=StoreObject)
@@ -78,7 +78,7 @@ def complete_states(
 
 
 def reports(
-    store: Store, keys: RunKeys, cache: ObjectCache | None = None
+    store: Store, keys: EvaluationKeys, cache: ObjectCache | None = None
 ) -> list[EvaluationReport]:
     """The evaluation reports that exist, by tokens."""
     name = f"{INTRINSIC}/report.json"

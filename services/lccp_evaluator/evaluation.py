@@ -51,6 +51,8 @@ class Subject:
     base: Path = Path()
     trust_remote_code: bool = False
     plan: ExecutionPlan | None = None
+    tokenizer: Path | None = None
+    """Directory of the tokenizer, unless it is the model's."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,12 @@ def _frozen(subject: Subject, place: Place, half: TorchHalf, readers: list[Torch
     used = {
         one.name: PROBES[one.name].resolved(given[one.name], subject.contexts) for one in readers
     }
-    digest = tokenizer_digest(subject.directory)
+    directory = subject.tokenizer or subject.directory
+    digest = tokenizer_digest(directory)
     settings = used[half.name].document()
 
     def drawn() -> FrozenSamples:
-        tokenizer = Tokenizer(subject.directory, subject.trust_remote_code)
+        tokenizer = Tokenizer(directory, subject.trust_remote_code)
         found = source.draw(used[half.name], tokenizer, subject.base)
         return FrozenSamples.of(
             found, half.name, source.version, settings, digest, tokenizer.vocabulary

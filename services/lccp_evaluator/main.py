@@ -11,10 +11,8 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-from lccp.api.causes import cause_of, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.report import EvaluationFailure
@@ -26,6 +24,7 @@ from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
+from lccp_evaluator.failure import failure_of
 from lccp_evaluator.progress import ProgressFile
 
 logger = logging.getLogger("lccp_evaluator.main")
@@ -57,7 +56,7 @@ def run(environ: Mapping[str, str]) -> ExitCode:
         _evaluate(invocation, store, keys, invocation.tokens)
         return ExitCode.OK
     except Exception as error:
-        failure = _failure(error)
+        failure = failure_of(error)
         logger.error("%s", failure.message, exc_info=not isinstance(error, LccpError))
         leave_termination_message(failure.message)
         _record(store, keys.evaluation_failure(invocation.tokens), failure)
@@ -93,7 +92,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
             trust_remote_code=trusted,
             plan=first_plan(objects.reports(store, keys)),
         )
-        place = Place.of_run(store, keys, tokens)
+        place = Place.of(store, keys, tokens)
         progress = ProgressFile(store, keys.evaluation_progress(tokens))
         evaluation = evaluate(subject, place, progress)
     place.put(evaluation.files)
@@ -108,13 +107,6 @@ def _no_garbage_collection() -> Iterator[None]:
     yield
     gc.freeze()
     gc.enable()
-
-
-def _failure(error: Exception) -> EvaluationFailure:
-    cause = cause_of(error)
-    code = exit_code_of(cause)
-    message = str(error).strip().split("\n")[0] or type(error).__name__
-    return EvaluationFailure(cause=cause, message=message, exit_code=code, at=datetime.now(UTC))
 
 
 def _record(store: Store, key: str, failure: EvaluationFailure) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lccp.contract.errors import Conflict, Incompatible
-from lccp.store.keys import RunKeys
+from lccp.store.keys import EvaluationKeys
 from lccp.store.port import Store
 from lccp_evaluator.sampling.samples import FrozenSamples
 
@@ -24,7 +24,7 @@ class Place:
     """Of the frozen samples, by probe."""
 
     @classmethod
-    def of_run(cls, store: Store, keys: RunKeys, tokens: int) -> "Place":
+    def of(cls, store: Store, keys: EvaluationKeys, tokens: int) -> "Place":
         """The place of the checkpoint at `tokens`."""
         return cls(store, keys.evaluation(tokens), keys.all_samples)
 

@@ -233,11 +233,11 @@ def test_a_wrong_option_of_analyze_is_named(
         (["--haystacks", "1"], "--haystacks: "),
         (["--source-context", "x"], "--source-context: must be a length in tokens"),
         (["--needles", "gone.yaml"], "gone.yaml: can't be read"),
-        ([], "--model: there is no folder nowhere: give the folder of a Hugging Face model"),
+        ([], "MODEL_DIR: there is no folder nowhere: give the folder of a Hugging Face model"),
     ],
 )
 def test_a_wrong_option_of_evaluate_is_named(
     lccp: Lccp, workplace: Path, options: list[str], sentence: str
 ) -> None:
-    refused(lccp("evaluate", "--model", "nowhere", "--out", "out", *options), sentence)
+    refused(lccp("evaluate", "nowhere", "--out", "out", *options), sentence)
     assert not Path("out").exists()

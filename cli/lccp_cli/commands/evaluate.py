@@ -1,270 +1,183 @@
-"""`lccp evaluate`: the probes on any Hugging Face model directory, without a run."""
+"""`lccp evaluate`: the probes on any Hugging Face model directory, or on a series of them."""
 
-import math
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lccp_cli import probes as options
+
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.table import Table
+    from collections.abc import Sequence
 
-    from lccp.api.objects.report import EvaluationReport
-    from lccp.api.spec.probes import ProbesSpec
-    from lccp.probes.niah import NiahSettings
-    from lccp.probes.probe import Details, HeatMaps
+    from lccp_evaluator.series.series import SeriesSettings
+    from lccp_evaluator.series.tokens import TokenCounts
 
-LINE_SECONDS = 15.0
+FAILED = 1
 
 
 def evaluate(
-    model: Annotated[
-        Path, typer.Option(metavar="DIR", help="Directory of a Hugging Face causal language model.")
+    models: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="MODEL_DIR...",
+            help="Directory of a Hugging Face causal language model; with --series several, or a "
+            "folder of them.",
+        ),
     ],
     out: Annotated[
         Path,
         typer.Option(
             metavar="DIR",
-            help="Folder for report.json and its arrays; samples already there are reused.",
+            help="Folder for reports and their arrays, as lccp analyze and lccp report read it; "
+            "samples already there are reused.",
         ),
     ],
-    probes: Annotated[
+    series: Annotated[
+        bool,
+        typer.Option(
+            "--series",
+            help="The models are checkpoints of one training: evaluate those that have no report "
+            "yet, and end with the verdict and the page.",
+        ),
+    ] = False,
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            help="Tokens that each model was trained on, in the order given, such as 1B,2B,3B. "
+            "Default: from trainer_state.json, or the directory's name."
+        ),
+    ] = None,
+    tokens_per_step: Annotated[
+        str | None,
+        typer.Option(
+            help="Tokens of a training step, such as 4M, where names (checkpoint-500) or "
+            "trainer_state.json tell steps alone."
+        ),
+    ] = None,
+    index: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="YAML of the probes' settings, as in spec.evaluation.probes of a manifest.",
+            help="YAML mapping from names of directories to tokens, such as final: 8B.",
         ),
     ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="Default of lengths, depths, haystacks and needles: Quick (a look, which decides "
-            "nothing), Standard or Paper. Default: Standard."
-        ),
-    ] = None,
-    lengths: Annotated[
-        str | None,
-        typer.Option(
-            help="Prompt lengths, such as 1K,2K,4K. Default: by the preset, up to the model's "
-            "context."
-        ),
-    ] = None,
-    depths: Annotated[
-        str | None,
-        typer.Option(help="Needle depths in percent, such as 0,50,100. Default: by the preset."),
-    ] = None,
-    haystacks: Annotated[
-        int | None, typer.Option(help="Haystacks per cell. Default: by the preset.")
-    ] = None,
-    needles: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="YAML list of needles (stem, key, question). Default: the needles of LCCP.",
-        ),
-    ] = None,
-    needles_per_haystack: Annotated[
-        int | None, typer.Option(help="Needles per haystack. Default: by the preset.")
-    ] = None,
-    haystack: Annotated[
-        Path | None,
-        typer.Option(help="Documents to hide the needles in: .jsonl, .jsonl.gz, or text files."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the samples. Default: 0.")] = None,
-    source_context: Annotated[
-        str | None,
-        typer.Option(
-            help="Context length before the extension; longer prompts form the extension band. "
-            "Default: the model's own context length."
-        ),
-    ] = None,
+    probes: options.ProbesFile = None,
+    preset: options.Preset = None,
+    lengths: options.Lengths = None,
+    depths: options.Depths = None,
+    haystacks: options.Haystacks = None,
+    needles: options.Needles = None,
+    needles_per_haystack: options.NeedlesPerHaystack = None,
+    haystack: options.Haystack = None,
+    seed: options.Seed = None,
+    source_context: options.SourceContext = None,
+    tokenizer: options.TokenizerFolder = None,
+    trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
     """Measure a model from the inside: perplexity of answers in long contexts, retrieval heads.
 
+    Checkpoints of a training are evaluated one after the other with --series; run the same command
+    again to go on where it was interrupted. Exit codes: 0 all are evaluated, 1 some failed, 2 wrong
+    input, 130 interrupted.
+
     Examples:
 
-        lccp evaluate --model ./SmolLM2-135M --out smollm2 --preset Quick
-        lccp evaluate --model ./ckpt --out ckpt-eval --source-context 32K --haystacks 4
+        lccp evaluate ./SmolLM2-135M --out smollm2 --preset Quick
+        lccp evaluate ./ckpt --out ckpt-eval --source-context 32K --haystacks 4
+        lccp evaluate --series ./checkpoints --out eval --tokens-per-step 4M
+        lccp evaluate --series base step-1000 step-2000 --out eval --tokens 0,4B,8B
     """
-    from lccp_cli.console import standard_output
-    from lccp_cli.manifest import check_model
+    from lccp.contract.errors import InvalidInput
     from lccp_cli.options import length
 
-    asked = {
-        "preset": preset,
-        "lengths": _parts(lengths),
-        "depths_percent": _parts(depths),
-        "haystacks": haystacks,
-        "needles": None if needles is None else _needles(needles),
-        "needles_per_haystack": needles_per_haystack,
-        "haystack": _haystack(haystack),
-        "seed": seed,
-    }
-    settings = _probes(probes, {name: value for name, value in asked.items() if value is not None})
+    spec = options.probes_of(
+        probes,
+        preset=preset,
+        lengths=lengths,
+        depths=depths,
+        haystacks=haystacks,
+        needles=needles,
+        needles_per_haystack=needles_per_haystack,
+        haystack=haystack,
+        seed=seed,
+    )
     source = None if source_context is None else length(source_context, "--source-context")
-    check_model(model, "--model")
-    from lccp_evaluator.local import evaluate_directory  # imports torch: validate first
+    counts, given = options.token_counts(index, tokens_per_step), options.tokens_of(tokens)
+    if len(models) > 1 and not series:
+        raise InvalidInput("MODEL_DIR: several are checkpoints of one training: give --series")
+    if not series:
+        _check(models[0])
+    from lccp_evaluator.series.series import SeriesSettings  # imports torch: validate first
 
-    console = standard_output()
-    with progress_of(console) as progress:
-        report = evaluate_directory(model, out, settings, source, progress)
-    for line in result_lines(report, out):
+    settings = SeriesSettings(spec, source, tokenizer, trust_remote_code)
+    if series:
+        _series(models, given, counts, out, settings)
+    else:
+        _one(models[0], given, counts, out, settings)
+
+
+def _check(model: Path) -> None:
+    """Raise InvalidInput unless it is a model's directory."""
+    from lccp.contract.errors import InvalidInput
+    from lccp_cli.manifest import check_model
+    from lccp_evaluator.series.checkpoints import directories
+
+    if model.is_dir() and directories([model]) not in ([], [model]):
+        raise InvalidInput(f"{model}: is a folder of models: give --series to evaluate them all")
+    check_model(model, "MODEL_DIR")
+
+
+def _one(
+    model: Path,
+    given: "Sequence[int] | None",
+    counts: "TokenCounts",
+    out: Path,
+    settings: "SeriesSettings",
+) -> None:
+    from lccp.api.objects.report import EvaluationReport
+    from lccp_cli.console import standard_output
+    from lccp_cli.series import evaluated
+    from lccp_evaluator.series.checkpoints import CheckpointDirectory, series_of
+    from lccp_evaluator.series.series import Series
+    from lccp_evaluator.series.tokens import Trained
+
+    if given is None and counts.of(model) is None:
+        checkpoint = CheckpointDirectory(model, Trained(0))
+    else:
+        (checkpoint,) = series_of([model], given, counts)
+    console, series = standard_output(), Series(out, settings)
+    series.check_free(checkpoint)
+    report = evaluated(console, series, checkpoint, "evaluating")
+    if not isinstance(report, EvaluationReport):
+        raise typer.Exit(FAILED)
+    from lccp_cli.results import result_lines
+
+    folder = series.folder(checkpoint.tokens)
+    for line in result_lines(report, folder):
         console.print(line)
-    console.print(f"\nReport: {out / 'report.json'}\nNext:   lccp report {out}", markup=False)
-
-
-def _parts(text: str | None) -> list[int | str] | None:
-    """`1K, 512` as ["1K", 512], the list that a manifest would have."""
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    return [int(part) if part.isdecimal() else part for part in parts]
-
-
-def _needles(path: Path) -> list[object]:
-    from lccp.contract.errors import InvalidInput
-    from lccp_cli.manifest import documents
-
-    match documents(path):
-        case [[*needles]]:
-            return needles
-        case _:
-            raise InvalidInput(f"{path}: must be a list of needles (stem, key, question)")
-
-
-def _haystack(path: Path | None) -> dict[str, str] | None:
-    if path is None:
-        return None
-    jsonl = path.name.removesuffix(".gz").endswith(".jsonl")
-    return {"path": str(path.absolute()), "format": "JSONL" if jsonl else "Text"}
-
-
-def _probes(file: Path | None, niah: dict[str, object]) -> "ProbesSpec":
-    """Settings of all probes: those in `file`, with `niah` from options.
-
-    Biographies are as long as the longest prompt that options ask for, and as many as haystacks.
-    """
-    from lccp.api.spec.probes import ProbesSpec
-    from lccp.probes.bio import BioSettings
-    from lccp.probes.niah import NiahSettings
-    from lccp_cli.options import checked
-
-    given = _document(file) if file else {}
-    chosen = ProbesSpec.parse(given, str(file))
-    asked = chosen.asked()
-    if niah and "niah" in asked:
-        settings = checked(NiahSettings, asked["niah"].model_dump() | niah)
-        bio = asked.get("bio")
-        if isinstance(bio, BioSettings) and "bio" not in given:
-            asked["bio"] = bio.model_copy(update=_sizes(settings))
-        asked["niah"] = settings
-    return chosen.replaced(asked)
-
-
-def _sizes(niah: "NiahSettings") -> dict[str, object]:
-    sizes = {"lengths": niah.lengths and (max(niah.lengths),), "documents": niah.haystacks}
-    return {name: value for name, value in sizes.items() if value}
-
-
-def _document(path: Path) -> dict[str, object]:
-    from lccp.contract.errors import InvalidInput
-    from lccp_cli.manifest import documents
-
-    match documents(path):
-        case [dict() as document]:
-            return document
-        case _:
-            raise InvalidInput(f"{path}: must be a mapping from probes to their settings")
-
-
-@contextmanager
-def progress_of(console: "Console") -> "Iterator[Callable[[int, int], None]]":
-    """Yield the callback that takes samples done and their number: a bar, or a line every 15 s."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
+    console.print(
+        f"\nReport: {folder / 'report.json'}\nNext:   lccp report {quote(str(out))}", markup=False
     )
 
-    if not console.is_terminal:
-        yield _plain(console)
-        return
-    columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TextColumn("samples,"))
-    with Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=console) as bar:
-        task = bar.add_task("evaluating", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
+def _series(
+    models: list[Path],
+    given: "Sequence[int] | None",
+    counts: "TokenCounts",
+    out: Path,
+    settings: "SeriesSettings",
+) -> None:
+    from lccp_cli.console import standard_output
+    from lccp_cli.series import conclude, evaluate_all
+    from lccp_evaluator.series.checkpoints import series_of
+    from lccp_evaluator.series.series import Series
 
-def _plain(console: "Console") -> "Callable[[int, int], None]":
-    last = -math.inf
-
-    def show(done: int, total: int) -> None:
-        nonlocal last
-        if done == total or time.monotonic() - last >= LINE_SECONDS:
-            last = time.monotonic()
-            console.print(f"{done} of {total} samples evaluated", markup=False)
-
-    return show
-
-
-def result_lines(report: "EvaluationReport", folder: Path) -> "Iterator[RenderableType]":
-    """The signals, then what the probes map over lengths, from the details in `folder`."""
-    from lccp.probes.probe import HeatMaps
-    from lccp.probes.registry import PROBES
-    from lccp.report.details import details_of
-
-    yield _signals(report)
-    for name in report.probes:
-        details = details_of(report, name, lambda _, file: (folder / file).read_bytes())
-        for chart in PROBES[name].charts:
-            if details is not None and isinstance(chart, HeatMaps) and chart.across.values:
-                yield f"\n{chart.title}: means by {chart.across.title}"
-                yield _means(chart, details)
-    if report.notes:
-        yield "\n" + "\n".join(report.notes)
-
-
-def _signals(report: "EvaluationReport") -> "Table":
-    from lccp.report.text import value_text
-
-    table = _table("signal", "value", "95 % interval", "samples")
-    for signal in report.signals():
-        ends = [value_text(end, signal.unit) for end in signal.interval or ()]
-        value = value_text(signal.value, signal.unit)
-        table.add_row(signal.title, value, " to ".join(ends), f"{signal.n:,}")
-    return table
-
-
-def _means(chart: "HeatMaps", details: "Details") -> "Table":
-    """Means of the chart's array over what runs down, on its scale, for each value across.
-
-    A cell without samples is left out.
-    """
-    import numpy as np
-
-    from lccp.contract.signals import Scale
-    from lccp.report.figures.arrays import labels
-    from lccp.report.text import value_text
-
-    values, log = np.asarray(details[chart.array], dtype=float), chart.scale is Scale.LOG
-    means = np.nanmean(np.log(values) if log else values, axis=0)
-    means = np.exp(means) if log else means
-    table = _table(chart.across.title, chart.unit)
-    for label, mean in zip(labels(chart.across, details) or [], means.tolist(), strict=True):
-        table.add_row(label, value_text(mean, chart.unit))
-    return table
-
-
-def _table(first: str, *others: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    for name in (first, *others):
-        table.add_column(name, justify="left" if name == first else "right", no_wrap=True)
-    return table
+    console, checkpoints = standard_output(), series_of(models, given, counts)
+    failed = evaluate_all(console, Series(out, settings), checkpoints)
+    if failed < len(checkpoints):
+        conclude(console, out)
+    if failed:
+        console.print(f"{failed} of {len(checkpoints)} checkpoints failed", style="yellow")
+        raise typer.Exit(FAILED)

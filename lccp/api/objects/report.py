@@ -139,3 +139,21 @@ class EvaluationFailure(StoreObject):
     message: Annotated[str, Field(description="Where and why, one sentence.")]
     exit_code: Annotated[int, Field(description="Exit code of the evaluator.")]
     at: Annotated[datetime, Field(description="When, UTC.")]
+
+
+class FileStamp(Contract):
+    """Size and time of a file: another one, and it may be another file."""
+
+    size: Annotated[int, Field(ge=0, description="Bytes.")]
+    modified_ns: Annotated[int, Field(description="When it was written, in ns since 1970.")]
+
+
+class EvaluationSource(StoreObject):
+    """`source.json`: of what a report of `lccp evaluate` or `lccp watch` is."""
+
+    directory: Annotated[str, Field(description="Directory of the model.")]
+    files: Annotated[dict[str, FileStamp], Field(description="The model's files, by name.")]
+    probes: Annotated[dict[str, Any], Field(description="Settings of the probes, as asked.")]
+    source_context_length: Annotated[
+        int | None, Field(description="Context before the extension, if one was given.")
+    ] = None

@@ -1,3 +1,5 @@
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,6 +8,7 @@ from tiny_checkpoints import a_checkpoint
 from typer.testing import Result
 
 Lccp = Callable[..., Result]
+FIRST = "evaluations/000000000000000/intrinsic/report.json"
 NEEDLE = """- stem: The best thing to do in San Francisco is
   key: eat a sandwich.
   question: What is the best thing to do in San Francisco?
@@ -13,24 +16,143 @@ NEEDLE = """- stem: The best thing to do in San Francisco is
   key: four green kites.
   question: What is the password of the vault?
 """
+PROBES = "{bio: {enabled: false}, retrievalHeads: {enabled: false}}"
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> list[str]:
+    """Options for four cells of short samples."""
+    (tmp_path / "needles.yaml").write_text(NEEDLE)
+    text = "The grass is green. The sky is blue. The sun is yellow. " * 100
+    (tmp_path / "documents.txt").write_text(text)
+    return [
+        *("--lengths", "200, 300", "--depths", "0,50", "--haystacks", "2"),
+        *("--needles", str(tmp_path / "needles.yaml")),
+        *("--haystack", str(tmp_path / "documents.txt")),
+    ]
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Path:
+    """A folder with the checkpoints of a training, and what else lies there."""
+    folder = tmp_path / "checkpoints"
+    for step in (30, 4, 100):
+        a_checkpoint(folder / f"checkpoint-{step}", seed=step)
+    (folder / "runs").mkdir()
+    return folder
 
 
 @pytest.mark.slow
-def test_evaluate_prints_a_row_per_length_and_leaves_a_report(lccp: Lccp, tmp_path: Path) -> None:
+def test_evaluate_prints_a_row_per_length_and_leaves_a_report(
+    lccp: Lccp, tmp_path: Path, few: list[str]
+) -> None:
     model, out = a_checkpoint(tmp_path / "model"), tmp_path / "out"
-    needles = tmp_path / "needles.yaml"
-    needles.write_text(NEEDLE)
-    documents = tmp_path / "documents.txt"
-    documents.write_text("The grass is green. The sky is blue. The sun is yellow. " * 100)
-    result = lccp(
-        *("evaluate", "--model", model, "--out", out, "--lengths", "200, 300", "--depths", "0,50"),
-        *("--haystacks", "2", "--needles", needles, "--haystack", documents),
-        *("--source-context", "256"),
-    )
+    result = lccp("evaluate", model, "--out", out, *few, "--source-context", "256")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert {line.split()[0] for line in lines if line} >= {"200", "300"}
     assert any(line.startswith("NIAH-PPL, guard band ") for line in lines)
     assert any(line.startswith("Retrieval heads ") for line in lines)
-    assert lines[-2:] == [f"Report: {out / 'report.json'}", f"Next:   lccp report {out}"]
-    assert (out / "report.json").is_file()
+    assert lines[-2:] == [f"Report: {out / FIRST}", f"Next:   lccp report {out}"]
+    assert (out / FIRST).is_file()
+
+
+@pytest.mark.slow
+def test_a_series_ends_with_the_verdict_and_goes_on_where_it_was(
+    lccp: Lccp, tmp_path: Path, checkpoints: Path, few: list[str]
+) -> None:
+    out, probes = tmp_path / "out", tmp_path / "probes.yaml"
+    probes.write_text(PROBES)
+    asked = ("--out", out, "--tokens-per-step", "1K", "--probes", probes, *few)
+    result = lccp("evaluate", "--series", checkpoints, *asked)
+    assert result.exit_code == 0, result.output
+    assert re.findall(r"\[./3\] (\S+), (\S+ K) tokens: 20 of 20 samples", result.stdout) == [
+        ("checkpoint-4", "4 K"),
+        ("checkpoint-30", "30 K"),
+        ("checkpoint-100", "100 K"),
+    ]
+    assert "Undetermined" in result.stdout
+    assert result.stdout.splitlines()[-2:] == [
+        f"Report: {out / 'report.html'}",
+        f"Next:   lccp analyze {out}",
+    ]
+    assert (out / "report.html").is_file()
+    assert lccp("analyze", out).exit_code == lccp("report", out).exit_code == 0
+
+    shutil.rmtree(out / "evaluations" / "000000000030000")
+    again = lccp("evaluate", "--series", checkpoints, *asked)
+    assert again.stdout.count("evaluated before") == 2
+    assert "checkpoint-30, 30 K tokens: 20 of 20 samples" in again.stdout
+
+
+@pytest.mark.slow
+def test_a_series_goes_on_after_a_checkpoint_that_fails(
+    lccp: Lccp, tmp_path: Path, checkpoints: Path, few: list[str]
+) -> None:
+    (checkpoints / "checkpoint-30" / "model.safetensors").write_bytes(b"")
+    result = lccp(
+        *("evaluate", "--series", checkpoints, "--out", tmp_path / "out"),
+        *("--tokens-per-step", "1K", *few),
+    )
+    assert result.exit_code == 1, result.output
+    assert "checkpoint-30, 30 K tokens: failed: " in result.stdout
+    assert "checkpoint-100, 100 K tokens: " in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 of 3 checkpoints failed"
+
+
+@pytest.mark.slow
+def test_a_second_model_does_not_replace_the_first(
+    lccp: Lccp, tmp_path: Path, few: list[str]
+) -> None:
+    first, second = (a_checkpoint(tmp_path / name, seed=len(name)) for name in ("one", "two and"))
+    out = tmp_path / "out"
+    assert lccp("evaluate", first, "--out", out, *few).exit_code == 0
+    before = (out / FIRST).read_bytes()
+    refused = lccp("evaluate", second, "--out", out, *few)
+    assert refused.exit_code == 2
+    assert f"holds the report of {first}, also of 0 tokens" in refused.stderr
+    assert (out / FIRST).read_bytes() == before
+
+    assert lccp("evaluate", second, "--out", out, *few, "--tokens", "1B").exit_code == 0
+    assert (out / "evaluations/000001000000000/intrinsic/report.json").is_file()
+
+
+BAD = [
+    ("a folder of models", ["checkpoints"], "checkpoints: is a folder of models: give --series"),
+    ("several models", ["checkpoints/checkpoint-4", "checkpoints"], "MODEL_DIR: several are"),
+    ("no folder", ["nowhere"], "MODEL_DIR: there is no folder nowhere"),
+    ("a file", ["notes.txt", "--series"], "notes.txt: can't be read as a folder: Not a directory"),
+    (
+        "steps without their tokens",
+        ["checkpoints", "--series"],
+        "does not tell its tokens, neither by its name nor in trainer_state.json: give",
+    ),
+    ("too few counts", ["checkpoints", "--series", "--tokens", "1B"], "--tokens: gives 1 counts"),
+    ("no count", ["checkpoints", "--series", "--tokens", "0,x"], "--tokens: must be a number of"),
+    ("no index", ["checkpoints", "--series", "--index", "gone"], "gone: can't be read"),
+    (
+        "a file to write to",
+        ["checkpoints/checkpoint-4", "--out", "notes.txt"],
+        "notes.txt: can't be made a folder: File exists",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"), [row[1:] for row in BAD], ids=[row[0] for row in BAD]
+)
+def test_wrong_input_is_one_sentence(
+    lccp: Lccp,
+    checkpoints: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(checkpoints.parent)
+    Path("notes.txt").write_text("")
+    out = [] if "--out" in arguments else ["--out", "out"]
+    result = lccp("evaluate", *arguments, *out)
+    assert result.exit_code == 2, result.output
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list(Path().rglob("report.json"))

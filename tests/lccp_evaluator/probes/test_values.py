@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from full_logits import FullLogits, Read
+from measured import measured
 from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
-from lccp_evaluator.local import evaluate_directory
 from lccp_evaluator.sampling.sources.builtin import paragraphs
 
 FAMILIES = ("hunyuan_v1_moe", "llama", "qwen3_moe")
@@ -45,6 +45,7 @@ PROBES = {
 }
 QUESTIONS = ((4, 2), (4, 1), (1, 1), (1, 2), (20, 1))
 """Paragraphs of a text, and questions about it; the last text is longer than the context."""
+EVALUATION = "evaluations/000000000000000/intrinsic"
 TOLERANCE = 1e-4
 """Nats."""
 
@@ -77,7 +78,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     model = a_checkpoint(folder / "model", model_type=request.param, max_position_embeddings=TARGET)
     probes = PROBES | {"targetPpl": {"path": str(_questions_in(folder))}}
     spec = ProbesSpec.parse(probes, "probes")
-    report = evaluate_directory(model, folder / "out", spec, SOURCE, lambda *_: None)
+    report = measured(model, folder / "out", spec, SOURCE)
     return World(report, FullLogits(model), folder / "out")
 
 
@@ -156,7 +157,7 @@ def test_corpus_ppl(world: World) -> None:
     for name, values in expected.items():
         assert math.log(world.value(name)) == pytest.approx(np.mean(values), abs=TOLERANCE)
     whole = [nll for s, nll in zip(read.samples, read.answers, strict=True) if s.role == "whole"]
-    with np.load(world.out / "corpus_ppl.npz", allow_pickle=False) as details:
+    with np.load(world.out / EVALUATION / "corpus_ppl.npz", allow_pickle=False) as details:
         assert details["positions"].tolist() == [0, 250, 500, 750]
         bands = [np.split(nll, [249, 499, 749]) for nll in whole]
         by_band = np.array([[band.mean() for band in one] for one in bands])
@@ -246,7 +247,7 @@ def test_retrieval_heads(world: World) -> None:
             ]
         )
         mass.append(attention[..., start:stop].sum(-1).mean(-1))
-    with np.load(world.out / "retrieval_heads.npz", allow_pickle=False) as details:
+    with np.load(world.out / EVALUATION / "retrieval_heads.npz", allow_pickle=False) as details:
         np.testing.assert_allclose(details["scores"], np.mean(scores, axis=0), atol=1e-9)
         np.testing.assert_allclose(details["mass"], np.mean(mass, axis=0), atol=1e-5)
     assert world.value("needle_mass") == pytest.approx(np.mean(mass), abs=1e-5)

@@ -3,17 +3,16 @@ import json
 import numpy as np
 import pytest
 import torch
+from measured import NIAH, measured
 from tiny_checkpoints import a_checkpoint
 from transformers import AutoModelForCausalLM
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
-from lccp.contract.errors import InvalidInput
-from lccp_evaluator.local import evaluate_directory
 from lccp_evaluator.sampling.crossing import FULL
 from lccp_evaluator.sampling.samples import FrozenSamples
 
-NIAH = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2, "needlesPerHaystack": 2}
+EVALUATION = "evaluations/000000000000000/intrinsic"
 WITHOUT_BIO = {"bio": {"enabled": False}, "retrievalHeads": {"source": "Niah"}}
 
 
@@ -21,10 +20,15 @@ def probes(**changed):
     return ProbesSpec.parse({"niah": NIAH | changed} | WITHOUT_BIO, "probes")
 
 
-def evaluate(model, out, source_context=256, **changed):
+def evaluate(model, out, source_context=256, tokens=0, **changed):
     told = []
-    report = evaluate_directory(
-        model, out, probes(**changed), source_context, lambda *done: told.append(done)
+    report = measured(
+        model,
+        out,
+        probes(**changed),
+        source_context,
+        tokens,
+        lambda *done: told.append(done),
     )
     return report, told
 
@@ -42,15 +46,15 @@ def test_a_directory_is_measured_without_a_run(tmp_path):
     assert told[-1] == (20, 20)
     assert bands(report) == {"guard", "extension"}
     assert report == EvaluationReport.from_json(
-        (tmp_path / "out" / "report.json").read_bytes(), "report.json"
+        (tmp_path / "out" / EVALUATION / "report.json").read_bytes(), "report.json"
     )
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {
+    assert {path.name for path in (tmp_path / "out" / EVALUATION).iterdir()} >= {
         "report.json",
         "niah.npz",
         "niah.samples.npz",
         "retrieval_heads.npz",
         "retrieval_heads.samples.npz",
-        "samples",
+        "source.json",
     }
 
 
@@ -60,10 +64,11 @@ def test_the_report_says_what_full_logits_say(tmp_path):
     path = next((tmp_path / "out" / "samples" / "niah").iterdir())
     frozen = FrozenSamples.from_bytes(path.read_bytes(), "samples")
     model = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager")
-    measured = np.load(tmp_path / "out" / "niah.samples.npz", allow_pickle=False)["nll"]
+    arrays = tmp_path / "out" / EVALUATION / "niah.samples.npz"
+    found = np.load(arrays, allow_pickle=False)["nll"]
 
     full = [sample for sample in frozen.samples if sample.role == FULL]
-    for sample, nll in zip(full, measured, strict=True):
+    for sample, nll in zip(full, found, strict=True):
         ids = torch.tensor(frozen.passage(sample).ids[None]).long()
         labels = ids.clone()
         labels[:, : sample.answer[0]] = -100
@@ -74,7 +79,7 @@ def test_the_report_says_what_full_logits_say(tmp_path):
 
 def test_a_second_model_answers_the_samples_of_the_first(tmp_path):
     first, _ = evaluate(a_checkpoint(tmp_path / "a"), tmp_path / "out")
-    second, _ = evaluate(a_checkpoint(tmp_path / "b", seed=1), tmp_path / "out")
+    second, _ = evaluate(a_checkpoint(tmp_path / "b", seed=1), tmp_path / "out", tokens=1)
 
     assert first.probes["niah"].samples_digest == second.probes["niah"].samples_digest
     assert first.checkpoint_digest != second.checkpoint_digest
@@ -92,9 +97,9 @@ def test_other_settings_need_another_folder_and_leave_this_ones_report(tmp_path)
     model = a_checkpoint(tmp_path / "model")
     evaluate(model, tmp_path / "out")
 
-    with pytest.raises(InvalidInput, match=r"other settings .*\(seed\)"):
+    with pytest.raises(AssertionError, match=r"other settings .*\(seed\)"):
         evaluate(model, tmp_path / "out", seed=1)
-    assert (tmp_path / "out" / "report.json").is_file()
+    assert (tmp_path / "out" / EVALUATION / "report.json").is_file()
 
 
 def without_config(model):
@@ -137,12 +142,7 @@ def test_a_faulty_model_is_refused_in_one_sentence(tmp_path, fault, sentence):
     model = a_checkpoint(tmp_path / "model")
     fault(model)
 
-    with pytest.raises(InvalidInput, match=sentence) as raised:
+    with pytest.raises(AssertionError, match=sentence) as raised:
         evaluate(model, tmp_path / "out")
     assert "\n" not in str(raised.value)
-    assert not (tmp_path / "out" / "report.json").exists()
-
-
-def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(InvalidInput, match=r"nowhere: is no folder"):
-        evaluate(tmp_path / "nowhere", tmp_path / "out")
+    assert not (tmp_path / "out" / EVALUATION / "report.json").exists()

@@ -1,0 +1,57 @@
+"""A series of checkpoints on the terminal: one after another, then what they come to."""
+
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from lccp.analysis.verdict import judge
+from lccp.api.objects.report import EvaluationFailure, EvaluationReport
+from lccp.report.judged import policy_of
+from lccp.report.load import RunData
+from lccp.report.page.render import write_report
+from lccp.report.text import tokens_text
+from lccp_cli.commands.analyze import show
+from lccp_cli.progress import progress_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lccp_evaluator.series.checkpoints import CheckpointDirectory
+    from lccp_evaluator.series.series import Series
+
+
+def evaluate_all(
+    console: Console, series: "Series", checkpoints: "Sequence[CheckpointDirectory]"
+) -> int:
+    """Evaluate those that have no report yet, and say how each ended; how many failed."""
+    failed = 0
+    for number, checkpoint in enumerate(checkpoints, 1):
+        name = f"[{number}/{len(checkpoints)}] {checkpoint.path.name}"
+        name = f"{name}, {tokens_text(checkpoint.tokens)} tokens"
+        if series.report(checkpoint) is not None:
+            console.print(f"{name}: evaluated before", markup=False)
+        else:
+            failed += isinstance(evaluated(console, series, checkpoint, name), EvaluationFailure)
+    return failed
+
+
+def evaluated(
+    console: Console, series: "Series", checkpoint: "CheckpointDirectory", name: str
+) -> EvaluationReport | EvaluationFailure:
+    """The report of a checkpoint, measured now, or why it failed, told on the console."""
+    with progress_of(console, name) as progress:
+        result = series.evaluate(checkpoint, progress)
+    if isinstance(result, EvaluationFailure):
+        console.print(f"{name}: failed: {result.message}", markup=False)
+    return result
+
+
+def conclude(console: Console, out: Path) -> None:
+    """Print the verdict over all reports in `out`, and write their page there."""
+    data = RunData.from_folder(out)
+    console.print()
+    show(judge(data.reports, policy_of(data)))
+    page = write_report(data, out / "report.html")
+    console.print(f"\nReport: {page}\nNext:   lccp analyze {quote(str(out))}", markup=False)

@@ -1,0 +1,72 @@
+"""The checkpoints in given directories, in the order of their tokens."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.series.files import CONFIG
+from lccp_evaluator.series.tokens import TokenCounts, Trained
+
+
+@dataclass(frozen=True)
+class CheckpointDirectory:
+    """A Hugging Face directory of a model that was trained on so many tokens."""
+
+    path: Path
+    trained: Trained
+
+    @property
+    def tokens(self) -> int:
+        return self.trained.tokens
+
+
+def directories(given: Iterable[Path]) -> list[Path]:
+    """Directories with a config.json: those given, and in place of one without, those in it.
+
+    Links to a directory that is there already, such as `latest`, are left out.
+    """
+    found: dict[Path, Path] = {}
+    for path in given:
+        for one in [path] if (path / CONFIG).is_file() else sorted(_children(path)):
+            real = one.resolve()
+            if real not in found or found[real].is_symlink():
+                found[real] = one
+    return list(found.values())
+
+
+def _children(folder: Path) -> Iterator[Path]:
+    try:
+        children = list(folder.iterdir())
+    except OSError as error:
+        raise InvalidInput(f"{folder}: can't be read as a folder: {error.strerror}") from None
+    for child in children:
+        if not child.name.startswith(".") and (child / CONFIG).is_file():
+            yield child
+
+
+def series_of(
+    paths: Sequence[Path], tokens: Sequence[int] | None, counts: TokenCounts
+) -> list[CheckpointDirectory]:
+    """The checkpoints in `paths`, by tokens; `tokens` are theirs in the order given.
+
+    Raises:
+        InvalidInput: there is none, one does not tell its tokens, or two tell the same.
+    """
+    found = directories(paths)
+    if not found:
+        names = ", ".join(map(str, paths))
+        raise InvalidInput(f"{names}: holds no directory of a model (with a {CONFIG})")
+    if tokens is not None and len(tokens) != len(found):
+        raise InvalidInput(f"--tokens: gives {len(tokens)} counts for {len(found)} checkpoints")
+    trained = [counts.asked(path) for path in found] if tokens is None else map(Trained, tokens)
+    pairs = zip(found, trained, strict=True)
+    ordered = sorted((CheckpointDirectory(*pair) for pair in pairs), key=lambda one: one.tokens)
+    for one, other in pairwise(ordered):
+        if one.tokens == other.tokens:
+            raise InvalidInput(
+                f"{one.path} and {other.path}: are both of {one.tokens:,} tokens: leave one out, "
+                "or give --tokens or --index"
+            )
+    return ordered

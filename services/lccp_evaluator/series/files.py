@@ -1,0 +1,114 @@
+"""The files of a Hugging Face directory that make the model, and whether they are whole."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lccp.api.objects.report import FileStamp
+from lccp.contract.errors import InvalidInput
+from lccp.store.directory import file_record
+
+CONFIG = "config.json"
+WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
+BESIDE_WEIGHTS = (
+    CONFIG,
+    WEIGHTS_INDEX,
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.tiktoken",
+    "*.py",
+)
+HEADER_SIZE_BYTES = 8
+HEADER_BYTES_MAX = 100_000_000
+"""As the format's own reader has it."""
+
+
+def model_files(directory: Path) -> dict[str, Path]:
+    """What makes the model in `directory` and its tokenizer, by name: no README, no optimizer.
+
+    Raises:
+        InvalidInput: there is no config.json or weight, or a part of the weights is missing.
+    """
+    if not (directory / CONFIG).is_file():
+        raise InvalidInput(f"{directory}: holds no {CONFIG}: give a directory of a model")
+    weights = [directory / name for name in weight_names(directory)]
+    for path in weights:
+        if not path.is_file():
+            raise InvalidInput(f"{directory}: holds no {path.name}: it is not complete")
+    beside = [path for pattern in BESIDE_WEIGHTS for path in directory.glob(pattern)]
+    return {path.name: path for path in sorted((*weights, *beside)) if path.is_file()}
+
+
+def weight_names(directory: Path) -> list[str]:
+    """Names of the files that hold the weights, from their index if there is one."""
+    path = directory / WEIGHTS_INDEX
+    if not path.is_file():
+        return [WEIGHTS]
+    names = read_object(path).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise InvalidInput(f"{path}: names no weights (weight_map)")
+    return sorted({Path(str(name)).name for name in names.values()})
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises InvalidInput."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise InvalidInput(f"{path}: is no JSON object: it is damaged or cut short")
+    return document
+
+
+def stamps(directory: Path) -> dict[str, FileStamp]:
+    """Size and time of each file of the model. Raises InvalidInput."""
+    found = {}
+    for name, path in model_files(directory).items():
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InvalidInput(f"{path}: can't be read: {error.strerror}") from None
+        found[name] = FileStamp(size=status.st_size, modified_ns=status.st_mtime_ns)
+    return found
+
+
+def digest(directory: Path) -> str:
+    """SHA-256 over names and contents of the model's files. Raises InvalidInput."""
+    records = ((name, file_record(path)) for name, path in model_files(directory).items())
+    lines = (f"{name} {record.sha256}\n" for name, record in sorted(records))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def check_whole(directory: Path) -> None:
+    """Raise InvalidInput unless every file of weights has the size that its header tells."""
+    files = model_files(directory)
+    for name in weight_names(directory):
+        expected, size = _size_told(files[name]), os.path.getsize(files[name])
+        if expected != size:
+            told = "no size" if expected is None else f"{expected:,}"
+            raise InvalidInput(
+                f"{files[name]}: is cut short: it has {size:,} bytes, its header tells {told}"
+            )
+
+
+def _size_told(path: Path) -> int | None:
+    """Bytes of a safetensors file by its header; None if there is no whole header.
+
+    The format: 8 bytes with the header's size N, N bytes of JSON, then the tensors' bytes.
+    """
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(HEADER_SIZE_BYTES), "little")
+        if size > HEADER_BYTES_MAX:
+            return None
+        try:
+            header = json.loads(file.read(size))
+            ends = [int(v["data_offsets"][1]) for k, v in header.items() if k != "__metadata__"]
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            return None
+    return HEADER_SIZE_BYTES + size + max(ends, default=0)

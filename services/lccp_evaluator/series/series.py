@@ -1,0 +1,184 @@
+"""Evaluate directories into a folder: a series of checkpoints, which may have but one.
+
+The folder is laid out as a run's is: `samples/`, and `evaluations/<tokens>/intrinsic/` with report,
+arrays and `source.json`, which says of what files the report is. So a second call goes on where the
+first one ended, a checkpoint that was rewritten is evaluated again, and no report is replaced by
+one of another model.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from lccp.api.objects.report import EvaluationFailure, EvaluationReport, EvaluationSource, FileStamp
+from lccp.api.spec.probes import ProbesSpec
+from lccp.contract.errors import Conflict, Incompatible, InvalidInput, LccpError
+from lccp.probes.probe import Contexts
+from lccp.store import objects
+from lccp.store.file import FileStore
+from lccp.store.keys import SeriesKeys
+from lccp_evaluator.evaluation import Progress, Subject, evaluate
+from lccp_evaluator.failure import failure_of
+from lccp_evaluator.model.execution import first_plan
+from lccp_evaluator.model.loading import context_length
+from lccp_evaluator.place import Place
+from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.files import digest, stamps
+
+logger = logging.getLogger("lccp_evaluator.series")
+
+
+@dataclass(frozen=True)
+class SeriesSettings:
+    """How all checkpoints of a series are measured."""
+
+    probes: ProbesSpec
+    source_context: int | None = None
+    """None: each model's own context, so that no length lies beyond it."""
+    tokenizer: Path | None = None
+    """Directory of the tokenizer, where checkpoints hold none."""
+    trust_remote_code: bool = False
+
+
+class Series:
+    """The evaluations in the folder `out`, which is made if it is missing.
+
+    Raises:
+        InvalidInput: it cannot be made.
+    """
+
+    def __init__(self, out: Path, settings: SeriesSettings) -> None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInput(f"{out}: can't be made a folder: {error.strerror}") from None
+        self.out = out
+        self._settings = settings
+        self._store, self._keys = FileStore(out), SeriesKeys()
+
+    def reports(self) -> list[EvaluationReport]:
+        """All reports in the folder, by tokens. Raises InvalidInput if one is damaged."""
+        return objects.reports(self._store, self._keys)
+
+    def folder(self, tokens: int) -> Path:
+        """Where the report at `tokens` lies, and its arrays."""
+        return self.out / self._keys.evaluation(tokens)
+
+    def report(self, checkpoint: CheckpointDirectory) -> EvaluationReport | None:
+        """The report of just these weights; None if they are to be evaluated.
+
+        Raises:
+            InvalidInput: at these tokens lies the report of a checkpoint from elsewhere.
+            Incompatible: it was made with other settings.
+        """
+        found = self._stored(checkpoint)
+        if found is None or not self._is_of(checkpoint, *found):
+            return None
+        return self._of_these_settings(*found)
+
+    def check_free(self, checkpoint: CheckpointDirectory) -> None:
+        """Raise InvalidInput if at its tokens lies the report of a checkpoint from elsewhere."""
+        found = self._stored(checkpoint)
+        if found is not None:
+            self._is_of(checkpoint, *found)
+
+    def _stored(
+        self, checkpoint: CheckpointDirectory
+    ) -> tuple[EvaluationReport, EvaluationSource] | None:
+        tokens = checkpoint.tokens
+        report = objects.read_or_none(self._store, self._keys.report(tokens), EvaluationReport)
+        key = self._keys.evaluation_source(tokens)
+        source = objects.read_or_none(self._store, key, EvaluationSource)
+        return None if report is None or source is None else (report, source)
+
+    def _is_of(
+        self,
+        checkpoint: CheckpointDirectory,
+        report: EvaluationReport,
+        source: EvaluationSource,
+    ) -> bool:
+        directory = str(checkpoint.path.resolve())
+        if source.directory == directory and _now(checkpoint.path) in (source.files, None):
+            return True
+        if digest(checkpoint.path) == report.checkpoint_digest:
+            return True
+        if source.directory != directory:
+            raise InvalidInput(
+                f"{self.folder(checkpoint.tokens)}: holds the report of {source.directory}, also "
+                f"of {checkpoint.tokens:,} tokens: give {checkpoint.path} its own count (--tokens) "
+                "or another folder (--out)"
+            )
+        return False
+
+    def _of_these_settings(
+        self, report: EvaluationReport, source: EvaluationSource
+    ) -> EvaluationReport:
+        if source.probes != self._settings.probes.document():
+            raise Incompatible(
+                f"{self.folder(report.tokens)}: was measured with other settings of the probes: "
+                "give another folder (--out) for these"
+            )
+        if source.source_context_length != self._settings.source_context:
+            raise Incompatible(
+                f"{self.folder(report.tokens)}: was measured with another --source-context: "
+                "give another folder (--out) for this one"
+            )
+        return report
+
+    def evaluate(
+        self, checkpoint: CheckpointDirectory, progress: Progress
+    ) -> EvaluationReport | EvaluationFailure:
+        """Measure a checkpoint, write its report in place of an older one, or why it failed.
+
+        Raises:
+            Conflict: its files changed meanwhile; nothing was written.
+        """
+        try:
+            return self._measured(checkpoint, progress)
+        except Conflict:
+            raise
+        except Exception as error:
+            failure = failure_of(error)
+            logger.debug("%s", failure.message, exc_info=not isinstance(error, LccpError))
+            objects.write(self._store, self._keys.evaluation_failure(checkpoint.tokens), failure)
+            return failure
+
+    def _measured(self, checkpoint: CheckpointDirectory, progress: Progress) -> EvaluationReport:
+        asked, path = self._settings, checkpoint.path
+        before = stamps(path)
+        context = context_length(path, asked.trust_remote_code)
+        subject = Subject(
+            directory=path,
+            checkpoint_digest=digest(path),
+            probes=asked.probes,
+            contexts=Contexts(asked.source_context or context, context, context),
+            tokens=checkpoint.tokens,
+            step=checkpoint.trained.step,
+            trust_remote_code=asked.trust_remote_code,
+            plan=first_plan(self.reports()),
+            tokenizer=asked.tokenizer,
+        )
+        place = Place.of(self._store, self._keys, checkpoint.tokens)
+        evaluation = evaluate(subject, place, progress)
+        if _now(path) != before:
+            raise Conflict(f"{path}: was changed while it was evaluated")
+        self._store.delete(place.report)
+        place.put(evaluation.files)
+        source = EvaluationSource(
+            directory=str(path.resolve()),
+            files=before,
+            probes=asked.probes.document(),
+            source_context_length=asked.source_context,
+        )
+        objects.write(self._store, self._keys.evaluation_source(checkpoint.tokens), source)
+        self._store.delete(self._keys.evaluation_failure(checkpoint.tokens))
+        objects.write(self._store, place.report, evaluation.report)
+        return evaluation.report
+
+
+def _now(path: Path) -> dict[str, FileStamp] | None:
+    """The model's files now; None if it is gone."""
+    try:
+        return stamps(path)
+    except InvalidInput:
+        return None

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.series.checkpoints import directories, series_of
+from lccp_evaluator.series.tokens import TokenCounts
+
+COUNTS = TokenCounts(per_step=10)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three checkpoints, what lies beside them, and a link to the newest."""
+    for name in ("checkpoint-900", "checkpoint-1000", "checkpoint-20"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "notes.txt").write_text("none of them")
+    (tmp_path / "latest").symlink_to(tmp_path / "checkpoint-1000")
+    return tmp_path
+
+
+def test_a_folder_of_checkpoints_is_a_series_by_tokens(folder: Path) -> None:
+    found = series_of([folder], None, COUNTS)
+
+    assert [(one.path.name, one.tokens) for one in found] == [
+        ("checkpoint-20", 200),
+        ("checkpoint-900", 9_000),
+        ("checkpoint-1000", 10_000),
+    ]
+
+
+def test_counts_are_those_of_the_directories_in_the_order_given(folder: Path) -> None:
+    given = [folder / "checkpoint-900", folder / "checkpoint-20"]
+
+    assert [(o.path, o.tokens) for o in series_of(given, [7, 3], COUNTS)] == [
+        (given[1], 3),
+        (given[0], 7),
+    ]
+    with pytest.raises(InvalidInput, match="--tokens: gives 1 counts for 2 checkpoints"):
+        series_of(given, [7], COUNTS)
+
+
+def test_two_of_the_same_tokens_are_named(folder: Path) -> None:
+    counts = TokenCounts({"checkpoint-900": 200}, 10)
+
+    with pytest.raises(InvalidInput, match=r"checkpoint-20.* and .*900: are both of 200 tokens"):
+        series_of([folder], None, counts)
+
+
+@pytest.mark.parametrize("name", ["runs", "notes.txt", "nowhere"])
+def test_where_there_is_no_checkpoint_it_is_said(folder: Path, name: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"{name}: (holds no directory|can't be read)"):
+        series_of([folder / name], None, COUNTS)
+
+
+def test_a_model_is_itself(folder: Path) -> None:
+    assert directories([folder / "checkpoint-20"]) == [folder / "checkpoint-20"]

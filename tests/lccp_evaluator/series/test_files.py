@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.series.files import check_whole, digest, model_files, stamps
+
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A directory in two shards, as far as its files tell."""
+    directory = tmp_path / "model"
+    directory.mkdir()
+    (directory / "config.json").write_text("{}")
+    (directory / "tokenizer.json").write_text("{}")
+    shards = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
+    for name, shard in shards.items():
+        save_file({name: torch.ones(3, 5)}, directory / shard, {"format": "pt"})
+    (directory / INDEX).write_text(json.dumps({"weight_map": shards}))
+    return directory
+
+
+def test_only_the_model_and_its_tokenizer_make_the_digest(model: Path) -> None:
+    before = digest(model)
+    (model / "README.md").write_text("of no weight")
+    (model / "optimizer.pt").write_bytes(b"1")
+    (model / "optimizer.safetensors").write_bytes(b"1")
+    (model / "out").mkdir()
+    (model / "out" / "report.json").write_text("{}")
+    assert digest(model) == before
+    assert set(model_files(model)) == {
+        "config.json",
+        "tokenizer.json",
+        INDEX,
+        "model-1.safetensors",
+        "model-2.safetensors",
+    }
+
+    save_file({"b": torch.zeros(3, 5)}, model / "model-2.safetensors")
+    assert digest(model) != before
+
+
+def test_a_rewritten_file_has_another_stamp(model: Path) -> None:
+    before = stamps(model)
+    assert stamps(model) == before
+    (model / "tokenizer.json").write_text("{ }")
+    assert {n for n, stamp in stamps(model).items() if stamp != before[n]} == {"tokenizer.json"}
+
+
+@pytest.mark.parametrize("kept", [0, 7, 20, 150])
+def test_weights_that_are_cut_short_are_told(model: Path, kept: int) -> None:
+    check_whole(model)
+    shard = model / "model-2.safetensors"
+    whole = shard.read_bytes()
+    assert kept < len(whole)
+    shard.write_bytes(whole[:kept])
+
+    with pytest.raises(InvalidInput, match=r"model-2.safetensors: is cut short"):
+        check_whole(model)
+
+
+def test_a_missing_shard_is_named(model: Path) -> None:
+    (model / "model-1.safetensors").unlink()
+
+    with pytest.raises(InvalidInput, match=r"holds no model-1.safetensors: it is not complete"):
+        check_whole(model)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": {}}'])
+def test_an_index_that_names_nothing_is_told(model: Path, text: str) -> None:
+    (model / INDEX).write_text(text)
+
+    with pytest.raises(InvalidInput, match=INDEX):
+        model_files(model)

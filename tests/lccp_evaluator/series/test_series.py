@@ -1,0 +1,136 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from measured import few
+from tiny_checkpoints import a_checkpoint
+
+from lccp.api.objects.report import EvaluationFailure, EvaluationReport
+from lccp.contract.errors import Conflict, Incompatible, InvalidInput
+from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.series import Series, SeriesSettings
+from lccp_evaluator.series.tokens import Trained
+
+
+def no_progress(_done: int, _total: int) -> None:
+    pass
+
+
+def a_series(out: Path, source_context: int | None = None, **niah: int) -> Series:
+    return Series(out, SeriesSettings(few(**niah), source_context))
+
+
+def at(path: Path, tokens: int) -> CheckpointDirectory:
+    return CheckpointDirectory(path, Trained(tokens, step=tokens // 100))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def first(tmp_path: Path, out: Path) -> CheckpointDirectory:
+    """A checkpoint at 100 tokens, evaluated."""
+    checkpoint = at(a_checkpoint(tmp_path / "first"), 100)
+    assert isinstance(a_series(out).evaluate(checkpoint, no_progress), EvaluationReport)
+    return checkpoint
+
+
+def test_checkpoints_answer_the_same_samples_by_the_same_plan(
+    tmp_path: Path, out: Path, first: CheckpointDirectory
+) -> None:
+    a_series(out).evaluate(at(a_checkpoint(tmp_path / "b", seed=1), 200), no_progress)
+
+    one, other = a_series(out).reports()
+    assert [(r.tokens, r.step) for r in (one, other)] == [(100, 1), (200, 2)]
+    assert one.probes["niah"].samples_digest == other.probes["niah"].samples_digest
+    assert one.execution_plan == other.execution_plan
+    assert one.checkpoint_digest != other.checkpoint_digest
+
+
+def test_a_later_call_takes_the_report_that_lies_there(
+    tmp_path: Path, out: Path, first: CheckpointDirectory
+) -> None:
+    assert a_series(out).report(first) == a_series(out).reports()[0]
+    moved = tmp_path / "moved"
+    shutil.copytree(first.path, moved)
+    assert a_series(out).report(at(moved, 100)) is not None
+    shutil.rmtree(first.path)
+    assert a_series(out).report(first) is not None
+
+
+def test_another_model_replaces_no_report_in_silence(
+    tmp_path: Path, out: Path, first: CheckpointDirectory
+) -> None:
+    other = at(a_checkpoint(tmp_path / "other", seed=1), 100)
+
+    with pytest.raises(InvalidInput, match=r"first, also of 100 tokens: give .*other its own"):
+        a_series(out).report(other)
+    with pytest.raises(InvalidInput, match="also of 100 tokens"):
+        a_series(out).check_free(other)
+    a_series(out, seed=1).check_free(first)
+    assert a_series(out).report(first) is not None
+
+
+def test_a_rewritten_checkpoint_is_evaluated_again(out: Path, first: CheckpointDirectory) -> None:
+    (before,) = a_series(out).reports()
+    a_checkpoint(first.path, seed=1)
+
+    assert a_series(out).report(first) is None
+    a_series(out).evaluate(first, no_progress)
+    (after,) = a_series(out).reports()
+    assert after.checkpoint_digest != before.checkpoint_digest
+    assert a_series(out).report(first) == after
+
+
+def test_other_settings_need_another_folder(out: Path, first: CheckpointDirectory) -> None:
+    with pytest.raises(Incompatible, match="other settings of the probes"):
+        a_series(out, seed=1).report(first)
+    with pytest.raises(Incompatible, match="another --source-context"):
+        a_series(out, source_context=256).report(first)
+
+
+def test_a_checkpoint_that_changes_while_it_is_measured_leaves_no_report(
+    tmp_path: Path, out: Path
+) -> None:
+    checkpoint = at(a_checkpoint(tmp_path / "model"), 100)
+
+    def rewrite(done: int, total: int) -> None:
+        if done == total:
+            (checkpoint.path / "config.json").touch()
+
+    with pytest.raises(Conflict, match="was changed while it was evaluated"):
+        a_series(out).evaluate(checkpoint, rewrite)
+    assert a_series(out).reports() == []
+
+
+def test_a_failure_is_recorded_until_a_later_try_succeeds(tmp_path: Path, out: Path) -> None:
+    checkpoint = at(a_checkpoint(tmp_path / "model"), 100)
+    weights = checkpoint.path / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:5_000])
+
+    failure = a_series(out).evaluate(checkpoint, no_progress)
+    path = a_series(out).folder(100) / "failure.json"
+    assert isinstance(failure, EvaluationFailure)
+    assert EvaluationFailure.from_json(path.read_bytes(), "failure.json") == failure
+    weights.write_bytes(whole)
+    assert isinstance(a_series(out).evaluate(checkpoint, no_progress), EvaluationReport)
+    assert not path.exists()
+
+
+def test_running_out_of_memory_is_a_failure_in_words(tmp_path: Path, out: Path) -> None:
+    def without_memory(_done: int, _total: int) -> None:
+        raise MemoryError
+
+    failure = a_series(out).evaluate(at(a_checkpoint(tmp_path / "model"), 100), without_memory)
+    assert isinstance(failure, EvaluationFailure)
+    assert (failure.cause, failure.message) == ("OutOfMemory", "not enough memory")
+
+
+def test_a_file_cannot_be_the_folder_of_reports(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+
+    with pytest.raises(InvalidInput, match=r"out: can't be made a folder"):
+        a_series(tmp_path / "out")
