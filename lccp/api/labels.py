@@ -32,6 +32,15 @@ def evaluation_key(tokens: int, suite: str) -> str:
     return f"{tokens_key(tokens)}/{suite}"
 
 
+STANDARD = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component", "managed-by"))
+"""Labels of Kubernetes' own convention that every workload has."""
+
+
+def is_own(name: str) -> bool:
+    """LCCP sets the label, and finds workloads and their pods by it."""
+    return name.startswith(f"{GROUP}/") or name in STANDARD
+
+
 def of_workload(run: str, component: str, **more: str) -> dict[str, str]:
     """Labels of a workload of `run`; `more` are further label names without their prefix."""
     own = {RUN: run, COMPONENT: component}

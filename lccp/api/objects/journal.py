@@ -71,10 +71,10 @@ class PodDefaults(Contract):
 
 
 class Pinned(Contract):
-    """What was resolved once, at the run's start.
+    """What was resolved when the first pod of the run began.
 
     What else a run's pods are made of is in its spec, but for the address of its store: that is
-    the installation's at any time.
+    the installation's at any time. An image that the spec names may be changed there.
     """
 
     trainer_image: Annotated[str, Field(description="Image of the trainer.")] = ""
@@ -124,7 +124,9 @@ class Journal(StoreObject):
     schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
 
     accepted: Annotated[Acceptance | None, Field(description="Whose run it is.")] = None
-    pinned: Annotated[Pinned | None, Field(description="Resolved at the run's start.")] = None
+    pinned: Annotated[
+        Pinned | None, Field(description="Resolved when the first pod of the run began.")
+    ] = None
     attempts: Annotated[
         tuple[AttemptRecord, ...], Field(description="All attempts, oldest first.")
     ] = ()

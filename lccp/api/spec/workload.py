@@ -1,10 +1,11 @@
 """What all workloads have in common: the resources, placement, queue and template of their pods."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, WithJsonSchema
 
+from lccp.api.labels import STANDARD, is_own
 from lccp.contract.base import Contract
 from lccp.contract.cel import KIND, Rule, rules
 
@@ -51,6 +52,37 @@ class ResourceSpec(Contract):
     ] = {}
 
 
+FreeObject = Annotated[dict[str, Any] | None, Field(json_schema_extra=FREE_OBJECT)]
+"""Fields that the API server knows: it judges them when the pods are created."""
+
+
+class Affinity(Contract):
+    """Affinity, as in a pod's spec."""
+
+    node_affinity: Annotated[FreeObject, Field(description="To nodes.")] = None
+    pod_affinity: Annotated[FreeObject, Field(description="To pods.")] = None
+    pod_anti_affinity: Annotated[FreeObject, Field(description="Away from pods.")] = None
+
+
+class Toleration(Contract):
+    """A taint that pods tolerate, as in a pod's spec."""
+
+    key: Annotated[str | None, Field(max_length=317, description="Its key; none: any.")] = None
+    operator: Annotated[
+        Literal["Exists", "Equal", "Lt", "Gt"] | None,
+        Field(description="How the values compare; by default `Equal`."),
+    ] = None
+    value: Annotated[str | None, Field(max_length=63, description="Its value.")] = None
+    effect: Annotated[
+        Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None,
+        Field(description="Its effect; none: any."),
+    ] = None
+    toleration_seconds: Annotated[
+        StrictInt | None,
+        Field(ge=0, le=2**31 - 1, description="How many seconds it lasts; none: for ever."),
+    ] = None
+
+
 class PlacementSpec(Contract):
     """On which nodes pods may run, as in a pod's spec."""
 
@@ -59,13 +91,10 @@ class PlacementSpec(Contract):
         Field(max_length=32, description="Labels that a node must have."),
     ] = {}
     tolerations: Annotated[
-        tuple[Annotated[dict[str, Any], Field(json_schema_extra=FREE_OBJECT)], ...],
+        tuple[Toleration, ...],
         Field(max_length=32, description="Taints that pods tolerate, as in a pod's spec."),
     ] = ()
-    affinity: Annotated[
-        dict[str, Any],
-        Field(description="Affinity, as in a pod's spec.", json_schema_extra=FREE_OBJECT),
-    ] = {}
+    affinity: Annotated[Affinity, Field(description="Affinity, as in a pod's spec.")] = Affinity()
     topology_key: Annotated[
         str | None,
         Field(
@@ -88,6 +117,48 @@ class EnvVar(Contract):
         ),
     ]
     value: Annotated[str, Field(max_length=32_768, description="Its value.")] = ""
+
+
+HIDDEN = "must not set a label of lccp.io or one that LCCP sets: the run would not see its own pods"
+
+
+def _visible(labels: dict[str, str]) -> dict[str, str]:
+    if any(is_own(name) for name in labels):
+        raise ValueError(HIDDEN)
+    return labels
+
+
+class PodMetadata(Contract):
+    """Metadata of a pod that a run may set."""
+
+    labels: Annotated[
+        dict[str, Annotated[str, Field(max_length=63)]],
+        Field(
+            max_length=64,
+            description="Labels, but none that LCCP sets.",
+            json_schema_extra=rules(
+                Rule(
+                    "self.all(name, !name.startsWith('lccp.io/') && "
+                    f"!(name in {sorted(STANDARD)}))",
+                    HIDDEN,
+                )
+            ),
+        ),
+        AfterValidator(_visible),
+    ] = {}
+    annotations: Annotated[
+        dict[str, Annotated[str, Field(max_length=65_536)]],
+        Field(max_length=64, description="Annotations."),
+    ] = {}
+
+
+class PodTemplate(Contract):
+    """A PodTemplateSpec that is merged strategically over the operator's own."""
+
+    metadata: Annotated[PodMetadata, Field(description="Labels and annotations.")] = PodMetadata()
+    spec: Annotated[
+        dict[str, Any], Field(description="A pod's spec.", json_schema_extra=FREE_OBJECT)
+    ] = {}
 
 
 class WorkloadSpec(Contract):
@@ -130,11 +201,10 @@ class WorkloadSpec(Contract):
         Field(max_length=64, description="Environment of the workload's container."),
     ] = ()
     pod_template: Annotated[
-        dict[str, Any],
+        PodTemplate,
         Field(
             description="PodTemplateSpec that is merged strategically over the operator's own: "
             "volumes, security context, sidecars. The workload's container is named `trainer` or "
             "`evaluator`.",
-            json_schema_extra=FREE_OBJECT,
         ),
-    ] = {}
+    ] = PodTemplate()

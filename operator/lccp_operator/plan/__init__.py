@@ -84,7 +84,9 @@ def _context(
 def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
     seen = context.after(acceptance.accepted, attempts.settled, evaluations.settled)
     judgement, verdict = stops.judged(seen, judge)
-    final = replace(seen, judgement=judgement).after(stops.decided, attempts.steered, finish.noted)
+    final = replace(seen, judgement=judgement).after(
+        stops.decided, attempts.steered, acceptance.pinned, finish.noted
+    )
     aim = goal(final)
     return Plan(
         intents=(*_finalizer(final, observed), *_intents(final, verdict)),

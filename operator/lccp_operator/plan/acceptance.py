@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lccp.api.conditions import Reason
 from lccp.api.identity import digest_of, identity_of
-from lccp.api.objects.journal import Acceptance, Journal, Pinned
+from lccp.api.objects.journal import Acceptance, Journal
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
@@ -86,11 +86,23 @@ def accepted(context: Context) -> Journal:
     before = journal.accepted
     if before is None or before.run_uid != uid:
         return _begun(context)
-    pinned = _completed(journal.pinned, context.offered)
     if not _asked_again(context):
-        return context.noted(pinned=pinned)
+        return journal
     forgiven = before.model_copy(update={"earlier_attempts": len(journal.attempts)})
-    return context.noted(accepted=forgiven, pinned=pinned, finished_at=None)
+    return context.noted(accepted=forgiven, finished_at=None)
+
+
+def pinned(context: Context) -> Journal:
+    """The journal with what is due pinned, but for workloads that are there and yet to begin."""
+    known, due = context.pinned, context.due
+    waiting = [state for state in context.evaluations.values() if state.live and not state.begun]
+    both = known.templates is None or not (context.gang or waiting)
+    update = {
+        "trainer_image": known.trainer_image if context.gang else due.trainer_image,
+        "evaluator_image": known.evaluator_image if waiting else due.evaluator_image,
+        "templates": due.templates if both else known.templates,
+    }
+    return context.noted(pinned=known.model_copy(update=update))
 
 
 def _begun(context: Context) -> Journal:
@@ -112,13 +124,6 @@ def _asked_again(context: Context) -> bool:
     if context.open_attempt is not None or final_failure(context) is None:
         return False
     return context.spec.suspend or bool(context.changed_settings)
-
-
-def _completed(pinned: Pinned | None, offered: Pinned) -> Pinned:
-    """`pinned`, with what an older version did not pin yet."""
-    if pinned is None:
-        return offered
-    return pinned.model_copy(update={"templates": pinned.templates or offered.templates})
 
 
 def _missing(status: LCCPRunStatus, facts: Facts) -> str | None:

@@ -8,6 +8,7 @@ import hashlib
 from itertools import takewhile
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
 from lccp.api.identity import settings_of
 from lccp.api.objects.journal import AttemptRecord, Control, Gang, Journal
 from lccp_operator.intents import ApplyWorkload, DeleteWorkload, Intent, WriteControl
@@ -50,7 +51,7 @@ def steered(context: Context) -> Journal:
         return context.journal
     if course is Course.TRAIN:
         stale = context.gang is not None and not _has_begun(context, attempt)
-        replaced = stale and bool(context.changed_settings)
+        replaced = stale and (bool(context.changed_settings) or _lacks_an_old_image(context))
         return _closed(context, attempt, REPLACED) if replaced else context.journal
     if not _has_begun(context, attempt):
         return _closed(context, attempt, NOT_BEGUN)
@@ -115,6 +116,14 @@ def drain_seconds_left(context: Context) -> float | None:
         return None
     limit = context.spec.saturation.drain_timeout_seconds
     return context.seconds_left(attempt.drain_asked_at, limit)
+
+
+def _lacks_an_old_image(context: Context) -> bool:
+    """The image of its gang can't be had, and by now it would get another."""
+    trouble = context.gang.trouble if context.gang is not None else None
+    pinned, due = context.pinned, context.due
+    changed = (pinned.trainer_image, pinned.templates) != (due.trainer_image, due.templates)
+    return changed and trouble is not None and trouble.reason is Reason.IMAGE_UNAVAILABLE
 
 
 def _has_begun(context: Context, attempt: AttemptRecord) -> bool:

@@ -67,6 +67,33 @@ class Context:
         return self.journal.pinned or self.offered
 
     @property
+    def due(self) -> Pinned:
+        """What workloads should be made from by now.
+
+        Before the first pod of this run object begins it is what the installation offers; then
+        nothing of it changes but an image that the spec names.
+        """
+        if not self._has_begun:
+            return self.offered
+        trainer, evaluator = self.spec.topology.image, self.spec.evaluation.image
+        update = {
+            "trainer_image": trainer or self.pinned.trainer_image,
+            "evaluator_image": evaluator or self.pinned.evaluator_image,
+            "templates": self.pinned.templates or self.offered.templates,
+        }
+        return self.pinned.model_copy(update=update)
+
+    @property
+    def _has_begun(self) -> bool:
+        """A pod of this run object has begun."""
+        since, facts, gang = self.acceptance.at, self.facts, self.journal.gang
+        told = {*facts.heartbeats, *facts.ends} | ({gang.attempt} if gang else set())
+        trained = any(a.started_at >= since and a.number in told for a in self.journal.attempts)
+        outcomes = self.journal.evaluations.values()
+        evaluated = any(o.at >= since for o in outcomes if o.at and o.result == "Succeeded")
+        return trained or evaluated or any(state.begun for state in self.workloads.values())
+
+    @property
     def last_attempt(self) -> AttemptRecord | None:
         return self.journal.attempts[-1] if self.journal.attempts else None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
 from lccp.api.labels import INTRINSIC, evaluation_key, tokens_key
 from lccp.api.objects.journal import EvaluationOutcome, Journal
 from lccp.facts.facts import EvaluationKey
@@ -183,8 +184,16 @@ def _deletions(context: Context) -> list[Intent]:
     return [
         DeleteWorkload(workload, wait_for_pods=not state.abandoned)
         for workload, state in context.evaluations.items()
-        if _has_ended(state) and workload.key not in failed_for_good
+        if (_has_ended(state) and workload.key not in failed_for_good)
+        or _lacks_an_old_image(context, state)
     ]
+
+
+def _lacks_an_old_image(context: Context, state: WorkloadState) -> bool:
+    """Its image can't be had, and by now it would get another."""
+    trouble, changed = state.trouble, context.pinned.evaluator_image != context.due.evaluator_image
+    waits = trouble is not None and trouble.reason is Reason.IMAGE_UNAVAILABLE
+    return changed and waits and not (state.deleting or state.begun)
 
 
 def _has_ended(state: WorkloadState) -> bool:

@@ -153,7 +153,7 @@ def test_what_takes_effect_at_the_next_attempt_is_named() -> None:
 
     assert [d.path for d in changed_settings(stored, spec)] == [
         "topology.env",
-        "topology.podTemplate.spec",
+        "topology.podTemplate.spec.a",
         "training.microBatchSize",
     ]
 

@@ -78,12 +78,14 @@ def stuck(cluster: api.Cluster, root: Any, operator: object) -> dict[str, tuple[
         (pod,) = JobPlayer(namespace).start(TRAINING, "Pending")
         an_event(namespace, pod, "FailedMount", message)
         made[name] = (namespace, reason)
+    misspelled = {"podTemplate": {"spec": {"afinity": {}}}}
+    made["field that there is not"] = (made_run(cluster, root, topology=misspelled), "PodRejected")
     return made
 
 
-def made_run(cluster: api.Cluster, root: Any) -> Namespace:
+def made_run(cluster: api.Cluster, root: Any, **spec: Any) -> Namespace:
     namespace: Namespace = Namespace.create(cluster, root)
-    namespace.create_run(run_document("tiny"))
+    namespace.create_run(run_document("tiny", **spec))
     return namespace
 
 
@@ -99,6 +101,7 @@ def made_run(cluster: api.Cluster, root: Any) -> Namespace:
         "no node",
         "quota",
         "pod security",
+        "field that there is not",
     ],
 )
 def test_it_is_named_in_time(stuck: dict[str, tuple[Namespace, str]], trouble: str) -> None:
@@ -109,6 +112,16 @@ def test_it_is_named_in_time(stuck: dict[str, tuple[Namespace, str]], trouble: s
     assert named["status"] == "False"
     assert named["message"].startswith("attempt 1: ")
     assert namespace.run("tiny")["status"]["summary"] == reason
+
+
+def test_a_field_that_there_is_not_is_named(stuck: dict[str, tuple[Namespace, str]]) -> None:
+    namespace, reason = stuck["field that there is not"]
+
+    named = namespace.wait_condition("tiny", "Training", reason, seconds=NAMED_WITHIN_SECONDS)
+
+    assert 'unknown field "spec.template.spec.afinity"' in named["message"]
+    assert "change topology.podTemplate" in named["message"]
+    assert namespace.jobs() == []
 
 
 def test_a_pod_that_its_kubelet_rejects_is_the_cause(cluster: api.Cluster, root: Any) -> None:

@@ -109,8 +109,9 @@ class Cluster:
         return self._call("PATCH", path, document, query, "application/apply-patch+yaml")
 
     def create(self, kind: Kind, document: Object) -> Object:
-        """Create the object. Raises AlreadyExists."""
-        return self._call("POST", kind.path(document["metadata"]["namespace"]), document)
+        """Create the object. Raises AlreadyExists; InvalidInput for a field that nobody knows."""
+        path = kind.path(document["metadata"]["namespace"])
+        return self._call("POST", path, document, {"fieldValidation": "Strict"})
 
     def replace(self, kind: Kind, document: Object) -> Object:
         """Replace the object. Raises Conflict if its resourceVersion is old."""

@@ -46,7 +46,9 @@ def pod_template(
     spec = _pod_spec(run, defaults, pods, told, own)
     if rendezvous:
         spec["subdomain"] = rendezvous.split(":")[0].partition(".")[2]
-    return strategic_merge({"metadata": {"labels": own}, "spec": spec}, pods.spec.pod_template)
+    given = pods.spec.pod_template
+    patch = {"metadata": given.metadata.document(), "spec": given.spec}
+    return strategic_merge({"metadata": {"labels": own}, "spec": spec}, patch)
 
 
 def _pod_spec(
@@ -56,7 +58,7 @@ def _pod_spec(
     optional = {
         "priorityClassName": pods.spec.priority_class_name or pods.priority_class_name,
         "nodeSelector": placement.node_selector,
-        "tolerations": list(placement.tolerations),
+        "tolerations": [toleration.document() for toleration in placement.tolerations],
         "affinity": _affinity(placement, own),
         "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
     }
@@ -141,8 +143,9 @@ def _mounts(run: LCCPRun) -> list[Object]:
 
 def _affinity(placement: PlacementSpec, labels: dict[str, str]) -> dict[str, Any]:
     """The given affinity, with the wish that the gang lie within one value of `topologyKey`."""
+    given = placement.affinity.document()
     if placement.topology_key is None:
-        return placement.affinity
+        return given
     term = {"labelSelector": {"matchLabels": labels}, "topologyKey": placement.topology_key}
     together = {
         "podAffinity": {
@@ -151,4 +154,4 @@ def _affinity(placement: PlacementSpec, labels: dict[str, str]) -> dict[str, Any
             ]
         }
     }
-    return strategic_merge(together, placement.affinity)
+    return strategic_merge(together, given)
