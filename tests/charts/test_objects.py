@@ -167,6 +167,26 @@ def test_credentials_are_mounted_where_the_configuration_says(objects: list[Obje
             assert wanted <= mounts
 
 
+def test_those_who_may_edit_a_namespace_may_edit_its_runs(
+    helm: Helm, value_set: dict[str, Path]
+) -> None:
+    label = "rbac.authorization.k8s.io/aggregate-to-"
+
+    def granted(*settings: str) -> dict[str, list[str]]:
+        roles = of_kind(helm.render(value_set["s3"], NAMESPACE, *settings), "ClusterRole")
+        return {
+            name.removeprefix(label): role["rules"][0]["verbs"]
+            for role in roles
+            for name in role["metadata"]["labels"]
+            if name.startswith(label)
+        }
+
+    assert granted()["view"] == ["get", "list", "watch"]
+    assert granted()["edit"] == granted()["admin"]
+    assert {"create", "patch", "delete"} <= set(granted()["edit"])
+    assert granted("--set", "rbac.aggregate=false") == {}
+
+
 def test_a_release_for_namespaces_needs_no_right_on_the_cluster(
     helm: Helm, value_set: dict[str, Path]
 ) -> None:

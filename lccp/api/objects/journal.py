@@ -9,6 +9,7 @@ from lccp.api.causes import Cause
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import Document, StoreObject, Upgrade
 from lccp.api.spec.sft import SFTSpec
+from lccp.api.spec.workload import ResourceSpec
 from lccp.contract.base import Contract, Message
 
 
@@ -82,6 +83,9 @@ class Pinned(Contract):
     purger_image: Annotated[
         str, Field(description="Image of the purge: the operator's own at any time.")
     ] = ""
+    purger_resources: Annotated[
+        ResourceSpec, Field(description="Resources of the purge, as its image.")
+    ] = ResourceSpec()
     templates: Annotated[
         PodDefaults | None,
         BeforeValidator(lambda given: given or None),

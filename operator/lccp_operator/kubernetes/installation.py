@@ -12,6 +12,7 @@ from pydantic import Field
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.run import LCCPRun
+from lccp.api.spec.workload import ResourceSpec
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 
@@ -38,6 +39,9 @@ class Installation(PodDefaults):
     trainer_image: Annotated[str, Field(min_length=1, description="Default trainer image.")]
     evaluator_image: Annotated[str, Field(min_length=1, description="Default evaluator image.")]
     operator_image: Annotated[str, Field(min_length=1, description="Image of purge Jobs.")]
+    purge_resources: Annotated[ResourceSpec, Field(description="Resources of purge Jobs.")] = (
+        ResourceSpec(requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "512Mi"})
+    )
     namespaces: Annotated[
         tuple[str, ...], Field(description="Namespaces that are watched; none: all of them.")
     ] = ()
@@ -73,6 +77,7 @@ class Installation(PodDefaults):
             trainer_image=run.spec.topology.image or self.trainer_image,
             evaluator_image=run.spec.evaluation.image or self.evaluator_image,
             purger_image=self.operator_image,
+            purger_resources=self.purge_resources,
             templates=self.pod_defaults,
         )
 

@@ -22,9 +22,10 @@ from lccp_operator.intents import (
 from lccp_operator.observed import Observed, Unknown
 from lccp_operator.plan import status
 from lccp_operator.plan.conditions import Finding
+from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
-from lccp_operator.workloads.state import Phase, WorkloadState
+from lccp_operator.workloads.state import Phase, Trouble, WorkloadState
 
 REQUEUE_SECONDS = 5.0
 
@@ -43,11 +44,16 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
         return _plan(run, now, SetFinalizer(False), event=_given_up(run, now), idle=True)
     if isinstance(observed.workloads, Unknown):
         return _plan(run, now)
-    return _purge(run, observed.workloads.value, observed.offered, now)
+    rejected = observed.rejected.get(Purge())
+    return _purge(run, observed.workloads.value, rejected, observed.offered, now)
 
 
 def _purge(
-    run: LCCPRun, workloads: Mapping[Workload, WorkloadState], pinned: Pinned, now: datetime
+    run: LCCPRun,
+    workloads: Mapping[Workload, WorkloadState],
+    rejected: Trouble | None,
+    pinned: Pinned,
+    now: datetime,
 ) -> Plan:
     others = {workload: state for workload, state in workloads.items() if workload != Purge()}
     purge = workloads.get(Purge())
@@ -55,18 +61,27 @@ def _purge(
         gone = (DeleteWorkload(workload) for workload, s in others.items() if not s.deleting)
         return _plan(run, now, *gone)
     if purge is None:
-        return _plan(run, now, ApplyWorkload(Purge(), pinned))
+        why = rejected.message if rejected else ""
+        return _plan(run, now, ApplyWorkload(Purge(), pinned), why=why)
     if purge.ended and purge.phase is Phase.SUCCEEDED:
         return _plan(run, now, SetFinalizer(False), event=_purged(run, now), idle=True)
     if purge.ended and not purge.deleting:
-        return _plan(run, now, DeleteWorkload(Purge()))
-    return _plan(run, now)
+        return _plan(run, now, DeleteWorkload(Purge()), why=_failure(purge))
+    return _plan(run, now, why=purge.trouble.message if purge.trouble else "")
+
+
+def _failure(purge: WorkloadState) -> str:
+    return f"it {Ending.of(failure(purge), purge).message}, and is tried again"
+
+
+def _given_up_at(run: LCCPRun) -> datetime | None:
+    asked = run.metadata.deletion_timestamp
+    return asked and asked + timedelta(seconds=run.spec.purge_timeout_seconds)
 
 
 def _overdue(run: LCCPRun, now: datetime) -> bool:
-    asked = run.metadata.deletion_timestamp
-    limit = timedelta(seconds=run.spec.purge_timeout_seconds)
-    return asked is not None and now - asked >= limit
+    at = _given_up_at(run)
+    return at is not None and now >= at
 
 
 def _purged(run: LCCPRun, now: datetime) -> Event:
@@ -80,8 +95,7 @@ def _given_up(run: LCCPRun, now: datetime) -> Event:
         f"the purge did not end within purgeTimeoutSeconds: delete {where} from store "
         f"{run.spec.checkpoints.store_name} by hand"
     )
-    asked = run.metadata.deletion_timestamp or now
-    return Event("Warning", EventReason.PURGE_GIVEN_UP, message, asked)
+    return Event("Warning", EventReason.PURGE_GIVEN_UP, message, _given_up_at(run) or now)
 
 
 def _plan(
@@ -89,20 +103,27 @@ def _plan(
     now: datetime,
     *intents: Intent,
     event: Event | None = None,
+    why: str = "",
     idle: bool = False,
 ) -> Plan:
+    """`why` says what holds up the purge."""
     return Plan(
         intents=intents,
-        status=_status(run, now),
+        status=_status(run, now, why),
         events=(event,) if event else (),
         requeue_after_seconds=None if idle else REQUEUE_SECONDS,
         idle=idle,
     )
 
 
-def _status(run: LCCPRun, now: datetime) -> LCCPRunStatus:
+def _status(run: LCCPRun, now: datetime, why: str) -> LCCPRunStatus:
     before = run.status or LCCPRunStatus()
     message = "the run is being deleted"
+    if why:
+        message += (
+            f"; the purge of its objects is held up: {why}: mend that, or set deletionPolicy to "
+            "Retain to keep them and let the run go"
+        )
     known = {c.type: Finding(c.status, c.reason, c.message) for c in before.conditions}
     findings = (
         dict.fromkeys(OF_EVERY_RUN, Finding("Unknown", Reason.PURGING, message))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from lccp.api.causes import Cause
 from lccp.api.conditions import summary
 from lccp.api.labels import INTRINSIC
+from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import Heartbeat
 from lccp.api.status import (
     ATTEMPTS_SHOWN,
@@ -26,6 +27,8 @@ from lccp_operator.plan.conditions import Findings
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations import Stage
 from lccp_operator.plan.goals import Course, Goal
+from lccp_operator.workloads.endings import without_log
+from lccp_operator.workloads.training import Training
 
 SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
 """Ends before which the state was saved."""
@@ -42,7 +45,7 @@ def projected(context: Context, goal: Goal) -> LCCPRunStatus:
         observed_generation=generation,
         conditions=conditions.dated(before.conditions, findings, generation, context.now),
         attempt=context.last_attempt.number if context.last_attempt else 0,
-        attempts=context.journal.attempts[-ATTEMPTS_SHOWN:],
+        attempts=_attempts(context),
         progress=_progress(context, goal),
         checkpoints=_checkpoints(context),
         latest=_latest(context),
@@ -53,6 +56,16 @@ def projected(context: Context, goal: Goal) -> LCCPRunStatus:
         completion_time=context.journal.finished_at,
     )
     return _steadied(before, status)
+
+
+def _attempts(context: Context) -> tuple[AttemptRecord, ...]:
+    """The newest attempts; of one whose Job is gone the message names no log."""
+    return tuple(
+        attempt
+        if Training(attempt.number) in context.trainings
+        else attempt.model_copy(update={"message": without_log(attempt.message)})
+        for attempt in context.journal.attempts[-ATTEMPTS_SHOWN:]
+    )
 
 
 def held(

@@ -1,11 +1,15 @@
 """How a workload ended: by its pods, and by what it left in the store."""
 
+import re
 from collections.abc import Set
 from dataclasses import dataclass
 
 from lccp.api.causes import MEANINGS, Cause, cause_of_codes
 from lccp.api.exits import ExitCode
 from lccp_operator.workloads.state import Rule, WorkloadState
+
+KUBECTL_LOG = re.compile(r"(; )?log: kubectl logs [^;()]*")
+"""Where the log of a Job is, as `Ending.of` says it."""
 
 BY_RULE = {
     Rule.DISRUPTION: Cause.DISRUPTED,
@@ -38,6 +42,11 @@ class Ending:
         notes = [f"exit code {', '.join(map(str, codes))}"] if codes else []
         notes += [f"log: {state.log}"] if state.log else []
         return cls(cause, f"{message} ({'; '.join(notes)})" if notes else message)
+
+
+def without_log(message: str) -> str:
+    """The message of an ending whose Job is gone, and its log with it."""
+    return KUBECTL_LOG.sub("", message).replace(" ()", "").replace("(; ", "(")
 
 
 def failure(state: WorkloadState) -> Cause:

@@ -8,6 +8,7 @@ from lccp.api import labels
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
+from lccp.api.spec.workload import WorkloadSpec
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.kind import PodSet, Workload
@@ -33,7 +34,13 @@ class Purge(Workload):
 
     def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
         command = ("python3", "-m", "lccp_operator.purge")
-        return PodSet(container="purger", command=command, image=pinned.purger_image, retries=3)
+        return PodSet(
+            container="purger",
+            command=command,
+            image=pinned.purger_image,
+            spec=WorkloadSpec(resources=pinned.purger_resources),
+            retries=3,
+        )
 
     def done(self, facts: Facts) -> bool:
         return facts.identity is None and not facts.holds_a_run

@@ -4,13 +4,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from operator_world import NEVER, START, World, a_small_run, unknown
 
+from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
 from lccp_operator.intents import ApplyWorkload, DeleteRun, DeleteWorkload, SetFinalizer
+from lccp_operator.observed import Known
 from lccp_operator.workloads.purge import Purge
-from lccp_operator.workloads.state import Phase
+from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
 
 KEPT = {"deletionPolicy": "DeleteArtifacts"}
@@ -97,6 +100,38 @@ def test_a_purge_that_takes_too_long_lets_go_with_an_event() -> None:
     assert not world.finalizer
     assert world.events[-1].reason.value == "PurgeGivenUp"
     assert "default/tiny/" in world.events[-1].message
+    assert world.run.metadata.deletion_timestamp is not None
+    assert world.events[-1].at == world.run.metadata.deletion_timestamp + timedelta(seconds=60)
+
+
+NO_QUOTA = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: small")
+WAITS = WorkloadState(Phase.PENDING, trouble=NO_QUOTA)
+
+
+@pytest.mark.parametrize(
+    ("workloads", "rejected", "told"),
+    [
+        ({}, {Purge(): NO_QUOTA}, "exceeded quota: small: mend that"),
+        ({Purge(): WAITS}, {}, "exceeded quota: small: mend that"),
+        (
+            {Purge(): WorkloadState(Phase.FAILED, (Pod(0, "a", Phase.FAILED, exit_code=69),))},
+            {},
+            "it could not reach the store (exit code 69), and is tried again: mend that",
+        ),
+    ],
+)
+def test_what_holds_up_a_purge_is_told_with_what_lets_the_run_go(
+    workloads: Any, rejected: Any, told: str
+) -> None:
+    world = a_deleted_world(**KEPT)
+    seen = replace(world.observed(), workloads=Known(workloads), rejected=rejected)
+
+    status = world.plan(seen).status
+
+    (training,) = [c for c in status.conditions if c.type is ConditionType.TRAINING]
+    assert training.reason is Reason.PURGING
+    assert f"the purge of its objects is held up: {told}" in training.message
+    assert "set deletionPolicy to Retain" in training.message
 
 
 def test_a_terminating_namespace_lets_go_at_once() -> None:

@@ -330,3 +330,21 @@ def test_the_summary_is_one_word() -> None:
     world.run = with_spec(world.run, suspend=False)
     world.settle()
     assert status(world).summary == "Succeeded"
+
+
+def test_the_message_of_an_attempt_whose_job_is_gone_names_no_log() -> None:
+    world = a_training_world()
+    failed = WorkloadState(
+        Phase.FAILED,
+        (Pod(0, "a", Phase.FAILED, exit_code=70),),
+        log="kubectl logs -n default job/tiny-train-a1",
+    )
+    world.reconcile(seen(world, workloads=Known({Training(1): failed})))
+    assert status(world).attempts[0].message == f"failed (exit code 70; log: {failed.log})"
+
+    world.workers.clear()
+    world.pass_time()
+    world.reconcile()
+
+    assert status(world).attempts[0].message == "failed (exit code 70)"
+    assert f"log: {failed.log}" in world.journal.attempts[0].message

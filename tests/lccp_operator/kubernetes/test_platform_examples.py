@@ -1,0 +1,74 @@
+"""The samples for a platform team: an API server takes them, and they refuse what they say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from a_cluster import Namespace, run_document
+from apiserver import ApiServer
+from operator_process import wait_for
+
+from lccp.api import labels
+from lccp.contract.errors import LccpError
+from lccp_operator.kubernetes.api.merge import Object
+
+pytestmark = pytest.mark.apiserver
+
+FOLDER = Path(__file__).parents[3] / "examples" / "platform"
+
+
+def documents(name: str) -> list[Object]:
+    return list(yaml.safe_load_all((FOLDER / name).read_text()))
+
+
+def test_network_policies_choose_pods_by_labels_that_they_have(
+    server: ApiServer, namespace: Namespace
+) -> None:
+    own = labels.of_workload("tiny", labels.TRAINER)
+    path = f"/apis/networking.k8s.io/v1/namespaces/{namespace.name}/networkpolicies"
+
+    for policy in documents("network-policies.yaml"):
+        answer = server.call("POST", f"{path}?fieldValidation=Strict", policy)
+        assert answer.code == 201, answer.message
+        assert policy["spec"]["podSelector"].get("matchLabels", {}).items() <= own.items()
+
+
+@pytest.fixture
+def restricted(server: ApiServer) -> Iterator[None]:
+    root = "/apis/admissionregistration.k8s.io/v1"
+    policy, binding = documents("restrict-pod-templates.yaml")
+    made = {f"{root}/validatingadmissionpolicies": policy}
+    made |= {f"{root}/validatingadmissionpolicybindings": binding}
+    for path, document in made.items():
+        answer = server.call("POST", f"{path}?fieldValidation=Strict", document)
+        assert answer.code == 201, answer.message
+    yield
+    for path, document in made.items():
+        server.call("DELETE", f"{path}/{document['metadata']['name']}")
+
+
+def test_pod_templates_are_restricted(restricted: object, namespace: Namespace) -> None:
+    def refusal(where: str, spec: Object) -> str:
+        template = {"podTemplate": {"spec": spec}}
+        parts = {"topology": template} if where == "topology" else {}
+        document = run_document("a-run", **parts)
+        if where == "evaluation":
+            document["spec"].setdefault("evaluation", {})["workload"] = template
+        try:
+            namespace.create_run(document)
+        except LccpError as error:
+            return str(error)
+        namespace.delete_run("a-run")
+        return ""
+
+    host = {"volumes": [{"name": "a", "hostPath": {"path": "/"}}]}
+    wait_for(lambda: refusal("topology", {"hostNetwork": True}), "the policy never took effect")
+
+    assert "volumes, containers and initContainers alone" in refusal(
+        "topology", {"hostNetwork": True}
+    )
+    assert "must not be of the host" in refusal("topology", host)
+    assert "must not be of the host" in refusal("evaluation", host)
+    assert refusal("topology", {"volumes": [{"name": "a", "emptyDir": {}}]}) == ""
+    assert refusal("none", {}) == ""
