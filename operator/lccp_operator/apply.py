@@ -6,12 +6,14 @@ run. Every step is idempotent. A lost race raises Conflict; the next reconcile d
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 from lccp.api.objects.base import StoreObject
-from lccp.api.objects.journal import Pinned
+from lccp.api.objects.journal import Journal, Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import InvalidInput, NotFound
 from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
@@ -116,6 +118,25 @@ def publish(plan: Plan, run: LCCPRun, backend: Backend) -> None:
     for intent in after:
         backend.guard()
         _carry_out(intent, run, backend)
+
+
+def record_deletion(store: Store, keys: RunKeys, run_uid: str, guard: Callable[[], None]) -> None:
+    """Say in the journal that the run object is deleted, if that is whose run the store holds.
+
+    Nothing else in the store would say so of a run whose objects are retained. Raises Conflict,
+    StoreUnavailable: try again.
+    """
+    try:
+        journal = objects.read_versioned(store, keys.journal, Journal)
+    except (NotFound, InvalidInput):
+        return
+    owner = journal.value.accepted
+    if owner is None or owner.run_uid != run_uid or owner.deleted_at is not None:
+        return
+    deleted = owner.model_copy(update={"deleted_at": datetime.now(UTC)})
+    guard()
+    after = journal.value.model_copy(update={"accepted": deleted})
+    objects.write_if_match(store, keys.journal, after, journal.etag)
 
 
 def _ordered(intents: tuple[Intent, ...]) -> tuple[list[Intent], list[Intent]]:

@@ -168,6 +168,12 @@ class RunFacts:
         return self.journal.finished_at if self.journal else None
 
     @property
+    def deleted(self) -> bool:
+        """The run object is gone, and what it left is retained."""
+        owner = self.journal.accepted if self.journal else None
+        return owner is not None and owner.deleted_at is not None
+
+    @property
     def newest(self) -> Measured | None:
         """Of the newest checkpoint whose probes were measured."""
         own = (one for one in reversed(self.measured) if one.suite == INTRINSIC)

@@ -68,6 +68,8 @@ class StoreWatch:
         )
 
     def _is_shown(self, facts: RunFacts) -> bool:
+        if facts.deleted:
+            return False
         at = facts.finished_at
         return at is None or self._now() - at < self._finished_ttl
 

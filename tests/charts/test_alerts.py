@@ -29,6 +29,14 @@ def phase(name: str, values: str = "1x600") -> dict[str, str]:
     return {f'lccp_run_phase{{phase="{name}"}}': values}
 
 
+def training(reason: str, values: str) -> dict[str, str]:
+    return {f'lccp_run_condition{{type="Training",reason="{reason}"}}': values}
+
+
+def accepted(reason: str, values: str) -> dict[str, str]:
+    return {f'lccp_run_condition{{type="Accepted",reason="{reason}"}}': values}
+
+
 @dataclass(frozen=True)
 class Case:
     """What is scraped of run `a/r` each minute, and when the alert fires (minutes)."""
@@ -51,6 +59,15 @@ CASES = {
         {'lccp_verdict{state="DeceptivelySaturated"}': "0x9 1x20 0x30", **TRAINING},
         firing=(20,),
         quiet=(9, 12, 40),
+    ),
+    "a ceiling of a run that ends, or is deleted": Case(
+        "LCCPRunDeceptivelySaturated",
+        {
+            'lccp_verdict{state="DeceptivelySaturated"}': "1x60 _x30",
+            **phase("Finished", "0x20 1x20 0x20 _x30"),
+        },
+        firing=(15, 50),
+        quiet=(30, 75),
     ),
     "a plateau": Case(
         "LCCPRunSaturated",
@@ -153,23 +170,66 @@ CASES = {
         firing=(30, 41, 45, 60),
         quiet=(10,),
     ),
-    "pods that never come": Case(
+    "no node": Case(
         "LCCPTrainingNotStarted",
-        {**phase("Queued", "1x100 0x60"), **phase("Training", "0x100 1x60")},
-        firing=(90,),
-        quiet=(50, 110),
+        {
+            **training("Queued", "0x20"),
+            **training("Unschedulable", "_x21 0x80"),
+            **training("Running", "_x102 1x60"),
+        },
+        firing=(60, 100),
+        quiet=(15, 45, 110),
+        labels={**RUN, "reason": "Unschedulable"},
     ),
-    "a model that does not load": Case(
+    "a run that is nowhere but in the API server, whose operator restarts": Case(
         "LCCPTrainingNotStarted",
-        {**phase("Queued", "1x30 0x100"), **phase("Starting", "0x30 1x60 0x60")},
-        firing=(80,),
-        quiet=(50, 110),
+        training("MissingSecret", "0x20 _x3 0x60 _x30"),
+        firing=(35, 80),
+        quiet=(25, 100),
+        labels={**RUN, "reason": "MissingSecret"},
+    ),
+    "a model that does not load, told by no operator": Case(
+        "LCCPTrainingNotStarted",
+        {**phase("Queued", "1x15 0x100"), **phase("Starting", "0x15 1x60 0x60")},
+        firing=(60,),
+        quiet=(25, 110),
+        labels={**RUN, "reason": "Unknown"},
+    ),
+    "a run that was suspended before it began": Case(
+        "LCCPTrainingNotStarted",
+        {**phase("Queued", "1x100"), **training("SuspendedByUser", "0x100")},
+        firing=(),
+        quiet=(40, 90),
+    ),
+    "a run that is refused does not wait": Case(
+        "LCCPTrainingNotStarted",
+        {**training("Pending", "0x100"), **accepted("InvalidSpec", "0x100")},
+        firing=(),
+        quiet=(40, 90),
+    ),
+    "a run that is refused": Case(
+        "LCCPRunRefused",
+        {**accepted("InvalidSpec", "0x30"), **accepted("Valid", "_x30 1x60")},
+        firing=(20,),
+        quiet=(3, 50),
+        labels={**RUN, "reason": "InvalidSpec"},
+    ),
+    "a deletion that does not end": Case(
+        "LCCPDeletionStuck",
+        {"lccp_run_deletion_timestamp_seconds": "_x10 600x100 _x30"},
+        firing=(100,),
+        quiet=(9, 60, 130),
     ),
     "a run that waits to go on": Case(
         "LCCPTrainingInterrupted",
-        {"lccp_trained_tokens": "500x200", **phase("Queued", "1x100 0x60")},
+        {
+            "lccp_trained_tokens": "500x200",
+            **training("Queued", "0x100"),
+            **training("Running", "_x100 1x60"),
+        },
         firing=(90,),
-        quiet=(50, 110),
+        quiet=(50, 120),
+        labels={**RUN, "reason": "Queued"},
     ),
     "a new run has not gone on": Case(
         "LCCPTrainingInterrupted",

@@ -14,17 +14,19 @@ from needs import program
 from prometheus_client import CollectorRegistry
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
 from lccp.api.objects.verdict import VerdictState
 from lccp_exporter.facts import RunPhase
 from lccp_exporter.metrics.own import EXPORTS, STORES
 from lccp_exporter.metrics.table import RUN_METRICS
 from lccp_exporter.metrics.verdict import BUDGETS
 from lccp_operator.kubernetes.metrics import Metrics
+from lccp_operator.kubernetes.run_states import RunStates
 
 ALERTS = CHART / "files" / "alerts.yaml"
 DASHBOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
 METRIC = re.compile(r"\blccp_\w+")
-MATCHER = re.compile(r'\b(state|cause|phase|budget)(?:=|!=|=~|!~)"([^"$]+)"')
+MATCHER = re.compile(r'\b(state|cause|phase|budget|reason)(?:=|!=|=~|!~)"([^"$]+)"')
 
 
 def run(*command: str) -> None:
@@ -35,6 +37,7 @@ def run(*command: str) -> None:
 def known_metrics() -> set[str]:
     registry = CollectorRegistry()
     Metrics(registry, lambda: 0)
+    registry.register(RunStates(lambda: True))
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
     own = {
         f"{family.name}{suffix}"
@@ -61,7 +64,7 @@ def test_every_metric_and_label_value_exists(path: Path) -> None:
     used = set(METRIC.findall(text))
     assert used
     assert used <= known_metrics()
-    values = {one.value for one in (*VerdictState, *Cause, *RunPhase)} | set(BUDGETS)
+    values = {one.value for one in (*VerdictState, *Cause, *RunPhase, *Reason)} | set(BUDGETS)
     named = {value for _, text_ in MATCHER.findall(text) for value in text_.split("|")}
     assert named <= values
 

@@ -14,7 +14,7 @@ import yaml
 from helm import CHART
 from monitoring import Webhook, alertmanager, prometheus, sixty_times_faster, until, webhook
 
-from lccp.api.objects.journal import Cause
+from lccp.api.objects.journal import Acceptance, Cause, Journal
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_exporter.config import configuration
@@ -23,6 +23,7 @@ from lccp_exporter.main import Exporter
 FILES = CHART / "files"
 RUN = {"namespace": "default", "run": "tiny"}
 STALLED, SUSPENDED = RunKeys("default", "stalled"), RunKeys("default", "suspended")
+STOPPED = RunKeys("default", "stopped")
 FAILED = RunKeys("default", "failed")
 
 pytestmark = pytest.mark.long
@@ -53,6 +54,17 @@ class Watched:
         attempt = journal.attempts[-1].model_copy(update=killed)
         update = {"attempts": (attempt,), "stop": None, "finished_at": datetime.now(UTC)}
         self.store.put(keys.journal, journal.model_copy(update=update).to_json())
+
+    def stopped(self, keys: RunKeys) -> None:
+        """Its verdict drained it; the last checkpoints are being evaluated."""
+        self.store.put(keys.journal, a_run.journal(stopped=True).to_json())
+
+    def retained(self, keys: RunKeys) -> None:
+        """Its object is deleted, and its artifacts stay."""
+        journal = Journal.from_json(self.store.get(keys.journal), keys.journal)
+        now = datetime.now(UTC)
+        owner = Acceptance(run_uid="1", at=now, earlier_attempts=0, deleted_at=now)
+        self.store.put(keys.journal, journal.model_copy(update={"accepted": owner}).to_json())
 
     def deleted(self, keys: RunKeys) -> None:
         """Its artifacts are deleted with it."""
@@ -90,6 +102,8 @@ def test_the_verdict_reaches_a_webhook_as_a_run_grows(watched: Watched) -> None:
     watched.trained(len(a_run.CHECKPOINTS))
     assert watched.sends("resolved", alertname=deceptive, **RUN)
     assert watched.sends("firing", alertname=saturated, **RUN)
+    watched.retained(a_run.KEYS)
+    assert watched.sends("resolved", alertname=saturated, **RUN)
     [alert, *_] = watched.webhook.sent("firing", alertname=deceptive)
     assert alert["labels"].keys() == {"alertname", "namespace", "run", "severity"}
     assert alert["annotations"]["summary"] == (
@@ -98,17 +112,20 @@ def test_the_verdict_reaches_a_webhook_as_a_run_grows(watched: Watched) -> None:
     assert alert["annotations"]["runbook_url"].endswith("lccprundeceptivelysaturated.md")
 
 
-def test_a_stalled_trainer_pages_and_a_suspended_one_does_not(watched: Watched) -> None:
-    for keys in (STALLED, SUSPENDED):
+def test_a_stalled_trainer_pages_until_its_run_is_deleted_and_a_drained_one_does_not(
+    watched: Watched,
+) -> None:
+    for keys in (STALLED, SUSPENDED, STOPPED):
         watched.trained(3, keys)
     watched.suspended(SUSPENDED)
+    watched.stopped(STOPPED)
     assert watched.sends(
         "firing", alertname="LCCPTrainingStalled", severity="critical", run="stalled"
     )
     firing = watched.webhook.sent("firing", alertname="LCCPTrainingStalled")
     stalled = {alert["labels"]["run"] for alert in firing}
-    assert "suspended" not in stalled
-    watched.trained(4, STALLED)
+    assert {"suspended", "stopped"}.isdisjoint(stalled)
+    watched.retained(STALLED)
     assert watched.sends("resolved", alertname="LCCPTrainingStalled", run="stalled")
 
 

@@ -12,12 +12,16 @@ from monitoring import Prometheus, prometheus, until
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from serving import serving
 
+from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.objects.journal import AttemptRecord, Cause
+from lccp.api.status import LCCPRunStatus
 from lccp.store.file import FileStore
 from lccp_exporter.config import configuration
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.main import Exporter
 from lccp_operator.kubernetes.metrics import Metrics
+from lccp_operator.kubernetes.run_states import RunStates
+from lccp_operator.kubernetes.workloads.seen import RunKey
 
 PANELS = [
     pytest.param(panel, id=f"{name}: {panel['title']}")
@@ -37,6 +41,15 @@ def other_metrics() -> bytes:
     operator.reconciled("done", 0.02)
     operator.api_called("GET", "200", 0.01)
     operator.store_called("get", "ok", 0.01)
+    states = RunStates(lambda: True)
+    registry.register(states)
+    queued = Condition(
+        type=ConditionType.TRAINING,
+        status="False",
+        reason=Reason.QUEUED,
+        last_transition_time=a_run.START,
+    )
+    states.note(RunKey("default", "tiny"), LCCPRunStatus(conditions=(queued,)), None)
     for name in ("GPU_UTIL", "FB_USED", "POWER_USAGE", "GPU_TEMP"):
         gauge = Gauge(f"DCGM_FI_DEV_{name}", name, GPU_LABELS, registry=registry)
         gauge.labels("default", "tiny-train-a1-0-x7k2p", "node-1", "0").set(40)

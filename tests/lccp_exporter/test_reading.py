@@ -8,6 +8,7 @@ import pytest
 from recorded_store import RecordedStore
 from scraped import Scraped
 
+from lccp.api.objects.journal import Acceptance
 from lccp.store.file import FileStore
 from lccp_exporter.refresh import Runs, StoreWatch
 
@@ -44,6 +45,23 @@ def test_a_finished_run_keeps_its_series_for_a_while(store: FileStore) -> None:
         watch.refresh()
         shown[age.total_seconds() / 3600] = len(watch.runs)
     assert shown == {23: 1, 25: 0}
+
+
+def test_the_series_of_a_retained_run_end_with_its_object(
+    store: FileStore, watch: StoreWatch
+) -> None:
+    owner = Acceptance(run_uid="1", at=NOW, earlier_attempts=0)
+    journal = a_run.journal(stopped=False)
+    shown = {}
+    for name, accepted in {
+        "deleted": owner.model_copy(update={"deleted_at": NOW}),
+        "applied again": owner.model_copy(update={"run_uid": "2"}),
+    }.items():
+        told = journal.model_copy(update={"accepted": accepted})
+        store.put(a_run.KEYS.journal, told.to_json())
+        watch.refresh()
+        shown[name] = len(Scraped.of(Runs([watch])).samples("lccp_run_info"))
+    assert shown == {"deleted": 0, "applied again": 1}
 
 
 def test_a_store_that_fails_keeps_its_runs_and_is_counted(

@@ -100,6 +100,10 @@ class Acceptance(Contract):
 
     run_uid: Annotated[str, Field(description="UID of the run object.")]
     at: Annotated[datetime, Field(description="When it was accepted, UTC.")]
+    deleted_at: Annotated[
+        datetime | None,
+        Field(description="When the run object was seen to be deleted, UTC; its objects stay."),
+    ] = None
     earlier_attempts: Annotated[
         int, Field(ge=0, description="Attempts made for earlier objects; they never count.")
     ] = 0

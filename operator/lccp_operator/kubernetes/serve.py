@@ -23,6 +23,7 @@ from lccp_operator.kubernetes.metrics import Endpoint, Metrics
 from lccp_operator.kubernetes.reconcile.queue import WorkQueue
 from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
 from lccp_operator.kubernetes.reconcile.workers import Workers
+from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
@@ -61,8 +62,10 @@ class Service:
         ]
         self._stores = _stores(installation, self._metrics, self._store_changed)
         reader = WorkloadReader(cluster, *self._informers)
-        self._reconciler = Reconciler(cluster, reader, installation, self._stores)
         self._leading = self._leadership.leading if self._leadership else _always()
+        states = RunStates(self._leading.is_set)
+        self._metrics.registry.register(states)
+        self._reconciler = Reconciler(cluster, reader, installation, self._stores, states)
         self._led_since: float | None = None
         self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)
         self._endpoint = Endpoint(port, self._metrics.registry, self._unhealthy, self._unready)

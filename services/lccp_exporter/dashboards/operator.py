@@ -36,6 +36,27 @@ OPERATOR = Board(
             Query("sum(increase(lccp_exporter_store_errors_total[1h]))"),
         ),
         Panel(
+            "Run objects",
+            "By their conditions in one word, as kubectl shows it.",
+            [
+                Query(
+                    "count by (summary) (max by (namespace, run, summary) (lccp_run_summary))",
+                    "{{summary}}",
+                )
+            ],
+        ),
+        Panel(
+            "Run objects that wait",
+            "By the reason of the condition Training.",
+            [
+                Query(
+                    "count by (reason) (max by (namespace, run, reason) "
+                    '(lccp_run_condition{type="Training"} == 0))',
+                    "{{reason}}",
+                )
+            ],
+        ),
+        Panel(
             "Duration of a reconcile",
             "At one run.",
             [

@@ -1,5 +1,6 @@
 """The operator's process against a real API server: what tests do is the Job controller's part."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -25,6 +26,13 @@ def a_started_run(namespace: Namespace, jobs: JobPlayer, **spec: Any) -> None:
     namespace.create_run(run_document("tiny", **spec))
     jobs.start(TRAINING)
     namespace.wait_condition("tiny", "Training", "True")
+
+
+def deleted_at(namespace: Namespace) -> datetime | None:
+    """When the run's journal says that it was deleted."""
+    owner = namespace.journal("tiny").accepted
+    assert owner is not None
+    return owner.deleted_at
 
 
 def is_gone(namespace: Namespace) -> bool:
@@ -123,6 +131,39 @@ def test_a_run_that_is_kept_has_no_finalizer_and_its_workloads_an_owner(
         ]
     namespace.delete_run("tiny")
     assert is_gone(namespace)
+
+
+def test_a_deleted_run_that_is_kept_says_so_until_it_is_applied_again(
+    namespace: Namespace, jobs: JobPlayer, operator: OperatorProcess
+) -> None:
+    a_started_run(namespace, jobs)
+    series = f'lccp_run_summary{{namespace="{namespace.name}",run="tiny",summary="Starting"}}'
+    wait_for(lambda: operator.metric(series) == 1, "the run object has no series")
+    namespace.delete_run("tiny")
+
+    wait_for(lambda: deleted_at(namespace) is not None, "the journal does not say so")
+    assert operator.metric(series) == 0
+
+    namespace.api.delete(api.JOBS, namespace.name, TRAINING)
+    jobs.let_go(TRAINING)
+    namespace.create_run(run_document("tiny"))
+    wait_for(lambda: deleted_at(namespace) is None, "the run is not taken up again")
+
+
+def test_a_deletion_that_a_finalizer_holds_up_is_told(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    document = run_document("tiny")
+    document["metadata"]["finalizers"] = ["example.org/mine"]
+    namespace.create_run(document)
+    namespace.wait_job(TRAINING)
+    namespace.delete_run("tiny")
+
+    series = f'lccp_run_deletion_timestamp_seconds{{namespace="{namespace.name}",run="tiny"}}'
+    wait_for(lambda: operator.metric(series) > 0, "the deletion is not told")
+    released = {"metadata": {"finalizers": []}}
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", released)
+    wait_for(lambda: operator.metric(series) == 0, "the deleted run has a series")
 
 
 def test_artifacts_are_purged_before_the_run_goes(namespace: Namespace, jobs: JobPlayer) -> None:

@@ -23,9 +23,16 @@ def parsed(body: Object, where: str) -> LCCPRun:
         return LCCPRun.parse({k: v for k, v in body.items() if k != "status"}, where)
 
 
-def refuse(body: Object, sentence: str, runs: KubernetesRuns) -> None:
+def deletion_asked_at(body: Object) -> datetime | None:
+    """When its deletion was asked for, UTC."""
+    asked = body["metadata"].get("deletionTimestamp")
+    return None if asked is None else datetime.fromisoformat(asked)
+
+
+def refuse(body: Object, sentence: str, runs: KubernetesRuns) -> LCCPRunStatus:
     """Say in the status of an object that is no valid run what is wrong with it."""
     before = LCCPRunStatus.parse(body.get("status", {}), "status")
     status = invalid_spec(before, body["metadata"]["generation"], sentence, datetime.now(UTC))
     if status != before:
         runs.write(body["metadata"], status)
+    return status

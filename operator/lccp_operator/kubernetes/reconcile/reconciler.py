@@ -12,19 +12,21 @@ from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput, LccpError, NotFound
 from lccp.logs import note
 from lccp.store.keys import RunKeys
-from lccp_operator.apply import Backend, act, publish
+from lccp_operator.apply import Backend, act, publish, record_deletion
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.reconcile.bodies import parsed, purges, refuse
+from lccp_operator.kubernetes.reconcile.bodies import deletion_asked_at, parsed, purges, refuse
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
+from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
@@ -72,11 +74,13 @@ class Reconciler:
         reader: WorkloadReader,
         installation: Installation,
         stores: Mapping[str, StoreHealth],
+        states: RunStates,
     ) -> None:
         self._cluster = cluster
         self._reader = reader
         self._installation = installation
         self._stores = stores
+        self._states = states
         self._memories: dict[RunKey, _Memory] = {}
         self._inbox: Inbox[RunKey] = Inbox()
 
@@ -113,21 +117,28 @@ class Reconciler:
         if memory and memory.resync and key not in self._inbox and memory.is_unchanged():
             return memory.resync.next_poll()
         try:
-            return self._reconcile(key, self._inbox.take(key) or self._cluster.get(api.RUNS, *key))
-        except NotFound:
-            return self._forget(key)
+            return self._reconcile_or_forget(key)
         except Exception:
             self._inbox.note(key)
             raise
+
+    def _reconcile_or_forget(self, key: RunKey) -> float:
+        try:
+            return self._reconcile(key, self._inbox.take(key) or self._cluster.get(api.RUNS, *key))
+        except NotFound:
+            self._states.forget(key)
+            return self._forget(key)
 
     def _reconcile(self, key: RunKey, body: Object) -> float:
         runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"])
         try:
             run = parsed(body, f"{key.namespace}/{key.name}")
         except InvalidInput as error:
-            refuse(body, str(error), runs)
+            self._states.note(key, refuse(body, str(error), runs), deletion_asked_at(body))
             return IDLE_SECONDS
-        if run.metadata.deletion_timestamp is not None and not purges(body):
+        deletion = run.metadata.deletion_timestamp
+        if deletion is not None and not purges(body):
+            self._states.note(key, run.status or LCCPRunStatus(), deletion)
             return self._forget(key)
         note(attempt=(run.status.attempt or None) if run.status else None)
         memory = self._memory(key, run)
@@ -135,6 +146,7 @@ class Reconciler:
         observed = self._observed(run, body, memory)
         result = plan(run, observed, datetime.now(UTC))
         note(attempt=result.status.attempt or None)
+        self._states.note(key, result.status, deletion)
         memory.events_posted = self._carried_out(result, run, memory, runs)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
             memory.resync = Resync.of(result, observed)
@@ -149,7 +161,9 @@ class Reconciler:
         return IDLE_SECONDS if after is None else after
 
     def _forget(self, key: RunKey) -> float:
-        """The run is gone, or is deleted with its workloads: nothing is left to be done."""
+        """The run is gone, or is deleted with its workloads: its store is told, if it keeps it."""
+        if memory := self._memories.get(key):
+            record_deletion(memory.observer.store, RunKeys(*key), memory.uid, self._cluster.guard)
         self._memories.pop(key, None)
         return math.inf
 

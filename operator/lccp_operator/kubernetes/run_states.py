@@ -1,0 +1,66 @@
+"""Metrics of the run objects: what their conditions say, and whose deletion was asked for.
+
+A run that never began has nothing in a store that an exporter could tell.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.kubernetes.workloads.seen import RunKey
+
+LABELS = ("namespace", "run")
+VALUES = {"True": 1.0, "False": 0.0, "Unknown": -1.0}
+
+
+@dataclass(frozen=True)
+class _State:
+    summary: str
+    conditions: tuple[tuple[str, str, str], ...]
+    """Type, status and reason."""
+    deletion_asked_at: datetime | None
+
+
+class RunStates(Collector):
+    """The runs as last reconciled, while this replica leads: another one knows nothing of them."""
+
+    def __init__(self, leads: Callable[[], bool]) -> None:
+        self._leads = leads
+        self._states: dict[RunKey, _State] = {}
+
+    def note(self, key: RunKey, status: LCCPRunStatus, deletion_asked_at: datetime | None) -> None:
+        """The run has this status."""
+        conditions = tuple((c.type.value, c.status, c.reason.value) for c in status.conditions)
+        self._states[key] = _State(status.summary, conditions, deletion_asked_at)
+
+    def forget(self, key: RunKey) -> None:
+        """The run object is gone."""
+        self._states.pop(key, None)
+
+    def collect(self) -> Iterable[Metric]:
+        conditions = GaugeMetricFamily(
+            "lccp_run_condition",
+            "Status of a condition of the run object: 1 True, 0 False, -1 Unknown.",
+            labels=(*LABELS, "type", "reason"),
+        )
+        summaries = GaugeMetricFamily(
+            "lccp_run_summary",
+            "1 for the conditions of the run object in one word, as kubectl shows it.",
+            labels=(*LABELS, "summary"),
+        )
+        deletions = GaugeMetricFamily(
+            "lccp_run_deletion_timestamp_seconds",
+            "When the deletion of the run object was asked for, seconds since 1970; absent before.",
+            labels=LABELS,
+        )
+        for key, state in self._states.copy().items() if self._leads() else ():
+            summaries.add_metric((*key, state.summary), 1.0)
+            for kind, status, reason in state.conditions:
+                conditions.add_metric((*key, kind, reason), VALUES[status])
+            if state.deletion_asked_at is not None:
+                deletions.add_metric(key, state.deletion_asked_at.timestamp())
+        return conditions, summaries, deletions

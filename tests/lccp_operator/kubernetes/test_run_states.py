@@ -1,0 +1,76 @@
+"""Metrics of the run objects, as Prometheus would read them."""
+
+import pytest
+from a_run import START
+from prometheus_client import CollectorRegistry, generate_latest
+from scraped import Scraped
+
+from lccp.api.conditions import Condition, ConditionType, Reason
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.kubernetes.run_states import RunStates
+from lccp_operator.kubernetes.workloads.seen import RunKey
+
+KEY = RunKey("team", "tiny")
+LABELS = {"namespace": "team", "run": "tiny"}
+SERIES_MAX = 16
+"""Of one run object."""
+
+
+def status(of: str = "False", reason: Reason = Reason.QUEUED) -> LCCPRunStatus:
+    training = Condition(
+        type=ConditionType.TRAINING,
+        status=of,  # type: ignore[arg-type]
+        reason=reason,
+        last_transition_time=START,
+    )
+    return LCCPRunStatus(conditions=(training,))
+
+
+def scraped(states: RunStates) -> Scraped:
+    registry = CollectorRegistry()
+    registry.register(states)
+    return Scraped.text(generate_latest(registry).decode())
+
+
+@pytest.mark.parametrize(("of", "value"), [("True", 1), ("False", 0), ("Unknown", -1)])
+def test_a_condition_is_told_with_its_reason(of: str, value: float) -> None:
+    states = RunStates(lambda: True)
+    states.note(KEY, status(of), None)
+    told = scraped(states)
+    labels = {**LABELS, "type": "Training", "reason": "Queued"}
+    assert told.value("lccp_run_condition", **labels) == value
+    assert told.samples("lccp_run_deletion_timestamp_seconds") == []
+
+
+def test_a_new_status_takes_the_place_of_the_old_one() -> None:
+    states = RunStates(lambda: True)
+    states.note(KEY, status(), None)
+    states.note(KEY, status("True", Reason.RUNNING), START)
+    told = scraped(states)
+    assert [s.labels["reason"] for s in told.samples("lccp_run_condition")] == ["Running"]
+    assert [s.labels["summary"] for s in told.samples("lccp_run_summary")] == ["Training"]
+    assert told.value("lccp_run_deletion_timestamp_seconds", **LABELS) == START.timestamp()
+
+
+def test_a_run_that_is_gone_has_no_series() -> None:
+    states = RunStates(lambda: True)
+    states.note(KEY, status(), START)
+    states.forget(KEY)
+    assert [s for family in scraped(states).families for s in family.samples] == []
+
+
+def test_a_replica_that_does_not_lead_tells_nothing() -> None:
+    states = RunStates(lambda: False)
+    states.note(KEY, status(), START)
+    assert [s for family in scraped(states).families for s in family.samples] == []
+
+
+def test_a_run_object_has_few_series() -> None:
+    every = tuple(
+        Condition(type=kind, status="True", reason=Reason.PENDING, last_transition_time=START)
+        for kind in ConditionType
+    )
+    states = RunStates(lambda: True)
+    states.note(KEY, LCCPRunStatus(conditions=every), START)
+    count = sum(len(family.samples) for family in scraped(states).families)
+    assert len(every) < count <= SERIES_MAX
