@@ -17,6 +17,7 @@ from lccp_cli.commands.export import export
 from lccp_cli.commands.grafana import grafana
 from lccp_cli.commands.report import report
 from lccp_cli.commands.run import run
+from lccp_cli.commands.watch import watch
 
 EXTRAS = {
     "plotly": "report",
@@ -111,7 +112,7 @@ def version() -> None:
         typer.echo(f"{name} {version_of(name) or 'not installed'}")
 
 
-for command in (run, evaluate, analyze, report, export, estimate, doctor, crd, version):
+for command in (run, evaluate, watch, analyze, report, export, estimate, doctor, crd, version):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(grafana, name="grafana")

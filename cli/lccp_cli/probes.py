@@ -1,4 +1,4 @@
-"""Options that say what is measured of a model, and how: for `lccp evaluate` and `lccp watch`."""
+"""Options of `lccp evaluate` and `lccp watch`: what is measured, how, and at which tokens."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,20 @@ if TYPE_CHECKING:
     from lccp.probes.niah import NiahSettings
     from lccp_evaluator.series.tokens import TokenCounts
 
+TokensPerStep = Annotated[
+    str | None,
+    typer.Option(
+        help="Tokens of a training step, such as 4M, where names (checkpoint-500) or "
+        "trainer_state.json tell steps alone."
+    ),
+]
+Index = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="YAML mapping from names of directories to tokens, such as final: 8B.",
+    ),
+]
 ProbesFile = Annotated[
     Path | None,
     typer.Option(

@@ -1,22 +1,24 @@
 """A series of checkpoints on the terminal: one after another, then what they come to."""
 
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from lccp.analysis.policy import policy_of_reports
 from lccp.analysis.verdict import judge
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
-from lccp.report.judged import policy_of
+from lccp.api.objects.verdict import Verdict
 from lccp.report.load import RunData
 from lccp.report.page.render import write_report
 from lccp.report.text import tokens_text
-from lccp_cli.commands.analyze import show
+from lccp_cli.commands.analyze import changed, show, trained
 from lccp_cli.progress import progress_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lccp_evaluator.series.checkpoints import CheckpointDirectory
     from lccp_evaluator.series.series import Series
@@ -48,10 +50,26 @@ def evaluated(
     return result
 
 
-def conclude(console: Console, out: Path) -> None:
+def verdict_over(
+    reports: "Sequence[EvaluationReport]",
+    budget: str | None = None,
+    horizon_tokens: str | None = None,
+) -> Verdict:
+    """The verdict by defaults and what is given. Raises InvalidInput, naming the option."""
+    policy = trained(policy_of_reports(reports), budget, None, None)
+    given = {} if horizon_tokens is None else {"horizon_tokens": horizon_tokens}
+    return judge(reports, changed(policy, given))
+
+
+def conclude(
+    console: Console,
+    out: Path,
+    judged: "Callable[[Sequence[EvaluationReport]], Verdict]" = verdict_over,
+) -> None:
     """Print the verdict over all reports in `out`, and write their page there."""
     data = RunData.from_folder(out)
+    verdict = judged(data.reports)
     console.print()
-    show(judge(data.reports, policy_of(data)))
-    page = write_report(data, out / "report.html")
+    show(verdict)
+    page = write_report(replace(data, verdict=verdict), out / "report.html")
     console.print(f"\nReport: {page}\nNext:   lccp analyze {quote(str(out))}", markup=False)

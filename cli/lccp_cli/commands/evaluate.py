@@ -49,20 +49,8 @@ def evaluate(
             "Default: from trainer_state.json, or the directory's name."
         ),
     ] = None,
-    tokens_per_step: Annotated[
-        str | None,
-        typer.Option(
-            help="Tokens of a training step, such as 4M, where names (checkpoint-500) or "
-            "trainer_state.json tell steps alone."
-        ),
-    ] = None,
-    index: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="YAML mapping from names of directories to tokens, such as final: 8B.",
-        ),
-    ] = None,
+    tokens_per_step: options.TokensPerStep = None,
+    index: options.Index = None,
     probes: options.ProbesFile = None,
     preset: options.Preset = None,
     lengths: options.Lengths = None,

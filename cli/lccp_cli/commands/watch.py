@@ -1,0 +1,125 @@
+"""`lccp watch`: evaluate the checkpoints of somebody else's trainer while it works."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lccp_cli import probes as options
+
+
+def watch(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder in which a trainer leaves Hugging Face directories."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder for reports, as lccp evaluate --series fills it."),
+    ],
+    marker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="File in a checkpoint that the trainer writes last. Default: trainer_state.json "
+            "where there is one, else --quiet-seconds.",
+        ),
+    ] = None,
+    quiet_seconds: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Without a marker a checkpoint is complete when it was quiet for so long."
+        ),
+    ] = 30.0,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKENS",
+            help="End when a checkpoint of so many tokens is evaluated. Default: Ctrl-C ends it.",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Tokens that the trainer may train: the horizon is an eighth of it."),
+    ] = None,
+    horizon_tokens: Annotated[
+        str | None, typer.Option(help="Tokens of training over which a gain is measured.")
+    ] = None,
+    tokens_per_step: options.TokensPerStep = None,
+    index: options.Index = None,
+    probes: options.ProbesFile = None,
+    preset: options.Preset = None,
+    lengths: options.Lengths = None,
+    depths: options.Depths = None,
+    haystacks: options.Haystacks = None,
+    needles: options.Needles = None,
+    needles_per_haystack: options.NeedlesPerHaystack = None,
+    haystack: options.Haystack = None,
+    seed: options.Seed = None,
+    source_context: options.SourceContext = None,
+    tokenizer: options.TokenizerFolder = None,
+    trust_remote_code: options.TrustRemoteCode = False,
+    poll_seconds: Annotated[
+        float, typer.Option(min=0.1, help="The folder is looked at so often.")
+    ] = 5.0,
+) -> None:
+    """Evaluate every checkpoint that a trainer leaves in a folder, as soon as it is complete.
+
+    Ctrl-C ends it with the verdict and the page so far; the same command goes on from there. A
+    checkpoint that was rewritten is evaluated again. Exit codes: 0 ended, 2 wrong input.
+
+    Examples:
+
+        lccp watch ./checkpoints --out eval --tokens-per-step 4M --budget 20B
+        lccp watch ./checkpoints --out eval --marker DONE --until 20B --source-context 8K
+    """
+    from lccp_cli.console import standard_output
+    from lccp_cli.options import length, token_budget
+    from lccp_cli.series import conclude, verdict_over
+    from lccp_cli.watching import watching
+
+    spec = options.probes_of(
+        probes,
+        preset=preset,
+        lengths=lengths,
+        depths=depths,
+        haystacks=haystacks,
+        needles=needles,
+        needles_per_haystack=needles_per_haystack,
+        haystack=haystack,
+        seed=seed,
+    )
+    source = None if source_context is None else length(source_context, "--source-context")
+    until_tokens = None if until is None else token_budget(until, "--until")
+    counts = partial(options.token_counts, index, tokens_per_step)
+    judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
+    counts(), judge(())  # wrong options are told at once
+    from lccp_evaluator.series.series import Series, SeriesSettings
+    from lccp_evaluator.series.watch import Completion, Watch
+
+    series = Series(out, SeriesSettings(spec, source, tokenizer, trust_remote_code))
+    watched = Watch(folder, series, counts, Completion(marker, quiet_seconds))
+    console = standard_output()
+    try:
+        with terminated_as_interrupted(), watching(console, f"watching {folder}", judge) as show:
+            watched.run(show, until_tokens, poll_seconds)
+    except KeyboardInterrupt:
+        console.print("\nEnded: the same command goes on from here.", markup=False)
+    if series.reports():
+        conclude(console, out, judge)
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

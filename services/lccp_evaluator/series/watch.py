@@ -1,0 +1,207 @@
+"""A folder in which somebody's trainer leaves checkpoints: a series that grows."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from lccp.api.objects.report import EvaluationFailure, EvaluationReport, FileStamp
+from lccp.contract.errors import Conflict, Incompatible, InvalidInput
+from lccp_evaluator.series.checkpoints import CheckpointDirectory, directories
+from lccp_evaluator.series.files import check_whole, stamps
+from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.tokens import TRAINER_STATE, TokenCounts
+
+State = Literal["Incomplete", "Waiting", "Evaluating", "Failed", "LeftOut", "Deleted"]
+Stamps = dict[str, FileStamp]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """How a checkpoint is known to be complete; its weights must be whole besides."""
+
+    marker: str | None = None
+    """A file in it that its trainer writes last."""
+    quiet_seconds: float = 30.0
+    """Without a marker, and without transformers' own: for so long its files have not changed."""
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A checkpoint without a report of its weights, and why it has none."""
+
+    path: Path
+    tokens: int | None
+    state: State
+    note: str
+    checkpoint: CheckpointDirectory | None = None
+    """Given where it can be evaluated."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What was seen."""
+
+    reports: tuple[EvaluationReport, ...]
+    """All, by tokens."""
+    unmeasured: tuple[Unmeasured, ...]
+    """By tokens; at the end those whose tokens nothing tells."""
+
+    @property
+    def next(self) -> CheckpointDirectory | None:
+        """The checkpoint to evaluate now, that of the fewest tokens."""
+        return next((one.checkpoint for one in self.unmeasured if one.state == "Waiting"), None)
+
+
+Show = Callable[[View], None]
+
+
+class Watch:
+    """Looks at `folder`, which need not exist yet, and evaluates into `series` what is complete.
+
+    What it knows beside the reports lies in memory alone, so it may be ended at any time: an
+    evaluation that was cut off leaves nothing and is done again.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        series: Series,
+        counts: Callable[[], TokenCounts],
+        completion: Completion,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder, self._series, self._counts = folder, series, counts
+        self._completion, self._clock = completion, clock
+        self._since: dict[Path, tuple[Stamps, float]] = {}
+        """Files of each checkpoint, and since when they have been so."""
+        self._measured: dict[Path, tuple[Stamps, int]] = {}
+        """Files of what has a report, and its tokens."""
+        self._failed: dict[Path, tuple[Stamps, str]] = {}
+        self._rows: dict[Path, Unmeasured] = {}
+        """As they were seen last."""
+
+    def look(self) -> View:
+        """What lies there now. Raises Incompatible if reports are of other settings."""
+        counts, first = self._counts(), dict[int, Path]()
+        found = directories([self._folder]) if self._folder.exists() else []
+        rows = {path: row for path in found if (row := self._seen(path, counts, first))}
+        for path, before in self._rows.items():
+            if path not in found and before.state in ("Waiting", "Deleted"):
+                note = "was deleted before it was evaluated"
+                rows[path] = replace(before, state="Deleted", note=note, checkpoint=None)
+        self._rows = rows
+        return View(tuple(self._series.reports()), tuple(sorted(rows.values(), key=_order)))
+
+    def run(
+        self,
+        show: Show,
+        until_tokens: int | None = None,
+        poll_seconds: float = 5.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Evaluate what is complete, and wait for more, until a report is of `until_tokens`."""
+        while True:
+            view = self.look()
+            show(view)
+            ready = view.next
+            if ready is not None:
+                self._evaluate(ready, show, poll_seconds)
+            elif until_tokens is not None and _reached(view, until_tokens):
+                return
+            else:
+                sleep(poll_seconds)
+
+    def _evaluate(self, checkpoint: CheckpointDirectory, show: Show, poll_seconds: float) -> None:
+        shown = self._clock()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal shown
+            if done in (0, total) or self._clock() - shown >= poll_seconds:
+                shown = self._clock()
+                show(_evaluating(self.look(), checkpoint.path, done, total))
+
+        try:
+            before = stamps(checkpoint.path)
+            result = self._series.evaluate(checkpoint, progress)
+        except (Conflict, InvalidInput):
+            return  # it changed or is gone: it is looked at anew
+        if isinstance(result, EvaluationFailure):
+            self._failed[checkpoint.path] = before, result.message
+
+    def _seen(self, path: Path, counts: TokenCounts, first: dict[int, Path]) -> Unmeasured | None:
+        """Why the checkpoint in `path` has no report; None if it has one."""
+        try:
+            files = stamps(path)
+            known, tokens = self._measured.get(path, (None, 0))
+            if known == files:
+                first.setdefault(tokens, path)
+                return None
+            trained = counts.of(path)
+            check_whole(path)
+        except (InvalidInput, OSError) as error:
+            self._since.pop(path, None)
+            return Unmeasured(path, None, "Incomplete", f"incomplete: {error}")
+        if trained is None:
+            note = "left out: nothing tells its tokens (--tokens-per-step, --index)"
+            return Unmeasured(path, None, "LeftOut", note)
+        if first.setdefault(trained.tokens, path) != path:
+            note = f"left out: is of as many tokens as {first[trained.tokens].name}"
+            return Unmeasured(path, trained.tokens, "LeftOut", note)
+        return self._whole(CheckpointDirectory(path, trained), files)
+
+    def _whole(self, checkpoint: CheckpointDirectory, files: Stamps) -> Unmeasured | None:
+        path, tokens = checkpoint.path, checkpoint.tokens
+        left = self._missing(path, files)
+        if left:
+            return Unmeasured(path, tokens, "Incomplete", left)
+        failed, why = self._failed.get(path, (None, ""))
+        if failed == files:
+            return Unmeasured(path, tokens, "Failed", f"failed: {why}")
+        try:
+            report = self._series.report(checkpoint)
+        except Incompatible:
+            raise
+        except InvalidInput as error:
+            return Unmeasured(path, tokens, "LeftOut", f"left out: {error}")
+        if report is None:
+            return Unmeasured(path, tokens, "Waiting", "waiting for evaluation", checkpoint)
+        self._measured[path] = files, tokens
+        return None
+
+    def _missing(self, path: Path, files: Stamps) -> str:
+        """What has to come before the checkpoint counts as complete; empty if it does."""
+        known, since = self._since.get(path, (None, 0.0))
+        if known != files:
+            self._since[path] = files, self._clock()
+            since = self._clock()
+        if self._completion.marker is not None:
+            name = self._completion.marker
+            return "" if (path / name).exists() else f"incomplete: holds no {name} yet"
+        if (path / TRAINER_STATE).is_file():
+            return ""
+        left = self._completion.quiet_seconds - (self._clock() - since)
+        return f"complete if nothing changes for {left:.0f} s" if left > 0 else ""
+
+
+def _order(one: Unmeasured) -> tuple[bool, int, str]:
+    return one.tokens is None, one.tokens or 0, one.path.name
+
+
+def _reached(view: View, tokens: int) -> bool:
+    return any(report.tokens >= tokens for report in view.reports)
+
+
+def _evaluating(view: View, path: Path, done: int, total: int) -> View:
+    """`view`, with how far the evaluation of the checkpoint in `path` is."""
+
+    def rows() -> Iterator[Unmeasured]:
+        for one in view.unmeasured:
+            if one.path == path:
+                note = f"evaluating: {done} of {total} samples"
+                yield replace(one, state="Evaluating", note=note)
+            else:
+                yield one
+
+    return replace(view, unmeasured=tuple(rows()))

@@ -1,0 +1,108 @@
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tiny_checkpoints import a_checkpoint
+from typer.testing import Result
+
+Lccp = Callable[..., Result]
+BAND = ("--source-context", "128")
+PROBES = """
+bio: {enabled: false}
+retrievalHeads: {enabled: false}
+niah: {lengths: [200], depthsPercent: [0, 50], haystacks: 2, needlesPerHaystack: 2}
+"""
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two checkpoints of a Trainer in a working folder, and how they are watched."""
+    monkeypatch.chdir(tmp_path)
+    for step in (30, 4):
+        path = a_checkpoint(Path(f"checkpoints/checkpoint-{step}"), seed=step)
+        (path / "trainer_state.json").write_text(f'{{"global_step": {step}}}')
+    Path("probes.yaml").write_text(PROBES)
+    return ["watch", "checkpoints", "--out", "out", "--probes", "probes.yaml", *BAND]
+
+
+@pytest.mark.slow
+def test_a_watch_tells_each_checkpoint_and_ends_with_the_verdict(
+    lccp: Lccp, asked: list[str]
+) -> None:
+    weights = Path("checkpoints/checkpoint-30/model.safetensors").read_bytes()
+    (cut := Path("checkpoints/checkpoint-5")).mkdir()
+    shutil.copy("checkpoints/checkpoint-30/config.json", cut)
+    (cut / "model.safetensors").write_bytes(weights[:5_000])
+    result = lccp(*asked, "--tokens-per-step", "1K", "--budget", "40K", "--until", "30K")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "watching checkpoints"
+    assert any(line.startswith("checkpoint 4 K: NIAH-PPL ") for line in lines)
+    assert any(line.startswith("checkpoint 30 K: NIAH-PPL ") for line in lines)
+    assert any(line.startswith("checkpoint-5: incomplete: ") for line in lines)
+    assert "checkpoint-30: waiting for evaluation" in lines
+    assert lines[-2:] == ["Report: out/report.html", "Next:   lccp analyze out"]
+    assert lccp("report", "out").exit_code == 0
+
+    again = lccp(*asked, "--tokens-per-step", "1K", "--until", "30K")
+    assert "waiting for evaluation" not in again.stdout
+
+
+@pytest.fixture
+def watching(asked: list[str]) -> Iterator["subprocess.Popen[str]"]:
+    """A watch in a process of its own, with nothing more to evaluate.
+
+    What a shell starts in the background ignores SIGINT, and so would what is started here.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "lccp_cli", *asked, "--tokens-per-step", "1K"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert isinstance(process.stdout, io.TextIOBase)
+        for line in process.stdout:
+            if line.startswith("checkpoint 30 K: "):
+                break
+        yield process
+        process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_watch_with_the_verdict(
+    watching: "subprocess.Popen[str]", number: signal.Signals
+) -> None:
+    watching.send_signal(number)
+    output, errors = watching.communicate(timeout=60)
+    assert (watching.returncode, errors) == (0, "")
+    assert "Ended: the same command goes on from here." in output
+    assert Path("out/report.html").is_file()
+
+
+BAD = [
+    (["--until", "much"], "--until: must be a number of tokens"),
+    (["--budget", "x"], "--budget: must be a number of tokens"),
+    (["--horizon-tokens", "x"], "--horizon-tokens: must be a number of tokens"),
+    (["--index", "gone.yaml"], "gone.yaml: can't be read"),
+    (["--tokens-per-step", "0"], "--tokens-per-step: must be a number of tokens"),
+]
+
+
+@pytest.mark.parametrize(("options", "sentence"), BAD, ids=[row[0][0] for row in BAD])
+def test_wrong_options_are_told_before_anything_is_watched(
+    lccp: Lccp, asked: list[str], options: list[str], sentence: str
+) -> None:
+    result = lccp(*asked, *options)
+    assert result.exit_code == 2, result.output
+    assert sentence in result.stderr
+    assert not Path("out").exists()
