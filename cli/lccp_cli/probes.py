@@ -62,7 +62,10 @@ NeedlesPerHaystack = Annotated[
 ]
 Haystack = Annotated[
     Path | None,
-    typer.Option(help="Documents to hide the needles in: .jsonl, .jsonl.gz, or text files."),
+    typer.Option(
+        help="Documents to hide the needles in: a file or a folder of JSONL (.jsonl, .json, or "
+        "these with .gz) or of text."
+    ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of the samples. Default: 0.")]
 SourceContext = Annotated[
@@ -148,10 +151,14 @@ def _needles(path: Path) -> list[object]:
 
 
 def _haystack(path: Path | None) -> dict[str, str] | None:
+    from lccp.contract.errors import InvalidInput
+    from lccp_evaluator.sampling.sources.documents import form_of
+
     if path is None:
         return None
-    jsonl = path.name.removesuffix(".gz").endswith(".jsonl")
-    return {"path": str(path.absolute()), "format": "JSONL" if jsonl else "Text"}
+    if not path.exists():
+        raise InvalidInput(f"--haystack: there is no file or folder {path}")
+    return {"path": str(path.absolute()), "format": form_of(path)}
 
 
 def _sizes(niah: "NiahSettings") -> dict[str, object]:

@@ -147,6 +147,11 @@ class Series:
         asked, path = self._settings, checkpoint.path
         before = stamps(path)
         context = context_length(path, asked.trust_remote_code)
+        if asked.source_context is not None and asked.source_context > context:
+            raise InvalidInput(
+                f"--source-context: {asked.source_context:,} tokens lie beyond the context of "
+                f"{path}, {context:,}: give what it was made for before the extension"
+            )
         subject = Subject(
             directory=path,
             checkpoint_digest=digest(path),

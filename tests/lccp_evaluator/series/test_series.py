@@ -134,3 +134,12 @@ def test_a_file_cannot_be_the_folder_of_reports(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidInput, match=r"out: can't be made a folder"):
         a_series(tmp_path / "out")
+
+
+def test_a_source_context_beyond_the_models_own_is_refused(tmp_path: Path, out: Path) -> None:
+    checkpoint = at(a_checkpoint(tmp_path / "model"), 100)
+
+    failure = a_series(out, source_context=513).evaluate(checkpoint, no_progress)
+    assert isinstance(failure, EvaluationFailure)
+    assert "--source-context: 513 tokens lie beyond the context of" in failure.message
+    assert a_series(out).reports() == []

@@ -30,6 +30,13 @@ def documents(spec: Documents, base: Path, where: str, seed: str) -> Iterator[st
         yield from _documents_in(path, spec, f"{where}.path: {path}")
 
 
+def form_of(path: Path) -> str:
+    """The form of the file `path`, or of those below it: JSONL if all names say so, else Text."""
+    names = [found.name for found in path.rglob("*")] if path.is_dir() else [path.name]
+    of = {form for form, suffixes in SUFFIXES.items() for n in names if n.endswith(suffixes)}
+    return "JSONL" if of == {"JSONL"} else "Text"
+
+
 def files(path: Path, form: str, where: str) -> list[Path]:
     """The file `path`, or those below it whose names end as files of that form do.
 

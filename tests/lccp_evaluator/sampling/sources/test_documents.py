@@ -1,11 +1,12 @@
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
-from lccp_evaluator.sampling.sources.documents import documents
+from lccp_evaluator.sampling.sources.documents import documents, form_of
 
 
 def read(spec, base):
@@ -55,3 +56,26 @@ def test_a_faulty_haystack_is_refused_in_one_sentence(tmp_path, content, sentenc
 def test_a_folder_without_documents_says_what_it_should_hold(tmp_path):
     with pytest.raises(InvalidInput, match=r"holds no .jsonl or .jsonl.gz"):
         list(read(Documents(path="."), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        (["a.jsonl"], "JSONL"),
+        (["a.json"], "JSONL"),
+        (["a.jsonl.gz", "b.json.gz", "README"], "JSONL"),
+        (["a.txt"], "Text"),
+        (["a.jsonl", "b.txt"], "Text"),
+        (["notes"], "Text"),
+    ],
+)
+def test_the_form_is_what_names_say(tmp_path, names, form):
+    folder = tmp_path / "notes.txt"
+    folder.mkdir()
+    for name in names:
+        (folder / name).touch()
+
+    assert form_of(folder) == form
+    assert [form_of(Path(name)) for name in ("a.json", "b.jsonl.gz", "c.md", "d")] == [
+        *("JSONL", "JSONL", "Text", "Text")
+    ]
