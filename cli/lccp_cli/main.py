@@ -15,6 +15,7 @@ from lccp_cli.commands.estimate import estimate
 from lccp_cli.commands.evaluate import evaluate
 from lccp_cli.commands.export import export
 from lccp_cli.commands.grafana import grafana
+from lccp_cli.commands.plan import plan
 from lccp_cli.commands.report import report
 from lccp_cli.commands.run import run
 from lccp_cli.commands.watch import watch
@@ -112,7 +113,8 @@ def version() -> None:
         typer.echo(f"{name} {version_of(name) or 'not installed'}")
 
 
-for command in (run, evaluate, watch, analyze, report, export, estimate, doctor, crd, version):
+COMMANDS = (run, evaluate, watch, analyze, report, export, estimate, plan, doctor, crd, version)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(grafana, name="grafana")

@@ -23,10 +23,13 @@ class ConditionType(StrEnum):
     FAILED = "Failed"
     GATE_PASSED = "GatePassed"
     """Of runs that declare a gate."""
+    VERDICT_POSSIBLE = "VerdictPossible"
+    """Of runs whose plan can never end Saturated: always False."""
 
 
+OF_SOME_RUNS = (ConditionType.GATE_PASSED, ConditionType.VERDICT_POSSIBLE)
 OF_EVERY_RUN: tuple[ConditionType, ...] = tuple(
-    type_ for type_ in ConditionType if type_ is not ConditionType.GATE_PASSED
+    type_ for type_ in ConditionType if type_ not in OF_SOME_RUNS
 )
 
 
@@ -71,6 +74,7 @@ class Reason(StrEnum):
     GATE_MET = "GateMet"
     GATE_NOT_MET = "GateNotMet"
     GATE_UNDECIDED = "GateUndecided"
+    NEVER_SATURATED = "NeverSaturated"
     COMPLETED = "Completed"
     NOT_FINISHED = "NotFinished"
     CONFIGURATION = "Configuration"

@@ -132,6 +132,14 @@ class NiahSettings(Contract):
         return self
 
 
+def clusters(settings: NiahSettings) -> dict[str, int]:
+    """How many haystacks and needles are crossed in every cell."""
+    preset = PRESETS[settings.preset]
+    shipped = len(settings.needles or DEFAULT_NEEDLES)
+    needles = settings.needles_per_haystack or min(preset["needles"], shipped)
+    return {"haystack": settings.haystacks or preset["haystacks"], "needle": needles}
+
+
 def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
     """`settings` with lengths, depths, haystacks and needles as they are used.
 
@@ -141,7 +149,8 @@ def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
     preset = PRESETS[settings.preset]
     default = context_lengths.grid(contexts.target, preset["parts"])
     found = settings.needles or DEFAULT_NEEDLES
-    number = settings.needles_per_haystack or min(preset["needles"], len(found))
+    counts = clusters(settings)
+    number = counts["needle"]
     if len(found) < number:
         raise InvalidInput(
             f"evaluation.probes.niah.needlesPerHaystack: {number} needles are asked for, but LCCP "
@@ -150,7 +159,7 @@ def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
     used = {
         "lengths": context_lengths.resolved(settings.lengths, default, contexts, "niah.lengths"),
         "depths_percent": tuple(sorted(settings.depths_percent or preset["depths"])),
-        "haystacks": settings.haystacks or preset["haystacks"],
+        "haystacks": counts["haystack"],
         "needles_per_haystack": number,
         "needles": found[:number],
     }

@@ -7,9 +7,10 @@ import typer
 from lccp_cli.options import Endpoint, RunTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lccp.api.objects.policy import Policy
+    from lccp.api.objects.report import EvaluationReport
     from lccp.api.objects.verdict import Gate, Verdict
 
 
@@ -48,6 +49,14 @@ def analyze(
     patience: Annotated[
         int | None, typer.Option(help="Horizons that a plateau must last to count as saturated.")
     ] = None,
+    power: Annotated[
+        bool,
+        typer.Option(
+            "--power",
+            help="Say, by the run's own noise, which checkpoints, haystacks and needles see a "
+            "plateau.",
+        ),
+    ] = False,
     endpoint: Endpoint = None,
 ) -> None:
     """Compute the verdict over the reports of a run's checkpoints.
@@ -58,11 +67,15 @@ def analyze(
         lccp analyze reports/ --horizon-tokens 25B --min-gain 0.01
         lccp analyze reports/ --budget 200B --warmup-tokens 2B
         lccp analyze reports/ --json | jq .state
+        lccp analyze runs/default/tiny --power
     """
     from lccp.analysis.verdict import judge
+    from lccp.contract.errors import InvalidInput
     from lccp.report.judged import policy_of
     from lccp_cli.target import load_target
 
+    if power and json:
+        raise InvalidInput("--power prints a table: leave out --json")
     data = load_target(target, endpoint).data
     asked = {
         "horizon_tokens": horizon_tokens,
@@ -72,11 +85,33 @@ def analyze(
     }
     given = {name: value for name, value in asked.items() if value is not None}
     policy = trained(policy_of(data), budget, warmup_tokens, schedule)
-    verdict = judge(data.reports, changed(policy, given))
+    policy = changed(policy, given)
+    if power:
+        show_own_power(data.reports, policy)
+        return
+    verdict = judge(data.reports, policy)
     if json:
         typer.echo(verdict.to_json().decode(), nl=False)
     else:
         show(verdict)
+
+
+def show_own_power(reports: "Sequence[EvaluationReport]", policy: "Policy") -> None:
+    """Print what the run's noise is, and what would see a plateau. Raises InvalidInput."""
+    from lccp.analysis.power import Design, Noise
+    from lccp.analysis.trajectory import Trajectory
+    from lccp.contract.errors import InvalidInput
+    from lccp_cli.commands.plan import show_power
+
+    series = Trajectory.from_reports(reports).series.get(policy.signal)
+    if series is None:
+        raise InvalidInput(f"{policy.signal}: was not measured, so its noise is not known")
+    noise = Noise.of(series, policy)
+    fitted = series.tokens[series.fitted(policy.warmup_tokens)] / policy.horizon_tokens
+    counts = {kind: means.shape[1] for kind, means in series.clusters.items()}
+    typer.echo(f"{series.signal.title} jitters by {noise.jitter:.2g} minGain between checkpoints.")
+    design = Design(tuple(fitted.tolist()), counts.get("haystack", 1), counts.get("needle", 1))
+    show_power(design, noise, policy)
 
 
 def trained(

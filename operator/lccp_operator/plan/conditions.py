@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from lccp.analysis.possible import obstacle
 from lccp.api.causes import Cause
 from lccp.api.conditions import OF_EVERY_RUN, REMEDIES, Condition, ConditionType, Reason
 from lccp.api.objects.verdict import Answer, VerdictState
@@ -60,6 +61,7 @@ def found(context: Context, goal: Goal) -> Findings:
         ConditionType.SUCCEEDED: _succeeded(context, goal),
         ConditionType.FAILED: _failed(context, goal),
         **gate,
+        **_impossible(context),
     }
 
 
@@ -234,6 +236,14 @@ def _gate(context: Context) -> Finding:
     status, reason = GATE_ANSWERS[gate.answer]
     told = [f"{s.sentence}: {s.evidence}" for s in gate.sentences if s.answer == gate.answer]
     return Finding(status, reason, "; ".join(told[:PROBLEMS_NAMED]))
+
+
+def _impossible(context: Context) -> Findings:
+    """That no checkpoint of the plan can ever be called Saturated; nothing where one can be."""
+    problem = obstacle(context.run)
+    if not problem:
+        return {}
+    return {ConditionType.VERDICT_POSSIBLE: Finding("False", Reason.NEVER_SATURATED, problem)}
 
 
 def _suspended(context: Context, goal: Goal) -> Finding:

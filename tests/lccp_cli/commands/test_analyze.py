@@ -69,3 +69,17 @@ def test_a_budget_that_is_none_is_refused_with_the_option(lccp: Lccp, tmp_path: 
     result = lccp("analyze", a_folder(tmp_path), "--budget", "much")
     assert result.exit_code == 2
     assert result.stderr.startswith("lccp: --budget: must be a number of tokens")
+
+
+def test_power_goes_by_the_noise_of_the_run(lccp: Lccp, stored: Path) -> None:
+    result = lccp("analyze", stored, "--power")
+    assert result.exit_code == 0
+    assert result.output.startswith("NIAH-PPL jitters by ")
+    assert "checkpoints   haystacks   needles   within 4 T" in result.output
+    assert "plateaus within four horizons" in result.output.splitlines()[-1]
+
+
+def test_power_has_no_json(lccp: Lccp, stored: Path) -> None:
+    result = lccp("analyze", stored, "--power", "--json")
+    assert result.exit_code != 0
+    assert "leave out --json" in result.output

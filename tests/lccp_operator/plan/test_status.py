@@ -105,6 +105,19 @@ def test_a_gate_is_answered_in_a_condition(answer: Answer, found: tuple[str, str
     assert message(world, ConditionType.GATE_PASSED) == f"{sentence}: niah_ppl gain is 0.01"
 
 
+@pytest.mark.parametrize("saturation", [{}, {"patience": 16}], ids=["possible", "never"])
+def test_a_plan_that_can_never_end_saturated_is_told(saturation: dict[str, int]) -> None:
+    world = World(a_small_run(saturation=saturation), NEVER)
+    world.reconcile()
+    if saturation:
+        assert conditions(world.run)["VerdictPossible"] == ("False", "NeverSaturated")
+        assert "saturation.horizonTokens of at most" in message(
+            world, ConditionType.VERDICT_POSSIBLE
+        )
+    else:
+        assert "VerdictPossible" not in conditions(world.run)
+
+
 def test_a_transition_time_moves_only_when_the_status_flips() -> None:
     world = a_training_world()
     before = {c.type: c.last_transition_time for c in status(world).conditions}

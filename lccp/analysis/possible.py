@@ -1,0 +1,124 @@
+"""Whether a plan can ever end Saturated, whatever the model does.
+
+The needs of the rules are told from token counts alone, without numpy: the operator asks for them
+at every reconcile. That the rules agree is tested.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from lccp.analysis.policy import policy_of_run
+from lccp.api.objects.policy import Policy
+from lccp.api.run import LCCPRun
+from lccp.probes.registry import PROBES
+
+FEWEST_IN_A_LINE = 5
+FEWEST_IN_A_GAIN = 3
+MOST_ASKED = 64
+"""Checkpoints that are tried for a remedy."""
+
+
+def can_saturate(checkpoints: Sequence[int], policy: Policy) -> bool:
+    """A plateau that is level and without noise would be Saturated at one of the `checkpoints`.
+
+    They are token counts, ascending.
+    """
+    fitted = [tokens for tokens in checkpoints if tokens > policy.warmup_tokens]
+    late = range(FEWEST_IN_A_LINE - 1, len(fitted))
+    return policy.constant_schedule and any(_is_enough(fitted, k, policy) for k in late)
+
+
+def _is_enough(fitted: Sequence[int], k: int, policy: Policy) -> bool:
+    """At checkpoint k a line spans the patience, and a gain was known a horizon before."""
+    now, horizon, slack = fitted[k], policy.horizon_tokens, policy.rounding_tokens
+    spans = now - fitted[0] >= policy.patience * horizon - slack
+    if now < policy.min_tokens or not spans:
+        return False
+    window = min(bisect_left(fitted, now - horizon - slack), k + 1 - FEWEST_IN_A_GAIN)
+    before = min(bisect_right(fitted, now - horizon + slack) - 1, window)
+    return policy.patience == 1 or before >= FEWEST_IN_A_GAIN - 1
+
+
+def obstacle(run: LCCPRun) -> str:
+    """Why no checkpoint of `run` can ever be called Saturated, and what would do; or nothing."""
+    policy, budget = policy_of_run(run), run.spec.training.tokens
+    due = run.spec.checkpoints.due(budget)
+    for cause in (_unmeasured(run, policy), _schedule(run), _too_early(policy, budget)):
+        if cause:
+            return cause
+    return "" if can_saturate(due, policy) else _too_few(policy, budget)
+
+
+def _unmeasured(run: LCCPRun, policy: Policy) -> str:
+    asked, probes = run.spec.evaluation.probes.asked(), _probes_of_signals()
+    off = {name: probe for name in policy.signals if (probe := probes.get(_family(name)))}
+    off = {name: probe for name, probe in off.items() if probe not in asked}
+    if len(policy.signals) - len(off) >= policy.needed:
+        return ""
+    name, probe = next(iter(off.items()))
+    return (
+        f"{name} is never measured, since its probe {probe} is off: name other signals in "
+        "saturation.signals"
+    )
+
+
+@cache
+def _probes_of_signals() -> Mapping[str, str]:
+    """The probe that measures a signal, by the signal's name up to its part."""
+    return {
+        _family(signal.name): name
+        for name, probe in PROBES.items()
+        for signal in probe.signals(probe.usual)
+    }
+
+
+def _family(signal: str) -> str:
+    return signal.partition("/")[0]
+
+
+def _schedule(run: LCCPRun) -> str:
+    kind = run.spec.training.schedule.type
+    if kind == "Constant":
+        return ""
+    return (
+        f"under the schedule {kind} the learning rate decays, which makes a plateau of its own, so "
+        "nothing is ever called saturated: only a run with the schedule Constant can be"
+    )
+
+
+def _too_early(policy: Policy, budget: int) -> str:
+    if policy.min_tokens <= budget:
+        return ""
+    return (
+        f"saturation.minTokens, {policy.min_tokens:,}, lies beyond the budget: "
+        f"give at most {budget:,}"
+    )
+
+
+def _too_few(policy: Policy, budget: int) -> str:
+    needs = (
+        f"a saturation needs {FEWEST_IN_A_LINE} checkpoints after the warm-up that span "
+        f"{policy.patience} horizons of {policy.horizon_tokens:,} tokens, and the plan has none "
+        "such"
+    )
+    every = _densest(policy, budget)
+    if every:
+        return f"{needs}: give checkpoints.everyTokens of at most {every:,}"
+    horizon = max(1, (budget - policy.warmup_tokens) // (policy.patience + 1))
+    every = _densest(policy.model_copy(update={"horizon_tokens": horizon}), budget)
+    if not every:
+        return f"{needs}, nor do its {budget:,} tokens have steps enough for them"
+    return (
+        f"{needs}: give saturation.horizonTokens of at most {horizon:,}, and "
+        f"checkpoints.everyTokens of at most {every:,}"
+    )
+
+
+def _densest(policy: Policy, budget: int) -> int:
+    """The longest distance of checkpoints that is enough, as a share of the budget; 0: none is."""
+    for count in range(FEWEST_IN_A_LINE, MOST_ASKED + 1):
+        every = budget // count
+        if every and can_saturate([*range(every, budget, every), budget], policy):
+            return every
+    return 0

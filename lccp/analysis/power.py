@@ -1,0 +1,159 @@
+"""Which haystacks, needles and checkpoints a run needs to see a plateau, by simulated runs.
+
+A plateau (no gain at all) is simulated with noise like the run's own, or as it is stated, and
+judged by the shipped rules. Gains and noise are in least gains that pay, tokens in horizons.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Self
+
+import numpy as np
+
+from lccp.analysis.judged import grid_of
+from lccp.analysis.rules.course import Course
+from lccp.analysis.rules.gains import FEWEST
+from lccp.analysis.rules.grid import Array, Grid
+from lccp.analysis.rules.lines import Lines
+from lccp.analysis.rules.measure import Measure
+from lccp.analysis.rules.noise import recent_differences
+from lccp.analysis.simulation import FOLLOWS, SCATTER, Jitter, Kind, simulated
+from lccp.analysis.trajectory import Series
+from lccp.api.objects.policy import Policy
+from lccp.contract.errors import InvalidInput
+
+WITHIN_HORIZONS = 4.0
+ENOUGH = 0.8
+"""Share of plateaus that a design sees within four horizons, from which it is called enough."""
+OWN_SLOPES = 0.5
+"""By how much clusters drift apart on a plateau: a share of what they do where the gain is δ."""
+DENSITIES = (2.5, 5.0, 10.0)
+CLUSTERS = ((4, 4), (8, 4), (10, 4), (20, 4), (20, 8))
+RUNS = 200
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What hides a plateau, in least gains that pay."""
+
+    jitter: float
+    """Standard deviation between checkpoints."""
+    slopes: Mapping[str, float]
+    """By kind of cluster: standard deviation of the clusters' own slopes a horizon."""
+    scatter: Mapping[str, float]
+    """By kind of cluster: what each has of its own at a checkpoint."""
+
+    @classmethod
+    def stated(cls, jitter: float) -> Self:
+        """With clusters that differ like those of the demo."""
+        return cls(jitter, {kind: OWN_SLOPES * follow for kind, follow in FOLLOWS.items()}, SCATTER)
+
+    @classmethod
+    def of(cls, series: Series, policy: Policy) -> Self:
+        """As the last two horizons of a run's `series` show it.
+
+        Raises:
+            InvalidInput: fewer than three checkpoints lie beyond the warm-up.
+        """
+        fitted = series.at(series.fitted(policy.warmup_tokens))
+        if len(fitted.tokens) < FEWEST:
+            raise InvalidInput(
+                f"{series.signal.name}: its noise needs {FEWEST} checkpoints beyond the warm-up, "
+                f"not {len(fitted.tokens)}: state a guess instead"
+            )
+        grid, delta = grid_of(fitted.tokens, policy), policy.delta(series.signal.name)
+        whole, slopes, scatter = _square(grid, fitted.values / delta), {}, {}
+        for kind, means in fitted.clusters.items():
+            count = means.shape[1]
+            if count > 1:
+                own = (means - means.mean(axis=1, keepdims=True)).T / delta
+                square = float(_square(grid, own).sum()) / (count - 1)
+                slopes[kind], scatter[kind] = _own_slopes(grid, own, square), math.sqrt(square)
+                whole = whole - square / count
+        return cls(math.sqrt(max(0.0, float(whole))), slopes, scatter)
+
+
+def _square(grid: Grid, values: Array) -> Array:
+    """[...]: variance from checkpoint to checkpoint over the last two horizons."""
+    mean, _ = recent_differences(grid, values)
+    newest: Array = mean[..., -1]
+    return newest
+
+
+def _own_slopes(grid: Grid, own: Array, square: float) -> float:
+    """Standard deviation of the clusters' slopes, without what their scatter makes of it."""
+    line = Lines.fit(grid, own, grid.window(2, FEWEST))
+    spread = float(line.slope[:, -1].var(ddof=1)) - square / float(line.squares[-1])
+    return math.sqrt(max(0.0, spread))
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a plan asks for."""
+
+    at: tuple[float, ...]
+    """Horizons of its checkpoints, ascending."""
+    haystacks: int
+    needles: int
+
+    @classmethod
+    def even(cls, horizons: float, density: float, haystacks: int, needles: int) -> Self:
+        """So many checkpoints a horizon, evenly spaced."""
+        count = int(horizons * density + 1e-9)
+        return cls(tuple((i + 1) / density for i in range(count)), haystacks, needles)
+
+    @property
+    def samples(self) -> int:
+        """That are read along the run, but for the grid of lengths and depths."""
+        return len(self.at) * self.haystacks * self.needles
+
+
+@dataclass(frozen=True)
+class Power:
+    """How well a design sees a plateau."""
+
+    design: Design
+    within: float
+    """Share of plateaus that are Saturated within four horizons of the first checkpoint."""
+    whole: float
+    """The same, until the end of the budget."""
+    median_horizons: float
+    """Until Saturated; infinite where most never are."""
+
+
+def designs(planned: Design) -> Iterator[Design]:
+    """The plan itself, and others of its length to choose from."""
+    yield planned
+    for density, (haystacks, needles) in product(DENSITIES, CLUSTERS):
+        yield Design.even(planned.at[-1], density, haystacks, needles)
+
+
+def power(design: Design, noise: Noise, policy: Policy, runs: int = RUNS, seed: int = 0) -> Power:
+    """By `runs` simulated plateaus."""
+    rng, at = np.random.default_rng(seed), np.array(design.at)
+    counts = {"haystack": design.haystacks, "needle": design.needles}
+    kinds = {
+        kind: Kind(count, noise.slopes.get(kind, 0.0), noise.scatter.get(kind, 0.0))
+        for kind, count in counts.items()
+    }
+    values, clusters = simulated(at, 0.0 * at, Jitter(noise.jitter), kinds, runs, rng)
+    measure = Measure(
+        patience=policy.patience, confidence=policy.confidence, horizons=design.at[-1]
+    )
+    said = Course.of(Grid(at), values, clusters, measure).saturated(at >= 0)
+    found = said.any(axis=1)
+    first = np.where(found, at[said.argmax(axis=1)] - at[0], np.inf)
+    return Power(
+        design=design,
+        within=float((first <= WITHIN_HORIZONS + 1e-9).mean()),
+        whole=float(found.mean()),
+        median_horizons=float(np.median(first)),
+    )
+
+
+def cheapest(powers: Sequence[Power]) -> Power | None:
+    """The design with the fewest samples that is enough; None if none is."""
+    enough = [one for one in powers if one.within >= ENOUGH]
+    return min(enough, key=lambda one: one.design.samples, default=None)

@@ -1,0 +1,112 @@
+"""Whether a plan can ever end Saturated, and what is told where it can't."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from grids import alike
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from manifests import BASE, changed
+
+from lccp.analysis.judged import grid_of, measure_of
+from lccp.analysis.possible import FEWEST_IN_A_GAIN, FEWEST_IN_A_LINE, can_saturate, obstacle
+from lccp.analysis.rules import gains, plateau
+from lccp.analysis.rules.course import Course
+from lccp.api.objects.policy import Policy
+from lccp.api.run import LCCPRun
+
+
+def a_run(**changes: Any) -> LCCPRun:
+    """A budget of 200 B with checkpoints every 10 B, and changes by path."""
+    return LCCPRun.parse(changed(BASE, changes), "manifest")
+
+
+def is_saturated(tokens: list[int], policy: Policy) -> bool:
+    """By the rules, of a plateau with next to no noise."""
+    fitted = np.array([t for t in tokens if t > policy.warmup_tokens])
+    if not len(fitted):
+        return False
+    values = 1e-9 * np.random.default_rng(0).normal(size=len(fitted))
+    course = Course.of(
+        grid_of(fitted, policy), values, alike(values), measure_of(policy, "niah_ppl")
+    )
+    return bool(course.saturated(fitted >= policy.min_tokens).any())
+
+
+@settings(deadline=None)
+@given(
+    tokens=st.lists(st.integers(1, 4_000), min_size=1, max_size=14, unique=True).map(sorted),
+    horizon=st.sampled_from([250, 400, 700, 1_000]),
+    patience=st.integers(1, 3),
+    warmup=st.sampled_from([0, 500]),
+    least=st.sampled_from([0, 3_000]),
+    rounding=st.sampled_from([0, 99, 400]),
+)
+def test_it_agrees_with_the_rules(
+    tokens: list[int], horizon: int, patience: int, warmup: int, least: int, rounding: int
+) -> None:
+    policy = Policy(
+        horizon_tokens=horizon,
+        horizon_source="Given",
+        patience=patience,
+        warmup_tokens=warmup,
+        min_tokens=least,
+        budget_tokens=4_000,
+        rounding_tokens=rounding,
+    )
+    assert can_saturate(tokens, policy) == is_saturated(tokens, policy)
+
+
+def test_it_knows_the_needs_of_the_rules() -> None:
+    assert (FEWEST_IN_A_LINE, FEWEST_IN_A_GAIN) == (plateau.FEWEST, gains.FEWEST)
+
+
+def test_a_usual_plan_has_no_obstacle() -> None:
+    assert obstacle(a_run()) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"spec.training.schedule": {"type": "Cosine"}}, "schedule Cosine"),
+        ({"spec.saturation": {"minTokens": "225B"}}, "give at most 200,000,000,000"),
+        ({"spec.saturation": {"signals": [{"name": "interference_slope"}]}}, "is off"),
+        ({"spec.checkpoints": {"everyTokens": "50B"}}, "checkpoints.everyTokens of at most"),
+        ({"spec.saturation": {"patience": 8}}, "saturation.horizonTokens of at most"),
+        ({"spec.saturation": {"horizonTokens": "125B"}}, "saturation.horizonTokens of at most"),
+    ],
+)
+def test_what_keeps_a_plan_from_it_is_told(changes: dict[str, Any], told: str) -> None:
+    assert told in obstacle(a_run(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"spec.checkpoints": {"everyTokens": "50B"}},
+        {"spec.checkpoints": {"atTokens": ["25B", "175B"]}},
+        {"spec.saturation": {"patience": 16}},
+        {"spec.saturation": {"horizonTokens": "125B"}},
+        {"spec.saturation": {"horizonTokens": "125B"}, "spec.checkpoints": {"everyTokens": "75B"}},
+    ],
+)
+def test_what_is_told_to_do_does(changes: dict[str, Any]) -> None:
+    asked = re.findall(r"(\w+)\.(\w+) of at most ([\d,]+)", obstacle(a_run(**changes)))
+    assert asked
+    mended: dict[str, Any] = {path: dict(part) for path, part in changes.items()}
+    for part, field, tokens in asked:
+        mended.setdefault(f"spec.{part}", {})[field] = int(tokens.replace(",", ""))
+    assert obstacle(a_run(**mended)) == ""
+
+
+def test_a_budget_of_too_few_steps_is_told() -> None:
+    told = obstacle(a_run(**{"spec.training.tokens": "8M"}))
+    assert told.endswith("nor do its 8,000,000 tokens have steps enough for them")
+
+
+def test_one_signal_that_is_off_does_not_matter_where_another_is_enough() -> None:
+    signals = [{"name": "niah_ppl"}, {"name": "interference_slope"}]
+    assert obstacle(a_run(**{"spec.saturation": {"signals": signals, "quorum": 1}})) == ""
+    assert "interference_slope" in obstacle(a_run(**{"spec.saturation": {"signals": signals}}))

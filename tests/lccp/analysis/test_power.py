@@ -1,0 +1,73 @@
+"""How well a plan sees a plateau."""
+
+import math
+
+import numpy as np
+import pytest
+from series import NIAH_PPL, a_trajectory
+
+from lccp.analysis.power import Design, Noise, cheapest, designs, power
+from lccp.analysis.simulation import Jitter, Kind, simulated
+from lccp.analysis.trajectory import Series
+from lccp.api.objects.policy import Policy
+from lccp.contract.errors import InvalidInput
+
+POLICY = Policy(horizon_tokens=1_000, horizon_source="Given", min_gain=0.02)
+NOISE = Noise.stated(0.3)
+PLAN = Design.even(8.0, 5.0, 8, 4)
+
+
+def a_noisy_series(jitter: float, kinds: dict[str, Kind], seed: int) -> Series:
+    at = np.arange(1, 41) / 5
+    rng = np.random.default_rng(seed)
+    values, clusters = simulated(at, 3 * at, Jitter(jitter), kinds, 1, rng)
+    declared = a_trajectory([1], [0.0]).series[NIAH_PPL].signal
+    delta = POLICY.min_gain
+    of = {kind: delta * means[0].T for kind, means in clusters.items()}
+    return Series(declared, (1_000 * at).astype(np.int64), delta * values[0], of)
+
+
+def test_denser_checkpoints_and_less_noise_see_more() -> None:
+    shares = [power(Design.even(8.0, d, 8, 4), Noise.stated(0.6), POLICY).within for d in (2.5, 10)]
+    assert shares[0] < 0.6 < 0.9 < shares[1]
+    assert power(PLAN, Noise.stated(2.0), POLICY).within < 0.2
+    assert power(PLAN, Noise.stated(0.1), POLICY).within > 0.95
+
+
+def test_two_needles_are_few() -> None:
+    assert power(Design.even(8.0, 5.0, 10, 2), NOISE, POLICY).within < 0.6
+
+
+def test_a_plan_without_five_checkpoints_never_sees_one() -> None:
+    seen = power(Design.even(8.0, 0.5, 8, 4), NOISE, POLICY)
+    assert (seen.within, seen.whole, seen.median_horizons) == (0.0, 0.0, math.inf)
+
+
+def test_the_cheapest_that_is_enough_is_named() -> None:
+    powers = [power(one, NOISE, POLICY, runs=60) for one in designs(PLAN)]
+    best = cheapest(powers)
+    assert powers[0].design is PLAN
+    assert best is not None
+    assert best.within >= 0.8
+    assert all(p.within < 0.8 for p in powers if p.design.samples < best.design.samples)
+    assert cheapest([power(PLAN, Noise.stated(3.0), POLICY, runs=20)]) is None
+
+
+def test_the_noise_of_a_run_is_found_again() -> None:
+    kinds = {"haystack": Kind(20, 0.4, 0.5), "needle": Kind(12, 0.8, 0.2)}
+    found = [Noise.of(a_noisy_series(0.6, kinds, seed), POLICY) for seed in range(60)]
+    assert np.mean([one.jitter for one in found]) == pytest.approx(0.6, rel=0.1)
+    assert np.mean([one.slopes["haystack"] for one in found]) == pytest.approx(0.4, rel=0.1)
+    assert np.mean([one.slopes["needle"] for one in found]) == pytest.approx(0.8, rel=0.1)
+    assert np.mean([one.scatter["haystack"] for one in found]) == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_run_without_jitter_has_none() -> None:
+    noise = Noise.of(a_noisy_series(0.0, {"haystack": Kind(8, 0.3, 0.0)}, 0), POLICY)
+    assert noise.jitter == pytest.approx(0, abs=1e-6)
+    assert noise.scatter["haystack"] == pytest.approx(0, abs=1e-6)
+
+
+def test_two_checkpoints_tell_no_noise() -> None:
+    with pytest.raises(InvalidInput, match="needs 3 checkpoints beyond the warm-up, not 2"):
+        Noise.of(a_trajectory([1_000, 2_000], [0.0, 0.1]).series[NIAH_PPL], POLICY)
