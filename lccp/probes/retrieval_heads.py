@@ -32,6 +32,10 @@ From several checkpoints:
 - `retrieval_heads_steady`: number of heads, where a head enters above threshold + hysteresis and
   leaves below threshold - hysteresis.
 - `head_overlap`: share of the top k heads that a checkpoint has in common with the one before.
+- `head_spearman`: rank correlation of all heads' scores with the checkpoint before.
+- `head_overlap_ceiling`, `head_spearman_ceiling`: the same between both halves of one checkpoint's
+  haystacks or documents: what sampling alone allows. Between checkpoints more can be reached, since
+  they answer the same samples, all of them: heads whose overlap lies below the ceiling have moved.
 """
 
 from collections.abc import Sequence
@@ -75,7 +79,9 @@ class RetrievalHeadsSettings(Contract):
     ] = 30
 
 
-INITIAL, STEADY, OVERLAP = "initial_heads_score", "retrieval_heads_steady", "head_overlap"
+INITIAL, STEADY = "initial_heads_score", "retrieval_heads_steady"
+OVERLAP, OVERLAP_CEILING = "head_overlap", "head_overlap_ceiling"
+SPEARMAN, SPEARMAN_CEILING = "head_spearman", "head_spearman_ceiling"
 
 
 def signals(_settings: RetrievalHeadsSettings) -> tuple[Signal, ...]:
@@ -100,11 +106,16 @@ def compared(
     halves = np.stack([one["halves"] for one in details])
     initial = head_scores.initial_heads_score(halves, settings.threshold)
     steady = head_scores.counts_with_hysteresis(scores, settings.threshold, settings.hysteresis)
-    overlaps = [head_scores.overlap(*pair, settings.top_heads) for pair in pairwise(scores)]
+    top = settings.top_heads
+    before = [head_scores.agreement(*pair, top) for pair in pairwise(scores)]
+    ceilings = [head_scores.noise_ceiling(pair, top) for pair in halves]
     return {
         INITIAL: [None] * len(details) if initial is None else initial.tolist(),
         STEADY: [float(count) for count in steady],
-        OVERLAP: [None, *overlaps],
+        OVERLAP: [None, *(one.overlap for one in before)],
+        OVERLAP_CEILING: [one.overlap for one in ceilings],
+        SPEARMAN: [None, *(one.spearman for one in before)],
+        SPEARMAN_CEILING: [one.spearman for one in ceilings],
     }
 
 
@@ -136,12 +147,22 @@ PROBE = Probe(
             "samples and scored on the other. Both should rise, then level off.",
             (("retrieval_heads",), (INITIAL,)),
         ),
+        Course(
+            "The same heads, or others",
+            "Above, the share of the top heads that a checkpoint has in common with the one "
+            "before; below, the rank correlation of all heads with it; both beside what sampling "
+            "alone allows. Below their ceiling, heads were replaced rather than strengthened.",
+            ((OVERLAP, OVERLAP_CEILING), (SPEARMAN, SPEARMAN_CEILING)),
+        ),
     ),
     comparison=Comparison(
         (
             Signal(name=INITIAL, title="Initial heads' score", unit="share"),
             Signal(name=STEADY, title="Retrieval heads, with hysteresis", unit="heads"),
             Signal(name=OVERLAP, title="Head overlap", unit="share"),
+            Signal(name=OVERLAP_CEILING, title="Ceiling of the overlap", unit="share"),
+            Signal(name=SPEARMAN, title="Rank correlation of heads", unit="correlation"),
+            Signal(name=SPEARMAN_CEILING, title="Ceiling of the correlation", unit="correlation"),
         ),
         compared,
     ),

@@ -116,9 +116,23 @@ CASES = {
     ),
     "heads move": Case(
         "LCCPRetrievalHeadShift",
-        {'lccp_signal{signal="head_overlap"}': "0.9x9 0.5x20 0.9x30", **TRAINING},
+        {
+            'lccp_signal{signal="head_overlap"}': "0.9x9 0.5x20 0.9x30",
+            'lccp_signal{signal="head_overlap_ceiling"}': "0.8x60",
+            **TRAINING,
+        },
         firing=(20,),
         quiet=(9, 40),
+    ),
+    "heads as noisy as their samples": Case(
+        "LCCPRetrievalHeadShift",
+        {
+            'lccp_signal{signal="head_overlap"}': "0.5x60",
+            'lccp_signal{signal="head_overlap_ceiling"}': "0.55x60",
+            **TRAINING,
+        },
+        firing=(),
+        quiet=(20, 50),
     ),
     "reports that can't be compared": Case(
         "LCCPReportsExcluded",

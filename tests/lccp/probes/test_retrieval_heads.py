@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lccp.probes import retrieval_heads
+from lccp.probes import head_scores, retrieval_heads
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 
 SETTINGS = RetrievalHeadsSettings(top_heads=3)
@@ -17,6 +17,49 @@ def test_checkpoints_are_compared_with_the_first_and_with_the_one_before() -> No
     assert found["retrieval_heads_steady"] == [3, 4, 4]
     assert found["head_overlap"] == [None, pytest.approx(2 / 3), 1.0]
     assert found["initial_heads_score"] == pytest.approx([0.62 / 3, 0.2, 0.2])
+
+
+def test_agreement_is_told_beside_its_noise_ceiling() -> None:
+    noisy = np.stack([FIRST, np.flip(FIRST)])
+    alike = np.stack([LATER, LATER])
+    details = [{"scores": FIRST, "halves": noisy}, {"scores": LATER, "halves": alike}]
+    found = retrieval_heads.compared(SETTINGS, details)
+    assert found["head_overlap_ceiling"] == [0.0, 1.0]
+    first, second = found["head_spearman_ceiling"]
+    assert first is not None
+    assert first < 0
+    assert second == pytest.approx(1.0)
+    assert found["head_spearman"][0] is None
+    assert found["head_spearman"][1] == pytest.approx(
+        head_scores.spearman(FIRST.ravel(), LATER.ravel())
+    )
+
+
+def a_checkpoint(true: np.ndarray, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores of heads that copy in a share `true` of the samples [samples, heads]."""
+    copies = samples < true
+    halves = np.stack([copies[::2].mean(axis=0), copies[1::2].mean(axis=0)])
+    return {"scores": copies.mean(axis=0), "halves": halves}
+
+
+def test_only_heads_that_moved_lie_clearly_below_the_ceiling() -> None:
+    """Two checkpoints answer the same samples; a tenth of the heads retrieves at all."""
+    settings = RetrievalHeadsSettings(top_heads=30)
+    below = {"the same": 0, "others": 0}
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        true = np.where(rng.random(300) < 0.1, rng.uniform(0.1, 0.9, 300), 0.02)
+        samples = rng.random((40, 300))
+        for name, later in (("the same", true), ("others", rng.permutation(true))):
+            again = np.where(rng.random(samples.shape) < 0.1, rng.random(samples.shape), samples)
+            pair = [a_checkpoint(true, samples), a_checkpoint(later, again)]
+            found = retrieval_heads.compared(settings, pair)
+            overlap, ceiling = found["head_overlap"][1], found["head_overlap_ceiling"][1]
+            assert overlap is not None
+            assert ceiling is not None
+            below[name] += overlap < ceiling - 0.1
+    assert below["the same"] <= 2
+    assert below["others"] >= 95
 
 
 def test_without_a_head_above_the_threshold_there_are_no_initial_heads() -> None:

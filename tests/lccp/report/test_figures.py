@@ -27,7 +27,7 @@ NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, Cou
 (NIAH_MAPS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, HeatMaps)]
 (DEPTHS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, Profile)]
 (HEAD_MAPS,) = [chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, HeatMaps)]
-(HEADS,) = [chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, Course)]
+HEADS = next(chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, Course))
 
 
 @pytest.fixture(scope="module")
