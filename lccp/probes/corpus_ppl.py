@@ -183,10 +183,12 @@ PROBE = Probe(
     charts=(
         Course(
             "Corpus perplexity against tokens",
-            "Above, over whole documents at the target context, a line for each corpus; below, "
-            "over their last tokens, which have the whole context before them; at the bottom, over "
-            "beginnings of the source context, which must not get worse.",
+            "Above, over whole documents at the target context, a line for each corpus, and dotted "
+            "the law A ln N + B through it; below, over their last tokens, which have the whole "
+            "context before them; at the bottom, over beginnings of the source context, which must "
+            "not get worse.",
             (("corpus_ppl",), ("corpus_tail_ppl",), ("corpus_ppl_guard",)),
+            log_law=("corpus_ppl",),
         ),
         Profile(
             "Corpus perplexity by position",

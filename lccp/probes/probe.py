@@ -81,6 +81,8 @@ class Course:
     caption: str
     panels: tuple[tuple[str, ...], ...]
     """Names of signals, by panel; `corpus_ppl` stands for all that are named `corpus_ppl/…`."""
+    log_law: tuple[str, ...] = ()
+    """Of these, perplexities, through which the law A ln N + B over tokens N is drawn."""
 
 
 Chart = HeatMaps | Profile | Course

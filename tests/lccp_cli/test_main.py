@@ -11,8 +11,8 @@ from lccp.contract.errors import LccpError
 from lccp_cli import main
 
 COMMANDS = (
-    *("run", "evaluate", "analyze", "report", "export", "estimate", "doctor", "crd", "version"),
-    *("grafana", "grafana push"),
+    *("run", "evaluate", "analyze", "report", "export", "estimate", "plan"),
+    *("doctor", "crd", "version", "grafana", "grafana push"),
 )
 HEAVY = ("torch", "transformers", "pydantic", "plotly", "numpy", "yaml", "minio", "lccp_operator")
 

@@ -10,6 +10,7 @@ from lccp.api.objects.verdict import Gain, GainState, Verdict, VerdictState
 from lccp.contract.signals import Role, Scale, Signal
 from lccp.probes.probe import Course
 from lccp.report.figures import style
+from lccp.report.figures.law import log_law
 from lccp.report.figures.phases import mark_saturation, shade
 from lccp.report.figures.style import TokenAxis, translucent
 from lccp.report.states import STATE_COLOURS
@@ -42,7 +43,10 @@ def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Fig
     colours = iter(style.COLOURWAY)
     for row, panel in enumerate(panels, start=1):
         for line in panel:
-            _line(figure, row, line, axis, _colour(line.signal, verdict) or next(colours))
+            colour = _colour(line.signal, verdict) or next(colours)
+            _line(figure, row, line, axis, colour)
+            if line.signal.name.partition("/")[0] in chart.log_law:
+                _law(figure, row, line, axis, colour, verdict)
         _vertical_axis(figure, row, panel)
     shade(figure, verdict, axis)
     mark_saturation(figure, verdict, axis)
@@ -89,6 +93,15 @@ def _line(figure: go.Figure, row: int, line: Line, axis: TokenAxis, colour: str)
         row=row,
         col=1,
     )
+
+
+def _law(
+    figure: go.Figure, row: int, line: Line, axis: TokenAxis, colour: str, verdict: Verdict
+) -> None:
+    values = {tokens: value for tokens, (value, _) in line.points.items()}
+    drawn = log_law(values, line.signal.title, verdict.policy, axis, colour)
+    if drawn is not None:
+        figure.add_trace(drawn, row=row, col=1)
 
 
 def _vertical_axis(figure: go.Figure, row: int, panel: Sequence[Line]) -> None:

@@ -1,5 +1,6 @@
 """Figures hold the values that they are drawn from."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
-from lccp.probes import niah, retrieval_heads
+from lccp.probes import corpus_ppl, niah, retrieval_heads
 from lccp.probes.probe import Course, HeatMaps, Profile
 from lccp.report.figures import multiples, style
 from lccp.report.figures.arrays import Measured, heat_maps, profile
@@ -24,6 +25,7 @@ from lccp.report.states import phases
 REPORTS = a_run.reports()
 MILLIONS = [report.tokens / 1e6 for report in REPORTS]
 NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, Course))
+CORPUS_COURSE = next(chart for chart in corpus_ppl.PROBE.charts if isinstance(chart, Course))
 (NIAH_MAPS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, HeatMaps)]
 (DEPTHS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, Profile)]
 (HEAD_MAPS,) = [chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, HeatMaps)]
@@ -89,6 +91,28 @@ def test_a_course_of_signals_that_were_not_measured_is_not_drawn(verdict: Verdic
     figure = course(NIAH_COURSE, alone, verdict)
     assert figure is not None
     assert [one.name for one in figure.data if one.y[0] is not None] == ["NIAH-PPL"]
+
+
+def a_corpus(tokens: Sequence[int]) -> dict[str, Line]:
+    """A perplexity that follows 9 - 0.5 ln N, and is 20 at token 0, which the law leaves out."""
+    signal = next(s for s in corpus_ppl.PROBE.signals(corpus_ppl.PROBE.usual))
+    points = {at: (9 - 0.5 * math.log(at) if at else 20.0, None) for at in tokens}
+    return {signal.name: Line(signal, points)}
+
+
+def test_the_log_law_of_a_corpus_is_drawn_through_its_perplexity(verdict: Verdict) -> None:
+    figure = course(CORPUS_COURSE, a_corpus(a_run.CHECKPOINTS), verdict)
+    law = trace(figure, "Corpus PPL, english: A ln N + B")
+    tokens = 1e6 * np.array(law.x)
+    assert list(law.y) == pytest.approx((9 - 0.5 * np.log(tokens)).tolist())
+    assert tokens[[0, -1]] == pytest.approx([a_run.CHECKPOINTS[1], a_run.CHECKPOINTS[-1]])
+    assert "A = -0.5 (-0.5 … -0.5), R² 1.00" in law.hovertemplate
+
+
+def test_three_checkpoints_have_no_law(verdict: Verdict) -> None:
+    figure = course(CORPUS_COURSE, a_corpus(a_run.CHECKPOINTS[1:4]), verdict)
+    assert figure is not None
+    assert not [one for one in figure.data if one.name and "ln N" in one.name]
 
 
 @given(st.lists(st.sampled_from(list(VerdictState)), min_size=1, max_size=12))
