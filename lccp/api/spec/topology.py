@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StrictInt
 
 from lccp.api.spec.workload import WorkloadSpec
+from lccp.contract.changes import LIVE
 
 
 class TopologySpec(WorkloadSpec):
@@ -20,6 +21,17 @@ class TopologySpec(WorkloadSpec):
     image: Annotated[
         str | None,
         Field(max_length=512, description="Trainer image; default: the installation's."),
+    ] = None
+    gang_timeout_seconds: Annotated[
+        StrictInt | None,
+        Field(
+            ge=30,
+            le=604_800,
+            description="Longest time that the pods of a gang run while others of it have not "
+            "begun, in seconds; then they are deleted, and the attempt, which is not counted, is "
+            "made again after a wait. None: up to the trainer's own limit.",
+            json_schema_extra=LIVE,
+        ),
     ] = None
     termination_grace_period_seconds: Annotated[
         StrictInt,

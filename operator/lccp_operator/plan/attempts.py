@@ -90,9 +90,15 @@ def backoff_seconds_left(context: Context) -> float:
 def _fruitless(context: Context) -> int:
     """The attempts in a row, up to the last, that ended unasked before a process had begun."""
     attempts = reversed(context.journal.attempts)
-    unbegun = takewhile(lambda a: a.number not in context.facts.heartbeats, attempts)
+    unbegun = takewhile(lambda attempt: not _worked(context, attempt), attempts)
     earlier = context.acceptance.earlier_attempts
     return sum(a.number > earlier and a.cause is not Cause.DRAINED for a in unbegun)
+
+
+def _worked(context: Context, attempt: AttemptRecord) -> bool:
+    """A process of it sent a heartbeat, and not only to wait for its peers."""
+    beats = attempt.number in context.facts.heartbeats
+    return beats and attempt.cause is not Cause.INCOMPLETE_GANG
 
 
 def unbegun(context: Context) -> AttemptRecord | None:
@@ -105,8 +111,19 @@ def unbegun(context: Context) -> AttemptRecord | None:
         return None
     attempt = context.open_attempt
     works = attempt is not None and _has_begun(context, attempt)
-    begun = last.number in context.facts.heartbeats or last.cause is Cause.DRAINED
-    return None if works or begun else last
+    asked = last.cause is Cause.DRAINED
+    return None if works or asked or _worked(context, last) else last
+
+
+def gathering_seconds_left(context: Context) -> float | None:
+    """Seconds that a gang of which some pods run has left to be whole; None: it is not limited."""
+    limit, attempt = context.spec.topology.gang_timeout_seconds, context.open_attempt
+    state = context.gang
+    if limit is None or attempt is None or state is None or not _gathers(context, attempt):
+        return None
+    began = [pod.began_at for pod in state.pods if pod.phase is Phase.RUNNING and pod.began_at]
+    whole = state.pods_begun >= state.pods_expected
+    return None if whole or not began else context.seconds_left(min(began), limit)
 
 
 def drain_seconds_left(context: Context) -> float | None:
@@ -139,7 +156,21 @@ def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
         return gang.ending(state, context.facts)
     if state is not None and _incoherent(context, attempt, state):
         return Ending.of(Cause.INCOHERENT_GANG, state)
-    return None
+    left = gathering_seconds_left(context)
+    return _ungathered(state) if state is not None and left is not None and left <= 0 else None
+
+
+def _ungathered(state: WorkloadState) -> Ending:
+    told = f": {state.trouble.message}" if state.trouble is not None else ""
+    parts = f"had {state.pods_begun} of {state.pods_expected} pods"
+    return Ending(Cause.INCOMPLETE_GANG, f"{parts} for topology.gangTimeoutSeconds{told}")
+
+
+def _gathers(context: Context, attempt: AttemptRecord) -> bool:
+    """It was never seen whole, and works at nothing yet."""
+    seen, beat = context.journal.gang, context.facts.heartbeats.get(attempt.number)
+    whole = seen is not None and seen.attempt == attempt.number
+    return not whole and (beat is None or beat.phase == "Starting")
 
 
 def _incoherent(context: Context, attempt: AttemptRecord, state: WorkloadState) -> bool:
@@ -152,14 +183,12 @@ def _incoherent(context: Context, attempt: AttemptRecord, state: WorkloadState) 
 
 def _never_met(context: Context, attempt: AttemptRecord) -> bool:
     """Its pods waited for one that never began, and failed by that."""
-    state, seen, beat = context.gang, context.journal.gang, context.facts.heartbeats
+    state = context.gang
     if state is None or state.started_at is None or state.pods_begun >= state.pods_expected:
         return False
-    whole = seen is not None and seen.attempt == attempt.number
-    worked = attempt.number in beat and beat[attempt.number].phase != "Starting"
     waited = -context.seconds_left(state.started_at, MEETING_SECONDS) > 0
     rejected = any(pod.failure for pod in state.pods)
-    return waited and not (whole or worked or rejected)
+    return waited and _gathers(context, attempt) and not rejected
 
 
 def _gang(context: Context, attempt: AttemptRecord) -> Gang | None:

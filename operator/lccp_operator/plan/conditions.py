@@ -24,8 +24,8 @@ from lccp_operator.workloads.training import Training
 
 NAMED = 4
 WHOLE_GANGS = (
-    "its peers wait for it, and hold their nodes: topology.queueName with Kueue, or a "
-    "scheduler of whole gangs, admits all pods or none"
+    "its peers wait for it, and hold their nodes: topology.gangTimeoutSeconds bounds that; "
+    "topology.queueName with Kueue, or a scheduler of whole gangs, admits all pods or none"
 )
 PROBLEMS_NAMED = 3
 GATE_ANSWERS: Mapping[Answer, tuple[Literal["True", "False", "Unknown"], Reason]] = {

@@ -46,6 +46,8 @@ class Pod:
     index: int
     uid: str
     phase: Phase
+    began_at: datetime | None = None
+    """When its node took it on, UTC."""
     deleting: bool = False
     exit_code: int | None = None
     out_of_memory: bool = False

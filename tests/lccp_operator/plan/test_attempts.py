@@ -17,6 +17,7 @@ from operator_world import (
     World,
     a_small_run,
     conditions,
+    heartbeat_of,
     started,
     with_spec,
 )
@@ -521,3 +522,38 @@ def test_a_gang_that_never_met_is_not_counted(
 
     ended = world.journal.attempts[0]
     assert (ended.cause, ended.counted) == (cause, counted)
+
+
+def gathering(world: World, seconds: int) -> Plan:
+    """A reconcile so long after one of two pods began."""
+    world.now = START + timedelta(seconds=seconds)
+    peer = Pod(0, "a", Phase.RUNNING, began_at=START)
+    return world.reconcile(observed_gang(world, peer, trouble=REFUSED))
+
+
+def test_a_gang_that_is_not_whole_in_time_gives_its_nodes_back_and_waits() -> None:
+    world = World(a_small_run(restartPolicy=POLICY, topology={"gangTimeoutSeconds": 300}), NEVER)
+    world.reconcile()
+    assert gathering(world, 100).due_after_seconds == pytest.approx(200)
+    waits = heartbeat_of(1, 0, START, phase="Starting")
+    world.store.put(KEYS.heartbeat(waits.writer), waits.to_json())
+
+    decided = gathering(world, 301)
+
+    (attempt,) = world.journal.attempts
+    assert (attempt.cause, attempt.counted) == (Cause.INCOMPLETE_GANG, False)
+    assert attempt.message == (
+        "had 1 of 2 pods for topology.gangTimeoutSeconds: exceeded quota: gpus"
+    )
+    assert DeleteWorkload(Training(1)) in decided.intents
+    assert conditions(world.run)["Degraded"] == ("True", "Restarting")
+
+
+def test_a_gang_that_was_whole_is_not_limited() -> None:
+    world = World(a_small_run(topology={"gangTimeoutSeconds": 300}), NEVER)
+    world.reconcile()
+    world.reconcile(observed_gang(world, Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)))
+
+    gathering(world, 301)
+
+    assert world.journal.attempts[0].ended_at is None

@@ -115,6 +115,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
         index=int(pod["metadata"].get("labels", {}).get(INDEX_LABEL, 0)),
         uid=pod["metadata"]["uid"],
         phase=phase,
+        began_at=_time(status.get("startTime")),
         deleting="deletionTimestamp" in pod["metadata"],
         exit_code=ended.get("exitCode"),
         out_of_memory=ended.get("reason") == "OOMKilled",
