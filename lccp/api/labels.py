@@ -12,6 +12,9 @@ COMPONENT = f"{GROUP}/component"
 ATTEMPT = f"{GROUP}/attempt"
 TOKENS = f"{GROUP}/tokens"
 
+REEVALUATE = f"{GROUP}/reevaluate"
+"""Annotation of a run: `all`, or tokens of checkpoints that are to be evaluated anew."""
+
 TRAINER = "trainer"
 EVALUATOR = "evaluator"
 PURGER = "purger"

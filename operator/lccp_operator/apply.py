@@ -1,7 +1,8 @@
 """Carrying out a plan, in such an order that a crash between any two steps is healed.
 
 Finalizer, identity, journal, control, workloads, verdict, status, events; last what releases the
-run. Every step is idempotent. A lost race raises Conflict; the next reconcile does the rest.
+run, or answers what was asked. Every step is idempotent. A lost race raises Conflict; the next
+reconcile does the rest.
 """
 
 from collections.abc import Callable
@@ -20,8 +21,10 @@ from lccp.store.port import Store
 from lccp_operator.intents import (
     ApplyWorkload,
     ClaimIdentity,
+    DeleteEvaluation,
     DeleteRun,
     DeleteWorkload,
+    EndReevaluation,
     Event,
     Intent,
     Plan,
@@ -38,6 +41,7 @@ ORDER = (
     RecordJournal,
     WriteControl,
     DeleteWorkload,
+    DeleteEvaluation,
     ApplyWorkload,
     WriteVerdict,
 )
@@ -71,6 +75,9 @@ class Runs(Protocol):
 
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
         """Put LCCP's finalizer on the run object, or take it away."""
+
+    def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
+        """Take off the annotation that asks for a re-evaluation, if it still says `asked`."""
 
     def delete(self, run: LCCPRun) -> None:
         """Delete the run object."""
@@ -140,7 +147,8 @@ def record_deletion(store: Store, keys: RunKeys, run_uid: str, guard: Callable[[
 
 
 def _ordered(intents: tuple[Intent, ...]) -> tuple[list[Intent], list[Intent]]:
-    after: list[Intent] = [i for i in intents if i in (SetFinalizer(False), DeleteRun())]
+    last = (DeleteRun, EndReevaluation)
+    after: list[Intent] = [i for i in intents if i == SetFinalizer(False) or isinstance(i, last)]
     before: list[Intent] = [i for i in intents if i not in after]
     return sorted(before, key=lambda intent: ORDER.index(type(intent))), after
 
@@ -163,12 +171,24 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
             backend.workloads.apply(run, workload, pinned)
         case DeleteWorkload(workload, wait_for_pods):
             backend.workloads.delete(run, workload, wait_for_pods)
+        case DeleteEvaluation(tokens, suite):
+            _delete_evaluation(backend.store, keys, tokens, suite)
+        case EndReevaluation(asked):
+            backend.runs.end_reevaluation(run, asked)
         case WriteVerdict(verdict):
             backend.remember(
                 keys.verdict, verdict, objects.write(backend.store, keys.verdict, verdict)
             )
         case DeleteRun():
             backend.runs.delete(run)
+
+
+def _delete_evaluation(store: Store, keys: RunKeys, tokens: int, suite: str) -> None:
+    """The report first: without it the rest is of no evaluation."""
+    report = keys.report(tokens, suite)
+    store.delete(report)
+    for info in store.list(keys.evaluation(tokens, suite)):
+        store.delete(info.key)
 
 
 def _conditional(store: Store, key: str, value: StoreObject, etag: str | None) -> str:

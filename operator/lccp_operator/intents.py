@@ -54,6 +54,21 @@ class DeleteWorkload:
 
 
 @dataclass(frozen=True)
+class DeleteEvaluation:
+    """Delete what the store holds of the evaluation, its report first."""
+
+    tokens: int
+    suite: str
+
+
+@dataclass(frozen=True)
+class EndReevaluation:
+    """Take the annotation that asked for it off the run object, if it still says `asked`."""
+
+    asked: str
+
+
+@dataclass(frozen=True)
 class WriteVerdict:
     """Write the verdict."""
 
@@ -78,8 +93,10 @@ Intent = (
     | RecordJournal
     | WriteControl
     | DeleteWorkload
+    | DeleteEvaluation
     | ApplyWorkload
     | WriteVerdict
+    | EndReevaluation
     | DeleteRun
 )
 
@@ -95,6 +112,7 @@ class EventReason(StrEnum):
     DRAINING = "Draining"
     CHECKPOINT_EVALUATED = "CheckpointEvaluated"
     EVALUATION_FAILED = "EvaluationFailed"
+    REEVALUATING = "Reevaluating"
     VERDICT_CHANGED = "VerdictChanged"
     STOPPING = "Stopping"
     GOING_ON = "GoingOn"

@@ -52,6 +52,8 @@ class Observed:
     """Images and templates that the installation would give a new run."""
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
+    reevaluate: str | None = None
+    """What the run object's annotation `lccp.io/reevaluate` says."""
     namespace_terminating: bool = False
     events_posted: bool = True
     """The events of what the journal says are posted; else its writer may have died first."""

@@ -50,6 +50,9 @@ class _RunObject:
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
         """Nobody deletes the object here, so nothing holds it back."""
 
+    def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
+        """Nobody asks for one here: the engine reads no annotations."""
+
     def delete(self, run: LCCPRun) -> None:
         """The object ends with the engine; what the store holds stays."""
 

@@ -158,6 +158,18 @@ class KubernetesRuns:
         if meta["resourceVersion"] == self.version:
             self.version = patched["metadata"]["resourceVersion"]
 
+    def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
+        """Take the annotation off: a change of the object, which leads to the next reconcile."""
+        namespace, name = run.metadata.namespace, run.metadata.name
+        meta = self._cluster.get(api.RUNS, namespace, name)["metadata"]
+        if meta.get("annotations", {}).get(labels.REEVALUATE) != asked:
+            return
+        patch = {
+            "annotations": {labels.REEVALUATE: None},
+            "resourceVersion": meta["resourceVersion"],
+        }
+        self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
+
     def delete(self, run: LCCPRun) -> None:
         self._cluster.delete(api.RUNS, run.metadata.namespace, run.metadata.name, run.metadata.uid)
 

@@ -77,6 +77,7 @@ def _context(
         observed.offered,
         now,
         journal=facts.journal,
+        reevaluate=observed.reevaluate,
         events_posted=observed.events_posted,
     )
 

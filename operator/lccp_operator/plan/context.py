@@ -33,6 +33,8 @@ class Context:
     offered: Pinned
     now: datetime
     journal: Journal
+    reevaluate: str | None = None
+    """What is to be evaluated anew, as the run object's annotation says it."""
     judgement: Judgement | None = None
     events_posted: bool = True
 

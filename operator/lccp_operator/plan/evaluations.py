@@ -11,9 +11,16 @@ from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.labels import INTRINSIC, evaluation_key, tokens_key
 from lccp.api.objects.journal import EvaluationOutcome, Journal
+from lccp.contract.quantities import TOKENS
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.compact import CompactReport
-from lccp_operator.intents import ApplyWorkload, DeleteWorkload, Intent
+from lccp_operator.intents import (
+    ApplyWorkload,
+    DeleteEvaluation,
+    DeleteWorkload,
+    EndReevaluation,
+    Intent,
+)
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.evaluation import Evaluation
@@ -29,6 +36,7 @@ class Stage(StrEnum):
     FAILED = "Failed"
 
 
+EVERYTHING = "all"
 BY_URGENCY = (Stage.FAILED, Stage.RUNNING, Stage.PENDING, Stage.SUCCEEDED)
 
 
@@ -36,13 +44,36 @@ REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is e
 
 
 def settled(context: Context) -> Journal:
-    """The journal with the outcomes that are seen."""
+    """The journal with the outcomes that are seen, and without those that are asked anew."""
+    anew = asked_anew(context)
     seen = {
         evaluation_key(*key): _with_exhaustion(context, outcome)
         for key in wanted(context)
         if (outcome := _outcome(context, key)) is not None
     }
-    return context.noted(evaluations=dict(sorted((context.journal.evaluations | seen).items())))
+    outcomes = context.journal.evaluations | seen
+    for key in anew:
+        outcomes.pop(evaluation_key(*key), None)
+    return context.noted(evaluations=dict(sorted(outcomes.items())))
+
+
+def asked_anew(context: Context) -> list[EvaluationKey]:
+    """The evaluations that the run's annotation asks for anew, oldest first.
+
+    As long as it is there nothing of them begins, so that what is asked once is done once.
+    """
+    if context.reevaluate is None:
+        return []
+    asked, everything = _parts(context.reevaluate), context.reevaluate.strip() == EVERYTHING
+    return [key for key in wanted(context) if everything or key[0] in asked.values()]
+
+
+def not_to_be_asked(context: Context) -> list[str]:
+    """What the annotation names that is no complete checkpoint."""
+    asked = context.reevaluate
+    if asked is None or asked.strip() == EVERYTHING:
+        return []
+    return [text for text, n in _parts(asked).items() if n not in context.facts.checkpoints]
 
 
 def name_of(key: EvaluationKey) -> str:
@@ -94,7 +125,10 @@ def gone(context: Context) -> list[EvaluationKey]:
 def reports(context: Context) -> list[CompactReport]:
     """The reports of the checkpoints that there are, oldest first."""
     found = context.facts.reports.items()
-    return [report for key, report in found if Evaluation(*key).done(context.facts)]
+    anew = asked_anew(context)
+    return [
+        report for key, report in found if key not in anew and Evaluation(*key).done(context.facts)
+    ]
 
 
 def backoff_seconds_left(context: Context, key: EvaluationKey) -> float:
@@ -116,7 +150,32 @@ def backing_off(context: Context) -> dict[EvaluationKey, float]:
 
 def intents(context: Context) -> list[Intent]:
     """What deletes the workloads that have ended, and begins the oldest that are due."""
-    return [*_deletions(context), *_beginnings(context)]
+    return [*_deletions(context), *_anew(context), *_beginnings(context)]
+
+
+def _parts(asked: str) -> dict[str, int | None]:
+    """The tokens that an annotation names, by the text that does; None for text that is none."""
+    return {text: _tokens(text) for text in map(str.strip, asked.split(","))}
+
+
+def _tokens(text: str) -> int | None:
+    try:
+        return 0 if text == "0" else TOKENS.parse(text)
+    except ValueError:
+        return None
+
+
+def _anew(context: Context) -> Iterator[Intent]:
+    """What forgets the evaluations that are asked anew, and then the question."""
+    if context.reevaluate is None:
+        return
+    asked = asked_anew(context)
+    for workload, state in context.evaluations.items():
+        if workload.key in asked and not state.deleting:
+            yield DeleteWorkload(workload)
+    for key in asked:
+        yield DeleteEvaluation(*key)
+    yield EndReevaluation(context.reevaluate)
 
 
 def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:
@@ -180,12 +239,11 @@ def _with_exhaustion(context: Context, outcome: EvaluationOutcome) -> Evaluation
 
 
 def _deletions(context: Context) -> list[Intent]:
-    failed_for_good = set(failed(context))
+    kept = {*failed(context), *asked_anew(context)}
     return [
         DeleteWorkload(workload, wait_for_pods=not state.abandoned)
         for workload, state in context.evaluations.items()
-        if (_has_ended(state) and workload.key not in failed_for_good)
-        or _lacks_an_old_image(context, state)
+        if (_has_ended(state) and workload.key not in kept) or _lacks_an_old_image(context, state)
     ]
 
 
@@ -204,7 +262,7 @@ def _beginnings(context: Context) -> list[Intent]:
     present = {workload.key for workload in context.evaluations}
     busy = sum(state.live for state in context.evaluations.values())
     free = max(0, context.spec.evaluation.concurrency - busy)
-    held = present | backing_off(context).keys()
+    held = present | backing_off(context).keys() | {*asked_anew(context)}
     due = [key for key in outstanding(context) if key not in held]
     return [ApplyWorkload(_next_try(context, key), context.pinned) for key in due[:free]]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from lccp.api.labels import INTRINSIC, evaluation_key
+from lccp.api.labels import INTRINSIC, REEVALUATE, evaluation_key
 from lccp.api.objects.journal import AttemptRecord, Journal
 from lccp.facts.facts import EvaluationKey
 from lccp.probes.registry import PROBES
@@ -30,6 +30,7 @@ def of(context: Context, goal: Goal) -> tuple[Event, ...]:
     told = journal if context.events_posted else _as_of(journal, context.now - RECENT)
     changes = (
         *_acceptance(context, told),
+        *_reevaluation(context),
         *_evaluations(context, told),
         *_verdict(context),
         *_stop(context, told, goal),
@@ -134,6 +135,22 @@ def _evaluations(context: Context, told: Journal) -> Iterator[Event]:
             number = f", try {outcome.tries}" if not outcome.interruptions else ""
             message = f"{name}{number}: {outcome.message}"
             yield _warning(EventReason.EVALUATION_FAILED, message, at, name)
+
+
+def _reevaluation(context: Context) -> Iterator[Event]:
+    known = context.facts.journal.evaluations
+    for key in evaluations.asked_anew(context):
+        if evaluation_key(*key) in known:
+            name = evaluations.name_of(key)
+            message = f"{name} is evaluated anew, as {REEVALUATE} asks"
+            yield _normal(EventReason.REEVALUATING, message, context.now, name)
+    wrong = evaluations.not_to_be_asked(context)
+    if wrong:
+        message = (
+            f"{REEVALUATE}: there is no complete checkpoint {', '.join(wrong)}: name `all`, or the "
+            "tokens of checkpoints, such as 8192,16384"
+        )
+        yield _warning(EventReason.REFUSED, message, context.now)
 
 
 def _values(context: Context, key: EvaluationKey) -> str:

@@ -64,6 +64,29 @@ def test_a_run_is_trained_evaluated_and_succeeds(
     assert operator.metric("lccp_reconcile_errors_total") == 0
 
 
+def test_an_annotation_has_a_finished_run_evaluated_anew(
+    namespace: Namespace, jobs: JobPlayer
+) -> None:
+    a_started_run(namespace, jobs, length=1)
+    namespace.save("tiny", 1, FIRST)
+    namespace.end("tiny", 1, FIRST, Cause.COMPLETED)
+    jobs.end(TRAINING)
+    jobs.start(evaluation(FIRST))
+    namespace.report("tiny", FIRST)
+    jobs.end(evaluation(FIRST))
+    jobs.let_go(evaluation(FIRST))
+    namespace.wait_condition("tiny", "Succeeded", "True")
+
+    annotated = {"metadata": {"annotations": {"lccp.io/reevaluate": "all", "mine": "yes"}}}
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", annotated)
+
+    jobs.start(evaluation(FIRST))
+    assert namespace.run("tiny")["metadata"]["annotations"] == {"mine": "yes"}
+    assert namespace.store.stat(namespace.keys("tiny").report(FIRST)) is None
+    namespace.wait_condition("tiny", "Succeeded", "False")
+    wait_for(lambda: "Reevaluating" in namespace.events("tiny"), "the event is not posted")
+
+
 @pytest.mark.parametrize(
     ("code", "rule", "cause"),
     [(ExitCode.CONFIGURATION, 1, "Configuration"), (ExitCode.NOT_FINITE, 2, "NotFinite")],

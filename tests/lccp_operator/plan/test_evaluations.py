@@ -17,6 +17,7 @@ from operator_world import (
     conditions,
     manifest_of,
     report_of,
+    saturating_at,
     started,
     with_spec,
 )
@@ -30,6 +31,7 @@ from lccp_operator.observed import Known
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.training import Training
 
 FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
 
@@ -348,6 +350,58 @@ def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> 
 
     again = world.plan(replace(world.observed(), workloads=Known({})))
     assert begun(again) == [Evaluation(FIRST, number=1)]
+
+
+@pytest.mark.parametrize("crash_after", [None, *range(8)])
+@pytest.mark.parametrize("asked", ["all", f"{FIRST}, {SECOND}"])
+def test_what_is_asked_anew_is_evaluated_once_more(asked: str, crash_after: int | None) -> None:
+    world = World(a_small_run(evaluation={"retries": 0}), NEVER)
+    world.settle()
+    before, measured = len(world.started), sorted(world.facts.checkpoints)
+    world.reevaluate, world.steps_before_crash = asked, crash_after
+
+    world.settle()
+
+    wanted = measured if asked == "all" else [FIRST, SECOND]
+    assert world.started[before:] == [Evaluation(tokens) for tokens in wanted]
+    assert sorted(tokens for tokens, _ in world.facts.reports) == measured
+    assert world.reevaluate is None
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_stop_stands_while_its_checkpoints_are_evaluated_anew() -> None:
+    run = a_small_run(saturation={"action": "Stop"}, evaluation={"baseline": False})
+    world = World(run, saturating_at(SECOND))
+    world.settle()
+    before = [workload for workload in world.started if isinstance(workload, Training)]
+    world.reevaluate = "all"
+
+    world.settle()
+
+    assert [w for w in world.started if isinstance(w, Training)] == before
+    assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
+
+
+def test_a_failure_for_good_is_tried_anew_when_it_is_asked_for() -> None:
+    world = a_world(retries=0)
+    fail_once(world)
+    world.reevaluate = "all"
+    world.reconcile()
+    world.pass_time()
+
+    assert begun(world.reconcile()) == [Evaluation(FIRST)]
+
+
+@pytest.mark.parametrize("asked", ["yes", "8193", ""])
+def test_a_checkpoint_that_there_is_not_is_named(asked: str) -> None:
+    world = World(a_small_run(), NEVER)
+    world.settle()
+    before, world.reevaluate = len(world.started), asked
+
+    world.settle()
+
+    assert (len(world.started), world.reevaluate) == (before, None)
+    assert f"there is no complete checkpoint {asked}: name `all`" in world.events[-1].message
 
 
 def test_a_report_that_was_deleted_is_told_and_evaluated_anew() -> None:

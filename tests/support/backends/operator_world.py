@@ -231,6 +231,7 @@ class World:
     events: list[Event] = field(default_factory=list)
     started: list[Workload] = field(default_factory=list)
     finalizer: bool = False
+    reevaluate: str | None = None
     deleted: bool = False
     steps_before_crash: int | None = None
     status_writes: int = 0
@@ -268,6 +269,11 @@ class World:
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
         self.finalizer = present
 
+    def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
+        self._guard()
+        if self.reevaluate == asked:
+            self.reevaluate = None
+
     # The operator -----------------------------------------------------------------------------
 
     def restart_operator(self) -> None:
@@ -278,7 +284,11 @@ class World:
         workloads = Known({w: _state(worker) for w, worker in self.workers.items()})
         store = self.observer.part(self.now)
         return Observed(
-            workloads, store, finalizer=self.finalizer, events_posted=self.events_posted
+            workloads,
+            store,
+            finalizer=self.finalizer,
+            reevaluate=self.reevaluate,
+            events_posted=self.events_posted,
         )
 
     def plan(self, observed: Observed | None = None) -> Plan:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from lccp.api.labels import REEVALUATE
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput
@@ -13,6 +14,12 @@ from lccp_operator.plan import invalid_spec
 def purges(body: Object) -> bool:
     """Whether its deletion waits for LCCP."""
     return FINALIZER in body["metadata"].get("finalizers", ())
+
+
+def asked_anew(body: Object) -> str | None:
+    """What is to be evaluated anew, as its annotation says it."""
+    asked: str | None = body["metadata"].get("annotations", {}).get(REEVALUATE)
+    return asked
 
 
 def parsed(body: Object, where: str) -> LCCPRun:

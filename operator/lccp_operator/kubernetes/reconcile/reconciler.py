@@ -23,7 +23,13 @@ from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.reconcile.bodies import deletion_asked_at, parsed, purges, refuse
+from lccp_operator.kubernetes.reconcile.bodies import (
+    asked_anew,
+    deletion_asked_at,
+    parsed,
+    purges,
+    refuse,
+)
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
 from lccp_operator.kubernetes.run_states import RunStates
@@ -193,6 +199,7 @@ class Reconciler:
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
             finalizer=purges(body),
+            reevaluate=asked_anew(body),
             namespace_terminating=self._namespace_terminating(run),
             events_posted=memory.events_posted,
         )
