@@ -150,6 +150,13 @@ class LCCPRunStatus(Contract):
     verdict: Annotated[VerdictStatus | None, Field(description="The verdict in short.")] = None
     forecast: Annotated[ForecastStatus | None, Field(description="The forecast in short.")] = None
     images: Annotated[ResolvedImages | None, Field(description="Images of the run.")] = None
+    installation: Annotated[
+        str | None,
+        Field(
+            max_length=128,
+            description="Installation that carries the run out; others leave it alone.",
+        ),
+    ] = None
     start_time: Annotated[datetime | None, Field(description="When the run was accepted, UTC.")] = (
         None
     )

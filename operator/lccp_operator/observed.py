@@ -38,6 +38,19 @@ class Unknown:
 
 
 @dataclass(frozen=True)
+class Owner:
+    """Who reconciles: an installation, and those that are gone and whose runs it goes on with."""
+
+    id: str = ""
+    """Empty: nobody else can be there, as on a laptop."""
+    adopts: frozenset[str] = frozenset()
+
+    def may_have(self, owner: str | None) -> bool:
+        """Whether a run of the installation `owner` is its own, or may become so."""
+        return not owner or not self.id or owner == self.id or owner in self.adopts
+
+
+@dataclass(frozen=True)
 class Observed:
     """All that `plan` is told beside the run object.
 
@@ -50,6 +63,7 @@ class Observed:
     """Workloads that could not be created when it was last tried, and why."""
     offered: Pinned = field(default_factory=Pinned)
     """Images and templates that the installation would give a new run."""
+    owner: Owner = field(default_factory=Owner)
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
     reevaluate: str | None = None

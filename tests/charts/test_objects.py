@@ -144,6 +144,8 @@ def test_operator_and_exporter_parse_their_configuration(
     exporter = exporter_configuration([], tmp_path / "stores.yaml")
     assert installation.stores == exporter.stores
     assert installation.lease is not None
+    assert installation.release is not None
+    assert installation.release.namespace == installation.lease.namespace
 
 
 def test_the_exporter_takes_its_arguments(objects: list[Object], tmp_path: Path) -> None:

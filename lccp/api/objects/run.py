@@ -24,6 +24,9 @@ class RunIdentity(StoreObject):
     digest: Annotated[
         str, Field(description="SHA-256 of the identity as canonical JSON, for display.")
     ] = ""
+    installation: Annotated[
+        str, Field(description="Installation that carries the run out; empty: a laptop's.")
+    ] = ""
     identity: Annotated[
         dict[str, Any], Field(description="The part of the spec whose fields are of that class.")
     ]

@@ -32,6 +32,13 @@ class LeaseSettings(Contract):
     renew_seconds: Annotated[int, Field(ge=1, description="Between two renewals.")] = 3
 
 
+class ReleaseSettings(Contract):
+    """The Helm release of an installation."""
+
+    name: Annotated[str, Field(description="Name of its objects.")]
+    namespace: Annotated[str, Field(description="Namespace that they lie in.")]
+
+
 class Installation(PodDefaults):
     """Configuration of the operator; the chart renders it into a ConfigMap."""
 
@@ -44,6 +51,14 @@ class Installation(PodDefaults):
     )
     namespaces: Annotated[
         tuple[str, ...], Field(description="Namespaces that are watched; none: all of them.")
+    ] = ()
+    release: Annotated[
+        ReleaseSettings | None,
+        Field(description="Which release it is; none: no other installation is looked for."),
+    ] = None
+    adopt_from: Annotated[
+        tuple[str, ...],
+        Field(description="Installations that are gone, whose runs this one goes on with."),
     ] = ()
     lease: Annotated[LeaseSettings | None, Field(description="None: a single replica.")] = None
 

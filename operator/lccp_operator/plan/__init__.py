@@ -15,7 +15,15 @@ from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
-from lccp_operator.intents import Intent, Plan, RecordJournal, SetFinalizer, WriteVerdict
+from lccp_operator.intents import (
+    Event,
+    EventReason,
+    Intent,
+    Plan,
+    RecordJournal,
+    SetFinalizer,
+    WriteVerdict,
+)
 from lccp_operator.observed import Observed, Unknown
 from lccp_operator.plan import (
     acceptance,
@@ -45,6 +53,9 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) 
 
     `judge` is the analysis.
     """
+    other = acceptance.other_installation(run, observed)
+    if other is not None:
+        return _left_alone(run, other, now)
     if run.metadata.deletion_timestamp is not None:
         return deletion.planned(run, observed, now)
     if isinstance(observed.store, Unknown):
@@ -75,6 +86,7 @@ def _context(
         workloads,
         observed.rejected,
         observed.offered,
+        observed.owner,
         now,
         journal=facts.journal,
         reevaluate=observed.reevaluate,
@@ -138,6 +150,13 @@ def invalid_spec(
 ) -> LCCPRunStatus:
     """The status of a run object that is no valid LCCPRun; `sentence` says what is wrong."""
     return _refused_status(before, generation, Refusal(Reason.INVALID_SPEC, sentence), now)
+
+
+def _left_alone(run: LCCPRun, refusal: Refusal, now: datetime) -> Plan:
+    """Nothing is written, so that two installations do not undo each other's work."""
+    at = run.metadata.creation_timestamp or now
+    told = Event("Warning", EventReason.REFUSED, refusal.message, at)
+    return Plan((), run.status or LCCPRunStatus(), events=(told,), idle=True)
 
 
 def _refused(context: Context, refusal: Refusal) -> Plan:

@@ -15,6 +15,7 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
 from lccp_operator.intents import ClaimIdentity
+from lccp_operator.observed import Known, Observed, Owner
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import final_failure
 
@@ -27,17 +28,40 @@ class Refusal:
     message: str
 
 
-def stored_identity(run: LCCPRun) -> RunIdentity:
+def stored_identity(run: LCCPRun, owner: Owner | None = None) -> RunIdentity:
     return RunIdentity(
         namespace=run.metadata.namespace,
         name=run.metadata.name,
+        installation=owner.id if owner is not None else "",
         digest=digest_of(run.spec),
         identity=identity_of(run.spec),
     )
 
 
+def other_installation(run: LCCPRun, observed: Observed) -> Refusal | None:
+    """Why the run object is another installation's, which watches the same namespace, or None."""
+    owner, other = observed.owner, run.status.installation if run.status else None
+    if not other and isinstance(observed.store, Known):
+        facts = observed.store.value
+        accepted, identity = facts.journal.accepted, facts.identity
+        same = accepted is not None and accepted.run_uid == run.metadata.uid
+        other = identity.installation if same and identity is not None else None
+    if owner.may_have(other):
+        return None
+    namespace = run.metadata.namespace
+    message = (
+        f"installation {other} carries this run out, and installation {owner.id} watches namespace "
+        f"{namespace} too and leaves it alone: give each its own namespaces (the chart's "
+        f"namespaces); if {other} is gone, name it in the chart's adoptFrom"
+    )
+    return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, message)
+
+
 def refusal(context: Context) -> Refusal | None:
     """Why the run may not use the store's prefix, or None."""
+    foreign = foreign_owner(context.facts, context.owner)
+    if foreign is not None:
+        return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, _of_another(context, foreign))
     problem = _problem(context)
     if problem is None:
         return None
@@ -60,6 +84,9 @@ def contradiction(context: Context) -> Refusal | None:
     status, facts = context.run.status, context.facts
     if status is None or status.start_time is None:
         return None
+    foreign = foreign_owner(context.facts, context.owner)
+    if foreign is not None:
+        return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, _of_another(context, foreign))
     missing = _missing(status, facts)
     if missing is None:
         return None
@@ -73,11 +100,19 @@ def contradiction(context: Context) -> Refusal | None:
 
 def claim(context: Context) -> list[ClaimIdentity]:
     """The record of the identity, also over one of which nothing else is there."""
-    if context.facts.identity is None:
-        return [ClaimIdentity(stored_identity(context.run))]
-    if context.identity_problem is not None:
-        return [ClaimIdentity(stored_identity(context.run), context.facts.identity_etag)]
-    return []
+    wanted, found = stored_identity(context.run, context.owner), context.facts.identity
+    if found is None:
+        return [ClaimIdentity(wanted)]
+    claimed = found.installation == wanted.installation or not wanted.installation
+    if context.identity_problem is None and claimed:
+        return []
+    return [ClaimIdentity(wanted, context.facts.identity_etag)]
+
+
+def foreign_owner(facts: Facts, owner: Owner) -> str | None:
+    """The installation whose run the store holds, if that is none that `owner` may have."""
+    found = facts.identity.installation if facts.identity is not None else ""
+    return None if owner.may_have(found) else found
 
 
 def accepted(context: Context) -> Journal:
@@ -103,6 +138,16 @@ def pinned(context: Context) -> Journal:
         "templates": due.templates if both else known.templates,
     }
     return context.noted(pinned=known.model_copy(update=update))
+
+
+def _of_another(context: Context, other: str) -> str:
+    metadata, store = context.run.metadata, context.spec.checkpoints.store_name
+    return (
+        f"store {store} holds a run {metadata.namespace}/{metadata.name} of installation {other}, "
+        f"and this is installation {context.owner.id}: nothing is started or judged; correct the "
+        "store's url, or give this installation a prefix of its own; if the other one is gone, "
+        "name it in the chart's adoptFrom"
+    )
 
 
 def _begun(context: Context) -> Journal:

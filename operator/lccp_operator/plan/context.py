@@ -14,6 +14,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.facts import Facts
 from lccp_operator.judgement import Judgement
+from lccp_operator.observed import Owner
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Trouble, WorkloadState
@@ -31,6 +32,7 @@ class Context:
     workloads: Mapping[Workload, WorkloadState]
     rejected: Mapping[Workload, Trouble]
     offered: Pinned
+    owner: Owner
     now: datetime
     journal: Journal
     reevaluate: str | None = None

@@ -19,8 +19,9 @@ from lccp_operator.intents import (
     Plan,
     SetFinalizer,
 )
-from lccp_operator.observed import Observed, Unknown
+from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import status
+from lccp_operator.plan.acceptance import foreign_owner
 from lccp_operator.plan.conditions import Finding
 from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.kind import Workload
@@ -42,7 +43,7 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
         return _plan(run, now, SetFinalizer(False), idle=True)
     if _overdue(run, now):
         return _plan(run, now, SetFinalizer(False), event=_given_up(run, now), idle=True)
-    if isinstance(observed.workloads, Unknown):
+    if isinstance(observed.workloads, Unknown) or _of_another(observed):
         return _plan(run, now)
     rejected = observed.rejected.get(Purge())
     return _purge(run, observed.workloads.value, rejected, observed.offered, now)
@@ -77,6 +78,12 @@ def _failure(purge: WorkloadState) -> str:
 def _given_up_at(run: LCCPRun) -> datetime | None:
     asked = run.metadata.deletion_timestamp
     return asked and asked + timedelta(seconds=run.spec.purge_timeout_seconds)
+
+
+def _of_another(observed: Observed) -> bool:
+    """The store holds another installation's run: its objects are not this run's to delete."""
+    store = observed.store
+    return isinstance(store, Known) and bool(foreign_owner(store.value, observed.owner))
 
 
 def _overdue(run: LCCPRun, now: datetime) -> bool:

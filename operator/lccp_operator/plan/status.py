@@ -52,6 +52,7 @@ def projected(context: Context, goal: Goal) -> LCCPRunStatus:
         verdict=_verdict(context.judgement),
         forecast=_forecast(context.judgement),
         images=_images(context),
+        installation=context.owner.id or None,
         start_time=context.acceptance.at,
         completion_time=context.journal.finished_at,
     )

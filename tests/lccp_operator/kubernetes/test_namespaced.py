@@ -1,7 +1,8 @@
-"""An operator of one namespace: a Role is all it needs, and other namespaces are left alone."""
+"""Operators of one namespace: a Role is all they need, and what is another's is left alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -25,6 +26,17 @@ RIGHTS = {
 }
 
 
+def installed(namespace: Namespace, store: Path, release: str, **more: Any) -> dict[str, Any]:
+    """The configuration of a release that lies in the namespace and watches it alone."""
+    own = {"name": release, "namespace": namespace.name}
+    return installation(store, namespaces=[namespace.name], release=own, **more)
+
+
+def owner(namespace: Namespace) -> str:
+    """The installation that the run's status names."""
+    return str(namespace.run("tiny").get("status", {}).get("installation"))
+
+
 @pytest.fixture
 def account(server: ApiServer, helm: Helm, namespace: Namespace, tmp_path: Path) -> Path:
     """A kubeconfig of the operator's ServiceAccount, with the rights that the chart grants."""
@@ -45,7 +57,7 @@ def account(server: ApiServer, helm: Helm, namespace: Namespace, tmp_path: Path)
 def confined(
     account: Path, namespace: Namespace, root: Path, tmp_path: Path
 ) -> Iterator[OperatorProcess]:
-    settings = installation(root, namespaces=[namespace.name])
+    settings = installed(namespace, root, "lccp")
     process = OperatorProcess(tmp_path, account, settings).start().wait_ready()
     yield process
     process.kill()
@@ -61,6 +73,7 @@ def test_a_namespaced_operator_needs_a_role_only_and_leaves_other_namespaces_alo
     jobs = JobPlayer(namespace)
     jobs.start("tiny-train-a1")
     namespace.wait_condition("tiny", "Training", "True")
+    assert owner(namespace).startswith(f"{namespace.name}/lccp@")
     namespace.delete_run("tiny")
 
     wait_for(lambda: not namespace.api.list(api.RUNS, namespace.name), "the run is still there")
@@ -68,3 +81,32 @@ def test_a_namespaced_operator_needs_a_role_only_and_leaves_other_namespaces_alo
     assert "orbidden" not in confined.log.read_text()
     assert other.jobs() == []
     assert confined.stop() == 0
+
+
+def test_a_second_installation_is_told_and_goes_on_only_with_what_it_adopts(
+    server: ApiServer, namespace: Namespace, root: Path, tmp_path: Path
+) -> None:
+    def start(release: str, store: Path, **more: Any) -> OperatorProcess:
+        folder = tmp_path / f"{release}-{len(more)}"
+        folder.mkdir()
+        settings = installed(namespace, store, release, **more)
+        return OperatorProcess(folder, server.kubeconfig, settings).start().wait_ready()
+
+    first = start("one", root)
+    namespace.create_run(run_document("tiny"))
+    namespace.wait_condition("tiny", "Training", "False")
+    mine, elsewhere = owner(namespace), tmp_path / "elsewhere"
+
+    second = start("two", elsewhere)
+    wait_for(lambda: "Refused" in namespace.events("tiny"), "nobody is told", second.log)
+    assert f"installation {mine} carries this run out" in second.log.read_text()
+    JobPlayer(namespace).start("tiny-train-a1")
+    namespace.wait_condition("tiny", "Training", "True")
+    assert owner(namespace) == mine
+    assert not (elsewhere / namespace.name).exists()
+    assert (first.stop(), second.stop()) == (0, 0)
+
+    heir = start("two", root, adoptFrom=[mine])
+    wait_for(lambda: f"{namespace.name}/two@" in owner(namespace), "it does not go on", heir.log)
+    assert len(namespace.jobs()) == 1
+    assert heir.stop() == 0

@@ -12,6 +12,7 @@ from operator_world import (
     KEYS,
     NEVER,
     START,
+    MemoryStore,
     World,
     a_small_run,
     conditions,
@@ -23,8 +24,9 @@ from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
+from lccp.api.status import LCCPRunStatus
 from lccp_operator.intents import ApplyWorkload, ClaimIdentity
-from lccp_operator.observed import Observed
+from lccp_operator.observed import Observed, Owner
 from lccp_operator.plan import invalid_spec
 from lccp_operator.plan.acceptance import stored_identity
 
@@ -65,6 +67,97 @@ def test_another_identity_is_refused_with_what_differs_and_nothing_is_touched() 
         "store default already holds a run default/tiny, another one (model.ropeBase is 40000 "
         "there and 80000 here): give this run another name, or delete that run's objects"
     )
+
+
+ONE, TWO = Owner("lccp/one@00000001"), Owner("lccp/two@00000002")
+HEIR = replace(TWO, adopts=frozenset({ONE.id}))
+
+
+def owned(owner: Owner) -> World:
+    """A run that an installation carried out."""
+    world = replace(a_world(), owner=owner)
+    world.settle()
+    return world
+
+
+def test_what_an_installation_carries_out_is_marked_in_store_and_status() -> None:
+    world = owned(ONE)
+
+    assert world.facts.identity is not None
+    assert world.facts.identity.installation == ONE.id
+    assert world.run.status is not None
+    assert world.run.status.installation == ONE.id
+
+
+@pytest.mark.parametrize(
+    ("status", "same_store"),
+    [(True, True), (True, False), (False, True)],
+    ids=["one store", "two stores", "one store and no status yet"],
+)
+@pytest.mark.parametrize("deleting", [True, False], ids=["deleted", "there"])
+def test_two_installations_that_watch_one_namespace_are_told_and_one_writes_nothing(
+    status: bool, same_store: bool, deleting: bool
+) -> None:
+    first = owned(ONE)
+    metadata = first.run.metadata
+    if deleting:
+        metadata = metadata.model_copy(update={"deletion_timestamp": first.now})
+    update = {"metadata": metadata} | ({} if status else {"status": None})
+    store = first.store if same_store else MemoryStore()
+    run = first.run.model_copy(update=update)
+    world = World(run, NEVER, store, now=first.now, owner=TWO, finalizer=True)
+
+    decided = world.reconcile()
+    world.reconcile()
+
+    assert decided.intents == ()
+    assert world.run.status == (run.status or LCCPRunStatus())
+    (event,) = world.events
+    assert f"installation {ONE.id} carries this run out" in event.message
+
+
+def test_another_clusters_run_of_this_name_is_refused() -> None:
+    first = owned(ONE)
+    before = dict(first.store.objects)
+    world = replace(applied_again(first), owner=TWO)
+
+    assert world.reconcile().intents == ()
+    assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+    assert world.store.objects == before
+
+
+@pytest.mark.parametrize("deleting", [True, False], ids=["deleted", "there"])
+def test_a_url_that_leads_to_anothers_run_ends_nothing_and_deletes_nothing(deleting: bool) -> None:
+    mine, theirs = owned(TWO), owned(ONE)
+    run = mine.run.model_copy(
+        update={"metadata": mine.run.metadata.model_copy(update={"uid": "run-9"})}
+    )
+    if deleting:
+        run = with_spec(run, deletionPolicy="DeleteArtifacts")
+        metadata = run.metadata.model_copy(update={"deletion_timestamp": mine.now})
+        run = run.model_copy(update={"metadata": metadata})
+    world = World(run, NEVER, theirs.store, now=mine.now, owner=TWO, finalizer=True)
+
+    decided = world.reconcile()
+
+    assert decided.intents == ()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert deleting or conditions(world.run)["Degraded"] == ("True", "StoreHoldsAnotherRun")
+
+
+def test_an_installation_goes_on_with_the_runs_of_one_that_is_gone() -> None:
+    first = owned(ONE)
+    world = World(first.run, NEVER, first.store, now=first.now, owner=HEIR)
+
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+    assert world.facts.identity is not None
+    assert world.facts.identity.installation == TWO.id
+    assert world.run.status is not None
+    assert world.run.status.installation == TWO.id
+    assert world.started == []
 
 
 def test_a_refusal_is_told_once() -> None:

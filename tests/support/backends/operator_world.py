@@ -31,7 +31,7 @@ from lccp_operator.compact import CompactReport
 from lccp_operator.facts import Facts
 from lccp_operator.intents import ApplyWorkload, Event, Plan
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Known, Observed, Unknown
+from lccp_operator.observed import Known, Observed, Owner, Unknown
 from lccp_operator.plan import plan
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
@@ -230,6 +230,7 @@ class World:
     now: datetime = START
     events: list[Event] = field(default_factory=list)
     started: list[Workload] = field(default_factory=list)
+    owner: Owner = field(default_factory=Owner)
     finalizer: bool = False
     reevaluate: str | None = None
     deleted: bool = False
@@ -286,6 +287,7 @@ class World:
         return Observed(
             workloads,
             store,
+            owner=self.owner,
             finalizer=self.finalizer,
             reevaluate=self.reevaluate,
             events_posted=self.events_posted,

@@ -23,6 +23,7 @@ from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import (
     asked_anew,
     deletion_asked_at,
@@ -85,6 +86,7 @@ class Reconciler:
         self._cluster = cluster
         self._reader = reader
         self._installation = installation
+        self._ownership = Ownership(cluster, installation)
         self._stores = stores
         self._states = states
         self._memories: dict[RunKey, _Memory] = {}
@@ -198,6 +200,7 @@ class Reconciler:
             store=self._facts(run, memory, now),
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
+            owner=self._ownership.owner,
             finalizer=purges(body),
             reevaluate=asked_anew(body),
             namespace_terminating=self._namespace_terminating(run),
