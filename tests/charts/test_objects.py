@@ -200,6 +200,16 @@ def test_a_release_for_namespaces_needs_no_right_on_the_cluster(
     assert {("team-a", "lccp-run"), ("team-b", "lccp-run")} <= accounts
 
 
+def test_service_accounts_carry_the_roles_that_they_are_given(
+    helm: Helm, value_set: dict[str, Path]
+) -> None:
+    settings = ("--set", "serviceAccount.annotations.role=a", "--set")
+    settings += ("runs.serviceAccountAnnotations.role=b",)
+    accounts = of_kind(helm.render(value_set["namespaced"], NAMESPACE, *settings), "ServiceAccount")
+    roles = {one["metadata"]["name"]: one["metadata"]["annotations"]["role"] for one in accounts}
+    assert roles == {"lccp": "a", "lccp-exporter": "a", "lccp-run": "b"}
+
+
 def test_two_releases_for_one_namespace_have_no_object_in_common(
     helm: Helm, value_set: dict[str, Path]
 ) -> None:

@@ -1,25 +1,20 @@
-"""The S3 client: endpoint, credentials, TLS, timeouts and retries."""
+"""The S3 client: endpoint, TLS, timeouts and retries."""
 
 import io
-import os
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.credentials.credentials import Credentials
-from minio.credentials.providers import EnvAWSProvider, Provider
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import InvalidInput
+from lccp.store.s3.credentials import provider_of
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
-
-CREDENTIALS = ("accessKey", "secretKey")
 
 _AMAZON = "https://s3.amazonaws.com"
 _CONNECTIONS = 32
@@ -64,58 +59,6 @@ class _PiecewisePool(urllib3.PoolManager):
         if isinstance(body, bytes) and len(body) > _PIECE_BYTES:
             kw["body"] = io.BytesIO(body)
         return super().urlopen(*args, **kw | {"redirect": False})
-
-
-class MountedCredentials(Provider):
-    """Credentials in the files accessKey and secretKey of a folder, read again when they change.
-
-    kubelet replaces a mounted Secret as a whole; both files are read from one version of it.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._read: tuple[object, Credentials] | None = None
-
-    def retrieve(self) -> Credentials:
-        try:
-            version = self._version()
-            if self._read is None or self._read[0] != version:
-                self._read = (version, self._credentials())
-            return self._read[1]
-        except OSError as error:
-            raise InvalidInput(
-                f"store credentials: {error.filename}: {error.strerror}: "
-                f"{self._directory} must contain the files accessKey and secretKey"
-            ) from None
-        except ValueError:
-            raise InvalidInput(
-                f"store credentials: accessKey or secretKey in {self._directory} is empty "
-                "or not text"
-            ) from None
-
-    def _version(self) -> object:
-        """Differs after every change of the files."""
-        found = [(self._directory / name).stat() for name in CREDENTIALS]
-        return [(status.st_ino, status.st_mtime_ns) for status in found]
-
-    def _credentials(self) -> Credentials:
-        folder = (self._directory / CREDENTIALS[0]).resolve(strict=True).parent
-        access_key, secret_key = ((folder / name).read_text().strip() for name in CREDENTIALS)
-        return Credentials(access_key, secret_key)
-
-
-def provider_of(config: StoreConfig) -> Provider:
-    """The provider of credentials, which were read once. Raises InvalidInput."""
-    if config.credentials_directory:
-        mounted = MountedCredentials(Path(config.credentials_directory))
-        mounted.retrieve()
-        return mounted
-    if not (os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY")):
-        raise InvalidInput(
-            f"store {config.url}: has no credentials: set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or credentialsDirectory"
-        )
-    return EnvAWSProvider()
 
 
 def http_pool(config: StoreConfig, patience: Patience) -> urllib3.PoolManager:

@@ -16,7 +16,8 @@ from seaweedfs import SeaweedFS
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store.port import Store
-from lccp.store.s3.client import MountedCredentials, Patience
+from lccp.store.s3.client import Patience
+from lccp.store.s3.credentials import MountedCredentials
 from lccp.store.s3.store import S3Store
 
 pytestmark = pytest.mark.s3

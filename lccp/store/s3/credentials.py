@@ -1,0 +1,113 @@
+"""Keys to an S3 store: of a mounted Secret, the environment, or the pod's identity."""
+
+import os
+from pathlib import Path
+
+import urllib3
+from minio.credentials.credentials import Credentials
+from minio.credentials.providers import EnvAWSProvider, IamAwsProvider, Provider
+
+from lccp.api.invocation import StoreConfig
+from lccp.contract.errors import InvalidInput, StoreUnavailable
+
+CREDENTIALS = ("accessKey", "secretKey")
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+IDENTITIES = (
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
+"""What a cluster puts into the environment of a pod whose ServiceAccount has a role (EKS, ECS)."""
+
+TOKEN_SERVICE = "AWS_ENDPOINT_URL_STS"
+_TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
+_RETRIES = 3
+
+
+class MountedCredentials(Provider):
+    """Credentials in the files accessKey and secretKey of a folder, read again when they change.
+
+    kubelet replaces a mounted Secret as a whole; both files are read from one version of it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._read: tuple[object, Credentials] | None = None
+
+    def retrieve(self) -> Credentials:
+        try:
+            version = self._version()
+            if self._read is None or self._read[0] != version:
+                self._read = (version, self._credentials())
+            return self._read[1]
+        except OSError as error:
+            raise InvalidInput(
+                f"store credentials: {error.filename}: {error.strerror}: "
+                f"{self._directory} must contain the files accessKey and secretKey"
+            ) from None
+        except ValueError:
+            raise InvalidInput(
+                f"store credentials: accessKey or secretKey in {self._directory} is empty "
+                "or not text"
+            ) from None
+
+    def _version(self) -> object:
+        """Differs after every change of the files."""
+        found = [(self._directory / name).stat() for name in CREDENTIALS]
+        return [(status.st_ino, status.st_mtime_ns) for status in found]
+
+    def _credentials(self) -> Credentials:
+        folder = (self._directory / CREDENTIALS[0]).resolve(strict=True).parent
+        access_key, secret_key = ((folder / name).read_text().strip() for name in CREDENTIALS)
+        return Credentials(access_key, secret_key)
+
+
+class WorkloadIdentity(Provider):
+    """Temporary keys for the role of the pod's ServiceAccount, renewed before they expire.
+
+    By AWS's variables, as its SDKs read them; `AWS_ENDPOINT_URL_STS` names another token service
+    than Amazon's. Messages never hold the token.
+    """
+
+    def __init__(self) -> None:
+        retries = urllib3.Retry(
+            total=_RETRIES,
+            allowed_methods=None,
+            status_forcelist=[500, 502, 503, 504],
+            backoff_factor=0.2,
+        )
+        self._provider = IamAwsProvider(
+            custom_endpoint=os.environ.get(TOKEN_SERVICE),
+            http_client=urllib3.PoolManager(timeout=_TIMEOUT, retries=retries),
+        )
+
+    def retrieve(self) -> Credentials:
+        try:
+            return self._provider.retrieve()
+        except urllib3.exceptions.HTTPError:
+            raise StoreUnavailable(
+                "store credentials: the service that gives them for the pod's identity does not "
+                "answer"
+            ) from None
+        except (ValueError, KeyError, OSError):
+            raise InvalidInput(
+                "store credentials: the pod's identity is refused, or its token can't be read: see "
+                "the role of its ServiceAccount"
+            ) from None
+
+
+def provider_of(config: StoreConfig) -> Provider:
+    """The provider of credentials; what is on this machine was read once. Raises InvalidInput."""
+    if config.credentials_directory:
+        mounted = MountedCredentials(Path(config.credentials_directory))
+        mounted.retrieve()
+        return mounted
+    if all(os.environ.get(name) for name in KEYS):
+        return EnvAWSProvider()
+    if any(os.environ.get(name) for name in IDENTITIES):
+        return WorkloadIdentity()
+    raise InvalidInput(
+        f"store {config.url}: has no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+        "or credentialsDirectory (of a run's pods: checkpoints.secretRef), or give the pod's "
+        "ServiceAccount a role"
+    )

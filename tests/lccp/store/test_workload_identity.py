@@ -1,0 +1,122 @@
+"""Keys for the identity of a pod, from a server that speaks the protocol of a token service."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from serving import serving
+
+from lccp.api.invocation import StoreConfig
+from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.store.s3.credentials import IDENTITIES, KEYS, provider_of
+
+CONFIG = StoreConfig(url="s3://bucket/prefix")
+TOKEN = "a-token-that-nobody-may-read"
+ANSWER = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>key-{number}</AccessKeyId>
+<SecretAccessKey>secret</SecretAccessKey><SessionToken>session</SessionToken>
+<Expiration>{until}</Expiration></Credentials></AssumeRoleWithWebIdentityResult>
+</AssumeRoleWithWebIdentityResponse>"""
+
+
+class TokenService(ThreadingHTTPServer):
+    """Gives keys that last `seconds`, or answers with `status`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[dict[str, list[str]]] = []
+        self.status = 200
+        self.seconds = 3_600
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: TokenService
+
+    def do_POST(self) -> None:
+        self.server.asked.append(parse_qs(urlsplit(self.path).query))
+        until = datetime.now(UTC) + timedelta(seconds=self.server.seconds)
+        body = ANSWER.format(number=len(self.server.asked), until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenService]:
+    """The token service, and the environment of a pod whose ServiceAccount has a role."""
+    for name in (*KEYS, *IDENTITIES):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "token").write_text(TOKEN)
+    made = TokenService()
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/lccp")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{made.server_port}")
+    with serving(made):
+        yield made
+
+
+def test_a_pod_with_a_role_needs_no_secret(service: TokenService) -> None:
+    provider = provider_of(CONFIG)
+    first, again = provider.retrieve(), provider.retrieve()
+
+    assert (first.access_key, first.secret_key, first.session_token) == (
+        *("key-1", "secret", "session"),
+    )
+    assert again is first
+    (asked,) = service.asked
+    assert asked["WebIdentityToken"] == [TOKEN]
+    assert asked["RoleArn"] == ["arn:aws:iam::1:role/lccp"]
+
+
+def test_keys_are_renewed_before_they_expire(service: TokenService) -> None:
+    service.seconds = 1
+    provider = provider_of(CONFIG)
+
+    assert [provider.retrieve().access_key for _ in range(2)] == ["key-1", "key-2"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(403, InvalidInput), (400, InvalidInput), (503, StoreUnavailable)]
+)
+def test_a_refusal_holds_no_token(
+    service: TokenService, status: int, error: type[Exception]
+) -> None:
+    service.status = status
+
+    with pytest.raises(error, match="store credentials: ") as refusal:
+        provider_of(CONFIG).retrieve()
+    assert TOKEN not in str(refusal.value)
+
+
+def test_a_token_that_is_not_there_is_told(service: TokenService, tmp_path: Path) -> None:
+    (tmp_path / "token").unlink()
+
+    with pytest.raises(InvalidInput, match="its token can't be read"):
+        provider_of(CONFIG).retrieve()
+
+
+def test_given_keys_go_before_an_identity(
+    service: TokenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in KEYS:
+        monkeypatch.setenv(name, "given")
+
+    assert provider_of(CONFIG).retrieve().access_key == "given"
+    assert service.asked == []
+
+
+def test_without_any_it_is_said_what_could_be_given(
+    service: TokenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE")
+
+    with pytest.raises(InvalidInput, match=r"checkpoints\.secretRef"):
+        provider_of(CONFIG)
