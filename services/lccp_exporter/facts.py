@@ -65,7 +65,6 @@ class Measured:
     tokens: int
     suite: str
     source_context_length: int
-    target_context_length: int
     seconds: float | None
     """How long the evaluation took."""
     signals: tuple[SignalKey, ...]
@@ -81,7 +80,6 @@ class Measured:
             report.tokens,
             report.suite,
             report.source_context_length,
-            report.target_context_length,
             report.timings.get("total"),
             tuple((one.name, one.band or "") for one in found),
             tuple(one.value for one in found),
@@ -142,6 +140,8 @@ class RunFacts:
     run: str
     digest: str = ""
     """Of the identity."""
+    target_context_length: int | None = None
+    """In tokens; of the identity."""
     journal: Journal | None = None
     heartbeat: Heartbeat | None = None
     """Of the newest writer."""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Control
 from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Ledger
 from lccp.api.spec.export import ExportSpec
 from lccp.contract.errors import InvalidInput, NotFound
@@ -84,10 +85,12 @@ class StoreReader:
         heartbeats, ends = reading.heartbeats(), reading.ends()
         measured = tuple(reading.reports().values())
         compared = self._comparison(keys, measured)
+        digest, target = reading.identity(_identity)[0] or ("", None)
         return RunFacts(
             keys.namespace,
             keys.name,
-            digest=reading.identity(lambda identity: identity.digest)[0] or "",
+            digest=digest,
+            target_context_length=target,
             journal=reading.journal()[0],
             heartbeat=heartbeats[max(heartbeats)] if heartbeats else None,
             end=ends.get(max(heartbeats | ends)) if heartbeats or ends else None,
@@ -161,6 +164,12 @@ class StoreReader:
                 pairs = zip(having, course, strict=True)
                 values[signal] = {m.tokens: value for (m, _), value in pairs if value is not None}
         return values
+
+
+def _identity(identity: RunIdentity) -> tuple[str, int | None]:
+    """What is kept of `run.json`: its digest, and the target context length in tokens."""
+    target = identity.identity.get("model", {}).get("targetContextLength")
+    return identity.digest, target if isinstance(target, int) else None
 
 
 def arrays_beside(store: Store, keys: RunKeys, measured: Measured, probe: str) -> Details | None:

@@ -64,6 +64,18 @@ def test_the_series_of_a_retained_run_end_with_its_object(
     assert shown == {"deleted": 0, "applied again": 1}
 
 
+def test_the_context_length_is_told_before_the_first_report(
+    store: FileStore, watch: StoreWatch
+) -> None:
+    for info in store.list(a_run.KEYS.evaluations):
+        store.delete(info.key)
+    watch.refresh()
+
+    (info,) = Scraped.of(Runs([watch])).samples("lccp_run_info")
+
+    assert info.labels["target_context_length"] == str(a_run.TARGET_LENGTH)
+
+
 def test_a_store_that_fails_keeps_its_runs_and_is_counted(
     store: RecordedStore, watch: StoreWatch
 ) -> None:

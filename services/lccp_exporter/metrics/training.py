@@ -13,8 +13,8 @@ from lccp_exporter.metrics.metric import (
 
 
 def _info(facts: RunFacts) -> Samples:
-    context = str(facts.newest.target_context_length) if facts.newest else ""
-    return [((facts.digest[:12], context), 1.0)]
+    context = facts.target_context_length
+    return [((facts.digest[:12], "" if context is None else str(context)), 1.0)]
 
 
 def _attempts(facts: RunFacts) -> Samples:
@@ -53,8 +53,7 @@ def _failed(facts: RunFacts) -> float:
 TRAINING = (
     RunMetric(
         "lccp_run_info",
-        "1 for each run: identity digest (12 digits), and the target context length in tokens, "
-        "empty before the first report.",
+        "1 for each run: identity digest (12 digits), and the target context length in tokens.",
         _info,
         ("digest", "target_context_length"),
     ),
