@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from lccp_exporter.metrics.cells import CELLS_MAX
 from lccp_exporter.metrics.metric import RUN_LABELS
 from lccp_exporter.metrics.own import EXPORT_LABELS, EXPORTS, STORE_LABELS, STORES
 from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
@@ -10,7 +11,8 @@ HEAD = f"""# Metrics
 
 `lccp-exporter` serves these at `/metrics`. They follow from the facts in the stores alone: a
 restart loses nothing, and the series of a run go when the run goes. A run has fewer than
-{SERIES_MAX} series, whatever it measures; the column `most` says how they come about.
+{SERIES_MAX} series, whatever it measures; the column `most` says how they come about
+(all grids of a run have {CELLS_MAX} cells together).
 This page is generated from `services/lccp_exporter/metrics/`.
 """
 

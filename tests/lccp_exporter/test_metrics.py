@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import a_run
@@ -12,16 +13,20 @@ from lccp.api.objects.training import End, Ledger
 from lccp.api.objects.verdict import Answer, Gain, GainState, Gate, Verdict
 from lccp.contract.signals import Role
 from lccp.probes import retrieval_heads
+from lccp.probes.probe import Contexts, HeatMaps
+from lccp.probes.registry import PROBES
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_exporter import exposition, reference
 from lccp_exporter.facts import Judged, Measured, RunFacts
+from lccp_exporter.metrics.cells import ALL, CELLS_MAX, cells, charts
 from lccp_exporter.metrics.own import EXPORTS, STORES
 from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
 from lccp_exporter.refresh import Runs, StoreWatch
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+CELLS = {metric.name for metric in cells()}
 RUN = {"namespace": "default", "run": "tiny"}
 Value = Callable[..., float | None]
 
@@ -175,12 +180,6 @@ def worst_case(signals: int, checkpoints: int, grid: tuple[int, int]) -> RunFact
         }
     )
     large = report.model_copy(update={"probes": {"niah": part}})
-    rows, columns = grid
-    details: Mapping[str, np.ndarray] = {
-        "ppl": np.full(grid, 2.0),
-        "depths_percent": np.arange(rows),
-        "lengths": np.arange(columns) + 1,
-    }
     return RunFacts(
         "default",
         "tiny",
@@ -190,9 +189,18 @@ def worst_case(signals: int, checkpoints: int, grid: tuple[int, int]) -> RunFact
             Measured.of(large.model_copy(update={"tokens": tokens}))
             for tokens in range(checkpoints)
         ],
-        details={"niah": details},
+        details={name: {**grid_of(chart, grid)} for name, chart in charts()},
         judged=Judged.of(large_verdict(names)),
     )
+
+
+def grid_of(chart: HeatMaps, grid: tuple[int, int]) -> Mapping[str, np.ndarray]:
+    rows, columns = grid
+    axes = {chart.down.values: np.arange(rows), chart.across.values: np.arange(columns) + 1}
+    return {
+        chart.array: np.full(grid, 2.0),
+        **{name or "": values for name, values in axes.items()},
+    }
 
 
 @pytest.mark.parametrize("signals", [1, 4, 6, 64, 300])
@@ -203,20 +211,48 @@ def test_a_run_has_fewer_series_than_the_reference_says(
     rendered = exposition.lines(worst_case(signals, 200, grid))
     for metric, text in zip(RUN_METRICS, rendered, strict=True):
         assert text.count(b"\n") <= metric.most, metric.name
-    assert sum(metric.most for metric in RUN_METRICS) < SERIES_MAX
+    others = sum(metric.most for metric in RUN_METRICS if metric.name not in CELLS)
+    assert others + CELLS_MAX < SERIES_MAX
+    of_cells = sum(
+        text.count(b"\n")
+        for metric, text in zip(RUN_METRICS, rendered, strict=True)
+        if metric.name in CELLS
+    )
+    assert of_cells <= CELLS_MAX
+
+
+def test_the_grids_of_a_default_run_are_shown_cell_by_cell() -> None:
+    contexts = Contexts(source=16_384, target=131_072, model=131_072)
+    facts = worst_case(1, 1, (1, 1))
+    grids = {"niah": (11, 12), "bio": (11, 2)}
+    for name, size in grids.items():
+        settings = PROBES[name].resolved(PROBES[name].usual, contexts)
+        assert (len(settings.depths_percent), len(settings.lengths)) == size
+    drawn = {name: grid_of(chart, grids[name]) for name, chart in charts() if name in grids}
+    scraped = rendered_of(replace(facts, details=drawn))
+    assert len(scraped.samples("lccp_niah_ppl")) == 132
+    assert len(scraped.samples("lccp_bio_ppl")) == 22
+
+
+def test_a_grid_for_which_no_room_is_left_is_shown_as_means() -> None:
+    scraped = rendered_of(worst_case(1, 1, (10, 8)))
+    found = {name: {s.labels.get("depth") for s in scraped.samples(name)} for name in CELLS}
+    assert ALL not in found["lccp_niah_ppl"] | found["lccp_bio_ppl"]
+    assert [s.labels["distance"] for s in scraped.samples("lccp_interference_ppl")] == [ALL] * 8
+
+
+def rendered_of(facts: RunFacts) -> Scraped:
+    return Scraped.text(b"".join(exposition.page([exposition.lines(facts)], [])).decode())
 
 
 def test_a_large_grid_is_shown_as_means_by_length() -> None:
-    rendered = exposition.lines(worst_case(1, 1, (21, 32)))
-    page = b"".join(exposition.page([rendered], [])).decode()
-    cells = Scraped.text(page).samples("lccp_niah_ppl")
-    assert len(cells) == 32
-    assert {(s.labels["depth"], round(s.value, 9)) for s in cells} == {("all", 2.0)}
+    shown = rendered_of(worst_case(1, 1, (21, 32))).samples("lccp_niah_ppl")
+    assert len(shown) == 32
+    assert {(s.labels["depth"], round(s.value, 9)) for s in shown} == {("all", 2.0)}
 
 
 def test_watched_signals_come_first_where_there_are_too_many() -> None:
-    page = b"".join(exposition.page([exposition.lines(worst_case(72, 1, (5, 8)))], [])).decode()
-    scraped = Scraped.text(page)
+    scraped = rendered_of(worst_case(72, 1, (5, 8)))
     assert scraped.value("lccp_signals_left_out", **RUN) == 8
     shown = {sample.labels["signal"] for sample in scraped.samples("lccp_signal")}
     gains = {sample.labels["signal"] for sample in scraped.samples("lccp_signal_gain")}

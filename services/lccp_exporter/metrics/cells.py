@@ -1,11 +1,13 @@
 """Metrics of the probes' heat maps: a family for each whose axes have values."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lccp.contract.signals import Scale
-from lccp.probes.probe import Axis, HeatMaps
+from lccp.probes.probe import Axis, Details, HeatMaps
 from lccp.probes.registry import PROBES
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, padded
@@ -38,48 +40,82 @@ def cell_arrays(probe: str) -> set[str]:
 
 def cells() -> Iterator[RunMetric]:
     """A metric for each heat map."""
-    found = list(charts())
-    most = CELLS_MAX // max(1, len(found))
-    for name, chart in found:
+    for name, chart in charts():
         yield RunMetric(
             f"lccp_{name}_{chart.array}",
             f"{chart.title}: {chart.unit} at the newest evaluated checkpoint; label values are "
-            f"zero-padded. A grid of more than {most} cells is shown as means by "
-            f'{chart.across.name}, with {chart.down.name}="{ALL}".',
-            _samples(name, chart, most),
+            f"zero-padded. All grids of a run have {CELLS_MAX} cells at most: one that does not "
+            f'fit is shown as means by {chart.across.name}, with {chart.down.name}="{ALL}".',
+            _samples(name, chart),
             (chart.down.name, chart.across.name),
-            most=most,
+            most=CELLS_MAX,
         )
 
 
-def _samples(probe: str, chart: HeatMaps, most: int) -> Callable[[RunFacts], Samples]:
-    """The chart's array by both axes, or its means where there are more than `most` cells."""
-    down, across = chart.down.values or "", chart.across.values or ""
+@dataclass(frozen=True)
+class _Grid:
+    """A heat map's array [rows, columns], and the labels of its cells."""
+
+    values: NDArray[np.float64]
+    rows: list[str]
+    columns: list[str]
+
+    @classmethod
+    def of(cls, details: Details, chart: HeatMaps) -> "_Grid | None":
+        """The grid of `chart`; None where the run has none."""
+        down, across = chart.down.values or "", chart.across.values or ""
+        if not {chart.array, down, across} <= details.keys():
+            return None
+        rows, columns = (
+            [_label(axis, value) for value in details[name].tolist()]
+            for axis, name in ((chart.down, down), (chart.across, across))
+        )
+        return cls(np.asarray(details[chart.array], dtype=float), rows, columns)
+
+    @property
+    def means_shown(self) -> int:
+        """Number of its means down the columns that have a series."""
+        return min(len(self.columns), CELLS_MAX // len(list(charts())))
+
+
+def _shown_whole(facts: RunFacts) -> set[tuple[str, str]]:
+    """Probe and array of the grids that are shown cell by cell: those that fit, in order."""
+    given = [
+        ((name, chart.array), grid)
+        for name, chart in charts()
+        if (grid := _Grid.of(facts.details.get(name, {}), chart)) is not None
+    ]
+    left = CELLS_MAX - sum(grid.means_shown for _, grid in given)
+    whole = set()
+    for key, grid in given:
+        more = grid.values.size - grid.means_shown
+        if more <= left:
+            whole.add(key)
+            left -= more
+    return whole
+
+
+def _samples(probe: str, chart: HeatMaps) -> Callable[[RunFacts], Samples]:
+    """The chart's array by both axes, or its means where all cells are too many."""
 
     def samples(facts: RunFacts) -> Samples:
-        details = facts.details.get(probe, {})
-        if not {chart.array, down, across} <= details.keys():
+        grid = _Grid.of(facts.details.get(probe, {}), chart)
+        if grid is None:
             return []
-        values = np.asarray(details[chart.array], dtype=float)
-        columns = [_label(chart.across, x) for x in details[across].tolist()]
-        if values.size > most:
-            return [((ALL, x), v) for x, v in zip(columns, _means(values, chart), strict=True)][
-                :most
-            ]
-        rows = [_label(chart.down, y) for y in details[down].tolist()]
+        if (probe, chart.array) not in _shown_whole(facts):
+            means = zip(grid.columns, _means(grid.values, chart), strict=True)
+            return [((ALL, x), mean) for x, mean in means][: grid.means_shown]
         return [
-            ((y, x), float(values[i, j]))
-            for i, y in enumerate(rows)
-            for j, x in enumerate(columns)
-            if np.isfinite(values[i, j])
+            ((y, x), float(grid.values[i, j]))
+            for i, y in enumerate(grid.rows)
+            for j, x in enumerate(grid.columns)
+            if np.isfinite(grid.values[i, j])
         ]
 
     return samples
 
 
-def _means(
-    values: "np.ndarray[tuple[int, ...], np.dtype[np.float64]]", chart: HeatMaps
-) -> list[float]:
+def _means(values: NDArray[np.float64], chart: HeatMaps) -> list[float]:
     """Means down the columns, on the chart's scale."""
     means: list[float]
     if chart.scale is Scale.LOG:
