@@ -187,7 +187,8 @@ def _engine(
         )
     go(model, choice.way)
     notes = [f"prompts do not share beginnings: {choice.reason}"] if choice.reason else []
-    return Engine(model, choice.way, plan.step_tokens, watches), chosen, (*loaded.notes, *notes)
+    engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
+    return engine, chosen, (*loaded.notes, *notes)
 
 
 def _check_vocabulary(directory: Path, model: Any, frozen: list[FrozenSamples]) -> None:

@@ -13,6 +13,7 @@ from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.attention import BLOCK_ROWS
 
 STEP_TOKENS = {"cpu": 1_024, "cuda": 8_192}
+HEAD_ROWS = 1_024
 ATTENTION = f"fused kernels joined by log-sums; blocks of {BLOCK_ROWS} rows if windowed or capped"
 
 Way = Literal["Forked", "Whole", "Native"]
@@ -26,6 +27,9 @@ class ExecutionPlan(Contract):
     attention: Annotated[str, Field(description="Attention path.")] = ATTENTION
     threads: Annotated[int, Field(ge=1, description="Threads of the CPU.")]
     step_tokens: Annotated[int, Field(ge=1, description="Tokens of one forward pass, at most.")]
+    head_rows: Annotated[
+        int, Field(ge=1, description="Rows whose logits exist at a time, at most.")
+    ] = HEAD_ROWS
     way: Annotated[
         Way | None,
         Field(

@@ -10,12 +10,12 @@ within it beginnings are shared. One of three ways is taken, and said in the rep
 - Native: passages one by one, by the model's own attention, where that cannot be computed here.
   Heads cannot be watched then.
 
-Logits exist at the rows alone that predict an answer token. Nothing of the size length x length or
-length x vocabulary is made.
+Logits exist at the rows alone that predict an answer token, and at a block of these at a time.
+Nothing of the size length x length or length x vocabulary is made.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,8 +24,9 @@ from transformers import PreTrainedModel
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, finite, rope
-from lccp_evaluator.model.execution import Way
+from lccp_evaluator.model.execution import HEAD_ROWS, Way
 from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.head import logits_in_blocks
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.readings import Readings
@@ -41,13 +42,15 @@ Progress = Callable[[int], None]
 class Engine:
     """A model that was set up for its way (`ways.go`).
 
-    A step has at most `step_tokens` tokens. `watches`: whether heads are watched.
+    A step has at most `step_tokens` tokens; logits exist at `head_rows` rows at a time. `watches`:
+    whether heads are watched.
     """
 
     model: PreTrainedModel
     way: Way
     step_tokens: int
     watches: bool = True
+    head_rows: int = HEAD_ROWS
 
     def __post_init__(self) -> None:
         if "logits_to_keep" not in inspect.signature(self.model.forward).parameters:
@@ -85,16 +88,20 @@ class Engine:
             readings.add(step, self._logits(step))
         except NotFinite:
             again = replace(step, watches=False, sights=[])
-            raise finite.named(self.model, lambda: self._logits(again)) from None
+            raise finite.named(self.model, lambda: list(map(len, self._logits(again)))) from None
 
-    def _logits(self, step: Step) -> Tensor:
-        """Logits [R, V] at the step's kept rows."""
+    def _logits(self, step: Step) -> Iterator[Tensor]:
+        """Logits [n, V] at blocks of the step's kept rows."""
         device = self.model.device
         ids, positions = step.inputs(device)
-        rows = torch.from_numpy(step.kept_rows).to(device)
         options = {"position_ids": positions} if self.way == "Forked" else {}
+
+        def forward(rows: Tensor) -> Tensor:
+            with torch.no_grad(), capture.observing(step):
+                output = self.model(ids, use_cache=False, logits_to_keep=rows, **options)
+            logits: Tensor = output.logits[0]
+            return logits
+
         rope.forget_lengths(self.model)
-        with torch.no_grad(), capture.observing(step):
-            output = self.model(ids, use_cache=False, logits_to_keep=rows, **options)
-        logits: Tensor = output.logits[0]
-        return logits
+        rows = torch.from_numpy(step.kept_rows).to(device)
+        return logits_in_blocks(self.model, rows, self.head_rows, forward)

@@ -1,6 +1,7 @@
 """Readings, put together from the steps that judged their tokens."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,13 +30,14 @@ class Readings:
         self._is_arg_max = [np.zeros(count, dtype=np.bool_) for count in counts]
         self._looks: list[list[_Look]] = [[] for _ in passages]
 
-    def add(self, step: Step, logits: Tensor) -> None:
-        """Take over what `step` judged; `logits` [R, V] at its `kept_rows`.
+    def add(self, step: Step, logits: Iterable[Tensor]) -> None:
+        """Take over what `step` judged; `logits` at its `kept_rows`, in blocks [n, V].
 
         Raises NotFinite if a value is.
         """
         judged = step.judged
         if not judged:
+            deque(logits, maxlen=0)  # its keys are for others
             return
         targets = [self._targets(one) for one in judged]
         rows = [np.arange(one.row, one.row + one.count) for one in judged]
@@ -137,15 +139,28 @@ def _by_layer(
 
 
 def judge(
+    blocks: Iterable[Tensor], index: NDArray[np.int64], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """NLL (nats) of `targets` [N] at rows `index` [N] of logits; if they are the arg-max.
+
+    The logits come in `blocks` [n, V], one after the other.
+    """
+    nll, is_arg_max = np.full(len(targets), np.nan, np.float32), np.zeros(len(targets), np.bool_)
+    start = 0
+    for logits in blocks:
+        here = (index >= start) & (index < start + len(logits))
+        nll[here], is_arg_max[here] = _judged(logits, index[here] - start, targets[here])
+        start += len(logits)
+    return nll, is_arg_max
+
+
+def _judged(
     logits: Tensor, index: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """NLL (nats) of `targets` [N] at rows `index` [N] of `logits` [R, V]; if they are the arg-max.
-
-    Logits are taken to float32 in blocks of rows.
-    """
+    """`judge` in a block; its logits are taken to float32 by a few rows."""
     log_sums, best = [], []
-    for block in torch.split(logits, ROWS_AT_ONCE):
-        numbers = block.float()
+    for rows_of_block in torch.split(logits, ROWS_AT_ONCE):
+        numbers = rows_of_block.float()
         log_sums.append(numbers.logsumexp(-1))
         best.append(numbers.argmax(-1))
     rows = torch.from_numpy(index).to(logits.device)

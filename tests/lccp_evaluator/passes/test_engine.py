@@ -287,3 +287,38 @@ def test_logits_exist_at_the_answer_alone():
         Engine(model, "Forked", 512).read([a_passage(512, 8, seed=0)])
 
     assert seen.numel <= 32 * 50_000
+
+
+@pytest.mark.parametrize("way", ["Forked", "Whole", "Native"])
+def test_logits_of_a_document_exist_at_a_few_rows_at_a_time(way):
+    model = a_model("llama", vocab_size=50_000)
+    if way == "Native":
+        model.set_attn_implementation("eager")
+    document = Passage(a_passage(300, 5, seed=0).ids, (1, 300))
+    with LargestTensor() as seen:
+        Engine(model, way, 300, head_rows=64).read([document])
+
+    assert seen.numel == 64 * 50_000
+
+
+@pytest.mark.parametrize("way", ["Forked", "Whole", "Native"])
+def test_the_number_of_rows_at_a_time_changes_nothing(model, way):
+    if way == "Native":
+        model.set_attn_implementation("eager")
+    document = Passage(a_passage(60, 5, seed=0).ids, (1, 60))
+    few, all_ = (
+        Engine(model, way, STEP_TOKENS, head_rows=rows).read([document])[0] for rows in (7, 1_000)
+    )
+
+    np.testing.assert_allclose(few.nll, all_.nll, atol=2e-6)
+    np.testing.assert_array_equal(few.is_arg_max, all_.is_arg_max)
+
+
+def test_the_layers_below_the_head_run_once_for_all_rows():
+    model = a_model("llama")
+    runs = []
+    model.model.layers[0].register_forward_hook(lambda *_: runs.append(1))
+    document = Passage(a_passage(60, 5, seed=0).ids, (1, 60))
+    Engine(model, "Whole", STEP_TOKENS, head_rows=7).read([document, document])
+
+    assert len(runs) == 2
