@@ -4,7 +4,16 @@ from collections.abc import Iterator, Mapping
 
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
-from lccp.probes import bio, corpus_ppl, interference, multi_key, niah, retrieval_heads, target_ppl
+from lccp.probes import (
+    bio,
+    corpus_ppl,
+    interference,
+    multi_key,
+    niah,
+    retrieval_heads,
+    routing,
+    target_ppl,
+)
 from lccp.probes.probe import Column, Probe
 
 
@@ -63,4 +72,5 @@ PROBES = Registry(
     interference.PROBE,
     corpus_ppl.PROBE,
     target_ppl.PROBE,
+    routing.PROBE,
 )

@@ -5,7 +5,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
@@ -19,11 +19,12 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
+from lccp.probes.routing import BANDS
 from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine
-from lccp_evaluator.passes.passage import Reading
+from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.ways import choose, go
 from lccp_evaluator.place import Place
 from lccp_evaluator.probes import by_source
@@ -68,6 +69,20 @@ class _Asked:
     def watches_heads(self) -> bool:
         """Whether a reader asks where heads look."""
         return any(half.watches_heads for half in self.readers)
+
+    @property
+    def routed(self) -> set[int]:
+        """Numbers of the samples whose tokens' experts a reader asks for."""
+        samples = self.frozen.samples
+        return {n for half in self.readers for n in half.routes(samples, self.settings[half.name])}
+
+    def passages(self, numbers: list[int]) -> list[Passage]:
+        """The samples of these numbers, as the engine takes them."""
+        routed = self.routed
+        return [
+            replace(self.frozen.passage(self.frozen.samples[n]), bands=BANDS if n in routed else 0)
+            for n in numbers
+        ]
 
 
 @dataclass(frozen=True)
@@ -208,8 +223,7 @@ def _records(engine: Engine, asked: list[_Asked], progress: Progress) -> Iterato
     for one in asked:
         readings: dict[int, Reading] = {}
         for numbers in one.frozen.cohorts():
-            passages = [one.frozen.passage(one.frozen.samples[number]) for number in numbers]
-            readings |= zip(numbers, engine.read(passages), strict=True)
+            readings |= zip(numbers, engine.read(one.passages(numbers)), strict=True)
             done += len(numbers)
             progress(done, total)
         in_order = [readings[number] for number in range(len(readings))]

@@ -23,11 +23,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.model import capture, finite, rope
+from lccp_evaluator.model import capture, experts, finite, rope
 from lccp_evaluator.model.execution import HEAD_ROWS, Way
 from lccp_evaluator.model.finite import NotFinite
 from lccp_evaluator.model.head import logits_in_blocks
 from lccp_evaluator.passes.arena import Arena
+from lccp_evaluator.passes.loads import Loads
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.readings import Readings
 from lccp_evaluator.passes.schedule import Schedule, schedule
@@ -71,16 +72,28 @@ class Engine:
         """The readings of `passages`, in their order.
 
         Raises:
+            InvalidInput: the load of experts is asked for, and there are none.
             NotFinite: NaN or infinite values; says in which layer they begin.
         """
         plan = self.planned(passages)
         arena = Arena(plan.slots)
         readings = Readings(passages)
+        routed = [number for number, passage in enumerate(passages) if passage.bands]
+        loads = Loads(passages, experts.count(self.model)) if routed else None
         for pieces in plan.steps:
             step = Step(pieces, passages, arena, self.watches and self.way != "Native")
-            self._take(step, readings)
+            if loads is None:
+                self._take(step, readings)
+            else:
+                with experts.choices(self.model) as chosen:
+                    self._take(step, readings)
+                loads.add(pieces, chosen)
             progress(sum(piece.stop - piece.start for piece in pieces))
-        return readings.collected()
+        found = readings.collected()
+        if loads is not None:
+            for number in routed:
+                found[number] = replace(found[number], load=loads.of(number))
+        return found
 
     def _take(self, step: Step, readings: Readings) -> None:
         """Run `step`, and add what it tells to `readings`."""

@@ -24,12 +24,14 @@ class Passage:
     """Token ids [L] and the span of them that is judged, `answer`: from token 1 on.
 
     With `needle`, the span that the answer repeats, every head is watched while it predicts the
-    answer; without it no head is.
+    answer; without it no head is. With `bands`, the load of experts is told for as many equal parts
+    of its tokens.
     """
 
     ids: NDArray[np.integer]
     answer: Span
     needle: Span | None = None
+    bands: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Reading:
     - `mass` [layers, heads]: share of the head's attention that the needle gets, mean over M;
     - `sees` [layers, M]: whether the heads of a layer see all of the needle; a head with a sliding
       window that does not cannot copy it, which is not a score of 0.
+
+    Of the experts, where `Passage.bands` were asked for (else empty): `load` [layers, bands,
+    experts], how often each was chosen for the tokens of a band.
     """
 
     nll: NDArray[np.float32]
@@ -50,3 +55,4 @@ class Reading:
     copied: NDArray[np.int16]
     mass: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     sees: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
+    load: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0, 0), np.int64))

@@ -15,6 +15,7 @@ from lccp_evaluator.probes import (
     multi_key,
     niah,
     retrieval_heads,
+    routing,
     target_ppl,
 )
 from lccp_evaluator.probes.measurement import TorchHalf
@@ -29,6 +30,7 @@ HALVES: dict[str, TorchHalf] = {
         interference.HALF,
         corpus_ppl.HALF,
         target_ppl.HALF,
+        routing.HALF,
     )
 }
 

@@ -14,7 +14,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
 from lccp.probes.probe import Contexts
 from lccp_evaluator.records import Records
-from lccp_evaluator.sampling.samples import Drawn
+from lccp_evaluator.sampling.samples import Drawn, Sample
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -43,6 +43,10 @@ class SampleSource:
     """Settings, tokenizer, and where relative paths start: the samples."""
 
 
+def _none(_samples: Sequence[Sample], _settings: Any) -> set[int]:
+    return set()
+
+
 @dataclass(frozen=True)
 class TorchHalf:
     """The half of a probe that reads a model."""
@@ -54,6 +58,8 @@ class TorchHalf:
     """Samples of its own; None: it reads those of the probe that it needs."""
     watches_heads: bool = False
     """Whether it asks where heads look, which costs a part of the pass."""
+    routes: Callable[[Sequence[Sample], Any], set[int]] = _none
+    """From samples and its settings: numbers of those whose tokens' experts it asks for."""
 
 
 def measured(

@@ -22,6 +22,7 @@ from lccp_evaluator.sampling.sources.biographies import Document, Fact
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
 
 FIELD = "evaluation.probes.bio"
+REMEDY = "write bio: {enabled: false} and retrievalHeads: {source: Niah}"
 TOKENS_PER_PERSON = 150
 """Rather more than biographies have: as many people are made as are needed."""
 VERSION = 1
@@ -62,7 +63,7 @@ def draw(bio: BioSettings, tokenizer: Tokenizer, _base: Path) -> Drawn:
             if not facts:
                 raise InvalidInput(
                     f"{FIELD}.lengths: {length} tokens hold no fact that can be asked for: ask for "
-                    "longer prompts, or set bio to null and retrievalHeads.source to Niah"
+                    f"longer prompts, or {REMEDY}"
                 )
             frame = opening, part_of(context, 0, taken)
             for depth, fact in chosen(facts, bio.depths_percent, bio.questions, taken, number):
@@ -105,8 +106,7 @@ def _document(bio: BioSettings, number: int, tokenizer: Tokenizer) -> tuple[Docu
         document = biographies.document(people, f"{bio.seed}/{number}", bio.density)
         piece = tokenizer.following(document.text)
         if len(piece.ids) >= bio.lengths[-1]:
-            remedy = "set bio to null and retrievalHeads.source to Niah"
-            check_known(piece.ids, tokenizer, FIELD, remedy)
+            check_known(piece.ids, tokenizer, FIELD, REMEDY)
             return document, piece
         people *= 2
 
