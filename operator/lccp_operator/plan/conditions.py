@@ -4,29 +4,20 @@ Messages hold no number that changes by itself, so that a run at rest writes not
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from lccp.analysis.possible import obstacle
 from lccp.api.causes import Cause
-from lccp.api.conditions import OF_EVERY_RUN, REMEDIES, Condition, ConditionType, Reason
+from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
 from lccp.api.objects.verdict import Answer, VerdictState
 from lccp.facts.facts import EvaluationKey
-from lccp_operator.plan import attempts, evaluations
+from lccp_operator.plan import attempts, evaluations, findings
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
+from lccp_operator.plan.findings import NAMED, Finding, Findings
 from lccp_operator.plan.goals import Course, Goal
-from lccp_operator.workloads.evaluation import Evaluation
-from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.state import Phase, WorkloadState
-from lccp_operator.workloads.training import Training
 
-NAMED = 4
-WHOLE_GANGS = (
-    "its peers wait for it, and hold their nodes: topology.gangTimeoutSeconds bounds that; "
-    "topology.queueName with Kueue, or a scheduler of whole gangs, admits all pods or none"
-)
 PROBLEMS_NAMED = 3
 GATE_ANSWERS: Mapping[Answer, tuple[Literal["True", "False", "Unknown"], Reason]] = {
     "Yes": ("True", Reason.GATE_MET),
@@ -35,26 +26,14 @@ GATE_ANSWERS: Mapping[Answer, tuple[Literal["True", "False", "Unknown"], Reason]
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What a condition is found to be."""
-
-    status: Literal["True", "False", "Unknown"]
-    reason: Reason
-    message: str = ""
-
-
-Findings = Mapping[ConditionType, Finding]
-
-
 def found(context: Context, goal: Goal) -> Findings:
     """All conditions of an accepted run."""
     asked = context.spec.saturation.gate
     gate = {ConditionType.GATE_PASSED: _gate(context)} if asked else {}
     return {
         ConditionType.ACCEPTED: Finding("True", Reason.VALID, _acceptance(context)),
-        ConditionType.TRAINING: _training(context, goal),
-        ConditionType.EVALUATING: _evaluating(context),
+        ConditionType.TRAINING: findings.training(context, goal),
+        ConditionType.EVALUATING: findings.evaluating(context),
         ConditionType.SATURATED: _saturated(context),
         ConditionType.SUSPENDED: _suspended(context, goal),
         ConditionType.DEGRADED: _degraded(context, goal),
@@ -95,21 +74,21 @@ def uncertain(
 
 
 def dated(
-    previous: tuple[Condition, ...], findings: Findings, generation: int, now: datetime
+    previous: tuple[Condition, ...], found: Findings, generation: int, now: datetime
 ) -> tuple[Condition, ...]:
     """The conditions in the order of their types, with the time of their last flip."""
     before = {condition.type: condition for condition in previous}
     return tuple(
         Condition(
             type=type_,
-            status=findings[type_].status,
-            reason=findings[type_].reason,
-            message=findings[type_].message,
-            last_transition_time=_last_flip(before.get(type_), findings[type_], now),
+            status=found[type_].status,
+            reason=found[type_].reason,
+            message=found[type_].message,
+            last_transition_time=_last_flip(before.get(type_), found[type_], now),
             observed_generation=generation,
         )
         for type_ in ConditionType
-        if type_ in findings
+        if type_ in found
     )
 
 
@@ -129,93 +108,6 @@ def _acceptance(context: Context) -> str:
         f"{', '.join(changed[:NAMED])}{more}; to have it now, set suspend to true, and "
         "then to false"
     )
-
-
-def _training(context: Context, goal: Goal) -> Finding:
-    attempt, gang = context.open_attempt, context.gang
-    if attempt is None:
-        return _no_attempt(context, goal)
-    name = f"attempt {attempt.number}"
-    if attempt.drain_asked_at is not None:
-        return Finding("True", Reason.DRAINING, f"{name} saves its state and ends, as asked")
-    if gang is None or gang.phase is Phase.QUEUED or not gang.begun:
-        return _waiting(context, Training(attempt.number), gang, name)
-    beat = context.facts.heartbeats.get(attempt.number)
-    starting = beat is None or beat.phase == "Starting"
-    if starting and gang.pods_begun < gang.pods_expected:
-        parts = f"{name}, {gang.pods_begun} of {gang.pods_expected} pods"
-        found = _waiting(context, Training(attempt.number), gang, parts)
-        return replace(found, message=f"{found.message}; {WHOLE_GANGS}")
-    if beat is None or beat.phase == "Starting":
-        return Finding("True", Reason.STARTING, f"{name} loads model, data and state")
-    if beat.phase == "Training":
-        return Finding("True", Reason.RUNNING, f"{name} is training")
-    return Finding("True", Reason.SAVING, f"{name} saves a checkpoint or its state")
-
-
-def _no_attempt(context: Context, goal: Goal) -> Finding:
-    last = context.last_attempt
-    if goal.course is not Course.TRAIN:
-        return Finding("False", goal.reason, goal.message)
-    if last is None:
-        return Finding("False", Reason.PENDING, "the first attempt waits for an older gang to end")
-    told = f"attempt {last.number} {last.message}"
-    if attempts.old_gang_lives(context):
-        return Finding("False", Reason.RESTARTING, f"{told}; its last pods are ending")
-    return Finding("False", Reason.BACKING_OFF, f"{told}; the next attempt follows after a wait")
-
-
-def _waiting(
-    context: Context, workload: Workload, state: WorkloadState | None, name: str
-) -> Finding:
-    trouble = context.rejected.get(workload) if state is None else state.trouble
-    if trouble is not None:
-        remedy = REMEDIES.get(trouble.reason, "")
-        remedy = remedy.format(pods=workload.FIELD, image=workload.IMAGE_FIELD)
-        message = f"{name}: {trouble.message}"
-        return Finding("False", trouble.reason, f"{message}: {remedy}" if remedy else message)
-    if state is None:
-        return Finding("False", Reason.STARTING, f"{name} is being created")
-    if state.phase is Phase.QUEUED:
-        message = f"{name} waits in its queue: {REMEDIES[Reason.QUEUED]}"
-        return Finding("False", Reason.QUEUED, message)
-    return Finding("False", Reason.STARTING, f"{name}: its pods are starting")
-
-
-def _evaluating(context: Context) -> Finding:
-    outstanding = evaluations.outstanding(context)
-    live = [(workload, state) for workload, state in context.evaluations.items() if state.live]
-    begun = [workload.key for workload, state in live if state.begun]
-    if begun:
-        return Finding("True", Reason.RUNNING, f"evaluates {_named(begun)}")
-    if live:
-        workload, state = next((pair for pair in live if pair[1].trouble), live[0])
-        return _waiting(context, workload, state, _evaluation(workload.key))
-    rejected = next((c for c in context.rejected if isinstance(c, Evaluation)), None)
-    if rejected is not None:
-        return _waiting(context, rejected, None, _evaluation(rejected.key))
-    if outstanding and len(evaluations.backing_off(context)) == len(outstanding):
-        return Finding("False", Reason.BACKING_OFF, _next_try(context, outstanding[0]))
-    if outstanding:
-        return Finding("False", Reason.PENDING, f"{_named(outstanding)} waits")
-    if not context.facts.checkpoints:
-        return Finding("False", Reason.PENDING, "there is no checkpoint yet")
-    return Finding("False", Reason.UP_TO_DATE, "all checkpoints are evaluated")
-
-
-def _evaluation(key: EvaluationKey) -> str:
-    return f"evaluation of {evaluations.name_of(key)}"
-
-
-def _next_try(context: Context, key: EvaluationKey) -> str:
-    outcome = context.outcome(key)
-    told = outcome.message if outcome is not None else ""
-    return f"{_evaluation(key)}: {told}; the next try follows after a wait"
-
-
-def _named(keys: list[EvaluationKey]) -> str:
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return ", ".join(evaluations.name_of(key) for key in keys[:NAMED]) + more
 
 
 def _saturated(context: Context) -> Finding:
@@ -260,7 +152,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     problems = [f"attempt {unbegun.number} {unbegun.message}"] if unbegun else []
     problems += [_evaluation_problem(context, key) for key in failed]
     problems += [
-        f"{_evaluation(key)}: {evaluations.REPORT_GONE.message}"
+        f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
     ]
     problems += context.facts.damaged.values()
@@ -279,7 +171,7 @@ def _evaluation_problem(context: Context, key: EvaluationKey) -> str:
     told = outcome.message if outcome is not None else ""
     final = outcome is not None and outcome.cause is Cause.CONFIGURATION
     remedy = "" if final else "; raise evaluation.retries to try again"
-    return f"{_evaluation(key)}: {told}{remedy}"
+    return f"{findings.evaluation(key)}: {told}{remedy}"
 
 
 def _succeeded(context: Context, goal: Goal) -> Finding:

@@ -22,7 +22,7 @@ from lccp_operator.intents import (
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import status
 from lccp_operator.plan.acceptance import foreign_owner
-from lccp_operator.plan.conditions import Finding
+from lccp_operator.plan.findings import Finding
 from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge

@@ -23,9 +23,9 @@ from lccp.api.status import (
 from lccp.probes.registry import PROBES
 from lccp_operator.judgement import CheckpointJudgement, Judgement
 from lccp_operator.plan import conditions, evaluations
-from lccp_operator.plan.conditions import Findings
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations import Stage
+from lccp_operator.plan.findings import Findings
 from lccp_operator.plan.goals import Course, Goal
 from lccp_operator.workloads.endings import without_log
 from lccp_operator.workloads.training import Training
