@@ -3,7 +3,7 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -36,13 +36,13 @@ def details_of(report: EvaluationReport, probe: str, fetch: Fetch) -> Details | 
     return unpacked(data, part.details.sha256)
 
 
-def unpacked(data: bytes, sha256: str) -> Details | None:
-    """The arrays in `data`; None if it has another digest, or holds no arrays."""
+def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> Details | None:
+    """The arrays in `data`, or those of `names`; None if it has another digest, or holds none."""
     if hashlib.sha256(data).hexdigest() != sha256:
         return None
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return dict(arrays)
+            return {name: arrays[name] for name in arrays if names is None or name in names}
     except (ValueError, OSError, zipfile.BadZipFile):
         return None
 

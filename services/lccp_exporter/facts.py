@@ -1,5 +1,6 @@
 """What the exporter knows of one run: as little as metrics, API and pages need."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,7 +69,7 @@ class Measured:
     seconds: float | None
     """How long the evaluation took."""
     signals: tuple[SignalKey, ...]
-    values: tuple[float, ...]
+    values: "array[float]"
     """By signal."""
     details: Mapping[str, DetailsReference]
     """By probe."""
@@ -82,7 +83,7 @@ class Measured:
             report.source_context_length,
             report.timings.get("total"),
             tuple((one.name, one.band or "") for one in found),
-            tuple(one.value for one in found),
+            array("d", (one.value for one in found)),
             {
                 name: DetailsReference(part.details.name, part.details.sha256, part.settings)
                 for name, part in report.probes.items()
@@ -99,7 +100,7 @@ class Judged:
     since_tokens: int | None
     policy: Policy
     gains: tuple[Gain, ...]
-    """At the newest checkpoint."""
+    """Of the watched signals, at the newest checkpoint."""
     watched: tuple[str, ...]
     """Signals that the verdict reads and short tables show, the policy's first."""
     forecast: Forecast | None
@@ -111,12 +112,13 @@ class Judged:
     @classmethod
     def of(cls, verdict: Verdict) -> Self:
         newest = verdict.checkpoints[-1] if verdict.checkpoints else None
+        names = watched(verdict)
         return cls(
             verdict.state,
             verdict.since_tokens,
             verdict.policy,
-            newest.gains if newest else (),
-            watched(verdict),
+            tuple(gain for gain in newest.gains if gain.signal in names) if newest else (),
+            names,
             verdict.forecast,
             len(verdict.excluded),
             verdict.gate.answer if verdict.gate else None,

@@ -1,6 +1,6 @@
 """Facts of all runs of a store: one listing, then what changed since the last time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, TypeVar
@@ -48,10 +48,14 @@ class _Known:
 
 
 class StoreReader:
-    """Reads a store again and again; whoever wants its runs keeps one."""
+    """Reads a store again and again; whoever wants its runs keeps one.
 
-    def __init__(self, store: Store) -> None:
+    Of a run that is not `wanted`, by its journal alone, nothing else is read.
+    """
+
+    def __init__(self, store: Store, wanted: Callable[[RunFacts], bool]) -> None:
         self.store = store
+        self._wanted = wanted
         self._shared: dict[str, Any] = {}
         self._known: dict[RunKeys, _Known] = {}
         self._keep = Keep(self._measured, Judged.of)
@@ -82,16 +86,17 @@ class StoreReader:
 
     def _read(self, reading: Reading[Measured, Judged]) -> RunFacts:
         keys = reading.keys
+        told = RunFacts(keys.namespace, keys.name, journal=reading.journal()[0])
+        if not self._wanted(told):
+            return told
         heartbeats, ends = reading.heartbeats(), reading.ends()
         measured = tuple(reading.reports().values())
         compared = self._comparison(keys, measured)
         digest, target = reading.identity(_identity)[0] or ("", None)
-        return RunFacts(
-            keys.namespace,
-            keys.name,
+        return replace(
+            told,
             digest=digest,
             target_context_length=target,
-            journal=reading.journal()[0],
             heartbeat=heartbeats[max(heartbeats)] if heartbeats else None,
             end=ends.get(max(heartbeats | ends)) if heartbeats or ends else None,
             ledger=Ledger.of_all(ledgers(heartbeats, ends).values()),
@@ -135,12 +140,11 @@ class StoreReader:
         """Arrays of the newest checkpoint that cells are made of."""
         newest = measured[-1].details if measured else {}
         wanted = {name: arrays for name in newest if (arrays := cell_arrays(name))}
-        read = {name: arrays_beside(self.store, keys, measured[-1], name) for name in wanted}
-        return {
-            name: {array: details[array] for array in wanted[name] if array in details}
-            for name, details in read.items()
-            if details is not None
+        read = {
+            name: arrays_beside(self.store, keys, measured[-1], name, arrays)
+            for name, arrays in wanted.items()
         }
+        return {name: details for name, details in read.items() if details is not None}
 
     def _values(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, dict[int, float]]:
         """Signals that compare checkpoints, of all probes."""
@@ -172,14 +176,23 @@ def _identity(identity: RunIdentity) -> tuple[str, int | None]:
     return identity.digest, target if isinstance(target, int) else None
 
 
-def arrays_beside(store: Store, keys: RunKeys, measured: Measured, probe: str) -> Details | None:
-    """The arrays of `probe` beside a report; None if they are missing or not what it says."""
+def arrays_beside(
+    store: Store,
+    keys: RunKeys,
+    measured: Measured,
+    probe: str,
+    names: Collection[str] | None = None,
+) -> Details | None:
+    """The arrays of `probe` beside a report, or those of `names`.
+
+    None if they are missing or not what the report says.
+    """
     reference = measured.details.get(probe)
     if reference is None:
         return None
     folder = keys.evaluation(measured.tokens, measured.suite)
     try:
-        return unpacked(store.get(f"{folder}{reference.name}"), reference.sha256)
+        return unpacked(store.get(f"{folder}{reference.name}"), reference.sha256, names)
     except NotFound:
         return None
 

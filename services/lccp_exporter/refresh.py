@@ -44,7 +44,7 @@ class StoreWatch:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._store = store
-        self._reader = StoreReader(store)
+        self._reader = StoreReader(store, self._is_shown)
         self._finished_ttl = finished_ttl
         self._now = now
         self.runs: Mapping[RunKey, ShownRun] = {}

@@ -76,6 +76,15 @@ def test_the_context_length_is_told_before_the_first_report(
     assert info.labels["target_context_length"] == str(a_run.TARGET_LENGTH)
 
 
+def test_of_a_run_that_is_shown_no_more_only_the_journal_is_read(store: RecordedStore) -> None:
+    journal = a_run.journal().model_copy(update={"finished_at": NOW - 2 * DAY})
+    store.put(a_run.KEYS.journal, journal.to_json())
+    watch = StoreWatch("default", store, DAY, now=lambda: NOW)
+    store.read = []
+    watch.refresh()
+    assert (store.read, len(watch.runs)) == ([a_run.KEYS.journal], 0)
+
+
 def test_a_store_that_fails_keeps_its_runs_and_is_counted(
     store: RecordedStore, watch: StoreWatch
 ) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
+from pydantic_core import from_json
 
 from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
@@ -36,8 +37,8 @@ class StoreObject(Contract):
             InvalidInput: it is not JSON, or not this object.
         """
         try:
-            document = json.loads(data)
-        except (ValueError, RecursionError):
+            document = from_json(data)
+        except ValueError:
             raise InvalidInput(f"{where}: is not JSON: it is damaged or cut short") from None
         if not isinstance(document, dict):
             raise InvalidInput(f"{where}: is no JSON object")

@@ -39,9 +39,7 @@ def _by_checkpoint(facts: RunFacts) -> Samples:
 
 def _gains(facts: RunFacts) -> list[Gain]:
     """Of watched signals, at the newest checkpoint."""
-    if facts.judged is None:
-        return []
-    return [gain for gain in facts.judged.gains if gain.signal in facts.judged.watched]
+    return list(facts.judged.gains) if facts.judged else []
 
 
 def _gain(value: Literal["gain", "lower", "upper"]) -> Callable[[RunFacts], Samples]:

@@ -69,7 +69,9 @@ class RunDetail(RunSummary):
     digest: Annotated[str, Field(description="SHA-256 of its identity.")]
     attempts: Annotated[tuple[AttemptRecord, ...], Field(description="Oldest first.")]
     checkpoints: Annotated[tuple[CheckpointValues, ...], Field(description="Oldest first.")]
-    gains: Annotated[tuple[Gain, ...], Field(description="At the newest checkpoint.")]
+    gains: Annotated[
+        tuple[Gain, ...], Field(description="Of watched signals, at the newest checkpoint.")
+    ]
     forecast: Annotated[Forecast | None, Field(description="Once there is one.")]
     ledger: Annotated[Ledger, Field(description="Where the time of all attempts went.")]
     goodput: Annotated[

@@ -100,7 +100,7 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
     signals = verdict.signals if verdict else ()
     shown = {signal.name: signal for signal in (*PROBES.signals(), *signals)}
     measured = evaluated(facts)
-    gains = facts.judged.gains if facts.judged else ()
+    gains = verdict.checkpoints[-1].gains if verdict and verdict.checkpoints else ()
     return {
         "facts": facts,
         "verdict": verdict,
