@@ -1,4 +1,4 @@
-"""`lccp data prepare`: the documents of a run as tokens, before it starts."""
+"""`lccp data prepare`, `lccp data check`: the documents of a run, before it starts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
     from rich.progress import Progress
+    from rich.table import Table
 
+    from lccp.api.run import LCCPRunSpec
     from lccp.api.spec.data import DataSource
+    from lccp_trainer.launch.survey import Survey
+    from lccp_trainer.launch.tokens import Prepared
 
 data = typer.Typer(no_args_is_help=True)
 
@@ -23,7 +27,14 @@ def commands() -> None:
     Examples:
 
         lccp data prepare run.yaml --out tokens
+        lccp data check run.yaml
     """
+
+
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that tokenize, a file each. Default: one a core."),
+]
 
 
 @data.command()
@@ -38,10 +49,7 @@ def prepare(
         list[str] | None,
         typer.Option(metavar="NAME", help="Source that is tokenized; repeatable. Default: all."),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes that tokenize, a file each. Default: one a core."),
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Tokenize the sources of a run once, so that its attempts need not.
 
@@ -53,26 +61,11 @@ def prepare(
         lccp data prepare run.yaml --out tokens
         lccp data prepare run.yaml --out /data/tokens --source books --workers 16
     """
-    import os
-
-    from rich.console import Console
-
     from lccp_cli.console import standard_output
     from lccp_cli.manifest import load_manifest
-    from lccp_trainer.launch.tokens import prepare_sources
 
     run = load_manifest(manifest)
-    with _bars(Console(stderr=True)) as bars:
-        found = list(
-            prepare_sources(
-                run.spec,
-                manifest.parent,
-                out,
-                names=source or (),
-                workers=workers or os.cpu_count() or 1,
-                progress=lambda source: _bar(bars, source),
-            )
-        )
+    found = _prepared(run.spec, manifest.parent, out, source or (), workers)
     console = standard_output()
     for one in found:
         left_out = f", {one.left_out:,} left out" if one.left_out else ""
@@ -82,6 +75,65 @@ def prepare(
         )
     if not found:
         console.print("all sources are tokens already")
+
+
+@data.command()
+def check(
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="YAML file that contains an LCCPRun.")
+    ],
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="What `lccp data prepare --out` wrote; what is missing there is added. Default: "
+            "tokenized for this check alone.",
+        ),
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Look into the documents of a run: lengths, epochs, duplicates, overlap with the evaluation.
+
+    All tokens are read once.
+
+    Examples:
+
+        lccp data check run.yaml
+        lccp data check run.yaml --tokens /data/tokens
+    """
+    from tempfile import TemporaryDirectory
+
+    from lccp_cli.manifest import load_manifest
+    from lccp_trainer.launch.survey import survey
+
+    run = load_manifest(manifest)
+    with TemporaryDirectory(prefix="lccp-data-") as scratch:
+        found = _prepared(run.spec, manifest.parent, tokens or Path(scratch), (), workers)
+        folders = {one.source.name: one.folder for one in found}
+        _show(survey(run.spec, manifest.parent, folders))
+
+
+def _prepared(
+    spec: "LCCPRunSpec", base: Path, out: Path, names: "Sequence[str]", workers: int | None
+) -> "list[Prepared]":
+    """Tokenize what is not tokenized yet, with a bar for each source on a terminal."""
+    import os
+
+    from rich.console import Console
+
+    from lccp_trainer.launch.tokens import prepare_sources
+
+    with _bars(Console(stderr=True)) as bars:
+        return list(
+            prepare_sources(
+                spec,
+                base,
+                out,
+                names=names,
+                workers=workers or os.cpu_count() or 1,
+                progress=lambda source: _bar(bars, source),
+            )
+        )
 
 
 def _bars(console: "Console") -> "Progress":
@@ -96,3 +148,78 @@ def _bars(console: "Console") -> "Progress":
 def _bar(bars: "Progress", source: "DataSource") -> "Callable[[int, int], None]":
     task = bars.add_task(source.name, total=None)
     return lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _show(survey: "Survey") -> None:
+    """Print the tables, and what stands out."""
+    from lccp_cli.console import standard_output
+
+    console = standard_output()
+    for table in (_sources(survey), _lengths(survey), _bands(survey), _overlaps(survey)):
+        if table.row_count:
+            console.print(table)
+            console.print()
+    for source, repeated in zip(survey.sources, survey.repeated, strict=True):
+        if repeated.example:
+            console.print(f"{source.name}: {repeated.example}")
+
+
+def _sources(survey: "Survey") -> "Table":
+    from lccp.report.text import tokens_text
+
+    columns = ("documents", "tokens", "used", "share of the run", "epochs", "repeated")
+    table = _table("source", *columns)
+    for source, repeated in zip(survey.sources, survey.repeated, strict=True):
+        table.add_row(
+            source.name,
+            f"{source.documents:,}",
+            tokens_text(source.tokens),
+            _percent(source.used_share),
+            _percent(source.share),
+            f"{source.epochs:.3g}",
+            f"{repeated.documents:,} ({_percent(repeated.tokens / source.tokens)})",
+        )
+    return table
+
+
+def _lengths(survey: "Survey") -> "Table":
+    table = _table("tokens of a document", "minimum", "median", "95 % up to", "longest")
+    for source in survey.sources:
+        lengths = (source.minimum, source.median, source.percentile_95, source.longest)
+        table.add_row(source.name, *(f"{length:,}" for length in lengths))
+    return table
+
+
+def _bands(survey: "Survey") -> "Table":
+    table = _table("positions in a document", "share of the tokens")
+    for band in survey.bands:
+        table.add_row(f"{band.start:,} to {band.end - 1:,}", _percent(band.share))
+    return table
+
+
+def _overlaps(survey: "Survey") -> "Table":
+    columns = ("documents", "13-grams", "found in the sources", "documents half found")
+    table = _table("text of the evaluation", *columns)
+    for field, overlap in survey.overlaps.items():
+        table.add_row(
+            field,
+            f"{overlap.documents:,}",
+            f"{overlap.ngrams:,}",
+            _percent(overlap.share),
+            f"{overlap.documents_found:,}",
+        )
+    return table
+
+
+def _table(first: str, *others: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    for name in (first, *others):
+        table.add_column(name, justify="left" if name == first else "right", no_wrap=True)
+    return table
+
+
+def _percent(share: float) -> str:
+    """`12.3 %`; a share that is not 0 never reads as none."""
+    return "< 0.1 %" if 0 < share < 0.001 else f"{100 * share:.3g} %"

@@ -19,7 +19,8 @@ import numpy as np
 
 from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput, LccpError
-from lccp_trainer.data.documents import Unreadable, files_of, read_documents
+from lccp_trainer.data.documents import files_of, read_documents
+from lccp_trainer.data.lines import Unreadable
 from lccp_trainer.data.shards import INDEX, ShardIndex, ShardRecord, ShardWriter, write_index
 
 DOCUMENTS_AT_ONCE = 256

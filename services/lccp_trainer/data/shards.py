@@ -8,7 +8,7 @@ end). The index is written last: without it the folder is not ready.
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -136,9 +136,9 @@ class TokenShards:
     def __init__(self, folder: Path, index: ShardIndex, where: str) -> None:
         """Raises InvalidInput if a file is missing or cut short."""
         self.index = index
-        kept = [record for record in index.shards if record.documents]
-        self._shards = [_mapped(folder, record, where) for record in kept]
-        self._ends = list(accumulate(record.documents for record in kept))
+        self._records = [record for record in index.shards if record.documents]
+        self._shards = [_mapped(folder, record, where) for record in self._records]
+        self._ends = list(accumulate(record.documents for record in self._records))
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -153,6 +153,18 @@ class TokenShards:
         shard, at = self._at(number)
         begin = int(shard.offsets[at])
         return shard.tokens[begin + start : begin + end]
+
+    def place(self, number: int) -> str:
+        """Where a document was read, for messages: its number, from 1, among those of its file."""
+        shard = bisect_right(self._ends, number)
+        before = self._ends[shard - 1] if shard else 0
+        return f"document {number - before + 1:,} of {self._records[shard].input}"
+
+    def chunks(self, size: int, overlap: int) -> Iterator[Tokens]:
+        """All tokens, in parts of `size` and `overlap` more, which begin the next part as well."""
+        for shard in self._shards:
+            for start in range(0, len(shard.tokens), size):
+                yield shard.tokens[start : start + size + overlap]
 
     def longest(self) -> int:
         """Tokens of the longest document; reads all offsets once."""

@@ -62,7 +62,7 @@ def prepare_sources(
             source,
             base / source.path,
             folder,
-            partial(_tokenizer, spec.model, directory),
+            partial(tokenizer_of, spec.model, directory),
             digest,
             f"data.sources[{number}]",
             bad=BadDocuments(source.bad_documents_max),
@@ -73,7 +73,8 @@ def prepare_sources(
 
 
 @cache
-def _tokenizer(model: ModelSpec, directory: Path) -> Any:
+def tokenizer_of(model: ModelSpec, directory: Path) -> Any:
+    """The tokenizer of the model in `directory`, loaded once."""
     from lccp_trainer.model.config import load_config
     from lccp_trainer.model.directory import load_tokenizer
 

@@ -67,3 +67,29 @@ def test_a_broken_line_is_named_and_what_was_done_is_kept(
     assert "short.jsonl, line 2: is not JSON" in result.stderr
     assert (tmp_path / "tokens" / "long" / "index.json").exists()
     assert not (tmp_path / "tokens" / "short" / "index.json").exists()
+
+
+def test_the_documents_are_looked_into(
+    lccp: Lccp, manifest: Callable[..., Path], example: Path, tmp_path: Path
+) -> None:
+    digits = " ".join("3141592653589793238")
+    lines = [digits + " 4 6", "2 7 1 8 2 8", "2 7 1 8 2 8"]
+    for name in ("long", "short"):
+        text = "".join(json.dumps({"text": line}) + "\n" for line in lines)
+        (example / f"{name}.jsonl").write_text(text)
+    (example / "eval.jsonl").write_text(json.dumps({"text": digits}) + "\n")
+    probes = {"corpusPpl": {"corpora": [{"name": "pi", "path": "eval.jsonl"}], "length": 16}}
+    data = {
+        "sources": [
+            {"name": "long", "kind": "Long", "path": "long.jsonl", "minimumLength": 16},
+            {"name": "short", "kind": "Short", "path": "short.jsonl"},
+        ]
+    }
+    path = manifest(evaluation={"probes": probes}, data=data)
+    result = lccp("data", "check", path, "--tokens", tmp_path / "tokens", "--workers", "1")
+    assert result.exit_code == 0, result.output
+    rows = {line.split("  ")[0]: line.split() for line in result.output.splitlines() if line}
+    assert "1 (19.4 %)" in result.output
+    assert rows["evaluation.probes.corpusPpl.corpora[0].path"][1:4] == ["1", "8", "87.5"]
+    assert "long: document 3 of" in result.output
+    assert (tmp_path / "tokens" / "long" / "index.json").exists()

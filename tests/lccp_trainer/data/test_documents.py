@@ -7,6 +7,7 @@ import lzma
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
@@ -15,11 +16,11 @@ from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.documents import (
     Document,
-    Unreadable,
     check_documents,
     files_of,
     read_documents,
 )
+from lccp_trainer.data.lines import Unreadable
 
 WHERE = "data.sources[0]"
 
@@ -89,9 +90,51 @@ def test_a_row_of_a_table_is_a_document(tmp_path: Path) -> None:
     assert read(tmp_path / "b.arrow", format="Arrow") == ["one", "two"]
 
 
+def most_allocated(path: Path, form: str, groups: int) -> int:
+    """Bytes of Arrow's memory that reading a table of so many groups of rows takes at most."""
+    rng, schema = np.random.default_rng(0), pa.schema([("text", pa.string())])
+    opened = parquet.ParquetWriter if form == "Parquet" else pa.ipc.new_file
+    with opened(path, schema) as writer:
+        for _ in range(groups):
+            texts = [rng.bytes(500).hex() for _ in range(512)]
+            writer.write_table(pa.table({"text": texts}))
+    before = pa.total_allocated_bytes()
+    return max(
+        pa.total_allocated_bytes() - before for _ in read_documents(a_source(format=form), path)
+    )
+
+
+@pytest.mark.parametrize("form", ["Parquet", "Arrow"])
+def test_memory_does_not_grow_with_a_table(tmp_path: Path, form: str) -> None:
+    small, large = (most_allocated(tmp_path / "a", form, groups) for groups in (8, 32))
+    assert large < 1.5 * small + 1_000_000
+
+
+def test_the_stream_format_of_arrow_is_read(tmp_path: Path) -> None:
+    table = pa.table({"id": [1, 2], "text": ["one", "two"]})
+    with pa.ipc.new_stream(tmp_path / "a.arrow", table.schema) as writer:
+        writer.write_table(table)
+    assert read(tmp_path / "a.arrow", format="Arrow") == ["one", "two"]
+
+
+@pytest.mark.parametrize("form", ["Parquet", "Arrow"])
+def test_a_damaged_table_is_named(tmp_path: Path, form: str) -> None:
+    (tmp_path / "a").write_bytes(b"PAR1ARROW1" + bytes(99))
+    (bad,) = read_documents(a_source(format=form), tmp_path / "a")
+    assert isinstance(bad, Unreadable)
+    assert bad.reason.startswith("can't be read: ")
+
+
+def test_a_column_that_holds_no_text_is_named(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"text": [b"x"]}), tmp_path / "a.parquet")
+    (bad,) = read_documents(a_source(format="Parquet"), tmp_path / "a.parquet")
+    assert isinstance(bad, Unreadable)
+    assert bad.reason.startswith('its field "text" holds "b\'x\'" and no text')
+
+
 PARQUET = b"PAR1" + bytes(20)
 FAULTS = {
-    "no JSON": (lines("a") + b"\nno json\n", "line 3: is not JSON"),
+    "no JSON": (lines("a") + b"\nno json\n", "line 3: is not JSON; is the format right?"),
     "empty file": (b"", "is empty"),
     "no such field": (b'{"body": "x"}\n', 'line 1: has no field "text"'),
     "a number": (b'{"text": 3}\n', 'line 1: its field "text" holds 3 and no text'),

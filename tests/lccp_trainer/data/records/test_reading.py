@@ -1,5 +1,7 @@
+import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,20 @@ def test_places_are_lines_as_an_editor_counts_them(tmp_path: Path) -> None:
 
 
 def test_packed_files_are_known_by_their_content(tmp_path: Path) -> None:
-    packed = gzip.compress(b'{"prompt": "p", "completion": "c"}\n')
-    assert read(tmp_path, packed) == [Completion("p", "c")]
+    for module in (gzip, bz2, lzma):
+        packed = module.compress(b'{"prompt": "p", "completion": "c"}\n')
+        assert read(tmp_path, packed) == [Completion("p", "c")]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"PAR1", "is a Parquet file"), ("{}".encode("utf-16"), "is UTF-16 text: save it as UTF-8")],
+)
+def test_a_file_of_another_kind_is_named_for_what_it_is(
+    tmp_path: Path, data: bytes, reason: str
+) -> None:
+    with pytest.raises(InvalidInput, match=rf"^sft.path: .*records.jsonl {reason}"):
+        read(tmp_path, data)
 
 
 def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
@@ -62,14 +76,14 @@ def test_what_follows_the_last_answer_is_left_out(tmp_path: Path) -> None:
         ([1], "is not a JSON object"),
         ({"text": "t"}, "has neither messages, nor prompt and completion"),
         ({"prompt": "p"}, "has neither messages, nor prompt and completion"),
-        ({"prompt": None, "completion": "c"}, "prompt is not text"),
+        ({"prompt": None, "completion": "c"}, "prompt holds null and no text"),
         ({"prompt": "p", "completion": ""}, "completion is empty"),
         ({"prompt": "p", "completion": "\ud800"}, "completion holds half of a surrogate pair"),
         ({"messages": {}}, "messages is not a list"),
         ({"messages": []}, "messages has none of the role assistant"),
         ({"messages": [USER]}, "messages has none of the role assistant"),
-        ({"messages": [{"role": "user"}, ANSWER]}, "messages[0].content is not text"),
-        ({"messages": [USER, "a"]}, "messages[1].role is not text"),
+        ({"messages": [{"role": "user"}, ANSWER]}, "messages[0].content holds null and no text"),
+        ({"messages": [USER, "a"]}, "messages[1].role holds null and no text"),
         ({"messages": [USER, ANSWER | {"content": " \n"}]}, "messages[1].content is empty"),
     ],
 )

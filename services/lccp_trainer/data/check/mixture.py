@@ -1,0 +1,104 @@
+"""Lengths of the documents of each source, what is used of them, and where tokens stand in rows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lccp_trainer.data.packing import PackedSource, Piece
+from lccp_trainer.data.stream import DataStream
+
+ROWS_MAX = 2_000
+"""Rows that are planned to see how packing spreads the tokens over positions."""
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What a source holds, and how much of it the run uses."""
+
+    name: str
+    documents: int
+    tokens: int
+    median: int
+    """Tokens of a document; of as many of them more and less."""
+    percentile_95: int
+    longest: int
+    minimum: int
+    """Shorter documents are left out, tokens."""
+    used_share: float
+    """Of the tokens of the source, 0 to 1: those in documents that are long enough."""
+    share: float
+    """Of the tokens of the run, 0 to 1."""
+    epochs: float
+    """How often the run reads it."""
+
+    @classmethod
+    def of(
+        cls, name: str, source: PackedSource, lengths: NDArray[np.int64], row: int, budget: int
+    ) -> Self:
+        """The facts of a source with documents of `lengths`, in rows of `row` tokens.
+
+        Args:
+            budget: tokens of the run.
+        """
+        used = used_tokens(lengths, source.minimum_tokens, row)
+        median, high = np.percentile(lengths, [50, 95]).round().astype(int).tolist()
+        return cls(
+            name=name,
+            documents=len(lengths),
+            tokens=int(lengths.sum()),
+            median=median,
+            percentile_95=high,
+            longest=int(lengths.max()),
+            minimum=source.minimum_tokens,
+            used_share=used / int(lengths.sum()),
+            share=source.share,
+            epochs=source.share * budget / used,
+        )
+
+
+def used_tokens(lengths: NDArray[np.int64], minimum: int, row: int) -> int:
+    """Tokens that an epoch gives of documents of `lengths`.
+
+    Shorter documents than `minimum` are left out, and shorter rests of those that are cut to rows.
+    """
+    kept = lengths[lengths >= max(1, minimum)]
+    rests = np.where(kept > row, kept % row, 0)
+    return int(kept.sum() - rests[rests < min(minimum, row)].sum())
+
+
+@dataclass(frozen=True)
+class Band:
+    """Tokens at the positions from `start` on and below `end`, in their documents."""
+
+    start: int
+    end: int
+    share: float
+    """Of all tokens, 0 to 1."""
+
+
+def position_bands(stream: DataStream, source_context: int, budget: int) -> list[Band]:
+    """Shares of the positions within the source context, and of each doubling beyond it.
+
+    The first rows of the run are planned as it will do it; no token is read.
+    """
+    row = stream.packing.row_tokens
+    rows, _ = stream.packing.rows(stream.start(), min(ROWS_MAX, max(1, budget // row)))
+    edges = [0, source_context]
+    while edges[-1] < row:
+        edges.append(min(2 * edges[-1], row))
+    return shares_of(edges, (piece for planned in rows for piece in planned))
+
+
+def shares_of(edges: Sequence[int], pieces: Iterable[Piece]) -> list[Band]:
+    """Shares of the tokens of `pieces` between each two `edges`."""
+    lengths = np.array([len(piece) for piece in pieces])
+    counts = [int(np.clip(lengths - start, 0, end - start).sum()) for start, end in pairwise(edges)]
+    total = max(1, sum(counts))
+    return [
+        Band(start, end, count / total)
+        for (start, end), count in zip(pairwise(edges), counts, strict=True)
+    ]

@@ -1,0 +1,74 @@
+"""The lines of files, packed or not, the JSON object on a line, and what may be wrong with them."""
+
+import bz2
+import gzip
+import json
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+"""How a packed file is opened, by its first bytes; others are read as they are."""
+
+STRANGERS = {
+    b"\xff\xfe": "is UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16 text: save it as UTF-8",
+    b"\x28\xb5\x2f\xfd": "is packed by zstd: unpack it, or pack it by gzip",
+    b"PAR1": "is a Parquet file: set format to Parquet, or write it as JSONL",
+    b"ARROW1": "is an Arrow file: set format to Arrow, or write it as JSONL",
+    b"PK\x03\x04": "is a zip archive: unpack it",
+}
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+HEAD_BYTES = 6
+SHOWN_CHARACTERS = 40
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file, or a document, that can't be used: where it stands, and why."""
+
+    place: str
+    reason: str
+
+
+def lines_of(file: Path) -> Iterator[bytes | Unreadable]:
+    """The lines of a file, packed or not; what is wrong with it comes last."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(HEAD_BYTES)
+        if stranger := _starts(head, STRANGERS):
+            yield Unreadable(str(file), stranger)
+            return
+        with (_starts(head, OPENERS) or open)(file, "rb") as lines:
+            for number, line in enumerate(lines):
+                yield line.removeprefix(BYTE_ORDER_MARK) if number == 0 else line
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        yield Unreadable(str(file), f"can't be read: {error or type(error).__name__}")
+
+
+def json_object(line: bytes) -> dict[str, Any] | str:
+    """The JSON object on a line, or what is wrong with it."""
+    try:
+        found: Any = json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        return f"is not UTF-8 text (byte 0x{line[error.start]:02x})"
+    except (ValueError, RecursionError):
+        return "is not JSON"
+    return found if isinstance(found, dict) else "is not a JSON object"
+
+
+def text_fault(value: Any) -> str | None:
+    """What is wrong with a value that is to be text, or None."""
+    if not isinstance(value, str):
+        return f"holds {json.dumps(value, default=repr)[:SHOWN_CHARACTERS]} and no text"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "holds half of a surrogate pair, which is no text"
+    return None
+
+
+def _starts(head: bytes, table: dict[bytes, Any]) -> Any:
+    return next((value for mark, value in table.items() if head.startswith(mark)), None)

@@ -1,0 +1,70 @@
+"""One column of a table in a Parquet or Arrow file, by pyarrow, a few rows in memory at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lccp.contract.errors import InvalidInput
+
+ROWS_AT_ONCE = 256
+BUFFER_BYTES = 2**20
+
+
+class NotRead(Exception):
+    """A file that is no such table, is damaged, or has no such column."""
+
+
+def column(file: Path, form: str, name: str) -> Iterator[Any]:
+    """The values of the column `name`, as Python's, row by row.
+
+    Args:
+        form: Parquet, or Arrow: a file of either of its formats for interchange, file and stream.
+
+    Raises:
+        InvalidInput: pyarrow is not installed.
+        NotRead: the column can't be read.
+    """
+    try:
+        import pyarrow
+    except ModuleNotFoundError:
+        raise InvalidInput(
+            f"{file}: {form} is read by pyarrow, which is not installed: pip install 'lccp[data]'"
+        ) from None
+    try:
+        yield from (_parquet if form == "Parquet" else _arrow)(file, name)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise NotRead(f"can't be read: {str(error).splitlines()[0]}") from None
+
+
+def _parquet(file: Path, name: str) -> Iterator[Any]:
+    """Without reading ahead, which takes memory in the size of the file."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False) as table:
+        _check_column(table.schema_arrow.names, name)
+        for batch in table.iter_batches(ROWS_AT_ONCE, columns=[name], use_threads=False):
+            yield from batch.column(0).to_pylist()
+
+
+def _arrow(file: Path, name: str) -> Iterator[Any]:
+    import pyarrow
+    from pyarrow import ipc
+
+    with pyarrow.memory_map(str(file)) as mapped:
+        try:
+            table = ipc.open_file(mapped)
+            batches = (table.get_batch(number) for number in range(table.num_record_batches))
+        except pyarrow.ArrowInvalid:
+            mapped.seek(0)
+            table = batches = ipc.open_stream(mapped)
+        _check_column(table.schema.names, name)
+        for batch in batches:
+            values = batch.column(name)
+            for start in range(0, len(values), ROWS_AT_ONCE):
+                yield from values.slice(start, ROWS_AT_ONCE).to_pylist()
+
+
+def _check_column(names: list[str], name: str) -> None:
+    if name not in names:
+        there = ", ".join(names)
+        raise NotRead(f'has no column "{name}", but {there}: is textField right?')

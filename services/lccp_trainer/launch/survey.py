@@ -1,0 +1,112 @@
+"""What is to be known of the documents of a run before it starts, read from their tokens."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lccp.api.run import LCCPRunSpec
+from lccp.contract.base import Contract
+from lccp.contract.errors import InvalidInput
+from lccp.probes.settings.prompts import Documents
+from lccp.tokenizer import tokenizer_digest
+from lccp_trainer.data.check.duplicates import Repeated, repeated
+from lccp_trainer.data.check.mixture import Band, SourceFacts, position_bands
+from lccp_trainer.data.check.overlap import Overlap, overlap
+from lccp_trainer.data.documents import files_of, read_documents
+from lccp_trainer.data.lines import Unreadable
+from lccp_trainer.data.prepare import tokenized
+from lccp_trainer.data.shards import TokenShards
+from lccp_trainer.data.sources import check_source
+from lccp_trainer.data.stream import open_stream
+from lccp_trainer.launch.tokens import tokenizer_of
+from lccp_trainer.model.source import context_length, read_config
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found in the sources that have a share of the tokens, in the manifest's order."""
+
+    sources: list[SourceFacts]
+    repeated: list[Repeated]
+    bands: list[Band]
+    overlaps: dict[str, Overlap]
+    """By the field of the evaluation that names the documents."""
+
+
+def survey(
+    spec: LCCPRunSpec,
+    base: Path,
+    prepared: Mapping[str, Path],
+) -> Survey:
+    """Look into the documents of a run.
+
+    Args:
+        base: folder that relative paths of the spec start from.
+        prepared: folder of the tokens of each source, by its name, whose format is not Tokens.
+
+    Raises:
+        InvalidInput: a folder is not whole, no document of a source is long enough, or a document
+            of the evaluation can't be read.
+    """
+    directory, row = base / spec.model.source, spec.model.target_context_length
+    context, budget = context_length(read_config(directory), directory), spec.training.tokens
+    stream = open_stream(spec.data, _folders(spec, base, prepared), (context, row))
+    known = zip(stream.names, stream.packing.sources, stream.shards, strict=True)
+    return Survey(
+        sources=[SourceFacts.of(n, source, s.lengths(), row, budget) for n, source, s in known],
+        repeated=repeated(stream.shards),
+        bands=position_bands(stream, context, budget),
+        overlaps=_overlaps(spec, base, stream.shards),
+    )
+
+
+def _folders(spec: LCCPRunSpec, base: Path, prepared: Mapping[str, Path]) -> list[Path | None]:
+    """The folder of each source; None where it has no share of the tokens."""
+    digest = tokenizer_digest(base / spec.model.source)
+    folders: list[Path | None] = []
+    for number, source in enumerate(spec.data.sources):
+        folder = prepared.get(source.name, base / source.path)
+        if spec.data.share(source):
+            if source.format == "Tokens":
+                check_source(source, folder, f"data.sources[{number}]", digest)
+            folders.append(folder)
+        else:
+            folders.append(None)
+    return folders
+
+
+def _overlaps(spec: LCCPRunSpec, base: Path, shards: Sequence[TokenShards]) -> dict[str, Overlap]:
+    """What of the files that probes read stands in the shards, by field; the same files once."""
+    found: dict[str, Overlap] = {}
+    seen: set[Documents] = set()
+    for where, documents in _within(spec.evaluation.probes, "evaluation.probes"):
+        own = Documents(
+            path=documents.path, format=documents.format, text_field=documents.text_field
+        )
+        if own.path is None or own in seen:
+            continue
+        seen.add(own)
+        texts = list(_texts(own, base, where))
+        tokenizer = tokenizer_of(spec.model, base / spec.model.source)
+        found[f"{where}.path"] = overlap(list(tokenized(texts, tokenizer)), shards)
+    return found
+
+
+def _within(value: object, where: str) -> Iterator[tuple[str, Documents]]:
+    if isinstance(value, Documents):
+        yield where, value
+    elif isinstance(value, Contract):
+        for name, field in type(value).model_fields.items():
+            yield from _within(getattr(value, name), f"{where}.{field.alias or name}")
+    elif isinstance(value, tuple):
+        for number, one in enumerate(value):
+            yield from _within(one, f"{where}[{number}]")
+
+
+def _texts(documents: Documents, base: Path, where: str) -> Iterator[str]:
+    assert documents.path is not None
+    for file in files_of(base / documents.path, where):
+        for read in read_documents(documents, file):
+            if isinstance(read, Unreadable):
+                raise InvalidInput(f"{where}.path: {read.place}: {read.reason}")
+            yield read.text
