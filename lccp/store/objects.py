@@ -1,24 +1,20 @@
 """Typed objects in a store: read, write and list."""
 
 import re
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
-from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import NotFound
-from lccp.store.keys import EvaluationKeys, RunKeys
+from lccp.store.keys import EvaluationKeys
 from lccp.store.port import ObjectInfo, Store
 
 T = TypeVar("T", bound=StoreObject)
 
 TOKENS = re.compile("[0-9]{15}")
-
-ObjectCache = MutableMapping[tuple[str, str], StoreObject]
-"""Objects that were read before, by key and ETag; kept by callers that read repeatedly."""
 
 
 @dataclass(frozen=True)
@@ -63,26 +59,10 @@ def write_if_match(store: Store, key: str, value: StoreObject, etag: str) -> str
     return store.put_if_match(key, value.to_json(), etag)
 
 
-def complete_checkpoints(
-    store: Store, keys: RunKeys, cache: ObjectCache | None = None
-) -> list[Manifest]:
-    """Manifests of the checkpoints that exist, by tokens."""
-    return _listed(store, keys.checkpoints, "manifest.json", Manifest, cache)
-
-
-def complete_states(
-    store: Store, keys: RunKeys, cache: ObjectCache | None = None
-) -> list[Manifest]:
-    """Manifests of the training states that exist, by tokens."""
-    return _listed(store, keys.states, "manifest.json", Manifest, cache)
-
-
-def reports(
-    store: Store, keys: EvaluationKeys, cache: ObjectCache | None = None
-) -> list[EvaluationReport]:
+def reports(store: Store, keys: EvaluationKeys) -> list[EvaluationReport]:
     """The evaluation reports that exist, by tokens."""
     name = f"{INTRINSIC}/report.json"
-    return _listed(store, keys.evaluations, name, EvaluationReport, cache)
+    return listed(store, keys.evaluations, name, EvaluationReport)
 
 
 def named(infos: Iterable[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:
@@ -93,15 +73,9 @@ def named(infos: Iterable[ObjectInfo], below: str, name: str) -> Iterator[tuple[
             yield int(tokens), info
 
 
-def _listed(
-    store: Store, below: str, name: str, kind: type[T], cache: ObjectCache | None
-) -> list[T]:
-    """The objects `<below><tokens>/<name>`: one LIST, and a GET for each that is not cached."""
-    cache = {} if cache is None else cache
-    found = []
-    for _, info in named(store.list(below), below, name):
-        value = cache.get((info.key, info.etag)) or read_or_none(store, info.key, kind)
-        if isinstance(value, kind):
-            cache[info.key, info.etag] = value
-            found.append(value)
-    return found
+def listed(store: Store, below: str, name: str, kind: type[T]) -> list[T]:
+    """The objects `<below><tokens>/<name>`, by tokens: one LIST, and a GET for each."""
+    found = (
+        read_or_none(store, info.key, kind) for _, info in named(store.list(below), below, name)
+    )
+    return [value for value in found if value is not None]

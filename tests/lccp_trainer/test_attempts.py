@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from stored import complete_checkpoints, complete_states
 from trainer_world import BATCH_ROWS, ROW, Attempt, World
 
 from lccp.api.causes import Cause
@@ -17,7 +18,7 @@ from lccp.api.objects.journal import Control
 from lccp.api.objects.manifest import Manifest
 from lccp.store.directory import download_directory
 from lccp.store.keys import RunKeys
-from lccp.store.objects import complete_checkpoints, complete_states, read, write
+from lccp.store.objects import read, write
 
 pytestmark = pytest.mark.long
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stored import complete_states
 from trainer_world import ROW, Attempt, World
 
 from lccp.api.causes import Cause
@@ -14,7 +15,7 @@ from lccp.api.exits import ExitCode
 from lccp.api.objects.fine_tuning import FineTuning
 from lccp.api.objects.manifest import Manifest
 from lccp.store.keys import RunKeys
-from lccp.store.objects import complete_states, read
+from lccp.store.objects import read
 
 pytestmark = pytest.mark.long
 

@@ -1,9 +1,10 @@
-"""Objects are read as what they are, and each version once."""
+"""Objects are read as what they are."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from stored import complete_checkpoints, complete_states
 
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.objects.run import RunIdentity
@@ -11,9 +12,6 @@ from lccp.contract.errors import Conflict, Incompatible, InvalidInput, NotFound
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.objects import (
-    ObjectCache,
-    complete_checkpoints,
-    complete_states,
     read,
     read_or_none,
     read_versioned,
@@ -22,32 +20,15 @@ from lccp.store.objects import (
     write_if_absent,
     write_if_match,
 )
-from lccp.store.port import ObjectInfo
 
 KEYS = RunKeys(namespace="team", name="tiny")
 IDENTITY = RunIdentity(namespace="team", name="tiny", digest="d" * 64, identity={"a": 1})
 
 
-class Counting(FileStore):
-    """A store that counts what is asked of it."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.asked: list[str] = []
-
-    def get(self, key: str) -> bytes:
-        self.asked.append(f"get {key}")
-        return super().get(key)
-
-    def list(self, prefix: str) -> list[ObjectInfo]:
-        self.asked.append(f"list {prefix}")
-        return super().list(prefix)
-
-
 @pytest.fixture
-def store(tmp_path: Path) -> Counting:
+def store(tmp_path: Path) -> FileStore:
     tmp_path.joinpath("store").mkdir()
-    return Counting(tmp_path / "store")
+    return FileStore(tmp_path / "store")
 
 
 def manifest(kind: str, tokens: int, writer: str = "a1-0123abcd") -> Manifest:
@@ -62,13 +43,13 @@ def manifest(kind: str, tokens: int, writer: str = "a1-0123abcd") -> Manifest:
     )
 
 
-def test_an_object_comes_back_equal(store: Counting) -> None:
+def test_an_object_comes_back_equal(store: FileStore) -> None:
     write(store, KEYS.identity, IDENTITY)
     assert read(store, KEYS.identity, RunIdentity) == IDENTITY
     assert read_or_none(store, KEYS.identity, RunIdentity) == IDENTITY
 
 
-def test_an_object_that_is_not_there_is_none_or_not_found(store: Counting) -> None:
+def test_an_object_that_is_not_there_is_none_or_not_found(store: FileStore) -> None:
     assert read_or_none(store, KEYS.identity, RunIdentity) is None
     for get in (read, read_versioned):
         with pytest.raises(NotFound, match=KEYS.identity):
@@ -86,21 +67,21 @@ def test_an_object_that_is_not_there_is_none_or_not_found(store: Counting) -> No
     ],
 )
 def test_an_object_that_is_something_else_is_refused_by_its_key(
-    store: Counting, get: Callable[..., object], data: bytes, error: type[Exception], sentence: str
+    store: FileStore, get: Callable[..., object], data: bytes, error: type[Exception], sentence: str
 ) -> None:
     store.put(KEYS.identity, data)
     with pytest.raises(error, match=rf"team/tiny/run\.json: .*{sentence}"):
         get(store, KEYS.identity, RunIdentity)
 
 
-def test_an_identity_is_written_once(store: Counting) -> None:
+def test_an_identity_is_written_once(store: FileStore) -> None:
     write_if_absent(store, KEYS.identity, IDENTITY)
     with pytest.raises(Conflict):
         write_if_absent(store, KEYS.identity, IDENTITY.model_copy(update={"digest": "e" * 64}))
     assert read(store, KEYS.identity, RunIdentity) == IDENTITY
 
 
-def test_a_successor_needs_the_etag_of_what_it_succeeds(store: Counting) -> None:
+def test_a_successor_needs_the_etag_of_what_it_succeeds(store: FileStore) -> None:
     first = write_if_absent(store, KEYS.identity, IDENTITY)
     assert read_versioned(store, KEYS.identity, RunIdentity).etag == first
     second = write_if_match(store, KEYS.identity, IDENTITY, first)
@@ -109,7 +90,7 @@ def test_a_successor_needs_the_etag_of_what_it_succeeds(store: Counting) -> None
     assert read_versioned(store, KEYS.identity, RunIdentity).etag == second
 
 
-def test_a_checkpoint_without_manifest_does_not_exist(store: Counting) -> None:
+def test_a_checkpoint_without_manifest_does_not_exist(store: FileStore) -> None:
     for tokens in (1_000_000, 0, 200_000):
         store.put(f"{KEYS.checkpoint(tokens, 'a1-0123abcd')}config.json", b"{}")
         store.put(f"{KEYS.checkpoint(tokens, 'a1-0123abcd')}manifest.json", b"{}")
@@ -122,28 +103,7 @@ def test_a_checkpoint_without_manifest_does_not_exist(store: Counting) -> None:
     assert reports(store, KEYS) == []
 
 
-def test_what_was_read_is_not_read_again(store: Counting) -> None:
-    cache: ObjectCache = {}
-    for tokens in (1, 2):
-        write(store, KEYS.checkpoint_manifest(tokens), manifest("Checkpoint", tokens))
-    complete_checkpoints(store, KEYS, cache)
-    write(store, KEYS.checkpoint_manifest(3), manifest("Checkpoint", 3))
-    store.asked.clear()
-    found = complete_checkpoints(store, KEYS, cache)
-    assert [each.tokens for each in found] == [1, 2, 3]
-    assert store.asked == [f"list {KEYS.checkpoints}", f"get {KEYS.checkpoint_manifest(3)}"]
-
-
-def test_what_was_changed_is_read_again(store: Counting) -> None:
-    cache: ObjectCache = {}
-    write(store, KEYS.checkpoint_manifest(1), manifest("Checkpoint", 1))
-    complete_checkpoints(store, KEYS, cache)
-    write(store, KEYS.checkpoint_manifest(1), manifest("Checkpoint", 1, writer="a2-89abcdef"))
-    [found] = complete_checkpoints(store, KEYS, cache)
-    assert found.writer == "a2-89abcdef"
-
-
-def test_a_damaged_manifest_is_named_not_skipped(store: Counting) -> None:
+def test_a_damaged_manifest_is_named_not_skipped(store: FileStore) -> None:
     write(store, KEYS.checkpoint_manifest(1), manifest("Checkpoint", 1))
     store.put(KEYS.checkpoint_manifest(2), b'{"schemaVersion": 1, "kind"')
     with pytest.raises(InvalidInput, match=rf"{KEYS.checkpoint_manifest(2)}: is not JSON"):

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from operator_world import EVERY_TOKENS, KEYS, manifest_of, report_of
+from stored import complete_checkpoints
 
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Journal
 from lccp.api.run import LCCPRun
-from lccp.store import objects
 from lccp.store.file import FileStore
+from lccp.store.objects import read
 from lccp_operator.embedded import EmbeddedEngine, Outcome, Programs
 
 MARK = "LCCP_TEST_MARK"
@@ -77,7 +78,7 @@ class Laptop:
 
     @property
     def journal(self) -> Journal:
-        return objects.read(self.store, KEYS.journal, Journal)
+        return read(self.store, KEYS.journal, Journal)
 
     @property
     def evaluated(self) -> Counter[int]:
@@ -91,7 +92,7 @@ class Laptop:
         return sorted(int(path.parent.parent.name) for path in reports)
 
     def checkpoints(self) -> list[int]:
-        return [m.tokens for m in objects.complete_checkpoints(self.store, KEYS)]
+        return [m.tokens for m in complete_checkpoints(self.store, KEYS)]
 
     def processes(self) -> list[int]:
         """Marked processes, engine and children."""
