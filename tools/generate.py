@@ -12,12 +12,12 @@ import typer.main
 from chart_reference import render_page, render_readme
 from lccp.api.crd import render_crd
 from lccp.api.reference import render_exits, render_reference, render_store
-from lccp.probes.reference import render as render_probes
 from lccp_cli.main import app
 from lccp_exporter import alerting
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.dashboards.render import render as render_dashboard
 from lccp_exporter.reference import render as render_metrics
+from probe_reference import render as render_probes
 from verdict_pictures import PICTURES
 
 ROOT = Path(__file__).parents[1]

@@ -22,6 +22,8 @@ REGISTRIES = {
         "HALF",
     ),
 }
+FOLDERS = ".venv/bin/python -m pytest tests/test_policies.py -k no_folder_holds"
+"""There is room for one more module."""
 
 
 class Copy:
@@ -119,6 +121,7 @@ def test_a_probe_and_a_further_signal_are_added_as_the_pages_say(copy: Copy) -> 
     copy.register("first_token")
     checked, evaluated = copy.commands("add-a-probe.md")
     copy.shell(checked)
+    copy.shell(FOLDERS)
     assert "firstToken" in (copy.root / "crds/lccpruns.lccp.io.yaml").read_text()
     assert "First token's PPL" in copy.shell(evaluated)
     assert "First token of the key by length" in (copy.root / "first-token/report.html").read_text()
@@ -134,3 +137,4 @@ def test_a_workload_is_added_as_the_page_says(copy: Copy) -> None:
     copy.follow("add-a-workload.md")
     (tested,) = copy.commands("add-a-workload.md")
     copy.shell(tested)
+    copy.shell(FOLDERS)

@@ -10,8 +10,8 @@ from lccp.contract.signals import Band
 from lccp.probes import bio
 from lccp.probes.bio import BioSettings
 from lccp.probes.probe import Contexts
-from lccp_evaluator.probes.cells import by_depth_and_length, by_sample
 from lccp_evaluator.probes.measurement import Measurement, SampleSource, TorchHalf, measured
+from lccp_evaluator.probes.statistics.cells import by_depth_and_length, by_sample
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
 from lccp_evaluator.sampling import facts
 

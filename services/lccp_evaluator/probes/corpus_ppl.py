@@ -9,7 +9,6 @@ from lccp.contract.signals import Signal
 from lccp.probes import corpus_ppl
 from lccp.probes.corpus_ppl import CorpusPplSettings
 from lccp.probes.probe import Contexts
-from lccp_evaluator.probes.cells import by_sample
 from lccp_evaluator.probes.measurement import (
     Arrays,
     Measurement,
@@ -17,6 +16,7 @@ from lccp_evaluator.probes.measurement import (
     TorchHalf,
     measured,
 )
+from lccp_evaluator.probes.statistics.cells import by_sample
 from lccp_evaluator.records import FloatArray, Records
 from lccp_evaluator.sampling import corpora
 from lccp_evaluator.sampling.corpora import GUARD, SHORT, WHOLE

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from lccp.probes import interference
 from lccp.probes.interference import InterferenceSettings
 from lccp.probes.probe import Contexts
-from lccp_evaluator.probes.cells import Cells
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf, measured
+from lccp_evaluator.probes.statistics.cells import Cells
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
 from lccp_evaluator.sampling.crossing import FULL, around_needle
 

@@ -11,14 +11,14 @@ from lccp.contract.signals import Band, Signal
 from lccp.probes import niah
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
-from lccp_evaluator.probes.cells import by_depth_and_length, by_sample
-from lccp_evaluator.probes.context_use import ContextUse
 from lccp_evaluator.probes.measurement import (
     Measurement,
     SampleSource,
     TorchHalf,
     measured,
 )
+from lccp_evaluator.probes.statistics.cells import by_depth_and_length, by_sample
+from lccp_evaluator.probes.statistics.context_use import ContextUse
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
 from lccp_evaluator.sampling import crossing
 from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE

@@ -12,7 +12,6 @@ from lccp.contract.signals import Band
 from lccp.probes import target_ppl
 from lccp.probes.probe import Contexts
 from lccp.probes.target_ppl import TargetPplSettings
-from lccp_evaluator.probes.cells import by_sample
 from lccp_evaluator.probes.measurement import (
     Arrays,
     Measurement,
@@ -20,6 +19,7 @@ from lccp_evaluator.probes.measurement import (
     TorchHalf,
     measured,
 )
+from lccp_evaluator.probes.statistics.cells import by_sample
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
 from lccp_evaluator.sampling import targets
 from lccp_evaluator.sampling.targets import FEWEST_TEXTS, FULL, NONE

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lccp_evaluator.probes.intervals import interval
+from lccp_evaluator.probes.statistics.intervals import interval
 
 
 def test_with_one_kind_of_clusters_it_is_the_interval_of_students_t():

@@ -6,7 +6,7 @@ is the whole's. The share in a quotient is its linearization around the quotient
 
 from dataclasses import dataclass
 
-from lccp_evaluator.probes.intervals import interval
+from lccp_evaluator.probes.statistics.intervals import interval
 from lccp_evaluator.records import FloatArray, mean_by
 
 
