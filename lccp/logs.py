@@ -21,6 +21,9 @@ LEVEL_VARIABLE = "LCCP_LOG_LEVEL"
 SUBJECT = ("run", "attempt", "suite", "tokens", "node", "rank")
 """What a line can be about; `run` is `namespace/name`, `tokens` names a checkpoint."""
 
+TELL_SECRETS = ("urllib3.connectionpool",)
+"""Loggers below their level of errors left out: URLs hold identity tokens and signatures."""
+
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -70,6 +73,8 @@ def configure(log_format: str = LogFormat.AUTO, level: str = "INFO", **subject: 
     handler.addFilter(_Lines(subject))
     handler.setFormatter(_formatter(LogFormat(log_format), sys.stderr.isatty()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in TELL_SECRETS:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def configure_from(environ: Mapping[str, str], **subject: str | int) -> None:

@@ -20,7 +20,6 @@ DIGEST = "sha256:" + "0" * 64
 REFUSED = [
     ("stores=[]", "stores: give at least one object store"),
     ('stores=[{"name":"a","url":"ftp://x"}]', "'/stores/0/url': 'ftp://x' does not match"),
-    ('stores=[{"name":"a","url":"s3://b"}]', "missing property 'credentialsSecret'"),
     ('stores=[{"url":"file:///a"}]', "missing property 'name'"),
     (
         'stores=[{"name":"a","url":"file:///a"},{"name":"a","url":"file:///b"}]',
@@ -60,6 +59,14 @@ def test_a_disruption_budget_needs_a_second_replica(helm: Helm, value_set: dict[
 def test_right_values_are_not_refused(helm: Helm, value_set: dict[str, Path]) -> None:
     digest = f'image.trainer.digest="{DIGEST}"'
     assert helm.refusal(value_set["s3"], "operator.replicas=3", digest) == ""
+
+
+def test_stores_need_no_secret_where_pods_have_a_role(
+    helm: Helm, value_set: dict[str, Path]
+) -> None:
+    store = 'stores=[{"name":"a","url":"s3://b/prefix","region":"eu-central-1"}]'
+    role = 'serviceAccount.annotations={"eks.amazonaws.com/role-arn":"arn:aws:iam::1:role/lccp"}'
+    assert helm.refusal(value_set["minimal"], store, role) == ""
 
 
 def leaves(schema: dict[str, Any], path: str = "") -> Iterator[str]:

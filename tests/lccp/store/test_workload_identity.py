@@ -1,5 +1,6 @@
 """Keys for the identity of a pod, from a server that speaks the protocol of a token service."""
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,8 @@ from serving import serving
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.logs import LogFormat, configure
+from lccp.store.open import open_store
 from lccp.store.s3.credentials import IDENTITIES, KEYS, provider_of
 
 CONFIG = StoreConfig(url="s3://bucket/prefix")
@@ -94,6 +97,30 @@ def test_a_refusal_holds_no_token(
     with pytest.raises(error, match="store credentials: ") as refusal:
         provider_of(CONFIG).retrieve()
     assert TOKEN not in str(refusal.value)
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+def test_no_log_holds_a_token_or_a_signature(
+    service: TokenService,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    level: str,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    configure(LogFormat.TEXT, level)
+    with pytest.raises(StoreUnavailable):
+        provider_of(CONFIG).retrieve()
+    for name in KEYS:
+        monkeypatch.setenv(name, "given")
+    with pytest.raises(StoreUnavailable):
+        open_store(StoreConfig(url="s3://bucket/p", endpoint="http://127.0.0.1:1")).put_if_absent(
+            "k", b""
+        )
+    logging.getLogger("lccp").warning("logs are read")
+    said = capsys.readouterr().err
+    assert "logs are read" in said
+    assert TOKEN not in said
+    assert "X-Amz-Signature" not in said
 
 
 def test_a_token_that_is_not_there_is_told(service: TokenService, tmp_path: Path) -> None:
