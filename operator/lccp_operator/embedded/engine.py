@@ -148,8 +148,7 @@ class EmbeddedEngine:
         try:
             apply(decided, run, backend)
         except (Conflict, StoreUnavailable):
-            self._object.write_status(run, decided.status)
-            return Plan((), decided.status)
+            return Plan((), run.status or LCCPRunStatus())
         _raise_if_refused(decided)
         self._verdict = decided.verdict or self._verdict
         return decided

@@ -78,8 +78,8 @@ def contradiction(context: Context) -> Refusal | None:
     """Why the store can't be the one that the status tells of, or None.
 
     A run's objects are written before the status that tells of them. So one that was accepted and
-    of which nothing is there lies under another URL, or was deleted behind LCCP's back: to begin
-    it anew would spend its compute twice.
+    of which nothing, or an older copy, is there lies under another URL, or was deleted behind
+    LCCP's back: to train from there would spend its compute twice.
     """
     status, facts = context.run.status, context.facts
     if status is None or status.start_time is None:
@@ -91,9 +91,10 @@ def contradiction(context: Context) -> Refusal | None:
     if missing is None:
         return None
     message = (
-        f"store {context.spec.checkpoints.store_name} holds no {missing}, which the status tells "
-        "of: nothing is started or judged; correct the store's url in the installation, or restore "
-        "the objects; to train from the beginning, delete the run and apply it again"
+        f"store {context.spec.checkpoints.store_name} holds no {missing}, which was there: nothing "
+        "is started or judged; correct the store's url in the installation, or restore the objects; to "
+        "train on from what is there, or from the beginning if that is nothing, delete the run and "
+        "apply it again"
     )
     return Refusal(Reason.STORED_RUN_MISSING, message)
 
@@ -174,12 +175,36 @@ def _asked_again(context: Context) -> bool:
 def _missing(status: LCCPRunStatus, facts: Facts) -> str | None:
     if facts.identity is None:
         return "run.json of this run"
-    if not facts.holds_a_run:
+    if facts.journal_etag is None:
         return "journal.json of this run"
+    newest = max((attempt.number for attempt in facts.journal.attempts), default=0)
+    if status.attempt > newest:
+        return f"attempt {status.attempt} of this run (its newest is {newest})"
+    return _missing_checkpoint(status, facts) or _missing_state(facts)
+
+
+def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
+    """The newest one that the status tells of: older ones may be deleted to save room."""
+    told = max((checkpoint.tokens for checkpoint in status.checkpoints), default=0)
     damaged = any("/checkpoints/" in key for key in facts.damaged)
-    if status.checkpoints and not (facts.checkpoints or damaged):
-        return "checkpoint of this run"
-    return None
+    if damaged or told <= max(facts.checkpoints, default=0):
+        return None
+    there = f"its newest is of {max(facts.checkpoints):,}" if facts.checkpoints else "it holds none"
+    return f"checkpoint of {told:,} tokens of this run ({there})"
+
+
+def _missing_state(facts: Facts) -> str | None:
+    """A training state, if the trainers for this run object saved any and nothing is there."""
+    accepted = facts.journal.accepted
+    if facts.checkpoints or facts.has_state or accepted is None:
+        return None
+    saved = [
+        tokens
+        for attempt, beat in facts.heartbeats.items()
+        if attempt > accepted.earlier_attempts
+        for tokens in (*beat.states, *beat.checkpoints)
+    ]
+    return f"training state of {max(saved):,} tokens of this run" if saved else None
 
 
 def _problem(context: Context) -> str | None:

@@ -1,6 +1,7 @@
 """Whether a run may use what the store holds under its name."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from operator_world import (
     World,
     a_small_run,
     conditions,
+    heartbeat_of,
     manifest_of,
     with_spec,
 )
@@ -454,7 +456,7 @@ def test_a_run_goes_on_once_its_prefix_is_found_again() -> None:
     assert conditions(first.run)["Degraded"] == ("False", "Healthy")
 
 
-@pytest.mark.parametrize("part", ["checkpoints/", "run.json", ""])
+@pytest.mark.parametrize("part", ["checkpoints/", "run.json", "journal.json", ""])
 def test_an_emptied_prefix_starts_nothing(part: str) -> None:
     world = a_world()
     world.settle()
@@ -467,3 +469,69 @@ def test_an_emptied_prefix_starts_nothing(part: str) -> None:
 
     assert len(world.started) == begun
     assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+
+
+def test_an_older_copy_of_the_store_is_not_trained_on_from() -> None:
+    world = a_world()
+    world.reconcile()
+    world.train()
+    copy = deepcopy(world.store)
+    world.settle()
+    reached = max(world.facts.checkpoints)
+    restored = World(world.run, NEVER, copy, now=world.now)
+
+    assert restored.reconcile().intents == ()
+
+    assert conditions(restored.run)["Degraded"] == ("True", "StoredRunMissing")
+    told = f"no checkpoint of {reached:,} tokens of this run (its newest is of {EVERY_TOKENS:,})"
+    assert told in restored.events[0].message
+
+
+def test_a_copy_that_lacks_an_attempt_starts_none() -> None:
+    world = a_world()
+    world.reconcile()
+    copy = deepcopy(world.store)
+    world.end_training(137)
+    world.reconcile()
+    world.pass_time(700)
+    world.reconcile()
+    assert len(world.journal.attempts) == 2
+    restored = World(world.run, NEVER, copy, now=world.now)
+
+    assert restored.reconcile().intents == ()
+    assert "no attempt 2 of this run (its newest is 1)" in restored.events[0].message
+
+
+def a_world_that_saved_a_state() -> World:
+    """Its trainer's heartbeat tells of a state, before the first checkpoint; it is not there."""
+    world = a_world()
+    world.reconcile()
+    beat = heartbeat_of(1, 4_096, world.now).model_copy(update={"states": (4_096,)})
+    world.store.put(KEYS.heartbeat("a1-00000001"), beat.to_json())
+    return world
+
+
+def test_training_states_that_vanished_before_the_first_checkpoint_are_missed() -> None:
+    world = a_world_that_saved_a_state()
+    world.workers.clear()
+
+    assert world.reconcile().intents == ()
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+    assert "no training state of 4,096 tokens of this run" in world.events[-1].message
+
+    again = applied_again(world)
+    again.settle()
+    assert conditions(again.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_trainer_that_saved_nothing_yet_begins_again() -> None:
+    world = a_world()
+    world.reconcile()
+    world.store.put(KEYS.heartbeat("a1-00000001"), heartbeat_of(1, 4_096, world.now).to_json())
+    world.reconcile()
+    world.end_training(137)
+    world.pass_time(700)
+
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
