@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from lccp.api import labels
 from lccp.api.run import LCCPRun
@@ -117,11 +118,11 @@ def _true_conditions(job: Object) -> set[str]:
 
 
 def unexplained(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[Object]:
-    """Objects whose events alone may say why nothing runs, at most one of each Job under way.
+    """Objects whose events alone may say why a Job under way does not run in full.
 
-    It is the Job itself, while it has no pods, or one of its pods that are pending and do not say
-    why: the pods of a gang are alike, and the API server reads all events of a namespace for each
-    object that it is asked about.
+    It is the Job itself, while it has fewer pods than it wants, and one of its pods that are
+    pending and do not say why: the pods of a gang are alike, and the API server reads all events of
+    a namespace for each object that it is asked about.
     """
     for job in jobs:
         uid = job["metadata"]["uid"]
@@ -129,9 +130,9 @@ def unexplained(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[Obje
             continue
         own = [pod for pod in pods if uid in owner_uids(pod)]
         silent = (pod for pod in own if is_pending(pod) and not any(of_status(pod["status"])))
-        waits = next(silent, None) if own else job
-        if waits is not None:
-            yield waits
+        if len(own) < (job.get("spec", {}).get("completions") or 1):
+            yield job
+        yield from islice(silent, 1)
 
 
 def _age(document: Object, now: datetime) -> timedelta:

@@ -48,6 +48,17 @@ def test_one_pod_stands_for_its_gang() -> None:
 
 
 @pytest.mark.parametrize(
+    ("phase", "wanted"), [("Running", ["j"]), ("Pending", ["j", "p0"])], ids=["runs", "pends"]
+)
+def test_a_job_that_lacks_one_of_its_pods_is_asked(phase: str, wanted: list[str]) -> None:
+    job = a_job("j") | {"spec": {"completions": 3}}
+    gang = [a_pod(f"p{rank}", "j", phase) for rank in range(3)]
+
+    assert asked([job], gang[:2]) == wanted
+    assert "j" not in asked([job], gang)
+
+
+@pytest.mark.parametrize(
     "status", [{"conditions": [UNSCHEDULABLE]}, {"containerStatuses": [NO_IMAGE]}]
 )
 def test_a_pod_whose_status_says_why_is_not_asked(status: Object) -> None:
