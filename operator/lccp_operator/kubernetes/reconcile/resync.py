@@ -62,4 +62,6 @@ class Resync:
 
 
 def _trains(workload: Workload, state: WorkloadState) -> bool:
-    return isinstance(workload, Training) and state.begun
+    """All pods of the gang have begun: before that none of them trains."""
+    begun = state.begun and state.pods_begun >= state.pods_expected
+    return isinstance(workload, Training) and begun

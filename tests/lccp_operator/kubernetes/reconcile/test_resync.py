@@ -29,6 +29,9 @@ def observed(*workloads: tuple[Workload, WorkloadState]) -> Observed:
     return Observed(Known(dict(workloads)), Known(Facts()))
 
 
+HALF = WorkloadState(
+    Phase.RUNNING, (Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.PENDING)), pods_expected=2
+)
 TRAINS = observed(a_workload(Training(1), Phase.RUNNING))
 
 
@@ -43,12 +46,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ("plan", "seen"),
     [
         (QUIET, observed(a_workload(Training(1), Phase.PENDING))),
+        (QUIET, observed((Training(1), HALF))),
         (QUIET, observed(a_workload(Evaluation(1), Phase.RUNNING))),
         (QUIET, replace(TRAINS, store=Unknown(START, "silent"))),
         (QUIET, replace(TRAINS, workloads=Unknown(START, "silent"))),
         (replace(QUIET, requeue_after_seconds=5.0), TRAINS),
     ],
-    ids=["a workload waits", "an evaluator works", "no store", "no workloads", "asked sooner"],
+    ids=[
+        "a workload waits",
+        "a pod of the gang waits",
+        "an evaluator works",
+        "no store",
+        "no workloads",
+        "asked sooner",
+    ],
 )
 def test_a_run_that_may_change_has_no_resync(plan: Plan, seen: Observed) -> None:
     assert Resync.of(plan, seen) is None
