@@ -42,12 +42,12 @@ class Owner:
     """Who reconciles: an installation, and those that are gone and whose runs it goes on with."""
 
     id: str = ""
-    """Empty: nobody else can be there, as on a laptop."""
+    """Empty: no installation, as on a laptop."""
     adopts: frozenset[str] = frozenset()
 
     def may_have(self, owner: str | None) -> bool:
         """Whether a run of the installation `owner` is its own, or may become so."""
-        return not owner or not self.id or owner == self.id or owner in self.adopts
+        return not owner or owner == self.id or owner in self.adopts
 
 
 @dataclass(frozen=True)

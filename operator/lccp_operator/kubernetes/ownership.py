@@ -25,7 +25,7 @@ class Ownership:
         """Asked for once. Raises ApiUnavailable, Forbidden."""
         release = self._installation.release
         if release is None:
-            return Owner()
+            return Owner(adopts=frozenset(self._installation.adopt_from))
         uid = self._cluster.get(api.NAMESPACES, None, release.namespace)["metadata"]["uid"]
         own = f"{release.namespace}/{release.name}@{uid[:UID_LENGTH]}"
         return Owner(own, frozenset(self._installation.adopt_from))

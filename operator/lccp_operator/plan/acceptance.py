@@ -50,7 +50,7 @@ def other_installation(run: LCCPRun, observed: Observed) -> Refusal | None:
         return None
     namespace = run.metadata.namespace
     message = (
-        f"installation {other} carries this run out, and installation {owner.id} watches namespace "
+        f"installation {other} carries this run out, and {_named(owner)} watches namespace "
         f"{namespace} too and leaves it alone: give each its own namespaces (the chart's "
         f"namespaces); if {other} is gone, name it in the chart's adoptFrom"
     )
@@ -92,9 +92,9 @@ def contradiction(context: Context) -> Refusal | None:
         return None
     message = (
         f"store {context.spec.checkpoints.store_name} holds no {missing}, which was there: nothing "
-        "is started or judged; correct the store's url in the installation, or restore the objects; to "
-        "train on from what is there, or from the beginning if that is nothing, delete the run and "
-        "apply it again"
+        "is started or judged; correct the store's url in the installation, or restore the objects; "
+        "to train on from what is there, or from the beginning if that is nothing, delete the run "
+        "and apply it again"
     )
     return Refusal(Reason.STORED_RUN_MISSING, message)
 
@@ -104,16 +104,35 @@ def claim(context: Context) -> list[ClaimIdentity]:
     wanted, found = stored_identity(context.run, context.owner), context.facts.identity
     if found is None:
         return [ClaimIdentity(wanted)]
-    claimed = found.installation == wanted.installation or not wanted.installation
+    claimed = found.installation == wanted.installation
     if context.identity_problem is None and claimed:
         return []
     return [ClaimIdentity(wanted, context.facts.identity_etag)]
 
 
 def foreign_owner(facts: Facts, owner: Owner) -> str | None:
-    """The installation whose run the store holds, if that is none that `owner` may have."""
-    found = facts.identity.installation if facts.identity is not None else ""
-    return None if owner.may_have(found) else found
+    """The installation whose run the store holds, if that is none that `owner` may have.
+
+    Who is no installation may have what is left of a run whose object was deleted.
+    """
+    found, accepted = facts.identity, facts.journal.accepted
+    left = not owner.id and accepted is not None and accepted.deleted_at is not None
+    if found is None or left or owner.may_have(found.installation):
+        return None
+    return found.installation
+
+
+def of_another(run: LCCPRun, owner: Owner, other: str) -> str:
+    """Whose run it is that the store holds under the name of `run`."""
+    return (
+        f"store {run.spec.checkpoints.store_name} holds a run {run.metadata.namespace}/"
+        f"{run.metadata.name} that installation {other} carries out, by its run.json, and this is "
+        f"{_named(owner)}"
+    )
+
+
+def _named(owner: Owner) -> str:
+    return f"installation {owner.id}" if owner.id else "another operator, of no installation"
 
 
 def accepted(context: Context) -> Journal:
@@ -142,12 +161,16 @@ def pinned(context: Context) -> Journal:
 
 
 def _of_another(context: Context, other: str) -> str:
-    metadata, store = context.run.metadata, context.spec.checkpoints.store_name
+    whose, owner = of_another(context.run, context.owner, other), context.owner
+    if not owner.id:
+        return (
+            f"{whose}: nothing is started or judged; delete its run object there first, or give "
+            "this run another store or name"
+        )
     return (
-        f"store {store} holds a run {metadata.namespace}/{metadata.name} of installation {other}, "
-        f"and this is installation {context.owner.id}: nothing is started or judged; correct the "
-        "store's url, or give this installation a prefix of its own; if the other one is gone, "
-        "name it in the chart's adoptFrom"
+        f"{whose}: nothing is started or judged; correct the store's url, or give this "
+        "installation a prefix of its own; if the other one is gone, name it in the chart's "
+        "adoptFrom"
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from lccp.api.conditions import OF_EVERY_RUN, ConditionType, Reason
-from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.intents import (
@@ -21,12 +20,12 @@ from lccp_operator.intents import (
 )
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import status
-from lccp_operator.plan.acceptance import foreign_owner
+from lccp_operator.plan.acceptance import foreign_owner, of_another
 from lccp_operator.plan.findings import Finding
 from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
-from lccp_operator.workloads.state import Phase, Trouble, WorkloadState
+from lccp_operator.workloads.state import Phase, WorkloadState
 
 REQUEUE_SECONDS = 5.0
 
@@ -41,19 +40,19 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
         return _plan(run, now, idle=True)
     if observed.namespace_terminating or not finalizer_wanted(run):
         return _plan(run, now, SetFinalizer(False), idle=True)
+    foreign = _of_another(run, observed)
     if _overdue(run, now):
-        return _plan(run, now, SetFinalizer(False), event=_given_up(run, now), idle=True)
-    if isinstance(observed.workloads, Unknown) or _of_another(observed):
-        return _plan(run, now)
-    rejected = observed.rejected.get(Purge())
-    return _purge(run, observed.workloads.value, rejected, observed.offered, now)
+        event = _given_up(run, foreign, now)
+        return _plan(run, now, SetFinalizer(False), event=event, idle=True)
+    if isinstance(observed.workloads, Unknown) or foreign:
+        return _plan(run, now, why=foreign)
+    return _purge(run, observed.workloads.value, observed, now)
 
 
 def _purge(
     run: LCCPRun,
     workloads: Mapping[Workload, WorkloadState],
-    rejected: Trouble | None,
-    pinned: Pinned,
+    observed: Observed,
     now: datetime,
 ) -> Plan:
     others = {workload: state for workload, state in workloads.items() if workload != Purge()}
@@ -62,13 +61,22 @@ def _purge(
         gone = (DeleteWorkload(workload) for workload, s in others.items() if not s.deleting)
         return _plan(run, now, *gone)
     if purge is None:
-        why = rejected.message if rejected else ""
-        return _plan(run, now, ApplyWorkload(Purge(), pinned), why=why)
+        return _begin(run, observed, now)
     if purge.ended and purge.phase is Phase.SUCCEEDED:
         return _plan(run, now, SetFinalizer(False), event=_purged(run, now), idle=True)
     if purge.ended and not purge.deleting:
         return _plan(run, now, DeleteWorkload(Purge()), why=_failure(purge))
     return _plan(run, now, why=purge.trouble.message if purge.trouble else "")
+
+
+def _begin(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
+    """The purge, unless what is damaged may be another's run.json."""
+    store = observed.store
+    if isinstance(store, Unknown) and store.reason is Reason.STORED_OBJECT_DAMAGED:
+        return _plan(run, now, why=store.why)
+    rejected = observed.rejected.get(Purge())
+    why = rejected.message if rejected else ""
+    return _plan(run, now, ApplyWorkload(Purge(), observed.offered), why=why)
 
 
 def _failure(purge: WorkloadState) -> str:
@@ -80,10 +88,11 @@ def _given_up_at(run: LCCPRun) -> datetime | None:
     return asked and asked + timedelta(seconds=run.spec.purge_timeout_seconds)
 
 
-def _of_another(observed: Observed) -> bool:
-    """The store holds another installation's run: its objects are not this run's to delete."""
-    store = observed.store
-    return isinstance(store, Known) and bool(foreign_owner(store.value, observed.owner))
+def _of_another(run: LCCPRun, observed: Observed) -> str:
+    """Whose run the store holds, if its objects are not this run's to delete; else nothing."""
+    store, owner = observed.store, observed.owner
+    other = foreign_owner(store.value, owner) if isinstance(store, Known) else None
+    return of_another(run, owner, other) if other else ""
 
 
 def _overdue(run: LCCPRun, now: datetime) -> bool:
@@ -96,12 +105,14 @@ def _purged(run: LCCPRun, now: datetime) -> Event:
     return Event("Normal", EventReason.ARTIFACTS_PURGED, "the run's objects are deleted", asked)
 
 
-def _given_up(run: LCCPRun, now: datetime) -> Event:
+def _given_up(run: LCCPRun, foreign: str, now: datetime) -> Event:
     where = f"{run.metadata.namespace}/{run.metadata.name}/"
-    message = (
-        f"the purge did not end within purgeTimeoutSeconds: delete {where} from store "
-        f"{run.spec.checkpoints.store_name} by hand"
+    by_hand = (
+        f"delete {where} from store {run.spec.checkpoints.store_name} by hand, unless its run.json "
+        "names another installation"
     )
+    left = f"{foreign}: its objects are left alone"
+    message = f"the purge did not end within purgeTimeoutSeconds: {left if foreign else by_hand}"
     return Event("Warning", EventReason.PURGE_GIVEN_UP, message, _given_up_at(run) or now)
 
 

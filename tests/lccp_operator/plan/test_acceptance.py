@@ -27,6 +27,7 @@ from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
 from lccp.api.status import LCCPRunStatus
+from lccp_operator.apply import record_deletion
 from lccp_operator.intents import ApplyWorkload, ClaimIdentity
 from lccp_operator.observed import Observed, Owner
 from lccp_operator.plan import invalid_spec
@@ -145,6 +146,47 @@ def test_a_url_that_leads_to_anothers_run_ends_nothing_and_deletes_nothing(delet
     assert decided.intents == ()
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
     assert deleting or conditions(world.run)["Degraded"] == ("True", "StoreHoldsAnotherRun")
+
+
+def test_a_purge_that_is_anothers_is_told_and_nobody_is_asked_to_do_it() -> None:
+    theirs = owned(ONE)
+    run = with_spec(a_small_run("run-9"), deletionPolicy="DeleteArtifacts", purgeTimeoutSeconds=60)
+    metadata = run.metadata.model_copy(update={"deletion_timestamp": theirs.now})
+    run = run.model_copy(update={"metadata": metadata})
+    world = World(run, NEVER, theirs.store, now=theirs.now, owner=TWO, finalizer=True)
+
+    world.reconcile()
+    assert world.run.status is not None
+    (told,) = {c.message for c in world.run.status.conditions if c.type.value == "Training"}
+    assert f"that installation {ONE.id} carries out" in told
+    world.pass_time(61)
+    world.reconcile()
+
+    assert world.events[-1].reason.value == "PurgeGivenUp"
+    assert ONE.id in world.events[-1].message
+    assert "by hand" not in world.events[-1].message
+
+
+def test_a_laptop_leaves_the_run_of_an_installation_alone_until_that_deleted_it() -> None:
+    first = replace(a_world(), owner=ONE)
+    first.reconcile()
+    first.train()
+    before = dict(first.store.objects)
+    laptop = applied_again(first)
+
+    assert laptop.reconcile().intents == ()
+    assert laptop.store.objects == before
+    assert conditions(laptop.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+    assert laptop.run.status is not None
+    assert "delete its run object there first" in laptop.run.status.conditions[0].message
+
+    record_deletion(first.store, KEYS, first.run.metadata.uid, lambda: None)
+    laptop = applied_again(first)
+    laptop.settle()
+
+    assert conditions(laptop.run)["Succeeded"] == ("True", "Completed")
+    assert laptop.facts.identity is not None
+    assert laptop.facts.identity.installation == ""
 
 
 def test_an_installation_goes_on_with_the_runs_of_one_that_is_gone() -> None:

@@ -11,7 +11,7 @@ from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
 from lccp_operator.intents import ApplyWorkload, DeleteRun, DeleteWorkload, SetFinalizer
-from lccp_operator.observed import Known
+from lccp_operator.observed import Known, Unknown
 from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
@@ -156,6 +156,18 @@ def test_a_store_that_does_not_answer_holds_up_no_purge() -> None:
     decided = world.reconcile(replace(world.observed(), store=unknown()))
 
     assert DeleteWorkload(Training(1)) in decided.intents
+
+
+def test_a_damaged_object_that_may_be_anothers_holds_up_the_purge() -> None:
+    world = a_deleted_world(**KEPT)
+    world.workers.clear()
+    damaged = Unknown(START, "run.json: is no JSON", Reason.STORED_OBJECT_DAMAGED)
+
+    decided = world.reconcile(replace(world.observed(), store=damaged))
+
+    assert decided.intents == ()
+    (training,) = [c for c in decided.status.conditions if c.type is ConditionType.TRAINING]
+    assert "held up: run.json: is no JSON" in training.message
 
 
 def test_nothing_is_started_for_a_run_that_is_being_deleted() -> None:
