@@ -92,7 +92,7 @@ def contradiction(context: Context) -> Refusal | None:
         return None
     message = (
         f"store {context.spec.checkpoints.store_name} holds no {missing}, which was there: nothing "
-        "is started or judged; correct the store's url in the installation, or restore them; "
+        "is started or judged; correct the store's url in the installation, or restore it; "
         "to train on from what is there, or from the beginning if that is nothing, delete the run "
         "and apply it again"
     )
