@@ -45,8 +45,8 @@ def evaluate(
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="Tokens that each model was trained on, in the order given, such as 1B,2B,3B. "
-            "Default: from trainer_state.json, or the directory's name."
+            help="Tokens that each model was trained on, in the order given, such as 1B,2B,3B; not "
+            "for a folder of them. Default: from trainer_state.json, or the directory's name."
         ),
     ] = None,
     tokens_per_step: options.TokensPerStep = None,

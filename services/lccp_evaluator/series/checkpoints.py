@@ -52,12 +52,19 @@ def series_of(
     """The checkpoints in `paths`, by tokens; `tokens` are theirs in the order given.
 
     Raises:
-        InvalidInput: there is none, one does not tell its tokens, or two tell the same.
+        InvalidInput: there is none, one does not tell its tokens, two tell the same, or `tokens`
+            are given for a folder of checkpoints, which has no order.
     """
     found = directories(paths)
     if not found:
         names = ", ".join(map(str, paths))
         raise InvalidInput(f"{names}: holds no directory of a model (with a {CONFIG})")
+    folders = [path for path in paths if not (path / CONFIG).is_file()]
+    if tokens is not None and folders:
+        raise InvalidInput(
+            f"--tokens: {folders[0]} is a folder of checkpoints, which has no order: name each "
+            "checkpoint, in the order of its counts, or give --index"
+        )
     if tokens is not None and len(tokens) != len(found):
         raise InvalidInput(f"--tokens: gives {len(tokens)} counts for {len(found)} checkpoints")
     trained = [counts.asked(path) for path in found] if tokens is None else map(Trained, tokens)

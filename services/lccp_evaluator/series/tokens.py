@@ -14,12 +14,13 @@ TRAINER_STATE = "trainer_state.json"
 
 _NUMBER = r"(\d+(?:\.\d+)?)([kmbt]?)"
 _WORD = r"(?<![a-z0-9])"
-TOKENS_IN_NAME = re.compile(
-    rf"{_WORD}(?:tokens?|tok)[-_=]?{_NUMBER}(?![a-z0-9])"
-    rf"|{_WORD}{_NUMBER}[-_]?(?:tokens?|tok)(?![a-z0-9])"
-    r"|^(\d+(?:\.\d+)?)([bt])$"
-    r"|^(\d{15})()$"
+TOKENS_IN_NAME = (
+    re.compile(rf"{_WORD}(?:tokens?|tok)[-_=]?{_NUMBER}(?![a-z0-9])"),
+    re.compile(rf"{_WORD}{_NUMBER}[-_]?(?:tokens?|tok)(?![a-z0-9])"),
+    re.compile(r"^(\d+(?:\.\d+)?)([bt])$"),
+    re.compile(r"^(\d{15})()$"),
 )
+"""Each is sought in the whole name before the next: in `step-1000-tokens-4B` the 1000 are steps."""
 STEP_IN_NAME = re.compile(
     rf"{_WORD}(?:checkpoint|ckpt|global[-_]?step|step|iteration|iter)[-_=]?(\d+)(?![a-z0-9.])"
 )
@@ -73,10 +74,11 @@ class TokenCounts:
 
 def tokens_in(name: str) -> int | None:
     """Tokens that a name tells: `5B`, `step1000-tokens4B`, `tokens_250M`, or our own 15 digits."""
-    match = TOKENS_IN_NAME.search(name.lower())
+    matches = (pattern.search(name.lower()) for pattern in TOKENS_IN_NAME)
+    match = next((found for found in matches if found), None)
     if match is None:
         return None
-    number, unit = (group for group in match.groups() if group is not None)
+    number, unit = match.groups()
     return round(float(number) * DECIMAL.get(unit.upper(), 1))
 
 

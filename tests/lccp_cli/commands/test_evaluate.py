@@ -127,7 +127,11 @@ BAD = [
         ["checkpoints", "--series"],
         "does not tell its tokens, neither by its name nor in trainer_state.json: give",
     ),
-    ("too few counts", ["checkpoints", "--series", "--tokens", "1B"], "--tokens: gives 1 counts"),
+    (
+        "counts for a folder",
+        ["checkpoints", "--series", "--tokens", "1B,2B,3B"],
+        "--tokens: checkpoints is a folder of checkpoints, which has no order",
+    ),
     ("no count", ["checkpoints", "--series", "--tokens", "0,x"], "--tokens: must be a number of"),
     ("no index", ["checkpoints", "--series", "--index", "gone"], "gone: can't be read"),
     (

@@ -42,6 +42,11 @@ def test_counts_are_those_of_the_directories_in_the_order_given(folder: Path) ->
         series_of(given, [7], COUNTS)
 
 
+def test_counts_are_not_given_to_a_folder_which_has_no_order(folder: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"--tokens: .* is a folder of checkpoints, .*--index"):
+        series_of([folder], [20, 900, 1000], COUNTS)
+
+
 def test_two_of_the_same_tokens_are_named(folder: Path) -> None:
     counts = TokenCounts({"checkpoint-900": 200}, 10)
 
