@@ -8,9 +8,10 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import Rule
 
 DEFAULT = "{context}\n\nQuestion: {question}\nAnswer:"
-PLACEHOLDERS = "template must hold {context} and {question} exactly once each"
+PLACEHOLDERS = "template must hold {context} and, after it, {question}, exactly once each"
 HOLDS_BOTH = Rule(
-    "self.template.split('{context}').size() == 2 && self.template.split('{question}').size() == 2",
+    "self.template.split('{context}').size() == 2 && self.template.split('{question}').size() == 2 "
+    "&& self.template.indexOf('{context}') < self.template.indexOf('{question}')",
     PLACEHOLDERS,
     ".template",
 )
@@ -20,14 +21,18 @@ Template = Annotated[
     Field(
         min_length=1,
         max_length=4_096,
-        description="Prompt, with {context} and {question}; the answer follows it.",
+        description="Prompt, with {context} and, after it, {question}; the answer follows it.",
     ),
 ]
 
 
 def check_template(template: str) -> None:
-    """Raise ValueError unless both places are there; `HOLDS_BOTH` is the same in CEL."""
-    if any(template.count(held) != 1 for held in ("{context}", "{question}")):
+    """Raise ValueError unless both places are there, and the question comes after the context,
+    with which prompts begin alike; `HOLDS_BOTH` is the same in CEL.
+    """
+    context, question = "{context}", "{question}"
+    once = template.count(context) == template.count(question) == 1
+    if not once or template.index(context) > template.index(question):
         raise ValueError(PLACEHOLDERS)
 
 
