@@ -41,7 +41,8 @@ def watch(
         str | None,
         typer.Option(
             metavar="TOKENS",
-            help="End when a checkpoint of so many tokens is evaluated. Default: Ctrl-C ends it.",
+            help="End when a checkpoint of so many tokens is evaluated, or failed. Default: Ctrl-C "
+            "ends it.",
         ),
     ] = None,
     budget: Annotated[

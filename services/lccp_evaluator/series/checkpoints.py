@@ -25,11 +25,12 @@ class CheckpointDirectory:
 def directories(given: Iterable[Path]) -> list[Path]:
     """Directories with a config.json: those given, and in place of one without, those in it.
 
-    Links to a directory that is there already, such as `latest`, are left out.
+    Links to a directory that is there already, such as `latest`, and what may not be entered, such
+    as `lost+found`, are left out. Raises InvalidInput if one that was given can't be read.
     """
     found: dict[Path, Path] = {}
     for path in given:
-        for one in [path] if (path / CONFIG).is_file() else sorted(_children(path)):
+        for one in [path] if _is_model(path) else sorted(_children(path)):
             real = one.resolve()
             if real not in found or found[real].is_symlink():
                 found[real] = one
@@ -42,8 +43,16 @@ def _children(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise InvalidInput(f"{folder}: can't be read as a folder: {error.strerror}") from None
     for child in children:
-        if not child.name.startswith(".") and (child / CONFIG).is_file():
+        if not child.name.startswith(".") and _is_model(child):
             yield child
+
+
+def _is_model(path: Path) -> bool:
+    """Whether `path` can be read and holds a config.json."""
+    try:
+        return (path / CONFIG).is_file()
+    except OSError:
+        return False
 
 
 def series_of(
@@ -59,7 +68,7 @@ def series_of(
     if not found:
         names = ", ".join(map(str, paths))
         raise InvalidInput(f"{names}: holds no directory of a model (with a {CONFIG})")
-    folders = [path for path in paths if not (path / CONFIG).is_file()]
+    folders = [path for path in paths if not _is_model(path)]
     if tokens is not None and folders:
         raise InvalidInput(
             f"--tokens: {folders[0]} is a folder of checkpoints, which has no order: name each "

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport, FileStamp
 from lccp.contract.errors import Conflict, Incompatible, InvalidInput
@@ -15,6 +15,7 @@ from lccp_evaluator.series.tokens import TRAINER_STATE, TokenCounts
 
 State = Literal["Incomplete", "Waiting", "Evaluating", "Failed", "LeftOut", "Deleted"]
 Stamps = dict[str, FileStamp]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class View:
     reports: tuple[EvaluationReport, ...]
     """All, by tokens."""
     unmeasured: tuple[Unmeasured, ...]
-    """By tokens; at the end those whose tokens nothing tells."""
+    """By tokens; at the end those whose tokens nothing tells, and what could not be read."""
 
     @property
     def next(self) -> CheckpointDirectory | None:
@@ -81,18 +82,38 @@ class Watch:
         self._failed: dict[Path, tuple[Stamps, str]] = {}
         self._rows: dict[Path, Unmeasured] = {}
         """As they were seen last."""
+        self._counted: TokenCounts | None = None
+        self._found: list[Path] | None = None
+        """As they were read last."""
 
     def look(self) -> View:
-        """What lies there now. Raises Incompatible if reports are of other settings."""
-        counts, first = self._counts(), dict[int, Path]()
-        found = directories([self._folder]) if self._folder.exists() else []
+        """What lies there now. Where the index or the folder can't be read, what was read of it
+        before holds, and a row says so.
+
+        Raises:
+            Incompatible: reports are of other settings.
+            InvalidInput: the index or the folder could not be read yet.
+        """
+        faults: list[str] = []
+        self._counted = counts = _or_before(self._counts, self._counted, faults)
+        self._found = found = _or_before(self._directories, self._found, faults)
+        first = dict[int, Path]()
         rows = {path: row for path in found if (row := self._seen(path, counts, first))}
         for path, before in self._rows.items():
             if path not in found and before.state in ("Waiting", "Deleted"):
                 note = "was deleted before it was evaluated"
                 rows[path] = replace(before, state="Deleted", note=note, checkpoint=None)
         self._rows = rows
-        return View(tuple(self._series.reports()), tuple(sorted(rows.values(), key=_order)))
+        unread = (Unmeasured(self._folder, None, "Incomplete", fault) for fault in faults)
+        unmeasured = (*sorted(rows.values(), key=_order), *unread)
+        return View(tuple(self._series.reports()), unmeasured)
+
+    def _directories(self) -> list[Path]:
+        try:
+            there = self._folder.exists()
+        except OSError as error:
+            raise InvalidInput(f"{self._folder}: can't be read: {error.strerror}") from None
+        return directories([self._folder]) if there else []
 
     def run(
         self,
@@ -101,26 +122,32 @@ class Watch:
         poll_seconds: float = 5.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Evaluate what is complete, and wait for more, until a report is of `until_tokens`."""
+        """Evaluate what is complete, and wait for more.
+
+        It ends when a checkpoint of `until_tokens` or more is evaluated,
+        or never will be as it lies there.
+        """
         while True:
             view = self.look()
             show(view)
             ready = view.next
             if ready is not None:
-                self._evaluate(ready, show, poll_seconds)
+                self._evaluate(ready, view, show, poll_seconds)
             elif until_tokens is not None and _reached(view, until_tokens):
                 return
             else:
                 sleep(poll_seconds)
 
-    def _evaluate(self, checkpoint: CheckpointDirectory, show: Show, poll_seconds: float) -> None:
+    def _evaluate(
+        self, checkpoint: CheckpointDirectory, view: View, show: Show, poll_seconds: float
+    ) -> None:
         shown = self._clock()
 
         def progress(done: int, total: int) -> None:
             nonlocal shown
             if done in (0, total) or self._clock() - shown >= poll_seconds:
                 shown = self._clock()
-                show(_evaluating(self.look(), checkpoint.path, done, total))
+                show(_evaluating(view, checkpoint.path, done, total))
 
         try:
             before = stamps(checkpoint.path)
@@ -190,7 +217,24 @@ def _order(one: Unmeasured) -> tuple[bool, int, str]:
 
 
 def _reached(view: View, tokens: int) -> bool:
-    return any(report.tokens >= tokens for report in view.reports)
+    if any(report.tokens >= tokens for report in view.reports):
+        return True
+    states = {one.state for one in view.unmeasured if one.tokens and one.tokens >= tokens}
+    return bool(states) and states <= {"Failed", "LeftOut", "Deleted"}
+
+
+def _or_before(ask: Callable[[], T], before: T | None, faults: list[str]) -> T:
+    """What `ask` answers; where it refuses, why is added to `faults`, and `before` holds.
+
+    Raises InvalidInput if there is nothing before.
+    """
+    try:
+        return ask()
+    except InvalidInput as error:
+        if before is None:
+            raise
+        faults.append(str(error))
+        return before
 
 
 def _evaluating(view: View, path: Path, done: int, total: int) -> View:

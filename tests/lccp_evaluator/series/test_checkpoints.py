@@ -60,5 +60,20 @@ def test_where_there_is_no_checkpoint_it_is_said(folder: Path, name: str) -> Non
         series_of([folder / name], None, COUNTS)
 
 
+def test_what_may_not_be_entered_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "lost+found").mkdir()
+    is_file = Path.is_file
+
+    def denied(path: Path) -> bool:
+        if path.parent.name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    assert len(directories([folder])) == 3
+    with pytest.raises(InvalidInput, match=r"lost\+found: holds no directory of a model"):
+        series_of([folder / "lost+found"], None, COUNTS)
+
+
 def test_a_model_is_itself(folder: Path) -> None:
     assert directories([folder / "checkpoint-20"]) == [folder / "checkpoint-20"]

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from lccp.api.causes import Cause
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
-from lccp.contract.errors import Conflict
+from lccp.contract.errors import Conflict, InvalidInput
 from lccp_evaluator.evaluation import Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.files import digest
@@ -26,11 +26,14 @@ class Reports:
         self.during = lambda: None
         """What happens to the folder while a checkpoint is measured."""
         self.fault = ""
+        self.left_out = ""
 
     def reports(self) -> list[EvaluationReport]:
         return [report for _, report in sorted(self.by_tokens.items())]
 
     def report(self, checkpoint: CheckpointDirectory) -> EvaluationReport | None:
+        if self.left_out:
+            raise InvalidInput(self.left_out)
         found = self.by_tokens.get(checkpoint.tokens)
         same = found is not None and found.checkpoint_digest == digest(checkpoint.path)
         return found if same else None
@@ -244,13 +247,55 @@ def test_it_ends_when_enough_tokens_are_evaluated(world: World) -> None:
     assert world.series.evaluated == ["checkpoint-10", "checkpoint-20"]
 
 
-def test_how_far_an_evaluation_is_is_shown_with_what_came_meanwhile(world: World) -> None:
+@pytest.mark.parametrize("fault", ["Failed", "LeftOut", "Deleted"])
+def test_it_ends_when_the_checkpoint_of_enough_tokens_will_have_no_report(
+    world: World, fault: str
+) -> None:
+    path = world.write(20)
+    if fault == "Failed":
+        world.series.fault = "weights are not finite"
+    elif fault == "LeftOut":
+        world.series.left_out = "holds the report of another model"
+    else:
+        world.series.during = lambda: shutil.rmtree(path, ignore_errors=True)
+    waits = iter(range(3))
+    world.watch.run(world.views.append, until_tokens=200, sleep=lambda _: next(waits))
+
+    assert [one.state for one in world.views[-1].unmeasured] == [fault]
+
+
+def test_what_cannot_be_read_for_a_moment_is_told_and_what_was_read_before_holds(
+    world: World,
+) -> None:
     world.write(10)
-    world.series.during = lambda: world.write(20)
+    world.write(20)
+
+    def counts() -> TokenCounts:
+        if world.series.evaluated:
+            raise InvalidInput("index.yaml: line 3: is not YAML")
+        return world.counts
+
+    world.watch = Watch(world.folder, world.series, counts, world.completion, lambda: world.now)
+    world.run(lambda: world.write(30))
+
+    assert world.series.evaluated == ["checkpoint-10", "checkpoint-20", "checkpoint-30"]
+    assert world.notes() == {"checkpoints": "index.yaml: line 3: is not YAML"}
+
+
+def test_an_index_that_cannot_be_read_at_first_is_refused(world: World) -> None:
+    def counts() -> TokenCounts:
+        raise InvalidInput("index.yaml: line 3: is not YAML")
+
+    with pytest.raises(InvalidInput, match="is not YAML"):
+        Watch(world.folder, world.series, counts, world.completion).look()
+
+
+def test_how_far_an_evaluation_is_is_shown(world: World) -> None:
+    world.write(10)
+    world.write(20)
     world.run()
 
     shown = [{o.path.name: o.note for o in view.unmeasured} for view in world.views]
-    assert {"checkpoint-10": "evaluating: 0 of 2 samples"} in shown
     both = {
         "checkpoint-10": "evaluating: 2 of 2 samples",
         "checkpoint-20": "waiting for evaluation",
