@@ -69,12 +69,19 @@ def check_files(run: LCCPRun, manifest: Path) -> None:
         raise InvalidInput(f"{manifest}: {fault}")
 
 
-def check_model(folder: Path, where: str) -> None:
+def check_model(folder: Path, where: str, *, with_tokenizer: bool = True) -> None:
     """Raise InvalidInput, naming `where`, unless `folder` looks like a Hugging Face model."""
-    fault = _model_fault(folder)
+    fault = _model_fault(folder) or (_tokenizer_fault(folder) if with_tokenizer else None)
     if fault:
         wanted = "give the folder of a Hugging Face model (config.json, safetensors, tokenizer)"
         raise InvalidInput(f"{where}: {fault}: {wanted}")
+
+
+def check_tokenizer(folder: Path, where: str) -> None:
+    """Raise InvalidInput, naming `where`, unless `folder` looks like that of a tokenizer."""
+    fault = _tokenizer_fault(folder)
+    if fault:
+        raise InvalidInput(f"{where}: {fault}: give the folder of a Hugging Face tokenizer")
 
 
 def _missing(run: LCCPRun, base: Path) -> Iterator[str]:
@@ -95,6 +102,10 @@ def _model_fault(folder: Path) -> str | None:
         return f"{folder} contains no {CONFIG}"
     if not any(folder.glob("*.safetensors")):
         return f"{folder} contains no *.safetensors"
+    return None
+
+
+def _tokenizer_fault(folder: Path) -> str | None:
     if not any((folder / name).is_file() for name in TOKENIZERS):
         return f"{folder} contains no {TOKENIZERS[0]}"
     return None

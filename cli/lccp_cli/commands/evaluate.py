@@ -96,7 +96,7 @@ def evaluate(
     if len(models) > 1 and not series:
         raise InvalidInput("MODEL_DIR: several are checkpoints of one training: give --series")
     if not series:
-        _check(models[0])
+        _check(models[0], tokenizer)
     from lccp_evaluator.series.series import SeriesSettings  # imports torch: validate first
 
     settings = SeriesSettings(spec, source, tokenizer, trust_remote_code)
@@ -106,15 +106,17 @@ def evaluate(
         _one(models[0], given, counts, out, settings)
 
 
-def _check(model: Path) -> None:
-    """Raise InvalidInput unless it is a model's directory."""
+def _check(model: Path, tokenizer: Path | None) -> None:
+    """Raise InvalidInput unless it is a model's directory, and the other a tokenizer's."""
     from lccp.contract.errors import InvalidInput
-    from lccp_cli.manifest import check_model
+    from lccp_cli.manifest import check_model, check_tokenizer
     from lccp_evaluator.series.checkpoints import directories
 
     if model.is_dir() and directories([model]) not in ([], [model]):
         raise InvalidInput(f"{model}: is a folder of models: give --series to evaluate them all")
-    check_model(model, "MODEL_DIR")
+    check_model(model, "MODEL_DIR", with_tokenizer=tokenizer is None)
+    if tokenizer is not None:
+        check_tokenizer(tokenizer, "--tokenizer")
 
 
 def _one(

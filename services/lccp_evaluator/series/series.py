@@ -55,6 +55,8 @@ class Series:
         self.out = out
         self._settings = settings
         self._store, self._keys = FileStore(out), SeriesKeys()
+        self._digests: dict[Path, tuple[dict[str, FileStamp], str]] = {}
+        """Digests by directory, and the files that they are of."""
 
     def reports(self) -> list[EvaluationReport]:
         """All reports in the folder, by tokens. Raises InvalidInput if one is damaged."""
@@ -100,7 +102,7 @@ class Series:
         directory = str(checkpoint.path.resolve())
         if source.directory == directory and _now(checkpoint.path) in (source.files, None):
             return True
-        if digest(checkpoint.path) == report.checkpoint_digest:
+        if self._digest(checkpoint.path) == report.checkpoint_digest:
             return True
         if source.directory != directory:
             raise InvalidInput(
@@ -109,6 +111,15 @@ class Series:
                 "or another folder (--out)"
             )
         return False
+
+    def _digest(self, path: Path) -> str:
+        """The digest of the model in `path`, computed again only when its files changed."""
+        files = stamps(path)
+        known, found = self._digests.get(path, (None, ""))
+        if known != files:
+            found = digest(path)
+            self._digests[path] = files, found
+        return found
 
     def _of_these_settings(
         self, report: EvaluationReport, source: EvaluationSource
@@ -154,7 +165,7 @@ class Series:
             )
         subject = Subject(
             directory=path,
-            checkpoint_digest=digest(path),
+            checkpoint_digest=self._digest(path),
             probes=asked.probes,
             contexts=Contexts(asked.source_context or context, context, context),
             tokens=checkpoint.tokens,

@@ -58,6 +58,22 @@ def test_evaluate_prints_a_row_per_length_and_leaves_a_report(
 
 
 @pytest.mark.slow
+def test_a_model_without_a_tokenizer_takes_one_of_another_folder(
+    lccp: Lccp, tmp_path: Path, few: list[str]
+) -> None:
+    model, other, out = a_checkpoint(tmp_path / "model"), tmp_path / "other", tmp_path / "out"
+    other.mkdir()
+    for file in model.glob("tokenizer*"):
+        file.rename(other / file.name)
+    result = lccp("evaluate", model, "--tokenizer", other, "--out", out, *few)
+    assert result.exit_code == 0, result.output
+
+    refused = lccp("evaluate", model, "--tokenizer", tmp_path / "gone", "--out", out, *few)
+    assert refused.exit_code == 2
+    assert "--tokenizer: " in refused.stderr
+
+
+@pytest.mark.slow
 def test_a_series_ends_with_the_verdict_and_goes_on_where_it_was(
     lccp: Lccp, tmp_path: Path, checkpoints: Path, few: list[str]
 ) -> None:

@@ -84,6 +84,22 @@ def test_a_rewritten_checkpoint_is_evaluated_again(out: Path, first: CheckpointD
     assert a_series(out).report(first) == after
 
 
+def test_a_digest_is_computed_once_as_long_as_the_files_stay(
+    out: Path, first: CheckpointDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = []
+    monkeypatch.setattr(
+        "lccp_evaluator.series.series.digest", lambda path: computed.append(path) or "another"
+    )
+    a_checkpoint(first.path, seed=1)
+    series = a_series(out)
+    assert [series.report(first) for _ in range(3)] == [None] * 3
+    assert len(computed) == 1
+    a_checkpoint(first.path, seed=2)
+    assert series.report(first) is None
+    assert len(computed) == 2
+
+
 def test_other_settings_need_another_folder(out: Path, first: CheckpointDirectory) -> None:
     with pytest.raises(Incompatible, match="other settings of the probes"):
         a_series(out, seed=1).report(first)
