@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def lines_of(file: Path) -> Iterator[bytes | Unreadable]:
         with (_starts(head, OPENERS) or open)(file, "rb") as lines:
             for number, line in enumerate(lines):
                 yield line.removeprefix(BYTE_ORDER_MARK) if number == 0 else line
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         yield Unreadable(str(file), f"can't be read: {error or type(error).__name__}")
 
 

@@ -84,9 +84,10 @@ def prepare(
         InvalidInput: a document can't be read and none may be left out, or none is left.
         LccpError: `folder` can't be written, or a process was killed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     files = files_of(path, where)
-    sizes = [file.stat().st_size for file in files]
+    sizes = [_size(file, where) for file in files]
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     tasks = [
         _Task(source, file, folder, number, load_tokenizer, tokenizer_digest, where, bad)
         for number, file in enumerate(files)
@@ -95,7 +96,8 @@ def prepare(
     done = {number: record for number, record in earlier if record is not None}
     todo = [task for task in tasks if task.number not in done]
     if todo:
-        (folder / INDEX).unlink(missing_ok=True)
+        with _writing(folder):
+            (folder / INDEX).unlink(missing_ok=True)
     read = [sizes[number] if number in done else 0 for number in range(len(files))]
 
     def tell(number: int, text_bytes: int) -> None:
@@ -110,8 +112,26 @@ def prepare(
     index = ShardIndex(tokenizer_digest=tokenizer_digest, shards=shards)
     if not index.tokens:
         raise InvalidInput(f"{where}.path: {path} holds no text")
-    write_index(folder, index)
+    with _writing(folder):
+        write_index(folder, index)
     return index
+
+
+def _size(file: Path, where: str) -> int:
+    """Bytes of `file`. Raises InvalidInput if it can't be read, such as a link to nothing."""
+    try:
+        return file.stat().st_size
+    except OSError as error:
+        raise InvalidInput(f"{where}.path: {file}: can't be read: {error.strerror}") from None
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raises LccpError, naming `folder`, where the block can't write to it."""
+    try:
+        yield
+    except OSError as error:
+        raise LccpError(f"{folder}: can't be written: {error.strerror}") from None
 
 
 @dataclass(frozen=True)
@@ -129,11 +149,9 @@ class _Task:
 
     def run(self, tell: Tell) -> ShardRecord:
         """Write the shard. Raises InvalidInput, or LccpError where it can't be written."""
-        try:
+        with _writing(self.folder):
             record = self._written(tell)
             self._note(record)
-        except OSError as error:
-            raise LccpError(f"{self.folder}: can't be written: {error.strerror}") from None
         return record
 
     def _written(self, tell: Tell) -> ShardRecord:
@@ -162,6 +180,7 @@ class _Task:
         except (OSError, ValueError, KeyError, InvalidInput):
             return None
         whole = (self.folder / f"{record.name}.tokens").is_file()
+        whole = whole and record.skipped <= self.bad.skipped_max
         return record if whole and noted["from"] == self._origin() else None
 
     def _note(self, record: ShardRecord) -> None:

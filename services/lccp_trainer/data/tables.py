@@ -32,7 +32,7 @@ def column(file: Path, form: str, name: str) -> Iterator[Any]:
         ) from None
     try:
         yield from (_parquet if form == "Parquet" else _arrow)(file, name)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise NotRead(f"can't be read: {str(error).splitlines()[0]}") from None
 
 

@@ -33,6 +33,11 @@ def lines(*texts: str) -> bytes:
     return "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
 
 
+def damaged_in_its_middle(packed: bytes) -> bytes:
+    """What zlib refuses, behind a header that is right."""
+    return packed[:10] + b"\xff" * 20 + packed[30:]
+
+
 def read(path: Path, **fields: Any) -> list[str]:
     found = [
         one for file in files_of(path, WHERE) for one in read_documents(a_source(**fields), file)
@@ -140,6 +145,7 @@ FAULTS = {
     "a number": (b'{"text": 3}\n', 'line 1: its field "text" holds 3 and no text'),
     "null": (b'{"text": null}\n', 'line 1: its field "text" holds null and no text'),
     "a list": (b'["x"]\n', "line 1: is not a JSON object"),
+    "damaged gzip": (damaged_in_its_middle(gzip.compress(lines("x"))), "can't be read"),
     "cut gzip": (gzip.compress(lines("x" * 10_000))[:40], "can't be read"),
     "half a surrogate": (b'{"text": "\\ud800"}\n', "holds half of a surrogate pair"),
     "Latin-1": ('{"text": "é"}\n'.encode("latin-1"), "line 1: is not UTF-8 text (byte 0xe9)"),
@@ -155,6 +161,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, sentence: 
     path.write_bytes(content)
     (bad,) = [one for one in read_documents(a_source(), path) if isinstance(one, Unreadable)]
     assert sentence in f"{bad.place}: {bad.reason}"
+
+
+def test_text_of_a_table_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    text = pa.array([b"caf\xe9"]).view(pa.string())
+    parquet.write_table(pa.table({"text": text}), tmp_path / "a.parquet")
+    (bad,) = read_documents(a_source(format="Parquet"), tmp_path / "a.parquet")
+    assert isinstance(bad, Unreadable)
+    assert "can't be read: 'utf-8' codec can't decode" in bad.reason
 
 
 def test_a_table_without_the_column_names_those_that_it_has(tmp_path: Path) -> None:

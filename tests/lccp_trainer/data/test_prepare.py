@@ -81,6 +81,8 @@ def test_a_bad_document_ends_it_unless_some_may_be_left_out(tmp_path: Path) -> N
     index = prepared(path, tmp_path / "out", bad=BadDocuments(2))
     assert index.shards[0].skipped == 2
     assert documents(tmp_path / "out") == [[1, END], [2, END], [3, END]]
+    with pytest.raises(InvalidInput, match=r"line 3: is not JSON"):
+        prepared(path, tmp_path / "out")
 
 
 def test_a_source_without_text_is_refused(tmp_path: Path) -> None:
@@ -113,6 +115,20 @@ def test_a_process_that_is_killed_is_said_and_what_is_done_is_kept(tmp_path: Pat
     assert not is_ready(tmp_path / "out")
     prepared(path, tmp_path / "out")
     assert documents(tmp_path / "out") == [[1, END], [2, END]]
+
+
+def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"])
+    (tmp_path / "file").touch()
+    with pytest.raises(LccpError, match=r"out: can't be written: Not a directory"):
+        prepared(path, tmp_path / "file" / "out")
+
+
+def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"])
+    (path / "b.jsonl").symlink_to("gone")
+    with pytest.raises(InvalidInput, match=r"b\.jsonl: can't be read: No such file"):
+        prepared(path, tmp_path / "out")
 
 
 def test_a_shard_that_can_not_be_written_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,10 +32,10 @@ def documents(spec: Documents, base: Path, where: str, seed: str) -> Iterator[st
 
 
 def form_of(path: Path) -> str:
-    """The form of the file `path`, or of those below it: JSONL if all names say so, else Text."""
+    """The form of the file `path`, or of those below it: JSONL if a name says so, else Text."""
     names = [found.name for found in path.rglob("*")] if path.is_dir() else [path.name]
     of = {form for form, suffixes in SUFFIXES.items() for n in names if n.endswith(suffixes)}
-    return "JSONL" if of == {"JSONL"} else "Text"
+    return "JSONL" if "JSONL" in of else "Text"
 
 
 def files(path: Path, form: str, where: str) -> list[Path]:
@@ -69,7 +70,7 @@ def lines(path: Path, where: str) -> Iterator[str]:
             path, "rt", encoding="utf-8-sig"
         ) as file:
             yield from file
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile):
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error):
         raise InvalidInput(f"{where}: is not UTF-8 text, or damaged") from None
     except OSError as error:
         raise InvalidInput(f"{where}: cannot be read ({error.strerror})") from None

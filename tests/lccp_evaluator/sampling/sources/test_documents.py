@@ -53,6 +53,13 @@ def test_a_faulty_haystack_is_refused_in_one_sentence(tmp_path, content, sentenc
         list(read(Documents(path="hay.jsonl"), tmp_path))
 
 
+def test_a_packed_haystack_that_is_damaged_is_refused(tmp_path):
+    (tmp_path / "hay.jsonl.gz").write_bytes(gzip.compress(b"x")[:10] + b"\xff" * 20)
+
+    with pytest.raises(InvalidInput, match="is not UTF-8 text, or damaged"):
+        list(read(Documents(path="hay.jsonl.gz"), tmp_path))
+
+
 def test_a_folder_without_documents_says_what_it_should_hold(tmp_path):
     with pytest.raises(InvalidInput, match=r"holds no .jsonl or .jsonl.gz"):
         list(read(Documents(path="."), tmp_path))
@@ -65,7 +72,7 @@ def test_a_folder_without_documents_says_what_it_should_hold(tmp_path):
         (["a.json"], "JSONL"),
         (["a.jsonl.gz", "b.json.gz", "README"], "JSONL"),
         (["a.txt"], "Text"),
-        (["a.jsonl", "b.txt"], "Text"),
+        (["data.jsonl", "README.md"], "JSONL"),
         (["notes"], "Text"),
     ],
 )
