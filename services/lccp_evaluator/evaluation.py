@@ -21,6 +21,7 @@ from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.probes.routing import BANDS
 from lccp.tokenizer import tokenizer_digest
+from lccp_evaluator.model import experts
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine
@@ -191,6 +192,8 @@ def _engine(
     loaded = load_model(subject.directory, plan, subject.trust_remote_code)
     model, watches = loaded.model, any(one.watches_heads for one in asked)
     _check_vocabulary(subject.directory, model, [one.frozen for one in asked])
+    if any(one.routed for one in asked):
+        experts.count(model)  # refuses a model without experts before anything is measured
     samples = [(sample.length, one, sample) for one in asked for sample in one.frozen.samples]
     length, one, sample = max(samples, key=lambda sample: sample[0])
     choice = choose(model, one.frozen.passage(sample).ids, length, watches)

@@ -115,6 +115,21 @@ def test_a_model_without_experts_is_refused() -> None:
         Engine(a_model("llama"), "Forked", 16).read(_passages())
 
 
+def test_a_model_without_experts_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    probes = ProbesSpec.parse(PROBES, "probes")
+    with pytest.raises(AssertionError, match="has no experts"):
+        measured(
+            a_checkpoint(tmp_path / "model"),
+            tmp_path / "out",
+            probes,
+            SOURCE,
+            0,
+            lambda *done: told.append(done),
+        )
+    assert told == []
+
+
 def test_an_even_load_has_entropy_1_and_a_single_expert_0() -> None:
     loads = np.array([[0.25] * 4, [0, 1, 0, 0], [0.5, 0.5, 0, 0]])
     np.testing.assert_allclose(routing.entropy(loads), [1, 0, 0.5])
