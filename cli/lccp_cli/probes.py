@@ -104,6 +104,7 @@ def probes_of(
     Raises InvalidInput, naming file and field, or the option.
     """
     from lccp.api.spec.probes import ProbesSpec
+    from lccp.contract.errors import InvalidInput
     from lccp.probes.bio import BioSettings
     from lccp.probes.niah import NiahSettings
     from lccp_cli.options import checked
@@ -122,7 +123,12 @@ def probes_of(
     given = _document(file) if file else {}
     chosen = ProbesSpec.parse(given, str(file))
     asked = chosen.asked()
-    if niah and "niah" in asked:
+    if niah and "niah" not in asked:
+        option = next(iter(niah)).removesuffix("_percent").replace("_", "-")
+        raise InvalidInput(
+            f"--{option}: is an option of niah, which {file} turns off: leave it out"
+        )
+    if niah:
         settings = checked(NiahSettings, asked["niah"].model_dump() | niah)
         bio = asked.get("bio")
         if isinstance(bio, BioSettings) and "bio" not in given:

@@ -11,6 +11,7 @@ from lccp.analysis.policy import policy_of_reports
 from lccp.analysis.verdict import judge
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.objects.verdict import Verdict
+from lccp.contract.errors import Conflict
 from lccp.report.load import RunData
 from lccp.report.page.render import write_report
 from lccp.report.text import tokens_text
@@ -27,15 +28,24 @@ if TYPE_CHECKING:
 def evaluate_all(
     console: Console, series: "Series", checkpoints: "Sequence[CheckpointDirectory]"
 ) -> int:
-    """Evaluate those that have no report yet, and say how each ended; how many failed."""
+    """Evaluate those that have no report yet, and say how each ended; how many failed.
+
+    Raises InvalidInput, before the first is measured, if a report that lies there is of another
+    checkpoint or of other settings.
+    """
+    measured = [series.report(checkpoint) is not None for checkpoint in checkpoints]
     failed = 0
-    for number, checkpoint in enumerate(checkpoints, 1):
+    for number, (checkpoint, before) in enumerate(zip(checkpoints, measured, strict=True), 1):
         name = f"[{number}/{len(checkpoints)}] {checkpoint.path.name}"
         name = f"{name}, {tokens_text(checkpoint.tokens)} tokens"
-        if series.report(checkpoint) is not None:
+        if before:
             console.print(f"{name}: evaluated before", markup=False)
-        else:
+            continue
+        try:
             failed += isinstance(evaluated(console, series, checkpoint, name), EvaluationFailure)
+        except Conflict as error:
+            console.print(f"{name}: failed: {error}", markup=False)
+            failed += 1
     return failed
 
 

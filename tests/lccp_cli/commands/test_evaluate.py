@@ -144,6 +144,11 @@ BAD = [
         "does not tell its tokens, neither by its name nor in trainer_state.json: give",
     ),
     (
+        "options of a probe that is off",
+        ["checkpoints/checkpoint-4", "--probes", "off.yaml", "--haystacks", "3"],
+        "--haystacks: is an option of niah, which off.yaml turns off",
+    ),
+    (
         "counts for a folder",
         ["checkpoints", "--series", "--tokens", "1B,2B,3B"],
         "--tokens: checkpoints is a folder of checkpoints, which has no order",
@@ -170,6 +175,7 @@ def test_wrong_input_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(checkpoints.parent)
     Path("notes.txt").write_text("")
+    Path("off.yaml").write_text("niah: {enabled: false}")
     out = [] if "--out" in arguments else ["--out", "out"]
     result = lccp("evaluate", *arguments, *out)
     assert result.exit_code == 2, result.output

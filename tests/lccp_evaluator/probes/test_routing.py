@@ -120,7 +120,7 @@ def test_a_model_without_experts_is_refused_before_anything_is_measured(tmp_path
     probes = ProbesSpec.parse(PROBES, "probes")
     with pytest.raises(AssertionError, match="has no experts"):
         measured(
-            a_checkpoint(tmp_path / "model"),
+            a_checkpoint(tmp_path / "model", model_type="llama"),
             tmp_path / "out",
             probes,
             SOURCE,

@@ -1,0 +1,49 @@
+import io
+from pathlib import Path
+
+import pytest
+from reports import a_report
+from rich.console import Console
+
+from lccp.api.objects.report import EvaluationReport
+from lccp.contract.errors import Conflict, InvalidInput
+from lccp_cli.series import evaluate_all
+from lccp_evaluator.evaluation import Progress
+from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.tokens import Trained
+
+CHECKPOINTS = [CheckpointDirectory(Path(f"step-{n}"), Trained(n)) for n in (1, 2, 3)]
+
+
+class Reports:
+    """Stands for the evaluations of a series."""
+
+    def __init__(self, taken: int = 0, changing: int = 0) -> None:
+        self.taken, self.changing = taken, changing
+        self.evaluated: list[int] = []
+
+    def report(self, checkpoint: CheckpointDirectory) -> EvaluationReport | None:
+        if checkpoint.tokens == self.taken:
+            raise InvalidInput("holds the report of another")
+        return None
+
+    def evaluate(self, checkpoint: CheckpointDirectory, progress: Progress) -> EvaluationReport:
+        self.evaluated.append(checkpoint.tokens)
+        progress(1, 1)
+        if checkpoint.tokens == self.changing:
+            raise Conflict("step-2: was changed while it was evaluated")
+        return a_report(checkpoint.tokens, nll=0.5)
+
+
+def test_a_series_goes_on_after_a_checkpoint_that_changes() -> None:
+    series, output = Reports(changing=2), io.StringIO()
+    assert evaluate_all(Console(file=output, width=200), series, CHECKPOINTS) == 1
+    assert series.evaluated == [1, 2, 3]
+    assert "failed: step-2: was changed while it was evaluated" in output.getvalue()
+
+
+def test_tokens_that_are_taken_are_told_before_anything_is_measured() -> None:
+    series = Reports(taken=3)
+    with pytest.raises(InvalidInput, match="holds the report of another"):
+        evaluate_all(Console(file=io.StringIO()), series, CHECKPOINTS)
+    assert series.evaluated == []
