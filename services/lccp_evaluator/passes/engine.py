@@ -59,6 +59,11 @@ class Engine:
                 f"model type {self.model.config.model_type!r} cannot be evaluated: it cannot leave "
                 "out the logits of other rows (logits_to_keep)"
             )
+        if self.model.base_model is self.model:
+            raise InvalidInput(
+                f"model type {self.model.config.model_type!r} cannot be evaluated: it does not "
+                "name the part below its head (base_model_prefix)"
+            )
 
     def planned(self, passages: Sequence[Passage]) -> Schedule:
         """How `passages` are computed: their cost is known before they are."""

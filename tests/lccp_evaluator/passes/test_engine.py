@@ -322,3 +322,10 @@ def test_the_layers_below_the_head_run_once_for_all_rows():
     Engine(model, "Whole", STEP_TOKENS, head_rows=7).read([document, document])
 
     assert len(runs) == 2
+
+
+def test_a_model_that_does_not_name_what_lies_below_its_head_is_refused():
+    model = a_model("llama")
+    model.base_model_prefix = "backbone"
+    with pytest.raises(InvalidInput, match=r"'llama' cannot be evaluated: .*base_model_prefix"):
+        Engine(model, "Forked", STEP_TOKENS)
