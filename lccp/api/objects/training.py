@@ -59,7 +59,7 @@ class RouterRecord(Contract):
     ]
     busiest_share: Annotated[
         tuple[tuple[float, ...], ...],
-        Field(description="Share of the expert that most tokens chose, 0 to 1."),
+        Field(description="Share of the tokens that chose the busiest expert, 0 to 1."),
     ]
 
 
@@ -69,7 +69,10 @@ class RouterLoad(StoreObject):
     step: Annotated[int, Field(ge=0, description="Steps so far.")]
     load: Annotated[
         tuple[tuple[tuple[float, ...], ...], ...],
-        Field(description="Share of the tokens, by band, layer and expert; of 1 in a layer."),
+        Field(
+            description="Share of the tokens that chose an expert, by band, layer and expert: in a "
+            "layer they add up to the experts that a token passes."
+        ),
     ]
 
 

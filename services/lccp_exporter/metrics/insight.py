@@ -54,7 +54,7 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_router_busiest_share",
-        "Largest share of a layer's tokens that one expert got, 0 to 1, at the last logged step, "
+        "Largest share of a layer's tokens that chose one expert, 0 to 1, at the last logged step, "
         "by half of the context; absent without experts.",
         _busiest,
         ("band",),

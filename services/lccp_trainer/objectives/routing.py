@@ -28,13 +28,13 @@ class Routing:
     """What was routed, by layer and band; on the CPU, over all processes."""
 
     load: torch.Tensor
-    """[layers, bands, experts]: share of the band's tokens that chose an expert, of 1 in all."""
+    """[layers, bands, experts]: share of the band's tokens that chose an expert, k in all."""
     entropy: torch.Tensor
     """[layers, bands]: mean entropy of a token's probabilities, nats."""
 
     @property
     def busiest(self) -> torch.Tensor:
-        """[layers, bands]: share of the expert that most tokens chose."""
+        """[layers, bands]: share of the band's tokens that chose the busiest expert, 0 to 1."""
         return self.load.amax(2)
 
 
@@ -70,7 +70,8 @@ class Tally:
         )
         for part in parts:
             part.zero_()
-        return Routing(load / load.sum(2, keepdim=True).clamp(min=1), entropy / tokens.clamp(min=1))
+        tokens.clamp_(min=1)
+        return Routing(load / tokens[:, None], entropy / tokens)
 
 
 class Routers:

@@ -8,7 +8,7 @@ from equality import FAMILIES, LENGTH, ROWS, batches, make_model
 from lccp.cost.layout import Layout, StepShape
 from lccp_trainer.data.stream import Batch
 from lccp_trainer.objectives.pretrain import Pretraining
-from lccp_trainer.objectives.routing import Routing, counted
+from lccp_trainer.objectives.routing import Routing, Tally, counted
 from lccp_trainer.parallel import attention
 from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.shard import Shard, shards
@@ -65,10 +65,18 @@ def test_load_and_entropy_are_told_by_layer_and_band(family: str, tmp_path: Path
     for layer, (p, chosen) in enumerate(expected):
         for band, tokens in enumerate((~late, late)):
             counts = chosen[tokens].flatten().bincount(minlength=4).float()
-            assert torch.allclose(routing.load[layer, band], counts / counts.sum(), atol=1e-6)
+            shares = counts / len(chosen[tokens])
+            assert torch.allclose(routing.load[layer, band], shares, atol=1e-6)
             entropy = -(p[tokens] * p[tokens].log()).sum(1).mean()
             assert routing.entropy[layer, band].item() == pytest.approx(entropy.item(), rel=1e-5)
             assert routing.busiest[layer, band] == routing.load[layer, band].max()
+
+
+def test_an_expert_that_all_tokens_choose_among_others_has_all_of_them() -> None:
+    tally, bands = Tally(1, 64, torch.device("cpu")), torch.tensor([0, 0, 1, 1])
+    tally.add_tokens(bands)
+    tally.add(0, bands, torch.arange(8).expand(4, 8), torch.full((4, 64), 1 / 64))
+    assert tally.take().busiest.tolist() == [[1.0, 1.0]]
 
 
 def test_a_tally_begins_anew_once_it_was_taken(tmp_path: Path) -> None:
