@@ -98,9 +98,8 @@ def verdict_sentence(verdict: Verdict) -> str:
     signal = primary.title if primary else policy.signal
     log = primary is None or primary.scale is Scale.LOG
     horizon = tokens_text(policy.horizon_tokens)
-    least = (
-        f"{100 * policy.min_gain:g} % of {signal}" if log else f"{policy.min_gain:g} of {signal}"
-    )
+    delta = policy.delta(policy.signal)
+    least = f"{100 * delta:g} % of {signal}" if log else f"{delta:g} of {signal}"
     since = (
         "" if verdict.since_tokens is None else f" since {tokens_text(verdict.since_tokens)} tokens"
     )
@@ -110,10 +109,10 @@ def verdict_sentence(verdict: Verdict) -> str:
         case VerdictState.DECEPTIVELY_SATURATED:
             return (
                 f"Deceptively saturated{since}: the {_ceiling(verdict)} stands still, "
-                f"but {signal} still improves, so training still pays."
+                f"but {signal} still improves."
             )
         case VerdictState.IMPROVING:
-            return f"Improving{since}: {signal} still gets better, so training still pays."
+            return f"Improving{since}: {signal} still gets better."
         case VerdictState.REGRESSING:
             return f"Regressing{since}: a signal got worse; look at the evidence before going on."
         case VerdictState.UNDETERMINED:

@@ -103,6 +103,12 @@ def test_exactly_one_state_of_the_verdict_is_one(value: Value) -> None:
     assert [value("lccp_verdict", state=state) for state in others] == [0, 0, 0, 0]
 
 
+def test_the_least_gain_is_that_of_the_leading_signal() -> None:
+    judged = Judged.of(a_run.verdict_with_own_min_gain(0.05))
+    (metric,) = [one for one in RUN_METRICS if one.name == "lccp_min_gain"]
+    assert metric.samples(RunFacts("default", "tiny", judged=judged)) == [((), 0.05)]
+
+
 def test_a_gain_comes_with_its_interval_and_its_state(value: Value) -> None:
     gain = a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:7])).checkpoints[-1].gain("niah_ppl")
     assert gain is not None

@@ -127,7 +127,7 @@ def gain(verdict: Verdict) -> go.Figure | None:
     if not by_signal[verdict.policy.signal]:
         return None
     figure = go.Figure()
-    delta = verdict.policy.min_gain
+    delta = verdict.policy.delta(verdict.policy.signal)
     figure.add_hrect(
         y0=-delta, y1=delta, fillcolor=translucent(style.GUARD, 0.18), line_width=0, layer="below"
     )

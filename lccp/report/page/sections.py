@@ -139,7 +139,7 @@ def _method(data: RunData, verdict: Verdict) -> str:
     entries = [
         ("signal", policy.signal),
         ("horizon", f"{policy.horizon_tokens:,} tokens ({HORIZONS[policy.horizon_source]})"),
-        ("least gain δ", f"{policy.min_gain:g} per horizon, on the signal's scale"),
+        ("least gain δ", f"{policy.delta(policy.signal):g} per horizon, on the signal's scale"),
         ("confidence", f"{policy.confidence:g}, one-sided on each side"),
         ("patience", f"{policy.patience} horizons of plateau, end to end"),
     ]

@@ -47,8 +47,8 @@ VERDICT = (
     ),
     RunMetric(
         "lccp_min_gain",
-        "Least gain over one horizon that pays.",
-        of_verdict(lambda verdict: verdict.policy.min_gain),
+        "Least gain of the policy's signal over one horizon that pays.",
+        of_verdict(lambda verdict: verdict.policy.delta(verdict.policy.signal)),
     ),
     RunMetric(
         "lccp_horizon_tokens",

@@ -138,6 +138,13 @@ def test_gains_stand_with_their_intervals_against_delta(verdict: Verdict) -> Non
     assert (stripe.y0, stripe.y1) == (-verdict.policy.min_gain, verdict.policy.min_gain)
 
 
+def test_delta_is_that_of_the_leading_signal() -> None:
+    figure = gain(a_run.verdict_with_own_min_gain(0.05))
+    assert figure is not None
+    (stripe,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
+    assert (stripe.y0, stripe.y1) == (-0.05, 0.05)
+
+
 def test_without_gains_there_is_no_figure_of_them() -> None:
     assert gain(a_run.verdict(REPORTS[:2])) is None
 

@@ -76,6 +76,11 @@ def test_it_is_headed_by_verdict_and_numbers(text: str) -> None:
     assert a_run.identity().digest in words
 
 
+def test_the_least_gain_is_that_of_the_leading_signal(data: RunData) -> None:
+    page = render(replace(data, verdict=a_run.verdict_with_own_min_gain(0.05)))
+    assert "0.05 per horizon" in " ".join(Page(page).words)
+
+
 def test_every_checkpoint_has_a_row(text: str) -> None:
     rows = text[text.index("<tbody>") : text.index("</tbody>")].count("<tr>")
     assert rows == len(a_run.CHECKPOINTS)

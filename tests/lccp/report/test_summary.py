@@ -87,6 +87,18 @@ def test_each_state_has_its_sentence() -> None:
     )
 
 
+@pytest.mark.parametrize("state", ["Improving", "DeceptivelySaturated"])
+def test_that_training_still_pays_is_left_to_the_advice(state: str) -> None:
+    found = a_run.verdict().model_copy(update={"state": VerdictState(state)})
+    assert "pays" not in verdict_sentence(found)
+
+
+def test_the_least_gain_is_that_of_the_leading_signal() -> None:
+    found = a_run.verdict_with_own_min_gain(0.05)
+    said = verdict_sentence(found.model_copy(update={"state": VerdictState.SATURATED}))
+    assert said.endswith("gain less than 5 % of NIAH-PPL.")
+
+
 def test_the_score_is_held_against_the_perplexity() -> None:
     verdict = a_run.verdict()
     assert "reached 0.99 at 512 K tokens; from there NIAH-PPL fell by another 2.1 %" in (

@@ -234,6 +234,12 @@ def verdict(of: Iterable[EvaluationReport] | None = None) -> Verdict:
     return judge(tuple(reports() if of is None else of), policy())
 
 
+def verdict_with_own_min_gain(min_gain: float) -> Verdict:
+    """The same where the leading signal has a least gain of its own."""
+    own = policy().model_copy(update={"min_gains": {policy().signal: min_gain}})
+    return judge(reports(), own)
+
+
 ROUTER = RouterRecord(entropy=((1.2, 0.9), (1.1, 1.0)), busiest_share=((0.3, 0.25), (0.2, 0.4)))
 SPIKE = Spike(
     step=90, tokens=90 * STEP_TOKENS, signal="Loss", value=9.0, median=3.0, action="Skipped"
