@@ -51,16 +51,18 @@ def obstacle(run: LCCPRun) -> str:
 
 
 def _unmeasured(run: LCCPRun, policy: Policy) -> str:
-    asked, probes = run.spec.evaluation.probes.asked(), _probes_of_signals()
-    off = {name: probe for name in policy.signals if (probe := probes.get(_family(name)))}
-    off = {name: probe for name, probe in off.items() if probe not in asked}
+    asked = run.spec.evaluation.probes.asked()
+    off = {name: probe for name in policy.signals if (probe := probe_of(name)) not in asked}
     if len(policy.signals) - len(off) >= policy.needed:
         return ""
     name, probe = next(iter(off.items()))
-    return (
-        f"{name} is never measured, since its probe {probe} is off: name other signals in "
-        "saturation.signals"
-    )
+    why = f"its probe {probe} is off" if probe else "no probe measures it"
+    return f"{name} is never measured, since {why}: name other signals in saturation.signals"
+
+
+def probe_of(signal: str) -> str | None:
+    """The probe that measures a signal; None: there is none."""
+    return _probes_of_signals().get(_family(signal))
 
 
 @cache

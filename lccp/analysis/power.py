@@ -15,7 +15,7 @@ import numpy as np
 from lccp.analysis.judged import grid_of
 from lccp.analysis.rules.course import Course
 from lccp.analysis.rules.gains import FEWEST
-from lccp.analysis.rules.grid import Array, Grid
+from lccp.analysis.rules.grid import FLOATS, Array, Grid
 from lccp.analysis.rules.lines import Lines
 from lccp.analysis.rules.measure import Measure
 from lccp.analysis.rules.noise import recent_differences
@@ -32,6 +32,8 @@ OWN_SLOPES = 0.5
 DENSITIES = (2.5, 5.0, 10.0)
 CLUSTERS = ((4, 4), (8, 4), (10, 4), (20, 4), (20, 8))
 RUNS = 200
+CROSSED = {"haystack", "needle"}
+"""Kinds of cluster that a design varies."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,16 @@ def designs(planned: Design) -> Iterator[Design]:
     """The plan itself, and others of its length to choose from."""
     yield planned
     for density, (haystacks, needles) in product(DENSITIES, CLUSTERS):
-        yield Design.even(planned.at[-1], density, haystacks, needles)
+        other = Design.even(planned.at[-1], density, haystacks, needles)
+        if other.at:
+            yield other
+
+
+def continued(tokens: Sequence[int], budget_tokens: int | None) -> list[int]:
+    """The checkpoints at `tokens`, two or more, and further ones as dense until the budget."""
+    every = max(1, round((tokens[-1] - tokens[0]) / (len(tokens) - 1)))
+    end = tokens[-1] if budget_tokens is None else budget_tokens
+    return [*tokens, *range(tokens[-1] + every, end + 1, every)]
 
 
 def power(design: Design, noise: Noise, policy: Policy, runs: int = RUNS, seed: int = 0) -> Power:
@@ -142,7 +153,9 @@ def power(design: Design, noise: Noise, policy: Policy, runs: int = RUNS, seed: 
     measure = Measure(
         patience=policy.patience, confidence=policy.confidence, horizons=design.at[-1]
     )
-    said = Course.of(Grid(at), values, clusters, measure).saturated(at >= 0)
+    grid = Grid(at, policy.rounding_tokens / policy.horizon_tokens)
+    allowed = at >= policy.min_tokens / policy.horizon_tokens - FLOATS
+    said = Course.of(grid, values, clusters, measure).saturated(allowed)
     found = said.any(axis=1)
     first = np.where(found, at[said.argmax(axis=1)] - at[0], np.inf)
     return Power(

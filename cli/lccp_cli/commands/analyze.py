@@ -9,6 +9,7 @@ from lccp_cli.options import Endpoint, RunTarget
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lccp.analysis.trajectory import Series
     from lccp.api.objects.policy import Policy
     from lccp.api.objects.report import EvaluationReport
     from lccp.api.objects.verdict import Gate, Verdict
@@ -98,7 +99,7 @@ def analyze(
 
 def show_own_power(reports: "Sequence[EvaluationReport]", policy: "Policy") -> None:
     """Print what the run's noise is, and what would see a plateau. Raises InvalidInput."""
-    from lccp.analysis.power import Design, Noise
+    from lccp.analysis.power import CROSSED, Design, Noise
     from lccp.analysis.trajectory import Trajectory
     from lccp.contract.errors import InvalidInput
     from lccp_cli.commands.plan import show_power
@@ -106,12 +107,41 @@ def show_own_power(reports: "Sequence[EvaluationReport]", policy: "Policy") -> N
     series = Trajectory.from_reports(reports).series.get(policy.signal)
     if series is None:
         raise InvalidInput(f"{policy.signal}: was not measured, so its noise is not known")
+    if series.clusters.keys() != CROSSED:
+        raise InvalidInput(
+            f"{policy.signal}: has no haystacks and needles, and only these are simulated"
+        )
     noise = Noise.of(series, policy)
-    fitted = series.tokens[series.fitted(policy.warmup_tokens)] / policy.horizon_tokens
+    at = [tokens / policy.horizon_tokens for tokens in planned(series, policy)]
     counts = {kind: means.shape[1] for kind, means in series.clusters.items()}
     typer.echo(f"{series.signal.title} jitters by {noise.jitter:.2g} minGain between checkpoints.")
-    design = Design(tuple(fitted.tolist()), counts.get("haystack", 1), counts.get("needle", 1))
-    show_power(design, noise, policy)
+    show_power(Design(tuple(at), counts["haystack"], counts["needle"]), noise, policy)
+
+
+def planned(series: "Series", policy: "Policy") -> list[int]:
+    """Tokens of the checkpoints that are judged until the end of the budget, if that is known.
+
+    Raises:
+        InvalidInput: none of them can ever be called Saturated.
+    """
+    from lccp.analysis.possible import can_saturate
+    from lccp.analysis.power import continued
+    from lccp.contract.errors import InvalidInput
+
+    if not policy.constant_schedule:
+        raise InvalidInput(
+            "--power: under a learning rate that decays nothing is ever called Saturated"
+        )
+    fitted = series.tokens[series.fitted(policy.warmup_tokens)].tolist()
+    checkpoints = continued(fitted, policy.budget_tokens)
+    if not can_saturate(checkpoints, policy):
+        raise InvalidInput(
+            f"--power: of checkpoints as dense as these none up to {checkpoints[-1]:,} tokens can "
+            f"be called Saturated, with a patience of {policy.patience} horizons of "
+            f"{policy.horizon_tokens:,} tokens: give the budget with --budget, or a shorter "
+            "--horizon-tokens"
+        )
+    return checkpoints
 
 
 def trained(

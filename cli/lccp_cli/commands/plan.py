@@ -50,14 +50,25 @@ def plan(
 
 
 def planned(run: "LCCPRun", policy: "Policy") -> "Design":
-    """The checkpoints that are judged, with the clusters of NIAH; the default's where it is off."""
+    """The checkpoints that are judged, with the haystacks and needles of NIAH.
+
+    Raises:
+        InvalidInput: the leading signal has none.
+    """
+    from lccp.analysis.possible import probe_of
     from lccp.analysis.power import Design
+    from lccp.contract.errors import InvalidInput
     from lccp.probes.niah import NiahSettings, clusters
 
     due = run.spec.checkpoints.due(run.spec.training.tokens)
     at = [t / policy.horizon_tokens for t in due if t > policy.warmup_tokens]
-    settings = run.spec.evaluation.probes.asked().get("niah")
-    counts = clusters(settings if isinstance(settings, NiahSettings) else NiahSettings())
+    settings = run.spec.evaluation.probes.asked().get(probe_of(policy.signal) or "")
+    if not isinstance(settings, NiahSettings):
+        raise InvalidInput(
+            f"{policy.signal}: has no haystacks and needles, and only these are simulated: the "
+            "plan can end Saturated, but how often it sees a plateau is not known"
+        )
+    counts = clusters(settings)
     return Design(tuple(at), counts["haystack"], counts["needle"])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from series import NIAH_PPL, a_trajectory
 
-from lccp.analysis.power import Design, Noise, cheapest, designs, power
+from lccp.analysis.power import Design, Noise, cheapest, continued, designs, power
 from lccp.analysis.simulation import Jitter, Kind, simulated
 from lccp.analysis.trajectory import Series
 from lccp.api.objects.policy import Policy
@@ -41,6 +41,33 @@ def test_two_needles_are_few() -> None:
 def test_a_plan_without_five_checkpoints_never_sees_one() -> None:
     seen = power(Design.even(8.0, 0.5, 8, 4), NOISE, POLICY)
     assert (seen.within, seen.whole, seen.median_horizons) == (0.0, 0.0, math.inf)
+
+
+def test_nothing_is_saturated_before_the_least_tokens() -> None:
+    late = POLICY.model_copy(update={"min_tokens": 8_000})
+    seen = power(PLAN, Noise.stated(0.1), late)
+    assert (seen.within, seen.median_horizons) == (0.0, pytest.approx(7.8))
+    beyond = POLICY.model_copy(update={"min_tokens": 8_001})
+    assert power(PLAN, Noise.stated(0.1), beyond).whole == 0.0
+
+
+def test_checkpoints_at_the_ends_of_steps_are_judged_as_those_that_were_asked_for() -> None:
+    at = tuple(min(2.0, 0.500001 * i) for i in range(1, 5))
+    design = Design((0.000001, *at), 8, 4)
+    exact = POLICY.model_copy(update={"patience": 2})
+    rounded = exact.model_copy(update={"rounding_tokens": 1})
+    assert power(design, Noise.stated(0.1), exact).whole == 0.0
+    assert power(design, Noise.stated(0.1), rounded).whole > 0.5
+
+
+def test_a_short_plan_has_no_other_without_checkpoints() -> None:
+    assert all(one.at for one in designs(Design((0.1, 0.2), 8, 4)))
+
+
+def test_checkpoints_go_on_as_dense_until_the_budget() -> None:
+    assert continued([1_000, 2_000, 3_000], 5_500) == [1_000, 2_000, 3_000, 4_000, 5_000]
+    assert continued([1_000, 2_000, 3_000], None) == [1_000, 2_000, 3_000]
+    assert continued([1_000, 2_000], 500) == [1_000, 2_000]
 
 
 def test_the_cheapest_that_is_enough_is_named() -> None:

@@ -3,9 +3,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import a_run
+import pytest
 from typer.testing import Result
 
 from lccp.api.objects.verdict import Verdict
+from lccp.contract.errors import InvalidInput
+from lccp_cli.commands.analyze import show_own_power
 
 Lccp = Callable[..., Result]
 
@@ -77,6 +80,39 @@ def test_power_goes_by_the_noise_of_the_run(lccp: Lccp, stored: Path) -> None:
     assert result.output.startswith("NIAH-PPL jitters by ")
     assert "checkpoints   haystacks   needles   within 4 T" in result.output
     assert "plateaus within four horizons" in result.output.splitlines()[-1]
+
+
+def young(root: Path) -> Path:
+    """Five reports, by which the run is not trained for a horizon of its budget."""
+    folder = a_folder(root)
+    for i in (0, *range(6, len(a_run.CHECKPOINTS))):
+        (folder / f"r{i}" / "report.json").unlink()
+    return folder
+
+
+def test_power_goes_by_the_checkpoints_until_the_budget(lccp: Lccp, tmp_path: Path) -> None:
+    result = lccp("analyze", young(tmp_path), "--power", "--budget", "4M")
+    own = result.output.splitlines()[3].split()
+    every = a_run.CHECKPOINTS[1]
+    assert result.exit_code == 0, result.output
+    assert own[:3] == [str(4_000_000 // every), str(a_run.HAYSTACKS), str(a_run.NEEDLES)]
+
+
+def test_power_is_not_told_where_nothing_can_be_saturated(lccp: Lccp, tmp_path: Path) -> None:
+    folder = young(tmp_path)
+    decaying = lccp("analyze", folder, "--power", "--budget", "4M", "--schedule", "Decaying")
+    short = lccp("analyze", folder, "--power", "--budget", "4M", "--patience", "9")
+    early = lccp("analyze", folder, "--power", "--horizon-tokens", "4M")
+    assert [one.exit_code for one in (decaying, short, early)] == [2, 2, 2]
+    assert "a learning rate that decays" in decaying.stderr
+    assert "a patience of 9 horizons of 500,000 tokens" in short.stderr
+    assert "none up to 512,000 tokens" in early.stderr
+
+
+def test_power_needs_haystacks_and_needles() -> None:
+    policy = a_run.policy().model_copy(update={"signals": ("target_ppl",)})
+    with pytest.raises(InvalidInput, match="target_ppl: has no haystacks and needles"):
+        show_own_power(a_run.reports(), policy)
 
 
 def test_power_has_no_json(lccp: Lccp, stored: Path) -> None:

@@ -17,6 +17,16 @@ def test_plan_says_what_would_see_a_plateau(lccp: Lccp, manifest: Callable[..., 
     assert "plateaus within four horizons" in advice
 
 
+def test_plan_simulates_no_signal_without_haystacks_and_needles(
+    lccp: Lccp, manifest: Callable[..., Path]
+) -> None:
+    probes = {"bio": {"enabled": True}}
+    asked = {"evaluation": {"probes": probes}, "saturation": {"signals": [{"name": "bio_score"}]}}
+    result = lccp("plan", manifest(training=TRAINING, **asked))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("lccp: bio_score: has no haystacks and needles")
+
+
 def test_plan_refuses_one_that_can_never_be_saturated(
     lccp: Lccp, manifest: Callable[..., Path]
 ) -> None:
