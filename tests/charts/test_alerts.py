@@ -483,6 +483,42 @@ def test_an_alert_fires_when_it_should_and_not_otherwise(name: str, tmp_path: Pa
     promtool("test", "rules", str(tmp_path / "test.yaml"))
 
 
+def test_a_shift_of_heads_is_told_by_how_much_less_they_have_in_common(tmp_path: Path) -> None:
+    values = {"head_overlap": 0.4, "head_overlap_ceiling": 0.8}
+    series = [
+        {"series": with_labels(f'lccp_signal{{signal="{name}"}}', RUN), "values": f"{value}x20"}
+        for name, value in values.items()
+    ]
+    (rule,) = [rule for rule in rules() if rule["alert"] == "LCCPRetrievalHeadShift"]
+    test = {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [
+            {
+                "expr": rule["expr"],
+                "eval_time": "10m",
+                "exp_samples": [{"labels": '{namespace="a", run="r"}', "value": 0.4}],
+            }
+        ],
+    }
+    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    promtool("test", "rules", str(tmp_path / "test.yaml"))
+
+
+def test_a_store_that_is_away_keeps_no_critical_alert_on_runs_of_others_silent() -> None:
+    inhibition = yaml.safe_load(INHIBITION.read_text(encoding="utf-8"))
+    (rule,) = [
+        rule
+        for rule in inhibition["inhibit_rules"]
+        if rule["source_matchers"] == ["alertname=LCCPStoreUnreachable"]
+    ]
+    (matcher,) = rule["target_matchers"]
+    pattern = matcher.partition("=~")[2].strip('"')
+    silenced = {r["labels"]["severity"] for r in rules() if re.fullmatch(pattern, r["alert"])}
+    assert silenced == {"warning"}
+
+
 def test_every_alert_is_seen_to_fire_and_to_resolve() -> None:
     names = [rule["alert"] for rule in rules()]
     ends = {c.alert for c in CASES.values() if c.firing and max(c.quiet) > max(c.firing)}
