@@ -61,7 +61,7 @@ class Cell:
 
 @dataclass
 class Counts:
-    """Over runs; shares by `share`."""
+    """Over runs."""
 
     runs: int = 0
     saturated: int = 0

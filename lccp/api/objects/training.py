@@ -143,7 +143,11 @@ class Heartbeat(StoreObject):
     spikes: Annotated[tuple[Spike, ...], Field(description="The newest spikes.")] = ()
     spikes_total: Annotated[int, Field(ge=0, description="Spikes of this attempt.")] = 0
     peak_memory_bytes: Annotated[
-        int | None, Field(description="Most memory that rank 0 had in use, of its accelerator.")
+        int | None,
+        Field(
+            description="Most memory that rank 0 had in use: of its accelerator, or of its process "
+            "without one."
+        ),
     ] = None
     last_save_seconds: Annotated[
         float | None, Field(description="Time that the last save held the training up.")

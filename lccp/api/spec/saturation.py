@@ -25,7 +25,7 @@ class PrimarySignal(Contract):
         SignalName,
         Field(
             description="Such as `niah_ppl`, or a signal of an external suite; see "
-            "`docs/reference/signals.md`."
+            "`docs/reference/probes.md`."
         ),
     ]
     min_gain: Annotated[

@@ -183,7 +183,7 @@ def _training() -> Iterator[Panel]:
     )
     yield Panel(
         "Memory",
-        "Most memory of its accelerator that rank 0 had in use; none on CPUs.",
+        "Most memory that rank 0 had in use: of its accelerator, or of its process without one.",
         [Query(of_run("lccp_peak_memory_bytes"), "peak")],
         unit="bytes",
     )

@@ -62,7 +62,7 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_peak_memory_bytes",
-        "Most memory of its accelerator that rank 0 had in use; absent on CPUs.",
+        "Most memory that rank 0 had in use: of its accelerator, or of its process without one.",
         of_heartbeat(lambda b: b.peak_memory_bytes),
     ),
     RunMetric(

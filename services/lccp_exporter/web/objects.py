@@ -81,7 +81,11 @@ class RunDetail(RunSummary):
     spikes: Annotated[tuple[Spike, ...], Field(description="The newest attempt's last ones.")]
     router: Annotated[RouterRecord | None, Field(description="At the last logged step.")]
     peak_memory_bytes: Annotated[
-        int | None, Field(description="Most memory that rank 0 had in use; none on a CPU.")
+        int | None,
+        Field(
+            description="Most memory that rank 0 had in use: of its accelerator, or of its process "
+            "without one."
+        ),
     ]
     finished_at: Annotated[datetime | None, Field(description="When nothing was left, UTC.")]
     unreadable_objects: Annotated[
