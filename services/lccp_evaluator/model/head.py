@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from lccp.contract.errors import InvalidInput
+
 
 def logits_in_blocks(
     model: PreTrainedModel, rows: Tensor, at_once: int, forward: Callable[[Tensor], Tensor]
@@ -19,11 +21,29 @@ def logits_in_blocks(
     them, caps them) what it always does.
     """
     first, *others = torch.split(rows, at_once)
-    with _kept(model.base_model) as outputs:
+    body = body_of(model)
+    with _kept(body) as outputs:
         yield forward(first)
     for block in others:
-        with _answering(model.base_model, outputs[-1]):
+        with _answering(body, outputs[-1]):
             yield forward(block)
+
+
+def body_of(model: PreTrainedModel) -> nn.Module:
+    """What lies below the head: as `base_model_prefix` names it, or all that is not the head.
+
+    Raises InvalidInput where neither is one module.
+    """
+    if model.base_model is not model:
+        return model.base_model
+    head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    rest = [child for child in model.children() if child is not head]
+    if head is None or len(rest) != 1:
+        raise InvalidInput(
+            f"model type {model.config.model_type!r} cannot be evaluated: it does not name the "
+            "part below its head (base_model_prefix)"
+        )
+    return rest[0]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, experts, finite, rope
 from lccp_evaluator.model.execution import HEAD_ROWS, Way
 from lccp_evaluator.model.finite import NotFinite
-from lccp_evaluator.model.head import logits_in_blocks
+from lccp_evaluator.model.head import body_of, logits_in_blocks
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.loads import Loads
 from lccp_evaluator.passes.passage import Passage, Reading
@@ -59,11 +59,7 @@ class Engine:
                 f"model type {self.model.config.model_type!r} cannot be evaluated: it cannot leave "
                 "out the logits of other rows (logits_to_keep)"
             )
-        if self.model.base_model is self.model:
-            raise InvalidInput(
-                f"model type {self.model.config.model_type!r} cannot be evaluated: it does not "
-                "name the part below its head (base_model_prefix)"
-            )
+        body_of(self.model)
 
     def planned(self, passages: Sequence[Passage]) -> Schedule:
         """How `passages` are computed: their cost is known before they are."""

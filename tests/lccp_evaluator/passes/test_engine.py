@@ -324,8 +324,16 @@ def test_the_layers_below_the_head_run_once_for_all_rows():
     assert len(runs) == 2
 
 
-def test_a_model_that_does_not_name_what_lies_below_its_head_is_refused():
+def test_what_lies_below_the_head_is_found_or_the_model_is_refused():
     model = a_model("llama")
     model.base_model_prefix = "backbone"
+    document = Passage(a_passage(60, 5, seed=0).ids, (1, 60))
+    few, all_ = (
+        Engine(model, "Whole", STEP_TOKENS, head_rows=rows).read([document])[0]
+        for rows in (7, 1_000)
+    )
+    np.testing.assert_allclose(few.nll, all_.nll, atol=2e-6)
+
+    model.surplus = torch.nn.Linear(1, 1)
     with pytest.raises(InvalidInput, match=r"'llama' cannot be evaluated: .*base_model_prefix"):
         Engine(model, "Forked", STEP_TOKENS)

@@ -127,12 +127,12 @@ def test_fewer_people_state_an_attribute_with_less_density(tokenizer):
 
 
 def test_a_length_without_any_fact_is_refused(tokenizer):
-    with pytest.raises(InvalidInput, match=r"bio.lengths: 100 tokens hold no fact .*write bio: {enabled"):
+    with pytest.raises(InvalidInput, match=r"bio.lengths: 100 tokens hold no fact .*bio: {enabled"):
         frozen_samples("bio", settings(lengths=[100, 2_000]), tokenizer)
 
 
 def test_a_tokenizer_that_does_not_know_the_words_is_refused(tmp_path):
     a_tokenizer("words").save_pretrained(tmp_path)
 
-    with pytest.raises(InvalidInput, match=r"bio: \d\d % of its tokens are unknown .*{source: Niah}"):
+    with pytest.raises(InvalidInput, match=r"bio: \d\d % of its tokens are unknown .*source: Ni"):
         frozen_samples("bio", settings(), Tokenizer(tmp_path))

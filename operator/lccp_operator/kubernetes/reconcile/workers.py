@@ -45,10 +45,11 @@ class Workers:
             thread.start()
 
     def stop(self, timeout_seconds: float = 20.0) -> None:
-        """Let every worker finish its reconcile."""
+        """Let every worker finish its reconcile; some may not have been started yet."""
         self._queue.close()
         for thread in self._threads:
-            thread.join(timeout_seconds)
+            if thread.ident is not None:
+                thread.join(timeout_seconds)
 
     def _work(self) -> None:
         while self._leads() and (key := self._queue.take()) is not None:
