@@ -12,16 +12,15 @@ from lccp.contract.errors import InvalidInput
 
 
 def logits_in_blocks(
-    model: PreTrainedModel, rows: Tensor, at_once: int, forward: Callable[[Tensor], Tensor]
+    body: nn.Module, rows: Tensor, at_once: int, forward: Callable[[Tensor], Tensor]
 ) -> Iterator[Tensor]:
     """Logits [n, V] at blocks of at most `at_once` of `rows` [R], in order.
 
-    `forward` runs `model` and gives the logits at some rows. The layers below the head run once:
-    for further blocks they answer what they answered first. So a model does with its logits (scales
-    them, caps them) what it always does.
+    `forward` runs a model and gives its logits at some rows. `body`, what lies below its head, runs
+    once: for further blocks it answers what it answered first. So a model does with its logits
+    (scales them, caps them) what it always does.
     """
     first, *others = torch.split(rows, at_once)
-    body = body_of(model)
     with _kept(body) as outputs:
         yield forward(first)
     for block in others:

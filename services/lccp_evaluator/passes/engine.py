@@ -59,7 +59,7 @@ class Engine:
                 f"model type {self.model.config.model_type!r} cannot be evaluated: it cannot leave "
                 "out the logits of other rows (logits_to_keep)"
             )
-        body_of(self.model)
+        self._body = body_of(self.model)
 
     def planned(self, passages: Sequence[Passage]) -> Schedule:
         """How `passages` are computed: their cost is known before they are."""
@@ -118,4 +118,4 @@ class Engine:
 
         rope.forget_lengths(self.model)
         rows = torch.from_numpy(step.kept_rows).to(device)
-        return logits_in_blocks(self.model, rows, self.head_rows, forward)
+        return logits_in_blocks(self._body, rows, self.head_rows, forward)
