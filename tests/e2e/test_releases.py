@@ -36,6 +36,9 @@ BEGUN_SECONDS, END_SECONDS = 120.0, 240.0
 TRAINING = "tiny-train-a1"
 REPOSITORY, NEXT_VERSION = "lccp-operator", "next"
 IMAGE = f"localhost/{REPOSITORY}"
+FIELD = "fieldOfNextVersion"
+NEWER = {"run.json", "journal.json", "manifest.json", "heartbeat.json", "report.json"}
+"""What a next version wrote for a run: its operator, its trainer, and its evaluator."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,9 @@ class Installed:
         names = [namespace.name for namespace in self.namespaces]
         self.release.apply(stub_values(self.stubs, names, **values), *options)
 
-    def start(self, namespace: Namespace, *trainer: str) -> None:
+    def start(self, namespace: Namespace, *trainer: str, evaluator: tuple[str, ...] = ()) -> None:
         """A run of stubs, in the images of the installation."""
-        document = self.stubs.document(namespace, *trainer, length=LENGTH)
+        document = self.stubs.document(namespace, *trainer, evaluator=evaluator, length=LENGTH)
         spec = document["spec"]
         for pods in (spec["topology"], spec["evaluation"]["workload"]):
             del pods["podTemplate"]["spec"]["containers"][0]["image"]
@@ -63,9 +66,9 @@ class Installed:
 
 
 def tagged(tag: str) -> Object:
-    """Values by which the pods of runs have this tag."""
+    """Values by which the operator, and the pods of runs, have this tag."""
     one = {"repository": REPOSITORY, "tag": tag}
-    return {"trainer": one, "evaluator": one}
+    return {"operator": one, "trainer": one, "evaluator": one}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,7 @@ def both(
                 stubs,
                 [stubs.namespace() for _ in range(count)],
             )
-            for name, count in (("lccp-first", 4), ("lccp-second", 2))
+            for name, count in (("lccp-first", 4), ("lccp-second", 3))
         )
         names = [n.name for one in (first, second) for n in one.namespaces]
         stack.callback(kubectl, "delete", "namespace", *names, "--wait=false")
@@ -159,7 +162,7 @@ def restarts(release: Release) -> dict[str, int]:
 def test_a_run_ends_with_what_it_began_with_though_the_release_is_upgraded(
     second: Installed, stubs: StubCluster, watched: WatchedJobs
 ) -> None:
-    begun, fresh = second.namespaces
+    begun, fresh, _ = second.namespaces
     second.start(begun, *stubs.waiting(begun, EVERY_TOKENS))
     done = stubs.done(begun)
     wait_for(done.exists, "no evaluation", seconds=BEGUN_SECONDS)
@@ -184,6 +187,37 @@ def test_a_run_ends_with_what_it_began_with_though_the_release_is_upgraded(
     assert template["serviceAccountName"] == "lccp-run"
     assert template["containers"][0]["image"] == f"{IMAGE}:{NEXT_VERSION}"
     assert template["containers"][0]["imagePullPolicy"] == "Never"
+
+
+def test_a_run_goes_on_though_the_release_is_rolled_back(
+    second: Installed, stubs: StubCluster
+) -> None:
+    *_, begun = second.namespaces
+    second.apply(image=tagged(NEXT_VERSION))
+    newer = ("--field", FIELD)
+    second.start(begun, *stubs.waiting(begun, EVERY_TOKENS), *newer, evaluator=newer)
+    done = stubs.done(begun)
+    wait_for(done.exists, "no evaluation", seconds=BEGUN_SECONDS)
+    assert newer_objects(stubs, begun) >= NEWER
+    trainer, operators = trainers(begun), set(second.release.operators())
+
+    second.apply(image=tagged(VERSION))
+    wait_for(lambda: operators.isdisjoint(second.release.operators()), "its operators stay")
+    stubs.go_on(begun)
+
+    wait_for(lambda: ended(begun), "the run goes on", seconds=END_SECONDS)
+    end = Outcome.of(stubs, begun)
+    assert (end.attempts, end.evaluated) == (["Completed"], CHECKPOINTS)
+    assert trainers(begun) == trainer
+    (job,) = begun.jobs()
+    image = job["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == f"{IMAGE}:{NEXT_VERSION}"
+
+
+def newer_objects(stubs: StubCluster, namespace: Namespace) -> set[str]:
+    """Names of the stored objects of the run that have the next version's field."""
+    folder = stubs.root / namespace.keys("tiny").prefix
+    return {path.name for path in folder.rglob("*.json") if f'"{FIELD}"' in path.read_text()}
 
 
 def trainers(namespace: Namespace) -> dict[str, int]:

@@ -3,8 +3,13 @@ alone. They write what lies ready as `ready/<kind>-<tokens>.json` beside the sto
 
     python stub_programs.py trainer EVERY_TOKENS  [--steps STEPS] [--fail ATTEMPT:CODE] [--deaf]
                                                   [--wait-at TOKENS [--until FILE]] [--hoard]
+                                                  [--field NAME]
     python stub_programs.py evaluator DONE_FILE  [--fail TRIES:CODE]
                                                  [--hang-at TOKENS [--hang-tries TRIES]]
+                                                 [--field NAME]
+
+With `--field` each object that they write has a field of this name more, as those of a newer
+version have.
 """
 
 import argparse
@@ -32,6 +37,8 @@ ROOT = Path(json.loads(os.environ["LCCP_STORE"])["url"].removeprefix("file://"))
 PREFIX = ROOT / os.environ["LCCP_RUN"]
 RANK = int(os.environ.get("JOB_COMPLETION_INDEX", 0))
 PART = ROOT / f"part-{os.environ['LCCP_POD_UID']}"
+ADDED: dict[str, object] = {}
+"""Fields that each object has besides."""
 
 
 def place(key: str) -> Path:
@@ -41,12 +48,12 @@ def place(key: str) -> Path:
 
 
 def put(key: str, document: dict[str, object]) -> None:
-    PART.write_text(json.dumps({"schemaVersion": 1} | document))
+    PART.write_text(json.dumps({"schemaVersion": 1} | document | ADDED))
     PART.rename(place(key))
 
 
 def put_if_absent(key: str, document: dict[str, object]) -> None:
-    PART.write_text(json.dumps({"schemaVersion": 1} | document))
+    PART.write_text(json.dumps({"schemaVersion": 1} | document | ADDED))
     with contextlib.suppress(FileExistsError):
         os.link(PART, place(key))
     PART.unlink()
@@ -146,7 +153,7 @@ class Trainer:
         if self.tokens % self.options.every == 0:
             self.save_checkpoint()
         with place(f"training/{self.writer}/history.jsonl").open("a") as history:
-            history.write(json.dumps({"tokens": self.tokens, "at": now()}) + "\n")
+            history.write(json.dumps({"tokens": self.tokens, "at": now()} | ADDED) + "\n")
         self.beat()
 
     def save_checkpoint(self) -> None:
@@ -205,7 +212,9 @@ def main() -> int:
     evaluator.add_argument("--hang-tries", type=int, default=99)
     for role in (trainer, evaluator):
         role.add_argument("--fail")
+        role.add_argument("--field", action="append", default=[])
     options = parser.parse_args()
+    ADDED.update({name: {"known": False} for name in options.field})
     return Trainer(options).work() if options.role == "trainer" else evaluate(options)
 
 
