@@ -31,7 +31,7 @@ STORES: tuple[OwnMetric[StoreHealth], ...] = (
     ),
     OwnMetric(
         "lccp_exporter_store_refresh_timestamp_seconds",
-        "When a store was last read, seconds since 1970; all metrics of its runs are of then.",
+        "When a store was last read, seconds since 1970; all metrics of its runs date from then.",
         lambda health: health.refreshed_at.timestamp() if health.refreshed_at else None,
     ),
     OwnMetric(
