@@ -10,26 +10,32 @@ from lccp.contract.errors import Conflict, InvalidInput
 from lccp.store.file import FileStore
 from lccp.store.port import Store
 from lccp.store.s3.client import Patience
+from lccp.store.s3.credentials import LateCredentials
 from lccp.store.s3.store import S3Store
 
 _NEVER_AN_ETAG = "00000000000000000000000000000000"
 
 
 def open_store(
-    config: StoreConfig, base_directory: Path | None = None, patience: Patience | None = None
+    config: StoreConfig,
+    base_directory: Path | None = None,
+    patience: Patience | None = None,
+    late_credentials: bool = False,
 ) -> Store:
     """The store of `config`; a relative `file://` URL starts from `base_directory`.
 
     `file:///a/b` is the folder /a/b, `file://runs` the folder runs, `s3://bucket/prefix` a prefix
     of a bucket; `patience` bounds how long an S3 endpoint may be silent. No request is made.
-    Raises InvalidInput.
+    Raises InvalidInput, also where there are no credentials; with `late_credentials` each request
+    does that until there are.
     """
     scheme, _, rest = config.url.partition("://")
     match scheme:
         case "file" if rest:
             return FileStore((base_directory or Path()) / unquote(rest))
         case "s3" if rest:
-            return S3Store(config, patience)
+            late = LateCredentials(config) if late_credentials else None
+            return S3Store(config, patience, late)
     raise InvalidInput(
         f"store URL: must be file:///folder, file://folder or s3://bucket/prefix, "
         f"not {config.url!r}"

@@ -31,7 +31,8 @@ class Exporter:
     def __init__(self, config: ExporterConfig) -> None:
         ttl = timedelta(seconds=config.finished_ttl_seconds)
         watches = {
-            store.name: StoreWatch(store.name, open_store(store), ttl) for store in config.stores
+            store.name: StoreWatch(store.name, open_store(store, late_credentials=True), ttl)
+            for store in config.stores
         }
         self._refresher = Refresher(watches, config.refresh_seconds)
         runs = Runs(watches.values())

@@ -169,6 +169,12 @@ def test_credentials_are_mounted_where_the_configuration_says(objects: list[Obje
             assert wanted <= mounts
 
 
+def test_a_secret_that_is_not_there_yet_keeps_no_pod_from_starting(objects: list[Object]) -> None:
+    for pod in pod_templates(objects):
+        secrets = [v["secret"] for v in pod["spec"].get("volumes", ()) if "secret" in v]
+        assert all(secret["optional"] for secret in secrets)
+
+
 def test_those_who_may_edit_a_namespace_may_edit_its_runs(
     helm: Helm, value_set: dict[str, Path]
 ) -> None:

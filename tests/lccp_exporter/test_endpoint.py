@@ -30,6 +30,20 @@ def exporter(store: FileStore) -> Iterator[Exporter]:
     exporter.close()
 
 
+def test_a_store_without_credentials_is_counted_and_others_are_read(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    config = configuration([store.url, "s3://bucket/p"], None, host="127.0.0.1", port=0)
+    exporter = Exporter(config)
+    exporter.start()
+    try:
+        errors = "lccp_exporter_store_errors_total"
+        assert until(lambda: sorted(scraped(exporter, errors)) == [0, 1])
+    finally:
+        exporter.close()
+
+
 def get(exporter: Exporter, path: str) -> tuple[int, str]:
     url = f"http://127.0.0.1:{exporter.server.port}{path}"
     try:

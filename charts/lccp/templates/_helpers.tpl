@@ -85,7 +85,7 @@ capabilities: {drop: [ALL]}
 {{- define "lccp.storeVolumes" -}}
 {{- range .Values.stores }}{{ if .credentialsSecret }}
 - name: store-{{ .name }}
-  secret: {secretName: {{ .credentialsSecret }}, defaultMode: 0440}
+  secret: {secretName: {{ .credentialsSecret }}, defaultMode: 0440, optional: true}
 {{- end }}{{ end -}}
 {{- end -}}
 

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.credentials.providers import Provider
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import InvalidInput
-from lccp.store.s3.credentials import provider_of
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 
@@ -72,7 +72,7 @@ def http_pool(config: StoreConfig, patience: Patience) -> urllib3.PoolManager:
     )
 
 
-def s3_client(config: StoreConfig, http: urllib3.PoolManager) -> Minio:
+def s3_client(config: StoreConfig, credentials: Provider, http: urllib3.PoolManager) -> Minio:
     """A client of the configured endpoint. Raises InvalidInput."""
     endpoint = urlsplit(endpoint_of(config))
     try:
@@ -80,7 +80,7 @@ def s3_client(config: StoreConfig, http: urllib3.PoolManager) -> Minio:
             endpoint.netloc,
             secure=endpoint.scheme == "https",
             region=config.region,
-            credentials=provider_of(config),
+            credentials=credentials,
             http_client=http,
         )
     except ValueError as error:

@@ -96,6 +96,18 @@ class WorkloadIdentity(Provider):
             ) from None
 
 
+class LateCredentials(Provider):
+    """Credentials that may not be there yet: looked for at each request, until they are."""
+
+    def __init__(self, config: StoreConfig) -> None:
+        self._config = config
+        self._found: Provider | None = None
+
+    def retrieve(self) -> Credentials:
+        self._found = self._found or provider_of(self._config)
+        return self._found.retrieve()
+
+
 def provider_of(config: StoreConfig) -> Provider:
     """The provider of credentials; what is on this machine was read once. Raises InvalidInput."""
     if config.credentials_directory:

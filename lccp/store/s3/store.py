@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import urllib3
+from minio.credentials.providers import Provider
 from minio.datatypes import Object
 from minio.error import S3Error
 from urllib3.exceptions import HTTPError
@@ -21,6 +22,7 @@ from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, Write, atomic_write, open_source
 from lccp.store.port import Entry, Level, ObjectInfo
 from lccp.store.s3.client import RETRIED_STATUSES, Patience, endpoint_of, http_pool, s3_client
+from lccp.store.s3.credentials import provider_of
 from lccp.store.s3.errors import FOREIGN, refusal_in, translated
 
 _PART_BYTES = 16 << 20
@@ -35,12 +37,17 @@ class S3Store:
     refused, the stored object is read: the first try may have succeeded and its response been lost.
     """
 
-    def __init__(self, config: StoreConfig, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        config: StoreConfig,
+        patience: Patience | None = None,
+        credentials: Provider | None = None,
+    ) -> None:
         self._patience = patience or Patience()
         self._bucket, self._prefix = _location(config.url)
         self._where = f"store {self.url} at {endpoint_of(config)}"
         self._http = http_pool(config, self._patience)
-        self._client = s3_client(config, self._http)
+        self._client = s3_client(config, credentials or provider_of(config), self._http)
 
     @property
     def url(self) -> str:

@@ -176,7 +176,10 @@ def _stores(
     installation: Installation, metrics: Metrics, on_change: Callable[[StoreHealth], None]
 ) -> Mapping[str, StoreHealth]:
     """The stores by name. Raises InvalidInput for one that is configured wrongly."""
-    stores = {c.name: open_store(c, patience=STORE_PATIENCE) for c in installation.stores}
+    stores = {
+        config.name: open_store(config, patience=STORE_PATIENCE, late_credentials=True)
+        for config in installation.stores
+    }
     return {
         name: StoreHealth(InstrumentedStore(store, metrics.store_called), on_change)
         for name, store in stores.items()

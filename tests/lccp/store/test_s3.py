@@ -15,6 +15,7 @@ from seaweedfs import SeaweedFS
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp.store.s3.client import Patience
 from lccp.store.s3.credentials import MountedCredentials
@@ -316,6 +317,20 @@ def test_no_credentials_are_refused_before_any_request(
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
     with pytest.raises(InvalidInput, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         S3Store(seaweedfs.config("p"))
+
+
+def test_late_credentials_are_looked_for_at_each_request(
+    seaweedfs: SeaweedFS, prefix: str, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    store = open_store(seaweedfs.config(prefix, keys), patience=IMPATIENT, late_credentials=True)
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="must contain the files accessKey and secretKey"):
+            store.put_if_absent("a", b"1")
+
+    seaweedfs.credentials(keys)
+    store.put_if_absent("a", b"1")
+    assert store.get("a") == b"1"
 
 
 def test_a_rotated_secret_is_taken_up(seaweedfs: SeaweedFS, prefix: str, tmp_path: Path) -> None:

@@ -78,6 +78,33 @@ def test_a_store_that_refuses_holds_its_own_runs_alone(
     assert operator.stop() == 0
 
 
+def test_a_store_without_credentials_holds_its_own_runs_alone(
+    server: ApiServer, namespace: Namespace, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "accessKey").write_text("key")
+    s3 = {"url": "s3://bucket/prefix", "endpoint": "http://127.0.0.1:1"}
+    stores = [
+        {"name": "default", "url": f"file://{namespace.root}"},
+        {"name": "half", "credentialsDirectory": str(keys), **s3},
+        {"name": "none", **s3},
+    ]
+    settings = installation(tmp_path, stores=stores, namespaces=[namespace.name])
+    operator = OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
+    for name in ("half", "none"):
+        kept = {"everyTokens": EVERY_TOKENS, "storeName": name}
+        namespace.create_run(run_document(name, checkpoints=kept))
+    namespace.create_run(run_document("good"))
+
+    namespace.wait_job("good-train-a1")
+    half = namespace.wait_condition("half", "Degraded", "StoreUnreachable")
+    assert f"{keys}/secretKey: No such file or directory" in half["message"]
+    none = namespace.wait_condition("none", "Degraded", "StoreUnreachable")
+    assert "store s3://bucket/prefix: has no credentials" in none["message"]
+    assert operator.stop() == 0
+
+
 def test_every_store_may_refuse_and_the_operator_is_ready(
     server: ApiServer, namespace: Namespace, tmp_path: Path
 ) -> None:
