@@ -44,6 +44,8 @@ RUN --mount=type=bind,from=wheels,target=/wheels --mount=type=bind,from=tools,so
     $pip install --no-cache-dir --find-links /wheels --constraint /opt/lccp/requirements-dev.lock \
         --requirement /opt/lccp/trainer.lock \
     && $pip uninstall --yes ninja
+COPY examples/tiny/model /opt/lccp/examples/tiny/model
+COPY examples/tiny/data /opt/lccp/examples/tiny/data
 COPY --from=own /own/opt/lccp /opt/lccp
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="lccp-trainer" \

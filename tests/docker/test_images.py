@@ -76,3 +76,13 @@ def test_the_images_differ_in_what_they_install_alone() -> None:
     assert len({tuple(stages(image)[:-1]) for image in IMAGES}) == 1
     torch = [stages(image)[-1].partition("COPY ")[0] for image in ("trainer", "evaluator")]
     assert torch[0] == torch[1]
+
+
+@pytest.mark.parametrize("image", ["trainer", "evaluator"])
+def test_an_image_holds_the_model_and_the_documents_of_the_demo(image: str) -> None:
+    let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for part in ("model", "data"):
+        folder = f"examples/tiny/{part}"
+        assert f"COPY {folder} /opt/lccp/{folder}" in final_stage(image)
+        assert f"!{folder}" in let_through
+        assert (ROOT / folder).is_dir()

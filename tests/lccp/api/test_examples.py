@@ -12,9 +12,11 @@ from lccp.api.run import LCCPRun
 from lccp.cost.estimate import Estimate, Training
 from lccp_cli.commands.estimate import read_config
 
-EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/run.yaml"))
+FOLDER = Path(__file__).parents[3] / "examples"
+IN_THE_IMAGE = "/opt/lccp/examples/tiny/"
+EXAMPLES = [*sorted(FOLDER.glob("*/run.yaml")), FOLDER / "tiny" / "cluster.yaml"]
 RUNS = "/apis/lccp.io/v1alpha1/namespaces/default/lccpruns"
-each = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+each = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
 def document(path: Path) -> Any:
@@ -30,6 +32,26 @@ def test_the_examples_are_there() -> None:
 def test_an_example_parses(path: Path) -> None:
     run = LCCPRun.parse(document(path), str(path))
     assert LCCPRun.parse(run.document(), "again") == run
+
+
+def test_the_demo_on_a_cluster_is_the_demo_with_what_the_images_hold() -> None:
+    here, there = (document(FOLDER / "tiny" / name) for name in ("run.yaml", "cluster.yaml"))
+    assert there["spec"]["checkpoints"].pop("secretRef") == {"name": "s3-credentials"}
+    here["spec"]["model"]["source"] = f"{IN_THE_IMAGE}model"
+    haystack = here["spec"]["evaluation"]["probes"]["niah"]["haystack"]
+    for part in (*here["spec"]["data"]["sources"], haystack):
+        part["path"] = IN_THE_IMAGE + part["path"]
+    assert there == here
+
+
+def test_examples_name_the_secret_that_the_docs_create() -> None:
+    page = (FOLDER.parent / "docs" / "how-to" / "install.md").read_text()
+    named = {
+        document(path)["spec"].get("checkpoints", {}).get("secretRef", {}).get("name")
+        for path in EXAMPLES
+    }
+    assert named == {None, "s3-credentials"}  # none on a laptop
+    assert "kubectl create secret generic s3-credentials" in page
 
 
 @each

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +15,7 @@ from kubectl import kubectl
 from release import released
 from seaweedfs import SeaweedFS, find_weed, running_seaweedfs
 
-TINY = Path(__file__).parents[3] / "examples" / "tiny"
-MOUNTED = "/examples/tiny"
+DEMO = Path(__file__).parents[3] / "examples" / "tiny" / "cluster.yaml"
 SECRET = "s3-credentials"
 BUCKET_PREFIX = "product"
 TRAINER_CPU = "300m"
@@ -48,36 +46,13 @@ def values(store: SeaweedFS) -> dict[str, Any]:
 
 
 def demo() -> dict[str, Any]:
-    """The demo's run for a cluster whose nodes see a folder of this machine."""
-    run: dict[str, Any] = yaml.safe_load((TINY / "run.yaml").read_text())
+    """The demo's run for a cluster, to be seen sooner on this machine."""
+    run: dict[str, Any] = yaml.safe_load(DEMO.read_text())
     spec = run["spec"]
-    haystack = spec["evaluation"]["probes"]["niah"]["haystack"]
-    spec["model"]["source"] = f"{MOUNTED}/model"
-    for part in (*spec["data"]["sources"], haystack):
-        part["path"] = f"{MOUNTED}/{part['path']}"
-    spec["checkpoints"]["secretRef"] = {"name": SECRET}
     trainer = {"requests": {"cpu": TRAINER_CPU, "memory": "1Gi"}}
     spec["topology"]["resources"] = trainer | {"limits": {"cpu": TRAINER_CPU, "memory": "2Gi"}}
     spec["saturation"] |= HALF_AS_LONG
-    spec["topology"]["podTemplate"] = _with_example("trainer")
-    spec["evaluation"]["workload"]["podTemplate"] = _with_example("evaluator")
     return run
-
-
-def _example() -> Path:
-    """The example where the nodes see it: in the folder that the cluster shares, or here."""
-    shared = os.environ.get("CLUSTER_SHARED_DIR")
-    return (
-        Path(shutil.copytree(TINY, Path(shared, TINY.name), dirs_exist_ok=True)) if shared else TINY
-    )
-
-
-def _with_example(container: str) -> dict[str, Any]:
-    mount = {"name": "example", "mountPath": MOUNTED, "readOnly": True}
-    volume = {"name": "example", "hostPath": {"path": str(_example())}}
-    return {
-        "spec": {"volumes": [volume], "containers": [{"name": container, "volumeMounts": [mount]}]}
-    }
 
 
 @dataclass(frozen=True)
