@@ -89,10 +89,10 @@ def _missing(run: LCCPRun, base: Path) -> Iterator[str]:
         if not (base / source.path).exists():
             yield f"spec.data.sources[{i}].path: there is no file or folder {base / source.path}"
     for name, settings in run.spec.evaluation.probes.asked().items():
-        for field, path in PROBES[name].files(settings).items():
-            if not (base / path).exists():
-                where = f"spec.evaluation.probes.{field}"
-                yield f"{where}: there is no file or folder {base / path}"
+        for field, documents in PROBES[name].documents(settings).items():
+            path = base / str(documents.path)
+            if not path.exists():
+                yield f"spec.{field}: there is no file or folder {path}"
 
 
 def _model_fault(folder: Path) -> str | None:

@@ -158,7 +158,7 @@ def _needles(path: Path) -> list[object]:
 
 def _haystack(path: Path | None) -> dict[str, str] | None:
     from lccp.contract.errors import InvalidInput
-    from lccp_evaluator.sampling.sources.documents import form_of
+    from lccp.documents import form_of
 
     if path is None:
         return None

@@ -138,10 +138,10 @@ def fits(settings: CorpusPplSettings, target_context: int) -> str | None:
     return next((sentence for sentence in wrong if sentence), None)
 
 
-def files(settings: CorpusPplSettings) -> dict[str, str]:
-    """The corpora's paths, where they are given."""
+def documents(settings: CorpusPplSettings) -> dict[str, Documents]:
+    """The corpora that lie in files."""
     return {
-        f"corpusPpl.corpora[{number}].path": corpus.path
+        f"evaluation.probes.corpusPpl.corpora[{number}].path": corpus
         for number, corpus in enumerate(settings.corpora)
         if corpus.path is not None
     }
@@ -202,5 +202,5 @@ PROBE = Probe(
     ),
     rules=tuple(context_lengths.one_within_target("corpusPpl", name) for name in LENGTHS),
     fits=fits,
-    files=files,
+    documents=documents,
 )

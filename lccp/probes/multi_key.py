@@ -85,10 +85,10 @@ def fits(settings: MultiKeySettings, target_context: int) -> str | None:
     return context_lengths.check_within_target(settings.lengths, target_context, "multiKey.lengths")
 
 
-def files(settings: MultiKeySettings) -> dict[str, str]:
-    """The haystacks' path, where one is given."""
-    path = settings.haystack.path
-    return {} if path is None else {"multiKey.haystack.path": path}
+def documents(settings: MultiKeySettings) -> dict[str, Documents]:
+    """The haystacks' text, where it lies in files."""
+    given = settings.haystack
+    return {} if given.path is None else {"evaluation.probes.multiKey.haystack.path": given}
 
 
 def signals(settings: MultiKeySettings) -> tuple[Signal, ...]:
@@ -141,5 +141,5 @@ PROBE = Probe(
     ),
     rules=(context_lengths.within_target("multiKey"),),
     fits=fits,
-    files=files,
+    documents=documents,
 )

@@ -171,10 +171,10 @@ def fits(settings: NiahSettings, target_context: int) -> str | None:
     return context_lengths.check_within_target(settings.lengths, target_context, "niah.lengths")
 
 
-def files(settings: NiahSettings) -> dict[str, str]:
-    """The haystacks' path, where one is given."""
-    path = settings.haystack.path
-    return {} if path is None else {"niah.haystack.path": path}
+def documents(settings: NiahSettings) -> dict[str, Documents]:
+    """The haystacks' text, where it lies in files."""
+    given = settings.haystack
+    return {} if given.path is None else {"evaluation.probes.niah.haystack.path": given}
 
 
 def signals(_settings: NiahSettings) -> tuple[Signal, ...]:
@@ -251,5 +251,5 @@ PROBE = Probe(
     charts=CHARTS,
     rules=(context_lengths.within_target("niah"),),
     fits=fits,
-    files=files,
+    documents=documents,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule
 from lccp.contract.signals import Scale, Signal
+from lccp.probes.settings.prompts import Documents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +117,7 @@ def _as_given(settings: Any, _contexts: Contexts) -> Any:
     return settings
 
 
-def _no_files(_settings: Any) -> Mapping[str, str]:
+def _no_documents(_settings: Any) -> Mapping[str, Documents]:
     return {}
 
 
@@ -167,8 +168,8 @@ class Probe:
     """Rules in CEL about the whole spec; `fits` says the same in Python."""
     fits: Callable[[Any, int], str | None] = _always
     """What is wrong with settings for a target context (tokens), or None."""
-    files: Callable[[Any], Mapping[str, str]] = _no_files
-    """Paths that settings name, by field below `spec.evaluation.probes`."""
+    documents: Callable[[Any], Mapping[str, Documents]] = _no_documents
+    """Documents in files that settings name, by the field below `spec` that holds their path."""
 
     @property
     def usual(self) -> Any:

@@ -27,7 +27,7 @@ from lccp.contract.quantities import ContextLength
 from lccp.contract.signals import Band, Better, Scale, Signal
 from lccp.probes.probe import Axis, Contexts, Course, Probe, Profile
 from lccp.probes.settings import context_lengths, prompts
-from lccp.probes.settings.prompts import Template
+from lccp.probes.settings.prompts import Documents, Template
 
 REPEATED_FIELD = "contextField, questionField and answerField must be distinct"
 FIELDS = "[self.contextField, self.questionField, self.answerField]"
@@ -93,9 +93,10 @@ def fits(settings: TargetPplSettings, target_context: int) -> str | None:
     return context_lengths.check_within_target(given, target_context, "targetPpl.length")
 
 
-def files(settings: TargetPplSettings) -> dict[str, str]:
-    """The path of the questions."""
-    return {"targetPpl.path": settings.path}
+def documents(settings: TargetPplSettings) -> dict[str, Documents]:
+    """The texts that are asked about."""
+    texts = Documents(path=settings.path, format="JSONL", text_field=settings.context_field)
+    return {"evaluation.probes.targetPpl.path": texts}
 
 
 def signals(_settings: TargetPplSettings) -> tuple[Signal, ...]:
@@ -154,5 +155,5 @@ PROBE = Probe(
     ),
     rules=(context_lengths.one_within_target("targetPpl", "length"),),
     fits=fits,
-    files=files,
+    documents=documents,
 )

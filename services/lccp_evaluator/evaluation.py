@@ -32,6 +32,7 @@ from lccp_evaluator.probes import by_source
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.samples import FrozenSamples
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
@@ -144,16 +145,19 @@ def _frozen(subject: Subject, place: Place, half: TorchHalf, readers: list[Torch
     }
     directory = subject.tokenizer or subject.directory
     digest = tokenizer_digest(directory)
-    settings = used[half.name].document()
+    settings, files = used[half.name].document(), Files(subject.base)
 
     def drawn() -> FrozenSamples:
         tokenizer = Tokenizer(directory, subject.trust_remote_code)
-        found = source.draw(used[half.name], tokenizer, subject.base)
+        found = source.draw(used[half.name], tokenizer, files)
+        found.notes += files.notes
         return FrozenSamples.of(
-            found, half.name, source.version, settings, digest, tokenizer.vocabulary
+            found, half.name, source.version, settings, digest, tokenizer.vocabulary, files.read
         )
 
     frozen = place.frozen(half.name, source.version, settings, digest, drawn)
+    documents = PROBES[half.name].documents(given[half.name])
+    files.check(frozen.header.files, documents, place.samples_of(half.name))
     return _Asked(frozen, readers, used)
 
 

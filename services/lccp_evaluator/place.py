@@ -8,7 +8,7 @@ from typing import Any
 from lccp.contract.errors import Conflict, Incompatible
 from lccp.store.keys import EvaluationKeys
 from lccp.store.port import Store
-from lccp_evaluator.sampling.samples import FrozenSamples
+from lccp_evaluator.sampling.samples import FrozenSamples, Header, header_of
 
 SUFFIX = ".jsonl.gz"
 
@@ -37,6 +37,19 @@ class Place:
         for name, data in files.items():
             self.store.put(f"{self.folder}{name}", data)
 
+    def samples_of(self, probe: str) -> str:
+        """Where the frozen samples of `probe` lie, for messages."""
+        return f"{self.store.url}/{self.samples}{probe}"
+
+    def header(self, probe: str) -> Header | None:
+        """What the samples of `probe` that lie here were drawn from; None if there are none."""
+        keys = self._keys(probe)
+        return header_of(self.store.get(keys[0]), keys[0]) if keys else None
+
+    def _keys(self, probe: str) -> list[str]:
+        found = self.store.list(f"{self.samples}{probe}/")
+        return [info.key for info in found if info.key.endswith(SUFFIX)]
+
     def frozen(
         self,
         probe: str,
@@ -50,8 +63,7 @@ class Place:
         Raises:
             Incompatible: those that lie here are of other settings or another tokenizer.
         """
-        folder = f"{self.samples}{probe}/"
-        keys = [info.key for info in self.store.list(folder) if info.key.endswith(SUFFIX)]
+        folder, keys = f"{self.samples}{probe}/", self._keys(probe)
         if keys:
             samples = FrozenSamples.from_bytes(self.store.get(keys[0]), keys[0])
             samples.check(version, settings, tokenizer_digest, keys[0])

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from lccp.contract.signals import Signal
 from lccp.probes.probe import Contexts
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.samples import Drawn, Sample
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -39,8 +39,8 @@ class SampleSource:
 
     version: int
     """Rises when equal settings give other samples."""
-    draw: Callable[[Any, Tokenizer, Path], Drawn]
-    """Settings, tokenizer, and where relative paths start: the samples."""
+    draw: Callable[[Any, Tokenizer, Files], Drawn]
+    """Settings, tokenizer, and the files that settings name: the samples."""
 
 
 def _none(_samples: Sequence[Sample], _settings: Any) -> set[int]:

@@ -7,12 +7,12 @@ engine computes along with the whole where the model allows it.
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.corpus_ppl import Corpus, CorpusPplSettings
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, part_of
 from lccp_evaluator.sampling.sources.documents import documents
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer, check_known
 
 FIELD = "evaluation.probes.corpusPpl.corpora"
@@ -23,8 +23,8 @@ CHARACTERS_PER_TOKEN = 12
 """More than tokens have on average: of a long document no more is tokenized at first."""
 
 
-def draw(asked: CorpusPplSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
-    """The samples of `asked`, its lengths resolved; relative paths start from `base`.
+def draw(asked: CorpusPplSettings, tokenizer: Tokenizer, files: Files) -> Drawn:
+    """The samples of `asked`, its lengths resolved, from `files`.
 
     Raises:
         InvalidInput: a corpus has too few documents that are long enough.
@@ -33,7 +33,7 @@ def draw(asked: CorpusPplSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     leading = drawn.part(tokenizer.leading) if tokenizer.leading else None
     hashes: list[str] = []
     for number, corpus in enumerate(asked.corpora):
-        for text, ids in _chosen(corpus, asked, tokenizer, base, f"{FIELD}[{number}]"):
+        for text, ids in _chosen(corpus, asked, tokenizer, files, f"{FIELD}[{number}]"):
             labels: Labels = {"corpus": number, "document": len(hashes)}
             document = drawn.part(ids)
             for role, length in _lengths(asked).items():
@@ -61,13 +61,13 @@ def _lengths(asked: CorpusPplSettings) -> dict[str, int]:
 
 
 def _chosen(
-    corpus: Corpus, asked: CorpusPplSettings, tokenizer: Tokenizer, base: Path, where: str
+    corpus: Corpus, asked: CorpusPplSettings, tokenizer: Tokenizer, files: Files, where: str
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The first documents that are long enough, with their first tokens."""
     assert asked.length is not None
     tokens = asked.length - len(tokenizer.leading)
     read = found = 0
-    for text in _texts(corpus, base, where, tokens, asked.documents):
+    for text in _texts(corpus, files, where, tokens, asked.documents):
         read += 1
         ids = _first(text, tokens, tokenizer)
         if len(ids) == tokens:
@@ -82,14 +82,14 @@ def _chosen(
     )
 
 
-def _texts(corpus: Corpus, base: Path, where: str, tokens: int, count: int) -> Iterator[str]:
+def _texts(corpus: Corpus, files: Files, where: str, tokens: int, count: int) -> Iterator[str]:
     """Documents of `corpus`; what is made up is joined to documents that are long enough."""
     if corpus.path is not None:
-        yield from documents(corpus, base, where, "")
+        yield from documents(corpus, files, where, "")
         return
     for number in range(count):
         parts, missing = [], CHARACTERS_PER_TOKEN * tokens
-        for paragraph in documents(corpus, base, where, f"corpus/{number}"):
+        for paragraph in documents(corpus, files, where, f"corpus/{number}"):
             parts.append(paragraph)
             missing -= len(paragraph)
             if missing <= 0:

@@ -11,7 +11,6 @@ the beginning of a haystack, and needles stand at positions that lengths share (
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.positions import cell, pick
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.sources.words import telling
 from lccp_evaluator.sampling.tokenization import Tokenizer, space_between
 
@@ -77,8 +77,8 @@ class _Frame:
         )
 
 
-def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
-    """The samples of `niah`, its defaults resolved; relative paths start from `base`.
+def draw(niah: NiahSettings, tokenizer: Tokenizer, files: Files) -> Drawn:
+    """The samples of `niah`, its defaults resolved; haystacks come from `files`.
 
     Raises:
         InvalidInput: a length cannot hold its needle, a needle has unknown tokens, or the haystack
@@ -90,7 +90,7 @@ def draw(niah: NiahSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     longest = max(frame.room(niah.lengths[-1]) for frame in frames)
     words = telling(text for one in niah.needles for text in (one.stem, one.key))
     count, where = _counted(niah), f"{FIELD}.haystack"
-    units = haystacks.units(niah.haystack, base, count, longest, words, where)
+    units = haystacks.units(niah.haystack, files, count, longest, words, where)
     _check_absent(niah.needles, units.texts)
     streams = haystacks.draw(units.texts, tokenizer, count, longest, niah.seed, where)
     contexts = [drawn.part(stream.ids) for stream in streams]

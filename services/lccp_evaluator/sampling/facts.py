@@ -12,13 +12,13 @@ tokenizer may join a value to what surrounds it) is not asked for.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.bio import BioSettings
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
 from lccp_evaluator.sampling.sources import biographies
 from lccp_evaluator.sampling.sources.biographies import Document, Fact
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
 
 FIELD = "evaluation.probes.bio"
@@ -43,7 +43,7 @@ class Asked:
     key_start: int
 
 
-def draw(bio: BioSettings, tokenizer: Tokenizer, _base: Path) -> Drawn:
+def draw(bio: BioSettings, tokenizer: Tokenizer, _files: Files) -> Drawn:
     """The samples of `bio`, its defaults resolved.
 
     Raises:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling.sources.documents import documents
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.sources.words import holds_any
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
 
@@ -49,7 +49,7 @@ class Stream:
 
 
 def units(
-    spec: Documents, base: Path, haystacks: int, tokens: int, words: frozenset[str], where: str
+    spec: Documents, files: Files, haystacks: int, tokens: int, words: frozenset[str], where: str
 ) -> Units:
     """Texts to draw from: paragraphs, or sentences where paragraphs are fewer than haystacks.
 
@@ -61,7 +61,7 @@ def units(
     """
     paragraphs: list[list[str]] = []
     left_out, missing = 0, haystacks * tokens * CHARACTERS_PER_TOKEN
-    for document in documents(spec, base, where, "haystacks"):
+    for document in documents(spec, files, where, "haystacks"):
         for paragraph in _paragraphs(document, spec.language):
             kept = [sentence for sentence in paragraph if not holds_any(sentence, words)]
             left_out += len(paragraph) - len(kept)

@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, part_of
 from lccp_evaluator.sampling.sources import biographies
 from lccp_evaluator.sampling.sources.biographies import Fact
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.sources.words import telling
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
@@ -55,8 +55,8 @@ class _Set:
         return sum(needle.sentence[2] for needle in self.needles) + asked + answered
 
 
-def draw(multi_key: MultiKeySettings, tokenizer: Tokenizer, base: Path) -> Drawn:
-    """The samples of `multi_key`, its defaults resolved; relative paths start from `base`.
+def draw(multi_key: MultiKeySettings, tokenizer: Tokenizer, files: Files) -> Drawn:
+    """The samples of `multi_key`, its defaults resolved; haystacks come from `files`.
 
     Raises:
         InvalidInput: a length cannot hold the needles, or the haystack is too small.
@@ -72,7 +72,7 @@ def draw(multi_key: MultiKeySettings, tokenizer: Tokenizer, base: Path) -> Drawn
     longest = multi_key.lengths[-1]
     words = telling(fact.value for own in facts for _, fact in own)
     count, where = multi_key.haystacks, f"{FIELD}.haystack"
-    units = haystacks.units(multi_key.haystack, base, count, longest, words, where)
+    units = haystacks.units(multi_key.haystack, files, count, longest, words, where)
     streams = haystacks.draw(units.texts, tokenizer, count, longest, multi_key.seed, where)
     contexts = [drawn.part(stream.ids) for stream in streams]
     for length, haystack, number in product(multi_key.lengths, range(count), range(len(sets))):

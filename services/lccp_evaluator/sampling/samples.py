@@ -7,6 +7,7 @@ is a row of slices of parts, and the spans in it that are judged.
 
 import gzip
 import hashlib
+import io
 import json
 import zlib
 from collections import Counter
@@ -24,6 +25,8 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.passes.passage import Passage
 
 KINDS = ("header", "part", "sample")
+DAMAGES = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError)
+DAMAGED = "is damaged: delete it to draw the samples anew"
 
 Ids = NDArray[np.int32]
 
@@ -53,6 +56,10 @@ class Header(Contract):
     notes: Annotated[
         tuple[str, ...], Field(description="What a reader should know of them, a sentence each.")
     ] = ()
+    files: Annotated[
+        dict[str, dict[str, str]],
+        Field(description="SHA-256 of the files that were read, by field and name."),
+    ] = {}
 
 
 class Sample(Contract):
@@ -112,8 +119,9 @@ class FrozenSamples:
         settings: dict[str, Any],
         tokenizer_digest: str,
         vocabulary: int,
+        files: dict[str, dict[str, str]],
     ) -> Self:
-        """What a generator of that version drew with these settings."""
+        """What a generator of that version drew with these settings from these files."""
         header = Header(
             probe=probe,
             version=version,
@@ -122,6 +130,7 @@ class FrozenSamples:
             vocabulary=vocabulary,
             names=drawn.names,
             notes=tuple(drawn.notes),
+            files=files,
         )
         return cls(header, tuple(drawn.parts), tuple(drawn.samples))
 
@@ -181,8 +190,8 @@ class FrozenSamples:
                 found[kind].append(value)
             (header,) = found["header"]
             return cls(header, tuple(found["part"]), tuple(found["sample"]))
-        except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError):
-            raise InvalidInput(f"{where}: is damaged: delete it to draw the samples anew") from None
+        except DAMAGES:
+            raise InvalidInput(f"{where}: {DAMAGED}") from None
 
     def check(
         self, version: int, settings: dict[str, Any], tokenizer_digest: str, where: str
@@ -204,6 +213,17 @@ class FrozenSamples:
                 f"{where}: was drawn with other settings of evaluation.probes.{self.header.probe} "
                 f"({', '.join(changed) or 'fewer'}): use another run or folder for these"
             )
+
+
+def header_of(data: bytes, where: str) -> Header:
+    """The header of the samples in the file `where`. Raises InvalidInput if it is damaged."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as lines:
+            ((_, header),) = _values([lines.readline()], where)
+    except DAMAGES:
+        raise InvalidInput(f"{where}: {DAMAGED}") from None
+    assert isinstance(header, Header)
+    return header
 
 
 def _values(lines: Iterable[bytes], where: str) -> Iterator[tuple[str, Any]]:

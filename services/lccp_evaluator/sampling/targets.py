@@ -5,14 +5,15 @@ from their beginning on is one part, so that they share its pass.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from lccp.contract.errors import InvalidInput
+from lccp.probes import target_ppl
 from lccp.probes.target_ppl import TargetPplSettings
 from lccp_evaluator.passes.tree import common_length
 from lccp_evaluator.sampling.samples import Drawn, Ids, Labels, Sample, Slice, Span, part_of
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.sources.questions import Question, questions
 from lccp_evaluator.sampling.tokenization import Tokenizer, check_known, space_between
 
@@ -24,8 +25,8 @@ REMEDY = "leave the line out, or write it in words of its vocabulary"
 VERSION = 1
 
 
-def draw(asked: TargetPplSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
-    """The samples of `asked`, its length resolved; relative paths start from `base`.
+def draw(asked: TargetPplSettings, tokenizer: Tokenizer, files: Files) -> Drawn:
+    """The samples of `asked`, its length resolved, from `files`.
 
     Raises:
         InvalidInput: a line is no question, or fewer than two texts have one that fits.
@@ -33,7 +34,7 @@ def draw(asked: TargetPplSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     assert asked.length is not None
     drawn, too_long = Drawn(), 0
     texts: dict[str, tuple[int, Slice]] = {}
-    for question in _questions(asked, base):
+    for question in _questions(asked, files):
         ids, answer = _prompt(question, question.context, asked.template, tokenizer)
         check_known(tuple(ids.tolist()), tokenizer, question.where, REMEDY)
         if len(ids) > asked.length:
@@ -59,9 +60,10 @@ def draw(asked: TargetPplSettings, tokenizer: Tokenizer, base: Path) -> Drawn:
     return drawn
 
 
-def _questions(asked: TargetPplSettings, base: Path) -> Iterator[Question]:
+def _questions(asked: TargetPplSettings, files: Files) -> Iterator[Question]:
     fields = asked.context_field, asked.question_field, asked.answer_field
-    return questions(base / asked.path, fields, f"{FIELD}.path")
+    ((field, texts),) = target_ppl.documents(asked).items()
+    return questions(texts, fields, files, field)
 
 
 def _prompt(

@@ -14,6 +14,7 @@ from lccp.api.objects.report import EvaluationFailure, EvaluationReport, Evaluat
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import Conflict, Incompatible, InvalidInput, LccpError
 from lccp.probes.probe import Contexts
+from lccp.probes.registry import PROBES
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import SeriesKeys
@@ -22,6 +23,7 @@ from lccp_evaluator.failure import failure_of
 from lccp_evaluator.model.execution import first_plan
 from lccp_evaluator.model.loading import context_length
 from lccp_evaluator.place import Place
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.files import digest, stamps
 
@@ -57,6 +59,7 @@ class Series:
         self._store, self._keys = FileStore(out), SeriesKeys()
         self._digests: dict[Path, tuple[dict[str, FileStamp], str]] = {}
         """Digests by directory, and the files that they are of."""
+        self._files_checked = False
 
     def reports(self) -> list[EvaluationReport]:
         """All reports in the folder, by tokens. Raises InvalidInput if one is damaged."""
@@ -71,18 +74,31 @@ class Series:
 
         Raises:
             InvalidInput: at these tokens lies the report of a checkpoint from elsewhere.
-            Incompatible: it was made with other settings.
+            Incompatible: it was made with other settings, or files that they name changed since.
         """
         found = self._stored(checkpoint)
         if found is None or not self._is_of(checkpoint, *found):
             return None
-        return self._of_these_settings(*found)
+        report = self._of_these_settings(*found)
+        self._check_files()
+        return report
 
     def check_free(self, checkpoint: CheckpointDirectory) -> None:
         """Raise InvalidInput if at its tokens lies the report of a checkpoint from elsewhere."""
         found = self._stored(checkpoint)
         if found is not None:
             self._is_of(checkpoint, *found)
+
+    def _check_files(self) -> None:
+        """Once: raise Incompatible if files of the probes are not those of the frozen samples."""
+        if self._files_checked:
+            return
+        place = Place.of(self._store, self._keys, tokens=0)
+        for name, settings in self._settings.probes.asked().items():
+            header, documents = place.header(name), PROBES[name].documents(settings)
+            if header is not None:
+                Files(Path()).check(header.files, documents, place.samples_of(name))
+        self._files_checked = True
 
     def _stored(
         self, checkpoint: CheckpointDirectory

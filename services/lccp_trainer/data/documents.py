@@ -1,6 +1,5 @@
 """The documents of a source, file by file, in whatever format they lie on disk."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Protocol
 
 from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput
+from lccp.documents import files_below
 from lccp_trainer.data import tables
 from lccp_trainer.data.lines import Unreadable, json_object, lines_of, text_fault
 
@@ -32,18 +32,10 @@ def files_of(path: Path, where: str) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise InvalidInput(f"{where}.path: {path} is neither a file nor a folder")
-    found: list[Path] = []
-    seen: set[str] = set()
-    for folder, below, names in os.walk(path, followlinks=True):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        if os.path.realpath(folder) in seen:
-            below.clear()
-            continue
-        seen.add(os.path.realpath(folder))
-        found += [Path(folder) / name for name in names if not name.startswith(".")]
+    found = files_below(path)
     if not found:
         raise InvalidInput(f"{where}.path: the folder {path} holds no files")
-    return sorted(found)
+    return found
 
 
 class Form(Protocol):

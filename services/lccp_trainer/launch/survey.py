@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lccp.api.run import LCCPRunSpec
-from lccp.contract.base import Contract
+from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
+from lccp.documents import document_files
+from lccp.probes.registry import PROBES
 from lccp.probes.settings.prompts import Documents
 from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.check.duplicates import Repeated, repeated
 from lccp_trainer.data.check.mixture import Band, SourceFacts, position_bands
 from lccp_trainer.data.check.overlap import Overlap, overlap
-from lccp_trainer.data.documents import files_of, read_documents
+from lccp_trainer.data.documents import read_documents
 from lccp_trainer.data.lines import Unreadable
 from lccp_trainer.data.prepare import tokenized
 from lccp_trainer.data.shards import TokenShards
@@ -30,7 +32,7 @@ class Survey:
     repeated: list[Repeated]
     bands: list[Band]
     overlaps: dict[str, Overlap]
-    """By the field of the evaluation that names the documents."""
+    """By the field of the evaluation that holds the documents' path."""
 
 
 def survey(
@@ -78,35 +80,27 @@ def _folders(spec: LCCPRunSpec, base: Path, prepared: Mapping[str, Path]) -> lis
 def _overlaps(spec: LCCPRunSpec, base: Path, shards: Sequence[TokenShards]) -> dict[str, Overlap]:
     """What of the files that probes read stands in the shards, by field; the same files once."""
     found: dict[str, Overlap] = {}
-    seen: set[Documents] = set()
-    for where, documents in _within(spec.evaluation.probes, "evaluation.probes"):
-        own = Documents(
-            path=documents.path, format=documents.format, text_field=documents.text_field
-        )
-        if own.path is None or own in seen:
-            continue
-        seen.add(own)
-        texts = list(_texts(own, base, where))
-        tokenizer = tokenizer_of(spec.model, base / spec.model.source)
-        found[f"{where}.path"] = overlap(list(tokenized(texts, tokenizer)), shards)
+    seen: set[tuple[str | None, str, str]] = set()
+    for field, documents in _named(spec.evaluation.probes):
+        read = documents.path, documents.format, documents.text_field
+        if read not in seen:
+            seen.add(read)
+            texts = list(dict.fromkeys(_texts(documents, base, field)))
+            tokenizer = tokenizer_of(spec.model, base / spec.model.source)
+            found[field] = overlap(list(tokenized(texts, tokenizer)), shards)
     return found
 
 
-def _within(value: object, where: str) -> Iterator[tuple[str, Documents]]:
-    if isinstance(value, Documents):
-        yield where, value
-    elif isinstance(value, Contract):
-        for name, field in type(value).model_fields.items():
-            yield from _within(getattr(value, name), f"{where}.{field.alias or name}")
-    elif isinstance(value, tuple):
-        for number, one in enumerate(value):
-            yield from _within(one, f"{where}[{number}]")
+def _named(probes: ProbesSpec) -> Iterator[tuple[str, Documents]]:
+    """The documents that probes read, by the field that holds their path."""
+    for name, settings in probes.asked().items():
+        yield from PROBES[name].documents(settings).items()
 
 
-def _texts(documents: Documents, base: Path, where: str) -> Iterator[str]:
+def _texts(documents: Documents, base: Path, field: str) -> Iterator[str]:
     assert documents.path is not None
-    for file in files_of(base / documents.path, where):
+    for file in document_files(base / documents.path, documents.format, field):
         for read in read_documents(documents, file):
             if isinstance(read, Unreadable):
-                raise InvalidInput(f"{where}.path: {read.place}: {read.reason}")
+                raise InvalidInput(f"{field}: {read.place}: {read.reason}")
             yield read.text

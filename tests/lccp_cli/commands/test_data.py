@@ -77,8 +77,15 @@ def test_the_documents_are_looked_into(
     for name in ("long", "short"):
         text = "".join(json.dumps({"text": line}) + "\n" for line in lines)
         (example / f"{name}.jsonl").write_text(text)
-    (example / "eval.jsonl").write_text(json.dumps({"text": digits}) + "\n")
-    probes = {"corpusPpl": {"corpora": [{"name": "pi", "path": "eval.jsonl"}], "length": 16}}
+    (example / "eval").mkdir()
+    (example / "eval/pi.jsonl").write_text(json.dumps({"text": digits}) + "\n")
+    (example / "eval/README.md").write_text("no JSON")
+    asked = [{"context": digits, "question": "4 6?", "answer": n} for n in ("1", "2")]
+    (example / "asked.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in asked))
+    probes = {
+        "corpusPpl": {"corpora": [{"name": "pi", "path": "eval"}], "length": 16},
+        "targetPpl": {"path": "asked.jsonl"},
+    }
     data = {
         "sources": [
             {"name": "long", "kind": "Long", "path": "long.jsonl", "minimumLength": 16},
@@ -91,5 +98,6 @@ def test_the_documents_are_looked_into(
     rows = {line.split("  ")[0]: line.split() for line in result.output.splitlines() if line}
     assert "1 (19.4 %)" in result.output
     assert rows["evaluation.probes.corpusPpl.corpora[0].path"][1:4] == ["1", "8", "87.5"]
+    assert rows["evaluation.probes.targetPpl.path"][1:4] == ["1", "8", "87.5"]
     assert "long: document 3 of" in result.output
     assert (tmp_path / "tokens" / "long" / "index.json").exists()

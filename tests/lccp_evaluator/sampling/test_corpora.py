@@ -13,6 +13,7 @@ from lccp.probes.corpus_ppl import Corpus, CorpusPplSettings, resolved
 from lccp.probes.probe import Contexts
 from lccp_evaluator.sampling import corpora
 from lccp_evaluator.sampling.samples import Drawn
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 CONTEXTS = Contexts(source=64, target=128, model=128)
@@ -40,7 +41,7 @@ def _asked(*corpus: Corpus, **more: object) -> CorpusPplSettings:
 
 
 def _draw(asked: CorpusPplSettings, tokenizer: Tokenizer) -> Drawn:
-    return corpora.draw(asked, tokenizer, Path())
+    return corpora.draw(asked, tokenizer, Files(Path()))
 
 
 def test_documents_that_are_too_short_are_passed_over(tmp_path: Path, tokenizer: Tokenizer) -> None:

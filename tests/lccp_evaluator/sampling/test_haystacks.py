@@ -7,6 +7,7 @@ from tiny_checkpoints import KINDS, a_tokenizer
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling import haystacks
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 NONE = frozenset()
@@ -26,10 +27,10 @@ def spelled(tokenizer, ids):
 @pytest.mark.slow
 def test_built_in_text_is_the_default_and_never_ends():
     few = haystacks.units(
-        Documents(), Path(), haystacks=10, tokens=1_000, words=NONE, where=WHERE
+        Documents(), Files(Path()), haystacks=10, tokens=1_000, words=NONE, where=WHERE
     ).texts
     many = haystacks.units(
-        Documents(), Path(), haystacks=10, tokens=100_000, words=NONE, where=WHERE
+        Documents(), Files(Path()), haystacks=10, tokens=100_000, words=NONE, where=WHERE
     ).texts
 
     assert sum(map(len, few)) >= 10 * 1_000 * haystacks.CHARACTERS_PER_TOKEN
@@ -39,7 +40,7 @@ def test_built_in_text_is_the_default_and_never_ends():
 
 def test_haystacks_differ_at_every_length_and_are_the_same_for_the_same_seed(tokenizer):
     texts = haystacks.units(
-        Documents(), Path(), haystacks=20, tokens=3_000, words=NONE, where=WHERE
+        Documents(), Files(Path()), haystacks=20, tokens=3_000, words=NONE, where=WHERE
     ).texts
     streams = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=5, where=WHERE)
     again = haystacks.draw(texts, tokenizer, haystacks=20, tokens=3_000, seed=5, where=WHERE)
@@ -77,7 +78,7 @@ def test_few_paragraphs_are_drawn_by_sentence(tmp_path):
     spec = Documents(path="a.txt", format="Text")
 
     assert haystacks.units(
-        spec, tmp_path, haystacks=4, tokens=10, words=NONE, where=WHERE
+        spec, Files(tmp_path), haystacks=4, tokens=10, words=NONE, where=WHERE
     ).texts == [
         " One is here.",
         " Two is there!",
@@ -85,7 +86,7 @@ def test_few_paragraphs_are_drawn_by_sentence(tmp_path):
         " Four.",
     ]
     with pytest.raises(InvalidInput, match=r"haystack: holds 4 sentences, too few for 5"):
-        haystacks.units(spec, tmp_path, haystacks=5, tokens=10, words=NONE, where=WHERE)
+        haystacks.units(spec, Files(tmp_path), haystacks=5, tokens=10, words=NONE, where=WHERE)
 
 
 def test_sentences_with_words_of_needles_are_left_out_and_counted(tmp_path):
@@ -93,13 +94,13 @@ def test_sentences_with_words_of_needles_are_left_out_and_counted(tmp_path):
     spec = Documents(path="a.txt", format="Text")
 
     found = haystacks.units(
-        spec, tmp_path, haystacks=2, tokens=10, words=frozenset({"dog"}), where=WHERE
+        spec, Files(tmp_path), haystacks=2, tokens=10, words=frozenset({"dog"}), where=WHERE
     )
 
     assert found == haystacks.Units(["\n\nA cat sat. Hotdogs?", "\n\nNo pets here."], left_out=2)
     with pytest.raises(InvalidInput, match=r"holds 3 sentences, without 2 that hold words"):
         haystacks.units(
-            spec, tmp_path, haystacks=4, tokens=10, words=frozenset({"dog"}), where=WHERE
+            spec, Files(tmp_path), haystacks=4, tokens=10, words=frozenset({"dog"}), where=WHERE
         )
 
 
@@ -111,7 +112,7 @@ def test_chinese_is_cut_into_sentences_without_white_space_and_code_keeps_its_li
 
     def texts(spec, words=NONE, where=WHERE):
         return haystacks.units(
-            spec, tmp_path, haystacks=2, tokens=10, words=words, where=WHERE
+            spec, Files(tmp_path), haystacks=2, tokens=10, words=words, where=WHERE
         ).texts
 
     assert texts(chinese) == ["猫在这里。", "狗在那里。", "鸟。"]

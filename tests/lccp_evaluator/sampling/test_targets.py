@@ -13,6 +13,7 @@ from lccp.probes.probe import Contexts
 from lccp.probes.target_ppl import TargetPplSettings, resolved
 from lccp_evaluator.sampling import targets
 from lccp_evaluator.sampling.samples import Drawn, Sample
+from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 CONTEXTS = Contexts(source=64, target=256, model=256)
@@ -36,7 +37,7 @@ def _draw(folder: Path, lines: Sequence[str], tokenizer: Tokenizer, **settings: 
     path = folder / "questions.jsonl"
     path.write_text("\n".join(lines), encoding="utf-8")
     asked = resolved(TargetPplSettings(path=path.name, **settings), CONTEXTS)
-    return targets.draw(asked, tokenizer, folder)
+    return targets.draw(asked, tokenizer, Files(folder))
 
 
 def _ids(drawn: Drawn, sample: Sample) -> list[int]:
@@ -120,4 +121,4 @@ def test_too_few_texts_are_refused(tmp_path: Path, tokenizer: Tokenizer) -> None
 def test_a_missing_file_is_named(tmp_path: Path, tokenizer: Tokenizer) -> None:
     asked = resolved(TargetPplSettings(path="none.jsonl"), CONTEXTS)
     with pytest.raises(InvalidInput, match=r"targetPpl.path: .*none.jsonl is missing"):
-        targets.draw(asked, tokenizer, tmp_path)
+        targets.draw(asked, tokenizer, Files(tmp_path))

@@ -1,3 +1,5 @@
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -6,10 +8,13 @@ from measured import few
 from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
+from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import Conflict, Incompatible, InvalidInput
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.series import Series, SeriesSettings
 from lccp_evaluator.series.tokens import Trained
+
+OFF = {"enabled": False}
 
 
 def no_progress(_done: int, _total: int) -> None:
@@ -159,3 +164,33 @@ def test_a_source_context_beyond_the_models_own_is_refused(tmp_path: Path, out: 
     assert isinstance(failure, EvaluationFailure)
     assert "--source-context: 513 tokens lie beyond the context of" in failure.message
     assert a_series(out).reports() == []
+
+
+def asked_in(path: Path, *answers: str) -> Path:
+    lines = [{"context": f"It is {one}.", "question": "What?", "answer": one} for one in answers]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def test_a_file_that_changed_since_its_samples_were_drawn_is_told(tmp_path: Path) -> None:
+    path = asked_in(tmp_path / "questions.jsonl", "red", "blue")
+    probes = ProbesSpec.parse(
+        {"niah": OFF, "bio": OFF, "retrievalHeads": OFF, "targetPpl": {"path": str(path)}}, "probes"
+    )
+
+    def series() -> Series:
+        return Series(tmp_path / "out", SeriesSettings(probes))
+
+    one = at(a_checkpoint(tmp_path / "one"), 100)
+    other = at(a_checkpoint(tmp_path / "other", seed=1), 200)
+    assert isinstance(series().evaluate(one, no_progress), EvaluationReport)
+    asked_in(path, "red", "green")
+
+    sentence = r"targetPpl.path: .*questions.jsonl is not what the samples in .*out/samples/target"
+    with pytest.raises(Incompatible, match=sentence):
+        series().report(one)
+    failure = series().evaluate(other, no_progress)
+    assert isinstance(failure, EvaluationFailure)
+    assert re.search(sentence, failure.message)
+    path.unlink()
+    assert series().report(one) is not None

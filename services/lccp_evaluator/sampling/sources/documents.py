@@ -9,15 +9,11 @@ from pathlib import Path
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling.sources.builtin import paragraphs
-
-SUFFIXES = {
-    "JSONL": (".jsonl", ".jsonl.gz", ".json", ".json.gz"),
-    "Text": (".txt", ".txt.gz", ".md"),
-}
+from lccp_evaluator.sampling.sources.files import Files
 
 
-def documents(spec: Documents, base: Path, where: str, seed: str) -> Iterator[str]:
-    """The documents of `spec`, whose field in the manifest is `where`; paths start from `base`.
+def documents(spec: Documents, files: Files, where: str, seed: str) -> Iterator[str]:
+    """The documents of `spec`, whose field in the manifest is `where`, read from `files`.
 
     Where it names no path they are paragraphs without end, made from `seed`.
 
@@ -27,31 +23,8 @@ def documents(spec: Documents, base: Path, where: str, seed: str) -> Iterator[st
     if spec.path is None:
         yield from paragraphs(spec.language, seed)
         return
-    for path in files(base / spec.path, spec.format, f"{where}.path"):
+    for path in files.opened(spec, f"{where}.path"):
         yield from _documents_in(path, spec, f"{where}.path: {path}")
-
-
-def form_of(path: Path) -> str:
-    """The form of the file `path`, or of those below it: JSONL if a name says so, else Text."""
-    names = [found.name for found in path.rglob("*")] if path.is_dir() else [path.name]
-    of = {form for form, suffixes in SUFFIXES.items() for n in names if n.endswith(suffixes)}
-    return "JSONL" if "JSONL" in of else "Text"
-
-
-def files(path: Path, form: str, where: str) -> list[Path]:
-    """The file `path`, or those below it whose names end as files of that form do.
-
-    Raises InvalidInput, naming `where`, if there is none.
-    """
-    if path.is_file():
-        return [path]
-    named = (found for found in path.rglob("*") if found.name.endswith(SUFFIXES[form]))
-    found = sorted(file for file in named if file.is_file())
-    if not found:
-        names = " or ".join(SUFFIXES[form][:2])
-        what = f"holds no {names}" if path.is_dir() else "is missing"
-        raise InvalidInput(f"{where}: {path} {what}")
-    return found
 
 
 def _documents_in(path: Path, spec: Documents, where: str) -> Iterator[str]:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.sampling.sources import documents
+from lccp.probes.settings.prompts import Documents
+from lccp_evaluator.sampling.sources.documents import lines
+from lccp_evaluator.sampling.sources.files import Files
 
 SHOWN_CHARACTERS = 40
 
@@ -22,16 +23,18 @@ class Question:
     line: int
 
 
-def questions(path: Path, fields: tuple[str, str, str], where: str) -> Iterator[Question]:
-    """The questions in the JSONL file or folder `path`, which the manifest names in `where`.
+def questions(
+    spec: Documents, fields: tuple[str, str, str], files: Files, where: str
+) -> Iterator[Question]:
+    """The questions in the JSONL of `spec`, whose path the manifest names in `where`.
 
     `fields` are those of text, question and answer in a JSON object. Blank lines are passed over.
 
     Raises:
         InvalidInput: there are no files, or a line is no such object; it is named.
     """
-    for file in documents.files(path, "JSONL", where):
-        for number, line in enumerate(documents.lines(file, f"{where}: {file}"), start=1):
+    for file in files.opened(spec, where):
+        for number, line in enumerate(lines(file, f"{where}: {file}"), start=1):
             if line.strip():
                 place = f"{where}: {file}, line {number}"
                 yield Question(*_texts(line, fields, place), place, number)

@@ -1,16 +1,16 @@
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
-from lccp_evaluator.sampling.sources.documents import documents, form_of
+from lccp_evaluator.sampling.sources.documents import documents
+from lccp_evaluator.sampling.sources.files import Files
 
 
 def read(spec, base):
-    return documents(spec, base, "evaluation.probes.niah.haystack", "seed")
+    return documents(spec, Files(base), "evaluation.probes.niah.haystack", "seed")
 
 
 def test_documents_are_read_from_every_format(tmp_path):
@@ -63,26 +63,3 @@ def test_a_packed_haystack_that_is_damaged_is_refused(tmp_path):
 def test_a_folder_without_documents_says_what_it_should_hold(tmp_path):
     with pytest.raises(InvalidInput, match=r"holds no .jsonl or .jsonl.gz"):
         list(read(Documents(path="."), tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("names", "form"),
-    [
-        (["a.jsonl"], "JSONL"),
-        (["a.json"], "JSONL"),
-        (["a.jsonl.gz", "b.json.gz", "README"], "JSONL"),
-        (["a.txt"], "Text"),
-        (["data.jsonl", "README.md"], "JSONL"),
-        (["notes"], "Text"),
-    ],
-)
-def test_the_form_is_what_names_say(tmp_path, names, form):
-    folder = tmp_path / "notes.txt"
-    folder.mkdir()
-    for name in names:
-        (folder / name).touch()
-
-    assert form_of(folder) == form
-    assert [form_of(Path(name)) for name in ("a.json", "b.jsonl.gz", "c.md", "d")] == [
-        *("JSONL", "JSONL", "Text", "Text")
-    ]
