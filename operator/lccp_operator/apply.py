@@ -131,19 +131,23 @@ def record_deletion(store: Store, keys: RunKeys, run_uid: str, guard: Callable[[
     """Say in the journal that the run object is deleted, if that is whose run the store holds.
 
     Nothing else in the store would say so of a run whose objects are retained. Raises Conflict,
-    StoreUnavailable: try again.
+    StoreUnavailable, or InvalidInput where the store refuses: try again.
     """
     try:
-        journal = objects.read_versioned(store, keys.journal, Journal)
-    except (NotFound, InvalidInput):
+        found = store.get_entry(keys.journal)
+    except NotFound:
         return
-    owner = journal.value.accepted
+    try:
+        journal = Journal.from_json(found.data, keys.journal)
+    except InvalidInput:
+        return
+    owner = journal.accepted
     if owner is None or owner.run_uid != run_uid or owner.deleted_at is not None:
         return
     deleted = owner.model_copy(update={"deleted_at": datetime.now(UTC)})
     guard()
-    after = journal.value.model_copy(update={"accepted": deleted})
-    objects.write_if_match(store, keys.journal, after, journal.etag)
+    after = journal.model_copy(update={"accepted": deleted})
+    objects.write_if_match(store, keys.journal, after, found.etag)
 
 
 def _ordered(intents: tuple[Intent, ...]) -> tuple[list[Intent], list[Intent]]:
@@ -174,6 +178,7 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
         case DeleteEvaluation(tokens, suite):
             _delete_evaluation(backend.store, keys, tokens, suite)
         case EndReevaluation(asked):
+            _note_answered(backend, keys, asked)
             backend.runs.end_reevaluation(run, asked)
         case WriteVerdict(verdict):
             backend.remember(
@@ -181,6 +186,14 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
             )
         case DeleteRun():
             backend.runs.delete(run)
+
+
+def _note_answered(backend: Backend, keys: RunKeys, asked: str) -> None:
+    """After the evaluations are deleted: until then the question is open."""
+    known = objects.read_versioned(backend.store, keys.journal, Journal)
+    journal = known.value.model_copy(update={"reevaluated": asked})
+    etag = objects.write_if_match(backend.store, keys.journal, journal, known.etag)
+    backend.remember(keys.journal, journal, etag)
 
 
 def _delete_evaluation(store: Store, keys: RunKeys, tokens: int, suite: str) -> None:

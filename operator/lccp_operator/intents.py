@@ -63,7 +63,7 @@ class DeleteEvaluation:
 
 @dataclass(frozen=True)
 class EndReevaluation:
-    """Take the annotation that asked for it off the run object, if it still says `asked`."""
+    """Note that `asked` was answered, and take the annotation that asked off the run object."""
 
     asked: str
 

@@ -147,6 +147,10 @@ class Journal(StoreObject):
     finished_at: Annotated[
         datetime | None, Field(description="When nothing was left to be done, UTC.")
     ] = None
+    reevaluated: Annotated[
+        str | None,
+        Field(description="What the annotation `lccp.io/reevaluate` said when it was answered."),
+    ] = None
 
 
 class Control(StoreObject):

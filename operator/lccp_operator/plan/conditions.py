@@ -10,6 +10,7 @@ from typing import Literal
 from lccp.analysis.possible import obstacle
 from lccp.api.causes import Cause
 from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
+from lccp.api.labels import REEVALUATE
 from lccp.api.objects.verdict import Answer, VerdictState
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations, findings
@@ -101,13 +102,21 @@ def _acceptance(context: Context) -> str:
     """That it is accepted, and what of its spec is yet to take effect."""
     changed = [difference.path for difference in context.changed_settings]
     if context.open_attempt is None or not changed:
-        return "the run is accepted"
+        return f"the run is accepted{_answered(context)}"
     more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
     return (
         f"the run is accepted; changed, and taking effect at the next attempt: "
         f"{', '.join(changed[:NAMED])}{more}; to have it now, set suspend to true, and "
         "then to false"
     )
+
+
+def _answered(context: Context) -> str:
+    """That the same question was answered before, if it is asked again."""
+    asked = context.reevaluate
+    if asked is None or context.asked_anew is not None:
+        return ""
+    return f"; {REEVALUATE}={asked} was answered: to ask again, add a word (`{asked} again`)"
 
 
 def _saturated(context: Context) -> Finding:

@@ -36,7 +36,7 @@ class Context:
     now: datetime
     journal: Journal
     reevaluate: str | None = None
-    """What is to be evaluated anew, as the run object's annotation says it."""
+    """What the run object's annotation `lccp.io/reevaluate` says."""
     judgement: Judgement | None = None
     events_posted: bool = True
 
@@ -161,6 +161,11 @@ class Context:
             return changed_settings(control.settings, self.spec)
         except InvalidInput:
             return []
+
+    @property
+    def asked_anew(self) -> str | None:
+        """What that annotation asks for: the same words ask once."""
+        return None if self.reevaluate == self.journal.reevaluated else self.reevaluate
 
     @property
     def newest_checkpoint(self) -> int | None:

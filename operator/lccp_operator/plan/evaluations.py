@@ -62,18 +62,19 @@ def asked_anew(context: Context) -> list[EvaluationKey]:
 
     As long as it is there nothing of them begins, so that what is asked once is done once.
     """
-    if context.reevaluate is None:
+    if context.asked_anew is None:
         return []
-    asked, everything = _parts(context.reevaluate), context.reevaluate.strip() == EVERYTHING
-    return [key for key in wanted(context) if everything or key[0] in asked.values()]
+    asked = _parts(context.asked_anew)
+    return [key for key in wanted(context) if EVERYTHING in asked or key[0] in asked.values()]
 
 
 def not_to_be_asked(context: Context) -> list[str]:
     """What the annotation names that is no complete checkpoint."""
-    asked = context.reevaluate
-    if asked is None or asked.strip() == EVERYTHING:
+    asked = context.asked_anew
+    parts = _parts(asked) if asked is not None else {EVERYTHING: None}
+    if EVERYTHING in parts:
         return []
-    return [text for text, n in _parts(asked).items() if n not in context.facts.checkpoints]
+    return [text for text, n in parts.items() if n not in context.facts.checkpoints]
 
 
 def name_of(key: EvaluationKey) -> str:
@@ -154,8 +155,15 @@ def intents(context: Context) -> list[Intent]:
 
 
 def _parts(asked: str) -> dict[str, int | None]:
-    """The tokens that an annotation names, by the text that does; None for text that is none."""
-    return {text: _tokens(text) for text in map(str.strip, asked.split(","))}
+    """The tokens that an annotation names, by the text that does; None for text that is none.
+
+    Further words of a part say nothing: they tell one question from the next.
+    """
+    return {text: _tokens(text) for text in map(_first_word, asked.split(","))}
+
+
+def _first_word(part: str) -> str:
+    return next(iter(part.split()), "")
 
 
 def _tokens(text: str) -> int | None:
@@ -167,7 +175,7 @@ def _tokens(text: str) -> int | None:
 
 def _anew(context: Context) -> Iterator[Intent]:
     """What forgets the evaluations that are asked anew, and then the question."""
-    if context.reevaluate is None:
+    if context.asked_anew is None:
         return
     asked = asked_anew(context)
     for workload, state in context.evaluations.items():
@@ -175,7 +183,7 @@ def _anew(context: Context) -> Iterator[Intent]:
             yield DeleteWorkload(workload)
     for key in asked:
         yield DeleteEvaluation(*key)
-    yield EndReevaluation(context.reevaluate)
+    yield EndReevaluation(context.asked_anew)
 
 
 def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 import pytest
-from operator_world import MemoryStore
+from operator_world import KEYS, START, MemoryStore
 
 from lccp.api.conditions import Reason
+from lccp.api.objects.journal import Acceptance, Journal
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.store.port import ObjectInfo
 from lccp_operator.kubernetes.store_health import StoreHealth
@@ -63,6 +64,42 @@ def test_a_store_that_refuses_is_of_no_use_either(before: LccpError | None) -> N
     assert health.outage is not None
     assert health.outage.why.startswith("store memory:// refuses: nothing is started or judged")
     assert "keys" in health.outage.why
+
+
+@pytest.mark.parametrize("failure", [SILENT, REFUSED], ids=["silent", "refusing"])
+def test_a_deletion_waits_for_the_end_of_an_outage_without_asking(failure: LccpError) -> None:
+    store = Moody()
+    health = StoreHealth(store, lambda _: None)
+    store.put(KEYS.journal, Journal(accepted=Acceptance(run_uid="mine", at=START)).to_json())
+    store.failure = failure
+    health.ask()
+    store.gets.clear()
+
+    assert not health.record_deletion(KEYS, "mine", lambda: None)
+    assert store.gets == []
+
+    store.failure = None
+    health.ask()
+    assert health.record_deletion(KEYS, "mine", lambda: None)
+    assert b"deletedAt" in store.get(KEYS.journal)
+
+
+class ReadOnly(MemoryStore):
+    """A store that refuses to replace an object."""
+
+    def put_if_match(self, key: str, data: bytes, etag: str) -> str:
+        raise REFUSED
+
+
+def test_a_store_that_refuses_to_record_a_deletion_is_out() -> None:
+    store = ReadOnly()
+    health = StoreHealth(store, lambda _: None)
+    store.put(KEYS.journal, Journal(accepted=Acceptance(run_uid="mine", at=START)).to_json())
+
+    assert not health.record_deletion(KEYS, "mine", lambda: None)
+    health.ask()
+
+    assert health.outage is not None
 
 
 class Overwriting(MemoryStore):

@@ -23,6 +23,7 @@ from operator_world import (
 )
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
 from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.journal import EvaluationOutcome
@@ -365,8 +366,30 @@ def test_what_is_asked_anew_is_evaluated_once_more(asked: str, crash_after: int 
     wanted = measured if asked == "all" else [FIRST, SECOND]
     assert world.started[before:] == [Evaluation(tokens) for tokens in wanted]
     assert sorted(tokens for tokens, _ in world.facts.reports) == measured
-    assert world.reevaluate is None
+    assert world.journal.reevaluated == asked
+    assert crash_after is not None or world.reevaluate is None
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_the_same_words_ask_once_though_they_are_put_back() -> None:
+    world = World(a_small_run(), NEVER)
+    world.settle()
+    measured = len(world.facts.checkpoints)
+    world.reevaluate = "all"
+    world.settle()
+    before = len(world.started)
+
+    world.reevaluate = "all"
+    world.settle()
+
+    assert (len(world.started), world.reevaluate) == (before, "all")
+    assert world.run.status is not None
+    accepted = next(c for c in world.run.status.conditions if c.type is ConditionType.ACCEPTED)
+    assert "lccp.io/reevaluate=all was answered: to ask again, add a word" in accepted.message
+
+    world.reevaluate = "all again"
+    world.settle()
+    assert (len(world.started), world.reevaluate) == (before + measured, None)
 
 
 def test_a_stop_stands_while_its_checkpoints_are_evaluated_anew() -> None:

@@ -16,7 +16,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput, LccpError, NotFound
 from lccp.logs import note
 from lccp.store.keys import RunKeys
-from lccp_operator.apply import Backend, act, publish, record_deletion
+from lccp_operator.apply import Backend, act, publish
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes import api
@@ -34,7 +34,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
 from lccp_operator.kubernetes.run_states import RunStates
-from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.kubernetes.store_health import PROBE_SECONDS, StoreHealth
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
@@ -52,6 +52,8 @@ class _Memory:
     """What is kept of a run object between two reconciles; all of it can be lost."""
 
     uid: str
+    store: str
+    """Name of its store."""
     workloads: KubernetesWorkloads
     observer: StoreObserver
     workloads_unknown_since: datetime | None = None
@@ -170,8 +172,11 @@ class Reconciler:
 
     def _forget(self, key: RunKey) -> float:
         """The run is gone, or is deleted with its workloads: its store is told, if it keeps it."""
-        if memory := self._memories.get(key):
-            record_deletion(memory.observer.store, RunKeys(*key), memory.uid, self._cluster.guard)
+        memory = self._memories.get(key)
+        if memory and not self._health(memory.store).record_deletion(
+            RunKeys(*key), memory.uid, self._cluster.guard
+        ):
+            return PROBE_SECONDS
         self._memories.pop(key, None)
         return math.inf
 
@@ -214,6 +219,7 @@ class Reconciler:
             config = self._installation.store(name)
             known = self._memories[key] = _Memory(
                 run.metadata.uid,
+                name,
                 KubernetesWorkloads(self._cluster, self._reader, config),
                 StoreObserver(self._health(name).store, RunKeys(*key)),
             )
