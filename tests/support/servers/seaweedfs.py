@@ -15,6 +15,10 @@ from pathlib import Path
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import LccpError
 from lccp.store.open import open_store, probe
+from lccp.store.s3.client import Patience
+
+IMPATIENT = Patience(connect_seconds=1, read_seconds=1, retries=1, backoff_seconds=0.01)
+"""Of tests whose server never answers well."""
 
 _BUCKET = "lccp"
 _START_SECONDS = 120

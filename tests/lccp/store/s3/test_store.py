@@ -1,29 +1,24 @@
-"""What only S3 has: credentials, TLS, and networks that fail in the middle of a request."""
+"""What only a bucket has: refusals, places, and networks that fail in the middle of a request."""
 
 import random
 import socket
-import ssl
-import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty_proxy import Fault, FaultyProxy, faulty_proxy
-from seaweedfs import SeaweedFS
+from faulty_proxy import Fault, FaultyProxy
+from minio.credentials.providers import StaticProvider
+from seaweedfs import IMPATIENT, SeaweedFS
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
-from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp.store.s3.client import Patience
-from lccp.store.s3.credentials import MountedCredentials
 from lccp.store.s3.store import S3Store
 
 pytestmark = pytest.mark.s3
-
-IMPATIENT = Patience(connect_seconds=1, read_seconds=1, retries=1, backoff_seconds=0.01)
 
 USES: dict[str, Callable[[Store, Path], object]] = {
     "get": lambda store, _: store.get("a"),
@@ -297,126 +292,21 @@ def test_versions_are_never_mixed(
         faulty_store.get("large")
 
 
-# Credentials
-
-
-def test_credentials_come_from_the_environment(
-    seaweedfs: SeaweedFS, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in seaweedfs.environ.items():
-        monkeypatch.setenv(name, value)
-    store = S3Store(seaweedfs.config(prefix), IMPATIENT)
-    store.put("a", b"1")
-    assert store.get("a") == b"1"
-
-
-def test_no_credentials_are_refused_before_any_request(
-    seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
-    with pytest.raises(InvalidInput, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
-        S3Store(seaweedfs.config("p"))
-
-
-def test_late_credentials_are_looked_for_at_each_request(
-    seaweedfs: SeaweedFS, prefix: str, tmp_path: Path
-) -> None:
-    keys = tmp_path / "keys"
-    store = open_store(seaweedfs.config(prefix, keys), patience=IMPATIENT, late_credentials=True)
-    for _ in range(2):
-        with pytest.raises(InvalidInput, match="must contain the files accessKey and secretKey"):
-            store.put_if_absent("a", b"1")
-
-    seaweedfs.credentials(keys)
-    store.put_if_absent("a", b"1")
-    assert store.get("a") == b"1"
-
-
-def test_a_rotated_secret_is_taken_up(seaweedfs: SeaweedFS, prefix: str, tmp_path: Path) -> None:
-    old, new, mounted = tmp_path / "..1", tmp_path / "..2", tmp_path / "mounted"
-    seaweedfs.credentials(old)
-    (old / "secretKey").write_text("expired")
-    seaweedfs.credentials(new)
-    mounted.mkdir()
-    data = mounted / "..data"
-    data.symlink_to(old)
-    for name in ("accessKey", "secretKey"):
-        (mounted / name).symlink_to(Path("..data") / name)
-    store = S3Store(seaweedfs.config(prefix, mounted), IMPATIENT)
-    with pytest.raises(InvalidInput, match="refuses these credentials"):
-        store.list("")
-    (mounted / "..next").symlink_to(new)
-    (mounted / "..next").rename(data)
-    assert store.list("") == []
-
-
-def test_both_keys_come_from_one_version_of_a_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for version in ("1", "2"):
-        (tmp_path / f"..{version}").mkdir()
-        for name in ("accessKey", "secretKey"):
-            (tmp_path / f"..{version}" / name).write_text(f"{name}{version}")
-    data = tmp_path / "..data"
-    data.symlink_to("..1")
-    for name in ("accessKey", "secretKey"):
-        (tmp_path / name).symlink_to(Path("..data") / name)
-    read_text = Path.read_text
-
-    def read_then_rotate(path: Path) -> str:
-        text = read_text(path)
-        data.unlink()
-        data.symlink_to("..2")
-        return text
-
-    monkeypatch.setattr(Path, "read_text", read_then_rotate)
-    first, second = (MountedCredentials(tmp_path).retrieve() for _ in range(2))
-    assert (first.access_key, first.secret_key) == ("accessKey1", "secretKey1")
-    assert (second.access_key, second.secret_key) == ("accessKey2", "secretKey2")
+# Places
 
 
 @pytest.mark.parametrize(
-    ("files", "sentence"),
+    ("url", "sentence"),
     [
-        ({"accessKey": b"a"}, "secretKey: No such file or directory"),
-        ({"secretKey": b"a"}, "accessKey: No such file or directory"),
-        ({"accessKey": b"a", "secretKey": b"\n"}, "is empty"),
-        ({"accessKey": b"\xff", "secretKey": b"a"}, "not text"),
+        ("s3:///p", "must be s3://bucket"),
+        ("s3://bucket?p", "must be s3://bucket"),
+        ("file:///p", "must be s3://bucket"),
+        ("s3://bucket/a/../b", "'..'"),
     ],
 )
-def test_credentials_that_are_not_whole_are_refused(
-    seaweedfs: SeaweedFS, tmp_path: Path, files: dict[str, bytes], sentence: str
-) -> None:
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
+def test_a_url_that_names_no_bucket_is_refused(environ_keys: None, url: str, sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
-        S3Store(seaweedfs.config("p", tmp_path))
-
-
-# Endpoint and TLS
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"endpoint": "minio:9000"}, r"must be http\(s\)://host\[:port\], not 'minio:9000'"),
-        ({"endpoint": "ftp://minio"}, "must be http"),
-        ({"endpoint": "http://minio/path"}, "must be http"),
-        ({"endpoint": "http://user:pass@minio"}, "must not contain credentials"),
-        ({"endpoint": "http://minio:port"}, "store s3://lccp/p: "),
-        ({"region": "not a region!"}, "invalid region"),
-        ({"endpoint": "https://minio", "ca_file": "/none.pem"}, "caFile /none.pem"),
-        ({"endpoint": "https://minio", "ca_bundle": "none"}, "caBundle: contains no CA"),
-        ({"url": "s3:///p"}, "must be s3://bucket"),
-        ({"url": "s3://bucket/a/../b"}, "'..'"),
-    ],
-)
-def test_a_configuration_that_is_wrong_is_refused(
-    seaweedfs: SeaweedFS, keys_directory: Path, changes: dict[str, str], sentence: str
-) -> None:
-    with pytest.raises(InvalidInput, match=sentence):
-        S3Store(with_(seaweedfs.config("p", keys_directory), **changes))
+        S3Store(StoreConfig(url=url), credentials=StaticProvider("access", "secret"))
 
 
 def test_a_bucket_name_that_cannot_be_is_refused(
@@ -425,75 +315,6 @@ def test_a_bucket_name_that_cannot_be_is_refused(
     store = S3Store(with_(seaweedfs.config("p", keys_directory), url="s3://A"), IMPATIENT)
     with pytest.raises(InvalidInput, match="store s3://A at"):
         store.list("")
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1, its own CA, and its key, in one file."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = [
-        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-        *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-        *("-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
-        *("-keyout", str(key), "-out", str(certificate)),
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
-    return certificate
-
-
-@pytest.fixture
-def tls_proxy(seaweedfs: SeaweedFS, certificate: Path) -> Iterator[FaultyProxy]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with faulty_proxy(seaweedfs.endpoint, context) as running:
-        yield running
-
-
-@pytest.mark.parametrize("given", ["ca_file", "ca_bundle"])
-def test_a_given_ca_is_trusted(
-    seaweedfs: SeaweedFS,
-    tls_proxy: FaultyProxy,
-    certificate: Path,
-    keys_directory: Path,
-    prefix: str,
-    given: str,
-) -> None:
-    ca = str(certificate) if given == "ca_file" else certificate.read_text()
-    config = with_(
-        seaweedfs.config(prefix, keys_directory), endpoint=tls_proxy.endpoint, **{given: ca}
-    )
-    store = S3Store(config, IMPATIENT)
-    etag = store.put_if_absent("a", b"1")
-    store.put_if_match("a", b"2", etag)
-    assert store.get("a") == b"2"
-
-
-def test_an_unknown_ca_is_refused_and_says_so(
-    seaweedfs: SeaweedFS, tls_proxy: FaultyProxy, keys_directory: Path
-) -> None:
-    config = with_(seaweedfs.config("p", keys_directory), endpoint=tls_proxy.endpoint)
-    with pytest.raises(InvalidInput, match=r"not trusted.*caFile must name the CA"):
-        S3Store(config, IMPATIENT).get("a")
-
-
-def test_plain_http_where_tls_is_spoken_is_one_sentence(
-    seaweedfs: SeaweedFS, tls_proxy: FaultyProxy, keys_directory: Path
-) -> None:
-    endpoint = tls_proxy.endpoint.replace("https", "http")
-    config = with_(seaweedfs.config("p", keys_directory), endpoint=endpoint)
-    with pytest.raises(StoreUnavailable, match="does not answer"):
-        S3Store(config, IMPATIENT).get("a")
-
-
-def test_tls_where_plain_http_is_spoken_is_one_sentence(
-    seaweedfs: SeaweedFS, keys_directory: Path
-) -> None:
-    endpoint = seaweedfs.endpoint.replace("http", "https")
-    config = with_(seaweedfs.config("p", keys_directory), endpoint=endpoint)
-    with pytest.raises(StoreUnavailable, match="does not answer: TLS failed"):
-        S3Store(config, IMPATIENT).get("a")
 
 
 def test_objects_lie_below_the_prefix_alone(

@@ -1,4 +1,4 @@
-"""Keys for the identity of a pod, from a server that speaks the protocol of a token service."""
+"""Keys of a mounted Secret, the environment, or the identity of a pod (by a token service)."""
 
 import logging
 from collections.abc import Iterator
@@ -9,13 +9,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from seaweedfs import IMPATIENT, SeaweedFS
 from serving import serving
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.logs import LogFormat, configure
 from lccp.store.open import open_store
-from lccp.store.s3.credentials import IDENTITIES, KEYS, provider_of
+from lccp.store.s3.credentials import IDENTITIES, KEYS, MountedCredentials, provider_of
+from lccp.store.s3.store import S3Store
 
 CONFIG = StoreConfig(url="s3://bucket/prefix")
 TOKEN = "a-token-that-nobody-may-read"
@@ -147,3 +149,91 @@ def test_without_any_it_is_said_what_could_be_given(
 
     with pytest.raises(InvalidInput, match=r"checkpoints\.secretRef"):
         provider_of(CONFIG)
+
+
+@pytest.mark.s3
+def test_credentials_come_from_the_environment(
+    seaweedfs: SeaweedFS, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in seaweedfs.environ.items():
+        monkeypatch.setenv(name, value)
+    store = S3Store(seaweedfs.config(prefix), IMPATIENT)
+    store.put("a", b"1")
+    assert store.get("a") == b"1"
+
+
+@pytest.mark.s3
+def test_late_credentials_are_looked_for_at_each_request(
+    seaweedfs: SeaweedFS, prefix: str, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    store = open_store(seaweedfs.config(prefix, keys), patience=IMPATIENT, late_credentials=True)
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="must contain the files accessKey and secretKey"):
+            store.put_if_absent("a", b"1")
+
+    seaweedfs.credentials(keys)
+    store.put_if_absent("a", b"1")
+    assert store.get("a") == b"1"
+
+
+@pytest.mark.s3
+def test_a_rotated_secret_is_taken_up(seaweedfs: SeaweedFS, prefix: str, tmp_path: Path) -> None:
+    old, new, mounted = tmp_path / "..1", tmp_path / "..2", tmp_path / "mounted"
+    seaweedfs.credentials(old)
+    (old / "secretKey").write_text("expired")
+    seaweedfs.credentials(new)
+    mounted.mkdir()
+    data = mounted / "..data"
+    data.symlink_to(old)
+    for name in ("accessKey", "secretKey"):
+        (mounted / name).symlink_to(Path("..data") / name)
+    store = S3Store(seaweedfs.config(prefix, mounted), IMPATIENT)
+    with pytest.raises(InvalidInput, match="refuses these credentials"):
+        store.list("")
+    (mounted / "..next").symlink_to(new)
+    (mounted / "..next").rename(data)
+    assert store.list("") == []
+
+
+def test_both_keys_come_from_one_version_of_a_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("1", "2"):
+        (tmp_path / f"..{version}").mkdir()
+        for name in ("accessKey", "secretKey"):
+            (tmp_path / f"..{version}" / name).write_text(f"{name}{version}")
+    data = tmp_path / "..data"
+    data.symlink_to("..1")
+    for name in ("accessKey", "secretKey"):
+        (tmp_path / name).symlink_to(Path("..data") / name)
+    read_text = Path.read_text
+
+    def read_then_rotate(path: Path) -> str:
+        text = read_text(path)
+        data.unlink()
+        data.symlink_to("..2")
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read_then_rotate)
+    first, second = (MountedCredentials(tmp_path).retrieve() for _ in range(2))
+    assert (first.access_key, first.secret_key) == ("accessKey1", "secretKey1")
+    assert (second.access_key, second.secret_key) == ("accessKey2", "secretKey2")
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"accessKey": b"a"}, "secretKey: No such file or directory"),
+        ({"secretKey": b"a"}, "accessKey: No such file or directory"),
+        ({"accessKey": b"a", "secretKey": b"\n"}, "is empty"),
+        ({"accessKey": b"\xff", "secretKey": b"a"}, "not text"),
+    ],
+)
+def test_credentials_that_are_not_whole_are_refused(
+    tmp_path: Path, files: dict[str, bytes], sentence: str
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInput, match=sentence):
+        provider_of(StoreConfig(url="s3://bucket", credentials_directory=str(tmp_path)))

@@ -1,0 +1,100 @@
+"""Errors of the S3 client, as errors of LCCP: the type is the retry policy."""
+
+import ssl
+from xml.etree.ElementTree import ParseError
+
+import pytest
+from minio.error import InvalidResponseError, S3Error, ServerError
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse
+from urllib3 import exceptions as http
+
+from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from lccp.store.s3.errors import refusal_in, translated
+
+STORE, KEY = "store s3://b at http://h", "ns/run/run.json"
+POOL = HTTPConnectionPool("h")
+UNTRUSTED = ssl.SSLError(
+    "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: expired (_ssl)"
+)
+
+
+def an_answer(status: int, code: str = "", content_type: str = "application/xml") -> HTTPResponse:
+    body = f"<Error><Code>{code}</Code><Message>told</Message></Error>".encode() if code else b""
+    headers = HTTPHeaderDict({"content-type": content_type})
+    return HTTPResponse(body, headers, status, preload_content=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "sentence"),
+    [
+        (404, "NoSuchKey", NotFound, f"there is no object {KEY}"),
+        (404, "NoSuchBucket", InvalidInput, "there is no such bucket: create it"),
+        (412, "PreconditionFailed", Conflict, f"{KEY} was changed by another writer"),
+        (409, "ConditionalRequestConflict", Conflict, "was changed by another writer"),
+        (403, "RequestTimeTooSkewed", InvalidInput, "the clock of this machine is wrong"),
+        (403, "AccessDenied", InvalidInput, r"refuses these credentials \(AccessDenied\)"),
+        (401, "Other", InvalidInput, r"refuses these credentials \(Other\)"),
+        (400, "ExpiredToken", InvalidInput, r"refuses these credentials \(ExpiredToken\)"),
+        (503, "SlowDown", StoreUnavailable, r"does not answer: status 503 \(SlowDown\)"),
+        (400, "RequestTimeout", StoreUnavailable, r"does not answer: status 400"),
+        (400, "InvalidArgument", InvalidInput, rf"{KEY}: refuses the request .*: told\)"),
+    ],
+)
+def test_a_refusal_is_told_by_its_code_and_status(
+    status: int, code: str, error: type[Exception], sentence: str
+) -> None:
+    found = translated(refusal_in(an_answer(status, code)), STORE, KEY)
+
+    assert type(found) is error
+    with pytest.raises(error, match=sentence):
+        raise found
+
+
+@pytest.mark.parametrize(("status", "error"), [(502, StoreUnavailable), (404, InvalidInput)])
+def test_an_answer_that_is_no_s3_is_told_by_its_status(status: int, error: type[Exception]) -> None:
+    """A proxy before the store answers in HTML."""
+    refusal = refusal_in(an_answer(status, "NoSuchKey", "text/html"))
+
+    assert isinstance(refusal, InvalidResponseError)
+    assert type(translated(refusal, STORE, KEY)) is error
+    assert type(translated(ServerError("x", status), STORE, KEY)) is error
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (http.NameResolutionError("h", POOL, OSError()), "its host name cannot be resolved"),
+        (http.ReadTimeoutError(POOL, "/", "x"), "no answer within the time allowed"),
+        (http.ConnectTimeoutError(POOL, "/", "x"), "no connection within the time allowed"),
+        (http.ProtocolError("x"), "the connection was lost"),
+        (OSError(113, "No route to host"), "No route to host"),
+        (ssl.SSLError("WRONG_VERSION_NUMBER"), "TLS failed"),
+    ],
+)
+def test_a_network_that_fails_is_worth_another_try(error: Exception, sentence: str) -> None:
+    wrapped = http.MaxRetryError(POOL, "/?X-Amz-Signature=s", error)
+    for given in (error, wrapped):
+        found = translated(given, STORE, KEY)
+        assert type(found) is StoreUnavailable
+        assert str(found) == f"{STORE} does not answer: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (UNTRUSTED, r"its certificate is not trusted \(expired\): caFile must name"),
+        (ParseError("x"), "the endpoint does not speak S3"),
+        (ValueError("bucket name A"), f"{STORE}: bucket name A"),
+    ],
+)
+def test_what_no_further_try_mends_is_an_input_error(error: Exception, sentence: str) -> None:
+    found = translated(error, STORE, KEY)
+
+    assert type(found) is InvalidInput
+    with pytest.raises(InvalidInput, match=sentence):
+        raise found
+
+
+def test_an_error_with_a_body_is_the_sdks_own() -> None:
+    assert isinstance(refusal_in(an_answer(404, "NoSuchKey")), S3Error)
+    assert isinstance(refusal_in(an_answer(404)), InvalidResponseError)
