@@ -304,7 +304,7 @@ def test_versions_are_never_mixed(
         ("s3://bucket/a/../b", "'..'"),
     ],
 )
-def test_a_url_that_names_no_bucket_is_refused(environ_keys: None, url: str, sentence: str) -> None:
+def test_a_url_that_names_no_bucket_is_refused(url: str, sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         S3Store(StoreConfig(url=url), credentials=StaticProvider("access", "secret"))
 
