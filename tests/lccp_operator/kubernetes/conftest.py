@@ -26,6 +26,12 @@ def proxy(server: ApiServer) -> Iterator[ApiProxy]:
         yield made
 
 
+@pytest.fixture
+def proxied(proxy: ApiProxy, tmp_path: Path) -> Cluster:
+    """The API server, behind the proxy."""
+    return connect(proxy.kubeconfig(tmp_path / "proxied"))
+
+
 @pytest.fixture(scope="session")
 def cluster(server: ApiServer) -> Cluster:
     return connect(server.kubeconfig)

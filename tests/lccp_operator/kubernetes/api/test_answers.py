@@ -1,0 +1,66 @@
+"""What an answer of the API server means."""
+
+import json
+
+import pytest
+
+from lccp.contract.errors import Conflict, InvalidInput, NotFound
+from lccp_operator.kubernetes.api.answers import (
+    AlreadyExists,
+    ApiUnavailable,
+    Forbidden,
+    Gone,
+    error_of,
+    event_of,
+    message_of,
+)
+
+
+def answer(message: str, reason: str = "") -> bytes:
+    return json.dumps({"kind": "Status", "message": message, "reason": reason}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "error"),
+    [
+        (400, "", InvalidInput),
+        (401, "Unauthorized", Forbidden),
+        (403, "Forbidden", Forbidden),
+        (404, "NotFound", NotFound),
+        (409, "Conflict", Conflict),
+        (409, "AlreadyExists", AlreadyExists),
+        (410, "Expired", Gone),
+        (422, "Invalid", InvalidInput),
+        (429, "TooManyRequests", ApiUnavailable),
+        (503, "ServiceUnavailable", ApiUnavailable),
+    ],
+)
+def test_a_status_is_an_error_that_says_path_and_message(
+    status: int, reason: str, error: type[Exception]
+) -> None:
+    found = error_of(status, answer("because", reason), "/apis/batch/v1/jobs")
+
+    assert type(found) is error
+    assert str(found).startswith("/apis/batch/v1/jobs: ")
+    assert str(found).endswith("because")
+
+
+@pytest.mark.parametrize("data", [b"upstream is down", b'"upstream is down"', b"\xff\x00"])
+def test_an_answer_that_is_no_status_is_its_own_message(data: bytes) -> None:
+    assert message_of(data) == data.decode(errors="replace")
+    assert isinstance(error_of(503, data, "/api"), ApiUnavailable)
+
+
+def test_a_page_of_a_proxy_is_cut_to_200_characters() -> None:
+    assert message_of(b"<html>" * 100) == ("<html>" * 100)[:200]
+
+
+def test_an_error_in_a_watch_is_raised_and_other_events_pass() -> None:
+    added = {"type": "ADDED", "object": {"metadata": {"name": "tiny"}}}
+    expired = {"type": "ERROR", "object": {"code": 410, "message": "too old"}}
+
+    assert event_of(added, "/api/v1/pods") == added
+    with pytest.raises(Gone, match="/api/v1/pods: too old"):
+        event_of(expired, "/api/v1/pods")
+    with pytest.raises(ApiUnavailable, match="answers 500"):
+        event_of({"type": "ERROR", "object": {}}, "/api/v1/pods")

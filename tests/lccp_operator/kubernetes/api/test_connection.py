@@ -1,0 +1,84 @@
+"""Who asks an API server, and how."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+from kubernetes.config import kube_config
+from serving import serving
+
+from lccp.contract.errors import InvalidInput
+from lccp_operator.kubernetes.api import connection as connections
+from lccp_operator.kubernetes.api.connection import Connection
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the request: path, headers and body."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        told = {"path": self.path, "headers": dict(self.headers), "body": body}
+        data = json.dumps(told).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def settings() -> Iterator[client.Configuration]:
+    """Of a client whose API server is an echo."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    made = client.Configuration()
+    made.host = f"http://127.0.0.1:{server.server_port}"
+    made.api_key["authorization"] = "first"
+    made.api_key_prefix["authorization"] = "Bearer"
+    with serving(server):
+        yield made
+
+
+def asked(connection: Connection, **how: Any) -> Any:
+    return json.loads(connection.request("POST", "/api/v1/pods", timeout=5, **how).data)
+
+
+def test_a_request_says_who_asks_and_carries_query_and_body(settings: client.Configuration) -> None:
+    connection = Connection(client.ApiClient(settings))
+
+    told = asked(connection, query={"labelSelector": "a=b"}, body={"n": "ü"}, media_type="text/x")
+
+    assert told["path"] == "/api/v1/pods?labelSelector=a%3Db"
+    assert json.loads(told["body"]) == {"n": "ü"}
+    headers = {name.lower(): value for name, value in told["headers"].items()}
+    assert headers["user-agent"] == "lccp-operator"
+    assert headers["content-type"] == "text/x"
+    assert headers["authorization"] == "Bearer first"
+
+
+def test_a_token_that_was_renewed_is_used_a_moment_later(
+    settings: client.Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api_client = client.ApiClient(settings)
+    connection = Connection(api_client)
+    asked(connection)
+    api_client.configuration.api_key["authorization"] = "second"
+
+    assert asked(connection)["headers"]["Authorization"] == "Bearer first"
+    monkeypatch.setattr(connections, "TOKEN_SECONDS", 0.0)
+    assert asked(connection)["headers"]["Authorization"] == "Bearer second"
+
+
+def test_without_a_cluster_it_is_said_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+
+    with pytest.raises(InvalidInput, match=r"^no cluster: .*: set KUBECONFIG$"):
+        connections.connect()

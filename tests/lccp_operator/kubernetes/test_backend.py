@@ -1,0 +1,104 @@
+"""Workloads, status and events of a run, as they are written to a cluster."""
+
+from pathlib import Path
+
+import pytest
+from a_cluster import Namespace, run_document
+from api_proxy import ApiProxy, Fault
+from operator_process import installation
+
+from lccp.api.conditions import Reason
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import Conflict
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api import Cluster
+from lccp_operator.kubernetes.api import cluster as calls
+from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.jobs import job as job_of
+from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.workloads.state import Trouble
+from lccp_operator.workloads.training import Training
+
+pytestmark = pytest.mark.apiserver
+
+
+@pytest.fixture
+def run(namespace: Namespace) -> LCCPRun:
+    return LCCPRun.parse(namespace.create_run(run_document("tiny")), "run")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Installation:
+    return Installation.parse(installation(tmp_path), "installation")
+
+
+@pytest.fixture
+def workloads(proxied: Cluster, settings: Installation) -> KubernetesWorkloads:
+    cached = [Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
+    reader = WorkloadReader(proxied, *cached)
+    return KubernetesWorkloads(proxied, reader, settings.store("default"))
+
+
+def test_a_webhook_that_does_not_answer_refuses_the_workload_and_nothing_else(
+    proxy: ApiProxy, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
+) -> None:
+    told = 'Internal error occurred: failed calling webhook "mjob.kb.io": connection refused'
+    proxy.faults.extend(
+        [Fault("POST", "jobs", 500, {"Retry-After": "0"}, {"message": told})] * calls.TRIES
+    )
+
+    workloads.apply(run, Training(1), settings.offered(run))
+    assert workloads.rejected == {Training(1): Trouble(Reason.POD_REJECTED, told)}
+
+    workloads.apply(run, Training(1), settings.offered(run))
+    assert workloads.rejected == {}
+
+
+def test_a_workload_that_exists_is_taken_as_it_is(
+    namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
+) -> None:
+    workloads.apply(run, Training(1), settings.offered(run))
+    (first,) = namespace.jobs()
+    workloads.apply(run, Training(1), settings.offered(run))
+    (again,) = namespace.jobs()
+
+    assert workloads.rejected == {}
+    assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+
+
+def test_a_job_of_someone_else_under_the_workloads_name_is_named(
+    namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
+) -> None:
+    gang, pinned = Training(1), settings.offered(run)
+    theirs = job_of(run, gang, gang.pods(run, pinned), settings.stores[0], pinned)
+    del theirs["metadata"]["ownerReferences"]
+    namespace.api.create(api.JOBS, theirs)
+    workloads.apply(run, Training(1), settings.offered(run))
+
+    trouble = workloads.rejected[Training(1)]
+    assert trouble.reason is Reason.POD_REJECTED
+    assert "there is another Job tiny-train-a1 in the namespace" in trouble.message
+
+
+def test_a_status_is_not_written_over_one_that_was_not_read(
+    namespace: Namespace, run: LCCPRun
+) -> None:
+    version = namespace.run("tiny")["metadata"]["resourceVersion"]
+    runs = KubernetesRuns(namespace.api, version)
+    runs.write_status(run, LCCPRunStatus(attempt=1))
+    runs.write_status(run, LCCPRunStatus(attempt=2))
+
+    with pytest.raises(Conflict):
+        KubernetesRuns(namespace.api, version).write_status(run, LCCPRunStatus(attempt=3))
+    assert namespace.run("tiny")["status"]["attempt"] == 2
+
+
+def test_fields_of_a_status_that_are_no_longer_set_go(namespace: Namespace, run: LCCPRun) -> None:
+    runs = KubernetesRuns(namespace.api, namespace.run("tiny")["metadata"]["resourceVersion"])
+    runs.write_status(run, LCCPRunStatus(start_time="2026-01-05T09:00:00Z"))
+    runs.write_status(run, LCCPRunStatus())
+
+    assert "startTime" not in namespace.run("tiny")["status"]

@@ -1,0 +1,176 @@
+"""An informer follows the objects of runs, and says when it lost touch."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from a_cluster import Namespace
+from api_proxy import ApiProxy, Fault
+from operator_process import wait_for
+
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api import ApiUnavailable, Cluster
+from lccp_operator.kubernetes.api import cluster as calls
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads import informer as informers
+from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.seen import RunKey
+
+pytestmark = pytest.mark.apiserver
+
+
+class Watching:
+    """An informer of Jobs, and the changes that it announced."""
+
+    def __init__(self, cluster: Cluster, *namespaces: str) -> None:
+        self.changes: list[RunKey] = []
+        self.informer = Informer(cluster, api.JOBS, namespaces, self.changes.append)
+
+    def names(self, key: RunKey) -> set[str]:
+        return {job["metadata"]["name"] for job in self.informer.of(key)}
+
+    def wait_names(self, key: RunKey, *names: str) -> None:
+        wait_for(lambda: self.informer.synced, "the informer is not in touch")
+        wait_for(lambda: self.names(key) == {*names}, f"{names} are not cached", seconds=10)
+
+
+@pytest.fixture
+def watching(proxied: Cluster) -> Iterator[Watching]:
+    stop, made = threading.Event(), Watching(proxied)
+    made.informer.start(stop)
+    yield made
+    stop.set()
+
+
+def a_job(namespace: Namespace, name: str, run: str = "tiny") -> Object:
+    template = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+    metadata = {"name": name, "labels": {"lccp.io/run": run}}
+    spec = {"template": {"spec": template}}
+    document = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+    return namespace.create_object(api.JOBS, document)
+
+
+def remove(namespace: Namespace, job: Object) -> None:
+    body = {"propagationPolicy": "Background"}
+    namespace.api._call("DELETE", api.JOBS.path(namespace.name, job["metadata"]["name"]), body)
+
+
+def test_an_informer_follows_what_is_created_and_deleted(
+    watching: Watching, namespace: Namespace
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    job = a_job(namespace, "one")
+    a_job(namespace, "two")
+    a_job(namespace, "another", "huge")
+    watching.wait_names(key, "one", "two")
+
+    remove(namespace, job)
+
+    watching.wait_names(key, "two")
+    assert watching.names(RunKey(namespace.name, "huge")) == {"another"}
+    assert {key, RunKey(namespace.name, "huge")} <= {*watching.changes}
+
+
+def test_own_writes_are_cached_at_once_and_are_no_change(
+    watching: Watching, namespace: Namespace, proxy: ApiProxy
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    one = a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    proxy.down = True
+    watching.changes.clear()
+
+    two = a_job(namespace, "two")
+    assert watching.informer.upsert(two)
+    assert watching.informer.remove(one)
+    assert watching.names(key) == {"two"}
+
+    assert not watching.informer.upsert(two)
+    assert not watching.informer.remove(one)
+    assert key not in watching.changes
+
+
+@pytest.mark.parametrize(("field", "is_change"), [("active", True), ("terminating", False)])
+def test_only_a_change_of_what_is_kept_is_change(
+    watching: Watching, namespace: Namespace, field: str, is_change: bool
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    watching.changes.clear()
+    changed = namespace.api.patch(api.JOBS, namespace.name, "one", {"status": {field: 1}}, "status")
+    version = changed["metadata"]["resourceVersion"]
+
+    def cached() -> bool:
+        (job,) = watching.informer.of(key)
+        return bool(job["metadata"]["resourceVersion"] == version)
+
+    wait_for(cached, "the change is not cached")
+    a_job(namespace, "two", "huge")
+    wait_for(lambda: RunKey(namespace.name, "huge") in watching.changes, "no change of the other")
+    assert (key in watching.changes) == is_change
+
+
+def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
+    watching: Watching, namespace: Namespace
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    answer = a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    remove(namespace, answer)
+    watching.wait_names(key)
+
+    assert not watching.informer.upsert(answer)
+    assert watching.names(key) == set()
+
+
+def test_what_disappeared_while_the_watch_was_broken_is_not_cached(
+    watching: Watching, namespace: Namespace, proxy: ApiProxy
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    job = a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    proxy.down = True
+    a_job(namespace, "two")
+    remove(namespace, job)
+    watching.changes.clear()
+    proxy.faults.append(Fault("GET", "watch=", 410, body={"message": "too old"}))
+    proxy.down = False
+
+    watching.wait_names(key, "two")
+    assert key in watching.changes
+
+
+def test_an_informer_that_lost_touch_is_not_believed(
+    watching: Watching, namespace: Namespace, proxy: ApiProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    monkeypatch.setattr(informers, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(informers, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(calls, "TRIES", 1)
+
+    proxy.down = True
+    a_job(namespace, "two")
+    wait_for(lambda: not watching.informer.synced, "it believes itself in touch")
+    with pytest.raises(ApiUnavailable, match="does not tell of jobs"):
+        watching.informer.of(key)
+
+    proxy.down = False
+    watching.wait_names(key, "one", "two")
+
+
+def test_an_informer_of_some_namespaces_leaves_the_others_alone(
+    cluster: Cluster, namespace: Namespace, root: Path
+) -> None:
+    other: Namespace = Namespace.create(cluster, root)
+    stop, watching = threading.Event(), Watching(cluster, namespace.name)
+    a_job(namespace, "one")
+    a_job(other, "two")
+
+    watching.informer.start(stop)
+    watching.wait_names(RunKey(namespace.name, "tiny"), "one")
+    assert watching.names(RunKey(other.name, "tiny")) == set()
+    stop.set()

@@ -1,0 +1,51 @@
+"""Pods are hardened, and told what to do by environment variables."""
+
+import pytest
+from a_workload import RICH, STORE, WORKLOADS, built, container, environ, gang
+
+from lccp.api.invocation import Invocation
+from lccp_operator.workloads.kind import Workload
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda w: type(w).__name__)
+def test_pods_of_every_kind_meet_the_restricted_standard(workload: Workload) -> None:
+    _, job = built(workload)
+    pod = job["spec"]["template"]["spec"]
+    security = container(job)["securityContext"]
+
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not pod["automountServiceAccountToken"]
+    assert pod["serviceAccountName"] == "lccp-run"
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert not security["allowPrivilegeEscalation"]
+    assert security["readOnlyRootFilesystem"]
+    assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_the_users_template_is_merged_over_the_pods() -> None:
+    job = gang(**RICH)
+    pod = job["spec"]["template"]["spec"]
+
+    assert pod["schedulerName"] == "volcano"
+    assert job["spec"]["template"]["metadata"]["annotations"] == {"example.org/mine": "yes"}
+    assert {v["name"] for v in pod["volumes"]} == {"scratch", "shm", "store-credentials", "corpus"}
+    capabilities = container(job)["securityContext"]["capabilities"]
+    assert capabilities == {"drop": ["ALL"], "add": ["IPC_LOCK"]}
+    assert container(job)["resources"]["limits"] == {"memory": "64Gi", "nvidia.com/gpu": "4"}
+
+
+def test_credentials_reach_pods_as_a_mounted_secret_alone() -> None:
+    job = gang()
+    (mount,) = [m for m in container(job)["volumeMounts"] if m["name"] == "store-credentials"]
+
+    assert mount["readOnly"]
+    assert f'"credentialsDirectory":"{mount["mountPath"]}"' in environ(job)["LCCP_STORE"]
+
+
+def test_every_workload_trusts_the_stores_ca() -> None:
+    store = STORE.model_copy(update={"ca_bundle": "-----BEGIN CERTIFICATE-----\n"})
+    for workload in WORKLOADS:
+        _, job = built(workload, store=store)
+        variables = {name: v for name, v in environ(job).items() if isinstance(v, str)}
+        assert Invocation.from_environ(variables).store.ca_bundle == store.ca_bundle

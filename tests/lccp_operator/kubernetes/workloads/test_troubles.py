@@ -1,0 +1,249 @@
+"""What keeps a workload from running is named, in the order in which it has to be solved."""
+
+import pytest
+from seen_objects import QUEUE, a_job, a_pod, an_event, waiting
+
+from lccp.api.conditions import Reason
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.seen import Seen
+from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX, trouble_of
+from lccp_operator.workloads.state import Trouble
+
+
+def a_workload(reason: str, message: str) -> Object:
+    condition = {"type": "QuotaReserved", "status": "False", "reason": reason, "message": message}
+    owner = {"uid": "job", "controller": True}
+    return {"metadata": {"ownerReferences": [owner]}, "status": {"conditions": [condition]}}
+
+
+READY = {"type": "PodReadyToStartContainers", "status": "True"}
+CREATING = waiting("ContainerCreating")
+QUEUED = a_job(suspend=True, **QUEUE)
+LET_IN, ENDED, ELSEWHERE = a_job(**QUEUE), a_job(conditions={"Failed": ""}, **QUEUE), a_job()
+LET_IN["metadata"]["name"] = "first-train-a1"
+UNSCHEDULABLE = {
+    "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}
+    ]
+}
+TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
+    "none": (a_job(), {"pods": (a_pod("Pending"),)}, None, ""),
+    "quota": (
+        a_job(),
+        {"events": (an_event("job", "FailedCreate", 'pods "x" is forbidden: exceeded quota: q'),)},
+        *(Reason.QUOTA_EXCEEDED, "exceeded quota: q"),
+    ),
+    "quota for one of two": (
+        a_job({"active": 1}),
+        {
+            "pods": (a_pod(),),
+            "events": (an_event("job", "FailedCreate", "exceeded quota: q"),),
+        },
+        *(Reason.QUOTA_EXCEEDED, "exceeded quota: q"),
+    ),
+    "quota that was exceeded once": (
+        a_job({"active": 2}),
+        {"events": (an_event("job", "FailedCreate", "exceeded quota: q"),)},
+        *(None, ""),
+    ),
+    "pod security": (
+        a_job(),
+        {"events": (an_event("job", "FailedCreate", 'violates PodSecurity "restricted"'),)},
+        *(Reason.POD_REJECTED, "violates PodSecurity"),
+    ),
+    "another object's event": (
+        a_job(),
+        {"events": (an_event("x", "FailedCreate", "violates"),)},
+        *(None, ""),
+    ),
+    "image": (
+        a_job(),
+        {"pods": (a_pod("Pending", containerStatuses=[waiting("ErrImagePull", "not found")]),)},
+        *(Reason.IMAGE_UNAVAILABLE, "x:1: not found"),
+    ),
+    "secret as environment": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    containerStatuses=[
+                        waiting("CreateContainerConfigError", 'secret "s" not found')
+                    ],
+                ),
+            )
+        },
+        *(Reason.MISSING_SECRET, 'container trainer: CreateContainerConfigError: secret "s"'),
+    ),
+    "image of an init container": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    initContainerStatuses=[waiting("ErrImagePull", "not found")],
+                    containerStatuses=[waiting("PodInitializing")],
+                ),
+            )
+        },
+        *(Reason.IMAGE_UNAVAILABLE, "x:1: not found"),
+    ),
+    "config map as environment": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    containerStatuses=[
+                        waiting("CreateContainerConfigError", 'configmap "c" not found')
+                    ],
+                ),
+            )
+        },
+        *(Reason.MISSING_CONFIG_MAP, 'configmap "c" not found'),
+    ),
+    "a user that may not run": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    containerStatuses=[
+                        waiting("CreateContainerConfigError", "image will run as root")
+                    ],
+                ),
+            )
+        },
+        *(Reason.CONTAINER_NOT_STARTED, "image will run as root"),
+    ),
+    "a runtime that refuses": (
+        a_job(),
+        {
+            "pods": (
+                a_pod(
+                    "Pending",
+                    containerStatuses=[
+                        waiting("CreateContainerError", "no"),
+                    ],
+                ),
+            )
+        },
+        *(Reason.CONTAINER_NOT_STARTED, "container trainer: CreateContainerError: no"),
+    ),
+    "config map as volume": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending", containerStatuses=[CREATING]),),
+            "events": (an_event("pod-0", "FailedMount", 'configmap "data" not found'),),
+        },
+        *(Reason.MISSING_CONFIG_MAP, 'configmap "data" not found'),
+    ),
+    "a volume that does not mount": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending", containerStatuses=[CREATING]),),
+            "events": (an_event("pod-0", "FailedMount", "mount.nfs: Connection timed out"),),
+        },
+        *(Reason.VOLUME_NOT_MOUNTED, "mount.nfs: Connection timed out"),
+    ),
+    "a volume that does not attach": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending"),),
+            "events": (an_event("pod-0", "FailedAttachVolume", "Multi-Attach error"),),
+        },
+        *(Reason.VOLUME_NOT_MOUNTED, "Multi-Attach error"),
+    ),
+    "no network": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending"),),
+            "events": (an_event("pod-0", "FailedCreatePodSandBox", "cni plugin: no address"),),
+        },
+        *(Reason.CONTAINER_NOT_STARTED, "cni plugin: no address"),
+    ),
+    "a volume that did not mount at first": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending", containerStatuses=[CREATING], conditions=[READY]),),
+            "events": (an_event("pod-0", "FailedMount", 'secret "s3" not found'),),
+        },
+        *(None, ""),
+    ),
+    "secret as volume": (
+        a_job(),
+        {
+            "pods": (a_pod("Pending"),),
+            "events": (an_event("pod-0", "FailedMount", 'secret "s3" not found'),),
+        },
+        *(Reason.MISSING_SECRET, 'secret "s3" not found'),
+    ),
+    "no node": (
+        a_job(),
+        {"pods": (a_pod("Pending", **UNSCHEDULABLE),)},
+        *(Reason.UNSCHEDULABLE, "0/3"),
+    ),
+    "queue": (QUEUED, {}, Reason.QUEUED, "waits in queue research"),
+    "behind others in the queue": (
+        QUEUED,
+        {"kueue_workloads": (a_workload("Pending", "insufficient quota for cpu"),)},
+        *(Reason.QUEUED, "queue research: insufficient quota for cpu"),
+    ),
+    "behind a run in the queue": (
+        QUEUED,
+        {
+            "kueue_workloads": (a_workload("Pending", "insufficient quota for cpu"),),
+            "neighbours": (LET_IN, ENDED, ELSEWHERE, QUEUED),
+        },
+        *(Reason.QUEUED, "queue research, behind first-train-a1: insufficient quota"),
+    ),
+    "a queue that is held": (
+        QUEUED,
+        {"kueue_workloads": (a_workload("Inadmissible", "ClusterQueue c is inactive"),)},
+        *(Reason.QUEUED, "queue research: ClusterQueue c is inactive"),
+    ),
+    "no such queue": (
+        QUEUED,
+        {"kueue_workloads": (a_workload("Inadmissible", "LocalQueue research doesn't exist"),)},
+        *(Reason.UNKNOWN_QUEUE, "queue research: LocalQueue research doesn't exist"),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("job", "seen", "reason", "message"), TROUBLES.values(), ids=TROUBLES.keys()
+)
+def test_what_keeps_a_workload_from_running_is_named(
+    job: Object, seen: Object, reason: Reason | None, message: str
+) -> None:
+    pods = seen.get("pods", ())
+
+    found = trouble_of(job, pods, Seen((job,), **{"pods": (), **seen}))
+
+    if reason is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.reason is reason
+        assert message in found.message
+
+
+def test_a_long_message_is_one_line_of_500_characters() -> None:
+    pod = a_pod("Pending", containerStatuses=[waiting("ErrImagePull", "a\n  b" + "c" * 900)])
+
+    found = trouble_of(a_job(), (pod,), Seen((), (pod,)))
+
+    assert found is not None
+    assert found.message.startswith("x:1: a bccc")
+    assert len(found.message) == MESSAGE_LENGTH_MAX
+
+
+def test_the_newest_event_of_a_pod_tells_what_it_waits_for_now() -> None:
+    pod = a_pod("Pending")
+    older = an_event("pod-0", "FailedMount", 'secret "s3" not found')
+    newer = an_event("pod-0", "FailedCreatePodSandBox", "no address")
+    first, later = ({"lastTimestamp": f"2026-01-05T09:0{minute}:00Z"} for minute in range(2))
+
+    found = trouble_of(a_job(), (pod,), Seen((), (pod,), (older | first, newer | later)))
+
+    assert found == Trouble(Reason.CONTAINER_NOT_STARTED, "no address")

@@ -1,0 +1,56 @@
+"""Jobs and pods as the API server gives them, made small."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from lccp.api import labels
+from lccp_operator.kubernetes.api.merge import Object
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+QUEUE = {"kueue.x-k8s.io/queue-name": "research"}
+
+
+def a_job(
+    status: Object | None = None,
+    conditions: dict[str, str] | None = None,
+    suspend: bool = False,
+    message: str = "",
+    **labels_: str,
+) -> Object:
+    own = labels.of_workload("tiny", labels.TRAINER, attempt="1") | labels_
+    told = [
+        {"type": type_, "status": "True", "reason": reason, "message": message}
+        for type_, reason in (conditions or {}).items()
+    ]
+    return {
+        "metadata": {"name": "j", "namespace": "default", "uid": "job", "labels": own},
+        "spec": {"completions": 2, "suspend": suspend},
+        "status": {"conditions": told} | (status or {}),
+    }
+
+
+def a_pod(phase: str = "Running", index: int = 0, owner: str = "job", **status: Any) -> Object:
+    return {
+        "metadata": {
+            "uid": f"pod-{index}",
+            "labels": {"batch.kubernetes.io/job-completion-index": str(index)},
+            "ownerReferences": [{"uid": owner, "controller": True}],
+        },
+        "status": {"phase": phase, **status},
+    }
+
+
+def terminated(code: int, reason: str = "Error", message: str = "") -> Object:
+    ended = {"exitCode": code, "reason": reason, "message": message}
+    return {"state": {"terminated": ended}, "image": "x"}
+
+
+def waiting(reason: str, message: str = "") -> Object:
+    state = {"waiting": {"reason": reason, "message": message}}
+    return {"state": state, "image": "x:1", "name": "trainer"}
+
+
+def an_event(uid: str, reason: str, message: str) -> Object:
+    return {"involvedObject": {"uid": uid}, "reason": reason, "message": message}
