@@ -1,29 +1,53 @@
 """The purge Job: deletes all that the store holds of a run, its identity last."""
 
+import argparse
 import os
 import sys
+from collections.abc import Mapping, Sequence
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
+from lccp.api.objects.run import RunIdentity
 from lccp.contract.errors import InvalidInput, LccpError
+from lccp.logs import leave_termination_message
+from lccp.store import objects
 from lccp.store.directory import delete_prefix
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 
 
-def main() -> int:
+def purge(environ: Mapping[str, str], installation: str) -> None:
+    """Delete the objects of the run that `environ` names.
+
+    Raises:
+        InvalidInput: the store can't be used, or its `run.json` is damaged or names another
+            installation than `installation` (empty: any may).
+        StoreUnavailable: the store does not answer.
+    """
+    invocation = Invocation.from_environ(environ)
+    store, keys = open_store(invocation.store), RunKeys(invocation.namespace, invocation.name)
+    found = objects.read_or_none(store, keys.identity, RunIdentity)
+    other = found.installation if found is not None else ""
+    if installation and other and other != installation:
+        raise InvalidInput(
+            f"store {store.url} holds a run {invocation.run} that installation {other} carries "
+            f"out, by its run.json, and not {installation}: nothing of it is deleted"
+        )
+    delete_prefix(store, keys.prefix)
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--installation", default="", help="Whose run it is, by its status.")
     try:
-        invocation = Invocation.from_environ(os.environ)
-        store = open_store(invocation.store)
-        delete_prefix(store, RunKeys(invocation.namespace, invocation.name).prefix)
-    except InvalidInput as error:
-        print(error, file=sys.stderr)
-        return ExitCode.CONFIGURATION
+        purge(environ, parser.parse_args(arguments).installation)
     except LccpError as error:
         print(error, file=sys.stderr)
-        return ExitCode.STORE_UNREACHABLE
+        leave_termination_message(str(error))
+        refused = isinstance(error, InvalidInput)
+        return ExitCode.CONFIGURATION if refused else ExitCode.STORE_UNREACHABLE
     return ExitCode.OK
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -22,7 +22,7 @@ from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import status
 from lccp_operator.plan.acceptance import foreign_owner, of_another
 from lccp_operator.plan.findings import Finding
-from lccp_operator.workloads.endings import Ending, failure
+from lccp_operator.workloads.endings import Ending, failure, without_log
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.state import Phase, WorkloadState
@@ -44,8 +44,10 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
     if _overdue(run, now):
         event = _given_up(run, foreign, now)
         return _plan(run, now, SetFinalizer(False), event=event, idle=True)
-    if isinstance(observed.workloads, Unknown) or foreign:
+    if foreign:
         return _plan(run, now, why=foreign)
+    if isinstance(observed.workloads, Unknown):
+        return _plan(run, now, why=observed.workloads.why)
     return _purge(run, observed.workloads.value, observed, now)
 
 
@@ -66,21 +68,33 @@ def _purge(
         return _plan(run, now, SetFinalizer(False), event=_purged(run, now), idle=True)
     if purge.ended and not purge.deleting:
         return _plan(run, now, DeleteWorkload(Purge()), why=_failure(purge))
-    return _plan(run, now, why=purge.trouble.message if purge.trouble else "")
+    return _plan(run, now, why=_trouble(purge))
 
 
 def _begin(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
-    """The purge, unless what is damaged may be another's run.json."""
+    """The purge, unless the store may hold another's run, and the purge could not tell."""
     store = observed.store
-    if isinstance(store, Unknown) and store.reason is Reason.STORED_OBJECT_DAMAGED:
-        return _plan(run, now, why=store.why)
+    if isinstance(store, Unknown):
+        own = run.status.installation if run.status else None
+        nobodys = bool(observed.owner.id) and own is None
+        if nobodys or store.reason is Reason.STORED_OBJECT_DAMAGED:
+            return _plan(run, now, why=store.why)
     rejected = observed.rejected.get(Purge())
     why = rejected.message if rejected else ""
     return _plan(run, now, ApplyWorkload(Purge(), observed.offered), why=why)
 
 
+def _trouble(purge: WorkloadState) -> str:
+    """What keeps it from running, or why a pod of it failed."""
+    if purge.trouble:
+        return purge.trouble.message
+    return _failure(purge) if any(pod.phase is Phase.FAILED for pod in purge.pods) else ""
+
+
 def _failure(purge: WorkloadState) -> str:
-    return f"it {Ending.of(failure(purge), purge).message}, and is tried again"
+    """Without its log, which goes with the Job."""
+    said = without_log(Ending.of(failure(purge), purge).message)
+    return f"{said}, and it is tried again"
 
 
 def _given_up_at(run: LCCPRun) -> datetime | None:
@@ -124,7 +138,7 @@ def _plan(
     why: str = "",
     idle: bool = False,
 ) -> Plan:
-    """`why` says what holds up the purge."""
+    """`why` says what holds up the purge; what did is told until something else does."""
     return Plan(
         intents=intents,
         status=_status(run, now, why),
@@ -136,13 +150,16 @@ def _plan(
 
 def _status(run: LCCPRun, now: datetime, why: str) -> LCCPRunStatus:
     before = run.status or LCCPRunStatus()
+    known = {c.type: Finding(c.status, c.reason, c.message) for c in before.conditions}
+    told = known.get(ConditionType.TRAINING)
     message = "the run is being deleted"
+    if told is not None and told.reason is Reason.PURGING and not why:
+        message = told.message
     if why:
         message += (
             f"; the purge of its objects is held up: {why}: mend that, or set deletionPolicy to "
             "Retain to keep them and let the run go"
         )
-    known = {c.type: Finding(c.status, c.reason, c.message) for c in before.conditions}
     findings = (
         dict.fromkeys(OF_EVERY_RUN, Finding("Unknown", Reason.PURGING, message))
         | known

@@ -33,10 +33,11 @@ class Purge(Workload):
         return cls()
 
     def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
-        command = ("python3", "-m", "lccp_operator.purge")
+        owner = run.status.installation if run.status else None
+        told = ("--installation", owner) if owner else ()
         return PodSet(
             container="purger",
-            command=command,
+            command=("python3", "-m", "lccp_operator.purge", *told),
             image=pinned.purger_image,
             spec=WorkloadSpec(resources=pinned.purger_resources),
             retries=3,

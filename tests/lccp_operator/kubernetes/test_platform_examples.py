@@ -1,7 +1,9 @@
 """The samples for a platform team: an API server takes them, and they refuse what they say."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ from operator_process import wait_for
 
 from lccp.api import labels
 from lccp.contract.errors import LccpError
+from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = pytest.mark.apiserver
@@ -34,8 +37,9 @@ def test_network_policies_choose_pods_by_labels_that_they_have(
         assert policy["spec"]["podSelector"].get("matchLabels", {}).items() <= own.items()
 
 
-@pytest.fixture
-def restricted(server: ApiServer) -> Iterator[None]:
+@contextmanager
+def restricting(server: ApiServer) -> Iterator[None]:
+    """While it lasts, the sample policy is in force, or is about to be."""
     root = "/apis/admissionregistration.k8s.io/v1"
     policy, binding = documents("restrict-pod-templates.yaml")
     made = {f"{root}/validatingadmissionpolicies": policy}
@@ -48,7 +52,37 @@ def restricted(server: ApiServer) -> Iterator[None]:
         server.call("DELETE", f"{path}/{document['metadata']['name']}")
 
 
-def test_pod_templates_are_restricted(restricted: object, namespace: Namespace) -> None:
+def change(namespace: Namespace, name: str, **parts: Any) -> str:
+    """What is said to a change of the run; nothing, if it is made."""
+    try:
+        namespace.api.patch(api.RUNS, namespace.name, name, parts)
+    except LccpError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture
+def earlier(namespace: Namespace) -> str:
+    """A run that was there before the policy, with what that forbids."""
+    template = {"podTemplate": {"spec": {"hostNetwork": True}}}
+    namespace.create_run(run_document("earlier", topology=template))
+    return "earlier"
+
+
+def test_pod_templates_are_restricted(
+    server: ApiServer, namespace: Namespace, earlier: str
+) -> None:
+    with restricting(server):
+        _restricted(namespace)
+        metadata = {"finalizers": ["example.org/purge"]}
+        assert change(namespace, earlier, metadata=metadata) == ""
+        assert change(namespace, earlier, metadata={"finalizers": None}) == ""
+        assert change(namespace, earlier, spec={"suspend": True}) == ""
+        worse = {"podTemplate": {"spec": {"hostPID": True}}}
+        assert "alone" in change(namespace, earlier, spec={"topology": worse})
+
+
+def _restricted(namespace: Namespace) -> None:
     def refusal(where: str, spec: Object) -> str:
         template = {"podTemplate": {"spec": spec}}
         parts = {"topology": template} if where == "topology" else {}

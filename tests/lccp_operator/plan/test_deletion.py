@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from operator_world import NEVER, START, World, a_small_run, unknown
 
-from lccp.api.conditions import ConditionType, Reason
+from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
 from lccp_operator.intents import ApplyWorkload, DeleteRun, DeleteWorkload, SetFinalizer
-from lccp_operator.observed import Known, Unknown
+from lccp_operator.observed import Known, Owner, Unknown
 from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
@@ -28,6 +28,11 @@ def a_deleted_world(**spec: Any) -> World:
     metadata = world.run.metadata.model_copy(update={"deletion_timestamp": world.now})
     world.run = world.run.model_copy(update={"metadata": metadata})
     return world
+
+
+def training(world: World) -> Condition:
+    assert world.run.status is not None
+    return next(c for c in world.run.status.conditions if c.type is ConditionType.TRAINING)
 
 
 def purge(world: World) -> Any:
@@ -107,6 +112,15 @@ def test_a_purge_that_takes_too_long_lets_go_with_an_event() -> None:
 NO_QUOTA = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: small")
 WAITS = WorkloadState(Phase.PENDING, trouble=NO_QUOTA)
 
+FAILING = WorkloadState(
+    Phase.RUNNING,
+    (
+        Pod(0, "a", Phase.FAILED, exit_code=64, message="no bucket"),
+        Pod(0, "b", Phase.RUNNING),
+    ),
+    log="kubectl logs job/tiny-purge",
+)
+
 
 @pytest.mark.parametrize(
     ("workloads", "rejected", "told"),
@@ -116,8 +130,9 @@ WAITS = WorkloadState(Phase.PENDING, trouble=NO_QUOTA)
         (
             {Purge(): WorkloadState(Phase.FAILED, (Pod(0, "a", Phase.FAILED, exit_code=69),))},
             {},
-            "it could not reach the store (exit code 69), and is tried again: mend that",
+            "could not reach the store (exit code 69), and it is tried again: mend that",
         ),
+        ({Purge(): FAILING}, {}, "no bucket (exit code 64), and it is tried again: mend that"),
     ],
 )
 def test_what_holds_up_a_purge_is_told_with_what_lets_the_run_go(
@@ -145,9 +160,33 @@ def test_a_terminating_namespace_lets_go_at_once() -> None:
 def test_workloads_that_are_unknown_are_not_purged_beside() -> None:
     world = a_deleted_world(**KEPT)
 
-    decided = world.reconcile(replace(world.observed(), workloads=unknown()))
+    decided = world.reconcile(replace(world.observed(), workloads=unknown("job/x has no owner")))
 
     assert decided.intents == ()
+    assert "held up: job/x has no owner" in training(world).message
+
+
+def test_why_a_purge_failed_is_told_until_it_succeeds() -> None:
+    world = a_deleted_world(**KEPT)
+    world.workers.clear()
+    for state in (FAILING, WorkloadState(Phase.RUNNING), WorkloadState(Phase.PENDING)):
+        world.reconcile(replace(world.observed(), workloads=Known({Purge(): state})))
+        assert "no bucket" in training(world).message
+
+
+def test_a_run_of_which_nobody_knows_whose_it_is_is_not_purged_unseen() -> None:
+    world = a_deleted_world(**KEPT)
+    world.workers.clear()
+    world.owner = Owner("lccp/lccp@11111111")
+    unseen = replace(world.observed(), store=unknown("it does not answer"))
+
+    assert world.plan(unseen).intents == ()
+
+    assert world.run.status is not None
+    status = world.run.status.model_copy(update={"installation": world.owner.id})
+    world.run = world.run.model_copy(update={"status": status})
+    assert world.plan(unseen).intents == (ApplyWorkload(Purge(), Pinned()),)
+    assert Purge().pods(world.run, Pinned()).command[-2:] == ("--installation", world.owner.id)
 
 
 def test_a_store_that_does_not_answer_holds_up_no_purge() -> None:

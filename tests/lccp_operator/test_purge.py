@@ -1,0 +1,67 @@
+"""The purge deletes the objects of its own run, and says why it does not."""
+
+from pathlib import Path
+
+import pytest
+from operator_world import KEYS, a_small_run
+
+from lccp.api.exits import ExitCode
+from lccp.api.invocation import Invocation, StoreConfig
+from lccp.store.file import FileStore
+from lccp_operator.observed import Owner
+from lccp_operator.plan.acceptance import stored_identity
+from lccp_operator.purge import main
+
+OWN, OTHER = "lccp/lccp@11111111", "lccp/lccp@22222222"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    store = FileStore(tmp_path)
+    store.put("default/other/run.json", b"{}")
+    return store
+
+
+def purged(store: FileStore, *arguments: str) -> ExitCode:
+    told = Invocation(namespace="default", name="tiny", store=StoreConfig(url=store.url))
+    return main(arguments, told.to_environ())
+
+
+def claim(store: FileStore, installation: str) -> None:
+    identity = stored_identity(a_small_run(), Owner(installation))
+    store.put(KEYS.identity, identity.to_json())
+    store.put(KEYS.journal, b"{}")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--installation", OWN)])
+def test_all_of_its_run_goes_and_nothing_of_another(
+    store: FileStore, arguments: tuple[str, ...]
+) -> None:
+    claim(store, OWN)
+
+    assert purged(store, *arguments) == ExitCode.OK
+
+    assert [info.key for info in store.list("")] == ["default/other/run.json"]
+
+
+def test_a_run_of_another_installation_is_left(
+    store: FileStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim(store, OTHER)
+
+    assert purged(store, "--installation", OWN) == ExitCode.CONFIGURATION
+
+    assert len(store.list("default/tiny/")) == 2
+    assert f"that installation {OTHER} carries out" in capsys.readouterr().err
+
+
+def test_a_damaged_run_json_may_be_anothers(store: FileStore) -> None:
+    store.put(KEYS.identity, b"damaged")
+    assert purged(store, "--installation", OWN) == ExitCode.CONFIGURATION
+    assert store.get(KEYS.identity) == b"damaged"
+
+
+def test_what_a_purge_left_is_deleted_by_the_next(store: FileStore) -> None:
+    store.put(KEYS.journal, b"{}")
+    assert purged(store, "--installation", OWN) == ExitCode.OK
+    assert store.list("default/tiny/") == []
