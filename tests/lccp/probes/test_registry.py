@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +14,6 @@ from lccp.probes.niah import PROBE
 from lccp.probes.probe import Column, Course
 from lccp.probes.registry import PROBES, Registry
 
-OFF = {"enabled": False}
 FAKE_PROBE = Path(__file__).parents[2] / "support" / "data" / "fake_probe.py"
 
 
@@ -62,36 +60,3 @@ def test_columns_and_charts_name_signals_that_the_probe_declares(name: str) -> N
 def test_signals_have_distinct_names() -> None:
     names = [signal.name for signal in PROBES.signals()]
     assert len(set(names)) == len(names)
-
-
-@pytest.mark.parametrize(
-    ("probes", "sentence"),
-    [
-        ({"bio": OFF}, "with source Bio needs bio: turn bio on, or write retrievalHeads: {enabled"),
-        ({"niah": OFF, "retrievalHeads": {"source": "Niah"}}, "with source Niah needs niah"),
-        (dict.fromkeys(("niah", "bio", "retrievalHeads"), OFF), "all probes are off"),
-        ({"bio": None}, "bio: null turns nothing off: write bio: {enabled: false}"),
-        ({"bio": {"enabled": "no"}}, "bio.enabled: input should be a valid boolean"),
-        ({"bio": {"enabled": False, "documents": 0}}, "bio.documents: input should be greater"),
-        ({"nihA": {}}, "nihA: there is no such field"),
-    ],
-)
-def test_probes_that_cannot_be_run_are_refused(probes: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(InvalidInput, match=sentence):
-        ProbesSpec.parse(probes, "probes")
-
-
-def test_a_probe_is_turned_off_and_on_by_a_field_of_its_own() -> None:
-    given = {
-        "bio": {"enabled": False, "documents": 3},
-        "retrievalHeads": {"source": "Niah"},
-        "interference": {"enabled": True},
-        "multiKey": {"enabled": False},
-    }
-    probes = ProbesSpec.parse(given, "probes")
-    assert list(probes.asked()) == ["niah", "retrieval_heads", "interference"]
-    assert type(probes.asked()["interference"]) is PROBES["interference"].settings
-    written = probes.document()
-    assert written["bio"] == OFF
-    assert "multiKey" not in written
-    assert ProbesSpec.parse(written, "probes") == probes
