@@ -11,6 +11,8 @@ RUN = f"{GROUP}/run"
 COMPONENT = f"{GROUP}/component"
 ATTEMPT = f"{GROUP}/attempt"
 TOKENS = f"{GROUP}/tokens"
+SETTINGS = f"{GROUP}/settings"
+"""Digest of what the spec said of a workload's pods when its Job was made."""
 
 REEVALUATE = f"{GROUP}/reevaluate"
 """Annotation of a run: `all`, or tokens of checkpoints that are to be evaluated anew."""

@@ -251,15 +251,24 @@ def _deletions(context: Context) -> list[Intent]:
     return [
         DeleteWorkload(workload, wait_for_pods=not state.abandoned)
         for workload, state in context.evaluations.items()
-        if (_has_ended(state) and workload.key not in kept) or _lacks_an_old_image(context, state)
+        if (_has_ended(state) and workload.key not in kept)
+        or _is_outdated(context, workload, state)
     ]
+
+
+def _is_outdated(context: Context, workload: Evaluation, state: WorkloadState) -> bool:
+    """It has not begun, and by now it would be made otherwise: such a Job counts as no try."""
+    if state.deleting or state.pods_begun or not state.live:
+        return False
+    asked = workload.pods(context.run, context.pinned).digest
+    return state.settings not in (None, asked) or _lacks_an_old_image(context, state)
 
 
 def _lacks_an_old_image(context: Context, state: WorkloadState) -> bool:
     """Its image can't be had, and by now it would get another."""
     trouble, changed = state.trouble, context.pinned.evaluator_image != context.due.evaluator_image
     waits = trouble is not None and trouble.reason is Reason.IMAGE_UNAVAILABLE
-    return changed and waits and not (state.deleting or state.begun)
+    return changed and waits
 
 
 def _has_ended(state: WorkloadState) -> bool:

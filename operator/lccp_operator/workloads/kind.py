@@ -1,6 +1,7 @@
 """The one shape of every kind of workload."""
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,13 @@ class PodSet:
     """Times that a failed pod is replaced; without any, the first failure ends the workload."""
     priority_class_name: str | None = None
     """Instead of none in `spec`."""
+
+    @property
+    def digest(self) -> str:
+        """Of what the run's spec says of them: under another one they would be other pods."""
+        settings = [self.spec.document(), self.deadline_seconds]
+        canonical = json.dumps(settings, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_LENGTH]
 
 
 @dataclass(frozen=True)

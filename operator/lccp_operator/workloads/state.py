@@ -81,6 +81,8 @@ class WorkloadState:
     trouble: Trouble | None = None
     log: str | None = None
     """Where its output is, for messages."""
+    settings: str | None = None
+    """Digest of the `PodSet` that it was made from; None: nobody wrote it down."""
 
     @property
     def ended(self) -> bool:

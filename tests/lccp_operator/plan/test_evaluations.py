@@ -23,15 +23,15 @@ from operator_world import (
 )
 
 from lccp.api.causes import Cause
-from lccp.api.conditions import ConditionType
+from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.labels import INTRINSIC, evaluation_key
-from lccp.api.objects.journal import EvaluationOutcome
+from lccp.api.objects.journal import EvaluationOutcome, Pinned
 from lccp_operator.intents import DeleteWorkload, EventReason, Plan, RecordJournal
 from lccp_operator.observed import Known
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
 
 FIRST, SECOND, THIRD = EVERY_TOKENS, 2 * EVERY_TOKENS, 3 * EVERY_TOKENS
@@ -331,6 +331,31 @@ def test_a_queued_evaluator_is_shown_and_holds_its_place() -> None:
 
     assert begun(decided) == []
     assert conditions(world.run)["Evaluating"] == ("False", "Queued")
+
+
+def test_a_waiting_evaluator_is_made_anew_once_its_settings_are_changed_and_no_try_counts() -> None:
+    world = a_world()
+    world.reconcile()
+    made = Evaluation(FIRST).pods(world.run, Pinned()).digest
+    trouble = Trouble(Reason.UNSCHEDULABLE, "0/3 nodes: insufficient memory")
+    waits = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
+    runs = replace(waits, phase=Phase.RUNNING, pods=(Pod(0, "a", Phase.RUNNING),))
+
+    def planned(state: WorkloadState) -> Plan:
+        known = Known({Evaluation(FIRST): state})
+        return world.plan(replace(world.observed(), workloads=known))
+
+    replaced = DeleteWorkload(Evaluation(FIRST))
+    assert replaced not in planned(replace(waits, settings=made)).intents
+    world.run = with_spec(
+        world.run, evaluation={"workload": {"resources": {"requests": {"memory": "1Gi"}}}}
+    )
+    assert replaced in planned(replace(waits, settings=made)).intents
+    assert replaced not in planned(replace(runs, settings=made)).intents
+    assert replaced not in planned(replace(waits, settings=made, deleting=True)).intents
+    assert replaced not in planned(waits).intents
+    world.workers.clear()
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
 
 
 def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> None:

@@ -10,7 +10,7 @@ from operator_world import a_small_run
 
 from lccp.api.causes import Cause
 from lccp.api.invocation import StoreConfig
-from lccp.api.labels import RUN_NAME_LENGTH_MAX, of_workload
+from lccp.api.labels import RUN_NAME_LENGTH_MAX, SETTINGS, of_workload
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp_operator.facts import Facts
@@ -62,9 +62,12 @@ WORKLOADS = (Training(3), Evaluation(8_192, "a-suite-of-a-long-name", 2), Purge(
 def test_a_job_of_every_kind_is_known_by_its_labels(workload: Workload) -> None:
     run, store = a_small_run(), StoreConfig(url="s3://bucket")
 
-    built = job(run, workload, workload.pods(run, Pinned()), store, Pinned())
+    pods = workload.pods(run, Pinned())
+
+    built = job(run, workload, pods, store, Pinned())
 
     labels = built["metadata"]["labels"]
+    assert labels.pop(SETTINGS) == pods.digest
     assert workload_of(labels, (*KINDS, Conversion)) == workload
     assert labels.items() <= built["spec"]["template"]["metadata"]["labels"].items()
     assert built["metadata"]["name"] == f"tiny-{workload.suffix}"

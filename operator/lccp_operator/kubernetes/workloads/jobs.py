@@ -48,7 +48,8 @@ def job(
     if not pods.retries:
         rules = {"rules": failure_rules(pods.container)}
         spec |= {"podReplacementPolicy": "Failed", "podFailurePolicy": rules}
-    return _object(run, "batch/v1", "Job", name, own | _queue(pods), spec)
+    its_own = own | _queue(pods) | {labels.SETTINGS: pods.digest}
+    return _object(run, "batch/v1", "Job", name, its_own, spec)
 
 
 def failure_rules(container: str) -> list[Object]:

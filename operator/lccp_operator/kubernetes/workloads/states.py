@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from lccp.api import labels
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
@@ -67,6 +68,7 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
         exit_code=exit_code,
         trouble=None if phase in TERMINAL else trouble_of(job, pods, seen),
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
+        settings=job["metadata"].get("labels", {}).get(labels.SETTINGS),
     )
 
 

@@ -44,6 +44,14 @@ def test_a_job_is_known_by_its_labels(
     assert list(states(Seen((job,), ()), NOW)) == ([workload] if workload else [])
 
 
+def test_a_job_says_what_settings_it_was_made_from() -> None:
+    own = labels.of_workload("tiny", labels.PURGER) | {labels.SETTINGS: "1a2b"}
+    job = a_job() | {"metadata": a_job()["metadata"] | {"labels": own}}
+
+    (state,) = states(Seen((job,), ()), NOW).values()
+    assert state.settings == "1a2b"
+
+
 def test_labels_of_another_version_are_named() -> None:
     own = labels.of_workload("tiny", labels.EVALUATOR, tokens="000000000008192", **{"try": "1"})
     job = a_job() | {"metadata": a_job()["metadata"] | {"labels": own}}
