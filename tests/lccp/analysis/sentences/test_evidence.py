@@ -138,11 +138,3 @@ def test_a_signal_measured_on_one_cluster_is_named() -> None:
     verdict = judge_trajectory(Trajectory(single | {NIAH_PPL: ones}), POLICY)
     assert verdict.state is State.UNDETERMINED
     assert "measured on one cluster of samples" in verdict.evidence[0]
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.012, "1.2 %"), (-0.00001, "0 %"), (0.1, "10 %"), (-0.2345, "-23.45 %"), (1, "100 %")],
-)
-def test_shares_are_written_in_percent(share: float, text: str) -> None:
-    assert percent(share) == text
