@@ -1,4 +1,4 @@
-"""Programs that do not outlive their parent, and the lock that they hold with it."""
+"""Programs that do not outlive their parent."""
 
 import os
 import signal
@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from laptop import lives, wait_for
 
-from lccp.contract.errors import InvalidInput
-from lccp_operator.embedded import lock
 from lccp_operator.embedded.processes import SPAWN
 
 BECOME = f"[sys.executable, '-I', '-S', {str(SPAWN)!r}, str(os.getpid()), '0', *command]"
@@ -80,32 +78,3 @@ def test_the_program_ends_when_its_parent_is_killed(way: str, pids: Path) -> Non
     parent.wait()
 
     wait_for(lambda: not lives(pid), seconds=10)
-
-
-def test_a_lock_is_held_once_and_names_its_holder(tmp_path: Path) -> None:
-    path = tmp_path / "engine.lock"
-    with (
-        lock.held(path),
-        pytest.raises(InvalidInput, match=f"process {os.getpid()} works on this run already"),
-        lock.held(path),
-    ):
-        pass
-
-    with lock.held(path):
-        assert path.read_text() == f"{os.getpid()}\n"
-
-
-@pytest.mark.slow
-def test_the_lock_of_a_killed_engine_is_free_when_its_last_child_is_gone(tmp_path: Path) -> None:
-    path = tmp_path / "engine.lock"
-    program = (
-        "import os, subprocess; from pathlib import Path;"
-        "from lccp_operator.embedded import lock\n"
-        f"with lock.held(Path({str(path)!r})) as descriptor:\n"
-        "    child = subprocess.Popen(['sleep', '1'], pass_fds=(descriptor,))\n"
-        "    print(child.pid, flush=True); os._exit(0)"
-    )
-    killed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
-
-    with lock.held(path):
-        assert not lives(int(killed.stdout))

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-import pytest
+from failed_gangs import a_failed_gang
 from operator_world import START, checkpoint_of
 
 from lccp.api.causes import Cause
@@ -10,16 +10,8 @@ from lccp.api.objects.journal import Control
 from lccp.api.objects.training import End
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending
-from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
 from lccp_operator.workloads.training import Training
-
-
-def a_failed_gang(*codes: int | None, rule: Rule | None = None, **pod: bool) -> WorkloadState:
-    pods = tuple(
-        Pod(index, f"uid-{index}", Phase.FAILED, exit_code=code, **pod)
-        for index, code in enumerate(codes)
-    )
-    return WorkloadState(Phase.FAILED, pods, len(pods), rule=rule)
 
 
 def an_end(result: Cause, tokens: int = 0, message: str = "") -> End:
@@ -44,79 +36,10 @@ def ending(
 SUCCEEDED = WorkloadState(Phase.SUCCEEDED, (Pod(0, "u", Phase.SUCCEEDED, exit_code=0),))
 
 
-@pytest.mark.parametrize(
-    ("codes", "cause", "counted"),
-    [
-        ([64], Cause.CONFIGURATION, True),
-        ([69], Cause.STORE_UNREACHABLE, True),
-        ([70], Cause.INTERNAL, True),
-        ([74], Cause.HANG, True),
-        ([75], Cause.TERMINATED, False),
-        ([76], Cause.NOT_FINITE, True),
-        ([137], Cause.INTERNAL, True),
-        ([139], Cause.INTERNAL, True),
-        ([1], Cause.INTERNAL, True),
-        ([75, 70, 75], Cause.INTERNAL, True),
-        ([75, 139], Cause.INTERNAL, True),
-        ([70, 64], Cause.CONFIGURATION, True),
-        ([70, 76, 75], Cause.NOT_FINITE, True),
-        ([75, 137, 75], Cause.TERMINATED, False),
-        ([0, 70], Cause.INTERNAL, True),
-        ([None], Cause.LOST, False),
-    ],
-)
-def test_the_exit_code_that_explains_the_others_gives_the_cause(
-    codes: list[int | None], cause: Cause, counted: bool
-) -> None:
-    found = ending(a_failed_gang(*codes))
-
-    assert (found.cause, found.counted) == (cause, counted)
-
-
-def test_a_disruption_explains_every_exit_code() -> None:
-    assert ending(a_failed_gang(70, 75, rule=Rule.DISRUPTION)).cause is Cause.DISRUPTED
-    assert ending(a_failed_gang(137, disrupted=True)).cause is Cause.DISRUPTED
-
-
-def test_a_pod_that_nobody_deleted_explains_those_that_were() -> None:
-    killed = Pod(0, "a", Phase.FAILED, exit_code=137)
-    told_to_end = Pod(1, "b", Phase.FAILED, exit_code=75, deleting=True)
-    gang = WorkloadState(Phase.FAILED, (killed, told_to_end), 2, rule=Rule.OTHER)
-
-    assert ending(gang).cause is Cause.INTERNAL
-    assert ending(replace(gang, pods=(told_to_end,))).cause is Cause.TERMINATED
-
-
-def test_the_exit_code_that_matched_stands_in_for_pods_that_are_gone() -> None:
-    gone = WorkloadState(Phase.FAILED, rule=Rule.OTHER, exit_code=75)
-
-    assert (ending(gone).cause, ending(gone).counted) == (Cause.TERMINATED, False)
-
-
-def test_a_lost_pod_is_a_disruption_whatever_its_peers_say() -> None:
-    lost, peer = Pod(0, "a", Phase.RUNNING, lost=True), Pod(1, "b", Phase.FAILED, exit_code=70)
-    gang = WorkloadState(Phase.RUNNING, (lost, peer), 2)
-
-    assert ending(gang).cause is Cause.DISRUPTED
-
-
-def test_a_rank_out_of_memory_is_named_and_counted() -> None:
-    found = ending(a_failed_gang(137, 75, out_of_memory=True))
-
-    assert (found.cause, found.counted) == (Cause.OUT_OF_MEMORY, True)
-
-
 def test_an_accelerator_out_of_memory_is_told_by_end_json() -> None:
     end = an_end(Cause.OUT_OF_MEMORY, message="rank 1: CUDA out of memory")
 
     assert ending(a_failed_gang(70), end).message.startswith("rank 1: CUDA out of memory")
-
-
-@pytest.mark.parametrize(
-    ("rule", "cause"), [(Rule.CONFIGURATION, Cause.CONFIGURATION), (Rule.OTHER, Cause.INTERNAL)]
-)
-def test_the_rule_that_matched_stands_in_for_pods_that_are_gone(rule: Rule, cause: Cause) -> None:
-    assert ending(a_failed_gang(rule=rule)).cause is cause
 
 
 def test_what_the_trainer_says_is_told_if_it_is_about_this_end() -> None:
@@ -143,17 +66,6 @@ def test_a_gang_that_is_gone_ended_as_the_store_says_or_was_lost() -> None:
     assert ending(None, an_end(Cause.DRAINED), drain_asked=True).cause is Cause.DRAINED
     assert ending(None, an_end(Cause.HANG)).counted
     assert ending(None) == Ending(Cause.LOST, "disappeared without an exit status")
-
-
-def test_a_gang_whose_pod_failed_before_it_began_is_counted_and_says_why() -> None:
-    rejected = Pod(0, "a", Phase.FAILED, failure="OutOfcpu: no room")
-    gang = WorkloadState(Phase.FAILED, (rejected,), log="kubectl logs job/j")
-
-    assert ending(gang) == Ending(
-        Cause.INTERNAL,
-        "failed before its processes began: OutOfcpu: no room (log: kubectl logs job/j)",
-    )
-    assert ending(gang).counted
 
 
 def test_what_a_process_left_in_its_pods_status_is_told_where_the_store_says_nothing() -> None:

@@ -1,0 +1,61 @@
+"""One engine for a run: the lock that it holds with its child processes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from laptop import lives
+
+from lccp.contract.errors import InvalidInput
+from lccp_operator.embedded import lock
+
+
+def test_a_lock_is_held_once_and_names_its_holder(tmp_path: Path) -> None:
+    path = tmp_path / "engine.lock"
+    with (
+        lock.held(path),
+        pytest.raises(InvalidInput, match=f"process {os.getpid()} works on this run already"),
+        lock.held(path),
+    ):
+        pass
+
+    with lock.held(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+@pytest.mark.slow
+def test_the_lock_of_a_killed_engine_is_free_when_its_last_child_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "engine.lock"
+    program = (
+        "import os, subprocess; from pathlib import Path;"
+        "from lccp_operator.embedded import lock\n"
+        f"with lock.held(Path({str(path)!r})) as descriptor:\n"
+        "    child = subprocess.Popen(['sleep', '1'], pass_fds=(descriptor,))\n"
+        "    print(child.pid, flush=True); os._exit(0)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+    with lock.held(path):
+        assert not lives(int(killed.stdout))
+
+
+def test_the_folder_of_a_lock_is_made(tmp_path: Path) -> None:
+    with lock.held(tmp_path / "runs" / "tiny" / "engine.lock") as descriptor:
+        assert os.fstat(descriptor).st_size > 0
+
+
+def test_a_lock_that_orphans_hold_is_waited_for_so_long_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "engine.lock"
+    monkeypatch.setattr(lock, "ORPHANS_SECONDS", 0.05)
+    monkeypatch.setattr(lock, "POLL_SECONDS", 0.01)
+    with lock.held(path):
+        path.write_text("")
+        with (
+            pytest.raises(InvalidInput, match="process 0 works on this run already"),
+            lock.held(path),
+        ):
+            pass

@@ -1,0 +1,122 @@
+"""The conditions of a run: what holds, and why."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from operator_world import (
+    NEVER,
+    START,
+    World,
+    a_small_run,
+    conditions,
+)
+from training_world import a_training_world, a_world, message, status
+
+from lccp.api.conditions import OF_EVERY_RUN, ConditionType, Reason
+from lccp.api.exits import ExitCode
+from lccp.api.objects.policy import Policy
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.verdict import Answer, Gate, GateAnswer, Verdict
+from lccp_operator.observed import Unknown
+
+
+def test_every_condition_is_there_from_the_first_reconcile_on() -> None:
+    world = a_world()
+    world.reconcile()
+
+    assert [c.type for c in status(world).conditions] == list(OF_EVERY_RUN)
+    assert conditions(world.run) == {
+        "Accepted": ("True", "Valid"),
+        "Training": ("False", "Starting"),
+        "Evaluating": ("False", "Pending"),
+        "Saturated": ("Unknown", "Pending"),
+        "Suspended": ("False", "NotSuspended"),
+        "Degraded": ("False", "Healthy"),
+        "Succeeded": ("False", "NotFinished"),
+        "Failed": ("False", "NotFinished"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("Yes", ("True", "GateMet")),
+        ("No", ("False", "GateNotMet")),
+        ("Undecided", ("Unknown", "GateUndecided")),
+    ],
+)
+def test_a_gate_is_answered_in_a_condition(answer: Answer, found: tuple[str, str]) -> None:
+    sentence = "niah_ppl gain upper bound < 0.02"
+    told = GateAnswer(sentence=sentence, answer=answer, evidence="niah_ppl gain is 0.01")
+
+    def judge(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
+        gate = Gate(answer=answer, sentences=(told,))
+        return NEVER(reports, policy).model_copy(update={"gate": gate})
+
+    world = World(a_small_run(saturation={"gate": [sentence]}), judge)
+    world.reconcile()
+    assert conditions(world.run)["GatePassed"] == ("Unknown", "Pending")
+    world.train()
+    world.reconcile()
+    world.reconcile()
+    world.evaluate()
+    world.reconcile()
+
+    assert conditions(world.run)["GatePassed"] == found
+    assert message(world, ConditionType.GATE_PASSED) == f"{sentence}: niah_ppl gain is 0.01"
+
+
+@pytest.mark.parametrize("saturation", [{}, {"patience": 16}], ids=["possible", "never"])
+def test_a_plan_that_can_never_end_saturated_is_told(saturation: dict[str, int]) -> None:
+    world = World(a_small_run(saturation=saturation), NEVER)
+    world.reconcile()
+    if saturation:
+        assert conditions(world.run)["VerdictPossible"] == ("False", "NeverSaturated")
+        assert "saturation.horizonTokens of at most" in message(
+            world, ConditionType.VERDICT_POSSIBLE
+        )
+    else:
+        assert "VerdictPossible" not in conditions(world.run)
+
+
+def test_a_transition_time_moves_only_when_the_status_flips() -> None:
+    world = a_training_world()
+    before = {c.type: c.last_transition_time for c in status(world).conditions}
+    world.pass_time(100)
+    world.end_training(ExitCode.INTERNAL)
+    world.reconcile()
+
+    after = {c.type: c.last_transition_time for c in status(world).conditions}
+    assert {t for t in after if after[t] != before[t]} == {ConditionType.TRAINING}
+
+
+def test_a_store_that_does_not_answer_changes_nothing_but_degraded() -> None:
+    world = a_training_world()
+    before = conditions(world.run)
+    gone = Unknown(START, "store s3://b does not answer", Reason.STORE_UNREACHABLE)
+
+    world.reconcile(replace(world.observed(), store=gone))
+
+    assert conditions(world.run) == before | {"Degraded": ("True", "StoreUnreachable")}
+    assert message(world, ConditionType.DEGRADED) == "store s3://b does not answer"
+    world.reconcile()
+    assert conditions(world.run) == before
+
+
+def test_a_run_that_was_never_seen_is_unknown() -> None:
+    world = a_world()
+    world.reconcile(replace(world.observed(), workloads=Unknown(START, "the cache is not filled")))
+
+    found = conditions(world.run)
+    assert found.pop("Degraded") == ("True", "ObservationIncomplete")
+    assert set(found.values()) == {("Unknown", "ObservationIncomplete")}
+
+
+def test_a_store_that_the_installation_lacks_is_named_in_accepted() -> None:
+    world = a_world()
+    lacking = Unknown(START, "store lab: there is none of this name", Reason.UNKNOWN_STORE)
+    world.reconcile(replace(world.observed(), store=lacking))
+
+    assert conditions(world.run)["Accepted"] == ("False", "UnknownStore")
+    assert status(world).summary == "Refused"

@@ -1,0 +1,94 @@
+"""What the training of a run is to come to."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from a_context import ACCEPTED, a_context, an_attempt
+from operator_world import BUDGET_TOKENS, EVERY_TOKENS, START, checkpoint_of
+
+from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
+from lccp.api.objects.journal import StopRecord
+from lccp_operator.facts import Facts
+from lccp_operator.plan.context import Context
+from lccp_operator.plan.goals import Course, counted_failures, final_failure, goal
+
+COMPLETE = Facts(checkpoints={BUDGET_TOKENS: checkpoint_of(BUDGET_TOKENS)})
+HELD = StopRecord(reason="Saturated", action="Suspend", at_tokens=EVERY_TOKENS, decided_at=START)
+STOPPED = HELD.model_copy(update={"action": "Stop"})
+OVERDUE = STOPPED.model_copy(update={"reason": "DeadlineExceeded"})
+SUSPENDED = {"suspend": True}
+
+
+def course(context: Context) -> tuple[Course, Reason]:
+    found = goal(context)
+    return found.course, found.reason
+
+
+def test_a_run_trains_unless_something_is_against_it() -> None:
+    assert course(a_context()) == (Course.TRAIN, Reason.RUNNING)
+    assert course(a_context(spec=SUSPENDED)) == (Course.HOLD, Reason.SUSPENDED_BY_USER)
+    assert course(a_context(facts=COMPLETE)) == (Course.END, Reason.COMPLETED)
+
+
+@pytest.mark.parametrize(
+    ("stop", "found"),
+    [
+        (HELD, (Course.HOLD, Reason.SATURATED)),
+        (STOPPED, (Course.END, Reason.SATURATED)),
+        (OVERDUE, (Course.FAIL, Reason.DEADLINE_EXCEEDED)),
+    ],
+    ids=["held", "stopped", "overdue"],
+)
+def test_a_stop_rules_over_a_suspension(stop: StopRecord, found: tuple[Course, Reason]) -> None:
+    assert course(a_context(spec=SUSPENDED, journal={"stop": stop})) == found
+
+
+def test_a_trained_budget_rules_over_everything() -> None:
+    failed = an_attempt(1, Cause.CONFIGURATION, counted=True)
+    context = a_context(failed, spec=SUSPENDED, facts=COMPLETE, journal={"stop": OVERDUE})
+
+    assert course(context) == (Course.END, Reason.COMPLETED)
+
+
+def test_a_final_failure_rules_over_a_hold_and_not_over_a_stop() -> None:
+    failed = an_attempt(1, Cause.CONFIGURATION, counted=True)
+
+    assert course(a_context(failed, journal={"stop": HELD}))[0] is Course.FAIL
+    assert course(a_context(failed, journal={"stop": STOPPED}))[0] is Course.END
+
+
+@pytest.mark.parametrize(
+    ("cause", "policy", "reason"),
+    [
+        (Cause.CONFIGURATION, {"maxRestarts": 9}, Reason.CONFIGURATION),
+        (Cause.NOT_FINITE, {"maxRestarts": 9}, Reason.NOT_FINITE),
+        (Cause.NOT_FINITE, {"maxRestarts": 9, "retryNotFinite": True}, None),
+        (Cause.INTERNAL, {"maxRestarts": 1}, None),
+        (Cause.INTERNAL, {"maxRestarts": 0}, Reason.RESTARTS_EXHAUSTED),
+    ],
+)
+def test_a_failure_is_final_by_its_cause_or_once_the_restarts_are_used_up(
+    cause: Cause, policy: dict[str, Any], reason: Reason | None
+) -> None:
+    failed = an_attempt(1, cause, counted=True, message="exit code 70")
+    found = final_failure(a_context(failed, spec={"restartPolicy": policy}))
+
+    assert (found and found.reason) == reason
+    if found is not None:
+        assert found.message.startswith(f"attempt 1 ended as {cause}: exit code 70: ")
+
+
+def test_failures_before_this_run_object_and_disruptions_do_not_count() -> None:
+    attempts = (
+        an_attempt(1, Cause.INTERNAL),
+        an_attempt(2, Cause.DISRUPTED),
+        an_attempt(3, Cause.INTERNAL),
+    )
+    adopted = ACCEPTED.model_copy(update={"earlier_attempts": 1})
+
+    assert [a.number for a in counted_failures(a_context(*attempts))] == [1, 3]
+    later = a_context(*attempts)
+    later = replace(later, journal=later.noted(accepted=adopted))
+    assert [a.number for a in counted_failures(later)] == [3]
