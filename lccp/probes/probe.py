@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule
+from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Scale, Signal
 from lccp.probes.settings.prompts import Documents
 
@@ -170,6 +171,15 @@ class Probe:
     """What is wrong with settings for a target context (tokens), or None."""
     documents: Callable[[Any], Mapping[str, Documents]] = _no_documents
     """Documents in files that settings name, by the field below `spec` that holds their path."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput if references could not show any settings."""
+        required = [n for n, field in self.settings.model_fields.items() if field.is_required()]
+        if required and not (self.default or self.example):
+            raise InvalidInput(
+                f"probe {self.name}: the setting {required[0]} has no default: give the probe an "
+                "example of its settings"
+            )
 
     @property
     def usual(self) -> Any:

@@ -124,7 +124,10 @@ def test_a_probe_and_a_further_signal_are_added_as_the_pages_say(copy: Copy) -> 
     copy.shell(FOLDERS)
     assert "firstToken" in (copy.root / "crds/lccpruns.lccp.io.yaml").read_text()
     assert "First token's PPL" in copy.shell(evaluated)
-    assert "First token of the key by length" in (copy.root / "first-token/report.html").read_text()
+    assert (
+        "First token of the key by length"
+        in (copy.root / "runs/first-token/report.html").read_text()
+    )
 
     copy.follow("add-a-signal.md")
     assert "First token's score" in copy.shell(evaluated)

@@ -7,6 +7,7 @@ one there, and a line in each registry.
 from collections.abc import Iterator, Mapping
 
 from lccp.contract.base import Contract
+from lccp.contract.errors import InvalidInput
 from lccp.probes.registry import PROBES
 from lccp_evaluator.probes import (
     bio,
@@ -36,10 +37,25 @@ HALVES: dict[str, TorchHalf] = {
 
 
 def by_source(asked: Mapping[str, Contract]) -> Iterator[tuple[TorchHalf, list[TorchHalf]]]:
-    """Of the asked probes, those that draw samples, each with all that read them, itself first."""
+    """Of the asked probes, those that draw samples, each with all that read them, itself first.
+
+    Raises InvalidInput for a probe that nobody could measure.
+    """
+    _check(asked)
     for name in asked:
         if HALVES[name].source is not None:
             readers = [
                 HALVES[n] for n, settings in asked.items() if PROBES[n].reads(settings) == name
             ]
             yield HALVES[name], [HALVES[name], *readers]
+
+
+def _check(asked: Mapping[str, Contract]) -> None:
+    for name, settings in asked.items():
+        if name not in HALVES:
+            raise InvalidInput(f"probe {name}: has no half that reads a model: add it to HALVES")
+        if HALVES[name].source is None and PROBES[name].reads(settings) is None:
+            raise InvalidInput(
+                f"probe {name}: has no samples: give its TorchHalf a source, or its Probe the need "
+                "of a probe whose samples it reads"
+            )

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,18 @@ def test_columns_and_charts_name_signals_that_the_probe_declares(name: str) -> N
         if isinstance(chart, Course):
             named |= {signal for panel in chart.panels for signal in panel}
     assert named <= declared
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_probe_that_reads_a_path_tells_which_documents_lie_there(name: str) -> None:
+    probe = PROBES[name]
+    if "path" in probe.settings.model_fields:
+        assert probe.documents(probe.usual)
+
+
+def test_settings_that_need_something_need_an_example() -> None:
+    with pytest.raises(InvalidInput, match="probe target_ppl: the setting path has no default"):
+        replace(PROBES["target_ppl"], example=None)
 
 
 def test_signals_have_distinct_names() -> None:

@@ -1,6 +1,6 @@
 """Records of a needle grid, made by hand: two lengths, two depths, three haystacks, two needles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.probes.measurement import Measurement
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE
-from lccp_evaluator.sampling.samples import FrozenSamples, Header, Sample
+from lccp_evaluator.sampling.samples import FrozenSamples, Header, Labels, Sample
 
 NEEDLES = (np.array((7, 8, 7, 9)), np.array((5, 6)))
 KEY_STARTS = (2, 1)
@@ -84,6 +84,27 @@ def records(copied: Copied | None = None, needles: int = 2) -> Records:
     )
     frozen = FrozenSamples(header, (np.zeros(200, int), *NEEDLES), tuple(samples))
     return Records(frozen, samples, [a_reading(sample, copied) for sample in samples])
+
+
+def plain_records(
+    probe: str, nll: Sequence[Sequence[float]], labels: Sequence[Labels], roles: Sequence[str] = ()
+) -> Records:
+    """Samples of `probe`: NLL of the judged tokens of each, which are all arg-max, its labels, and
+    its role."""
+    parts = tuple(np.zeros(len(one) + 1, int) for one in nll)
+    samples = [
+        Sample(
+            role=roles[number] if roles else "",
+            slices=((number, 0, len(one) + 1),),
+            answer=(1, len(one) + 1),
+            labels=labels[number],
+        )
+        for number, one in enumerate(nll)
+    ]
+    header = Header(probe=probe, version=1, settings={}, tokenizer_digest="d", vocabulary=10)
+    unwatched = np.zeros((0, 0, 0), np.int16)
+    readings = [Reading(np.array(one), np.ones(len(one), bool), unwatched) for one in nll]
+    return Records(FrozenSamples(header, parts, tuple(samples)), samples, readings)
 
 
 def contexts(source: int) -> Contexts:
