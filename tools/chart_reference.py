@@ -135,7 +135,8 @@ def _alerts() -> str:
 
 def _plain(template: str) -> str:
     """An annotation with its label templates as italics, values as an ellipsis."""
-    named = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"*\1*", template)
+    asked = re.sub(r'\{\{ with .*?label "(\w+)".*?\{\{ end \}\}', r"*\1*", template)
+    named = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"*\1*", asked)
     return re.sub(r"\{\{.*?\}\}", "…", named)
 
 

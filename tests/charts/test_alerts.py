@@ -37,6 +37,10 @@ def accepted(reason: str, values: str) -> dict[str, str]:
     return {f'lccp_run_condition{{type="Accepted",reason="{reason}"}}': values}
 
 
+def degraded(reason: str, values: str) -> dict[str, str]:
+    return {f'lccp_run_condition{{type="Degraded",reason="{reason}"}}': values}
+
+
 @dataclass(frozen=True)
 class Case:
     """What is scraped of run `a/r` each minute, and when the alert fires (minutes)."""
@@ -192,22 +196,28 @@ CASES = {
             **training("Running", "_x102 1x60"),
         },
         firing=(60, 100),
-        quiet=(15, 45, 110),
-        labels={**RUN, "reason": "Unschedulable"},
+        quiet=(15, 25, 110),
     ),
     "a run that is nowhere but in the API server, whose operator restarts": Case(
         "LCCPTrainingNotStarted",
         training("MissingSecret", "0x20 _x3 0x60 _x30"),
         firing=(35, 80),
         quiet=(25, 100),
-        labels={**RUN, "reason": "MissingSecret"},
     ),
     "a model that does not load, told by no operator": Case(
         "LCCPTrainingNotStarted",
         {**phase("Queued", "1x15 0x100"), **phase("Starting", "0x15 1x60 0x60")},
         firing=(60,),
         quiet=(25, 110),
-        labels={**RUN, "reason": "Unknown"},
+    ),
+    "a run whose reasons take turns": Case(
+        "LCCPTrainingNotStarted",
+        {
+            **training("QuotaExceeded", "0x15 _x6 " * 5 + "_x60"),
+            **training("BackingOff", "_x15 0x6 " * 5 + "_x60"),
+        },
+        firing=(35, 80),
+        quiet=(25, 140),
     ),
     "a run that was suspended before it began": Case(
         "LCCPTrainingNotStarted",
@@ -228,6 +238,22 @@ CASES = {
         quiet=(3, 50),
         labels={**RUN, "reason": "InvalidSpec"},
     ),
+    "a run whose store holds nothing of it": Case(
+        "LCCPRunDegraded",
+        {
+            **degraded("Healthy", "0x9 stale _x40 0x40"),
+            **degraded("StoredRunMissing", "_x11 1x19 _x2 1x17 stale"),
+        },
+        firing=(30, 32, 48),
+        quiet=(20, 55),
+        labels={**RUN, "reason": "StoredRunMissing"},
+    ),
+    "a run of which an evaluation failed": Case(
+        "LCCPRunDegraded",
+        degraded("EvaluationFailed", "1x60"),
+        firing=(),
+        quiet=(30, 50),
+    ),
     "a deletion that does not end": Case(
         "LCCPDeletionStuck",
         {"lccp_run_deletion_timestamp_seconds": "_x10 600x100 _x30"},
@@ -243,7 +269,6 @@ CASES = {
         },
         firing=(90,),
         quiet=(50, 120),
-        labels={**RUN, "reason": "Queued"},
     ),
     "a new run has not gone on": Case(
         "LCCPTrainingInterrupted",
@@ -446,6 +471,12 @@ def runbooks() -> dict[str, str]:
     }
 
 
+def names(matchers: list[str]) -> str:
+    """The names of alerts that they match, as a pattern."""
+    (matcher,) = [one for one in matchers if one.startswith("alertname=")]
+    return re.split("=~?", matcher)[1].strip('"')
+
+
 def with_labels(series: str, labels: Mapping[str, str]) -> str:
     """The series with `labels`, unless it names them itself; an empty one is none."""
     name, _, own = series.rstrip("}").partition("{")
@@ -483,6 +514,28 @@ def test_an_alert_fires_when_it_should_and_not_otherwise(name: str, tmp_path: Pa
     promtool("test", "rules", str(tmp_path / "test.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("series", "reason"),
+    [(training("QuotaExceeded", "0x40"), "QuotaExceeded"), (phase("Queued"), "Unknown")],
+    ids=["by the operator", "without it"],
+)
+def test_why_a_run_has_not_started_is_told_as_it_is_now(
+    series: Mapping[str, str], reason: str, tmp_path: Path
+) -> None:
+    (rule,) = [rule for rule in rules() if rule["alert"] == "LCCPTrainingNotStarted"]
+    told = f"a/r has not begun to train for half an hour: {reason}."
+    alert = {
+        "exp_labels": {**RUN, "severity": "warning"},
+        "exp_annotations": {**rule["annotations"], "summary": told},
+    }
+    one = {"eval_time": "35m", "alertname": rule["alert"], "exp_alerts": [alert]}
+    inputs = [{"series": with_labels(s, RUN), "values": values} for s, values in series.items()]
+    test = {"interval": "1m", "input_series": inputs, "alert_rule_test": [one]}
+    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    promtool("test", "rules", str(tmp_path / "test.yaml"))
+
+
 def test_a_shift_of_heads_is_told_by_how_much_less_they_have_in_common(tmp_path: Path) -> None:
     values = {"head_overlap": 0.4, "head_overlap_ceiling": 0.8}
     series = [
@@ -508,13 +561,11 @@ def test_a_shift_of_heads_is_told_by_how_much_less_they_have_in_common(tmp_path:
 
 def test_a_store_that_is_away_keeps_no_critical_alert_on_runs_of_others_silent() -> None:
     inhibition = yaml.safe_load(INHIBITION.read_text(encoding="utf-8"))
-    (rule,) = [
-        rule
+    pattern = "|".join(
+        names(rule["target_matchers"])
         for rule in inhibition["inhibit_rules"]
-        if rule["source_matchers"] == ["alertname=LCCPStoreUnreachable"]
-    ]
-    (matcher,) = rule["target_matchers"]
-    pattern = matcher.partition("=~")[2].strip('"')
+        if names(rule["source_matchers"]) == "LCCPStoreUnreachable"
+    )
     silenced = {r["labels"]["severity"] for r in rules() if re.fullmatch(pattern, r["alert"])}
     assert silenced == {"warning"}
 
@@ -568,13 +619,12 @@ def test_a_folder_of_runbooks_can_be_surveyed() -> None:
 
 
 def test_inhibition_names_alerts_that_exist(tmp_path: Path) -> None:
-    names = [rule["alert"] for rule in rules()]
+    known = [rule["alert"] for rule in rules()]
     inhibition = yaml.safe_load(INHIBITION.read_text(encoding="utf-8"))
     for rule in inhibition["inhibit_rules"]:
-        for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
-            pattern = re.split("=~?", matcher)[1].strip('"')
-            for part in pattern.split("|"):
-                assert any(re.fullmatch(part, name) for name in names), part
+        for matchers in (rule["source_matchers"], rule["target_matchers"]):
+            for part in names(matchers).split("|"):
+                assert any(re.fullmatch(part, name) for name in known), part
     config = {"route": {"receiver": "none"}, "receivers": [{"name": "none"}], **inhibition}
     (tmp_path / "alertmanager.yaml").write_text(yaml.safe_dump(config))
     amtool = program("amtool", "comes with prometheus-alertmanager")
