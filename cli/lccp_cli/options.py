@@ -41,9 +41,10 @@ def checked(kind: type[T], given: Mapping[str, object]) -> T:
         text = sentence(error, "options").removeprefix("options: ").replace(IN_A_MANIFEST, "")
         if not location:
             raise InvalidInput(text) from None
+        place, _, reason = text.partition(": ")
         field = str(location[0])
         option = NAMES.get(field, f"--{field.replace('_', '-')}")
-        raise InvalidInput(f"{option}: {text.partition(': ')[2]}") from None
+        raise InvalidInput(f"{option}{place.removeprefix(field)}: {reason}") from None
 
 
 def token_budget(text: str, option: str) -> int:

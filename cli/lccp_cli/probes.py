@@ -1,4 +1,4 @@
-"""Options of `lccp evaluate` and `lccp watch`: what is measured, how, and at which tokens."""
+"""What the options of `lccp evaluate` and `lccp watch` ask of probes, and tokens they tell."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lccp.api.spec.probes import ProbesSpec
+    from lccp.contract.base import Contract
     from lccp.probes.niah import NiahSettings
+    from lccp_cli.measuring import Measuring
     from lccp_evaluator.series.tokens import TokenCounts
 
 TokensPerStep = Annotated[
@@ -24,81 +28,12 @@ Index = Annotated[
         help="YAML mapping from names of directories to tokens, such as final: 8B.",
     ),
 ]
-ProbesFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--probes",
-        metavar="FILE",
-        help="YAML of the probes' settings, as in spec.evaluation.probes of a manifest.",
-    ),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        help="Default of lengths, depths, haystacks and needles: Quick (a look, which decides "
-        "nothing), Standard or Paper. Default: Standard."
-    ),
-]
-Lengths = Annotated[
-    str | None,
-    typer.Option(
-        help="Prompt lengths, such as 1K,2K,4K. Default: by the preset, up to the model's context."
-    ),
-]
-Depths = Annotated[
-    str | None,
-    typer.Option(help="Needle depths in percent, such as 0,50,100. Default: by the preset."),
-]
-Haystacks = Annotated[int | None, typer.Option(help="Haystacks per cell. Default: by the preset.")]
-Needles = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="YAML list of needles (stem, key, question). Default: the needles of LCCP.",
-    ),
-]
-NeedlesPerHaystack = Annotated[
-    int | None, typer.Option(help="Needles per haystack. Default: by the preset.")
-]
-Haystack = Annotated[
-    Path | None,
-    typer.Option(
-        help="Documents to hide the needles in: a file or a folder of JSONL (.jsonl, .json, or "
-        "these with .gz) or of text."
-    ),
-]
-Seed = Annotated[int | None, typer.Option(help="Seed of the samples. Default: 0.")]
-SourceContext = Annotated[
-    str | None,
-    typer.Option(
-        help="Context length before the extension; longer prompts form the extension band. "
-        "Default: the model's own context length."
-    ),
-]
-TokenizerFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--tokenizer", metavar="DIR", help="Folder of the tokenizer, if the models hold none."
-    ),
-]
-TrustRemoteCode = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Run Python code that lies beside the weights.")
-]
+LIMITED = ("haystacks", "documents", "questions")
+"""Settings that --limit limits: what their intervals are taken over."""
 
 
-def probes_of(
-    file: Path | None,
-    *,
-    preset: str | None,
-    lengths: str | None,
-    depths: str | None,
-    haystacks: int | None,
-    needles: Path | None,
-    needles_per_haystack: int | None,
-    haystack: Path | None,
-    seed: int | None,
-) -> "ProbesSpec":
-    """Settings of all probes: those in `file`, with those of niah that options give.
+def probes_of(asked: "Measuring") -> "ProbesSpec":
+    """Settings of all probes: those in the file that options name, with those that they give.
 
     Biographies are as long as the longest prompt that options ask for, and as many as haystacks.
     Raises InvalidInput, naming file and field, or the option.
@@ -110,31 +45,60 @@ def probes_of(
     from lccp_cli.options import checked
 
     options = {
-        "preset": preset,
-        "lengths": _parts(lengths),
-        "depths_percent": _parts(depths),
-        "haystacks": haystacks,
-        "needles": None if needles is None else _needles(needles),
-        "needles_per_haystack": needles_per_haystack,
-        "haystack": _haystack(haystack),
-        "seed": seed,
+        "preset": asked.preset,
+        "lengths": _parts(asked.lengths),
+        "depths_percent": _parts(asked.depths),
+        "haystacks": asked.haystacks,
+        "needles": None if asked.needles is None else _needles(asked.needles),
+        "needles_per_haystack": asked.needles_per_haystack,
+        "haystack": _haystack(asked.haystack),
+        "separator": _unescaped(asked.separator),
     }
     niah = {name: value for name, value in options.items() if value is not None}
-    given = _document(file) if file else {}
-    chosen = ProbesSpec.parse(given, str(file))
-    asked = chosen.asked()
-    if niah and "niah" not in asked:
+    given = _document(asked.probes) if asked.probes else {}
+    chosen = ProbesSpec.parse(given, str(asked.probes))
+    probes = chosen.asked()
+    if niah and "niah" not in probes:
         option = next(iter(niah)).removesuffix("_percent").replace("_", "-")
         raise InvalidInput(
-            f"--{option}: is an option of niah, which {file} turns off: leave it out"
+            f"--{option}: is an option of niah, which {asked.probes} turns off: leave it out"
         )
     if niah:
-        settings = checked(NiahSettings, asked["niah"].model_dump() | niah)
-        bio = asked.get("bio")
+        settings = checked(NiahSettings, probes["niah"].model_dump() | niah)
+        bio = probes.get("bio")
         if isinstance(bio, BioSettings) and "bio" not in given:
-            asked["bio"] = bio.model_copy(update=_sizes(settings))
-        asked["niah"] = settings
-    return chosen.replaced(asked)
+            probes["bio"] = bio.model_copy(update=_sizes(settings))
+        probes["niah"] = settings
+    shared = {"template": _unescaped(asked.template), "seed": asked.seed}
+    return chosen.replaced({name: _changed(one, shared, asked) for name, one in probes.items()})
+
+
+def _changed(
+    settings: "Contract", shared: "Mapping[str, object]", asked: "Measuring"
+) -> "Contract":
+    """Settings of a probe, with what all probes share, and no more clusters than asked for."""
+    from lccp_cli.options import checked
+
+    known = type(settings).model_fields
+    changes = {k: value for k, value in shared.items() if value is not None and k in known}
+    if asked.limit is not None:
+        counts = _counts(settings)
+        changes |= {name: min(count, asked.limit) for name, count in counts.items()}
+    return checked(type(settings), settings.model_dump() | changes) if changes else settings
+
+
+def _counts(settings: "Contract") -> dict[str, int]:
+    """How many haystacks, documents and questions a probe asks for."""
+    from lccp.probes.niah import NiahSettings, clusters
+
+    if isinstance(settings, NiahSettings):
+        return {"haystacks": clusters(settings)["haystack"]}
+    return {name: getattr(settings, name) for name in LIMITED if hasattr(settings, name)}
+
+
+def _unescaped(text: str | None) -> str | None:
+    r"""`text` with a line for each `\n`, and a tab for each `\t`."""
+    return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
 
 
 def _parts(text: str | None) -> list[int | str] | None:

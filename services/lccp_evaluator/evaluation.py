@@ -22,7 +22,7 @@ from lccp.probes.registry import PROBES
 from lccp.probes.routing import BANDS
 from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.model import experts
-from lccp_evaluator.model.execution import ExecutionPlan
+from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan
 from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage, Reading
@@ -54,6 +54,8 @@ class Subject:
     base: Path = Path()
     trust_remote_code: bool = False
     plan: ExecutionPlan | None = None
+    """Of the checkpoints before; None: `execution`."""
+    execution: Execution = AS_SUITS
     tokenizer: Path | None = None
     """Directory of the tokenizer, unless it is the model's."""
 
@@ -104,7 +106,7 @@ def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
     timings: dict[str, float] = {}
     with _timed(timings, "samples"):
         asked = [_frozen(subject, place, *group) for group in by_source(subject.probes.asked())]
-    plan = subject.plan or ExecutionPlan.here()
+    plan = subject.plan or ExecutionPlan.here(subject.execution)
     plan.enter()
     with _timed(timings, "load"):
         engine, plan, notes = _engine(subject, plan, asked)

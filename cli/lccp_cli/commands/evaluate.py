@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lccp_cli import probes as options
+from lccp_cli.measuring import Measuring, takes_measuring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 FAILED = 1
 
 
+@takes_measuring
 def evaluate(
     models: Annotated[
         list[Path],
@@ -51,18 +53,7 @@ def evaluate(
     ] = None,
     tokens_per_step: options.TokensPerStep = None,
     index: options.Index = None,
-    probes: options.ProbesFile = None,
-    preset: options.Preset = None,
-    lengths: options.Lengths = None,
-    depths: options.Depths = None,
-    haystacks: options.Haystacks = None,
-    needles: options.Needles = None,
-    needles_per_haystack: options.NeedlesPerHaystack = None,
-    haystack: options.Haystack = None,
-    seed: options.Seed = None,
-    source_context: options.SourceContext = None,
-    tokenizer: options.TokenizerFolder = None,
-    trust_remote_code: options.TrustRemoteCode = False,
+    measuring: Measuring = Measuring(),
 ) -> None:
     """Measure a model from the inside: perplexity of answers in long contexts, retrieval heads.
 
@@ -78,32 +69,17 @@ def evaluate(
         lccp evaluate --series base step-1000 step-2000 --out eval --tokens 0,4B,8B
     """
     from lccp.contract.errors import InvalidInput
-    from lccp_cli.options import length
 
-    spec = options.probes_of(
-        probes,
-        preset=preset,
-        lengths=lengths,
-        depths=depths,
-        haystacks=haystacks,
-        needles=needles,
-        needles_per_haystack=needles_per_haystack,
-        haystack=haystack,
-        seed=seed,
-    )
-    source = None if source_context is None else length(source_context, "--source-context")
+    settings = measuring.settings()
     counts, given = options.token_counts(index, tokens_per_step), options.tokens_of(tokens)
     if len(models) > 1 and not series:
         raise InvalidInput("MODEL_DIR: several are checkpoints of one training: give --series")
     if not series:
-        _check(models[0], tokenizer)
-    from lccp_evaluator.series.series import SeriesSettings  # imports torch: validate first
-
-    settings = SeriesSettings(spec, source, tokenizer, trust_remote_code)
+        _check(models[0], measuring.tokenizer)
     if series:
-        _series(models, given, counts, out, settings)
+        _series(models, given, counts, out, settings())
     else:
-        _one(models[0], given, counts, out, settings)
+        _one(models[0], given, counts, out, settings())
 
 
 def _check(model: Path, tokenizer: Path | None) -> None:
@@ -126,9 +102,11 @@ def _one(
     out: Path,
     settings: "SeriesSettings",
 ) -> None:
+    from lccp.api.causes import Cause
+    from lccp.api.exits import ExitCode
     from lccp.api.objects.report import EvaluationReport
     from lccp_cli.console import standard_output
-    from lccp_cli.series import evaluated
+    from lccp_cli.progress import progress_of
     from lccp_evaluator.series.checkpoints import CheckpointDirectory, series_of
     from lccp_evaluator.series.series import Series
     from lccp_evaluator.series.tokens import Trained
@@ -139,9 +117,12 @@ def _one(
         (checkpoint,) = series_of([model], given, counts)
     console, series = standard_output(), Series(out, settings)
     series.check_free(checkpoint)
-    report = evaluated(console, series, checkpoint, "evaluating")
+    with progress_of(console) as progress:
+        report = series.evaluate(checkpoint, progress)
     if not isinstance(report, EvaluationReport):
-        raise typer.Exit(FAILED)
+        typer.echo(f"lccp: {report.message}", err=True)
+        is_input = report.cause is Cause.CONFIGURATION
+        raise typer.Exit(ExitCode.USAGE if is_input else FAILED)
     from lccp_cli.results import result_lines
 
     folder = series.folder(checkpoint.tokens)

@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from lccp_cli import probes as options
+from lccp_cli.measuring import Measuring, takes_measuring
 
 
+@takes_measuring
 def watch(
     folder: Annotated[
         Path,
@@ -54,18 +56,7 @@ def watch(
     ] = None,
     tokens_per_step: options.TokensPerStep = None,
     index: options.Index = None,
-    probes: options.ProbesFile = None,
-    preset: options.Preset = None,
-    lengths: options.Lengths = None,
-    depths: options.Depths = None,
-    haystacks: options.Haystacks = None,
-    needles: options.Needles = None,
-    needles_per_haystack: options.NeedlesPerHaystack = None,
-    haystack: options.Haystack = None,
-    seed: options.Seed = None,
-    source_context: options.SourceContext = None,
-    tokenizer: options.TokenizerFolder = None,
-    trust_remote_code: options.TrustRemoteCode = False,
+    measuring: Measuring = Measuring(),
     poll_seconds: Annotated[
         float, typer.Option(min=0.1, help="The folder is looked at so often.")
     ] = 5.0,
@@ -81,30 +72,19 @@ def watch(
         lccp watch ./checkpoints --out eval --marker DONE --until 20B --source-context 8K
     """
     from lccp_cli.console import standard_output
-    from lccp_cli.options import length, token_budget
+    from lccp_cli.options import token_budget
     from lccp_cli.series import conclude, verdict_over
     from lccp_cli.watching import watching
 
-    spec = options.probes_of(
-        probes,
-        preset=preset,
-        lengths=lengths,
-        depths=depths,
-        haystacks=haystacks,
-        needles=needles,
-        needles_per_haystack=needles_per_haystack,
-        haystack=haystack,
-        seed=seed,
-    )
-    source = None if source_context is None else length(source_context, "--source-context")
+    settings = measuring.settings()
     until_tokens = None if until is None else token_budget(until, "--until")
     counts = partial(options.token_counts, index, tokens_per_step)
     judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
     counts(), judge(())  # wrong options are told at once
-    from lccp_evaluator.series.series import Series, SeriesSettings
+    from lccp_evaluator.series.series import Series
     from lccp_evaluator.series.watch import Completion, Watch
 
-    series = Series(out, SeriesSettings(spec, source, tokenizer, trust_remote_code))
+    series = Series(out, settings())
     watched = Watch(folder, series, counts, Completion(marker, quiet_seconds))
     console = standard_output()
     try:

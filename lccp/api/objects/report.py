@@ -157,3 +157,6 @@ class EvaluationSource(StoreObject):
     source_context_length: Annotated[
         int | None, Field(description="Context before the extension, if one was given.")
     ] = None
+    context_length: Annotated[
+        int | None, Field(description="Context of the model, if one was given.")
+    ] = None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -9,21 +10,46 @@ from pydantic import Field
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.base import Contract
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.attention import BLOCK_ROWS
 
 STEP_TOKENS = {"cpu": 1_024, "cuda": 8_192}
 HEAD_ROWS = 1_024
 ATTENTION = f"fused kernels joined by log-sums; blocks of {BLOCK_ROWS} rows if windowed or capped"
 
+Device = Literal["cpu", "cuda"]
+DType = Literal["float32", "bfloat16"]
 Way = Literal["Forked", "Whole", "Native"]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What is asked of an execution plan; None: what suits the machine."""
+
+    device: Device | None = None
+    dtype: DType | None = None
+    step_tokens: int | None = None
+
+    def check(self, plan: "ExecutionPlan", where: str) -> None:
+        """Raise Incompatible unless `plan`, of the reports in `where`, is what is asked."""
+        options = {"device": "--device", "dtype": "--dtype", "step_tokens": "--batch-size"}
+        for name, option in options.items():
+            asked, used = getattr(self, name), getattr(plan, name)
+            if asked not in (None, used):
+                raise Incompatible(
+                    f"{option}: the first checkpoint in {where} was evaluated with {used}, and all "
+                    "others are: leave it out, or give another folder (--out)"
+                )
+
+
+AS_SUITS = Execution()
 
 
 class ExecutionPlan(Contract):
     """Everything that may change the last digits of a measurement, but for library versions."""
 
-    device: Annotated[Literal["cpu", "cuda"], Field(description="Device type.")]
-    dtype: Annotated[Literal["float32", "bfloat16"], Field(description="Of weights and values.")]
+    device: Annotated[Device, Field(description="Device type.")]
+    dtype: Annotated[DType, Field(description="Of weights and values.")]
     attention: Annotated[str, Field(description="Attention path.")] = ATTENTION
     threads: Annotated[int, Field(ge=1, description="Threads of the CPU.")]
     step_tokens: Annotated[int, Field(ge=1, description="Tokens of one forward pass, at most.")]
@@ -40,14 +66,14 @@ class ExecutionPlan(Contract):
     reason: Annotated[str, Field(description="Why beginnings are not shared.")] = ""
 
     @classmethod
-    def here(cls) -> "ExecutionPlan":
-        """The plan for this machine; its way is the model's to say."""
-        device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
+    def here(cls, asked: Execution = AS_SUITS) -> "ExecutionPlan":
+        """The plan for this machine, as `asked`; its way is the model's to say."""
+        device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(
             device=device,
-            dtype="float32" if device == "cpu" else "bfloat16",
+            dtype=asked.dtype or ("float32" if device == "cpu" else "bfloat16"),
             threads=torch.get_num_threads(),
-            step_tokens=STEP_TOKENS[device],
+            step_tokens=asked.step_tokens or STEP_TOKENS[device],
         )
 
     @property
@@ -59,9 +85,9 @@ class ExecutionPlan(Contract):
         """Set this process up for the plan. Raises InvalidInput if the machine lacks the device."""
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InvalidInput(
-                "this machine has no CUDA device, but the run's first checkpoint was evaluated on "
-                "one: give evaluators the same accelerator "
-                "(evaluation.workload.acceleratorResourceName)"
+                "this machine has no CUDA device, but the evaluation is to run on one, as that of "
+                "the first checkpoint did or as was asked: run it where there is one (in a run: "
+                "evaluation.workload.acceleratorResourceName), or into another folder (--out)"
             )
         torch.set_num_threads(self.threads)
         if self.device == "cuda":

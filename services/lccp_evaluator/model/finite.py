@@ -22,11 +22,19 @@ def check_finite(*tensors: Tensor) -> None:
         raise NotFinite("weights or logits are not finite")
 
 
-def named(model: nn.Module, forward: Callable[[], Any]) -> NotFinite:
-    """The error that says where `model` stops being finite; `forward` runs it on such an input."""
+def check_weights(model: nn.Module) -> None:
+    """Raise NotFinite, naming it, if a weight is NaN or infinite."""
     for name, weight in model.named_parameters():
         if not bool(torch.isfinite(weight).all()):
-            return NotFinite(f"weights are not finite: {name} holds NaN or infinite values")
+            raise NotFinite(f"weights are not finite: {name} holds NaN or infinite values")
+
+
+def named(model: nn.Module, forward: Callable[[], Any]) -> NotFinite:
+    """The error that says where `model` stops being finite; `forward` runs it on such an input."""
+    try:
+        check_weights(model)
+    except NotFinite as error:
+        return error
     found: list[str] = []
     hooks = [
         module.register_forward_hook(_watcher(name, found))

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.model import capture
+from lccp_evaluator.model import capture, finite
 from lccp_evaluator.model.execution import ExecutionPlan
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
@@ -51,7 +51,7 @@ def context_length(directory: Path, trust_remote_code: bool = False) -> int:
             return length
     raise InvalidInput(
         f"{directory / 'config.json'}: does not say how many tokens the model is made for "
-        "(max_position_embeddings): give its context"
+        "(max_position_embeddings): give it (--context), or write it there"
     )
 
 
@@ -69,6 +69,7 @@ def load_model(directory: Path, plan: ExecutionPlan, trust_remote_code: bool = F
     Raises:
         InvalidInput: it cannot be read, its weights are damaged or incomplete, or an adapter lies
             beside it.
+        NotFinite: a weight is NaN or infinite.
     """
     if (directory / ADAPTER).is_file():
         raise InvalidInput(
@@ -89,6 +90,7 @@ def load_model(directory: Path, plan: ExecutionPlan, trust_remote_code: bool = F
     with _told(directory, "cannot be loaded as a model"):
         model, loading = _loaded(directory, options)
     _check_weights(directory, loading)
+    finite.check_weights(model)
     unused = sorted(loading["unexpected_keys"])
     notes = [f"{len(unused)} weights are not used, {unused[0]} among them"] if unused else []
     return Loaded(model.eval().to(plan.device), tuple(notes))
@@ -136,4 +138,7 @@ def _told(where: Path, what: str) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
+    """The first line of its words, with the next where it only announces that."""
+    first, _, rest = str(error).strip().partition("\n")
+    more = f" {rest.strip().split(chr(10))[0]}" if first.endswith(":") and rest.strip() else ""
+    return f"{first}{more}".rstrip(".") or type(error).__name__

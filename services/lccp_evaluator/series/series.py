@@ -20,7 +20,7 @@ from lccp.store.file import FileStore
 from lccp.store.keys import SeriesKeys
 from lccp_evaluator.evaluation import Progress, Subject, evaluate
 from lccp_evaluator.failure import failure_of
-from lccp_evaluator.model.execution import first_plan
+from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan, first_plan
 from lccp_evaluator.model.loading import context_length
 from lccp_evaluator.place import Place
 from lccp_evaluator.sampling.sources.files import Files
@@ -37,9 +37,12 @@ class SeriesSettings:
     probes: ProbesSpec
     source_context: int | None = None
     """None: each model's own context, so that no length lies beyond it."""
+    context: int | None = None
+    """Of the models; None: what their configurations tell."""
     tokenizer: Path | None = None
     """Directory of the tokenizer, where checkpoints hold none."""
     trust_remote_code: bool = False
+    execution: Execution = AS_SUITS
 
 
 class Series:
@@ -77,6 +80,7 @@ class Series:
             Incompatible: it was made with other settings, or files that they name changed since.
         """
         found = self._stored(checkpoint)
+        self._plan()
         if found is None or not self._is_of(checkpoint, *found):
             return None
         report = self._of_these_settings(*found)
@@ -150,7 +154,19 @@ class Series:
                 f"{self.folder(report.tokens)}: was measured with another --source-context: "
                 "give another folder (--out) for this one"
             )
+        if source.context_length != self._settings.context:
+            raise Incompatible(
+                f"{self.folder(report.tokens)}: was measured with another --context: give another "
+                "folder (--out) for this one"
+            )
         return report
+
+    def _plan(self) -> ExecutionPlan | None:
+        """The plan of the first report. Raises Incompatible unless it is as asked."""
+        plan = first_plan(self.reports())
+        if plan is not None:
+            self._settings.execution.check(plan, str(self.out))
+        return plan
 
     def evaluate(
         self, checkpoint: CheckpointDirectory, progress: Progress
@@ -173,7 +189,7 @@ class Series:
     def _measured(self, checkpoint: CheckpointDirectory, progress: Progress) -> EvaluationReport:
         asked, path = self._settings, checkpoint.path
         before = stamps(path)
-        context = context_length(path, asked.trust_remote_code)
+        context = asked.context or context_length(path, asked.trust_remote_code)
         if asked.source_context is not None and asked.source_context > context:
             raise InvalidInput(
                 f"--source-context: {asked.source_context:,} tokens lie beyond the context of "
@@ -187,7 +203,8 @@ class Series:
             tokens=checkpoint.tokens,
             step=checkpoint.trained.step,
             trust_remote_code=asked.trust_remote_code,
-            plan=first_plan(self.reports()),
+            plan=self._plan(),
+            execution=asked.execution,
             tokenizer=asked.tokenizer,
         )
         place = Place.of(self._store, self._keys, checkpoint.tokens)
@@ -201,6 +218,7 @@ class Series:
             files=before,
             probes=asked.probes.document(),
             source_context_length=asked.source_context,
+            context_length=asked.context,
         )
         objects.write(self._store, self._keys.evaluation_source(checkpoint.tokens), source)
         self._store.delete(self._keys.evaluation_failure(checkpoint.tokens))

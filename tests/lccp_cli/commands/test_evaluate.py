@@ -7,6 +7,10 @@ import pytest
 from tiny_checkpoints import a_checkpoint
 from typer.testing import Result
 
+from lccp.api.objects.report import EvaluationReport
+from lccp_cli.measuring import Measuring
+from lccp_cli.probes import probes_of
+
 Lccp = Callable[..., Result]
 FIRST = "evaluations/000000000000000/intrinsic/report.json"
 NEEDLE = """- stem: The best thing to do in San Francisco is
@@ -117,6 +121,48 @@ def test_a_series_goes_on_after_a_checkpoint_that_fails(
 
 
 @pytest.mark.slow
+def test_options_say_how_a_model_is_measured_and_on_how_much(
+    lccp: Lccp, tmp_path: Path, few: list[str]
+) -> None:
+    model, out, probes = (
+        a_checkpoint(tmp_path / "model"),
+        tmp_path / "out",
+        tmp_path / "probes.yaml",
+    )
+    probes.write_text(PROBES)
+    shared = ("--probes", probes, "--template", r"{context}\nQ: {question}\nA:", "--seed", 7)
+    asked = ("evaluate", model, "--out", out, *few, *shared, "--haystacks", "4", "--limit", "2")
+    result = lccp(
+        *asked, "--context", "400", "--dtype", "bfloat16", "--batch-size", "512", "--lengths", "200"
+    )
+    assert result.exit_code == 0, result.output
+    report = EvaluationReport.from_json((out / FIRST).read_bytes(), "report")
+    settings = report.probes["niah"].settings
+    assert (settings["haystacks"], settings["seed"]) == (2, 7)
+    assert settings["template"] == "{context}\nQ: {question}\nA:"
+    assert report.target_context_length == 400
+    assert (report.execution_plan["dtype"], report.execution_plan["stepTokens"]) == (
+        "bfloat16",
+        512,
+    )
+
+    refused = lccp(*asked, "--context", "400", "--dtype", "float32")
+    assert refused.exit_code == 2
+    assert "--dtype: the first checkpoint in" in refused.stderr
+
+
+def test_a_seed_and_a_template_are_those_of_all_probes_and_a_limit_too(tmp_path: Path) -> None:
+    path = tmp_path / "probes.yaml"
+    path.write_text("multiKey: {haystacks: 9, sets: 3}\ncorpusPpl: {documents: 8}\n")
+    asked = probes_of(Measuring(probes=path, template="{context} {question}", seed=5, limit=4))
+    probes = {name: settings.document() for name, settings in asked.asked().items()}
+    assert [probes[name]["haystacks"] for name in ("niah", "multi_key")] == [4, 4]
+    assert [probes[name]["documents"] for name in ("bio", "corpus_ppl")] == [4, 4]
+    assert {probes[name]["seed"] for name in ("niah", "bio", "multi_key")} == {5}
+    assert {probes[name]["template"] for name in ("niah", "bio")} == {"{context} {question}"}
+
+
+@pytest.mark.slow
 def test_a_second_model_does_not_replace_the_first(
     lccp: Lccp, tmp_path: Path, few: list[str]
 ) -> None:
@@ -153,6 +199,27 @@ BAD = [
         ["checkpoints", "--series", "--tokens", "1B,2B,3B"],
         "--tokens: checkpoints is a folder of checkpoints, which has no order",
     ),
+    (
+        "a needle without its question",
+        ["checkpoints/checkpoint-4", "--needles", "needles.yaml"],
+        "--needles[1].question: is required",
+    ),
+    (
+        "a template without a question",
+        ["checkpoints/checkpoint-4", "--template", "{context}"],
+        "template must hold {context} and, after it, {question}, exactly once each",
+    ),
+    ("no context", ["checkpoints/checkpoint-4", "--context", "x"], "--context: must be a length"),
+    (
+        "a source context beyond the model's",
+        ["checkpoints/checkpoint-4", "--source-context", "64K"],
+        "--source-context: 65,536 tokens lie beyond the context of checkpoints/checkpoint-4, 512",
+    ),
+    (
+        "prompts beyond a context that is given",
+        ["checkpoints/checkpoint-4", "--context", "256", "--lengths", "300"],
+        "niah.lengths lies beyond model.targetContextLength (300 > 256)",
+    ),
     ("no count", ["checkpoints", "--series", "--tokens", "0,x"], "--tokens: must be a number of"),
     ("no index", ["checkpoints", "--series", "--index", "gone"], "gone: can't be read"),
     (
@@ -176,6 +243,7 @@ def test_wrong_input_is_one_sentence(
     monkeypatch.chdir(checkpoints.parent)
     Path("notes.txt").write_text("")
     Path("off.yaml").write_text("niah: {enabled: false}")
+    Path("needles.yaml").write_text("[{stem: a, key: b, question: c}, {stem: a, key: b}]")
     out = [] if "--out" in arguments else ["--out", "out"]
     result = lccp("evaluate", *arguments, *out)
     assert result.exit_code == 2, result.output

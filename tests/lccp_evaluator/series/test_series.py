@@ -10,6 +10,7 @@ from tiny_checkpoints import a_checkpoint
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import Conflict, Incompatible, InvalidInput
+from lccp_evaluator.model.execution import Execution
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.series import Series, SeriesSettings
 from lccp_evaluator.series.tokens import Trained
@@ -110,6 +111,13 @@ def test_other_settings_need_another_folder(out: Path, first: CheckpointDirector
         a_series(out, seed=1).report(first)
     with pytest.raises(Incompatible, match="another --source-context"):
         a_series(out, source_context=256).report(first)
+    for changed, sentence in (
+        ({"context": 512}, "another --context"),
+        ({"execution": Execution(dtype="bfloat16")}, "--dtype: the first checkpoint in .*float32"),
+        ({"execution": Execution(step_tokens=9)}, "--batch-size: .* was evaluated with 1024"),
+    ):
+        with pytest.raises(Incompatible, match=sentence):
+            Series(out, SeriesSettings(few(), **changed)).report(first)
 
 
 def test_a_checkpoint_that_changes_while_it_is_measured_leaves_no_report(

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling.sources.builtin import paragraphs
 from lccp_evaluator.sampling.sources.files import Files
+
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def documents(spec: Documents, files: Files, where: str, seed: str) -> Iterator[str]:
@@ -56,4 +59,6 @@ def _text_in(line: str, where: str, field: str) -> str:
         text = None
     if not isinstance(text, str):
         raise InvalidInput(f"{where}: is not a JSON object with a text in {field!r}")
+    if SURROGATE.search(text):
+        raise InvalidInput(f"{where}: holds half of a surrogate pair, which is no text")
     return text

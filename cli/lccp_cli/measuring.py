@@ -1,0 +1,184 @@
+"""How a model is measured: the options that `lccp evaluate` and `lccp watch` share."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from lccp_evaluator.series.series import SeriesSettings
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Options in the order in which help lists them."""
+
+    probes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML of the probes' settings, as in spec.evaluation.probes of a manifest.",
+        ),
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Default of lengths, depths, haystacks and needles: Quick (a look, which decides "
+            "nothing), Standard or Paper. Default: Standard."
+        ),
+    ] = None
+    lengths: Annotated[
+        str | None,
+        typer.Option(
+            help="Prompt lengths, such as 1K,2K,4K. Default: by the preset, up to the model's "
+            "context."
+        ),
+    ] = None
+    depths: Annotated[
+        str | None,
+        typer.Option(help="Needle depths in percent, such as 0,50,100. Default: by the preset."),
+    ] = None
+    haystacks: Annotated[
+        int | None, typer.Option(help="Haystacks per cell. Default: by the preset.")
+    ] = None
+    needles: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML list of needles (stem, key, question). Default: the needles of LCCP.",
+        ),
+    ] = None
+    needles_per_haystack: Annotated[
+        int | None, typer.Option(help="Needles per haystack. Default: by the preset.")
+    ] = None
+    haystack: Annotated[
+        Path | None,
+        typer.Option(
+            help="Documents to hide the needles in: a file or a folder of JSONL (.jsonl, .json, or "
+            "these with .gz) or of text."
+        ),
+    ] = None
+    separator: Annotated[
+        str | None,
+        typer.Option(
+            help="White space before needle and answer; \\n is a new line. Default: a space."
+        ),
+    ] = None
+    template: Annotated[
+        str | None,
+        typer.Option(
+            help="Prompt of all probes, with {context} and, after it, {question}; \\n is a new "
+            "line. Default: by the probe."
+        ),
+    ] = None
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the samples of all probes. Default: 0.")
+    ] = None
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Haystacks, documents and questions of each probe, at most: a look, with wide "
+            "intervals.",
+        ),
+    ] = None
+    source_context: Annotated[
+        str | None,
+        typer.Option(
+            help="Context length before the extension; longer prompts form the extension band. "
+            "Default: the model's own context length."
+        ),
+    ] = None
+    context: Annotated[
+        str | None,
+        typer.Option(
+            help="Context length of the model. Default: what its configuration tells, such as "
+            "max_position_embeddings."
+        ),
+    ] = None
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the tokenizer, if the models hold none."),
+    ] = None
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option("--trust-remote-code", help="Run Python code that lies beside the weights."),
+    ] = False
+    device: Annotated[
+        Literal["cpu", "cuda"] | None,
+        typer.Option(help="Where the model runs. Default: cuda where there is one."),
+    ] = None
+    dtype: Annotated[
+        Literal["float32", "bfloat16"] | None,
+        typer.Option(help="Of weights and values. Default: float32 on a CPU, else bfloat16."),
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Tokens of one forward pass, at most: less memory, more passes. Default: 1024 on "
+            "a CPU, else 8192.",
+        ),
+    ] = None
+
+    def settings(self) -> "Callable[[], SeriesSettings]":
+        """What makes the settings, which takes a while: torch is imported.
+
+        Raises InvalidInput at once, naming file and field, or the option.
+        """
+        from lccp_cli.options import length
+        from lccp_cli.probes import probes_of
+
+        spec = probes_of(self)
+        source = self.source_context and length(self.source_context, "--source-context")
+        context = self.context and length(self.context, "--context")
+
+        def made() -> "SeriesSettings":
+            from lccp_evaluator.model.execution import Execution
+            from lccp_evaluator.series.series import SeriesSettings
+
+            return SeriesSettings(
+                probes=spec,
+                source_context=source or None,
+                context=context or None,
+                tokenizer=self.tokenizer,
+                trust_remote_code=self.trust_remote_code,
+                execution=Execution(self.device, self.dtype, self.batch_size),
+            )
+
+        return made
+
+
+def takes_measuring(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the fields of its argument `measuring` as options of its own, at its place."""
+    hints = get_type_hints(Measuring, include_extras=True)
+    own = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name == "measuring":
+            parameters += [_parameter(one.name, hints[one.name], one.default) for one in _fields()]
+        else:
+            parameters.append(_parameter(parameter.name, own[parameter.name], parameter.default))
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        asked = {one.name: given.pop(one.name) for one in _fields()}
+        command(**given, measuring=Measuring(**asked))
+
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {one.name: one.annotation for one in parameters}
+    return with_options
+
+
+def _fields() -> tuple[Any, ...]:
+    return fields(Measuring)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
