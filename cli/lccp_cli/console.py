@@ -32,6 +32,14 @@ def say(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
+def table_of(first: str, *others: str) -> Table:
+    """An empty table; its first column is text, the others are numbers."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    for name in (first, *others):
+        table.add_column(name, justify="left" if name == first else "right", no_wrap=True)
+    return table
+
+
 def checkpoint_table(
     verdict: Verdict | None,
     more: Iterable[tuple[str, str]] = (),

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
 from lccp_cli.commands.analyze import analyze
+from lccp_cli.commands.compare import compare
 from lccp_cli.commands.data import data
 from lccp_cli.commands.doctor import doctor
 from lccp_cli.commands.estimate import estimate
@@ -113,7 +114,20 @@ def version() -> None:
         typer.echo(f"{name} {version_of(name) or 'not installed'}")
 
 
-COMMANDS = (run, evaluate, watch, analyze, report, export, estimate, plan, doctor, crd, version)
+COMMANDS = (
+    run,
+    evaluate,
+    watch,
+    analyze,
+    compare,
+    report,
+    export,
+    estimate,
+    plan,
+    doctor,
+    crd,
+    version,
+)
 for command in COMMANDS:
     app.command()(command)
 app.add_typer(data, name="data")

@@ -14,6 +14,7 @@ from lccp.probes.registry import PROBES
 from lccp.report.details import details_of
 from lccp.report.figures.arrays import labels
 from lccp.report.text import value_text
+from lccp_cli.console import table_of
 
 
 def result_lines(report: EvaluationReport, folder: Path) -> Iterator[RenderableType]:
@@ -30,7 +31,7 @@ def result_lines(report: EvaluationReport, folder: Path) -> Iterator[RenderableT
 
 
 def _signals(report: EvaluationReport) -> Table:
-    table = _table("signal", "value", "95 % interval", "samples")
+    table = table_of("signal", "value", "95 % interval", "samples")
     for signal in report.signals():
         ends = [value_text(end, signal.unit) for end in signal.interval or ()]
         value = value_text(signal.value, signal.unit)
@@ -46,14 +47,7 @@ def _means(chart: HeatMaps, details: Details) -> Table:
     values, log = np.asarray(details[chart.array], dtype=float), chart.scale is Scale.LOG
     means = np.nanmean(np.log(values) if log else values, axis=0)
     means = np.exp(means) if log else means
-    table = _table(chart.across.title, chart.unit)
+    table = table_of(chart.across.title, chart.unit)
     for label, mean in zip(labels(chart.across, details) or [], means.tolist(), strict=True):
         table.add_row(label, value_text(mean, chart.unit))
-    return table
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    for name in (first, *others):
-        table.add_column(name, justify="left" if name == first else "right", no_wrap=True)
     return table

@@ -137,6 +137,12 @@ def _measure(report: EvaluationReport, probe: str, common: set[str]) -> tuple[st
     return part.samples_digest, contexts, made, str(_shapes(part, common))
 
 
+def made_otherwise(a: EvaluationReport, b: EvaluationReport, probe: str) -> str:
+    """Of two reports that both hold `probe`: in what they can't be compared; empty: they can."""
+    common = {s.name for s in a.probes[probe].signals} & {s.name for s in b.probes[probe].signals}
+    return _difference(_measure(a, probe, common), _measure(b, probe, common))
+
+
 def _shapes(part: ProbeReport, names: set[str]) -> list[tuple[str, list[tuple[str, int]]]]:
     return [
         (signal.name, [(kind, len(means)) for kind, means in sorted(signal.by_cluster.items())])

@@ -1,0 +1,120 @@
+"""`lccp compare`: two checkpoints, of one run or of two."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lccp_cli.options import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from lccp.analysis.comparison import Agreement, Comparison, Difference
+    from lccp.report.load import RunData
+
+EXPLAINED = (
+    "Gain: of B over A, positive is better; of perplexities in percent. The interval holds what "
+    "the samples leave open, paired by cluster, not how the weights jitter between checkpoints; "
+    "of twenty intervals one misses by chance."
+)
+NAMED = "RUN[@TOKENS]"
+HELP = (
+    "As for `lccp report`, and after an @ the tokens of a checkpoint. Without: the newest at which "
+    "both were evaluated, else the newest."
+)
+Checkpoint = Annotated[str, typer.Argument(metavar=NAMED, help=HELP)]
+
+
+def compare(
+    a: Checkpoint,
+    b: Checkpoint,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    endpoint: Endpoint = None,
+) -> None:
+    """Compare two checkpoints: each signal with an interval, and the retrieval heads.
+
+    Examples:
+
+        lccp compare runs/default/tiny@409600 runs/default/tiny@1433600
+        lccp compare runs/default/tiny runs/default/other
+        lccp compare s3://bucket/prefix/team/a s3://bucket/prefix/team/b --json
+    """
+    from lccp.contract.errors import InvalidInput
+    from lccp.report.comparison import compared, pair
+    from lccp_cli.console import standard_output
+
+    if a == b:
+        raise InvalidInput(f"{a}: is compared with itself: name two checkpoints as {NAMED}")
+    first, second = pair(_named(a, endpoint), _named(b, endpoint))
+    found = compared(first, second)
+    if json:
+        document = {"a": _place(a, first.report.tokens), "b": _place(b, second.report.tokens)}
+        typer.echo(_dumped(document | found.document()))
+        return
+    console = standard_output()
+    console.print(f"A: {first}\nB: {second}\n")
+    for part in _shown(found):
+        console.print(part)
+
+
+def _named(text: str, endpoint: str | None) -> "tuple[RunData, int | None]":
+    """The run that `text` names, and the tokens after its @."""
+    from lccp_cli.options import token_budget
+    from lccp_cli.target import load_target
+
+    run, at, tokens = text.rpartition("@")
+    if not at or "/" in tokens:
+        return load_target(text, endpoint).data, None
+    return load_target(run, endpoint).data, 0 if tokens == "0" else token_budget(tokens, text)
+
+
+def _place(text: str, tokens: int) -> dict[str, object]:
+    return {"run": text.rpartition("@")[0] or text, "tokens": tokens}
+
+
+def _dumped(document: object) -> str:
+    import json
+
+    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def _shown(found: "Comparison") -> "Iterator[RenderableType]":
+    from lccp_cli.console import table_of
+
+    if found.differences:
+        signals = table_of("signal", "A", "B", "gain", "95 % interval", "B is")
+        for difference in found.differences:
+            signals.add_row(*_cells(difference))
+        yield signals
+        yield f"\n{EXPLAINED}"
+    if found.agreements:
+        heads = table_of("B against A", "A", "B")
+        for agreement in found.agreements:
+            heads.add_row(*_agreement_cells(agreement))
+        yield "\n"
+        yield heads
+    for sentence in found.left_out:
+        yield f"Left out: {sentence}"
+
+
+def _cells(difference: "Difference") -> list[str]:
+    from lccp.report.text import MISSING, gain_text, value_text
+
+    signal, ends = difference.signal, difference.interval
+    interval = " to ".join(gain_text(end, signal.scale) for end in ends) if ends else MISSING
+    return [
+        signal.title,
+        *(value_text(value, signal.unit) for value in difference.values),
+        gain_text(difference.gain, signal.scale),
+        interval,
+        difference.finding if ends else MISSING,
+    ]
+
+
+def _agreement_cells(agreement: "Agreement") -> list[str]:
+    from lccp.report.text import value_text
+
+    signal = agreement.signal
+    return [signal.title, *(value_text(value, signal.unit) for value in agreement.values)]
