@@ -74,6 +74,8 @@ class Role(StrEnum):
     """It may stand at its ceiling while a primary signal still improves."""
     GUARD = "Guard"
     """It must not get worse."""
+    WATCHED = "Watched"
+    """An alert tells when it gets worse; the verdict does not depend on it."""
     SHOWN = "Shown"
 
 

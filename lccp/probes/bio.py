@@ -11,6 +11,9 @@ about it, at every depth.
   the biography word for word (`answer: Sentence`, as arXiv 2604.02650 puts these samples into the
   form of a needle in a haystack).
 - `bio_score` is the share of answers in which every token of the value is the arg-max.
+- `bio_lost_in_the_middle` is `NLL(middle) - (NLL(first) + NLL(last)) / 2`, as of `niah`. Its
+  clusters are documents alone, which weigh the same: an attribute is not asked for at every depth.
+  It is not measured where a document is too short for a fact in each third.
 
 Bands: `extension` holds the lengths beyond the source context, `guard` those within it (signals
 that end with `_guard`). Clusters: documents, and attributes.
@@ -22,19 +25,18 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, distinct, rules
+from lccp.contract.cel import rules
 from lccp.contract.quantities import Decimal
 from lccp.contract.signals import Band, Better, Scale, Signal
-from lccp.probes.probe import DEPTHS, LENGTHS, Contexts, Course, HeatMaps, Probe, Profile
-from lccp.probes.settings import context_lengths, prompts
+from lccp.probes.probe import DEPTHS, LENGTHS, Contexts, Course, HeatMaps, Probe
+from lccp.probes.settings import context_lengths, depths, prompts
 from lccp.probes.settings.prompts import Template
 
 DEPTHS_PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
-REPEATED_DEPTH = "depthsPercent must be distinct"
 BIO_RULES = rules(
     prompts.HOLDS_BOTH,
     context_lengths.DISTINCT,
-    Rule(distinct("self.depthsPercent"), REPEATED_DEPTH, ".depthsPercent"),
+    depths.DISTINCT,
 )
 
 
@@ -51,10 +53,10 @@ class BioSettings(Contract):
         ),
     ] = ()
     depths_percent: Annotated[
-        tuple[Annotated[StrictInt, Field(ge=0, le=100)], ...],
+        tuple[depths.Depth, ...],
         Field(
             min_length=1,
-            max_length=21,
+            max_length=depths.MOST,
             description="Share of the document before a fact, in percent; the nearest facts are "
             "asked for.",
         ),
@@ -80,8 +82,7 @@ class BioSettings(Contract):
     def _is_consistent(self) -> "BioSettings":
         prompts.check_template(self.template)
         context_lengths.check_distinct(self.lengths)
-        if len(set(self.depths_percent)) < len(self.depths_percent):
-            raise ValueError(REPEATED_DEPTH)
+        depths.check_distinct(self.depths_percent)
         return self
 
 
@@ -89,8 +90,8 @@ def resolved(settings: BioSettings, contexts: Contexts) -> BioSettings:
     """`settings` with lengths and depths as they are used. Raises InvalidInput if none fits."""
     default = sorted({min(contexts.source, contexts.target), contexts.target})
     used = context_lengths.resolved(settings.lengths, default, contexts, "bio.lengths")
-    depths = tuple(sorted(settings.depths_percent))
-    return settings.model_copy(update={"lengths": used, "depths_percent": depths})
+    update = {"lengths": used, "depths_percent": tuple(sorted(settings.depths_percent))}
+    return settings.model_copy(update=update)
 
 
 def fits(settings: BioSettings, target_context: int) -> str | None:
@@ -98,12 +99,13 @@ def fits(settings: BioSettings, target_context: int) -> str | None:
     return context_lengths.check_within_target(settings.lengths, target_context, "bio.lengths")
 
 
-def signals(_settings: BioSettings) -> tuple[Signal, ...]:
+def signals(settings: BioSettings) -> tuple[Signal, ...]:
     """Signals of both bands; one whose band holds no length is not measured."""
-    return (*_of_band("extension"), *_of_band("guard"))
+    deep = depths.reach_all_thirds(settings.depths_percent)
+    return (*_of_band("extension", deep), *_of_band("guard", deep))
 
 
-def _of_band(band: Band) -> Iterator[Signal]:
+def _of_band(band: Band, deep: bool) -> Iterator[Signal]:
     suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
     yield Signal(
         name=f"bio_ppl{suffix}",
@@ -116,6 +118,8 @@ def _of_band(band: Band) -> Iterator[Signal]:
     yield Signal(
         name=f"bio_score{suffix}", title=f"Biographies' score{within}", unit="share", band=band
     )
+    if deep:
+        yield depths.lost_in_the_middle("bio", "Biographies", band)
 
 
 PROBE = Probe(
@@ -145,14 +149,7 @@ PROBE = Probe(
             scale=Scale.LOG,
             divided=True,
         ),
-        Profile(
-            "Perplexity of facts by depth",
-            "Mean over the lengths beyond the source context, a line for each checkpoint.",
-            array="ppl_by_depth",
-            unit="PPL",
-            along=DEPTHS,
-            scale=Scale.LOG,
-        ),
+        *depths.charts("bio", "Biographies", "facts"),
     ),
     rules=(context_lengths.within_target("bio"),),
     fits=fits,

@@ -14,6 +14,12 @@ under teacher forcing. The NLL of a sample is `-(1/m) Σ log p_i` over the m tok
   is not measured, and the report says so, where the needle alone does not help for sure (95 %, by
   needles).
 
+- `niah_lost_in_the_middle` is `NLL(middle) - (NLL(first) + NLL(last)) / 2`, in nats a token, of the
+  mean NLL in each third of the depths: how much worse answers are from the middle of the context
+  than from its ends (Liu et al., arXiv 2307.03172). 0: no difference, also where the NLL rises
+  evenly with the depth; 0.69: twice the perplexity. It is taken within each cluster, and its
+  interval is that of the clusters; it is not measured where a third holds none of the depths.
+
 Bands: `extension` holds the lengths beyond the source context, `guard` those within it (signals
 that end with `_guard`). Clusters: haystacks and needles, crossed in every cell.
 """
@@ -24,11 +30,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, distinct, rules
+from lccp.contract.cel import Rule, rules
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Band, Better, Role, Scale, Signal
-from lccp.probes.probe import DEPTHS, LENGTHS, Column, Contexts, Course, HeatMaps, Probe, Profile
-from lccp.probes.settings import context_lengths, prompts
+from lccp.probes.probe import DEPTHS, LENGTHS, Column, Contexts, Course, HeatMaps, Probe
+from lccp.probes.settings import context_lengths, depths, prompts
 from lccp.probes.settings.needles import DEFAULT_NEEDLES
 from lccp.probes.settings.prompts import Documents, Needle, Template
 
@@ -40,7 +46,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 TOO_FEW_NEEDLES = (
     "needlesPerHaystack exceeds the number of needles: give more needles, or ask for fewer"
 )
-REPEATED_DEPTH = "depthsPercent must be distinct"
 NIAH_RULES = rules(
     prompts.HOLDS_BOTH,
     Rule(
@@ -50,7 +55,7 @@ NIAH_RULES = rules(
         ".needlesPerHaystack",
     ),
     context_lengths.DISTINCT,
-    Rule(distinct("self.depthsPercent"), REPEATED_DEPTH, ".depthsPercent"),
+    depths.DISTINCT,
 )
 
 
@@ -74,9 +79,9 @@ class NiahSettings(Contract):
         ),
     ] = ()
     depths_percent: Annotated[
-        tuple[Annotated[StrictInt, Field(ge=0, le=100)], ...],
+        tuple[depths.Depth, ...],
         Field(
-            max_length=21,
+            max_length=depths.MOST,
             description="Share of the haystack before the needle, in percent; default: 0 to 100 in "
             "steps of 10 (25: Quick, 5: Paper).",
         ),
@@ -127,8 +132,7 @@ class NiahSettings(Contract):
         if self.needles and (self.needles_per_haystack or 0) > len(self.needles):
             raise ValueError(TOO_FEW_NEEDLES)
         context_lengths.check_distinct(self.lengths)
-        if len(set(self.depths_percent)) < len(self.depths_percent):
-            raise ValueError(REPEATED_DEPTH)
+        depths.check_distinct(self.depths_percent)
         return self
 
 
@@ -177,12 +181,14 @@ def documents(settings: NiahSettings) -> dict[str, Documents]:
     return {} if given.path is None else {"evaluation.probes.niah.haystack.path": given}
 
 
-def signals(_settings: NiahSettings) -> tuple[Signal, ...]:
+def signals(settings: NiahSettings) -> tuple[Signal, ...]:
     """Signals of both bands; one whose band holds no length is not measured."""
-    return (*_of_band("extension"), *_of_band("guard"))
+    asked = settings.depths_percent or PRESETS[settings.preset]["depths"]
+    deep = depths.reach_all_thirds(asked)
+    return (*_of_band("extension", deep), *_of_band("guard", deep))
 
 
-def _of_band(band: Band) -> Iterator[Signal]:
+def _of_band(band: Band, deep: bool) -> Iterator[Signal]:
     suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
     ppl_role = Role.PRIMARY if band == "extension" else Role.GUARD
     score_role = Role.CEILING if band == "extension" else Role.SHOWN
@@ -198,6 +204,8 @@ def _of_band(band: Band) -> Iterator[Signal]:
     yield signal("niah_mean_ppl", "Mean of NIAH PPLs", **ppl)
     yield signal("context_gain", "Context gain", "nats")
     yield signal("recovery", "Recovery", "share")
+    if deep:
+        yield depths.lost_in_the_middle("niah", "NIAH", band)
 
 
 CHARTS = (
@@ -227,15 +235,7 @@ CHARTS = (
         scale=Scale.LOG,
         divided=True,
     ),
-    Profile(
-        "Perplexity by depth",
-        "Mean over the lengths beyond the source context, a line for each checkpoint. A hump is "
-        "the model being lost in the middle; training should flatten it.",
-        array="ppl_by_depth",
-        unit="PPL",
-        along=DEPTHS,
-        scale=Scale.LOG,
-    ),
+    *depths.charts("niah", "NIAH", "needles"),
 )
 
 PROBE = Probe(

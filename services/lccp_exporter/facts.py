@@ -19,8 +19,8 @@ from lccp.contract.signals import Role
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
 
-WATCHED_MAX = 6
-WATCHED_ROLES = (Role.PRIMARY, Role.CEILING, Role.GUARD)
+WATCHED_MAX = 7
+WATCHED_ROLES = (Role.PRIMARY, Role.CEILING, Role.GUARD, Role.WATCHED)
 
 SignalKey = tuple[str, str]
 """Name and band of a signal; the band is empty where it has none."""

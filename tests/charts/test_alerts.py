@@ -138,6 +138,41 @@ CASES = {
         firing=(),
         quiet=(20, 50),
     ),
+    "the middle falls behind": Case(
+        "LCCPLostInTheMiddleWorsening",
+        {
+            'lccp_signal{signal="niah_lost_in_the_middle"}': "0.1x60",
+            'lccp_signal_state{signal="niah_lost_in_the_middle",state="Regressing"}': (
+                "0x9 1x20 0x30"
+            ),
+            **TRAINING,
+        },
+        firing=(20,),
+        quiet=(9, 40),
+        labels={**RUN, "signal": "niah_lost_in_the_middle"},
+    ),
+    "a middle that is better than the ends, and another signal that regresses": Case(
+        "LCCPLostInTheMiddleWorsening",
+        {
+            'lccp_signal{signal="bio_lost_in_the_middle"}': "-0.1x60",
+            'lccp_signal_state{signal="bio_lost_in_the_middle",state="Regressing"}': "1x60",
+            'lccp_signal{signal="niah_lost_in_the_middle"}': "0.1x60",
+            'lccp_signal_state{signal="niah_ppl_guard",state="Regressing"}': "1x60",
+            **TRAINING,
+        },
+        firing=(),
+        quiet=(20, 50),
+    ),
+    "a finished run whose middle fell behind": Case(
+        "LCCPLostInTheMiddleWorsening",
+        {
+            'lccp_signal{signal="bio_lost_in_the_middle"}': "0.1x60",
+            'lccp_signal_state{signal="bio_lost_in_the_middle",state="Regressing"}': "1x60",
+            **phase("Finished"),
+        },
+        firing=(),
+        quiet=(20, 50),
+    ),
     "reports that can't be compared": Case(
         "LCCPReportsExcluded",
         {"lccp_reports_excluded": "0x9 2x40 0x30"},

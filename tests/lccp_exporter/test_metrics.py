@@ -61,7 +61,8 @@ def test_a_watched_signal_has_a_series_for_each_checkpoint(value: Value, watch: 
         assert value("lccp_checkpoint_signal", **labels) == measured.value
     shown = Scraped.of(Runs([watch])).samples("lccp_checkpoint_signal")
     names = {sample.labels["signal"] for sample in shown}
-    assert names == {"niah_ppl", "niah_score", "niah_ppl_guard", "retrieval_heads"}
+    lost = {"niah_lost_in_the_middle", "bio_lost_in_the_middle"}
+    assert names == {"niah_ppl", "niah_score", "niah_ppl_guard", "retrieval_heads"} | lost
 
 
 def test_the_newest_checkpoint_is_compared_with_the_first_and_the_one_before(value: Value) -> None:
@@ -155,6 +156,16 @@ def test_a_failed_evaluation_counts_once_it_is_not_tried_again(store: FileStore)
 
     assert counted(tries=1) == (0, 1)
     assert counted(tries=4, exhausted=True) == (1, 0)
+
+
+def test_how_far_the_middle_is_lost_has_a_trend(value: Value) -> None:
+    signal = "niah_lost_in_the_middle"
+    newest = a_run.report(a_run.CHECKPOINTS[6]).signal(signal)
+    assert newest is not None
+    assert value("lccp_signal", signal=signal, band="extension") == newest.value
+    assert value("lccp_signal_gain", signal=signal) is not None
+    assert sum(value("lccp_signal_state", signal=signal, state=s) for s in GainState) == 1
+    assert value("lccp_signal_gain", signal=f"{signal}_guard") is None
 
 
 def test_what_is_not_known_has_no_series(store: FileStore, watch: StoreWatch) -> None:

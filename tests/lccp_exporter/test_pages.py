@@ -78,7 +78,7 @@ def test_a_run_shows_curves_heat_maps_gains_and_evidence(site: Site) -> None:
     assert "Perplexity by length and depth" in headings
     assert "Retrieval score of every head" in headings
     count = "document.querySelectorAll('svg polyline').length"
-    assert site.page.value(count) == 4
+    assert site.page.value(count) == 6
     site.shot("run")
     site.open(RUN, dark=True)
     site.shot("run-dark")

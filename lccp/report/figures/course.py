@@ -109,6 +109,8 @@ def _vertical_axis(figure: go.Figure, row: int, panel: Sequence[Line]) -> None:
     values = [value for line in panel for value, _ in line.points.values()]
     if signal.scale is Scale.LOG:
         figure.update_yaxes(style.log_axis(values, signal.unit), row=row)
+    elif signal.unit == "nats":
+        figure.update_yaxes(title_text=signal.unit, zeroline=True, row=row)
     elif max(values) > 1:
         whole = {"tick0": 0, "dtick": max(1, -(-round(max(values)) // 5))}
         figure.update_yaxes(title_text=signal.title.lower(), rangemode="tozero", **whole, row=row)

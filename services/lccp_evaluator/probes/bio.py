@@ -12,6 +12,7 @@ from lccp.probes.bio import BioSettings
 from lccp.probes.probe import Contexts
 from lccp_evaluator.probes.measurement import Measurement, SampleSource, TorchHalf, measured
 from lccp_evaluator.probes.statistics.cells import by_depth_and_length, by_sample
+from lccp_evaluator.probes.statistics.depths import lost_in_the_middle
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
 from lccp_evaluator.sampling import facts
 
@@ -39,17 +40,28 @@ def measure(records: Records, asked: BioSettings, contexts: Contexts) -> Measure
 def _signals(
     band: Band, asked: BioSettings, records: Records, score: FloatArray
 ) -> Iterator[SignalValue]:
-    """The signals of a band, with their means by document and by attribute."""
+    """The signals of a band, with their means by document and by attribute.
+
+    How much worse the middle is, is by document alone, and left out where one has too few facts.
+    """
     groups = {kind: records.label(kind) for kind in CLUSTERS}
     columns: dict[str, tuple[FloatArray, Any]] = {
         "bio_ppl": (records.nll, np.exp),
         "bio_score": (score, np.asarray),
     }
+    middle = lost_in_the_middle(
+        records.nll, records.label("depth_percent"), {"document": groups["document"]}
+    )
     for signal in bio.signals(asked):
-        if signal.band == band:
-            column, of_mean = columns[signal.name.removesuffix("_guard")]
+        name = signal.name.removesuffix("_guard")
+        if signal.band != band:
+            continue
+        if name in columns:
+            column, of_mean = columns[name]
             clusters = {kind: of_mean(mean_by(group, column)) for kind, group in groups.items()}
             yield measured(signal, float(of_mean(column.mean())), len(column), clusters)
+        elif middle is not None:
+            yield measured(signal, middle.value, len(score), middle.by_cluster, middle.interval)
 
 
 HALF = TorchHalf(bio.PROBE.name, measure, source=SampleSource(facts.VERSION, facts.draw))

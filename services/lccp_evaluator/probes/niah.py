@@ -19,6 +19,7 @@ from lccp_evaluator.probes.measurement import (
 )
 from lccp_evaluator.probes.statistics.cells import by_depth_and_length, by_sample
 from lccp_evaluator.probes.statistics.context_use import ContextUse
+from lccp_evaluator.probes.statistics.depths import lost_in_the_middle
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
 from lccp_evaluator.sampling import crossing
 from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE
@@ -55,8 +56,9 @@ def measure(records: Records, asked: NiahSettings, contexts: Contexts) -> Measur
         if chosen.any():
             declared = {one.name: one for one in niah.signals(asked) if one.band == band}
             found += _answers(declared.values(), values, full, chosen)
-            used = _use(records, full.where(chosen))
-            found += _context(declared.values(), used, int(chosen.sum()))
+            own = full.where(chosen)
+            used = _use(records, own)
+            found += _estimates(declared.values(), used, own)
             if used.recovery is None:
                 notes.append(
                     f"niah: recovery ({band}) is not measured: the needle alone does not help for "
@@ -108,13 +110,20 @@ def _use(records: Records, full: Records) -> ContextUse:
     )
 
 
-def _context(declared: Iterable[Signal], use: ContextUse, n: int) -> Iterator[SignalValue]:
-    """Gain and recovery, the latter where it is defined."""
-    shares = {"context_gain": use.gain, "recovery": use.recovery}
+def _estimates(declared: Iterable[Signal], use: ContextUse, full: Records) -> Iterator[SignalValue]:
+    """Gain, recovery, and how much worse the middle is, as far as they are defined."""
+    clusters = {kind: full.label(kind) for kind in ("haystack", "needle")}
+    estimates = {
+        "context_gain": use.gain,
+        "recovery": use.recovery,
+        "niah_lost_in_the_middle": lost_in_the_middle(
+            full.nll, full.label("depth_percent"), clusters
+        ),
+    }
     for signal in declared:
-        share = shares.get(signal.name.removesuffix("_guard"))
-        if share is not None:
-            yield measured(signal, share.value, n, share.by_cluster, share.interval)
+        one = estimates.get(signal.name.removesuffix("_guard"))
+        if one is not None:
+            yield measured(signal, one.value, len(full.samples), one.by_cluster, one.interval)
 
 
 HALF = TorchHalf(

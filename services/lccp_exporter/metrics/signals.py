@@ -11,7 +11,7 @@ from lccp_exporter.metrics.metric import RunMetric, Samples, one, one_hot
 SIGNALS_MAX = 64
 """Signals of a run that have a series; further ones are in the JSON API alone."""
 CHECKPOINTS_MAX = 32
-BY_CHECKPOINT_MAX = 112
+BY_CHECKPOINT_MAX = 98
 
 
 def _newest(facts: RunFacts) -> Samples:
@@ -72,8 +72,8 @@ SIGNALS = (
         "lccp_checkpoint_signal",
         f"Value of a watched signal by checkpoint (tokens in 15 digits), the last "
         f"{CHECKPOINTS_MAX} or as many as give {BY_CHECKPOINT_MAX} series. Watched are at most "
-        f"{WATCHED_MAX} signals: the policy's, primary ones, ceilings, guards, then those of "
-        "kubectl's columns.",
+        f"{WATCHED_MAX} signals: the policy's, primary ones, ceilings, guards, those that alerts "
+        "are about, then those of kubectl's columns.",
         _by_checkpoint,
         ("signal", "band", "checkpoint_tokens"),
         most=BY_CHECKPOINT_MAX,

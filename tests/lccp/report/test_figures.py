@@ -27,8 +27,9 @@ MILLIONS = [report.tokens / 1e6 for report in REPORTS]
 NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, Course))
 CORPUS_COURSE = next(chart for chart in corpus_ppl.PROBE.charts if isinstance(chart, Course))
 (NIAH_MAPS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, HeatMaps)]
-(DEPTHS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, Profile)]
+DEPTHS, GUARD_DEPTHS = [chart for chart in niah.PROBE.charts if isinstance(chart, Profile)]
 (HEAD_MAPS,) = [chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, HeatMaps)]
+LOST = niah.PROBE.charts[-1]
 HEADS = next(chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, Course))
 
 
@@ -181,6 +182,22 @@ def test_a_profile_has_a_line_for_each_checkpoint() -> None:
     expected = a_run.details(REPORTS[3].tokens)["niah"]["ppl_by_depth"]
     assert list(figure.data[3].y) == expected.tolist()
     assert list(figure.data[3].x) == [f"{depth} %" for depth in a_run.DEPTHS]
+
+
+def test_lengths_within_the_source_context_have_a_profile_of_their_own() -> None:
+    figure = profile(GUARD_DEPTHS, measured("niah"))
+    assert figure is not None
+    expected = a_run.details(REPORTS[3].tokens)["niah"]["ppl_by_depth_guard"]
+    assert list(figure.data[3].y) == expected.tolist()
+
+
+def test_how_far_the_middle_is_lost_is_drawn_in_nats_with_its_interval(verdict: Verdict) -> None:
+    figure = course(LOST, lines(), verdict)
+    index = trace(figure, "NIAH lost in the middle")
+    assert list(index.y) == values("niah_lost_in_the_middle")
+    assert all(width > 0 for width in index.error_y.array)
+    assert figure.layout.yaxis.title.text == "nats"
+    assert figure.layout.yaxis.tickformat is None
 
 
 def test_head_maps_hold_every_score() -> None:

@@ -43,7 +43,7 @@ def records():
     samples = [
         a_sample(length, depth, document, (document + depth) % 3)
         for length in (100, 200)
-        for depth in (0, 50)
+        for depth in (0, 50, 100)
         for document in range(4)
     ]
     readings = []
@@ -68,7 +68,7 @@ def test_a_band_is_told_by_the_nominal_length_and_every_answer_weighs_the_same(r
 
     assert found.keys() == {signal.name for signal in PROBES["bio"].signals(SETTINGS)}
     assert found["bio_ppl"].value == pytest.approx(math.exp(np.mean(own)))
-    assert found["bio_ppl"].n == 8
+    assert found["bio_ppl"].n == 12
     hits = [s.labels["attribute"] != 2 for s in beyond]
     assert found["bio_score"].value == pytest.approx(np.mean(hits))  # the stem's miss is no matter
 
@@ -82,6 +82,31 @@ def test_clusters_are_documents_and_attributes(records):
             np.mean([nll(s) for s in beyond if s.labels[kind] == one]) for one in range(number)
         ]
         assert np.log(ppl.by_cluster[kind]) == pytest.approx(by_cluster)
+
+
+def test_the_middle_is_told_from_the_ends_by_documents_which_weigh_the_same(records):
+    even = next(one for one in measured(records).signals if one.name == "bio_lost_in_the_middle")
+    for sample, reading in zip(records.samples, records.readings, strict=True):
+        if sample.labels["depth_percent"] == 50:
+            reading.nll[:] += 0.1 * sample.labels["document"]
+    moved = records.where(np.ones(len(records.samples), dtype=bool))
+    index = next(one for one in measured(moved).signals if one.name == "bio_lost_in_the_middle")
+
+    assert even.value == pytest.approx(0.0)  # the NLL rises evenly with the depth
+    assert index.by_cluster.keys() == {"document"}
+    assert index.by_cluster["document"] == pytest.approx((0.0, 0.1, 0.2, 0.3))
+    assert index.value == pytest.approx(0.15)
+
+
+def test_a_document_without_a_fact_in_a_third_leaves_the_middle_unmeasured(records):
+    few = np.array(
+        [s.labels["document"] > 0 or s.labels["depth_percent"] < 100 for s in records.samples]
+    )
+
+    found = {one.name for one in measured(records.where(few)).signals}
+
+    assert "bio_ppl" in found
+    assert not any("lost_in" in name for name in found)
 
 
 def test_cells_are_by_nominal_length_and_depth(records):

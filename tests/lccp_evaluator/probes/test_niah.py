@@ -66,7 +66,42 @@ def test_depths_are_averaged_over_the_lengths_beyond_the_source_context_alone():
     deep = [nll(s) for s in given.of(FULL).samples if cell(s) == (200, 50)]
 
     assert details["ppl_by_depth"][1] == pytest.approx(math.exp(np.mean(deep)))
+    near = [nll(s) for s in given.of(FULL).samples if cell(s) == (100, 50)]
+    assert details["ppl_by_depth_guard"][1] == pytest.approx(math.exp(np.mean(near)))
     assert "ppl_by_depth" not in niah.measure(given, NIAH, contexts(200)).details
+    assert "ppl_by_depth_guard" not in niah.measure(given, NIAH, contexts(50)).details
+
+
+def test_the_middle_is_told_from_the_ends_within_each_cluster():
+    deep = NIAH.model_copy(update={"depths_percent": (0, 40, 60, 100)})
+    given = records(depths=deep.depths_percent)
+    for sample, reading in zip(given.samples, given.readings, strict=True):
+        if sample.role == FULL and 0 < sample.labels["depth_percent"] < 100:
+            reading.nll[:] += 0.2 + 0.1 * sample.labels["haystack"] + sample.length / 1_000
+
+    found = signals(niah.measure(given, deep, contexts(100)))
+    index, guard = found["niah_lost_in_the_middle"], found["niah_lost_in_the_middle_guard"]
+
+    assert found.keys() == {signal.name for signal in PROBES["niah"].signals(deep)}
+    assert index.by_cluster["haystack"] == pytest.approx((0.4, 0.5, 0.6))
+    assert index.by_cluster["needle"] == pytest.approx((0.5, 0.5))
+    assert (index.value, guard.value) == pytest.approx((0.5, 0.4))
+    assert index.n == 24
+    assert index.interval[0] < 0.5 < index.interval[1]
+
+
+def test_the_ends_weigh_the_same_so_that_an_even_rise_is_no_loss_in_the_middle():
+    deep = NIAH.model_copy(update={"depths_percent": (0, 10, 20, 50, 90)})
+    given = records(depths=deep.depths_percent)
+    found = signals(niah.measure(given, deep, contexts(100)))
+
+    assert found["niah_lost_in_the_middle"].value == pytest.approx((50 - (10 + 90) / 2) / 500)
+
+
+def test_depths_that_miss_a_third_have_no_index():
+    assert not any(
+        "lost_in" in name for name in signals(niah.measure(records(), NIAH, contexts(100)))
+    )
 
 
 def test_a_value_that_is_no_finite_number_is_refused_by_its_name():

@@ -194,6 +194,7 @@ def niah_details(tokens: int) -> Details:
         "score": score,
         "exact": score * 0.98,
         "ppl_by_depth": np.exp(nll[:, within:].mean(axis=1)),
+        "ppl_by_depth_guard": np.exp(nll[:, :within].mean(axis=1)),
     }
 
 

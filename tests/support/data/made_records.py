@@ -69,11 +69,13 @@ def a_reading(sample: Sample, copied: Copied | None = None) -> Reading:
     return Reading(token_nll, is_arg_max, copies, mass, np.ones((2, size), np.bool_))
 
 
-def records(copied: Copied | None = None, needles: int = 2) -> Records:
+def records(
+    copied: Copied | None = None, needles: int = 2, depths: Sequence[int] = DEPTHS
+) -> Records:
     samples = [
         a_sample(length, depth, haystack, needle)
         for length in LENGTHS
-        for depth in DEPTHS
+        for depth in depths
         for haystack in range(HAYSTACKS)
         for needle in range(needles)
     ]

@@ -72,6 +72,7 @@ def niah_values(
     ppls = {kind: np.exp(values).tolist() for kind, values in nlls.items()}
     gains = {kind: WITHOUT_CONTEXT - values for kind, values in nlls.items()}
     recovered = {kind: values / WITHOUT_CONTEXT for kind, values in gains.items()}
+    middle = {kind: values / 4 for kind, values in nlls.items()}
     scores = {"haystack": [score] * HAYSTACKS, "needle": [score] * NEEDLES}
     return [
         a_value(declared(f"niah_ppl{suffix}"), math.exp(nll), ppls),
@@ -80,6 +81,7 @@ def niah_values(
         a_value(declared(f"niah_mean_ppl{suffix}"), math.exp(nll), ppls),
         a_value(declared(f"context_gain{suffix}"), WITHOUT_CONTEXT - nll, gains),
         a_value(declared(f"recovery{suffix}"), 1 - nll / WITHOUT_CONTEXT, recovered),
+        a_value(declared(f"niah_lost_in_the_middle{suffix}"), nll / 4, middle, (0.0, nll / 2)),
     ]
 
 

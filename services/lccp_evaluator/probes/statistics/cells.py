@@ -55,7 +55,7 @@ def by_depth_and_length(
     source_context: int,
     more: Mapping[str, NDArray[Any]],
 ) -> dict[str, NDArray[Any]]:
-    """Details of prompts by cell [depths, lengths], and by depth beyond the source context.
+    """Details of prompts by cell [depths, lengths], and by depth beyond the source context and within it.
 
     `more` are further columns [N] whose means are wanted.
     """
@@ -70,8 +70,9 @@ def by_depth_and_length(
         **{name: cells.means(column) for name, column in more.items()},
     }
     beyond = cells.columns > source_context
-    if beyond.any():
-        details["ppl_by_depth"] = np.exp(means[:, beyond].mean(axis=1))
+    for name, band in (("ppl_by_depth", beyond), ("ppl_by_depth_guard", ~beyond)):
+        if band.any():
+            details[name] = np.exp(means[:, band].mean(axis=1))
     return details
 
 

@@ -6,21 +6,8 @@ is the whole's. The share in a quotient is its linearization around the quotient
 
 from dataclasses import dataclass
 
-from lccp_evaluator.probes.statistics.intervals import interval
+from lccp_evaluator.probes.statistics.intervals import Estimate, interval
 from lccp_evaluator.records import FloatArray, mean_by
-
-
-@dataclass(frozen=True)
-class Share:
-    """A number, and its values by cluster, by kind."""
-
-    value: float
-    by_cluster: dict[str, FloatArray]
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Its 95 % interval."""
-        return interval(self.value, self.by_cluster)
 
 
 @dataclass(frozen=True)
@@ -37,14 +24,14 @@ class ContextUse:
     oracle: FloatArray
 
     @property
-    def gain(self) -> Share:
+    def gain(self) -> Estimate:
         """`none - full`."""
         by_needle = self.none - mean_by(self.needle, self.full)
         by_haystack = self.none.mean() - mean_by(self.haystack, self.full)
-        return Share(float(by_needle.mean()), {"haystack": by_haystack, "needle": by_needle})
+        return Estimate(float(by_needle.mean()), {"haystack": by_haystack, "needle": by_needle})
 
     @property
-    def recovery(self) -> Share | None:
+    def recovery(self) -> Estimate | None:
         """`(none - full) / (none - oracle)`; None where the latter is not above 0 for sure."""
         best = self.none - self.oracle
         sure = interval(float(best.mean()), {"needle": best})
@@ -54,4 +41,4 @@ class ContextUse:
         value = gain.value / whole
         by_needle = value + (gain.by_cluster["needle"] - value * best) / whole
         by_cluster = {"haystack": gain.by_cluster["haystack"] / whole, "needle": by_needle}
-        return Share(value, by_cluster)
+        return Estimate(value, by_cluster)

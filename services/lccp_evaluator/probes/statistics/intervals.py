@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,3 +30,16 @@ def interval(
     together = variance**2 / float((variances**2 / degrees).sum())
     half = float(stdtrit(together, (1 + COVERAGE) / 2)) * math.sqrt(variance)
     return value - half, value + half
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, and its values by cluster, by kind."""
+
+    value: float
+    by_cluster: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Its 95 % interval."""
+        return interval(self.value, self.by_cluster)
