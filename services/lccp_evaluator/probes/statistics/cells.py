@@ -55,7 +55,7 @@ def by_depth_and_length(
     source_context: int,
     more: Mapping[str, NDArray[Any]],
 ) -> dict[str, NDArray[Any]]:
-    """Details of prompts by cell [depths, lengths], and by depth beyond the source context and within it.
+    """Details of prompts by cell [depths, lengths], and by depth in both bands.
 
     `more` are further columns [N] whose means are wanted.
     """
