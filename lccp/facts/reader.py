@@ -6,12 +6,13 @@ from typing import Any, Generic, TypeVar
 
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Control, Journal
-from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
+from lccp.facts import decoding
+from lccp.facts.decoding import Read
 from lccp.facts.facts import Checkpoint, EvaluationKey, RunFacts
 from lccp.facts.listing import Listing, attempt_of
 from lccp.store.keys import RunKeys
@@ -20,10 +21,6 @@ from lccp.store.port import ObjectInfo, Store
 R = TypeVar("R")
 V = TypeVar("V")
 T = TypeVar("T")
-Object = TypeVar("Object", bound=StoreObject)
-
-Read = Callable[[bytes, str], T]
-"""Makes of an object's bytes what is kept of it; its key is for messages. Raises InvalidInput."""
 
 
 @dataclass(frozen=True)
@@ -110,37 +107,37 @@ class Reading(Generic[R, V]):
 
     def identity(self, take: Callable[[RunIdentity], T]) -> tuple[T | None, str | None]:
         """What is kept of the identity, and its ETag."""
-        return self._with_etag(self.keys.identity, _object(RunIdentity, take))
+        return self._with_etag(self.keys.identity, decoding.whole(RunIdentity, take))
 
     def journal(self) -> tuple[Journal | None, str | None]:
         """The journal, and its ETag."""
-        return self._with_etag(self.keys.journal, _object(Journal))
+        return self._with_etag(self.keys.journal, decoding.whole(Journal))
 
     def control(self, take: Callable[[Control], T]) -> dict[int, T]:
         """What is kept of what the newest attempt is asked, by its number."""
         newest = dict(sorted(self.listing.controls().items())[-1:])
-        return self._each(newest, lambda _: _object(Control, take))
+        return self._each(newest, lambda _: decoding.whole(Control, take))
 
     def heartbeats(self) -> dict[int, Heartbeat]:
         """By attempt, the heartbeat of the writer that wrote last."""
         found = self.listing.of_writers("heartbeat.json")
-        return self._each(_by_attempt(found), lambda _: _object(Heartbeat))
+        return self._each(_by_attempt(found), lambda _: decoding.whole(Heartbeat))
 
     def ends(self) -> dict[int, End]:
         """By attempt, how its last writer ended; an earlier one's end is not the attempt's."""
         last = {attempt_of(writer): writer for writer in self.listing.writers()}.values()
         found = self.listing.of_writers("end.json")
         ended = {writer: info for writer, info in found.items() if writer in last}
-        return self._each(_by_attempt(ended), lambda _: _object(End))
+        return self._each(_by_attempt(ended), lambda _: decoding.whole(End))
 
     def checkpoints(self) -> dict[int, Checkpoint]:
         """By tokens, oldest first."""
-        return self._each(self.listing.manifests(self.keys.checkpoints), _checkpoint)
+        return self._each(self.listing.manifests(self.keys.checkpoints), decoding.checkpoint)
 
     def reports(self) -> dict[EvaluationKey, R]:
         """By tokens and suite, oldest first."""
         keep = self._keep.report
-        return self._each(self._reports(), lambda key: _report(key, keep))
+        return self._each(self._reports(), lambda key: decoding.report(key, keep))
 
     def damaged_reports(self) -> dict[EvaluationKey, str]:
         """The sentences of reports that were read and are damaged."""
@@ -149,15 +146,15 @@ class Reading(Generic[R, V]):
 
     def progress(self) -> dict[EvaluationKey, EvaluationProgress]:
         found = self.listing.evaluations("progress.json")
-        return self._each(found, lambda _: _object(EvaluationProgress))
+        return self._each(found, lambda _: decoding.whole(EvaluationProgress))
 
     def failures(self) -> dict[EvaluationKey, EvaluationFailure]:
         found = self.listing.evaluations("failure.json")
-        return self._each(found, lambda _: _object(EvaluationFailure))
+        return self._each(found, lambda _: decoding.whole(EvaluationFailure))
 
     def verdict(self) -> V | None:
         info = self.listing.get(self.keys.verdict)
-        return self._get(info, _object(Verdict, self._keep.verdict)) if info else None
+        return self._get(info, decoding.whole(Verdict, self._keep.verdict)) if info else None
 
     def _reports(self) -> dict[EvaluationKey, ObjectInfo]:
         return self.listing.evaluations("report.json")
@@ -223,30 +220,3 @@ def _facts(reading: Reading[R, V]) -> RunFacts[R, V]:
 def _by_attempt(infos: Mapping[str, ObjectInfo]) -> dict[int, ObjectInfo]:
     """Of several writers of an attempt, which come in order, the last one's."""
     return {attempt_of(writer): info for writer, info in infos.items()}
-
-
-def _object(kind: type[Object], take: Callable[[Object], Any] = lambda value: value) -> Read[Any]:
-    """Reads an object, and takes of it what is kept."""
-    return lambda data, key: take(kind.from_json(data, key))
-
-
-def _report(of: EvaluationKey, take: Callable[[EvaluationReport], R]) -> Read[R]:
-    def read(data: bytes, key: str) -> R:
-        report = EvaluationReport.from_json(data, key)
-        if (report.tokens, report.suite) != of:
-            about = f"{report.tokens:,} tokens, suite {report.suite}"
-            raise InvalidInput(f"{key}: is the report of another evaluation ({about})")
-        return take(report)
-
-    return read
-
-
-def _checkpoint(tokens: int) -> Read[Checkpoint]:
-    def read(data: bytes, key: str) -> Checkpoint:
-        manifest = Manifest.from_json(data, key)
-        if manifest.tokens != tokens:
-            raise InvalidInput(f"{key}: is the manifest of {manifest.tokens:,} tokens")
-        size = sum(record.size for record in manifest.files.values())
-        return Checkpoint(tokens, manifest.step, manifest.writer, manifest.digest, size)
-
-    return read

@@ -3,7 +3,6 @@
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,9 +21,10 @@ from lccp.store.open import open_store, probe
 from lccp_operator.apply import Backend, apply
 from lccp_operator.embedded import lock
 from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, check_gang
-from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot, State, ignore
+from lccp_operator.embedded.run_object import RunObject
+from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot, ignore
 from lccp_operator.facts import Facts
-from lccp_operator.intents import Event, Plan
+from lccp_operator.intents import Plan
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed
 from lccp_operator.plan import ended, plan
@@ -32,33 +32,6 @@ from lccp_operator.plan.deletion import finalizer_wanted
 
 POLL_SECONDS = 0.3
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class _RunObject:
-    """The run object, which nobody but the engine holds."""
-
-    def __init__(self, run: LCCPRun) -> None:
-        self.current = run
-        self.events: list[Event] = []
-
-    def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
-        self.current = run.model_copy(update={"status": status})
-
-    def post(self, run: LCCPRun, event: Event) -> None:
-        self.events.append(event)
-
-    def set_finalizer(self, run: LCCPRun, present: bool) -> None:
-        """Nobody deletes the object here, so nothing holds it back."""
-
-    def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
-        """Nobody asks for one here: the engine reads no annotations."""
-
-    def delete(self, run: LCCPRun) -> None:
-        """The object ends with the engine; what the store holds stays."""
-
-    def take_events(self) -> tuple[Event, ...]:
-        taken, self.events = tuple(self.events), []
-        return taken
 
 
 class EmbeddedEngine:
@@ -77,7 +50,7 @@ class EmbeddedEngine:
         programs: Programs | None = None,
     ) -> None:
         check_gang(run)  # refused before anything is begun
-        self._object = _RunObject(_applied(run))
+        self._object = RunObject.applied(run)
         self._config = _absolute(store)
         self._base_directory = base_directory.absolute()
         self._on_snapshot = on_snapshot
@@ -194,7 +167,7 @@ class EmbeddedEngine:
 
     def _outcome(self) -> Outcome:
         run = self._object.current
-        return Outcome(_state(run), run, self._verdict, self.directory)
+        return Outcome(self._object.state, run, self._verdict, self.directory)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -221,14 +194,6 @@ def run(
     return EmbeddedEngine(run, store, base_directory, on_snapshot).run()
 
 
-def _applied(run: LCCPRun) -> LCCPRun:
-    """`run` as a new object: whoever starts the engine applies it anew, and so adopts it."""
-    metadata = run.metadata.model_copy(
-        update={"uid": str(uuid.uuid4()), "generation": 1, "deletion_timestamp": None}
-    )
-    return run.model_copy(update={"metadata": metadata, "status": None})
-
-
 def _absolute(store: StoreConfig) -> StoreConfig:
     scheme, _, path = store.url.partition("://")
     if scheme != "file" or not path:
@@ -246,12 +211,3 @@ def _raise_if_refused(decided: Plan) -> None:
     for condition in decided.status.conditions:
         if condition.type is ConditionType.ACCEPTED and condition.status == "False":
             raise InvalidInput(condition.message)
-
-
-def _state(run: LCCPRun) -> State:
-    true = {c.type for c in run.status.conditions if c.status == "True"} if run.status else set()
-    if ConditionType.FAILED in true:
-        return "Failed"
-    if ConditionType.SUCCEEDED in true:
-        return "Succeeded"
-    return "Suspended" if ConditionType.SUSPENDED in true else "Interrupted"

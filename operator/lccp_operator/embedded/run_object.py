@@ -1,0 +1,56 @@
+"""The run object of the embedded engine, in its memory alone."""
+
+import uuid
+from typing import Self
+
+from lccp.api.conditions import ConditionType
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.embedded.snapshot import State
+from lccp_operator.intents import Event
+
+
+class RunObject:
+    """The run object, which nobody but the engine holds."""
+
+    def __init__(self, run: LCCPRun) -> None:
+        self.current = run
+        self.events: list[Event] = []
+
+    @classmethod
+    def applied(cls, run: LCCPRun) -> Self:
+        """`run` as a new object: whoever starts the engine applies it anew, and so adopts it."""
+        metadata = run.metadata.model_copy(
+            update={"uid": str(uuid.uuid4()), "generation": 1, "deletion_timestamp": None}
+        )
+        return cls(run.model_copy(update={"metadata": metadata, "status": None}))
+
+    @property
+    def state(self) -> State:
+        """What its conditions say of the run, as it stands now."""
+        status = self.current.status
+        true = {c.type for c in status.conditions if c.status == "True"} if status else set()
+        if ConditionType.FAILED in true:
+            return "Failed"
+        if ConditionType.SUCCEEDED in true:
+            return "Succeeded"
+        return "Suspended" if ConditionType.SUSPENDED in true else "Interrupted"
+
+    def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
+        self.current = run.model_copy(update={"status": status})
+
+    def post(self, run: LCCPRun, event: Event) -> None:
+        self.events.append(event)
+
+    def set_finalizer(self, run: LCCPRun, present: bool) -> None:
+        """Nobody deletes the object here, so nothing holds it back."""
+
+    def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
+        """Nobody asks for one here: the engine reads no annotations."""
+
+    def delete(self, run: LCCPRun) -> None:
+        """The object ends with the engine; what the store holds stays."""
+
+    def take_events(self) -> tuple[Event, ...]:
+        taken, self.events = tuple(self.events), []
+        return taken
