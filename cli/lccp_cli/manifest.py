@@ -9,6 +9,7 @@ import yaml
 
 from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun
+from lccp.api.spec.location import remote_location
 from lccp.contract.errors import InvalidInput
 from lccp.probes.registry import PROBES
 
@@ -63,8 +64,13 @@ def documents(path: Path) -> list[Any]:
 
 
 def check_files(run: LCCPRun, manifest: Path) -> None:
-    """Raise InvalidInput, naming file and field, for the first path in `run` that is missing."""
-    check_model(manifest.parent / run.spec.model.source, f"{manifest}: spec.model.source")
+    """Raise InvalidInput, naming file and field, for the first path in `run` that is missing.
+
+    What lies in buckets and hubs is looked for when it is fetched.
+    """
+    source = run.spec.model.source
+    if remote_location(source) is None:
+        check_model(manifest.parent / source, f"{manifest}: spec.model.source")
     for fault in _missing(run, manifest.parent):
         raise InvalidInput(f"{manifest}: {fault}")
 
@@ -86,7 +92,7 @@ def check_tokenizer(folder: Path, where: str) -> None:
 
 def _missing(run: LCCPRun, base: Path) -> Iterator[str]:
     for i, source in enumerate(run.spec.data.sources):
-        if not (base / source.path).exists():
+        if remote_location(source.path) is None and not (base / source.path).exists():
             yield f"spec.data.sources[{i}].path: there is no file or folder {base / source.path}"
     for name, settings in run.spec.evaluation.probes.asked().items():
         for field, documents in PROBES[name].documents(settings).items():

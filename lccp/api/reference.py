@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from lccp.api.causes import MEANINGS, Cause, Meaning
 from lccp.api.exits import ExitCode
 from lccp.api.objects.fine_tuning import FineTuning
+from lccp.api.objects.inputs import Inputs
 from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import (
@@ -66,6 +67,7 @@ lies below `sft/<tokens>/` as a training's own does below the run: `control/`, `
 OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("run.json", "operator, once", RunIdentity),
     ("journal.json", "operator, if unchanged since read", Journal),
+    ("inputs.json", "trainer, once, where something is fetched", Inputs),
     ("control/<attempt>.json", "operator", Control),
     ("training/<writer>/heartbeat.json", "rank 0, every few seconds", Heartbeat),
     ("training/<writer>/history.jsonl", "rank 0, one line a logged step", StepRecord),

@@ -159,6 +159,10 @@ class RunKeys(TrainingKeys, EvaluationKeys):
         return f"{self.prefix}run.json"
 
     @property
+    def inputs(self) -> str:
+        return f"{self.prefix}inputs.json"
+
+    @property
     def journal(self) -> str:
         return f"{self.prefix}journal.json"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lccp.contract.errors import InvalidInput
-from lccp_cli.manifest import documents, load_manifest
+from lccp_cli.manifest import check_files, documents, load_manifest
 
 SCALARS = [
     ("1e-5", 1e-5),
@@ -38,3 +38,16 @@ def test_a_number_where_a_manifest_needs_a_string_is_refused_as_by_an_api_server
     path.write_text(path.read_text().replace("'1.5e-4'", "1e-5"))
     with pytest.raises(InvalidInput, match=r"learningRate: must be a decimal number .* in quotes"):
         load_manifest(path)
+
+
+def test_places_that_are_fetched_later_are_not_looked_for_here(
+    manifest: Callable[..., Path],
+) -> None:
+    sources = [
+        {"name": "long", "kind": "Long", "path": "s3://bucket/long"},
+        {"name": "short", "kind": "Short", "path": "hf://datasets/org/texts/short"},
+    ]
+    model = {"source": "hf://org/base", "targetContextLength": 512}
+    path = manifest(model=model, data={"sources": sources})
+
+    check_files(load_manifest(path), path)

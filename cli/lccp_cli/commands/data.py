@@ -64,8 +64,8 @@ def prepare(
     from lccp_cli.console import standard_output
     from lccp_cli.manifest import load_manifest
 
-    run = load_manifest(manifest)
-    found = _prepared(run.spec, manifest.parent, out, source or (), workers)
+    spec = _fetched(load_manifest(manifest).spec)
+    found = _prepared(spec, manifest.parent, out, source or (), workers)
     console = standard_output()
     for one in found:
         left_out = f", {one.left_out:,} left out" if one.left_out else ""
@@ -106,11 +106,31 @@ def check(
     from lccp_cli.manifest import load_manifest
     from lccp_trainer.launch.survey import survey
 
-    run = load_manifest(manifest)
+    spec = _fetched(load_manifest(manifest).spec)
     with TemporaryDirectory(prefix="lccp-data-") as scratch:
-        found = _prepared(run.spec, manifest.parent, tokens or Path(scratch), (), workers)
+        found = _prepared(spec, manifest.parent, tokens or Path(scratch), (), workers)
         folders = {one.source.name: one.folder for one in found}
-        _show(survey(run.spec, manifest.parent, folders))
+        _show(survey(spec, manifest.parent, folders))
+
+
+def _fetched(spec: "LCCPRunSpec") -> "LCCPRunSpec":
+    """`spec` with folders of this machine in place of what lies on a hub."""
+    import os
+
+    from rich.console import Console
+
+    from lccp.api.invocation import StoreConfig
+    from lccp.inputs.cache import cache_directory
+    from lccp.inputs.fetch import fetched, found, remotes
+
+    no_store = StoreConfig(url="file://.")  # here is no run: nothing says how to reach a bucket
+    given = remotes(spec, no_store, os.environ.get("HF_ENDPOINT"))
+    with Console(stderr=True).status("") as status:
+
+        def progress(here: int, total: int) -> None:
+            status.update(f"fetched {here / 1e9:.2f} of {total / 1e9:.2f} GB")
+
+        return fetched(spec, given, found(given), cache_directory(os.environ), progress)
 
 
 def _prepared(

@@ -39,11 +39,19 @@ def estimate(
         lccp estimate examples/tiny/run.yaml
         lccp estimate my-run.yaml --model ./config-only --flops-per-second 989e12 --mfu 0.35
     """
+    from lccp.api.spec.location import remote_location
+    from lccp.contract.errors import InvalidInput
     from lccp.cost.estimate import Estimate, Training
     from lccp_cli.manifest import load_manifest
 
     run = load_manifest(manifest)
-    folder = model or manifest.parent / run.spec.model.source
+    source = run.spec.model.source
+    if model is None and remote_location(source) is not None:
+        raise InvalidInput(
+            f"{manifest}: spec.model.source: {source} is not on this machine: give --model with a "
+            "folder that contains its config.json"
+        )
+    folder = model or manifest.parent / source
     training = Training.of(run)
     costs = Estimate.of(read_config(folder), training)
     for name, value in (*_lines(costs, training), *_hours(costs, flops_per_second, mfu)):

@@ -109,6 +109,13 @@ class StepRecord(Contract):
     at: Annotated[datetime, Field(description="When, UTC.")]
 
 
+class Fetched(Contract):
+    """How far node 0 is with fetching what the run reads from buckets and hubs."""
+
+    size: Annotated[int, Field(ge=0, description="Bytes that are here.")]
+    total: Annotated[int, Field(ge=0, description="Bytes in all.")]
+
+
 class Heartbeat(StoreObject):
     """`heartbeat.json`: how far the attempt is; rewritten every few seconds."""
 
@@ -118,6 +125,9 @@ class Heartbeat(StoreObject):
     phase: Annotated[
         Literal["Starting", "Training", "Saving", "Ending"], Field(description="What rank 0 does.")
     ]
+    fetched: Annotated[
+        Fetched | None, Field(description="Model and documents, before the ranks are started.")
+    ] = None
     step: Annotated[int, Field(description="Steps so far.")] = 0
     tokens: Annotated[int, Field(description="Tokens so far.")] = 0
     tokens_total: Annotated[int, Field(description="The budget.")]

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
+from lccp.api.spec.location import Location
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.changes import NEXT_ATTEMPT
@@ -42,12 +43,11 @@ class DataSource(Contract):
         ),
     ]
     path: Annotated[
-        str,
+        Location,
         Field(
-            min_length=1,
-            max_length=1024,
-            description="File, or folder of files, as the trainer's pods see it; relative paths "
-            "as in `model.source`. Links are followed, hidden files left out; files packed by "
+            description="File, or folder of files, as the trainer's pods see it; relative paths, "
+            "`s3://` and `hf://datasets/organisation/name@revision/path` as in `model.source`. "
+            "Links are followed, hidden files left out; files packed by "
             "gzip, bzip2 or xz are unpacked.",
         ),
     ]

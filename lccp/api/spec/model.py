@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
+from lccp.api.spec.location import Location
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, rules
 from lccp.contract.quantities import ContextLength, Decimal
@@ -39,13 +40,13 @@ class ModelSpec(Contract):
     )
 
     source: Annotated[
-        str,
+        Location,
         Field(
-            min_length=1,
-            max_length=1024,
             description="Directory of a Hugging Face causal language model (config, safetensors, "
-            "tokenizer), as the trainer's pods see it. A relative path is taken from the "
-            "manifest's folder by `lccp run`, and from the image's working directory on a cluster.",
+            "tokenizer), as the trainer's pods see it; or `s3://bucket/key`, reached as the run's "
+            "store is; or `hf://organisation/name@revision`. What is no path is fetched once a "
+            "node. A relative path is taken from the manifest's folder by `lccp run`, and from the "
+            "image's working directory on a cluster.",
         ),
     ]
     target_context_length: Annotated[

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lccp.api.conditions import REMEDIES, ConditionType, Reason
+from lccp.api.objects.training import Heartbeat
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations
 from lccp_operator.plan.context import Context
@@ -50,10 +51,18 @@ def training(context: Context, goal: Goal) -> Finding:
         found = _waiting(context, Training(attempt.number), gang, parts)
         return replace(found, message=f"{found.message}; {WHOLE_GANGS}")
     if beat is None or beat.phase == "Starting":
-        return Finding("True", Reason.STARTING, f"{name} loads model, data and state")
+        return Finding("True", Reason.STARTING, f"{name} {_start(beat)}")
     if beat.phase == "Training":
         return Finding("True", Reason.RUNNING, f"{name} is training")
     return Finding("True", Reason.SAVING, f"{name} saves a checkpoint or its state")
+
+
+def _start(beat: Heartbeat | None) -> str:
+    if beat is None or beat.fetched is None:
+        return "loads model, data and state"
+    tenths = 10 * beat.fetched.size // max(1, beat.fetched.total)
+    size = f"{beat.fetched.total / 1e9:.1f} GB"
+    return f"fetches model and documents: {10 * tenths} % of {size} are on its first node"
 
 
 def _no_attempt(context: Context, goal: Goal) -> Finding:

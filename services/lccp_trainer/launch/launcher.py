@@ -26,6 +26,7 @@ from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
 from lccp.api.spec.topology import TopologySpec
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
+from lccp.inputs.cache import cache_directory
 from lccp.logs import configure_from, leave_termination_message
 from lccp.store.assignment import attempt_spec, fine_tuning_specs
 from lccp.store.keys import RunKeys, writer_name
@@ -35,6 +36,7 @@ from lccp.store.port import Store
 from lccp_trainer import ends
 from lccp_trainer.goodput import closed
 from lccp_trainer.launch import lifeline
+from lccp_trainer.launch.fetching import Fetching
 from lccp_trainer.launch.node import Node
 from lccp_trainer.launch.torchrun import DEATHS_FILE
 from lccp_trainer.launch.validation import check_fine_tuning, check_spec
@@ -43,6 +45,7 @@ from lccp_trainer.worker import SCRATCH, SFT_FILE, SPEC_FILE, STARTED, keys_of
 logger = logging.getLogger("lccp_trainer.launch.launcher")
 
 POD_UID = "LCCP_POD_UID"
+HUB = "HF_ENDPOINT"
 REAP_SECONDS = 15.0
 
 
@@ -64,7 +67,7 @@ class Launcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._terminate)
         try:
-            spec, sft = self._checked()
+            spec, sft = self._checked(environ)
             node = Node.of(spec.topology, environ)
             end = self._made_before() or self._supervised(spec, sft, node, environ)
         except StoreUnavailable as error:
@@ -75,12 +78,18 @@ class Launcher:
             return self._record(ends.end_of(error))
         return self._record(end)
 
-    def _checked(self) -> tuple[LCCPRunSpec, SFTSpec | None]:
-        """The specs. Raises for anything that can be known to be wrong before the start."""
+    def _checked(self, environ: Mapping[str, str]) -> tuple[LCCPRunSpec, SFTSpec | None]:
+        """The specs, whose places are folders of this node once that is done.
+
+        Raises for anything that can be known to be wrong before the start.
+        """
         store, keys, attempt = self._store, self._keys, self._invocation.attempt
         base, sft = Path(self._invocation.base_directory).absolute(), None
         if isinstance(keys, RunKeys):
             spec = attempt_spec(store, keys, attempt)
+            first, hub = self._number == 0, environ.get(HUB)
+            fetching = Fetching(store, self._invocation, first, self._was_terminated, hub)
+            spec = fetching.fetched(spec, cache_directory(environ))
             check_spec(spec, base)
         else:
             spec, sft = fine_tuning_specs(store, keys, attempt)
@@ -158,6 +167,9 @@ class Launcher:
         if node.rendezvous is None and sys.platform == "linux":
             own["GLOO_SOCKET_IFNAME"] = "lo"
         return own
+
+    def _was_terminated(self) -> bool:
+        return self._terminated
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         if not self._terminated and self._gang is not None:

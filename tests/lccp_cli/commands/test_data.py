@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hub_server import hub_server
 from typer.testing import Result
 
 from lccp.tokenizer import tokenizer_digest
@@ -31,6 +32,27 @@ def example(workplace: Path) -> Path:
     for name in ("long", "short"):
         (folder / f"{name}.jsonl").write_text('{"text": "1 2 3"}\n{"text": "4"}\n')
     return folder
+
+
+def test_a_model_of_a_hub_is_fetched_for_its_tokenizer(
+    lccp: Lccp,
+    manifest: Callable[..., Path],
+    example: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {path.name: path.read_bytes() for path in (example / "model").iterdir()}
+    model = {"source": "hf://org/base", "targetContextLength": 512}
+    monkeypatch.setenv("LCCP_CACHE", str(tmp_path / "cache"))
+    with hub_server() as hub:
+        hub.repository("models/org/base", files)
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        path = manifest(model=model)
+        result = lccp("data", "prepare", path, "--out", tmp_path / "tokens", "--workers", "1")
+
+    assert result.exit_code == 0, result.output
+    index = read_index(tmp_path / "tokens" / "long", "long")
+    assert index.tokenizer_digest == tokenizer_digest(example / "model")
 
 
 def test_every_source_becomes_a_folder_of_tokens(

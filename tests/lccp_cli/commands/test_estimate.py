@@ -38,3 +38,11 @@ def test_estimate_names_a_model_that_it_cannot_count(
     result = lccp("estimate", manifest())
     assert result.exit_code == 2
     assert "config.json: model_type None can't be counted" in result.stderr
+
+
+def test_a_model_that_is_not_here_is_asked_for(lccp: Lccp, manifest: Callable[..., Path]) -> None:
+    model = {"source": "hf://org/base", "targetContextLength": 512}
+    result = lccp("estimate", manifest(model=model))
+
+    assert result.exit_code == 2
+    assert "hf://org/base is not on this machine: give --model" in result.output

@@ -10,6 +10,7 @@ from operator_world import (
 from training_world import a_training_world, a_world, message, seen
 
 from lccp.api.conditions import ConditionType, Reason
+from lccp.api.objects.training import Fetched
 from lccp_operator.observed import Known
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
@@ -33,6 +34,18 @@ def test_training_tells_what_rank_0_does(phase: str, found: tuple[str, str]) -> 
     world.reconcile()
 
     assert conditions(world.run)["Training"] == found
+
+
+def test_training_tells_how_far_model_and_documents_are_fetched() -> None:
+    world = a_training_world()
+    fetched = Fetched(size=47 * 10**9, total=160 * 10**9)
+    beat = heartbeat_of(1, 0, world.now, phase="Starting").model_copy(update={"fetched": fetched})
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.reconcile()
+
+    assert message(world, ConditionType.TRAINING) == (
+        "attempt 1 fetches model and documents: 20 % of 160.0 GB are on its first node"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""`inputs.json`: what a run reads from buckets and hubs, as its first attempt found it."""
+
+import hashlib
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field
+
+from lccp.api.objects.base import StoreObject
+from lccp.contract.base import Contract
+
+
+class InputFile(Contract):
+    """One file, as the place where it lies describes it."""
+
+    size: Annotated[int, Field(ge=0, description="Bytes.")]
+    etag: Annotated[
+        str | None, Field(description="ETag of the object, or Git's id of the file.")
+    ] = None
+    sha256: Annotated[str | None, Field(description="SHA-256, hexadecimal, where it is told.")] = (
+        None
+    )
+
+
+class Input(Contract):
+    """A model, or a source of documents."""
+
+    location: Annotated[str, Field(description="As the spec names it.")]
+    revision: Annotated[
+        str | None, Field(description="Commit of the repository; none: it lies in a bucket.")
+    ] = None
+    path: Annotated[
+        str, Field(description="File or folder among `files` that it is; empty: all of them.")
+    ] = ""
+    files: Annotated[dict[str, InputFile], Field(description="By path.")]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over place, revision and files: equal content, equal digest."""
+        lines = [f"{self.location} {self.revision}\n"]
+        lines += (f"{n} {f.size} {f.etag} {f.sha256}\n" for n, f in sorted(self.files.items()))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files.values())
+
+
+class Inputs(StoreObject):
+    """What every attempt of the run reads: found once, and the same for all nodes."""
+
+    inputs: Annotated[dict[str, Input], Field(description="By the field that names the place.")]

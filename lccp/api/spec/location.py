@@ -1,0 +1,78 @@
+"""Where a model or documents lie: a path, objects of a bucket, or a repository of a hub."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from lccp.contract.cel import Rule, rules
+
+_BUCKET = r"s3://([^/]+)/(.*[^/])/?"
+_HUB = r"hf://(datasets/)?([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(@[^/@]+)?(/.*[^/])?/?"
+MALFORMED = (
+    "must be a path, s3://bucket/key, or hf://organisation/name, with datasets/ before the "
+    "organisation of a dataset, and then @revision and /path where wanted"
+)
+
+
+@dataclass(frozen=True)
+class BucketLocation:
+    """An object of an S3 bucket, or all objects below it."""
+
+    bucket: str
+    key: str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True)
+class HubLocation:
+    """A repository of a hub that speaks Hugging Face's protocol, or a file or folder in it."""
+
+    repository: str
+    is_dataset: bool
+    revision: str | None = None
+    """Branch, tag or commit; None: the main branch."""
+    path: str = ""
+
+    @property
+    def url(self) -> str:
+        kind = "datasets/" if self.is_dataset else ""
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"hf://{kind}{self.repository}{revision}{'/' if self.path else ''}{self.path}"
+
+
+def remote_location(text: str) -> BucketLocation | HubLocation | None:
+    """The place outside of the file system that `text` names; None: `text` is a path."""
+    if found := re.fullmatch(_BUCKET, text):
+        return BucketLocation(found[1], found[2])
+    if found := re.fullmatch(_HUB, text):
+        kind, repository, revision, path = found.groups()
+        return HubLocation(repository, bool(kind), (revision or "")[1:] or None, (path or "")[1:])
+    return None
+
+
+def _known(text: str) -> str:
+    if "://" in text and remote_location(text) is None:
+        raise ValueError(MALFORMED)
+    return text
+
+
+Location = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=1024,
+        json_schema_extra=rules(
+            Rule(
+                f"!self.contains('://') || self.matches('^({_BUCKET}|{_HUB})$')",
+                MALFORMED,
+            )
+        ),
+    ),
+    AfterValidator(_known),
+]
+"""Text that names a place."""

@@ -1,0 +1,55 @@
+"""Objects of an S3 bucket, reached as the run's store is: its endpoint, its credentials."""
+
+from pathlib import Path
+
+from lccp.api.invocation import StoreConfig
+from lccp.api.objects.inputs import Input, InputFile
+from lccp.api.spec.location import BucketLocation
+from lccp.contract.errors import InvalidInput, NotFound
+from lccp.inputs.remote import Wanted
+from lccp.store.open import open_store
+
+
+class Bucket:
+    """An object, or all objects below it.
+
+    Args:
+        config: of the run's store.
+        where: field of the spec, for messages.
+    """
+
+    def __init__(self, location: BucketLocation, config: StoreConfig, where: str) -> None:
+        if not config.url.startswith("s3://"):
+            raise InvalidInput(
+                f"{where}: {location.url} is reached as the run's store is, but that is "
+                f"{config.url}: take a store in S3, or name a folder"
+            )
+        above, _, self._last = location.key.rpartition("/")
+        url = f"s3://{location.bucket}/{above}".removesuffix("/")
+        self._store = open_store(config.model_copy(update={"url": url}))
+        self._location, self._where = location, where
+
+    def find(self, wanted: Wanted) -> Input:
+        url, last = self._location.url, self._last
+        try:
+            single = self._store.stat(last)
+            infos = [single] if single else self._store.list(f"{last}/")
+        except InvalidInput as error:
+            raise InvalidInput(f"{self._where}: {error}") from None
+        files = {info.key: InputFile(size=info.size, etag=info.etag) for info in infos}
+        needed = {n: f for n, f in files.items() if single or wanted(n.removeprefix(f"{last}/"))}
+        if not needed:
+            raise InvalidInput(f"{self._where}: there is no object {url}, and none below it")
+        return Input(location=url, path=last, files=needed)
+
+    def get(self, found: Input, name: str, folder: Path) -> None:
+        url = f"{self._store.url}/{name}"
+        try:
+            there = self._store.stat(name)
+            if there is None or there.etag != found.files[name].etag:
+                raise InvalidInput(f"{url} is not what it was when the run began: restore it")
+            self._store.get_file(name, folder / name)
+        except NotFound:
+            raise InvalidInput(f"{self._where}: {url} was deleted: restore it") from None
+        except InvalidInput as error:
+            raise InvalidInput(f"{self._where}: {error}") from None

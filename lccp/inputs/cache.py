@@ -1,0 +1,149 @@
+"""A folder of what was fetched: each thing once, whole, under its digest."""
+
+import fcntl
+import hashlib
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from lccp.api.objects.inputs import Input
+from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.inputs.remote import Remote
+
+DIRECTORY = "LCCP_CACHE"
+"""Variable of the environment that names the folder."""
+WORKERS = 8
+TICK_SECONDS = 0.5
+DIGITS = 24
+
+Tick = Callable[[int], None]
+"""Called twice a second while something is fetched, with the bytes that are here; what it raises
+ends that."""
+
+
+def cache_directory(environ: Mapping[str, str]) -> Path:
+    """The folder that `environ` names, else ~/.cache/lccp."""
+    given = environ.get(DIRECTORY)
+    return Path(given) if given else Path.home() / ".cache" / "lccp"
+
+
+def cached(found: Input, remote: Remote, directory: Path, where: str, tick: Tick) -> Path:
+    """Where `found` lies in `directory`, fetched from `remote` unless it was before.
+
+    Of two processes that want the same, one fetches; what an interrupted one has fetched is kept.
+
+    Args:
+        where: field of the spec, for messages.
+
+    Raises:
+        InvalidInput: the folder can't be written, is too full, or `remote` refuses.
+        StoreUnavailable: `remote` does not answer, or what arrives is damaged.
+    """
+    whole = directory / found.digest[:DIGITS]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with _locked(whole.with_suffix(".lock"), tick):
+            if not whole.is_dir():
+                part = whole.with_suffix(".part")
+                part.mkdir(exist_ok=True)
+                _complete(found, remote, part, where, tick)
+                shutil.rmtree(part / ".cache", ignore_errors=True)  # the hub's own notes
+                os.replace(part, whole)
+    except OSError as error:
+        raise InvalidInput(
+            f"{where}: the folder {directory} can't be written ({error.strerror or error}): set "
+            f"{DIRECTORY} to one that can"
+        ) from None
+    return whole / found.path
+
+
+@contextmanager
+def _locked(path: Path, tick: Tick) -> Iterator[None]:
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                tick(0)
+                threading.Event().wait(TICK_SECONDS)
+        yield
+
+
+def _complete(found: Input, remote: Remote, part: Path, where: str, tick: Tick) -> None:
+    missing = [name for name in found.files if _size(part / name) != found.files[name].size]
+    _check_room(sum(found.files[name].size for name in missing), part, where)
+
+    def fetch(name: str) -> None:
+        (part / name).unlink(missing_ok=True)
+        remote.get(found, name, part)
+        _verify(found, name, part, where)
+
+    _in_threads(fetch, missing, lambda: tick(min(found.size, _bytes_below(part))))
+
+
+def _check_room(needed: int, part: Path, where: str) -> None:
+    free = shutil.disk_usage(part).free
+    if needed > free:
+        raise InvalidInput(
+            f"{where}: {needed / 1e9:.1f} GB are to be fetched, but {part.parent} has room for "
+            f"{free / 1e9:.1f} GB: set {DIRECTORY} to a folder of a larger volume"
+        )
+
+
+def _verify(found: Input, name: str, part: Path, where: str) -> None:
+    """Raise StoreUnavailable, and delete the file, if it is not what was found."""
+    file, path = found.files[name], part / name
+    intact = _size(path) == file.size
+    if intact and file.sha256 is not None:
+        with path.open("rb") as opened:
+            intact = hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+    if not intact:
+        path.unlink(missing_ok=True)
+        raise StoreUnavailable(f"{where}: {found.location}: {name} arrived damaged: fetch it again")
+
+
+def _in_threads(work: Callable[[str], None], names: list[str], tick: Callable[[], None]) -> None:
+    """`work` on all names; the first error ends it. Threads that hang outlive no process."""
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for name in names:
+        waiting.put(name)
+    errors: list[BaseException] = []
+    ended = threading.Event()
+
+    def run() -> None:
+        while not errors and not ended.is_set():
+            try:
+                work(waiting.get_nowait())
+            except queue.Empty:
+                return
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [
+        threading.Thread(target=run, name=f"fetch-{number}", daemon=True)
+        for number in range(min(WORKERS, len(names)))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            while thread.is_alive():
+                tick()
+                thread.join(TICK_SECONDS)
+    finally:
+        ended.set()
+    if errors:
+        raise errors[0]
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(_size(path) or 0 for path in folder.rglob("*"))

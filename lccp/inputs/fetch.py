@@ -1,0 +1,119 @@
+"""A spec whose places in buckets and hubs are folders of this machine."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from lccp.api.invocation import StoreConfig
+from lccp.api.objects.inputs import Inputs
+from lccp.api.run import LCCPRunSpec
+from lccp.api.spec.location import BucketLocation, remote_location
+from lccp.contract.errors import Conflict, InvalidInput
+from lccp.inputs.bucket import Bucket
+from lccp.inputs.cache import cached
+from lccp.inputs.hub import Hub
+from lccp.inputs.remote import Remote, of_a_model, of_documents
+from lccp.store.keys import RunKeys
+from lccp.store.objects import read, read_or_none, write_if_absent
+from lccp.store.port import Store
+
+MODEL = "model.source"
+
+Progress = Callable[[int, int], None]
+"""Bytes that are here, and bytes in all."""
+
+
+def remotes(spec: LCCPRunSpec, config: StoreConfig, hub: str | None = None) -> dict[str, Remote]:
+    """The places of `spec` that are to be fetched, by field.
+
+    Args:
+        config: of the run's store.
+        hub: URL of the hub; None: Hugging Face's own.
+    """
+    return {field: remote_of(text, config, hub, field) for field, text in _places(spec)}
+
+
+def remote_of(text: str, config: StoreConfig, hub: str | None, where: str) -> Remote:
+    """The place that `text` names. Raises InvalidInput if it is a path, or can't be reached."""
+    location = remote_location(text)
+    if location is None:
+        raise InvalidInput(f"{where}: {text} is a path")
+    return (
+        Bucket(location, config, where)
+        if isinstance(location, BucketLocation)
+        else Hub(location, where, hub)
+    )
+
+
+def pinned(store: Store, keys: RunKeys, given: Mapping[str, Remote]) -> Inputs:
+    """What lies at the given places, as the run's first process found it. Raises as `Remote`."""
+    there = read_or_none(store, keys.inputs, Inputs)
+    if there is None:
+        with suppress(Conflict):  # another node was first
+            write_if_absent(store, keys.inputs, found(given))
+        there = read(store, keys.inputs, Inputs)
+    unknown = sorted(set(given) - set(there.inputs))
+    if unknown:
+        raise InvalidInput(f"{store.url}: {keys.inputs} does not tell of {unknown[0]}: delete it")
+    return there
+
+
+def found(given: Mapping[str, Remote]) -> Inputs:
+    """What lies at the given places now. Raises as `Remote`."""
+    wanted = {MODEL: of_a_model}
+    return Inputs(inputs={f: r.find(wanted.get(f, of_documents)) for f, r in given.items()})
+
+
+def fetched(
+    spec: LCCPRunSpec,
+    given: Mapping[str, Remote],
+    inputs: Inputs,
+    directory: Path,
+    progress: Progress,
+) -> LCCPRunSpec:
+    """`spec` with a folder below `directory` in place of each of the given places.
+
+    Raises as `cached`.
+    """
+    needed = {field: inputs.inputs[field] for field in given}
+    total, before = sum(one.size for one in needed.values()), 0
+    folders: dict[str, str] = {}
+    for field, one in needed.items():
+        tick = _ticking(progress, before, total)
+        folders[field] = str(cached(one, given[field], directory, field, tick))
+        before += one.size
+        progress(before, total)
+    return located(spec, folders)
+
+
+def located(spec: LCCPRunSpec, folders: Mapping[str, str]) -> LCCPRunSpec:
+    """`spec` with other places, by field."""
+    source = folders.get(MODEL, spec.model.source)
+    sources = tuple(
+        one.model_copy(update={"path": folders.get(_field(number), one.path)})
+        for number, one in enumerate(spec.data.sources)
+    )
+    return spec.model_copy(
+        update={
+            "model": spec.model.model_copy(update={"source": source}),
+            "data": spec.data.model_copy(update={"sources": sources}),
+        }
+    )
+
+
+def _ticking(progress: Progress, before: int, total: int) -> Callable[[int], None]:
+    return lambda here: progress(before + here, total)
+
+
+def _places(spec: LCCPRunSpec) -> Iterator[tuple[str, str]]:
+    places = [(MODEL, spec.model.source)]
+    places += [
+        (_field(number), source.path)
+        for number, source in enumerate(spec.data.sources)
+        if spec.data.share(source) > 0
+    ]
+    yield from ((field, text) for field, text in places if remote_location(text) is not None)
+
+
+def _field(number: int) -> str:
+    return f"data.sources[{number}].path"

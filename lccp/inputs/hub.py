@@ -1,0 +1,153 @@
+"""A repository of Hugging Face's hub, or of a server that speaks its protocol (HF_ENDPOINT)."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from lccp.api.objects.inputs import Input, InputFile
+from lccp.api.spec.location import HubLocation
+from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.inputs.remote import Wanted
+
+TRIES = 5
+BACKOFF_SECONDS = 2.0
+"""Before the second try; doubled with each further one."""
+TIMEOUT_SECONDS = 15.0
+CARD = "README.md"
+TOKEN = "set HF_TOKEN to a token that may read it"
+
+Answer = TypeVar("Answer")
+
+
+class Hub:
+    """A repository, or a file or folder in it.
+
+    Args:
+        where: field of the spec, for messages.
+        endpoint: URL of the server; None: https://huggingface.co.
+    """
+
+    def __init__(
+        self,
+        location: HubLocation,
+        where: str,
+        endpoint: str | None = None,
+        backoff_seconds: float = BACKOFF_SECONDS,
+    ) -> None:
+        try:
+            from huggingface_hub import HfApi
+            from huggingface_hub.utils.tqdm import disable_progress_bars
+        except ImportError:
+            raise InvalidInput(
+                f"{where}: {location.url} needs the package huggingface_hub: install lccp[trainer]"
+            ) from None
+        disable_progress_bars()
+        self._location, self._where = location, where
+        self._api = HfApi(endpoint=endpoint)
+        self._backoff_seconds = backoff_seconds
+        self._kind = "dataset" if location.is_dataset else "model"
+
+    def find(self, wanted: Wanted) -> Input:
+        from huggingface_hub.hf_api import RepoFile
+
+        repository, path = self._location.repository, self._location.path
+        info = self._asked(
+            lambda: self._api.repo_info(
+                repository,
+                repo_type=self._kind,
+                revision=self._location.revision,
+                timeout=TIMEOUT_SECONDS,
+            )
+        )
+        tree = self._asked(
+            lambda: list(
+                self._api.list_repo_tree(
+                    repository, recursive=True, revision=info.sha, repo_type=self._kind
+                )
+            )
+        )
+        below = f"{path}/" if path else ""
+        files = {
+            entry.path: InputFile(
+                size=entry.size,
+                etag=entry.blob_id,
+                sha256=entry.lfs.sha256 if entry.lfs else None,
+            )
+            for entry in tree
+            if isinstance(entry, RepoFile) and entry.path != CARD
+            if entry.path == path
+            or (entry.path.startswith(below) and wanted(entry.path.removeprefix(below)))
+        }
+        if not files:
+            raise InvalidInput(f"{self._where}: {self._location.url} holds no files that it needs")
+        return Input(location=self._location.url, revision=info.sha, path=path, files=files)
+
+    def get(self, found: Input, name: str, folder: Path) -> None:
+        self._asked(
+            lambda: self._api.hf_hub_download(
+                self._location.repository,
+                name,
+                repo_type=self._kind,
+                revision=found.revision,
+                local_dir=folder,
+                etag_timeout=TIMEOUT_SECONDS,
+            )
+        )
+
+    def _asked(self, ask: Callable[[], Answer]) -> Answer:
+        """What `ask` gives, tried again while the hub does not answer."""
+        for number in range(TRIES):
+            try:
+                return ask()
+            except Exception as error:
+                if not _passes(error):
+                    raise InvalidInput(self._refusal(error)) from None
+                last = error
+            if number < TRIES - 1:
+                time.sleep(self._backoff_seconds * 2**number)
+        raise StoreUnavailable(
+            f"{self._where}: the hub {self._api.endpoint} does not answer, after {TRIES} tries "
+            f"({_words(last)}): see to the network of the pods, or set HF_ENDPOINT"
+        )
+
+    def _refusal(self, error: Exception) -> str:
+        from huggingface_hub import errors
+
+        place = f"{self._where}: {self._location.url}"
+        match error:
+            case errors.GatedRepoError():
+                return f"{place} is gated: accept its terms on the hub, and {TOKEN}"
+            case errors.RepositoryNotFoundError():
+                return f"{place}: the hub shows no such repository: correct the name, or {TOKEN}"
+            case errors.RevisionNotFoundError():
+                return f"{place}: the repository has no such revision: name one that it has"
+            case errors.OfflineModeIsEnabled():
+                return f"{place} can't be read while HF_HUB_OFFLINE is set: take it away"
+        status = _status(error)
+        if status in (401, 403):
+            return f"{place} is refused by the hub ({status}): {TOKEN}"
+        return f"{place}: {_words(error)}"
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it may be otherwise soon: no answer, an overloaded server, a broken connection."""
+    import httpx
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    if isinstance(error, OfflineModeIsEnabled):
+        return False
+    status = _status(error)
+    if status is not None:
+        return status >= 500 or status in (408, 429)
+    kinds = (httpx.TransportError, ConnectionError, TimeoutError, LocalEntryNotFoundError)
+    return isinstance(error, kinds) or "Consistency check failed" in str(error)
+
+
+def _status(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _words(error: Exception) -> str:
+    first, *_ = str(error).strip().splitlines() or [""]
+    return first or type(error).__name__

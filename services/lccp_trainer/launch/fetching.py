@@ -1,0 +1,85 @@
+"""Model and documents that lie in buckets and hubs, fetched before there are ranks that beat."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lccp.api.invocation import Invocation
+from lccp.api.objects.training import Fetched, Heartbeat
+from lccp.api.run import LCCPRunSpec
+from lccp.contract.errors import LccpError
+from lccp.inputs.fetch import fetched, pinned, remotes
+from lccp.store.keys import RunKeys, writer_name
+from lccp.store.port import Store
+from lccp_trainer.ends import Stopped
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 2.0
+TOLD_SECONDS = 30.0
+
+
+class Fetching:
+    """Fetches to this node, and tells how far it is: in the log, and, of the first node, in the
+    heartbeat.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        invocation: Invocation,
+        is_first: bool,
+        is_terminated: Callable[[], bool],
+        hub: str | None = None,
+    ) -> None:
+        self._store, self._invocation = store, invocation
+        self._hub = hub
+        self._is_first, self._is_terminated = is_first, is_terminated
+        self._keys = RunKeys(invocation.namespace, invocation.name)
+        self._writer = writer_name(invocation.attempt, invocation.pod_uid)
+        self._beat_at = self._told_at = float("-inf")
+
+    def fetched(self, spec: LCCPRunSpec, directory: Path) -> LCCPRunSpec:
+        """`spec` with folders below `directory` in place of what is no path.
+
+        Raises:
+            InvalidInput: something is not there, refused, or has no room.
+            StoreUnavailable: a bucket or a hub does not answer.
+            Stopped: this process was told to end.
+        """
+        given = remotes(spec, self._invocation.store, self._hub)
+        if not given:
+            return spec
+
+        def progress(here: int, total: int) -> None:
+            if self._is_terminated():
+                raise Stopped("SIGTERM while model and documents were fetched: what is here stays")
+            self._tell(Fetched(size=here, total=total), spec.training.tokens)
+
+        inputs = pinned(self._store, self._keys, given)
+        return fetched(spec, given, inputs, directory, progress)
+
+    def _tell(self, so_far: Fetched, tokens_total: int) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= TOLD_SECONDS or so_far.size == so_far.total:
+            self._told_at = now
+            logger.info("fetched %.2f of %.2f GB", so_far.size / 1e9, so_far.total / 1e9)
+        if self._is_first and now - self._beat_at >= BEAT_SECONDS:
+            self._beat_at = now
+            self._beat(so_far, tokens_total)
+
+    def _beat(self, so_far: Fetched, tokens_total: int) -> None:
+        beat = Heartbeat(
+            attempt=self._invocation.attempt,
+            writer=self._writer,
+            at=datetime.now(UTC),
+            phase="Starting",
+            fetched=so_far,
+            tokens_total=tokens_total,
+        )
+        try:
+            self._store.put(self._keys.heartbeat(self._writer), beat.to_json())
+        except LccpError as error:
+            logger.warning("heartbeat: %s", error)

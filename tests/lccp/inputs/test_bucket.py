@@ -1,0 +1,83 @@
+"""A model and documents from a bucket of a real S3 server."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+from seaweedfs import SeaweedFS
+
+from lccp.api.invocation import StoreConfig
+from lccp.api.spec.location import BucketLocation
+from lccp.contract.errors import InvalidInput
+from lccp.inputs.bucket import Bucket
+from lccp.inputs.cache import cached
+from lccp.inputs.remote import of_a_model
+from lccp.store.open import open_store
+from lccp.store.port import Store
+
+pytestmark = pytest.mark.s3
+FIELD = "model.source"
+FILES = {"config.json": b"{}", "model.safetensors": b"weights" * 1000, "optimizer/x.bin": b"no"}
+
+
+@pytest.fixture
+def config(seaweedfs: SeaweedFS, tmp_path: Path) -> StoreConfig:
+    """Of the run's store, which lies beside what is fetched."""
+    return seaweedfs.config("runs", seaweedfs.credentials(tmp_path / "keys"))
+
+
+@pytest.fixture
+def location(seaweedfs: SeaweedFS) -> BucketLocation:
+    return BucketLocation(seaweedfs.bucket, f"models/{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def bucket(config: StoreConfig, location: BucketLocation) -> Store:
+    """What lies at the location, which is filled."""
+    store = open_store(config.model_copy(update={"url": location.url}))
+    for name, data in FILES.items():
+        store.put(name, data)
+    return store
+
+
+def test_a_folder_is_fetched_as_far_as_a_model_needs_it(
+    bucket: Store, config: StoreConfig, location: BucketLocation, tmp_path: Path
+) -> None:
+    remote = Bucket(location, config, FIELD)
+    folder = cached(remote.find(of_a_model), remote, tmp_path / "cache", FIELD, lambda here: None)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_single_object_is_a_file(
+    bucket: Store, config: StoreConfig, location: BucketLocation, tmp_path: Path
+) -> None:
+    one = BucketLocation(location.bucket, f"{location.key}/optimizer/x.bin")
+    remote = Bucket(one, config, FIELD)
+    path = cached(remote.find(of_a_model), remote, tmp_path / "cache", FIELD, lambda here: None)
+
+    assert path.read_bytes() == b"no"
+
+
+def test_an_object_that_changed_since_it_was_found_is_refused(
+    bucket: Store, config: StoreConfig, location: BucketLocation, tmp_path: Path
+) -> None:
+    remote = Bucket(location, config, FIELD)
+    found = remote.find(of_a_model)
+    bucket.put("config.json", b"[]")
+
+    with pytest.raises(InvalidInput, match=r"^model\.source: .*config\.json is not what it was"):
+        cached(found, remote, tmp_path / "cache", FIELD, lambda here: None)
+
+
+def test_a_key_that_holds_nothing_is_named(config: StoreConfig, location: BucketLocation) -> None:
+    with pytest.raises(InvalidInput, match=rf"^model\.source: there is no object {location.url}"):
+        Bucket(location, config, FIELD).find(of_a_model)
+
+
+def test_a_bucket_needs_a_run_whose_store_is_one(location: BucketLocation) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"is reached as the run's store is, but that is file://"
+    ):
+        Bucket(location, StoreConfig(url="file:///runs"), FIELD)

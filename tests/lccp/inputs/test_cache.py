@@ -1,0 +1,99 @@
+"""The cache: each thing once, whole, and what was interrupted goes on."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from lccp.api.objects.inputs import Input, InputFile
+from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.inputs.cache import cached
+from lccp.inputs.remote import Wanted
+
+FILES = {f"part-{number}": bytes(1000 + number) for number in range(20)}
+
+
+class Place:
+    """A remote that counts, and fails or waits where it is told to."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+        self.fails: set[str] = set()
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+    def find(self, wanted: Wanted) -> Input:
+        files = {name: InputFile(size=len(data)) for name, data in FILES.items()}
+        return Input(location="s3://bucket/key", files=files)
+
+    def get(self, found: Input, name: str, folder: Path) -> None:
+        self.goes_on.wait()
+        if name in self.fails:
+            raise StoreUnavailable("the place is down")
+        self.got.append(name)
+        (folder / name).write_bytes(FILES[name])
+
+
+def everything(path: str) -> bool:
+    return True
+
+
+def fetch(place: Place, folder: Path) -> Path:
+    return cached(place.find(everything), place, folder, "data", lambda here: None)
+
+
+def test_an_interrupted_fetch_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    place = Place()
+    place.fails = {"part-7"}
+    with pytest.raises(StoreUnavailable):
+        fetch(place, tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir() and not path.suffix]
+    place.fails.clear()
+
+    folder = fetch(place, tmp_path)
+
+    assert sorted(place.got) == sorted(FILES)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
+
+
+def test_of_two_that_want_the_same_one_fetches(tmp_path: Path) -> None:
+    place = Place()
+    folders: list[Path] = []
+    both = [threading.Thread(target=lambda: folders.append(fetch(place, tmp_path))) for _ in "ab"]
+    place.goes_on.clear()
+    for one in both:
+        one.start()
+    place.goes_on.set()
+    for one in both:
+        one.join()
+
+    assert len(place.got) == len(FILES)
+    assert folders[0] == folders[1]
+
+
+def test_whoever_is_told_of_the_progress_can_end_it(tmp_path: Path) -> None:
+    place = Place()
+    place.goes_on.clear()
+
+    def stop(here: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cached(place.find(everything), place, tmp_path, "data", stop)
+    place.goes_on.set()
+
+
+def test_a_volume_that_is_too_small_is_named_before_anything_is_fetched(tmp_path: Path) -> None:
+    place = Place()
+    huge = Input(location="s3://bucket/key", files={"x": InputFile(size=10**18)})
+
+    with pytest.raises(InvalidInput, match=r"^data: 1000000000.0 GB .* LCCP_CACHE"):
+        cached(huge, place, tmp_path, "data", lambda here: None)
+    assert place.got == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(InvalidInput, match=r"file.* can't be written .*: set LCCP_CACHE"):
+        fetch(Place(), tmp_path / "file")

@@ -1,0 +1,98 @@
+"""The places of a spec: found once a run, the same for all nodes and attempts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub_server import HubServer, hub_server
+from manifests import BASE, changed
+
+from lccp.api.invocation import StoreConfig
+from lccp.api.objects.inputs import Inputs
+from lccp.api.run import LCCPRun, LCCPRunSpec
+from lccp.api.spec.location import HubLocation
+from lccp.contract.errors import InvalidInput
+from lccp.inputs.fetch import fetched, pinned, remotes
+from lccp.inputs.hub import Hub
+from lccp.inputs.remote import Remote
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp.store.objects import read, write
+
+KEYS = RunKeys("default", "run")
+CONFIG = StoreConfig(url="file://runs")
+MODEL = {"config.json": b"{}", "model.safetensors": b"weights"}
+DATA = {"train/a.jsonl": b"a", "train/b.jsonl": b"bb"}
+PLACES = {
+    "spec.model.source": "hf://org/base",
+    "spec.data.sources[0].path": "hf://datasets/org/texts/train",
+}
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with hub_server() as server:
+        server.repository("models/org/base", MODEL)
+        server.repository("datasets/org/texts", DATA)
+        yield server
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    (tmp_path / "runs").mkdir()
+    return FileStore(tmp_path / "runs")
+
+
+def a_spec() -> LCCPRunSpec:
+    return LCCPRun.parse(changed(BASE, PLACES), "run").spec
+
+
+def given(hub: HubServer) -> dict[str, Remote]:
+    locations = {
+        "model.source": HubLocation("org/base", is_dataset=False),
+        "data.sources[0].path": HubLocation("org/texts", is_dataset=True, path="train"),
+    }
+    return {field: Hub(location, field, hub.endpoint) for field, location in locations.items()}
+
+
+def test_places_that_are_paths_are_left_alone() -> None:
+    assert remotes(LCCPRun.parse(BASE, "run").spec, CONFIG) == {}
+
+
+def test_every_place_that_is_no_path_is_one_to_fetch_from() -> None:
+    assert list(remotes(a_spec(), CONFIG)) == ["model.source", "data.sources[0].path"]
+
+
+def test_what_the_first_process_found_is_what_the_others_read(
+    hub: HubServer, store: FileStore
+) -> None:
+    first = pinned(store, KEYS, given(hub))
+    hub.repositories["models/org/base"].commit(MODEL | {"config.json": b"[]"})
+
+    assert pinned(store, KEYS, given(hub)) == first == read(store, KEYS.inputs, Inputs)
+    assert first.inputs["data.sources[0].path"].size == 3
+
+
+def test_an_object_that_does_not_tell_of_a_place_is_refused(
+    hub: HubServer, store: FileStore
+) -> None:
+    write(store, KEYS.inputs, Inputs(inputs={}))
+
+    with pytest.raises(InvalidInput, match=r"inputs\.json does not tell of data\.sources"):
+        pinned(store, KEYS, given(hub))
+
+
+def test_a_fetched_spec_names_folders_and_tells_how_far_it_came(
+    hub: HubServer, store: FileStore, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int]] = []
+    places = given(hub)
+    spec = fetched(
+        a_spec(), places, pinned(store, KEYS, places), tmp_path, lambda *so_far: told.append(so_far)
+    )
+
+    assert (Path(spec.model.source) / "model.safetensors").read_bytes() == b"weights"
+    assert (Path(spec.data.sources[0].path) / "b.jsonl").read_bytes() == b"bb"
+    assert spec.data.sources[1] == a_spec().data.sources[1]
+    assert told[-1] == (12, 12)
+    assert told == sorted(told)
