@@ -3,13 +3,27 @@
 import json
 import logging
 import os
+import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from lccp_trainer.launch.lifeline import die_with_parent
 from lccp_trainer.worker import SCRATCH
 
 DEATHS_FILE = "deaths.json"
+ENDED_BY_TORCHRUN = (-signal.SIGTERM, -signal.SIGKILL)
+"""Exit codes of the ranks that torchrun ends once one has failed."""
+
+
+def failed_first(codes: Mapping[int, int]) -> dict[int, int]:
+    """The ranks that failed by themselves, of the exit codes by rank in the order of their ends.
+
+    torchrun names with them those that it ended for it: none but the first can be told from these
+    if a signal killed it.
+    """
+    first = next(iter(codes))
+    return {r: c for r, c in codes.items() if r == first or c not in ENDED_BY_TORCHRUN}
 
 
 def main() -> None:
@@ -23,10 +37,8 @@ def main() -> None:
     try:
         run.main(sys.argv[1:])
     except ChildFailedError as error:
-        deaths = [
-            {"rank": rank, "exit_code": failure.exitcode}
-            for rank, failure in sorted(error.failures.items())
-        ]
+        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+        deaths = [{"rank": r, "exit_code": code} for r, code in failed_first(codes).items()]
         Path(os.environ[SCRATCH], DEATHS_FILE).write_text(json.dumps(deaths))
         sys.exit(1)
     except SignalException:
