@@ -13,7 +13,7 @@ from word_tokenizer import END, Words
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.prepare import prepare
-from lccp_trainer.data.sources import Node, check_source, token_folders
+from lccp_trainer.data.sources import Node, token_folders
 from lccp_trainer.data.stream import DataStream, open_stream
 
 ROW = 16
@@ -117,14 +117,6 @@ def test_prepared_tokens_give_the_rows_that_their_text_gives(
     other = a_stream(tmp_path, path="ready", format="Tokens")
     mine, others = (s.next_batch(s.start(), 40)[0] for s in (stream, other))
     assert np.array_equal(mine.tokens, others.tokens)
-
-
-def test_tokens_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
-    source = a_spec(tmp_path).sources[1]
-    prepare(source, tmp_path / "long", tmp_path / "ready", Words, "other", "data.sources[1]")
-    ready = source.model_copy(update={"format": "Tokens"})
-    with pytest.raises(InvalidInput, match="was tokenized by another tokenizer"):
-        check_source(ready, tmp_path / "ready", "data.sources[1]", "digest")
 
 
 def test_changed_documents_are_noticed_by_their_source(stream: DataStream, tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Where the tokens of each source lie on a node."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from token_shards import shards_of
+from word_tokenizer import Words
+
+from lccp.api.spec.data import DataSpec
+from lccp.contract.errors import InvalidInput
+from lccp_trainer.data.sources import Node, check_source, token_folders
+
+DIGEST = "digest"
+
+
+def a_data(folder: Path, **source: Any) -> DataSpec:
+    (folder / "a.jsonl").write_text(json.dumps({"text": "1 2 3"}) + "\n")
+    sources = [
+        {"name": "off", "kind": "Long", "path": "missing", "weight": "0"},
+        {"name": "long", "kind": "Long", "path": "a.jsonl"} | source,
+    ]
+    return DataSpec.parse({"shortFraction": "0", "sources": sources}, "data")
+
+
+def folders_of(data: DataSpec, base: Path, node: Node) -> list[Path | None]:
+    return token_folders(data, base, Words, DIGEST, node)
+
+
+def test_a_source_is_tokenized_once_and_one_without_a_share_never(tmp_path: Path) -> None:
+    data, node = a_data(tmp_path), Node(tmp_path / "scratch", first=True)
+
+    assert folders_of(data, tmp_path, node) == [None, tmp_path / "scratch" / "source-1"]
+    calls = Words.calls
+    assert folders_of(data, tmp_path, node) == [None, tmp_path / "scratch" / "source-1"]
+    assert Words.calls == calls
+
+
+def test_the_others_of_a_node_wait_for_the_first_and_may_be_ended(tmp_path: Path) -> None:
+    class Ended(Exception):
+        pass
+
+    asked: list[int] = []
+
+    def alive() -> None:
+        asked.append(1)
+        if len(asked) > 2:
+            raise Ended
+
+    data, node = a_data(tmp_path), Node(tmp_path / "scratch", first=False, alive=alive)
+    with pytest.raises(Ended):
+        folders_of(data, tmp_path, node)
+
+    folders_of(data, tmp_path, replace(node, first=True, alive=lambda: None))
+    assert folders_of(data, tmp_path, node)[1] == tmp_path / "scratch" / "source-1"
+
+
+def test_tokens_that_are_there_are_taken_where_they_lie(tmp_path: Path) -> None:
+    ready = shards_of(tmp_path / "ready", [[1, 2, 3]])
+    data = a_data(tmp_path, path="ready", format="Tokens")
+    node = Node(tmp_path / "scratch", first=True)
+
+    assert ready.index.tokenizer_digest == DIGEST
+    assert folders_of(data, tmp_path, node) == [None, tmp_path / "ready"]
+
+
+def test_tokens_that_are_not_whole_are_refused(tmp_path: Path) -> None:
+    shards_of(tmp_path / "ready", [[1, 2, 3]])
+    (tmp_path / "ready" / "shard-00000.offsets").unlink()
+    source = a_data(tmp_path, path="ready", format="Tokens").sources[1]
+
+    with pytest.raises(InvalidInput, match=r"^data\.sources\[1\]: .*offsets is missing"):
+        check_source(source, tmp_path / "ready", "data.sources[1]", DIGEST)
+
+
+def test_text_is_checked_by_its_first_documents(tmp_path: Path) -> None:
+    source = a_data(tmp_path, textField="body").sources[1]
+
+    with pytest.raises(InvalidInput, match='has no field "body"'):
+        check_source(source, tmp_path / "a.jsonl", "data.sources[1]", DIGEST)
+
+
+def test_tokens_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
+    shards_of(tmp_path / "ready", [[1, 2, 3]])
+    source = a_data(tmp_path, path="ready", format="Tokens").sources[1]
+
+    with pytest.raises(InvalidInput, match="was tokenized by another tokenizer"):
+        check_source(source, tmp_path / "ready", "data.sources[1]", "other")
