@@ -17,7 +17,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def operate(
-    port: Annotated[int, typer.Option(help="Port of /metrics, /healthz and /readyz.")] = 8080,
+    port: Annotated[
+        int, typer.Option(help="Port of /metrics, /healthz, /readyz and /stores.")
+    ] = 8080,
     log_format: Annotated[
         LogFormat,
         typer.Option(envvar=FORMAT_VARIABLE, help="auto: text on a terminal, else JSON."),

@@ -117,7 +117,7 @@ def test_only_the_operator_may_use_the_api(objects: list[Object]) -> None:
     for pod in pod_templates(objects):
         component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
         assert (pod["spec"].get("automountServiceAccountToken") is False) == (
-            component != "operator"
+            component not in ("operator", "uninstall")
         )
     bindings = of_kind(objects, "RoleBinding") + of_kind(objects, "ClusterRoleBinding")
     subjects = {subject["name"] for binding in bindings for subject in binding["subjects"]}

@@ -30,7 +30,8 @@ class Releases:
 
     def uninstall(self, namespace: str) -> str:
         return self._helm.administer(
-            self._server.kubeconfig, "uninstall", RELEASE, "--namespace", namespace
+            *(self._server.kubeconfig, "uninstall", RELEASE, "--namespace", namespace),
+            "--no-hooks",  # no pod runs here
         )
 
     def deployment(self, namespace: str, component: str) -> int:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -67,20 +67,14 @@ class Metrics:
 
 
 class Endpoint:
-    """`/metrics`, `/healthz` and `/readyz` on one port.
-
-    `healthy` and `ready` say what is wrong, or nothing.
-    """
+    """`/metrics` on one port, and `checks` by their path: each says what is wrong, or nothing."""
 
     def __init__(
         self,
         port: int,
         registry: CollectorRegistry,
-        healthy: Callable[[], Iterable[str]],
-        ready: Callable[[], Iterable[str]],
+        checks: Mapping[str, Callable[[], Iterable[str]]],
     ) -> None:
-        checks = {"/healthz": healthy, "/readyz": ready}
-
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path == "/metrics":

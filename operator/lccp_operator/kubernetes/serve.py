@@ -68,7 +68,8 @@ class Service:
         self._reconciler = Reconciler(cluster, reader, installation, self._stores, states)
         self._led_since: float | None = None
         self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)
-        self._endpoint = Endpoint(port, self._metrics.registry, self._unhealthy, self._unready)
+        checks = {"/healthz": self._unhealthy, "/readyz": self._unready, "/stores": self._outages}
+        self._endpoint = Endpoint(port, self._metrics.registry, checks)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -157,6 +158,12 @@ class Service:
         if not all(informer.synced for informer in self._informers):
             yield "the API server does not tell of Jobs and pods"
         yield from self._unhealthy()
+
+    def _outages(self) -> Iterator[str]:
+        """No reason to be unready: the runs of other stores go on."""
+        for name, health in self._stores.items():
+            if health.outage is not None:
+                yield f"store {name}: {health.outage.why}"
 
 
 def _candidate(installation: Installation, cluster: api.Cluster) -> Leadership | None:

@@ -51,7 +51,9 @@ def port() -> Iterator[int]:
     """The port of an endpoint that is unready for `FAULTS`."""
     FAULTS.clear()
     number = free_port()
-    endpoint = Endpoint(number, a_metrics(depth=3).registry, lambda: (), lambda: FAULTS)
+    endpoint = Endpoint(
+        number, a_metrics(depth=3).registry, {"/healthz": lambda: (), "/readyz": lambda: FAULTS}
+    )
     endpoint.start()
     yield number
     endpoint.stop()

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.apiserver
 def test_the_endpoint_tells_health_readiness_and_metrics(operator: OperatorProcess) -> None:
     assert operator.get("/healthz") == (200, "ok")
     assert operator.get("/readyz") == (200, "ok")
+    assert operator.get("/stores") == (200, "ok")
     assert operator.get("/none")[0] == 404
     status, text = operator.get("/metrics")
     assert status == 200
@@ -71,6 +72,7 @@ def test_a_store_that_refuses_holds_its_own_runs_alone(
     told = namespace.wait_condition("held", "Degraded", "StoreUnreachable")
     assert f"store file://{tmp_path}/file" in told["message"]
     assert told["message"] in operator.log.read_text()
+    assert operator.get("/stores") == (500, f"store refusing: {told['message']}")
     assert namespace.job("held-train-a1") is None
 
     (tmp_path / "file").unlink()

@@ -1,0 +1,52 @@
+"""A hook of Helm, before the release goes: whether runs need the operator to be deleted."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+from lccp.contract.errors import LccpError, NotFound
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.reconcile.bodies import purges
+
+SHOWN = 20
+HOW = (
+    "delete them, or set their deletionPolicy to Retain; helm uninstall --no-hooks goes on all the "
+    "same, and without an operator they, their namespaces and the CRD can't be deleted"
+)
+
+
+def in_need(cluster: api.Cluster, installation: Installation) -> Iterator[str]:
+    """The runs of this installation whose deletion waits for its operator: `namespace/name`."""
+    owner = Ownership(cluster, installation).owner
+    for namespace in installation.namespaces or (None,):
+        for body in cluster.list(api.RUNS, namespace):
+            other = body.get("status", {}).get("installation")
+            if purges(body) and owner.may_have(other):
+                yield f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+
+
+def refusal(cluster: api.Cluster, installation: Installation) -> str:
+    """Why the release must not go yet; empty if it may."""
+    try:
+        found = sorted(in_need(cluster, installation))
+    except NotFound:  # the CRD is gone, and all runs with it
+        return ""
+    if not found:
+        return ""
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    named = ", ".join(found[:SHOWN])
+    return f"runs that need the operator to be deleted: {named}{more}: {HOW}"
+
+
+def main() -> None:
+    try:
+        said = refusal(api.Cluster(api.connect()), Installation.load(os.environ))
+    except LccpError as error:
+        said = str(error)
+    sys.exit(said or None)
+
+
+if __name__ == "__main__":
+    main()
