@@ -43,7 +43,7 @@ def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> 
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays if names is None or name in names}
-    except (ValueError, OSError, zipfile.BadZipFile):
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
         return None
 
 

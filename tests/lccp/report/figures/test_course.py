@@ -1,0 +1,77 @@
+"""Signals and gains against tokens are those of reports and verdict."""
+
+import a_run
+import pytest
+from drawn import REPORTS, lines, trace, values
+
+from lccp.api.objects.verdict import Verdict
+from lccp.probes import niah, retrieval_heads
+from lccp.probes.probe import Course
+from lccp.report.figures.course import course, gain
+
+MILLIONS = [report.tokens / 1e6 for report in REPORTS]
+NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, Course))
+LOST = niah.PROBE.charts[-1]
+HEADS = next(chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, Course))
+
+
+@pytest.fixture(scope="module")
+def verdict() -> Verdict:
+    return a_run.verdict()
+
+
+def test_score_and_ppl_are_those_of_the_reports(verdict: Verdict) -> None:
+    figure = course(NIAH_COURSE, lines(), verdict)
+    assert list(trace(figure, "NIAH score").y) == values("niah_score")
+    assert list(trace(figure, "NIAH-PPL").y) == values("niah_ppl")
+    assert list(trace(figure, "NIAH-PPL, guard band").y) == values("niah_ppl_guard")
+    assert list(trace(figure, "NIAH-PPL").x) == pytest.approx(MILLIONS)
+
+
+def test_a_course_of_signals_that_were_not_measured_is_not_drawn(verdict: Verdict) -> None:
+    assert course(NIAH_COURSE, {}, verdict) is None
+    alone = {"niah_ppl": lines()["niah_ppl"]}
+    figure = course(NIAH_COURSE, alone, verdict)
+    assert figure is not None
+    assert [one.name for one in figure.data if one.y[0] is not None] == ["NIAH-PPL"]
+
+
+def test_intervals_are_drawn_where_there_are_any(verdict: Verdict) -> None:
+    figure = course(HEADS, lines(), verdict)
+    counts = trace(figure, "Retrieval heads")
+    assert list(counts.y) == values("retrieval_heads")
+    bars = zip(counts.y, counts.error_y.arrayminus, counts.error_y.array, strict=True)
+    intervals = [interval for _, interval in lines()["retrieval_heads"].points.values()]
+    assert [(y - below, y + above) for y, below, above in bars] == intervals
+
+
+def test_gains_stand_with_their_intervals_against_delta(verdict: Verdict) -> None:
+    figure = gain(verdict)
+    assert figure is not None
+    points = trace(figure, "NIAH-PPL")
+    gains = [g for c in verdict.checkpoints for g in c.gains if g.signal == "niah_ppl"]
+    assert list(points.y) == [g.gain for g in gains]
+    assert list(points.error_y.array) == pytest.approx([g.upper - g.gain for g in gains])
+    assert list(points.error_y.arrayminus) == pytest.approx([g.gain - g.lower for g in gains])
+    (stripe,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
+    assert (stripe.y0, stripe.y1) == (-verdict.policy.min_gain, verdict.policy.min_gain)
+
+
+def test_delta_is_that_of_the_leading_signal() -> None:
+    figure = gain(a_run.verdict_with_own_min_gain(0.05))
+    assert figure is not None
+    (stripe,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
+    assert (stripe.y0, stripe.y1) == (-0.05, 0.05)
+
+
+def test_without_gains_there_is_no_figure_of_them() -> None:
+    assert gain(a_run.verdict(REPORTS[:2])) is None
+
+
+def test_how_far_the_middle_is_lost_is_drawn_in_nats_with_its_interval(verdict: Verdict) -> None:
+    figure = course(LOST, lines(), verdict)
+    index = trace(figure, "NIAH lost in the middle")
+    assert list(index.y) == values("niah_lost_in_the_middle")
+    assert all(width > 0 for width in index.error_y.array)
+    assert figure.layout.yaxis.title.text == "nats"
+    assert figure.layout.yaxis.tickformat is None

@@ -1,0 +1,52 @@
+"""Figures of the page: those that there is something to draw of, in the order of the registry."""
+
+import a_run
+
+from lccp.probes.probe import Course
+from lccp.probes.registry import PROBES
+from lccp.report.judged import verdict_of
+from lccp.report.load import RunData
+from lccp.report.page.exhibits import ONE_PANEL_EACH, Exhibit, exhibits
+
+
+def titles(data: RunData) -> list[str]:
+    return [exhibit.title for exhibit in exhibits(data, verdict_of(data))]
+
+
+def test_the_gain_comes_after_the_first_chart_and_the_training_last(
+    shown: tuple[Exhibit, ...],
+) -> None:
+    charts = [chart.title for probe in PROBES.values() for chart in probe.charts]
+
+    titles = [exhibit.title for exhibit in shown]
+    assert titles == [charts[0], "Gain per horizon", *charts[1:], "Training"]
+
+
+def test_without_arrays_beside_the_reports_the_courses_are_left(plain: RunData) -> None:
+    first, *others = (c.title for c in PROBES["niah"].charts if isinstance(c, Course))
+
+    assert titles(plain) == [first, "Gain per horizon", *others, "Training"]
+
+
+def test_a_run_that_has_just_begun_has_its_training_alone() -> None:
+    young = RunData("default/young", reports=(), history=a_run.history(steps=3))
+
+    assert titles(young) == ["Training"]
+
+
+def test_heat_maps_say_that_there_is_one_for_each_checkpoint(shown: tuple[Exhibit, ...]) -> None:
+    captions = {exhibit.title: exhibit.caption for exhibit in shown}
+
+    assert captions["Load of every expert"].endswith(ONE_PANEL_EACH.strip())
+    assert ONE_PANEL_EACH.strip() not in captions["Training"]
+
+
+def test_signals_that_compare_checkpoints_are_drawn_from_the_arrays(
+    data: RunData, shown: tuple[Exhibit, ...]
+) -> None:
+    """They are in no report."""
+    drawn = {trace.name for exhibit in shown for trace in exhibit.figure.data if trace.name}
+    compared = {s.title for p in PROBES.values() if p.comparison for s in p.comparison.signals}
+
+    assert compared & drawn
+    assert not compared & {signal.title for r in data.reports for signal in r.signals()}

@@ -1,0 +1,87 @@
+"""Sections of the page, in words and rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import a_run
+import pytest
+from pages import Page
+
+from lccp.api.causes import Cause
+from lccp.api.objects.report import EvaluationFailure
+from lccp.api.objects.training import StepRecord
+from lccp.report.judged import verdict_of
+from lccp.report.load import RunData
+from lccp.report.page.sections import SPIKES_MAX, sections
+from lccp.report.summary import Summary
+
+
+def page(data: RunData) -> str:
+    verdict = verdict_of(data)
+    return "\n".join(sections(data, verdict, Summary.of(data, verdict)))
+
+
+def words(data: RunData) -> str:
+    return " ".join(Page(page(data)).words)
+
+
+@pytest.fixture(scope="module")
+def text(plain: RunData) -> str:
+    return page(plain)
+
+
+def test_the_least_gain_is_that_of_the_leading_signal(plain: RunData) -> None:
+    other = replace(plain, verdict=a_run.verdict_with_own_min_gain(0.05))
+    assert "0.05 per horizon" in words(other)
+
+
+def test_every_checkpoint_has_a_row(text: str) -> None:
+    rows = text[text.index("<tbody>") : text.index("</tbody>")].count("<tr>")
+    assert rows == len(a_run.CHECKPOINTS)
+
+
+def test_the_page_tells_what_the_trainers_told(plain: RunData) -> None:
+    last = plain.history[-1].model_copy(update={"router": a_run.ROUTER, "spike": a_run.SPIKE})
+    told_last = replace(plain, history=(*plain.history[:-1], last))
+    told = {"Where the time went", "Routers of the experts", "Steps that stood out"}
+    shown = Page(page(told_last))
+    assert told <= set(shown.titles)
+    for said in ("75 %", "40 %", "its batch was left out"):
+        assert said in " ".join(shown.words)
+
+
+def test_a_run_without_experts_or_spikes_has_no_such_sections(text: str) -> None:
+    assert {"Routers of the experts", "Steps that stood out"}.isdisjoint(Page(text).titles)
+
+
+def test_a_failed_evaluation_has_a_row_with_its_reason(plain: RunData, text: str) -> None:
+    failure = EvaluationFailure(
+        cause=Cause.INTERNAL, message="out of luck", exit_code=70, at=a_run.START
+    )
+    told = replace(plain, failures={999_000: failure})
+
+    shown = page(told)
+    assert "evaluation failed: out of luck" in shown
+    assert shown.count("<tr>") == text.count("<tr>") + 1
+
+
+@pytest.mark.parametrize(("spikes", "told"), [(SPIKES_MAX, 0), (SPIKES_MAX + 3, 1)])
+def test_the_newest_spikes_are_told_and_how_many_are_not(
+    plain: RunData, spikes: int, told: int
+) -> None:
+    history: Sequence[StepRecord] = [
+        line.model_copy(update={"spike": a_run.SPIKE}) for line in a_run.history(steps=spikes)
+    ]
+    text = words(replace(plain, history=tuple(history)))
+
+    assert text.count("its batch was left out") == SPIKES_MAX
+    assert text.count("3 earlier ones are not shown.") == told
+
+
+def test_an_attempt_that_goes_on_is_running(plain: RunData) -> None:
+    attempt = a_run.journal().attempts[0].model_copy(update={"ended_at": None, "cause": None})
+    journal = a_run.journal().model_copy(update={"attempts": (attempt,)})
+    titles = Page(page(replace(plain, journal=None))).titles
+
+    assert "running" in words(replace(plain, journal=journal))
+    assert "Attempts" not in titles

@@ -1,0 +1,83 @@
+"""Arrays beside reports: taken only if they are what the report says."""
+
+import hashlib
+from pathlib import Path
+
+import a_run
+import numpy as np
+import pytest
+from reports import packed
+
+from lccp.api.objects.report import EvaluationReport
+from lccp.contract.errors import NotFound
+from lccp.probes.retrieval_heads import SPEARMAN
+from lccp.report.details import compared, details_of, nothing_beside, unpacked
+
+DATA = packed({"scores": np.eye(2), "halves": np.zeros((2, 2, 2))})
+REPORTS = a_run.reports(a_run.CHECKPOINTS[:3])
+
+
+def fetch(report: EvaluationReport, name: str) -> bytes:
+    return packed(a_run.details(report.tokens)[Path(name).stem])
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_arrays_come_back_all_or_those_that_are_named() -> None:
+    found, one = unpacked(DATA, digest(DATA)), unpacked(DATA, digest(DATA), {"scores", "none"})
+
+    assert found is not None
+    assert one is not None
+    assert set(found) == {"scores", "halves"}
+    assert set(one) == {"scores"}
+    assert (one["scores"] == np.eye(2)).all()
+
+
+PICKLED = np.array([{}], dtype=object)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"PK", DATA[:-9], PICKLED.dumps()], ids=["empty", "begun", "cut", "pickled"]
+)
+def test_what_holds_no_arrays_is_as_good_as_none(data: bytes) -> None:
+    assert unpacked(data, digest(data)) is None
+
+
+def test_arrays_of_another_digest_are_not_taken() -> None:
+    assert unpacked(DATA, digest(b"other")) is None
+
+
+def test_details_are_those_of_the_probe() -> None:
+    found = details_of(REPORTS[0], "niah", fetch)
+
+    assert found is not None
+    assert (found["nll"] == a_run.niah_details(REPORTS[0].tokens)["nll"]).all()
+    assert details_of(REPORTS[0], "none", fetch) is None
+    assert details_of(REPORTS[0], "niah", nothing_beside) is None
+
+
+def test_what_is_not_there_is_named() -> None:
+    with pytest.raises(NotFound, match=r"report at 102,400 tokens: there is no niah\.npz beside"):
+        nothing_beside(REPORTS[1], "niah.npz")
+
+
+def test_checkpoints_are_compared_with_those_before_them() -> None:
+    found = compared(REPORTS, fetch)
+
+    first, *later = (report.tokens for report in REPORTS)
+    correlation = found[SPEARMAN]
+    assert first not in correlation
+    assert set(correlation) == set(later)
+    assert compared(REPORTS, nothing_beside) == {}
+
+
+def test_a_report_whose_settings_are_of_another_version_is_not_compared() -> None:
+    part = REPORTS[0].probes["retrieval_heads"]
+    other = part.model_copy(update={"settings": {"former": 1}})
+    probes = REPORTS[0].probes | {"retrieval_heads": other}
+
+    first = REPORTS[0].model_copy(update={"probes": probes})
+
+    assert compared([first, *REPORTS[1:]], fetch) == {}

@@ -1,0 +1,33 @@
+"""The policy that a run was judged by, as far as it is known."""
+
+from dataclasses import replace
+
+import a_run
+
+from lccp.report.judged import policy_of, verdict_of
+from lccp.report.load import RunData
+
+BARE = RunData("default/tiny", reports=a_run.reports())
+
+
+def test_a_stored_verdict_and_its_policy_stand() -> None:
+    data = replace(BARE, verdict=a_run.verdict())
+
+    assert verdict_of(data) is data.verdict
+    assert policy_of(data) == a_run.policy()
+
+
+def test_without_one_the_reports_are_judged_by_a_guess() -> None:
+    policy = policy_of(BARE)
+
+    assert policy.horizon_source == "Guess"
+    assert policy.budget_tokens is None
+    verdict = verdict_of(BARE)
+    assert verdict.policy == policy
+    assert verdict.at_tokens == a_run.CHECKPOINTS[-1]
+
+
+def test_a_heartbeat_tells_the_budget() -> None:
+    told = policy_of(replace(BARE, heartbeat=a_run.heartbeat()))
+
+    assert told.budget_tokens == a_run.BUDGET_TOKENS
