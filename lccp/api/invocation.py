@@ -37,6 +37,15 @@ class StoreConfig(Contract):
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are read."
         ),
     ] = None
+    instance_metadata: Annotated[
+        str | None,
+        Field(
+            pattern="^https?://[^/]+$",
+            description="URL of the nodes' metadata service, such as `http://169.254.169.254`: "
+            "where there are no keys and no identity of the pod, keys of the node's role are "
+            "asked of it (IMDSv2). None: it is not asked.",
+        ),
+    ] = None
 
 
 class Invocation(Contract):

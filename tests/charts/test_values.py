@@ -67,6 +67,8 @@ def test_stores_need_no_secret_where_pods_have_a_role(
     store = 'stores=[{"name":"a","url":"s3://b/prefix","region":"eu-central-1"}]'
     role = 'serviceAccount.annotations={"eks.amazonaws.com/role-arn":"arn:aws:iam::1:role/lccp"}'
     assert helm.refusal(value_set["minimal"], store, role) == ""
+    of_nodes = store.replace("}", ',"instanceMetadata":"http://169.254.169.254"}')
+    assert helm.refusal(value_set["minimal"], of_nodes) == ""
 
 
 def leaves(schema: dict[str, Any], path: str = "") -> Iterator[str]:

@@ -62,14 +62,19 @@ class MountedCredentials(Provider):
         return Credentials(access_key, secret_key)
 
 
-class WorkloadIdentity(Provider):
-    """Temporary keys for the role of the pod's ServiceAccount, renewed before they expire.
+class TemporaryCredentials(Provider):
+    """Keys for the role of the pod's ServiceAccount, or of its node, renewed before they expire.
 
-    By AWS's variables, as its SDKs read them; `AWS_ENDPOINT_URL_STS` names another token service
-    than Amazon's. Messages never hold the token.
+    The pod's by AWS's variables, as its SDKs read them; the node's by its metadata service
+    (IMDSv2). Messages never hold a token.
+
+    Args:
+        endpoint: of the service that gives them; None: Amazon's own.
+        whose: whose keys they are, for messages.
+        remedy: what to see to when they are refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: str | None, whose: str, remedy: str) -> None:
         retries = urllib3.Retry(
             total=_RETRIES,
             allowed_methods=None,
@@ -77,23 +82,36 @@ class WorkloadIdentity(Provider):
             backoff_factor=0.2,
         )
         self._provider = IamAwsProvider(
-            custom_endpoint=os.environ.get(TOKEN_SERVICE),
+            custom_endpoint=endpoint,
             http_client=urllib3.PoolManager(timeout=_TIMEOUT, retries=retries),
         )
+        self._whose, self._remedy = whose, remedy
 
     def retrieve(self) -> Credentials:
         try:
             return self._provider.retrieve()
         except urllib3.exceptions.HTTPError:
             raise StoreUnavailable(
-                "store credentials: the service that gives them for the pod's identity does not "
-                "answer"
+                f"store credentials: the service that gives them for {self._whose} does not answer"
             ) from None
         except (ValueError, KeyError, OSError):
             raise InvalidInput(
-                "store credentials: the pod's identity is refused, or its token can't be read: see "
-                "the role of its ServiceAccount"
+                f"store credentials: {self._whose} is refused, or its token can't be read: "
+                f"{self._remedy}"
             ) from None
+
+
+def of_the_pod() -> Provider:
+    """Keys for the role of the pod's ServiceAccount."""
+    endpoint = os.environ.get(TOKEN_SERVICE)
+    remedy = "see the role of its ServiceAccount"
+    return TemporaryCredentials(endpoint, "the pod's identity", remedy)
+
+
+def of_the_node(endpoint: str) -> Provider:
+    """Keys for the role of the node, by the metadata service at `endpoint`."""
+    remedy = "see the node's instance profile, and the hop limit of its metadata service (2)"
+    return TemporaryCredentials(endpoint, "the node's role", remedy)
 
 
 class LateCredentials(Provider):
@@ -117,7 +135,9 @@ def provider_of(config: StoreConfig) -> Provider:
     if all(os.environ.get(name) for name in KEYS):
         return EnvAWSProvider()
     if any(os.environ.get(name) for name in IDENTITIES):
-        return WorkloadIdentity()
+        return of_the_pod()
+    if config.instance_metadata:
+        return of_the_node(config.instance_metadata)
     raise InvalidInput(
         f"store {config.url}: has no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
         "or credentialsDirectory (of a run's pods: checkpoints.secretRef), or give the pod's "

@@ -1,5 +1,6 @@
 """Keys of a mounted Secret, the environment, or the identity of a pod (by a token service)."""
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -237,3 +238,110 @@ def test_credentials_that_are_not_whole_are_refused(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidInput, match=sentence):
         provider_of(StoreConfig(url="s3://bucket", credentials_directory=str(tmp_path)))
+
+
+# --- the role of a node, by its metadata service ---
+
+
+class MetadataService(ThreadingHTTPServer):
+    """Instance metadata of version 2: it wants a token of its own, and gives the role's keys."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Metadata)
+        self.given = 0
+        self.seconds = 3_600
+        self.status = 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Metadata(BaseHTTPRequestHandler):
+    server: MetadataService
+
+    def do_PUT(self) -> None:
+        wanted = "X-aws-ec2-metadata-token-ttl-seconds" in self.headers
+        self._send(TOKEN if wanted and self.path == "/latest/api/token" else None)
+
+    def do_GET(self) -> None:
+        below = self.path.removeprefix("/latest/meta-data/iam/security-credentials/")
+        if self.headers["X-aws-ec2-metadata-token"] != TOKEN:
+            self._send(None)
+        elif below == "lccp-role":
+            self.server.given += 1
+            until = datetime.now(UTC) + timedelta(seconds=self.server.seconds)
+            keys = {"AccessKeyId": f"key-{self.server.given}", "SecretAccessKey": "secret"}
+            keys |= {"Token": "session", "Expiration": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+            self._send(json.dumps({"Code": "Success"} | keys))
+        else:
+            self._send(None if below else "lccp-role")
+
+    def _send(self, body: str | None) -> None:
+        self.send_response(401 if body is None else self.server.status)
+        self.send_header("Content-Length", str(len(body or "")))
+        self.end_headers()
+        self.wfile.write((body or "").encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[MetadataService]:
+    for name in (*KEYS, *IDENTITIES):
+        monkeypatch.delenv(name, raising=False)
+    made = MetadataService()
+    with serving(made):
+        yield made
+
+
+def on_a_node(metadata: MetadataService) -> StoreConfig:
+    return CONFIG.model_copy(update={"instance_metadata": metadata.url})
+
+
+def test_a_node_with_a_role_needs_no_secret(metadata: MetadataService) -> None:
+    provider = provider_of(on_a_node(metadata))
+    first, again = provider.retrieve(), provider.retrieve()
+
+    assert (first.access_key, first.secret_key, first.session_token) == (
+        *("key-1", "secret", "session"),
+    )
+    assert again is first
+
+
+def test_keys_of_a_node_are_renewed_before_they_expire(metadata: MetadataService) -> None:
+    metadata.seconds = 1
+    provider = provider_of(on_a_node(metadata))
+
+    assert [provider.retrieve().access_key for _ in range(2)] == ["key-1", "key-2"]
+
+
+@pytest.mark.parametrize(("status", "error"), [(403, InvalidInput), (503, StoreUnavailable)])
+def test_a_metadata_service_that_refuses_is_told(
+    metadata: MetadataService, status: int, error: type[Exception]
+) -> None:
+    metadata.status = status
+
+    with pytest.raises(error, match=r"store credentials: .*the node's role") as refusal:
+        provider_of(on_a_node(metadata)).retrieve()
+    assert TOKEN not in str(refusal.value)
+
+
+def test_a_pods_own_identity_goes_before_its_nodes(
+    service: TokenService,
+    metadata: MetadataService,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+
+    provider_of(on_a_node(metadata)).retrieve()
+
+    assert (len(service.asked), metadata.given) == (1, 0)
+
+
+def test_no_metadata_service_is_asked_unless_it_is_named(metadata: MetadataService) -> None:
+    with pytest.raises(InvalidInput, match="has no credentials"):
+        provider_of(CONFIG)
+    assert metadata.given == 0

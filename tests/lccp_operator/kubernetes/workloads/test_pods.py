@@ -35,6 +35,20 @@ def test_the_users_template_is_merged_over_the_pods() -> None:
     assert container(job)["resources"]["limits"] == {"memory": "64Gi", "nvidia.com/gpu": "4"}
 
 
+def test_what_kueue_reads_of_pods_passes_through_the_template() -> None:
+    wanted = {"kueue.x-k8s.io/podset-required-topology": "cloud.provider.com/rack"}
+    job = gang(topology={"podTemplate": {"metadata": {"annotations": wanted}}})
+
+    assert job["spec"]["template"]["metadata"]["annotations"] == wanted
+
+
+def test_a_nodes_metadata_service_is_named_to_every_workload() -> None:
+    store = STORE.model_copy(update={"instance_metadata": "http://169.254.169.254"})
+    for workload in WORKLOADS:
+        _, job = built(workload, store=store)
+        assert '"instanceMetadata":"http://169.254.169.254"' in environ(job)["LCCP_STORE"]
+
+
 def test_credentials_reach_pods_as_a_mounted_secret_alone() -> None:
     job = gang()
     (mount,) = [m for m in container(job)["volumeMounts"] if m["name"] == "store-credentials"]
