@@ -76,7 +76,16 @@ def test_a_release_comes_changes_and_goes_and_the_runs_stay(
     assert apiserver.call("GET", CRD).code == 200
     assert releases.deployment("whole", "exporter") == 200
 
-    releases.install("whole", value_set["s3"], "--set", "exporter.enabled=false")
+    deployment = ("deployment/lccp-operator", "--namespace", "whole")
+    apiserver.kubectl("patch", *deployment, "--patch", '{"spec": {"replicas": 1}}')
+    fewer = (value_set["s3"], "--set", "exporter.enabled=false")
+    with pytest.raises(AssertionError, match=r'conflict with "kubectl-patch".*\.spec\.replicas'):
+        releases.install("whole", *fewer)
+    assert releases.deployment("whole", "exporter") == 200
+
+    releases.install("whole", *fewer, "--force-conflicts")
+    replicas = apiserver.kubectl("get", *deployment, "--output=jsonpath={.spec.replicas}")
+    assert replicas == "2"
     assert releases.deployment("whole", "exporter") == 404
     assert releases.deployment("whole", "operator") == 200
 

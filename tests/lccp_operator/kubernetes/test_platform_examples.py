@@ -9,6 +9,7 @@ import pytest
 import yaml
 from a_cluster import Namespace, run_document
 from apiserver import ApiServer
+from helm import Helm
 from operator_process import wait_for
 
 from lccp.api import labels
@@ -18,6 +19,7 @@ from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = pytest.mark.apiserver
 
+VALUES = Path(__file__).parents[2] / "charts" / "values" / "s3.yaml"
 FOLDER = Path(__file__).parents[3] / "examples" / "platform"
 
 
@@ -37,11 +39,27 @@ def test_network_policies_choose_pods_by_labels_that_they_have(
         assert policy["spec"]["podSelector"].get("matchLabels", {}).items() <= own.items()
 
 
-@contextmanager
-def restricting(server: ApiServer) -> Iterator[None]:
-    """While it lasts, the sample policy is in force, or is about to be."""
-    root = "/apis/admissionregistration.k8s.io/v1"
+def of_the_sample(namespace: str) -> list[Object]:
+    """The sample policy, in force in `namespace` alone."""
     policy, binding = documents("restrict-pod-templates.yaml")
+    chosen = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    return [
+        policy,
+        binding | {"spec": binding["spec"] | {"matchResources": {"namespaceSelector": chosen}}},
+    ]
+
+
+def of_the_chart(helm: Helm, namespace: str) -> list[Object]:
+    """The policy that the chart's value `runs.podTemplates` makes for `namespace`."""
+    settings = f"runs.podTemplates.restricted=true,namespaces={{{namespace}}}"
+    only = ("--show-only", "templates/podtemplates.yaml")
+    return helm.render(VALUES, "lccp", "--set", settings, *only)
+
+
+@contextmanager
+def restricting(server: ApiServer, policy: Object, binding: Object) -> Iterator[None]:
+    """While it lasts, the policy is in force, or is about to be."""
+    root = "/apis/admissionregistration.k8s.io/v1"
     made = {f"{root}/validatingadmissionpolicies": policy}
     made |= {f"{root}/validatingadmissionpolicybindings": binding}
     for path, document in made.items():
@@ -69,10 +87,14 @@ def earlier(namespace: Namespace) -> str:
     return "earlier"
 
 
+@pytest.mark.parametrize("source", ["sample", "chart"])
 def test_pod_templates_are_restricted(
-    server: ApiServer, namespace: Namespace, earlier: str
+    helm: Helm, server: ApiServer, namespace: Namespace, earlier: str, source: str
 ) -> None:
-    with restricting(server):
+    sample = source == "sample"
+    name = namespace.name
+    policy = of_the_sample(name) if sample else of_the_chart(helm, name)
+    with restricting(server, *policy):
         _restricted(namespace)
         metadata = {"finalizers": ["example.org/purge"]}
         assert change(namespace, earlier, metadata=metadata) == ""
@@ -99,9 +121,7 @@ def _restricted(namespace: Namespace) -> None:
     host = {"volumes": [{"name": "a", "hostPath": {"path": "/"}}]}
     wait_for(lambda: refusal("topology", {"hostNetwork": True}), "the policy never took effect")
 
-    assert "volumes, containers and initContainers alone" in refusal(
-        "topology", {"hostNetwork": True}
-    )
+    assert "initContainers alone" in refusal("topology", {"hostNetwork": True})
     assert "must not be of the host" in refusal("topology", host)
     assert "must not be of the host" in refusal("evaluation", host)
     assert refusal("topology", {"volumes": [{"name": "a", "emptyDir": {}}]}) == ""
