@@ -40,10 +40,25 @@ def test_every_call_is_passed_on_and_measured_once(tmp_path: Path) -> None:
     assert path.read_bytes() == store.get_entry("a/c").data == b"two"
     assert [info.key for info in store.list("a/")] == ["a/b", "a/c"]
     assert store.level("").prefixes == ["a/"]
+    assert store.stat("a/c") == store.list("a/c")[0]
     store.delete("a/b")
     assert store.stat("a/b") is None
 
-    methods = ["put", "put", "get", "get", "get", "put", "get", "list", "list", "delete", "stat"]
+    methods = [
+        "put",
+        "put",
+        "get",
+        "get",
+        "get",
+        "put",
+        "get",
+        "list",
+        "list",
+        "stat",
+        "list",
+        "delete",
+        "stat",
+    ]
     assert measured.calls == [(method, "answered") for method in methods]
     assert all(seconds >= 0 for seconds in measured.seconds)
 

@@ -7,7 +7,6 @@ import lzma
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
@@ -95,41 +94,6 @@ def test_a_row_of_a_table_is_a_document(tmp_path: Path) -> None:
     assert read(tmp_path / "b.arrow", format="Arrow") == ["one", "two"]
 
 
-def most_allocated(path: Path, form: str, groups: int) -> int:
-    """Bytes of Arrow's memory that reading a table of so many groups of rows takes at most."""
-    rng, schema = np.random.default_rng(0), pa.schema([("text", pa.string())])
-    opened = parquet.ParquetWriter if form == "Parquet" else pa.ipc.new_file
-    with opened(path, schema) as writer:
-        for _ in range(groups):
-            texts = [rng.bytes(500).hex() for _ in range(512)]
-            writer.write_table(pa.table({"text": texts}))
-    before = pa.total_allocated_bytes()
-    return max(
-        pa.total_allocated_bytes() - before for _ in read_documents(a_source(format=form), path)
-    )
-
-
-@pytest.mark.parametrize("form", ["Parquet", "Arrow"])
-def test_memory_does_not_grow_with_a_table(tmp_path: Path, form: str) -> None:
-    small, large = (most_allocated(tmp_path / "a", form, groups) for groups in (8, 32))
-    assert large < 1.5 * small + 1_000_000
-
-
-def test_the_stream_format_of_arrow_is_read(tmp_path: Path) -> None:
-    table = pa.table({"id": [1, 2], "text": ["one", "two"]})
-    with pa.ipc.new_stream(tmp_path / "a.arrow", table.schema) as writer:
-        writer.write_table(table)
-    assert read(tmp_path / "a.arrow", format="Arrow") == ["one", "two"]
-
-
-@pytest.mark.parametrize("form", ["Parquet", "Arrow"])
-def test_a_damaged_table_is_named(tmp_path: Path, form: str) -> None:
-    (tmp_path / "a").write_bytes(b"PAR1ARROW1" + bytes(99))
-    (bad,) = read_documents(a_source(format=form), tmp_path / "a")
-    assert isinstance(bad, Unreadable)
-    assert bad.reason.startswith("can't be read: ")
-
-
 def test_a_column_that_holds_no_text_is_named(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"text": [b"x"]}), tmp_path / "a.parquet")
     (bad,) = read_documents(a_source(format="Parquet"), tmp_path / "a.parquet")
@@ -161,14 +125,6 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, content: bytes, sentence: 
     path.write_bytes(content)
     (bad,) = [one for one in read_documents(a_source(), path) if isinstance(one, Unreadable)]
     assert sentence in f"{bad.place}: {bad.reason}"
-
-
-def test_text_of_a_table_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    text = pa.array([b"caf\xe9"]).view(pa.string())
-    parquet.write_table(pa.table({"text": text}), tmp_path / "a.parquet")
-    (bad,) = read_documents(a_source(format="Parquet"), tmp_path / "a.parquet")
-    assert isinstance(bad, Unreadable)
-    assert "can't be read: 'utf-8' codec can't decode" in bad.reason
 
 
 def test_a_table_without_the_column_names_those_that_it_has(tmp_path: Path) -> None:

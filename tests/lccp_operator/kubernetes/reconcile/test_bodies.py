@@ -64,6 +64,7 @@ def test_what_is_wrong_is_said_in_the_status_once() -> None:
     runs, wrong = Runs(), body(spec={})
 
     status = refuse(wrong, "spec.model: is missing", runs)
+    assert runs.statuses == [status]
     again = refuse(wrong | {"status": status.document()}, "spec.model: is missing", runs)
 
     assert runs.statuses == [status]

@@ -1,0 +1,118 @@
+"""What is wrong is said in one sentence before any process is started, and an end has one code."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from refusals import objects, said
+from trainer_world import World
+
+from lccp.api.exits import ExitCode
+from lccp.contract.errors import StoreUnavailable
+from lccp.store.keys import RunKeys
+from lccp_trainer.launch import launcher
+
+pytestmark = pytest.mark.slow
+
+KEYS = RunKeys("default", "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LCCP_RUN", None, "environment: LCCP_RUN is not set"),
+        ("LCCP_RUN", "run", "environment: LCCP_RUN must be namespace/name"),
+        ("LCCP_STORE", "{", "environment: LCCP_STORE is not JSON"),
+        ("LCCP_ATTEMPT", "0", "environment: attempt: "),
+        ("LCCP_POD_UID", "no uid", "writer: 'no uid' is not a UID"),
+        ("JOB_COMPLETION_INDEX", "two", "environment: JOB_COMPLETION_INDEX must be a number"),
+    ],
+)
+def test_a_wrong_environment_ends_with_64(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    termination_log: Path,
+    name: str,
+    value: str | None,
+    sentence: str,
+) -> None:
+    environ = {"LCCP_RENDEZVOUS": "host:29400"} | world.environ(world.document())
+    environ = {key: text for key, text in environ.items() if key != name or value is not None}
+    code = launcher.launch(environ | ({name: value} if value is not None else {}))
+    assert code == ExitCode.CONFIGURATION
+    assert sentence in said(capsys)
+    assert sentence in termination_log.read_text()
+    assert objects(world) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LCCP_RENDEZVOUS", "host", "environment: LCCP_RENDEZVOUS must be host:port"),
+        ("JOB_COMPLETION_INDEX", "2", "JOB_COMPLETION_INDEX below topology.nodes (2)"),
+    ],
+)
+def test_a_place_that_the_gang_lacks_ends_with_64(
+    world: World, capsys: pytest.CaptureFixture[str], name: str, value: str, sentence: str
+) -> None:
+    environ = {"LCCP_RENDEZVOUS": "host:29400"} | world.environ(world.document())
+    assert launcher.launch(environ | {name: value}) == ExitCode.CONFIGURATION
+    assert sentence in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "sentence"),
+    [
+        (KEYS.identity, None, "there is no default/run/run.json, which whoever starts a run"),
+        (KEYS.control(1), None, "there is no default/run/control/1.json"),
+        (KEYS.identity, "{", "default/run/run.json: is not JSON"),
+        (KEYS.control(1), '{"schemaVersion": 9}', "control/1.json: has schema version 9"),
+        (
+            KEYS.control(1),
+            '{"schemaVersion": 1, "settings": {"training": {"tokens": "many"}}}',
+            "control/1.json: training.tokens: must be a number of tokens",
+        ),
+    ],
+)
+def test_a_store_that_does_not_say_what_to_do_ends_with_64(
+    world: World, capsys: pytest.CaptureFixture[str], key: str, text: str | None, sentence: str
+) -> None:
+    environ = world.environ(world.document())
+    world.store.put(key, text.encode()) if text else world.store.delete(key)
+    assert launcher.launch(environ) == ExitCode.CONFIGURATION
+    assert sentence in said(capsys)
+
+
+class Unreachable:
+    """A store that does not answer."""
+
+    url = "s3://bucket"
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*_: Any) -> None:
+            raise StoreUnavailable("store s3://bucket does not answer")
+
+        return call
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"), [(1, ExitCode.CONFIGURATION), (2, ExitCode.STORE_UNREACHABLE)]
+)
+def test_an_unreachable_store_is_a_wrong_input_at_first_and_an_outage_later(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    attempt: int,
+    expected: ExitCode,
+) -> None:
+    monkeypatch.setattr(launcher, "open_store", lambda *_: Unreachable())
+    assert launcher.launch(world.environ(world.document(), attempt)) == expected
+    assert "store s3://bucket does not answer" in capsys.readouterr().err
+
+
+def test_a_store_that_may_not_be_written_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (world.root / "store").write_text("a file, not a folder")
+    assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
+    assert str(world.root / "store") in capsys.readouterr().err

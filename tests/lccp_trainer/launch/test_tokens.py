@@ -1,0 +1,69 @@
+"""The sources of a run are tokenized before it starts."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from trainer_world import World
+
+from lccp.api.run import LCCPRun, LCCPRunSpec
+from lccp.contract.errors import InvalidInput
+from lccp.tokenizer import tokenizer_digest
+from lccp_trainer.data.shards import read_index
+from lccp_trainer.launch.tokens import Prepared, prepare_sources, tokenizer_of
+
+
+def names(prepared: Iterable[Prepared]) -> list[str]:
+    return [one.source.name for one in prepared]
+
+
+@pytest.fixture
+def world(tiny: Path, tmp_path: Path) -> World:
+    for name in ("model", "data"):
+        (tmp_path / name).symlink_to(tiny / name)
+    return World(tmp_path)
+
+
+@pytest.fixture
+def spec(world: World) -> LCCPRunSpec:
+    return LCCPRun.parse(world.document(), "run").spec
+
+
+def test_every_source_gets_a_folder_of_its_name(world: World, spec: LCCPRunSpec) -> None:
+    out = world.root / "tokens"
+
+    long, short = prepare_sources(spec, world.root, out)
+
+    assert (long.folder, short.folder) == (out / "long", out / "short")
+    assert long.index == read_index(out / "long", "here")
+    assert long.index.tokenizer_digest == tokenizer_digest(world.root / "model")
+    assert (long.index.documents, long.left_out) == (100, 0)
+
+
+def test_documents_that_can_not_be_read_are_counted(world: World) -> None:
+    (world.root / "bad.jsonl").write_text('{"text": "w1"}\nno json\n{"text": "w2"}\n')
+    bad = {"name": "bad", "kind": "Long", "path": "bad.jsonl", "badDocumentsMax": 1}
+    data = {"shortFraction": "0", "sources": [bad]}
+    spec = LCCPRun.parse(world.document(data=data), "run").spec
+
+    (prepared,) = prepare_sources(spec, world.root, world.root / "tokens")
+
+    assert (prepared.index.documents, prepared.left_out) == (2, 1)
+
+
+def test_sources_may_be_named_and_tokens_are_left_as_they_are(world: World) -> None:
+    document = world.document()
+    document["spec"]["data"]["sources"][0]["format"] = "Tokens"
+    spec = LCCPRun.parse(document, "run").spec
+    out = world.root / "tokens"
+
+    assert names(prepare_sources(spec, world.root, out)) == ["short"]
+    assert names(prepare_sources(spec, world.root, out, names=["long"])) == []
+    with pytest.raises(InvalidInput, match="there is no source other; there are long, short"):
+        list(prepare_sources(spec, world.root, out, names=["long", "other"]))
+
+
+def test_a_tokenizer_is_loaded_once(world: World, spec: LCCPRunSpec) -> None:
+    directory = world.root / "model"
+
+    assert tokenizer_of(spec.model, directory) is tokenizer_of(spec.model, directory)

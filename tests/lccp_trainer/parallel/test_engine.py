@@ -1,0 +1,57 @@
+"""A step is made unless its gradient is not finite."""
+
+import math
+
+import pytest
+import torch
+from plain_engine import VOCABULARY, Bigrams, PlainEngine
+
+from lccp_trainer.parallel.engine import apply_step
+
+
+def stepped(gradient: float) -> tuple[float | None, bool]:
+    """The norm that a step tells, and whether it changed the weights."""
+    engine = PlainEngine(Bigrams())
+    bias = engine.module.model.bias
+    before = bias.detach().clone()
+    engine.backward((bias * gradient).sum())
+    norm = apply_step(engine)
+    assert bias.grad is None
+    return norm, not torch.equal(bias, before)
+
+
+def test_the_norm_is_that_of_all_gradients() -> None:
+    norm, changed = stepped(3.0)
+
+    assert norm == pytest.approx(3 * VOCABULARY**0.5)
+    assert changed
+
+
+@pytest.mark.parametrize("gradient", [math.nan, math.inf])
+def test_a_step_whose_gradient_is_not_finite_is_left_out(gradient: float) -> None:
+    assert stepped(gradient) == (None, False)
+
+
+def test_the_step_after_one_that_was_left_out_is_made() -> None:
+    engine = PlainEngine(Bigrams())
+    bias = engine.module.model.bias
+    engine.backward((bias * math.nan).sum())
+    apply_step(engine)
+    before = bias.detach().clone()
+
+    engine.backward(bias.sum())
+
+    assert apply_step(engine) == pytest.approx(VOCABULARY**0.5)
+    assert not torch.equal(bias, before)
+
+
+@pytest.mark.parametrize(("told", "norm"), [(2.5, 2.5), (-1.0, None), (math.inf, None)])
+def test_what_zero_says_of_the_norm_is_believed(told: float, norm: float | None) -> None:
+    class Zero(PlainEngine):
+        def zero_optimization(self) -> bool:
+            return True
+
+        def get_global_grad_norm(self) -> float:
+            return told
+
+    assert apply_step(Zero(Bigrams())) == norm

@@ -1,0 +1,88 @@
+"""Where a run goes on: a state comes back as it was, and a damaged one is passed over."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from plain_engine import Bigrams, PlainEngine, alone
+from saved import BUDGET, KEYS, a_point, a_saver
+
+from lccp.contract.errors import Incompatible
+from lccp.store.file import FileStore
+from lccp_trainer.parallel.fragments import held, optimizer_steps
+from lccp_trainer.state.resume import Resume, Resumed
+
+STATES = (100, 200)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    """With states that were saved after one and two steps."""
+    store = FileStore(tmp_path / "store")
+    engine = PlainEngine(Bigrams())
+    saver = a_saver(engine, store, tmp_path)
+    with alone():
+        for number, tokens in enumerate(STATES, 1):
+            engine.backward(engine.module.model.logits.square().sum() * number)
+            engine.step()
+            saver.state(a_point(tokens), with_checkpoint=False)
+        saver.uploader.finish()
+    return store
+
+
+def resumed(
+    store: FileStore, candidates: Sequence[int] = STATES
+) -> tuple[PlainEngine, Resumed | None, set[int]]:
+    engine = PlainEngine(Bigrams())
+    with alone():
+        resume = Resume(store, KEYS, engine, 0, torch.device("cpu"))
+        return engine, *resume.newest(candidates)
+
+
+def test_weights_moments_and_steps_come_back_as_they_were(store: FileStore) -> None:
+    engine, found, damaged = resumed(store)
+    again = PlainEngine(Bigrams())
+    for number in (1, 2):
+        again.backward(again.module.model.logits.square().sum() * number)
+        again.step()
+
+    assert found is not None
+    assert (found.point, damaged) == (a_point(200), set())
+    assert (found.told.optimizer_steps, found.told.budget) == (2, BUDGET)
+    for one, other in zip(held(engine), held(again), strict=True):
+        for kind, values in one.values.items():
+            assert torch.equal(values, other.values[kind]), (one.parameter, kind)
+    assert optimizer_steps(engine) == optimizer_steps(again)
+
+
+def flipped(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize("name", ["progress.json", "rank-00000.safetensors", "manifest.json"])
+@pytest.mark.parametrize("damage", [flipped, None], ids=["changed", "gone"])
+def test_a_damaged_state_is_passed_over_for_the_one_before(
+    store: FileStore, name: str, damage: Callable[[bytes], bytes] | None
+) -> None:
+    (key,) = [i.key for i in store.list(KEYS.states) if "200" in i.key and i.key.endswith(name)]
+    store.put(key, damage(store.get(key))) if damage else store.delete(key)
+
+    _, found, damaged = resumed(store)
+
+    assert found is not None
+    assert (found.point, damaged) == (a_point(100), {200})
+
+
+def test_without_a_state_nothing_changes(store: FileStore) -> None:
+    engine, found, damaged = resumed(store, [300])
+
+    assert (found, damaged) == (None, {300})
+    assert torch.equal(engine.module.model.logits, Bigrams().model.logits)
+
+
+def test_a_state_of_another_version_is_refused(store: FileStore) -> None:
+    store.put(KEYS.state_manifest(200), b'{"schemaVersion": 99}')
+
+    with pytest.raises(Incompatible, match="schema version 99"):
+        resumed(store)

@@ -1,0 +1,108 @@
+"""Checkpoints and states are made once, and not where nothing goes on from."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from plain_engine import Bigrams, PlainEngine, alone
+from saved import BUDGET, KEYS, a_point, a_saver
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from lccp.api.objects.manifest import Manifest
+from lccp.store.file import FileStore
+from lccp.store.objects import read
+from lccp_trainer.state.progress import Told, from_json
+from lccp_trainer.state.publish import complete_tokens
+from lccp_trainer.state.saving import Saver
+
+
+class Reported:
+    """The heartbeat, and how often the history was flushed."""
+
+    def __init__(self) -> None:
+        self.beat: dict[str, Any] = {}
+        self.flushes = 0
+
+    def update(self, **changes: Any) -> None:
+        self.beat |= changes
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "store")
+
+
+def saved(saver: Saver, *tokens: int, with_checkpoint: bool = False) -> None:
+    with alone():
+        for number in tokens:
+            saver.state(a_point(number), with_checkpoint)
+        saver.uploader.finish()
+
+
+def test_a_state_is_complete_and_told_with_the_time_it_took(
+    store: FileStore, tmp_path: Path
+) -> None:
+    told = Reported()
+    saver = a_saver(PlainEngine(Bigrams()), store, tmp_path, reporter=told)
+
+    saved(saver, 100, 200, with_checkpoint=True)
+
+    manifest = read(store, KEYS.state_manifest(200), Manifest)
+    assert set(manifest.files) == {"rank-00000.safetensors", "progress.json"}
+    assert (manifest.step, manifest.tokens_per_source) == (2, {"long": 200})
+    progress = f"{KEYS.state(200, manifest.writer)}progress.json"
+    assert from_json(store.get(progress)) == (a_point(200), Told(0, BUDGET, True))
+    assert (told.beat["states"], told.flushes) == ((100, 200), 2)
+    assert told.beat["last_save_seconds"] >= 0
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_state_that_is_there_stays(store: FileStore, tmp_path: Path) -> None:
+    saver = a_saver(PlainEngine(Bigrams()), store, tmp_path, states={100})
+
+    saved(saver, 100, 200, 200)
+
+    assert complete_tokens(store, KEYS.states) == [200]
+
+
+def test_a_state_that_was_found_damaged_is_replaced(store: FileStore, tmp_path: Path) -> None:
+    store.put(KEYS.state_manifest(100), b"damaged")
+    saver = a_saver(PlainEngine(Bigrams()), store, tmp_path, damaged={100})
+
+    saved(saver, 100)
+
+    assert read(store, KEYS.state_manifest(100), Manifest).tokens == 100
+
+
+def test_no_state_is_saved_where_nothing_goes_on_from(store: FileStore, tmp_path: Path) -> None:
+    saver = a_saver(PlainEngine(Bigrams()), store, tmp_path, last_state=200)
+
+    saved(saver, 100, 200, 300)
+
+    assert complete_tokens(store, KEYS.states) == [100]
+
+
+def test_a_checkpoint_is_a_model_that_transformers_loads(store: FileStore, tmp_path: Path) -> None:
+    sizes = {"vocab_size": 16, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    config = AutoConfig.for_model("llama", num_attention_heads=2, **sizes)
+    objective = nn.Module()
+    objective.model = AutoModelForCausalLM.from_config(config)
+    saver = a_saver(PlainEngine(objective), store, tmp_path)
+    (tmp_path / "source" / "merges.txt").write_text("a b")
+
+    with alone():
+        for _ in range(2):
+            saver.checkpoint(a_point(100))
+        saver.uploader.finish()
+
+    manifest = read(store, KEYS.checkpoint_manifest(100), Manifest)
+    assert set(manifest.files) >= {"config.json", "model.safetensors", "merges.txt"}
+    folder = tmp_path / "store" / KEYS.checkpoint(100, manifest.writer)
+    again = AutoModelForCausalLM.from_pretrained(folder)
+    expected = objective.model.state_dict()
+    assert all(torch.equal(w, expected[name]) for name, w in again.state_dict().items())
