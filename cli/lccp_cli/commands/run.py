@@ -48,7 +48,7 @@ def run(
     """
     from lccp.api.invocation import StoreConfig
     from lccp_cli.console import standard_output
-    from lccp_cli.live import watching
+    from lccp_cli.live.run import watching
     from lccp_cli.manifest import check_files, load_manifest
     from lccp_operator.embedded import run as run_embedded
 

@@ -72,9 +72,9 @@ def watch(
         lccp watch ./checkpoints --out eval --marker DONE --until 20B --source-context 8K
     """
     from lccp_cli.console import standard_output
+    from lccp_cli.live.folder import watching
     from lccp_cli.options import token_budget
     from lccp_cli.series import conclude, verdict_over
-    from lccp_cli.watching import watching
 
     settings = measuring.settings()
     until_tokens = None if until is None else token_budget(until, "--until")

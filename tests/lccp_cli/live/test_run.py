@@ -9,7 +9,7 @@ from lccp.api.causes import Cause
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome, Journal
 from lccp.api.objects.report import EvaluationProgress
-from lccp_cli.live import PlainView, panel
+from lccp_cli.live.run import PlainView, panel
 from lccp_operator.embedded import Snapshot
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Event, EventReason

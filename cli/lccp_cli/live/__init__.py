@@ -1,0 +1,1 @@
+"""What a terminal shows while something goes on: a run, or a folder that is watched."""
