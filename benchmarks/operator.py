@@ -105,7 +105,7 @@ class Bench:
     def _none_left(self, kind: api.Kind) -> bool:
         """One object is asked for: to list a thousand would be a load of its own."""
         path = kind.path(self.namespace.name)
-        return not self.namespace.api._call("GET", path, query={"limit": "1"})["items"]
+        return not self.namespace.api.call("GET", path, query={"limit": "1"})["items"]
 
     def _delete(self, name: str) -> None:
         self.namespace.api.delete(api.RUNS, self.namespace.name, name)
@@ -210,7 +210,7 @@ def main() -> None:
                 table = Bench(options, namespace, open_store(store), operator).measure()
             finally:
                 operator.kill()
-                namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+                namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
     shown = Table("what", "measured")
     for what, measured in table.items():
         shown.add_row(what, measured)

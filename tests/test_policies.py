@@ -5,6 +5,7 @@ import importlib.util
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +17,12 @@ LINES_MAX = 400
 MODULES_MAX = 12
 """Of a folder, beside its `__init__.py`."""
 MACHINE_PATH = re.compile(r"/(?:root|home|Users|work|opt/dev)/[\w.]")
+PRIVATE = re.compile(r"_(?!_|replace$|asdict$|fields$)")
+OF_LIBRARIES = {
+    "test_ways.py: AttentionMaskInterface._global_mapping",
+    "test_experts.py: model[1]._is_autoep_layer",
+}
+"""Private state that their own interfaces leave out."""
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -66,6 +73,23 @@ def test_a_module_says_what_it_is_for_and_is_not_long(path: Path) -> None:
 def test_no_folder_holds_more_modules_than_a_reader_surveys() -> None:
     modules_of = Counter(path.parent for path in modules() if path.name != "__init__.py")
     assert {str(folder) for folder, count in modules_of.items() if count > MODULES_MAX} == set()
+
+
+def test_no_test_reads_private_state() -> None:
+    paths = [path for path in tracked("tests/**.py") if path != Path(__file__)]
+    found = {f"{path.name}: {name}" for path in paths for name in _private(path)}
+    assert found == OF_LIBRARIES
+
+
+def _private(path: Path) -> Iterator[str]:
+    """Private attributes that a module reads of what it does not define."""
+    tree = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    own = {node.name for node in tree if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in tree:
+        if isinstance(node, ast.Attribute) and PRIVATE.match(node.attr) and node.attr not in own:
+            of = ast.unparse(node.value)
+            if of not in ("self", "cls", "os"):
+                yield f"{of}.{node.attr}"
 
 
 def test_no_file_names_a_path_of_someones_machine() -> None:

@@ -53,7 +53,7 @@ def upload_directory(
         return name, _upload_file(store, path, f"{_folder(prefix)}{name}")
 
     records = {}
-    for name, record in _in_parallel(upload, paths, workers):
+    for name, record in in_parallel(upload, paths, workers):
         records[name] = record
         if on_bytes:
             on_bytes(record.size)
@@ -89,7 +89,7 @@ def download_directory(
 
     try:
         part.mkdir(parents=True)
-        for size in _in_parallel(download, files.items(), workers):
+        for size in in_parallel(download, files.items(), workers):
             if on_bytes:
                 on_bytes(size)
         os.replace(part, directory)
@@ -107,7 +107,7 @@ def delete_prefix(store: Store, prefix: str, workers: int = 4) -> None:
     keys = [info.key for info in store.list(_folder(prefix))]
     manifests = [key for key in keys if key.endswith("/manifest.json")]
     for some in (manifests, sorted(set(keys) - set(manifests))):
-        for _ in _in_parallel(store.delete, some, workers):
+        for _ in in_parallel(store.delete, some, workers):
             pass
 
 
@@ -140,7 +140,7 @@ def _download_file(store: Store, key: str, record: FileRecord, path: Path) -> No
         )
 
 
-def _in_parallel(
+def in_parallel(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
     """Results of `work`, as they come; the first error cancels what has not started."""

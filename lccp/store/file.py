@@ -19,7 +19,7 @@ from lccp.store.port import Entry, Level, ObjectInfo
 
 _HIDDEN = ".lccp"
 _ABANDONED_SECONDS = 24 * 3600
-_LOCK_SECONDS = 30.0
+LOCK_SECONDS = 30.0
 _LOCK_POLL_SECONDS = 0.002
 _REFUSALS = {
     errno.EACCES,
@@ -167,7 +167,7 @@ class FileStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with (self._hidden / "lock").open("ab") as lock:
-            deadline = time.monotonic() + _LOCK_SECONDS
+            deadline = time.monotonic() + LOCK_SECONDS
             while not posix.try_lock(lock):
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(f"store {self.url}: another process holds its lock")

@@ -45,7 +45,7 @@ def runs(
     yield made
     operator.kill()
     for namespace in made.values():
-        namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+        namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
 
 
 def left(namespace: Namespace) -> list[str]:

@@ -82,7 +82,7 @@ def killing(
             yield made
         finally:
             operator.kill()
-            namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+            namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def stopping(
         finally:
             for replica in (leader, standby):
                 replica.kill()
-            namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+            namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
 
 
 def stopped(

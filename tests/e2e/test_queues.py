@@ -67,11 +67,11 @@ class Queue:
         """Let a queue that was stopped admit what waits."""
         path = CLUSTER_QUEUES.path(None, self.name)
         patch = {"spec": {"stopPolicy": "None"}}
-        self.namespace.api._call("PATCH", path, patch, media_type="application/merge-patch+json")
+        self.namespace.api.call("PATCH", path, patch, media_type="application/merge-patch+json")
 
     def delete(self) -> None:
         for kind in (CLUSTER_QUEUES, PRIORITIES, FLAVORS):
-            self.namespace.api._call("DELETE", kind.path(None, self.name))
+            self.namespace.api.call("DELETE", kind.path(None, self.name))
 
     def workloads(self, job: str | None = None) -> list[Object]:
         """Workloads of the namespace, or those of one Job."""
@@ -81,7 +81,7 @@ class Queue:
 
     def _create(self, kind: api.Kind, name: str, **parts: Any) -> None:
         document = {"apiVersion": KUEUE, "kind": name, "metadata": {"name": self.name}, **parts}
-        self.namespace.api._call("POST", kind.path(None), document)
+        self.namespace.api.call("POST", kind.path(None), document)
 
 
 @pytest.fixture(scope="module")

@@ -236,18 +236,22 @@ def _remembered(events: list[Event]) -> list[tuple[str, str]]:
     return [(e.reason.value, e.about) for e in events if e.reason not in lost]
 
 
-UNDISTURBED = lived({})
+@pytest.fixture(scope="module")
+def undisturbed() -> End:
+    return lived({})
 
 
-def test_the_undisturbed_run_does_what_the_crashes_disturb() -> None:
-    assert UNDISTURBED.conditions["Succeeded"] == ("True", "Saturated")
-    assert len(UNDISTURBED.attempts) == 2
-    assert len(UNDISTURBED.outcomes) == len(UNDISTURBED.checkpoints) < BUDGET_TOKENS / EVERY_TOKENS
-    assert {type(workload) for workload in UNDISTURBED.started} == {Training, Evaluation}
-    assert ConditionType.FAILED.value in UNDISTURBED.conditions
+def test_the_undisturbed_run_does_what_the_crashes_disturb(undisturbed: End) -> None:
+    assert undisturbed.conditions["Succeeded"] == ("True", "Saturated")
+    assert len(undisturbed.attempts) == 2
+    assert len(undisturbed.outcomes) == len(undisturbed.checkpoints) < BUDGET_TOKENS / EVERY_TOKENS
+    assert {type(workload) for workload in undisturbed.started} == {Training, Evaluation}
+    assert ConditionType.FAILED.value in undisturbed.conditions
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.dictionaries(st.integers(0, 30), st.integers(0, 9), max_size=8))
-def test_a_crash_between_any_two_steps_leads_to_the_same_end(crashes: dict[int, int]) -> None:
-    assert lived(crashes) == UNDISTURBED
+@given(crashes=st.dictionaries(st.integers(0, 30), st.integers(0, 9), max_size=8))
+def test_a_crash_between_any_two_steps_leads_to_the_same_end(
+    undisturbed: End, crashes: dict[int, int]
+) -> None:
+    assert lived(crashes) == undisturbed

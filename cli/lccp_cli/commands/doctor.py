@@ -87,7 +87,7 @@ def _machine() -> Iterator[Check]:
         f"install Python {lowest} or newer",
     )
     yield Check("cores", True, str(_cores()))
-    memory = _memory()
+    memory = memory_bytes()
     yield Check(
         "memory",
         memory is None or memory >= MEMORY_MIN,
@@ -118,7 +118,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _memory() -> int | None:
+def memory_bytes() -> int | None:
     """Bytes of physical memory, or None if the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

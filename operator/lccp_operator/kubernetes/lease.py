@@ -49,7 +49,7 @@ class Leadership:
         """Try for the Lease and renew it until `stop`; then give it up."""
         while not stop.is_set():
             try:
-                self._try()
+                self.renew()
             except LccpError as error:
                 logger.warning("lease %s: %s", self._settings.name, error)
             if self._fresh():
@@ -63,7 +63,8 @@ class Leadership:
         limit = SAFETY * self._settings.duration_seconds
         return self._renewed_at is not None and self._clock() - self._renewed_at < limit
 
-    def _try(self) -> None:
+    def renew(self) -> None:
+        """Take the Lease or renew it, unless another one holds it. Raises as a call does."""
         asked_at = self._clock()
         try:
             lease = self._cluster.get(api.LEASES, self._settings.namespace, self._settings.name)

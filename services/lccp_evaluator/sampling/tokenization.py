@@ -50,20 +50,21 @@ class Tokenizer:
         from transformers import AutoTokenizer
 
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(
+            self.library = AutoTokenizer.from_pretrained(
                 directory, local_files_only=True, trust_remote_code=trust_remote_code
             )
+            """As transformers has it."""
         except MemoryError:
             raise
         except Exception as error:  # tokenizers raises Exception itself; a newer file is one cause
             raise InvalidInput(
                 f"{directory}: holds no tokenizer that transformers can read ({_first_line(error)})"
             ) from None
-        if not self._tokenizer.is_fast:
+        if not self.library.is_fast:
             raise InvalidInput(
                 f"{directory}: its tokenizer has no tokenizer.json, which tells where tokens begin"
             )
-        special = self._tokenizer("a", return_special_tokens_mask=True)
+        special = self.library("a", return_special_tokens_mask=True)
         mask = special["special_tokens_mask"]
         count = mask.index(0) if 0 in mask else 0
         self.leading: tuple[int, ...] = tuple(special["input_ids"][:count])
@@ -72,11 +73,11 @@ class Tokenizer:
     @property
     def vocabulary(self) -> int:
         """Number of tokens."""
-        return len(self._tokenizer)
+        return len(self.library)
 
     @property
     def unknown_id(self) -> int | None:
-        unknown: int | None = self._tokenizer.unk_token_id
+        unknown: int | None = self.library.unk_token_id
         return unknown
 
     def opening(self, text: str) -> Piece:
@@ -88,7 +89,7 @@ class Tokenizer:
             raise InvalidInput(
                 "the text holds half a surrogate pair, which no tokenizer takes: write it as UTF-8"
             )
-        encoding = self._tokenizer(
+        encoding = self.library(
             text,
             add_special_tokens=False,
             return_offsets_mapping=True,
@@ -108,7 +109,7 @@ class Tokenizer:
         return self.opening(text)
 
     def text_of(self, token: int) -> str:
-        return str(self._tokenizer.convert_ids_to_tokens(token))
+        return str(self.library.convert_ids_to_tokens(token))
 
 
 def space_between(left: str, right: str) -> str:

@@ -62,7 +62,7 @@ def attention(
     """
     if documents.group is not None:
         size = dist.get_world_size(documents.group)
-        key, value = (_divisible(tensor, size) for tensor in (key, value))
+        key, value = (divisible(tensor, size) for tensor in (key, value))
         query, key, value = (
             exchanged(tensor, documents.group, True) for tensor in (query, key, value)
         )
@@ -97,7 +97,7 @@ def _within_documents(
     if all(len(row) == 1 for row in lengths):
         return attend(slice(None), slice(None))
     if dropout == 0 and _packable(query, value):
-        return _packed(query, key, value, lengths, scaling)
+        return packed(query, key, value, lengths, scaling)
     rows = []
     for number, row in enumerate(lengths):
         cuts = [slice(end - n, end) for end, n in zip(accumulate(row), row, strict=True)]
@@ -112,7 +112,7 @@ def _packable(query: torch.Tensor, value: torch.Tensor) -> bool:
     return alike and halved and has_packed_kernel(query.device)
 
 
-def _packed(
+def packed(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -141,7 +141,7 @@ def _packed(
     return within.reshape(*query.shape[:2], *within.shape[1:]).transpose(1, 2)
 
 
-def _divisible(tensor: torch.Tensor, processes: int) -> torch.Tensor:
+def divisible(tensor: torch.Tensor, processes: int) -> torch.Tensor:
     """Heads repeated, each beside itself, until `processes` divides them."""
     heads = tensor.shape[1]
     return tensor.repeat_interleave(processes // math.gcd(heads, processes), dim=1)

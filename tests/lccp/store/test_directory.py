@@ -168,7 +168,7 @@ def test_the_first_error_ends_what_has_not_begun(tmp_path: Path) -> None:
             noticed.wait(0.2)
 
     with pytest.raises(NotFound, match="three"):
-        list(directory_module._in_parallel(work, range(12), workers=1))
+        list(directory_module.in_parallel(work, range(12), workers=1))
     assert len(begun) < 12
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from lccp.store import file as file_module
+from lccp.store import posix
 from lccp.store.file import FileStore
 from lccp.store.open import probe
 
@@ -101,19 +102,13 @@ def test_a_writer_killed_half_way_leaves_no_object(tmp_path: Path) -> None:
 import os, signal, sys
 from pathlib import Path
 from lccp.store.file import FileStore
-class Endless:
-    def __init__(self): self.left = 8
-    def read(self, size):
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return b"x" * size
-FileStore(Path(sys.argv[1]))._put("ns/a", Endless())
+os.replace = lambda source, target: os.kill(os.getpid(), signal.SIGKILL)
+FileStore(Path(sys.argv[1])).put("ns/a", b"x")
 """
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
     assert killed.returncode == -9
     store = FileStore(tmp_path)
-    assert len(list((tmp_path / ".lccp").iterdir())) == 1
+    assert len([p for p in (tmp_path / ".lccp").iterdir() if p.name != "lock"]) == 1
     assert store.list("") == []
     assert store.stat("ns/a") is None
 
@@ -129,10 +124,13 @@ def test_leftovers_are_swept_after_a_day_not_before(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_stays_held_is_no_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_module, "_LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(file_module, "LOCK_SECONDS", 0.05)
     store = FileStore(tmp_path)
-    with store._locked(), pytest.raises(StoreUnavailable, match="holds its lock"):
-        FileStore(tmp_path).put("a", b"1")
+    store.put("a", b"0")
+    with (tmp_path / ".lccp" / "lock").open("ab") as lock:
+        assert posix.try_lock(lock)
+        with pytest.raises(StoreUnavailable, match="holds its lock"):
+            FileStore(tmp_path).put("a", b"1")
     store.put("a", b"1")
 
 

@@ -27,6 +27,6 @@ def test_doctor_says_how_to_get_what_is_missing(
 
 def test_tools_of_a_cluster_are_not_needed(lccp: Lccp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "version_of", lambda name: "1")
-    monkeypatch.setattr(doctor, "_memory", lambda: None)
+    monkeypatch.setattr(doctor, "memory_bytes", lambda: None)
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     assert lccp("doctor").exit_code == 0

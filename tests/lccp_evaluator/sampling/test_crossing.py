@@ -40,7 +40,7 @@ def of(frozen, role):
 
 
 def spelled(tokenizer, ids):
-    return tokenizer._tokenizer.decode(ids).replace(" ", "").lower()
+    return tokenizer.library.decode(ids).replace(" ", "").lower()
 
 
 def test_samples_are_crossed_the_same_haystacks_and_needles_in_every_cell(frozen):
@@ -137,7 +137,7 @@ def test_no_haystack_holds_a_telling_word_of_a_needle(tmp_path):
     frozen = frozen_samples("niah", settings(needles=needles), tokenizer)
 
     contexts = {one.slices[1][0] for one in of(frozen, FULL)}
-    texts = [tokenizer._tokenizer.decode(frozen.parts[part]).casefold() for part in contexts]
+    texts = [tokenizer.library.decode(frozen.parts[part]).casefold() for part in contexts]
     assert len(texts) == 3
     assert not any(word in re.findall(r"\w+", text) for text in texts for word in TOLD)
     assert re.fullmatch(r"niah: \d+ sentences .* words of needles", frozen.header.notes[0])

@@ -32,7 +32,7 @@ def tokenizer(request, tmp_path):
 
 
 def spelled(tokenizer, ids):
-    return tokenizer._tokenizer.decode(ids).strip()
+    return tokenizer.library.decode(ids).strip()
 
 
 @pytest.mark.parametrize("answer", ["Value", "Sentence"])

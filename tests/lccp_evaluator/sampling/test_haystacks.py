@@ -21,7 +21,7 @@ def tokenizer(request, tmp_path):
 
 
 def spelled(tokenizer, ids):
-    return tokenizer._tokenizer.decode(ids).strip().lower()
+    return tokenizer.library.decode(ids).strip().lower()
 
 
 @pytest.mark.slow

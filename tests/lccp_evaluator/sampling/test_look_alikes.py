@@ -32,7 +32,7 @@ def frozen(tokenizer):
 
 
 def spelled(tokenizer, ids):
-    return tokenizer._tokenizer.decode(ids).strip()
+    return tokenizer.library.decode(ids).strip()
 
 
 def questions(frozen):

@@ -47,7 +47,7 @@ class Candidates:
         for _ in range(round(seconds / RENEW)):
             self.clock.now += RENEW
             for candidate in trying:
-                candidate._try()
+                candidate.renew()
 
     @property
     def holder(self) -> str:
@@ -58,8 +58,8 @@ class Candidates:
 @pytest.fixture
 def candidates(namespace: Namespace) -> Candidates:
     made = Candidates(namespace)
-    made.one._try()
-    made.two._try()
+    made.one.renew()
+    made.two.renew()
     return made
 
 

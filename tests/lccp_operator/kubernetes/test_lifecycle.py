@@ -214,7 +214,7 @@ def test_a_purge_that_does_not_end_lets_go_of_the_run(
 
 def test_a_namespace_that_ends_is_not_held_up(namespace: Namespace, jobs: JobPlayer) -> None:
     a_started_run(namespace, jobs, deletionPolicy="DeleteArtifacts")
-    namespace.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+    namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
     namespace.delete_run("tiny")
 
     wait_for(lambda: is_gone(namespace), "the run is still there")

@@ -45,7 +45,7 @@ def account(server: ApiServer, helm: Helm, namespace: Namespace, tmp_path: Path)
         if document["kind"] in RIGHTS:
             namespace.create_object(RIGHTS[document["kind"]], document)
     path = ACCOUNTS.path(namespace.name, "lccp", "token")
-    token = namespace.api._call("POST", path, {"spec": {"expirationSeconds": 3600}})
+    token = namespace.api.call("POST", path, {"spec": {"expirationSeconds": 3600}})
     document = yaml.safe_load(server.kubeconfig.read_text())
     document["users"][0]["user"] = {"token": token["status"]["token"]}
     kubeconfig = tmp_path / "kubeconfig"

@@ -65,7 +65,7 @@ def test_the_packed_kernel_is_asked_for_the_same(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(varlen, "varlen_attn", kernel)
     parts = inputs(key_heads=2)
-    found = module._packed(*parts, PACKED, 0.3).transpose(1, 2)
+    found = module.packed(*parts, PACKED, 0.3).transpose(1, 2)
     assert torch.allclose(found, masked(*parts, PACKED, 0.3), atol=1e-6)
 
 
@@ -76,6 +76,6 @@ def test_no_packed_kernel_runs_on_a_cpu() -> None:
 @pytest.mark.parametrize(("heads", "processes", "after"), [(2, 4, 4), (4, 2, 4), (2, 3, 6)])
 def test_key_heads_are_repeated_until_they_divide(heads: int, processes: int, after: int) -> None:
     tensor = torch.arange(heads, dtype=torch.float32)[None, :, None, None]
-    repeated = module._divisible(tensor, processes)
+    repeated = module.divisible(tensor, processes)
     times = after // heads
     assert repeated.flatten().tolist() == [h for h in range(heads) for _ in range(times)]

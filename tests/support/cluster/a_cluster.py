@@ -61,7 +61,7 @@ class Namespace:
         name = f"lccp-{uuid.uuid4().hex[:8]}"
         metadata = {"name": name, "labels": labels or {}}
         document = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-        cluster._call("POST", "/api/v1/namespaces", document)
+        cluster.call("POST", "/api/v1/namespaces", document)
         return cls(cluster, name, root)
 
     def create_object(self, kind: api.Kind, document: Object) -> Object:
@@ -73,7 +73,7 @@ class Namespace:
 
     def delete_run(self, name: str) -> None:
         """As `kubectl delete` does it."""
-        self.api._call("DELETE", api.RUNS.path(self.name, name))
+        self.api.call("DELETE", api.RUNS.path(self.name, name))
 
     def run(self, name: str) -> Object:
         return self.api.get(api.RUNS, self.name, name)

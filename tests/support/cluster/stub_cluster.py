@@ -78,7 +78,7 @@ class StubCluster:
         finally:
             operator.kill()
             for namespace in made:
-                self.api._call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+                self.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
 
     def waiting(self, namespace: Namespace, tokens: int, run: str = "tiny") -> tuple[str, ...]:
         """Options of a trainer that waits at `tokens` until it may `go_on`."""

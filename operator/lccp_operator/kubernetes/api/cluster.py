@@ -53,7 +53,7 @@ class Cluster:
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         """The object. Raises NotFound."""
-        return self._call("GET", kind.path(namespace, name))
+        return self.call("GET", kind.path(namespace, name))
 
     def listing(
         self, kind: Kind, namespace: str | None = None, **selectors: str
@@ -62,7 +62,7 @@ class Cluster:
         items: list[Object] = []
         query: dict[str, str] = {"limit": str(PAGE_SIZE), **selectors}
         while True:
-            page = self._call("GET", kind.path(namespace), query=query)
+            page = self.call("GET", kind.path(namespace), query=query)
             items += page["items"]
             more = page["metadata"].get("continue")
             if not more:
@@ -106,24 +106,24 @@ class Cluster:
         meta = document["metadata"]
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         path = kind.path(meta["namespace"], meta["name"], subresource)
-        return self._call("PATCH", path, document, query, "application/apply-patch+yaml")
+        return self.call("PATCH", path, document, query, "application/apply-patch+yaml")
 
     def create(self, kind: Kind, document: Object) -> Object:
         """Create the object. Raises AlreadyExists; InvalidInput for a field that nobody knows."""
         path = kind.path(document["metadata"]["namespace"])
-        return self._call("POST", path, document, {"fieldValidation": "Strict"})
+        return self.call("POST", path, document, {"fieldValidation": "Strict"})
 
     def replace(self, kind: Kind, document: Object) -> Object:
         """Replace the object. Raises Conflict if its resourceVersion is old."""
         meta = document["metadata"]
-        return self._call("PUT", kind.path(meta["namespace"], meta["name"]), document)
+        return self.call("PUT", kind.path(meta["namespace"], meta["name"]), document)
 
     def patch(
         self, kind: Kind, namespace: str, name: str, patch: Object, subresource: str = ""
     ) -> Object:
         """JSON merge patch of the object, or of one of its subresources. Raises NotFound."""
         path = kind.path(namespace, name, subresource)
-        return self._call("PATCH", path, patch, media_type="application/merge-patch+json")
+        return self.call("PATCH", path, patch, media_type="application/merge-patch+json")
 
     def delete(
         self,
@@ -142,12 +142,12 @@ class Cluster:
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         try:
-            answer = self._call("DELETE", kind.path(namespace, name), options)
+            answer = self.call("DELETE", kind.path(namespace, name), options)
         except NotFound:
             return None
         return answer if "uid" in answer.get("metadata", {}) else None
 
-    def _call(
+    def call(
         self,
         method: str,
         path: str,
@@ -155,6 +155,10 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         media_type: str = "application/json",
     ) -> Object:
+        """The answer to any request: tried again, with the licence to write asked for each time.
+
+        Raises as the methods do that are made of it.
+        """
         for attempt in range(TRIES):
             if method != "GET":
                 self.guard()

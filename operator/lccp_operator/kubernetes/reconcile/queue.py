@@ -54,16 +54,23 @@ class WorkQueue(Generic[K]):
         """The key to hand out now, waiting for one; None once the queue is closed."""
         with self._changed:
             while not self.closed:
-                key, wait = self._next()
+                key = self.take_now()
                 if key is not None:
-                    del self._due[key]
-                    if key in self._urgent:
-                        self._urgent.remove(key)
-                        self._taken_urgent.add(key)
-                    self._taken[key] = self._clock()
                     return key
-                self._changed.wait(wait)
+                self._changed.wait(self._waiting[0][0] - self._clock() if self._waiting else None)
         return None
+
+    def take_now(self) -> K | None:
+        """The key to hand out now; None where there is none."""
+        with self._changed:
+            key = self._next()
+            if key is not None:
+                del self._due[key]
+                if key in self._urgent:
+                    self._urgent.remove(key)
+                    self._taken_urgent.add(key)
+                self._taken[key] = self._clock()
+            return key
 
     def done(self, key: K) -> None:
         """The worker has finished with `key`."""
@@ -96,14 +103,14 @@ class WorkQueue(Generic[K]):
         self._count += 1
         heapq.heappush(self._waiting, (due, self._count, key))
 
-    def _next(self) -> tuple[K | None, float | None]:
-        """The key to hand out now, or how long to wait; entries that are old go."""
+    def _next(self) -> K | None:
+        """The key to hand out now; entries that are old go."""
         self._collect()
         while self._ready and self._may_take(*self._ready[0][-2:]):
             _, _, due, key = heapq.heappop(self._ready)
             if self._is_open(key, due):
-                return key, None
-        return None, self._waiting[0][0] - self._clock() if self._waiting else None
+                return key
+        return None
 
     def _may_take(self, due: float, key: K) -> bool:
         """No urgent key is ready behind one that may not be taken: it would have gone before."""

@@ -29,18 +29,6 @@ def queue(clock: Clock) -> WorkQueue[str]:
 Queue = WorkQueue[str]
 
 
-def taken(queue: Queue) -> str | None:
-    """The next key, without waiting for one."""
-    key, _ = queue._next()
-    return None if key is None else queue_take(queue, key)
-
-
-def queue_take(queue: Queue, key: str) -> str:
-    queue._due.pop(key)
-    queue._taken[key] = queue._clock()
-    return key
-
-
 def test_the_soonest_comes_first(queue: Queue, clock: Clock) -> None:
     queue.add("late", 5)
     queue.add("soon", 1)
@@ -85,7 +73,7 @@ def test_few_others_are_in_work_beside_urgent_keys(queue: Queue, clock: Clock) -
         queue.add(other)
 
     assert [queue.take() for _ in range(1 + BESIDE_URGENT)] == ["urgent", *others[:-2]]
-    assert taken(queue) is None
+    assert queue.take_now() is None
     queue.done(others[0])
     assert queue.take() == others[-2]
     queue.done("urgent")
@@ -136,16 +124,16 @@ def test_an_urgent_key_is_not_handed_out_before_it_is_due(queue: Queue, clock: C
     queue.add("b", 1)
     clock.now = 1
 
-    assert taken(queue) == "b"
-    assert taken(queue) is None
+    assert queue.take_now() == "b"
+    assert queue.take_now() is None
 
 
 def test_a_key_that_is_not_due_is_waited_for(queue: Queue, clock: Clock) -> None:
     queue.add("a", 5)
 
-    assert taken(queue) is None
+    assert queue.take_now() is None
     clock.now = 5
-    assert taken(queue) == "a"
+    assert queue.take_now() == "a"
 
 
 def test_a_key_is_moved_forward_but_never_back(queue: Queue, clock: Clock) -> None:
@@ -154,9 +142,9 @@ def test_a_key_is_moved_forward_but_never_back(queue: Queue, clock: Clock) -> No
     queue.add("a", 9)
     clock.now = 1
 
-    assert taken(queue) == "a"
+    assert queue.take_now() == "a"
     clock.now = 20
-    assert taken(queue) is None
+    assert queue.take_now() is None
 
 
 def test_a_key_in_work_is_handed_out_again_only_when_it_is_done(queue: Queue) -> None:
@@ -164,7 +152,7 @@ def test_a_key_in_work_is_handed_out_again_only_when_it_is_done(queue: Queue) ->
     assert queue.take() == "a"
     queue.add("a")
 
-    assert taken(queue) is None
+    assert queue.take_now() is None
     queue.done("a")
     assert queue.take() == "a"
 

@@ -53,7 +53,7 @@ def a_job(namespace: Namespace, name: str, run: str = "tiny") -> Object:
 
 def remove(namespace: Namespace, job: Object) -> None:
     body = {"propagationPolicy": "Background"}
-    namespace.api._call("DELETE", api.JOBS.path(namespace.name, job["metadata"]["name"]), body)
+    namespace.api.call("DELETE", api.JOBS.path(namespace.name, job["metadata"]["name"]), body)
 
 
 def test_an_informer_follows_what_is_created_and_deleted(

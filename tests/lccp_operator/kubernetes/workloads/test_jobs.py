@@ -26,7 +26,7 @@ def test_the_api_server_takes_every_workload_and_applying_it_again_changes_nothi
     for kind, document in kinds:
         document["metadata"]["namespace"] = namespace.name
         strict = f"{kind.path(namespace.name)}?fieldValidation=Strict&dryRun=All"
-        cluster._call("POST", strict, document)
+        cluster.call("POST", strict, document)
 
         first = cluster.apply(kind, document)
         again = cluster.apply(kind, document)
