@@ -4,12 +4,19 @@ from collections.abc import Iterable, Sequence
 
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.verdict import Gain, GainState
 from lccp.api.run import LCCPRun
 from lccp.api.spec.saturation import horizon_of_budget
 from lccp.contract.signals import Role, Signal
 
 CEILING = 0.99
 """Share from which a ceiling signal is at its ceiling."""
+
+
+def stands_still(value: float | None, gain: Gain | None) -> bool:
+    """A ceiling signal of this newest value and gain is at its ceiling, or on a plateau."""
+    plateau = gain is not None and gain.state is GainState.PLATEAU
+    return (value is not None and value >= CEILING) or plateau
 
 
 def policy_of_run(run: LCCPRun) -> Policy:

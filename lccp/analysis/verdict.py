@@ -7,7 +7,7 @@ from functools import cached_property
 from lccp.analysis.forecast import forecast
 from lccp.analysis.gate import gate
 from lccp.analysis.judged import JudgedSignal
-from lccp.analysis.policy import CEILING, names_of
+from lccp.analysis.policy import names_of, stands_still
 from lccp.analysis.sentences.advice import advice
 from lccp.analysis.sentences.evidence import evidence
 from lccp.analysis.sentences.findings import Findings
@@ -74,15 +74,9 @@ def verdict_state(
         return VerdictState.SATURATED
     if not any(gain.state is GainState.IMPROVING for gain in primaries):
         return VerdictState.UNDETERMINED
-    still = any(stands_still(c, values, known) for c in names_of(Role.CEILING, named, policy))
+    ceilings = names_of(Role.CEILING, named, policy)
+    still = any(stands_still(values.get(name), known.get(name)) for name in ceilings)
     return VerdictState.DECEPTIVELY_SATURATED if still else VerdictState.IMPROVING
-
-
-def stands_still(name: str, values: Mapping[str, float], known: Mapping[str, Gain]) -> bool:
-    """The signal is at its ceiling, or on a plateau."""
-    gain = known.get(name)
-    plateau = gain is not None and gain.state is GainState.PLATEAU
-    return values.get(name, 0.0) >= CEILING or plateau
 
 
 @dataclass(frozen=True)

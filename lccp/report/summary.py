@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from lccp.analysis.policy import CEILING
+from lccp.analysis.sentences.findings import Findings, joined
 from lccp.api.objects.verdict import CheckpointVerdict, Forecast, Verdict, VerdictState
 from lccp.contract.errors import InvalidInput
-from lccp.contract.signals import Role, Scale, Signal
+from lccp.contract.signals import Role, Signal
 from lccp.cost.architecture import Architecture
 from lccp.cost.savings import Savings
 from lccp.probes.registry import PROBES
@@ -94,34 +95,33 @@ def trained_tokens(data: RunData) -> int:
 
 def verdict_sentence(verdict: Verdict) -> str:
     """What the verdict says, with its numbers, in one sentence."""
-    policy, primary = verdict.policy, verdict.primary
-    signal = primary.title if primary else policy.signal
-    log = primary is None or primary.scale is Scale.LOG
-    horizon = tokens_text(policy.horizon_tokens)
-    delta = policy.delta(policy.signal)
-    least = f"{100 * delta:g} % of {signal}" if log else f"{delta:g} of {signal}"
-    since = (
-        "" if verdict.since_tokens is None else f" since {tokens_text(verdict.since_tokens)} tokens"
-    )
+    findings, since = Findings.of(verdict), _since(verdict)
+    horizon = tokens_text(verdict.policy.horizon_tokens)
+    named = findings.improving or findings.primaries[:1]
+    improving = joined(signal.title for signal in named) or verdict.policy.signal
+    s = "" if len(named) > 1 else "s"
     match verdict.state:
         case VerdictState.SATURATED:
+            least = findings.least_gains(findings.saturated or findings.primaries[:1])
             return f"Saturated{since}: {horizon} more tokens gain less than {least}."
         case VerdictState.DECEPTIVELY_SATURATED:
+            ceiling = findings.standing_ceiling
+            title = ceiling.title if ceiling else "ceiling signal"
             return (
-                f"Deceptively saturated{since}: the {_ceiling(verdict)} stands still, "
-                f"but {signal} still improves."
+                f"Deceptively saturated{since}: the {title} stands still, "
+                f"but {improving} still improve{s}."
             )
         case VerdictState.IMPROVING:
-            return f"Improving{since}: {signal} still gets better."
+            return f"Improving{since}: {improving} still get{s} better."
         case VerdictState.REGRESSING:
             return f"Regressing{since}: a signal got worse; look at the evidence before going on."
         case VerdictState.UNDETERMINED:
             return "Undetermined: the checkpoints so far do not decide whether training still pays."
 
 
-def _ceiling(verdict: Verdict) -> str:
-    titles = (signal.title for signal in verdict.signals if signal.role is Role.CEILING)
-    return next(titles, "score")
+def _since(verdict: Verdict) -> str:
+    tokens = verdict.since_tokens
+    return "" if tokens is None else f" since {tokens_text(tokens)} tokens"
 
 
 def gain_with_interval(checkpoint: CheckpointVerdict, verdict: Verdict) -> str:
@@ -150,11 +150,11 @@ def forecast_sentence(forecast: Forecast | None) -> str:
 
 def ceiling_against_signal(verdict: Verdict) -> str:
     """When the ceiling signal reached its ceiling, and how far the policy's moved after that."""
-    primary = verdict.primary
-    ceilings = [signal for signal in verdict.signals if signal.role is Role.CEILING]
+    primary, findings = verdict.primary, Findings.of(verdict)
+    ceilings = findings.of_role(Role.CEILING)
     if primary is None or not ceilings:
         return ""
-    score, name = ceilings[0], primary.name
+    score, name = findings.standing_ceiling or ceilings[0], primary.name
     known = [c for c in verdict.checkpoints if {score.name, name} <= c.values.keys()]
     if not known:
         return ""

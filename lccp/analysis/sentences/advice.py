@@ -19,7 +19,8 @@ def advice(findings: Findings) -> str:
         case VerdictState.SATURATED:
             return _stop(findings)
         case VerdictState.DECEPTIVELY_SATURATED:
-            (title, *_) = [signal.title for signal in findings.of_role(Role.CEILING)]
+            ceiling = findings.standing_ceiling
+            title = ceiling.title if ceiling else "ceiling signal"
             return f"{_go_on(findings)} The {title} stands still, and cannot show it."
         case VerdictState.IMPROVING:
             return _go_on(findings)
@@ -33,15 +34,14 @@ def _stop(findings: Findings) -> str:
         return f"Do not stop by this verdict: its horizon is a guess; {STATE_HORIZON}."
     return (
         f"Stop here: another {policy.horizon_tokens:,} tokens are expected to gain less than "
-        f"{findings.amount(policy.delta(policy.signal), policy.signal)}."
+        f"{findings.least_gains(findings.saturated)}."
     )
 
 
 def _go_on(findings: Findings) -> str:
     """Training still pays only where the estimate says so."""
-    gains = [findings.newest.gain(name) for name in findings.policy.signals]
-    known = [gain for gain in gains if gain is not None and gain.state is GainState.IMPROVING]
-    if any(gain.gain >= findings.policy.delta(gain.signal) for gain in known):
+    gains = (findings.newest_gain(signal.name) for signal in findings.improving)
+    if any(gain.gain >= findings.policy.delta(gain.signal) for gain in gains if gain):
         return "Go on: training still pays."
     return "Go on for now: the model still improves, but by less than pays; a plateau may follow."
 
@@ -49,7 +49,8 @@ def _go_on(findings: Findings) -> str:
 def _turn_back(findings: Findings) -> str:
     newest = findings.newest
     watched = [*findings.policy.signals, *(s.name for s in findings.of_role(Role.GUARD))]
-    lost = [name for name in watched if _state(findings, name) is GainState.REGRESSING]
+    known = {name: findings.newest_gain(name) for name in watched}
+    lost = [name for name, gain in known.items() if gain and gain.state is GainState.REGRESSING]
     signal = findings.signals[lost[0]] if lost else findings.primaries[0]
     best = (min if signal.better is Better.LOWER else max)(
         (c for c in findings.checkpoints if signal.name in c.values),
@@ -60,12 +61,6 @@ def _turn_back(findings: Findings) -> str:
         "Hold the run and look at learning rate and data mixture: "
         f"{signal.title} was best at {best.tokens:,} tokens."
     )
-
-
-def _state(findings: Findings, name: str) -> GainState | None:
-    """The newest state that is known of a signal."""
-    gains = (checkpoint.gain(name) for checkpoint in reversed(findings.checkpoints))
-    return next((gain.state for gain in gains if gain is not None), None)
 
 
 def _when_undetermined(findings: Findings) -> str:

@@ -3,9 +3,9 @@
 from lccp.analysis.policy import CEILING
 from lccp.analysis.rules.noise import CHANCE, CURVED, FEWEST_FOR_MEMORY, SIGNIFICANT, exceeds
 from lccp.analysis.rules.patience import MEMORY_HORIZONS
-from lccp.analysis.sentences.findings import Findings, percent
-from lccp.api.objects.policy import Policy
-from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, VerdictState
+from lccp.analysis.sentences.findings import Findings, joined, percent
+from lccp.analysis.sentences.plateaus import lines, plateau
+from lccp.api.objects.verdict import Gain, GainState, VerdictState
 from lccp.contract.signals import Role
 
 HORIZON_SOURCES = {
@@ -26,9 +26,10 @@ def evidence(findings: Findings) -> tuple[str, ...]:
     sentences = (
         _frozen(findings),
         *((losses, main) if steady else (main, losses)),
+        _others_saturated(findings),
         _still(findings),
-        _line(findings),
-        _plateau(findings),
+        lines(findings),
+        plateau(findings),
         _quorum(findings),
         _schedule(findings),
         _min_tokens(findings),
@@ -50,6 +51,15 @@ def _gain(gain: Gain, findings: Findings) -> str:
         f"{findings.amount(ends[1], name)} ({percent(policy.confidence)} confidence on each side); "
         f"the least gain that pays is {findings.amount(policy.delta(name), name)}."
     )
+
+
+def _others_saturated(findings: Findings) -> str:
+    """The gains of the signals that make a saturation, where the leading one is not among them."""
+    names = [signal.name for signal in findings.saturated]
+    if findings.newest.state is not VerdictState.SATURATED or findings.policy.signal in names:
+        return ""
+    gains = (findings.newest_gain(name) for name in names)
+    return " ".join(_gain(gain, findings) for gain in gains if gain is not None)
 
 
 def _regressing_guards(findings: Findings) -> list[Gain]:
@@ -87,80 +97,25 @@ def _still(findings: Findings) -> str:
     newest = findings.newest
     if newest.state is not VerdictState.DECEPTIVELY_SATURATED:
         return ""
-    for signal in findings.of_role(Role.CEILING):
-        value, gain = newest.values.get(signal.name, 0.0), newest.gain(signal.name)
-        if value >= CEILING:
-            return f"The {signal.title} is at its ceiling ({value:.3f}), {findings.title} is not."
-        if gain is not None and gain.state is GainState.PLATEAU:
-            return (
-                f"The {signal.title} stands still at {value:.3f} (its gain lies between "
-                f"{gain.lower:.3f} and {gain.upper:.3f}), {findings.title} does not."
-            )
-    return ""
-
-
-def _line(findings: Findings) -> str:
-    """What a saturation rests on: the line of now, or that of when it was said."""
-    gain, name = findings.gain, findings.policy.signal
-    if gain is None or not gain.saturated:
+    signal = findings.standing_ceiling
+    if signal is None:
         return ""
-    said = [c for c in findings.checkpoints if _begins(c, findings)]
-    told = said[-1].gain(name) if said else None
-    if told is None or told.line is None:
-        return ""
-    line, at = told.line, "" if told is gain else f" up to {said[-1].tokens:,} tokens"
-    held = "" if told is gain else "; since then no gain that pays has lasted"
+    others = joined(other.title for other in findings.improving)
+    one = len(findings.improving) == 1
+    value, gain = newest.values.get(signal.name, 0.0), findings.newest_gain(signal.name)
+    if gain is None or value >= CEILING:
+        are = "is" if one else "are"
+        return f"The {signal.title} is at its ceiling ({value:.3f}), {others} {are} not."
     return (
-        f"The line{at} through the last {line.horizons} horizons gains "
-        f"{findings.amount(line.gain, name)} ± {findings.amount(line.half_width, name)} per "
-        f"horizon, at a confidence that allows for every look of the run{held}."
+        f"The {signal.title} stands still at {value:.3f} (its gain lies between "
+        f"{gain.lower:.3f} and {gain.upper:.3f}), {others} {'does' if one else 'do'} not."
     )
-
-
-def _begins(checkpoint: CheckpointVerdict, findings: Findings) -> bool:
-    gain = checkpoint.gain(findings.policy.signal)
-    return gain is not None and _inside(gain, findings)
-
-
-def _inside(gain: Gain, findings: Findings) -> bool:
-    line = gain.line
-    delta = findings.policy.delta(gain.signal)
-    return gain.saturated and line is not None and abs(line.gain) + line.half_width < delta
-
-
-def _plateau(findings: Findings) -> str:
-    gain, policy = findings.gain, findings.policy
-    if gain is None or gain.saturated or gain.state is GainState.REGRESSING:
-        return ""
-    if not gain.spans_horizon:
-        return (
-            "The fitted checkpoints do not span a horizon "
-            f"({policy.horizon_tokens:,} tokens) yet, so a plateau cannot be said."
-        )
-    if gain.state is not GainState.PLATEAU:
-        return ""
-    told = f"Plateau ({plateau_words(findings.newest, policy)})"
-    if gain.line is None:
-        return f"{told}: a saturation needs one line through {policy.patience} horizons."
-    return (
-        f"{told}: the line through the last {gain.line.horizons} horizons gains "
-        f"{findings.amount(gain.line.gain, policy.signal)} ± "
-        f"{findings.amount(gain.line.half_width, policy.signal)} per horizon; for a saturation it "
-        f"must lie within ± {findings.amount(policy.delta(policy.signal), policy.signal)}."
-    )
-
-
-def plateau_words(checkpoint: CheckpointVerdict, policy: Policy) -> str:
-    """How far a plateau is: `1 of 2 horizons`."""
-    return f"{min(checkpoint.plateau_horizons, policy.patience)} of {policy.patience} horizons"
 
 
 def _quorum(findings: Findings) -> str:
-    primaries = findings.primaries
     if len(findings.policy.signals) < 2:
         return ""
-    gains = {signal.title: findings.newest.gain(signal.name) for signal in primaries}
-    done = [title for title, gain in gains.items() if gain is not None and gain.saturated]
+    done = [signal.title for signal in findings.saturated]
     named = f" ({', '.join(done)})" if done else ""
     return (
         f"{len(done)} of {len(findings.policy.signals)} primary signals are saturated{named}; "

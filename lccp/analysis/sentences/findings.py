@@ -1,11 +1,11 @@
 """What the sentences about a verdict are made from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lccp.analysis.policy import names_of
+from lccp.analysis.policy import names_of, stands_still
 from lccp.api.objects.policy import Policy
-from lccp.api.objects.verdict import CheckpointVerdict, Gain
+from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, Verdict
 from lccp.contract.signals import Role, Scale, Signal
 
 
@@ -19,6 +19,12 @@ class Findings:
     policy: Policy
     stands_still: bool = False
     """No signal moved over the newest three checkpoints."""
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> "Findings":
+        """What a verdict that was made already says."""
+        declared = {signal.name: signal for signal in verdict.signals}
+        return cls(verdict.checkpoints, declared, verdict.policy)
 
     @property
     def newest(self) -> CheckpointVerdict:
@@ -47,12 +53,53 @@ class Findings:
     def primaries(self) -> list[Signal]:
         return [self.signals[name] for name in self.policy.signals if name in self.signals]
 
+    @property
+    def saturated(self) -> list[Signal]:
+        """Primary signals that are."""
+        return self._primaries_where(lambda gain: gain.saturated)
+
+    @property
+    def improving(self) -> list[Signal]:
+        """Primary signals that are."""
+        return self._primaries_where(lambda gain: gain.state is GainState.IMPROVING)
+
+    def _primaries_where(self, holds: Callable[[Gain], bool]) -> list[Signal]:
+        known = ((signal, self.newest_gain(signal.name)) for signal in self.primaries)
+        return [signal for signal, gain in known if gain is not None and holds(gain)]
+
+    @property
+    def standing_ceiling(self) -> Signal | None:
+        """The first ceiling signal that stands still."""
+        return next((one for one in self.of_role(Role.CEILING) if self._stands_still(one)), None)
+
+    def _stands_still(self, signal: Signal) -> bool:
+        values = (
+            c.values[signal.name] for c in reversed(self.checkpoints) if signal.name in c.values
+        )
+        return stands_still(next(values, None), self.newest_gain(signal.name))
+
+    def newest_gain(self, name: str) -> Gain | None:
+        """The newest gain that is known of a signal."""
+        gains = (checkpoint.gain(name) for checkpoint in reversed(self.checkpoints))
+        return next((gain for gain in gains if gain is not None), None)
+
+    def least_gains(self, signals: Sequence[Signal]) -> str:
+        """The least gains that pay: `1 % of NIAH-PPL and 0.01 of NIAH score`."""
+        deltas = ((signal, self.policy.delta(signal.name)) for signal in signals)
+        return joined(f"{self.amount(delta, s.name)} of {s.title}" for s, delta in deltas)
+
     def amount(self, gain: float, signal: str) -> str:
         """A gain on the signal's scale: in percent on a logarithmic one, else as a number."""
         declared = self.signals.get(signal)
         if declared is not None and declared.scale is Scale.LINEAR:
             return f"{gain + 0.0:.3g}"
         return percent(gain)
+
+
+def joined(parts: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *before, last = list(parts) or [""]
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def percent(share: float) -> str:

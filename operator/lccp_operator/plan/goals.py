@@ -39,7 +39,7 @@ def goal(context: Context) -> Goal:
         return failure
     if stop is not None:
         message = (
-            f"held since NIAH-PPL is saturated at {stop.at_tokens:,} tokens: "
+            f"held since the run is saturated at {stop.at_tokens:,} tokens: "
             "to go on, set saturation.action to Notify or None"
         )
         return Goal(Course.HOLD, Reason.SATURATED, message)
@@ -81,7 +81,7 @@ def _told(attempt: AttemptRecord) -> str:
 
 def _stopped(stop: StopRecord) -> Goal:
     if stop.reason == "Saturated":
-        message = f"stopped: NIAH-PPL is saturated at {stop.at_tokens:,} tokens"
+        message = f"stopped: the run is saturated at {stop.at_tokens:,} tokens"
         return Goal(Course.END, Reason.SATURATED, message)
     message = "ran longer than activeDeadlineSeconds: raise or remove it, and the run goes on"
     return Goal(Course.FAIL, Reason.DEADLINE_EXCEEDED, message)

@@ -2,7 +2,11 @@ from pathlib import Path
 
 import a_run
 import pytest
+from series import NIAH_PPL, NIAH_SCORE, QUORUM, a_series, with_changes
+from tiny_reports import POLICY, REGULAR
 
+from lccp.analysis.trajectory import Trajectory
+from lccp.analysis.verdict import judge_trajectory
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.objects.verdict import Forecast, VerdictState
 from lccp.report.judged import policy_of, verdict_of
@@ -97,6 +101,21 @@ def test_the_least_gain_is_that_of_the_leading_signal() -> None:
     found = a_run.verdict_with_own_min_gain(0.05)
     said = verdict_sentence(found.model_copy(update={"state": VerdictState.SATURATED}))
     assert said.endswith("gain less than 5 % of NIAH-PPL.")
+
+
+def test_a_saturation_by_quorum_names_the_signal_that_is_saturated() -> None:
+    policy = with_changes(POLICY, signals=(NIAH_PPL, NIAH_SCORE), quorum=1)
+    said = verdict_sentence(judge_trajectory(QUORUM, policy))
+    assert said.startswith("Saturated since ")
+    assert said.endswith("400 more tokens gain less than 0.02 of NIAH score.")
+
+
+def test_several_that_still_improve_are_all_named() -> None:
+    rising = 0.1 * REGULAR / 400
+    series = {name: a_series(REGULAR, rising, name) for name in (NIAH_PPL, NIAH_SCORE)}
+    policy = with_changes(POLICY, signals=(NIAH_PPL, NIAH_SCORE), ceilings=())
+    said = verdict_sentence(judge_trajectory(Trajectory(series), policy))
+    assert said.endswith("NIAH-PPL and NIAH score still get better.")
 
 
 def test_the_score_is_held_against_the_perplexity() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from reports import HAYSTACKS, NEEDLES, declared
+from tiny_reports import REGULAR
 
 from lccp.analysis.trajectory import Series, Trajectory
 from lccp.api.objects.policy import Policy
@@ -47,3 +48,12 @@ def a_trajectory(
 def with_changes(policy: Policy, **changes: Any) -> Policy:
     """`policy` with other values."""
     return Policy.model_validate(policy.model_dump() | changes)
+
+
+QUORUM = Trajectory(
+    {
+        NIAH_PPL: a_series(REGULAR, 0.1 * REGULAR / 400),
+        NIAH_SCORE: a_series(REGULAR, 1e-4 * (-1.0) ** np.arange(len(REGULAR)), NIAH_SCORE),
+    }
+)
+"""The leading signal improves; another one is on a plateau."""

@@ -2,18 +2,20 @@
 
 import numpy as np
 import pytest
-from series import NIAH_PPL, a_trajectory, with_changes
+from series import NIAH_PPL, NIAH_SCORE, QUORUM, a_series, a_trajectory, with_changes
 from tiny_reports import DEMO, POLICY, REGULAR, demo_reports
 
+from lccp.analysis.trajectory import Trajectory
 from lccp.analysis.verdict import judge, judge_trajectory
 from lccp.api.objects.verdict import VerdictState as State
+from lccp.report.summary import verdict_sentence
 
 FLAT = a_trajectory(REGULAR, 1e-4 * (-1.0) ** np.arange(len(REGULAR)))
 
 
 def test_a_saturated_run_is_stopped_unless_its_horizon_is_a_guess() -> None:
     assert judge_trajectory(FLAT, POLICY).advice == (
-        "Stop here: another 400 tokens are expected to gain less than 2 %."
+        "Stop here: another 400 tokens are expected to gain less than 2 % of NIAH-PPL."
     )
     guessed = judge_trajectory(FLAT, with_changes(POLICY, horizon_source="Guess"))
     assert guessed.state is State.SATURATED
@@ -38,6 +40,28 @@ def test_a_deceptive_run_goes_on_whatever_the_score_shows() -> None:
     assert verdict.advice == (
         "Go on: training still pays. The NIAH score stands still, and cannot show it."
     )
+
+
+def test_a_quorum_stops_by_the_signal_that_is_saturated() -> None:
+    verdict = judge_trajectory(
+        QUORUM, with_changes(POLICY, signals=(NIAH_PPL, NIAH_SCORE), quorum=1)
+    )
+    assert verdict.state is State.SATURATED
+    assert verdict.advice == (
+        "Stop here: another 400 tokens are expected to gain less than 0.02 of NIAH score."
+    )
+
+
+def test_the_ceiling_that_stands_still_is_named() -> None:
+    series = dict(a_trajectory(REGULAR, 0.1 * REGULAR / 400).series)
+    series[NIAH_SCORE] = a_series(REGULAR, 0.04 * REGULAR / 400, NIAH_SCORE)
+    series["niah_exact"] = a_series(REGULAR, 0.5 + 0 * REGULAR, "niah_exact")
+    policy = with_changes(POLICY, ceilings=(NIAH_SCORE, "niah_exact"))
+    verdict = judge_trajectory(Trajectory(series), policy)
+    assert verdict.state is State.DECEPTIVELY_SATURATED
+    assert "The NIAH exact stands still" in verdict.advice
+    assert any(s.startswith("The NIAH exact stands still") for s in verdict.evidence)
+    assert "the NIAH exact stands still, but NIAH-PPL still improves" in verdict_sentence(verdict)
 
 
 def test_a_run_that_loses_goes_back_to_its_best_checkpoint() -> None:

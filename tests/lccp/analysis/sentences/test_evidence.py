@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from reports import a_report
-from series import NIAH_PPL, NIAH_PPL_GUARD, NIAH_SCORE, a_series, a_trajectory, with_changes
+from series import (
+    NIAH_PPL,
+    NIAH_PPL_GUARD,
+    NIAH_SCORE,
+    QUORUM,
+    a_series,
+    a_trajectory,
+    with_changes,
+)
 from tiny_reports import DEMO, POLICY, REGULAR, demo_reports
 
 from lccp.analysis.sentences.findings import percent
@@ -120,6 +128,17 @@ def test_a_quorum_is_told_by_its_signals() -> None:
     verdict = judge_trajectory(both, with_changes(POLICY, signals=(NIAH_PPL, NIAH_SCORE)))
     assert verdict.state is State.IMPROVING
     assert any("1 of 2 primary signals are saturated (NIAH-PPL)" in s for s in verdict.evidence)
+
+
+def test_a_saturation_by_quorum_is_told_by_the_signal_that_is_saturated() -> None:
+    policy = with_changes(POLICY, signals=(NIAH_PPL, NIAH_SCORE), quorum=1)
+    verdict = judge_trajectory(QUORUM, policy)
+    assert verdict.state is State.SATURATED
+    told = [s.split(" per ")[0] for s in verdict.evidence[:3]]
+    assert told[0].startswith("NIAH-PPL gains 10 %")
+    assert told[1].startswith("NIAH score ")
+    assert told[2].startswith("The line of NIAH score through the last")
+    assert not any("line of NIAH-PPL" in sentence for sentence in verdict.evidence)
 
 
 def test_gains_of_shares_are_no_percentages() -> None:
