@@ -27,6 +27,15 @@ class Checkpoint:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one writer of an attempt told; an attempt has several if a queue took its pods away."""
+
+    attempt: int
+    heartbeat: Heartbeat | None
+    end: End | None
+
+
 @dataclass(frozen=True)
 class RunFacts(Generic[R_co, V_co]):
     """What the store holds of a run; `R` and `V` is what is kept of a report and of the verdict."""

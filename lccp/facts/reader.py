@@ -13,7 +13,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts import decoding
 from lccp.facts.decoding import Read
-from lccp.facts.facts import Checkpoint, EvaluationKey, RunFacts
+from lccp.facts.facts import Checkpoint, EvaluationKey, RunFacts, Told
 from lccp.facts.listing import Listing, attempt_of
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
@@ -60,7 +60,7 @@ class RunReader(Generic[R, V]):
 
     def facts(self, listing: Listing) -> RunFacts[R, V]:
         """What the store holds, by a listing that was just made. Raises as a store does."""
-        return self.read(listing, _facts)
+        return self.read(listing, facts_of)
 
     def read(self, listing: Listing, make: "Callable[[Reading[R, V]], T]") -> T:
         """What `make` gives of the parts that it reads; of others nothing is remembered.
@@ -130,6 +130,14 @@ class Reading(Generic[R, V]):
         ended = {writer: info for writer, info in found.items() if writer in last}
         return self._each(_by_attempt(ended), lambda _: decoding.whole(End))
 
+    def of_writers(self) -> dict[str, Told]:
+        """By writer, in the order in which those of an attempt wrote last: what each told."""
+        found = {name: self.listing.of_writers(f"{name}.json") for name in ("heartbeat", "end")}
+        beats = self._each(found["heartbeat"], lambda _: decoding.whole(Heartbeat))
+        ends = self._each(found["end"], lambda _: decoding.whole(End))
+        told = {w: Told(attempt_of(w), beats.get(w), ends.get(w)) for w in self.listing.writers()}
+        return {writer: one for writer, one in told.items() if one.heartbeat or one.end}
+
     def checkpoints(self) -> dict[int, Checkpoint]:
         """By tokens, oldest first."""
         return self._each(self.listing.manifests(self.keys.checkpoints), decoding.checkpoint)
@@ -161,7 +169,7 @@ class Reading(Generic[R, V]):
 
     def _get(self, info: ObjectInfo, read: Read[T]) -> T | None:
         """What is kept of the object; None if it is gone by now, or damaged."""
-        kept = self._known.get(info.key)
+        kept = self.seen.get(info.key) or self._known.get(info.key)
         if kept is None or kept.etag != info.etag:
             kept = self._fetched(info, read)
         if kept is None:
@@ -194,7 +202,7 @@ class Reading(Generic[R, V]):
             return _Kept(entry.etag, None, str(error))
 
 
-def _facts(reading: Reading[R, V]) -> RunFacts[R, V]:
+def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
     """All parts of the run."""
     identity, identity_etag = reading.identity(lambda identity: identity)
     journal, journal_etag = reading.journal()

@@ -15,7 +15,7 @@ from lccp.api.objects.training import Heartbeat, Ledger, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts.facts import Checkpoint
-from lccp.facts.reader import Keep, RunReader
+from lccp.facts.reader import Keep, RunReader, facts_of
 from lccp.report.details import Fetch, nothing_beside
 from lccp.report.training import ledgers
 from lccp.store.keys import RunKeys
@@ -57,7 +57,7 @@ class RunData:
         """
         reader = RunReader(store, keys, WHOLE)
         listing = reader.listing()
-        facts = reader.facts(listing)
+        facts, told = reader.read(listing, lambda one: (facts_of(one), one.of_writers()))
         if facts.damaged:
             raise InvalidInput(f"{store.url}/{next(iter(facts.damaged.values()))}")
         if facts.identity is None:
@@ -68,7 +68,7 @@ class RunData:
             verdict=facts.verdict,
             history=history_of(store, keys, listing.writers()),
             heartbeat=facts.heartbeat,
-            ledgers=ledgers(facts.heartbeats, facts.ends),
+            ledgers=ledgers(told.values(), facts.journal.attempts),
             identity=facts.identity,
             journal=facts.journal if facts.journal_etag else None,
             model_config=_model_config(store, keys, facts.checkpoints),

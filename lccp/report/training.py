@@ -1,8 +1,11 @@
 """What the trainers told: where the time went, steps that stood out, routers of experts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
-from lccp.api.objects.training import End, Heartbeat, Ledger, RouterRecord, Spike
+from lccp.api.objects.journal import AttemptRecord
+from lccp.api.objects.training import Ledger, RouterRecord, Spike
+from lccp.facts.facts import Told
 from lccp.report.text import tokens_text
 
 BANDS = ("first half", "second half")
@@ -15,10 +18,38 @@ ACTIONS = {
 }
 
 
-def ledgers(heartbeats: Mapping[int, Heartbeat], ends: Mapping[int, End]) -> dict[int, Ledger]:
-    """By attempt, where its time went: by its end, or by its last heartbeat."""
-    told = {attempt: beat.ledger for attempt, beat in heartbeats.items()}
-    return told | {attempt: end.ledger for attempt, end in ends.items() if end.ledger.total}
+def ledgers(told: Iterable[Told], attempts: Iterable[AttemptRecord]) -> dict[int, Ledger]:
+    """By attempt, where its time went, over all its writers, which come in order.
+
+    What a writer tells begins with its first process; before that the attempt was queued, since it
+    was decided, or since the writer before it ended.
+    """
+    since = {attempt.number: attempt.started_at for attempt in attempts}
+    found: dict[int, Ledger] = {}
+    for one in told:
+        account = _account(one)
+        if account is None:
+            continue
+        ledger, until = account
+        begun = until.timestamp() - ledger.total
+        decided = since.get(one.attempt)
+        queued = max(0.0, begun - decided.timestamp()) if decided else 0.0
+        own = ledger.model_copy(update={"queued": queued})
+        found[one.attempt] = Ledger.of_all([found.get(one.attempt, Ledger()), own])
+        since[one.attempt] = until
+    return found
+
+
+def _account(told: Told) -> tuple[Ledger, datetime] | None:
+    """A writer's ledger and when it was closed: by its end, or by its last heartbeat."""
+    if told.end is not None and told.end.ledger.total:
+        return told.end.ledger, told.end.at
+    return (told.heartbeat.ledger, told.heartbeat.at) if told.heartbeat else None
+
+
+def spikes_total(told: Iterable[Told]) -> int:
+    """Steps that stood out, over all writers."""
+    return sum(one.heartbeat.spikes_total for one in told if one.heartbeat is not None)
 
 
 def activities(ledger: Ledger) -> Iterator[tuple[str, float, float]]:

@@ -17,7 +17,7 @@ from lccp.facts.reader import Keep, Reading, RunReader
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
 from lccp.report.details import unpacked
-from lccp.report.training import ledgers
+from lccp.report.training import ledgers, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_exporter.facts import Judged, Measured, RunFacts
@@ -45,6 +45,13 @@ class _Known:
     reports: Sequence[Measured] = ()
     """Those that `compared` follows from."""
     compared: Compared = Compared({}, {})
+
+    def rest(self) -> None:
+        """Keep the journal alone, by which it is not wanted any more."""
+        if self.facts is not None:
+            self.facts = RunFacts(self.facts.namespace, self.facts.run, journal=self.facts.journal)
+        self.reports, self.compared = (), Compared({}, {})
+        self.reader.forget()
 
 
 class StoreReader:
@@ -82,25 +89,29 @@ class StoreReader:
         if known.facts is None or known.stamp != stamp:
             known.facts = known.reader.read(Listing(keys, infos), self._read)
             known.stamp = stamp
+        if not self._wanted(known.facts):
+            known.rest()
         return known.facts
 
     def _read(self, reading: Reading[Measured, Judged]) -> RunFacts:
         keys = reading.keys
-        told = RunFacts(keys.namespace, keys.name, journal=reading.journal()[0])
-        if not self._wanted(told):
-            return told
+        journal = reading.journal()[0]
+        known = RunFacts(keys.namespace, keys.name, journal=journal)
+        if not self._wanted(known):
+            return known
         heartbeats, ends = reading.heartbeats(), reading.ends()
+        told = reading.of_writers().values()
         measured = tuple(reading.reports().values())
         compared = self._comparison(keys, measured)
         digest, target = reading.identity(_identity)[0] or ("", None)
         return replace(
-            told,
+            known,
             digest=digest,
             target_context_length=target,
             heartbeat=heartbeats[max(heartbeats)] if heartbeats else None,
             end=ends.get(max(heartbeats | ends)) if heartbeats or ends else None,
-            ledger=Ledger.of_all(ledgers(heartbeats, ends).values()),
-            spikes_total=sum(beat.spikes_total for beat in heartbeats.values()),
+            ledger=Ledger.of_all(ledgers(told, journal.attempts if journal else ()).values()),
+            spikes_total=spikes_total(told),
             measured=measured,
             details=compared.details,
             compared=compared.values,

@@ -1,5 +1,7 @@
 """Reading a store again and again: what changed, what is damaged, what has gone."""
 
+import gc
+import weakref
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +11,10 @@ from recorded_store import RecordedStore
 from scraped import Scraped
 
 from lccp.api.objects.journal import Acceptance
+from lccp.api.objects.training import Ledger
 from lccp.store.file import FileStore
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.reading import StoreReader
 from lccp_exporter.refresh import Runs, StoreWatch
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -24,7 +29,7 @@ def store(tmp_path: Path) -> RecordedStore:
     return store
 
 
-def facts_of(watch: StoreWatch) -> list[object]:
+def facts_of(watch: StoreWatch) -> list[RunFacts]:
     return [run.facts for run in watch.runs.values()]
 
 
@@ -83,6 +88,41 @@ def test_of_a_run_that_is_shown_no_more_only_the_journal_is_read(store: Recorded
     store.read = []
     watch.refresh()
     assert (store.read, len(watch.runs)) == ([a_run.KEYS.journal], 0)
+
+
+def test_of_a_run_that_is_shown_no_more_nothing_but_the_journal_is_kept(
+    store: RecordedStore,
+) -> None:
+    journal = a_run.journal().model_copy(update={"finished_at": NOW})
+    store.put(a_run.KEYS.journal, journal.to_json())
+    now = [NOW]
+    reader = StoreReader(store, lambda run: now[0] < NOW + DAY)
+    (shown,) = reader.runs()
+    assert shown.measured
+    now[0] = NOW + 2 * DAY
+    kept = RunFacts(a_run.KEYS.namespace, a_run.KEYS.name, journal=journal)
+    store.read = []
+    assert reader.runs() == (kept,)
+    assert store.read == []
+    facts = weakref.ref(shown)
+    del shown
+    gc.collect()
+    assert facts() is None
+
+
+def test_of_several_writers_of_an_attempt_the_times_and_spikes_add_up(
+    store: RecordedStore, watch: StoreWatch
+) -> None:
+    (before,) = facts_of(watch)
+    again = a_run.heartbeat().model_copy(
+        update={"ledger": Ledger(productive=60.0), "spikes_total": 1, "at": NOW}
+    )
+    store.put(a_run.KEYS.heartbeat("a1-0000000b"), again.to_json())
+    watch.refresh()
+    (now,) = facts_of(watch)
+    assert now.ledger.productive == before.ledger.productive + 60.0
+    assert now.spikes_total == before.spikes_total + 1
+    assert now.heartbeat == again
 
 
 def test_a_store_that_fails_keeps_its_runs_and_is_counted(

@@ -15,7 +15,11 @@ class Ledger(Contract):
     """Where the wall time of an attempt went, in seconds; the sum is all of it."""
 
     queued: Annotated[
-        float, Field(description="From the decision to start it until its first process ran.")
+        float,
+        Field(
+            description="From the decision to start it, or from the end of its pods that a queue "
+            "took away, until a first process ran; made from the journal, not written."
+        ),
     ] = 0.0
     starting: Annotated[
         float, Field(description="Until the first step: libraries, weights, state, data.")
@@ -43,8 +47,12 @@ class Ledger(Contract):
 
     @property
     def goodput(self) -> float | None:
-        """Share of the wall time that was productive, 0 to 1; None before there is any."""
-        return self.productive / self.total if self.total else None
+        """Share of the wall time that was productive, 0 to 1, without the wait in a queue.
+
+        None before there is any.
+        """
+        ran = self.total - self.queued
+        return self.productive / ran if ran else None
 
 
 class RouterRecord(Contract):

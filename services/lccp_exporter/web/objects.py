@@ -75,7 +75,8 @@ class RunDetail(RunSummary):
     forecast: Annotated[Forecast | None, Field(description="Once there is one.")]
     ledger: Annotated[Ledger, Field(description="Where the time of all attempts went.")]
     goodput: Annotated[
-        float | None, Field(description="Share of it that was productive; none: nothing was.")
+        float | None,
+        Field(description="Share of it that was productive, without the wait in a queue."),
     ]
     spikes_total: Annotated[int, Field(description="Steps that stood out, of all attempts.")]
     spikes: Annotated[tuple[Spike, ...], Field(description="The newest attempt's last ones.")]

@@ -1,23 +1,48 @@
 """What the trainers told, in words and rows."""
 
+from datetime import timedelta
+
 import a_run
+import pytest
 
 from lccp.api.causes import Cause
+from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import End, Ledger, RouterRecord
-from lccp.report.training import activities, ledgers, router_bands, spike_sentence
+from lccp.facts.facts import Told
+from lccp.report.training import activities, ledgers, router_bands, spike_sentence, spikes_total
 
 BEAT = a_run.heartbeat()
+
+
+def after(seconds: float) -> dict[str, object]:
+    return {"at": a_run.START + timedelta(seconds=seconds)}
 
 
 def test_an_attempt_that_ended_is_told_by_its_end() -> None:
     ended = Ledger(productive=1.0, lost=2.0)
     end = End(result=Cause.HANG, ledger=ended, at=a_run.START)
     unsaid = end.model_copy(update={"ledger": Ledger()})
-    assert ledgers({1: BEAT, 2: BEAT, 3: BEAT}, {1: end, 2: unsaid}) == {
-        1: ended,
-        2: a_run.LEDGER,
-        3: a_run.LEDGER,
-    }
+    told = [Told(1, BEAT, end), Told(2, BEAT, unsaid), Told(3, BEAT, None), Told(4, None, unsaid)]
+    assert ledgers(told, ()) == {1: ended, 2: a_run.LEDGER, 3: a_run.LEDGER}
+
+
+def test_an_attempt_that_a_queue_let_in_again_is_told_by_all_its_writers() -> None:
+    """Decided at 0, trained from 30 to 100, taken away, trained from 150 to 160, and on."""
+    first = Ledger(starting=10.0, productive=60.0)
+    end = End(result=Cause.TERMINATED, ledger=first, **after(100))
+    beat = BEAT.model_copy(update={"ledger": Ledger(productive=10.0), **after(160)})
+    earlier = BEAT.model_copy(update={"spikes_total": 7})
+    told = [Told(1, earlier, end), Told(1, beat.model_copy(update={"spikes_total": 2}), None)]
+    attempts = [AttemptRecord(number=1, started_at=a_run.START)]
+    whole = Ledger(queued=30.0 + 50.0, starting=10.0, productive=70.0)
+    assert ledgers(told, attempts)[1].model_dump() == pytest.approx(whole.model_dump())
+    assert spikes_total(told) == 9
+
+
+def test_clocks_that_differ_make_no_queue_of_less_than_nothing() -> None:
+    beat = BEAT.model_copy(update={"ledger": Ledger(starting=10.0), **after(5)})
+    attempts = [AttemptRecord(number=1, started_at=a_run.START)]
+    assert ledgers([Told(1, beat, None)], attempts)[1] == Ledger(starting=10.0)
 
 
 def test_activities_are_those_that_took_time() -> None:

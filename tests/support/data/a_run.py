@@ -245,7 +245,7 @@ ROUTER = RouterRecord(entropy=((1.2, 0.9), (1.1, 1.0)), busiest_share=((0.3, 0.2
 SPIKE = Spike(
     step=90, tokens=90 * STEP_TOKENS, signal="Loss", value=9.0, median=3.0, action="Skipped"
 )
-LEDGER = Ledger(queued=10.0, starting=20.0, productive=150.0, saving=20.0)
+LEDGER = Ledger(starting=30.0, productive=150.0, saving=20.0)
 
 
 def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:

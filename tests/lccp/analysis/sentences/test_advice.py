@@ -55,7 +55,9 @@ def test_a_quorum_stops_by_the_signal_that_is_saturated() -> None:
 def test_the_ceiling_that_stands_still_is_named() -> None:
     series = dict(a_trajectory(REGULAR, 0.1 * REGULAR / 400).series)
     series[NIAH_SCORE] = a_series(REGULAR, 0.04 * REGULAR / 400, NIAH_SCORE)
-    series["niah_exact"] = a_series(REGULAR, 0.5 + 0 * REGULAR, "niah_exact")
+    series["niah_exact"] = a_series(
+        REGULAR, 0.5 + 1e-4 * (-1.0) ** np.arange(len(REGULAR)), "niah_exact"
+    )
     policy = with_changes(POLICY, ceilings=(NIAH_SCORE, "niah_exact"))
     verdict = judge_trajectory(Trajectory(series), policy)
     assert verdict.state is State.DECEPTIVELY_SATURATED

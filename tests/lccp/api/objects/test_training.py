@@ -5,12 +5,12 @@ import pytest
 from lccp.api.objects.training import Ledger
 
 
-def test_goodput_is_the_productive_share_of_all_seconds() -> None:
-    ledger = Ledger(queued=1, starting=2, productive=12, lost=3, hanging=4, ending=2)
+def test_goodput_is_the_productive_share_of_all_seconds_that_were_not_waited_in_a_queue() -> None:
+    ledger = Ledger(queued=10, starting=3, productive=12, lost=3, hanging=4, ending=2)
 
-    assert ledger.total == 24
+    assert ledger.total == 34
     assert ledger.goodput == 0.5
-    assert Ledger().goodput is None
+    assert Ledger().goodput is Ledger(queued=5).goodput is None
 
 
 def test_ledgers_add_up_activity_by_activity() -> None:
