@@ -28,7 +28,7 @@ def _bands(facts: RunFacts) -> list[tuple[str, float, float]]:
 INSIGHT = (
     RunMetric(
         "lccp_goodput_ratio",
-        "Share of the wall time of all attempts that was productive, 0 to 1; the wait in a queue is "
+        "Share of the wall time of all attempts that was productive, 0 to 1; waiting in a queue is "
         "left out.",
         one(lambda facts: facts.ledger.goodput),
     ),
