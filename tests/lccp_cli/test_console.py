@@ -1,7 +1,59 @@
-from lccp_cli.console import standard_output
+"""What the terminal shows, and what is told where there is none."""
+
+from collections.abc import Sequence
+from io import StringIO
+
+import a_run
+import pytest
+from rich.console import Console
+
+from lccp.api.objects.verdict import Verdict
+from lccp_cli.console import checkpoint_line, checkpoint_table, say, standard_output
+
+
+@pytest.fixture(scope="module")
+def verdict() -> Verdict:
+    return a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:5]))
+
+
+def told(
+    verdict: Verdict | None, more: Sequence[tuple[str, str]] = (), rows: int | None = None
+) -> list[str]:
+    console = Console(file=StringIO(), width=200)
+    console.print(checkpoint_table(verdict, more, rows))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
 def test_output_that_is_no_terminal_has_no_escape_sequences() -> None:
     console = standard_output()
     assert console.is_terminal is False
     assert console.color_system is None
+
+
+def test_sentences_leave_standard_output_to_results(capsys: pytest.CaptureFixture[str]) -> None:
+    say("A sentence.")
+
+    assert tuple(capsys.readouterr()) == ("", "A sentence.\n")
+
+
+def test_a_row_for_each_checkpoint_or_the_newest(verdict: Verdict) -> None:
+    every, newest = told(verdict), told(verdict, rows=2)
+
+    assert len(every) == 1 + len(verdict.checkpoints)
+    assert newest == [every[0], *every[-2:]]
+    assert "NIAH-PPL" in every[0]
+
+
+def test_what_has_no_values_yet_has_a_note(verdict: Verdict) -> None:
+    assert told(verdict, [("1 M", "evaluating")])[-1].split() == ["1", "M", "evaluating"]
+    assert told(None) == ["tokens   gain per horizon   verdict"]
+
+
+def test_a_checkpoint_in_one_line_has_the_values_of_its_row(verdict: Verdict) -> None:
+    newest = verdict.checkpoints[-1]
+
+    line = checkpoint_line(newest, verdict)
+
+    assert line.startswith("checkpoint 410 K: NIAH-PPL ")
+    assert f"{newest.values['niah_ppl']:.4f}" in line
+    assert line.endswith(", improving")
