@@ -65,7 +65,7 @@ class Fetching:
         now = time.monotonic()
         if now - self._told_at >= TOLD_SECONDS or so_far.size == so_far.total:
             self._told_at = now
-            logger.info("fetched %.2f of %.2f GB", so_far.size / 1e9, so_far.total / 1e9)
+            logger.info("fetched %.1f of %.1f MB", so_far.size / 1e6, so_far.total / 1e6)
         if self._is_first and now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
             self._beat(so_far, tokens_total)

@@ -37,7 +37,7 @@ from lccp_trainer import ends
 from lccp_trainer.goodput import closed
 from lccp_trainer.launch import lifeline
 from lccp_trainer.launch.fetching import Fetching
-from lccp_trainer.launch.node import Node
+from lccp_trainer.launch.node import MEETING_AFTER_FETCH_SECONDS, MEETING_SECONDS, Node
 from lccp_trainer.launch.torchrun import DEATHS_FILE
 from lccp_trainer.launch.validation import check_fine_tuning, check_spec
 from lccp_trainer.worker import SCRATCH, SFT_FILE, SPEC_FILE, STARTED, keys_of
@@ -60,6 +60,7 @@ class Launcher:
         self._keys = keys_of(invocation)
         self._gang: subprocess.Popen[bytes] | None = None
         self._terminated = False
+        self._meeting_seconds = MEETING_SECONDS
         self._started = time.time()
 
     def train(self, environ: Mapping[str, str]) -> ExitCode:
@@ -89,7 +90,9 @@ class Launcher:
             spec = attempt_spec(store, keys, attempt)
             first, hub = self._number == 0, environ.get(HUB)
             fetching = Fetching(store, self._invocation, first, self._was_terminated, hub)
-            spec = fetching.fetched(spec, cache_directory(environ))
+            given, spec = spec, fetching.fetched(spec, cache_directory(environ))
+            if spec is not given:
+                self._meeting_seconds = MEETING_AFTER_FETCH_SECONDS
             check_spec(spec, base)
         else:
             spec, sft = fine_tuning_specs(store, keys, attempt)
@@ -142,7 +145,7 @@ class Launcher:
     ) -> None:
         grace = topology.termination_grace_period_seconds
         command = [sys.executable, "-m", "lccp_trainer.launch.torchrun"]
-        command += node.torchrun_arguments(grace)
+        command += node.torchrun_arguments(grace, self._meeting_seconds)
         command += ["-m", "lccp_trainer.launch.rank"]
         own = self._gang_environ(scratch, topology, node)
         defaults = {

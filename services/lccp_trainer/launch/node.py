@@ -8,6 +8,10 @@ from lccp.contract.errors import InvalidInput
 
 RENDEZVOUS = "LCCP_RENDEZVOUS"
 NODE = "JOB_COMPLETION_INDEX"
+MEETING_SECONDS = 600
+"""That a node waits for the others of its gang; torchrun's own default."""
+MEETING_AFTER_FETCH_SECONDS = 3_600
+"""The same once model or documents were fetched, for which nodes need different times."""
 EXIT_MARGIN_SECONDS = 10
 """Part of the grace period that is left for the launcher itself."""
 
@@ -44,11 +48,14 @@ class Node:
             raise InvalidInput(f"environment: {NODE} must be a number, not {number!r}")
         return int(number)
 
-    def torchrun_arguments(self, grace_seconds: int) -> list[str]:
+    def torchrun_arguments(
+        self, grace_seconds: int, meeting_seconds: int = MEETING_SECONDS
+    ) -> list[str]:
         common = ["--nproc-per-node", str(self.processes), "--max-restarts", "0"]
         common += ["--shutdown-timeout", str(max(1, grace_seconds - EXIT_MARGIN_SECONDS))]
         if self.rendezvous is None:
             return [*common, "--standalone", "--local-addr", "127.0.0.1"]
         host, _, port = self.rendezvous.rpartition(":")
         place = ["--nnodes", str(self.nodes), "--node-rank", str(self.number)]
+        place += ["--rdzv-conf", f"timeout={meeting_seconds}"]
         return [*common, *place, "--master-addr", host, "--master-port", port]

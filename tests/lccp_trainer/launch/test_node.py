@@ -4,7 +4,7 @@ import pytest
 
 from lccp.api.spec.topology import TopologySpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.launch.node import Node
+from lccp_trainer.launch.node import MEETING_AFTER_FETCH_SECONDS, Node
 
 TOPOLOGY = TopologySpec(nodes=3, processes_per_node=4)
 
@@ -33,9 +33,17 @@ def test_a_pod_is_one_node_and_knows_where_the_first_one_is() -> None:
         "--shutdown-timeout": "50",
         "--nnodes": "3",
         "--node-rank": "2",
+        "--rdzv-conf": "timeout=600",
         "--master-addr": "train-0.train",
         "--master-port": "29400",
     }
+
+
+def test_a_node_that_fetched_waits_longer_for_the_others() -> None:
+    second = node(LCCP_RENDEZVOUS="train-0.train:29400", JOB_COMPLETION_INDEX="2")
+
+    arguments = second.torchrun_arguments(60, MEETING_AFTER_FETCH_SECONDS)
+    assert arguments[arguments.index("--rdzv-conf") + 1] == "timeout=3600"
 
 
 def test_a_short_grace_period_leaves_a_second_to_end() -> None:
