@@ -65,6 +65,7 @@ class Reason(StrEnum):
     UP_TO_DATE = "UpToDate"
     EVALUATION_FAILED = "EvaluationFailed"
     OBSERVATION_INCOMPLETE = "ObservationIncomplete"
+    DATA_REPEATS = "DataRepeats"
     HEALTHY = "Healthy"
     REGRESSING = "Regressing"
     SATURATED = "Saturated"

@@ -117,6 +117,7 @@ def _loop(connections: Connections, parts: Parts) -> Loop:
         reporter=connections.reporter,
         log_every_steps=training.log_every_steps,
         step_tokens=shape.tokens,
+        epochs=task.stream.epochs,
         flops_per_token_and_process=of_token and of_token / shape.layout.processes,
         device_name=torch.cuda.get_device_name() if parts.device.type == "cuda" else None,
     )

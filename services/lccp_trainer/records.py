@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -12,6 +13,7 @@ import torch
 
 from lccp.api.objects.training import RouterLoad, RouterRecord, Spike, StepRecord
 from lccp.cost.flops import utilisation
+from lccp_trainer.data.packing import Position
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.objectives.routing import Routing
 from lccp_trainer.state.progress import Point
@@ -31,6 +33,8 @@ class Recorder:
     """On rank 0."""
     log_every_steps: int
     step_tokens: int
+    epochs: Callable[[Position], dict[str, float]]
+    """How often each source was read at a position."""
     flops_per_token_and_process: float | None
     """None: the model is of a family that lccp.cost does not know."""
     device_name: str | None
@@ -94,6 +98,7 @@ class Recorder:
             mfu=self._utilisation(rate),
             spikes=tuple(self._spikes[-SPIKES_SHOWN:]),
             spikes_total=len(self._spikes),
+            epochs=self.epochs(point.position),
             peak_memory_bytes=peak_memory_bytes(),
         )
 

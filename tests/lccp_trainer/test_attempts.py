@@ -75,6 +75,8 @@ def test_a_run_ends_completed_with_its_last_word(
     assert (beat.phase, beat.tokens, beat.step) == ("Ending", BUDGET, STEPS)
     assert beat.mfu is None
     assert beat.tokens_per_second
+    assert set(beat.epochs) == {"long", "short"}
+    assert min(beat.epochs.values()) > 0
     assert [record.step for record in first.history] == list(range(1, STEPS + 1))
 
 

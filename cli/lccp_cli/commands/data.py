@@ -110,7 +110,7 @@ def check(
     with TemporaryDirectory(prefix="lccp-data-") as scratch:
         found = _prepared(spec, manifest.parent, tokens or Path(scratch), (), workers)
         folders = {one.source.name: one.folder for one in found}
-        _show(survey(spec, manifest.parent, folders))
+        _show(survey(spec, manifest.parent, folders), spec.data.max_epochs)
 
 
 def _fetched(spec: "LCCPRunSpec") -> "LCCPRunSpec":
@@ -170,7 +170,7 @@ def _bar(bars: "Progress", source: "DataSource") -> "Callable[[int, int], None]"
     return lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _show(survey: "Survey") -> None:
+def _show(survey: "Survey", max_epochs: float) -> None:
     """Print the tables, and what stands out."""
     from lccp_cli.console import standard_output
 
@@ -182,6 +182,11 @@ def _show(survey: "Survey") -> None:
     for source, repeated in zip(survey.sources, survey.repeated, strict=True):
         if repeated.example:
             console.print(f"{source.name}: {repeated.example}")
+        if source.epochs > max_epochs:
+            console.print(
+                f"{source.name}: is read {source.epochs:.3g} times, and data.maxEpochs is "
+                f"{max_epochs:g}: give it more documents, or train on fewer tokens"
+            )
 
 
 def _sources(survey: "Survey") -> "Table":

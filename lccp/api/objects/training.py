@@ -160,6 +160,13 @@ class Heartbeat(StoreObject):
     router: Annotated[RouterRecord | None, Field(description="At the last logged step.")] = None
     spikes: Annotated[tuple[Spike, ...], Field(description="The newest spikes.")] = ()
     spikes_total: Annotated[int, Field(ge=0, description="Spikes of this attempt.")] = 0
+    epochs: Annotated[
+        dict[str, float],
+        Field(
+            description="How often each source was read so far, over all attempts: 1.5 is once and "
+            "a half."
+        ),
+    ] = {}
     peak_memory_bytes: Annotated[
         int | None,
         Field(

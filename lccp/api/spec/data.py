@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 from lccp.api.spec.location import Location
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
-from lccp.contract.changes import NEXT_ATTEMPT
+from lccp.contract.changes import LIVE, NEXT_ATTEMPT
 from lccp.contract.quantities import ContextLength, Decimal
 
 Name = Annotated[
@@ -138,6 +138,17 @@ class DataSpec(Contract):
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = False
+
+    max_epochs: Annotated[
+        float,
+        Decimal(gt=0, le=1e6),
+        Field(
+            description="How often a source may be read before the condition `Degraded` says that "
+            "it repeats; the training goes on. Up to four epochs are nearly as good as new text "
+            "(Muennighoff et al., arXiv 2305.16264).",
+            json_schema_extra=LIVE,
+        ),
+    ] = 4.0
 
     @model_validator(mode="after")
     def _mixture_is_possible(self) -> "DataSpec":

@@ -166,13 +166,27 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     ]
     problems += context.facts.damaged.values()
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
-    if not problems:
+    repeats = _repeats(context)
+    if not problems and not repeats:
         return Finding("False", Reason.HEALTHY)
-    other = Reason.EVALUATION_FAILED if failed else Reason.OBSERVATION_INCOMPLETE
+    incomplete = Reason.OBSERVATION_INCOMPLETE if problems else Reason.DATA_REPEATS
+    other = Reason.EVALUATION_FAILED if failed else incomplete
+    problems += repeats
     reason = Reason.RESTARTING if unbegun else other
     more = len(problems) - PROBLEMS_NAMED
     tail = [f"and {more} more"] if more > 0 else []
     return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))
+
+
+def _repeats(context: Context) -> list[str]:
+    """The sources that were read more often than they may be."""
+    most, beat = context.spec.data.max_epochs, context.facts.heartbeat
+    return [
+        f"source {name} was read {epochs:.3g} times, and data.maxEpochs is {most:g}: what it still "
+        "teaches is less and less; give it more documents, or raise data.maxEpochs"
+        for name, epochs in sorted(beat.epochs.items() if beat else ())
+        if epochs > most
+    ]
 
 
 def _evaluation_problem(context: Context, key: EvaluationKey) -> str:

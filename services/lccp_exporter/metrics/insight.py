@@ -62,6 +62,11 @@ INSIGHT = (
         most=len(BANDS),
     ),
     RunMetric(
+        "lccp_source_epochs_max",
+        "How often the source that repeats most was read so far.",
+        of_heartbeat(lambda b: max(b.epochs.values(), default=None)),
+    ),
+    RunMetric(
         "lccp_peak_memory_bytes",
         "Most memory that rank 0 had in use: of its accelerator, or of its process without one.",
         of_heartbeat(lambda b: b.peak_memory_bytes),

@@ -46,6 +46,9 @@ class Stream(Protocol):
 
     def tokens_per_source(self, position: Position) -> dict[str, int]: ...
 
+    def epochs(self, position: Position) -> dict[str, float]:
+        """How often each source was read so far, by its name: 1.5 is once and a half."""
+
 
 @dataclass(frozen=True)
 class DataStream:

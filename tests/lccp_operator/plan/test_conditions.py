@@ -5,11 +5,15 @@ from dataclasses import replace
 
 import pytest
 from operator_world import (
+    EVERY_TOKENS,
+    KEYS,
     NEVER,
     START,
     World,
     a_small_run,
     conditions,
+    heartbeat_of,
+    with_spec,
 )
 from training_world import a_training_world, a_world, message, status
 
@@ -102,6 +106,24 @@ def test_a_store_that_does_not_answer_changes_nothing_but_degraded() -> None:
     assert message(world, ConditionType.DEGRADED) == "store s3://b does not answer"
     world.reconcile()
     assert conditions(world.run) == before
+
+
+def test_a_source_that_repeats_too_often_is_told_until_more_is_allowed() -> None:
+    world = a_training_world()
+    epochs = {"long": 4.25, "short": 4.0}
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now, epochs=epochs)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.reconcile()
+
+    assert conditions(world.run)["Degraded"] == ("True", "DataRepeats")
+    told = message(world, ConditionType.DEGRADED)
+    assert told.startswith("source long was read 4.25 times, and data.maxEpochs is 4: ")
+    assert "short" not in told
+
+    allowed = world.run.spec.data.model_copy(update={"max_epochs": 5.0})
+    world.run = with_spec(world.run, data=allowed)
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
 
 
 def test_a_run_that_was_never_seen_is_unknown() -> None:

@@ -49,6 +49,10 @@ class RecordStream:
         """Tokens given so far, with padding."""
         return {NAME: position.tokens[0]}
 
+    def epochs(self, position: Position) -> dict[str, float]:
+        """None: a fine-tuning reads its records as often as its settings say."""
+        return {}
+
     def _fill(self, batch: Batch, number: int, planned: Row) -> None:
         assert batch.predicted is not None
         at = 0
