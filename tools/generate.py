@@ -17,6 +17,7 @@ from lccp_exporter import alerting
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.dashboards.render import render as render_dashboard
 from lccp_exporter.reference import render as render_metrics
+from parallelism_reference import render as render_parallelism
 from probe_reference import render as render_probes
 from verdict_pictures import PICTURES
 
@@ -46,6 +47,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/exit-codes.md": render_exits,
     "docs/reference/lccprun.md": render_reference,
     "docs/reference/metrics.md": render_metrics,
+    "docs/reference/parallelism.md": render_parallelism,
     "docs/reference/probes.md": render_probes,
     "docs/reference/store.md": render_store,
 }

@@ -104,13 +104,13 @@ class Estimate:
         model = Architecture.from_config(config)
         flops = flops_per_token(model, training.context_length)
         size = WEIGHT_BYTES[training.precision]
-        keys = model.layers * model.key_value_heads * model.head_size * training.context_length
+        cached = model.layers * model.attention.cached * training.context_length
         return cls(
             parameters=model.parameters,
             active_parameters=model.active_parameters,
             flops_per_token=flops,
             training_flops=flops * training.tokens,
-            key_value_bytes=2 * keys * size,
+            key_value_bytes=cached * size,
             memory=Memory.of(model, training),
         )
 
@@ -135,6 +135,6 @@ def activation_bytes(model: Architecture, training: Training) -> int:
 def _layer_activations(model: Architecture, feed_forward_width: int) -> int:
     """Elements kept of one token: inputs of both norms and of what follows, q, k, v, the heads'
     output, and four of the feed-forward layer (gate, up, activated gate, product)."""
-    key_value = 2 * model.key_value_heads * model.head_size
-    attention = 2 * model.hidden_size + 2 * model.attention_width + key_value
+    heads = model.attention
+    attention = 2 * model.hidden_size + int(2 * heads.width) + heads.cached + heads.latent_size
     return attention + 2 * model.hidden_size + 4 * feed_forward_width

@@ -19,7 +19,7 @@ def flops_per_token(model: Architecture, context_length: int) -> float:
     6 N + 6 L T d: Chowdhery et al., arXiv 2204.02311, appendix B, attention's causal half, with N
     parameters that a token passes, L layers, T tokens of context, d = heads x head size.
     """
-    attention = model.layers * context_length * model.attention_width
+    attention = model.layers * context_length * model.attention.width
     return float(FLOPS_PER_PARAMETER_AND_TOKEN * (model.active_parameters + attention))
 
 

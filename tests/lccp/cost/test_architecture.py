@@ -18,6 +18,21 @@ SIZES = {
     "num_key_value_heads": 2,
     "pad_token_id": 0,
 }
+LATENT: dict[str, Any] = {
+    "model_type": "deepseek_v3",
+    "q_lora_rank": 16,
+    "kv_lora_rank": 12,
+    "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 8,
+    "v_head_dim": 6,
+    "n_routed_experts": 4,
+    "n_shared_experts": 2,
+    "num_experts_per_tok": 1,
+    "n_group": 1,
+    "topk_group": 1,
+    "moe_intermediate_size": 16,
+    "first_k_dense_replace": 1,
+}
 MODELS: dict[str, dict[str, Any]] = {
     "llama": {"model_type": "llama"},
     "llama with biases": {"model_type": "llama", "attention_bias": True, "mlp_bias": True},
@@ -48,6 +63,9 @@ MODELS: dict[str, dict[str, Any]] = {
         "moe_topk": [1, 1, 1],
         "tie_word_embeddings": True,
     },
+    "deepseek_v3": LATENT,
+    "deepseek_v3, biased, without a latent query": LATENT
+    | {"q_lora_rank": None, "attention_bias": True},
 }
 
 
@@ -61,6 +79,7 @@ def test_parameters_are_those_of_the_built_model(settings: dict[str, Any]) -> No
     experts = sum(p.numel() for name, p in model.named_parameters() if ".experts." in name)
     if experts:
         chosen = {"mixtral": 2 / 4, "qwen3_moe": 2 / 6, "hunyuan_v1_moe": 1 / 4}
+        chosen["deepseek_v3"] = 1 / 4
         passed = counted - experts * (1 - chosen[settings["model_type"]])
         assert architecture.active_parameters == round(passed)
     else:
@@ -85,6 +104,14 @@ def test_hunyuan_a13b_has_80_billion_parameters_and_13_active() -> None:
     )
     assert model.parameters / 1e9 == pytest.approx(80.4, abs=0.05)
     assert model.active_parameters / 1e9 == pytest.approx(12.75, abs=0.05)
+
+
+def test_deepseek_v3_has_671_billion_parameters_and_37_active() -> None:
+    """arXiv 2412.19437, without the module that predicts a second token."""
+    config = json.loads(AutoConfig.for_model("deepseek_v3").to_json_string())
+    model = Architecture.from_config(config)
+    assert model.parameters / 1e9 == pytest.approx(671.0, abs=0.05)
+    assert model.active_parameters / 1e9 == pytest.approx(37.55, abs=0.05)
 
 
 LLAMA = SIZES | {"model_type": "llama"}

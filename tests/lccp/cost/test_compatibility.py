@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from layouts import TESTED, Case, whole
 from lccp.api.run import LCCPRunSpec
 from lccp.contract.errors import InvalidInput
 from lccp.cost.compatibility import check, refusals
@@ -114,3 +115,8 @@ def test_a_batch_that_does_not_divide_is_told_once_the_layout_is_right() -> None
     assert "training.globalBatchTokens" in refusals(a_spec(processes=16))[0]
     (refusal,) = refusals(a_spec(processes=16, **deepspeed(sequenceParallelSize=3)))
     assert "sequenceParallelSize" in refusal
+
+
+@pytest.mark.parametrize("case", sorted({*TESTED, *whole()}, key=str), ids=lambda case: case.name)
+def test_a_layout_that_is_as_plain_pytorch_is_not_refused(case: Case) -> None:
+    assert case.refusals() == []

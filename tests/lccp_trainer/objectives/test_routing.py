@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 import torch
-from equality import FAMILIES, LENGTH, ROWS, batches, make_model
+from equality import batches, make_model
 
+from layouts import FAMILIES, LENGTH, ROWS
 from lccp.cost.layout import Layout, StepShape
 from lccp_trainer.data.stream import Batch
 from lccp_trainer.objectives.pretrain import Pretraining

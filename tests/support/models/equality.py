@@ -9,79 +9,24 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 
-ROWS, LENGTH, VOCABULARY = 4, 64, 64
-LEARNING_RATE, CLIPPING, WEIGHT_DECAY = 1e-3, 0.3, 0.1
-SIZES: dict[str, Any] = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "max_position_embeddings": LENGTH,
-    "rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0},
-    "pad_token_id": 0,
-    "bos_token_id": None,
-    "eos_token_id": 2,
-    "tie_word_embeddings": False,
-}
-FAMILIES: dict[str, dict[str, Any]] = {
-    "hunyuan_v1_moe": {"num_experts": 4, "moe_topk": 2, "tie_word_embeddings": True},
-    "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24},
-    "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2, "sliding_window": None},
-    "deepseek_v3": {
-        "n_routed_experts": 4,
-        "num_experts_per_tok": 2,
-        "moe_intermediate_size": 24,
-        "n_shared_experts": 1,
-        "n_group": 2,
-        "topk_group": 1,
-        "first_k_dense_replace": 1,
-        "q_lora_rank": 16,
-        "kv_lora_rank": 16,
-        "qk_rope_head_dim": 8,
-        "qk_nope_head_dim": 8,
-        "v_head_dim": 8,
-        "head_dim": 8,
-        "num_key_value_heads": 4,
-    },
-    "qwen3": {},
-    "llama": {"tie_word_embeddings": True},
-}
+from layouts import (
+    CLIPPING,
+    LEARNING_RATE,
+    LENGTH,
+    ROWS,
+    VOCABULARY,
+    WEIGHT_DECAY,
+    Case,
+)
 
-
-@dataclass(frozen=True)
-class Case:
-    """A layout of a family, and how many steps it makes."""
-
-    family: str
-    processes: int = 1
-    zero_stage: int = 1
-    sequence: int = 1
-    experts: int = 1
-    checkpointing: bool = False
-    offload: bool = False
-    precision: str = "FP32"
-    micro_batch: int = 1
-    auxiliary: float = 0.0
-    """Coefficient of the routers' balancing loss."""
-    steps: int = 4
-    saves: str = ""
-    """Name of the state that is saved after the last step."""
-    resumes: str = ""
-    """Name of the state that it goes on from."""
-
-    @property
-    def name(self) -> str:
-        return "-".join(str(value) for value in asdict(self).values())
+TOOLS = Path(__file__).parents[3] / "tools"
 
 
 @dataclass(frozen=True)
@@ -93,13 +38,40 @@ class Outcome:
     weights: dict[str, torch.Tensor]
 
 
+@dataclass(frozen=True)
+class Differences:
+    """The largest differences of two outcomes."""
+
+    loss: float
+    """Nats."""
+    norm: float
+    """Relative."""
+    weight: float
+
+    @classmethod
+    def of(cls, found: Outcome, expected: Outcome) -> Self:
+        losses = zip(found.losses, expected.losses, strict=True)
+        norms = zip(found.norms, expected.norms, strict=True)
+        weights = ((found.weights[name], whole) for name, whole in expected.weights.items())
+        return cls(
+            loss=max(abs(a - b) for a, b in losses),
+            norm=max(abs(a - b) / b for a, b in norms),
+            weight=max(float((a - b).abs().max()) for a, b in weights),
+        )
+
+    @property
+    def small(self) -> bool:
+        """Whether they are those of sums in another order; a NaN is not."""
+        return self.loss <= 2e-6 and self.norm <= 2e-6 and self.weight <= 3e-5
+
+
 def make_model(family: str, folder: Path) -> Path:
     """A small random model of `family` as a Hugging Face directory."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     directory = folder / family
     if not directory.exists():
-        config = AutoConfig.for_model(family, **(SIZES | FAMILIES[family]))
+        config = AutoConfig.for_model(**Case(family).config)
         torch.manual_seed(0)
         AutoModelForCausalLM.from_config(config).save_pretrained(directory)
     return directory
@@ -176,32 +148,6 @@ def balance(model: Any, tokens: Any, positions: Any) -> torch.Tensor:
     return total / len(tokens)
 
 
-def spec_of(case: Case) -> dict[str, Any]:
-    """The spec of a case; its model is the folder of its family's name."""
-    return {
-        "model": {"source": case.family, "targetContextLength": LENGTH},
-        "data": {"shortFraction": "0", "sources": [{"name": "a", "kind": "Long", "path": "a"}]},
-        "training": {
-            "tokens": case.steps * ROWS * LENGTH,
-            "globalBatchTokens": ROWS * LENGTH,
-            "microBatchSize": case.micro_batch,
-            "learningRate": str(LEARNING_RATE),
-            "gradientClipping": str(CLIPPING),
-            "precision": case.precision,
-            "routerAuxLossCoefficient": str(case.auxiliary),
-            "activationCheckpointing": case.checkpointing,
-            "deepspeed": {
-                "zeroStage": case.zero_stage,
-                "sequenceParallelSize": case.sequence,
-                "expertParallelSize": case.experts,
-                "offloadOptimizer": "CPU" if case.offload else "None",
-            },
-        },
-        "topology": {"nodes": case.processes},
-        "checkpoints": {"everyTokens": case.steps * ROWS * LENGTH},
-    }
-
-
 def trained(cases: list[Case], folder: Path) -> dict[Case, Outcome]:
     """What the trainer makes of the cases, which have the same number of processes."""
     from safetensors.torch import load_file
@@ -209,6 +155,7 @@ def trained(cases: list[Case], folder: Path) -> dict[Case, Outcome]:
     (processes,) = {case.processes for case in cases}
     (folder / "cases.json").write_text(json.dumps([asdict(case) for case in cases]))
     environ = os.environ | {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1", "LOGLEVEL": "CRITICAL"}
+    environ["PYTHONPATH"] = str(TOOLS)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--local-addr", "127.0.0.1", "--nproc-per-node", str(processes), __file__]
     done = subprocess.run(
@@ -238,7 +185,7 @@ def run_case(case: Case, folder: Path) -> None:
     from lccp_trainer.parallel.weights import whole_weights
     from lccp_trainer.stepping import Stepper
 
-    spec = LCCPRunSpec.parse(spec_of(case), "spec")
+    spec = LCCPRunSpec.parse(case.spec(), "spec")
     shape = step_shape(spec)
     groups = Groups.create(shape.layout, int(os.environ["RANK"]))
     config = load_config(spec.model, folder / case.family)
@@ -335,7 +282,7 @@ def main() -> None:
 
     folder = Path(sys.argv[1])
     cases = [Case(**case) for case in json.loads((folder / "cases.json").read_text())]
-    join_process_group(LCCPRunSpec.parse(spec_of(replace(cases[0])), "spec"), 0)
+    join_process_group(LCCPRunSpec.parse(cases[0].spec(), "spec"), 0)
     attention.register()
     for case in cases:
         run_case(case, folder)

@@ -1,0 +1,83 @@
+"""Every family in each kind of layout beside plain PyTorch: losses, gradient norms and weights.
+
+Each case makes four steps in float32 of a tiny model, as processes of this machine; plain PyTorch
+runs every document by itself. The largest differences of each column are told, and which cases are
+beyond those of sums in another order.
+
+    python benchmarks/exactness.py [--family qwen3_moe …] [--processes 2 4] [--json FILE]
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+sys.path += [str(ROOT / "tools"), str(ROOT / "tests" / "support" / "models")]
+
+from equality import Differences, Outcome, make_model, plain, trained  # noqa: E402
+
+from layouts import FAMILIES, Case, whole  # noqa: E402
+from parallelism_reference import COLUMNS  # noqa: E402
+
+
+def compared(cases: list[Case], folder: Path) -> dict[Case, Differences]:
+    """The differences of each of the cases, which are of one family and number of processes."""
+    expected = plain(cases[0].family, make_model(cases[0].family, folder), cases[0].steps)
+    found = trained(cases, folder)
+    return {case: _differences(found[case], expected) for case in cases}
+
+
+def _differences(found: Outcome, expected: Outcome) -> Differences:
+    if set(found.weights) != set(expected.weights):
+        raise AssertionError("the weights have other names than those of the model")
+    return Differences.of(found, expected)
+
+
+def tables(found: dict[Case, Differences]) -> Table:
+    """The largest differences by family, processes and column."""
+    table = Table("family", "processes", "layout", "cases", "loss", "norm", "weight")
+    for family, processes in sorted({(case.family, case.processes) for case in found}):
+        mine = {c: d for c, d in found.items() if (c.family, c.processes) == (family, processes)}
+        for name, has in COLUMNS.items():
+            parts = [difference for case, difference in mine.items() if has(case)]
+            if parts:
+                worst = [max(getattr(d, field) for d in parts) for field in asdict(parts[0])]
+                numbers = [f"{value:.1e}" for value in worst]
+                table.add_row(family, str(processes), name, str(len(parts)), *numbers)
+    return table
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--family", nargs="+", choices=FAMILIES, default=list(FAMILIES))
+    parser.add_argument("--processes", nargs="+", type=int, choices=(2, 4), default=[2, 4])
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    found: dict[Case, Differences] = {}
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        for family in asked.family:
+            for processes in asked.processes:
+                cases = [c for c in whole() if (c.family, c.processes) == (family, processes)]
+                started = time.monotonic()
+                found |= compared(cases, Path(folder))
+                took = time.monotonic() - started
+                console.print(f"{family}, {processes} processes: {len(cases)} cases, {took:.0f} s")
+    console.print(tables(found))
+    far = [case.name for case, difference in found.items() if not difference.small]
+    console.print(f"{len(found)} cases, {len(far)} of them beyond the bounds: {', '.join(far)}")
+    if asked.json:
+        told = [asdict(case) | asdict(difference) for case, difference in found.items()]
+        asked.json.write_text(json.dumps(told, indent=1))
+    return 1 if far else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""Numbers of a model's Hugging Face configuration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lccp.contract.errors import InvalidInput
+
+
+def integer(
+    config: Mapping[str, Any], *names: str, default: int | None = None, layer: int = 0
+) -> int:
+    """The first of `names` that is set; a list holds one value a layer.
+
+    Raises:
+        InvalidInput: none is set and there is no default, or it is no whole number from 0 on.
+    """
+    found = next((config[name] for name in names if config.get(name) is not None), default)
+    value = found[layer] if isinstance(found, list) and layer < len(found) else found
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidInput(f"config.json: {names[0]} must be a whole number, not {found!r}")
+    return value
