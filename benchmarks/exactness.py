@@ -2,9 +2,10 @@
 
 Each case makes four steps in float32 of a tiny model, as processes of this machine; plain PyTorch
 runs every document by itself. The largest differences of each column are told, and which cases are
-beyond those of sums in another order.
+beyond those of sums in another order. What was found is kept in exactness.json, from which the page
+of parallel layouts is rendered.
 
-    python benchmarks/exactness.py [--family qwen3_moe …] [--processes 2 4] [--json FILE]
+    python benchmarks/exactness.py [--family qwen3_moe …] [--processes 2 4]
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +25,7 @@ sys.path += [str(ROOT / "tools"), str(ROOT / "tests" / "support" / "models")]
 
 from equality import Differences, Outcome, make_model, plain, trained  # noqa: E402
 
-from layouts import FAMILIES, Case, whole  # noqa: E402
+from layouts import FAMILIES, RECORD, Case, whole  # noqa: E402
 from parallelism_reference import COLUMNS  # noqa: E402
 
 
@@ -54,11 +56,24 @@ def tables(found: dict[Case, Differences]) -> Table:
     return table
 
 
+def record(found: dict[Case, Differences]) -> None:
+    """Keep what was found, in place of what was found of the same cases before."""
+    known = {Case(**line["case"]): line for line in json.loads(RECORD.read_text())}
+    for case, difference in found.items():
+        known[case] = {
+            "case": asdict(case),
+            **asdict(difference),
+            "small": difference.small,
+            "date": str(date.today()),
+        }
+    text = ",\n".join(json.dumps(known[case]) for case in sorted(known, key=str))
+    RECORD.write_text(f"[\n{text}\n]\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--family", nargs="+", choices=FAMILIES, default=list(FAMILIES))
     parser.add_argument("--processes", nargs="+", type=int, choices=(2, 4), default=[2, 4])
-    parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     found: dict[Case, Differences] = {}
     console = Console()
@@ -70,12 +85,10 @@ def main() -> int:
                 found |= compared(cases, Path(folder))
                 took = time.monotonic() - started
                 console.print(f"{family}, {processes} processes: {len(cases)} cases, {took:.0f} s")
+                record(found)
     console.print(tables(found))
     far = [case.name for case, difference in found.items() if not difference.small]
     console.print(f"{len(found)} cases, {len(far)} of them beyond the bounds: {', '.join(far)}")
-    if asked.json:
-        told = [asdict(case) | asdict(difference) for case, difference in found.items()]
-        asked.json.write_text(json.dumps(told, indent=1))
     return 1 if far else 0
 
 

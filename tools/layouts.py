@@ -1,16 +1,20 @@
 """The layouts whose steps are compared with those of plain PyTorch, on processes of a CPU.
 
-`tests/lccp_trainer/parallel/test_equality.py` makes those of TESTED, `benchmarks/exactness.py` all,
-and `docs/reference/parallelism.md` is rendered from both.
+`tests/lccp_trainer/parallel/test_equality.py` makes those of TESTED, `benchmarks/exactness.py`
+those of `whole`, whose outcomes it keeps in RECORD; `docs/reference/parallelism.md` is rendered
+from TESTED and RECORD.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from lccp.api.run import LCCPRunSpec
 from lccp.cost.compatibility import refusals
 
+RECORD = Path(__file__).parents[1] / "benchmarks" / "exactness.json"
 ROWS, LENGTH, VOCABULARY = 4, 64, 64
 LEARNING_RATE, CLIPPING, WEIGHT_DECAY = 1e-3, 0.3, 0.1
 SIZES: dict[str, Any] = {
@@ -150,3 +154,8 @@ def whole() -> list[Case]:
             Case(family, processes, 3, checkpointing=True, offload=True),
         ]
     return found
+
+
+def recorded() -> list[Case]:
+    """The cases that the benchmark found to be as plain PyTorch."""
+    return [Case(**line["case"]) for line in json.loads(RECORD.read_text()) if line["small"]]
