@@ -1,10 +1,11 @@
 """What the trainers told: where the time went, steps that stood out, routers of experts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from statistics import fmean
 
 from lccp.api.objects.journal import AttemptRecord
-from lccp.api.objects.training import Ledger, RouterRecord, Spike
+from lccp.api.objects.training import Ledger, RouterRecord, Spike, StepRecord
 from lccp.facts.facts import Told
 from lccp.report.text import tokens_text
 
@@ -64,6 +65,14 @@ def router_bands(router: RouterRecord) -> Iterator[tuple[str, float, float]]:
     for band, entropy, share in zip(BANDS, router.entropy, router.busiest_share, strict=False):
         if entropy and share:
             yield band, min(entropy), max(share)
+
+
+def source_losses(history: Sequence[StepRecord]) -> Iterator[tuple[str, float, float]]:
+    """By source: its mean loss over the first and over the last tenth of the lines that tell it."""
+    for name in dict.fromkeys(name for line in history for name in line.loss_by_source):
+        told = [line.loss_by_source[name] for line in history if name in line.loss_by_source]
+        tenth = -(-len(told) // 10)
+        yield name, fmean(told[:tenth]), fmean(told[-tenth:])
 
 
 def spike_sentence(spike: Spike) -> str:

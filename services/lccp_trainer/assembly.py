@@ -117,6 +117,7 @@ def _loop(connections: Connections, parts: Parts) -> Loop:
         reporter=connections.reporter,
         log_every_steps=training.log_every_steps,
         step_tokens=shape.tokens,
+        sources=task.stream.names,
         epochs=task.stream.epochs,
         flops_per_token_and_process=of_token and of_token / shape.layout.processes,
         device_name=torch.cuda.get_device_name() if parts.device.type == "cuda" else None,
@@ -146,6 +147,7 @@ def build(worker: Worker, connections: Connections) -> Parts:
     attention.register()
     engine = build_engine(spec, task.directory, task.config, task.module, shape.accumulation_steps)
     engine.module.watch_routers(shape.row_tokens, spec.training.router_aux_loss_coefficient)
+    engine.module.watch_sources(len(task.stream.names))
 
     shared = Shared(worker.rank, facts)
     invocation, keys = worker.invocation, worker.keys

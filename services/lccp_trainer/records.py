@@ -1,5 +1,6 @@
 """What a rank makes known of its steps: lines of the history, and the heartbeat."""
 
+import math
 import resource
 import sys
 import time
@@ -33,6 +34,8 @@ class Recorder:
     """On rank 0."""
     log_every_steps: int
     step_tokens: int
+    sources: tuple[str, ...]
+    """Names, in the order of their numbers in a batch."""
     epochs: Callable[[Position], dict[str, float]]
     """How often each source was read at a position."""
     flops_per_token_and_process: float | None
@@ -56,6 +59,7 @@ class Recorder:
         logged = point.step % self.log_every_steps == 0 or spike is not None
         routers = self.engine.module.routers
         routing = routers.tally.take() if routers and logged else None
+        by_source = self._by_source() if logged else {}
         if spike is not None:
             self._spikes.append(spike)
         if self.reporter is None:
@@ -66,16 +70,28 @@ class Recorder:
             load = RouterLoad(step=point.step, load=_nested(routing.load))
             self.reporter.update(router=router)
         if logged:
-            self.reporter.record(self._line(step, point, spike, router), load)
+            self.reporter.update(loss_by_source=by_source)
+            self.reporter.record(self._line(step, point, spike, router, by_source), load)
         self._beat(step, point)
 
+    def _by_source(self) -> dict[str, float]:
+        """Mean loss of each source since the logged step before; without what is no number."""
+        means = zip(self.sources, self.engine.module.source_losses.take(), strict=True)
+        return {name: round(mean, 2 * DIGITS) for name, mean in means if math.isfinite(mean)}
+
     def _line(
-        self, step: Step, point: Point, spike: Spike | None, router: RouterRecord | None
+        self,
+        step: Step,
+        point: Point,
+        spike: Spike | None,
+        router: RouterRecord | None,
+        by_source: dict[str, float],
     ) -> StepRecord:
         return StepRecord(
             step=point.step,
             tokens=point.tokens,
             loss=step.loss,
+            loss_by_source=by_source,
             learning_rate=step.learning_rate,
             gradient_norm=step.gradient_norm,
             balance_loss=step.balance,

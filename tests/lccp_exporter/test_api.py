@@ -66,6 +66,7 @@ def test_a_run_says_where_its_time_went_and_what_stood_out(api: Api) -> None:
     assert run["ledger"]["productive"] == 150
     assert run["spikesTotal"] == 3
     assert [spike["step"] for spike in run["spikes"]] == [90]
+    assert run["lossBySource"] == {"long": 3.25, "short": 2.5}
     assert run["router"]["entropy"] == [[1.2, 0.9], [1.1, 1.0]]
     assert run["peakMemoryBytes"] == 2**30
 

@@ -83,6 +83,7 @@ def test_what_the_trainer_tells_of_itself(value: Value) -> None:
     ran = {"starting": 30, "productive": 150, "saving": 20, "lost": 0}
     assert told == {"queued": queued, **ran}
     assert value("lccp_training_spikes_total") == 3
+    assert value("lccp_source_loss_nats", source="long") == 3.25
     assert value("lccp_source_epochs_max") == 1.25
     assert value("lccp_router_entropy_nats", band="first half") == 0.9
     assert value("lccp_router_busiest_share", band="second half") == 0.4

@@ -77,7 +77,19 @@ def test_a_run_ends_completed_with_its_last_word(
     assert beat.tokens_per_second
     assert set(beat.epochs) == {"long", "short"}
     assert min(beat.epochs.values()) > 0
+    assert beat.loss_by_source == first.history[-1].loss_by_source
     assert [record.step for record in first.history] == list(range(1, STEPS + 1))
+
+
+def test_the_loss_lies_between_those_of_the_sources(
+    undisturbed: tuple[World, list[Attempt]],
+) -> None:
+    _, (first, _) = undisturbed
+    for record in first.history:
+        assert set(record.loss_by_source) <= {"long", "short"}
+        told = record.loss_by_source.values()
+        assert min(told) - 1e-6 <= record.loss <= max(told) + 1e-6
+    assert any(len(record.loss_by_source) == 2 for record in first.history)
 
 
 def test_node_0_alone_reports(undisturbed: tuple[World, list[Attempt]]) -> None:

@@ -106,6 +106,13 @@ class StepRecord(Contract):
     ]
     tokens: Annotated[int, Field(ge=0, description="Tokens trained so far.")]
     loss: Annotated[float, Field(description="Mean NLL per token of the step's batch, nats.")]
+    loss_by_source: Annotated[
+        dict[str, float],
+        Field(
+            description="Mean NLL per predicted token of each source, nats, over the steps since "
+            "the logged one before."
+        ),
+    ] = {}
     learning_rate: Annotated[float, Field(description="Learning rate of the step.")]
     gradient_norm: Annotated[float | None, Field(description="Global norm before clipping.")] = None
     balance_loss: Annotated[
@@ -140,6 +147,9 @@ class Heartbeat(StoreObject):
     tokens: Annotated[int, Field(description="Tokens so far.")] = 0
     tokens_total: Annotated[int, Field(description="The budget.")]
     loss: Annotated[float | None, Field(description="Loss of the last step.")] = None
+    loss_by_source: Annotated[
+        dict[str, float], Field(description="Loss of each source, at the last logged step.")
+    ] = {}
     learning_rate: Annotated[float | None, Field(description="Learning rate of the last step.")] = (
         None
     )

@@ -20,7 +20,7 @@ from lccp.report.text import (
     tokens_text,
     value_text,
 )
-from lccp.report.training import activities, router_bands, spike_sentence
+from lccp.report.training import activities, router_bands, source_losses, spike_sentence
 
 HORIZONS = {
     "Given": "as given",
@@ -93,11 +93,15 @@ def _row(
 
 
 def _training(data: RunData) -> Iterator[str]:
-    """Where the time went, routers, and steps that stood out, as far as trainers told."""
+    """Where the time went, sources, routers, steps that stood out, as far as trainers told."""
     if rows := _time_rows(Ledger.of_all(data.ledgers.values())):
         yield html.section(
             "Where the time went", html.table(("activity", "time", "share"), rows, (0,))
         )
+    if losses := list(source_losses(data.history)):
+        heads = ("source", "loss at first (nats)", "loss at last (nats)")
+        rows = [[name, f"{first:.3f}", f"{last:.3f}"] for name, first, last in losses]
+        yield html.section("Loss by source", html.table(heads, rows, (0,)))
     router = next((line.router for line in reversed(data.history) if line.router), None)
     if router is not None:
         heads = ("part of the context", "lowest entropy of a layer (nats)", "busiest expert")

@@ -182,6 +182,11 @@ def _training() -> Iterator[Panel]:
         [Query(of_run("lccp_router_entropy_nats"), "{{band}}")],
     )
     yield Panel(
+        "Loss by source",
+        "Mean NLL per predicted token of each source, nats, at the last logged step.",
+        [Query(of_run("lccp_source_loss_nats"), "{{source}}")],
+    )
+    yield Panel(
         "Memory",
         "Most memory that rank 0 had in use: of its accelerator, or of its process without one.",
         [Query(of_run("lccp_peak_memory_bytes"), "peak")],

@@ -5,6 +5,8 @@ from lccp.report.training import BANDS, router_bands
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, of_heartbeat, one
 
+SOURCES_MAX = 16
+
 
 def _wall_time(facts: RunFacts) -> Samples:
     if not facts.ledger.total:
@@ -18,6 +20,11 @@ def _entropy(facts: RunFacts) -> Samples:
 
 def _busiest(facts: RunFacts) -> Samples:
     return [((band,), share) for band, _, share in _bands(facts)]
+
+
+def _source_losses(facts: RunFacts) -> Samples:
+    told = facts.heartbeat.loss_by_source if facts.heartbeat else {}
+    return [((name,), told[name]) for name in list(told)[:SOURCES_MAX]]
 
 
 def _bands(facts: RunFacts) -> list[tuple[str, float, float]]:
@@ -60,6 +67,14 @@ INSIGHT = (
         _busiest,
         ("band",),
         most=len(BANDS),
+    ),
+    RunMetric(
+        "lccp_source_loss_nats",
+        f"Mean NLL per predicted token of each source, at the last logged step; of the first "
+        f"{SOURCES_MAX} sources, the JSON API has all.",
+        _source_losses,
+        ("source",),
+        most=SOURCES_MAX,
     ),
     RunMetric(
         "lccp_source_epochs_max",

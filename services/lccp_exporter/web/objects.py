@@ -80,6 +80,9 @@ class RunDetail(RunSummary):
     ]
     spikes_total: Annotated[int, Field(description="Steps that stood out, of all attempts.")]
     spikes: Annotated[tuple[Spike, ...], Field(description="The newest attempt's last ones.")]
+    loss_by_source: Annotated[
+        dict[str, float], Field(description="Loss of each source, at the last logged step.")
+    ]
     router: Annotated[RouterRecord | None, Field(description="At the last logged step.")]
     peak_memory_bytes: Annotated[
         int | None,
@@ -114,6 +117,7 @@ class RunDetail(RunSummary):
             goodput=facts.ledger.goodput,
             spikes_total=facts.spikes_total,
             spikes=beat.spikes if beat else (),
+            loss_by_source=beat.loss_by_source if beat else {},
             router=beat.router if beat else None,
             peak_memory_bytes=beat.peak_memory_bytes if beat else None,
             finished_at=facts.finished_at,

@@ -109,6 +109,7 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
         "goodput": facts.ledger.goodput,
         "activities": list(activities(facts.ledger)),
         "routers": list(router_bands(beat.router)) if beat and beat.router else [],
+        "sources": beat.loss_by_source if beat else {},
         "spikes": [spike_sentence(spike) for spike in beat.spikes] if beat else [],
         "charts": charts_of(facts, verdict),
         "gains": [(shown[g.signal], g) for g in gains if g.signal in shown],

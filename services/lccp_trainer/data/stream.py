@@ -36,6 +36,10 @@ class Batch:
 class Stream(Protocol):
     """Endless batches, of which a position tells where they are."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the sources, in the order of their numbers in a batch."""
+
     def start(self) -> Position: ...
 
     def resumed(self, position: Position) -> Position:

@@ -17,8 +17,10 @@ class LossHead(torch.nn.Module):
         self.weight, self.bias = head.weight, head.bias
         self.chunk_logits = chunk_logits
 
-    def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor:
-        """Logits; or the NLL of `targets`, summed, in float32.
+    def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> Any:
+        """Logits; or the NLL of `targets`, summed, and that of each [rows, length], in float32.
+
+        That of each has no gradient.
 
         Args:
             hidden: [rows, length, hidden size].
@@ -28,8 +30,8 @@ class LossHead(torch.nn.Module):
             return linear(hidden, self.weight, self.bias)
         tokens = max(1, self.chunk_logits // self.weight.shape[0])
         parts = (hidden.flatten(0, 1), self.weight, self.bias, targets.flatten(), tokens)
-        nll: torch.Tensor = _SummedNll.apply(*parts)  # type: ignore[no-untyped-call]
-        return nll
+        summed, each = _SummedNll.apply(*parts)  # type: ignore[no-untyped-call]
+        return summed, each.view_as(targets)
 
 
 class _SummedNll(torch.autograd.Function):
@@ -43,16 +45,17 @@ class _SummedNll(torch.autograd.Function):
         bias: torch.Tensor | None,
         targets: torch.Tensor,
         chunk: int,
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         sweep = _Sweep(hidden, weight, bias, trained=ctx.needs_input_grad[1])
         for start in range(0, len(hidden), chunk):
             sweep.add(slice(start, start + chunk), targets[start : start + chunk])
         ctx.dtypes = (weight.dtype, None if bias is None else bias.dtype)
         ctx.save_for_backward(sweep.of_hidden, sweep.of_weight, sweep.of_bias)
-        return sweep.nll
+        ctx.mark_non_differentiable(sweep.each)
+        return sweep.nll, sweep.each
 
     @staticmethod
-    def backward(ctx: Any, scale: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, scale: torch.Tensor, _: Any) -> tuple[torch.Tensor | None, ...]:
         of_hidden, of_weight, of_bias = ctx.saved_tensors
         weight_dtype, bias_dtype = ctx.dtypes
         bias = None if of_bias is None else (of_bias * scale).to(bias_dtype)
@@ -72,6 +75,7 @@ class _Sweep:
     ) -> None:
         self._hidden, self._weight, self._bias = hidden, weight, bias
         self.nll = hidden.new_zeros((), dtype=torch.float32)
+        self.each = hidden.new_empty(len(hidden), dtype=torch.float32)
         self.of_hidden = torch.empty_like(hidden)
         self.of_weight = torch.zeros_like(weight, dtype=torch.float32) if trained else None
         self.of_bias = None
@@ -82,7 +86,8 @@ class _Sweep:
         hidden, counted = self._hidden[tokens], (targets != IGNORED)[:, None]
         target = targets[:, None].clamp(min=0)
         log_probabilities = log_softmax(linear(hidden, self._weight, self._bias).float(), dim=1)
-        self.nll -= (log_probabilities.gather(1, target) * counted).sum()
+        self.each[tokens] = -(log_probabilities.gather(1, target) * counted).squeeze(1)
+        self.nll += self.each[tokens].sum()
         of_logits = log_probabilities.exp_()
         of_logits.scatter_add_(1, target, of_logits.new_full(target.shape, -1))
         of_logits.mul_(counted)

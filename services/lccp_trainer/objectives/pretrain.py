@@ -14,6 +14,7 @@ from lccp_trainer.model.directory import load_tokenizer
 from lccp_trainer.model.source import context_length, read_config
 from lccp_trainer.objectives.head import LossHead
 from lccp_trainer.objectives.routing import Routers
+from lccp_trainer.objectives.sources import SourceLosses
 from lccp_trainer.objectives.task import Task
 from lccp_trainer.parallel import experts
 from lccp_trainer.parallel.shard import Shard
@@ -29,6 +30,11 @@ class Pretraining(torch.nn.Module):
         self.model = model
         self.routers: Routers | None = None
         self.balance_coefficient = 0.0
+        self.source_losses: SourceLosses | None = None
+
+    def watch_sources(self, sources: int) -> None:
+        """Watch the loss of each of so many sources; called once the engine stands."""
+        self.source_losses = SourceLosses(sources, next(self.parameters()).device)
 
     def watch_routers(self, context: int, coefficient: float | None) -> None:
         """Watch the routers of a family that has them; called once the engine stands.
@@ -57,7 +63,9 @@ class Pretraining(torch.nn.Module):
                 documents=shard.documents,
                 use_cache=False,
             ).last_hidden_state
-        nll = self.model.get_output_embeddings()(hidden, shard.targets)
+        nll, each = self.model.get_output_embeddings()(hidden, shard.targets)
+        if self.source_losses:
+            self.source_losses.add(shard, each)
         if self.routers is None or self.balance_coefficient == 0:
             return nll, None
         return nll, self.routers.balance(shard.documents.group)

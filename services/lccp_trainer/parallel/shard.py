@@ -25,6 +25,8 @@ class Shard:
     positions: torch.Tensor
     """Within the document, 0 where it starts; whole documents are counted, whoever holds them."""
     documents: Documents
+    sources: torch.Tensor | None = None
+    """Number of the source that each token is from; None: there is one source."""
 
     @property
     def counted(self) -> int:
@@ -45,7 +47,8 @@ def shards(batch: Batch, shape: StepShape, groups: Groups, device: torch.device)
         documents = Documents(document_lengths(positions), groups.sequence)
         predicted = None if batch.predicted is None else batch.predicted[rows]
         targets = own(following(tokens, positions, predicted))
-        found.append(Shard(own(tokens), targets, own(positions), documents))
+        sources = None if batch.sources is None else own(batch.sources[rows])
+        found.append(Shard(own(tokens), targets, own(positions), documents, sources))
     return found
 
 

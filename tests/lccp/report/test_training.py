@@ -9,7 +9,14 @@ from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import End, Ledger, RouterRecord
 from lccp.facts.facts import Told
-from lccp.report.training import activities, ledgers, router_bands, spike_sentence, spikes_total
+from lccp.report.training import (
+    activities,
+    ledgers,
+    router_bands,
+    source_losses,
+    spike_sentence,
+    spikes_total,
+)
 
 BEAT = a_run.heartbeat()
 
@@ -59,6 +66,16 @@ def test_a_router_is_told_by_its_worst_layer() -> None:
         ("second half", 1.0, 0.4),
     ]
     assert list(router_bands(RouterRecord(entropy=((),), busiest_share=((),)))) == []
+
+
+def test_a_source_s_loss_is_told_of_the_first_and_the_last_tenth() -> None:
+    history = a_run.history(20)
+    told = [
+        line.model_copy(update={"loss_by_source": {"long": float(line.step), "short": 2.0}})
+        for line in history
+    ]
+    assert list(source_losses(told)) == [("long", 1.5, 19.5), ("short", 2.0, 2.0)]
+    assert list(source_losses(history)) == []
 
 
 def test_a_spike_says_what_was_done() -> None:

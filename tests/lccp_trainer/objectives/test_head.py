@@ -33,9 +33,12 @@ def test_loss_and_gradients_are_those_of_whole_logits(bias: bool, tokens_at_once
     logits = head(hidden).flatten(0, 1)
     whole = cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
     expected = torch.autograd.grad(0.3 * whole, wanted)
-    nll = head(hidden, targets)
+    nll, each = head(hidden, targets)
     found = torch.autograd.grad(0.3 * nll, wanted)
     assert torch.allclose(nll, whole, rtol=1e-6)
+    of_each = cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="none")
+    assert torch.allclose(each.flatten(), of_each, atol=1e-5)
+    assert not each.requires_grad
     for got, right in zip(found, expected, strict=True):
         assert torch.allclose(got, right, rtol=1e-4, atol=1e-6)
 
@@ -46,8 +49,10 @@ def test_a_head_that_is_not_trained_gets_no_gradient_and_passes_the_same_on(bias
     gradients = []
     for trained in (True, False):
         head = a_head(bias, 7 * VOCABULARY).requires_grad_(trained)
-        gradients.append(torch.autograd.grad(head(hidden, targets), hidden, retain_graph=True)[0])
-        head(hidden, targets).backward()
+        gradients.append(
+            torch.autograd.grad(head(hidden, targets)[0], hidden, retain_graph=True)[0]
+        )
+        head(hidden, targets)[0].backward()
         assert all((p.grad is not None) == trained for p in head.parameters())
     assert torch.equal(*gradients)
 
@@ -56,7 +61,7 @@ def test_in_bfloat16_the_loss_is_summed_in_float32() -> None:
     head = a_head(False, 7 * VOCABULARY).bfloat16()
     hidden, targets = some_input()
     half = hidden.detach().bfloat16().requires_grad_()
-    nll = head(half, targets)
+    nll, _ = head(half, targets)
     nll.backward()
     whole = head(half).float().flatten(0, 1)
     expected = cross_entropy(whole, targets.flatten(), ignore_index=IGNORED, reduction="sum")
@@ -68,7 +73,7 @@ def test_in_bfloat16_the_loss_is_summed_in_float32() -> None:
 
 def test_tokens_that_count_for_nothing_get_no_gradient() -> None:
     head, (hidden, targets) = a_head(True, 7 * VOCABULARY), some_input()
-    (gradient,) = torch.autograd.grad(head(hidden, targets), hidden)
+    (gradient,) = torch.autograd.grad(head(hidden, targets)[0], hidden)
     assert torch.equal(gradient[:, ::5], torch.zeros_like(gradient[:, ::5]))
     assert gradient[:, 1].abs().min() > 0
 
@@ -89,7 +94,7 @@ class LargestTensor(TorchDispatchMode):
 def test_all_logits_never_exist_neither_forward_nor_backward() -> None:
     head, (hidden, targets) = a_head(False, 7 * VOCABULARY), some_input()
     with LargestTensor() as largest:
-        head(hidden, targets).backward()
+        head(hidden, targets)[0].backward()
     assert largest.elements == max(2 * LENGTH * HIDDEN, HIDDEN * VOCABULARY)
     assert largest.elements < 2 * LENGTH * VOCABULARY / 4
     with LargestTensor() as naive:

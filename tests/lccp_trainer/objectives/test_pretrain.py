@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,24 @@ def test_packed_documents_do_not_see_each_other(objective: Any) -> None:
     assert nll(objective, row, restarting) == pytest.approx(alone, rel=1e-5)
     joined = nll(objective, row, np.arange(row.shape[1], dtype=np.int32)[None])
     assert abs(joined - alone) > 0.1
+
+
+def test_each_source_s_loss_is_that_of_its_own_documents(objective: Any) -> None:
+    places = [np.arange(len(document), dtype=np.int32) for document in DOCUMENTS]
+    of = [0, 1, 0, 1]
+    alone = [nll(objective, d[None], p[None]) for d, p in zip(DOCUMENTS, places, strict=True)]
+    sources = [np.full(len(d), n, dtype=np.int32) for d, n in zip(DOCUMENTS, of, strict=True)]
+    batch = Batch(*(np.concatenate(parts)[None] for parts in (DOCUMENTS, places)))
+    batch = replace(batch, sources=np.concatenate(sources)[None])
+    shape = StepShape(1, batch.tokens.shape[1], Layout(1), 1)
+    (shard,) = shards(batch, shape, Groups(Layout(1), 0, None), torch.device("cpu"))
+    objective.watch_sources(2)
+    with torch.no_grad():
+        objective(shard)
+    expected = [
+        sum(alone[n::2]) / sum(len(document) - 1 for document in DOCUMENTS[n::2]) for n in (0, 1)
+    ]
+    assert objective.source_losses.take() == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_weights_keep_their_names(objective: Any, tiny: Path) -> None:

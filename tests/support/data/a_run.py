@@ -265,6 +265,7 @@ def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:
         router=ROUTER,
         spikes=(SPIKE,),
         spikes_total=3,
+        loss_by_source={"long": 3.25, "short": 2.5},
         epochs={"long": 1.25, "short": 0.5},
         peak_memory_bytes=2**30,
         last_save_seconds=1.5,

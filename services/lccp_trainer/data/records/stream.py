@@ -9,7 +9,6 @@ from lccp_trainer.data.records.folder import Records
 from lccp_trainer.data.records.rows import Row
 from lccp_trainer.data.stream import Batch
 
-NAME = "records"
 PADDING = 0
 """Token id of what fills a row up: a document of its own, in which nothing is predicted."""
 
@@ -21,6 +20,7 @@ class RecordStream:
     records: Records
     rows: list[Row]
     row_tokens: int
+    names: tuple[str, ...] = ("records",)
 
     def start(self) -> Position:
         return Position(tokens=(0,), cursors=())
@@ -47,7 +47,7 @@ class RecordStream:
 
     def tokens_per_source(self, position: Position) -> dict[str, int]:
         """Tokens given so far, with padding."""
-        return {NAME: position.tokens[0]}
+        return dict(zip(self.names, position.tokens, strict=True))
 
     def epochs(self, position: Position) -> dict[str, float]:
         """None: a fine-tuning reads its records as often as its settings say."""

@@ -41,17 +41,19 @@ def test_every_checkpoint_has_a_row(text: str) -> None:
 
 
 def test_the_page_tells_what_the_trainers_told(plain: RunData) -> None:
-    last = plain.history[-1].model_copy(update={"router": a_run.ROUTER, "spike": a_run.SPIKE})
+    told = {"router": a_run.ROUTER, "spike": a_run.SPIKE, "loss_by_source": {"books": 2.625}}
+    last = plain.history[-1].model_copy(update=told)
     told_last = replace(plain, history=(*plain.history[:-1], last))
-    told = {"Where the time went", "Routers of the experts", "Steps that stood out"}
+    titles = {"Loss by source", "Routers of the experts", "Steps that stood out"}
     shown = Page(page(told_last))
-    assert told <= set(shown.titles)
-    for said in ("75 %", "40 %", "its batch was left out"):
+    assert titles | {"Where the time went"} <= set(shown.titles)
+    for said in ("75 %", "40 %", "books 2.625 2.625", "its batch was left out"):
         assert said in " ".join(shown.words)
 
 
 def test_a_run_without_experts_or_spikes_has_no_such_sections(text: str) -> None:
-    assert {"Routers of the experts", "Steps that stood out"}.isdisjoint(Page(text).titles)
+    sections = {"Loss by source", "Routers of the experts", "Steps that stood out"}
+    assert sections.isdisjoint(Page(text).titles)
 
 
 def test_a_failed_evaluation_has_a_row_with_its_reason(plain: RunData, text: str) -> None:
