@@ -1,4 +1,203 @@
-"""What the trainer holds at once, as constants that it and the estimate share."""
+"""Memory that one process of a training holds at its peak, by what it is for.
+
+Two moments decide: the end of a forward pass, when all that the backward pass needs is kept, and
+the step of the optimizer, when gradients are flattened for it. What each holds was found in
+DeepSpeed 0.19's ZeRO optimizers, and is compared with processes by `benchmarks/memory.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from lccp.api.run import LCCPRun
+from lccp.cost.architecture import Architecture
+from lccp.cost.layout import Layout
 
 CHUNK_LOGITS = 2**25
-"""Logits that exist at once in the head and the loss."""
+"""Logits that exist at once in the head and the loss, which the trainer takes from here."""
+BUCKET_ELEMENTS = 500_000_000
+"""Gradients that DeepSpeed reduces at once; a device holds the buffer, filled or not."""
+LIVE_ELEMENTS = 1_000_000_000
+"""Parameters that ZeRO-3 keeps gathered for another use."""
+WEIGHT_BYTES = {"BF16": 2, "FP32": 4}
+FP32_BYTES = 4
+"""Of gradients as they are added up, of the optimizer's copy of the weights, of each moment."""
+
+ONE_PROCESS = Layout(1)
+
+
+@dataclass(frozen=True)
+class Training:
+    """The part of a training that its cost depends on."""
+
+    tokens: int
+    context_length: int
+    layout: Layout = ONE_PROCESS
+    zero_stage: int = 1
+    offload_optimizer: bool = False
+    micro_batch_size: int = 1
+    accumulation_steps: int = 1
+    precision: Literal["BF16", "FP32"] = "BF16"
+    activation_checkpointing: bool = False
+
+    @classmethod
+    def of(cls, run: LCCPRun) -> Self:
+        """The training that `run` asks for, at its target context."""
+        training, layout = run.spec.training, Layout.of(run.spec)
+        context = run.spec.model.target_context_length
+        micro_batch = context * layout.data_size * training.micro_batch_size
+        return cls(
+            tokens=training.tokens,
+            context_length=context,
+            layout=layout,
+            zero_stage=training.deepspeed.zero_stage,
+            offload_optimizer=training.deepspeed.offload_optimizer == "CPU",
+            micro_batch_size=training.micro_batch_size,
+            accumulation_steps=max(1, training.global_batch_tokens // micro_batch),
+            precision=training.precision,
+            activation_checkpointing=training.activation_checkpointing,
+        )
+
+    @property
+    def element_bytes(self) -> int:
+        """Of a weight, and of most of what the backward pass needs."""
+        return WEIGHT_BYTES[self.precision]
+
+    @property
+    def own_tokens(self) -> int:
+        """Tokens of a micro batch that one process computes on."""
+        return self.micro_batch_size * self.context_length // self.layout.sequence_size
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that one process holds at its peak; fragmentation comes on top."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    """Moments and the FP32 weights, with what the host stages for them if they lie there."""
+    activations: int
+    """What the backward pass needs, the head's gradients and a chunk of logits included."""
+    buffers: int
+    """Gathered weights, buckets of gradients, and what the optimizer's step flattens."""
+    optimizer_on_host: bool
+
+    @classmethod
+    def of(cls, model: Architecture, training: Training) -> Self:
+        """By ZeRO stage (Rajbhandari et al., arXiv 1910.02054, section 5)."""
+        held = _Held(model, training)
+        forward = (held.standing, held.activations, held.gathered)
+        step = (held.gradients, 0, held.working)
+        gradients, activations, buffers = max(forward, step, key=sum)
+        return cls(
+            weights=held.weights,
+            gradients=gradients,
+            optimizer=held.optimizer,
+            activations=activations,
+            buffers=buffers,
+            optimizer_on_host=training.offload_optimizer,
+        )
+
+    @property
+    def total(self) -> int:
+        """Bytes on the accelerator and on the host."""
+        return self.weights + self.gradients + self.optimizer + self.activations + self.buffers
+
+    @property
+    def device(self) -> int:
+        """Bytes on the accelerator."""
+        return self.total - (self.optimizer if self.optimizer_on_host else 0)
+
+
+class _Held:
+    """Bytes of everything that may be held."""
+
+    def __init__(self, model: Architecture, training: Training) -> None:
+        layout, self._training = training.layout, training
+        self._stage, size = training.zero_stage, training.element_bytes
+        self._part = -(-model.parameters // layout.processes)
+        spread = model.routed_parameters // layout.expert_size
+        self._own = model.parameters - model.routed_parameters + spread
+        whole_experts = layout.expert_size == layout.processes
+        self._partitioned = self._own - (spread if whole_experts else 0)
+        blocks = (b.routed_parameters(model.hidden_size, b.experts) for b in model.feed_forward)
+        self._block = 0 if whole_experts else max(blocks, default=0) // layout.expert_size
+        self.weights = size * (self._part if self._stage == 3 else self._own)
+        self.activations = activation_bytes(model, training)
+
+    @property
+    def optimizer(self) -> int:
+        stage, training = self._stage, self._training
+        copies = 2 + (1 if stage or training.precision == "BF16" else 0)
+        held = FP32_BYTES * copies * (self._part if stage else self._own)
+        staged = FP32_BYTES + (training.element_bytes if stage < 3 else 0)
+        return held + (staged * self._part if training.offload_optimizer else 0)
+
+    @property
+    def standing(self) -> int:
+        """Gradients that are held while another forward pass is made."""
+        if self._training.offload_optimizer:
+            return 0
+        if self._stage == 3:
+            return FP32_BYTES * self._part
+        return self.gradients if self._training.accumulation_steps > 1 else 0
+
+    @property
+    def gradients(self) -> int:
+        """Gradients at the optimizer's step."""
+        if self._training.offload_optimizer:
+            return 0
+        return FP32_BYTES * (self._part if self._stage >= 2 else self._own)
+
+    @property
+    def gathered(self) -> int:
+        """Beside a forward pass of ZeRO-3: gathered weights, and the bucket that is kept.
+
+        A block of experts is gathered as one.
+        """
+        if self._stage < 3:
+            return 0
+        live = max(min(self._partitioned, LIVE_ELEMENTS), self._block)
+        return self._training.element_bytes * (live + self._bucket)
+
+    @property
+    def working(self) -> int:
+        """Beside the optimizer's step: flat gradients and square roots; below ZeRO-3 a list too."""
+        if self._stage == 0 or self._training.offload_optimizer:
+            return 0
+        if self._stage == 3:
+            return 2 * FP32_BYTES * self._part + self._training.element_bytes * self._bucket
+        return 3 * FP32_BYTES * self._part
+
+    @property
+    def _bucket(self) -> int:
+        return min(self._partitioned, BUCKET_ELEMENTS)
+
+
+def activation_bytes(model: Architecture, training: Training) -> int:
+    """Tensors of one micro batch that the backward pass needs, on one process.
+
+    Counted as Korthikanti et al., arXiv 2205.05198, section 4.1, for attention that stores no
+    L x L and gated feed-forward layers, with the norms of transformers, which are computed in
+    FP32; with activation checkpointing, each layer's input and the tensors of the largest layer.
+    The head holds a chunk of logits twice in FP32, and the gradients of its inputs and weight.
+    """
+    size, tokens = training.element_bytes, training.own_tokens
+    layers = [_layer_bytes(model, number, size) for number in range(model.layers)]
+    kept = sum(layers)
+    if training.activation_checkpointing:
+        kept = model.layers * model.hidden_size * size + max(layers)
+    logits = 2 * FP32_BYTES * min(CHUNK_LOGITS, tokens * model.vocabulary_size)
+    weight = (FP32_BYTES + size) * model.vocabulary_size * model.hidden_size
+    return tokens * (kept + model.hidden_size * size) + logits + weight
+
+
+def _layer_bytes(model: Architecture, number: int, size: int) -> int:
+    """Of one token: both norms (input in FP32, normalized, scaled), queries, keys, values, the
+    heads' output as it is and as it is joined, and of each expert or dense block gate, up,
+    activated gate and product; what routed experts take in and give, too."""
+    heads, block = model.attention, model.feed_forward[number]
+    norms = 2 * model.hidden_size * (FP32_BYTES + 2 * size)
+    attention = int(3 * heads.width) + heads.cached + heads.latent_size
+    routed = 2 * model.hidden_size * block.chosen
+    return norms + size * (attention + 4 * block.width + routed)

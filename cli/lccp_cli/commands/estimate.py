@@ -8,7 +8,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lccp.cost.estimate import Estimate, Training
+    from lccp.cost.estimate import Estimate
+    from lccp.cost.memory import Training
 
 SECONDS_PER_HOUR = 3_600
 
@@ -41,7 +42,8 @@ def estimate(
     """
     from lccp.api.spec.location import remote_location
     from lccp.contract.errors import InvalidInput
-    from lccp.cost.estimate import Estimate, Training
+    from lccp.cost.estimate import Estimate
+    from lccp.cost.memory import Training
     from lccp_cli.manifest import load_manifest
 
     run = load_manifest(manifest)
@@ -86,12 +88,14 @@ def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]
     yield "context length", f"{length_text(training.context_length)} tokens"
     yield "FLOPs per token", scientific_text(costs.flops_per_token)
     yield "training FLOPs", scientific_text(costs.training_flops)
-    yield "processes", f"{training.processes}, ZeRO stage {training.zero_stage}"
+    layout = training.layout
+    yield "processes", f"{layout.processes}, ZeRO stage {training.zero_stage}"
     yield "memory per process", bytes_text(memory.device)
     yield "  weights", bytes_text(memory.weights)
     yield "  gradients", bytes_text(memory.gradients)
     yield "  optimizer", f"{bytes_text(memory.optimizer)}{host}"
     yield "  activations", bytes_text(memory.activations)
+    yield "  buffers", bytes_text(memory.buffers)
     yield "key-value cache", f"{bytes_text(costs.key_value_bytes)} per sequence (evaluation)"
 
 

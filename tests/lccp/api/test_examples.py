@@ -9,7 +9,8 @@ from apiserver import ApiServer
 
 from lccp.api.crd import crd
 from lccp.api.run import LCCPRun
-from lccp.cost.estimate import Estimate, Training
+from lccp.cost.estimate import Estimate
+from lccp.cost.memory import Training
 from lccp_cli.commands.estimate import read_config
 
 FOLDER = Path(__file__).parents[3] / "examples"

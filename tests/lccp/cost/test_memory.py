@@ -1,0 +1,106 @@
+"""What a process of a training holds; benchmarks/memory.py compares it with processes."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lccp.cost.architecture import Architecture
+from lccp.cost.layout import Layout
+from lccp.cost.memory import Memory, Training, activation_bytes
+
+CONFIG: dict[str, Any] = {
+    "model_type": "qwen3_moe",
+    "vocab_size": 1_000,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "moe_intermediate_size": 32,
+    "num_experts": 8,
+    "num_experts_per_tok": 2,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+MODEL = Architecture.from_config(CONFIG)
+TRAINING = Training(tokens=10**6, context_length=512, layout=Layout(4))
+N = MODEL.parameters
+
+
+def memory(**changes: Any) -> Memory:
+    return Memory.of(MODEL, replace(TRAINING, **changes))
+
+
+@pytest.mark.parametrize(
+    ("stage", "precision", "weights", "optimizer"),
+    [
+        (0, "FP32", 4, 8),
+        (1, "FP32", 4, 3),
+        (1, "BF16", 2, 3),
+        (2, "BF16", 2, 3),
+        (3, "BF16", 0.5, 3),
+    ],
+)
+def test_a_zero_stage_partitions_what_it_says(
+    stage: int, precision: str, weights: float, optimizer: float
+) -> None:
+    found = memory(zero_stage=stage, precision=precision)
+    assert (found.weights, found.optimizer) == pytest.approx((weights * N, optimizer * N), abs=4)
+
+
+@pytest.mark.parametrize(("stage", "each"), [(0, 4), (1, 4), (2, 1)])
+def test_gradients_are_whole_below_stage_2(stage: int, each: float) -> None:
+    found = memory(zero_stage=stage, precision="FP32", accumulation_steps=2)
+    assert found.gradients == pytest.approx(each * N, abs=4)
+
+
+def test_a_short_pass_leaves_the_peak_to_the_optimizer_s_step() -> None:
+    short, long = memory(context_length=8), memory(context_length=8_192)
+    assert short.activations == 0
+    assert short.buffers > long.buffers
+    assert long.activations > short.total
+
+
+def test_experts_that_are_spread_are_held_once_by_each_group_of_processes() -> None:
+    spread = memory(layout=Layout(4, expert_size=2))
+    assert memory().weights - spread.weights == 2 * MODEL.routed_parameters // 2
+    assert spread.optimizer == memory().optimizer
+
+
+def test_a_block_of_experts_is_gathered_whole_by_stage_3() -> None:
+    large = Architecture.from_config(CONFIG | {"num_experts": 2**19})
+    found = Memory.of(large, replace(TRAINING, zero_stage=3, context_length=2**22))
+    block = large.feed_forward[0].routed_parameters(large.hidden_size, 2**19)
+    assert found.buffers == 2 * (block + 500_000_000)
+
+
+def test_processes_that_share_sequences_share_their_activations() -> None:
+    alone = activation_bytes(MODEL, TRAINING)
+    shared = activation_bytes(MODEL, replace(TRAINING, layout=Layout(4, sequence_size=4)))
+    weight = (4 + 2) * MODEL.vocabulary_size * MODEL.hidden_size
+    assert shared - weight == (alone - weight) // 4
+
+
+def test_an_offloaded_optimizer_leaves_the_device() -> None:
+    kept, moved = memory(), memory(offload_optimizer=True)
+    assert moved.optimizer > kept.optimizer
+    assert moved.device < kept.device
+    assert moved.total - moved.device == moved.optimizer
+
+
+def test_activations_grow_with_the_tokens_of_a_micro_batch_and_shrink_when_recomputed() -> None:
+    def activations(**changes: Any) -> int:
+        weight = (4 + 2) * MODEL.vocabulary_size * MODEL.hidden_size
+        return activation_bytes(MODEL, replace(TRAINING, **changes)) - weight
+
+    assert activations(micro_batch_size=3) == 3 * activations()
+    assert activations(context_length=1_024) == 2 * activations()
+    assert activations(activation_checkpointing=True) < activations()
+
+
+def test_logits_beyond_a_chunk_take_no_more_memory() -> None:
+    def of_vocabulary(size: int) -> int:
+        model = Architecture.from_config(CONFIG | {"vocab_size": size})
+        weight = (4 + 2) * size * model.hidden_size
+        return activation_bytes(model, replace(TRAINING, context_length=65_536)) - weight
+
+    assert of_vocabulary(100_000) == of_vocabulary(200_000)
