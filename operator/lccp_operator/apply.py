@@ -117,7 +117,7 @@ def act(plan: Plan, run: LCCPRun, backend: Backend) -> None:
 def publish(plan: Plan, run: LCCPRun, backend: Backend) -> None:
     """The second half: status and events, and what releases the run."""
     after = _ordered(plan.intents)[1]
-    if plan.status != run.status:
+    if plan.status != (run.status or LCCPRunStatus()):
         backend.guard()
         backend.runs.write_status(run, plan.status)
     for event in plan.events:

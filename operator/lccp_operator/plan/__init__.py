@@ -56,6 +56,9 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) 
     other = acceptance.other_installation(run, observed)
     if other is not None:
         return _left_alone(run, other, now)
+    if acceptance.being_claimed(run, observed, now):
+        status = run.status or LCCPRunStatus()
+        return Plan((), status, requeue_after_seconds=UNKNOWN_REQUEUE_SECONDS)
     if run.metadata.deletion_timestamp is not None:
         return deletion.planned(run, observed, now)
     if isinstance(observed.store, Unknown):

@@ -6,7 +6,9 @@ object, by another way of carrying the run out, or by suspending it.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.identity import digest_of, identity_of
 from lccp.api.objects.journal import Acceptance, Journal
@@ -18,6 +20,12 @@ from lccp_operator.intents import ClaimIdentity
 from lccp_operator.observed import Known, Observed, Owner
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import final_failure
+
+ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
+"""Ends that a trainer tells once its state is saved."""
+
+CLAIM_SECONDS = 30.0
+"""Between the run.json of an installation and its journal, at most."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,16 @@ def other_installation(run: LCCPRun, observed: Observed) -> Refusal | None:
         f"namespaces); if {other} is gone, name it in the chart's adoptFrom"
     )
     return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, message)
+
+
+def being_claimed(run: LCCPRun, observed: Observed, now: datetime) -> bool:
+    """Another installation wrote the run.json of a new run, and may be about to write the rest."""
+    created = run.metadata.creation_timestamp
+    if run.status is not None or created is None or not isinstance(observed.store, Known):
+        return False
+    facts, young = observed.store.value, (now - created).total_seconds() < CLAIM_SECONDS
+    foreign = foreign_owner(facts, observed.owner) is not None
+    return young and foreign and facts.journal.accepted is None
 
 
 def refusal(context: Context) -> Refusal | None:
@@ -226,6 +244,11 @@ def _missing_state(facts: Facts) -> str | None:
         for attempt, beat in facts.heartbeats.items()
         if attempt > accepted.earlier_attempts
         for tokens in (*beat.states, *beat.checkpoints)
+    ]
+    saved += [
+        end.tokens
+        for attempt, end in facts.ends.items()
+        if attempt > accepted.earlier_attempts and end.result in ENDED_WELL and end.tokens
     ]
     return f"training state of {max(saved):,} tokens of this run" if saved else None
 

@@ -26,7 +26,6 @@ from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
-from lccp.api.status import LCCPRunStatus
 from lccp_operator.apply import record_deletion
 from lccp_operator.intents import ApplyWorkload, ClaimIdentity
 from lccp_operator.observed import Observed, Owner
@@ -114,9 +113,26 @@ def test_two_installations_that_watch_one_namespace_are_told_and_one_writes_noth
     world.reconcile()
 
     assert decided.intents == ()
-    assert world.run.status == (run.status or LCCPRunStatus())
+    assert world.run.status == run.status
+    assert world.status_writes == 0
     (event,) = world.events
     assert f"installation {ONE.id} carries this run out" in event.message
+
+
+def test_a_run_that_another_installation_is_about_to_take_is_waited_for() -> None:
+    first = replace(a_world(), owner=ONE)
+    first.store.put(KEYS.identity, stored_identity(first.run, ONE).to_json())
+    metadata = first.run.metadata.model_copy(update={"creation_timestamp": first.now})
+    run = first.run.model_copy(update={"metadata": metadata})
+    second = World(run, NEVER, first.store, now=first.now, owner=TWO)
+
+    decided = second.reconcile()
+    assert (decided.intents, decided.events, second.status_writes) == ((), (), 0)
+    assert decided.requeue_after_seconds is not None
+
+    second.pass_time(31)
+    second.reconcile()
+    assert conditions(second.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
 
 
 def test_another_clusters_run_of_this_name_is_refused() -> None:
@@ -564,6 +580,20 @@ def test_training_states_that_vanished_before_the_first_checkpoint_are_missed() 
     again = applied_again(world)
     again.settle()
     assert conditions(again.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_state_that_a_drained_trainer_saved_is_missed() -> None:
+    world = a_world()
+    world.reconcile()
+    assert world.trainer is not None
+    world.trainer[1].tokens = 4_096
+    world.end_training(ExitCode.OK, Cause.DRAINED)
+    world.run = with_spec(world.run, suspend=True)
+    world.reconcile()
+
+    world.run = with_spec(world.run, suspend=False)
+    assert world.reconcile().intents == ()
+    assert "no training state of 4,096 tokens of this run" in world.events[-1].message
 
 
 def test_a_trainer_that_saved_nothing_yet_begins_again() -> None:

@@ -38,8 +38,16 @@ def deletion_asked_at(body: Object) -> datetime | None:
 
 def refuse(body: Object, sentence: str, runs: KubernetesRuns) -> LCCPRunStatus:
     """Say in the status of an object that is no valid run what is wrong with it."""
-    before = LCCPRunStatus.parse(body.get("status", {}), "status")
+    before = _status(body)
     status = invalid_spec(before, body["metadata"]["generation"], sentence, datetime.now(UTC))
     if status != before:
         runs.write(body["metadata"], status)
     return status
+
+
+def _status(body: Object) -> LCCPRunStatus:
+    """Its status; an empty one in place of one that another version wrote."""
+    try:
+        return LCCPRunStatus.parse(body.get("status", {}), "status")
+    except InvalidInput:
+        return LCCPRunStatus()

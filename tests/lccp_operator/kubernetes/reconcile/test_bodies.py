@@ -60,6 +60,14 @@ def test_a_status_of_another_version_is_dropped_and_a_wrong_spec_is_not() -> Non
         parsed(body(spec={}), "run")
 
 
+def test_what_is_wrong_is_said_beside_a_status_of_another_version() -> None:
+    runs = Runs()
+
+    status = refuse(body(spec={}, status={"newer": 1}), "spec.model: is missing", runs)
+
+    assert runs.statuses == [status]
+
+
 def test_what_is_wrong_is_said_in_the_status_once() -> None:
     runs, wrong = Runs(), body(spec={})
 
