@@ -1,5 +1,6 @@
 """The terminal: one console, checkpoints as a table, colours of the verdict."""
 
+import json
 import sys
 from collections.abc import Iterable
 
@@ -25,6 +26,11 @@ def standard_output() -> Console:
     """A console on standard output; without a terminal it writes plain text, unwrapped."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=200, soft_wrap=True)
+
+
+def json_text(document: object) -> str:
+    """`document`, of plain JSON types, as text that any parser takes."""
+    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def say(sentence: str) -> None:

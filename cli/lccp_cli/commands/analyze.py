@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def analyze(
     target: RunTarget,
-    json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the verdict, or with --power the plans, as JSON.")
+    ] = False,
     horizon_tokens: Annotated[
         str | None,
         typer.Option(
@@ -71,12 +73,9 @@ def analyze(
         lccp analyze runs/default/tiny --power
     """
     from lccp.analysis.verdict import judge
-    from lccp.contract.errors import InvalidInput
     from lccp.report.judged import policy_of
     from lccp_cli.target import load_target
 
-    if power and json:
-        raise InvalidInput("--power prints a table: leave out --json")
     data = load_target(target, endpoint).data
     asked = {
         "horizon_tokens": horizon_tokens,
@@ -88,7 +87,7 @@ def analyze(
     policy = trained(policy_of(data), budget, warmup_tokens, schedule)
     policy = changed(policy, given)
     if power:
-        show_own_power(data.reports, policy)
+        show_own_power(data.reports, policy, json)
         return
     verdict = judge(data.reports, policy)
     if json:
@@ -97,12 +96,14 @@ def analyze(
         show(verdict)
 
 
-def show_own_power(reports: "Sequence[EvaluationReport]", policy: "Policy") -> None:
+def show_own_power(
+    reports: "Sequence[EvaluationReport]", policy: "Policy", json: bool = False
+) -> None:
     """Print what the run's noise is, and what would see a plateau. Raises InvalidInput."""
     from lccp.analysis.power import CROSSED, Design, Noise
     from lccp.analysis.trajectory import Trajectory
     from lccp.contract.errors import InvalidInput
-    from lccp_cli.commands.plan import show_power
+    from lccp_cli.commands.plan import power_json, powers_of, show_power
 
     series = Trajectory.from_reports(reports).series.get(policy.signal)
     if series is None:
@@ -114,8 +115,12 @@ def show_own_power(reports: "Sequence[EvaluationReport]", policy: "Policy") -> N
     noise = Noise.of(series, policy)
     at = [tokens / policy.horizon_tokens for tokens in planned(series, policy)]
     counts = {kind: means.shape[1] for kind, means in series.clusters.items()}
+    powers = powers_of(Design(tuple(at), counts["haystack"], counts["needle"]), noise, policy)
+    if json:
+        typer.echo(power_json(noise, powers))
+        return
     typer.echo(f"{series.signal.title} jitters by {noise.jitter:.2g} minGain between checkpoints.")
-    show_power(Design(tuple(at), counts["haystack"], counts["needle"]), noise, policy)
+    show_power(powers)
 
 
 def planned(series: "Series", policy: "Policy") -> list[int]:

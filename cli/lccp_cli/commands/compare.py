@@ -43,7 +43,7 @@ def compare(
     """
     from lccp.contract.errors import InvalidInput
     from lccp.report.comparison import compared, pair
-    from lccp_cli.console import standard_output
+    from lccp_cli.console import json_text, standard_output
 
     if a == b:
         raise InvalidInput(f"{a}: is compared with itself: name two checkpoints as {NAMED}")
@@ -51,7 +51,7 @@ def compare(
     found = compared(first, second)
     if json:
         document = {"a": _place(a, first.report.tokens), "b": _place(b, second.report.tokens)}
-        typer.echo(_dumped(document | found.document()))
+        typer.echo(json_text(document | found.document()))
         return
     console = standard_output()
     console.print(f"A: {first}\nB: {second}\n")
@@ -72,12 +72,6 @@ def _named(text: str, endpoint: str | None) -> "tuple[RunData, int | None]":
 
 def _place(text: str, tokens: int) -> dict[str, object]:
     return {"run": text.rpartition("@")[0] or text, "tokens": tokens}
-
-
-def _dumped(document: object) -> str:
-    import json
-
-    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def _shown(found: "Comparison") -> "Iterator[RenderableType]":

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lccp.analysis.power import Design, Noise, Power
     from lccp.api.objects.policy import Policy
     from lccp.api.run import LCCPRun
@@ -24,6 +26,7 @@ def plan(
             "lccp analyze --power takes that of a run.",
         ),
     ] = 0.3,
+    json: Annotated[bool, typer.Option("--json", help="Print the plans as JSON.")] = False,
 ) -> None:
     """Say whether a plan can see a plateau, and which haystacks, needles and checkpoints would.
 
@@ -33,20 +36,27 @@ def plan(
 
         lccp plan examples/tiny/run.yaml
         lccp plan my-run.yaml --jitter 0.6
+        lccp plan my-run.yaml --json | jq .plans[0].within
     """
     from lccp.analysis.policy import policy_of_run
     from lccp.analysis.possible import obstacle
     from lccp.analysis.power import Noise
+    from lccp_cli.console import json_text
     from lccp_cli.manifest import load_manifest
 
     run = load_manifest(manifest)
     problem = obstacle(run)
     if problem:
-        typer.echo(f"Never Saturated: {problem}.")
+        typer.echo(json_text({"obstacle": problem}) if json else f"Never Saturated: {problem}.")
         raise typer.Exit(1)
     policy = policy_of_run(run)
+    noise = Noise.stated(jitter)
+    powers = powers_of(planned(run, policy), noise, policy)
+    if json:
+        typer.echo(power_json(noise, powers))
+        return
     typer.echo(f"A guess: checkpoints jitter by {jitter:g} minGain, clusters as in the demo.")
-    show_power(planned(run, policy), Noise.stated(jitter), policy)
+    show_power(powers)
 
 
 def planned(run: "LCCPRun", policy: "Policy") -> "Design":
@@ -72,23 +82,49 @@ def planned(run: "LCCPRun", policy: "Policy") -> "Design":
     return Design(tuple(at), counts["haystack"], counts["needle"])
 
 
-def show_power(design: "Design", noise: "Noise", policy: "Policy") -> None:
-    """Print how often a plateau is seen by `design`, the first row, and by others of its length."""
-    from rich.table import Table
+def powers_of(design: "Design", noise: "Noise", policy: "Policy") -> "list[Power]":
+    """How often a plateau is seen by `design`, the first, and by others of its length."""
+    from lccp.analysis.power import designs, power
 
-    from lccp.analysis.power import cheapest, designs, power
-    from lccp_cli.console import standard_output
+    return [power(one, noise, policy) for one in designs(design)]
 
-    powers = [power(one, noise, policy) for one in designs(design)]
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    for name in ("checkpoints", "haystacks", "needles", "within 4 T", "in the end", "median"):
-        table.add_column(name, justify="right", no_wrap=True)
+
+def show_power(powers: "Sequence[Power]") -> None:
+    """Print the plan's power, the first row, and that of others."""
+    from lccp.analysis.power import cheapest
+    from lccp_cli.console import standard_output, table_of
+
+    table = table_of("checkpoints", "haystacks", "needles", "within 4 T", "in the end", "median")
     for one in powers:
         table.add_row(*_row(one))
     console = standard_output()
     console.print("Plateaus that are called Saturated; the first row is the plan:")
     console.print(table)
     console.print(_advice(powers[0], cheapest(powers)))
+
+
+def power_json(noise: "Noise", powers: "Sequence[Power]") -> str:
+    """The same as JSON, with the noise that it rests on."""
+    from lccp.analysis.power import cheapest
+    from lccp_cli.console import json_text
+
+    plans = [_document(one) for one in powers]
+    advice = _advice(powers[0], cheapest(powers))
+    return json_text({"jitter": noise.jitter, "plans": plans, "advice": advice})
+
+
+def _document(one: "Power") -> dict[str, object]:
+    import math
+
+    design, median = one.design, one.median_horizons
+    return {
+        "checkpoints": len(design.at),
+        "haystacks": design.haystacks,
+        "needles": design.needles,
+        "within": one.within,
+        "whole": one.whole,
+        "medianHorizons": median if math.isfinite(median) else None,
+    }
 
 
 def _row(one: "Power") -> tuple[str, ...]:

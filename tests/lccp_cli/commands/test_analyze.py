@@ -98,6 +98,13 @@ def test_power_goes_by_the_checkpoints_until_the_budget(lccp: Lccp, tmp_path: Pa
     assert own[:3] == [str(4_000_000 // every), str(a_run.HAYSTACKS), str(a_run.NEEDLES)]
 
 
+def test_power_as_json_holds_the_runs_own_noise(lccp: Lccp, stored: Path) -> None:
+    printed = json.loads(lccp("analyze", stored, "--power", "--json").stdout)
+    told = lccp("analyze", stored, "--power").output
+    assert told.startswith(f"NIAH-PPL jitters by {printed['jitter']:.2g} minGain")
+    assert told.endswith(f"{printed['advice']}\n")
+
+
 def test_power_is_not_told_where_nothing_can_be_saturated(lccp: Lccp, tmp_path: Path) -> None:
     folder = young(tmp_path)
     decaying = lccp("analyze", folder, "--power", "--budget", "4M", "--schedule", "Decaying")
@@ -113,9 +120,3 @@ def test_power_needs_haystacks_and_needles() -> None:
     policy = a_run.policy().model_copy(update={"signals": ("target_ppl",)})
     with pytest.raises(InvalidInput, match="target_ppl: has no haystacks and needles"):
         show_own_power(a_run.reports(), policy)
-
-
-def test_power_has_no_json(lccp: Lccp, stored: Path) -> None:
-    result = lccp("analyze", stored, "--power", "--json")
-    assert result.exit_code != 0
-    assert "leave out --json" in result.output

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,26 @@ def test_plan_says_what_would_see_a_plateau(lccp: Lccp, manifest: Callable[..., 
     assert head.split()[:3] == ["checkpoints", "haystacks", "needles"]
     assert int(own.split()[0]) > 0
     assert "plateaus within four horizons" in advice
+
+
+def test_plans_as_json_hold_the_numbers_of_the_table(
+    lccp: Lccp, manifest: Callable[..., Path]
+) -> None:
+    path = manifest(training=TRAINING)
+    printed = json.loads(lccp("plan", path, "--jitter", "0.2", "--json").stdout)
+    table = lccp("plan", path, "--jitter", "0.2").output.splitlines()
+    assert printed["jitter"] == 0.2
+    assert len(printed["plans"]) == len(table) - 4
+    own = printed["plans"][0]
+    shown = (own["checkpoints"], own["haystacks"], own["needles"], f"{own['within']:.0%}")
+    assert table[3].split()[:4] == [str(value) for value in shown]
+    assert printed["advice"] == table[-1]
+
+
+def test_what_hinders_a_plan_is_json_too(lccp: Lccp, manifest: Callable[..., Path]) -> None:
+    result = lccp("plan", manifest(training=TRAINING, saturation={"patience": 16}), "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["obstacle"].startswith("a saturation needs 5 checkpoints")
 
 
 def test_plan_simulates_no_signal_without_haystacks_and_needles(
