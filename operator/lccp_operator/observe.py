@@ -1,5 +1,6 @@
 """Observing one run's part of a store: its facts, or since when and why they can't be read."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from lccp.api.conditions import Reason
@@ -34,6 +35,8 @@ class StoreObserver:
         self._reader = RunReader(store, keys, KEEP)
         self._since: datetime | None = None
         self._trainings: list[ObjectInfo] | None = None
+        self._evaluations = 0
+        """Hash of the listing of all that belongs to evaluations."""
         self._silent: LccpError | None = None
         """Why `moved` could not be told."""
 
@@ -57,13 +60,16 @@ class StoreObserver:
         """This process wrote `value` there: it need not be read."""
         self._reader.remember(key, value, etag)
 
-    def moved(self) -> bool:
+    def moved(self, idle: bool = False) -> bool:
         """Whether a trainer wrote anything since the last reconcile: one LIST, and no GET.
 
-        Every checkpoint and every end is followed by a heartbeat, or by the end of a workload. A
+        Every checkpoint and every end is followed by a heartbeat, or by the end of a workload. Of
+        an `idle` run nothing trains: whether anything of its evaluations changed, or was deleted. A
         store that does not answer counts too: `part` then says so, without asking again.
         """
         try:
+            if idle:
+                return _hash(self.store.list(self.keys.evaluations)) != self._evaluations
             return self.store.list(self.keys.trainings) != self._trainings
         except LccpError as error:
             self._silent = error
@@ -76,8 +82,13 @@ class StoreObserver:
     def _facts(self) -> Facts:
         listing = self._reader.listing()
         self._trainings = list(listing.below(self.keys.trainings))
+        self._evaluations = _hash(listing.below(self.keys.evaluations))
         return self._reader.facts(listing)
 
     def _unknown(self, now: datetime, why: str, reason: Reason) -> Unknown:
         self._since = self._since or now
         return Unknown(self._since, why, reason)
+
+
+def _hash(listing: Iterable[ObjectInfo]) -> int:
+    return hash(tuple((info.key, info.etag) for info in listing))

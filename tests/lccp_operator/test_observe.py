@@ -98,6 +98,20 @@ def test_one_list_tells_whether_a_trainer_wrote_anything() -> None:
     assert store.gets == []
 
 
+def test_one_list_tells_whether_a_report_of_an_idle_run_was_deleted() -> None:
+    store = MemoryStore()
+    observer = StoreObserver(filled(store), KEYS)
+    observer.part(START)
+    store.gets.clear()
+
+    assert not observer.moved(idle=True)
+    store.delete(KEYS.report(EVERY_TOKENS))
+
+    assert observer.moved(idle=True)
+    assert not observer.moved()
+    assert store.gets == []
+
+
 def test_a_store_that_did_not_answer_is_not_asked_twice_in_one_reconcile() -> None:
     store = SilentStore()
     observer = StoreObserver(filled(store), KEYS)

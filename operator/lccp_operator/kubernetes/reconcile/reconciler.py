@@ -68,10 +68,10 @@ class _Memory:
         return self.runs is not None and self.runs.version == body["metadata"]["resourceVersion"]
 
     def is_unchanged(self) -> bool:
-        """No resync is due, and its trainer wrote nothing since the last one."""
+        """No resync is due, and its part of the store that may change by itself did not."""
         if self.resync is None or self.resync.is_due:
             return False
-        return not self.observer.moved()
+        return not self.observer.moved(self.resync.is_idle)
 
 
 class Reconciler:
