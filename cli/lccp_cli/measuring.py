@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from lccp_evaluator.series.series import SeriesSettings
+    from lccp_evaluator.series.settings import SeriesSettings
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Measuring:
 
         def made() -> "SeriesSettings":
             from lccp_evaluator.model.execution import Execution
-            from lccp_evaluator.series.series import SeriesSettings
+            from lccp_evaluator.series.settings import SeriesSettings
 
             return SeriesSettings(
                 probes=spec,

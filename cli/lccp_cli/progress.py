@@ -1,43 +1,73 @@
-"""How far an evaluation is, on the terminal."""
+"""What an evaluation is going to cost, and how far it is, on the terminal."""
 
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from lccp.report.text import bytes_text, duration_text
+
+if TYPE_CHECKING:
+    from lccp_evaluator.estimate import Estimate
+    from lccp_evaluator.progress import Done
 
 LINE_SECONDS = 15.0
+TERA = 1e12
+
+
+def cost_text(cost: "Estimate", seconds: float | None = None) -> str:
+    """What an evaluation costs, in a line; `seconds` are those of another machine."""
+    computed = 100 * cost.tokens / cost.prompt_tokens
+    return (
+        f"{cost.samples:,} samples of {cost.prompt_tokens:,} tokens: {cost.passes:,} passes "
+        f"compute {cost.tokens:,} of them ({computed:.0f} %), {cost.flops / TERA:.3g} TFLOP; about "
+        f"{duration_text(cost.seconds if seconds is None else seconds)}, "
+        f"{bytes_text(cost.memory_bytes)} of memory, {bytes_text(cost.disk_bytes)} on disk"
+    )
 
 
 @contextmanager
-def progress_of(console: Console, what: str = "evaluating") -> Iterator[Callable[[int, int], None]]:
-    """Yield the callback that takes samples done and their number: a bar, or a line every 15 s.
+def progress_of(console: Console, what: str = "evaluating") -> "Iterator[Callable[[Done], None]]":
+    """Yield the callback that is told how far it is: a bar, or a line every 15 s.
 
-    `what` begins it.
+    `what` begins it. The time left is that of the tokens that are still to be computed.
     """
+    from lccp_evaluator.progress import Remaining
+
+    remaining = Remaining()
     if not console.is_terminal:
-        yield _plain(console, what)
+        yield _plain(console, what, remaining.seconds)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("samples,"),
-    )
-    with Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=console) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TextColumn("{task.fields[more]}"), console=console) as bar:
+        task = bar.add_task(what, total=1.0, more="")
+
+        def show(done: "Done") -> None:
+            more = f"{done.samples} of {done.total} samples{_left(remaining.seconds(done))}"
+            bar.update(task, completed=done.share, more=more)
+
+        yield show
 
 
-def _plain(console: Console, what: str) -> Callable[[int, int], None]:
+def _plain(
+    console: Console, what: str, remaining: "Callable[[Done], float | None]"
+) -> "Callable[[Done], None]":
     last = -math.inf
 
-    def show(done: int, total: int) -> None:
+    def show(done: "Done") -> None:
         nonlocal last
-        if done == total or time.monotonic() - last >= LINE_SECONDS:
+        left = remaining(done)
+        if done.samples == done.total or time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
-            console.print(f"{what}: {done} of {total} samples", markup=False)
+            line = f"{what}: {done.samples} of {done.total} samples{_left(left)}"
+            console.print(line, markup=False)
 
     return show
+
+
+def _left(seconds: float | None) -> str:
+    return f", {duration_text(seconds)} left" if seconds else ""

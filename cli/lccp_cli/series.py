@@ -16,11 +16,12 @@ from lccp.report.load import RunData
 from lccp.report.page.render import write_report
 from lccp.report.text import tokens_text
 from lccp_cli.commands.analyze import changed, show, trained
-from lccp_cli.progress import progress_of
+from lccp_cli.progress import cost_text, progress_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lccp_evaluator.estimate import Estimate
     from lccp_evaluator.series.checkpoints import CheckpointDirectory
     from lccp_evaluator.series.series import Series
 
@@ -53,8 +54,12 @@ def evaluated(
     console: Console, series: "Series", checkpoint: "CheckpointDirectory", name: str
 ) -> EvaluationReport | EvaluationFailure:
     """The report of a checkpoint, measured now, or why it failed, told on the console."""
+
+    def told(cost: "Estimate") -> None:
+        console.print(f"{name}: {cost_text(cost)}", markup=False)
+
     with progress_of(console, name) as progress:
-        result = series.evaluate(checkpoint, progress)
+        result = series.evaluate(checkpoint, progress, told)
     if isinstance(result, EvaluationFailure):
         console.print(f"{name}: failed: {result.message}", markup=False)
     return result

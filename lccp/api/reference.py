@@ -60,7 +60,8 @@ write to the same place. An object of another `schemaVersion` than the reader's 
 Beside these lie files that are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face
 directory), `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the
 frozen samples), and beside each report `<probe>.npz` (arrays that figures are drawn from) and
-`<probe>.samples.npz` (values per sample). What the fine-tuning of a checkpoint reads and writes
+`<probe>.samples.npz` (values per sample); until it is there, `unfinished-….npz` (what was read so
+far). What the fine-tuning of a checkpoint reads and writes
 lies below `sft/<tokens>/` as a training's own does below the run: `control/`, `training/`,
 `state/`; its model is `sft/<tokens>/<writer>/…`, once there is `sft/<tokens>/manifest.json`.
 """

@@ -3,115 +3,62 @@
 import hashlib
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from platform import python_version
-from typing import Any
 
 import numpy as np
 
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
-from lccp.api.spec.probes import ProbesSpec
-from lccp.contract.base import Contract
-from lccp.contract.errors import Incompatible, InvalidInput
-from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
-from lccp.probes.routing import BANDS
-from lccp.tokenizer import tokenizer_digest
-from lccp_evaluator.model import experts
-from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan
-from lccp_evaluator.model.loading import load_model
-from lccp_evaluator.passes.engine import Engine
-from lccp_evaluator.passes.passage import Passage, Reading
-from lccp_evaluator.passes.ways import choose, go
+from lccp_evaluator.estimate import Estimate, estimate
+from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.place import Place
-from lccp_evaluator.probes import by_source
-from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
+from lccp_evaluator.preparation import Asked, Cohort, Prepared, Subject, ask, prepare
+from lccp_evaluator.probes.measurement import Arrays, Measurement
+from lccp_evaluator.progress import Done, Progress
 from lccp_evaluator.records import Records
-from lccp_evaluator.sampling.samples import FrozenSamples
-from lccp_evaluator.sampling.sources.files import Files
-from lccp_evaluator.sampling.tokenization import Tokenizer
+from lccp_evaluator.unfinished import Unfinished
 
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
 
-Progress = Callable[[int, int], None]
-"""Is told the number of samples done, and of all."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is evaluated, and how; `base` is where relative paths start."""
-
-    directory: Path
-    checkpoint_digest: str
-    probes: ProbesSpec
-    contexts: Contexts
-    tokens: int = 0
-    step: int = 0
-    base: Path = Path()
-    trust_remote_code: bool = False
-    plan: ExecutionPlan | None = None
-    """Of the checkpoints before; None: `execution`."""
-    execution: Execution = AS_SUITS
-    tokenizer: Path | None = None
-    """Directory of the tokenizer, unless it is the model's."""
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """Samples that are to be answered, and the probes that read the answers."""
-
-    frozen: FrozenSamples
-    readers: list[TorchHalf]
-    settings: Mapping[str, Contract]
-    """Of the readers, defaults resolved, by probe."""
-
-    @property
-    def watches_heads(self) -> bool:
-        """Whether a reader asks where heads look."""
-        return any(half.watches_heads for half in self.readers)
-
-    @property
-    def routed(self) -> set[int]:
-        """Numbers of the samples whose tokens' experts a reader asks for."""
-        samples = self.frozen.samples
-        return {n for half in self.readers for n in half.routes(samples, self.settings[half.name])}
-
-    def passages(self, numbers: list[int]) -> list[Passage]:
-        """The samples of these numbers, as the engine takes them."""
-        routed = self.routed
-        return [
-            replace(self.frozen.passage(self.frozen.samples[n]), bands=BANDS if n in routed else 0)
-            for n in numbers
-        ]
+Announce = Callable[[Estimate], None]
+"""Is told what an evaluation is going to cost."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report, and the content of the files beside it by name."""
+    """A report, the content of the files beside it by name, and what the report makes needless."""
 
     report: EvaluationReport
     files: dict[str, bytes]
+    unfinished: Unfinished
 
 
-def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
-    """Measure `subject` on the samples in `place`, drawn if there are none; write nothing else.
+def evaluate(
+    subject: Subject, place: Place, progress: Progress, announce: Announce | None = None
+) -> Evaluation:
+    """Measure `subject` on the samples in `place`, drawn if there are none.
+
+    What an interrupted evaluation of the same has read already is not read again; nothing else is
+    written into `place`.
 
     Raises:
         InvalidInput: model, tokenizer, settings or frozen samples are wrong or do not fit.
     """
     timings: dict[str, float] = {}
     with _timed(timings, "samples"):
-        asked = [_frozen(subject, place, *group) for group in by_source(subject.probes.asked())]
-    plan = subject.plan or ExecutionPlan.here(subject.execution)
-    plan.enter()
+        asked = ask(subject, place)
     with _timed(timings, "load"):
-        engine, plan, notes = _engine(subject, plan, asked)
+        prepared = prepare(subject, asked)
+    if announce is not None:
+        announce(estimate(prepared))
+    versions = {name: metadata.version(name) for name in LIBRARIES} | {"python": python_version()}
+    unfinished = Unfinished.of(subject, prepared, place, versions)
     with _timed(timings, "measure"):
-        records = list(_records(engine, asked, progress))
+        records = list(_records(prepared, asked, unfinished, progress))
     with _timed(timings, "aggregate"):
         found = {
             half.name: (one, half.measure(read, one.settings[half.name], subject.contexts))
@@ -120,7 +67,7 @@ def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
         }
     files: dict[str, bytes] = {}
     probes = {name: _report(name, *found[name], files) for name in PROBES if name in found}
-    notes += tuple(note for one in asked for note in one.frozen.header.notes)
+    notes = prepared.notes + tuple(note for one in asked for note in one.frozen.header.notes)
     notes += tuple(note for _, measurement in found.values() for note in measurement.notes)
     report = EvaluationReport(
         tokens=subject.tokens,
@@ -129,41 +76,15 @@ def evaluate(subject: Subject, place: Place, progress: Progress) -> Evaluation:
         source_context_length=subject.contexts.source,
         target_context_length=subject.contexts.target,
         probes=probes,
-        execution_plan=plan.document(),
+        execution_plan=prepared.plan.document(),
         notes=notes,
-        versions={name: metadata.version(name) for name in LIBRARIES}
-        | {"python": python_version()},
+        versions=versions,
         timings={stage: round(seconds, 3) for stage, seconds in timings.items()},
     )
-    return Evaluation(report, files)
+    return Evaluation(report, files, unfinished)
 
 
-def _frozen(subject: Subject, place: Place, half: TorchHalf, readers: list[TorchHalf]) -> _Asked:
-    source = half.source
-    assert source is not None
-    given = subject.probes.asked()
-    used = {
-        one.name: PROBES[one.name].resolved(given[one.name], subject.contexts) for one in readers
-    }
-    directory = subject.tokenizer or subject.directory
-    digest = tokenizer_digest(directory)
-    settings, files = used[half.name].document(), Files(subject.base)
-
-    def drawn() -> FrozenSamples:
-        tokenizer = Tokenizer(directory, subject.trust_remote_code)
-        found = source.draw(used[half.name], tokenizer, files)
-        found.notes += files.notes
-        return FrozenSamples.of(
-            found, half.name, source.version, settings, digest, tokenizer.vocabulary, files.read
-        )
-
-    frozen = place.frozen(half.name, source.version, settings, digest, drawn)
-    documents = PROBES[half.name].documents(given[half.name])
-    files.check(frozen.header.files, documents, place.samples_of(half.name))
-    return _Asked(frozen, readers, used)
-
-
-def _report(name: str, asked: _Asked, found: Measurement, files: dict[str, bytes]) -> ProbeReport:
+def _report(name: str, asked: Asked, found: Measurement, files: dict[str, bytes]) -> ProbeReport:
     """What the probe measured; its arrays are added to `files`."""
     parts = {
         "details": (f"{name}.npz", found.details),
@@ -191,52 +112,50 @@ def packed(arrays: Arrays) -> bytes:
     return buffer.getvalue()
 
 
-def _engine(
-    subject: Subject, plan: ExecutionPlan, asked: list[_Asked]
-) -> tuple[Engine, ExecutionPlan, tuple[str, ...]]:
-    """The engine, its plan with the way that the model allows, and what is to be said of it."""
-    loaded = load_model(subject.directory, plan, subject.trust_remote_code)
-    model, watches = loaded.model, any(one.watches_heads for one in asked)
-    _check_vocabulary(subject.directory, model, [one.frozen for one in asked])
-    if any(one.routed for one in asked):
-        experts.count(model)  # refuses a model without experts before anything is measured
-    samples = [(sample.length, one, sample) for one in asked for sample in one.frozen.samples]
-    length, one, sample = max(samples, key=lambda sample: sample[0])
-    choice = choose(model, one.frozen.passage(sample).ids, length, watches)
-    chosen = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
-    if plan.way is not None and chosen != plan:
-        raise Incompatible(
-            f"{subject.directory}: allows the way {choice.way}, but the run's first checkpoint was "
-            f"evaluated by the way {plan.way}: a run's checkpoints must be of one architecture"
-        )
-    go(model, choice.way)
-    notes = [f"prompts do not share beginnings: {choice.reason}"] if choice.reason else []
-    engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
-    return engine, chosen, (*loaded.notes, *notes)
-
-
-def _check_vocabulary(directory: Path, model: Any, frozen: list[FrozenSamples]) -> None:
-    rows = len(model.get_input_embeddings().weight)
-    for one in frozen:
-        if one.largest_id >= rows:
-            raise InvalidInput(
-                f"{directory}: has embeddings for {rows} tokens, but its tokenizer has "
-                f"{one.header.vocabulary}: model and tokenizer do not belong together"
-            )
-
-
-def _records(engine: Engine, asked: list[_Asked], progress: Progress) -> Iterator[Records]:
+def _records(
+    prepared: Prepared, asked: list[Asked], unfinished: Unfinished, progress: Progress
+) -> Iterator[Records]:
     """What was read of the samples, haystack by haystack: within one, prompts begin alike."""
-    done, total = 0, sum(len(one.frozen.samples) for one in asked)
-    progress(0, total)
+    readings: dict[int, dict[int, Reading]] = {id(one): {} for one in asked}
+    told = _Told(prepared, progress)
+    for number, cohort in enumerate(prepared.cohorts):
+        found = unfinished.get(number)
+        if found is None:
+            found = prepared.engine.read(cohort.passages(), told.computed, cohort.plan)
+            unfinished.put(number, found)
+        readings[id(cohort.asked)] |= zip(cohort.numbers, found, strict=True)
+        told.finished(cohort)
     for one in asked:
-        readings: dict[int, Reading] = {}
-        for numbers in one.frozen.cohorts():
-            readings |= zip(numbers, engine.read(one.passages(numbers)), strict=True)
-            done += len(numbers)
-            progress(done, total)
-        in_order = [readings[number] for number in range(len(readings))]
+        in_order = [readings[id(one)][number] for number in range(len(one.frozen.samples))]
         yield Records(one.frozen, one.frozen.samples, in_order)
+
+
+class _Told:
+    """Tells `progress` what was done."""
+
+    def __init__(self, prepared: Prepared, progress: Progress) -> None:
+        self._progress = progress
+        self._total = sum(len(cohort.numbers) for cohort in prepared.cohorts)
+        self._all_tokens = sum(cohort.plan.tokens for cohort in prepared.cohorts)
+        self._samples = self._tokens = self._of_cohort = 0
+        self._tell()
+
+    def computed(self, tokens: int) -> None:
+        """So many tokens of a cohort were computed."""
+        self._of_cohort += tokens
+        if tokens:
+            self._tell()
+
+    def finished(self, cohort: Cohort) -> None:
+        """All of a cohort is known."""
+        self._of_cohort = 0
+        self._tokens += cohort.plan.tokens
+        self._samples += len(cohort.numbers)
+        self._tell()
+
+    def _tell(self) -> None:
+        share = (self._tokens + self._of_cohort) / self._all_tokens
+        self._progress(Done(self._samples, self._total, share))
 
 
 @contextmanager

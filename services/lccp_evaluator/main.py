@@ -70,10 +70,11 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
     with checkpoint_directory(store, keys, manifest) as directory:
         with _no_garbage_collection():
             from lccp.probes.probe import Contexts
-            from lccp_evaluator.evaluation import Subject, evaluate
+            from lccp_evaluator.evaluation import evaluate
             from lccp_evaluator.model.execution import first_plan
             from lccp_evaluator.model.loading import context_length
             from lccp_evaluator.place import Place
+            from lccp_evaluator.preparation import Subject
         spec = identity_spec(store, keys)
         trusted = spec.model.trust_remote_code
         contexts = Contexts(
@@ -98,6 +99,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
     place.put(evaluation.files)
     with suppress(Conflict):  # another evaluator was first
         objects.write_if_absent(store, place.report, evaluation.report)
+    evaluation.unfinished.clear()
 
 
 @contextmanager

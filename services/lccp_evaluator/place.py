@@ -32,6 +32,11 @@ class Place:
     def report(self) -> str:
         return f"{self.folder}report.json"
 
+    @property
+    def unfinished(self) -> str:
+        """How keys begin of what was read, until the report is there."""
+        return f"{self.folder}unfinished-"
+
     def put(self, files: Mapping[str, bytes]) -> None:
         """Write `files` beside the report."""
         for name, data in files.items():

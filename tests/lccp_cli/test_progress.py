@@ -1,17 +1,19 @@
-"""How far an evaluation is, with and without a terminal."""
+"""What an evaluation costs and how far it is, with and without a terminal."""
 
 from io import StringIO
 
 from rich.console import Console
 
-from lccp_cli.progress import progress_of
+from lccp_cli.progress import cost_text, progress_of
+from lccp_evaluator.estimate import Estimate
+from lccp_evaluator.progress import Done
 
 
 def test_without_a_terminal_progress_is_told_seldom_and_at_the_end() -> None:
     console = Console(file=StringIO(), width=80)
     with progress_of(console, "final") as show:
         for done in range(1, 101):
-            show(done, 100)
+            show(Done(done, 100, done / 100))
 
     assert console.file.getvalue().splitlines() == [  # type: ignore[attr-defined]
         "final: 1 of 100 samples",
@@ -22,6 +24,17 @@ def test_without_a_terminal_progress_is_told_seldom_and_at_the_end() -> None:
 def test_on_a_terminal_progress_is_a_bar() -> None:
     console = Console(file=StringIO(), width=80, force_terminal=True)
     with progress_of(console) as show:
-        show(3, 4)
+        show(Done(3, 4, 0.5))
 
-    assert "3/4" in console.file.getvalue()  # type: ignore[attr-defined]
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "50%" in written
+    assert "3 of 4 samples" in written
+
+
+def test_the_cost_is_a_line_with_the_seconds_of_this_machine_or_another() -> None:
+    cost = Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20)
+    assert cost_text(cost) == (
+        "72 samples of 63,000 tokens: 22 passes compute 12,600 of them (20 %), 3.4 TFLOP; about "
+        "1 min 30 s, 1 GiB of memory, 1 MiB on disk"
+    )
+    assert "; about 5.0 s, 1 GiB" in cost_text(cost, 5.0)

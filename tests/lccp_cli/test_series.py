@@ -1,5 +1,6 @@
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reports import a_report
@@ -8,7 +9,7 @@ from rich.console import Console
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import Conflict, InvalidInput
 from lccp_cli.series import evaluate_all
-from lccp_evaluator.evaluation import Progress
+from lccp_evaluator.progress import Done, Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.tokens import Trained
 
@@ -27,9 +28,11 @@ class Reports:
             raise InvalidInput("holds the report of another")
         return None
 
-    def evaluate(self, checkpoint: CheckpointDirectory, progress: Progress) -> EvaluationReport:
+    def evaluate(
+        self, checkpoint: CheckpointDirectory, progress: Progress, _announce: Any
+    ) -> EvaluationReport:
         self.evaluated.append(checkpoint.tokens)
-        progress(1, 1)
+        progress(Done(1, 1, 1.0))
         if checkpoint.tokens == self.changing:
             raise Conflict("step-2: was changed while it was evaluated")
         return a_report(checkpoint.tokens, nll=0.5)

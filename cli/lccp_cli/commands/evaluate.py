@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from shlex import quote
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,10 +13,13 @@ from lccp_cli.measuring import Measuring, takes_measuring
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lccp_evaluator.series.series import SeriesSettings
+    from lccp_evaluator.series.settings import SeriesSettings
     from lccp_evaluator.series.tokens import TokenCounts
 
 FAILED = 1
+TRIAL_SECONDS = 8.0
+REACHED_OF_PEAK = 0.4
+"""Of a device's peak, by long prompts in bfloat16; an assumption."""
 
 
 @takes_measuring
@@ -53,6 +57,21 @@ def evaluate(
     ] = None,
     tokens_per_step: options.TokensPerStep = None,
     index: options.Index = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Measure nothing: say what it would cost here, after a trial of a few seconds.",
+        ),
+    ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE",
+            help="With --dry-run: seconds on an A100, H100, H200 or B200, taken to reach 40 % of "
+            "its peak, and memory in bfloat16.",
+        ),
+    ] = None,
     measuring: Measuring = Measuring(),
 ) -> None:
     """Measure a model from the inside: perplexity of answers in long contexts, retrieval heads.
@@ -76,7 +95,11 @@ def evaluate(
         raise InvalidInput("MODEL_DIR: several are checkpoints of one training: give --series")
     if not series:
         _check(models[0], measuring.tokenizer)
-    if series:
+    if on is not None and not dry_run:
+        raise InvalidInput("--on: is an option of --dry-run")
+    if dry_run:
+        _dry_run(models, given, counts, out, measuring, on)
+    elif series:
         _series(models, given, counts, out, settings())
     else:
         _one(models[0], given, counts, out, settings())
@@ -95,6 +118,41 @@ def _check(model: Path, tokenizer: Path | None) -> None:
         check_tokenizer(tokenizer, "--tokenizer")
 
 
+def _dry_run(
+    models: list[Path],
+    given: "Sequence[int] | None",
+    counts: "TokenCounts",
+    out: Path,
+    measuring: Measuring,
+    on: str | None,
+) -> None:
+    from dataclasses import replace
+
+    from lccp.contract.errors import InvalidInput
+    from lccp.cost.flops import PEAK_FLOPS
+    from lccp_cli.console import standard_output
+    from lccp_cli.progress import cost_text
+    from lccp_evaluator.series.checkpoints import CheckpointDirectory, directories
+    from lccp_evaluator.series.series import Series
+    from lccp_evaluator.series.tokens import Trained
+
+    if on is not None and on not in PEAK_FLOPS:
+        raise InvalidInput(f"--on: must be one of {', '.join(PEAK_FLOPS)}, not {on}")
+    if on is not None:
+        measuring = replace(measuring, dtype=measuring.dtype or "bfloat16")
+    console = standard_output()
+    found = directories(models)
+    with TemporaryDirectory(prefix="lccp-") as scratch:
+        series = Series(out if out.exists() else Path(scratch), measuring.settings()())
+        cost = series.estimate(
+            CheckpointDirectory(found[0], Trained(0)), None if on else TRIAL_SECONDS
+        )
+    there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
+    console.print(cost_text(cost, there), markup=False)
+    if len(found) > 1:
+        console.print(f"Each of {len(found)} checkpoints costs that.")
+
+
 def _one(
     model: Path,
     given: "Sequence[int] | None",
@@ -106,7 +164,7 @@ def _one(
     from lccp.api.exits import ExitCode
     from lccp.api.objects.report import EvaluationReport
     from lccp_cli.console import standard_output
-    from lccp_cli.progress import progress_of
+    from lccp_cli.progress import cost_text, progress_of
     from lccp_evaluator.series.checkpoints import CheckpointDirectory, series_of
     from lccp_evaluator.series.series import Series
     from lccp_evaluator.series.tokens import Trained
@@ -118,7 +176,7 @@ def _one(
     console, series = standard_output(), Series(out, settings)
     series.check_free(checkpoint)
     with progress_of(console) as progress:
-        report = series.evaluate(checkpoint, progress)
+        report = series.evaluate(checkpoint, progress, lambda cost: console.print(cost_text(cost)))
     if not isinstance(report, EvaluationReport):
         typer.echo(f"lccp: {report.message}", err=True)
         is_input = report.cause is Cause.CONFIGURATION

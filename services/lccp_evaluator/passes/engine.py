@@ -36,7 +36,7 @@ from lccp_evaluator.passes.step import Step
 from lccp_evaluator.passes.tree import grow, separate
 
 Progress = Callable[[int], None]
-"""Is told of tokens that were computed."""
+"""Is told of tokens that were computed: 0 before the first pass, then those of each."""
 
 
 @dataclass
@@ -68,19 +68,23 @@ class Engine:
         return schedule(passages, separate(passages), None)
 
     def read(
-        self, passages: Sequence[Passage], progress: Progress = lambda tokens: None
+        self,
+        passages: Sequence[Passage],
+        progress: Progress = lambda tokens: None,
+        plan: Schedule | None = None,
     ) -> list[Reading]:
-        """The readings of `passages`, in their order.
+        """The readings of `passages`, in their order; `plan` is what `planned` says of them.
 
         Raises:
             InvalidInput: the load of experts is asked for, and there are none.
             NotFinite: NaN or infinite values; says in which layer they begin.
         """
-        plan = self.planned(passages)
+        plan = plan or self.planned(passages)
         arena = Arena(plan.slots)
         readings = Readings(passages)
         routed = [number for number, passage in enumerate(passages) if passage.bands]
         loads = Loads(passages, experts.count(self.model)) if routed else None
+        progress(0)
         for pieces in plan.steps:
             step = Step(pieces, passages, arena, self.watches and self.way != "Native")
             if loads is None:

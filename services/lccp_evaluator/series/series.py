@@ -7,42 +7,30 @@ one of another model.
 """
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport, EvaluationSource, FileStamp
-from lccp.api.spec.probes import ProbesSpec
-from lccp.contract.errors import Conflict, Incompatible, InvalidInput, LccpError
+from lccp.contract.errors import Conflict, InvalidInput, LccpError
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import SeriesKeys
-from lccp_evaluator.evaluation import Progress, Subject, evaluate
+from lccp_evaluator.estimate import Estimate, estimate
+from lccp_evaluator.evaluation import Announce, evaluate
 from lccp_evaluator.failure import failure_of
-from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan, first_plan
+from lccp_evaluator.model.execution import ExecutionPlan, first_plan
 from lccp_evaluator.model.loading import context_length
 from lccp_evaluator.place import Place
+from lccp_evaluator.preparation import Subject, ask, prepare
+from lccp_evaluator.progress import Progress
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.files import digest, stamps
+from lccp_evaluator.series.settings import SeriesSettings
 
 logger = logging.getLogger("lccp_evaluator.series")
-
-
-@dataclass(frozen=True)
-class SeriesSettings:
-    """How all checkpoints of a series are measured."""
-
-    probes: ProbesSpec
-    source_context: int | None = None
-    """None: each model's own context, so that no length lies beyond it."""
-    context: int | None = None
-    """Of the models; None: what their configurations tell."""
-    tokenizer: Path | None = None
-    """Directory of the tokenizer, where checkpoints hold none."""
-    trust_remote_code: bool = False
-    execution: Execution = AS_SUITS
 
 
 class Series:
@@ -83,7 +71,8 @@ class Series:
         self._plan()
         if found is None or not self._is_of(checkpoint, *found):
             return None
-        report = self._of_these_settings(*found)
+        report, source = found
+        self._settings.check(source, self.folder(report.tokens))
         self._check_files()
         return report
 
@@ -141,26 +130,6 @@ class Series:
             self._digests[path] = files, found
         return found
 
-    def _of_these_settings(
-        self, report: EvaluationReport, source: EvaluationSource
-    ) -> EvaluationReport:
-        if source.probes != self._settings.probes.document():
-            raise Incompatible(
-                f"{self.folder(report.tokens)}: was measured with other settings of the probes: "
-                "give another folder (--out) for these"
-            )
-        if source.source_context_length != self._settings.source_context:
-            raise Incompatible(
-                f"{self.folder(report.tokens)}: was measured with another --source-context: "
-                "give another folder (--out) for this one"
-            )
-        if source.context_length != self._settings.context:
-            raise Incompatible(
-                f"{self.folder(report.tokens)}: was measured with another --context: give another "
-                "folder (--out) for this one"
-            )
-        return report
-
     def _plan(self) -> ExecutionPlan | None:
         """The plan of the first report. Raises Incompatible unless it is as asked."""
         plan = first_plan(self.reports())
@@ -168,8 +137,21 @@ class Series:
             self._settings.execution.check(plan, str(self.out))
         return plan
 
+    def estimate(self, checkpoint: CheckpointDirectory, trial_seconds: float | None) -> Estimate:
+        """What measuring a checkpoint would cost (see `estimate`); nothing stays.
+
+        Raises InvalidInput where the evaluation would fail of it.
+        """
+        subject = self._subject(checkpoint, digest="")
+        with TemporaryDirectory(prefix="lccp-") as scratch:
+            place = Place.of(FileStore(Path(scratch)), self._keys, checkpoint.tokens)
+            return estimate(prepare(subject, ask(subject, place)), trial_seconds)
+
     def evaluate(
-        self, checkpoint: CheckpointDirectory, progress: Progress
+        self,
+        checkpoint: CheckpointDirectory,
+        progress: Progress,
+        announce: Announce | None = None,
     ) -> EvaluationReport | EvaluationFailure:
         """Measure a checkpoint, write its report in place of an older one, or why it failed.
 
@@ -177,7 +159,7 @@ class Series:
             Conflict: its files changed meanwhile; nothing was written.
         """
         try:
-            return self._measured(checkpoint, progress)
+            return self._measured(checkpoint, progress, announce)
         except Conflict:
             raise
         except Exception as error:
@@ -186,29 +168,14 @@ class Series:
             objects.write(self._store, self._keys.evaluation_failure(checkpoint.tokens), failure)
             return failure
 
-    def _measured(self, checkpoint: CheckpointDirectory, progress: Progress) -> EvaluationReport:
+    def _measured(
+        self, checkpoint: CheckpointDirectory, progress: Progress, announce: Announce | None
+    ) -> EvaluationReport:
         asked, path = self._settings, checkpoint.path
         before = stamps(path)
-        context = asked.context or context_length(path, asked.trust_remote_code)
-        if asked.source_context is not None and asked.source_context > context:
-            raise InvalidInput(
-                f"--source-context: {asked.source_context:,} tokens lie beyond the context of "
-                f"{path}, {context:,}: give what it was made for before the extension"
-            )
-        subject = Subject(
-            directory=path,
-            checkpoint_digest=self._digest(path),
-            probes=asked.probes,
-            contexts=Contexts(asked.source_context or context, context, context),
-            tokens=checkpoint.tokens,
-            step=checkpoint.trained.step,
-            trust_remote_code=asked.trust_remote_code,
-            plan=self._plan(),
-            execution=asked.execution,
-            tokenizer=asked.tokenizer,
-        )
+        subject = self._subject(checkpoint, self._digest(path))
         place = Place.of(self._store, self._keys, checkpoint.tokens)
-        evaluation = evaluate(subject, place, progress)
+        evaluation = evaluate(subject, place, progress, announce)
         if _now(path) != before:
             raise Conflict(f"{path}: was changed while it was evaluated")
         self._store.delete(place.report)
@@ -223,7 +190,30 @@ class Series:
         objects.write(self._store, self._keys.evaluation_source(checkpoint.tokens), source)
         self._store.delete(self._keys.evaluation_failure(checkpoint.tokens))
         objects.write(self._store, place.report, evaluation.report)
+        evaluation.unfinished.clear()
         return evaluation.report
+
+    def _subject(self, checkpoint: CheckpointDirectory, digest: str) -> Subject:
+        """The checkpoint, as it is to be measured. Raises InvalidInput."""
+        asked, path = self._settings, checkpoint.path
+        context = asked.context or context_length(path, asked.trust_remote_code)
+        if asked.source_context is not None and asked.source_context > context:
+            raise InvalidInput(
+                f"--source-context: {asked.source_context:,} tokens lie beyond the context of "
+                f"{path}, {context:,}: give what it was made for before the extension"
+            )
+        return Subject(
+            directory=path,
+            checkpoint_digest=digest,
+            probes=asked.probes,
+            contexts=Contexts(asked.source_context or context, context, context),
+            tokens=checkpoint.tokens,
+            step=checkpoint.trained.step,
+            trust_remote_code=asked.trust_remote_code,
+            plan=self._plan(),
+            execution=asked.execution,
+            tokenizer=asked.tokenizer,
+        )
 
 
 def _now(path: Path) -> dict[str, FileStamp] | None:

@@ -1,13 +1,14 @@
 """A folder in which somebody's trainer leaves checkpoints: a series that grows."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport, FileStamp
 from lccp.contract.errors import Conflict, Incompatible, InvalidInput
+from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory, directories
 from lccp_evaluator.series.files import check_whole, stamps
 from lccp_evaluator.series.series import Series
@@ -143,11 +144,11 @@ class Watch:
     ) -> None:
         shown = self._clock()
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: Done) -> None:
             nonlocal shown
-            if done in (0, total) or self._clock() - shown >= poll_seconds:
+            if done.share in (0, 1) or self._clock() - shown >= poll_seconds:
                 shown = self._clock()
-                show(_evaluating(view, checkpoint.path, done, total))
+                show(_evaluating(view, checkpoint.path, done))
 
         try:
             before = stamps(checkpoint.path)
@@ -237,15 +238,11 @@ def _or_before(ask: Callable[[], T], before: T | None, faults: list[str]) -> T:
         return before
 
 
-def _evaluating(view: View, path: Path, done: int, total: int) -> View:
+def _evaluating(view: View, path: Path, done: Done) -> View:
     """`view`, with how far the evaluation of the checkpoint in `path` is."""
-
-    def rows() -> Iterator[Unmeasured]:
-        for one in view.unmeasured:
-            if one.path == path:
-                note = f"evaluating: {done} of {total} samples"
-                yield replace(one, state="Evaluating", note=note)
-            else:
-                yield one
-
-    return replace(view, unmeasured=tuple(rows()))
+    note = f"evaluating: {done.samples} of {done.total} samples"
+    rows = (
+        replace(one, state="Evaluating", note=note) if one.path == path else one
+        for one in view.unmeasured
+    )
+    return replace(view, unmeasured=tuple(rows))

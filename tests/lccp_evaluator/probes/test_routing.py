@@ -125,7 +125,7 @@ def test_a_model_without_experts_is_refused_before_anything_is_measured(tmp_path
             probes,
             SOURCE,
             0,
-            lambda *done: told.append(done),
+            lambda done: told.append((done.samples, done.total)),
         )
     assert told == []
 

@@ -28,7 +28,7 @@ def evaluate(model, out, source_context=256, tokens=0, **changed):
         probes(**changed),
         source_context,
         tokens,
-        lambda *done: told.append(done),
+        lambda done: told.append((done.samples, done.total)),
     )
     return report, told
 

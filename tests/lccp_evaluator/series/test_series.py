@@ -11,14 +11,16 @@ from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import Conflict, Incompatible, InvalidInput
 from lccp_evaluator.model.execution import Execution
+from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series, SeriesSettings
+from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
 OFF = {"enabled": False}
 
 
-def no_progress(_done: int, _total: int) -> None:
+def no_progress(_done: Done) -> None:
     pass
 
 
@@ -125,8 +127,8 @@ def test_a_checkpoint_that_changes_while_it_is_measured_leaves_no_report(
 ) -> None:
     checkpoint = at(a_checkpoint(tmp_path / "model"), 100)
 
-    def rewrite(done: int, total: int) -> None:
-        if done == total:
+    def rewrite(done: Done) -> None:
+        if done.samples == done.total:
             (checkpoint.path / "config.json").touch()
 
     with pytest.raises(Conflict, match="was changed while it was evaluated"):
@@ -150,7 +152,7 @@ def test_a_failure_is_recorded_until_a_later_try_succeeds(tmp_path: Path, out: P
 
 
 def test_running_out_of_memory_is_a_failure_in_words(tmp_path: Path, out: Path) -> None:
-    def without_memory(_done: int, _total: int) -> None:
+    def without_memory(_done: Done) -> None:
         raise MemoryError
 
     failure = a_series(out).evaluate(at(a_checkpoint(tmp_path / "model"), 100), without_memory)

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from lccp.api.causes import Cause
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.contract.errors import Conflict, InvalidInput
-from lccp_evaluator.evaluation import Progress
+from lccp_evaluator.progress import Done, Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.files import digest
 from lccp_evaluator.series.tokens import TokenCounts
@@ -43,9 +43,9 @@ class Reports:
     ) -> EvaluationReport | EvaluationFailure:
         self.evaluated.append(checkpoint.path.name)
         before = digest(checkpoint.path)
-        progress(0, 2)
+        progress(Done(0, 2, 0.0))
         self.during()
-        progress(2, 2)
+        progress(Done(2, 2, 1.0))
         if not checkpoint.path.exists() or digest(checkpoint.path) != before:
             raise Conflict("was changed")
         if self.fault:

@@ -5,9 +5,10 @@ from typing import Any
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
-from lccp_evaluator.evaluation import Progress
+from lccp_evaluator.progress import Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series, SeriesSettings
+from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
 NIAH = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2, "needlesPerHaystack": 2}

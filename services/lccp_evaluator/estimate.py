@@ -1,0 +1,183 @@
+"""What an evaluation is going to cost: counted before it is run, its seconds from a short trial.
+
+The trial reads parts of the real samples. The time of every pass of it is one equation in what the
+pass consists of (`passes.work`). Non-negative least squares over these, weighted by their times,
+give what a token, a pair of query and key, a piece and a judged row cost on this machine.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import astuple, dataclass
+from functools import reduce
+from math import inf
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+
+from lccp_evaluator.model.size import Size
+from lccp_evaluator.passes.engine import Engine
+from lccp_evaluator.passes.passage import Passage
+from lccp_evaluator.passes.readings import ROWS_AT_ONCE
+from lccp_evaluator.passes.work import Work
+from lccp_evaluator.preparation import Cohort, Prepared
+
+FEW = 6
+"""Prompts of the trial that are read to their end."""
+CUT_TOKENS = (512, 1_024, 2_048)
+"""To these lengths prompts of the trial are cut where beginnings are not shared."""
+SHORT_TOKENS = (32, 64, 192)
+FLOAT_BYTES = 4
+
+Observation = tuple[Work, float]
+"""A pass, and its seconds."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The cost of an evaluation."""
+
+    samples: int
+    prompt_tokens: int
+    """Of all samples, each by itself."""
+    passes: int
+    tokens: int
+    """That are computed: beginnings that prompts share, once."""
+    flops: float
+    seconds: float
+    memory_bytes: int
+    """Weights, keys and values, logits, and the activations of a pass."""
+    disk_bytes: int
+    """Frozen samples and the arrays beside the report, before they are packed."""
+
+
+def estimate(
+    prepared: Prepared,
+    trial_seconds: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Estimate:
+    """The cost of all that is prepared.
+
+    Its seconds come from passes over parts of each probe's samples, for about `trial_seconds` or a
+    pass of each; None: from three short prompts alone, which is rough.
+    """
+    engine, cohorts = prepared.engine, prepared.cohorts
+    works = [Work.of(cohort.plan.steps, cohort.passages(), engine.watches) for cohort in cohorts]
+    work = reduce(Work.__add__, works, Work())
+    samples = [one.asked.frozen.samples[n] for one in cohorts for n in one.numbers]
+    size = Size.of(engine.model)
+    return Estimate(
+        samples=len(samples),
+        prompt_tokens=sum(sample.length for sample in samples),
+        passes=work.passes,
+        tokens=work.tokens,
+        flops=flops(size, work),
+        seconds=seconds_of(work, _trial(engine, cohorts, trial_seconds, clock)),
+        memory_bytes=_memory(size, prepared),
+        disk_bytes=_disk(prepared),
+    )
+
+
+def flops(size: Size, work: Work) -> float:
+    """Floating-point operations of forward passes: 2 a weight and token, 4 a pair and channel.
+
+    Kaplan et al., arXiv 2001.08361, table 1, with attention's pairs counted instead of bounded.
+    """
+    head = size.hidden * size.vocabulary
+    by_token = 2 * (size.multiplied * work.tokens + head * work.judged)
+    return float(by_token + 4 * size.attention_width * work.pairs)
+
+
+def seconds_of(work: Work, observed: Sequence[Observation]) -> float:
+    """Seconds of `work`, from passes that were observed."""
+    if not observed:
+        return 0.0
+    rows = np.array([astuple(one) for one, _ in observed], dtype=np.float64)
+    times = np.maximum([seconds for _, seconds in observed], 1e-9)
+    weight, scale = 1 / np.sqrt(times), np.maximum(rows.max(axis=0), 1)
+    costs, _ = nnls(rows / scale * weight[:, None], times * weight)
+    return float((np.array(astuple(work)) / scale) @ costs)
+
+
+def _trial(
+    engine: Engine, cohorts: Sequence[Cohort], seconds: float | None, clock: Callable[[], float]
+) -> list[Observation]:
+    """Passes over parts of the first cohort of each probe, and how long they took."""
+    if seconds is None:
+        long = cohorts[0].passages()[-1]
+        return _apart(engine, [_end_of(long, tokens) for tokens in SHORT_TOKENS], inf, clock)
+    found: list[Observation] = []
+    firsts = list({id(one.asked): one for one in reversed(cohorts)}.values())
+    for cohort in firsts:
+        passages = cohort.passages()
+        share = seconds / len(firsts)
+        if engine.way == "Forked":
+            few = sorted(passages, key=lambda one: len(one.ids))[:FEW]
+            found += _observed(engine, few, share / 2, clock)
+            found += _observed(engine, passages, share / 2, clock)
+        else:
+            cut = [_end_of(passages[-1], tokens) for tokens in CUT_TOKENS]
+            found += _observed(engine, cut, share, clock)
+    return found
+
+
+def _apart(
+    engine: Engine, passages: Sequence[Passage], seconds: float, clock: Callable[[], float]
+) -> list[Observation]:
+    """As `_observed`, each passage by itself."""
+    return [seen for one in passages for seen in _observed(engine, [one], seconds, clock)]
+
+
+class _Enough(Exception):
+    """The trial has taken its time."""
+
+
+def _observed(
+    engine: Engine, passages: Sequence[Passage], seconds: float, clock: Callable[[], float]
+) -> list[Observation]:
+    plan, ends = engine.planned(passages), list[float]()
+
+    def note(_tokens: int) -> None:
+        if engine.model.device.type == "cuda":
+            torch.cuda.synchronize()
+        ends.append(clock())
+        if ends[-1] - ends[0] > seconds:
+            raise _Enough
+
+    with suppress(_Enough):
+        engine.read(passages, note, plan)
+    works = [Work.of([step], passages, engine.watches) for step in plan.steps]
+    return list(zip(works, np.diff(ends).tolist(), strict=False))
+
+
+def _end_of(passage: Passage, tokens: int) -> Passage:
+    """The last `tokens` tokens of `passage`, and of its answer; only its cost is asked."""
+    cut = max(0, len(passage.ids) - tokens)
+    answer = max(1, passage.answer[0] - cut), passage.answer[1] - cut
+    size = 0 if passage.needle is None else passage.needle[1] - passage.needle[0]
+    return Passage(passage.ids[cut:], answer, (0, size) if size else None, passage.bands)
+
+
+def _memory(size: Size, prepared: Prepared) -> int:
+    engine = prepared.engine
+    tokens = max(
+        sum(piece.stop - piece.start for piece in step)
+        for cohort in prepared.cohorts
+        for step in cohort.plan.steps
+    )
+    slots = max(cohort.plan.slots for cohort in prepared.cohorts)
+    rows = min(engine.head_rows, tokens)
+    logits = rows * size.vocabulary * size.value_bytes
+    logits += min(rows, ROWS_AT_ONCE) * size.vocabulary * FLOAT_BYTES
+    widest = max(weight.shape[-2] for weight in engine.model.parameters() if weight.ndim > 1)
+    activations = tokens * (8 * size.hidden + min(widest, 8 * size.hidden)) * size.value_bytes
+    return size.weight_bytes + slots * size.cache_bytes + logits + activations
+
+
+def _disk(prepared: Prepared) -> int:
+    parts = {id(one.asked.frozen): one.asked.frozen.parts for one in prepared.cohorts}
+    ids = sum(len(part) for own in parts.values() for part in own)
+    samples = [one.asked.frozen.samples[n] for one in prepared.cohorts for n in one.numbers]
+    judged = sum(sample.answer[1] - sample.answer[0] for sample in samples)
+    return FLOAT_BYTES * (ids + 2 * judged)

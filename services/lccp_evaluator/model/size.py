@@ -1,0 +1,69 @@
+"""What a model computes and holds, counted from its weights and its configuration."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from transformers import PreTrainedModel
+
+from lccp_evaluator.model.experts import expert_layers
+
+CHOSEN_NAMES = ("num_experts_per_tok", "moe_topk", "top_k_experts", "experts_per_token")
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a decoder."""
+
+    weight_bytes: int
+    multiplied: int
+    """Weights that a token is multiplied with, but for embeddings and head; of experts, those that
+    are chosen."""
+    vocabulary: int
+    hidden: int
+    attention_width: int
+    """Width of all query heads together, over all layers."""
+    cache_bytes: int
+    """Keys and values of a token."""
+    value_bytes: int
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> Self:
+        """The size of `model`; weights on the meta device count too."""
+        config = model.config.get_text_config(decoder=True)
+        embeddings: Any = model.get_input_embeddings()
+        heads, layers = config.num_attention_heads, config.num_hidden_layers
+        width = getattr(config, "head_dim", None) or config.hidden_size // heads
+        key_value = getattr(config, "num_key_value_heads", None) or heads
+        value_bytes = embeddings.weight.element_size()
+        return cls(
+            weight_bytes=sum(one.nbytes for one in model.parameters()),
+            multiplied=_multiplied(model, config),
+            vocabulary=len(embeddings.weight),
+            hidden=config.hidden_size,
+            attention_width=layers * heads * width,
+            cache_bytes=2 * layers * key_value * width * value_bytes,
+            value_bytes=value_bytes,
+        )
+
+
+def _multiplied(model: PreTrainedModel, config: Any) -> int:
+    ends = {id(one.weight) for one in _ends(model)}
+    routed = {id(weight): layer for layer in expert_layers(model) for weight in layer.parameters()}
+    total = 0.0
+    for weight in model.parameters():
+        if weight.ndim < 2 or id(weight) in ends:
+            continue
+        layer: Any = routed.get(id(weight))
+        total += weight.numel() * (_chosen(config) / layer.num_experts if layer else 1)
+    return round(total)
+
+
+def _ends(model: Any) -> list[Any]:
+    found = [model.get_input_embeddings(), model.get_output_embeddings()]
+    return [one for one in found if one is not None]
+
+
+def _chosen(config: Any) -> int:
+    """Experts that a token passes in a layer."""
+    found = next((v for name in CHOSEN_NAMES if (v := getattr(config, name, None))), 1)
+    return int(max(found) if isinstance(found, list) else found)

@@ -1,0 +1,37 @@
+"""How all checkpoints of a series are measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lccp.api.objects.report import EvaluationSource
+from lccp.api.spec.probes import ProbesSpec
+from lccp.contract.errors import Incompatible
+from lccp_evaluator.model.execution import AS_SUITS, Execution
+
+
+@dataclass(frozen=True)
+class SeriesSettings:
+    """How all checkpoints of a series are measured."""
+
+    probes: ProbesSpec
+    source_context: int | None = None
+    """None: each model's own context, so that no length lies beyond it."""
+    context: int | None = None
+    """Of the models; None: what their configurations tell."""
+    tokenizer: Path | None = None
+    """Directory of the tokenizer, where checkpoints hold none."""
+    trust_remote_code: bool = False
+    execution: Execution = AS_SUITS
+
+    def check(self, source: EvaluationSource, folder: Path) -> None:
+        """Raise Incompatible unless the report in `folder`, of `source`, was measured so."""
+        asked = {
+            "other settings of the probes": (source.probes, self.probes.document()),
+            "another --source-context": (source.source_context_length, self.source_context),
+            "another --context": (source.context_length, self.context),
+        }
+        for what, (used, wanted) in asked.items():
+            if used != wanted:
+                raise Incompatible(
+                    f"{folder}: was measured with {what}: give another folder (--out) for these"
+                )

@@ -1,0 +1,74 @@
+"""What was read of an evaluation that is not finished: an interrupted one goes on from there."""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Self
+
+import numpy as np
+
+from lccp.store.port import Store
+from lccp_evaluator.passes.passage import Reading
+from lccp_evaluator.place import Place
+from lccp_evaluator.preparation import Prepared, Subject
+
+SUFFIX = ".npz"
+
+
+class Unfinished:
+    """Readings by cohort, whose keys begin with `prefix`, of one model, plan and set of samples.
+
+    Those of another are deleted when the first cohort is written.
+    """
+
+    def __init__(self, store: Store, prefix: str, digest: str) -> None:
+        self._store, self._prefix, self._digest = store, prefix, digest
+
+    @classmethod
+    def of(cls, subject: Subject, prepared: Prepared, place: Place, versions: object) -> Self:
+        """Where the readings of `subject` lie, as it is `prepared`, by these library versions."""
+        samples = [cohort.asked.frozen.digest for cohort in prepared.cohorts]
+        routed = [sorted(cohort.asked.routed) for cohort in prepared.cohorts]
+        told = [subject.checkpoint_digest, prepared.plan.document(), samples, routed, versions]
+        text = json.dumps([*told, prepared.engine.watches], sort_keys=True)
+        return cls(place.store, place.unfinished, hashlib.sha256(text.encode()).hexdigest())
+
+    def get(self, cohort: int) -> list[Reading] | None:
+        """The readings of the cohort of that number; None if they are to be read."""
+        key = self._key(cohort)
+        if self._store.stat(key) is None:
+            return None
+        names = [field.name for field in fields(Reading)]
+        with np.load(io.BytesIO(self._store.get(key)), allow_pickle=False) as arrays:
+            count = len(arrays.files) // len(names)
+            return [
+                Reading(**{name: arrays[f"{number}.{name}"] for name in names})
+                for number in range(count)
+            ]
+
+    def put(self, cohort: int, readings: Sequence[Reading]) -> None:
+        """Keep what was read of a cohort."""
+        arrays = {
+            f"{number}.{field.name}": getattr(reading, field.name)
+            for number, reading in enumerate(readings)
+            for field in fields(Reading)
+        }
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        if cohort == 0:
+            self._delete(others=True)
+        self._store.put(self._key(cohort), buffer.getvalue())
+
+    def clear(self) -> None:
+        """Delete them: the report is there."""
+        self._delete(others=False)
+
+    def _delete(self, *, others: bool) -> None:
+        for info in self._store.list(self._prefix):
+            if not others or self._digest not in info.key:
+                self._store.delete(info.key)
+
+    def _key(self, cohort: int) -> str:
+        return f"{self._prefix}{self._digest}-{cohort}{SUFFIX}"

@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+from measured import few
+from tiny_checkpoints import a_checkpoint
+
+from lccp.api.objects.report import EvaluationFailure, EvaluationReport
+from lccp_evaluator.passes.engine import Engine
+from lccp_evaluator.progress import Done
+from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.settings import SeriesSettings
+from lccp_evaluator.series.tokens import Trained
+
+
+class World:
+    """A checkpoint that is measured, haystack by haystack, again and again."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.read: list[int] = []
+        whole = Engine.read
+
+        def counted(engine: Engine, passages, progress=lambda tokens: None, plan=None):
+            if plan is not None:  # others try the model
+                self.read.append(len(passages))
+            return whole(engine, passages, progress, plan)
+
+        monkeypatch.setattr(Engine, "read", counted)
+
+    def evaluate(self, out: str, until: float = 2.0) -> EvaluationReport | EvaluationFailure:
+        """Measured into `out`, until so great a share is done."""
+        self.read.clear()
+
+        def told(done: Done) -> None:
+            if done.samples and done.share >= until:
+                raise MemoryError
+
+        path = self.folder / "model"
+        series = Series(self.folder / out, SeriesSettings(few()))
+        return series.evaluate(CheckpointDirectory(path, Trained(0)), told)
+
+    def kept(self, out: str) -> list[Path]:
+        return list((self.folder / out).rglob("unfinished-*"))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    a_checkpoint(tmp_path / "model")
+    return World(tmp_path, monkeypatch)
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_was(world: World) -> None:
+    assert isinstance(world.evaluate("out", until=0.4), EvaluationFailure)
+    assert (len(world.read), len(world.kept("out"))) == (2, 1)
+    resumed, read = world.evaluate("out"), len(world.read)
+    assert isinstance(resumed, EvaluationReport)
+    assert world.kept("out") == []
+    whole = world.evaluate("whole")
+    assert read == len(world.read) - 1
+    assert resumed.probes == whole.probes
+
+
+def test_what_was_read_of_another_model_is_not_taken(world: World) -> None:
+    world.evaluate("out", until=0.4)
+    (before,) = world.kept("out")
+    a_checkpoint(world.folder / "model", seed=1)
+    world.evaluate("out", until=0.4)
+    (after,) = world.kept("out")
+    assert before.name != after.name
+    resumed, whole = world.evaluate("out"), world.evaluate("whole")
+    assert resumed.probes == whole.probes
