@@ -39,20 +39,18 @@ class SignalValue(Signal):
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
-        values = (self.value, *(v for cluster in self.by_cluster.values() for v in cluster))
-        if self.scale is Scale.LOG and min(values) <= 0:
+        ends = {kind: (min(own), max(own)) for kind, own in self.by_cluster.items() if own}
+        lowest = min((self.value, *(least for least, _ in ends.values())))
+        if self.scale is Scale.LOG and lowest <= 0:
             raise ValueError(f"{self.name} is on a logarithmic scale, so it must be above 0")
-        if self.unit == PERPLEXITY and min(values) < 1 - ROUNDING:
-            raise ValueError(
-                f"{self.name} is a perplexity, so it cannot be {min(values):g}, below 1"
-            )
-        for kind, means in self.by_cluster.items():
-            self._lies_within(kind, means)
+        if self.unit == PERPLEXITY and lowest < 1 - ROUNDING:
+            raise ValueError(f"{self.name} is a perplexity, so it cannot be {lowest:g}, below 1")
+        for kind, (least, most) in ends.items():
+            self._lies_within(kind, least, most)
         return self
 
-    def _lies_within(self, kind: str, means: tuple[float, ...]) -> None:
+    def _lies_within(self, kind: str, least: float, most: float) -> None:
         """A mean over all samples lies between those over their clusters."""
-        least, most = min(means, default=self.value), max(means, default=self.value)
         slack = ROUNDING * max(abs(least), abs(most), 1.0)
         if not least - slack <= self.value <= most + slack:
             raise ValueError(
