@@ -10,7 +10,6 @@ import pytest
 from recorded_store import RecordedStore
 from scraped import Scraped
 
-from lccp.api.objects.journal import Acceptance
 from lccp.api.objects.training import Ledger
 from lccp.store.file import FileStore
 from lccp_exporter.facts import RunFacts
@@ -31,42 +30,6 @@ def store(tmp_path: Path) -> RecordedStore:
 
 def facts_of(watch: StoreWatch) -> list[RunFacts]:
     return [run.facts for run in watch.runs.values()]
-
-
-def test_series_die_with_their_run(store: FileStore, watch: StoreWatch) -> None:
-    assert Scraped.of(Runs([watch])).value("lccp_trained_tokens", **RUN) is not None
-    store.delete(a_run.KEYS.identity)
-    watch.refresh()
-    left = Scraped.of(Runs([watch]))
-    assert [s for family in left.families for s in family.samples if "run" in s.labels] == []
-
-
-def test_a_finished_run_keeps_its_series_for_a_while(store: FileStore) -> None:
-    journal = a_run.journal().model_copy(update={"finished_at": NOW})
-    store.put(a_run.KEYS.journal, journal.to_json())
-    shown = {}
-    for age in (timedelta(hours=23), timedelta(hours=25)):
-        watch = StoreWatch("default", store, DAY, now=lambda age=age: NOW + age)
-        watch.refresh()
-        shown[age.total_seconds() / 3600] = len(watch.runs)
-    assert shown == {23: 1, 25: 0}
-
-
-def test_the_series_of_a_retained_run_end_with_its_object(
-    store: FileStore, watch: StoreWatch
-) -> None:
-    owner = Acceptance(run_uid="1", at=NOW, earlier_attempts=0)
-    journal = a_run.journal(stopped=False)
-    shown = {}
-    for name, accepted in {
-        "deleted": owner.model_copy(update={"deleted_at": NOW}),
-        "applied again": owner.model_copy(update={"run_uid": "2"}),
-    }.items():
-        told = journal.model_copy(update={"accepted": accepted})
-        store.put(a_run.KEYS.journal, told.to_json())
-        watch.refresh()
-        shown[name] = len(Scraped.of(Runs([watch])).samples("lccp_run_info"))
-    assert shown == {"deleted": 0, "applied again": 1}
 
 
 def test_the_context_length_is_told_before_the_first_report(
@@ -125,16 +88,6 @@ def test_of_several_writers_of_an_attempt_the_times_and_spikes_add_up(
     assert now.heartbeat == again
 
 
-def test_a_store_that_fails_keeps_its_runs_and_is_counted(
-    store: RecordedStore, watch: StoreWatch
-) -> None:
-    before, runs = watch.health, watch.runs
-    store.answers = False
-    watch.refresh()
-    assert watch.runs == runs != {}
-    assert (watch.health.errors, watch.health.refreshed_at) == (1, before.refreshed_at)
-
-
 def test_a_damaged_object_is_counted_and_hides_nothing_else(
     store: FileStore, watch: StoreWatch
 ) -> None:
@@ -185,17 +138,3 @@ def test_a_run_that_comes_back_is_read_anew(store: RecordedStore, watch: StoreWa
     store.put(a_run.KEYS.identity, kept)
     watch.refresh()
     assert Scraped.of(Runs([watch])).value("lccp_trained_tokens", **RUN) == a_run.CHECKPOINTS[6]
-
-
-def test_of_a_run_in_two_stores_the_one_trained_last_is_shown(
-    tmp_path: Path, watch: StoreWatch
-) -> None:
-    moved = FileStore(tmp_path / "moved")
-    a_run.put(moved, a_run.running(a_run.CHECKPOINTS[8], at=NOW + timedelta(hours=1)))
-    newer = StoreWatch("moved", moved, DAY, now=lambda: NOW)
-    newer.refresh()
-    runs = Runs([watch, newer])
-    assert Scraped.of(runs).value("lccp_trained_tokens", **RUN) == a_run.CHECKPOINTS[8]
-    found = runs.get("default", "tiny")
-    assert found is not None
-    assert found.store is moved

@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.error import HTTPError
 
 import a_run
@@ -129,10 +128,3 @@ def test_a_wrong_configuration_is_one_sentence(
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_stores_come_from_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "stores.json"
-    file.write_text(json.dumps([{"name": "main", "url": "s3://b/p", "endpoint": "http://s3:8333"}]))
-    (store,) = configuration([], file).stores
-    assert (store.name, store.endpoint) == ("main", "http://s3:8333")

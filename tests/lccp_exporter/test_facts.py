@@ -1,4 +1,4 @@
-"""What a run does, by its stored facts."""
+"""What the exporter knows of a run: what it does, and what was measured."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,8 +9,7 @@ import pytest
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, Journal, StopRecord
 from lccp.api.objects.training import End, Heartbeat
-from lccp_exporter.facts import RunFacts, RunPhase
-from lccp_exporter.metrics.table import RUN_METRICS
+from lccp_exporter.facts import WATCHED_MAX, Judged, Measured, RunFacts, RunPhase, watched
 
 OPEN = AttemptRecord(number=1, started_at=a_run.START)
 BEAT = a_run.heartbeat()
@@ -104,33 +103,71 @@ def test_the_phase_follows_from_journal_and_trainer(case: str) -> None:
     assert RunFacts("default", "tiny", journal=journal, **facts).phase is phase
 
 
-FINISHED = {"finished_at": a_run.START + timedelta(hours=1)}
-COUNTED = ended(Cause.OUT_OF_MEMORY).model_copy(update={"counted": True})
-ENDS: dict[str, tuple[float, Journal]] = {
-    "the budget is trained": (
-        0.0,
-        Journal(attempts=(COUNTED, ended(Cause.COMPLETED)), **FINISHED),
-    ),
-    "the verdict stopped it": (
-        0.0,
-        Journal(attempts=(ended(Cause.DRAINED),), stop=stop("Stop"), **FINISHED),
-    ),
-    "the deadline stopped it": (
-        1.0,
-        Journal(
-            attempts=(ended(Cause.DRAINED),),
-            stop=stop("Stop").model_copy(update={"reason": "DeadlineExceeded"}),
-            **FINISHED,
-        ),
-    ),
-    "no restart is left": (1.0, Journal(attempts=(COUNTED,), **FINISHED)),
-    "a failed attempt waits for the next": (0.0, Journal(attempts=(COUNTED,))),
-}
+def measured(*checkpoints: int) -> list[Measured]:
+    return [Measured.of(a_run.report(tokens)) for tokens in checkpoints]
 
 
-@pytest.mark.parametrize("case", ENDS)
-def test_a_run_failed_if_nothing_follows_its_failure(case: str) -> None:
-    expected, journal = ENDS[case]
-    [metric] = [one for one in RUN_METRICS if one.name == "lccp_run_failed"]
-    facts = RunFacts("default", "tiny", journal=journal)
-    assert [*metric.samples(facts)] == [((), expected)]
+def test_a_report_is_kept_as_its_values_and_what_lies_beside_it() -> None:
+    report = a_run.report(a_run.CHECKPOINTS[2])
+    kept = Measured.of(report)
+
+    assert (kept.tokens, kept.suite, kept.seconds) == (report.tokens, "intrinsic", 7.5)
+    assert list(kept.values) == [signal.value for signal in report.signals()]
+    assert kept.signals[0] == ("niah_ppl", "extension")
+    assert set(kept.details) == set(report.probes)
+
+
+def test_a_signal_has_its_newest_value_though_not_every_checkpoint_measured_it() -> None:
+    first, newest = a_run.CHECKPOINTS[:2]
+    other = a_run.report(newest).model_copy(update={"probes": {}})
+    facts = RunFacts(
+        "default",
+        "tiny",
+        measured=[*measured(first), Measured.of(other)],
+        compared={"head_overlap": {first: 0.5, newest: 0.75}, "head_spearman": {}},
+    )
+
+    values = facts.newest_values()
+    niah = a_run.report(first).signal("niah_ppl")
+    assert niah is not None
+    assert values["niah_ppl", "extension"] == niah.value
+    assert values["head_overlap", ""] == 0.75
+    assert ("head_spearman", "") not in values
+
+
+def test_values_by_checkpoint_are_of_the_named_signals_alone() -> None:
+    checkpoints = a_run.CHECKPOINTS[:3]
+    facts = RunFacts(
+        "default", "tiny", measured=measured(*checkpoints), compared={"head_overlap": {9: 0.5}}
+    )
+
+    found = facts.values_by_checkpoint(["niah_ppl", "head_overlap"])
+
+    assert list(found) == sorted((*checkpoints, 9))
+    assert found[9] == {("head_overlap", ""): 0.5}
+    assert set(found[checkpoints[1]]) == {("niah_ppl", "extension")}
+
+
+def test_the_newest_checkpoint_is_that_of_the_probes() -> None:
+    external = a_run.report(a_run.CHECKPOINTS[3]).model_copy(update={"suite": "ruler"})
+    facts = RunFacts("d", "t", measured=[*measured(a_run.CHECKPOINTS[1]), Measured.of(external)])
+
+    assert facts.newest is not None
+    assert facts.newest.tokens == a_run.CHECKPOINTS[1]
+    assert RunFacts("d", "t").newest is None
+
+
+def test_watched_are_few_and_the_policys_signal_is_the_first() -> None:
+    verdict = a_run.verdict()
+    names = watched(verdict)
+
+    assert names[0] == verdict.policy.signal
+    assert len(set(names)) == len(names) <= WATCHED_MAX
+    assert {gain.signal for gain in Judged.of(verdict).gains} <= set(names)
+
+
+def test_a_run_without_a_fitted_checkpoint_has_no_gains() -> None:
+    judged = Judged.of(a_run.verdict().model_copy(update={"checkpoints": ()}))
+
+    assert judged.gains == ()
+    assert judged.gate is None

@@ -1,46 +1,18 @@
-"""The JSON API: what it answers, and that it is what its OpenAPI document says."""
+"""The JSON API: what it answers."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import a_run
 import pytest
-import schemathesis
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from recorded_store import RecordedStore
+from served_api import Api, over
 from starlette.testclient import TestClient
 
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_exporter.refresh import Runs, StoreWatch
-from lccp_exporter.web.api import routes as api_routes
 from lccp_exporter.web.app import application
-from lccp_exporter.web.openapi import OPERATIONS
 
 RUN = "/api/v1/runs/default/tiny"
-
-
-@dataclass
-class Api:
-    """The API over a store."""
-
-    client: TestClient
-    store: RecordedStore
-    watch: StoreWatch
-
-    def get(self, path: str, **headers: str) -> Any:
-        return self.client.get(path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-
-
-def over(folder: Path) -> Api:
-    store = RecordedStore(folder)
-    a_run.put(store, a_run.running(a_run.CHECKPOINTS[6], at=a_run.START))
-    watch = StoreWatch("default", store, a_run.timedelta(days=1))
-    watch.refresh()
-    app = application(Runs([watch]), healthy=lambda: True)
-    return Api(TestClient(app, raise_server_exceptions=True), store, watch)
 
 
 @pytest.fixture
@@ -152,29 +124,6 @@ def test_a_damaged_verdict_and_a_store_that_is_away_are_told_apart(api: Api) -> 
     api.store.answers = False
     assert api.get(f"{RUN}/history").status_code == 503
     assert api.get(RUN).status_code == 200
-
-
-@pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    app = over(tmp_path_factory.mktemp("api") / "runs").client.app
-    return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
-
-
-@pytest.mark.parametrize("path", OPERATIONS)
-def test_every_answer_is_what_the_document_says(fuzzed: Any, path: str) -> None:
-    @settings(max_examples=80, deadline=None, derandomize=True, database=None)
-    @given(case=fuzzed[path]["GET"].as_strategy(), exists=st.booleans())
-    def asked(case: Any, exists: bool) -> None:
-        if exists and "namespace" in case.path_parameters:
-            case.path_parameters = {"namespace": "default", "name": "tiny"}
-        case.call_and_validate()
-
-    asked()
-
-
-def test_the_document_has_every_route() -> None:
-    own = {route.path for route in api_routes(Runs([]))}
-    assert own == set(OPERATIONS)
 
 
 def test_a_plain_file_store_is_enough(tmp_path: Path) -> None:

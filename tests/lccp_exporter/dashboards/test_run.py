@@ -1,0 +1,43 @@
+"""The dashboard of one run, from the probes' own declarations."""
+
+from lccp.contract.signals import Scale
+from lccp.probes.registry import PROBES
+from lccp_exporter.dashboards.run import RUN, any_of, by_unit, of_run, watched_by_default
+from lccp_exporter.metrics.cells import charts
+
+TITLES = {panel.title: panel for panel in RUN.panels}
+
+
+def test_a_metric_is_that_of_the_run_that_is_chosen() -> None:
+    assert of_run("lccp_mfu_ratio") == 'lccp_mfu_ratio{namespace="$namespace", run="$run"}'
+    assert of_run("a", 'b="c"') == 'a{namespace="$namespace", run="$run", b="c"}'
+
+
+def test_every_query_but_those_of_gpus_is_of_that_run() -> None:
+    others = [q.expression for p in RUN.panels for q in p.queries if "DCGM" not in q.expression]
+    assert others
+    assert [one for one in others if 'namespace="$namespace", run="$run"' not in one] == []
+
+
+def test_every_signal_of_every_probe_is_in_a_panel_of_its_unit() -> None:
+    units = by_unit(list(PROBES.signals()))
+
+    assert sum(map(len, units.values())) == len(list(PROBES.signals()))
+    for unit, signals in units.items():
+        (query,) = TITLES[f"Signals in {unit}"].queries
+        assert any_of(signals) in query.expression
+
+
+def test_signals_of_short_tables_are_watched() -> None:
+    names = {signal.name for signal in watched_by_default()}
+    assert {column.signal for column in PROBES.columns()} <= names
+
+
+def test_perplexities_alone_are_on_a_logarithmic_scale() -> None:
+    for signals in by_unit(watched_by_default()).values():
+        panel = TITLES[f"{', '.join(signal.title for signal in signals)} against tokens"]
+        assert bool(panel.defaults) == all(signal.scale is Scale.LOG for signal in signals)
+
+
+def test_every_heat_map_with_cells_is_shown() -> None:
+    assert [chart.title for _, chart in charts() if chart.title not in TITLES] == []

@@ -1,0 +1,44 @@
+"""Metrics of evaluations."""
+
+from datetime import UTC, datetime, timedelta
+
+import a_run
+from scraped import Scraped
+
+from lccp.store.file import FileStore
+from lccp_exporter.facts import Measured, RunFacts
+from lccp_exporter.metrics.evaluation import EVALUATION
+from lccp_exporter.refresh import Runs, StoreWatch
+
+NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+RUN = {"namespace": "default", "run": "tiny"}
+
+
+def test_a_failed_evaluation_counts_once_it_is_not_tried_again(store: FileStore) -> None:
+    journal = a_run.journal(stopped=False)
+    key = f"{a_run.CHECKPOINTS[6]:015d}/intrinsic"
+
+    def counted(**outcome: object) -> tuple[float | None, ...]:
+        failed = journal.evaluations[key].model_copy(update={"result": "Failed", **outcome})
+        changed = journal.model_copy(update={"evaluations": {**journal.evaluations, key: failed}})
+        store.put(a_run.KEYS.journal, changed.to_json())
+        watch = StoreWatch("default", store, timedelta(days=1), now=lambda: NOW)
+        watch.refresh()
+        scraped = Scraped.of(Runs([watch]))
+        name = "lccp_checkpoint_evaluations"
+        failed_now = scraped.value(name, **RUN, result="Failed")
+        return failed_now, scraped.value(f"{name}_pending", **RUN)
+
+    assert counted(tries=1) == (0, 1)
+    assert counted(tries=4, exhausted=True) == (1, 0)
+
+
+def test_evaluations_lag_behind_the_newest_complete_checkpoint() -> None:
+    (lag,) = [one for one in EVALUATION if one.name == "lccp_evaluation_lag_tokens"]
+    beat = a_run.heartbeat().model_copy(update={"checkpoints": (100, 300)})
+    report = a_run.report(0).model_copy(update={"tokens": 100})
+    facts = RunFacts("d", "t", heartbeat=beat, measured=[Measured.of(report)])
+
+    assert [*lag.samples(facts)] == [((), 200.0)]
+    assert [*lag.samples(RunFacts("d", "t", heartbeat=beat))] == [((), 300.0)]
+    assert [*lag.samples(RunFacts("d", "t"))] == [((), None)]
