@@ -82,4 +82,4 @@ def test_metrics_are_served_and_nothing_else(port: int) -> None:
 
 def test_a_port_that_is_taken_is_named(port: int) -> None:
     with pytest.raises(InvalidInput, match=f"--port {port} can't be used: Address already in use"):
-        Endpoint(port, CollectorRegistry(), lambda: (), lambda: ())
+        Endpoint(port, CollectorRegistry(), {})
