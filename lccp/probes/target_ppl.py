@@ -3,13 +3,15 @@
 A needle convinces nobody whose product reads contracts. Each line of the file is asked once: the
 template with its context and its question, and its answer after that, under teacher forcing. The
 first questions whose prompts fit into the longest length are taken, and none is cut: the report
-says how many were left out. The NLL of a question is the mean over the tokens of its answer.
+says how many were left out. The NLL of a question is the mean over the tokens of its answer. Texts
+weigh alike, however many questions are asked about each: every signal is a mean over the texts of a
+band, and of a text the mean over its questions.
 
-- `target_ppl` is `exp` of the mean NLL of a band's questions, each weighing the same.
+- `target_ppl` is `exp` of the mean NLL.
 - `target_score` is the share of questions in which every token of the answer is the arg-max.
 - `target_context_gain` is the NLL of the answers where the context is left empty, less that with
-  it, in nats a token; mean over questions. Where it is near 0 the context is of no use, or the
-  model knows the answers anyway, and the perplexity tells nothing of long contexts.
+  it, in nats a token. Where it is near 0 the context is of no use, or the model knows the answers
+  anyway, and the perplexity tells nothing of long contexts.
 
 Bands: `extension` holds the prompts longer than the source context, `guard` the others (signals
 that end with `_guard`). Clusters: contexts; questions about one text are one cluster, and a band
@@ -129,7 +131,7 @@ PROBE = Probe(
     name="target_ppl",
     description="Your own questions about your own texts.",
     definition=__doc__,
-    version=1,
+    version=2,
     settings=TargetPplSettings,
     default=None,
     example=TargetPplSettings(path="questions.jsonl"),

@@ -69,8 +69,9 @@ def _signals(band: Band, asked: TargetPplSettings, answers: Answers) -> Iterator
     for signal in target_ppl.signals(asked):
         if signal.band == band:
             column, of_mean = columns[signal.name.removesuffix("_guard")]
-            clusters = {"context": of_mean(mean_by(answers.context, column))}
-            yield measured(signal, float(of_mean(column.mean())), len(column), clusters)
+            by_text = mean_by(answers.context, column)
+            clusters = {"context": of_mean(by_text)}
+            yield measured(signal, float(of_mean(by_text.mean())), len(column), clusters)
 
 
 def _by_length(full: Records) -> Arrays:

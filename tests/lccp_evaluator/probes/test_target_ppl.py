@@ -21,12 +21,19 @@ def _records(texts: tuple[int, ...]) -> Records:
     return plain_records("target_ppl", with_context + [[5.0] * 3] * len(texts), labels * 2, roles)
 
 
-def test_questions_weigh_alike_and_their_context_gains_what_they_lose_without_it() -> None:
+def test_perplexity_and_gain_are_of_the_answers_with_their_context_and_without() -> None:
     found = signals(target_ppl.measure(_records((0, 1)), ASKED, contexts(2)))
     assert found["target_ppl"].value == pytest.approx(math.exp(1.5))
     assert found["target_context_gain"].value == pytest.approx(5 - 1.5)
     assert found["target_score"].value == 1
     assert found["target_ppl"].by_cluster["context"] == pytest.approx((math.e, math.exp(2)))
+
+
+def test_texts_weigh_alike_however_many_questions_are_asked_about_them() -> None:
+    found = signals(target_ppl.measure(_records((0, 0, 0, 1)), ASKED, contexts(2)))
+    assert found["target_ppl"].value == pytest.approx(math.exp((2 + 4) / 2))
+    assert found["target_context_gain"].value == pytest.approx(5 - 3)
+    assert found["target_ppl"].n == 4
 
 
 def test_prompts_within_the_source_context_are_guards() -> None:
