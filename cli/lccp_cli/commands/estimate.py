@@ -35,6 +35,8 @@ def estimate(
 ) -> None:
     """Estimate the parameters, FLOPs, memory per process, and accelerator-hours of a run.
 
+    A layout that the trainer would refuse is refused here, with the field and what would do.
+
     Examples:
 
         lccp estimate examples/tiny/run.yaml
@@ -42,6 +44,7 @@ def estimate(
     """
     from lccp.api.spec.location import remote_location
     from lccp.contract.errors import InvalidInput
+    from lccp.cost.compatibility import check
     from lccp.cost.estimate import Estimate
     from lccp.cost.memory import Training
     from lccp_cli.manifest import load_manifest
@@ -54,8 +57,9 @@ def estimate(
             "folder that contains its config.json"
         )
     folder = model or manifest.parent / source
-    training = Training.of(run)
-    costs = Estimate.of(read_config(folder), training)
+    config, training = read_config(folder), Training.of(run)
+    costs = Estimate.of(config, training)
+    check(run.spec, config)
     for name, value in (*_lines(costs, training), *_hours(costs, flops_per_second, mfu)):
         typer.echo(f"{name:<28}{value}")
 

@@ -41,10 +41,12 @@ def plan(
     from lccp.analysis.policy import policy_of_run
     from lccp.analysis.possible import obstacle
     from lccp.analysis.power import Noise
+    from lccp.cost.compatibility import check
     from lccp_cli.console import json_text
     from lccp_cli.manifest import load_manifest
 
     run = load_manifest(manifest)
+    check(run.spec)
     problem = obstacle(run)
     if problem:
         typer.echo(json_text({"obstacle": problem}) if json else f"Never Saturated: {problem}.")

@@ -9,6 +9,7 @@ from apiserver import ApiServer
 
 from lccp.api.crd import crd
 from lccp.api.run import LCCPRun
+from lccp.cost.compatibility import refusals
 from lccp.cost.estimate import Estimate
 from lccp.cost.memory import Training
 from lccp_cli.commands.estimate import read_config
@@ -82,6 +83,7 @@ def test_the_cost_of_an_example_can_be_estimated(path: Path) -> None:
     folder = next(
         path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
     )
+    assert refusals(run.spec, read_config(folder)) == []
     costs = Estimate.of(read_config(folder), Training.of(run))
     assert costs.training_flops > 6 * costs.active_parameters * run.spec.training.tokens
 

@@ -32,6 +32,16 @@ def test_estimate_counts_parameters_flops_and_hours(
     assert f"{hours:.3g} at 50%" in lines["accelerator-hours"]
 
 
+def test_estimate_refuses_a_layout_that_the_trainer_would(
+    lccp: Lccp, manifest: Callable[..., Path]
+) -> None:
+    path = manifest(topology={"nodes": 3})
+    (path.parent / "model" / "config.json").write_text(json.dumps(LLAMA))
+    result = lccp("estimate", path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("lccp: training.globalBatchTokens: ")
+
+
 def test_estimate_names_a_model_that_it_cannot_count(
     lccp: Lccp, manifest: Callable[..., Path]
 ) -> None:

@@ -48,6 +48,14 @@ def test_plan_simulates_no_signal_without_haystacks_and_needles(
     assert result.stderr.startswith("lccp: bio_score: has no haystacks and needles")
 
 
+def test_plan_refuses_a_layout_that_the_trainer_would(
+    lccp: Lccp, manifest: Callable[..., Path]
+) -> None:
+    result = lccp("plan", manifest(training=TRAINING, topology={"nodes": 3}))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("lccp: training.globalBatchTokens: 4096 is no multiple of")
+
+
 def test_plan_refuses_one_that_can_never_be_saturated(
     lccp: Lccp, manifest: Callable[..., Path]
 ) -> None:
