@@ -2,6 +2,9 @@
 
 from lccp_exporter.dashboards.board import Board, Panel, Query, number
 
+ENDED = "Completed|Saturated|DeadlineExceeded|RestartsExhausted|Configuration|NotFinite"
+"""Reasons of the condition Training of runs that wait for nothing."""
+
 
 def _quantile(share: float, metric: str, by: str = "") -> Query:
     labels = f"le, {by}" if by else "le"
@@ -47,11 +50,11 @@ OPERATOR = Board(
         ),
         Panel(
             "Run objects that wait",
-            "By the reason of the condition Training.",
+            "By the reason of the condition Training; those that ended are left out.",
             [
                 Query(
                     "count by (reason) (max by (namespace, run, reason) "
-                    '(lccp_run_condition{type="Training"} == 0))',
+                    f'(lccp_run_condition{{type="Training", reason!~"{ENDED}"}} == 0))',
                     "{{reason}}",
                 )
             ],
