@@ -1,0 +1,103 @@
+"""Attention of the last rows of a sequence is that of a whole matrix of weights."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lccp_evaluator.model import attention
+from lccp_evaluator.model.attention import CausalMask, Part, ScoreForm, attend, between, together
+
+HEADS, KEY_HEADS, TOKENS, ROWS, SIZE = 4, 2, 40, 16, 8
+
+
+def random(*sizes: int, seed: int = 0) -> Tensor:
+    return torch.randn(*sizes, generator=torch.Generator().manual_seed(seed))
+
+
+QUERY = random(HEADS, ROWS, SIZE)
+KEY, VALUE = random(KEY_HEADS, TOKENS, SIZE, seed=1), random(KEY_HEADS, TOKENS, 6, seed=2)
+
+
+def parts_of(*sizes: int) -> list[Part]:
+    """Keys and values in parts of these sizes."""
+    stops = np.cumsum(sizes).tolist()
+    return [between([(KEY, VALUE)], a, b)[0] for a, b in zip([0, *stops], stops, strict=False)]
+
+
+def naively(form: ScoreForm) -> Tensor:
+    """By one softmax over all keys."""
+    key, value = (one.repeat_interleave(HEADS // KEY_HEADS, dim=0) for one in (KEY, VALUE))
+    scores = QUERY @ key.transpose(1, 2) * form.scaling
+    if form.softcap:
+        scores = torch.tanh(scores / form.softcap) * form.softcap
+    rows = torch.arange(TOKENS - ROWS, TOKENS)
+    seen = torch.arange(TOKENS) <= rows[:, None]
+    if form.mask.window:
+        seen &= torch.arange(TOKENS) > rows[:, None] - form.mask.window
+    scores = scores.masked_fill(~seen, -torch.inf)
+    if form.sinks is not None:
+        scores = torch.cat((scores, form.sinks[:, None, None].expand(-1, ROWS, 1)), dim=-1)
+    return scores.softmax(-1)[..., :TOKENS] @ value
+
+
+SINKS = torch.tensor([0.5, -1.0, 2.0, 0.0])
+FORMS = {
+    "plain": ScoreForm(0.3),
+    "window": ScoreForm(0.3, CausalMask(5)),
+    "window beyond all": ScoreForm(0.3, CausalMask(99)),
+    "soft-cap": ScoreForm(0.3, softcap=0.7),
+    "sinks": ScoreForm(0.3, sinks=SINKS),
+    "window, soft-cap and sinks": ScoreForm(0.3, CausalMask(9), 0.7, SINKS),
+}
+
+
+@pytest.mark.parametrize("sizes", [(TOKENS,), (7, 13, 20)], ids=["whole", "parts"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_it_is_that_of_one_softmax(form: ScoreForm, sizes: tuple[int, ...]) -> None:
+    assert torch.allclose(attend(QUERY, parts_of(*sizes), form), naively(form), atol=1e-5)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    form = FORMS["window, soft-cap and sinks"]
+    monkeypatch.setattr(attention, "BLOCK_ROWS", 3)
+
+    assert torch.allclose(attend(QUERY, parts_of(TOKENS), form), naively(form), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_half_precision_stays_half_precision(form: ScoreForm) -> None:
+    halved = [(key.bfloat16(), value.bfloat16()) for key, value in parts_of(TOKENS)]
+
+    output = attend(QUERY.bfloat16(), halved, form)
+
+    assert output.dtype == torch.bfloat16
+    assert torch.allclose(output.float(), naively(form), atol=0.05)
+
+
+@given(st.integers(0, TOKENS), st.integers(0, TOKENS))
+def test_tokens_between_two_places_are_those_of_the_whole(one: int, other: int) -> None:
+    start, stop = sorted((one, other))
+    found = between(parts_of(7, 13, 20), start, stop)
+
+    assert sum(key.shape[1] for key, _ in found) == stop - start
+    if found:
+        assert torch.equal(together(found)[0], KEY[:, start:stop])
+        assert torch.equal(together(found)[1], VALUE[:, start:stop])
+
+
+def test_a_row_sees_itself_and_its_window() -> None:
+    assert [CausalMask(3).first_key(row) for row in (0, 2, 5)] == [0, 0, 3]
+    assert CausalMask().first_key(5) == 0
+    rows, keys = torch.tensor([[4]]), torch.arange(7)
+    assert CausalMask(3).allows(rows, keys)[0].tolist() == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]

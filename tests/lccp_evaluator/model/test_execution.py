@@ -1,0 +1,62 @@
+"""How a run's checkpoints are computed, fixed at the first one."""
+
+import a_run
+import pytest
+import torch
+
+from lccp.contract.errors import Incompatible, InvalidInput
+from lccp_evaluator.model.execution import (
+    AS_SUITS,
+    STEP_TOKENS,
+    Execution,
+    ExecutionPlan,
+    first_plan,
+)
+
+PLAN = ExecutionPlan(device="cpu", dtype="float32", threads=2, step_tokens=64)
+
+
+def test_a_plan_is_what_was_asked_for_and_else_what_suits() -> None:
+    asked = ExecutionPlan.here(Execution("cpu", "bfloat16", 7))
+    suits = ExecutionPlan.here(Execution("cpu"))
+
+    assert (asked.dtype, asked.step_tokens) == ("bfloat16", 7)
+    assert asked.torch_dtype is torch.bfloat16
+    assert (suits.dtype, suits.step_tokens) == ("float32", STEP_TOKENS["cpu"])
+    assert suits.torch_dtype is torch.float32
+    assert suits.threads == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [
+        (Execution(device="cuda"), "--device"),
+        (Execution(dtype="bfloat16"), "--dtype"),
+        (Execution(step_tokens=65), "--batch-size"),
+    ],
+)
+def test_another_plan_than_that_of_the_first_checkpoint_is_refused(
+    asked: Execution, option: str
+) -> None:
+    with pytest.raises(Incompatible, match=f"^{option}: the first checkpoint in out was"):
+        asked.check(PLAN, "out")
+
+
+def test_what_was_used_may_be_asked_for() -> None:
+    Execution("cpu", "float32", 64).check(PLAN, "out")
+    AS_SUITS.check(PLAN, "out")
+
+
+def test_a_device_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    with pytest.raises(InvalidInput, match="this machine has no CUDA device"):
+        PLAN.model_copy(update={"device": "cuda"}).enter()
+    assert ExecutionPlan.here().device == "cpu"
+
+
+def test_the_plan_is_that_of_the_first_report() -> None:
+    first = a_run.report(0).model_copy(update={"execution_plan": PLAN.document()})
+
+    assert first_plan([first, a_run.report(8_192)]) == PLAN
+    assert first_plan([]) is None

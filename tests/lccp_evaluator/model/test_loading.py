@@ -1,0 +1,108 @@
+"""A directory as a model that can be measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.model.execution import ExecutionPlan
+from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.loading import ADAPTER, context_length, load_model, read_config
+
+PLAN = ExecutionPlan(device="cpu", dtype="float32", threads=1, step_tokens=64)
+SIZES = {"vocab_size": 16, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A tiny model."""
+    config = AutoConfig.for_model("llama", num_attention_heads=2, **SIZES)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    return tmp_path
+
+
+def rewrite(directory: Path, **fields: Any) -> None:
+    path = directory / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_a_model_is_loaded_to_be_captured(directory: Path) -> None:
+    loaded = load_model(directory, PLAN.model_copy(update={"dtype": "bfloat16"}))
+
+    with pytest.raises(LookupError, match="observer"):
+        loaded.model(torch.ones(1, 2, dtype=torch.int64))
+    assert loaded.model.dtype is torch.bfloat16
+    assert not loaded.model.training
+    assert loaded.notes == ()
+
+
+def test_a_weight_that_is_not_used_is_noted_and_one_that_is_missing_refused(
+    directory: Path,
+) -> None:
+    path = directory / "model.safetensors"
+    weights = load_file(path)
+    save_file(weights | {"surplus": torch.ones(1)}, path, metadata={"format": "pt"})
+    assert load_model(directory, PLAN).notes == ("1 weights are not used, surplus among them",)
+
+    del weights["model.norm.weight"]
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(InvalidInput, match=r"lacks 1 of the model's weights, model\.norm\.weight"):
+        load_model(directory, PLAN)
+
+
+def test_weights_of_another_shape_are_refused(directory: Path) -> None:
+    rewrite(directory, intermediate_size=4)
+
+    with pytest.raises(InvalidInput, match=r"do not belong together: .* is of shape"):
+        load_model(directory, PLAN)
+
+
+def test_a_weight_that_is_no_number_is_refused(directory: Path) -> None:
+    path = directory / "model.safetensors"
+    weights = load_file(path)
+    weights["model.norm.weight"][0] = torch.nan
+    save_file(weights, path, metadata={"format": "pt"})
+
+    with pytest.raises(NotFinite, match=r"model\.norm\.weight"):
+        load_model(directory, PLAN)
+
+
+def test_an_adapter_beside_the_model_is_refused(directory: Path) -> None:
+    (directory / ADAPTER).write_text("{}")
+
+    with pytest.raises(InvalidInput, match="holds an adapter"):
+        load_model(directory, PLAN)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, r"holds no config\.json: give the directory"),
+        ("{", "is not JSON: it is damaged or cut short"),
+        ("[]", "is not a JSON object"),
+        ('{"model_type": "none"}', "cannot be read as a model's configuration: "),
+    ],
+    ids=["none", "cut short", "a list", "unknown"],
+)
+def test_a_configuration_that_can_not_be_read_is_one_sentence(
+    directory: Path, content: str | None, sentence: str
+) -> None:
+    path = directory / "config.json"
+    path.write_text(content) if content else path.unlink()
+
+    with pytest.raises(InvalidInput, match=sentence) as refused:
+        read_config(directory)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_context_is_that_of_the_configuration(directory: Path) -> None:
+    assert context_length(directory) == 2_048
+
+    rewrite(directory, max_position_embeddings=0)
+    with pytest.raises(InvalidInput, match=r"does not say how many tokens"):
+        context_length(directory)

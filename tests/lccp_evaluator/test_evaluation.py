@@ -1,0 +1,98 @@
+"""One checkpoint is evaluated: samples, passes, probes, report."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from measured import few
+from reports import packed
+from tiny_checkpoints import a_checkpoint
+from tiny_models import a_model
+
+from lccp.contract.errors import Incompatible, InvalidInput
+from lccp.probes.probe import Contexts
+from lccp.store.file import FileStore
+from lccp_evaluator.evaluation import Subject, evaluate
+from lccp_evaluator.model.execution import Execution, ExecutionPlan
+from lccp_evaluator.place import Place
+from lccp_evaluator.progress import Done
+
+CONTEXTS = Contexts(256, 384, 512)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return a_checkpoint(tmp_path_factory.mktemp("model"))
+
+
+def a_subject(directory: Path, **more: Any) -> Subject:
+    plan = Execution(device="cpu", step_tokens=256)
+    return Subject(directory, "f" * 64, few(), CONTEXTS, **({"execution": plan} | more))
+
+
+def a_place(folder: Path) -> Place:
+    return Place(FileStore(folder), "evaluations/", "samples/")
+
+
+def ignored(done: Done) -> None:
+    """Show nothing."""
+
+
+def test_equal_arrays_give_equal_bytes() -> None:
+    arrays = {"nll": np.arange(3.0), "name": np.array(["a", "bc"])}
+    data = packed(arrays)
+
+    assert data == packed({name: array.copy() for name, array in arrays.items()})
+    with np.load(io.BytesIO(data), allow_pickle=False) as read:
+        assert read["name"].tolist() == ["a", "bc"]
+
+
+def test_a_report_names_its_files_and_how_it_was_made(directory: Path, tmp_path: Path) -> None:
+    told: list[Done] = []
+    subject = a_subject(directory, tokens=8_192, step=2)
+
+    made = evaluate(subject, a_place(tmp_path), told.append)
+
+    report = made.report
+    assert (report.tokens, report.step, report.checkpoint_digest) == (8_192, 2, "f" * 64)
+    assert (report.source_context_length, report.target_context_length) == (256, 384)
+    (probe,) = report.probes.values()
+    for reference in (probe.details, probe.samples):
+        assert reference is not None
+        assert hashlib.sha256(made.files[reference.name]).hexdigest() == reference.sha256
+    assert (report.execution_plan["way"], report.execution_plan["stepTokens"]) == ("Forked", 256)
+    assert set(report.timings) == {"samples", "load", "measure", "aggregate"}
+    assert told[0].samples == 0
+    assert told[-1].samples == told[-1].total > 0
+
+
+def test_a_second_checkpoint_is_measured_on_the_same_samples(
+    directory: Path, tmp_path: Path
+) -> None:
+    place = a_place(tmp_path)
+    first = evaluate(a_subject(directory), place, ignored)
+    again = evaluate(a_subject(directory), place, ignored)
+
+    assert len(place.store.list("samples/")) == 1
+    assert again.files == first.files
+
+
+def test_another_way_than_that_of_the_first_checkpoint_is_refused(
+    directory: Path, tmp_path: Path
+) -> None:
+    plan = ExecutionPlan(device="cpu", dtype="float32", threads=1, step_tokens=256, way="Native")
+
+    with pytest.raises(Incompatible, match="allows the way Forked, but the run's first checkpoint"):
+        evaluate(a_subject(directory, plan=plan), a_place(tmp_path), ignored)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(tmp_path: Path) -> None:
+    directory = a_checkpoint(tmp_path / "model")
+    small = a_model("hunyuan_v1_moe", moe_topk=1)
+    small.save_pretrained(directory)
+
+    with pytest.raises(InvalidInput, match="has embeddings for 97 tokens, but its tokenizer has"):
+        evaluate(a_subject(directory), a_place(tmp_path), ignored)

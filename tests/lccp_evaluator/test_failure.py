@@ -1,0 +1,29 @@
+"""What is recorded of an evaluation that failed."""
+
+from datetime import UTC
+
+import pytest
+
+from lccp.api.causes import Cause, exit_code_of
+from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp_evaluator.failure import failure_of
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "message"),
+    [
+        (InvalidInput("model: no config\nmore"), Cause.CONFIGURATION, "model: no config"),
+        (StoreUnavailable("store is silent"), Cause.STORE_UNREACHABLE, "store is silent"),
+        (MemoryError(), Cause.OUT_OF_MEMORY, "not enough memory"),
+        (RuntimeError("  shape mismatch "), Cause.INTERNAL, "shape mismatch"),
+        (AssertionError(), Cause.INTERNAL, "AssertionError"),
+    ],
+)
+def test_a_failure_has_a_cause_its_code_and_one_line(
+    error: Exception, cause: Cause, message: str
+) -> None:
+    failure = failure_of(error)
+
+    assert (failure.cause, failure.message) == (cause, message)
+    assert failure.exit_code == exit_code_of(cause)
+    assert failure.at.tzinfo is UTC

@@ -1,0 +1,81 @@
+"""Where an evaluation is kept: samples are drawn once, and read ever after."""
+
+import pytest
+from sampled import frozen as frozen_samples
+from tiny_checkpoints import a_tokenizer
+
+from lccp.contract.errors import Incompatible
+from lccp.probes.niah import NiahSettings, resolved
+from lccp.probes.probe import Contexts
+from lccp.store.file import FileStore
+from lccp_evaluator.place import Place
+from lccp_evaluator.sampling.crossing import VERSION
+from lccp_evaluator.sampling.tokenization import Tokenizer
+
+CONTEXTS = Contexts(256, 512, 512)
+
+
+def some(tmp_path, **changed):
+    a_tokenizer("byte pairs").save_pretrained(tmp_path / "tokenizer")
+    niah = NiahSettings(lengths=(384,), depths_percent=(0, 50), haystacks=3, **changed)
+    tokenizer = Tokenizer(tmp_path / "tokenizer")
+    return frozen_samples("niah", resolved(niah, CONTEXTS), tokenizer)
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "store").mkdir()
+    return Place(FileStore(tmp_path / "store"), "", "samples/")
+
+
+def test_samples_are_drawn_once_and_read_ever_after(tmp_path, place):
+    frozen = some(tmp_path)
+    drawn = []
+
+    def draw_once():
+        drawn.append(1)
+        return frozen
+
+    settings = frozen.header.settings
+    first = place.frozen("niah", VERSION, settings, "digest", draw_once)
+    second = place.frozen("niah", VERSION, settings, "digest", draw_once)
+
+    assert len(drawn) == 1
+    assert first.digest == second.digest
+    assert place.store.stat(f"samples/niah/{frozen.digest}.jsonl.gz")
+
+
+def test_two_evaluators_may_draw_at_once(tmp_path, place):
+    frozen = some(tmp_path)
+
+    def another_is_faster():
+        place.store.put(f"samples/niah/{frozen.digest}.jsonl.gz", frozen.to_bytes())
+        return frozen
+
+    assert (
+        place.frozen("niah", VERSION, frozen.header.settings, "digest", another_is_faster) is frozen
+    )
+
+
+MISFITS = {
+    "another tokenizer": ({}, "other", r"was drawn with another tokenizer than the checkpoint's"),
+    "other settings": ({"seed": 3}, "digest", r"other settings of evaluation.probes.niah \(seed\)"),
+}
+
+
+@pytest.mark.parametrize(("changed", "digest", "why"), MISFITS.values(), ids=MISFITS.keys())
+def test_samples_of_something_else_are_refused(tmp_path, place, changed, digest, why):
+    frozen = some(tmp_path)
+    settings = frozen.header.settings
+    place.frozen("niah", VERSION, settings, "digest", lambda: frozen)
+
+    with pytest.raises(Incompatible, match=why):
+        place.frozen("niah", VERSION, settings | changed, digest, lambda: frozen)
+
+
+def test_samples_that_were_changed_are_refused(tmp_path, place):
+    frozen = some(tmp_path)
+    place.store.put(f"samples/niah/{'0' * 64}.jsonl.gz", frozen.to_bytes())
+
+    with pytest.raises(Incompatible, match=r"is not what its name says"):
+        place.frozen("niah", VERSION, frozen.header.settings, "digest", lambda: frozen)
