@@ -7,8 +7,6 @@ import pytest
 from made_records import a_reading, records, signals
 from numpy.testing import assert_allclose
 
-from lccp.contract.errors import InvalidInput
-from lccp.probes import interference
 from lccp.probes.interference import InterferenceSettings
 from lccp.probes.probe import Contexts
 from lccp_evaluator.probes.interference import measure, slope_weights
@@ -119,15 +117,3 @@ def test_the_profile_is_of_samples_near_the_distance_alone():
     given = _records().nll
     assert_allclose(details["ppl_near"][1], np.exp(given[near].mean()))
     assert given[far].mean() != pytest.approx(given[near].mean())
-
-
-def test_the_default_distance_is_a_quarter_of_the_target():
-    assert interference.resolved(InterferenceSettings(), CONTEXTS).distance == 200
-
-
-def test_a_distance_beyond_the_target_is_refused():
-    asked = InterferenceSettings(distance="2K")
-    assert "interference.distance lies beyond" in (interference.fits(asked, 1_024) or "")
-    assert interference.fits(asked, 2_048) is None
-    with pytest.raises((InvalidInput, ValueError)):
-        InterferenceSettings(bins=3)
