@@ -1,0 +1,40 @@
+"""A series is measured in one way."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from measured import few
+
+from lccp.api.objects.report import EvaluationSource
+from lccp.contract.errors import Incompatible
+from lccp_evaluator.series.settings import SeriesSettings
+
+SETTINGS = SeriesSettings(few(), source_context=256)
+SOURCE = EvaluationSource(
+    directory="model",
+    files={},
+    probes=few().document(),
+    source_context_length=256,
+    context_length=None,
+)
+
+
+def test_a_report_that_was_measured_so_is_taken() -> None:
+    SETTINGS.check(SOURCE, Path("out"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"probes": few(haystacks=3)}, "other settings of the probes"),
+        ({"source_context": 128}, "another --source-context"),
+        ({"context": 512}, "another --context"),
+    ],
+)
+def test_a_report_that_was_measured_otherwise_is_refused(
+    changed: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(Incompatible, match=rf"^out: was measured with {what}: give another folder"):
+        replace(SETTINGS, **changed).check(SOURCE, Path("out"))
