@@ -75,6 +75,30 @@ def test_no_folder_holds_more_modules_than_a_reader_surveys() -> None:
     assert {str(folder) for folder, count in modules_of.items() if count > MODULES_MAX} == set()
 
 
+def test_every_module_that_does_something_has_tests_in_a_file_of_its_name() -> None:
+    missing = [path for path in modules() if _does_something(path) and not _tests_of(path).exists()]
+    assert [str(path.relative_to(ROOT)) for path in missing] == []
+
+
+def _does_something(path: Path) -> bool:
+    """It defines a function that has a body; an entry point and a package's head do not count."""
+    if path.stem in ("__init__", "__main__"):
+        return False
+    functions = (
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return any(len(one.body) > (ast.get_docstring(one) is not None) for one in functions)
+
+
+def _tests_of(path: Path) -> Path:
+    """`lccp/api/run.py` is tested in `tests/lccp/api/test_run.py`, whatever folder holds it."""
+    parts = path.relative_to(ROOT).parts
+    package = parts if parts[0] == "lccp" else parts[1:]
+    return ROOT.joinpath("tests", *package[:-1], f"test_{package[-1]}")
+
+
 def test_no_test_reads_private_state() -> None:
     paths = [path for path in tracked("tests/**.py") if path != Path(__file__)]
     found = {f"{path.name}: {name}" for path in paths for name in _private(path)}
