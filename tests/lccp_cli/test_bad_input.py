@@ -228,8 +228,8 @@ def test_a_wrong_option_of_analyze_is_named(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--lengths", "1Q"], "--lengths: must be a length in tokens"),
-        (["--depths", "0,200"], "--depths: "),
+        (["--lengths", "1Q"], "--lengths[0]: must be a length in tokens"),
+        (["--depths", "0,200"], "--depths[1]: "),
         (["--haystacks", "1"], "--haystacks: "),
         (["--source-context", "x"], "--source-context: must be a length in tokens"),
         (["--needles", "gone.yaml"], "gone.yaml: can't be read"),
