@@ -45,10 +45,25 @@ class Tally:
         return Routing(torch.tensor([[[0.25, 0.75]], [[1.0, 0.0]]]), layers)
 
 
+class Losses:
+    """Of two sources, of which the second was not read."""
+
+    taken = 0
+
+    def take(self) -> list[float]:
+        self.taken += 1
+        return [1.25, math.nan]
+
+
 def a_recorder(routers: Any = None, every: int = 1, **fields: Any) -> tuple[Recorder, Told]:
     told = Told()
-    parts = {"flops_per_token_and_process": None, "device_name": None} | fields
-    engine = SimpleNamespace(module=SimpleNamespace(routers=routers))
+    parts = {
+        "sources": ("long", "short"),
+        "epochs": lambda position: {"long": 0.5, "short": 0.25},
+        "flops_per_token_and_process": None,
+        "device_name": None,
+    } | fields
+    engine = SimpleNamespace(module=SimpleNamespace(routers=routers, source_losses=Losses()))
     return Recorder(engine, cast(Any, told), every, 100, **parts), told
 
 
@@ -105,6 +120,14 @@ def test_a_loss_that_is_not_finite_is_no_number_of_the_heartbeat() -> None:
     assert math.isnan(told.lines[0].loss)
 
 
+def test_a_source_that_was_not_read_has_no_loss_and_epochs_are_of_the_position() -> None:
+    recorder, told = a_recorder(epochs=lambda position: {"long": position.tokens[0] / 400})
+    recorder.record(STEP, at(2), None)
+
+    assert told.lines[0].loss_by_source == told.beat["loss_by_source"] == {"long": 1.25}
+    assert told.beat["epochs"] == {"long": 0.5}
+
+
 def test_what_routers_did_is_rounded_and_told_by_band() -> None:
     tally = Tally()
     recorder, told = a_recorder(SimpleNamespace(tally=tally), every=2)
@@ -121,7 +144,7 @@ def test_what_routers_did_is_rounded_and_told_by_band() -> None:
     assert load.load == (((0.25, 0.75), (1.0, 0.0)),)
 
 
-def test_a_rank_that_reports_nothing_takes_part_in_the_tally_of_routers() -> None:
+def test_a_rank_that_reports_nothing_takes_part_in_what_is_summed_over_ranks() -> None:
     tally = Tally()
     recorder, told = a_recorder(SimpleNamespace(tally=tally))
     recorder.reporter = None
@@ -129,7 +152,7 @@ def test_a_rank_that_reports_nothing_takes_part_in_the_tally_of_routers() -> Non
     recorder.say("Saving")
     recorder.record(STEP, at(1), SPIKE)
 
-    assert tally.taken == 1
+    assert tally.taken == recorder.engine.module.source_losses.taken == 1
     assert told.beat == {}
 
 

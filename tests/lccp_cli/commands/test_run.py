@@ -60,6 +60,7 @@ def test_a_run_ends_with_report_and_verdict_and_says_so_again(
     assert [line for line in again if "2 checkpoints were evaluated earlier" in line]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_measures_nothing_twice(
     start: Start, manifest: Callable[..., Path]

@@ -54,6 +54,7 @@ def test_a_port_that_is_taken_is_named(
     assert (code, words) == (2, f"--port {operator.port} can't be used: Address already in use")
 
 
+@pytest.mark.long
 def test_a_store_that_refuses_holds_its_own_runs_alone(
     server: ApiServer, namespace: Namespace, tmp_path: Path
 ) -> None:

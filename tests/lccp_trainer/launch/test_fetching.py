@@ -60,6 +60,7 @@ def test_a_run_trains_on_what_it_fetched_and_says_what_that_was(
     assert model.revision == hub.repositories["models/org/base"].head
 
 
+@pytest.mark.long
 def test_a_model_that_the_hub_has_not_ends_the_attempt_as_wrong_input(
     new_world: Callable[[], World], hub: HubServer, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_the_first_node_tells_how_far_it_is(
     assert 0 <= beat.fetched.size <= beat.fetched.total
 
 
+@pytest.mark.long
 def test_a_launcher_that_is_told_to_end_fetches_no_further(
     new_world: Callable[[], World],
     hub: HubServer,

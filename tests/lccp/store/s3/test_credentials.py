@@ -102,6 +102,7 @@ def test_a_refusal_holds_no_token(
     assert TOKEN not in str(refusal.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])
 def test_no_log_holds_a_token_or_a_signature(
     service: TokenService,
