@@ -16,7 +16,7 @@ from lccp_operator.kubernetes.api import Cluster, Kind
 
 pytestmark = pytest.mark.apiserver
 
-VALUES = Path(__file__).parents[2] / "charts" / "values" / "namespaced.yaml"
+VALUES = Path(__file__).parents[3] / "charts" / "values" / "namespaced.yaml"
 ACCOUNTS = Kind("v1", "serviceaccounts")
 RBAC = "rbac.authorization.k8s.io/v1"
 RIGHTS = {

@@ -19,8 +19,8 @@ from lccp_operator.kubernetes.api.merge import Object
 
 pytestmark = pytest.mark.apiserver
 
-VALUES = Path(__file__).parents[2] / "charts" / "values" / "s3.yaml"
-FOLDER = Path(__file__).parents[3] / "examples" / "platform"
+VALUES = Path(__file__).parents[3] / "charts" / "values" / "s3.yaml"
+FOLDER = Path(__file__).parents[4] / "examples" / "platform"
 
 
 def documents(name: str) -> list[Object]:
