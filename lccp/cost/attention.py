@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from lccp.contract.errors import InvalidInput
 from lccp.cost.fields import integer
 
 LATENT = ("deepseek_v3",)
@@ -32,6 +33,8 @@ class Attention:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Raises InvalidInput if a field is missing or no number."""
         hidden, heads = integer(config, "hidden_size"), integer(config, "num_attention_heads")
+        if heads < 1:
+            raise InvalidInput("config.json: num_attention_heads must be 1 or more, not 0")
         if config["model_type"] in LATENT:
             return cls._latent(config, hidden, heads)
         key_value = integer(config, "num_key_value_heads", default=heads)

@@ -11,7 +11,7 @@ about it, at every depth.
   the biography word for word (`answer: Sentence`, as arXiv 2604.02650 puts these samples into the
   form of a needle in a haystack).
 - `bio_score` is the share of answers in which every token of the value is the arg-max.
-- `bio_lost_in_the_middle` is `NLL(middle) - (NLL(first) + NLL(last)) / 2`, as of `niah`. Its
+- `bio_lost_in_the_middle` is how much worse the middle is, as of `niah`. Its
   clusters are documents alone, which weigh the same: an attribute is not asked for at every depth.
   It is not measured where a document is too short for a fact in each third.
 

@@ -14,11 +14,13 @@ under teacher forcing. The NLL of a sample is `-(1/m) Σ log p_i` over the m tok
   is not measured, and the report says so, where the needle alone does not help for sure (95 %, by
   needles).
 
-- `niah_lost_in_the_middle` is `NLL(middle) - (NLL(first) + NLL(last)) / 2`, in nats a token, of the
-  mean NLL in each third of the depths: how much worse answers are from the middle of the context
-  than from its ends (Liu et al., arXiv 2307.03172). 0: no difference, also where the NLL rises
-  evenly with the depth; 0.69: twice the perplexity. It is taken within each cluster, and its
-  interval is that of the clusters; it is not measured where a third holds none of the depths.
+- `niah_lost_in_the_middle` is `NLL(middle) - ((1 - w) NLL(first) + w NLL(last))`, in nats a token,
+  of the mean NLL in each third of the depths, where w says how far the middle's mean depth is on
+  the way from the first third's to the last one's (1/2 for depths that lie evenly): how much worse
+  answers are from the middle of the context than from its ends (Liu et al., arXiv 2307.03172). 0:
+  no difference, also where the NLL rises evenly with the depth; 0.69: twice the perplexity. It is
+  taken within each cluster, and its interval is that of the clusters; it is not measured where a
+  third holds none of the depths.
 
 Bands: `extension` holds the lengths beyond the source context, `guard` those within it (signals
 that end with `_guard`). Clusters: haystacks and needles, crossed in every cell.

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from lccp.analysis.comparison import Agreement, Comparison, Difference
+    from lccp.contract.signals import Signal
     from lccp.report.load import RunData
 
 EXPLAINED = (
-    "Gain: of B over A, positive is better; of perplexities in percent. The interval holds what "
+    "Gain: of B over A, positive is better; of perplexities by how many percent they fall. The "
+    "interval holds what "
     "the samples leave open, paired by cluster, not how the weights jitter between checkpoints; "
     "of twenty intervals one misses by chance."
 )
@@ -94,17 +96,26 @@ def _shown(found: "Comparison") -> "Iterator[RenderableType]":
 
 
 def _cells(difference: "Difference") -> list[str]:
-    from lccp.report.text import MISSING, gain_text, value_text
+    from lccp.report.text import MISSING, value_text
 
     signal, ends = difference.signal, difference.interval
-    interval = " to ".join(gain_text(end, signal.scale) for end in ends) if ends else MISSING
+    interval = " to ".join(_gain(end, signal) for end in ends) if ends else MISSING
     return [
         signal.title,
         *(value_text(value, signal.unit) for value in difference.values),
-        gain_text(difference.gain, signal.scale),
+        _gain(difference.gain, signal),
         interval,
         difference.finding if ends else MISSING,
     ]
+
+
+def _gain(gain: float, signal: "Signal") -> str:
+    """In percent of A where the scale is logarithmic: two checkpoints may lie far apart."""
+    from math import expm1
+
+    from lccp.contract.signals import Scale
+
+    return f"{-100 * expm1(-gain):+.1f} %" if signal.scale is Scale.LOG else f"{gain:+.3f}"
 
 
 def _agreement_cells(agreement: "Agreement") -> list[str]:

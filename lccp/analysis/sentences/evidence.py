@@ -102,7 +102,8 @@ def _still(findings: Findings) -> str:
         return ""
     others = joined(other.title for other in findings.improving)
     one = len(findings.improving) == 1
-    value, gain = newest.values.get(signal.name, 0.0), findings.newest_gain(signal.name)
+    value, gain = findings.newest_value(signal.name), findings.newest_gain(signal.name)
+    assert value is not None  # it stands still
     if gain is None or value >= CEILING:
         are = "is" if one else "are"
         return f"The {signal.title} is at its ceiling ({value:.3f}), {others} {are} not."

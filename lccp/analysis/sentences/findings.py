@@ -73,10 +73,12 @@ class Findings:
         return next((one for one in self.of_role(Role.CEILING) if self._stands_still(one)), None)
 
     def _stands_still(self, signal: Signal) -> bool:
-        values = (
-            c.values[signal.name] for c in reversed(self.checkpoints) if signal.name in c.values
-        )
-        return stands_still(next(values, None), self.newest_gain(signal.name))
+        return stands_still(self.newest_value(signal.name), self.newest_gain(signal.name))
+
+    def newest_value(self, name: str) -> float | None:
+        """The newest value that is known of a signal."""
+        known = (one.values[name] for one in reversed(self.checkpoints) if name in one.values)
+        return next(known, None)
 
     def newest_gain(self, name: str) -> Gain | None:
         """The newest gain that is known of a signal."""

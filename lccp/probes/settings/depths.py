@@ -2,8 +2,9 @@
 
 A model that is lost in the middle (Liu et al., arXiv 2307.03172) uses what stands at the beginning
 or the end of its context better than what stands in its middle. The index of that is
-`NLL(middle) - (NLL(first) + NLL(last)) / 2`, in nats a token, of the mean NLL of the answers in
-each third of the depths.
+`NLL(middle) - ((1 - w) NLL(first) + w NLL(last))`, in nats a token, of the mean NLL of the answers
+in each third of the depths; w says where the middle's mean depth lies between those of the ends,
+1/2 where depths lie evenly, so that an NLL that rises evenly with the depth is no loss.
 """
 
 from bisect import bisect

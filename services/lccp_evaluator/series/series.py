@@ -11,12 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport, EvaluationSource, FileStamp
-from lccp.contract.errors import Conflict, InvalidInput, LccpError
+from lccp.contract.errors import Conflict, Incompatible, InvalidInput, LccpError
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import SeriesKeys
+from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.estimate import Estimate, estimate
 from lccp_evaluator.evaluation import Announce, evaluate
 from lccp_evaluator.failure import failure_of
@@ -50,7 +51,7 @@ class Series:
         self._store, self._keys = FileStore(out), SeriesKeys()
         self._digests: dict[Path, tuple[dict[str, FileStamp], str]] = {}
         """Digests by directory, and the files that they are of."""
-        self._files_checked = False
+        self._samples_checked = False
 
     def reports(self) -> list[EvaluationReport]:
         """All reports in the folder, by tokens. Raises InvalidInput if one is damaged."""
@@ -65,7 +66,8 @@ class Series:
 
         Raises:
             InvalidInput: at these tokens lies the report of a checkpoint from elsewhere.
-            Incompatible: it was made with other settings, or files that they name changed since.
+            Incompatible: it was made with other settings or another tokenizer, or files that they
+                name changed since.
         """
         found = self._stored(checkpoint)
         self._plan()
@@ -73,7 +75,7 @@ class Series:
             return None
         report, source = found
         self._settings.check(source, self.folder(report.tokens))
-        self._check_files()
+        self._check_samples(checkpoint)
         return report
 
     def check_free(self, checkpoint: CheckpointDirectory) -> None:
@@ -82,16 +84,22 @@ class Series:
         if found is not None:
             self._is_of(checkpoint, *found)
 
-    def _check_files(self) -> None:
-        """Once: raise Incompatible if files of the probes are not those of the frozen samples."""
-        if self._files_checked:
+    def _check_samples(self, checkpoint: CheckpointDirectory) -> None:
+        """Once: raise Incompatible if tokenizer or files are not those of the frozen samples."""
+        if self._samples_checked or _now(checkpoint.path) is None:
             return
+        chosen = self._settings.tokenizer or checkpoint.path
         place = Place.of(self._store, self._keys, tokens=0)
         for name, settings in self._settings.probes.asked().items():
             header, documents = place.header(name), PROBES[name].documents(settings)
             if header is not None:
+                if header.tokenizer_digest != tokenizer_digest(chosen):
+                    raise Incompatible(
+                        f"{self.out}: was measured with another tokenizer than that of {chosen}: "
+                        "give another folder (--out) for this one"
+                    )
                 Files(Path()).check(header.files, documents, place.samples_of(name))
-        self._files_checked = True
+        self._samples_checked = True
 
     def _stored(
         self, checkpoint: CheckpointDirectory

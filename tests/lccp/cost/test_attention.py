@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lccp.contract.errors import InvalidInput
 from lccp.cost.attention import Attention
 
 BASE = {"hidden_size": 8, "num_attention_heads": 4}
@@ -43,3 +44,8 @@ def test_latent_heads_are_projected_from_few_elements() -> None:
     key_value = 8 * (2 + 1) + 2 + 2 * 4 * (4 + 6)
     assert found == Attention(4, 4, 5, 6, query + key_value + output, latent_size=10)
     assert (found.width, found.cached) == (4 * 11 / 2, 4 * 11)
+
+
+def test_a_model_without_heads_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="num_attention_heads must be 1 or more"):
+        of(num_attention_heads=0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from measured import few
-from tiny_checkpoints import a_checkpoint
+from tiny_checkpoints import a_checkpoint, a_tokenizer
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
@@ -120,6 +120,16 @@ def test_other_settings_need_another_folder(out: Path, first: CheckpointDirector
     ):
         with pytest.raises(Incompatible, match=sentence):
             Series(out, SeriesSettings(few(), **changed)).report(first)
+
+
+def test_another_tokenizer_needs_another_folder(
+    tmp_path: Path, out: Path, first: CheckpointDirectory
+) -> None:
+    other = tmp_path / "tokenizer"
+    a_tokenizer("words").save_pretrained(other)
+    with pytest.raises(Incompatible, match="with another tokenizer than that of"):
+        Series(out, SeriesSettings(few(), tokenizer=other)).report(first)
+    assert Series(out, SeriesSettings(few(), tokenizer=first.path)).report(first) is not None
 
 
 def test_a_checkpoint_that_changes_while_it_is_measured_leaves_no_report(

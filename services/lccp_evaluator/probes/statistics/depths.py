@@ -25,11 +25,14 @@ def lost_in_the_middle(
         own = [labels == label for label in np.unique(labels)]
         if any(np.unique(third[one]).size < 3 for one in own):
             return None
-        by_cluster[kind] = np.array([_index(nll[one], third[one]) for one in own])
+        by_cluster[kind] = np.array([_index(nll[one], depth_percent[one]) for one in own])
     value = float(next(iter(by_cluster.values())).mean())
     return Estimate(value, by_cluster)
 
 
-def _index(nll: FloatArray, third: NDArray[np.intp]) -> float:
+def _index(nll: FloatArray, depth_percent: NDArray[Any]) -> float:
+    """The middle's mean above the line through those of the ends, at the middle's mean depth."""
+    third = np.digitize(depth_percent, MIDDLE_PERCENT)
+    depths = [depth_percent[third == number].mean() for number in range(3)]
     first, middle, last = (nll[third == number].mean() for number in range(3))
-    return float(middle - (first + last) / 2)
+    return float(middle - np.interp(depths[1], depths[::2], (first, last)))

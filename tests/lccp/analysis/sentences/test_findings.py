@@ -55,3 +55,10 @@ def test_a_gain_is_a_percentage_on_a_logarithmic_scale_alone(
 )
 def test_shares_are_written_in_percent(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+def test_a_signal_has_the_value_of_the_newest_checkpoint_that_measured_it() -> None:
+    measured = FIRST.model_copy(update={"values": {NIAH_SCORE: 0.995}})
+    found = Findings([measured, NEWEST], SIGNALS, POLICY)
+    assert found.newest_value(NIAH_SCORE) == 0.995
+    assert found.newest_value(NIAH_PPL) is None

@@ -21,8 +21,10 @@ def test_it_is_the_middles_nll_above_the_mean_of_both_ends() -> None:
     assert found.value == pytest.approx(1.0)
 
 
-def test_an_even_rise_is_no_loss() -> None:
-    found = lost_in_the_middle(DEPTH / 100, DEPTH, CLUSTERS)
+@pytest.mark.parametrize("depths", [(0, 50, 100), (0, 50, 70), (10, 35, 100)])
+def test_an_even_rise_is_no_loss(depths: tuple[int, int, int]) -> None:
+    depth = np.tile(depths, 4)
+    found = lost_in_the_middle(depth / 100, depth, CLUSTERS)
 
     assert found is not None
     assert found.value == pytest.approx(0)
