@@ -96,9 +96,10 @@ def _fruitless(context: Context) -> int:
 
 
 def _worked(context: Context, attempt: AttemptRecord) -> bool:
-    """A process of it sent a heartbeat, and not only to wait for its peers."""
-    beats = attempt.number in context.facts.heartbeats
-    return beats and attempt.cause is not Cause.INCOMPLETE_GANG
+    """A process of it sent a heartbeat, and not only to fetch or to wait for its peers."""
+    beat = context.facts.heartbeats.get(attempt.number)
+    ranks_began = beat is not None and beat.fetched is None
+    return ranks_began and attempt.cause is not Cause.INCOMPLETE_GANG
 
 
 def unbegun(context: Context) -> AttemptRecord | None:

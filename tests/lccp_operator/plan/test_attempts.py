@@ -25,6 +25,7 @@ from operator_world import (
 from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
+from lccp.api.objects.training import Fetched
 from lccp_operator.intents import (
     ApplyWorkload,
     DeleteWorkload,
@@ -464,13 +465,18 @@ def test_a_pod_that_its_kubelet_rejects_is_counted_and_backs_off() -> None:
     assert conditions(world.run)["Degraded"] == ("False", "Healthy")
 
 
-def test_attempts_that_end_uncounted_before_they_begin_back_off_too() -> None:
+@pytest.mark.parametrize("fetches", [False, True], ids=["no process", "while it fetched"])
+def test_attempts_that_end_uncounted_before_they_begin_back_off_too(fetches: bool) -> None:
     world = World(a_small_run(restartPolicy=POLICY), NEVER)
     began = []
     for _ in range(400):
         world.reconcile()
         if world.trainer is not None:
             began.append(world.now)
+            if fetches:
+                so_far = Fetched(size=1, total=2)
+                beat = heartbeat_of(len(began), 0, world.now, phase="Starting", fetched=so_far)
+                world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
             world.end_training(ExitCode.INTERNAL, disrupted=True)
         world.pass_time()
 
@@ -480,6 +486,7 @@ def test_attempts_that_end_uncounted_before_they_begin_back_off_too() -> None:
     assert all(wait >= longest for wait in waits[3:])
     assert len(began) < 20
     assert not any(attempt.counted for attempt in world.journal.attempts)
+    assert conditions(world.run)["Degraded"] == ("True", "Restarting")
 
 
 REFUSED = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: gpus")
