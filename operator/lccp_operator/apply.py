@@ -46,6 +46,9 @@ ORDER = (
     WriteVerdict,
 )
 
+ANSWERS_KEPT = 32
+"""Words of `lccp.io/reevaluate` that are known to be answered, however often they come back."""
+
 
 class Workloads(Protocol):
     """What runs workloads. Calls have timeouts and bounded retries, and are idempotent."""
@@ -191,7 +194,8 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
 def _note_answered(backend: Backend, keys: RunKeys, asked: str) -> None:
     """After the evaluations are deleted: until then the question is open."""
     known = objects.read_versioned(backend.store, keys.journal, Journal)
-    journal = known.value.model_copy(update={"reevaluated": asked})
+    answered = (*known.value.reevaluations, asked)[-ANSWERS_KEPT:]
+    journal = known.value.model_copy(update={"reevaluations": answered})
     etag = objects.write_if_match(backend.store, keys.journal, journal, known.etag)
     backend.remember(keys.journal, journal, etag)
 

@@ -147,10 +147,13 @@ class Journal(StoreObject):
     finished_at: Annotated[
         datetime | None, Field(description="When nothing was left to be done, UTC.")
     ] = None
-    reevaluated: Annotated[
-        str | None,
-        Field(description="What the annotation `lccp.io/reevaluate` said when it was answered."),
-    ] = None
+    reevaluations: Annotated[
+        tuple[str, ...],
+        Field(
+            description="What the annotation `lccp.io/reevaluate` said each time it was answered: "
+            "the last 32, oldest first."
+        ),
+    ] = ()
 
 
 class Control(StoreObject):

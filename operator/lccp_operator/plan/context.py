@@ -165,7 +165,7 @@ class Context:
     @property
     def asked_anew(self) -> str | None:
         """What that annotation asks for: the same words ask once."""
-        return None if self.reevaluate == self.journal.reevaluated else self.reevaluate
+        return None if self.reevaluate in self.journal.reevaluations else self.reevaluate
 
     @property
     def newest_checkpoint(self) -> int | None:

@@ -27,6 +27,7 @@ from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.journal import EvaluationOutcome, Pinned
+from lccp_operator.apply import ANSWERS_KEPT
 from lccp_operator.intents import DeleteWorkload, EventReason, Plan, RecordJournal
 from lccp_operator.observed import Known
 from lccp_operator.workloads.evaluation import Evaluation
@@ -391,7 +392,7 @@ def test_what_is_asked_anew_is_evaluated_once_more(asked: str, crash_after: int 
     wanted = measured if asked == "all" else [FIRST, SECOND]
     assert world.started[before:] == [Evaluation(tokens) for tokens in wanted]
     assert sorted(tokens for tokens, _ in world.facts.reports) == measured
-    assert world.journal.reevaluated == asked
+    assert world.journal.reevaluations == (asked,)
     assert crash_after is not None or world.reevaluate is None
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
 
@@ -415,6 +416,20 @@ def test_the_same_words_ask_once_though_they_are_put_back() -> None:
     world.reevaluate = "all again"
     world.settle()
     assert (len(world.started), world.reevaluate) == (before + measured, None)
+
+    world.reevaluate = "all"
+    world.settle()
+    assert (len(world.started), world.reevaluate) == (before + measured, "all")
+
+
+def test_the_words_that_were_answered_last_are_kept() -> None:
+    world = World(a_small_run(), NEVER)
+    world.settle()
+    asked = [f"none {number}" for number in range(ANSWERS_KEPT + 2)]
+    for world.reevaluate in asked:
+        world.settle()
+
+    assert world.journal.reevaluations == tuple(asked[2:])
 
 
 def test_a_stop_stands_while_its_checkpoints_are_evaluated_anew() -> None:
