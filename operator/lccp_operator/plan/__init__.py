@@ -47,6 +47,9 @@ __all__ = ["ended", "invalid_spec", "plan"]
 
 UNKNOWN_REQUEUE_SECONDS = 5.0
 
+REFUSED_SECONDS = 600.0
+"""Until the store is looked at again for whether it still holds another run."""
+
 
 def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) -> Plan:
     """What follows from what was observed of `run` at `now` (UTC).
@@ -169,6 +172,7 @@ def _refused(context: Context, refusal: Refusal) -> Plan:
             context.run.status, context.run.metadata.generation, refusal, context.now
         ),
         events=events.of_refusal(context, refusal),
+        due_after_seconds=REFUSED_SECONDS,
         idle=True,
     )
 

@@ -4,7 +4,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from operator_world import START
+from operator_world import (
+    EVERY_TOKENS,
+    KEYS,
+    NEVER,
+    START,
+    World,
+    a_small_run,
+    conditions,
+    manifest_of,
+)
 
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
@@ -103,3 +112,21 @@ def test_a_finished_run_is_polled_seldom_and_never_due(clock: list[float]) -> No
 
     assert not resync.is_due
     assert resync.next_poll() == IDLE_SECONDS
+
+
+def test_a_refused_run_looks_again_whether_what_lies_in_its_way_is_gone(clock: list[float]) -> None:
+    world = World(a_small_run(), NEVER)
+    left = KEYS.checkpoint_manifest(EVERY_TOKENS)
+    world.store.put(left, manifest_of(EVERY_TOKENS).to_json())
+    world.reconcile()
+    refused = world.reconcile()
+    assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+    resync: Any = Resync.of(refused, world.observed())
+    assert resync.next_poll() == IDLE_SECONDS
+
+    world.store.delete(left)
+    clock[0] += IDLE_SECONDS
+
+    assert resync.is_due
+    world.reconcile()
+    assert conditions(world.run)["Accepted"] == ("True", "Valid")
