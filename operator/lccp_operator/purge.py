@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
+from lccp.api.objects.journal import Journal
 from lccp.api.objects.run import RunIdentity
 from lccp.contract.errors import InvalidInput, LccpError
 from lccp.logs import leave_termination_message
@@ -20,13 +21,14 @@ def purge(environ: Mapping[str, str], installation: str) -> None:
     """Delete the objects of the run that `environ` names.
 
     Raises:
-        InvalidInput: the store can't be used, or its `run.json` is damaged or names another
-            installation than `installation` (empty: any may).
+        InvalidInput: the store can't be used, its `run.json` or `journal.json` is damaged, or the
+            first names another installation than `installation` (empty: any may).
         StoreUnavailable: the store does not answer.
     """
     invocation = Invocation.from_environ(environ)
     store, keys = open_store(invocation.store), RunKeys(invocation.namespace, invocation.name)
     found = objects.read_or_none(store, keys.identity, RunIdentity)
+    objects.read_or_none(store, keys.journal, Journal)
     other = found.installation if found is not None else ""
     if installation and other and other != installation:
         raise InvalidInput(

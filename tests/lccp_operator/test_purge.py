@@ -7,6 +7,7 @@ from operator_world import KEYS, a_small_run
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.objects.journal import Journal
 from lccp.store.file import FileStore
 from lccp_operator.observed import Owner
 from lccp_operator.plan.acceptance import stored_identity
@@ -30,7 +31,7 @@ def purged(store: FileStore, *arguments: str) -> ExitCode:
 def claim(store: FileStore, installation: str) -> None:
     identity = stored_identity(a_small_run(), Owner(installation))
     store.put(KEYS.identity, identity.to_json())
-    store.put(KEYS.journal, b"{}")
+    store.put(KEYS.journal, Journal().to_json())
 
 
 @pytest.mark.parametrize("arguments", [(), ("--installation", OWN)])
@@ -55,13 +56,20 @@ def test_a_run_of_another_installation_is_left(
     assert f"that installation {OTHER} carries out" in capsys.readouterr().err
 
 
-def test_a_damaged_run_json_may_be_anothers(store: FileStore) -> None:
-    store.put(KEYS.identity, b"damaged")
+@pytest.mark.parametrize("key", [KEYS.identity, KEYS.journal])
+def test_nothing_goes_while_a_record_of_whose_run_it_is_is_damaged(
+    store: FileStore, key: str
+) -> None:
+    claim(store, OWN)
+    store.put(key, b"damaged")
+
     assert purged(store, "--installation", OWN) == ExitCode.CONFIGURATION
-    assert store.get(KEYS.identity) == b"damaged"
+
+    assert store.get(key) == b"damaged"
+    assert len(store.list("default/tiny/")) == 2
 
 
 def test_what_a_purge_left_is_deleted_by_the_next(store: FileStore) -> None:
-    store.put(KEYS.journal, b"{}")
+    store.put(KEYS.journal, Journal().to_json())
     assert purged(store, "--installation", OWN) == ExitCode.OK
     assert store.list("default/tiny/") == []
