@@ -94,6 +94,23 @@ def test_a_release_comes_changes_and_goes_and_the_runs_stay(
     assert apiserver.call("GET", CRD).code == 200
 
 
+def test_a_release_whose_uninstall_was_refused_is_deployed_again_by_a_rollback(
+    helm: Helm, releases: Releases, apiserver: ApiServer, value_set: dict[str, Path]
+) -> None:
+    releases.install("refused", value_set["s3"])
+    kubeconfig, where = apiserver.kubeconfig, ("--namespace", "refused")
+    with pytest.raises(AssertionError, match="lccp-uninstall not ready"):
+        helm.administer(kubeconfig, "uninstall", RELEASE, *where, "--timeout", "2s")
+    assert releases.deployment("refused", "operator") == 200
+    with pytest.raises(AssertionError, match="has no deployed releases"):
+        helm.administer(kubeconfig, "upgrade", RELEASE, str(CHART), *where, "--reuse-values")
+
+    helm.administer(kubeconfig, "rollback", RELEASE, "1", *where)
+
+    helm.administer(kubeconfig, "upgrade", RELEASE, str(CHART), *where, "--reuse-values")
+    releases.uninstall("refused")
+
+
 def test_a_second_release_lives_beside_the_first_and_reaches_its_namespaces_alone(
     releases: Releases, apiserver: ApiServer, value_set: dict[str, Path]
 ) -> None:
