@@ -68,7 +68,7 @@ lies below `sft/<tokens>/` as a training's own does below the run: `control/`, `
 OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("run.json", "operator, once", RunIdentity),
     ("journal.json", "operator, if unchanged since read", Journal),
-    ("inputs.json", "trainer, once, where something is fetched", Inputs),
+    ("inputs.json", "trainer, where something is fetched, if unchanged since read", Inputs),
     ("control/<attempt>.json", "operator", Control),
     ("training/<writer>/heartbeat.json", "rank 0, every few seconds", Heartbeat),
     ("training/<writer>/history.jsonl", "rank 0, one line a logged step", StepRecord),

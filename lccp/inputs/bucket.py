@@ -29,8 +29,12 @@ class Bucket:
         self._store = open_store(config.model_copy(update={"url": url}))
         self._location, self._where = location, where
 
+    @property
+    def url(self) -> str:
+        return self._location.url
+
     def find(self, wanted: Wanted) -> Input:
-        url, last = self._location.url, self._last
+        url, last = self.url, self._last
         try:
             single = self._store.stat(last)
             infos = [single] if single else self._store.list(f"{last}/")

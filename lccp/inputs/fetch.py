@@ -8,13 +8,13 @@ from lccp.api.invocation import StoreConfig
 from lccp.api.objects.inputs import Inputs
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.location import BucketLocation, remote_location
-from lccp.contract.errors import Conflict, InvalidInput
+from lccp.contract.errors import Conflict, InvalidInput, NotFound
 from lccp.inputs.bucket import Bucket
 from lccp.inputs.cache import cached
 from lccp.inputs.hub import Hub
 from lccp.inputs.remote import Remote, of_a_model, of_documents
 from lccp.store.keys import RunKeys
-from lccp.store.objects import read, read_or_none, write_if_absent
+from lccp.store.objects import read, read_versioned, write_if_absent, write_if_match
 from lccp.store.port import Store
 
 MODEL = "model.source"
@@ -46,16 +46,37 @@ def remote_of(text: str, config: StoreConfig, hub: str | None, where: str) -> Re
 
 
 def pinned(store: Store, keys: RunKeys, given: Mapping[str, Remote]) -> Inputs:
-    """What lies at the given places, as the run's first process found it. Raises as `Remote`."""
-    there = read_or_none(store, keys.inputs, Inputs)
-    if there is None:
-        with suppress(Conflict):  # another node was first
-            write_if_absent(store, keys.inputs, found(given))
-        there = read(store, keys.inputs, Inputs)
-    unknown = sorted(set(given) - set(there.inputs))
-    if unknown:
-        raise InvalidInput(f"{store.url}: {keys.inputs} does not tell of {unknown[0]}: delete it")
+    """What lies at the given places, as the run's first process found it. Raises as `Remote`.
+
+    A place that the spec names otherwise since then is found anew.
+    """
+    with suppress(Conflict):  # another node was first
+        _pin(store, keys.inputs, given)
+    there = read(store, keys.inputs, Inputs)
+    other = sorted(_unpinned(given, there))
+    if other:
+        raise InvalidInput(
+            f"{store.url}: {keys.inputs} tells of another {other[0]}, which was written meanwhile: "
+            "let one run at a time use this prefix"
+        )
     return there
+
+
+def _pin(store: Store, key: str, given: Mapping[str, Remote]) -> None:
+    try:
+        there = read_versioned(store, key, Inputs)
+    except NotFound:
+        write_if_absent(store, key, found(given))
+        return
+    if unpinned := _unpinned(given, there.value):
+        kept = {field: one for field, one in there.value.inputs.items() if field in given}
+        inputs = Inputs(inputs=kept | found(unpinned).inputs)
+        write_if_match(store, key, inputs, there.etag)
+
+
+def _unpinned(given: Mapping[str, Remote], there: Inputs) -> dict[str, Remote]:
+    urls = {field: one.location for field, one in there.inputs.items()}
+    return {field: remote for field, remote in given.items() if remote.url != urls.get(field)}
 
 
 def found(given: Mapping[str, Remote]) -> Inputs:

@@ -48,6 +48,10 @@ class Hub:
         self._backoff_seconds = backoff_seconds
         self._kind = "dataset" if location.is_dataset else "model"
 
+    @property
+    def url(self) -> str:
+        return self._location.url
+
     def find(self, wanted: Wanted) -> Input:
         from huggingface_hub.hf_api import RepoFile
 
@@ -81,7 +85,7 @@ class Hub:
         }
         if not files:
             raise InvalidInput(f"{self._where}: {self._location.url} holds no files that it needs")
-        return Input(location=self._location.url, revision=info.sha, path=path, files=files)
+        return Input(location=self.url, revision=info.sha, path=path, files=files)
 
     def get(self, found: Input, name: str, folder: Path) -> None:
         self._asked(

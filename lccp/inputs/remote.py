@@ -15,9 +15,13 @@ MODEL_SUFFIXES = (".json", ".safetensors", ".txt", ".model", ".jinja", ".tiktoke
 class Remote(Protocol):
     """A place that holds a model or documents.
 
-    Both methods raise InvalidInput if there is no such thing or it is refused, and
+    `find` and `get` raise InvalidInput if there is no such thing or it is refused, and
     StoreUnavailable if the place does not answer within its timeouts and retries.
     """
+
+    @property
+    def url(self) -> str:
+        """As `Input.location` tells it."""
 
     def find(self, wanted: Wanted) -> Input:
         """What lies there now."""

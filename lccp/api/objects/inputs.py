@@ -48,6 +48,6 @@ class Input(Contract):
 
 
 class Inputs(StoreObject):
-    """What every attempt of the run reads: found once, and the same for all nodes."""
+    """What every attempt of the run reads: found once a place, and the same for all nodes."""
 
     inputs: Annotated[dict[str, Input], Field(description="By the field that names the place.")]

@@ -16,6 +16,8 @@ FILES = {f"part-{number}": bytes(1000 + number) for number in range(20)}
 class Place:
     """A remote that counts, and fails or waits where it is told to."""
 
+    url = "s3://bucket/key"
+
     def __init__(self) -> None:
         self.got: list[str] = []
         self.fails: set[str] = set()

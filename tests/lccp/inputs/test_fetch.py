@@ -11,7 +11,7 @@ from lccp.api.invocation import StoreConfig
 from lccp.api.objects.inputs import Inputs
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.api.spec.location import HubLocation
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import Conflict, InvalidInput
 from lccp.inputs.fetch import fetched, pinned, remotes
 from lccp.inputs.hub import Hub
 from lccp.inputs.remote import Remote
@@ -73,13 +73,51 @@ def test_what_the_first_process_found_is_what_the_others_read(
     assert first.inputs["data.sources[0].path"].size == 3
 
 
-def test_an_object_that_does_not_tell_of_a_place_is_refused(
+def test_a_place_that_the_object_does_not_tell_of_is_found(
     hub: HubServer, store: FileStore
 ) -> None:
     write(store, KEYS.inputs, Inputs(inputs={}))
 
-    with pytest.raises(InvalidInput, match=r"inputs\.json does not tell of data\.sources"):
-        pinned(store, KEYS, given(hub))
+    there = pinned(store, KEYS, given(hub))
+
+    assert list(there.inputs) == list(given(hub))
+    assert there == read(store, KEYS.inputs, Inputs)
+
+
+@pytest.mark.parametrize(
+    "corrected",
+    [
+        HubLocation("org/other", is_dataset=False),
+        HubLocation("org/base", is_dataset=False, revision="main"),
+    ],
+)
+def test_a_place_that_was_corrected_is_found_anew_and_the_others_stay(
+    hub: HubServer, store: FileStore, corrected: HubLocation
+) -> None:
+    hub.repository("models/org/other", MODEL)
+    first = pinned(store, KEYS, given(hub))
+    hub.repositories["datasets/org/texts"].commit(DATA | {"train/c.jsonl": b"c"})
+    places = given(hub) | {"model.source": Hub(corrected, "model.source", hub.endpoint)}
+
+    there = pinned(store, KEYS, places)
+
+    assert there.inputs["model.source"].location == corrected.url
+    assert there.inputs["data.sources[0].path"] == first.inputs["data.sources[0].path"]
+    assert there == read(store, KEYS.inputs, Inputs)
+
+
+def test_two_runs_that_write_the_same_object_are_told(
+    hub: HubServer, store: FileStore, tmp_path: Path
+) -> None:
+    class Taken(FileStore):
+        """Another run writes whatever this one would."""
+
+        def put_if_absent(self, key: str, data: bytes) -> str:
+            write(store, KEYS.inputs, Inputs(inputs={}))
+            raise Conflict("another was first")
+
+    with pytest.raises(InvalidInput, match=r"inputs\.json tells of another data\.sources"):
+        pinned(Taken(tmp_path / "runs"), KEYS, given(hub))
 
 
 def test_a_fetched_spec_names_folders_and_tells_how_far_it_came(
