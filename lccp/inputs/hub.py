@@ -1,5 +1,6 @@
 """A repository of Hugging Face's hub, or of a server that speaks its protocol (HF_ENDPOINT)."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -111,8 +112,9 @@ class Hub:
             if number < TRIES - 1:
                 time.sleep(self._backoff_seconds * 2**number)
         raise StoreUnavailable(
-            f"{self._where}: the hub {self._api.endpoint} does not answer, after {TRIES} tries "
-            f"({_words(last)}): see to the network of the pods, or set HF_ENDPOINT"
+            f"{self._where}: the hub {without_credentials(self._api.endpoint)} does not answer, "
+            f"after {TRIES} tries ({_words(last)}): see to the network of the pods, or set "
+            "HF_ENDPOINT"
         )
 
     def _refusal(self, error: Exception) -> str:
@@ -131,7 +133,12 @@ class Hub:
         status = _status(error)
         if status in (401, 403):
             return f"{place} is refused by the hub ({status}): {TOKEN}"
-        return f"{place}: {_words(error)}"
+        return f"{place}: {'the hub answers ' if status else ''}{_words(error)}"
+
+
+def without_credentials(text: str) -> str:
+    """`text`, with all URLs in it without user, password and query, which may be a signature."""
+    return re.sub(r"(https?://)(?:[^/\s?#'\"]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?", r"\1\2", text)
 
 
 def _passes(error: Exception) -> bool:
@@ -153,5 +160,8 @@ def _status(error: Exception) -> int | None:
 
 
 def _words(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    if response is not None:  # its own text holds the URL, and the server's
+        return f"{response.status_code} {response.reason_phrase}".strip()
     first, *_ = str(error).strip().splitlines() or [""]
-    return first or type(error).__name__
+    return without_credentials(first) or type(error).__name__

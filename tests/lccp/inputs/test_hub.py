@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer, hub_server
+from hub_server import SIGNED, HubServer, hub_server
 
 from lccp.api.spec.location import HubLocation, remote_location
 from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.inputs.cache import cached
-from lccp.inputs.hub import TRIES, Hub
+from lccp.inputs.hub import TRIES, Hub, without_credentials
 from lccp.inputs.remote import of_a_model, of_documents
 
 FIELD = "model.source"
@@ -36,10 +36,10 @@ def hub() -> Iterator[HubServer]:
         yield server
 
 
-def of_hub(hub: HubServer, text: str) -> Hub:
+def of_hub(hub: HubServer, text: str, endpoint: str | None = None) -> Hub:
     location = remote_location(text)
     assert isinstance(location, HubLocation)
-    return Hub(location, FIELD, hub.endpoint, backoff_seconds=0.01)
+    return Hub(location, FIELD, endpoint or hub.endpoint, backoff_seconds=0.01)
 
 
 def fetch(hub: HubServer, text: str, folder: Path) -> Path:
@@ -147,3 +147,44 @@ def test_a_hub_that_does_not_answer_is_named_after_bounded_tries(
 
     with pytest.raises(StoreUnavailable, match=f"{hub.endpoint} does not answer, after {TRIES}"):
         fetch(hub, "hf://org/base", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (400, "the hub answers 400 Bad Request"),
+        (416, "the hub answers 416 Requested Range Not Satisfiable"),
+        (429, r"does not answer, .*\(429 Too Many Requests\)"),
+        (503, r"does not answer, .*\(503 Service Unavailable\)"),
+    ],
+)
+def test_a_signed_url_is_not_told(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, told: str
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    hub.storage_status = status
+
+    with pytest.raises((InvalidInput, StoreUnavailable), match=told) as raised:
+        fetch(hub, "hf://org/base", tmp_path)
+    assert SIGNED not in str(raised.value)
+
+
+def test_the_password_of_a_mirror_is_not_told(hub: HubServer) -> None:
+    hub.refusals = 1_000
+    mirror = hub.endpoint.replace("//", "//user:pass@")
+
+    with pytest.raises(StoreUnavailable, match=f"the hub {hub.endpoint} does not") as raised:
+        of_hub(hub, "hf://org/base", mirror).find(of_a_model)
+    assert "pass" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no URL, user@host, why?", "no URL, user@host, why?"),
+        ("at https://u:p@h:1/a?X-Amz-Signature=s&b=c twice", "at https://h:1/a twice"),
+        ("'http://h/a?s=1' and http://u@h/b", "'http://h/a' and http://h/b"),
+    ],
+)
+def test_urls_are_told_without_what_opens_them(text: str, told: str) -> None:
+    assert without_credentials(text) == told

@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 from serving import serving
 
 LFS_SUFFIX = ".safetensors"
+STORAGE = "/storage/"
+SIGNED = "?X-Amz-Signature=secret"
 
 
 @dataclass
@@ -42,6 +44,8 @@ class HubServer:
     """GETs of files, by name."""
     refusals: int = 0
     """Next requests that are answered by 503."""
+    storage_status: int | None = None
+    """With what a storage answers, to which files redirect by a signed URL; None: there is none."""
     cuts: int = 0
     """Next GETs of files whose second half does not come."""
     damage: set[str] = field(default_factory=set)
@@ -84,6 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.state.refusals -= 1
             self._send(503)
             return
+        if self.path.startswith(STORAGE):
+            assert self.state.storage_status is not None
+            self._send(self.state.storage_status)
+            return
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         if parts[0] == "api":
             self._of_api("/".join(parts[1:4]), parts[4:])
@@ -125,6 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(self.headers.get("Range", "bytes=0-")[6:].split("-")[0])
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        if with_body and self.state.storage_status is not None:
+            self._send(302, headers={"Location": f"{self.state.endpoint}{STORAGE}{path}{SIGNED}"})
+            return
         cut = with_body and self.state.cuts > 0
         self.state.cuts -= cut
         self.state.requests[path] += with_body
