@@ -13,6 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -72,8 +73,8 @@ class Launcher:
             node = Node.of(spec.topology, environ)
             end = self._made_before() or self._supervised(spec, sft, node, environ)
         except StoreUnavailable as error:
-            first = self._invocation.attempt == 1
-            cause = Cause.CONFIGURATION if first else Cause.STORE_UNREACHABLE
+            started = self._invocation.attempt > 1 or self._has_pinned()
+            cause = Cause.STORE_UNREACHABLE if started else Cause.CONFIGURATION
             return self._record(End(result=cause, message=str(error), at=datetime.now(UTC)))
         except LccpError as error:
             return self._record(ends.end_of(error))
@@ -99,6 +100,14 @@ class Launcher:
             check_fine_tuning(store, keys, spec, sft, base)
         probe(store, keys.prefix)
         return spec, sft
+
+    def _has_pinned(self) -> bool:
+        """Whether buckets and hubs have answered this run before, so that their names are right."""
+        if not isinstance(self._keys, RunKeys):
+            return False
+        with suppress(LccpError):
+            return self._store.stat(self._keys.inputs) is not None
+        return False
 
     def _made_before(self) -> End | None:
         """The end, if an earlier attempt has fine-tuned the checkpoint."""

@@ -8,8 +8,10 @@ from refusals import objects, said
 from trainer_world import World
 
 from lccp.api.exits import ExitCode
+from lccp.api.objects.inputs import Inputs
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.keys import RunKeys
+from lccp.store.objects import write
 from lccp_trainer.launch import launcher
 
 pytestmark = pytest.mark.slow
@@ -108,6 +110,28 @@ def test_an_unreachable_store_is_a_wrong_input_at_first_and_an_outage_later(
     monkeypatch.setattr(launcher, "open_store", lambda *_: Unreachable())
     assert launcher.launch(world.environ(world.document(), attempt)) == expected
     assert "store s3://bucket does not answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("is_pinned", "expected"), [(False, ExitCode.CONFIGURATION), (True, ExitCode.STORE_UNREACHABLE)]
+)
+def test_a_hub_that_falls_silent_is_an_outage_once_what_lies_there_is_pinned(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_pinned: bool,
+    expected: ExitCode,
+) -> None:
+    def silent(*_: Any) -> None:
+        raise StoreUnavailable("model.source: the hub does not answer")
+
+    monkeypatch.setattr(launcher.Fetching, "fetched", silent)
+    environ = world.environ(world.document())
+    if is_pinned:
+        write(world.store, KEYS.inputs, Inputs(inputs={}))
+
+    assert launcher.launch(environ) == expected
+    assert "the hub does not answer" in said(capsys)
 
 
 def test_a_store_that_may_not_be_written_is_refused(
