@@ -19,6 +19,8 @@ DIRECTORY = "LCCP_CACHE"
 WORKERS = 8
 TICK_SECONDS = 0.5
 DIGITS = 24
+HUBS_NOTES = ".cache"
+"""Folder that the hub's library writes beside the files: what it needs to resume."""
 
 Tick = Callable[[int], None]
 """Called twice a second while something is fetched, with the bytes that are here; what it raises
@@ -50,8 +52,9 @@ def cached(found: Input, remote: Remote, directory: Path, where: str, tick: Tick
             if not whole.is_dir():
                 part = whole.with_suffix(".part")
                 part.mkdir(exist_ok=True)
+                _clear(found, part)
                 _complete(found, remote, part, where, tick)
-                shutil.rmtree(part / ".cache", ignore_errors=True)  # the hub's own notes
+                shutil.rmtree(part / HUBS_NOTES, ignore_errors=True)
                 os.replace(part, whole)
     except OSError as error:
         raise InvalidInput(
@@ -72,6 +75,15 @@ def _locked(path: Path, tick: Tick) -> Iterator[None]:
                 tick(0)
                 threading.Event().wait(TICK_SECONDS)
         yield
+
+
+def _clear(found: Input, part: Path) -> None:
+    """Delete what a process that was killed left half written; the hub goes on with its own."""
+    for path in part.rglob("*"):
+        name = path.relative_to(part)
+        wanted = str(name) in found.files or name.parts[0] == HUBS_NOTES
+        if not wanted and not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def _complete(found: Input, remote: Remote, part: Path, where: str, tick: Tick) -> None:

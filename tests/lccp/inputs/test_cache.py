@@ -7,7 +7,7 @@ import pytest
 
 from lccp.api.objects.inputs import Input, InputFile
 from lccp.contract.errors import InvalidInput, StoreUnavailable
-from lccp.inputs.cache import cached
+from lccp.inputs.cache import DIGITS, cached
 from lccp.inputs.remote import Wanted
 
 FILES = {f"part-{number}": bytes(1000 + number) for number in range(20)}
@@ -56,6 +56,35 @@ def test_an_interrupted_fetch_goes_on_with_what_is_missing(tmp_path: Path) -> No
 
     assert sorted(place.got) == sorted(FILES)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
+
+
+def test_what_a_killed_fetch_left_is_neither_counted_nor_kept_but_the_hubs_own_is(
+    tmp_path: Path,
+) -> None:
+    place = Place()
+    found = place.find(everything)
+    part = tmp_path / f"{found.digest[:DIGITS]}.part"
+    notes = part / ".cache" / "huggingface" / "x.incomplete"
+    notes.parent.mkdir(parents=True)
+    notes.write_bytes(bytes(7))
+    (part / "part-0").write_bytes(FILES["part-0"])
+    (part / ".part-1.c0ffee.part").write_bytes(bytes(500))
+    (part / "below").mkdir()
+    (part / "below" / ".x.c0ffee.part").touch()
+    counted: list[int] = []
+    kept: list[bool] = []
+
+    def tick(here: int) -> None:
+        counted.append(here)
+        kept.append(notes.exists())
+        place.goes_on.set()
+
+    place.goes_on.clear()
+    folder = cached(found, place, tmp_path, "data", tick)
+
+    assert (counted[0], kept[0]) == (1007, True)
+    assert "part-0" not in place.got
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == set(FILES)
 
 
 def test_of_two_that_want_the_same_one_fetches(tmp_path: Path) -> None:
