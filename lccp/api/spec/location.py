@@ -10,9 +10,11 @@ from lccp.contract.cel import Rule, rules
 
 _BUCKET = r"s3://([^/]+)/(.*[^/])/?"
 _HUB = r"hf://(datasets/)?([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(@[^/@]+)?(/.*[^/])?/?"
+_AMBIGUOUS = r"hf://(datasets/[^/@]+(@.*)?/?|(datasets/)?[^/@]+/[^/@]+@refs/.+)"
+"""A data set without its organisation; a revision with slashes."""
 MALFORMED = (
     "must be a path, s3://bucket/key, or hf://organisation/name, with datasets/ before the "
-    "organisation of a dataset, and then @revision and /path where wanted"
+    "organisation of a dataset, and then @revision, without slashes, and /path where wanted"
 )
 
 
@@ -49,7 +51,8 @@ def remote_location(text: str) -> BucketLocation | HubLocation | None:
     """The place outside of the file system that `text` names; None: `text` is a path."""
     if found := re.fullmatch(_BUCKET, text):
         return BucketLocation(found[1], found[2])
-    if found := re.fullmatch(_HUB, text):
+    found = re.fullmatch(_HUB, text)
+    if found and not re.fullmatch(_AMBIGUOUS, text):
         kind, repository, revision, path = found.groups()
         return HubLocation(repository, bool(kind), (revision or "")[1:] or None, (path or "")[1:])
     return None
@@ -68,7 +71,8 @@ Location = Annotated[
         max_length=1024,
         json_schema_extra=rules(
             Rule(
-                f"!self.contains('://') || self.matches('^({_BUCKET}|{_HUB})$')",
+                f"!self.contains('://') || (self.matches('^({_BUCKET}|{_HUB})$') && "
+                f"!self.matches('^{_AMBIGUOUS}$'))",
                 MALFORMED,
             )
         ),
