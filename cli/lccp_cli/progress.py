@@ -22,10 +22,11 @@ TERA = 1e12
 def cost_text(cost: "Estimate", seconds: float | None = None) -> str:
     """What an evaluation costs, in a line; `seconds` are those of another machine."""
     computed = 100 * cost.tokens / cost.prompt_tokens
+    about = "roughly" if cost.rough and seconds is None else "about"
     return (
         f"{cost.samples:,} samples of {cost.prompt_tokens:,} tokens: {cost.passes:,} passes "
-        f"compute {cost.tokens:,} of them ({computed:.0f} %), {cost.flops / TERA:.3g} TFLOP; about "
-        f"{duration_text(cost.seconds if seconds is None else seconds)}, "
+        f"compute {cost.tokens:,} of them ({computed:.0f} %), {cost.flops / TERA:.3g} TFLOP; "
+        f"{about} {duration_text(cost.seconds if seconds is None else seconds)}, "
         f"{bytes_text(cost.memory_bytes)} of memory, {bytes_text(cost.disk_bytes)} on disk"
     )
 

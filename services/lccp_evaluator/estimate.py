@@ -2,7 +2,8 @@
 
 The trial reads parts of the real samples. The time of every pass of it is one equation in what the
 pass consists of (`passes.work`). Non-negative least squares over these, weighted by their times,
-give what a token, a pair of query and key, a piece and a judged row cost on this machine.
+give what a token, a pair of query and key, a piece and a judged row cost on this machine. Three
+short prompts are too few for that: without a trial they give the seconds of an operation alone.
 """
 
 import time
@@ -50,6 +51,8 @@ class Estimate:
     """Weights, keys and values, logits, and the activations of a pass."""
     disk_bytes: int
     """Frozen samples and the arrays beside the report, before they are packed."""
+    rough: bool
+    """Whether its seconds come from three short prompts alone."""
 
 
 def estimate(
@@ -60,22 +63,27 @@ def estimate(
     """The cost of all that is prepared.
 
     Its seconds come from passes over parts of each probe's samples, for about `trial_seconds` or a
-    pass of each; None: from three short prompts alone, which is rough.
+    pass of each; None: from its operations and three short prompts alone, which is rough.
     """
     engine, cohorts = prepared.engine, prepared.cohorts
     works = [Work.of(cohort.plan.steps, cohort.passages(), engine.watches) for cohort in cohorts]
     work = reduce(Work.__add__, works, Work())
     samples = [one.asked.frozen.samples[n] for one in cohorts for n in one.numbers]
     size = Size.of(engine.model)
+    if trial_seconds is None:
+        seconds = flops(size, work) * seconds_per_flop(size, _short(engine, cohorts[0], clock))
+    else:
+        seconds = seconds_of(work, _trial(engine, cohorts, trial_seconds, clock))
     return Estimate(
         samples=len(samples),
         prompt_tokens=sum(sample.length for sample in samples),
         passes=work.passes,
         tokens=work.tokens,
         flops=flops(size, work),
-        seconds=seconds_of(work, _trial(engine, cohorts, trial_seconds, clock)),
+        seconds=seconds,
         memory_bytes=_memory(size, prepared),
         disk_bytes=_disk(prepared),
+        rough=trial_seconds is None,
     )
 
 
@@ -100,13 +108,22 @@ def seconds_of(work: Work, observed: Sequence[Observation]) -> float:
     return float((np.array(astuple(work)) / scale) @ costs)
 
 
+def seconds_per_flop(size: Size, observed: Sequence[Observation]) -> float:
+    """Of the quickest pass that was observed: what disturbs a pass adds to its seconds."""
+    return min(seconds / flops(size, work) for work, seconds in observed)
+
+
+def _short(engine: Engine, cohort: Cohort, clock: Callable[[], float]) -> list[Observation]:
+    """Short ends of one prompt, each by itself, and how long they took."""
+    long = cohort.passages()[-1]
+    ends = [_end_of(long, tokens) for tokens in SHORT_TOKENS]
+    return [seen for one in ends for seen in _observed(engine, [one], inf, clock)]
+
+
 def _trial(
-    engine: Engine, cohorts: Sequence[Cohort], seconds: float | None, clock: Callable[[], float]
+    engine: Engine, cohorts: Sequence[Cohort], seconds: float, clock: Callable[[], float]
 ) -> list[Observation]:
     """Passes over parts of the first cohort of each probe, and how long they took."""
-    if seconds is None:
-        long = cohorts[0].passages()[-1]
-        return _apart(engine, [_end_of(long, tokens) for tokens in SHORT_TOKENS], inf, clock)
     found: list[Observation] = []
     firsts = list({id(one.asked): one for one in reversed(cohorts)}.values())
     for cohort in firsts:
@@ -120,13 +137,6 @@ def _trial(
             cut = [_end_of(passages[-1], tokens) for tokens in CUT_TOKENS]
             found += _observed(engine, cut, share, clock)
     return found
-
-
-def _apart(
-    engine: Engine, passages: Sequence[Passage], seconds: float, clock: Callable[[], float]
-) -> list[Observation]:
-    """As `_observed`, each passage by itself."""
-    return [seen for one in passages for seen in _observed(engine, [one], seconds, clock)]
 
 
 class _Enough(Exception):

@@ -32,9 +32,15 @@ def test_on_a_terminal_progress_is_a_bar() -> None:
 
 
 def test_the_cost_is_a_line_with_the_seconds_of_this_machine_or_another() -> None:
-    cost = Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20)
+    cost = Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=False)
     assert cost_text(cost) == (
         "72 samples of 63,000 tokens: 22 passes compute 12,600 of them (20 %), 3.4 TFLOP; about "
         "1 min 30 s, 1 GiB of memory, 1 MiB on disk"
     )
+    assert "; about 5.0 s, 1 GiB" in cost_text(cost, 5.0)
+
+
+def test_seconds_without_a_trial_are_said_to_be_rough() -> None:
+    cost = Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=True)
+    assert "; roughly 1 min 30 s, 1 GiB" in cost_text(cost)
     assert "; about 5.0 s, 1 GiB" in cost_text(cost, 5.0)

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,11 +9,15 @@ from tiny_checkpoints import a_checkpoint
 from tiny_models import a_model
 from torch.utils.flop_counter import FlopCounterMode
 
-from lccp_evaluator.estimate import flops, seconds_of
+from lccp.probes.probe import Contexts
+from lccp.store.file import FileStore
+from lccp_evaluator.estimate import estimate, flops, seconds_of
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.work import Work
+from lccp_evaluator.place import Place
+from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.series import Series
 from lccp_evaluator.series.settings import SeriesSettings
@@ -50,6 +55,24 @@ def test_operations_are_those_that_torch_counts(model_type: str) -> None:
     # torch counts eager attention's full square, of which causal attention needs the pairs
     work = Work(passes=1, tokens=40, pairs=40 * 40, judged=judged)
     assert flops(Size.of(model), work) == pytest.approx(counter.get_total_flops(), rel=0.03)
+
+
+def a_prepared(folder: Path, **niah: Any) -> Prepared:
+    """The samples of a tiny model, and the engine for them."""
+    subject = Subject(a_checkpoint(folder / "model"), "", few(**niah), Contexts(512, 512, 512))
+    return prepare(subject, ask(subject, Place(FileStore(folder), "", "samples/")))
+
+
+def test_without_a_trial_a_slow_pass_counts_no_more_than_it_was_slow(tmp_path: Path) -> None:
+    prepared = a_prepared(tmp_path, lengths=[400, 500])
+
+    def told(*seconds: float) -> float:
+        ends = (end for one in seconds for end in (0.0, one))
+        return estimate(prepared, clock=lambda: next(ends)).seconds
+
+    quiet = told(0.32, 0.64, 1.92)
+    assert quiet > 0
+    assert told(0.32, 0.64, 1.3 * 1.92) <= 1.3 * quiet
 
 
 def test_the_work_of_passages_counts_what_they_share_once() -> None:
