@@ -65,6 +65,7 @@ def run(environ: Mapping[str, str]) -> ExitCode:
 
 def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) -> None:
     if store.stat(keys.report(tokens)):
+        _clear_unfinished(store, keys, tokens)
         return
     manifest = read_manifest(store, keys, tokens)
     with checkpoint_directory(store, keys, manifest) as directory:
@@ -100,6 +101,14 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
     with suppress(Conflict):  # another evaluator was first
         objects.write_if_absent(store, place.report, evaluation.report)
     evaluation.unfinished.clear()
+
+
+def _clear_unfinished(store: Store, keys: RunKeys, tokens: int) -> None:
+    """Delete what an evaluator left that was ended between its report and its end."""
+    from lccp_evaluator.place import Place
+    from lccp_evaluator.unfinished import clear
+
+    clear(store, Place.of(store, keys, tokens).unfinished)
 
 
 @contextmanager

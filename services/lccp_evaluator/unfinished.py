@@ -3,9 +3,11 @@
 import hashlib
 import io
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Self
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from lccp.store.port import Store
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Prepared, Subject
+
+logger = logging.getLogger("lccp_evaluator.unfinished")
 
 SUFFIX = ".npz"
 
@@ -36,17 +40,16 @@ class Unfinished:
         return cls(place.store, place.unfinished, hashlib.sha256(text.encode()).hexdigest())
 
     def get(self, cohort: int) -> list[Reading] | None:
-        """The readings of the cohort of that number; None if they are to be read."""
+        """The readings of the cohort of that number; None if there are none that can be read."""
         key = self._key(cohort)
         if self._store.stat(key) is None:
             return None
-        names = [field.name for field in fields(Reading)]
-        with np.load(io.BytesIO(self._store.get(key)), allow_pickle=False) as arrays:
-            count = len(arrays.files) // len(names)
-            return [
-                Reading(**{name: arrays[f"{number}.{name}"] for name in names})
-                for number in range(count)
-            ]
+        data = self._store.get(key)
+        try:
+            return _readings(data)
+        except (BadZipFile, EOFError, KeyError, ValueError) as error:
+            logger.warning("%s: is damaged, so its samples are read again: %s", key, error)
+            return None
 
     def put(self, cohort: int, readings: Sequence[Reading]) -> None:
         """Keep what was read of a cohort."""
@@ -58,17 +61,28 @@ class Unfinished:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         if cohort == 0:
-            self._delete(others=True)
+            clear(self._store, self._prefix, but=self._digest)
         self._store.put(self._key(cohort), buffer.getvalue())
 
     def clear(self) -> None:
         """Delete them: the report is there."""
-        self._delete(others=False)
-
-    def _delete(self, *, others: bool) -> None:
-        for info in self._store.list(self._prefix):
-            if not others or self._digest not in info.key:
-                self._store.delete(info.key)
+        clear(self._store, self._prefix)
 
     def _key(self, cohort: int) -> str:
         return f"{self._prefix}{self._digest}-{cohort}{SUFFIX}"
+
+
+def clear(store: Store, prefix: str, but: str | None = None) -> None:
+    """Delete all that begins with `prefix`, except what was read by the digest `but`."""
+    for info in store.list(prefix):
+        if but is None or but not in info.key:
+            store.delete(info.key)
+
+
+def _readings(data: bytes) -> list[Reading]:
+    names = [field.name for field in fields(Reading)]
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return [
+            Reading(**{name: arrays[f"{number}.{name}"] for name in names})
+            for number in range(len(arrays.files) // len(names))
+        ]

@@ -164,6 +164,17 @@ def test_a_checkpoint_with_a_report_is_left_alone(world):
     assert world.store.stat(KEYS.report(10_000)) == before
 
 
+def test_what_was_left_beside_a_report_is_deleted(world):
+    world.checkpoint(10_000)
+    world.evaluate(10_000)
+    left = f"{KEYS.evaluation(10_000)}unfinished-0123-0.npz"
+    world.store.put(left, b"cut off")
+
+    assert world.evaluate(10_000) == ExitCode.OK
+    assert world.store.stat(left) is None
+    assert world.store.stat(KEYS.report(10_000))
+
+
 @pytest.mark.slow
 def test_later_checkpoints_answer_the_same_samples_by_the_first_ones_plan(world):
     world.checkpoint(10_000)

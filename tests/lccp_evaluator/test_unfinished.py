@@ -70,3 +70,15 @@ def test_what_was_read_of_another_model_is_not_taken(world: World) -> None:
     assert before.name != after.name
     resumed, whole = world.evaluate("out"), world.evaluate("whole")
     assert resumed.probes == whole.probes
+
+
+@pytest.mark.parametrize("left", [0, 100, -30])
+def test_what_is_damaged_is_read_again(world: World, left: int) -> None:
+    world.evaluate("out", until=0.4)
+    (kept,) = world.kept("out")
+    kept.write_bytes(kept.read_bytes()[:left])
+    resumed, read = world.evaluate("out"), len(world.read)
+    assert isinstance(resumed, EvaluationReport)
+    whole = world.evaluate("whole")
+    assert read == len(world.read)
+    assert resumed.probes == whole.probes

@@ -63,7 +63,7 @@ class Watch:
     """Looks at `folder`, which need not exist yet, and evaluates into `series` what is complete.
 
     What it knows beside the reports lies in memory alone, so it may be ended at any time: an
-    evaluation that was cut off leaves nothing and is done again.
+    evaluation that was cut off goes on behind the last haystack or document that it finished.
     """
 
     def __init__(
