@@ -3,9 +3,9 @@
 import hashlib
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from platform import python_version
 
@@ -25,7 +25,7 @@ from lccp_evaluator.unfinished import Unfinished
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
 
 Announce = Callable[[Estimate], None]
-"""Is told what an evaluation is going to cost."""
+"""Is told what an evaluation is going to cost; nothing, if all of it was read before."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,14 @@ def evaluate(
         asked = ask(subject, place)
     with _timed(timings, "load"):
         prepared = prepare(subject, asked)
-    if announce is not None:
-        announce(estimate(prepared))
     versions = {name: metadata.version(name) for name in LIBRARIES} | {"python": python_version()}
     unfinished = Unfinished.of(subject, prepared, place, versions)
+    kept = unfinished.all(len(prepared.cohorts))
+    missing = [one for number, one in enumerate(prepared.cohorts) if number not in kept]
+    if announce is not None and missing:
+        announce(estimate(replace(prepared, cohorts=missing)))
     with _timed(timings, "measure"):
-        records = list(_records(prepared, asked, unfinished, progress))
+        records = list(_records(prepared, asked, unfinished, kept, progress))
     with _timed(timings, "aggregate"):
         found = {
             half.name: (one, half.measure(read, one.settings[half.name], subject.contexts))
@@ -113,31 +115,41 @@ def packed(arrays: Arrays) -> bytes:
 
 
 def _records(
-    prepared: Prepared, asked: list[Asked], unfinished: Unfinished, progress: Progress
+    prepared: Prepared,
+    asked: list[Asked],
+    unfinished: Unfinished,
+    kept: Mapping[int, list[Reading]],
+    progress: Progress,
 ) -> Iterator[Records]:
-    """What was read of the samples, haystack by haystack: within one, prompts begin alike."""
+    """What was read of the samples, haystack by haystack: within one, prompts begin alike.
+
+    Cohorts whose numbers are `kept` were read before.
+    """
     readings: dict[int, dict[int, Reading]] = {id(one): {} for one in asked}
-    told = _Told(prepared, progress)
+    told = _Told(prepared, kept, progress)
     for number, cohort in enumerate(prepared.cohorts):
-        found = unfinished.get(number)
+        found = kept.get(number)
         if found is None:
             found = prepared.engine.read(cohort.passages(), told.computed, cohort.plan)
             unfinished.put(number, found)
+            told.finished(cohort)
         readings[id(cohort.asked)] |= zip(cohort.numbers, found, strict=True)
-        told.finished(cohort)
     for one in asked:
         in_order = [readings[id(one)][number] for number in range(len(one.frozen.samples))]
         yield Records(one.frozen, one.frozen.samples, in_order)
 
 
 class _Told:
-    """Tells `progress` what was done."""
+    """Tells `progress` what was done, from the start on what was `kept`: it tells no speed."""
 
-    def __init__(self, prepared: Prepared, progress: Progress) -> None:
+    def __init__(self, prepared: Prepared, kept: Iterable[int], progress: Progress) -> None:
         self._progress = progress
         self._total = sum(len(cohort.numbers) for cohort in prepared.cohorts)
         self._all_tokens = sum(cohort.plan.tokens for cohort in prepared.cohorts)
-        self._samples = self._tokens = self._of_cohort = 0
+        before = [prepared.cohorts[number] for number in kept]
+        self._samples = sum(len(cohort.numbers) for cohort in before)
+        self._tokens = sum(cohort.plan.tokens for cohort in before)
+        self._of_cohort = 0
         self._tell()
 
     def computed(self, tokens: int) -> None:

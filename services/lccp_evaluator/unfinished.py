@@ -51,6 +51,11 @@ class Unfinished:
             logger.warning("%s: is damaged, so its samples are read again: %s", key, error)
             return None
 
+    def all(self, cohorts: int) -> dict[int, list[Reading]]:
+        """The readings that are there of so many cohorts, by number."""
+        found = {number: self.get(number) for number in range(cohorts)}
+        return {number: readings for number, readings in found.items() if readings is not None}
+
     def put(self, cohort: int, readings: Sequence[Reading]) -> None:
         """Keep what was read of a cohort."""
         arrays = {

@@ -5,6 +5,8 @@ from measured import few
 from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
+from lccp_evaluator.estimate import Estimate
+from lccp_evaluator.evaluation import Announce
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
@@ -19,6 +21,7 @@ class World:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.read: list[int] = []
+        self.told: list[Done] = []
         whole = Engine.read
 
         def counted(engine: Engine, passages, progress=lambda tokens: None, plan=None):
@@ -28,17 +31,21 @@ class World:
 
         monkeypatch.setattr(Engine, "read", counted)
 
-    def evaluate(self, out: str, until: float = 2.0) -> EvaluationReport | EvaluationFailure:
+    def evaluate(
+        self, out: str, until: float = 2.0, announce: Announce | None = None
+    ) -> EvaluationReport | EvaluationFailure:
         """Measured into `out`, until so great a share is done."""
         self.read.clear()
+        self.told.clear()
 
         def told(done: Done) -> None:
+            self.told.append(done)
             if done.samples and done.share >= until:
                 raise MemoryError
 
         path = self.folder / "model"
         series = Series(self.folder / out, SeriesSettings(few()))
-        return series.evaluate(CheckpointDirectory(path, Trained(0)), told)
+        return series.evaluate(CheckpointDirectory(path, Trained(0)), told, announce)
 
     def kept(self, out: str) -> list[Path]:
         return list((self.folder / out).rglob("unfinished-*"))
@@ -59,6 +66,17 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(world: World) -> None:
     whole = world.evaluate("whole")
     assert read == len(world.read) - 1
     assert resumed.probes == whole.probes
+
+
+def test_what_was_read_before_is_done_from_the_start_and_costs_nothing(world: World) -> None:
+    costs: list[Estimate] = []
+    world.evaluate("out", until=0.4, announce=costs.append)
+    world.evaluate("out", announce=costs.append)
+    start, end, (whole, rest) = world.told[0], world.told[-1], costs
+    assert 0 < start.share < 1
+    assert start.share == pytest.approx(1 - rest.tokens / whole.tokens)
+    assert start.samples == whole.samples - rest.samples > 0
+    assert (end.samples, end.share) == (whole.samples, 1)
 
 
 def test_what_was_read_of_another_model_is_not_taken(world: World) -> None:
