@@ -1,10 +1,13 @@
 """What a model computes and holds, counted from its weights and its configuration."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from transformers import PreTrainedModel
 
+from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
 from lccp_evaluator.model.experts import expert_layers
 
 CHOSEN_NAMES = ("num_experts_per_tok", "moe_topk", "top_k_experts", "experts_per_token")
@@ -20,8 +23,8 @@ class Size:
     are chosen."""
     vocabulary: int
     hidden: int
-    attention_width: int
-    """Width of all query heads together, over all layers."""
+    attention_width: float
+    """Mean width of what all query heads compare and what they add up, over all layers."""
     cache_bytes: int
     """Keys and values of a token."""
     value_bytes: int
@@ -31,19 +34,29 @@ class Size:
         """The size of `model`; weights on the meta device count too."""
         config = model.config.get_text_config(decoder=True)
         embeddings: Any = model.get_input_embeddings()
-        heads, layers = config.num_attention_heads, config.num_hidden_layers
-        width = getattr(config, "head_dim", None) or config.hidden_size // heads
-        key_value = getattr(config, "num_key_value_heads", None) or heads
+        layers = config.num_hidden_layers
+        width, cached = _widths(config)
         value_bytes = embeddings.weight.element_size()
         return cls(
             weight_bytes=sum(one.nbytes for one in model.parameters()),
             multiplied=_multiplied(model, config),
             vocabulary=len(embeddings.weight),
             hidden=config.hidden_size,
-            attention_width=layers * heads * width,
-            cache_bytes=2 * layers * key_value * width * value_bytes,
+            attention_width=layers * width,
+            cache_bytes=layers * cached * value_bytes,
             value_bytes=value_bytes,
         )
+
+
+def _widths(config: Any) -> tuple[float, int]:
+    """A layer's mean width of attention, and the elements of a token's keys and values."""
+    with suppress(InvalidInput):  # a family that is not known there
+        attention = Architecture.from_config(config.to_dict()).attention
+        return attention.width, attention.cached
+    heads = config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    key_value = getattr(config, "num_key_value_heads", None) or heads
+    return heads * size, 2 * key_value * size
 
 
 def _multiplied(model: PreTrainedModel, config: Any) -> int:

@@ -1,5 +1,7 @@
 """What a model computes and holds."""
 
+import pytest
+from families import LATENT
 from tiny_models import a_model
 
 from lccp_evaluator.model.size import Size
@@ -32,3 +34,17 @@ def test_of_experts_those_that_are_chosen_count() -> None:
     )
 
     assert two - one == (four - two) / 2 > 0
+
+
+def test_keys_and_values_of_latent_attention_have_widths_of_their_own() -> None:
+    size = Size.of(a_model("deepseek_v3", **LATENT))
+
+    assert size.attention_width == 3 * 4 * ((8 + 8) + 4) / 2
+    assert size.cache_bytes == 3 * 4 * ((8 + 8) + 4) * 4
+
+
+@pytest.mark.parametrize("model_type", ["olmo2", "mixtral", "hunyuan_v1_moe", "qwen3_moe"])
+def test_a_family_has_the_same_widths_whether_it_is_known_or_not(model_type: str) -> None:
+    size = Size.of(a_model(model_type))
+
+    assert (size.attention_width, size.cache_bytes) == (3 * 4 * 8, 2 * 3 * 2 * 8 * 4)
