@@ -242,3 +242,12 @@ def test_a_wrong_option_of_evaluate_is_named(
 ) -> None:
     refused(lccp("evaluate", "nowhere", "--out", "out", *options), sentence)
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+def test_a_series_of_an_empty_folder_is_refused(
+    lccp: Lccp, tmp_path: Path, dry_run: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    result = lccp("evaluate", "--series", tmp_path, "--out", out, *dry_run)
+    refused(result, "holds no directory of a model")

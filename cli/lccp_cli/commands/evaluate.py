@@ -13,6 +13,7 @@ from lccp_cli.measuring import Measuring, takes_measuring
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lccp_evaluator.series.checkpoints import CheckpointDirectory
     from lccp_evaluator.series.settings import SeriesSettings
     from lccp_evaluator.series.tokens import TokenCounts
 
@@ -98,7 +99,7 @@ def evaluate(
     if on is not None and not dry_run:
         raise InvalidInput("--on: is an option of --dry-run")
     if dry_run:
-        _dry_run(models, given, counts, out, measuring, on)
+        _dry_run(_checkpoints(models, given, counts, series), out, measuring, on)
     elif series:
         _series(models, given, counts, out, settings())
     else:
@@ -118,10 +119,20 @@ def _check(model: Path, tokenizer: Path | None) -> None:
         check_tokenizer(tokenizer, "--tokenizer")
 
 
+def _checkpoints(
+    models: list[Path], given: "Sequence[int] | None", counts: "TokenCounts", series: bool
+) -> "list[CheckpointDirectory]":
+    """What is to be measured. Raises InvalidInput as `series_of` does."""
+    from lccp_evaluator.series.checkpoints import CheckpointDirectory, series_of
+    from lccp_evaluator.series.tokens import Trained
+
+    if series:
+        return series_of(models, given, counts)
+    return [CheckpointDirectory(models[0], Trained(0))]
+
+
 def _dry_run(
-    models: list[Path],
-    given: "Sequence[int] | None",
-    counts: "TokenCounts",
+    checkpoints: "list[CheckpointDirectory]",
     out: Path,
     measuring: Measuring,
     on: str | None,
@@ -132,25 +143,20 @@ def _dry_run(
     from lccp.cost.flops import PEAK_FLOPS
     from lccp_cli.console import standard_output
     from lccp_cli.progress import cost_text
-    from lccp_evaluator.series.checkpoints import CheckpointDirectory, directories
     from lccp_evaluator.series.series import Series
-    from lccp_evaluator.series.tokens import Trained
 
     if on is not None and on not in PEAK_FLOPS:
         raise InvalidInput(f"--on: must be one of {', '.join(PEAK_FLOPS)}, not {on}")
     if on is not None:
         measuring = replace(measuring, dtype=measuring.dtype or "bfloat16")
     console = standard_output()
-    found = directories(models)
     with TemporaryDirectory(prefix="lccp-") as scratch:
         series = Series(out if out.exists() else Path(scratch), measuring.settings()())
-        cost = series.estimate(
-            CheckpointDirectory(found[0], Trained(0)), None if on else TRIAL_SECONDS
-        )
+        cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
     there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
     console.print(cost_text(cost, there), markup=False)
-    if len(found) > 1:
-        console.print(f"Each of {len(found)} checkpoints costs that.")
+    if len(checkpoints) > 1:
+        console.print(f"Each of {len(checkpoints)} checkpoints costs that.")
 
 
 def _one(
