@@ -173,8 +173,8 @@ class Heartbeat(StoreObject):
     epochs: Annotated[
         dict[str, float],
         Field(
-            description="How often each source was read so far, over all attempts: 1.5 is once and "
-            "a half."
+            description="How often each source was trained on so far, over all attempts: 1.5 is "
+            "once and a half."
         ),
     ] = {}
     peak_memory_bytes: Annotated[

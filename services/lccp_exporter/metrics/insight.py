@@ -78,7 +78,7 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_source_epochs_max",
-        "How often the source that repeats most was read so far.",
+        "How often the source that repeats most was trained on so far.",
         of_heartbeat(lambda b: max(b.epochs.values(), default=None)),
     ),
     RunMetric(

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lccp_trainer.data.order import Order
 
 WAITING = 64
@@ -226,3 +229,13 @@ class _Work:
             source = self.packing.sources[number]
             self._orders[key] = Order(len(source.lengths), (*source.seed, epoch))
         return self._orders[key]
+
+
+def used_tokens(lengths: NDArray[np.int64], minimum: int, row: int) -> int:
+    """Tokens that an epoch gives of documents of `lengths`.
+
+    Shorter documents than `minimum` are left out, and shorter rests of those that are cut to rows.
+    """
+    kept = lengths[lengths >= max(1, minimum)]
+    rests = np.where(kept > row, kept % row, 0)
+    return int(kept.sum() - rests[rests < min(minimum, row)].sum())

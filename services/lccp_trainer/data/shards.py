@@ -168,12 +168,16 @@ class TokenShards:
 
     def longest(self) -> int:
         """Tokens of the longest document; reads all offsets once."""
-        return max((int(np.diff(shard.offsets).max()) for shard in self._shards), default=0)
+        return max((int(lengths.max()) for lengths in self.lengths_by_shard()), default=0)
 
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of every document, [documents]."""
-        parts = [np.diff(shard.offsets) for shard in self._shards]
+        parts = list(self.lengths_by_shard())
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def lengths_by_shard(self) -> Iterator[NDArray[np.int64]]:
+        """Tokens of every document, a shard at a time; none is empty."""
+        return (np.diff(shard.offsets) for shard in self._shards)
 
     def _at(self, number: int) -> tuple[_Shard, int]:
         shard = bisect_right(self._ends, number)

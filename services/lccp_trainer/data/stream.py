@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.packing import Cursor, PackedSource, Packing, Piece, Position
+from lccp_trainer.data.packing import Cursor, PackedSource, Packing, Piece, Position, used_tokens
 from lccp_trainer.data.shards import TokenShards, read_index
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Stream(Protocol):
     def tokens_per_source(self, position: Position) -> dict[str, int]: ...
 
     def epochs(self, position: Position) -> dict[str, float]:
-        """How often each source was read so far, by its name: 1.5 is once and a half."""
+        """How often each source was trained on so far, by its name: 1.5 is once and a half."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class DataStream:
     names: tuple[str, ...]
     shards: tuple[TokenShards, ...]
     packing: Packing
+    used: tuple[int, ...]
+    """Tokens that an epoch gives, by source."""
     accept_changed: bool = False
     """Go on among other documents than those that the run was trained on so far."""
 
@@ -107,9 +109,12 @@ class DataStream:
         return dict(zip(self.names, position.tokens, strict=True))
 
     def epochs(self, position: Position) -> dict[str, float]:
-        """How often each source was read so far, by its name: 1.5 is once and a half."""
-        read = zip(self.names, position.cursors, self.shards, strict=True)
-        return {n: round(c.epoch + c.document / len(s), 3) for n, c, s in read}
+        """How often each source was trained on so far, by its name: 1.5 is once and a half.
+
+        What was given of documents that changed since counts as well.
+        """
+        of_each = zip(self.names, position.tokens, self.used, strict=True)
+        return {name: round(tokens / used, 3) for name, tokens, used in of_each}
 
     def _read(self, row: Sequence[Piece]) -> tuple[NDArray[np.int32], ...]:
         pieces = [self.shards[p.source].read(p.document, p.start, p.end) for p in row]
@@ -131,7 +136,7 @@ def open_stream(
     Raises:
         InvalidInput: a folder is not whole, or no document of a source is long enough.
     """
-    names, shards, packed = [], [], []
+    names, shards, packed, used = [], [], [], []
     for number, (source, folder) in enumerate(zip(data.sources, folders, strict=True)):
         if folder is None:
             continue
@@ -147,5 +152,8 @@ def open_stream(
         names.append(source.name)
         shards.append(opened)
         packed.append(PackedSource(opened, data.share(source), long, minimum, (data.seed, number)))
+        used.append(
+            sum(used_tokens(part, minimum, lengths[1]) for part in opened.lengths_by_shard())
+        )
     packing = Packing(packed, lengths[1])
-    return DataStream(tuple(names), tuple(shards), packing, data.accept_changed)
+    return DataStream(tuple(names), tuple(shards), packing, tuple(used), data.accept_changed)

@@ -3,10 +3,11 @@
 import json
 from collections import defaultdict
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lccp_trainer.data.packing import PackedSource, Packing, Piece, Position
+from lccp_trainer.data.packing import PackedSource, Packing, Piece, Position, used_tokens
 
 ROW, MINIMUM = 64, 20
 
@@ -127,3 +128,14 @@ def test_documents_and_rests_below_the_minimum_are_left_out() -> None:
 def test_documents_that_are_too_few_for_a_row_are_read_again() -> None:
     _, position = a_packing([], [3], short_share=1.0).rows(Position.start(("one",)), 1)
     assert position.cursors[0].epoch > 10
+
+
+@given(st.lists(st.integers(0, 100), max_size=8), st.integers(0, ROW))
+def test_an_epoch_gives_as_many_tokens_as_are_counted(some: list[int], minimum: int) -> None:
+    lengths = Listed([*some, ROW])
+    packing = Packing([PackedSource(lengths, 1.0, True, minimum, (1, 0))], ROW)
+    counted = used_tokens(np.array(lengths), minimum, ROW)
+    _, position = packing.rows(Position.start(("one",)), 20)
+    cursor = position.cursors[0]
+    read = 20 * ROW + sum(map(len, cursor.waiting))
+    assert cursor.epoch * counted <= read <= (cursor.epoch + 1) * counted

@@ -90,11 +90,26 @@ def test_a_document_ends_with_the_end_token_once(stream: DataStream) -> None:
     assert (batch.positions[row[inside], at[inside] + 1] == 0).all()
 
 
-def test_epochs_are_counted_by_source(stream: DataStream) -> None:
-    _, position = stream.next_batch(stream.start(), 60)
-    epochs = stream.epochs(position)
-    assert epochs["short"] > 1
+def test_epochs_count_what_was_given_of_each_source(stream: DataStream) -> None:
     assert stream.epochs(stream.start()) == {"long": 0, "short": 0}
+    batch, position = stream.next_batch(stream.start(), 60)
+    short = sum(shards.tokens for shards in stream.shards[1].index.shards)
+    assert stream.epochs(position)["short"] == round((batch.sources == 1).sum() / short, 3)
+
+
+def test_long_documents_that_wait_for_a_row_are_in_no_epoch_yet(tmp_path: Path) -> None:
+    """Eight documents of a row each, all of which are read ahead."""
+    text = " ".join(["1"] * (ROW - 1))
+    (tmp_path / "long").write_text(8 * (json.dumps({"text": text}) + "\n"))
+    source = {"name": "long", "kind": "Long", "path": "long"}
+    data = DataSpec.parse({"shortFraction": "0", "sources": [source]}, "data")
+    folders = token_folders(data, tmp_path, Words, "digest", Node(tmp_path / "scratch", first=True))
+    stream = open_stream(data, folders, (10, ROW))
+    position, told = stream.start(), []
+    for _ in range(9):
+        _, position = stream.next_batch(position, 1)
+        told.append(stream.epochs(position)["long"])
+    assert told == [number / 8 for number in range(1, 10)]
 
 
 def test_another_seed_gives_another_order(stream: DataStream, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp_trainer.data.packing import PackedSource, Piece
+from lccp_trainer.data.packing import PackedSource, Piece, used_tokens
 from lccp_trainer.data.stream import DataStream
 
 ROWS_MAX = 2_000
@@ -58,16 +58,6 @@ class SourceFacts:
             share=source.share,
             epochs=source.share * budget / used,
         )
-
-
-def used_tokens(lengths: NDArray[np.int64], minimum: int, row: int) -> int:
-    """Tokens that an epoch gives of documents of `lengths`.
-
-    Shorter documents than `minimum` are left out, and shorter rests of those that are cut to rows.
-    """
-    kept = lengths[lengths >= max(1, minimum)]
-    rests = np.where(kept > row, kept % row, 0)
-    return int(kept.sum() - rests[rests < min(minimum, row)].sum())
 
 
 @dataclass(frozen=True)

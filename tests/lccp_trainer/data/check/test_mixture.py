@@ -1,12 +1,10 @@
-"""What a source gives is counted as packing gives it."""
+"""What a source holds, and where its tokens stand in rows."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lccp_trainer.data.check.mixture import SourceFacts, shares_of, used_tokens
-from lccp_trainer.data.packing import PackedSource, Packing, Piece, Position
+from lccp_trainer.data.check.mixture import SourceFacts, shares_of
+from lccp_trainer.data.packing import PackedSource, Piece
 
 ROW = 32
 
@@ -16,17 +14,6 @@ class Listed(list[int]):
 
     def length(self, number: int) -> int:
         return self[number]
-
-
-@given(st.lists(st.integers(0, 100), max_size=8), st.integers(0, ROW))
-def test_an_epoch_gives_as_many_tokens_as_are_counted(some: list[int], minimum: int) -> None:
-    lengths = Listed([*some, ROW])
-    packing = Packing([PackedSource(lengths, 1.0, True, minimum, (1, 0))], ROW)
-    counted = used_tokens(np.array(lengths), minimum, ROW)
-    _, position = packing.rows(Position.start(("one",)), 20)
-    cursor = position.cursors[0]
-    read = 20 * ROW + sum(map(len, cursor.waiting))
-    assert cursor.epoch * counted <= read <= (cursor.epoch + 1) * counted
 
 
 def test_the_facts_of_a_source() -> None:
