@@ -67,7 +67,7 @@ class Measured:
     suite: str
     source_context_length: int
     seconds: float | None
-    """How long the evaluation took."""
+    """How long the evaluation took: all its stages; None: its report does not tell."""
     signals: tuple[SignalKey, ...]
     values: "array[float]"
     """By signal."""
@@ -81,7 +81,7 @@ class Measured:
             report.tokens,
             report.suite,
             report.source_context_length,
-            report.timings.get("total"),
+            sum(report.timings.values()) or None,
             tuple((one.name, one.band or "") for one in found),
             array("d", (one.value for one in found)),
             {

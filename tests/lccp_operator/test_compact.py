@@ -77,6 +77,6 @@ def test_another_report_gives_another_verdict(change: object) -> None:
 
 
 def test_only_what_a_verdict_reads_counts() -> None:
-    timed = REPORTS[0].model_copy(update={"timings": {"total": 99.0}})
+    timed = REPORTS[0].model_copy(update={"timings": {"measure": 99.0}})
 
     assert CompactReport.of(timed).digest == CompactReport.of(REPORTS[0]).digest

@@ -160,7 +160,7 @@ def report(tokens: int) -> EvaluationReport:
         },
         execution_plan={"device": "cpu", "dtype": "float32", "attention": "sdpa", "batchSize": 8},
         versions={"lccp": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.17.0"},
-        timings={"total": 7.5},
+        timings={"samples": 0.5, "load": 1.0, "measure": 5.75, "aggregate": 0.25},
     )
 
 
