@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lccp.api.invocation import Invocation
-from lccp.api.objects.training import Fetched, Heartbeat
+from lccp.api.objects.training import Fetched, Heartbeat, Ledger
 from lccp.api.run import LCCPRunSpec
 from lccp.contract.errors import LccpError
 from lccp.inputs.fetch import fetched, pinned, remotes
@@ -24,6 +24,9 @@ TOLD_SECONDS = 30.0
 class Fetching:
     """Fetches to this node, and tells how far it is: in the log, and, of the first node, in the
     heartbeat.
+
+    Args:
+        started: when the launcher began, by `time.time`: what came since is told as starting.
     """
 
     def __init__(
@@ -32,10 +35,11 @@ class Fetching:
         invocation: Invocation,
         is_first: bool,
         is_terminated: Callable[[], bool],
+        started: float,
         hub: str | None = None,
     ) -> None:
         self._store, self._invocation = store, invocation
-        self._hub = hub
+        self._started, self._hub = started, hub
         self._is_first, self._is_terminated = is_first, is_terminated
         self._keys = RunKeys(invocation.namespace, invocation.name)
         self._writer = writer_name(invocation.attempt, invocation.pod_uid)
@@ -78,6 +82,7 @@ class Fetching:
             phase="Starting",
             fetched=so_far,
             tokens_total=tokens_total,
+            ledger=Ledger(starting=max(0.0, time.time() - self._started)),
         )
         try:
             self._store.put(self._keys.heartbeat(self._writer), beat.to_json())

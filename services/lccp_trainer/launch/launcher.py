@@ -90,7 +90,9 @@ class Launcher:
         if isinstance(keys, RunKeys):
             spec = attempt_spec(store, keys, attempt)
             first, hub = self._number == 0, environ.get(HUB)
-            fetching = Fetching(store, self._invocation, first, self._was_terminated, hub)
+            fetching = Fetching(
+                store, self._invocation, first, self._was_terminated, self._started, hub
+            )
             given, spec = spec, fetching.fetched(spec, cache_directory(environ))
             if spec is not given:
                 self._meeting_seconds = MEETING_AFTER_FETCH_SECONDS

@@ -1,6 +1,7 @@
 """`lccp-train` on a model and documents of a hub."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ SOURCES = [
     {"name": "long", "kind": "Long", "path": "hf://datasets/org/texts/long.jsonl"},
     {"name": "short", "kind": "Short", "path": "data/short.jsonl.gz"},
 ]
+STARTED_SECONDS = 100.0
+"""How long ago the launcher began."""
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -75,7 +78,8 @@ def test_a_model_that_the_hub_has_not_ends_the_attempt_as_wrong_input(
 
 def fetching(world: World, hub: HubServer, *, is_terminated: bool = False) -> Fetching:
     invocation = Invocation.from_environ(world.environ(document(world)))
-    return Fetching(world.store, invocation, True, lambda: is_terminated, hub.endpoint)
+    started = time.time() - STARTED_SECONDS
+    return Fetching(world.store, invocation, True, lambda: is_terminated, started, hub.endpoint)
 
 
 def test_the_first_node_tells_how_far_it_is(
@@ -94,6 +98,8 @@ def test_the_first_node_tells_how_far_it_is(
     assert (beat.phase, beat.tokens) == ("Starting", 0)
     assert beat.fetched is not None
     assert 0 <= beat.fetched.size <= beat.fetched.total
+    assert beat.ledger.starting >= STARTED_SECONDS
+    assert beat.ledger.total == beat.ledger.starting
 
 
 @pytest.mark.long
