@@ -148,7 +148,11 @@ class Heartbeat(StoreObject):
     tokens_total: Annotated[int, Field(description="The budget.")]
     loss: Annotated[float | None, Field(description="Loss of the last step.")] = None
     loss_by_source: Annotated[
-        dict[str, float], Field(description="Loss of each source, at the last logged step.")
+        dict[str, float],
+        Field(
+            description="Mean NLL per predicted token of each source, nats, over the steps between "
+            "the last two logged ones, with the last."
+        ),
     ] = {}
     learning_rate: Annotated[float | None, Field(description="Learning rate of the last step.")] = (
         None

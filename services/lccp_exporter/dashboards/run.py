@@ -183,7 +183,8 @@ def _training() -> Iterator[Panel]:
     )
     yield Panel(
         "Loss by source",
-        "Mean NLL per predicted token of each source, nats, at the last logged step.",
+        "Mean NLL per predicted token of each source, nats, over the steps between the last two "
+        "logged ones, with the last.",
         [Query(of_run("lccp_source_loss_nats"), "{{source}}")],
     )
     yield Panel(

@@ -70,8 +70,8 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_source_loss_nats",
-        f"Mean NLL per predicted token of each source, at the last logged step; of the first "
-        f"{SOURCES_MAX} sources, the JSON API has all.",
+        "Mean NLL per predicted token of each source, over the steps between the last two logged "
+        f"ones, with the last; of the first {SOURCES_MAX} sources, the JSON API has all.",
         _source_losses,
         ("source",),
         most=SOURCES_MAX,

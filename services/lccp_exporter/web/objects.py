@@ -81,7 +81,11 @@ class RunDetail(RunSummary):
     spikes_total: Annotated[int, Field(description="Steps that stood out, of all attempts.")]
     spikes: Annotated[tuple[Spike, ...], Field(description="The newest attempt's last ones.")]
     loss_by_source: Annotated[
-        dict[str, float], Field(description="Loss of each source, at the last logged step.")
+        dict[str, float],
+        Field(
+            description="Mean NLL per predicted token of each source, nats, over the steps between "
+            "the last two logged ones, with the last."
+        ),
     ]
     router: Annotated[RouterRecord | None, Field(description="At the last logged step.")]
     peak_memory_bytes: Annotated[

@@ -29,3 +29,12 @@ def test_what_was_taken_is_not_counted_again() -> None:
     for nll in (8.0, 2.0):
         losses.add(a_shard([[5]], None), torch.tensor([[nll]]))
         assert losses.take() == [nll]
+
+
+def test_a_target_whose_loss_is_no_number_is_left_out() -> None:
+    losses = SourceLosses(2, torch.device("cpu"))
+    nll = torch.tensor([[1.0, math.nan, 3.0, math.inf]])
+    losses.add(a_shard([[5, 5, 5, 5]], [[0, 0, 0, 1]]), nll)
+    zero, one = losses.take()
+    assert zero == 2.0
+    assert math.isnan(one)
