@@ -9,7 +9,7 @@ import pytest
 import yaml
 from a_cluster import Namespace, run_document
 from apiserver import ApiServer
-from helm import Helm
+from helm import Helm, pod_templates
 from operator_process import wait_for
 
 from lccp.api import labels
@@ -27,16 +27,28 @@ def documents(name: str) -> list[Object]:
     return list(yaml.safe_load_all((FOLDER / name).read_text()))
 
 
-def test_network_policies_choose_pods_by_labels_that_they_have(
-    server: ApiServer, namespace: Namespace
+def chooses(selector: Object, own: dict[str, str]) -> bool:
+    """Whether a selector of labels, or of keys that exist, is met by the labels `own`."""
+    expressions = selector.get("matchExpressions", [])
+    assert all(one["operator"] == "Exists" for one in expressions)
+    keys = {one["key"] for one in expressions}
+    return selector.get("matchLabels", {}).items() <= own.items() and keys <= own.keys()
+
+
+def test_network_policies_choose_pods_of_runs_and_not_the_operators(
+    helm: Helm, server: ApiServer, namespace: Namespace
 ) -> None:
     own = labels.of_workload("tiny", labels.TRAINER)
+    only = ("--show-only", "templates/operator.yaml")
+    operator = pod_templates(helm.render(VALUES, "lccp", *only))[0]
     path = f"/apis/networking.k8s.io/v1/namespaces/{namespace.name}/networkpolicies"
 
     for policy in documents("network-policies.yaml"):
         answer = server.call("POST", f"{path}?fieldValidation=Strict", policy)
         assert answer.code == 201, answer.message
-        assert policy["spec"]["podSelector"].get("matchLabels", {}).items() <= own.items()
+        selector = policy["spec"]["podSelector"]
+        assert chooses(selector, own)
+        assert not chooses(selector, dict(operator["metadata"]["labels"]))
 
 
 def of_the_sample(namespace: str) -> list[Object]:
