@@ -21,7 +21,7 @@ LEVEL_VARIABLE = "LCCP_LOG_LEVEL"
 SUBJECT = ("run", "attempt", "suite", "tokens", "node", "rank")
 """What a line can be about; `run` is `namespace/name`, `tokens` names a checkpoint."""
 
-TELL_SECRETS = ("urllib3.connectionpool",)
+TELL_SECRETS = ("urllib3.connectionpool", "httpx")
 """Loggers below their level of errors left out: URLs hold identity tokens and signatures."""
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

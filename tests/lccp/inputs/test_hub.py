@@ -11,6 +11,7 @@ from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.inputs.cache import cached
 from lccp.inputs.hub import TRIES, Hub, without_credentials
 from lccp.inputs.remote import of_a_model, of_documents
+from lccp.logs import LogFormat, configure
 
 FIELD = "model.source"
 MODEL = {
@@ -159,14 +160,21 @@ def test_a_hub_that_does_not_answer_is_named_after_bounded_tries(
     ],
 )
 def test_a_signed_url_is_not_told(
-    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, told: str
+    hub: HubServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    status: int,
+    told: str,
 ) -> None:
+    configure(LogFormat.TEXT, "INFO")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     hub.storage_status = status
 
     with pytest.raises((InvalidInput, StoreUnavailable), match=told) as raised:
         fetch(hub, "hf://org/base", tmp_path)
     assert SIGNED not in str(raised.value)
+    assert SIGNED not in capfd.readouterr().err
 
 
 def test_the_password_of_a_mirror_is_not_told(hub: HubServer) -> None:

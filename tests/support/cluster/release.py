@@ -39,7 +39,7 @@ class Release:
     def remove(self) -> None:
         """Uninstall it, and delete its namespace."""
         where = ("--namespace", self.namespace, "--ignore-not-found")
-        self.helm.administer(self.kubeconfig, "uninstall", RELEASE, *where)
+        self.helm.administer(self.kubeconfig, "uninstall", RELEASE, "--no-hooks", *where)
         kubectl("delete", "namespace", self.namespace, "--wait=false")
 
     def operators(self) -> dict[str, Object]:
