@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Asked:
         """Whether a reader asks where heads look."""
         return any(half.watches_heads for half in self.readers)
 
-    @property
+    @cached_property
     def routed(self) -> set[int]:
         """Numbers of the samples whose tokens' experts a reader asks for."""
         samples = self.frozen.samples
@@ -68,11 +69,8 @@ class Asked:
 
     def passages(self, numbers: list[int]) -> list[Passage]:
         """The samples of these numbers, as the engine takes them."""
-        routed = self.routed
-        return [
-            replace(self.frozen.passage(self.frozen.samples[n]), bands=BANDS if n in routed else 0)
-            for n in numbers
-        ]
+        passages = ((n, self.frozen.passage(self.frozen.samples[n])) for n in numbers)
+        return [replace(one, bands=BANDS if n in self.routed else 0) for n, one in passages]
 
 
 @dataclass(frozen=True)
