@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lccp.contract.errors import LccpError, NotFound
 from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import purges
@@ -23,10 +24,23 @@ def in_need(cluster: api.Cluster, installation: Installation) -> Iterator[str]:
     """The runs of this installation whose deletion waits for its operator: `namespace/name`."""
     owner = Ownership(cluster, installation).owner
     for namespace in installation.namespaces or (None,):
-        for body in cluster.list(api.RUNS, namespace):
+        for body in _runs(cluster, namespace):
             other = body.get("status", {}).get("installation")
             if purges(body) and owner.may_have(other):
                 yield f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+
+
+def _runs(cluster: api.Cluster, namespace: str | None) -> list[Object]:
+    """The runs of a namespace, or of all; none where the release has no right any more.
+
+    The right goes with a namespace that was deleted, and the operator could delete nothing there.
+    """
+    try:
+        return cluster.list(api.RUNS, namespace)
+    except api.Forbidden:
+        if namespace is None:
+            raise
+        return []
 
 
 def refusal(cluster: api.Cluster, installation: Installation) -> str:

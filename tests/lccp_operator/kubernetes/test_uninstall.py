@@ -57,6 +57,23 @@ def test_only_namespaces_that_are_watched_count() -> None:
     )
 
 
+class Deleted(Runs):
+    """A cluster in which the release has no right in `gone`, which was deleted."""
+
+    def list(self, kind: api.Kind, namespace: str | None = None, **more: str) -> list[Object]:
+        if namespace in ("gone", None):
+            raise api.Forbidden("lccpruns is forbidden")
+        return super().list(kind, namespace, **more)
+
+
+def test_a_namespace_that_was_deleted_with_its_rights_keeps_no_release() -> None:
+    cluster = Deleted(a_body("held", "team"))
+    assert refusal(cluster, watching("gone")) == ""
+    assert "team/held" in refusal(cluster, watching("gone", "team"))
+    with pytest.raises(api.Forbidden):
+        refusal(cluster, watching())
+
+
 def test_many_are_counted_and_the_first_named() -> None:
     said = refusal(Runs(*(a_body(f"run-{n:03}") for n in range(SHOWN + 5))), watching())
     assert "default/run-000" in said
