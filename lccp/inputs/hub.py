@@ -1,5 +1,6 @@
 """A repository of Hugging Face's hub, or of a server that speaks its protocol (HF_ENDPOINT)."""
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -38,14 +39,14 @@ class Hub:
     ) -> None:
         try:
             from huggingface_hub import HfApi
-            from huggingface_hub.utils.logging import set_verbosity_error
             from huggingface_hub.utils.tqdm import disable_progress_bars
         except ImportError:
             raise InvalidInput(
                 f"{where}: {location.url} needs the package huggingface_hub: install lccp[trainer]"
             ) from None
         disable_progress_bars()
-        set_verbosity_error()  # its warnings name URLs with their signatures
+        # its warnings name URLs with their signatures
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         self._location, self._where = location, where
         self._api = HfApi(endpoint=endpoint)
         self._backoff_seconds = backoff_seconds
