@@ -5,12 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
-
-if TYPE_CHECKING:
-    from lccp_evaluator.series.settings import SeriesSettings
 
 
 @dataclass(frozen=True)
@@ -124,33 +121,6 @@ class Measuring:
             "a CPU, else 8192.",
         ),
     ] = None
-
-    def settings(self) -> "Callable[[], SeriesSettings]":
-        """What makes the settings, which takes a while: torch is imported.
-
-        Raises InvalidInput at once, naming file and field, or the option.
-        """
-        from lccp_cli.options import length
-        from lccp_cli.probes import probes_of
-
-        spec = probes_of(self)
-        source = self.source_context and length(self.source_context, "--source-context")
-        context = self.context and length(self.context, "--context")
-
-        def made() -> "SeriesSettings":
-            from lccp_evaluator.model.execution import Execution
-            from lccp_evaluator.series.settings import SeriesSettings
-
-            return SeriesSettings(
-                probes=spec,
-                source_context=source or None,
-                context=context or None,
-                tokenizer=self.tokenizer,
-                trust_remote_code=self.trust_remote_code,
-                execution=Execution(self.device, self.dtype, self.batch_size),
-            )
-
-        return made
 
 
 def takes_measuring(command: Callable[..., None]) -> Callable[..., None]:

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lccp_cli.measuring import Measuring
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lccp.api.spec.probes import ProbesSpec
     from lccp.contract.base import Contract
     from lccp.probes.niah import NiahSettings
-    from lccp_cli.measuring import Measuring
+    from lccp_evaluator.series.settings import SeriesSettings
     from lccp_evaluator.series.tokens import TokenCounts
 
 TokensPerStep = Annotated[
@@ -32,7 +34,34 @@ LIMITED = ("haystacks", "documents", "questions")
 """Settings that --limit limits: what their intervals are taken over."""
 
 
-def probes_of(asked: "Measuring") -> "ProbesSpec":
+def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
+    """What makes the settings of a series, which takes a while: torch is imported.
+
+    Raises InvalidInput at once, naming file and field, or the option.
+    """
+    from lccp_cli.options import length
+
+    spec = probes_of(asked)
+    source = asked.source_context and length(asked.source_context, "--source-context")
+    context = asked.context and length(asked.context, "--context")
+
+    def made() -> "SeriesSettings":
+        from lccp_evaluator.model.execution import Execution
+        from lccp_evaluator.series.settings import SeriesSettings
+
+        return SeriesSettings(
+            probes=spec,
+            source_context=source or None,
+            context=context or None,
+            tokenizer=asked.tokenizer,
+            trust_remote_code=asked.trust_remote_code,
+            execution=Execution(asked.device, asked.dtype, asked.batch_size),
+        )
+
+    return made
+
+
+def probes_of(asked: Measuring) -> "ProbesSpec":
     """Settings of all probes: those in the file that options name, with those that they give.
 
     Biographies are as long as the longest prompt that options ask for, and as many as haystacks.
@@ -73,9 +102,7 @@ def probes_of(asked: "Measuring") -> "ProbesSpec":
     return chosen.replaced({name: _changed(one, shared, asked) for name, one in probes.items()})
 
 
-def _changed(
-    settings: "Contract", shared: "Mapping[str, object]", asked: "Measuring"
-) -> "Contract":
+def _changed(settings: "Contract", shared: "Mapping[str, object]", asked: Measuring) -> "Contract":
     """Settings of a probe, with what all probes share, and no more clusters than asked for."""
     from lccp_cli.options import checked
 

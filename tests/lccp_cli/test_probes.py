@@ -8,7 +8,7 @@ import pytest
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
 from lccp_cli.measuring import Measuring
-from lccp_cli.probes import probes_of, token_counts, tokens_of
+from lccp_cli.probes import probes_of, settings_of, token_counts, tokens_of
 
 
 def asked(**options: Any) -> dict[str, Any]:
@@ -113,3 +113,28 @@ def test_counts_come_from_an_index_or_steps(tmp_path: Path) -> None:
     assert counts == type(counts)({"final": 8 * 10**9}, 4 * 10**6)
     with pytest.raises(InvalidInput, match=r"^--tokens-per-step: must be a number of tokens"):
         token_counts(None, "fast")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (Measuring(context="x"), "^--context: must be a length in tokens"),
+        (Measuring(source_context="1.5K"), "^--source-context: must be a length in tokens"),
+        (Measuring(depths="200"), "^--depths"),
+    ],
+)
+def test_wrong_options_are_refused_before_torch_is_imported(
+    asked: Measuring, sentence: str
+) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        settings_of(asked)
+
+
+def test_settings_are_made_of_what_was_asked() -> None:
+    asked = Measuring(context="64K", device="cpu", dtype="float32", batch_size=7, seed=3)
+
+    made = settings_of(asked)()
+
+    assert (made.context, made.source_context) == (65_536, None)
+    assert (made.execution.device, made.execution.dtype) == ("cpu", "float32")
+    assert made.probes.asked()["niah"].model_dump()["seed"] == 3

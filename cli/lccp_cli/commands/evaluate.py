@@ -90,7 +90,7 @@ def evaluate(
     """
     from lccp.contract.errors import InvalidInput
 
-    settings = measuring.settings()
+    settings = options.settings_of(measuring)
     counts, given = options.token_counts(index, tokens_per_step), options.tokens_of(tokens)
     if len(models) > 1 and not series:
         raise InvalidInput("MODEL_DIR: several are checkpoints of one training: give --series")
@@ -151,7 +151,7 @@ def _dry_run(
         measuring = replace(measuring, dtype=measuring.dtype or "bfloat16")
     console = standard_output()
     with TemporaryDirectory(prefix="lccp-") as scratch:
-        series = Series(out if out.exists() else Path(scratch), measuring.settings()())
+        series = Series(out if out.exists() else Path(scratch), options.settings_of(measuring)())
         cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
     there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
     console.print(cost_text(cost, there), markup=False)

@@ -76,7 +76,7 @@ def watch(
     from lccp_cli.options import token_budget
     from lccp_cli.series import conclude, verdict_over
 
-    settings = measuring.settings()
+    settings = options.settings_of(measuring)
     until_tokens = None if until is None else token_budget(until, "--until")
     counts = partial(options.token_counts, index, tokens_per_step)
     judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
