@@ -74,6 +74,7 @@ bench: environment ## run the benchmarks that need no cluster (BENCH=name for on
 	$(BIN)/python tools/bench.py $(BENCH)
 
 bench-operator: environment ## measure the operator on the cluster of KUBECONFIG, with kwok's nodes
+	kubectl apply --server-side -f crds
 	$(BIN)/python benchmarks/operator.py
 
 tiny-model: environment ## rebuild the demo's base model and documents

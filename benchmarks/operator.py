@@ -1,7 +1,7 @@
 """The operator at scale: latency, cost of runs at rest, memory, API writes and store calls.
 
-Runs on the cluster of KUBECONFIG, whose nodes labelled `type=kwok` play the pods, with a SeaweedFS
-of its own as store. The operator is a process of this machine. Phases:
+Runs on the cluster of KUBECONFIG, which has the CRD and whose nodes labelled `type=kwok` play the
+pods, with a SeaweedFS of its own as store. The operator is a process of this machine. Phases:
 
     limit    no operator: a bare client writes what one writes for new runs, all at once
     naive    the least that an operator can do, at the same rate and at once: Jobs and nothing else
