@@ -27,7 +27,7 @@ from lccp_operator.plan import plan
 from lccp_operator.workloads.training import Training
 
 THREADS = 8
-PATIENCE_SECONDS = 600.0
+PATIENCE_SECONDS = 1_200.0
 
 
 @dataclass
