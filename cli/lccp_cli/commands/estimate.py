@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lccp.api.run import LCCPRun
     from lccp.cost.estimate import Estimate
     from lccp.cost.memory import Training
 
@@ -42,26 +43,35 @@ def estimate(
         lccp estimate examples/tiny/run.yaml
         lccp estimate my-run.yaml --model ./config-only --flops-per-second 989e12 --mfu 0.35
     """
-    from lccp.api.spec.location import remote_location
-    from lccp.contract.errors import InvalidInput
     from lccp.cost.compatibility import check
     from lccp.cost.estimate import Estimate
     from lccp.cost.memory import Training
     from lccp_cli.manifest import load_manifest
 
     run = load_manifest(manifest)
+    config, training = model_config(run, manifest, model), Training.of(run)
+    costs = Estimate.of(config, training)
+    check(run.spec, config)
+    for name, value in (*_lines(costs, training), *_hours(costs, flops_per_second, mfu)):
+        typer.echo(f"{name:<28}{value}")
+
+
+def model_config(run: "LCCPRun", manifest: Path, model: Path | None) -> dict[str, Any]:
+    """config.json of the run's model, in the folder `model` or beside the manifest.
+
+    Raises:
+        InvalidInput: it is not there, or no JSON object; the model is not on this machine.
+    """
+    from lccp.api.spec.location import remote_location
+    from lccp.contract.errors import InvalidInput
+
     source = run.spec.model.source
     if model is None and remote_location(source) is not None:
         raise InvalidInput(
             f"{manifest}: spec.model.source: {source} is not on this machine: give --model with a "
             "folder that contains its config.json"
         )
-    folder = model or manifest.parent / source
-    config, training = read_config(folder), Training.of(run)
-    costs = Estimate.of(config, training)
-    check(run.spec, config)
-    for name, value in (*_lines(costs, training), *_hours(costs, flops_per_second, mfu)):
-        typer.echo(f"{name:<28}{value}")
+    return read_config(model or manifest.parent / source)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`lccp plan`: what the checkpoints of a run, and the samples at each, can decide."""
+"""`lccp plan`: what the checkpoints of a run can decide, and what its training takes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,15 +26,47 @@ def plan(
             "lccp analyze --power takes that of a run.",
         ),
     ] = 0.3,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Accelerator, such as h100-80g: plan the training on it instead."),
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, max=4_096, help="Nodes. Default: topology.nodes.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0.0, help="Price of an accelerator-hour.")
+    ] = None,
+    efficiency: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, max=1.0, help="Share of its peak that a device computes with. Default: 0.4."
+        ),
+    ] = None,
+    network_gbits: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Gbit/s of each device to other nodes. Default: 400."),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that contains the model's config.json. Default: spec.model.source."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the plans as JSON.")] = False,
 ) -> None:
-    """Say whether a plan can see a plateau, and which haystacks, needles and checkpoints would.
+    """Say whether a plan can see a plateau, or, on a device, what its training takes.
 
-    Ends with 1 where no checkpoint of the plan can ever be called Saturated.
+    Without --device: which haystacks, needles and checkpoints see a plateau. Ends with 1 where no
+    checkpoint of the plan can ever be called Saturated.
+
+    With --device: memory by part, speed, hours and cost of the manifest's layout, and the layouts
+    that fit, the fastest first. Ends with 1 where the manifest's layout does not fit, and says what
+    would.
 
     Examples:
 
         lccp plan examples/tiny/run.yaml
+        lccp plan my-run.yaml --device h100-80g --nodes 4 --price 3
         lccp plan my-run.yaml --jitter 0.6
         lccp plan my-run.yaml --json | jq .plans[0].within
     """
@@ -44,8 +76,14 @@ def plan(
     from lccp.cost.compatibility import check
     from lccp_cli.console import json_text
     from lccp_cli.manifest import load_manifest
+    from lccp_cli.training_plan import TrainingOptions, plan_training
 
     run = load_manifest(manifest)
+    options = TrainingOptions(nodes, price, efficiency, network_gbits, model)
+    if device is not None:
+        fits = plan_training(run, manifest, device, options, json)
+        raise typer.Exit(0 if fits else 1)
+    options.refuse()
     check(run.spec)
     problem = obstacle(run)
     if problem:

@@ -1,6 +1,7 @@
 """What all workloads have in common: the resources, placement, queue and template of their pods."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, WithJsonSchema
@@ -12,6 +13,20 @@ from lccp.contract.cel import KIND, Rule, rules
 QUANTITY_PATTERN = r"^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$"
 QUANTITY = 'must be a quantity of a resource: an integer, or text such as "500m" or "64Gi"'
 FREE_OBJECT: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+UNITS = {"m": Decimal("0.001"), "k": Decimal(10**3)} | {
+    suffix: Decimal(size)
+    for power, letter in enumerate("KMGTP", start=1)
+    for suffix, size in ((f"{letter}i", 2 ** (10 * power)), (letter, 10 ** (3 * power)))
+}
+"""What the suffixes of quantities stand for."""
+
+
+def amount(quantity: str) -> int:
+    """The whole amount that a quantity of a resource writes, rounded down."""
+    number = quantity.rstrip("".join(UNITS))
+    return int(Decimal(number) * UNITS.get(quantity[len(number) :], Decimal(1)))
 
 
 def _quantity(value: Any) -> str:

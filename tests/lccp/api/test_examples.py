@@ -12,6 +12,8 @@ from lccp.api.run import LCCPRun
 from lccp.cost.compatibility import refusals
 from lccp.cost.estimate import Estimate
 from lccp.cost.memory import Training
+from lccp.cost.planning.advice import TrainingPlan
+from lccp.cost.planning.devices import Cluster, device_of
 from lccp_cli.commands.estimate import read_config
 
 FOLDER = Path(__file__).parents[3] / "examples"
@@ -86,6 +88,18 @@ def test_the_cost_of_an_example_can_be_estimated(path: Path) -> None:
     assert refusals(run.spec, read_config(folder)) == []
     costs = Estimate.of(read_config(folder), Training.of(run))
     assert costs.training_flops > 6 * costs.active_parameters * run.spec.training.tokens
+
+
+@each
+def test_an_example_fits_the_devices_that_its_page_names(path: Path) -> None:
+    run = LCCPRun.parse(document(path), str(path))
+    folder = next(
+        path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
+    )
+    cluster = Cluster(device_of("h100-80g"), run.spec.topology.processes_per_node)
+    plan = TrainingPlan.of(run, read_config(folder), cluster)
+    assert plan.obstacles == ()
+    assert plan.asked in plan.layouts
 
 
 @pytest.mark.apiserver

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lccp.api.spec.workload import PodMetadata, ResourceSpec, WorkloadSpec
+from lccp.api.spec.workload import PodMetadata, ResourceSpec, WorkloadSpec, amount
 from lccp.contract.errors import InvalidInput
 
 
@@ -17,6 +17,14 @@ def test_a_quantity_is_an_integer_or_a_text(written: object, text: str) -> None:
 def test_what_kubernetes_takes_for_none_is_refused(written: object) -> None:
     with pytest.raises(InvalidInput, match=r"limits.memory: must be a quantity of a resource"):
         ResourceSpec.parse({"limits": {"memory": written}}, "r")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "whole"),
+    [("4", 4), ("500m", 0), ("2500m", 2), ("64Gi", 64 * 2**30), ("1.5k", 1_500), ("1T", 10**12)],
+)
+def test_a_quantity_writes_an_amount(quantity: str, whole: int) -> None:
+    assert amount(quantity) == whole
 
 
 def test_a_person_may_label_pods_but_not_with_what_lccp_finds_them_by() -> None:

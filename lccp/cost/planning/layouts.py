@@ -1,0 +1,135 @@
+"""Layouts of a run: every one that is allowed, whether it fits, and how fast it is."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Self
+
+from lccp.api.run import LCCPRun
+from lccp.cost.architecture import Architecture
+from lccp.cost.compatibility import refusals
+from lccp.cost.flops import flops_per_token
+from lccp.cost.layout import Layout, step_shape
+from lccp.cost.memory import Memory, Training
+from lccp.cost.planning.devices import Cluster
+from lccp.cost.planning.step_time import StepTime, step_tokens
+
+ZERO_STAGES = (0, 1, 2, 3)
+SECONDS_PER_HOUR = 3_600
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One layout of a run on a cluster: what a process holds, and how long a step takes."""
+
+    training: Training
+    memory: Memory
+    step: StepTime
+    flops_per_token: float
+    peak_flops: float
+    """FLOP/s of one device, in the run's precision."""
+
+    @classmethod
+    def of(cls, run: LCCPRun, model: Architecture, cluster: Cluster) -> Self:
+        """The layout that the spec of `run` asks for."""
+        training = Training.of(run)
+        return cls(
+            training,
+            Memory.of(model, training),
+            StepTime.of(model, training, cluster),
+            flops_per_token(model, training.context_length),
+            cluster.device.peak(training.precision),
+        )
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Over all devices."""
+        return step_tokens(self.training) / self.step.seconds
+
+    @property
+    def utilisation(self) -> float:
+        """Model FLOPs of the devices' peak, 0 to 1: what is computed again does not count."""
+        peak = self.training.layout.processes * self.peak_flops
+        return self.tokens_per_second * self.flops_per_token / peak
+
+    @property
+    def hours(self) -> float:
+        """Of the whole training, without starts, saves and failures."""
+        return self.training.tokens / self.tokens_per_second / SECONDS_PER_HOUR
+
+    @property
+    def accelerator_hours(self) -> float:
+        return self.hours * self.training.layout.processes
+
+    def host_bytes(self, cluster: Cluster) -> int:
+        """Memory of a node that an offloaded optimizer takes."""
+        return (self.memory.total - self.memory.device) * cluster.devices_per_node
+
+    def fits(self, cluster: Cluster) -> bool:
+        """Whether device and host hold it; a host of unknown memory does."""
+        host = cluster.host_bytes is None or self.host_bytes(cluster) <= cluster.host_bytes
+        return host and self.memory.device <= cluster.device.usable_bytes
+
+
+def layouts_that_fit(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> list[Candidate]:
+    """Every allowed layout of the run's processes that fits, the fastest first.
+
+    Of equally fast ones, the one that holds less comes first.
+
+    Raises:
+        InvalidInput: the model type of `config` can't be counted, or a field is missing.
+    """
+    return sorted(
+        fitting(run, config, cluster), key=lambda one: (one.step.seconds, one.memory.total)
+    )
+
+
+def fitting(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> Iterator[Candidate]:
+    """The same in no order, as they are found."""
+    model = Architecture.from_config(config)
+    for other in variants(run, config):
+        candidate = Candidate.of(other, model, cluster)
+        if candidate.fits(cluster):
+            yield candidate
+
+
+def variants(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[LCCPRun]:
+    """`run` in every layout that `refusals` has nothing against.
+
+    Of micro batches, those of a power of 2 that divides the rows of a process.
+    """
+    sizes = _divisors(Layout.of(run.spec).processes)
+    for stage, sequence, experts, offload in product(ZERO_STAGES, sizes, sizes, ("None", "CPU")):
+        deepspeed = run.spec.training.deepspeed.model_copy(
+            update={
+                "zero_stage": stage,
+                "sequence_parallel_size": sequence,
+                "expert_parallel_size": experts,
+                "offload_optimizer": offload,
+            }
+        )
+        laid_out = _with(run, deepspeed=deepspeed, micro_batch_size=1)
+        if refusals(laid_out.spec, config):
+            continue
+        for micro_batch in _powers_of_two(step_shape(laid_out.spec).accumulation_steps):
+            for recomputed in (False, True):
+                yield _with(
+                    laid_out, micro_batch_size=micro_batch, activation_checkpointing=recomputed
+                )
+
+
+def _with(run: LCCPRun, **training: Any) -> LCCPRun:
+    changed = run.spec.training.model_copy(update=training)
+    return run.model_copy(update={"spec": run.spec.model_copy(update={"training": changed})})
+
+
+def _divisors(number: int) -> list[int]:
+    return [size for size in range(1, number + 1) if number % size == 0]
+
+
+def _powers_of_two(divided: int) -> Iterator[int]:
+    """Those that divide `divided`."""
+    size = 1
+    while divided % size == 0:
+        yield size
+        size *= 2

@@ -1,0 +1,102 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from planned import CONFIG, planned
+
+from lccp.cost.architecture import Architecture
+from lccp.cost.compatibility import refusals
+from lccp.cost.planning.advice import with_nodes
+from lccp.cost.planning.devices import DEVICES, Cluster
+from lccp.cost.planning.layouts import Candidate, fitting, layouts_that_fit, variants
+
+MODEL = Architecture.from_config(CONFIG)
+devices = st.sampled_from(sorted(DEVICES)).map(DEVICES.__getitem__)
+clusters = st.builds(
+    Cluster,
+    devices,
+    devices_per_node=st.just(4),
+    efficiency=st.floats(0.1, 1.0),
+    network=st.floats(1e9, 1e12),
+    host_bytes=st.none() | st.integers(0, 2**40),
+)
+few = settings(max_examples=8, deadline=None)
+
+
+def test_every_variant_is_one_that_the_trainer_takes() -> None:
+    found = list(variants(planned(), CONFIG))
+    assert [refusals(one.spec, CONFIG) for one in found] == [[]] * len(found)
+    laid_out = {one.spec.training.model_dump_json() for one in found}
+    assert len(laid_out) == len(found)
+
+
+def test_the_manifest_s_own_layout_is_among_the_variants() -> None:
+    own = planned(activationCheckpointing=True, microBatchSize=4, deepspeed={"zeroStage": 2})
+    assert own in list(variants(own, CONFIG))
+
+
+def test_a_dense_model_gets_no_expert_parallelism() -> None:
+    dense = CONFIG | {"model_type": "qwen3"}
+    sizes = {v.spec.training.deepspeed.expert_parallel_size for v in variants(planned(), dense)}
+    assert sizes == {1}
+
+
+@few
+@given(cluster=clusters, nodes=st.sampled_from([1, 2, 4]))
+def test_no_layout_is_offered_that_is_too_large_and_the_fastest_comes_first(
+    cluster: Cluster, nodes: int
+) -> None:
+    offered = layouts_that_fit(planned(nodes), CONFIG, cluster)
+    for one in offered:
+        assert one.memory.device <= 0.9 * cluster.device.memory_bytes
+        assert cluster.host_bytes is None or one.host_bytes(cluster) <= cluster.host_bytes
+    times = [one.step.seconds for one in offered]
+    assert times == sorted(times)
+    assert all(0 < one.utilisation <= cluster.efficiency + 1e-9 for one in offered)
+
+
+@few
+@given(
+    cluster=clusters,
+    stage=st.integers(1, 3),
+    sequence=st.sampled_from([1, 2, 4]),
+    experts=st.sampled_from([1, 2]),
+    recomputed=st.booleans(),
+)
+def test_more_nodes_compute_sooner_hold_no_more_and_cost_no_less(
+    cluster: Cluster, stage: int, sequence: int, experts: int, recomputed: bool
+) -> None:
+    run = planned(
+        activationCheckpointing=recomputed,
+        deepspeed={
+            "zeroStage": stage,
+            "sequenceParallelSize": sequence,
+            "expertParallelSize": experts,
+        },
+    )
+    found = [Candidate.of(with_nodes(run, nodes), MODEL, cluster) for nodes in (1, 2, 4, 8)]
+    for fewer, more in pairwise(found):
+        assert more.step.computing < fewer.step.computing
+        assert more.memory.device <= fewer.memory.device
+        assert more.accelerator_hours >= fewer.accelerator_hours * (1 - 1e-9)
+
+
+def test_time_and_hours_follow_from_the_speed() -> None:
+    cluster = Cluster(DEVICES["h100-80g"], 4, efficiency=0.4)
+    one = Candidate.of(planned(), MODEL, cluster)
+    assert one.tokens_per_second == pytest.approx(64 * 32_768 / one.step.seconds)
+    assert one.hours == pytest.approx(1e9 / one.tokens_per_second / 3_600)
+    assert one.accelerator_hours == pytest.approx(4 * one.hours)
+    unhindered = replace(one, step=replace(one.step, collectives=0.0, exchanges=0.0, host=0.0))
+    assert unhindered.utilisation == pytest.approx(0.4)
+
+
+def test_a_host_that_is_too_small_takes_no_optimizer() -> None:
+    cluster = Cluster(DEVICES["a100-40g"], 4, host_bytes=2**20)
+    offloaded = [one.training.offload_optimizer for one in fitting(planned(), CONFIG, cluster)]
+    assert offloaded
+    assert not any(offloaded)
+    roomy = replace(cluster, host_bytes=None)
+    assert any(one.training.offload_optimizer for one in fitting(planned(), CONFIG, roomy))
