@@ -9,6 +9,7 @@ from lccp_cli.options import Endpoint, RunTarget
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lccp.analysis.correlation import Correlations
     from lccp.analysis.trajectory import Series
     from lccp.api.objects.policy import Policy
     from lccp.api.objects.report import EvaluationReport
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 def analyze(
     target: RunTarget,
     json: Annotated[
-        bool, typer.Option("--json", help="Print the verdict, or with --power the plans, as JSON.")
+        bool,
+        typer.Option(
+            "--json",
+            help="Print the verdict as JSON, or what --power or --correlations asks for.",
+        ),
     ] = False,
     horizon_tokens: Annotated[
         str | None,
@@ -60,6 +65,13 @@ def analyze(
             "plateau.",
         ),
     ] = False,
+    correlations: Annotated[
+        bool,
+        typer.Option(
+            "--correlations",
+            help="Say which signals move together with those that the verdict is about.",
+        ),
+    ] = False,
     endpoint: Endpoint = None,
 ) -> None:
     """Compute the verdict over the reports of a run's checkpoints.
@@ -71,8 +83,11 @@ def analyze(
         lccp analyze reports/ --budget 200B --warmup-tokens 2B
         lccp analyze reports/ --json | jq .state
         lccp analyze runs/default/tiny --power
+        lccp analyze runs/default/tiny --correlations
     """
+    from lccp.analysis.correlation import correlations as correlations_of
     from lccp.analysis.verdict import judge
+    from lccp.contract.errors import InvalidInput
     from lccp.report.judged import policy_of
     from lccp_cli.target import load_target
 
@@ -86,14 +101,36 @@ def analyze(
     given = {name: value for name, value in asked.items() if value is not None}
     policy = trained(policy_of(data), budget, warmup_tokens, schedule)
     policy = changed(policy, given)
+    if power and correlations:
+        raise InvalidInput("--power, --correlations: are two questions: ask one at a time")
     if power:
         show_own_power(data.reports, policy, json)
         return
     verdict = judge(data.reports, policy)
-    if json:
+    if correlations:
+        show_correlations(correlations_of(verdict), json)
+    elif json:
         typer.echo(verdict.to_json().decode(), nl=False)
     else:
         show(verdict)
+
+
+def show_correlations(found: "Correlations", json: bool) -> None:
+    """Print which signals move together."""
+    from lccp.report.correlation import HEADS, rows
+    from lccp_cli.console import json_text, standard_output, table_of
+
+    if json:
+        typer.echo(json_text(found.document()))
+        return
+    console, table = standard_output(), table_of(*HEADS)
+    for row in rows(found):
+        table.add_row(*row)
+    if found.pairs:
+        console.print(table)
+        console.print()
+    for sentence in found.notes:
+        console.print(sentence)
 
 
 def show_own_power(

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
+from lccp.analysis.correlation import correlations
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.training import Ledger
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.contract.signals import Role, Signal
+from lccp.report.correlation import HEADS, rows
 from lccp.report.load import RunData
 from lccp.report.page import html
 from lccp.report.page.exhibits import exhibits
@@ -28,6 +30,7 @@ HORIZONS = {
     "Guess": "a guess: an eighth of the newest checkpoint's tokens",
 }
 SPIKES_MAX = 20
+PAIRS_MAX = 20
 UNJUDGED = CheckpointVerdict(tokens=0, state=VerdictState.UNDETERMINED)
 
 
@@ -40,6 +43,7 @@ def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]
     for exhibit in exhibits(data, verdict):
         plot = html.plot(exhibit.figure.to_json(), exhibit.caption)
         yield html.section(exhibit.title, plot)
+    yield from _correlations(verdict)
     yield from _training(data)
     if data.journal and data.journal.attempts:
         yield html.section("Attempts", _attempts(data))
@@ -90,6 +94,16 @@ def _row(
         gain_with_interval(judged, verdict),
         html.state(judged.state),
     ]
+
+
+def _correlations(verdict: Verdict) -> Iterator[str]:
+    found = correlations(verdict)
+    if found.pairs:
+        more = f"{len(found.pairs) - PAIRS_MAX} further pairs are not shown."
+        notes = [*found.notes, more] if len(found.pairs) > PAIRS_MAX else found.notes
+        told = [[escape(cell) for cell in row] for row in rows(found)[:PAIRS_MAX]]
+        shown = html.table(HEADS, told, (0,))
+        yield html.section("Signals that move together", html.bullets(notes) + shown)
 
 
 def _training(data: RunData) -> Iterator[str]:

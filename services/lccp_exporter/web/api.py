@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lccp.analysis.correlation import correlations
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.report import EvaluationReport
@@ -40,6 +41,7 @@ def routes(runs: Runs) -> list[Route]:
         Route(f"{PREFIX}/runs", lambda request: listed(request, runs)),
         Route(run, of_run(detail)),
         Route(f"{run}/verdict", of_run(verdict)),
+        Route(f"{run}/correlations", of_run(correlated)),
         Route(f"{run}/history", of_run(logged)),
         Route(f"{run}/report", of_run(report)),
     ]
@@ -74,8 +76,11 @@ def detail(request: Request, run: ShownRun) -> Response:
 
 
 def verdict(request: Request, run: ShownRun) -> Response:
-    keys = keys_of(run)
-    return json_answer(request, stored(run, keys.verdict, Verdict, "no verdict"))
+    return json_answer(request, stored_verdict(run))
+
+
+def correlated(request: Request, run: ShownRun) -> Response:
+    return json_answer(request, correlations(stored_verdict(run)))
 
 
 def report(request: Request, run: ShownRun) -> Response:
@@ -112,6 +117,11 @@ def known_report(run: ShownRun, tokens: int, suite: str) -> str:
     if not any((one.tokens, one.suite) == (tokens, suite) for one in run.facts.measured):
         raise Problem(404, f"there is no report of the suite {suite[:40]!r} at {tokens} tokens")
     return keys_of(run).report(tokens, suite)
+
+
+def stored_verdict(run: ShownRun) -> Verdict:
+    """Raises Problem (404 before there is one)."""
+    return stored(run, keys_of(run).verdict, Verdict, "no verdict")
 
 
 def stored(run: ShownRun, key: str, kind: type[Object], absent: str) -> Object:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lccp.analysis.correlation import Correlations
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict
@@ -53,6 +54,12 @@ OPERATIONS = {
     ),
     RUN: Operation("All that the exporter knows of a run.", RunDetail, {}, (404,)),
     f"{RUN}/verdict": Operation("The stored verdict.", Verdict, {}, (404, 502, 503)),
+    f"{RUN}/correlations": Operation(
+        "Which signals move together along the run, by the stored verdict.",
+        Correlations,
+        {},
+        (404, 502, 503),
+    ),
     f"{RUN}/history": Operation(
         "Logged steps, without those that a later attempt did again.",
         HistoryPage,

@@ -6,6 +6,7 @@ import a_run
 import pytest
 from typer.testing import Result
 
+from lccp.analysis.correlation import correlations
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput
 from lccp_cli.commands.analyze import show_own_power
@@ -120,3 +121,23 @@ def test_power_needs_haystacks_and_needles() -> None:
     policy = a_run.policy().model_copy(update={"signals": ("target_ppl",)})
     with pytest.raises(InvalidInput, match="target_ppl: has no haystacks and needles"):
         show_own_power(a_run.reports(), policy)
+
+
+def test_correlations_are_a_row_for_each_pair_with_a_warning(lccp: Lccp, stored: Path) -> None:
+    result = lccp("analyze", stored, "--correlations")
+    expected = correlations(a_run.verdict())
+    assert result.exit_code == 0
+    (row,) = (line for line in result.output.splitlines() if "NIAH-PPL and Retrieval heads" in line)
+    assert str(len(a_run.CHECKPOINTS) - 1) in row.split()
+    assert result.output.endswith("".join(f"{note}\n" for note in expected.notes))
+
+
+def test_correlations_as_json_hold_every_pair(lccp: Lccp, stored: Path) -> None:
+    printed = json.loads(lccp("analyze", stored, "--correlations", "--json").stdout)
+    assert printed == correlations(a_run.verdict()).document()
+
+
+def test_power_and_correlations_are_asked_one_at_a_time(lccp: Lccp, stored: Path) -> None:
+    result = lccp("analyze", stored, "--correlations", "--power")
+    assert result.exit_code == 2
+    assert "one at a time" in result.stderr

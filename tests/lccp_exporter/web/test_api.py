@@ -7,6 +7,8 @@ import pytest
 from served_api import Api, over
 from starlette.testclient import TestClient
 
+from lccp.analysis.correlation import Correlations, correlations
+from lccp.api.objects.verdict import Verdict
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_exporter.refresh import Runs, StoreWatch
@@ -75,6 +77,19 @@ def test_stored_objects_are_answered_as_they_are(api: Api) -> None:
     assert api.get(f"{RUN}/verdict").json()["state"] == verdict.state
     assert api.get(f"{RUN}/report").json()["tokens"] == a_run.CHECKPOINTS[6]
     assert api.get(f"{RUN}/report?tokens={tokens}").json()["tokens"] == tokens
+
+
+def test_correlations_are_those_of_the_stored_verdict(api: Api) -> None:
+    verdict = Verdict.from_json(api.store.get(a_run.KEYS.verdict), "stored")
+    answered = Correlations.parse(api.get(f"{RUN}/correlations").json(), "answer")
+    assert answered.pairs
+    assert answered == correlations(verdict)
+
+
+def test_without_a_verdict_there_are_no_correlations(api: Api) -> None:
+    api.store.delete(a_run.KEYS.verdict)
+    answer = api.get(f"{RUN}/correlations")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "the run has no verdict"})
 
 
 def test_the_history_is_paged_by_step(api: Api) -> None:

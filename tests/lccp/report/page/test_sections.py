@@ -7,12 +7,13 @@ import a_run
 import pytest
 from pages import Page
 
+from lccp.analysis.correlation import correlations
 from lccp.api.causes import Cause
 from lccp.api.objects.report import EvaluationFailure
 from lccp.api.objects.training import StepRecord
 from lccp.report.judged import verdict_of
 from lccp.report.load import RunData
-from lccp.report.page.sections import SPIKES_MAX, sections
+from lccp.report.page.sections import PAIRS_MAX, SPIKES_MAX, sections
 from lccp.report.summary import Summary
 
 
@@ -87,3 +88,17 @@ def test_an_attempt_that_goes_on_is_running(plain: RunData) -> None:
 
     assert "running" in words(replace(plain, journal=journal))
     assert "Attempts" not in titles
+
+
+def test_the_clearest_pairs_of_signals_are_shown_and_the_others_counted(plain: RunData) -> None:
+    found = correlations(verdict_of(plain))
+    shown = page(plain)
+    section = shown[shown.index("Signals that move together") :]
+    rows = section[section.index("<tbody>") : section.index("</tbody>")]
+    assert rows.count("<tr>") == PAIRS_MAX < len(found.pairs)
+    assert f"{len(found.pairs) - PAIRS_MAX} further pairs are not shown." in section
+
+
+def test_a_run_with_few_checkpoints_has_no_correlations(plain: RunData) -> None:
+    young = replace(plain, reports=plain.reports[:4], verdict=None)
+    assert "Signals that move together" not in Page(page(young)).titles
