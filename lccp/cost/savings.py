@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+from lccp.api.objects.training import Heartbeat
 from lccp.cost.flops import FLOPS_PER_PARAMETER_AND_TOKEN
 
 
@@ -12,6 +13,13 @@ class Throughput:
 
     tokens_per_second: float
     accelerators: int
+
+    @classmethod
+    def told_by(cls, beat: Heartbeat) -> Self | None:
+        """What a trainer told; None while it lacks one of the two, or trains on CPUs."""
+        if not beat.tokens_per_second or not beat.accelerators:
+            return None
+        return cls(beat.tokens_per_second, beat.accelerators)
 
 
 @dataclass(frozen=True)

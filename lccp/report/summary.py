@@ -11,7 +11,7 @@ from lccp.api.objects.verdict import CheckpointVerdict, Forecast, Verdict, Verdi
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Role, Signal
 from lccp.cost.architecture import Architecture
-from lccp.cost.savings import Savings
+from lccp.cost.savings import Savings, Throughput
 from lccp.probes.registry import PROBES
 from lccp.report.load import RunData
 from lccp.report.text import MISSING, gain_text, tokens_text, value_text
@@ -77,7 +77,12 @@ def _saved(data: RunData) -> Savings | None:
     stop = data.journal.stop if data.journal else None
     if stop is None or data.heartbeat is None or (stop.reason, stop.action) != STOPPED:
         return None
-    return Savings.of(data.heartbeat.tokens_total, trained_tokens(data), _active_parameters(data))
+    return Savings.of(
+        data.heartbeat.tokens_total,
+        trained_tokens(data),
+        _active_parameters(data),
+        Throughput.told_by(data.heartbeat),
+    )
 
 
 def _active_parameters(data: RunData) -> int:

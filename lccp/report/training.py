@@ -48,6 +48,17 @@ def _account(told: Told) -> tuple[Ledger, datetime] | None:
     return (told.heartbeat.ledger, told.heartbeat.at) if told.heartbeat else None
 
 
+def accelerator_seconds(told: Iterable[Told]) -> float | None:
+    """Accelerators x wall time over all writers that tell how many they had; None: none does."""
+    known = [
+        one.heartbeat.accelerators * account[0].total
+        for one in told
+        if one.heartbeat is not None and one.heartbeat.accelerators is not None
+        if (account := _account(one)) is not None
+    ]
+    return float(sum(known)) if known else None
+
+
 def spikes_total(told: Iterable[Told]) -> int:
     """Steps that stood out, over all writers."""
     return sum(one.heartbeat.spikes_total for one in told if one.heartbeat is not None)

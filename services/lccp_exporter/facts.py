@@ -151,6 +151,8 @@ class RunFacts:
     """How the newest writer ended."""
     ledger: Ledger = field(default_factory=Ledger)
     """Where the time of all attempts went."""
+    accelerator_seconds: float | None = None
+    """Accelerators x wall time of all attempts, without the wait in a queue."""
     spikes_total: int = 0
     """Steps that stood out, of all attempts."""
     measured: Sequence[Measured] = ()

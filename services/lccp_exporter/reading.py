@@ -17,7 +17,7 @@ from lccp.facts.reader import Keep, Reading, RunReader
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
 from lccp.report.details import unpacked
-from lccp.report.training import ledgers, spikes_total
+from lccp.report.training import accelerator_seconds, ledgers, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_exporter.facts import Judged, Measured, RunFacts
@@ -111,6 +111,7 @@ class StoreReader:
             heartbeat=heartbeats[max(heartbeats)] if heartbeats else None,
             end=ends.get(max(heartbeats | ends)) if heartbeats or ends else None,
             ledger=Ledger.of_all(ledgers(told, journal.attempts if journal else ()).values()),
+            accelerator_seconds=accelerator_seconds(told),
             spikes_total=spikes_total(told),
             measured=measured,
             details=compared.details,

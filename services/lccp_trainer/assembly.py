@@ -142,6 +142,9 @@ def build(worker: Worker, connections: Connections) -> Parts:
     device = join_process_group(worker.spec, worker.local_rank)
     task = _task(worker, connections)
     spec, shape = task.spec, step_shape(task.spec)
+    if connections.reporter:
+        accelerators = shape.layout.processes if device.type == "cuda" else 0
+        connections.reporter.update(accelerators=accelerators)
     groups = Groups.create(shape.layout, worker.rank)
     facts = rendezvous_store()
     attention.register()

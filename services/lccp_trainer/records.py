@@ -140,7 +140,10 @@ def peak_memory_bytes() -> int:
 
 def _record(routing: Routing) -> RouterRecord:
     return RouterRecord(
-        entropy=_nested(routing.entropy.T), busiest_share=_nested(routing.busiest.T)
+        entropy=_nested(routing.entropy.T),
+        busiest_share=_nested(routing.busiest.T),
+        experts=routing.load.shape[2],
+        experts_per_token=max(1, round(float(routing.load.sum(2).max()))),
     )
 
 

@@ -405,11 +405,22 @@ CASES = {
         "LCCPRouterCollapsed",
         {
             'lccp_router_busiest_share{band="first half"}': "0.2x100",
-            'lccp_router_busiest_share{band="second half"}': "0.2x9 0.8x50 0.3x40",
+            'lccp_router_busiest_share{band="second half"}': "0.2x9 0.6x50 0.3x40",
+            "lccp_router_even_share": "0.0625x100",
             **TRAINING,
         },
         firing=(50,),
         quiet=(9, 30, 80),
+    ),
+    "an expert that is busy where a token passes half of them": Case(
+        "LCCPRouterCollapsed",
+        {
+            'lccp_router_busiest_share{band="second half"}': "0.7x59 0.8x50",
+            "lccp_router_even_share": "0.5x110",
+            **TRAINING,
+        },
+        firing=(100,),
+        quiet=(50,),
     ),
     "an evaluation that is not tried again": Case(
         "LCCPEvaluationFailing",

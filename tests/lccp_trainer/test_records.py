@@ -139,6 +139,7 @@ def test_what_routers_did_is_rounded_and_told_by_band() -> None:
     assert router is not None
     assert router.entropy == ((0.1235, 0.5),)
     assert router.busiest_share == ((0.75, 1.0),)
+    assert (router.experts, router.experts_per_token) == (2, 1)
     (load,) = told.loads
     assert load is not None
     assert load.load == (((0.25, 0.75), (1.0, 0.0)),)

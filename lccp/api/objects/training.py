@@ -69,6 +69,19 @@ class RouterRecord(Contract):
         tuple[tuple[float, ...], ...],
         Field(description="Share of the tokens that chose the busiest expert, 0 to 1."),
     ]
+    experts: Annotated[
+        int | None, Field(ge=1, description="Experts of a layer that tokens are routed to.")
+    ] = None
+    experts_per_token: Annotated[
+        int | None, Field(ge=1, description="How many of them a token passes.")
+    ] = None
+
+    @property
+    def even_share(self) -> float | None:
+        """Share of the tokens that every expert has where the load is even, 0 to 1."""
+        if self.experts is None or self.experts_per_token is None:
+            return None
+        return self.experts_per_token / self.experts
 
 
 class RouterLoad(StoreObject):
@@ -146,6 +159,9 @@ class Heartbeat(StoreObject):
     step: Annotated[int, Field(description="Steps so far.")] = 0
     tokens: Annotated[int, Field(description="Tokens so far.")] = 0
     tokens_total: Annotated[int, Field(description="The budget.")]
+    accelerators: Annotated[
+        int | None, Field(ge=0, description="Accelerators of the gang: one a process; 0: CPUs.")
+    ] = None
     loss: Annotated[float | None, Field(description="Loss of the last step.")] = None
     loss_by_source: Annotated[
         dict[str, float],

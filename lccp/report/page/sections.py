@@ -59,6 +59,9 @@ def _key_numbers(summary: Summary) -> Iterator[tuple[str, str, str]]:
         yield "tokens saved", tokens_text(summary.saved.tokens), share
         if summary.saved.flops:
             yield "compute saved", scientific_text(summary.saved.flops), "FLOPs"
+        if summary.saved.accelerator_hours is not None:
+            hours = f"{summary.saved.accelerator_hours:,.3g}"
+            yield "accelerator-hours saved", hours, "at the last throughput"
     for change in summary.changes:
         yield change.signal.title, change.text(), "first → newest checkpoint"
 

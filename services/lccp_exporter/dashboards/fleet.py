@@ -76,6 +76,18 @@ FLEET = Board(
             unit="short",
         ),
         number(
+            "Accelerator-hours spent",
+            "By the training of all runs, without the wait in queues.",
+            Query("sum(lccp_spent_accelerator_seconds) / 3600 or vector(0)"),
+            unit="short",
+        ),
+        number(
+            "Accelerator-hours saved",
+            "That stops made unnecessary, by each run's last throughput.",
+            Query("sum(lccp_saved_accelerator_seconds) / 3600 or vector(0)"),
+            unit="short",
+        ),
+        number(
             "Alerts",
             "Alerts of LCCP that fire.",
             Query('count(ALERTS{alertname=~"LCCP.*", alertstate="firing"}) or vector(0)'),

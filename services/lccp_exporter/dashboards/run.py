@@ -172,7 +172,10 @@ def _training() -> Iterator[Panel]:
         "Routers: the busiest expert",
         "Largest share of a layer's tokens that one expert got, by half of the context; none "
         "without experts.",
-        [Query(of_run("lccp_router_busiest_share"), "{{band}}")],
+        [
+            Query(of_run("lccp_router_busiest_share"), "{{band}}"),
+            Query(of_run("lccp_router_even_share"), "even load"),
+        ],
         unit="percentunit",
     )
     yield Panel(

@@ -69,6 +69,17 @@ INSIGHT = (
         most=len(BANDS),
     ),
     RunMetric(
+        "lccp_router_experts",
+        "Experts of a layer that tokens are routed to; absent without experts.",
+        of_heartbeat(lambda b: b.router.experts if b.router else None),
+    ),
+    RunMetric(
+        "lccp_router_even_share",
+        "Share of a layer's tokens that each expert has where the load is even, 0 to 1: the "
+        "experts that a token passes, of all.",
+        of_heartbeat(lambda b: b.router.even_share if b.router else None),
+    ),
+    RunMetric(
         "lccp_source_loss_nats",
         "Mean NLL per predicted token of each source, over the steps between the last two logged "
         f"ones, with the last; of the first {SOURCES_MAX} sources, the JSON API has all.",

@@ -1,6 +1,7 @@
 """The table of all metrics of runs."""
 
 from lccp_exporter.metrics.cells import cells
+from lccp_exporter.metrics.cost import COST
 from lccp_exporter.metrics.evaluation import EVALUATION
 from lccp_exporter.metrics.insight import INSIGHT
 from lccp_exporter.metrics.metric import RunMetric
@@ -13,6 +14,7 @@ SERIES_MAX = 500
 
 RUN_METRICS: tuple[RunMetric, ...] = (
     *TRAINING,
+    *COST,
     *INSIGHT,
     *EVALUATION,
     *SIGNALS,

@@ -30,13 +30,6 @@ def _state_lag(facts: RunFacts) -> float | None:
     return float(max(0, beat.tokens - saved))
 
 
-def _saved_tokens(facts: RunFacts) -> float | None:
-    stop = facts.journal.stop if facts.journal else None
-    if stop is None or facts.heartbeat is None or stop.action != "Stop":
-        return None
-    return float(max(0, facts.heartbeat.tokens_total - facts.heartbeat.tokens))
-
-
 def _failed(facts: RunFacts) -> float:
     """1 where the end is none that the run was to have."""
     journal = facts.journal
@@ -87,12 +80,6 @@ TRAINING = (
     ),
     RunMetric("lccp_trained_tokens", "Tokens trained so far.", of_heartbeat(lambda b: b.tokens)),
     RunMetric("lccp_token_budget", "Tokens of the budget.", of_heartbeat(lambda b: b.tokens_total)),
-    RunMetric(
-        "lccp_saved_tokens",
-        "Tokens of the budget that a stop by the verdict or the deadline made unnecessary; absent "
-        "without a stop.",
-        one(_saved_tokens),
-    ),
     RunMetric(
         "lccp_training_step", "Steps of the optimizer so far.", of_heartbeat(lambda b: b.step)
     ),

@@ -78,6 +78,13 @@ class RunDetail(RunSummary):
         float | None,
         Field(description="Share of it that was productive, without the wait in a queue."),
     ]
+    accelerator_seconds: Annotated[
+        float | None,
+        Field(
+            description="Accelerators x wall time of all attempts, without the wait in a queue; "
+            "none: no trainer told how many it has."
+        ),
+    ]
     spikes_total: Annotated[int, Field(description="Steps that stood out, of all attempts.")]
     spikes: Annotated[tuple[Spike, ...], Field(description="The newest attempt's last ones.")]
     loss_by_source: Annotated[
@@ -119,6 +126,7 @@ class RunDetail(RunSummary):
             forecast=facts.judged.forecast if facts.judged else None,
             ledger=facts.ledger,
             goodput=facts.ledger.goodput,
+            accelerator_seconds=facts.accelerator_seconds,
             spikes_total=facts.spikes_total,
             spikes=beat.spikes if beat else (),
             loss_by_source=beat.loss_by_source if beat else {},

@@ -10,6 +10,7 @@ from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import End, Ledger, RouterRecord
 from lccp.facts.facts import Told
 from lccp.report.training import (
+    accelerator_seconds,
     activities,
     ledgers,
     router_bands,
@@ -50,6 +51,16 @@ def test_clocks_that_differ_make_no_queue_of_less_than_nothing() -> None:
     beat = BEAT.model_copy(update={"ledger": Ledger(starting=10.0), **after(5)})
     attempts = [AttemptRecord(number=1, started_at=a_run.START)]
     assert ledgers([Told(1, beat, None)], attempts)[1] == Ledger(starting=10.0)
+
+
+def test_accelerators_cost_while_their_processes_run() -> None:
+    end = End(result=Cause.HANG, ledger=Ledger(lost=40.0), at=a_run.START)
+    other = BEAT.model_copy(update={"accelerators": 16})
+    unsaid = BEAT.model_copy(update={"accelerators": None})
+    assert a_run.LEDGER.total == 200
+    assert accelerator_seconds([Told(1, BEAT, end), Told(2, other, None)]) == 8 * 40 + 16 * 200
+    assert accelerator_seconds([Told(1, BEAT, end), Told(2, unsaid, None)]) == 8 * 40
+    assert accelerator_seconds([Told(1, unsaid, end), Told(2, None, end)]) is None
 
 
 def test_activities_are_those_that_took_time() -> None:

@@ -30,6 +30,7 @@ def test_what_the_trainer_tells_of_itself(value: Value) -> None:
     assert value("lccp_source_epochs_max") == 1.25
     assert value("lccp_router_entropy_nats", band="first half") == 0.9
     assert value("lccp_router_busiest_share", band="second half") == 0.4
+    assert (value("lccp_router_experts"), value("lccp_router_even_share")) == (8, 0.25)
     assert value("lccp_peak_memory_bytes") == 2**30
     assert value("lccp_last_save_seconds") == 1.5
 

@@ -108,17 +108,3 @@ def test_unsaved_is_what_a_restart_would_do_again(
     beat = a_run.heartbeat().model_copy(update=update)
 
     assert samples("lccp_unsaved_tokens", heartbeat=beat) == [((), unsaved)]
-
-
-@pytest.mark.parametrize(
-    ("journal", "saved"),
-    [
-        (Journal(), None),
-        (Journal(stop=stop("Suspend")), None),
-        (Journal(stop=stop("Stop")), float(a_run.BUDGET_TOKENS - 5)),
-    ],
-)
-def test_a_stop_saves_what_is_left_of_the_budget(journal: Journal, saved: float | None) -> None:
-    beat = a_run.heartbeat().model_copy(update={"tokens": 5})
-
-    assert samples("lccp_saved_tokens", heartbeat=beat, journal=journal) == [((), saved)]

@@ -38,10 +38,12 @@ def test_a_run_says_where_its_time_went_and_what_stood_out(api: Api) -> None:
     run = api.get(RUN).json()
     assert run["goodput"] == 0.75
     assert run["ledger"]["productive"] == 150
+    assert run["acceleratorSeconds"] == 8 * a_run.LEDGER.total
     assert run["spikesTotal"] == 3
     assert [spike["step"] for spike in run["spikes"]] == [90]
     assert run["lossBySource"] == {"long": 3.25, "short": 2.5}
     assert run["router"]["entropy"] == [[1.2, 0.9], [1.1, 1.0]]
+    assert (run["router"]["experts"], run["router"]["expertsPerToken"]) == (8, 2)
     assert run["peakMemoryBytes"] == 2**30
 
 

@@ -241,7 +241,12 @@ def verdict_with_own_min_gain(min_gain: float) -> Verdict:
     return judge(reports(), own)
 
 
-ROUTER = RouterRecord(entropy=((1.2, 0.9), (1.1, 1.0)), busiest_share=((0.3, 0.25), (0.2, 0.4)))
+ROUTER = RouterRecord(
+    entropy=((1.2, 0.9), (1.1, 1.0)),
+    busiest_share=((0.3, 0.25), (0.2, 0.4)),
+    experts=8,
+    experts_per_token=2,
+)
 SPIKE = Spike(
     step=90, tokens=90 * STEP_TOKENS, signal="Loss", value=9.0, median=3.0, action="Skipped"
 )
@@ -257,6 +262,7 @@ def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:
         step=tokens // STEP_TOKENS,
         tokens=tokens,
         tokens_total=BUDGET_TOKENS,
+        accelerators=8,
         loss=3.12,
         learning_rate=1.5e-4,
         gradient_norm=1.01,

@@ -42,6 +42,7 @@ def test_it_is_headed_by_verdict_and_numbers(text: str) -> None:
     words = " ".join(Page(text).words)
     assert "Saturated since 1.43 M tokens" in words
     assert "tokens saved 1.84 M" in words
+    assert "accelerator-hours saved 0.241 at the last throughput" in words
     assert "56 % of the budget" in words
     assert a_run.identity().digest in words
 

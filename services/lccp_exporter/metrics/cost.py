@@ -1,0 +1,50 @@
+"""Metrics of what a run costs, and what its stop saved."""
+
+from lccp.cost.savings import Savings, Throughput
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.metrics.metric import RunMetric, of_heartbeat, one
+
+
+def _saved(facts: RunFacts) -> Savings | None:
+    stop, beat = facts.journal.stop if facts.journal else None, facts.heartbeat
+    if stop is None or beat is None or stop.action != "Stop":
+        return None
+    return Savings.of(beat.tokens_total, beat.tokens, 0, Throughput.told_by(beat))
+
+
+def _saved_tokens(facts: RunFacts) -> float | None:
+    saved = _saved(facts)
+    return None if saved is None else float(saved.tokens)
+
+
+def _saved_seconds(facts: RunFacts) -> float | None:
+    saved = _saved(facts)
+    if saved is None or saved.accelerator_hours is None:
+        return None
+    return 3_600 * saved.accelerator_hours
+
+
+COST = (
+    RunMetric(
+        "lccp_accelerators",
+        "Accelerators of the newest attempt that wrote; 0 on CPUs.",
+        of_heartbeat(lambda b: b.accelerators),
+    ),
+    RunMetric(
+        "lccp_spent_accelerator_seconds",
+        "Accelerators x wall time of all attempts, without the wait in a queue: what the training "
+        "cost.",
+        one(lambda facts: facts.accelerator_seconds),
+    ),
+    RunMetric(
+        "lccp_saved_tokens",
+        "Tokens of the budget that a stop by the verdict or the deadline made unnecessary; absent "
+        "without a stop.",
+        one(_saved_tokens),
+    ),
+    RunMetric(
+        "lccp_saved_accelerator_seconds",
+        "What these tokens would have cost by the last throughput; absent where it is not known.",
+        one(_saved_seconds),
+    ),
+)
