@@ -106,7 +106,7 @@ def version() -> None:
     import platform
 
     from lccp import __version__
-    from lccp_cli.commands.doctor import version_of
+    from lccp_cli.machine.checks import version_of
 
     typer.echo(f"lccp {__version__}")
     typer.echo(f"python {platform.python_version()}")

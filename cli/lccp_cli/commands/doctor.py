@@ -1,58 +1,36 @@
-"""`lccp doctor`: what this machine has, what is missing, and how to get it."""
+"""`lccp doctor`: what this machine has, what is missing, and what of a run it can't carry out."""
 
-import os
-import platform
-import shutil
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-PYTHON_MIN = (3, 11)
-MEMORY_MIN = 4 * 2**30
-DISK_MIN = 2 * 2**30
-LIBRARIES = {
-    "torch": "pip install 'lccp[trainer]'; the CPU build is enough",
-    "transformers": "pip install 'lccp[trainer]'",
-    "deepspeed": "pip install 'lccp[trainer]'",
-    "safetensors": "pip install 'lccp[trainer]'",
-    "tokenizers": "pip install 'lccp[trainer]'",
-    "plotly": "pip install 'lccp[report]'",
-}
-CLUSTER_TOOLS = {
-    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
-    "helm": "https://helm.sh/docs/intro/install/",
-}
+if TYPE_CHECKING:
+    from lccp_cli.machine.checks import Check
 
 
-@dataclass(frozen=True)
-class Check:
-    """The result of one check; `advice` says how to fix it if it is not `ok`."""
+def doctor(
+    manifest: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MANIFEST]", help="YAML file with an LCCPRun to look at, too."),
+    ] = None,
+) -> None:
+    """Check this machine: Python, libraries, memory, disk, accelerators, and cluster tools.
 
-    name: str
-    ok: bool
-    seen: str
-    advice: str = ""
-    needed: bool = True
-    """`lccp run` needs it."""
-
-
-def doctor() -> None:
-    """Check this machine: Python, libraries, cores, memory, disk space, and cluster tools.
-
-    Exit code 1 if something that `lccp run` needs is missing.
+    With a manifest: also its layout, model and documents, and whether devices, memory and disk do
+    for it. Exit code 1 if something that `lccp run` needs is missing.
 
     Examples:
 
         lccp doctor
+        lccp doctor examples/tiny/run.yaml
     """
     from rich.text import Text
 
     from lccp_cli.console import standard_output
 
     console = standard_output()
-    found = checks()
+    found = _checks(manifest)
     for check in found:
         mark, style = ("ok", "green") if check.ok else ("missing", "red" if check.needed else "dim")
         advice = "" if check.ok else f"  ({check.advice})"
@@ -61,66 +39,17 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def checks() -> list[Check]:
-    """All checks; those that `lccp run` needs come first."""
-    return [*_machine(), *_libraries(), *_tools()]
+def _checks(manifest: Path | None) -> "list[Check]":
+    import shutil
 
+    from lccp_cli.machine import accelerators, checks, of_run
+    from lccp_cli.manifest import load_manifest
 
-def version_of(distribution: str) -> str | None:
-    """The version of an installed distribution, without importing it; None if it is missing."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
-
-
-def _machine() -> Iterator[Check]:
-    from lccp.report.text import bytes_text
-
-    lowest = ".".join(map(str, PYTHON_MIN))
-    yield Check(
-        "python",
-        sys.version_info >= PYTHON_MIN,
-        f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        f"install Python {lowest} or newer",
-    )
-    yield Check("cores", True, str(_cores()))
-    memory = memory_bytes()
-    yield Check(
-        "memory",
-        memory is None or memory >= MEMORY_MIN,
-        "unknown" if memory is None else bytes_text(memory),
-        f"the tiny example needs {bytes_text(MEMORY_MIN)}",
-    )
-    free = shutil.disk_usage(os.getcwd()).free
-    advice = f"the tiny example needs {bytes_text(DISK_MIN)} for its checkpoints"
-    yield Check("disk", free >= DISK_MIN, f"{bytes_text(free)} free in this folder", advice)
-
-
-def _libraries() -> Iterator[Check]:
-    for name, advice in LIBRARIES.items():
-        version = version_of(name)
-        yield Check(name, version is not None, version or "not installed", advice)
-
-
-def _tools() -> Iterator[Check]:
-    for name, advice in CLUSTER_TOOLS.items():
-        path = shutil.which(name)
-        seen = path or "not on PATH; only needed for a cluster"
-        yield Check(name, path is not None, seen, advice, needed=False)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def memory_bytes() -> int | None:
-    """Bytes of physical memory, or None if the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return None
+    run = None if manifest is None else load_manifest(manifest)
+    devices = accelerators.detected()
+    found = [*checks.machine(), *checks.libraries(), *accelerators.checks(devices), *checks.tools()]
+    if run is not None and manifest is not None:
+        free = shutil.disk_usage(Path.cwd()).free
+        known = devices or accelerators.Accelerators()
+        found += of_run.checks(run, manifest.parent, known, checks.memory_bytes(), free)
+    return found

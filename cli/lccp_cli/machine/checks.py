@@ -1,0 +1,99 @@
+"""What this machine has, what is missing, and how to get it."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PYTHON_MIN = (3, 11)
+MEMORY_MIN = 4 * 2**30
+DISK_MIN = 2 * 2**30
+LIBRARIES = {
+    "torch": "pip install 'lccp[trainer]'; the CPU build is enough",
+    "transformers": "pip install 'lccp[trainer]'",
+    "deepspeed": "pip install 'lccp[trainer]'",
+    "safetensors": "pip install 'lccp[trainer]'",
+    "tokenizers": "pip install 'lccp[trainer]'",
+    "plotly": "pip install 'lccp[report]'",
+}
+CLUSTER_TOOLS = {
+    "kubectl": "https://kubernetes.io/docs/tasks/tools/",
+    "helm": "https://helm.sh/docs/intro/install/",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check; `advice` says how to fix it if it is not `ok`."""
+
+    name: str
+    ok: bool
+    seen: str
+    advice: str = ""
+    needed: bool = True
+    """`lccp run` needs it."""
+
+
+def version_of(distribution: str) -> str | None:
+    """The version of an installed distribution, without importing it; None if it is missing."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def machine() -> Iterator[Check]:
+    """Python, cores, memory and disk."""
+    from lccp.report.text import bytes_text
+
+    lowest = ".".join(map(str, PYTHON_MIN))
+    yield Check(
+        "python",
+        sys.version_info >= PYTHON_MIN,
+        f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        f"install Python {lowest} or newer",
+    )
+    yield Check("cores", True, str(_cores()))
+    memory = memory_bytes()
+    yield Check(
+        "memory",
+        memory is None or memory >= MEMORY_MIN,
+        "unknown" if memory is None else bytes_text(memory),
+        f"the tiny example needs {bytes_text(MEMORY_MIN)}",
+    )
+    free = shutil.disk_usage(os.getcwd()).free
+    advice = f"the tiny example needs {bytes_text(DISK_MIN)} for its checkpoints"
+    yield Check("disk", free >= DISK_MIN, f"{bytes_text(free)} free in this folder", advice)
+
+
+def libraries() -> Iterator[Check]:
+    """What `lccp run` imports."""
+    for name, advice in LIBRARIES.items():
+        version = version_of(name)
+        yield Check(name, version is not None, version or "not installed", advice)
+
+
+def tools() -> Iterator[Check]:
+    """What a cluster is reached with."""
+    for name, advice in CLUSTER_TOOLS.items():
+        path = shutil.which(name)
+        seen = path or "not on PATH; only needed for a cluster"
+        yield Check(name, path is not None, seen, advice, needed=False)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """Bytes of physical memory, or None if the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None

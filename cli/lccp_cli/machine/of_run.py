@@ -1,0 +1,96 @@
+"""What of a run can't be carried out on this machine, and why."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lccp.api.run import LCCPRun
+from lccp.api.spec.location import remote_location
+from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
+from lccp.cost.memory import FP32_BYTES, Memory, Training
+from lccp.cost.planning.devices import USABLE
+from lccp.report.text import bytes_text
+from lccp_cli.commands.estimate import read_config
+from lccp_cli.machine.accelerators import Accelerators
+from lccp_cli.machine.checks import Check
+from lccp_cli.manifest import CONFIG
+
+MOMENTS_AND_WEIGHTS = 3
+"""Numbers a parameter in a state, in FP32."""
+
+
+def checks(
+    run: LCCPRun, folder: Path, found: Accelerators, memory: int | None, disk: int
+) -> Iterator[Check]:
+    """Whether `lccp run` can carry the run out here, all nodes' processes on this machine.
+
+    Args:
+        folder: of the manifest, which relative paths start from.
+        memory: bytes of this machine; None: not known.
+        disk: bytes that are free where the run is stored.
+    """
+    yield _inputs(run, folder)
+    yield from _accelerators(run, found)
+    source = folder / run.spec.model.source
+    if not (source / CONFIG).is_file():
+        return
+    try:
+        model = Architecture.from_config(read_config(source))
+    except InvalidInput as error:
+        yield Check("memory of it", True, f"not known: {error}", needed=False)
+        return
+    yield _memory(run, Memory.of(model, Training.of(run)), found, memory)
+    yield _disk(run, model, disk)
+
+
+def _inputs(run: LCCPRun, folder: Path) -> Check:
+    from lccp_trainer.launch.validation import check_spec
+
+    places = [run.spec.model.source, *(source.path for source in run.spec.data.sources)]
+    remote = [place for place in places if remote_location(place) is not None]
+    if remote:
+        seen = f"{remote[0]} is fetched when the run starts, and was not looked at"
+        return Check("model, data", True, seen, needed=False)
+    try:
+        check_spec(run.spec, folder)
+    except InvalidInput as error:
+        return Check("model, data", False, "can't be trained", str(error))
+    return Check("model, data", True, "can be trained: layout, weights, first documents")
+
+
+def _accelerators(run: LCCPRun, found: Accelerators) -> Iterator[Check]:
+    topology = run.spec.topology
+    if topology.accelerator_resource_name is None:
+        return
+    wanted = topology.nodes * topology.processes_per_node
+    advice = "lower topology.nodes and processesPerNode, or run it where there are as many"
+    seen = f"{wanted} {topology.accelerator_resource_name} are asked for, {found.count} are here"
+    yield Check("devices of it", found.count >= wanted, seen, advice)
+    if found.count and run.spec.training.precision == "BF16":
+        advice = "set training.precision to FP32"
+        yield Check("bf16 of it", found.bf16, "in hardware" if found.bf16 else "no", advice)
+
+
+def _memory(run: LCCPRun, held: Memory, found: Accelerators, memory: int | None) -> Check:
+    name, topology = "memory of it", run.spec.topology
+    advice = "lower microBatchSize, or see which layouts fit: lccp plan --device"
+    if topology.accelerator_resource_name is not None and found.count:
+        usable = int(USABLE * found.memory_bytes)
+        seen = f"{bytes_text(held.device)} of {bytes_text(usable)} of a device"
+        return Check(name, held.device <= usable, seen, advice)
+    processes = topology.nodes * topology.processes_per_node
+    whole = held.total * processes
+    seen = f"{bytes_text(whole)} in {processes} processes"
+    return Check(name, memory is None or whole <= memory, seen, advice)
+
+
+def _disk(run: LCCPRun, model: Architecture, free: int) -> Check:
+    """Checkpoints in the run's precision, and the states that are kept."""
+    spec = run.spec
+    checkpoints = len(spec.checkpoints.due(spec.training.tokens)) + spec.evaluation.baseline
+    weights = checkpoints * Training.of(run).element_bytes
+    states = spec.checkpoints.keep_states * MOMENTS_AND_WEIGHTS * FP32_BYTES
+    size = (weights + states) * model.parameters
+    seen = f"{bytes_text(size)} for {checkpoints} checkpoints and their states"
+    advice = f"{bytes_text(free)} are free here: make room, or give --store a larger place"
+    return Check("disk of it", size <= free, seen, advice)
