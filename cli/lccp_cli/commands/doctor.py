@@ -44,12 +44,13 @@ def _checks(manifest: Path | None) -> "list[Check]":
 
     from lccp_cli.machine import accelerators, checks, of_run
     from lccp_cli.manifest import load_manifest
+    from lccp_trainer.launch.accelerators import Accelerators, detected
 
     run = None if manifest is None else load_manifest(manifest)
-    devices = accelerators.detected()
+    devices = detected()
     found = [*checks.machine(), *checks.libraries(), *accelerators.checks(devices), *checks.tools()]
     if run is not None and manifest is not None:
         free = shutil.disk_usage(Path.cwd()).free
-        known = devices or accelerators.Accelerators()
+        known = devices or Accelerators()
         found += of_run.checks(run, manifest.parent, known, checks.memory_bytes(), free)
     return found

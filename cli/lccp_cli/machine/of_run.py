@@ -11,9 +11,9 @@ from lccp.cost.memory import FP32_BYTES, Memory, Training
 from lccp.cost.planning.devices import USABLE
 from lccp.report.text import bytes_text
 from lccp_cli.commands.estimate import read_config
-from lccp_cli.machine.accelerators import Accelerators
 from lccp_cli.machine.checks import Check
 from lccp_cli.manifest import CONFIG
+from lccp_trainer.launch.accelerators import Accelerators
 
 MOMENTS_AND_WEIGHTS = 3
 """Numbers a parameter in a state, in FP32."""

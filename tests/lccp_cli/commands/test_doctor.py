@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from lccp_cli.machine import accelerators, checks
+from lccp_cli.machine import checks
+from lccp_trainer.launch import accelerators
 
 Lccp = Callable[..., Result]
 

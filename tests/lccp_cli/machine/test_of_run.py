@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from lccp_cli.machine.accelerators import Accelerators
 from lccp_cli.machine.checks import Check
 from lccp_cli.machine.of_run import checks
 from lccp_cli.manifest import load_manifest
+from lccp_trainer.launch.accelerators import Accelerators
 
 TINY = Path(__file__).parents[3] / "examples" / "tiny"
 LARGE = Path(__file__).parents[3] / "examples" / "qwen3-moe-one-node"
