@@ -8,6 +8,7 @@ from lccp.probes import (
     bio,
     corpus_ppl,
     interference,
+    long_ppl,
     multi_key,
     niah,
     retrieval_heads,
@@ -72,5 +73,6 @@ PROBES = Registry(
     interference.PROBE,
     corpus_ppl.PROBE,
     target_ppl.PROBE,
+    long_ppl.PROBE,
     routing.PROBE,
 )

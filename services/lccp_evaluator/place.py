@@ -1,7 +1,6 @@
 """Where an evaluation is kept in a store: report, details and samples beside it, frozen samples."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,14 +67,17 @@ class Place:
         Raises:
             Incompatible: those that lie here are of other settings or another tokenizer.
         """
-        folder, keys = f"{self.samples}{probe}/", self._keys(probe)
-        if keys:
-            samples = FrozenSamples.from_bytes(self.store.get(keys[0]), keys[0])
-            samples.check(version, settings, tokenizer_digest, keys[0])
-            if f"{folder}{samples.digest}{SUFFIX}" != keys[0]:
-                raise Incompatible(f"{keys[0]}: is not what its name says: it was changed")
-            return samples
-        samples = draw()
-        with suppress(Conflict):  # another evaluator drew the same ones at the same time
-            self.store.put_if_absent(f"{folder}{samples.digest}{SUFFIX}", samples.to_bytes())
+        keys = self._keys(probe)
+        if not keys:
+            samples = draw()
+            key = f"{self.samples}{probe}/{samples.name}{SUFFIX}"
+            try:
+                self.store.put_if_absent(key, samples.to_bytes())
+                return samples
+            except Conflict:  # another evaluator was first, whose keys count
+                keys = [key]
+        samples = FrozenSamples.from_bytes(self.store.get(keys[0]), keys[0])
+        samples.check(version, settings, tokenizer_digest, keys[0])
+        if f"{self.samples}{probe}/{samples.name}{SUFFIX}" != keys[0]:
+            raise Incompatible(f"{keys[0]}: is not what its name says: it was changed")
         return samples

@@ -1,5 +1,6 @@
 """What an evaluation needs before it measures: the samples that it asks for, and an engine."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,13 +20,15 @@ from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.schedule import Schedule
-from lccp_evaluator.passes.ways import choose, go
+from lccp_evaluator.passes.ways import Choice, choose, go
 from lccp_evaluator.place import Place
 from lccp_evaluator.probes import by_source
-from lccp_evaluator.probes.measurement import TorchHalf
+from lccp_evaluator.probes.measurement import KeyChoice, TorchHalf
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
+
+logger = logging.getLogger("lccp_evaluator.preparation")
 
 
 @dataclass(frozen=True)
@@ -96,16 +99,21 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def ask(subject: Subject, place: Place) -> list[Asked]:
+def ask(subject: Subject, place: Place, choosing: bool = True) -> list[Asked]:
     """The samples of all probes, those that lie in `place` or drawn.
+
+    Without `choosing` no model chooses keys in them: they cost as much, and mean nothing.
 
     Raises:
         InvalidInput: settings, tokenizer, files or frozen samples are wrong or do not fit.
     """
-    return [_asked(subject, place, *group) for group in by_source(subject.probes.asked())]
+    groups = by_source(subject.probes.asked())
+    return [_asked(subject, place, *group, choosing) for group in groups]
 
 
-def _asked(subject: Subject, place: Place, half: TorchHalf, readers: list[TorchHalf]) -> Asked:
+def _asked(
+    subject: Subject, place: Place, half: TorchHalf, readers: list[TorchHalf], choosing: bool
+) -> Asked:
     source = half.source
     assert source is not None
     given = subject.probes.asked()
@@ -120,14 +128,59 @@ def _asked(subject: Subject, place: Place, half: TorchHalf, readers: list[TorchH
         tokenizer = Tokenizer(directory, subject.trust_remote_code)
         found = source.draw(used[half.name], tokenizer, files)
         found.notes += files.notes
-        return FrozenSamples.of(
+        frozen = FrozenSamples.of(
             found, half.name, source.version, settings, digest, tokenizer.vocabulary, files.read
         )
+        if source.keys is None or not choosing:
+            return frozen
+        return _with_keys(subject, frozen, source.keys, used[half.name], digest)
 
     frozen = place.frozen(half.name, source.version, settings, digest, drawn)
     documents = PROBES[half.name].documents(given[half.name])
     files.check(frozen.header.files, documents, place.samples_of(half.name))
     return Asked(frozen, readers, used)
+
+
+def _with_keys(
+    subject: Subject, frozen: FrozenSamples, choice: KeyChoice, settings: Contract, tokenizer: str
+) -> FrozenSamples:
+    """`frozen` with the keys that a model chooses; `tokenizer` is the digest of theirs."""
+    named = choice.model(settings)
+    directory = subject.directory if named is None else subject.base / named
+    if named is not None and tokenizer_digest(directory) != tokenizer:
+        raise InvalidInput(
+            f"{directory}: has another tokenizer than the checkpoint: keys are tokens, so the "
+            "model that chooses them must have the checkpoint's"
+        )
+    chosen_by = named or f"the checkpoint at {subject.tokens:,} tokens"
+    logger.info("%s: keys are chosen by %s", frozen.header.probe, chosen_by)
+    plan = subject.plan or ExecutionPlan.here(subject.execution)
+    opened = _open(directory, plan, subject.trust_remote_code, [frozen], watches=False)
+    return frozen.marked(choice.choose(frozen, settings, opened.engine.read), chosen_by)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A model that is ready to read, the way that it allows, and what is to be said of it."""
+
+    engine: Engine
+    choice: Choice
+    notes: tuple[str, ...]
+
+
+def _open(
+    directory: Path, plan: ExecutionPlan, trusted: bool, frozen: list[FrozenSamples], watches: bool
+) -> _Opened:
+    plan.enter()
+    loaded = load_model(directory, plan, trusted)
+    model = loaded.model
+    _check_vocabulary(directory, model, frozen)
+    samples = [(sample.length, one, sample) for one in frozen for sample in one.samples]
+    length, one, sample = max(samples, key=lambda sample: sample[0])
+    choice = choose(model, one.passage(sample).ids, length, watches)
+    go(model, choice.way)
+    engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
+    return _Opened(engine, choice, loaded.notes)
 
 
 def prepare(subject: Subject, asked: list[Asked]) -> Prepared:
@@ -137,30 +190,25 @@ def prepare(subject: Subject, asked: list[Asked]) -> Prepared:
         InvalidInput: the model is wrong, or does not allow what is asked.
     """
     plan = subject.plan or ExecutionPlan.here(subject.execution)
-    plan.enter()
-    loaded = load_model(subject.directory, plan, subject.trust_remote_code)
-    model, watches = loaded.model, any(one.watches_heads for one in asked)
-    _check_vocabulary(subject.directory, model, [one.frozen for one in asked])
+    watches = any(one.watches_heads for one in asked)
+    frozen = [one.frozen for one in asked]
+    opened = _open(subject.directory, plan, subject.trust_remote_code, frozen, watches)
+    engine, choice = opened.engine, opened.choice
     if any(one.routed for one in asked):
-        experts.count(model)  # refuses a model without experts before anything is measured
-    samples = [(sample.length, one, sample) for one in asked for sample in one.frozen.samples]
-    length, one, sample = max(samples, key=lambda sample: sample[0])
-    choice = choose(model, one.frozen.passage(sample).ids, length, watches)
+        experts.count(engine.model)  # refuses a model without experts before it is measured
     chosen = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
     if plan.way is not None and chosen != plan:
         raise Incompatible(
             f"{subject.directory}: allows the way {choice.way}, but the run's first checkpoint was "
             f"evaluated by the way {plan.way}: a run's checkpoints must be of one architecture"
         )
-    go(model, choice.way)
     notes = [f"prompts do not share beginnings: {choice.reason}"] if choice.reason else []
-    engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
     cohorts = [
         Cohort(one, numbers, engine.planned(one.passages(numbers)))
         for one in asked
         for numbers in one.frozen.cohorts()
     ]
-    return Prepared(engine, chosen, cohorts, (*loaded.notes, *notes))
+    return Prepared(engine, chosen, cohorts, (*opened.notes, *notes))
 
 
 def _check_vocabulary(directory: Path, model: Any, frozen: list[FrozenSamples]) -> None:

@@ -52,9 +52,25 @@ def test_two_evaluators_may_draw_at_once(tmp_path, place):
         place.store.put(f"samples/niah/{frozen.digest}.jsonl.gz", frozen.to_bytes())
         return frozen
 
-    assert (
-        place.frozen("niah", VERSION, frozen.header.settings, "digest", another_is_faster) is frozen
-    )
+    found = place.frozen("niah", VERSION, frozen.header.settings, "digest", another_is_faster)
+    assert found.digest == frozen.digest
+
+
+def test_keys_of_the_evaluator_that_was_first_count(tmp_path, place):
+    frozen = some(tmp_path)
+    first = frozen.marked([(0,)] * len(frozen.samples), "the first")
+    second = frozen.marked([(1,)] * len(frozen.samples), "the second")
+
+    def another_is_faster():
+        place.frozen("niah", VERSION, frozen.header.settings, "digest", lambda: first)
+        return second
+
+    found = place.frozen("niah", VERSION, frozen.header.settings, "digest", another_is_faster)
+    assert found.digest == first.digest != second.digest
+    assert found.header.chosen_by == "the first"
+    assert [info.key for info in place.store.list("samples/niah/")] == [
+        f"samples/niah/{frozen.digest}.jsonl.gz"
+    ]
 
 
 MISFITS = {

@@ -1,11 +1,19 @@
 """Samples that are asked for, and what their readers need of them."""
 
+from pathlib import Path
+from typing import Any
+
 import made_records
 import pytest
+from tiny_checkpoints import a_checkpoint
 
 from lccp.api.spec.probes import ProbesSpec
+from lccp.contract.errors import InvalidInput
+from lccp.probes.probe import Contexts
 from lccp.probes.routing import BANDS, RoutingSettings
-from lccp_evaluator.preparation import Asked
+from lccp.store.file import FileStore
+from lccp_evaluator.place import Place
+from lccp_evaluator.preparation import Asked, Subject, ask
 from lccp_evaluator.probes import HALVES
 from lccp_evaluator.probes.measurement import TorchHalf
 
@@ -36,3 +44,68 @@ def test_experts_are_asked_of_the_longest_prompts_alone() -> None:
     numbers = list(range(len(FROZEN.samples)))
     bands = [passage.bands for passage in routing.passages(numbers)]
     assert bands == [BANDS if n in routing.routed else 0 for n in numbers]
+
+
+KEYS = {
+    "niah": {"enabled": False},
+    "bio": {"enabled": False},
+    "retrievalHeads": {"enabled": False},
+    "longPpl": {
+        "texts": {"language": "English"},
+        "documents": 2,
+        "leastGain": "0.001",
+        "mostNll": "20",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of two models with one tokenizer, and one with another."""
+    folder = tmp_path_factory.mktemp("models")
+    a_checkpoint(folder / "first", seed=1)
+    a_checkpoint(folder / "second", seed=2)
+    a_checkpoint(folder / "stranger", kind="pieces with BOS")
+    return folder
+
+
+def key_asked(models: Path, store: Path, name: str, choosing: bool = True, **more: Any) -> Asked:
+    """What is asked of the model `name` for the probe long_ppl, with samples in `store`."""
+    store.mkdir(exist_ok=True)
+    probes = ProbesSpec.parse(KEYS | {"longPpl": {**KEYS["longPpl"], **more}}, "probes")
+    subject = Subject(models / name, "f" * 64, probes, Contexts(128, 256, 512), base=models)
+    (found,) = ask(subject, Place(FileStore(store), "", "samples/"), choosing)
+    return found
+
+
+def keys_of(one: Asked) -> list[tuple[int, ...] | None]:
+    return [sample.keys for sample in one.frozen.samples]
+
+
+def test_the_first_checkpoint_chooses_keys_for_all(models: Path, tmp_path: Path) -> None:
+    first = key_asked(models, tmp_path / "run", "first")
+    second = key_asked(models, tmp_path / "run", "second")
+    alone = key_asked(models, tmp_path / "other", "second")
+
+    assert first.frozen.header.chosen_by == "the checkpoint at 0 tokens"
+    assert second.frozen.digest == first.frozen.digest
+    assert keys_of(first) != keys_of(alone)
+
+
+def test_a_model_that_is_named_chooses_instead(models: Path, tmp_path: Path) -> None:
+    alone = key_asked(models, tmp_path / "alone", "second")
+    named = key_asked(models, tmp_path / "named", "first", keyModel="second")
+
+    assert keys_of(named) == keys_of(alone)
+    assert named.frozen.header.chosen_by == "second"
+
+
+def test_a_model_with_another_tokenizer_chooses_no_keys(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"stranger: has another tokenizer than the checkpoint"):
+        key_asked(models, tmp_path / "run", "first", keyModel="stranger")
+
+
+def test_nothing_is_chosen_where_the_cost_alone_is_asked(models: Path, tmp_path: Path) -> None:
+    unchosen = key_asked(models, tmp_path / "run", "first", choosing=False)
+
+    assert keys_of(unchosen) == [None, None]

@@ -13,6 +13,7 @@ from lccp_evaluator.probes import (
     bio,
     corpus_ppl,
     interference,
+    long_ppl,
     multi_key,
     niah,
     retrieval_heads,
@@ -31,6 +32,7 @@ HALVES: dict[str, TorchHalf] = {
         interference.HALF,
         corpus_ppl.HALF,
         target_ppl.HALF,
+        long_ppl.HALF,
         routing.HALF,
     )
 }

@@ -13,7 +13,8 @@ from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
 from lccp.probes.probe import Contexts
 from lccp_evaluator.records import Records
-from lccp_evaluator.sampling.samples import Drawn, Sample
+from lccp_evaluator.sampling.keys import Read
+from lccp_evaluator.sampling.samples import Drawn, FrozenSamples, Sample
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
@@ -34,6 +35,17 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class KeyChoice:
+    """How a model chooses tokens of samples, once, before they are frozen."""
+
+    model: Callable[[Any], str | None]
+    """From settings: directory of the model that chooses; None: the checkpoint itself."""
+    choose: Callable[[FrozenSamples, Any, Read], list[tuple[int, ...]]]
+    """Samples, settings, and the model: numbers of the chosen ones of each sample's judged tokens.
+    """
+
+
+@dataclass(frozen=True)
 class SampleSource:
     """Samples that a probe draws, and other probes may read."""
 
@@ -41,6 +53,7 @@ class SampleSource:
     """Rises when equal settings give other samples."""
     draw: Callable[[Any, Tokenizer, Files], Drawn]
     """Settings, tokenizer, and the files that settings name: the samples."""
+    keys: KeyChoice | None = None
 
 
 def _none(_samples: Sequence[Sample], _settings: Any) -> set[int]:

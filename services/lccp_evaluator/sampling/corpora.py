@@ -7,9 +7,11 @@ engine computes along with the whole where the model allows it.
 
 import hashlib
 from collections.abc import Iterator
+from typing import Protocol
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.corpus_ppl import Corpus, CorpusPplSettings
+from lccp.probes.corpus_ppl import CorpusPplSettings
+from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, part_of
 from lccp_evaluator.sampling.sources.documents import documents
 from lccp_evaluator.sampling.sources.files import Files
@@ -33,7 +35,7 @@ def draw(asked: CorpusPplSettings, tokenizer: Tokenizer, files: Files) -> Drawn:
     leading = drawn.part(tokenizer.leading) if tokenizer.leading else None
     hashes: list[str] = []
     for number, corpus in enumerate(asked.corpora):
-        for text, ids in _chosen(corpus, asked, tokenizer, files, f"{FIELD}[{number}]"):
+        for text, ids in long_enough(corpus, asked, tokenizer, files, f"{FIELD}[{number}]"):
             labels: Labels = {"corpus": number, "document": len(hashes)}
             document = drawn.part(ids)
             for role, length in _lengths(asked).items():
@@ -60,10 +62,23 @@ def _lengths(asked: CorpusPplSettings) -> dict[str, int]:
     return found
 
 
-def _chosen(
-    corpus: Corpus, asked: CorpusPplSettings, tokenizer: Tokenizer, files: Files, where: str
+class Wanted(Protocol):
+    """Settings that ask for documents of a length in tokens, leading ones included."""
+
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def documents(self) -> int: ...
+
+
+def long_enough(
+    corpus: Documents, asked: Wanted, tokenizer: Tokenizer, files: Files, where: str
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The first documents that are long enough, with their first tokens."""
+    """The first documents that are long enough, with their first tokens.
+
+    Raises:
+        InvalidInput: there are too few.
+    """
     assert asked.length is not None
     tokens = asked.length - len(tokenizer.leading)
     read = found = 0
@@ -82,7 +97,7 @@ def _chosen(
     )
 
 
-def _texts(corpus: Corpus, files: Files, where: str, tokens: int, count: int) -> Iterator[str]:
+def _texts(corpus: Documents, files: Files, where: str, tokens: int, count: int) -> Iterator[str]:
     """Documents of `corpus`; what is made up is joined to documents that are long enough."""
     if corpus.path is not None:
         yield from documents(corpus, files, where, "")

@@ -11,8 +11,8 @@ import io
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -60,6 +60,9 @@ class Header(Contract):
         dict[str, dict[str, str]],
         Field(description="SHA-256 of the files that were read, by field and name."),
     ] = {}
+    chosen_by: Annotated[
+        str | None, Field(description="What chose the keys of the samples, if any were chosen.")
+    ] = None
 
 
 class Sample(Contract):
@@ -74,6 +77,10 @@ class Sample(Contract):
         Span | None, Field(description="Tokens that the answer repeats; heads are watched there.")
     ] = None
     labels: Labels = {}
+    keys: Annotated[
+        tuple[int, ...] | None,
+        Field(description="Numbers of the judged tokens that a model chose."),
+    ] = None
 
     @property
     def length(self) -> int:
@@ -176,6 +183,22 @@ class FrozenSamples:
     def digest(self) -> str:
         """SHA-256 of the uncompressed lines: settings, tokenizer, generator and all tokens."""
         return hashlib.sha256(self._text).hexdigest()
+
+    @cached_property
+    def name(self) -> str:
+        """Digest of what was drawn: equal settings give equal names, whatever keys were chosen."""
+        if self.header.chosen_by is None:
+            return self.digest
+        header = self.header.model_copy(update={"chosen_by": None})
+        samples = (one.model_copy(update={"keys": None}) for one in self.samples)
+        return replace(self, header=header, samples=tuple(samples)).digest
+
+    def marked(self, keys: Sequence[tuple[int, ...]], chosen_by: str) -> Self:
+        """These samples with the `keys` of each, which `chosen_by` chose."""
+        pairs = zip(self.samples, keys, strict=True)
+        samples = tuple(sample.model_copy(update={"keys": own}) for sample, own in pairs)
+        header = self.header.model_copy(update={"chosen_by": chosen_by})
+        return replace(self, header=header, samples=samples)
 
     def to_bytes(self) -> bytes:
         """The file; equal samples give equal bytes."""

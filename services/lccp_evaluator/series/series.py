@@ -153,7 +153,7 @@ class Series:
         subject = self._subject(checkpoint, digest="")
         with TemporaryDirectory(prefix="lccp-") as scratch:
             place = Place.of(FileStore(Path(scratch)), self._keys, checkpoint.tokens)
-            return estimate(prepare(subject, ask(subject, place)), trial_seconds)
+            return estimate(prepare(subject, ask(subject, place, choosing=False)), trial_seconds)
 
     def evaluate(
         self,

@@ -25,6 +25,8 @@ from lccp_evaluator.sampling.sources.builtin import paragraphs
 
 FAMILIES = ("hunyuan_v1_moe", "llama", "qwen3_moe")
 SOURCE, TARGET = 500, 1_000
+LEAST_GAIN, MOST_NLL = 0.001, 7.0
+"""Random weights gain little."""
 PROBES = {
     "niah": {
         "lengths": [400, TARGET],
@@ -43,6 +45,14 @@ PROBES = {
         "bands": 4,
     },
     "multiKey": {"lengths": [TARGET], "groups": [2, 3], "haystacks": 2, "sets": 2},
+    "longPpl": {
+        "texts": {"language": "English"},
+        "documents": 2,
+        "shortLength": 600,
+        "stride": 150,
+        "leastGain": str(LEAST_GAIN),
+        "mostNll": str(MOST_NLL),
+    },
 }
 QUESTIONS = ((4, 2), (4, 1), (1, 1), (1, 2), (20, 1))
 """Paragraphs of a text, and questions about it; the last text is longer than the context."""
@@ -165,6 +175,25 @@ def test_corpus_ppl(world: World) -> None:
         np.testing.assert_allclose(
             np.log(details["ppl_by_position"]), by_band.mean(axis=0), atol=TOLERANCE
         )
+
+
+def test_long_ppl(world: World) -> None:
+    read, of_keys, of_others = world.read("long_ppl"), [], []
+    for sample, long in zip(read.samples, read.answers, strict=True):
+        ids, judged = read.ids(sample), np.arange(600, TARGET)
+        starts = judged - 600 + 150 - judged % 150  # windows begin every 150 tokens
+        windows = {start: world.model.token_nll(ids[start : start + 600]) for start in {*starts}}
+        short = np.array([windows[s][at - s - 1] for s, at in zip(starts, judged, strict=True)])
+        is_key = (short - long > LEAST_GAIN) & (long < MOST_NLL)
+        frozen = np.isin(np.arange(len(long)), sample.keys)
+        sure = np.abs(short - long - LEAST_GAIN) > 2e-5
+        assert (frozen == is_key)[sure].all()
+        assert 20 < frozen.sum() < 380
+        of_keys.append(long[frozen].mean())
+        of_others.append(long[~frozen].mean())
+    for name, nll in (("long_ppl", of_keys), ("long_ppl_other", of_others)):
+        assert math.log(world.value(name)) == pytest.approx(np.mean(nll), abs=TOLERANCE)
+    assert any("chosen by the checkpoint at 0 tokens" in note for note in world.report.notes)
 
 
 def test_target_ppl(world: World) -> None:

@@ -36,6 +36,16 @@ def test_the_same_settings_give_the_same_bytes_and_the_file_reads_back(tmp_path,
         assert (read.passage(sample).ids == first.passage(sample).ids).all()
 
 
+def test_keys_change_the_digest_and_not_the_name(tmp_path):
+    frozen = some(tmp_path)
+    marked = frozen.marked([(0, 1)] * len(frozen.samples), "a model")
+    read = FrozenSamples.from_bytes(marked.to_bytes(), "samples")
+
+    assert read.digest == marked.digest != frozen.digest
+    assert read.name == frozen.name == frozen.digest
+    assert {one.keys for one in read.samples} == {(0, 1)}
+
+
 def test_the_digest_covers_settings_and_seed(tmp_path):
     digests = {some(tmp_path, seed=0).digest, some(tmp_path, seed=1).digest}
     digests |= {some(tmp_path, separator="\n").digest}
