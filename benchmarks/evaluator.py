@@ -17,207 +17,32 @@ by length.
 """
 
 import argparse
-import ctypes
 import json
-import math
 import multiprocessing
 import os
-import resource
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from platform import machine, python_version, system
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from ways.cost import Cost
+from ways.naive import naive
+from ways.one_pass import memory_at, one_pass
+from ways.task import Outcome, Task
 
 from lccp.probes.niah import NiahSettings
 
-if TYPE_CHECKING:
-    from lccp_evaluator.sampling.samples import FrozenSamples
-
 MAKE_SMOLLM2 = Path(__file__).parent.parent / "examples" / "smollm2" / "make_smollm2.py"
-NEW_TOKENS = 50
 DEPTHS_PERCENT = (0, 50)
 HAYSTACKS = 2
 MEMORY_LENGTHS = (512, 1_024, 2_048, 4_096)
-SAMPLE_SECONDS = 0.005
-
-
-@dataclass(frozen=True)
-class Task:
-    """A model, and the settings of the samples that it answers."""
-
-    model: Path
-    niah: NiahSettings
-
-
-@dataclass
-class Cost:
-    """Seconds of the clock and of the processor, which others do not change, and memory in MiB."""
-
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    memory_mib: float = 0.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one way cost, loading left out; NLL by sample, and mean head scores.
-
-    `late_cpu_seconds` is the share of decoding after the first newline.
-    """
-
-    cost: Cost
-    nll: list[float]
-    scores: list[list[float]]
-    late_cpu_seconds: float = 0.0
-
-
-@contextmanager
-def costing() -> Iterator[Cost]:
-    """What the code inside costs: its time, and how far its memory rises above what is held now."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)  # what loading has freed is given back
-    cost, held, done = Cost(), _resident_mib(), threading.Event()
-
-    def sample() -> None:
-        while not done.wait(SAMPLE_SECONDS):
-            cost.memory_mib = max(cost.memory_mib, _resident_mib() - held)
-
-    sampler = threading.Thread(target=sample, daemon=True)
-    sampler.start()
-    start = time.monotonic(), time.process_time()
-    yield cost
-    cost.seconds, cost.cpu_seconds = time.monotonic() - start[0], time.process_time() - start[1]
-    done.set()
-
-
-def _resident_mib() -> float:
-    """Memory of this process without files (Linux); elsewhere its peak."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    line = next(row for row in status.read_text().splitlines() if row.startswith("RssAnon"))
-    return int(line.split()[1]) / 2**10
-
-
-def one_pass(task: Task) -> Outcome:
-    """The evaluator's engine, haystack by haystack."""
-    from lccp.probes.retrieval_heads import RetrievalHeadsSettings
-    from lccp_evaluator.model.execution import ExecutionPlan
-    from lccp_evaluator.model.loading import load_model
-    from lccp_evaluator.passes.engine import Engine
-    from lccp_evaluator.probes import niah, retrieval_heads
-    from lccp_evaluator.records import Records
-
-    frozen = _frozen(task)
-    plan = ExecutionPlan.here()
-    engine = Engine(load_model(task.model, plan).model, "Forked", plan.step_tokens)
-    found = {}
-    with costing() as cost:
-        for numbers in frozen.cohorts():
-            passages = [frozen.passage(frozen.samples[number]) for number in numbers]
-            found |= zip(numbers, engine.read(passages), strict=True)
-    readings = [found[number] for number in range(len(found))]
-    records = Records(frozen, frozen.samples, readings)
-    scores = retrieval_heads.sample_scores(records, RetrievalHeadsSettings()).mean(axis=0)
-    nll = niah.Values.of(records).nll
-    return Outcome(cost, nll.tolist(), scores.tolist())
-
-
-def naive(task: Task) -> Outcome:
-    """Perplexity from full logits, heads from decoding, one sample at a time."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    from lccp_evaluator.sampling.tokenization import Tokenizer
-
-    frozen = _frozen(task)
-    logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(
-        task.model, dtype=torch.float32, attn_implementation="sdpa"
-    ).eval()
-    newline = Tokenizer(task.model).opening("\n").ids[-1]
-    nll, scores, late = [], [], 0.0
-    with costing() as cost, torch.inference_mode():
-        for sample in frozen.samples:
-            passage = frozen.passage(sample)
-            nll.append(_nll_from_full_logits(model, passage))
-            decoded, late_seconds = _scores_from_decoding(model, passage, newline)
-            scores.append(decoded)
-            late += late_seconds
-    return Outcome(cost, nll, np.mean(scores, axis=0).tolist(), late)
-
-
-def memory_at(task: Task) -> Outcome:
-    """The one pass over the first sample alone."""
-    from lccp_evaluator.model.execution import ExecutionPlan
-    from lccp_evaluator.model.loading import load_model
-    from lccp_evaluator.passes.engine import Engine
-
-    frozen = _frozen(task)
-    plan = ExecutionPlan.here()
-    engine = Engine(load_model(task.model, plan).model, "Forked", plan.step_tokens)
-    with costing() as cost:
-        reading = engine.read([frozen.passage(frozen.samples[0])])[0]
-    return Outcome(cost, [float(reading.nll.mean())], [])
-
-
-def _nll_from_full_logits(model: Any, passage: Any) -> float:
-    import torch
-
-    ids = torch.tensor(passage.ids[None])
-    log_p = model(ids, use_cache=False).logits.float().log_softmax(-1)[0]
-    rows = torch.arange(*passage.answer) - 1
-    return float(-log_p[rows, ids[0, rows + 1]].mean())
-
-
-def _scores_from_decoding(model: Any, passage: Any, newline: int) -> tuple[np.ndarray, float]:
-    """Share of the needle's tokens that each head copies in decoding [layers, heads]; CPU seconds
-    after the first newline."""
-    import torch
-    from transformers import DynamicCache
-
-    prompt = torch.tensor(passage.ids[None, : passage.answer[0]])
-    start, stop = passage.needle
-    cache = DynamicCache(config=model.config)
-    model.set_attn_implementation("sdpa")
-    model(prompt[:, :-1], cache=cache)
-    model.set_attn_implementation("eager")
-    token, copied, ended = prompt[:, -1:], [], math.inf
-    for _ in range(NEW_TOKENS):
-        output = model(token, cache=cache, output_attentions=True)
-        token = output.logits[:, -1].argmax(-1, keepdim=True)
-        looked_at = torch.stack([layer[0, :, -1].argmax(-1) for layer in output.attentions])
-        in_needle = (looked_at >= start) & (looked_at < stop)
-        is_copy = in_needle & (prompt[0, looked_at.clamp(max=prompt.shape[1] - 1)] == token[0, 0])
-        copied.append(is_copy.numpy())
-        if token.item() == newline:
-            ended = min(ended, time.process_time())
-    late = max(0.0, time.process_time() - ended)
-    return np.sum(copied, axis=0) / (stop - start), late
-
-
-def _frozen(task: Task) -> "FrozenSamples":
-    from lccp.tokenizer import tokenizer_digest
-    from lccp_evaluator.sampling import crossing
-    from lccp_evaluator.sampling.samples import FrozenSamples
-    from lccp_evaluator.sampling.tokenization import Tokenizer
-
-    tokenizer, digest = Tokenizer(task.model), tokenizer_digest(task.model)
-    drawn, settings = crossing.draw(task.niah, tokenizer, Path()), task.niah.document()
-    return FrozenSamples.of(drawn, "niah", crossing.VERSION, settings, digest, tokenizer.vocabulary)
 
 
 def _alone(way: Callable[[Task], Outcome], task: Task) -> Outcome:

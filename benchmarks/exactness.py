@@ -26,7 +26,7 @@ sys.path += [str(ROOT / "tools"), str(ROOT / "tests" / "support" / "models")]
 from equality import Differences, Outcome, make_model, plain, trained  # noqa: E402
 
 from layouts import FAMILIES, RECORD, Case, whole  # noqa: E402
-from parallelism_reference import COLUMNS  # noqa: E402
+from reference.parallelism import COLUMNS  # noqa: E402
 
 
 def compared(cases: list[Case], folder: Path) -> dict[Case, Differences]:

@@ -9,7 +9,6 @@ from pathlib import Path
 import typer.cli
 import typer.main
 
-from chart_reference import render_page, render_readme
 from lccp.api.crd import render_crd
 from lccp.api.reference import render_exits, render_reference, render_store
 from lccp_cli.main import app
@@ -17,9 +16,10 @@ from lccp_exporter import alerting
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.dashboards.render import render as render_dashboard
 from lccp_exporter.reference import render as render_metrics
-from parallelism_reference import render as render_parallelism
-from probe_reference import render as render_probes
-from verdict_pictures import PICTURES
+from pictures.verdict import PICTURES
+from reference.chart import render_page, render_readme
+from reference.parallelism import render as render_parallelism
+from reference.probes import render as render_probes
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,6 +1,6 @@
 """The layouts whose steps are compared with those of plain PyTorch, on processes of a CPU.
 
-`tests/lccp_trainer/parallel/test_equality.py` makes those of TESTED, `benchmarks/exactness.py`
+`tests/lccp_trainer/stories/test_equality.py` makes those of TESTED, `benchmarks/exactness.py`
 those of `whole`, whose outcomes it keeps in RECORD; `docs/reference/parallelism.md` is rendered
 from TESTED and RECORD.
 """
@@ -62,8 +62,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Case:
-    """A layout of a family, and how many steps it makes."""
+class Laid:
+    """A family of models, and how its training is laid out."""
 
     family: str
     processes: int = 1
@@ -73,6 +73,34 @@ class Case:
     checkpointing: bool = False
     offload: bool = False
     precision: str = "FP32"
+
+    def spec_of(self, length: int, step: int, tokens: int, **training: Any) -> dict[str, Any]:
+        """The spec of a run of `tokens`, `step` at once; its model is the folder of the family."""
+        return {
+            "model": {"source": self.family, "targetContextLength": length},
+            "data": {"shortFraction": "0", "sources": [{"name": "a", "kind": "Long", "path": "a"}]},
+            "training": {
+                "tokens": tokens,
+                "globalBatchTokens": step,
+                "precision": self.precision,
+                "activationCheckpointing": self.checkpointing,
+                "deepspeed": {
+                    "zeroStage": self.zero_stage,
+                    "sequenceParallelSize": self.sequence,
+                    "expertParallelSize": self.experts,
+                    "offloadOptimizer": "CPU" if self.offload else "None",
+                },
+                **training,
+            },
+            "topology": {"nodes": self.processes},
+            "checkpoints": {"everyTokens": tokens},
+        }
+
+
+@dataclass(frozen=True)
+class Case(Laid):
+    """What is compared: a layout, and how many steps it makes."""
+
     micro_batch: int = 1
     auxiliary: float = 0.0
     """Coefficient of the routers' balancing loss."""
@@ -92,29 +120,16 @@ class Case:
         return SIZES | FAMILIES[self.family] | {"model_type": self.family}
 
     def spec(self) -> dict[str, Any]:
-        """The spec of a run; its model is the folder of the family's name."""
-        return {
-            "model": {"source": self.family, "targetContextLength": LENGTH},
-            "data": {"shortFraction": "0", "sources": [{"name": "a", "kind": "Long", "path": "a"}]},
-            "training": {
-                "tokens": self.steps * ROWS * LENGTH,
-                "globalBatchTokens": ROWS * LENGTH,
-                "microBatchSize": self.micro_batch,
-                "learningRate": str(LEARNING_RATE),
-                "gradientClipping": str(CLIPPING),
-                "precision": self.precision,
-                "routerAuxLossCoefficient": str(self.auxiliary),
-                "activationCheckpointing": self.checkpointing,
-                "deepspeed": {
-                    "zeroStage": self.zero_stage,
-                    "sequenceParallelSize": self.sequence,
-                    "expertParallelSize": self.experts,
-                    "offloadOptimizer": "CPU" if self.offload else "None",
-                },
-            },
-            "topology": {"nodes": self.processes},
-            "checkpoints": {"everyTokens": self.steps * ROWS * LENGTH},
-        }
+        """The spec of a run."""
+        return self.spec_of(
+            LENGTH,
+            step=ROWS * LENGTH,
+            tokens=self.steps * ROWS * LENGTH,
+            microBatchSize=self.micro_batch,
+            learningRate=str(LEARNING_RATE),
+            gradientClipping=str(CLIPPING),
+            routerAuxLossCoefficient=str(self.auxiliary),
+        )
 
     def refusals(self) -> list[str]:
         """Why it can't be trained; empty if it can."""

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from helm import CHART, ROOT, Helm
 
-from chart_reference import documented, kind
 from lccp.api.run import LCCPRun
+from reference.chart import documented, kind
 
 VALUES = (CHART / "values.yaml").read_text(encoding="utf-8")
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Pages of docs/how-to that say how something is added: followed, on a copy of the repository."""
+"""Pages of docs/contributing that say how something is added: followed on a copy of the sources."""
 
 import ast
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ROOT / "docs" / "how-to"
+PAGES = ROOT / "docs" / "contributing"
 BLOCK = re.compile(r"^```(\w+)\n# ([\w/.-]+)(?:: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REGISTRIES = {

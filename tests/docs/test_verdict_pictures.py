@@ -6,8 +6,8 @@ import pytest
 
 from lccp.api.objects.verdict import VerdictState
 from lccp.report.states import STATE_WORDS
-from verdict_pictures import PICTURES
-from verdict_runs import RUNS, SimulatedRun
+from pictures.runs import RUNS, SimulatedRun
+from pictures.verdict import PICTURES
 
 SVG = "{http://www.w3.org/2000/svg}"
 

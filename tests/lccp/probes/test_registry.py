@@ -15,7 +15,7 @@ from lccp.probes.niah import PROBE
 from lccp.probes.probe import Column, Course
 from lccp.probes.registry import PROBES, Registry
 
-FAKE_PROBE = Path(__file__).parents[2] / "support" / "data" / "fake_probe.py"
+FAKE_PROBE = Path(__file__).parents[2] / "support" / "probes" / "fake_probe.py"
 
 
 @pytest.mark.slow

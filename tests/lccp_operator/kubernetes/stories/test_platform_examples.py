@@ -64,7 +64,7 @@ def of_the_sample(namespace: str) -> list[Object]:
 def of_the_chart(helm: Helm, namespace: str) -> list[Object]:
     """The policy that the chart's value `runs.podTemplates` makes for `namespace`."""
     settings = f"runs.podTemplates.restricted=true,namespaces={{{namespace}}}"
-    only = ("--show-only", "templates/podtemplates.yaml")
+    only = ("--show-only", "templates/access/podtemplates.yaml")
     return helm.render(VALUES, "lccp", "--set", settings, *only)
 
 

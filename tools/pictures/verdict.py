@@ -9,7 +9,7 @@ from lccp.api.objects.verdict import CheckpointVerdict, Gain, Verdict
 from lccp.report.figures.style import FONT, GUARD, PPL, SCORE
 from lccp.report.states import STATE_COLOURS, STATE_WORDS, phases
 from lccp.report.text import tokens_text
-from verdict_runs import BUDGET, RUNS, SimulatedRun
+from pictures.runs import BUDGET, RUNS, SimulatedRun
 
 WIDTH, HEIGHT, LEFT, RIGHT = 760, 380, 72, 736
 INK = "#333b45"

@@ -12,7 +12,7 @@ import yaml
 
 from lccp_exporter import alerting
 
-CHART = Path(__file__).parents[1] / "charts" / "lccp"
+CHART = Path(__file__).parents[2] / "charts" / "lccp"
 KEY = re.compile(r"( *)([A-Za-z]\w*):")
 COMMENT = re.compile(r" *# ?(-- )?(.*)")
 
