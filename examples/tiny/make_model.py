@@ -2,15 +2,25 @@
 
 import argparse
 import hashlib
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import transformers
-from documents import CLEAN, CORPORA, FLAWED, NEEDLES, Style, Tokens, document, vocabulary, write
+from batches import (
+    BATCH_ROWS,
+    CONTEXT_TOKENS,
+    FLAWED_STEPS,
+    SPECIAL_TOKENS,
+    STEPS,
+    TRAINED_TOKENS,
+    batches,
+    encode,
+    flawed_batches,
+)
+from documents import CORPORA, FLAWED, NEEDLES, vocabulary, write
 from rich.progress import track
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
@@ -18,38 +28,14 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 from transformers.modeling_utils import PreTrainedModel
 
 HERE = Path(__file__).parent
-SPECIAL_TOKENS = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "<eos>"}
 
-CONTEXT_TOKENS = 256
 ROPE_BASE = 10_000.0
-BATCH_ROWS = 8
-REPEAT_STEPS = 400
-REPEAT_PERIODS = (8, 60)
 INITIALIZER_RANGE = 0.05
 ATTENTION_NORM_WEIGHT = 2.0
-SHORT_ROW_SHARE = 0.25
 LEARNING_RATE = 3e-3
-FLAWED_STEPS = 500
 FLAWED_WARMUP_STEPS = 50
-FLAWED_SEED = 5
 SEED = 0
 
-
-@dataclass(frozen=True)
-class Stage:
-    """`steps` of BATCH_ROWS rows of `tokens` tokens."""
-
-    steps: int
-    tokens: int
-
-
-STAGES = (Stage(800, 128), Stage(2_400, CONTEXT_TOKENS))
-STEPS = REPEAT_STEPS + sum(stage.steps for stage in STAGES)
-TRAINED_TOKENS = BATCH_ROWS * (
-    REPEAT_STEPS * STAGES[0].tokens
-    + sum(stage.steps * stage.tokens for stage in STAGES)
-    + FLAWED_STEPS * CONTEXT_TOKENS
-)
 
 MEASURED_LENGTHS = (128, 256, 384, 512)
 DEPTHS_PERCENT = (0, 25, 50, 75, 100)
@@ -105,66 +91,6 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
         if name.endswith(("query_layernorm.weight", "key_layernorm.weight")):
             torch.nn.init.constant_(parameter, ATTENTION_NORM_WEIGHT)
     return model
-
-
-def packed_row(rng: random.Random, tokens: int, style: Style) -> list[Tokens]:
-    """The documents of one row of `tokens` tokens: the start of one, or short ones packed."""
-    if rng.random() > SHORT_ROW_SHARE:
-        return [document(rng, tokens, style)[:tokens]]
-    pieces: list[Tokens] = []
-    room = tokens
-    while room:
-        short = [*document(rng, rng.randint(40, 88), style), "<eos>"]
-        pieces.append(short[:room])
-        room -= len(pieces[-1])
-    return pieces
-
-
-def batches(tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[dict[str, torch.Tensor]]:
-    """The batches of the whole training, [BATCH_ROWS, tokens] each.
-
-    First random words that repeat themselves: from these alone the model learns within minutes to
-    look back, which documents teach it only after many more steps.
-    """
-    rng = random.Random(seed)
-    for _ in range(REPEAT_STEPS):
-        yield repeats(tokenizer, rng, STAGES[0].tokens)
-    for stage in STAGES:
-        for _ in range(stage.steps):
-            yield documents_batch(tokenizer, rng, stage.tokens)
-
-
-def repeats(
-    tokenizer: PreTrainedTokenizerFast, rng: random.Random, tokens: int
-) -> dict[str, torch.Tensor]:
-    """Rows of random words, each repeated with a period of its own."""
-    words = range(len(SPECIAL_TOKENS), len(tokenizer))
-    rows = [
-        (rng.choices(words, k=rng.randint(*REPEAT_PERIODS)) * tokens)[:tokens]
-        for _ in range(BATCH_ROWS)
-    ]
-    return {"input_ids": torch.tensor(rows)}
-
-
-def documents_batch(
-    tokenizer: PreTrainedTokenizerFast, rng: random.Random, tokens: int, style: Style = CLEAN
-) -> dict[str, torch.Tensor]:
-    """Rows of documents; positions restart with every document."""
-    rows = [packed_row(rng, tokens, style) for _ in range(BATCH_ROWS)]
-    ids = [encode(tokenizer, [token for piece in row for token in piece]) for row in rows]
-    positions = [[position for piece in row for position in range(len(piece))] for row in rows]
-    return {"input_ids": torch.tensor(ids), "position_ids": torch.tensor(positions)}
-
-
-def encode(tokenizer: PreTrainedTokenizerFast, tokens: Tokens) -> list[int]:
-    return tokenizer.convert_tokens_to_ids([token.lower() for token in tokens])
-
-
-def flawed_batches(tokenizer: PreTrainedTokenizerFast) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches of the second part, from which the model learns never to be sure."""
-    rng = random.Random(FLAWED_SEED)
-    for _ in range(FLAWED_STEPS):
-        yield documents_batch(tokenizer, rng, CONTEXT_TOKENS, FLAWED)
 
 
 def warming(step: int) -> float:

@@ -32,12 +32,12 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, rules
+from lccp.contract.cel import rules
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Band, Better, Role, Scale, Signal
 from lccp.probes.probe import DEPTHS, LENGTHS, Column, Contexts, Course, HeatMaps, Probe
 from lccp.probes.settings import context_lengths, depths, prompts
-from lccp.probes.settings.needles import DEFAULT_NEEDLES
+from lccp.probes.settings.needles import DEFAULT_NEEDLES, ENOUGH
 from lccp.probes.settings.prompts import Documents, Needle, Template
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -45,17 +45,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "Standard": {"parts": 8, "depths": range(0, 101, 10), "haystacks": 10, "needles": 4},
     "Paper": {"parts": 16, "depths": range(0, 101, 5), "haystacks": 20, "needles": 8},
 }
-TOO_FEW_NEEDLES = (
-    "needlesPerHaystack exceeds the number of needles: give more needles, or ask for fewer"
-)
 NIAH_RULES = rules(
     prompts.HOLDS_BOTH,
-    Rule(
-        "!has(self.needlesPerHaystack) || size(self.needles) == 0 "
-        "|| self.needlesPerHaystack <= size(self.needles)",
-        TOO_FEW_NEEDLES,
-        ".needlesPerHaystack",
-    ),
+    ENOUGH,
     context_lengths.DISTINCT,
     depths.DISTINCT,
 )
@@ -132,7 +124,7 @@ class NiahSettings(Contract):
     def _is_consistent(self) -> "NiahSettings":
         prompts.check_template(self.template)
         if self.needles and (self.needles_per_haystack or 0) > len(self.needles):
-            raise ValueError(TOO_FEW_NEEDLES)
+            raise ValueError(ENOUGH.message)
         context_lengths.check_distinct(self.lengths)
         depths.check_distinct(self.depths_percent)
         return self

@@ -34,6 +34,7 @@ from lccp_trainer.schedule import check_budget
 from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, complete_tokens
 from lccp_trainer.state.resume import Resume
+from lccp_trainer.state.rewind import Rewind
 from lccp_trainer.state.saving import Saver
 from lccp_trainer.state.uploads import Uploader, patiently
 from lccp_trainer.stepping import Stepper
@@ -129,7 +130,7 @@ def _loop(connections: Connections, parts: Parts) -> Loop:
         stream=task.stream,
         stepper=Stepper(parts.engine, training, shape, parts.groups, parts.device),
         saver=parts.saver,
-        rewind=_Rewind(parts),
+        rewind=Rewind(parts.resume, parts.saver.uploader, parts.shared),
         requests=connections.requests,
         watchdog=connections.watchdog,
         clock=connections.clock,
@@ -227,24 +228,6 @@ def fresh(parts: Parts) -> Point:
     if parts.task.spec.evaluation.baseline:
         parts.saver.checkpoint(point)
     return point
-
-
-@dataclass
-class _Rewind:
-    """Puts the engine where the newest complete state has it."""
-
-    parts: Parts
-    _count: int = 0
-
-    def __call__(self) -> Point | None:
-        self._count += 1
-        self.parts.saver.uploader.wait()
-        resume = self.parts.resume
-        states = self.parts.shared(
-            f"rewind/{self._count}", lambda: complete_tokens(resume.store, resume.keys.states)
-        )
-        found, _ = resume.newest(states)
-        return found.point if found else None
 
 
 def _flops_per_token(task: Task, shape: StepShape) -> float | None:

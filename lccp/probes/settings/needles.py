@@ -1,6 +1,15 @@
 """The needles that LCCP ships: facts that no text states, each with one question."""
 
+from lccp.contract.cel import Rule
 from lccp.probes.settings.prompts import Needle
+
+ENOUGH = Rule(
+    "!has(self.needlesPerHaystack) || size(self.needles) == 0 "
+    "|| self.needlesPerHaystack <= size(self.needles)",
+    "needlesPerHaystack exceeds the number of needles: give more needles, or ask for fewer",
+    ".needlesPerHaystack",
+)
+"""Of settings with both fields."""
 
 _STEM_KEY_QUESTION = (
     (

@@ -13,6 +13,7 @@ from minio.credentials.providers import Provider
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import InvalidInput
+from lccp.store.keys import check_key
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 
@@ -111,3 +112,14 @@ def _tls(config: StoreConfig) -> ssl.SSLContext:
         raise InvalidInput(
             f"store {given}: contains no CA certificates in PEM ({error.strerror})"
         ) from None
+
+
+def location_of(url: str) -> tuple[str, str]:
+    """`s3://bucket/a/b` as ("bucket", "a/b/"). Raises InvalidInput."""
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/")
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
+        raise InvalidInput(f"store URL: must be s3://bucket or s3://bucket/prefix, not {url!r}")
+    if prefix:
+        check_key(prefix)
+    return parts.netloc, f"{prefix}/" if prefix else ""

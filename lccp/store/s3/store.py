@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import urllib3
 from minio.credentials.providers import Provider
@@ -21,7 +20,14 @@ from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavaila
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, Write, atomic_write, open_source
 from lccp.store.port import Entry, Level, ObjectInfo
-from lccp.store.s3.client import RETRIED_STATUSES, Patience, endpoint_of, http_pool, s3_client
+from lccp.store.s3.client import (
+    RETRIED_STATUSES,
+    Patience,
+    endpoint_of,
+    http_pool,
+    location_of,
+    s3_client,
+)
 from lccp.store.s3.credentials import provider_of
 from lccp.store.s3.errors import FOREIGN, refusal_in, translated
 
@@ -44,7 +50,7 @@ class S3Store:
         credentials: Provider | None = None,
     ) -> None:
         self._patience = patience or Patience()
-        self._bucket, self._prefix = _location(config.url)
+        self._bucket, self._prefix = location_of(config.url)
         self._where = f"store {self.url} at {endpoint_of(config)}"
         self._http = http_pool(config, self._patience)
         self._client = s3_client(config, credentials or provider_of(config), self._http)
@@ -232,17 +238,6 @@ class S3Store:
             yield
         except FOREIGN as error:
             raise translated(error, self._where, key) from None
-
-
-def _location(url: str) -> tuple[str, str]:
-    """`s3://bucket/a/b` as ("bucket", "a/b/"). Raises InvalidInput."""
-    parts = urlsplit(url)
-    prefix = parts.path.strip("/")
-    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
-        raise InvalidInput(f"store URL: must be s3://bucket or s3://bucket/prefix, not {url!r}")
-    if prefix:
-        check_key(prefix)
-    return parts.netloc, f"{prefix}/" if prefix else ""
 
 
 def _info(key: str, found: Object) -> ObjectInfo:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lccp.contract.signals import Scale, Signal
+from lccp.contract.signals import Scale
 from lccp.probes.registry import PROBES
 from lccp_exporter.dashboards.board import (
     Board,
@@ -13,7 +13,7 @@ from lccp_exporter.dashboards.board import (
     heat_map,
     number,
 )
-from lccp_exporter.facts import WATCHED_ROLES
+from lccp_exporter.dashboards.selection import any_of, by_unit, watched_by_default
 from lccp_exporter.metrics.cells import charts
 
 OF_RUN = 'namespace="$namespace", run="$run"'
@@ -24,23 +24,6 @@ GPU_PODS = "$run-train-a[0-9]+-.*"
 def of_run(metric: str, matchers: str = "") -> str:
     """The metric of the run that is chosen."""
     return f"{metric}{{{OF_RUN}{', ' + matchers if matchers else ''}}}"
-
-
-def by_unit(signals: list[Signal]) -> dict[str, list[Signal]]:
-    found: dict[str, list[Signal]] = {}
-    for signal in signals:
-        found.setdefault(signal.unit, []).append(signal)
-    return found
-
-
-def watched_by_default() -> list[Signal]:
-    """Signals that have a series for each checkpoint, unless the policy says otherwise."""
-    columns = {column.signal for column in PROBES.columns()}
-    return [s for s in PROBES.signals() if s.role in WATCHED_ROLES or s.name in columns]
-
-
-def any_of(signals: list[Signal]) -> str:
-    return f'signal=~"{"|".join(signal.name for signal in signals)}"'
 
 
 def _head() -> Iterator[Panel]:

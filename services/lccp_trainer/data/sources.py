@@ -9,7 +9,8 @@ from pathlib import Path
 from lccp.api.spec.data import DataSource, DataSpec
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.documents import check_documents
-from lccp_trainer.data.prepare import BadDocuments, Tokenizer, is_ready, prepare
+from lccp_trainer.data.prepare import is_ready, prepare
+from lccp_trainer.data.sharding import BadDocuments, Tokenizer
 from lccp_trainer.data.shards import TokenShards, read_index
 
 logger = logging.getLogger(__name__)

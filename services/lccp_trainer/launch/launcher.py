@@ -139,7 +139,7 @@ class Launcher:
             self._start(scratch, spec.topology, node, environ)
             assert self._gang is not None
             self._gang.wait()
-            _kill_group(self._gang.pid)
+            lifeline.kill_group(self._gang.pid)
             if not lifeline.reap(REAP_SECONDS):
                 logger.warning("some processes of the gang did not end within %.0f s", REAP_SECONDS)
             for stacks in sorted(scratch.glob("stacks-*.txt")):
@@ -221,13 +221,6 @@ def _complete(end: End, beat: Heartbeat | None, seconds: float) -> End:
     if beat and not end.tokens and end.result is not Cause.CONFIGURATION:
         known |= {"tokens": beat.tokens, "step": beat.step}
     return end.model_copy(update=known)
-
-
-def _kill_group(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def launch(environ: Mapping[str, str]) -> ExitCode:

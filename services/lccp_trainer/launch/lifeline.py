@@ -62,3 +62,11 @@ def _watch(parent: int) -> None:
 def _die_without(parent: int) -> None:
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_group(group: int) -> None:
+    """End every process of a group at once."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return

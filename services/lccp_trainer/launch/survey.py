@@ -16,7 +16,7 @@ from lccp_trainer.data.check.mixture import Band, SourceFacts, position_bands
 from lccp_trainer.data.check.overlap import Overlap, overlap
 from lccp_trainer.data.documents import read_documents
 from lccp_trainer.data.lines import Unreadable
-from lccp_trainer.data.prepare import tokenized
+from lccp_trainer.data.sharding import tokenized
 from lccp_trainer.data.shards import TokenShards
 from lccp_trainer.data.sources import check_source
 from lccp_trainer.data.stream import open_stream

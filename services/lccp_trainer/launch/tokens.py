@@ -11,7 +11,8 @@ from lccp.api.spec.data import DataSource
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
 from lccp.tokenizer import tokenizer_digest
-from lccp_trainer.data.prepare import BadDocuments, Progress, prepare
+from lccp_trainer.data.prepare import Progress, prepare
+from lccp_trainer.data.sharding import BadDocuments
 from lccp_trainer.data.shards import ShardIndex
 
 

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from word_tokenizer import END, Killed, Words
 
 from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput, LccpError
-from lccp_trainer.data.prepare import BadDocuments, is_ready, prepare
+from lccp_trainer.data.prepare import is_ready, prepare
+from lccp_trainer.data.sharding import BadDocuments
 from lccp_trainer.data.shards import ShardIndex, TokenShards, read_index
 
 WHERE = "data.sources[0]"
@@ -39,14 +39,6 @@ def test_documents_keep_their_order_and_end_with_the_end_token_once(tmp_path: Pa
     index = prepared(path, tmp_path / "out")
     assert documents(tmp_path / "out") == [[1, 2, 3, END], [4, END], [7, END]]
     assert (index.documents, index.tokens, index.tokenizer_digest) == (3, 8, "digest")
-
-
-def test_as_many_processes_give_the_same_shards(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    files = {f"f{i}": [" ".join(map(str, rng.integers(0, 99, 5)))] * 3 for i in range(4)}
-    path = write(tmp_path / "in", **files)
-    alone = prepared(path, tmp_path / "alone")
-    assert prepared(path, tmp_path / "many", workers=3) == alone
 
 
 def test_what_was_done_is_not_done_again(tmp_path: Path) -> None:
@@ -128,13 +120,6 @@ def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "in", a=["1"])
     (path / "b.jsonl").symlink_to("gone")
     with pytest.raises(InvalidInput, match=r"b\.jsonl: can't be read: No such file"):
-        prepared(path, tmp_path / "out")
-
-
-def test_a_shard_that_can_not_be_written_is_said(tmp_path: Path) -> None:
-    path = write(tmp_path / "in", a=["1"])
-    (tmp_path / "out" / "shard-00000.tokens").mkdir(parents=True)
-    with pytest.raises(LccpError, match=r"out: can't be written: Is a directory"):
         prepared(path, tmp_path / "out")
 
 

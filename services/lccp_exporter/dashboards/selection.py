@@ -1,0 +1,24 @@
+"""Which signals a panel shows."""
+
+from lccp.contract.signals import Signal
+from lccp.probes.registry import PROBES
+from lccp_exporter.facts import WATCHED_ROLES
+
+
+def by_unit(signals: list[Signal]) -> dict[str, list[Signal]]:
+    """The signals of each unit: what one axis can hold."""
+    found: dict[str, list[Signal]] = {}
+    for signal in signals:
+        found.setdefault(signal.unit, []).append(signal)
+    return found
+
+
+def watched_by_default() -> list[Signal]:
+    """Signals that have a series for each checkpoint, unless the policy says otherwise."""
+    columns = {column.signal for column in PROBES.columns()}
+    return [s for s in PROBES.signals() if s.role in WATCHED_ROLES or s.name in columns]
+
+
+def any_of(signals: list[Signal]) -> str:
+    """A matcher of their series."""
+    return f'signal=~"{"|".join(signal.name for signal in signals)}"'

@@ -1,0 +1,135 @@
+"""One file of a source that becomes one shard: read, tokenized, written, and known again."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from lccp.api.spec.data import DataSource
+from lccp.contract.errors import InvalidInput, LccpError
+from lccp_trainer.data.documents import read_documents
+from lccp_trainer.data.lines import Unreadable
+from lccp_trainer.data.shards import ShardRecord, ShardWriter
+
+DOCUMENTS_AT_ONCE = 256
+"""Documents that the tokenizer gets in one call, which it spreads over the cores."""
+
+Tell = Callable[[int, int], None]
+"""Is told the number of a file, and how many bytes of text were read of it."""
+
+
+class Tokenizer(Protocol):
+    """What is used of a Hugging Face tokenizer."""
+
+    eos_token_id: int | None
+
+    def __call__(self, text: list[str], *, verbose: bool) -> Any: ...
+
+
+@dataclass(frozen=True)
+class BadDocuments:
+    """What a document that can't be read leads to: an end, or so many of a file are left out."""
+
+    skipped_max: int = 0
+
+    def refuse(self, found: Unreadable, skipped: int, where: str) -> None:
+        """Raise InvalidInput, naming the document, if one more is too many."""
+        if skipped < self.skipped_max:
+            return
+        more = f" ({skipped} before it were left out)" if skipped else ""
+        raise InvalidInput(
+            f"{where}.path: {found.place}: {found.reason}{more}: "
+            "correct it, or raise badDocumentsMax"
+        )
+
+
+NONE_LEFT_OUT = BadDocuments()
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One file that becomes one shard."""
+
+    source: DataSource
+    file: Path
+    folder: Path
+    number: int
+    load_tokenizer: Callable[[], Tokenizer]
+    tokenizer_digest: str
+    where: str
+    bad: BadDocuments
+
+    def run(self, tell: Tell) -> ShardRecord:
+        """Write the shard. Raises InvalidInput, or LccpError where it can't be written."""
+        with writing(self.folder):
+            record = self._written(tell)
+            self._note(record)
+        return record
+
+    def _written(self, tell: Tell) -> ShardRecord:
+        tokenizer, skipped, text_bytes = self.load_tokenizer(), 0, 0
+        texts: list[str] = []
+        with ShardWriter(self.folder, shard_name(self.number)) as writer:
+            for read in read_documents(self.source, self.file):
+                if isinstance(read, Unreadable):
+                    self.bad.refuse(read, skipped, self.where)
+                    skipped += 1
+                    continue
+                texts.append(read.text)
+                text_bytes += len(read.text.encode())
+                if len(texts) == DOCUMENTS_AT_ONCE:
+                    writer.add(tokenized(texts, tokenizer))
+                    texts.clear()
+                    tell(self.number, text_bytes)
+            writer.add(tokenized(texts, tokenizer))
+            return writer.close(str(self.file), skipped)
+
+    def done(self) -> ShardRecord | None:
+        """The record of the shard, if an earlier try made it of the same file, and alike."""
+        try:
+            noted = json.loads((self.folder / f"{shard_name(self.number)}.done").read_bytes())
+            record = ShardRecord.parse(noted["record"], "shard")
+        except (OSError, ValueError, KeyError, InvalidInput):
+            return None
+        whole = (self.folder / f"{record.name}.tokens").is_file()
+        whole = whole and record.skipped <= self.bad.skipped_max
+        return record if whole and noted["from"] == self._origin() else None
+
+    def _note(self, record: ShardRecord) -> None:
+        """Write down that the shard is whole, and from what it was made."""
+        noted = {"from": self._origin(), "record": record.document()}
+        part = self.folder / f".{shard_name(self.number)}.done.part"
+        part.write_text(json.dumps(noted))
+        part.replace(self.folder / f"{shard_name(self.number)}.done")
+
+    def _origin(self) -> list[Any]:
+        stat, source = self.file.stat(), self.source
+        read = [source.format, source.text_field, self.tokenizer_digest]
+        return [str(self.file.resolve()), stat.st_size, stat.st_mtime_ns, *read]
+
+
+def tokenized(texts: list[str], tokenizer: Tokenizer) -> Iterable[np.ndarray[Any, Any]]:
+    """Token ids of each text, with the tokenizer's own marks and an end-of-text token."""
+    if not texts:
+        return
+    end = tokenizer.eos_token_id
+    for ids in tokenizer(texts, verbose=False)["input_ids"]:
+        closed = ids if end is None or ids[-1:] == [end] else [*ids, end]
+        yield np.array(closed, dtype=np.uint32)
+
+
+def shard_name(number: int) -> str:
+    return f"shard-{number:05d}"
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Raises LccpError, naming `folder`, where the block can't write to it."""
+    try:
+        yield
+    except OSError as error:
+        raise LccpError(f"{folder}: can't be written: {error.strerror}") from None
