@@ -50,7 +50,7 @@ class Commands(TyperGroup):
             if error.name not in EXTRAS:
                 raise
             extra = EXTRAS[error.name]
-            fix = f"pip install 'lccp[{extra}]'"
+            fix = f"pip install -e '.[{extra}]' in the checkout of LCCP"
             raise _failed(f"{error.name} is not installed: {fix}") from None
         except KeyboardInterrupt:
             typer.echo("lccp: interrupted", err=True)

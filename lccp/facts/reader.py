@@ -109,9 +109,11 @@ class Reading(Generic[R, V]):
         """What is kept of the identity, and its ETag."""
         return self._with_etag(self.keys.identity, decoding.whole(RunIdentity, take))
 
-    def journal(self) -> tuple[Journal | None, str | None]:
-        """The journal, and its ETag."""
-        return self._with_etag(self.keys.journal, decoding.whole(Journal))
+    def journal(
+        self, take: Callable[[Journal], Journal] = lambda journal: journal
+    ) -> tuple[Journal | None, str | None]:
+        """The journal, or what is kept of it, and its ETag."""
+        return self._with_etag(self.keys.journal, decoding.whole(Journal, take))
 
     def control(self, take: Callable[[Control], T]) -> dict[int, T]:
         """What is kept of what the newest attempt is asked, by its number."""

@@ -20,6 +20,7 @@ from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
 
 WATCHED_MAX = 7
+SHA256_DIGITS = 64
 WATCHED_ROLES = (Role.PRIMARY, Role.CEILING, Role.GUARD, Role.WATCHED)
 
 SignalKey = tuple[str, str]
@@ -56,7 +57,16 @@ class DetailsReference:
     """Below the report's folder."""
     sha256: str
     settings: Mapping[str, Any]
-    """Settings of the probe, one object for all reports that share them."""
+    """Settings of the probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsPart:
+    """What a reference to details has in common with those of other reports."""
+
+    probe: str
+    name: str
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +81,19 @@ class Measured:
     signals: tuple[SignalKey, ...]
     values: "array[float]"
     """By signal."""
-    details: Mapping[str, DetailsReference]
-    """By probe."""
+    parts: tuple[DetailsPart, ...]
+    """Of the probes that have details; one object for all reports that are made alike."""
+    digests: str
+    """SHA-256 of their details, one after the other."""
 
     @classmethod
     def of(cls, report: EvaluationReport) -> Self:
         found = tuple(report.signals())
+        beside = [
+            (name, part.details, part.settings)
+            for name, part in report.probes.items()
+            if part.details is not None
+        ]
         return cls(
             report.tokens,
             report.suite,
@@ -84,12 +101,19 @@ class Measured:
             sum(report.timings.values()) or None,
             tuple((one.name, one.band or "") for one in found),
             array("d", (one.value for one in found)),
-            {
-                name: DetailsReference(part.details.name, part.details.sha256, part.settings)
-                for name, part in report.probes.items()
-                if part.details is not None
-            },
+            tuple(DetailsPart(name, one.name, settings) for name, one, settings in beside),
+            "".join(one.sha256 for _, one, _ in beside),
         )
+
+    @property
+    def details(self) -> dict[str, DetailsReference]:
+        """References to the arrays beside the report, by probe."""
+        return {
+            part.probe: DetailsReference(
+                part.name, self.digests[i * SHA256_DIGITS : (i + 1) * SHA256_DIGITS], part.settings
+            )
+            for i, part in enumerate(self.parts)
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Any, TypeVar
+from itertools import groupby, product
+from typing import Any, TypeVar, get_args
 
 from lccp.api.labels import INTRINSIC
-from lccp.api.objects.journal import Control
+from lccp.api.objects.journal import Control, EvaluationOutcome, EvaluationResult, Journal
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Ledger
@@ -24,6 +24,10 @@ from lccp_exporter.facts import Judged, Measured, RunFacts
 from lccp_exporter.metrics.cells import cell_arrays
 
 T = TypeVar("T")
+RESULTS = {
+    (result, exhausted): EvaluationOutcome(checkpoint_digest="", result=result, exhausted=exhausted)
+    for result, exhausted in product(get_args(EvaluationResult), (False, True))
+}
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class StoreReader:
 
     def _read(self, reading: Reading[Measured, Judged]) -> RunFacts:
         keys = reading.keys
-        journal = reading.journal()[0]
+        journal = reading.journal(_with_results_alone)[0]
         known = RunFacts(keys.namespace, keys.name, journal=journal)
         if not self._wanted(known):
             return known
@@ -124,15 +128,11 @@ class StoreReader:
     def _measured(self, report: EvaluationReport) -> Measured:
         """What is kept of a report."""
         measured = Measured.of(report)
-        details = {
-            name: replace(
-                reference,
-                name=self._share(reference.name),
-                settings=self._share(reference.settings),
-            )
-            for name, reference in measured.details.items()
-        }
-        return replace(measured, signals=self._share(measured.signals), details=details)
+        return replace(
+            measured,
+            signals=self._share(measured.signals),
+            parts=self._share(measured.parts),
+        )
 
     def _share(self, value: T) -> T:
         """One object for all that are equal: most reports of a store are made alike."""
@@ -180,6 +180,13 @@ class StoreReader:
                 pairs = zip(having, course, strict=True)
                 values[signal] = {m.tokens: value for (m, _), value in pairs if value is not None}
         return values
+
+
+def _with_results_alone(journal: Journal) -> Journal:
+    """Of the outcomes of evaluations, of which there are many, how they ended."""
+    outcomes = journal.evaluations.items()
+    ended = {key: RESULTS[outcome.result, outcome.exhausted] for key, outcome in outcomes}
+    return journal.model_copy(update={"evaluations": ended})
 
 
 def _identity(identity: RunIdentity) -> tuple[str, int | None]:

@@ -46,7 +46,7 @@ def test_python_runs_the_package_as_the_command() -> None:
         (
             ModuleNotFoundError("no", name="plotly"),
             2,
-            "lccp: plotly is not installed: pip install 'lccp[report]'\n",
+            "lccp: plotly is not installed: pip install -e '.[report]' in the checkout of LCCP\n",
         ),
         (KeyboardInterrupt(), 130, "lccp: interrupted\n"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from recorded_store import RecordedStore
 from scraped import Scraped
 
+from lccp.api.objects.journal import EvaluationOutcome
 from lccp.api.objects.training import Ledger
 from lccp.store.file import FileStore
 from lccp_exporter.facts import RunFacts
@@ -63,7 +64,7 @@ def test_of_a_run_that_is_shown_no_more_nothing_but_the_journal_is_kept(
     (shown,) = reader.runs()
     assert shown.measured
     now[0] = NOW + 2 * DAY
-    kept = RunFacts(a_run.KEYS.namespace, a_run.KEYS.name, journal=journal)
+    kept = RunFacts(a_run.KEYS.namespace, a_run.KEYS.name, journal=shown.journal)
     store.read = []
     assert reader.runs() == (kept,)
     assert store.read == []
@@ -138,3 +139,27 @@ def test_a_run_that_comes_back_is_read_anew(store: RecordedStore, watch: StoreWa
     store.put(a_run.KEYS.identity, kept)
     watch.refresh()
     assert Scraped.of(Runs([watch])).value("lccp_trained_tokens", **RUN) == a_run.CHECKPOINTS[6]
+
+
+def test_of_outcomes_it_is_kept_how_they_ended_alone(store: RecordedStore) -> None:
+    """A journal has one for each checkpoint and suite, and a store many runs."""
+    failed = EvaluationOutcome(
+        checkpoint_digest="ab" * 32, result="Failed", exhausted=True, at=NOW, message="no memory"
+    )
+    journal = a_run.journal(stopped=False)
+    outcomes = journal.evaluations | {"000000000000001/intrinsic": failed}
+    store.put(a_run.KEYS.journal, journal.model_copy(update={"evaluations": outcomes}).to_json())
+    (facts,) = StoreReader(store, lambda _: True).runs()
+    assert facts.journal is not None
+    kept = facts.journal.evaluations
+    assert {key: (one.result, one.exhausted) for key, one in kept.items()} == {
+        key: (one.result, one.exhausted) for key, one in outcomes.items()
+    }
+    assert len({id(one) for one in kept.values()}) == 2
+
+
+def test_reports_that_are_made_alike_share_what_they_have_in_common(store: RecordedStore) -> None:
+    (facts,) = StoreReader(store, lambda _: True).runs()
+    assert len(facts.measured) > 1
+    assert len({id(one.parts) for one in facts.measured}) == 1
+    assert len({one.digests for one in facts.measured}) == len(facts.measured)

@@ -11,12 +11,12 @@ PYTHON_MIN = (3, 11)
 MEMORY_MIN = 4 * 2**30
 DISK_MIN = 2 * 2**30
 LIBRARIES = {
-    "torch": "pip install 'lccp[trainer]'; the CPU build is enough",
-    "transformers": "pip install 'lccp[trainer]'",
-    "deepspeed": "pip install 'lccp[trainer]'",
-    "safetensors": "pip install 'lccp[trainer]'",
-    "tokenizers": "pip install 'lccp[trainer]'",
-    "plotly": "pip install 'lccp[report]'",
+    "torch": "pip install -e '.[trainer]' in the checkout; the CPU build is enough",
+    "transformers": "pip install -e '.[trainer]' in the checkout",
+    "deepspeed": "pip install -e '.[trainer]' in the checkout",
+    "safetensors": "pip install -e '.[trainer]' in the checkout",
+    "tokenizers": "pip install -e '.[trainer]' in the checkout",
+    "plotly": "pip install -e '.[report]' in the checkout",
 }
 CLUSTER_TOOLS = {
     "kubectl": "https://kubernetes.io/docs/tasks/tools/",

@@ -27,11 +27,14 @@ class AttemptRecord(Contract):
     ] = None
 
 
+EvaluationResult = Literal["Succeeded", "Failed"]
+
+
 class EvaluationOutcome(Contract):
     """How the evaluation of one checkpoint ended."""
 
     checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
-    result: Annotated[Literal["Succeeded", "Failed"], Field(description="Result.")]
+    result: Annotated[EvaluationResult, Field(description="Result.")]
     tries: Annotated[int, Field(ge=0, description="Tries it took; 0 if it was adopted.")] = 1
     interruptions: Annotated[
         int, Field(ge=0, description="Ends in a row that count as no try, such as disruptions.")

@@ -28,7 +28,8 @@ def column(file: Path, form: str, name: str) -> Iterator[Any]:
         import pyarrow
     except ModuleNotFoundError:
         raise InvalidInput(
-            f"{file}: {form} is read by pyarrow, which is not installed: pip install 'lccp[data]'"
+            f"{file}: {form} is read by pyarrow, which is not installed: "
+            "pip install -e '.[data]' in the checkout"
         ) from None
     try:
         yield from (_parquet if form == "Parquet" else _arrow)(file, name)

@@ -30,7 +30,10 @@ def test_doctor_says_how_to_get_what_is_missing(
     monkeypatch.setattr(checks.shutil, "which", lambda name: None)
     result = lccp("doctor")
     assert result.exit_code == 1
-    assert "missing torch         not installed  (pip install 'lccp[trainer]'" in result.output
+    assert (
+        "missing torch         not installed  (pip install -e '.[trainer]' in the checkout"
+        in result.output
+    )
     assert "missing helm          not on PATH; only needed for a cluster" in result.output
 
 

@@ -7,7 +7,7 @@ def test_a_library_that_is_missing_says_how_to_get_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr(checks, "version_of", lambda name: None if name == "torch" else "1")
     torch, *others = checks.libraries()
     assert (torch.ok, torch.seen) == (False, "not installed")
-    assert "pip install 'lccp[trainer]'" in torch.advice
+    assert "pip install -e '.[trainer]' in the checkout" in torch.advice
     assert all(check.ok for check in others)
 
 

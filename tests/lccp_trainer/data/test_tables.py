@@ -95,5 +95,5 @@ def test_without_pyarrow_it_is_said_how_to_install_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    with pytest.raises(InvalidInput, match=r"pip install 'lccp\[data\]'$"):
+    with pytest.raises(InvalidInput, match=r"pip install -e '.\[data\]' in the checkout$"):
         list(column(tmp_path / "a", "Parquet", "text"))
