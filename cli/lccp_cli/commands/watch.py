@@ -18,7 +18,9 @@ def watch(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", help="Folder in which a trainer leaves Hugging Face directories."
+            metavar="DIR",
+            help="Folder in which a trainer leaves checkpoints: Hugging Face directories, or what "
+            "--convert makes into them.",
         ),
     ],
     out: Annotated[
@@ -39,6 +41,14 @@ def watch(
             min=0, help="Without a marker a checkpoint is complete when it was quiet for so long."
         ),
     ] = 30.0,
+    convert: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Command that makes a checkpoint {input} of another format into the Hugging Face "
+            "directory {output}. Models are kept in the folder converted/ of --out.",
+        ),
+    ] = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +80,7 @@ def watch(
 
         lccp watch ./checkpoints --out eval --tokens-per-step 4M --budget 20B
         lccp watch ./checkpoints --out eval --marker DONE --until 20B --source-context 8K
+        lccp watch ./dcp --out eval --convert "python to_hf.py {input} {output}"
     """
     from lccp_cli.console import standard_output
     from lccp_cli.live.folder import watching
@@ -81,11 +92,15 @@ def watch(
     counts = partial(options.token_counts, index, tokens_per_step)
     judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
     counts(), judge(())  # wrong options are told at once
+    from lccp_evaluator.series.conversion import Conversion
+    from lccp_evaluator.series.formats import Foreign, HuggingFace
     from lccp_evaluator.series.series import Series
     from lccp_evaluator.series.watch import Completion, Watch
 
+    foreign = None if convert is None else Foreign(Conversion(convert, out / "converted"))
     series = Series(out, settings())
-    watched = Watch(folder, series, counts, Completion(marker, quiet_seconds))
+    completion = Completion(marker, quiet_seconds)
+    watched = Watch(folder, series, counts, completion, format=foreign or HuggingFace())
     console = standard_output()
     try:
         with terminated_as_interrupted(), watching(console, f"watching {folder}", judge) as show:

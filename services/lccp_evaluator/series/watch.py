@@ -4,18 +4,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from lccp.api.objects.report import EvaluationFailure, EvaluationReport, FileStamp
+from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import Conflict, Incompatible, InvalidInput
 from lccp_evaluator.progress import Done
-from lccp_evaluator.series.checkpoints import CheckpointDirectory, directories
-from lccp_evaluator.series.files import check_whole, stamps
+from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.conversion import Stamps
+from lccp_evaluator.series.formats import Format, HuggingFace
 from lccp_evaluator.series.series import Series
-from lccp_evaluator.series.tokens import TRAINER_STATE, TokenCounts
+from lccp_evaluator.series.tokens import TRAINER_STATE, TokenCounts, Trained
+from lccp_evaluator.series.view import Show, Unmeasured, View
 
-State = Literal["Incomplete", "Waiting", "Evaluating", "Failed", "LeftOut", "Deleted"]
-Stamps = dict[str, FileStamp]
+HUGGING_FACE = HuggingFace()
 T = TypeVar("T")
 
 
@@ -27,36 +28,6 @@ class Completion:
     """A file in it that its trainer writes last."""
     quiet_seconds: float = 30.0
     """Without a marker, and without transformers' own: for so long its files have not changed."""
-
-
-@dataclass(frozen=True)
-class Unmeasured:
-    """A checkpoint without a report of its weights, and why it has none."""
-
-    path: Path
-    tokens: int | None
-    state: State
-    note: str
-    checkpoint: CheckpointDirectory | None = None
-    """Given where it can be evaluated."""
-
-
-@dataclass(frozen=True)
-class View:
-    """What was seen."""
-
-    reports: tuple[EvaluationReport, ...]
-    """All, by tokens."""
-    unmeasured: tuple[Unmeasured, ...]
-    """By tokens; at the end those whose tokens nothing tells, and what could not be read."""
-
-    @property
-    def next(self) -> CheckpointDirectory | None:
-        """The checkpoint to evaluate now, that of the fewest tokens."""
-        return next((one.checkpoint for one in self.unmeasured if one.state == "Waiting"), None)
-
-
-Show = Callable[[View], None]
 
 
 class Watch:
@@ -73,9 +44,10 @@ class Watch:
         counts: Callable[[], TokenCounts],
         completion: Completion,
         clock: Callable[[], float] = time.monotonic,
+        format: Format = HUGGING_FACE,
     ) -> None:
         self._folder, self._series, self._counts = folder, series, counts
-        self._completion, self._clock = completion, clock
+        self._completion, self._clock, self._format = completion, clock, format
         self._since: dict[Path, tuple[Stamps, float]] = {}
         """Files of each checkpoint, and since when they have been so."""
         self._measured: dict[Path, tuple[Stamps, int]] = {}
@@ -114,7 +86,7 @@ class Watch:
             there = self._folder.exists()
         except OSError as error:
             raise InvalidInput(f"{self._folder}: can't be read: {error.strerror}") from None
-        return directories([self._folder]) if there else []
+        return self._format.found(self._folder) if there else []
 
     def run(
         self,
@@ -133,14 +105,39 @@ class Watch:
             show(view)
             ready = view.next
             if ready is not None:
-                self._evaluate(ready, view, show, poll_seconds)
-            elif until_tokens is not None and _reached(view, until_tokens):
+                self._advance(ready, view, show, poll_seconds)
+            elif until_tokens is not None and view.reached(until_tokens):
                 return
             else:
                 sleep(poll_seconds)
 
+    def _advance(self, row: Unmeasured, view: View, show: Show, poll_seconds: float) -> None:
+        """Convert the checkpoint, or evaluate it if it is converted."""
+        assert row.checkpoint is not None
+        model = row.checkpoint.path
+        try:
+            files = self._format.stamps(row.path)
+            is_there = model.is_dir() and self._format.converted(row.path, files)
+        except InvalidInput:
+            return  # it is gone: it is looked at anew
+        if is_there:
+            self._evaluate(row.path, row.checkpoint, view, show, poll_seconds)
+            return
+        show(view.with_state(row.path, "Converting", "being converted"))
+        try:
+            self._format.convert(row.path, files)
+        except Conflict:
+            return
+        except InvalidInput as error:
+            self._failed[row.path] = files, str(error)
+
     def _evaluate(
-        self, checkpoint: CheckpointDirectory, view: View, show: Show, poll_seconds: float
+        self,
+        path: Path,
+        checkpoint: CheckpointDirectory,
+        view: View,
+        show: Show,
+        poll_seconds: float,
     ) -> None:
         shown = self._clock()
 
@@ -148,26 +145,27 @@ class Watch:
             nonlocal shown
             if done.share in (0, 1) or self._clock() - shown >= poll_seconds:
                 shown = self._clock()
-                show(_evaluating(view, checkpoint.path, done))
+                note = f"evaluating: {done.samples} of {done.total} samples"
+                show(view.with_state(path, "Evaluating", note))
 
         try:
-            before = stamps(checkpoint.path)
+            before = self._format.stamps(path)
             result = self._series.evaluate(checkpoint, progress)
         except (Conflict, InvalidInput):
             return  # it changed or is gone: it is looked at anew
         if isinstance(result, EvaluationFailure):
-            self._failed[checkpoint.path] = before, result.message
+            self._failed[path] = before, result.message
 
     def _seen(self, path: Path, counts: TokenCounts, first: dict[int, Path]) -> Unmeasured | None:
         """Why the checkpoint in `path` has no report; None if it has one."""
         try:
-            files = stamps(path)
+            files = self._format.stamps(path)
             known, tokens = self._measured.get(path, (None, 0))
             if known == files:
                 first.setdefault(tokens, path)
                 return None
             trained = counts.of(path)
-            check_whole(path)
+            self._format.check_whole(path)
         except (InvalidInput, OSError) as error:
             self._since.pop(path, None)
             return Unmeasured(path, None, "Incomplete", f"incomplete: {error}")
@@ -177,10 +175,11 @@ class Watch:
         if first.setdefault(trained.tokens, path) != path:
             note = f"left out: is of as many tokens as {first[trained.tokens].name}"
             return Unmeasured(path, trained.tokens, "LeftOut", note)
-        return self._whole(CheckpointDirectory(path, trained), files)
+        return self._whole(path, trained, files)
 
-    def _whole(self, checkpoint: CheckpointDirectory, files: Stamps) -> Unmeasured | None:
-        path, tokens = checkpoint.path, checkpoint.tokens
+    def _whole(self, path: Path, trained: Trained, files: Stamps) -> Unmeasured | None:
+        checkpoint = CheckpointDirectory(self._format.model(path), trained)
+        tokens = trained.tokens
         left = self._missing(path, files)
         if left:
             return Unmeasured(path, tokens, "Incomplete", left)
@@ -188,7 +187,8 @@ class Watch:
         if failed == files:
             return Unmeasured(path, tokens, "Failed", f"failed: {why}")
         try:
-            report = self._series.report(checkpoint)
+            converted = self._format.converted(path, files)
+            report = self._series.report(checkpoint) if converted else None
         except Incompatible:
             raise
         except InvalidInput as error:
@@ -217,13 +217,6 @@ def _order(one: Unmeasured) -> tuple[bool, int, str]:
     return one.tokens is None, one.tokens or 0, one.path.name
 
 
-def _reached(view: View, tokens: int) -> bool:
-    if any(report.tokens >= tokens for report in view.reports):
-        return True
-    states = {one.state for one in view.unmeasured if one.tokens and one.tokens >= tokens}
-    return bool(states) and states <= {"Failed", "LeftOut", "Deleted"}
-
-
 def _or_before(ask: Callable[[], T], before: T | None, faults: list[str]) -> T:
     """What `ask` answers; where it refuses, why is added to `faults`, and `before` holds.
 
@@ -236,13 +229,3 @@ def _or_before(ask: Callable[[], T], before: T | None, faults: list[str]) -> T:
             raise
         faults.append(str(error))
         return before
-
-
-def _evaluating(view: View, path: Path, done: Done) -> View:
-    """`view`, with how far the evaluation of the checkpoint in `path` is."""
-    note = f"evaluating: {done.samples} of {done.total} samples"
-    rows = (
-        replace(one, state="Evaluating", note=note) if one.path == path else one
-        for one in view.unmeasured
-    )
-    return replace(view, unmeasured=tuple(rows))

@@ -94,6 +94,7 @@ BAD = [
     (["--budget", "x"], "--budget: must be a number of tokens"),
     (["--horizon-tokens", "x"], "--horizon-tokens: must be a number of tokens"),
     (["--index", "gone.yaml"], "gone.yaml: can't be read"),
+    (["--convert", "python to_hf.py"], "--convert: must name {input}"),
     (["--tokens-per-step", "0"], "--tokens-per-step: must be a number of tokens"),
 ]
 

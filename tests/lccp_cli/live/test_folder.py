@@ -7,7 +7,7 @@ from rich.console import Console
 
 from lccp_cli.live.folder import PlainView, panel
 from lccp_cli.series import verdict_over
-from lccp_evaluator.series.watch import Unmeasured, View
+from lccp_evaluator.series.view import Unmeasured, View
 
 REPORTS = tuple(a_report(1_000 * n, nll=0.5 - 0.01 * n) for n in range(1, 31))
 

@@ -12,9 +12,12 @@ from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.contract.errors import Conflict, InvalidInput
 from lccp_evaluator.progress import Done, Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.conversion import Conversion
 from lccp_evaluator.series.files import digest
+from lccp_evaluator.series.formats import Foreign
 from lccp_evaluator.series.tokens import TokenCounts
-from lccp_evaluator.series.watch import Completion, View, Watch
+from lccp_evaluator.series.view import View
+from lccp_evaluator.series.watch import Completion, Watch
 
 
 class Reports:
@@ -301,3 +304,80 @@ def test_how_far_an_evaluation_is_is_shown(world: World) -> None:
         "checkpoint-20": "waiting for evaluation",
     }
     assert both in shown
+
+
+class ForeignWorld(World):
+    """A folder of checkpoints `step-N`, each with weights that a command puts into a directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.converted = folder.parent / "converted"
+        self.script = folder.parent / "convert.sh"
+        self.script.write_text('cp "$1/weights" "$2/model.safetensors"; echo {} > "$2/config.json"')
+        super().__init__(folder, Completion(marker="DONE"))
+
+    def restart(self) -> None:
+        command = f"sh -eu {self.script} {{input}} {{output}}"
+        self.watch = Watch(
+            self.folder,
+            self.series,
+            lambda: self.counts,
+            self.completion,
+            lambda: self.now,
+            Foreign(Conversion(command, self.converted)),
+        )
+
+    def write(self, step: int, value: float = 0.0, done: bool = True) -> Path:
+        path = self.folder / f"step-{step}"
+        path.mkdir(parents=True, exist_ok=True)
+        save_file({"a": torch.full((9,), value)}, path / "weights")
+        if done:
+            (path / "DONE").touch()
+        return path
+
+    def conversions(self) -> int:
+        """Checkpoints that were shown as being converted."""
+        states = [one.state for view in self.views for one in view.unmeasured]
+        return states.count("Converting")
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> ForeignWorld:
+    return ForeignWorld(tmp_path / "foreign")
+
+
+def test_another_format_is_converted_then_evaluated_and_not_again_by_a_later_watch(
+    foreign: ForeignWorld,
+) -> None:
+    foreign.write(20, done=False)
+    foreign.write(10)
+    foreign.run()
+    assert (foreign.conversions(), [*foreign.series.by_tokens]) == (1, [100])
+    assert foreign.notes() == {"step-20": "incomplete: holds no DONE yet"}
+
+    foreign.write(20)
+    foreign.restart()
+    foreign.run()
+    assert (foreign.conversions(), [*foreign.series.by_tokens]) == (2, [100, 200])
+
+
+def test_a_foreign_checkpoint_that_was_rewritten_is_converted_and_evaluated_again(
+    foreign: ForeignWorld,
+) -> None:
+    foreign.write(10)
+    foreign.run(lambda: foreign.write(10, value=1.0))
+    assert foreign.series.evaluated == ["step-10"] * 2
+    assert foreign.series.by_tokens[100].checkpoint_digest == digest(foreign.converted / "step-10")
+
+
+def test_a_failed_conversion_is_told_and_tried_again_when_files_change(
+    foreign: ForeignWorld,
+) -> None:
+    right = foreign.script.read_text()
+    foreign.script.write_text("echo no such layer; exit 3")
+    foreign.write(10)
+    foreign.run(lambda: None)
+    assert "ended with exit code 3: no such layer" in foreign.notes()["step-10"]
+
+    foreign.script.write_text(right)
+    foreign.run(lambda: foreign.write(10, value=1.0))
+    assert foreign.series.evaluated == ["step-10"]

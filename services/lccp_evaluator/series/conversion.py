@@ -1,0 +1,175 @@
+"""A command that makes a checkpoint of another format into a Hugging Face directory.
+
+The model of the checkpoint `step-100` lies in `step-100/` of a cache, with `step-100.json`, which
+says of what files it was made, and `step-100.log`, what the command printed.
+"""
+
+import hashlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from lccp.api.objects.base import StoreObject
+from lccp.api.objects.report import FileStamp
+from lccp.contract.errors import Conflict, InvalidInput, LccpError
+from lccp.store import objects
+from lccp.store.directory import file_record
+from lccp.store.file import FileStore
+from lccp_evaluator.series.files import check_whole, stamps
+
+INPUT, OUTPUT = "{input}", "{output}"
+SECONDS_MAX = 14_400.0
+"""As the default of an evaluation's deadline."""
+MESSAGE_LENGTH_MAX = 300
+
+Stamps = dict[str, FileStamp]
+
+
+class ConversionSource(StoreObject):
+    """`<name>.json` of the cache: of what a model was made."""
+
+    command: Annotated[tuple[str, ...], Field(description="The command.")]
+    digest: Annotated[str, Field(description="SHA-256 over names and contents of its input.")]
+    files: Annotated[dict[str, FileStamp], Field(description="Files of its input, by name.")]
+
+
+class Conversion:
+    """Conversion by `command`, in which {input} and {output} stand for two directories.
+
+    The first holds the checkpoint; the second is there and empty. Raises InvalidInput if one of
+    them is not named.
+    """
+
+    def __init__(self, command: str, cache: Path, seconds_max: float = SECONDS_MAX) -> None:
+        try:
+            self._command = tuple(shlex.split(command))
+        except ValueError as error:
+            raise InvalidInput(f"--convert: is no command: {error}") from None
+        if not all(any(part in word for word in self._command) for part in (INPUT, OUTPUT)):
+            raise InvalidInput(
+                f"--convert: must name {INPUT}, a checkpoint, and {OUTPUT}, the Hugging Face "
+                f"directory to make of it, not {command!r}"
+            )
+        self._cache, self._seconds_max = cache, seconds_max
+
+    def model(self, path: Path) -> Path:
+        """The Hugging Face directory that the checkpoint in `path` is made into."""
+        return self._cache / path.name
+
+    def is_of(self, path: Path, files: Stamps) -> bool:
+        """Whether the model was made by this command of a checkpoint of this content.
+
+        Raises InvalidInput if a file can't be read.
+        """
+        source = self._source(path)
+        if source is None or source.command != self._command:
+            return False
+        if source.files == files:
+            return True
+        if source.files.keys() != files.keys() or source.digest != _digest(path, files):
+            return False
+        self._record(path, source.digest, files)
+        return True
+
+    def convert(self, path: Path, files: Stamps, now: Callable[[], Stamps]) -> None:
+        """Make the model anew; one that was there is replaced when the new one is whole.
+
+        Raises:
+            InvalidInput: the command failed, took too long, or left no whole model.
+            Conflict: the checkpoint is no longer of `files`.
+        """
+        made, partial = self.model(path), self._cache / f".{path.name}.partial"
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            digest = _digest(path, files)
+            fault = self._fault(path, partial)
+            if now() != files:
+                raise Conflict(f"{path}: was changed while it was converted")
+            if fault:
+                raise InvalidInput(fault)
+            (self._cache / f"{path.name}.json").unlink(missing_ok=True)
+            shutil.rmtree(made, ignore_errors=True)
+            partial.rename(made)
+            self._record(path, digest, files)
+        except OSError as error:
+            raise InvalidInput(f"{made}: can't be written: {error.strerror}") from None
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _fault(self, path: Path, output: Path) -> str:
+        """Run the command; what went wrong, empty if it left a whole model in `output`."""
+        log = self._cache / f"{path.name}.log"
+        words = [
+            word.replace(INPUT, str(path.resolve())).replace(OUTPUT, str(output.resolve()))
+            for word in self._command
+        ]
+        try:
+            code = _run(words, log, self._seconds_max)
+        except OSError as error:
+            return f"--convert: {words[0]} can't be run: {error.strerror}"
+        except subprocess.TimeoutExpired:
+            return f"--convert: took longer than {self._seconds_max:,.0f} s (see {log})"
+        if code:
+            return f"--convert: ended with exit code {code}: {_last_line(log)} (see {log})"
+        try:
+            check_whole(output)
+            stamps(output)
+        except (InvalidInput, OSError) as error:
+            told = str(error).replace(str(output), OUTPUT)
+            return f"--convert: left no whole model: {told} (see {log})"
+        return ""
+
+    def _source(self, path: Path) -> ConversionSource | None:
+        """A record that can't be read is none: the model is made anew."""
+        try:
+            return objects.read_or_none(FileStore(self._cache), _key(path), ConversionSource)
+        except LccpError:
+            return None
+
+    def _record(self, path: Path, digest: str, files: Stamps) -> None:
+        source = ConversionSource(command=self._command, digest=digest, files=files)
+        objects.write(FileStore(self._cache), _key(path), source)
+
+
+def _key(path: Path) -> str:
+    return f"{path.name}.json"
+
+
+def _run(words: list[str], log: Path, seconds_max: float) -> int:
+    """The exit code. All that it started ends with it."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            return process.wait(seconds_max)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    told = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+    return told[:MESSAGE_LENGTH_MAX]
+
+
+def _digest(path: Path, files: Stamps) -> str:
+    """SHA-256 over names and contents of a checkpoint's files. Raises InvalidInput."""
+    lines = (f"{name} {file_record(path / name).sha256}\n" for name in sorted(files))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

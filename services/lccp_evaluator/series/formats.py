@@ -1,0 +1,117 @@
+"""What a trainer leaves: Hugging Face directories, or something that a command makes into them."""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from lccp.api.objects.report import FileStamp
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.series.checkpoints import directories
+from lccp_evaluator.series.conversion import Conversion, Stamps
+from lccp_evaluator.series.files import check_whole, stamps
+
+
+class Format(Protocol):
+    """How checkpoints lie in a folder, and where the model of each of them is."""
+
+    def found(self, folder: Path) -> list[Path]:
+        """The checkpoints in `folder`. Raises InvalidInput if it can't be read."""
+
+    def stamps(self, path: Path) -> Stamps:
+        """Size and time of each file of a checkpoint. Raises InvalidInput."""
+
+    def check_whole(self, path: Path) -> None:
+        """Raise InvalidInput if the checkpoint is told to be cut short by its own files."""
+
+    def model(self, path: Path) -> Path:
+        """The Hugging Face directory of the checkpoint, which may be yet to be made."""
+
+    def converted(self, path: Path, files: Stamps) -> bool:
+        """Whether the model was made of just these files, though it may be deleted since."""
+
+    def convert(self, path: Path, files: Stamps) -> None:
+        """Make the model. Raises InvalidInput; Conflict if the files changed meanwhile."""
+
+
+class HuggingFace:
+    """Hugging Face directories, which are the model themselves."""
+
+    def found(self, folder: Path) -> list[Path]:
+        return directories([folder])
+
+    def stamps(self, path: Path) -> Stamps:
+        return stamps(path)
+
+    def check_whole(self, path: Path) -> None:
+        check_whole(path)
+
+    def model(self, path: Path) -> Path:
+        return path
+
+    def converted(self, path: Path, files: Stamps) -> bool:
+        return True
+
+    def convert(self, path: Path, files: Stamps) -> None:
+        pass
+
+
+class Foreign:
+    """Folders of another format, each made into a Hugging Face directory by a command."""
+
+    def __init__(self, conversion: Conversion) -> None:
+        self._conversion = conversion
+
+    def found(self, folder: Path) -> list[Path]:
+        """Its folders, without hidden ones and links to one that is there already."""
+        try:
+            children = sorted(folder.iterdir())
+        except OSError as error:
+            raise InvalidInput(f"{folder}: can't be read as a folder: {error.strerror}") from None
+        return _distinct(one for one in children if not one.name.startswith(".") and one.is_dir())
+
+    def stamps(self, path: Path) -> Stamps:
+        found = {}
+        try:
+            for one in _files(path):
+                status = one.stat()
+                if stat.S_ISREG(status.st_mode):
+                    name = one.relative_to(path).as_posix()
+                    found[name] = FileStamp(size=status.st_size, modified_ns=status.st_mtime_ns)
+        except OSError as error:
+            raise InvalidInput(f"{error.filename}: can't be read: {error.strerror}") from None
+        return found
+
+    def check_whole(self, path: Path) -> None:
+        """Only its converter can tell; but an empty folder is no checkpoint."""
+        if not any(_files(path)):
+            raise InvalidInput(f"{path}: holds no file yet")
+
+    def model(self, path: Path) -> Path:
+        return self._conversion.model(path)
+
+    def converted(self, path: Path, files: Stamps) -> bool:
+        return self._conversion.is_of(path, files)
+
+    def convert(self, path: Path, files: Stamps) -> None:
+        self._conversion.convert(path, files, lambda: self.stamps(path))
+
+
+def _files(path: Path) -> Iterable[Path]:
+    """All files below `path`. Raises OSError if a folder can't be read."""
+    for folder, _, names in os.walk(path, onerror=_raise):
+        yield from (Path(folder, name) for name in names)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _distinct(paths: Iterable[Path]) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for path in paths:
+        real = path.resolve()
+        if real not in found or found[real].is_symlink():
+            found[real] = path
+    return list(found.values())

@@ -1,0 +1,57 @@
+"""What a watch sees of a folder: the reports, and the checkpoints that have none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from lccp.api.objects.report import EvaluationReport
+from lccp_evaluator.series.checkpoints import CheckpointDirectory
+
+State = Literal["Incomplete", "Waiting", "Converting", "Evaluating", "Failed", "LeftOut", "Deleted"]
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A checkpoint without a report of its weights, and why it has none."""
+
+    path: Path
+    """Where its trainer left it."""
+    tokens: int | None
+    state: State
+    note: str
+    checkpoint: CheckpointDirectory | None = None
+    """Given where it can be evaluated: the model, which may be yet to be converted."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What was seen."""
+
+    reports: tuple[EvaluationReport, ...]
+    """All, by tokens."""
+    unmeasured: tuple[Unmeasured, ...]
+    """By tokens; at the end those whose tokens nothing tells, and what could not be read."""
+
+    @property
+    def next(self) -> Unmeasured | None:
+        """The checkpoint to work on now, that of the fewest tokens."""
+        return next((one for one in self.unmeasured if one.state == "Waiting"), None)
+
+    def with_state(self, path: Path, state: State, note: str) -> "View":
+        """The same, but for the state of the checkpoint in `path`."""
+        rows = (
+            replace(one, state=state, note=note) if one.path == path else one
+            for one in self.unmeasured
+        )
+        return replace(self, unmeasured=tuple(rows))
+
+    def reached(self, tokens: int) -> bool:
+        """Whether a checkpoint of so many tokens or more has a report, or never will as it lies."""
+        if any(report.tokens >= tokens for report in self.reports):
+            return True
+        states = {one.state for one in self.unmeasured if one.tokens and one.tokens >= tokens}
+        return bool(states) and states <= {"Failed", "LeftOut", "Deleted"}
+
+
+Show = Callable[[View], None]
