@@ -114,4 +114,4 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
         real = path.resolve()
         if real not in found or found[real].is_symlink():
             found[real] = path
-    return list(found.values())
+    return sorted(found.values())
