@@ -43,7 +43,7 @@ class Converter:
         return self.foreign.converted(self.path, self.foreign.stamps(self.path))
 
     def left(self) -> list[str]:
-        return sorted(path.name for path in self.cache.iterdir())
+        return sorted({path.name for path in self.cache.iterdir()} - {".lccp"})
 
 
 @pytest.fixture
