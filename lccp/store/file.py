@@ -114,8 +114,8 @@ class FileStore:
     def level(self, prefix: str) -> Level:
         with self._mapped(prefix):
             self._check_root()
-            names = posix.names(self._path(prefix.removesuffix("/")))
-            keys = [prefix + name for name in names]
+            names = posix.names(self._path(prefix.removesuffix("/")) if prefix else self._root)
+            keys = [prefix + name for name in names if prefix or name != _HIDDEN]
             infos = [posix.object_info(key, self._root / key) for key in keys]
             prefixes = [f"{key}/" for key in keys if (self._root / key).is_dir()]
         return Level([info for info in infos if info], prefixes)

@@ -85,7 +85,10 @@ class Store(Protocol):
         """All objects whose key starts with `prefix`, sorted by key."""
 
     def level(self, prefix: str) -> Level:
-        """Objects and prefixes directly below `prefix`, which ends in a slash; unsorted."""
+        """Objects and prefixes directly below `prefix`, unsorted.
+
+        `prefix` ends in a slash, or is empty for the store's root.
+        """
 
     def delete(self, key: str) -> None:
         """Delete the object; no error if there is none."""

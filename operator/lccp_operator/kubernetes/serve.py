@@ -20,6 +20,8 @@ from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.instrumented_store import InstrumentedStore
 from lccp_operator.kubernetes.lease import Leadership
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
+from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.reconcile.deletions import UnseenDeletions
 from lccp_operator.kubernetes.reconcile.queue import WorkQueue
 from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
 from lccp_operator.kubernetes.reconcile.workers import Workers
@@ -66,6 +68,8 @@ class Service:
         states = RunStates(self._leading.is_set)
         self._metrics.registry.register(states)
         self._reconciler = Reconciler(cluster, reader, installation, self._stores, states)
+        ownership = Ownership(cluster, installation)
+        self._deletions = UnseenDeletions(cluster, ownership, self._namespaces, self._stores)
         self._led_since: float | None = None
         self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)
         checks = {"/healthz": self._unhealthy, "/readyz": self._unready, "/stores": self._outages}
@@ -85,7 +89,7 @@ class Service:
             health.start(self._stop)
         threads = [
             threading.Thread(target=work, name=work.__name__, daemon=True)
-            for work in (self._work, self._watch_runs, self._elect)
+            for work in (self._work, self._watch_runs, self._elect, self._look_for_deletions)
         ]
         for thread in threads:
             thread.start()
@@ -123,6 +127,9 @@ class Service:
     def _elect(self) -> None:
         if self._leadership is not None:
             self._leadership.run(self._stop)
+
+    def _look_for_deletions(self) -> None:
+        self._deletions.follow(self._stop, self._leading)
 
     def _watch_runs(self) -> None:
         """Kopf in this thread; if it ends by itself, so does the process."""

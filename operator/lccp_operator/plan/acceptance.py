@@ -159,6 +159,8 @@ def accepted(context: Context) -> Journal:
     before = journal.accepted
     if before is None or before.run_uid != uid:
         return _begun(context)
+    if before.deleted_at is not None:
+        return context.noted(accepted=before.model_copy(update={"deleted_at": None}))
     if not _asked_again(context):
         return journal
     forgiven = before.model_copy(update={"earlier_attempts": len(journal.attempts)})

@@ -129,6 +129,14 @@ def test_a_level_of_nothing_is_empty(store: Store) -> None:
     assert (level.objects, level.prefixes) == ([], [])
 
 
+def test_the_level_of_the_root_shows_the_first_names(store: Store) -> None:
+    for key in ("ns/run/a", "other/b", "e"):
+        store.put(key, b"1")
+    level = store.level("")
+    assert level.objects == [store.stat("e")]
+    assert sorted(level.prefixes) == ["ns/", "other/"]
+
+
 def test_put_replaces_and_tells_the_etag(store: Store) -> None:
     for data in (b"first", b"second"):
         etag = store.put("run.json", data)

@@ -205,6 +205,19 @@ def test_a_laptop_leaves_the_run_of_an_installation_alone_until_that_deleted_it(
     assert laptop.facts.identity.installation == ""
 
 
+def test_a_run_object_that_is_there_again_is_not_deleted() -> None:
+    world = a_world()
+    world.reconcile()
+    record_deletion(world.store, KEYS, world.run.metadata.uid, lambda: None)
+
+    world.reconcile()
+
+    accepted = world.facts.journal.accepted
+    assert accepted is not None
+    assert accepted.deleted_at is None
+    assert len(world.facts.journal.attempts) == 1
+
+
 def test_an_installation_goes_on_with_the_runs_of_one_that_is_gone() -> None:
     first = owned(ONE)
     world = World(first.run, NEVER, first.store, now=first.now, owner=HEIR)

@@ -1,0 +1,134 @@
+"""Deletions that nobody saw: a run whose object is gone is marked as deleted in its store.
+
+An operator that leads records each deletion as it sees it. What was deleted before leaves nothing
+behind but its run in a store, whose series and alerts would last, and which `lccp run` may not use.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+from lccp.api.objects.journal import Journal
+from lccp.api.objects.run import RunIdentity
+from lccp.contract.errors import InvalidInput, LccpError, NotFound
+from lccp.store import objects
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.kubernetes.workloads.seen import RunKey
+
+SWEEP_SECONDS = 3_600.0
+RETRY_SECONDS = 30.0
+TICK_SECONDS = 0.5
+NAMESPACE = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+logger = logging.getLogger(__name__)
+
+
+class UnseenDeletions:
+    """Looks through `stores` (by name) for runs of this installation that have no object.
+
+    Runs of other installations and of namespaces that are not watched are left alone; so are all
+    where the installation has no id. `namespaces` that are watched: none for all of them.
+    """
+
+    def __init__(
+        self,
+        cluster: api.Cluster,
+        ownership: Ownership,
+        namespaces: tuple[str, ...],
+        stores: Mapping[str, StoreHealth],
+    ) -> None:
+        self._cluster = cluster
+        self._ownership = ownership
+        self._namespaces = namespaces
+        self._stores = stores
+        self._settled: set[tuple[str, RunKey]] = set()
+        """Store and run, where there is nothing to mark unless the run is applied again."""
+
+    def follow(self, stop: threading.Event, leading: threading.Event) -> None:
+        """Sweep as soon as this replica leads, and rarely after that, until `stop`."""
+        due_at = 0.0
+        while not stop.wait(TICK_SECONDS):
+            if not leading.is_set():
+                self._settled.clear()
+                due_at = 0.0
+            elif time.monotonic() >= due_at:
+                due_at = time.monotonic() + (SWEEP_SECONDS if self.sweep() else RETRY_SECONDS)
+
+    def sweep(self) -> bool:
+        """Look through all stores once; False if that was not possible for each of them."""
+        try:
+            owner = self._ownership.owner.id
+            there = self._runs() if owner else set()
+        except LccpError as error:
+            logger.warning("deleted runs are looked for later: %s", error)
+            return False
+        self._settled = {(store, key) for store, key in self._settled if key not in there}
+        stores = self._stores if owner else ()
+        missed = [name for name in stores if not self._looked_through(name, owner, there)]
+        return not missed
+
+    def _runs(self) -> set[RunKey]:
+        """The run objects that there are. Raises as a call does: part of them is of no use."""
+        listings = [self._cluster.list(api.RUNS, name) for name in self._namespaces or (None,)]
+        metas = [body["metadata"] for bodies in listings for body in bodies]
+        return {RunKey(meta["namespace"], meta["name"]) for meta in metas}
+
+    def _looked_through(self, name: str, owner: str, there: set[RunKey]) -> bool:
+        health = self._stores[name]
+        if health.outage is not None:
+            return False
+        try:
+            for key in self._stored(health.store):
+                if key in there or (name, key) in self._settled:
+                    continue
+                if not self._settle(health, key, owner):
+                    return False
+                self._settled.add((name, key))
+        except LccpError as error:
+            logger.warning("deleted runs are looked for later in store %s: %s", name, error)
+            return False
+        return True
+
+    def _stored(self, store: Store) -> Iterator[RunKey]:
+        """Where the store may hold a run."""
+        top = self._namespaces or [p.removesuffix("/") for p in store.level("").prefixes]
+        for namespace in filter(NAMESPACE.fullmatch, top):
+            for prefix in store.level(f"{namespace}/").prefixes:
+                yield RunKey(namespace, prefix.removesuffix("/").rpartition("/")[2])
+
+    def _settle(self, health: StoreHealth, key: RunKey, owner: str) -> bool:
+        """Mark the run if its object is gone; False if the store can't be told now."""
+        keys = RunKeys(*key)
+        uid = _accepted_uid(health.store, keys, owner)
+        if uid is None or self._exists(key, uid):
+            return True
+        logger.info("%s/%s: its object was deleted while no operator led", *key)
+        return health.record_deletion(keys, uid, self._cluster.guard)
+
+    def _exists(self, key: RunKey, uid: str) -> bool:
+        """Asked once more: it may have been created since all of them were listed."""
+        try:
+            found: str = self._cluster.get(api.RUNS, *key)["metadata"]["uid"]
+        except NotFound:
+            return False
+        return found == uid
+
+
+def _accepted_uid(store: Store, keys: RunKeys, owner: str) -> str | None:
+    """UID of the object of a run of `owner` that is not marked; None for what is no such run."""
+    try:
+        identity = objects.read_or_none(store, keys.identity, RunIdentity)
+        if identity is None or identity.installation != owner:
+            return None
+        journal = objects.read_or_none(store, keys.journal, Journal)
+    except InvalidInput as error:
+        logger.warning("whether its object was deleted is not looked for: %s", error)
+        return None
+    accepted = journal.accepted if journal is not None else None
+    return None if accepted is None or accepted.deleted_at is not None else accepted.run_uid
