@@ -94,7 +94,7 @@ def check(
 ) -> None:
     """Look into the documents of a run: lengths, epochs, duplicates, overlap with the evaluation.
 
-    All tokens are read once.
+    All tokens are read three times: for equal documents, for nearly equal ones, and for overlap.
 
     Examples:
 
@@ -179,9 +179,12 @@ def _show(survey: "Survey", max_epochs: float) -> None:
         if table.row_count:
             console.print(table)
             console.print()
-    for source, repeated in zip(survey.sources, survey.repeated, strict=True):
+    known = zip(survey.sources, survey.repeated, survey.nearly, strict=True)
+    for source, repeated, nearly in known:
         if repeated.example:
             console.print(f"{source.name}: {repeated.example}")
+        if nearly.example:
+            console.print(f"{source.name}: nearly, {nearly.example}")
         if source.epochs > max_epochs:
             console.print(
                 f"{source.name}: is read {source.epochs:.3g} times, and data.maxEpochs is "
@@ -192,9 +195,10 @@ def _show(survey: "Survey", max_epochs: float) -> None:
 def _sources(survey: "Survey") -> "Table":
     from lccp.report.text import tokens_text
 
-    columns = ("documents", "tokens", "used", "share of the run", "epochs", "repeated")
+    columns = ("documents", "tokens", "used", "share of the run", "epochs", "repeated", "nearly")
     table = _table("source", *columns)
-    for source, repeated in zip(survey.sources, survey.repeated, strict=True):
+    known = zip(survey.sources, survey.repeated, survey.nearly, strict=True)
+    for source, *again in known:
         table.add_row(
             source.name,
             f"{source.documents:,}",
@@ -202,7 +206,7 @@ def _sources(survey: "Survey") -> "Table":
             _percent(source.used_share),
             _percent(source.share),
             f"{source.epochs:.3g}",
-            f"{repeated.documents:,} ({_percent(repeated.tokens / source.tokens)})",
+            *(f"{one.documents:,} ({_percent(one.tokens / source.tokens)})" for one in again),
         )
     return table
 

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -39,6 +38,7 @@ from lccp_trainer.goodput import closed
 from lccp_trainer.launch import lifeline
 from lccp_trainer.launch.fetching import Fetching
 from lccp_trainer.launch.node import MEETING_AFTER_FETCH_SECONDS, MEETING_SECONDS, Node
+from lccp_trainer.launch.scratch import scratch_folder
 from lccp_trainer.launch.torchrun import DEATHS_FILE
 from lccp_trainer.launch.validation import check_fine_tuning, check_spec
 from lccp_trainer.worker import SCRATCH, SFT_FILE, SPEC_FILE, STARTED, keys_of
@@ -131,8 +131,7 @@ class Launcher:
     ) -> End:
         """Run torchrun to its end, and leave no process behind."""
         lifeline.adopt_orphans()
-        with tempfile.TemporaryDirectory(prefix="lccp-train-") as folder:
-            scratch = Path(folder)
+        with scratch_folder() as scratch:
             (scratch / SPEC_FILE).write_text(json.dumps(spec.document()))
             if sft is not None:
                 (scratch / SFT_FILE).write_text(json.dumps(sft.document()))

@@ -11,8 +11,9 @@ from lccp.documents import document_files
 from lccp.probes.registry import PROBES
 from lccp.probes.settings.prompts import Documents
 from lccp.tokenizer import tokenizer_digest
-from lccp_trainer.data.check.duplicates import Repeated, repeated
+from lccp_trainer.data.check.duplicates import Repeated, originals, repeated
 from lccp_trainer.data.check.mixture import Band, SourceFacts, position_bands
+from lccp_trainer.data.check.near import nearly_equal
 from lccp_trainer.data.check.overlap import Overlap, overlap
 from lccp_trainer.data.documents import read_documents
 from lccp_trainer.data.lines import Unreadable
@@ -30,6 +31,9 @@ class Survey:
 
     sources: list[SourceFacts]
     repeated: list[Repeated]
+    """Equal to a document before them."""
+    nearly: list[Repeated]
+    """Nearly equal to one, and to none equal."""
     bands: list[Band]
     overlaps: dict[str, Overlap]
     """By the field of the evaluation that holds the documents' path."""
@@ -53,10 +57,12 @@ def survey(
     directory, row = base / spec.model.source, spec.model.target_context_length
     context, budget = context_length(read_config(directory), directory), spec.training.tokens
     stream = open_stream(spec.data, _folders(spec, base, prepared), (context, row))
+    equal = originals(stream.shards)
     known = zip(stream.names, stream.packing.sources, stream.shards, strict=True)
     return Survey(
         sources=[SourceFacts.of(n, source, s.lengths(), row, budget) for n, source, s in known],
-        repeated=repeated(stream.shards),
+        repeated=repeated(stream.shards, equal),
+        nearly=repeated(stream.shards, nearly_equal(stream.shards, equal)),
         bands=position_bands(stream, context, budget),
         overlaps=_overlaps(spec, base, stream.shards),
     )

@@ -35,6 +35,23 @@ def test_sources_and_positions_are_told(world: World) -> None:
     assert found.overlaps == {}
     assert found.bands
     assert [one.documents for one in found.repeated] == [0, 0]
+    assert len(found.nearly) == 2
+
+
+def test_a_document_that_was_changed_a_little_is_told_of(world: World) -> None:
+    words = [f"w{n * n * n % 59}" for n in range(100)]
+    texts = [" ".join(part) for part in (words, words, [*words[:-1], "w59"])]
+    lines = [json.dumps({"text": text}) for text in texts]
+    (world.root / "more.jsonl").write_text("\n".join(lines))
+    found = surveyed(
+        world,
+        data={
+            "shortFraction": "0",
+            "sources": [{"name": "long", "kind": "Long", "path": "more.jsonl"}],
+        },
+    )
+    assert [one.documents for one in (*found.repeated, *found.nearly)] == [1, 1]
+    assert (found.nearly[0].example or "").startswith("document 3 of ")
 
 
 def test_a_source_without_a_share_is_left_out(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Documents whose tokens are those of another one before them, in any source."""
+"""Documents that repeat another one before them, in any source."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,19 +23,31 @@ class Repeated:
     """The first of them, and the document that it repeats."""
 
 
-def repeated(sources: Sequence[TokenShards]) -> list[Repeated]:
-    """The repeated documents of each source. Reads all tokens once."""
+def originals(sources: Sequence[TokenShards]) -> NDArray[np.int64]:
+    """Of each document, counted through all sources, the first that is equal: most often itself.
+
+    Reads all tokens once.
+    """
     digests = np.concatenate([_digests(shards) for shards in sources])
     _, first, which = np.unique(digests, return_index=True, return_inverse=True)
-    original = first[which]
+    found: NDArray[np.int64] = first[which]
+    return found
+
+
+def repeated(sources: Sequence[TokenShards], earlier: NDArray[np.int64]) -> list[Repeated]:
+    """The documents of each source that another one comes before.
+
+    Args:
+        earlier: of each document, counted through all sources, the one that it repeats, or itself.
+    """
     found, begin = [], 0
     starts = np.cumsum([0, *(len(shards) for shards in sources)])
     for shards in sources:
         own = np.arange(begin, begin + len(shards))
-        again = own[original[own] < own]
+        again = own[earlier[own] < own]
         example = None
         if len(again):
-            places = [_place(sources, starts, int(n)) for n in (again[0], original[again[0]])]
+            places = [_place(sources, starts, int(n)) for n in (again[0], earlier[again[0]])]
             example = " repeats ".join(places)
         tokens = int(shards.lengths()[again - begin].sum())
         found.append(Repeated(len(again), tokens, example))

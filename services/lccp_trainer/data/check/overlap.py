@@ -73,14 +73,14 @@ def _found(wanted: NDArray[np.uint64], sources: Sequence[TokenShards]) -> NDArra
     return found
 
 
-def ngram_hashes(tokens: Tokens) -> NDArray[np.uint64]:
-    """A hash of each n-gram of `tokens`, [tokens - n + 1].
+def ngram_hashes(tokens: Tokens, size: int = NGRAM_TOKENS) -> NDArray[np.uint64]:
+    """A hash of each n-gram of `tokens`, [tokens - size + 1]; `size` is 13 at most.
 
     The multilinear hash (Lemire and Kaser, The Computer Journal 2014): the sum of the tokens, each
     by a factor of its place, modulo 2^64.
     """
-    count = max(0, len(tokens) - NGRAM_TOKENS + 1)
+    count = max(0, len(tokens) - size + 1)
     total = np.zeros(count, dtype=np.uint64)
-    for place, factor in enumerate(_FACTORS):
+    for place, factor in enumerate(_FACTORS[:size]):
         total += (tokens[place : place + count].astype(np.uint64) + np.uint64(1)) * factor
     return total

@@ -1,0 +1,56 @@
+"""The scratch folder of a launcher: gone when it ends, or once the next one begins."""
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "lccp-train-"
+LOCK = "launcher.lock"
+"""Locked for as long as the launcher lives, however it ends."""
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for this launcher; what killed ones have left beside it is removed first."""
+    remove_left(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, _locked(Path(name)):
+        yield Path(name)
+
+
+def remove_left(folder: Path) -> None:
+    """Remove the scratch folders in `folder` whose launchers live no more."""
+    for scratch in folder.glob(f"{PREFIX}*"):
+        if _is_left(scratch):
+            logger.info("%s was left by a launcher that was killed: removed", scratch)
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Within it nobody else gets the lock, which is there only once it is held."""
+    part = folder / f"{LOCK}.part"
+    with part.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        part.rename(folder / LOCK)
+        yield
+
+
+def _is_left(scratch: Path) -> bool:
+    try:
+        lock = os.open(scratch / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True
