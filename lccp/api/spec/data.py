@@ -130,6 +130,14 @@ class DataSpec(Contract):
     seed: Annotated[
         StrictInt, Field(ge=0, lt=2**31, description="Seed of the order of documents.")
     ] = 0
+    cross_document_attention: Annotated[
+        StrictBool,
+        Field(
+            description="Train each row as one text: its documents see those before them in it, "
+            "positions run through the row, and the first token of a document is predicted from "
+            "the end of the one before. Default: each document by itself, from position 0.",
+        ),
+    ] = False
     accept_changed: Annotated[
         StrictBool,
         Field(

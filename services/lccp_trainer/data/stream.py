@@ -26,7 +26,7 @@ class Batch:
 
     tokens: NDArray[np.int32]
     positions: NDArray[np.int32]
-    """0 where a document starts."""
+    """0 where a document starts, or a row of documents that see each other."""
     predicted: NDArray[np.bool_] | None = None
     """Which tokens are predicted; None: all but the first of a document."""
     sources: NDArray[np.int32] | None = None
@@ -63,6 +63,8 @@ class DataStream:
     packing: Packing
     used: tuple[int, ...]
     """Tokens that an epoch gives, by source."""
+    isolated: bool = True
+    """Positions restart with each document, which then sees no other; else with each row."""
     accept_changed: bool = False
     """Go on among other documents than those that the run was trained on so far."""
 
@@ -118,7 +120,9 @@ class DataStream:
 
     def _read(self, row: Sequence[Piece]) -> tuple[NDArray[np.int32], ...]:
         pieces = [self.shards[p.source].read(p.document, p.start, p.end) for p in row]
-        positions = [np.arange(len(piece), dtype=np.int32) for piece in row]
+        lengths = [len(piece) for piece in row]
+        texts = lengths if self.isolated else [sum(lengths)]
+        positions = [np.arange(length, dtype=np.int32) for length in texts]
         sources = [np.full(len(piece), piece.source, dtype=np.int32) for piece in row]
         tokens = np.concatenate(pieces).astype(np.int32)
         return tokens, np.concatenate(positions), np.concatenate(sources)
@@ -156,4 +160,11 @@ def open_stream(
             sum(used_tokens(part, minimum, lengths[1]) for part in opened.lengths_by_shard())
         )
     packing = Packing(packed, lengths[1])
-    return DataStream(tuple(names), tuple(shards), packing, tuple(used), data.accept_changed)
+    return DataStream(
+        names=tuple(names),
+        shards=tuple(shards),
+        packing=packing,
+        used=tuple(used),
+        isolated=not data.cross_document_attention,
+        accept_changed=data.accept_changed,
+    )

@@ -15,6 +15,7 @@ from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.prepare import prepare
 from lccp_trainer.data.sources import Node, token_folders
 from lccp_trainer.data.stream import DataStream, open_stream
+from lccp_trainer.parallel.shard import IGNORED, document_lengths, following
 
 ROW = 16
 
@@ -110,6 +111,22 @@ def test_long_documents_that_wait_for_a_row_are_in_no_epoch_yet(tmp_path: Path) 
         _, position = stream.next_batch(position, 1)
         told.append(stream.epochs(position)["long"])
     assert told == [number / 8 for number in range(1, 10)]
+
+
+def test_documents_may_see_each_other_in_the_same_rows(tmp_path: Path) -> None:
+    data = a_spec(tmp_path)
+    folders = token_folders(data, tmp_path, Words, "digest", Node(tmp_path / "scratch", first=True))
+    crossed = data.model_copy(update={"cross_document_attention": True})
+    (apart, _), (joined, _) = (
+        stream.next_batch(stream.start(), 8)
+        for stream in (open_stream(spec, folders, (10, ROW)) for spec in (data, crossed))
+    )
+    assert np.array_equal(joined.tokens, apart.tokens)
+    assert (joined.positions == np.arange(ROW)).all()
+    assert document_lengths(joined.positions) == ((ROW,),) * 8
+    assert max(map(len, document_lengths(apart.positions))) > 1
+    predicted = following(joined.tokens, joined.positions) != IGNORED
+    assert (predicted.sum(axis=1) == ROW - 1).all()
 
 
 def test_another_seed_gives_another_order(stream: DataStream, tmp_path: Path) -> None:
