@@ -5,7 +5,7 @@ run by run: Saturated said at any checkpoint, and within four horizons of the fi
 and, of the checkpoints after the first Saturated, how many keep it. A cell that breaks a bar is
 simulated again with ten times as many fresh runs, since among thousands some break it by luck.
 
-    python benchmarks/verdict [--runs 400] [--processes 2] [--json FILE] [--quick]
+    python benchmarks/verdict [--runs 400] [--gains 0 1] [--processes 2] [--json FILE] [--quick]
 
 `benchmarks/verdict/courses.py` has courses that bend, turn or drop, and the forecast.
 """
@@ -87,12 +87,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=400, help="runs a cell")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     parser.add_argument(
+        "--gains", type=float, nargs="+", choices=GAINS, default=GAINS, help="true gains, in δ"
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="8 T, σ .1, .3, .6, 10 x 2 and 8 x 4 alone"
     )
     parser.add_argument("--json", type=Path, help="write all counts to this file")
     arguments = parser.parse_args()
     started = time.monotonic()
-    found = measure(list(cells(arguments.quick)), arguments.runs, arguments.processes, first_seed=0)
+    chosen = [cell for cell in cells(arguments.quick) if cell.gain in arguments.gains]
+    found = measure(chosen, arguments.runs, arguments.processes, first_seed=0)
     sections = {
         "Bars": bars(found),
         "Saturated, percent of runs, by true gain a horizon (8 x 4 clusters)": curves(found),

@@ -64,6 +64,8 @@ def bars(found: Mapping[Cell, Counts]) -> list[str]:
     lines = head("bar", "at most", "cells", "broken in", "worst", "where")
     for bar in BARS:
         covered = {c: bar.value(n) for c, n in found.items() if bar.covers(c)}
+        if not covered:
+            continue
         worst = max(covered, key=lambda cell: covered[cell])
         breaking = sum(value > bar.at_most for value in covered.values())
         numbers = (percent(bar.at_most, 1), len(covered), breaking, percent(covered[worst], 1))

@@ -17,6 +17,7 @@ from pydantic import Field
 from scipy.special import ndtri, stdtr
 
 from lccp.analysis.policy import names_of
+from lccp.analysis.possible import probe_of
 from lccp.analysis.rules.grid import Array
 from lccp.analysis.trajectory import oriented
 from lccp.api.objects.verdict import Verdict
@@ -74,10 +75,11 @@ class Correlations(Contract):
 
 
 def correlations(verdict: Verdict) -> Correlations:
-    """The primary and ceiling signals of a run against each other and against every other signal.
+    """The primary and ceiling signals of a run against each other and those of other probes.
 
-    Checkpoints up to the end of the warm-up are left out, and pairs of signals with fewer than
-    five common checkpoints, or of which one never moved.
+    Other signals of one probe are left out: they are taken from the same samples. So are
+    checkpoints up to the end of the warm-up, and pairs of signals with fewer than five common
+    checkpoints, or of which one never moved.
     """
     series = {signal.name: _series(signal, verdict) for signal in verdict.signals}
     found = []
@@ -125,7 +127,15 @@ def _pairs(verdict: Verdict) -> Iterator[tuple[Signal, Signal]]:
     firsts = [one for name in leading if (one := verdict.declared(name)) is not None]
     for i, first in enumerate(firsts):
         earlier = {one.name for one in firsts[: i + 1]}
-        yield from ((first, one) for one in verdict.signals if one.name not in earlier)
+        for second in verdict.signals:
+            if second.name not in earlier and (second in firsts or _apart(first, second)):
+                yield first, second
+
+
+def _apart(first: Signal, second: Signal) -> bool:
+    """They are of two probes; what no probe measures is apart from all."""
+    probe = probe_of(first.name)
+    return probe is None or probe != probe_of(second.name)
 
 
 def _series(signal: Signal, verdict: Verdict) -> Mapping[int, float]:

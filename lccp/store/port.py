@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """Metadata of an object: size in bytes, ETag, last change (UTC).
 

@@ -16,6 +16,8 @@ from lccp.report.figures.style import TokenAxis, translucent
 from lccp.report.states import STATE_COLOURS
 
 PANEL_PIXELS, REST_PIXELS = 200, 90
+LEGEND_BELOW_PIXELS = 54
+"""From the lowest panel to the legend of its shades: ticks and title of the axis lie between."""
 GAIN_COLOURS = {
     GainState.IMPROVING: STATE_COLOURS[VerdictState.IMPROVING],
     GainState.PLATEAU: STATE_COLOURS[VerdictState.SATURATED],
@@ -52,7 +54,13 @@ def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Fig
     mark_saturation(figure, verdict, axis)
     figure.update_xaxes(axis.style())
     figure.update_xaxes(title_text="tokens trained", row=len(panels))
-    below = {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.13, "yanchor": "top"}
+    below = {
+        "orientation": "h",
+        "x": 0,
+        "xanchor": "left",
+        "y": -LEGEND_BELOW_PIXELS / (PANEL_PIXELS * len(panels)),
+        "yanchor": "top",
+    }
     height = PANEL_PIXELS * len(panels) + REST_PIXELS
     return style.figure(figure, height, legend2=below, hovermode="x unified")
 

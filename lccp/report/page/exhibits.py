@@ -39,6 +39,8 @@ class Exhibit:
     title: str
     caption: str
     figure: go.Figure
+    wide: bool = False
+    """It has panels side by side."""
 
 
 def exhibits(data: RunData, verdict: Verdict) -> Iterator[Exhibit]:
@@ -54,9 +56,11 @@ def exhibits(data: RunData, verdict: Verdict) -> Iterator[Exhibit]:
     yield from (exhibit for exhibit in drawn if exhibit is not None)
 
 
-def _exhibit(title: str, caption: str, draw: Callable[[], go.Figure | None]) -> Exhibit | None:
+def _exhibit(
+    title: str, caption: str, draw: Callable[[], go.Figure | None], *, wide: bool = False
+) -> Exhibit | None:
     figure = draw()
-    return None if figure is None else Exhibit(title, caption, figure)
+    return None if figure is None else Exhibit(title, caption, figure, wide)
 
 
 def _drawn(
@@ -68,7 +72,7 @@ def _drawn(
         case HeatMaps():
             caption = f"{chart.caption} {ONE_PANEL_EACH}".strip()
             measured = _measured(data, probe, chart.array)
-            return _exhibit(chart.title, caption, lambda: heat_maps(chart, measured))
+            return _exhibit(chart.title, caption, lambda: heat_maps(chart, measured), wide=True)
         case Profile():
             measured = _measured(data, probe, chart.array)
             return _exhibit(chart.title, chart.caption, lambda: profile(chart, measured))

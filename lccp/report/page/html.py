@@ -53,10 +53,11 @@ def folded(title: str, text: str) -> str:
     return f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"
 
 
-def plot(figure_json: str, caption: str) -> str:
-    """A figure with what to see in it; the page's script draws it."""
+def plot(figure_json: str, caption: str, *, wide: bool = False) -> str:
+    """A figure with what to see in it; the page's script draws it. A wide one scrolls on phones."""
+    kind = "plot wide" if wide else "plot"
     data = figure_json.replace("</", "<\\/")
     return (
         f"<figure><figcaption>{escape(caption)}</figcaption>\n"
-        f'<div class="plot"></div><script type="application/json">{data}</script></figure>'
+        f'<div class="{kind}"></div><script type="application/json">{data}</script></figure>'
     )

@@ -41,7 +41,7 @@ def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]
     yield html.section("What it rests on", html.bullets(grounds))
     yield html.section("Checkpoints", _checkpoints(data, verdict))
     for exhibit in exhibits(data, verdict):
-        plot = html.plot(exhibit.figure.to_json(), exhibit.caption)
+        plot = html.plot(exhibit.figure.to_json(), exhibit.caption, wide=exhibit.wide)
         yield html.section(exhibit.title, plot)
     yield from _correlations(verdict)
     yield from _training(data)

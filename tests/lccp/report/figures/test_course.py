@@ -75,3 +75,13 @@ def test_how_far_the_middle_is_lost_is_drawn_in_nats_with_its_interval(verdict: 
     assert all(width > 0 for width in index.error_y.array)
     assert figure.layout.yaxis.title.text == "nats"
     assert figure.layout.yaxis.tickformat is None
+
+
+@pytest.mark.parametrize("panels", [1, 2, 3])
+def test_the_shades_legend_lies_below_the_title_of_the_axis(panels: int, verdict: Verdict) -> None:
+    """In pixels, however many panels the figure has; the plot's area is what margins leave."""
+    chart = Course("", "", (("niah_ppl",),) * panels)
+    figure = course(chart, lines(), verdict)
+    assert figure is not None
+    area = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    assert -figure.layout.legend2.y * area >= 45

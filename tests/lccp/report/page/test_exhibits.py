@@ -38,6 +38,9 @@ def test_heat_maps_say_that_there_is_one_for_each_checkpoint(shown: tuple[Exhibi
     captions = {exhibit.title: exhibit.caption for exhibit in shown}
 
     assert captions["Load of every expert"].endswith(ONE_PANEL_EACH.strip())
+    assert {exhibit.title for exhibit in shown if exhibit.wide} == {
+        title for title, caption in captions.items() if ONE_PANEL_EACH.strip() in caption
+    }
     assert ONE_PANEL_EACH.strip() not in captions["Training"]
 
 

@@ -33,7 +33,8 @@ def test_every_figure_is_there_with_a_caption(text: str, shown: tuple[Exhibit, .
     assert [e.title for e in shown if e.title not in Page(text).titles] == []
     others = ("Gain per horizon", "Training")
     assert len(shown) == sum(len(probe.charts) for probe in PROBES.values()) + len(others)
-    figures = re.findall(r'class="plot"></div><script type="application/json">(.*?)</script>', text)
+    plot = r'class="plot(?: wide)?"></div><script type="application/json">(.*?)</script>'
+    figures = re.findall(plot, text)
     assert len(figures) == len(shown)
     assert all(json.loads(figure.replace("<\\/", "</"))["data"] for figure in figures)
 
