@@ -52,6 +52,7 @@ class Reason(StrEnum):
     BACKING_OFF = "BackingOff"
     QUEUED = "Queued"
     UNKNOWN_QUEUE = "UnknownQueue"
+    HELD_BACK = "HeldBack"
     UNSCHEDULABLE = "Unschedulable"
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REJECTED = "PodRejected"
@@ -65,6 +66,7 @@ class Reason(StrEnum):
     UP_TO_DATE = "UpToDate"
     EVALUATION_FAILED = "EvaluationFailed"
     OBSERVATION_INCOMPLETE = "ObservationIncomplete"
+    ACTION_REFUSED = "ActionRefused"
     DATA_REPEATS = "DataRepeats"
     HEALTHY = "Healthy"
     REGRESSING = "Regressing"
@@ -88,6 +90,7 @@ class Reason(StrEnum):
 REMEDIES = {
     Reason.QUEUED: "it starts when the queue has room",
     Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
+    Reason.HELD_BACK: "whoever changed the Job undoes it; deleted, it is made anew",
     Reason.UNSCHEDULABLE: "free or add nodes, or ask for less in {pods}.resources and "
     "{pods}.placement",
     Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or ask for less in {pods}.resources",

@@ -61,7 +61,7 @@ class KubernetesWorkloads:
         """Delete the workload; its pods get their grace period."""
         namespace, name = run.metadata.namespace, workload.name(run.metadata.name)
         if workload.pods(run, Pinned()).count > 1:
-            self._cluster.delete(api.SERVICES, namespace, name)
+            self._delete_service(run, name)
         job = self._reader.job(RunKey(namespace, run.metadata.name), name)
         if job is None:
             return
@@ -71,6 +71,16 @@ class KubernetesWorkloads:
             self._reader.jobs.remove(job)
         else:
             self._reader.jobs.upsert(left)
+
+    def _delete_service(self, run: LCCPRun, name: str) -> None:
+        """Delete the gang's Service; one of its name that is someone else's stays."""
+        namespace = run.metadata.namespace
+        try:
+            found = self._cluster.get(api.SERVICES, namespace, name)
+        except NotFound:
+            return
+        if run.metadata.uid in owner_uids(found):
+            self._cluster.delete(api.SERVICES, namespace, name, found["metadata"]["uid"])
 
     def _created(self, kind: api.Kind, document: Object) -> Object | None:
         """The new object; None if there is one of its name."""
@@ -82,19 +92,28 @@ class KubernetesWorkloads:
     def _existing(self, run: LCCPRun, kind: api.Kind, document: Object) -> Object:
         """The object that is there instead.
 
-        Raises InvalidInput if it is a Job of someone else, and Conflict if it is gone by now.
+        Raises InvalidInput if it is someone else's, and Conflict if it is gone by now.
         """
-        if kind is not api.JOBS:
-            return document
         namespace, name = run.metadata.namespace, document["metadata"]["name"]
-        found = self._cluster.list(kind, namespace, fieldSelector=f"metadata.name={name}")
-        if not found:
-            raise Conflict(f"Job {name} was there, and is gone")
-        if run.metadata.uid not in owner_uids(found[0]):
+        what = f"{document['kind']} {name}"
+        try:
+            found = self._there(kind, namespace, name)
+        except NotFound:
+            raise Conflict(f"{what} was there, and is gone") from None
+        if run.metadata.uid not in owner_uids(found):
             raise InvalidInput(
-                f"there is another Job {name} in the namespace, which is not this run's: delete it "
+                f"there is another {what} in the namespace, which is not this run's: delete it "
                 "or rename the run"
             )
+        return found
+
+    def _there(self, kind: api.Kind, namespace: str, name: str) -> Object:
+        """The object. Raises NotFound. Of Jobs the operator may read lists alone."""
+        if kind is not api.JOBS:
+            return self._cluster.get(kind, namespace, name)
+        found = self._cluster.list(kind, namespace, fieldSelector=f"metadata.name={name}")
+        if not found:
+            raise NotFound(name)
         return found[0]
 
     def _objects(

@@ -43,7 +43,7 @@ from lccp_operator.plan.stops import Judge
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
-__all__ = ["ended", "invalid_spec", "plan"]
+__all__ = ["ended", "hindered", "invalid_spec", "plan"]
 
 UNKNOWN_REQUEUE_SECONDS = 5.0
 
@@ -156,6 +156,11 @@ def invalid_spec(
 ) -> LCCPRunStatus:
     """The status of a run object that is no valid LCCPRun; `sentence` says what is wrong."""
     return _refused_status(before, generation, Refusal(Reason.INVALID_SPEC, sentence), now)
+
+
+def hindered(run: LCCPRun, sentence: str, now: datetime) -> LCCPRunStatus:
+    """The status of a run of whose plan something is refused: as it was, and Degraded says what."""
+    return _uncertain(run, Unknown(now, sentence, Reason.ACTION_REFUSED), now).status
 
 
 def _left_alone(run: LCCPRun, refusal: Refusal, now: datetime) -> Plan:

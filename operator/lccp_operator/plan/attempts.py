@@ -153,7 +153,7 @@ def _has_begun(context: Context, attempt: AttemptRecord) -> bool:
 def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
     gang, state = Training(attempt.number), context.gang
     begun = gang.done(context.facts) or attempt.number in context.facts.heartbeats
-    if state.ended or state.has_lost_pod if state is not None else begun:
+    if state.ended or state.stuck if state is not None else begun:
         return gang.ending(state, context.facts)
     if state is not None and _incoherent(context, attempt, state):
         return Ending.of(Cause.INCOHERENT_GANG, state)

@@ -197,7 +197,7 @@ def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:
         return _record(context, key, tries + unseen, None)
     if key in context.facts.damaged_reports or key in context.facts.reports:
         return _record(context, key, tries, _unusable(context, key))
-    if workload is None or not (workload[1].ended or workload[1].has_lost_pod):
+    if workload is None or not (workload[1].ended or workload[1].stuck):
         return known
     ending = workload[0].ending(workload[1], context.facts)
     if ending.counted:
@@ -251,7 +251,7 @@ def _deletions(context: Context) -> list[Intent]:
     return [
         DeleteWorkload(workload, wait_for_pods=not state.abandoned)
         for workload, state in context.evaluations.items()
-        if (_has_ended(state) and workload.key not in kept)
+        if (_has_ended(state) and (state.lingers or workload.key not in kept))
         or _is_outdated(context, workload, state)
     ]
 

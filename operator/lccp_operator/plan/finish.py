@@ -44,9 +44,8 @@ def intents(context: Context) -> list[Intent]:
 def seconds_to_requeue(context: Context) -> float | None:
     """Seconds until the store is to be polled, or something is due by itself; None: never."""
     waits = [seconds_to_due(context), None if idle(context) else POLL_SECONDS]
-    if any(
-        pod.deleting and not pod.over for state in context.workloads.values() for pod in state.pods
-    ):
+    pods = (pod for state in context.workloads.values() for pod in state.pods)
+    if any((pod.deleting or pod.exit_code is not None) and not pod.over for pod in pods):
         waits.append(ENDING_SECONDS)
     return min((wait for wait in waits if wait is not None), default=None)
 

@@ -58,6 +58,8 @@ class Pod:
     """What its process left in the pod's status about its end."""
     lost: bool = False
     """It should have ended, and nobody says that it has: its node is gone, or cut off."""
+    lingers: bool = False
+    """Its main container ended, which its phase tells; others in it run on and hold its node."""
 
     @property
     def over(self) -> bool:
@@ -86,18 +88,29 @@ class WorkloadState:
 
     @property
     def ended(self) -> bool:
-        """It ended, by itself, and no pod of it runs any more."""
+        """It ended, by itself, and no pod of it works any more."""
         return self.phase in TERMINAL and all(pod.phase in TERMINAL for pod in self.pods)
+
+    @property
+    def lingers(self) -> bool:
+        """A pod of it does, until somebody deletes it."""
+        return any(pod.lingers for pod in self.pods)
 
     @property
     def live(self) -> bool:
         """It holds, or may yet take, the resources of its pods."""
-        return not self.ended
+        return not self.ended or self.lingers
 
     @property
     def has_lost_pod(self) -> bool:
-        """A pod of it is lost: it can't go on, and does not end by itself."""
+        """A pod of it is lost."""
         return any(pod.lost for pod in self.pods)
+
+    @property
+    def stuck(self) -> bool:
+        """It can't go on, and does not end by itself."""
+        failed = any(pod.lingers and pod.phase is Phase.FAILED for pod in self.pods)
+        return failed or self.has_lost_pod
 
     @property
     def abandoned(self) -> bool:

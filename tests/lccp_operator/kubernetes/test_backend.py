@@ -1,11 +1,13 @@
 """Workloads, status and events of a run, as they are written to a cluster."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from a_cluster import Namespace, run_document
 from api_proxy import ApiProxy, Fault
-from operator_process import installation
+from operator_process import installation, wait_for
 
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
@@ -81,6 +83,60 @@ def test_a_job_of_someone_else_under_the_workloads_name_is_named(
     trouble = workloads.rejected[Training(1)]
     assert trouble.reason is Reason.POD_REJECTED
     assert "there is another Job tiny-train-a1 in the namespace" in trouble.message
+
+
+@pytest.fixture
+def informed(cluster: Cluster, settings: Installation) -> Iterator[KubernetesWorkloads]:
+    """With informers that follow the API server."""
+    stop, cached = Event(), [Informer(cluster, k, (), lambda _: None) for k in (api.JOBS, api.PODS)]
+    for informer in cached:
+        informer.start(stop)
+    wait_for(lambda: all(informer.synced for informer in cached), "they know nothing")
+    yield KubernetesWorkloads(cluster, WorkloadReader(cluster, *cached), settings.store("default"))
+    stop.set()
+
+
+@pytest.fixture
+def gang_of_two(namespace: Namespace) -> LCCPRun:
+    document = run_document("pair", topology={"nodes": 2})
+    return LCCPRun.parse(namespace.create_run(document), "pair")
+
+
+def test_a_service_of_someone_else_under_the_gangs_name_is_named_and_stays(
+    namespace: Namespace,
+    gang_of_two: LCCPRun,
+    informed: KubernetesWorkloads,
+    settings: Installation,
+) -> None:
+    meta, spec = {"name": "pair-train-a1"}, {"clusterIP": "None", "selector": {"a": "b"}}
+    namespace.create_object(
+        api.SERVICES, {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+    )
+
+    informed.apply(gang_of_two, Training(1), settings.offered(gang_of_two))
+
+    trouble = informed.rejected[Training(1)]
+    assert "there is another Service pair-train-a1 in the namespace" in trouble.message
+    assert namespace.jobs() == []
+    informed.delete(gang_of_two, Training(1))
+    left = namespace.api.get(api.SERVICES, namespace.name, "pair-train-a1")
+    assert "deletionTimestamp" not in left["metadata"]
+
+
+def test_a_gangs_own_service_goes_with_it(
+    namespace: Namespace,
+    gang_of_two: LCCPRun,
+    informed: KubernetesWorkloads,
+    settings: Installation,
+) -> None:
+    for _ in range(2):
+        informed.apply(gang_of_two, Training(1), settings.offered(gang_of_two))
+    assert informed.rejected == {}
+
+    informed.delete(gang_of_two, Training(1))
+
+    found = namespace.api.get(api.SERVICES, namespace.name, "pair-train-a1")
+    assert "deletionTimestamp" in found["metadata"]
 
 
 def test_a_status_is_not_written_over_one_that_was_not_read(

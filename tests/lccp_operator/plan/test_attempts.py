@@ -273,6 +273,44 @@ def test_a_gang_that_had_not_begun_is_deleted_instead_of_drained() -> None:
     assert world.journal.attempts[0].cause is Cause.DRAINED
 
 
+def test_nothing_begins_beside_pods_whose_job_is_gone() -> None:
+    world = a_training_world(restartPolicy={"maxRestarts": 1, "backoffSeconds": 0})
+    left = WorkloadState(Phase.RUNNING, (Pod(0, "a", Phase.RUNNING, deleting=True),), deleting=True)
+    world.end_training(ExitCode.INTERNAL)
+
+    decided = world.reconcile(observed(world, {}))
+    assert gangs(decided) == [Training(2)]
+    decided = world.plan(observed(world, {Training(1): left}))
+
+    assert gangs(decided) == []
+    assert decided.requeue_after_seconds == ENDING_SECONDS
+    assert gangs(world.plan(observed(world, {}))) == [Training(2)]
+
+
+def test_an_attempt_whose_job_is_gone_lasts_as_long_as_its_pods() -> None:
+    world = a_training_world()
+    left = WorkloadState(Phase.RUNNING, (Pod(0, "a", Phase.RUNNING),), deleting=True)
+
+    decided = world.reconcile(observed(world, {Training(1): left}))
+
+    assert (gangs(decided), world.journal.attempts[-1].ended_at) == ([], None)
+    world.reconcile(observed(world, {}))
+    assert world.journal.attempts[0].cause is Cause.LOST
+
+
+def test_a_gang_that_lingers_ends_by_its_exit_code_and_its_nodes_are_freed() -> None:
+    world = a_training_world()
+    failed = Pod(0, "a", Phase.FAILED, exit_code=70, lingers=True)
+    gang = WorkloadState(Phase.FAILED, (failed, Pod(1, "b", Phase.RUNNING)), pods_expected=2)
+
+    decided = world.reconcile(observed(world, {Training(1): gang}))
+
+    (attempt,) = world.journal.attempts
+    assert (attempt.cause, attempt.counted) == (Cause.INTERNAL, True)
+    assert DeleteWorkload(Training(1)) in decided.intents
+    assert gangs(decided) == []
+
+
 def test_a_gang_with_a_lost_pod_is_replaced_once_its_other_pods_are_gone() -> None:
     world = a_training_world()
     lost = Pod(0, "a", Phase.RUNNING, deleting=True, lost=True)

@@ -334,6 +334,23 @@ def test_a_queued_evaluator_is_shown_and_holds_its_place() -> None:
     assert conditions(world.run)["Evaluating"] == ("False", "Queued")
 
 
+def test_a_failed_evaluator_that_lingers_is_deleted_though_its_log_would_be_kept() -> None:
+    world = a_world()
+    world.reconcile()
+    pod = Pod(0, "a", Phase.FAILED, exit_code=64, lingers=True)
+
+    def deleted(pod: Pod) -> bool:
+        found = replace(
+            world.observed().workloads,
+            value={Evaluation(FIRST): WorkloadState(Phase.FAILED, (pod,))},
+        )
+        decided = world.plan(replace(world.observed(), workloads=found))
+        return DeleteWorkload(Evaluation(FIRST)) in decided.intents
+
+    assert deleted(pod)
+    assert not deleted(replace(pod, lingers=False))
+
+
 def test_a_waiting_evaluator_is_made_anew_once_its_settings_are_changed_and_no_try_counts() -> None:
     world = a_world()
     world.reconcile()

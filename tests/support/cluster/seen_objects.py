@@ -25,26 +25,40 @@ def a_job(
         for type_, reason in (conditions or {}).items()
     ]
     return {
-        "metadata": {"name": "j", "namespace": "default", "uid": "job", "labels": own},
+        "metadata": {
+            "name": "j",
+            "namespace": "default",
+            "uid": "job",
+            "labels": own,
+            "creationTimestamp": NOW.isoformat(),
+        },
         "spec": {"completions": 2, "suspend": suspend},
         "status": {"conditions": told} | (status or {}),
     }
 
 
 def a_pod(phase: str = "Running", index: int = 0, owner: str = "job", **status: Any) -> Object:
+    own = labels.of_workload("tiny", labels.TRAINER, attempt="1")
     return {
         "metadata": {
+            "name": f"j-{index}",
             "uid": f"pod-{index}",
-            "labels": {"batch.kubernetes.io/job-completion-index": str(index)},
+            "creationTimestamp": NOW.isoformat(),
+            "labels": own | {"batch.kubernetes.io/job-completion-index": str(index)},
             "ownerReferences": [{"uid": owner, "controller": True}],
         },
+        "spec": {"schedulerName": "default-scheduler"},
         "status": {"phase": phase, **status},
     }
 
 
-def terminated(code: int, reason: str = "Error", message: str = "") -> Object:
+def terminated(
+    code: int, reason: str = "Error", message: str = "", name: str = "trainer"
+) -> Object:
+    """A container that ended at NOW."""
     ended = {"exitCode": code, "reason": reason, "message": message}
-    return {"state": {"terminated": ended}, "image": "x"}
+    ended["finishedAt"] = NOW.isoformat()
+    return {"state": {"terminated": ended}, "image": "x", "name": name}
 
 
 def waiting(reason: str, message: str = "") -> Object:

@@ -6,6 +6,7 @@ from lccp_operator.kubernetes.api.answers import (
     ApiUnavailable,
     Forbidden,
     Gone,
+    Refused,
 )
 from lccp_operator.kubernetes.api.cluster import Cluster
 from lccp_operator.kubernetes.api.connection import connect
@@ -37,5 +38,6 @@ __all__ = [
     "Forbidden",
     "Gone",
     "Kind",
+    "Refused",
     "connect",
 ]

@@ -14,7 +14,11 @@ class AdmissionUnavailable(ApiUnavailable):
     """A webhook that has to admit an object does not answer."""
 
 
-class Forbidden(InvalidInput):
+class Refused(InvalidInput):
+    """The API server, or what admits objects to it, does not take this."""
+
+
+class Forbidden(Refused):
     """The API server does not let the operator do this."""
 
 
@@ -64,4 +68,4 @@ def error_of(status: int, data: bytes, path: str) -> LccpError:
         case 401 | 403:
             return Forbidden(f"{path}: {message}")
         case _:
-            return InvalidInput(f"{path}: the API server answers {status}: {message}")
+            return Refused(f"{path}: the API server answers {status}: {message}")

@@ -32,6 +32,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     refuse,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
+from lccp_operator.kubernetes.reconcile.refusals import told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import PROBE_SECONDS, StoreHealth
@@ -188,14 +189,15 @@ class Reconciler:
         health = self._health(run.spec.checkpoints.store_name)
         guard, remember = self._cluster.guard, memory.observer.remember
         backend = Backend(health.store, memory.workloads, runs, guard, remember)
-        try:
-            act(result, run, backend)
-        except InvalidInput:
-            health.doubt()
-            raise
-        if run.status is None and result.applies_workloads and not memory.workloads.rejected:
-            return False
-        publish(result, run, backend)
+        with told(run, runs, guard):
+            try:
+                act(result, run, backend)
+            except InvalidInput:
+                health.doubt()
+                raise
+            if run.status is None and result.applies_workloads and not memory.workloads.rejected:
+                return False
+            publish(result, run, backend)
         return True
 
     def _observed(self, run: LCCPRun, body: Object, memory: _Memory) -> Observed:

@@ -34,7 +34,7 @@ KEPT_METADATA = (
     "creationTimestamp",
     "deletionTimestamp",
 )
-KEPT_SPEC = ("completions", "suspend")
+KEPT_SPEC = ("completions", "parallelism", "suspend", "schedulerName", "nodeName")
 KEPT_STATUS = (
     "phase",
     "conditions",
@@ -67,8 +67,8 @@ class Informer:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._objects: dict[RunKey, dict[str, Object]] = defaultdict(dict)
-        self._gone: dict[str, None] = {}
-        """UIDs, oldest first."""
+        self._gone: dict[str, float] = {}
+        """Version at which an object went, by UID, oldest first."""
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._lost_at = dict.fromkeys(self._scopes, -math.inf)
         """When it lost touch, by scope; absent while it is in touch."""
@@ -104,7 +104,7 @@ class Informer:
         """Take over an object as the API server gave it; whether any of what is kept changed."""
         kept, key = _kept(document), _key(document)
         with self._lock:
-            if kept["metadata"]["uid"] in self._gone:
+            if _version(kept) <= self._gone.get(kept["metadata"]["uid"], -1):
                 return False
             known = self._objects[key].get(kept["metadata"]["name"])
             if known is not None and _version(known) >= _version(kept):
@@ -112,11 +112,11 @@ class Informer:
             self._objects[key][kept["metadata"]["name"]] = kept
             return known is None or not _same(known, kept)
 
-    def remove(self, document: Object) -> bool:
-        """The object is gone; whether that is a change."""
+    def remove(self, document: Object, version: float = math.inf) -> bool:
+        """The object is gone as of `version`; whether that is a change."""
         key, meta = _key(document), document["metadata"]
         with self._lock:
-            self._note_gone(meta["uid"])
+            self._note_gone(meta["uid"], version)
             known = self._objects.get(key, {}).get(meta["name"])
             if known is None or known["metadata"]["uid"] != meta["uid"]:
                 return False
@@ -125,8 +125,8 @@ class Informer:
                 del self._objects[key]
             return True
 
-    def _note_gone(self, uid: str) -> None:
-        self._gone[uid] = None
+    def _note_gone(self, uid: str, version: float) -> None:
+        self._gone[uid] = version
         if len(self._gone) > GONE_REMEMBERED:
             del self._gone[next(iter(self._gone))]
 
@@ -167,8 +167,9 @@ class Informer:
             document = event["object"]
             version = document["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
-                take = self.remove if event["type"] == "DELETED" else self.upsert
-                if take(document):
+                gone = event["type"] == "DELETED"
+                changed = self.remove(document, int(version)) if gone else self.upsert(document)
+                if changed:
                     self._on_change(_key(document))
         return version
 

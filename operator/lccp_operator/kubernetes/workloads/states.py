@@ -1,7 +1,8 @@
 """Jobs, pods, events and Kueue's Workloads, as `WorkloadState`s. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from lccp.api import labels
@@ -26,6 +27,9 @@ INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 LOST_AFTER = timedelta(seconds=15)
 """From the end of a pod's grace period: a kubelet that is there has told its end by then."""
 
+LINGERS_AFTER = timedelta(seconds=15)
+"""From the end of a pod's main container: a container beside it that ends with it has by then."""
+
 RULES = (Rule.DISRUPTION, Rule.CONFIGURATION, Rule.NOT_FINITE, Rule.OTHER)
 """By their index in the podFailurePolicy (`jobs.failure_rules`)."""
 
@@ -38,41 +42,58 @@ def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     Raises InvalidInput for a Job whose labels another version of LCCP wrote.
     """
     jobs = sorted(seen.jobs, key=lambda job: str(job["metadata"]["name"]))
-    pairs = ((_workload(job), job) for job in jobs)
-    return {found: _state(job, seen, now) for found, job in pairs if found is not None}
+    pairs = ((_workload("Job", job), job) for job in jobs)
+    known = {found: _state(job, seen, now) for found, job in pairs if found is not None}
+    return _without_job(seen, now) | known
 
 
-def _workload(job: Object) -> Workload | None:
+def _workload(kind: str, document: Object) -> Workload | None:
     try:
-        return workload_of(job["metadata"].get("labels", {}))
+        return workload_of(document["metadata"].get("labels", {}))
     except (KeyError, ValueError) as error:
         raise InvalidInput(
-            f"Job {job['metadata']['name']} has labels of another version of LCCP ({error}): "
-            "nothing is started while it is there: delete it"
+            f"{kind} {document['metadata']['name']} has labels of another version of LCCP "
+            f"({error}): nothing is started while it is there: delete it"
         ) from None
+
+
+def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
+    """Workloads whose Job was deleted or lost its labels, as long as a pod of theirs may work."""
+    jobs = {job["metadata"]["uid"] for job in seen.jobs}
+    left: dict[Workload, list[Pod]] = defaultdict(list)
+    for pod in seen.pods:
+        workload = None if _controller_uid(pod) in jobs else _workload("Pod", pod)
+        if workload is not None:
+            left[workload].append(_pod(pod, now))
+    return {
+        workload: WorkloadState(_phase_of(pods), tuple(pods), len(pods), deleting=True)
+        for workload, pods in left.items()
+        if not all(pod.over for pod in pods)
+    }
 
 
 def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
     uid = job["metadata"]["uid"]
-    pods = tuple(pod for pod in seen.pods if _controller_uid(pod) == uid)
+    own = tuple(pod for pod in seen.pods if _controller_uid(pod) == uid)
+    pods = tuple(_pod(pod, now) for pod in own)
     status, spec = job.get("status", {}), job["spec"]
     phase = _phase(job, pods)
     rule, exit_code = _failure(status.get("conditions", ()))
     return WorkloadState(
         phase=phase,
-        pods=tuple(_pod(pod, now) for pod in pods),
+        pods=pods,
         pods_expected=spec.get("completions") or 1,
         started_at=_time(status.get("startTime")),
         deleting="deletionTimestamp" in job["metadata"],
         rule=rule,
         exit_code=exit_code,
-        trouble=None if phase in TERMINAL else trouble_of(job, pods, seen),
+        trouble=None if phase in TERMINAL else trouble_of(job, own, seen, now),
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
         settings=job["metadata"].get("labels", {}).get(labels.SETTINGS),
     )
 
 
-def _phase(job: Object, pods: Iterable[Object]) -> Phase:
+def _phase(job: Object, pods: Collection[Pod]) -> Phase:
     true = {c["type"] for c in job.get("status", {}).get("conditions", ()) if c["status"] == "True"}
     if "Complete" in true:
         return Phase.SUCCEEDED
@@ -81,8 +102,18 @@ def _phase(job: Object, pods: Iterable[Object]) -> Phase:
     queued = QUEUE_LABEL in job["metadata"].get("labels", {})
     if queued and job["spec"].get("suspend"):
         return Phase.QUEUED
-    running = any(pod.get("status", {}).get("phase") == "Running" for pod in pods)
-    return Phase.RUNNING if running else Phase.PENDING
+    return _phase_of(pods)
+
+
+def _phase_of(pods: Collection[Pod]) -> Phase:
+    """By the pods: of those that linger the Job never says that they ended."""
+    phases = {pod.phase for pod in pods}
+    ended = {pod.phase for pod in pods if pod.lingers}
+    if Phase.FAILED in ended:
+        return Phase.FAILED
+    if ended and phases == {Phase.SUCCEEDED}:
+        return Phase.SUCCEEDED
+    return Phase.RUNNING if Phase.RUNNING in phases else Phase.PENDING
 
 
 def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
@@ -107,12 +138,15 @@ def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
 
 def _pod(pod: Object, now: datetime) -> Pod:
     status = pod.get("status", {})
-    ended = _terminated(status)
+    ended = _terminated(pod)
     disrupted = any(
         c["type"] == "DisruptionTarget" and c["status"] == "True"
         for c in status.get("conditions", ())
     )
     phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
+    lingers = phase is Phase.RUNNING and _long_over(ended, now)
+    if lingers:
+        phase = Phase.FAILED if ended["exitCode"] else Phase.SUCCEEDED
     return Pod(
         index=int(pod["metadata"].get("labels", {}).get(INDEX_LABEL, 0)),
         uid=pod["metadata"]["uid"],
@@ -125,7 +159,13 @@ def _pod(pod: Object, now: datetime) -> Pod:
         failure=_failure_of(status, ended) if phase is Phase.FAILED else "",
         message=_short(ended.get("message", "")),
         lost=phase not in TERMINAL and _overdue(pod, now),
+        lingers=lingers,
     )
+
+
+def _long_over(ended: Object, now: datetime) -> bool:
+    at = _time(ended.get("finishedAt"))
+    return at is not None and now - at > LINGERS_AFTER
 
 
 def _overdue(pod: Object, now: datetime) -> bool:
@@ -134,10 +174,14 @@ def _overdue(pod: Object, now: datetime) -> bool:
     return by is not None and now - by > LOST_AFTER
 
 
-def _terminated(status: Object) -> Object:
-    """How the pod's first container ended; empty while it has not."""
-    for container in status.get("containerStatuses", ()):
-        if "terminated" in container.get("state", {}):
+def _terminated(pod: Object) -> Object:
+    """How the pod's main container ended, which is named as its component; empty while it has not.
+
+    Containers beside it, such as those that a service mesh injects, say nothing of the work.
+    """
+    name = pod["metadata"].get("labels", {}).get(labels.COMPONENT)
+    for container in pod.get("status", {}).get("containerStatuses", ()):
+        if container.get("name") == name and "terminated" in container.get("state", {}):
             ended: Object = container["state"]["terminated"]
             return ended
     return {}

@@ -1,7 +1,8 @@
 """What keeps a workload from running: read from its Job's events, its pods and Kueue's Workload.
 Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
@@ -25,13 +26,22 @@ SILENT_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 SANDBOX_REASONS = frozenset({"FailedCreatePodSandBox", "NetworkNotReady"})
+SILENCE = timedelta(seconds=15)
+"""From the creation of an object: whoever has to begin with it has done so by then."""
+
 MESSAGE_LENGTH_MAX = 500
 JOBS_NAMED = 3
 
 
-def trouble_of(job: Object, pods: Iterable[Object], seen: Seen) -> Trouble | None:
+def trouble_of(job: Object, pods: Collection[Object], seen: Seen, now: datetime) -> Trouble | None:
     """The first trouble of a workload that has not ended: queue, then creation, then its pods."""
-    found = [*_of_queue(job, seen), *_of_creation(job, seen), *_of_pods(pods, seen)]
+    found = [
+        *_of_queue(job, seen),
+        *_of_hands(job),
+        *_of_creation(job, seen),
+        *_of_pods(pods, seen),
+        *_of_silence(job, pods, now),
+    ]
     return found[0] if found else None
 
 
@@ -64,6 +74,17 @@ def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
                 reason = Reason.UNKNOWN_QUEUE if unknown else Reason.QUEUED
                 yield _trouble(reason, f"queue {queue}{behind}: {told}")
     yield _trouble(Reason.QUEUED, f"waits in queue {queue}{behind}")
+
+
+def _of_hands(job: Object) -> Iterator[Trouble]:
+    """A Job that somebody holds back by changing it: no queue of it does."""
+    spec, wanted = job["spec"], job["spec"].get("completions") or 1
+    name = f"Job {job['metadata']['name']}"
+    if spec.get("suspend"):
+        yield _trouble(Reason.HELD_BACK, f"{name} is suspended, and names no queue")
+    elif spec.get("parallelism", wanted) < wanted:
+        told = f"{name} has parallelism {spec['parallelism']} instead of {wanted}"
+        yield _trouble(Reason.HELD_BACK, told)
 
 
 def _behind(queue: str, seen: Seen) -> str:
@@ -102,6 +123,38 @@ def _of_pods(pods: Iterable[Object], seen: Seen) -> Iterator[Trouble]:
             yield from _of_kubelet(pod, seen)
 
 
+def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterator[Trouble]:
+    """What nobody explains, since who has to begin with it does not."""
+    meta = job["metadata"]
+    began = job.get("status", {}).get("startTime") or meta["creationTimestamp"]
+    if not pods and "deletionTimestamp" not in meta and _is_long_ago(began, now):
+        told = f"Job {meta['name']} has no pods yet: no controller has taken it up"
+        yield _trouble(Reason.STARTING, told)
+    for pod in filter(is_pending, pods):
+        made = pod["metadata"]["creationTimestamp"]
+        if not _condition(pod["status"], "PodScheduled") and _is_long_ago(made, now):
+            yield _trouble(Reason.UNSCHEDULABLE, _not_taken_up(pod))
+        for container in pod["status"].get("initContainerStatuses", ()):
+            if "running" in container.get("state", {}):
+                yield _trouble(Reason.STARTING, f"init container {container['name']} runs")
+
+
+def _not_taken_up(pod: Object) -> str:
+    name, spec = pod["metadata"]["name"], pod["spec"]
+    if "nodeName" in spec:
+        return f"pod {name} is meant for node {spec['nodeName']}, which has not taken it up"
+    return f"pod {name} waits for scheduler {spec.get('schedulerName')}, which has not seen it"
+
+
+def _is_long_ago(at: str, now: datetime) -> bool:
+    return now - datetime.fromisoformat(at).astimezone(UTC) > SILENCE
+
+
+def _condition(status: Object, type_: str) -> Object:
+    found = (c for c in status.get("conditions", ()) if c["type"] == type_)
+    return next(found, {})
+
+
 def _of_containers(status: Object) -> Iterator[Trouble]:
     for field in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(field, ()):
@@ -130,10 +183,8 @@ def _of_kubelet(pod: Object, seen: Seen) -> Iterator[Trouble]:
 
 def _is_ready_to_start(pod: Object) -> bool:
     """Its volumes are mounted and its network is there: older events no longer count."""
-    return any(
-        condition["type"] == "PodReadyToStartContainers" and condition["status"] == "True"
-        for condition in pod["status"].get("conditions", ())
-    )
+    ready = _condition(pod["status"], "PodReadyToStartContainers")
+    return bool(ready.get("status") == "True")
 
 
 def _last_seen(event: Object) -> str:
@@ -149,9 +200,10 @@ def _missing(message: str) -> Reason | None:
 
 
 def _of_scheduling(status: Object) -> Iterator[Trouble]:
-    for condition in status.get("conditions", ()):
-        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            yield _trouble(Reason.UNSCHEDULABLE, condition.get("message", ""))
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") == "False":
+        told = scheduled.get("message") or scheduled.get("reason", "")
+        yield _trouble(Reason.UNSCHEDULABLE, told)
 
 
 def _trouble(reason: Reason, message: str) -> Trouble:

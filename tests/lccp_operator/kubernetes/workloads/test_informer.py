@@ -9,6 +9,7 @@ from a_cluster import Namespace
 from api_proxy import ApiProxy, Fault
 from operator_process import wait_for
 
+from lccp.api import labels
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import ApiUnavailable, Cluster
 from lccp_operator.kubernetes.api import cluster as calls
@@ -123,6 +124,19 @@ def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
 
     assert not watching.informer.upsert(answer)
     assert watching.names(key) == set()
+
+
+def test_an_object_that_lost_its_label_and_has_it_again_is_known_again(
+    watching: Watching, namespace: Namespace
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    a_job(namespace, "one")
+    watching.wait_names(key, "one")
+
+    for value, names in ((None, ()), ("tiny", ("one",))):
+        patch = {"metadata": {"labels": {labels.RUN: value}}}
+        namespace.api.patch(api.JOBS, namespace.name, "one", patch)
+        watching.wait_names(key, *names)
 
 
 def test_what_disappeared_while_the_watch_was_broken_is_not_cached(

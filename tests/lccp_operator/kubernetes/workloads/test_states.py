@@ -61,14 +61,13 @@ def test_labels_of_another_version_are_named() -> None:
 
 
 def test_a_job_of_another_is_no_workload() -> None:
-    assert states(Seen(({"metadata": {"name": "theirs"}, "spec": {}},), ()), NOW) == {}
+    assert states(Seen(({"metadata": {"name": "theirs", "uid": "t"}, "spec": {}},), ()), NOW) == {}
 
 
 PHASES = {
     "no pod yet": (a_job(), (), Phase.PENDING),
     "a pod that waits": (a_job(), (a_pod("Pending"),), Phase.PENDING),
     "a pod that runs": (a_job(), (a_pod("Pending"), a_pod("Running", 1)), Phase.RUNNING),
-    "a pod of another job": (a_job(), (a_pod(owner="x"),), Phase.PENDING),
     "complete": (a_job(conditions={"Complete": ""}), (), Phase.SUCCEEDED),
     "failed": (a_job(conditions={"Failed": ""}), (), Phase.FAILED),
     "about to fail": (a_job(conditions={"FailureTarget": ""}), (a_pod(),), Phase.RUNNING),
@@ -183,3 +182,63 @@ UNBEGUN = {
 def test_a_pod_that_failed_before_its_main_container_says_why(status: Object, failure: str) -> None:
     failed = state(a_job(conditions={"Failed": "BackoffLimitExceeded"}), a_pod("Failed", **status))
     assert failed.pods[0].failure == failure
+
+
+PROXY = {"name": "istio-proxy", "state": {"running": {}}}
+SOON, LATER = NOW + timedelta(seconds=14), NOW + timedelta(seconds=16)
+
+
+def beside_a_proxy(code: int, index: int = 0) -> Object:
+    """A pod whose main container ended at NOW, and in which another one runs on."""
+    return a_pod("Running", index, containerStatuses=[PROXY, terminated(code)])
+
+
+@pytest.mark.parametrize(
+    ("codes", "phase", "stuck"),
+    [((0, 0), Phase.SUCCEEDED, False), ((0, 70), Phase.FAILED, True)],
+    ids=["all well", "one failed"],
+)
+def test_a_workload_ends_with_its_main_containers_whatever_runs_beside_them(
+    codes: tuple[int, ...], phase: Phase, stuck: bool
+) -> None:
+    seen = Seen((a_job(),), tuple(beside_a_proxy(code, i) for i, code in enumerate(codes)))
+
+    (soon,), (later,) = states(seen, SOON).values(), states(seen, LATER).values()
+
+    assert (soon.phase, soon.ended, soon.lingers) == (Phase.RUNNING, False, False)
+    assert (later.phase, later.ended, later.stuck) == (phase, True, stuck)
+    assert later.lingers, "its nodes are held"
+    assert later.live
+
+
+def test_a_failed_pod_that_lingers_ends_a_gang_of_which_others_work() -> None:
+    seen = Seen((a_job(),), (beside_a_proxy(70), a_pod("Running", 1)))
+    (found,) = states(seen, LATER).values()
+    assert (found.phase, found.ended, found.stuck) == (Phase.FAILED, False, True)
+
+
+def test_the_end_of_a_container_beside_the_main_one_says_nothing_of_the_work() -> None:
+    pod = a_pod("Running", containerStatuses=[terminated(1, name="agent")])
+    (found,) = states(Seen((a_job(),), (pod,)), LATER).values()
+    assert (found.phase, found.pods[0].exit_code) == (Phase.RUNNING, None)
+
+
+def test_pods_whose_job_is_gone_are_a_workload_until_they_end() -> None:
+    seen = Seen((), (a_pod("Running", 0, "gone"), a_pod("Succeeded", 1, "gone")))
+
+    (workload,) = states(seen, NOW)
+
+    found = states(seen, NOW)[workload]
+    assert (workload, found.phase) == (Training(1), Phase.RUNNING)
+    assert (found.deleting, found.live, found.pods_expected) == (True, True, 2)
+
+
+@pytest.mark.parametrize("ended", [a_pod("Failed", 0, "gone"), a_pod("Succeeded", 0, "gone")])
+def test_of_pods_that_ended_and_whose_job_is_gone_nothing_is_left(ended: Object) -> None:
+    assert states(Seen((), (ended,)), NOW) == {}
+
+
+def test_a_lost_pod_whose_job_is_gone_holds_up_nothing() -> None:
+    pod = a_pod("Running", 0, "gone")
+    pod["metadata"]["deletionTimestamp"] = (NOW - timedelta(seconds=16)).isoformat()
+    assert states(Seen((), (pod,)), NOW) == {}

@@ -1,7 +1,9 @@
 """What keeps a workload from running is named, in the order in which it has to be solved."""
 
+from datetime import timedelta
+
 import pytest
-from seen_objects import QUEUE, a_job, a_pod, an_event, waiting
+from seen_objects import NOW, QUEUE, a_job, a_pod, an_event, waiting
 
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
@@ -26,6 +28,12 @@ UNSCHEDULABLE = {
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}
     ]
 }
+GATED = {
+    "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
+    ]
+}
+FETCHES = {"name": "fetch", "state": {"running": {}}}
 TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
     "none": (a_job(), {"pods": (a_pod("Pending"),)}, None, ""),
     "quota": (
@@ -183,6 +191,26 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         {"pods": (a_pod("Pending", **UNSCHEDULABLE),)},
         *(Reason.UNSCHEDULABLE, "0/3"),
     ),
+    "a gate of the scheduler": (
+        a_job(),
+        {"pods": (a_pod("Pending", **GATED),)},
+        *(Reason.UNSCHEDULABLE, "gates"),
+    ),
+    "an init container": (
+        a_job(),
+        {"pods": (a_pod("Pending", initContainerStatuses=[FETCHES]),)},
+        *(Reason.STARTING, "init container fetch runs"),
+    ),
+    "suspended by hand": (
+        a_job(suspend=True),
+        {},
+        *(Reason.HELD_BACK, "Job j is suspended, and names no queue"),
+    ),
+    "less parallelism, by hand": (
+        a_job() | {"spec": {"completions": 2, "parallelism": 0}},
+        {},
+        *(Reason.HELD_BACK, "Job j has parallelism 0 instead of 2"),
+    ),
     "queue": (QUEUED, {}, Reason.QUEUED, "waits in queue research"),
     "behind others in the queue": (
         QUEUED,
@@ -218,7 +246,7 @@ def test_what_keeps_a_workload_from_running_is_named(
 ) -> None:
     pods = seen.get("pods", ())
 
-    found = trouble_of(job, pods, Seen((job,), **{"pods": (), **seen}))
+    found = trouble_of(job, pods, Seen((job,), **{"pods": (), **seen}), NOW)
 
     if reason is None:
         assert found is None
@@ -231,7 +259,7 @@ def test_what_keeps_a_workload_from_running_is_named(
 def test_a_long_message_is_one_line_of_500_characters() -> None:
     pod = a_pod("Pending", containerStatuses=[waiting("ErrImagePull", "a\n  b" + "c" * 900)])
 
-    found = trouble_of(a_job(), (pod,), Seen((), (pod,)))
+    found = trouble_of(a_job(), (pod,), Seen((), (pod,)), NOW)
 
     assert found is not None
     assert found.message.startswith("x:1: a bccc")
@@ -244,6 +272,40 @@ def test_the_newest_event_of_a_pod_tells_what_it_waits_for_now() -> None:
     newer = an_event("pod-0", "FailedCreatePodSandBox", "no address")
     first, later = ({"lastTimestamp": f"2026-01-05T09:0{minute}:00Z"} for minute in range(2))
 
-    found = trouble_of(a_job(), (pod,), Seen((), (pod,), (older | first, newer | later)))
+    found = trouble_of(a_job(), (pod,), Seen((), (pod,), (older | first, newer | later)), NOW)
 
     assert found == Trouble(Reason.CONTAINER_NOT_STARTED, "no address")
+
+
+LATER = NOW + timedelta(seconds=16)
+SCHEDULED = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"schedulerName": "nope"}, "pod j-0 waits for scheduler nope, which has not seen it"),
+        ({"nodeName": "n9"}, "pod j-0 is meant for node n9, which has not taken it up"),
+    ],
+)
+def test_a_pod_that_nobody_takes_up_is_told_after_a_while(spec: Object, message: str) -> None:
+    pod = a_pod("Pending") | {"spec": spec}
+
+    found = trouble_of(a_job(), (pod,), Seen((), (pod,)), LATER)
+
+    assert found == Trouble(Reason.UNSCHEDULABLE, message)
+    assert trouble_of(a_job(), (pod,), Seen((), (pod,)), NOW) is None
+    scheduled = a_pod("Pending", **SCHEDULED)
+    assert trouble_of(a_job(), (scheduled,), Seen((), (scheduled,)), LATER) is None
+
+
+def test_a_job_that_no_controller_takes_up_is_told_after_a_while() -> None:
+    found = trouble_of(a_job(), (), Seen((), ()), LATER)
+
+    assert found is not None
+    assert (found.reason, "no controller" in found.message) == (Reason.STARTING, True)
+    ending = a_job()
+    ending["metadata"]["deletionTimestamp"] = NOW.isoformat()
+    assert trouble_of(ending, (), Seen((), ()), LATER) is None
+    begun = a_job({"startTime": NOW.replace(minute=1).isoformat()})
+    assert trouble_of(begun, (), Seen((), ()), NOW.replace(minute=1, second=5)) is None

@@ -1,0 +1,47 @@
+"""What the API server refuses of a plan is told on the run object, not in the log alone."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from lccp.api.run import LCCPRun
+from lccp.contract.errors import LccpError
+from lccp_operator.intents import Event, EventReason
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.backend import KubernetesRuns
+from lccp_operator.plan import hindered
+
+
+@contextmanager
+def told(run: LCCPRun, runs: KubernetesRuns, guard: Callable[[], None]) -> Iterator[None]:
+    """What is refused inside is raised, and told by `Degraded` and an event.
+
+    A status that was written inside is left as it is, and the event alone tells.
+    """
+    try:
+        yield
+    except (api.Refused, api.AdmissionUnavailable) as error:
+        guard()
+        _tell(run, runs, f"{error}: it is tried again, and what follows it waits")
+        raise
+
+
+def _tell(run: LCCPRun, runs: KubernetesRuns, sentence: str) -> None:
+    before = run.status.conditions if run.status else ()
+    if any(condition.message == sentence for condition in before):
+        return
+    at = datetime.now(UTC)
+    if not _written(run, runs, sentence, at):
+        at = at.replace(minute=0, second=0, microsecond=0)
+    runs.post(run, Event("Warning", EventReason.REFUSED, sentence, at, about=sentence))
+
+
+def _written(run: LCCPRun, runs: KubernetesRuns, sentence: str, now: datetime) -> bool:
+    """Whether the status tells it from now on; else an event does, once an hour while it lasts."""
+    if runs.written is not None:
+        return False
+    try:
+        runs.write_status(run, hindered(run, sentence, now))
+    except LccpError:
+        return False
+    return True

@@ -1,0 +1,89 @@
+"""What the API server refuses of a plan is told on the run object."""
+
+from datetime import UTC, datetime
+
+import pytest
+from a_cluster import Namespace, run_document
+
+from lccp.api.conditions import ConditionType, Reason
+from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.backend import KubernetesRuns
+from lccp_operator.kubernetes.reconcile.refusals import told
+from lccp_operator.plan import hindered
+
+pytestmark = pytest.mark.apiserver
+SENTENCE = "a policy forbids it"
+
+
+class Closed(KubernetesRuns):
+    """A policy refuses its statuses too."""
+
+    def write(self, address: object, status: LCCPRunStatus) -> None:
+        raise api.Refused("no status")
+
+
+def leads() -> None:
+    """This replica does."""
+
+
+@pytest.fixture
+def run(namespace: Namespace) -> LCCPRun:
+    return LCCPRun.parse(namespace.create_run(run_document("tiny")), "run")
+
+
+def refused(run: LCCPRun, runs: KubernetesRuns, error: Exception) -> None:
+    with pytest.raises(type(error)), told(run, runs, leads):
+        raise error
+
+
+def as_read(namespace: Namespace, kind: type[KubernetesRuns] = KubernetesRuns) -> KubernetesRuns:
+    return kind(namespace.api, namespace.run("tiny")["metadata"]["resourceVersion"])
+
+
+@pytest.mark.parametrize("error", [api.Refused(SENTENCE), api.AdmissionUnavailable(SENTENCE)])
+def test_a_refusal_is_told_by_degraded_and_one_event(
+    namespace: Namespace, run: LCCPRun, error: Exception
+) -> None:
+    for _ in range(2):
+        refused(run, as_read(namespace), error)
+        run = LCCPRun.parse(namespace.run("tiny"), "run")
+
+    degraded = namespace.conditions("tiny")["Degraded"]
+    assert (degraded["status"], degraded["reason"]) == ("True", "ActionRefused")
+    assert degraded["message"].startswith(f"{SENTENCE}: it is tried again")
+    assert namespace.events("tiny") == ["Refused"]
+
+
+def test_what_was_known_of_the_run_stays(namespace: Namespace, run: LCCPRun) -> None:
+    known = run.model_copy(update={"status": LCCPRunStatus(attempt=3)})
+    refused(known, as_read(namespace), api.Refused(SENTENCE))
+    assert namespace.run("tiny")["status"]["attempt"] == 3
+
+
+def test_a_refused_status_is_told_by_one_event(namespace: Namespace, run: LCCPRun) -> None:
+    for _ in range(2):
+        refused(run, as_read(namespace, Closed), api.Refused(SENTENCE))
+    assert namespace.events("tiny") == ["Refused"]
+
+
+def test_a_status_that_was_written_is_left(namespace: Namespace, run: LCCPRun) -> None:
+    runs = as_read(namespace)
+    runs.write_status(run, LCCPRunStatus(attempt=2))
+    refused(run, runs, api.Refused(SENTENCE))
+
+    assert namespace.run("tiny")["status"]["attempt"] == 2
+    assert namespace.conditions("tiny") == {}
+    assert namespace.events("tiny") == ["Refused"]
+
+
+def test_other_errors_are_not_told(namespace: Namespace, run: LCCPRun) -> None:
+    refused(run, as_read(namespace), api.ApiUnavailable("silent"))
+    assert "status" not in namespace.run("tiny")
+
+
+def test_a_hindered_run_says_why(run: LCCPRun) -> None:
+    status = hindered(run, SENTENCE, datetime.now(UTC))
+    found = {condition.type: condition for condition in status.conditions}
+    assert found[ConditionType.DEGRADED].reason is Reason.ACTION_REFUSED
