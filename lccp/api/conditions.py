@@ -90,7 +90,7 @@ class Reason(StrEnum):
 REMEDIES = {
     Reason.QUEUED: "it starts when the queue has room",
     Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
-    Reason.HELD_BACK: "whoever changed the Job undoes it; deleted, it is made anew",
+    Reason.HELD_BACK: "whoever did that undoes it; a Job that is deleted is made anew",
     Reason.UNSCHEDULABLE: "free or add nodes, or ask for less in {pods}.resources and "
     "{pods}.placement",
     Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or ask for less in {pods}.resources",

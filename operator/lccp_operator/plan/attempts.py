@@ -96,9 +96,9 @@ def _fruitless(context: Context) -> int:
 
 
 def _worked(context: Context, attempt: AttemptRecord) -> bool:
-    """A process of it sent a heartbeat, and not only to fetch or to wait for its peers."""
+    """A process of it sent a heartbeat, and not only to fetch, to load or to wait for its peers."""
     beat = context.facts.heartbeats.get(attempt.number)
-    ranks_began = beat is not None and beat.fetched is None
+    ranks_began = beat is not None and beat.fetched is None and beat.phase != "Starting"
     return ranks_began and attempt.cause is not Cause.INCOMPLETE_GANG
 
 

@@ -36,6 +36,7 @@ class Ending:
     def of(cls, cause: Cause, state: WorkloadState | None, message: str = "") -> "Ending":
         """The ending in a sentence; of a failure also where its log is."""
         message = message or _unbegun(state) or _said(state, cause) or MEANINGS[cause].sentence
+        message += _killed(state)
         if state is None or not MEANINGS[cause].counted:
             return cls(cause, message)
         codes = sorted({pod.exit_code for pod in state.pods if pod.exit_code})
@@ -71,6 +72,13 @@ def _unbegun(state: WorkloadState | None) -> str:
     told = (pod.failure for pod in state.pods if pod.failure) if state is not None else iter(())
     first = next(told, "")
     return f"failed before its processes began: {first}" if first else ""
+
+
+def _killed(state: WorkloadState | None) -> str:
+    """What its node says of the first pod that it ended."""
+    told = (pod.killed for pod in state.pods if pod.killed) if state is not None else iter(())
+    first = next(told, "")
+    return f": {first}" if first else ""
 
 
 def _said(state: WorkloadState | None, cause: Cause) -> str:

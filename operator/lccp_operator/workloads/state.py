@@ -56,6 +56,8 @@ class Pod:
     """Why it failed before its main container began: a kubelet's refusal, or an init container."""
     message: str = ""
     """What its process left in the pod's status about its end."""
+    killed: str = ""
+    """Why its node ended it though it had begun, in the node's words."""
     lost: bool = False
     """It should have ended, and nobody says that it has: its node is gone, or cut off."""
     lingers: bool = False

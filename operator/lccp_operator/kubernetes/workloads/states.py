@@ -23,6 +23,9 @@ PHASES = {
 }
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 """Ends of a container whose process the runtime could not start."""
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""Reason of a Job whose deadline is over, or of a pod with one of its own."""
+
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 LOST_AFTER = timedelta(seconds=15)
 """From the end of a pod's grace period: a kubelet that is there has told its end by then."""
@@ -79,6 +82,8 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
     status, spec = job.get("status", {}), job["spec"]
     phase = _phase(job, pods)
     rule, exit_code = _failure(status.get("conditions", ()))
+    if any(pod.get("status", {}).get("reason") == DEADLINE_EXCEEDED for pod in own):
+        rule = Rule.DEADLINE
     return WorkloadState(
         phase=phase,
         pods=pods,
@@ -127,7 +132,7 @@ def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
     for condition in true:
         if condition["type"] not in ("FailureTarget", "Failed"):
             continue
-        if condition.get("reason") == "DeadlineExceeded":
+        if condition.get("reason") == DEADLINE_EXCEEDED:
             return Rule.DEADLINE, None
         match = MATCHED.search(condition.get("message", ""))
         if match and int(match["index"]) < len(RULES):
@@ -160,6 +165,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
         message=_short(ended.get("message", "")),
         lost=phase not in TERMINAL and _overdue(pod, now),
         lingers=lingers,
+        killed=_short(_told(status)) if ended and phase is Phase.FAILED else "",
     )
 
 

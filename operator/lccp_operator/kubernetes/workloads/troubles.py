@@ -67,6 +67,9 @@ def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
     for admission in seen.kueue_workloads:
         if uid not in owner_uids(admission):
             continue
+        if not admission.get("spec", {}).get("active", True):
+            told = f"Workload {admission['metadata']['name']} is deactivated (spec.active)"
+            yield _trouble(Reason.HELD_BACK, f"queue {queue}: {told}")
         for condition in admission.get("status", {}).get("conditions", ()):
             if condition["type"] == "QuotaReserved" and condition["status"] == "False":
                 told = condition.get("message", "")

@@ -242,3 +242,16 @@ def test_a_lost_pod_whose_job_is_gone_holds_up_nothing() -> None:
     pod = a_pod("Running", 0, "gone")
     pod["metadata"]["deletionTimestamp"] = (NOW - timedelta(seconds=16)).isoformat()
     assert states(Seen((), (pod,)), NOW) == {}
+
+
+def test_a_pod_that_its_node_ended_tells_why() -> None:
+    evicted = {"reason": "Evicted", "message": 'Usage of EmptyDir volume "big" exceeds 1Mi.'}
+    pod = a_pod("Failed", containerStatuses=[terminated(137)], **evicted)
+    (found,) = state(a_job(conditions={"Failed": "PodFailurePolicy"}), pod).pods
+    assert (found.failure, found.killed) == ("", f"Evicted: {evicted['message']}")
+
+
+def test_the_deadline_of_a_pod_is_one_of_its_workload() -> None:
+    failed = {"Failed": "PodFailurePolicy"}
+    pod = a_pod("Failed", containerStatuses=[terminated(75)], reason="DeadlineExceeded")
+    assert state(a_job(conditions=failed, message=RULE.format(3)), pod).rule is Rule.DEADLINE

@@ -33,6 +33,8 @@ GATED = {
         {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
     ]
 }
+DEACTIVATED = a_workload("Pending", "The workload is deactivated") | {"spec": {"active": False}}
+DEACTIVATED["metadata"]["name"] = "job-j"
 FETCHES = {"name": "fetch", "state": {"running": {}}}
 TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
     "none": (a_job(), {"pods": (a_pod("Pending"),)}, None, ""),
@@ -229,6 +231,11 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         QUEUED,
         {"kueue_workloads": (a_workload("Inadmissible", "ClusterQueue c is inactive"),)},
         *(Reason.QUEUED, "queue research: ClusterQueue c is inactive"),
+    ),
+    "a Workload that was deactivated": (
+        QUEUED,
+        {"kueue_workloads": (DEACTIVATED,)},
+        *(Reason.HELD_BACK, "queue research: Workload job-j is deactivated (spec.active)"),
     ),
     "no such queue": (
         QUEUED,
