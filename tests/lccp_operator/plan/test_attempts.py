@@ -503,17 +503,23 @@ def test_a_pod_that_its_kubelet_rejects_is_counted_and_backs_off() -> None:
     assert conditions(world.run)["Degraded"] == ("False", "Healthy")
 
 
-@pytest.mark.parametrize("fetches", [False, True], ids=["no process", "while it fetched"])
-def test_attempts_that_end_uncounted_before_they_begin_back_off_too(fetches: bool) -> None:
+SOME_IS_HERE = {"fetched": Fetched(size=1, total=2)}
+
+
+@pytest.mark.parametrize(
+    "told", [None, SOME_IS_HERE, {}], ids=["no process", "while it fetched", "while it loaded"]
+)
+def test_attempts_that_end_uncounted_before_they_begin_back_off_too(
+    told: dict[str, Any] | None,
+) -> None:
     world = World(a_small_run(restartPolicy=POLICY), NEVER)
     began = []
     for _ in range(400):
         world.reconcile()
         if world.trainer is not None:
             began.append(world.now)
-            if fetches:
-                so_far = Fetched(size=1, total=2)
-                beat = heartbeat_of(len(began), 0, world.now, phase="Starting", fetched=so_far)
+            if told is not None:
+                beat = heartbeat_of(len(began), 0, world.now, phase="Starting", **told)
                 world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
             world.end_training(ExitCode.INTERNAL, disrupted=True)
         world.pass_time()

@@ -33,6 +33,14 @@ def test_an_end_that_counts_says_codes_and_log_and_another_does_not() -> None:
     assert Ending.of(Cause.INTERNAL, a_failed_gang(), "why").message == "why"
 
 
+def test_what_a_node_says_of_a_pod_that_it_ended_is_told() -> None:
+    pod = Pod(0, "a", Phase.FAILED, exit_code=137, killed="Evicted: too much")
+    state = WorkloadState(Phase.FAILED, (pod,))
+    assert ending(state).message == "failed: Evicted: too much (exit code 137)"
+    late = replace(state, rule=Rule.DEADLINE)
+    assert (ending(late).cause, ending(late).counted) == (Cause.DEADLINE, True)
+
+
 @pytest.mark.parametrize(
     ("codes", "cause", "counted"),
     [
