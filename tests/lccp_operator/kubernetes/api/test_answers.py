@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from lccp.contract.errors import Conflict, InvalidInput, NotFound
+from lccp.contract.errors import Conflict, NotFound
 from lccp_operator.kubernetes.api.answers import (
     AlreadyExists,
     ApiUnavailable,
     Forbidden,
     Gone,
+    Refused,
     error_of,
     event_of,
     message_of,
@@ -23,14 +24,14 @@ def answer(message: str, reason: str = "") -> bytes:
 @pytest.mark.parametrize(
     ("status", "reason", "error"),
     [
-        (400, "", InvalidInput),
+        (400, "", Refused),
         (401, "Unauthorized", Forbidden),
         (403, "Forbidden", Forbidden),
         (404, "NotFound", NotFound),
         (409, "Conflict", Conflict),
         (409, "AlreadyExists", AlreadyExists),
         (410, "Expired", Gone),
-        (422, "Invalid", InvalidInput),
+        (422, "Invalid", Refused),
         (429, "TooManyRequests", ApiUnavailable),
         (503, "ServiceUnavailable", ApiUnavailable),
     ],
