@@ -4,6 +4,8 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +18,8 @@ TRIES = 5
 BACKOFF_SECONDS = 2.0
 """Before the second try; doubled with each further one."""
 TIMEOUT_SECONDS = 15.0
+WAIT_SECONDS_MAX = 60.0
+"""Before a further try, where the hub asks for a wait (`Retry-After`)."""
 CARD = "README.md"
 TOKEN = "set HF_TOKEN to a token that may read it"
 
@@ -113,7 +117,8 @@ class Hub:
                     raise InvalidInput(self._refusal(error)) from None
                 last = error
             if number < TRIES - 1:
-                time.sleep(self._backoff_seconds * 2**number)
+                asked = retry_after_seconds(_header(last, "Retry-After"), datetime.now(UTC))
+                time.sleep(max(asked, self._backoff_seconds * 2**number))
         raise StoreUnavailable(
             f"{self._where}: the hub {without_credentials(self._api.endpoint)} does not answer, "
             f"after {TRIES} tries ({_words(last)}): see to the network of the pods, or set "
@@ -144,6 +149,24 @@ def without_credentials(text: str) -> str:
     return re.sub(r"(https?://)(?:[^/\s?#'\"]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?", r"\1\2", text)
 
 
+def retry_after_seconds(value: str, now: datetime) -> float:
+    """Seconds to wait by `Retry-After` (RFC 9110: seconds, or a date), at most WAIT_SECONDS_MAX.
+
+    0 for what is neither.
+    """
+    try:
+        seconds = float(value) if value.isdecimal() else _date(value, now)
+    except ValueError:
+        return 0.0
+    return min(max(seconds, 0.0), WAIT_SECONDS_MAX)
+
+
+def _date(value: str, now: datetime) -> float:
+    """Seconds from `now` to the date. Raises ValueError."""
+    at = parsedate_to_datetime(value)
+    return (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+
+
 def _passes(error: Exception) -> bool:
     """Whether it may be otherwise soon: no answer, an overloaded server, a broken connection."""
     import httpx
@@ -160,6 +183,12 @@ def _passes(error: Exception) -> bool:
 
 def _status(error: Exception) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _header(error: Exception, name: str) -> str:
+    """A header of the answer; empty where there is none."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    return str(headers.get(name, ""))
 
 
 def _words(error: Exception) -> str:

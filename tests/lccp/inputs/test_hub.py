@@ -1,6 +1,8 @@
 """A model and documents from a hub: pinned to a commit, whole, and told of where they can't be."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,13 @@ from hub_server import SIGNED, HubServer, hub_server
 from lccp.api.spec.location import HubLocation, remote_location
 from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.inputs.cache import cached
-from lccp.inputs.hub import TRIES, Hub, without_credentials
+from lccp.inputs.hub import (
+    TRIES,
+    WAIT_SECONDS_MAX,
+    Hub,
+    retry_after_seconds,
+    without_credentials,
+)
 from lccp.inputs.remote import of_a_model, of_documents
 from lccp.logs import LogFormat, configure
 
@@ -98,6 +106,37 @@ def test_a_hub_that_fails_now_and_then_is_asked_again(
     folder = fetch(hub, "hf://org/base", tmp_path)
 
     assert (folder / "model.safetensors").read_bytes() == MODEL["model.safetensors"]
+
+
+def test_a_hub_that_asks_to_wait_is_asked_again_no_sooner(hub: HubServer, tmp_path: Path) -> None:
+    hub.refusals, hub.retry_after = 1, "1"
+    began = time.monotonic()
+
+    fetch(hub, "hf://org/base", tmp_path)
+
+    assert time.monotonic() - began >= 1
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7),
+        ("86400", WAIT_SECONDS_MAX),
+        ("Sat, 28 Nov 2026 12:00:20 GMT", 20),
+        ("Sat, 28 Nov 2026 11:00:00 GMT", 0),
+        ("Sun, 29 Nov 2026 12:00:00 GMT", WAIT_SECONDS_MAX),
+        ("", 0),
+        ("-3", 0),
+        ("soon", 0),
+        ("nan", 0),
+    ],
+)
+def test_a_wait_is_asked_for_in_seconds_or_by_date_and_is_bounded(
+    value: str, seconds: float
+) -> None:
+    noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+    assert retry_after_seconds(value, noon) == seconds
 
 
 def test_a_damaged_file_is_never_used(hub: HubServer, tmp_path: Path) -> None:

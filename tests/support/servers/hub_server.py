@@ -44,6 +44,8 @@ class HubServer:
     """GETs of files, by name."""
     refusals: int = 0
     """Next requests that are answered by 503."""
+    retry_after: str = ""
+    """How long such an answer asks to wait, in seconds or as a date."""
     storage_status: int | None = None
     """With what a storage answers, to which files redirect by a signed URL; None: there is none."""
     cuts: int = 0
@@ -86,7 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, with_body: bool) -> None:
         if self.state.refusals:
             self.state.refusals -= 1
-            self._send(503)
+            asked = self.state.retry_after
+            self._send(503, headers={"Retry-After": asked} if asked else None)
             return
         if self.path.startswith(STORAGE):
             assert self.state.storage_status is not None
