@@ -8,7 +8,7 @@ with its end.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import Pinned
@@ -68,6 +68,8 @@ class Observed:
     """The run object carries LCCP's finalizer."""
     reevaluate: str | None = None
     """What the run object's annotation `lccp.io/reevaluate` says."""
+    model_config: Mapping[str, Any] | None = None
+    """The source model's config.json, parsed; None where it can't be seen."""
     namespace_terminating: bool = False
     events_posted: bool = True
     """The events of what the journal says are posted; else its writer may have died first."""

@@ -1,5 +1,6 @@
 """The embedded engine: observe, plan, apply, with processes of this machine in place of Jobs."""
 
+import json
 import signal
 import threading
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.invocation import StoreConfig
@@ -50,6 +52,7 @@ class EmbeddedEngine:
         programs: Programs | None = None,
     ) -> None:
         check_gang(run)  # refused before anything is begun
+        self._model_config = _model_config(base_directory / run.spec.model.source)
         self._object = RunObject.applied(run)
         self._config = _absolute(store)
         self._base_directory = base_directory.absolute()
@@ -131,7 +134,12 @@ class EmbeddedEngine:
         store = self._observer.part(now)
         if isinstance(store, Known):
             self._facts = store.value
-        return Observed(workloads, store, finalizer=finalizer_wanted(self._object.current))
+        return Observed(
+            workloads,
+            store,
+            finalizer=finalizer_wanted(self._object.current),
+            model_config=self._model_config,
+        )
 
     def _end(self, processes: Processes) -> None:
         """End all processes, the trainer with its grace period, and record how they ended."""
@@ -192,6 +200,15 @@ def run(
 ) -> Outcome:
     """Work on `run` on this machine until it is at rest or interrupted; see EmbeddedEngine."""
     return EmbeddedEngine(run, store, base_directory, on_snapshot).run()
+
+
+def _model_config(directory: Path) -> dict[str, Any] | None:
+    """The model's config.json; None if it is none, which the trainer then tells."""
+    try:
+        config = json.loads((directory / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return config if isinstance(config, dict) else None
 
 
 def _absolute(store: StoreConfig) -> StoreConfig:

@@ -96,6 +96,7 @@ def _context(
         now,
         journal=facts.journal,
         reevaluate=observed.reevaluate,
+        model_config=observed.model_config,
         events_posted=observed.events_posted,
     )
 

@@ -15,6 +15,7 @@ from lccp.api.objects.journal import Acceptance, Journal
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.cost.compatibility import refusals
 from lccp_operator.facts import Facts
 from lccp_operator.intents import ClaimIdentity
 from lccp_operator.observed import Known, Observed, Owner
@@ -76,13 +77,13 @@ def being_claimed(run: LCCPRun, observed: Observed, now: datetime) -> bool:
 
 
 def refusal(context: Context) -> Refusal | None:
-    """Why the run may not use the store's prefix, or None."""
+    """Why the run may not use the store's prefix, or can't be trained as it is; or None."""
     foreign = foreign_owner(context.facts, context.owner)
     if foreign is not None:
         return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, _of_another(context, foreign))
     problem = _problem(context)
     if problem is None:
-        return None
+        return _untrainable(context)
     where = f"store {context.spec.checkpoints.store_name}"
     name = f"{context.run.metadata.namespace}/{context.run.metadata.name}"
     message = (
@@ -90,6 +91,20 @@ def refusal(context: Context) -> Refusal | None:
         "give this run another name, or delete that run's objects"
     )
     return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, message)
+
+
+def _untrainable(context: Context) -> Refusal | None:
+    """What a trainer would refuse, told before there is one.
+
+    Once an attempt was made for this run object a trainer tells it itself, and what else is under
+    way goes on.
+    """
+    before = context.journal.accepted
+    own = before is not None and before.run_uid == context.run.metadata.uid
+    if own and before is not None and len(context.journal.attempts) > before.earlier_attempts:
+        return None
+    found = refusals(context.spec, context.model_config)
+    return Refusal(Reason.INVALID_SPEC, "; ".join(found)) if found else None
 
 
 def contradiction(context: Context) -> Refusal | None:

@@ -37,6 +37,8 @@ class Context:
     journal: Journal
     reevaluate: str | None = None
     """What the run object's annotation `lccp.io/reevaluate` says."""
+    model_config: Mapping[str, Any] | None = None
+    """The source model's config.json; None where it can't be seen."""
     judgement: Judgement | None = None
     events_posted: bool = True
 

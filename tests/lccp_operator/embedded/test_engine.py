@@ -97,6 +97,21 @@ def test_another_spec_under_this_name_is_refused_in_one_sentence(laptop: Laptop)
     assert {key for key in after if after[key] != before.get(key)} == {f"{KEYS.prefix}engine.lock"}
 
 
+def test_a_model_that_the_run_would_not_train_is_refused_before_a_process_starts(
+    laptop: Laptop,
+) -> None:
+    (laptop.root / "model").mkdir()
+    config = laptop.root / "model" / "config.json"
+    config.write_text('{"model_type": "mistral", "sliding_window": 128}')
+
+    with pytest.raises(InvalidInput, match=r"^model\.source: .* the last 128 tokens only"):
+        laptop.run(a_run())
+    assert not laptop.logs.exists()
+
+    config.write_text("is for the trainer to tell")
+    assert laptop.run(a_run()).state == "Succeeded"
+
+
 @pytest.mark.parametrize(
     ("code", "cause", "state"),
     [

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_world import (
+    BUDGET_TOKENS,
     EVERY_TOKENS,
     KEYS,
     NEVER,
@@ -26,6 +27,7 @@ from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
+from lccp.cost.compatibility import refusals
 from lccp_operator.apply import record_deletion
 from lccp_operator.intents import ApplyWorkload, ClaimIdentity
 from lccp_operator.observed import Observed, Owner
@@ -203,6 +205,59 @@ def test_a_laptop_leaves_the_run_of_an_installation_alone_until_that_deleted_it(
     assert conditions(laptop.run)["Succeeded"] == ("True", "Completed")
     assert laptop.facts.identity is not None
     assert laptop.facts.identity.installation == ""
+
+
+UNTRAINABLE = {
+    "tokens": BUDGET_TOKENS,
+    "globalBatchTokens": 4_096,
+    "learningRate": "1.5e-4",
+    "deepspeed": {"zeroStage": 0},
+}
+THIRD = {"nodes": 3}
+
+
+def test_a_run_that_no_trainer_would_take_is_refused_until_it_is_mended() -> None:
+    world = a_world(training=UNTRAINABLE, topology=THIRD)
+
+    decided = world.reconcile()
+
+    assert decided.idle
+    assert decided.intents == ()
+    assert world.store.objects == {}
+    assert conditions(world.run)["Accepted"] == ("False", "InvalidSpec")
+    assert conditions(world.run)["Failed"] == ("True", "InvalidSpec")
+    assert world.run.status is not None
+    told = world.run.status.conditions[0].message
+    assert told == "; ".join(refusals(world.run.spec))
+    assert "training.deepspeed.zeroStage: 0 is wrong" in told
+
+    mended = UNTRAINABLE | {"deepspeed": {"zeroStage": 1}}
+    world.run = with_spec(world.run, training=mended, topology={})
+    world.settle()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_model_that_can_be_seen_is_looked_at_too() -> None:
+    config = {"model_type": "mistral", "sliding_window": 128}
+    world = replace(a_world(), model_config=config)
+
+    world.reconcile()
+
+    assert conditions(world.run)["Accepted"] == ("False", "InvalidSpec")
+    assert world.run.status is not None
+    assert "the last 128 tokens" in world.run.status.conditions[0].message
+
+
+def test_what_a_run_is_changed_into_under_way_is_its_trainers_to_refuse() -> None:
+    world = a_world()
+    world.reconcile()
+    world.train()
+
+    world.run = with_spec(world.run, training=UNTRAINABLE)
+    world.reconcile()
+
+    assert conditions(world.run)["Accepted"] == ("True", "Valid")
+    assert world.facts.journal.attempts[-1].ended_at is None
 
 
 def test_a_run_object_that_is_there_again_is_not_deleted() -> None:

@@ -4,7 +4,7 @@ What is simulated are the trainer and the evaluators. The operator's observing, 
 applying are the real ones.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -233,6 +233,7 @@ class World:
     owner: Owner = field(default_factory=Owner)
     finalizer: bool = False
     reevaluate: str | None = None
+    model_config: Mapping[str, Any] | None = None
     deleted: bool = False
     steps_before_crash: int | None = None
     status_writes: int = 0
@@ -290,6 +291,7 @@ class World:
             owner=self.owner,
             finalizer=self.finalizer,
             reevaluate=self.reevaluate,
+            model_config=self.model_config,
             events_posted=self.events_posted,
         )
 
