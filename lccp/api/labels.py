@@ -14,6 +14,9 @@ TOKENS = f"{GROUP}/tokens"
 SETTINGS = f"{GROUP}/settings"
 """Digest of what the spec said of a workload's pods when its Job was made."""
 
+INSTALLATION = f"{GROUP}/installation"
+"""Annotation of a Job: the installation that made it."""
+
 REEVALUATE = f"{GROUP}/reevaluate"
 """Annotation of a run: `all`, or tokens of checkpoints that are to be evaluated anew."""
 

@@ -64,6 +64,8 @@ class Observed:
     offered: Pinned = field(default_factory=Pinned)
     """Images and templates that the installation would give a new run."""
     owner: Owner = field(default_factory=Owner)
+    made_by: str | None = None
+    """Installation that made the newest of the workloads; None: no workload tells."""
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
     reevaluate: str | None = None

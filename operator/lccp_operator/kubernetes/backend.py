@@ -33,10 +33,12 @@ class KubernetesWorkloads:
         cluster: api.Cluster,
         reader: WorkloadReader,
         store: StoreConfig | None,
+        installation: str = "",
     ) -> None:
         self._cluster = cluster
         self._reader = reader
         self._store = store
+        self._installation = installation
         self.rejected: dict[Workload, Trouble] = {}
 
     def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
@@ -122,6 +124,8 @@ class KubernetesWorkloads:
         pods = workload.pods(run, pinned)
         service = jobs.service(run, workload, pods)
         job = jobs.job(run, workload, pods, store, pinned)
+        if self._installation:
+            job["metadata"]["annotations"] = {labels.INSTALLATION: self._installation}
         return [*([(api.SERVICES, service)] if service else []), (api.JOBS, job)]
 
 

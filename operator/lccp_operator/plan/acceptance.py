@@ -49,7 +49,8 @@ def stored_identity(run: LCCPRun, owner: Owner | None = None) -> RunIdentity:
 
 def other_installation(run: LCCPRun, observed: Observed) -> Refusal | None:
     """Why the run object is another installation's, which watches the same namespace, or None."""
-    owner, other = observed.owner, run.status.installation if run.status else None
+    owner, told = observed.owner, run.status.installation if run.status else None
+    other = told or observed.made_by
     if not other and isinstance(observed.store, Known):
         facts = observed.store.value
         accepted, identity = facts.journal.accepted, facts.identity

@@ -71,6 +71,19 @@ def test_a_workload_that_exists_is_taken_as_it_is(
     assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
+def test_a_job_says_which_installation_made_it(
+    namespace: Namespace, run: LCCPRun, proxied: Cluster, settings: Installation
+) -> None:
+    cached = [Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
+    reader, store = WorkloadReader(proxied, *cached), settings.store("default")
+    for installation_id in ("lccp/one@00000001", "lccp/two@00000002"):
+        workloads = KubernetesWorkloads(proxied, reader, store, installation_id)
+        workloads.apply(run, Training(1), settings.offered(run))
+
+    (job,) = namespace.jobs()
+    assert job["metadata"]["annotations"] == {"lccp.io/installation": "lccp/one@00000001"}
+
+
 def test_a_job_of_someone_else_under_the_workloads_name_is_named(
     namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
 ) -> None:

@@ -121,6 +121,22 @@ def test_two_installations_that_watch_one_namespace_are_told_and_one_writes_noth
     assert f"installation {ONE.id} carries this run out" in event.message
 
 
+@pytest.mark.parametrize("own_store", [True, False], ids=["found new by both", "new"])
+def test_a_run_is_that_installations_whose_gang_came_first(own_store: bool) -> None:
+    world = owned(TWO) if own_store else replace(a_world(), owner=TWO)
+    world.run = world.run.model_copy(update={"status": None})
+    writes, before = world.status_writes, dict(world.store.objects)
+
+    decided = world.reconcile(replace(world.observed(), made_by=ONE.id))
+
+    assert decided.intents == ()
+    assert (world.status_writes, world.store.objects) == (writes, before)
+    assert f"installation {ONE.id} carries this run out" in world.events[-1].message
+
+    heir = replace(world.observed(), made_by=ONE.id, owner=HEIR)
+    assert world.plan(heir).status.installation == TWO.id
+
+
 def test_a_run_that_another_installation_is_about_to_take_is_waited_for() -> None:
     first = replace(a_world(), owner=ONE)
     first.store.put(KEYS.identity, stored_identity(first.run, ONE).to_json())

@@ -208,6 +208,7 @@ class Reconciler:
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
             owner=self._ownership.owner,
+            made_by=self._reader.made_by(run),
             finalizer=purges(body),
             reevaluate=asked_anew(body),
             namespace_terminating=self._namespace_terminating(run),
@@ -222,7 +223,7 @@ class Reconciler:
             known = self._memories[key] = _Memory(
                 run.metadata.uid,
                 name,
-                KubernetesWorkloads(self._cluster, self._reader, config),
+                KubernetesWorkloads(self._cluster, self._reader, config, self._ownership.owner.id),
                 StoreObserver(self._health(name).store, RunKeys(*key)),
             )
         return known

@@ -58,6 +58,13 @@ class WorkloadReader:
         )
         return states(seen, now)
 
+    def made_by(self, run: LCCPRun) -> str | None:
+        """Installation that made the newest Job of the run object; None: no Job tells."""
+        if not self.jobs.synced:
+            return None
+        jobs = self.jobs.of(RunKey(run.metadata.namespace, run.metadata.name))
+        return maker(job for job in jobs if run.metadata.uid in owner_uids(job))
+
     def job(self, key: RunKey, name: str) -> Object | None:
         """The run's Job of that name."""
         return next((job for job in self.jobs.of(key) if job["metadata"]["name"] == name), None)
@@ -80,6 +87,16 @@ class WorkloadReader:
         except NotFound:
             return ()
         return tuple(found)
+
+
+def maker(jobs: Iterable[Object]) -> str | None:
+    """Installation that made the newest of the Jobs that tell theirs."""
+    told = (
+        (str(meta["creationTimestamp"]), str(meta["annotations"][labels.INSTALLATION]))
+        for meta in (job["metadata"] for job in jobs)
+        if labels.INSTALLATION in meta.get("annotations", {})
+    )
+    return max(told, default=("", None))[1]
 
 
 def _check_others(run: LCCPRun, jobs: Iterable[Object], pods: Iterable[Object]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lccp_operator.kubernetes.workloads.reading import orphans, unexplained
+from lccp_operator.kubernetes.workloads.reading import maker, orphans, unexplained
 
 Object = dict[str, Any]
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
@@ -26,6 +26,21 @@ def a_pod(uid: str, job: str, phase: str = "Pending", **status: Any) -> Object:
 
 def asked(jobs: list[Object], pods: list[Object]) -> list[str]:
     return [silent["metadata"]["uid"] for silent in unexplained(jobs, pods)]
+
+
+def made(by: str | None, at: str) -> Object:
+    told = {"annotations": {"lccp.io/installation": by}} if by else {}
+    return {"metadata": {"uid": at, "creationTimestamp": at, **told}}
+
+
+def test_the_newest_job_that_tells_it_says_which_installation_made_it() -> None:
+    one = made("lccp/one@00000001", "2026-11-28T10:00:00Z")
+    two = made("lccp/two@00000002", "2026-11-28T11:00:00Z")
+    nobodys = made(None, "2026-11-28T12:00:00Z")
+
+    assert maker([two, one, nobodys]) == "lccp/two@00000002"
+    assert maker([nobodys]) is None
+    assert maker([]) is None
 
 
 def test_a_job_without_pods_is_asked() -> None:
