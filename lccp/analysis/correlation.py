@@ -23,7 +23,7 @@ from lccp.analysis.trajectory import oriented
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.base import Contract
 from lccp.contract.signals import Role, Signal
-from lccp.probes.head_scores import average_ranks
+from lccp.probes.statistics.head_scores import average_ranks
 
 COVERAGE = 0.95
 FEWEST = 5

@@ -118,6 +118,10 @@ def _as_given(settings: Any, _contexts: Contexts) -> Any:
     return settings
 
 
+def _everywhere(_settings: Any, _tokens: int) -> bool:
+    return True
+
+
 def _no_documents(_settings: Any) -> Mapping[str, Documents]:
     return {}
 
@@ -160,6 +164,8 @@ class Probe:
     """Probes that it reads the samples of: without them it cannot be run."""
     resolved: Callable[[Any, Contexts], Any] = _as_given
     """Settings with their defaults resolved. Raises InvalidInput if they do not fit."""
+    at: Callable[[Any, int], bool] = _everywhere
+    """Whether it is measured at the checkpoint of so many tokens; one with samples always is."""
     signals: Callable[[Any], tuple[Signal, ...]] = _no_signals
     """The signals that it measures with given settings."""
     columns: tuple[Column, ...] = ()

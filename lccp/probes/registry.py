@@ -7,6 +7,7 @@ from lccp.contract.signals import Signal
 from lccp.probes import (
     bio,
     corpus_ppl,
+    head_ablation,
     interference,
     long_ppl,
     multi_key,
@@ -69,6 +70,7 @@ PROBES = Registry(
     niah.PROBE,
     bio.PROBE,
     retrieval_heads.PROBE,
+    head_ablation.PROBE,
     multi_key.PROBE,
     interference.PROBE,
     corpus_ppl.PROBE,

@@ -100,7 +100,7 @@ def compared(
     """Values by checkpoint of the signals that compare it with the first, or the one before."""
     import numpy as np
 
-    from lccp.probes import head_scores
+    from lccp.probes.statistics import head_scores
 
     scores = np.stack([one["scores"] for one in details])
     halves = np.stack([one["halves"] for one in details])

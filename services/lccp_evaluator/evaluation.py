@@ -14,10 +14,11 @@ import numpy as np
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
 from lccp.probes.registry import PROBES
 from lccp_evaluator.estimate import Estimate, estimate
+from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Asked, Cohort, Prepared, Subject, ask, prepare
-from lccp_evaluator.probes.measurement import Arrays, Measurement
+from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
 from lccp_evaluator.progress import Done, Progress
 from lccp_evaluator.records import Records
 from lccp_evaluator.unfinished import Unfinished
@@ -61,10 +62,19 @@ def evaluate(
         announce(estimate(replace(prepared, cohorts=missing)))
     with _timed(timings, "measure"):
         records = list(_records(prepared, asked, unfinished, kept, progress))
+    with _timed(timings, "mask"):
+        again = {
+            half.name: _again(prepared.engine, one, half, read)
+            for one, read in zip(asked, records, strict=True)
+            for half in one.readers
+        }
     with _timed(timings, "aggregate"):
         found = {
-            half.name: (one, half.measure(read, one.settings[half.name], subject.contexts))
-            for one, read in zip(asked, records, strict=True)
+            half.name: (
+                one,
+                half.measure(again[half.name], one.settings[half.name], subject.contexts),
+            )
+            for one in asked
             for half in one.readers
         }
     files: dict[str, bytes] = {}
@@ -137,6 +147,23 @@ def _records(
     for one in asked:
         in_order = [readings[id(one)][number] for number in range(len(one.frozen.samples))]
         yield Records(one.frozen, one.frozen.samples, in_order)
+
+
+def _again(engine: Engine, asked: Asked, half: TorchHalf, read: Records) -> Records:
+    """`read`, with what `half` asks to be read again with heads masked."""
+    masking = half.masks(read, asked.settings[half.name])
+    if masking is None:
+        return read
+    chosen, frozen = set(masking.numbers), asked.frozen
+    cohorts = [[n for n in numbers if n in chosen] for numbers in frozen.cohorts()]
+    masked: dict[str, dict[int, Reading]] = {name: {} for name in masking.heads}
+    for name, heads in masking.heads.items():
+        for numbers in filter(None, cohorts):
+            passages = [frozen.passage(frozen.samples[number]) for number in numbers]
+            unwatched = [replace(passage, needle=None) for passage in passages]
+            found = engine.read(unwatched, masked=heads)
+            masked[name] |= zip(numbers, found, strict=True)
+    return replace(read, masked=masked)
 
 
 class _Told:

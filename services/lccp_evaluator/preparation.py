@@ -117,6 +117,7 @@ def _asked(
     source = half.source
     assert source is not None
     given = subject.probes.asked()
+    readers = [one for one in readers if PROBES[one.name].at(given[one.name], subject.tokens)]
     used = {
         one.name: PROBES[one.name].resolved(given[one.name], subject.contexts) for one in readers
     }

@@ -1,7 +1,7 @@
 """What was read of every sample: the one input of all probes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,8 @@ class Records:
     frozen: FrozenSamples
     samples: Sequence[Sample]
     readings: Sequence[Reading]
+    masked: Mapping[str, Mapping[int, Reading]] = field(default_factory=dict)
+    """What was read with heads masked: by set of heads, and number of the sample among all."""
 
     def of(self, role: str) -> "Records":
         """The samples of a role alone."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import made_records
 import pytest
+from measured import NIAH, NIAH_ALONE
 from tiny_checkpoints import a_checkpoint
 
 from lccp.api.spec.probes import ProbesSpec
@@ -33,6 +34,21 @@ def test_heads_are_watched_where_a_reader_asks_for_them(
     names: tuple[str, ...], watches: bool
 ) -> None:
     assert asked(*names).watches_heads == watches
+
+
+def test_heads_are_masked_at_the_checkpoints_that_are_named(models: Path, tmp_path: Path) -> None:
+    more = {"headAblation": {"source": "Niah", "heads": 1, "checkpoints": [7]}}
+    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": NIAH} | more, "probes")
+
+    def readers(tokens: int) -> list[str]:
+        place = Place(FileStore(tmp_path), "", "samples/")
+        contexts = Contexts(128, 300, 512)
+        subject = Subject(models / "first", "f" * 64, probes, contexts, tokens)
+        (found,) = ask(subject, place)
+        return [half.name for half in found.readers]
+
+    assert readers(7) == ["niah", "head_ablation"]
+    assert readers(8) == ["niah"]
 
 
 def test_experts_are_asked_of_the_longest_prompts_alone() -> None:

@@ -29,7 +29,7 @@ from lccp_evaluator.model.finite import NotFinite
 from lccp_evaluator.model.head import body_of, logits_in_blocks
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.loads import Loads
-from lccp_evaluator.passes.passage import Passage, Reading
+from lccp_evaluator.passes.passage import Heads, Passage, Reading
 from lccp_evaluator.passes.readings import Readings
 from lccp_evaluator.passes.schedule import Schedule, schedule
 from lccp_evaluator.passes.step import Step
@@ -72,8 +72,11 @@ class Engine:
         passages: Sequence[Passage],
         progress: Progress = lambda tokens: None,
         plan: Schedule | None = None,
+        masked: Heads = (),
     ) -> list[Reading]:
         """The readings of `passages`, in their order; `plan` is what `planned` says of them.
+
+        Heads that are `masked` add nothing, at any token; the way must not be Native.
 
         Raises:
             InvalidInput: the load of experts is asked for, and there are none.
@@ -86,7 +89,8 @@ class Engine:
         loads = Loads(passages, experts.count(self.model)) if routed else None
         progress(0)
         for pieces in plan.steps:
-            step = Step(pieces, passages, arena, self.watches and self.way != "Native")
+            watches = self.watches and self.way != "Native"
+            step = Step(pieces, passages, arena, watches, masked=masked)
             if loads is None:
                 self._take(step, readings)
             else:

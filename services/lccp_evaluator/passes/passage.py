@@ -10,6 +10,7 @@ common from their beginning on are computed once (see `tree`), so a probe gets a
 - every token of a document (`answer=(1, length)`, no needle: corpus_ppl, long_ppl).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 
 Span = tuple[int, int]
 """[start, stop) in the tokens of a passage."""
+
+Heads = Sequence[tuple[int, int]]
+"""Attention heads, each by its layer and its number in it."""
 
 
 @dataclass(frozen=True)

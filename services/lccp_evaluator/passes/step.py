@@ -13,7 +13,7 @@ from torch import Tensor
 from lccp_evaluator.model.attention import CausalMask, attend
 from lccp_evaluator.model.capture import Call
 from lccp_evaluator.passes.arena import Arena
-from lccp_evaluator.passes.passage import Passage, Span
+from lccp_evaluator.passes.passage import Heads, Passage, Span
 from lccp_evaluator.passes.schedule import Judged, Piece
 from lccp_evaluator.passes.sight import Sight, look
 
@@ -22,7 +22,8 @@ from lccp_evaluator.passes.sight import Sight, look
 class Step:
     """An observer that gives every piece its past, and watches heads where passages have needles.
 
-    `sights` holds, layer by layer, what was seen at the watched ones of the judged rows.
+    Heads that are `masked` add nothing to their layer's output. `sights` holds, layer by layer,
+    what was seen at the watched ones of the judged rows.
     """
 
     pieces: Sequence[Piece]
@@ -30,6 +31,7 @@ class Step:
     arena: Arena
     watches: bool
     sights: list[list[Sight]] = field(default_factory=list)
+    masked: Heads = ()
 
     def inputs(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Token ids and positions, [1, T] each."""
@@ -73,7 +75,9 @@ class Step:
                 asked = query[:, one.row : one.row + one.count]
                 sights.append(look(asked, parts, rows, self._needle(one), call.form))
         self.sights.append(sights)
-        return torch.cat(outputs, dim=1).transpose(0, 1)[None].contiguous()
+        output = torch.cat(outputs, dim=1)
+        output[[head for at, head in self.masked if at == layer]] = 0
+        return output.transpose(0, 1)[None].contiguous()
 
     def _watched(self, piece: Piece) -> list[Judged]:
         needles = [one for one in piece.judged if self.passages[one.passage].needle is not None]

@@ -12,6 +12,7 @@ from lccp.probes.registry import PROBES
 from lccp_evaluator.probes import (
     bio,
     corpus_ppl,
+    head_ablation,
     interference,
     long_ppl,
     multi_key,
@@ -28,6 +29,7 @@ HALVES: dict[str, TorchHalf] = {
         niah.HALF,
         bio.HALF,
         retrieval_heads.HALF,
+        head_ablation.HALF,
         multi_key.HALF,
         interference.HALF,
         corpus_ppl.HALF,

@@ -12,6 +12,7 @@ from lccp.api.objects.report import SignalValue
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
 from lccp.probes.probe import Contexts
+from lccp_evaluator.passes.passage import Heads
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.keys import Read
 from lccp_evaluator.sampling.samples import Drawn, FrozenSamples, Sample
@@ -56,6 +57,18 @@ class SampleSource:
     keys: KeyChoice | None = None
 
 
+@dataclass(frozen=True)
+class Masking:
+    """Samples, by number, that are read again with heads masked: once for each set of heads."""
+
+    numbers: Sequence[int]
+    heads: Mapping[str, Heads]
+
+
+def _unmasked(_records: Records, _settings: Any) -> Masking | None:
+    return None
+
+
 def _none(_samples: Sequence[Sample], _settings: Any) -> set[int]:
     return set()
 
@@ -73,6 +86,8 @@ class TorchHalf:
     """Whether it asks where heads look, which costs a part of the pass."""
     routes: Callable[[Sequence[Sample], Any], set[int]] = _none
     """From samples and its settings: numbers of those whose tokens' experts it asks for."""
+    masks: Callable[[Records, Any], Masking | None] = _unmasked
+    """From what was read and its settings: what is to be read again (`Records.masked`)."""
 
 
 def measured(

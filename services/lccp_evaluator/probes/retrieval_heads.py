@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.probes import head_scores, retrieval_heads
+from lccp.probes import retrieval_heads
 from lccp.probes.probe import Contexts
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
+from lccp.probes.statistics import head_scores
 from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
 from lccp_evaluator.records import BoolArray, FloatArray, Records
 from lccp_evaluator.sampling.samples import Ids

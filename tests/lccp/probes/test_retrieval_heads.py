@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from lccp.probes import head_scores, retrieval_heads
+from lccp.probes import retrieval_heads
 from lccp.probes.retrieval_heads import RetrievalHeadsSettings
+from lccp.probes.statistics import head_scores
 
 SETTINGS = RetrievalHeadsSettings(top_heads=3)
 FIRST = np.array([[0.30, 0.20, 0.0, 0.01], [0.12, 0.02, 0.03, 0.0]])

@@ -6,7 +6,7 @@ import a_run
 import pytest
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes import head_scores
+from lccp.probes.statistics import head_scores
 from lccp.report.comparison import compared, pair
 from lccp.report.load import RunData
 

@@ -36,6 +36,7 @@ PROBES = {
     },
     "bio": {"documents": 2, "depthsPercent": [20, 80], "questions": 2},
     "retrievalHeads": {"source": "Bio", "topHeads": 2},
+    "headAblation": {"source": "Bio", "heads": 2, "draws": 2},
     "interference": {"distance": 350, "bins": 4},
     "corpusPpl": {
         "corpora": [{"name": "english"}, {"name": "code", "language": "Code"}],
@@ -291,3 +292,34 @@ def test_retrieval_heads(world: World) -> None:
     assert world.value("needle_mass") == pytest.approx(np.mean(mass), abs=1e-5)
     heads = (np.mean(scores, axis=0) > 0.1).sum()
     assert world.value("retrieval_heads") == heads
+
+
+def test_head_ablation(world: World) -> None:
+    read = world.read("bio")
+    with np.load(world.out / EVALUATION / "head_ablation.npz", allow_pickle=False) as details:
+        sets = {name: details[name].tolist() for name in ("top", "random_1", "random_2")}
+    with np.load(world.out / EVALUATION / "retrieval_heads.npz", allow_pickle=False) as details:
+        scores = details["scores"]
+    least = min(scores[layer, head] for layer, head in sets["top"])
+    assert (scores > least).sum() <= 2 <= (scores >= least).sum()
+    long = [n for n, s in enumerate(read.samples) if 4 * s.length > 3 * TARGET]
+    assert len(long) == 8
+    lost = {}
+    for name, heads in sets.items():
+        with world.model.without(heads):
+            masked = [_answer_nll(world, read, number) for number in long]
+        lost[name] = np.mean(masked) - read.nll[long].mean()
+    random = (lost["random_1"] + lost["random_2"]) / 2
+    assert abs(lost["top"]) > 10 * TOLERANCE
+    for signal, expected in (
+        ("ablation_loss", lost["top"]),
+        ("ablation_random_loss", random),
+        ("ablation_excess", lost["top"] - random),
+    ):
+        assert world.value(signal) == pytest.approx(expected, abs=2 * TOLERANCE)
+
+
+def _answer_nll(world: World, read: Read, number: int) -> float:
+    sample = read.samples[number]
+    nll = world.model.token_nll(read.ids(sample))
+    return float(nll[sample.answer[0] - 1 : sample.answer[1] - 1].mean())

@@ -1,8 +1,10 @@
 """What a model makes of frozen samples, by its own eager attention and full logits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +39,25 @@ class FullLogits:
         with torch.no_grad():
             layers = self._model(whole, output_attentions=True).attentions
         return torch.cat(layers).numpy()
+
+    @contextmanager
+    def without(self, heads: Iterable[tuple[int, int]]) -> Iterator[None]:
+        """Zero, in what each layer projects, the part of its `heads` (layer, head)."""
+        config, handles = self._model.config, []
+        for layer, head in heads:
+            attention = self._model.model.layers[layer].self_attn
+            size = attention.o_proj.in_features // config.num_attention_heads
+            part = slice(head * size, (head + 1) * size)
+
+            def zero(_module: Any, inputs: tuple[torch.Tensor], part: slice = part) -> Any:
+                given = inputs[0].clone()
+                given[..., part] = 0
+                return (given,)
+
+            handles.append(attention.o_proj.register_forward_pre_hook(zero))
+        yield
+        for handle in handles:
+            handle.remove()
 
 
 class Read:

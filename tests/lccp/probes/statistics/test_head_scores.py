@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.head_scores import (
+from lccp.probes.statistics.head_scores import (
     agreement,
     average_ranks,
     counts_with_hysteresis,

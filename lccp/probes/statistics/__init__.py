@@ -1,0 +1,1 @@
+"""Numerics of single probes, over the arrays of their details."""

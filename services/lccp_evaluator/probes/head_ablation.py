@@ -1,0 +1,83 @@
+"""Ablation of heads: which are masked, and what is lost. See `lccp.probes.head_ablation`."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from lccp.contract.errors import InvalidInput
+from lccp.probes import head_ablation
+from lccp.probes.head_ablation import RANDOM, TOP, HeadAblationSettings
+from lccp.probes.probe import Contexts
+from lccp.probes.retrieval_heads import RetrievalHeadsSettings
+from lccp_evaluator.passes.passage import Heads, Reading
+from lccp_evaluator.probes.measurement import Masking, Measurement, TorchHalf, measured
+from lccp_evaluator.probes.retrieval_heads import CLUSTERS, Watched, means
+from lccp_evaluator.records import FloatArray, Records, mean_by
+
+
+def masks(records: Records, asked: HeadAblationSettings) -> Masking:
+    """The longer samples with needles, and the sets of heads.
+
+    Raises InvalidInput if too few heads are left for a random set.
+    """
+    watched = np.array([sample.needle is not None for sample in records.samples])
+    long = 4 * records.length > 3 * records.length[watched].max()
+    seen = Watched.of(records.where(watched), RetrievalHeadsSettings())
+    return Masking(np.flatnonzero(watched & long).tolist(), sets_of(means(seen.scores), asked))
+
+
+def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Heads]:
+    """The top heads by `scores` [layers, heads], and the sets of random ones."""
+    layers, width = scores.shape
+    if 2 * asked.heads > scores.size:
+        raise InvalidInput(
+            f"evaluation.probes.headAblation.heads: of {scores.size} heads {asked.heads} cannot be "
+            f"masked and as many others: ask for {scores.size // 2} at most"
+        )
+    best = np.argsort(-scores.ravel(), kind="stable")[: asked.heads]
+    top = [divmod(int(number), width) for number in best]
+    sets: dict[str, Heads] = {TOP: top}
+    for draw in range(asked.draws):
+        numbers = np.random.default_rng((asked.seed, draw))
+        order = [divmod(int(number), width) for number in numbers.permutation(scores.size)]
+        others = [head for head in order if head not in top]
+        counts = [sum(layer == at for at, _ in top) for layer in range(layers)]
+        same = [
+            head
+            for layer, count in enumerate(counts)
+            for head in [one for one in others if one[0] == layer][:count]
+        ]
+        rest = [head for head in others if head not in same]
+        sets[f"{RANDOM}/{draw + 1}"] = [*same, *rest][: asked.heads]
+    return sets
+
+
+def measure(records: Records, asked: HeadAblationSettings, _contexts: Contexts) -> Measurement:
+    """Signals by cluster, the masked heads, and what every sample loses by each set."""
+    numbers = sorted(records.masked[TOP])
+    chosen = np.isin(np.arange(len(records.samples)), numbers)
+    again = records.where(chosen)
+    lost = {name: _nll(readings, numbers) - again.nll for name, readings in records.masked.items()}
+    random = np.mean([loss for name, loss in lost.items() if name != TOP], axis=0)
+    columns = {
+        "ablation_loss": lost[TOP],
+        "ablation_random_loss": random,
+        "ablation_excess": lost[TOP] - random,
+    }
+    found = []
+    for signal in head_ablation.signals(asked):
+        column = columns[signal.name]
+        kinds = CLUSTERS[asked.source]
+        clusters = {kind: mean_by(again.label(kind), column) for kind in kinds}
+        found.append(measured(signal, float(column.mean()), len(column), clusters))
+    sets = masks(records, asked).heads
+    details = {name.replace("/", "_"): np.array(heads) for name, heads in sets.items()}
+    return Measurement(found, details, again.columns() | columns)
+
+
+def _nll(readings: Mapping[int, Reading], numbers: list[int]) -> FloatArray:
+    """Mean NLL of the answers of the samples of these numbers."""
+    return np.array([readings[number].nll.mean(dtype=np.float64) for number in numbers])
+
+
+HALF = TorchHalf(head_ablation.PROBE.name, measure, watches_heads=True, masks=masks)
