@@ -62,7 +62,6 @@ def evaluate(
         announce(estimate(replace(prepared, cohorts=missing)))
     with _timed(timings, "measure"):
         records = list(_records(prepared, asked, unfinished, kept, progress))
-    with _timed(timings, "mask"):
         again = {
             half.name: _again(prepared.engine, one, half, read)
             for one, read in zip(asked, records, strict=True)
