@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path += [str(ROOT / "tests" / "support" / part) for part in ("models", "trainer", "data")]
+sys.path += [str(folder) for folder in (ROOT / "tests" / "support").iterdir()]
 
 from trainer_world import BATCH_ROWS, ROW, Attempt, World  # noqa: E402
 
