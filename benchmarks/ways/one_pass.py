@@ -6,11 +6,12 @@ from ways.task import Outcome, Task, frozen_samples
 
 def one_pass(task: Task) -> Outcome:
     """The evaluator's engine, haystack by haystack."""
-    from lccp.probes.retrieval_heads import RetrievalHeadsSettings
+    from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
     from lccp_evaluator.model.execution import ExecutionPlan
     from lccp_evaluator.model.loading import load_model
     from lccp_evaluator.passes.engine import Engine
-    from lccp_evaluator.probes import niah, retrieval_heads
+    from lccp_evaluator.probes import niah
+    from lccp_evaluator.probes.heads import retrieval_heads
     from lccp_evaluator.records import Records
 
     frozen = frozen_samples(task)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from lccp.api.labels import KIND
-from lccp.api.run import LCCPRun
+from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.api.spec.location import remote_location
 from lccp.contract.errors import InvalidInput
 from lccp.probes.registry import PROBES
@@ -115,3 +115,24 @@ def _tokenizer_fault(folder: Path) -> str | None:
     if not any((folder / name).is_file() for name in TOKENIZERS):
         return f"{folder} contains no {TOKENIZERS[0]}"
     return None
+
+
+def fetched(spec: LCCPRunSpec) -> LCCPRunSpec:
+    """`spec` with folders of this machine in place of what lies on a hub."""
+    import os
+
+    from rich.console import Console
+
+    from lccp.api.invocation import StoreConfig
+    from lccp.inputs.cache import cache_directory
+    from lccp.inputs.fetch import fetched as copied
+    from lccp.inputs.fetch import found, remotes
+
+    no_store = StoreConfig(url="file://.")  # here is no run: nothing says how to reach a bucket
+    given = remotes(spec, no_store, os.environ.get("HF_ENDPOINT"))
+    with Console(stderr=True).status("") as status:
+
+        def progress(here: int, total: int) -> None:
+            status.update(f"fetched {here / 1e9:.2f} of {total / 1e9:.2f} GB")
+
+        return copied(spec, given, found(given), cache_directory(os.environ), progress)

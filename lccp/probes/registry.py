@@ -7,15 +7,14 @@ from lccp.contract.signals import Signal
 from lccp.probes import (
     bio,
     corpus_ppl,
-    head_ablation,
     interference,
     long_ppl,
     multi_key,
     niah,
-    retrieval_heads,
     routing,
     target_ppl,
 )
+from lccp.probes.heads import head_ablation, retrieval_heads
 from lccp.probes.probe import Column, Probe
 
 

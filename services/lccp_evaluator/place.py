@@ -7,7 +7,8 @@ from typing import Any
 from lccp.contract.errors import Conflict, Incompatible
 from lccp.store.keys import EvaluationKeys
 from lccp.store.port import Store
-from lccp_evaluator.sampling.samples import FrozenSamples, Header, header_of
+from lccp_evaluator.sampling.header import Header
+from lccp_evaluator.sampling.samples import FrozenSamples, header_of
 
 SUFFIX = ".jsonl.gz"
 
@@ -77,7 +78,7 @@ class Place:
             except Conflict:  # another evaluator was first, whose keys count
                 keys = [key]
         samples = FrozenSamples.from_bytes(self.store.get(keys[0]), keys[0])
-        samples.check(version, settings, tokenizer_digest, keys[0])
+        samples.header.check(version, settings, tokenizer_digest, keys[0])
         if f"{self.samples}{probe}/{samples.name}{SUFFIX}" != keys[0]:
             raise Incompatible(f"{keys[0]}: is not what its name says: it was changed")
         return samples

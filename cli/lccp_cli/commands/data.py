@@ -62,9 +62,9 @@ def prepare(
         lccp data prepare run.yaml --out /data/tokens --source books --workers 16
     """
     from lccp_cli.console import standard_output
-    from lccp_cli.manifest import load_manifest
+    from lccp_cli.manifest import fetched, load_manifest
 
-    spec = _fetched(load_manifest(manifest).spec)
+    spec = fetched(load_manifest(manifest).spec)
     found = _prepared(spec, manifest.parent, out, source or (), workers)
     console = standard_output()
     for one in found:
@@ -103,34 +103,14 @@ def check(
     """
     from tempfile import TemporaryDirectory
 
-    from lccp_cli.manifest import load_manifest
+    from lccp_cli.manifest import fetched, load_manifest
     from lccp_trainer.launch.survey import survey
 
-    spec = _fetched(load_manifest(manifest).spec)
+    spec = fetched(load_manifest(manifest).spec)
     with TemporaryDirectory(prefix="lccp-data-") as scratch:
         found = _prepared(spec, manifest.parent, tokens or Path(scratch), (), workers)
         folders = {one.source.name: one.folder for one in found}
         _show(survey(spec, manifest.parent, folders), spec.data.max_epochs)
-
-
-def _fetched(spec: "LCCPRunSpec") -> "LCCPRunSpec":
-    """`spec` with folders of this machine in place of what lies on a hub."""
-    import os
-
-    from rich.console import Console
-
-    from lccp.api.invocation import StoreConfig
-    from lccp.inputs.cache import cache_directory
-    from lccp.inputs.fetch import fetched, found, remotes
-
-    no_store = StoreConfig(url="file://.")  # here is no run: nothing says how to reach a bucket
-    given = remotes(spec, no_store, os.environ.get("HF_ENDPOINT"))
-    with Console(stderr=True).status("") as status:
-
-        def progress(here: int, total: int) -> None:
-            status.update(f"fetched {here / 1e9:.2f} of {total / 1e9:.2f} GB")
-
-        return fetched(spec, given, found(given), cache_directory(os.environ), progress)
 
 
 def _prepared(

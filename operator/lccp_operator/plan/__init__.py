@@ -38,6 +38,7 @@ from lccp_operator.plan import (
 )
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
+from lccp_operator.plan.contradiction import contradiction
 from lccp_operator.plan.goals import goal
 from lccp_operator.plan.stops import Judge
 from lccp_operator.workloads.kind import Workload
@@ -69,7 +70,7 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) 
     if isinstance(observed.workloads, Unknown):
         return _uncertain(run, observed.workloads, now)
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
-    missing = acceptance.contradiction(context)
+    missing = contradiction(context)
     if missing is not None:
         why = Unknown(now, missing.message, missing.reason)
         return replace(_uncertain(run, why, now), events=events.of_refusal(context, missing))
@@ -146,7 +147,7 @@ def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]
     if isinstance(observed.store, Unknown) or isinstance(observed.workloads, Unknown):
         return ()
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
-    if acceptance.contradiction(context) or acceptance.refusal(context):
+    if contradiction(context) or acceptance.refusal(context):
         return ()
     seen = context.after(acceptance.accepted, attempts.settled, evaluations.settled)
     return tuple(_record(seen, context.facts))

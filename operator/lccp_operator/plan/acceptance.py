@@ -8,22 +8,17 @@ object, by another way of carrying the run out, or by suspending it.
 from dataclasses import dataclass
 from datetime import datetime
 
-from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.identity import digest_of, identity_of
 from lccp.api.objects.journal import Acceptance, Journal
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
-from lccp.api.status import LCCPRunStatus
 from lccp.cost.compatibility import refusals
 from lccp_operator.facts import Facts
 from lccp_operator.intents import ClaimIdentity
 from lccp_operator.observed import Known, Observed, Owner
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import final_failure
-
-ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
-"""Ends that a trainer tells once its state is saved."""
 
 CLAIM_SECONDS = 30.0
 """Between the run.json of an installation and its journal, at most."""
@@ -81,7 +76,7 @@ def refusal(context: Context) -> Refusal | None:
     """Why the run may not use the store's prefix, or can't be trained as it is; or None."""
     foreign = foreign_owner(context.facts, context.owner)
     if foreign is not None:
-        return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, _of_another(context, foreign))
+        return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, told_of_another(context, foreign))
     problem = _problem(context)
     if problem is None:
         return _untrainable(context)
@@ -106,31 +101,6 @@ def _untrainable(context: Context) -> Refusal | None:
         return None
     found = refusals(context.spec, context.model_config)
     return Refusal(Reason.INVALID_SPEC, "; ".join(found)) if found else None
-
-
-def contradiction(context: Context) -> Refusal | None:
-    """Why the store can't be the one that the status tells of, or None.
-
-    A run's objects are written before the status that tells of them. So one that was accepted and
-    of which nothing, or an older copy, is there lies under another URL, or was deleted behind
-    LCCP's back: to train from there would spend its compute twice.
-    """
-    status, facts = context.run.status, context.facts
-    if status is None or status.start_time is None:
-        return None
-    foreign = foreign_owner(context.facts, context.owner)
-    if foreign is not None:
-        return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, _of_another(context, foreign))
-    missing = _missing(status, facts)
-    if missing is None:
-        return None
-    message = (
-        f"store {context.spec.checkpoints.store_name} holds no {missing}, which was there: nothing "
-        "is started or judged; correct the store's url in the installation, or restore it; "
-        "to train on from what is there, or from the beginning if that is nothing, delete the run "
-        "and apply it again"
-    )
-    return Refusal(Reason.STORED_RUN_MISSING, message)
 
 
 def claim(context: Context) -> list[ClaimIdentity]:
@@ -196,7 +166,7 @@ def pinned(context: Context) -> Journal:
     return context.noted(pinned=known.model_copy(update=update))
 
 
-def _of_another(context: Context, other: str) -> str:
+def told_of_another(context: Context, other: str) -> str:
     whose, owner = of_another(context.run, context.owner, other), context.owner
     if not owner.id:
         return (
@@ -229,46 +199,6 @@ def _asked_again(context: Context) -> bool:
     if context.open_attempt is not None or final_failure(context) is None:
         return False
     return context.spec.suspend or bool(context.changed_settings)
-
-
-def _missing(status: LCCPRunStatus, facts: Facts) -> str | None:
-    if facts.identity is None:
-        return "run.json of this run"
-    if facts.journal_etag is None:
-        return "journal.json of this run"
-    newest = max((attempt.number for attempt in facts.journal.attempts), default=0)
-    if status.attempt > newest:
-        return f"attempt {status.attempt} of this run (its newest is {newest})"
-    return _missing_checkpoint(status, facts) or _missing_state(facts)
-
-
-def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
-    """The newest one that the status tells of: older ones may be deleted to save room."""
-    told = max((checkpoint.tokens for checkpoint in status.checkpoints), default=0)
-    damaged = any("/checkpoints/" in key for key in facts.damaged)
-    if damaged or told <= max(facts.checkpoints, default=0):
-        return None
-    there = f"its newest is of {max(facts.checkpoints):,}" if facts.checkpoints else "it holds none"
-    return f"checkpoint of {told:,} tokens of this run ({there})"
-
-
-def _missing_state(facts: Facts) -> str | None:
-    """A training state, if the trainers for this run object saved any and nothing is there."""
-    accepted = facts.journal.accepted
-    if facts.checkpoints or facts.has_state or accepted is None:
-        return None
-    saved = [
-        tokens
-        for attempt, beat in facts.heartbeats.items()
-        if attempt > accepted.earlier_attempts
-        for tokens in (*beat.states, *beat.checkpoints)
-    ]
-    saved += [
-        end.tokens
-        for attempt, end in facts.ends.items()
-        if attempt > accepted.earlier_attempts and end.result in ENDED_WELL and end.tokens
-    ]
-    return f"training state of {max(saved):,} tokens of this run" if saved else None
 
 
 def _problem(context: Context) -> str | None:

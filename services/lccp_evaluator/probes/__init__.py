@@ -12,15 +12,14 @@ from lccp.probes.registry import PROBES
 from lccp_evaluator.probes import (
     bio,
     corpus_ppl,
-    head_ablation,
     interference,
     long_ppl,
     multi_key,
     niah,
-    retrieval_heads,
     routing,
     target_ppl,
 )
+from lccp_evaluator.probes.heads import head_ablation, retrieval_heads
 from lccp_evaluator.probes.measurement import TorchHalf
 
 HALVES: dict[str, TorchHalf] = {

@@ -10,7 +10,7 @@ from reports import packed
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import NotFound
-from lccp.probes.retrieval_heads import SPEARMAN
+from lccp.probes.heads.retrieval_heads import SPEARMAN
 from lccp.report.details import compared, details_of, nothing_beside, unpacked
 
 DATA = packed({"scores": np.eye(2), "halves": np.zeros((2, 2, 2))})

@@ -11,7 +11,8 @@ from lccp.probes.registry import PROBES
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.probes import bio
 from lccp_evaluator.records import Records
-from lccp_evaluator.sampling.samples import FrozenSamples, Header, Sample
+from lccp_evaluator.sampling.header import Header
+from lccp_evaluator.sampling.samples import FrozenSamples, Sample
 
 SETTINGS = BioSettings()
 HEADER = Header(probe="bio", version=1, settings={"seed": 0}, tokenizer_digest="d", vocabulary=10)

@@ -7,8 +7,8 @@ from large_runs import rendered_of, worst_case
 from scraped import Scraped
 
 from lccp.api.objects.verdict import Gain, GainState
-from lccp.probes import retrieval_heads
-from lccp.probes.retrieval_heads import RetrievalHeadsSettings
+from lccp.probes.heads import retrieval_heads
+from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
 from lccp_exporter.refresh import Runs, StoreWatch
 
 Value = Callable[..., float | None]

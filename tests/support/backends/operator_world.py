@@ -425,6 +425,11 @@ class World:
             setattr(worker, name, value)
 
 
+def applied_again(world: World, uid: str = "run-2", **spec: Any) -> World:
+    """The same store, under a run object that was applied anew."""
+    return World(a_small_run(uid, **spec), NEVER, store=world.store, now=world.now)
+
+
 def identity(event: Event) -> tuple[str, str, datetime]:
     return event.reason.value, event.about, event.at
 

@@ -34,10 +34,10 @@ from lccp.api.objects.training import (
 )
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
+from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
-from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Store
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport, SignalValue
 from lccp.contract.signals import Signal
-from lccp.probes import niah, retrieval_heads
+from lccp.probes import niah
+from lccp.probes.heads import retrieval_heads
+from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Details
-from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 
 HAYSTACKS, NEEDLES = 6, 4
 WITHOUT_CONTEXT = 4.0

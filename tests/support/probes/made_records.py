@@ -10,7 +10,8 @@ from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.probes.measurement import Measurement
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE
-from lccp_evaluator.sampling.samples import FrozenSamples, Header, Labels, Sample
+from lccp_evaluator.sampling.header import Header
+from lccp_evaluator.sampling.samples import FrozenSamples, Labels, Sample
 
 NEEDLES = (np.array((7, 8, 7, 9)), np.array((5, 6)))
 KEY_STARTS = (2, 1)

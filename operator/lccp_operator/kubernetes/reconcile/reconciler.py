@@ -7,7 +7,6 @@ gang's first change.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
@@ -32,6 +31,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     refuse,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
+from lccp_operator.kubernetes.reconcile.memory import Memory
 from lccp_operator.kubernetes.reconcile.refusals import told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
 from lccp_operator.kubernetes.run_states import RunStates
@@ -46,33 +46,6 @@ from lccp_operator.workloads.state import WorkloadState
 
 FIRST_STATUS_SECONDS = 1.0
 """Until a new run that has its gang also gets its status, which then shows the gang too."""
-
-
-@dataclass
-class _Memory:
-    """What is kept of a run object between two reconciles; all of it can be lost."""
-
-    uid: str
-    store: str
-    """Name of its store."""
-    workloads: KubernetesWorkloads
-    observer: StoreObserver
-    workloads_unknown_since: datetime | None = None
-    runs: KubernetesRuns | None = None
-    """Of the last reconcile: it knows the version of the run object that this process wrote."""
-    resync: Resync | None = None
-    events_posted: bool = False
-    """The last plan was carried out to its end, so that its events are posted."""
-
-    def wrote(self, body: Object) -> bool:
-        """The run object is as the last reconcile left it."""
-        return self.runs is not None and self.runs.version == body["metadata"]["resourceVersion"]
-
-    def is_unchanged(self) -> bool:
-        """No resync is due, and its part of the store that may change by itself did not."""
-        if self.resync is None or self.resync.is_due:
-            return False
-        return not self.observer.moved(self.resync.is_idle)
 
 
 class Reconciler:
@@ -92,7 +65,7 @@ class Reconciler:
         self._ownership = Ownership(cluster, installation)
         self._stores = stores
         self._states = states
-        self._memories: dict[RunKey, _Memory] = {}
+        self._memories: dict[RunKey, Memory] = {}
         self._inbox: Inbox[RunKey] = Inbox()
 
     def workloads_changed(self, key: RunKey) -> None:
@@ -182,7 +155,7 @@ class Reconciler:
         return math.inf
 
     def _carried_out(
-        self, result: Plan, run: LCCPRun, memory: _Memory, runs: KubernetesRuns
+        self, result: Plan, run: LCCPRun, memory: Memory, runs: KubernetesRuns
     ) -> bool:
         """Carry out the plan; False if the run has its gang, and its status is yet to say so."""
         memory.events_posted = False
@@ -200,7 +173,7 @@ class Reconciler:
             publish(result, run, backend)
         return True
 
-    def _observed(self, run: LCCPRun, body: Object, memory: _Memory) -> Observed:
+    def _observed(self, run: LCCPRun, body: Object, memory: Memory) -> Observed:
         now = datetime.now(UTC)
         return Observed(
             workloads=self._workloads(run, memory, now),
@@ -215,12 +188,12 @@ class Reconciler:
             events_posted=memory.events_posted,
         )
 
-    def _memory(self, key: RunKey, run: LCCPRun) -> _Memory:
+    def _memory(self, key: RunKey, run: LCCPRun) -> Memory:
         known = self._memories.get(key)
         if known is None or known.uid != run.metadata.uid:
             name = run.spec.checkpoints.store_name
             config = self._installation.store(name)
-            known = self._memories[key] = _Memory(
+            known = self._memories[key] = Memory(
                 run.metadata.uid,
                 name,
                 KubernetesWorkloads(self._cluster, self._reader, config, self._ownership.owner.id),
@@ -232,7 +205,7 @@ class Reconciler:
         """The store's; any one's, for a name that the installation lacks: it is then not asked."""
         return self._stores.get(name) or next(iter(self._stores.values()))
 
-    def _facts(self, run: LCCPRun, memory: _Memory, now: datetime) -> Known[Facts] | Unknown:
+    def _facts(self, run: LCCPRun, memory: Memory, now: datetime) -> Known[Facts] | Unknown:
         name = run.spec.checkpoints.store_name
         if name in self._stores:
             return self._stores[name].outage or memory.observer.part(now)
@@ -241,7 +214,7 @@ class Reconciler:
         return Unknown(now, why, Reason.UNKNOWN_STORE)
 
     def _workloads(
-        self, run: LCCPRun, memory: _Memory, now: datetime
+        self, run: LCCPRun, memory: Memory, now: datetime
     ) -> Known[dict[Workload, WorkloadState]] | Unknown:
         try:
             found = self._reader.read(run, now)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from drawn import REPORTS, measured
 
-from lccp.probes import niah, retrieval_heads
+from lccp.probes import niah
+from lccp.probes.heads import retrieval_heads
 from lccp.probes.probe import Axis, HeatMaps, Profile
 from lccp.report.figures.arrays import heat_maps, labels, profile
 

@@ -5,7 +5,8 @@ import pytest
 from drawn import REPORTS, lines, trace, values
 
 from lccp.api.objects.verdict import Verdict
-from lccp.probes import niah, retrieval_heads
+from lccp.probes import niah
+from lccp.probes.heads import retrieval_heads
 from lccp.probes.probe import Course
 from lccp.report.figures.course import course, gain
 

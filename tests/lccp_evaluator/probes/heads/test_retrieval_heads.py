@@ -1,4 +1,4 @@
-"""The definitions of `lccp.probes.retrieval_heads`, on records made by hand."""
+"""The definitions of `lccp.probes.heads.retrieval_heads`, on records made by hand."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_records import KEY_STARTS, NEEDLES, contexts, records, signals
 
-from lccp.probes.retrieval_heads import RetrievalHeadsSettings
-from lccp_evaluator.probes import retrieval_heads
+from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
+from lccp_evaluator.probes.heads import retrieval_heads
 
 
 def heads(given, **settings):

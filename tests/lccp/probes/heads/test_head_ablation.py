@@ -2,7 +2,7 @@
 
 import pytest
 
-from lccp.probes.head_ablation import HeadAblationSettings, at, signals
+from lccp.probes.heads.head_ablation import HeadAblationSettings, at, signals
 
 
 @pytest.mark.parametrize(

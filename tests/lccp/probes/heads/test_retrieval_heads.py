@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lccp.probes import retrieval_heads
-from lccp.probes.retrieval_heads import RetrievalHeadsSettings
+from lccp.probes.heads import retrieval_heads
+from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
 from lccp.probes.statistics import head_scores
 
 SETTINGS = RetrievalHeadsSettings(top_heads=3)

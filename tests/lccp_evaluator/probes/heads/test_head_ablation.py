@@ -7,8 +7,8 @@ import pytest
 from made_records import NEEDLES, contexts, records, signals
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.head_ablation import HeadAblationSettings
-from lccp_evaluator.probes import head_ablation
+from lccp.probes.heads.head_ablation import HeadAblationSettings
+from lccp_evaluator.probes.heads import head_ablation
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.samples import Sample
 

@@ -1,17 +1,17 @@
-"""Ablation of heads: which are masked, and what is lost. See `lccp.probes.head_ablation`."""
+"""Ablation of heads: which are masked, and what is lost. See `lccp.probes.heads.head_ablation`."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes import head_ablation
-from lccp.probes.head_ablation import RANDOM, TOP, HeadAblationSettings
+from lccp.probes.heads import head_ablation
+from lccp.probes.heads.head_ablation import RANDOM, TOP, HeadAblationSettings
+from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
 from lccp.probes.probe import Contexts
-from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp_evaluator.passes.passage import Heads, Reading
+from lccp_evaluator.probes.heads.retrieval_heads import CLUSTERS, Watched, means
 from lccp_evaluator.probes.measurement import Masking, Measurement, TorchHalf, measured
-from lccp_evaluator.probes.retrieval_heads import CLUSTERS, Watched, means
 from lccp_evaluator.records import FloatArray, Records, mean_by
 
 

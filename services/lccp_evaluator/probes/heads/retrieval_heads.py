@@ -1,4 +1,4 @@
-"""Retrieval heads: scores of samples, and what follows. See `lccp.probes.retrieval_heads`."""
+"""Retrieval heads: scores of samples, and what follows. See `lccp.probes.heads.retrieval_heads`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lccp.probes import retrieval_heads
+from lccp.probes.heads import retrieval_heads
+from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
 from lccp.probes.probe import Contexts
-from lccp.probes.retrieval_heads import RetrievalHeadsSettings
 from lccp.probes.statistics import head_scores
 from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
 from lccp_evaluator.records import BoolArray, FloatArray, Records

@@ -1,0 +1,62 @@
+"""What goes wrong in a training, done to real attempts of two processes: what is said and lost.
+
+First the kills: a run in which random ranks get SIGKILL at random moments, each attempt in another
+layout, beside the same run undisturbed: every step is there, and its loss differs no more than a
+sum in another order does. Then one fault after the other, with the exit code and the sentence.
+What was seen is kept in benchmarks/diary/faults_2026-11.md.
+
+    python benchmarks/faults [--kills 20] [--only WORD]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import inputs
+import processes
+import states
+from kills import kills
+from world import ROOT, Bench
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=0, metavar="N")
+    parser.add_argument("--only", default="", metavar="WORD", help="faults whose name holds it")
+    asked = parser.parse_args()
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "deepspeed"))
+    print(f"{date.today()}, Python {sys.version.split()[0]}, {libraries}\n")
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        script = ROOT / "tests" / "support" / "models" / "trainer_model.py"
+        environ = os.environ | {"PYTHONWARNINGS": "ignore"}
+        tiny = bench.folder / "tiny"
+        tiny.mkdir()
+        subprocess.run([sys.executable, script, tiny], check=True, env=environ, capture_output=True)
+        cases = {
+            name: case
+            for name, case in (inputs.CASES | states.CASES | processes.CASES).items()
+            if asked.only in name
+        }
+        if asked.kills:
+            cases = {f"{asked.kills} SIGKILLs": lambda bench: kills(bench, asked.kills)}
+        print("| fault | holds | seen |\n| --- | --- | --- |")
+        try:
+            for name, case in cases.items():
+                seen = case(bench)
+                failed += not seen.holds
+                told = seen.told.replace(str(bench.folder), "…").replace("|", "/")
+                print(f"| {name} | {'yes' if seen.holds else 'NO'} | {told} |", flush=True)
+        finally:
+            bench.close()
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Random ranks killed at random moments, each attempt in another layout."""
+
+import random
+import time
+from typing import Any
+
+from world import Attempt, Bench, Seen, drain, endless
+
+LAYOUTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("ZeRO 1", {"zeroStage": 1}),
+    ("ZeRO 2", {"zeroStage": 2}),
+    ("ZeRO 3", {"zeroStage": 3}),
+    ("ZeRO 1, SP 2", {"zeroStage": 1, "sequenceParallelSize": 2}),
+    ("ZeRO 2, EP 2", {"zeroStage": 2, "expertParallelSize": 2}),
+    ("ZeRO 3, SP 2", {"zeroStage": 3, "sequenceParallelSize": 2}),
+    ("ZeRO 1, SP 2, EP 2", {"sequenceParallelSize": 2, "expertParallelSize": 2}),
+    ("ZeRO 1, offload", {"zeroStage": 1, "offloadOptimizer": "CPU"}),
+)
+KILL_WITHIN_SECONDS = 4.0
+
+
+def kills(bench: Bench, count: int, seed: int = 0) -> Seen:
+    """Kill random ranks of one run at random moments; its steps beside those of another run."""
+    rng, world, attempts = random.Random(seed), bench.world(), []
+    for number in range(1, count + 1):
+        name, layout = rng.choice(LAYOUTS)
+        attempt = endless(world, number, layout)
+        attempts.append(attempt)
+        early = rng.random() < 0.25
+        if not early:
+            last = max((r.step for a in attempts[:-1] for r in history(a)), default=0)
+            attempt.wait_for_step(last + 1)
+        time.sleep(rng.uniform(0, KILL_WITHIN_SECONDS) + (5 if early else 0))
+        ranks = attempt.ranks()
+        if ranks:
+            ranks[rng.choice(sorted(ranks))].kill()
+        code = attempt.wait() if ranks else "no rank yet"
+        made = [record.step for record in history(attempt)]
+        print(f"kill {number}: {name}: {code}, steps {made[:1]} to {made[-1:]}", flush=True)
+        if not ranks:
+            attempt.process.kill()
+            attempt.wait()
+    last = max(record.step for attempt in attempts for record in history(attempt))
+    final = endless(world, count + 1)
+    final.wait_for_step(last + 5)
+    drain(world, count + 1)
+    final.wait()
+    attempts.append(final)
+    peaceful = bench.world()
+    reference = endless(peaceful)
+    reference.wait_for_step(final.end.step)
+    drain(peaceful, 1)
+    reference.wait()
+    return compared(attempts, {record.step: record.loss for record in history(reference)})
+
+
+def compared(attempts: list[Attempt], expected: dict[int, float]) -> Seen:
+    steps = {record.step for attempt in attempts for record in history(attempt)}
+    missing = set(range(1, max(steps) + 1)) - steps
+    far = max(
+        abs(record.loss - expected[record.step])
+        for attempt in attempts
+        for record in history(attempt)
+    )
+    told = (
+        f"{max(steps)} steps, {len(missing)} missing; largest difference of a loss {far:.1e} nats"
+    )
+    return Seen(not missing and far < 1e-4, told)
+
+
+def history(attempt: Attempt) -> list[Any]:
+    """Empty where none was written."""
+    if attempt.store.stat(attempt.keys.history(attempt.writer)) is None:
+        return []
+    return attempt.history

@@ -1,0 +1,21 @@
+"""Attempts of the training gang: one at a time, each ended before the next begins.
+
+The journal is brought up to date first (`settled`, `steered`); the intents then make the workloads
+what the journal says. So a crash between the two is healed by the next reconcile.
+"""
+
+from lccp_operator.plan.attempts.gangs import gathering_seconds_left, old_gang_lives
+from lccp_operator.plan.attempts.records import settled, steered
+from lccp_operator.plan.attempts.trainers import drain_seconds_left, intents
+from lccp_operator.plan.attempts.waits import backoff_seconds_left, unbegun
+
+__all__ = [
+    "backoff_seconds_left",
+    "drain_seconds_left",
+    "gathering_seconds_left",
+    "intents",
+    "old_gang_lives",
+    "settled",
+    "steered",
+    "unbegun",
+]

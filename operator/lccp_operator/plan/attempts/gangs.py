@@ -1,0 +1,90 @@
+"""The gang of the open attempt: whether it is whole, has begun, and is as its settings ask."""
+
+import hashlib
+
+from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
+from lccp.api.objects.journal import AttemptRecord, Gang
+from lccp_operator.plan.context import Context
+from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.state import Phase, WorkloadState
+
+MEETING_SECONDS = 60
+"""A gang all of whose pods began is seen whole in less."""
+
+
+def old_gang_lives(context: Context) -> bool:
+    current = context.open_attempt
+    number = current.number if current else None
+    return any(
+        state.live for workload, state in context.trainings.items() if workload.attempt != number
+    )
+
+
+def gathering_seconds_left(context: Context) -> float | None:
+    """Seconds that a gang of which some pods run has left to be whole; None: it is not limited."""
+    limit, attempt = context.spec.topology.gang_timeout_seconds, context.open_attempt
+    state = context.gang
+    if limit is None or attempt is None or state is None or not _gathers(context, attempt):
+        return None
+    began = [pod.began_at for pod in state.pods if pod.phase is Phase.RUNNING and pod.began_at]
+    whole = state.pods_begun >= state.pods_expected
+    return None if whole or not began else context.seconds_left(min(began), limit)
+
+
+def lacks_an_old_image(context: Context) -> bool:
+    """The image of its gang can't be had, and by now it would get another."""
+    trouble = context.gang.trouble if context.gang is not None else None
+    pinned, due = context.pinned, context.due
+    changed = (pinned.trainer_image, pinned.templates) != (due.trainer_image, due.templates)
+    return changed and trouble is not None and trouble.reason is Reason.IMAGE_UNAVAILABLE
+
+
+def has_begun(context: Context, attempt: AttemptRecord) -> bool:
+    """A process of it worked, or works."""
+    seen = context.gang is not None and context.gang.begun
+    return seen or attempt.number in {*context.facts.heartbeats, *context.facts.ends}
+
+
+def ungathered(state: WorkloadState) -> Ending:
+    told = f": {state.trouble.message}" if state.trouble is not None else ""
+    parts = f"had {state.pods_begun} of {state.pods_expected} pods"
+    return Ending(Cause.INCOMPLETE_GANG, f"{parts} for topology.gangTimeoutSeconds{told}")
+
+
+def _gathers(context: Context, attempt: AttemptRecord) -> bool:
+    """It was never seen whole, and works at nothing yet."""
+    seen, beat = context.journal.gang, context.facts.heartbeats.get(attempt.number)
+    whole = seen is not None and seen.attempt == attempt.number
+    return not whole and (beat is None or beat.phase == "Starting")
+
+
+def incoherent(context: Context, attempt: AttemptRecord, state: WorkloadState) -> bool:
+    before, now = context.journal.gang, gang_of(attempt, state)
+    if before is None or now is None:
+        return False
+    same_start = (before.attempt, before.started_at) == (now.attempt, now.started_at)
+    return same_start and before.digest != now.digest
+
+
+def never_met(context: Context, attempt: AttemptRecord) -> bool:
+    """Its pods waited for one that never began, and failed by that."""
+    state = context.gang
+    if state is None or state.started_at is None or state.pods_begun >= state.pods_expected:
+        return False
+    waited = -context.seconds_left(state.started_at, MEETING_SECONDS) > 0
+    rejected = any(pod.failure for pod in state.pods)
+    return waited and _gathers(context, attempt) and not rejected
+
+
+def seen_gang(context: Context, attempt: AttemptRecord) -> Gang | None:
+    return None if context.gang is None else gang_of(attempt, context.gang)
+
+
+def gang_of(attempt: AttemptRecord, workload: WorkloadState) -> Gang | None:
+    """The gang, once all its pods have begun."""
+    pods = sorted((pod.index, pod.uid) for pod in workload.pods if pod.phase is not Phase.PENDING)
+    if workload.started_at is None or len(pods) != workload.pods_expected:
+        return None
+    digest = hashlib.sha256(repr(pods).encode()).hexdigest()
+    return Gang(attempt=attempt.number, started_at=workload.started_at, digest=digest)

@@ -1,0 +1,87 @@
+"""The journal of attempts: one at a time, each ended before the next begins."""
+
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import AttemptRecord, Journal
+from lccp_operator.plan.attempts.gangs import (
+    gathering_seconds_left,
+    has_begun,
+    incoherent,
+    lacks_an_old_image,
+    never_met,
+    seen_gang,
+    ungathered,
+)
+from lccp_operator.plan.attempts.waits import ready
+from lccp_operator.plan.context import Context
+from lccp_operator.plan.goals import Course, goal
+from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.training import Training
+
+UNMET = Ending.of(Cause.INCOMPLETE_GANG, None)
+
+
+NOT_BEGUN = Ending(Cause.DRAINED, "had not begun when it was no longer wanted")
+
+
+REPLACED = Ending(Cause.DRAINED, "had not begun when its settings were changed")
+
+
+def settled(context: Context) -> Journal:
+    """The journal with the end of the open attempt, if it is seen, and the pods of its gang."""
+    attempt = context.open_attempt
+    if attempt is None:
+        return context.journal
+    ending = _ending(context, attempt)
+    if ending is not None:
+        unmet = ending.cause is Cause.INTERNAL and never_met(context, attempt)
+        return _closed(context, attempt, UNMET if unmet else ending)
+    gang = seen_gang(context, attempt)
+    return context.journal if gang is None else context.noted(gang=gang)
+
+
+def steered(context: Context) -> Journal:
+    """The journal with what the goal asks for: a new attempt, or a drain of the open one."""
+    attempt, course = context.open_attempt, goal(context).course
+    if attempt is None:
+        return _opened(context) if course is Course.TRAIN and ready(context) else context.journal
+    if context.training_complete or attempt.drain_asked_at is not None:
+        return context.journal
+    if course is Course.TRAIN:
+        stale = context.gang is not None and not has_begun(context, attempt)
+        replaced = stale and (bool(context.changed_settings) or lacks_an_old_image(context))
+        return _closed(context, attempt, REPLACED) if replaced else context.journal
+    if not has_begun(context, attempt):
+        return _closed(context, attempt, NOT_BEGUN)
+    return _replaced(context, attempt.model_copy(update={"drain_asked_at": context.now}))
+
+
+def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
+    gang, state = Training(attempt.number), context.gang
+    begun = gang.done(context.facts) or attempt.number in context.facts.heartbeats
+    if state.ended or state.stuck if state is not None else begun:
+        return gang.ending(state, context.facts)
+    if state is not None and incoherent(context, attempt, state):
+        return Ending.of(Cause.INCOHERENT_GANG, state)
+    left = gathering_seconds_left(context)
+    return ungathered(state) if state is not None and left is not None and left <= 0 else None
+
+
+def _opened(context: Context) -> Journal:
+    told = {*context.facts.heartbeats, *context.facts.ends}
+    last = max((a.number for a in context.journal.attempts), default=0)
+    record = AttemptRecord(number=max(last, *told, 0) + 1, started_at=context.now)
+    return context.noted(attempts=(*context.journal.attempts, record))
+
+
+def _closed(context: Context, attempt: AttemptRecord, ending: Ending) -> Journal:
+    update = {
+        "ended_at": context.now,
+        "cause": ending.cause,
+        "counted": ending.counted,
+        "message": ending.message,
+    }
+    return _replaced(context, AttemptRecord.model_validate(attempt.model_dump() | update))
+
+
+def _replaced(context: Context, last: AttemptRecord) -> Journal:
+    return context.noted(attempts=(*context.journal.attempts[:-1], last))

@@ -1,0 +1,61 @@
+"""The workloads that train, made what the journal says, and what their attempts are asked."""
+
+from lccp.api.identity import settings_of
+from lccp.api.objects.journal import AttemptRecord, Control
+from lccp_operator.intents import ApplyWorkload, DeleteWorkload, Intent, WriteControl
+from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives
+from lccp_operator.plan.context import Context
+from lccp_operator.workloads.training import Training
+
+ATTEMPTS_KEPT = 2
+"""Ended attempts whose workloads stay, for their logs."""
+
+
+def intents(context: Context) -> list[Intent]:
+    """What makes the workloads those that the journal asks for."""
+    return [*_deletions(context), *_of_open_attempt(context)]
+
+
+def drain_seconds_left(context: Context) -> float | None:
+    """Seconds that the open attempt has left to save and end; None: it was not asked to."""
+    attempt = context.open_attempt
+    if attempt is None or attempt.drain_asked_at is None:
+        return None
+    limit = context.spec.saturation.drain_timeout_seconds
+    return context.seconds_left(attempt.drain_asked_at, limit)
+
+
+def _deletions(context: Context) -> list[Intent]:
+    current, last = context.open_attempt, context.last_attempt
+    newest = last.number if last else 0
+    return [
+        DeleteWorkload(workload, wait_for_pods=not state.abandoned)
+        for workload, state in context.trainings.items()
+        if (state.abandoned or not state.deleting)
+        and (current is None or workload.attempt != current.number)
+        and (state.live or workload.attempt <= newest - ATTEMPTS_KEPT)
+    ]
+
+
+def _of_open_attempt(context: Context) -> list[Intent]:
+    attempt, gang = context.open_attempt, context.gang
+    if attempt is None:
+        return []
+    found: list[Intent] = _control(context, attempt)
+    if gang is None and not old_gang_lives(context):
+        found.append(ApplyWorkload(Training(attempt.number), context.pinned))
+    overdue = (drain_seconds_left(context) or 0) < 0
+    if gang is not None and overdue and not gang.deleting:
+        found.append(DeleteWorkload(Training(attempt.number)))
+    return found
+
+
+def _control(context: Context, attempt: AttemptRecord) -> list[Intent]:
+    """What the attempt is asked: its settings as long as it has no gang, and to drain."""
+    known = context.facts.controls.get(attempt.number, Control())
+    wanted = known
+    if context.gang is None and not has_begun(context, attempt):
+        wanted = wanted.model_copy(update={"settings": settings_of(context.spec)})
+    if attempt.drain_asked_at is not None:
+        wanted = wanted.model_copy(update={"request": "Drain"})
+    return [] if wanted == known else [WriteControl(attempt.number, wanted)]

@@ -1,0 +1,54 @@
+"""How long a new attempt waits after those that failed, or that ended before they began."""
+
+from itertools import takewhile
+
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import AttemptRecord
+from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives
+from lccp_operator.plan.context import Context
+from lccp_operator.plan.goals import counted_failures
+
+
+def ready(context: Context) -> bool:
+    """A new attempt may begin: the old ones are gone, and the wait is over."""
+    return not old_gang_lives(context) and backoff_seconds_left(context) <= 0
+
+
+def backoff_seconds_left(context: Context) -> float:
+    """Seconds until the wait is over, after a counted failure, or after attempts without a step."""
+    last, failures = context.last_attempt, counted_failures(context)
+    if last is None or last.ended_at is None or last.cause is Cause.DRAINED:
+        return 0.0
+    tries = max(len(failures) if last in failures else 0, _fruitless(context) - 1)
+    if tries < 1:
+        return 0.0
+    return context.seconds_left(last.ended_at, context.spec.restart_policy.wait_seconds(tries))
+
+
+def _fruitless(context: Context) -> int:
+    """The attempts in a row, up to the last, that ended unasked before a process had begun."""
+    attempts = reversed(context.journal.attempts)
+    unbegun = takewhile(lambda attempt: not _worked(context, attempt), attempts)
+    earlier = context.acceptance.earlier_attempts
+    return sum(a.number > earlier and a.cause is not Cause.DRAINED for a in unbegun)
+
+
+def _worked(context: Context, attempt: AttemptRecord) -> bool:
+    """A process of it sent a heartbeat, and not only to fetch, to load or to wait for its peers."""
+    beat = context.facts.heartbeats.get(attempt.number)
+    ranks_began = beat is not None and beat.fetched is None and beat.phase != "Starting"
+    return ranks_began and attempt.cause is not Cause.INCOMPLETE_GANG
+
+
+def unbegun(context: Context) -> AttemptRecord | None:
+    """The last attempt that ended, if it did so unasked before a process of it began.
+
+    None once a process of the next one works.
+    """
+    last = next((a for a in reversed(context.journal.attempts) if a.ended_at is not None), None)
+    if last is None or last.number <= context.acceptance.earlier_attempts:
+        return None
+    attempt = context.open_attempt
+    works = attempt is not None and has_begun(context, attempt)
+    asked = last.cause is Cause.DRAINED
+    return None if works or asked or _worked(context, last) else last

@@ -1,0 +1,76 @@
+"""What the store no longer holds, though the run's status, journal and trainers tell of it."""
+
+from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
+from lccp.api.status import LCCPRunStatus
+from lccp_operator.facts import Facts
+from lccp_operator.plan.acceptance import Refusal, foreign_owner, told_of_another
+from lccp_operator.plan.context import Context
+
+ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
+"""Ends that a trainer tells once its state is saved."""
+
+
+def contradiction(context: Context) -> Refusal | None:
+    """Why the store can't be the one that the status tells of, or None.
+
+    A run's objects are written before the status that tells of them. So one that was accepted and
+    of which nothing, or an older copy, is there lies under another URL, or was deleted behind
+    LCCP's back: to train from there would spend its compute twice.
+    """
+    status, facts = context.run.status, context.facts
+    if status is None or status.start_time is None:
+        return None
+    foreign = foreign_owner(context.facts, context.owner)
+    if foreign is not None:
+        return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, told_of_another(context, foreign))
+    missing = _missing(status, facts)
+    if missing is None:
+        return None
+    message = (
+        f"store {context.spec.checkpoints.store_name} holds no {missing}, which was there: nothing "
+        "is started or judged; correct the store's url in the installation, or restore it; "
+        "to train on from what is there, or from the beginning if that is nothing, delete the run "
+        "and apply it again"
+    )
+    return Refusal(Reason.STORED_RUN_MISSING, message)
+
+
+def _missing(status: LCCPRunStatus, facts: Facts) -> str | None:
+    if facts.identity is None:
+        return "run.json of this run"
+    if facts.journal_etag is None:
+        return "journal.json of this run"
+    newest = max((attempt.number for attempt in facts.journal.attempts), default=0)
+    if status.attempt > newest:
+        return f"attempt {status.attempt} of this run (its newest is {newest})"
+    return _missing_checkpoint(status, facts) or _missing_state(facts)
+
+
+def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
+    """The newest one that the status tells of: older ones may be deleted to save room."""
+    told = max((checkpoint.tokens for checkpoint in status.checkpoints), default=0)
+    damaged = any("/checkpoints/" in key for key in facts.damaged)
+    if damaged or told <= max(facts.checkpoints, default=0):
+        return None
+    there = f"its newest is of {max(facts.checkpoints):,}" if facts.checkpoints else "it holds none"
+    return f"checkpoint of {told:,} tokens of this run ({there})"
+
+
+def _missing_state(facts: Facts) -> str | None:
+    """A training state, if the trainers for this run object saved any and nothing is there."""
+    accepted = facts.journal.accepted
+    if facts.checkpoints or facts.has_state or accepted is None:
+        return None
+    saved = [
+        tokens
+        for attempt, beat in facts.heartbeats.items()
+        if attempt > accepted.earlier_attempts
+        for tokens in (*beat.states, *beat.checkpoints)
+    ]
+    saved += [
+        end.tokens
+        for attempt, end in facts.ends.items()
+        if attempt > accepted.earlier_attempts and end.result in ENDED_WELL and end.tokens
+    ]
+    return f"training state of {max(saved):,} tokens of this run" if saved else None

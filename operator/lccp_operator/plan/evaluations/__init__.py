@@ -1,0 +1,35 @@
+"""Evaluations: one for every complete checkpoint and suite, oldest first."""
+
+from lccp_operator.plan.evaluations.evaluators import intents
+from lccp_operator.plan.evaluations.outcomes import reports, settled
+from lccp_operator.plan.evaluations.reevaluation import asked_anew, not_to_be_asked
+from lccp_operator.plan.evaluations.stages import (
+    REPORT_GONE,
+    Stage,
+    backing_off,
+    failed,
+    gone,
+    name_of,
+    outstanding,
+    stage,
+    stage_of_checkpoint,
+    wanted,
+)
+
+__all__ = [
+    "REPORT_GONE",
+    "Stage",
+    "asked_anew",
+    "backing_off",
+    "failed",
+    "gone",
+    "intents",
+    "name_of",
+    "not_to_be_asked",
+    "outstanding",
+    "reports",
+    "settled",
+    "stage",
+    "stage_of_checkpoint",
+    "wanted",
+]

@@ -1,0 +1,79 @@
+"""The workloads that evaluate: begun oldest first, and deleted once they have ended."""
+
+from collections.abc import Iterator
+
+from lccp.api.conditions import Reason
+from lccp.facts.facts import EvaluationKey
+from lccp_operator.intents import (
+    ApplyWorkload,
+    DeleteEvaluation,
+    DeleteWorkload,
+    EndReevaluation,
+    Intent,
+)
+from lccp_operator.plan.context import Context
+from lccp_operator.plan.evaluations.reevaluation import asked_anew
+from lccp_operator.plan.evaluations.stages import backing_off, failed, outstanding
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.state import WorkloadState
+
+
+def intents(context: Context) -> list[Intent]:
+    """What deletes the workloads that have ended, and begins the oldest that are due."""
+    return [*_deletions(context), *_anew(context), *_beginnings(context)]
+
+
+def _anew(context: Context) -> Iterator[Intent]:
+    """What forgets the evaluations that are asked anew, and then the question."""
+    if context.asked_anew is None:
+        return
+    asked = asked_anew(context)
+    for workload, state in context.evaluations.items():
+        if workload.key in asked and not state.deleting:
+            yield DeleteWorkload(workload)
+    for key in asked:
+        yield DeleteEvaluation(*key)
+    yield EndReevaluation(context.asked_anew)
+
+
+def _deletions(context: Context) -> list[Intent]:
+    kept = {*failed(context), *asked_anew(context)}
+    return [
+        DeleteWorkload(workload, wait_for_pods=not state.abandoned)
+        for workload, state in context.evaluations.items()
+        if (_has_ended(state) and (state.lingers or workload.key not in kept))
+        or _is_outdated(context, workload, state)
+    ]
+
+
+def _is_outdated(context: Context, workload: Evaluation, state: WorkloadState) -> bool:
+    """It has not begun, and by now it would be made otherwise: such a Job counts as no try."""
+    if state.deleting or state.pods_begun or not state.live:
+        return False
+    asked = workload.pods(context.run, context.pinned).digest
+    return state.settings not in (None, asked) or _lacks_an_old_image(context, state)
+
+
+def _lacks_an_old_image(context: Context, state: WorkloadState) -> bool:
+    """Its image can't be had, and by now it would get another."""
+    trouble, changed = state.trouble, context.pinned.evaluator_image != context.due.evaluator_image
+    waits = trouble is not None and trouble.reason is Reason.IMAGE_UNAVAILABLE
+    return changed and waits
+
+
+def _has_ended(state: WorkloadState) -> bool:
+    return state.abandoned or (state.ended and not state.deleting)
+
+
+def _beginnings(context: Context) -> list[Intent]:
+    present = {workload.key for workload in context.evaluations}
+    busy = sum(state.live for state in context.evaluations.values())
+    free = max(0, context.spec.evaluation.concurrency - busy)
+    held = present | backing_off(context).keys() | {*asked_anew(context)}
+    due = [key for key in outstanding(context) if key not in held]
+    return [ApplyWorkload(_next_try(context, key), context.pinned) for key in due[:free]]
+
+
+def _next_try(context: Context, key: EvaluationKey) -> Evaluation:
+    outcome = context.outcome(key)
+    return Evaluation(*key, outcome.tries + 1 if outcome is not None else 1)

@@ -1,0 +1,99 @@
+"""How evaluations ended: by reports in the store and by workloads.
+
+An outcome is in the journal, under the checkpoint's digest, before the workload that it comes from
+is deleted. A failure is never an evaluation.
+"""
+
+from lccp.api.causes import Cause
+from lccp.api.labels import evaluation_key, tokens_key
+from lccp.api.objects.journal import EvaluationOutcome, Journal
+from lccp.facts.facts import EvaluationKey
+from lccp_operator.compact import CompactReport
+from lccp_operator.plan.context import Context
+from lccp_operator.plan.evaluations.reevaluation import asked_anew
+from lccp_operator.plan.evaluations.stages import REPORT_GONE, wanted
+from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.evaluation import Evaluation
+
+
+def settled(context: Context) -> Journal:
+    """The journal with the outcomes that are seen, and without those that are asked anew."""
+    anew = asked_anew(context)
+    seen = {
+        evaluation_key(*key): _with_exhaustion(context, outcome)
+        for key in wanted(context)
+        if (outcome := _outcome(context, key)) is not None
+    }
+    outcomes = context.journal.evaluations | seen
+    for key in anew:
+        outcomes.pop(evaluation_key(*key), None)
+    return context.noted(evaluations=dict(sorted(outcomes.items())))
+
+
+def reports(context: Context) -> list[CompactReport]:
+    """The reports of the checkpoints that there are, oldest first."""
+    found = context.facts.reports.items()
+    anew = asked_anew(context)
+    return [
+        report for key, report in found if key not in anew and Evaluation(*key).done(context.facts)
+    ]
+
+
+def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:
+    known, workload = context.outcome(key), context.evaluation(key)
+    tries = workload[0].number if workload is not None else known.tries if known is not None else 0
+    if known is not None and known.result == "Succeeded":
+        there = key in context.facts.reports or key in context.facts.damaged_reports
+        return known if there else _record(context, key, 0, REPORT_GONE)
+    if Evaluation(*key).done(context.facts):
+        unseen = workload is None and known is not None
+        return _record(context, key, tries + unseen, None)
+    if key in context.facts.damaged_reports or key in context.facts.reports:
+        return _record(context, key, tries, _unusable(context, key))
+    if workload is None or not (workload[1].ended or workload[1].stuck):
+        return known
+    ending = workload[0].ending(workload[1], context.facts)
+    if ending.counted:
+        return _record(context, key, tries, ending)
+    return known if workload[1].deleting else _interrupted(context, key, ending)
+
+
+def _record(
+    context: Context, key: EvaluationKey, tries: int, failure: Ending | None
+) -> EvaluationOutcome:
+    known = context.outcome(key)
+    record = EvaluationOutcome(
+        checkpoint_digest=context.facts.checkpoints[key[0]].digest,
+        result="Failed" if failure else "Succeeded",
+        tries=tries,
+        at=context.now,
+        cause=failure.cause if failure else None,
+        message=failure.message if failure else "",
+    )
+    if known is not None and (known.result, known.tries) == (record.result, tries):
+        return record.model_copy(update={"at": known.at})
+    return record
+
+
+def _interrupted(context: Context, key: EvaluationKey, ending: Ending) -> EvaluationOutcome:
+    """One more end that counts as no try."""
+    known = context.outcome(key)
+    tries, before = (known.tries, known.interruptions) if known is not None else (0, 0)
+    record = _record(context, key, tries, ending)
+    return record.model_copy(update={"at": context.now, "interruptions": before + 1})
+
+
+def _unusable(context: Context, key: EvaluationKey) -> Ending:
+    damage = context.facts.damaged_reports.get(key)
+    why = damage or "its report is about another checkpoint's files"
+    where = f"evaluations/{tokens_key(key[0])}/{key[1]}/"
+    remedy = f"delete {where} from the store and apply the run again"
+    return Ending(Cause.CONFIGURATION, f"{why}: {remedy}")
+
+
+def _with_exhaustion(context: Context, outcome: EvaluationOutcome) -> EvaluationOutcome:
+    """The outcome, saying whether it is tried again, by the retries that are allowed now."""
+    final = outcome.cause is Cause.CONFIGURATION
+    no_more = final or outcome.tries > context.spec.evaluation.retries
+    exhausted = outcome.result == "Failed" and no_more
+    return outcome.model_copy(update={"exhausted": exhausted})

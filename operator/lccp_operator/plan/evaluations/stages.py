@@ -1,0 +1,90 @@
+"""Where the evaluations are, by the journal and their workloads: one for every complete checkpoint
+and suite.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from lccp.api.causes import Cause
+from lccp.api.labels import INTRINSIC
+from lccp.facts.facts import EvaluationKey
+from lccp_operator.plan.context import Context
+from lccp_operator.workloads.endings import Ending
+
+
+class Stage(StrEnum):
+    """Where an evaluation is."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+BY_URGENCY = (Stage.FAILED, Stage.RUNNING, Stage.PENDING, Stage.SUCCEEDED)
+
+
+REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is evaluated anew")
+
+
+def name_of(key: EvaluationKey) -> str:
+    """The evaluation in words."""
+    tokens, suite = key
+    return f"checkpoint {tokens:,}" + ("" if suite == INTRINSIC else f", suite {suite}")
+
+
+def wanted(context: Context) -> Iterator[EvaluationKey]:
+    """What is to be evaluated: every suite at every complete checkpoint, oldest first."""
+    for tokens in sorted(context.facts.checkpoints):
+        for suite in context.spec.evaluation.suites:
+            yield tokens, suite
+
+
+def stage(context: Context, key: EvaluationKey) -> Stage:
+    """Where the evaluation is, by the journal and its workload."""
+    outcome, workload = context.outcome(key), context.evaluation(key)
+    if outcome is not None and outcome.result == "Succeeded":
+        return Stage.SUCCEEDED
+    if outcome is not None and outcome.exhausted:
+        return Stage.FAILED
+    return Stage.RUNNING if workload is not None and workload[1].live else Stage.PENDING
+
+
+def stage_of_checkpoint(context: Context, tokens: int) -> Stage:
+    """Where all evaluations of the checkpoint at `tokens` are."""
+    stages = {stage(context, (tokens, suite)) for suite in context.spec.evaluation.suites}
+    return next(one for one in BY_URGENCY if one in stages)
+
+
+def outstanding(context: Context) -> list[EvaluationKey]:
+    """Evaluations that are still to end, oldest first."""
+    open_stages = (Stage.PENDING, Stage.RUNNING)
+    return [key for key in wanted(context) if stage(context, key) in open_stages]
+
+
+def failed(context: Context) -> list[EvaluationKey]:
+    """Evaluations that failed for good, oldest first."""
+    return [key for key in wanted(context) if stage(context, key) is Stage.FAILED]
+
+
+def gone(context: Context) -> list[EvaluationKey]:
+    """Evaluations that had succeeded, and whose report is gone, oldest first."""
+    outcomes = ((key, context.outcome(key)) for key in outstanding(context))
+    return [key for key, one in outcomes if one is not None and one.message == REPORT_GONE.message]
+
+
+def backoff_seconds_left(context: Context, key: EvaluationKey) -> float:
+    """Seconds until the wait after the last failed try is over."""
+    outcome = context.outcome(key)
+    if outcome is None or outcome.at is None or outcome.result == "Succeeded":
+        return 0.0
+    waits = max(outcome.tries, outcome.interruptions - 1 if outcome.interruptions else 1)
+    if waits < 1:
+        return 0.0
+    return context.seconds_left(outcome.at, context.spec.restart_policy.wait_seconds(waits))
+
+
+def backing_off(context: Context) -> dict[EvaluationKey, float]:
+    """Seconds until the next try of the evaluations that wait after a failed one."""
+    waits = {key: backoff_seconds_left(context, key) for key in outstanding(context)}
+    return {key: wait for key, wait in waits.items() if wait > 0}

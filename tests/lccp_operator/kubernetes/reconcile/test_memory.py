@@ -1,0 +1,45 @@
+"""What a process keeps of a run tells whether there is anything to do."""
+
+import math
+from typing import cast
+
+from operator_world import KEYS, START, MemoryStore
+
+from lccp_operator.kubernetes.api import Cluster
+from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.reconcile.memory import Memory
+from lccp_operator.kubernetes.reconcile.resync import Resync
+from lccp_operator.observe import StoreObserver
+
+NO_CLUSTER = cast(Cluster, None)
+
+
+def a_memory(store: MemoryStore) -> Memory:
+    workloads = cast(KubernetesWorkloads, None)
+    observer = StoreObserver(store, KEYS)
+    observer.part(START)
+    return Memory("run-1", "default", workloads, observer)
+
+
+def test_the_run_object_is_its_own_as_long_as_nobody_else_wrote_it() -> None:
+    memory = a_memory(MemoryStore())
+    assert not memory.wrote({"metadata": {"resourceVersion": "7"}})
+
+    memory.runs = KubernetesRuns(NO_CLUSTER, "7")
+    assert memory.wrote({"metadata": {"resourceVersion": "7"}})
+    assert not memory.wrote({"metadata": {"resourceVersion": "8"}})
+
+
+def test_a_run_is_unchanged_until_its_trainer_writes_or_its_resync_is_due() -> None:
+    store = MemoryStore()
+    memory = a_memory(store)
+    assert not memory.is_unchanged()
+
+    memory.resync = Resync(math.inf, 1.0)
+    assert memory.is_unchanged()
+    store.put(KEYS.heartbeat("a1-00000001"), b"{}")
+    assert not memory.is_unchanged()
+
+    memory = a_memory(store)
+    memory.resync = Resync(-math.inf, 1.0)
+    assert not memory.is_unchanged()

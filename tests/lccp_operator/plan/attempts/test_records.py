@@ -1,0 +1,143 @@
+"""Attempts are recorded: one at a time, each ended before the next begins."""
+
+import pytest
+from attempted_world import POLICY, a_training_world, a_world, gangs, observed, training
+from operator_world import (
+    BUDGET_TOKENS,
+    EVERY_TOKENS,
+    KEYS,
+    conditions,
+    with_spec,
+)
+
+from lccp.api.causes import Cause
+from lccp.api.exits import ExitCode
+from lccp_operator.intents import (
+    DeleteWorkload,
+)
+from lccp_operator.workloads.state import Phase, WorkloadState
+from lccp_operator.workloads.training import Training
+
+
+def test_the_first_attempt_is_journalled_with_its_workload() -> None:
+    world = a_world()
+
+    decided = world.reconcile()
+
+    assert gangs(decided) == [Training(1)]
+    assert [a.number for a in world.journal.attempts] == [1]
+
+
+def test_an_attempt_that_disappeared_after_a_heartbeat_is_lost_and_replaced_uncounted() -> None:
+    world = a_training_world()
+    world.workers.clear()
+
+    decided = world.reconcile()
+
+    lost, current = world.journal.attempts
+    assert (lost.cause, lost.counted) == (Cause.LOST, False)
+    assert (current.number, gangs(decided)) == (2, [Training(2)])
+
+
+def test_restarts_are_exhausted_when_counted_failures_exceed_the_policy() -> None:
+    world = a_training_world()
+    for _ in range(4):
+        world.end_training(ExitCode.INTERNAL)
+        world.reconcile()
+        world.pass_time(35)
+        world.reconcile()
+
+    assert world.trainer is None
+    assert conditions(world.run)["Failed"] == ("True", "RestartsExhausted")
+
+
+@pytest.mark.parametrize(("code", "reason"), [(64, "Configuration"), (76, "NotFinite")])
+def test_what_cannot_be_cured_by_a_restart_fails_the_run(code: int, reason: str) -> None:
+    world = a_training_world()
+    world.end_training(code)
+
+    decided = world.reconcile()
+
+    assert conditions(world.run)["Failed"] == ("True", reason)
+    assert conditions(world.run)["Succeeded"] == ("False", reason)
+    assert gangs(decided) == []
+
+
+def test_not_finite_is_retried_if_the_policy_says_so() -> None:
+    world = a_training_world(restartPolicy=POLICY | {"retryNotFinite": True})
+    world.end_training(ExitCode.NOT_FINITE)
+    world.reconcile()
+    world.pass_time(10)
+
+    assert gangs(world.reconcile()) == [Training(2)]
+
+
+def test_a_queued_gang_is_shown_as_queued_and_keeps_its_attempt() -> None:
+    world = a_training_world()
+    queued = WorkloadState(Phase.QUEUED)
+
+    world.reconcile(observed(world, {Training(1): queued}))
+
+    assert training(world) == ("False", "Queued")
+    assert world.run.status is not None
+    assert world.run.status.summary == "Queued"
+    assert world.journal.attempts[-1].ended_at is None
+
+
+def test_suspend_drains_and_resumes_exactly_there() -> None:
+    world = a_training_world()
+    world.run = with_spec(world.run, suspend=True)
+    world.reconcile()
+    assert training(world) == ("True", "Draining")
+    assert KEYS.control(1) in world.store.objects
+    assert conditions(world.run)["Suspended"] == ("False", "Draining")
+
+    world.train()
+    world.reconcile()
+    assert training(world) == ("False", "SuspendedByUser")
+    assert conditions(world.run)["Suspended"] == ("True", "SuspendedByUser")
+    assert world.journal.attempts[0].cause is Cause.DRAINED
+
+    world.run = with_spec(world.run, suspend=False)
+    assert Training(2) in gangs(world.reconcile())
+    world.settle()
+    assert sorted(world.facts.checkpoints) == list(
+        range(EVERY_TOKENS, BUDGET_TOKENS + 1, EVERY_TOKENS)
+    )
+
+
+def test_a_gang_that_had_not_begun_is_deleted_instead_of_drained() -> None:
+    world = a_world()
+    world.reconcile()
+    world.run = with_spec(world.run, suspend=True)
+    pending = WorkloadState(Phase.QUEUED)
+
+    decided = world.reconcile(observed(world, {Training(1): pending}))
+
+    assert DeleteWorkload(Training(1)) in decided.intents
+    assert world.journal.attempts[0].cause is Cause.DRAINED
+
+
+def test_a_raised_budget_goes_on_after_the_run_had_succeeded() -> None:
+    world = a_world()
+    world.settle()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+    training = world.run.document()["spec"]["training"] | {"tokens": 2 * BUDGET_TOKENS}
+    world.run = with_spec(world.run, training=training)
+    world.settle()
+
+    assert max(world.facts.checkpoints) == 2 * BUDGET_TOKENS
+    assert len(world.started) == 2 + 10  # two attempts, ten checkpoints: none evaluated twice
+
+
+def test_a_lost_journal_never_leads_to_an_attempt_number_that_was_used() -> None:
+    world = a_training_world()
+    world.store.delete(KEYS.journal)
+    metadata = world.run.metadata.model_copy(update={"uid": "run-2"})
+    world.run = world.run.model_copy(update={"metadata": metadata, "status": None})
+
+    world.settle()
+
+    assert [a.number for a in world.journal.attempts] == [2]
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")

@@ -1,0 +1,155 @@
+"""The workloads that train are those that the journal asks for, with its settings."""
+
+import json
+
+from attempted_world import (
+    a_training_world,
+    a_world,
+    gangs,
+    observed,
+    settings,
+    topology,
+)
+from operator_world import (
+    KEYS,
+    conditions,
+    with_spec,
+)
+
+from lccp.api.causes import Cause
+from lccp.api.conditions import ConditionType
+from lccp.api.exits import ExitCode
+from lccp_operator.intents import (
+    ApplyWorkload,
+    DeleteWorkload,
+    WriteControl,
+)
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.training import Training
+
+
+def test_an_attempt_whose_workload_was_never_created_is_created_again() -> None:
+    world = a_world()
+    world.steps_before_crash = 2  # identity and journal are written, the workload is not
+    world.reconcile()
+    assert world.workers == {}
+
+    assert gangs(world.reconcile()) == [Training(1)]
+
+
+def test_a_drain_that_takes_too_long_ends_with_the_workload_deleted() -> None:
+    world = a_training_world(saturation={"drainTimeoutSeconds": 60})
+    world.run = with_spec(world.run, suspend=True)
+    world.reconcile()
+    world.pass_time(61)
+
+    decided = world.reconcile()
+    assert DeleteWorkload(Training(1)) in decided.intents
+    world.pass_time()
+    world.reconcile()
+
+    assert world.journal.attempts[0].cause is Cause.LOST
+    assert conditions(world.run)["Suspended"][0] == "True"
+
+
+def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
+    world = a_training_world()
+    world.end_training(ExitCode.TERMINATED)
+    world.reconcile()
+    stale = WorkloadState(Phase.RUNNING, (Pod(0, "z", Phase.RUNNING),))
+    current = WorkloadState(Phase.RUNNING, (Pod(0, "y", Phase.RUNNING),))
+
+    decided = world.plan(observed(world, {Training(1): stale, Training(2): current}))
+
+    assert DeleteWorkload(Training(1)) in decided.intents
+    assert DeleteWorkload(Training(2)) not in decided.intents
+
+
+def test_the_workloads_of_the_last_two_ended_attempts_stay_for_their_logs() -> None:
+    world = a_training_world()
+    for _ in range(4):
+        world.end_training(ExitCode.TERMINATED)
+        world.reconcile()
+        world.pass_time()
+        world.train()
+
+    attempts = [workload.attempt for workload in world.workers if isinstance(workload, Training)]
+    assert attempts == [4, 5]
+
+
+def test_an_attempt_is_told_its_settings_before_its_gang_begins() -> None:
+    world = a_world(**topology(2))
+    decided = world.plan()
+
+    kinds = [type(intent) for intent in decided.intents]
+    assert kinds.index(WriteControl) < kinds.index(ApplyWorkload)
+    world.reconcile()
+    assert settings(world, 1) == 2
+
+
+def test_changed_settings_take_effect_at_the_next_attempt_and_say_so() -> None:
+    world = a_training_world()
+    world.run = with_spec(world.run, **topology(2))
+    world.reconcile()
+
+    assert settings(world, 1) == 1
+    assert len(world.journal.attempts) == 1
+    assert world.run.status is not None
+    (accepted,) = [c for c in world.run.status.conditions if c.type is ConditionType.ACCEPTED]
+    assert "taking effect at the next attempt: topology.nodes" in accepted.message
+    world.end_training(ExitCode.TERMINATED)
+    world.settle()
+    assert settings(world, 2) == 2
+
+
+def test_a_gang_that_has_not_begun_is_replaced_by_one_with_the_changed_settings() -> None:
+    world = a_world(**topology(4))
+    world.reconcile()
+    pending = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),))
+    world.run = with_spec(world.run, **topology(2))
+
+    decided = world.reconcile(observed(world, {Training(1): pending}))
+
+    assert DeleteWorkload(Training(1)) in decided.intents
+    assert (world.journal.attempts[0].cause, world.journal.attempts[0].counted) == (
+        Cause.DRAINED,
+        False,
+    )
+    world.workers.clear()
+    world.reconcile()
+    assert [a.number for a in world.journal.attempts] == [1, 2]
+    assert settings(world, 2) == 2
+
+
+def test_a_gang_that_could_not_be_created_gets_the_changed_settings() -> None:
+    world = a_world(**topology(4))
+    world.reconcile()
+    world.workers.clear()
+    world.run = with_spec(world.run, **topology(2))
+
+    decided = world.reconcile()
+
+    assert gangs(decided) == [Training(1)]
+    assert settings(world, 1) == 2
+
+
+def test_a_drain_leaves_the_settings_of_the_attempt() -> None:
+    world = a_training_world()
+    world.run = with_spec(world.run, suspend=True, **topology(2))
+    world.reconcile()
+
+    control = json.loads(world.store.get(KEYS.control(1)))
+    assert control["request"] == "Drain"
+    assert settings(world, 1) == 1
+
+
+def test_a_gang_that_an_older_version_started_can_be_drained() -> None:
+    world = a_training_world()
+    world.store.delete(KEYS.control(1))
+    world.reconcile()
+    assert KEYS.control(1) not in world.store.objects
+
+    world.run = with_spec(world.run, suspend=True)
+    world.reconcile()
+
+    assert json.loads(world.store.get(KEYS.control(1))) == {"schemaVersion": 1, "request": "Drain"}

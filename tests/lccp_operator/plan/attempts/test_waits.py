@@ -1,0 +1,129 @@
+"""Attempts wait for those that failed, and for pods that are still there."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from attempted_world import POLICY, a_training_world, gangs, observed, training
+from operator_world import (
+    KEYS,
+    NEVER,
+    World,
+    a_small_run,
+    conditions,
+    heartbeat_of,
+)
+
+from lccp.api.causes import Cause
+from lccp.api.exits import ExitCode
+from lccp.api.objects.training import Fetched
+from lccp_operator.observed import Known
+from lccp_operator.plan.finish import ENDING_SECONDS
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.training import Training
+
+
+@pytest.mark.parametrize("code", [69, 70, 74])
+def test_a_counted_failure_is_answered_after_a_wait_that_doubles_up_to_its_bound(
+    code: int,
+) -> None:
+    world = a_training_world()
+    for wait in (10, 20, 35):
+        world.end_training(code)
+        assert gangs(world.reconcile()) == []
+        assert training(world) == ("False", "BackingOff")
+        world.pass_time(wait - 1)
+        assert gangs(world.reconcile()) == []
+        world.pass_time(1)
+        assert gangs(world.reconcile()) != []
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [(75, {}), (137, {"disrupted": True})], ids=["terminated", "disrupted"]
+)
+def test_a_disruption_is_answered_at_once_and_not_counted(code: int, how: dict[str, bool]) -> None:
+    world = a_training_world(restartPolicy={"maxRestarts": 0})
+    world.end_training(code, **how)
+
+    assert Training(2) in gangs(world.reconcile())
+    assert not world.journal.attempts[0].counted
+
+
+def test_a_new_attempt_waits_until_the_last_pod_of_the_old_one_is_gone() -> None:
+    world = a_training_world()
+    lingering = (Pod(0, "a", Phase.FAILED, exit_code=75), Pod(1, "b", Phase.RUNNING, deleting=True))
+    old = WorkloadState(Phase.FAILED, lingering, 2)
+    gone = WorkloadState(Phase.FAILED, lingering[:1], 2)
+
+    waiting = world.plan(observed(world, {Training(1): old}))
+    going_on = world.plan(observed(world, {Training(1): gone}))
+
+    assert gangs(waiting) == []
+    assert Training(2) in gangs(going_on)
+
+
+def test_nothing_begins_beside_pods_whose_job_is_gone() -> None:
+    world = a_training_world(restartPolicy={"maxRestarts": 1, "backoffSeconds": 0})
+    left = WorkloadState(Phase.RUNNING, (Pod(0, "a", Phase.RUNNING, deleting=True),), deleting=True)
+    world.end_training(ExitCode.INTERNAL)
+
+    decided = world.reconcile(observed(world, {}))
+    assert gangs(decided) == [Training(2)]
+    decided = world.plan(observed(world, {Training(1): left}))
+
+    assert gangs(decided) == []
+    assert decided.requeue_after_seconds == ENDING_SECONDS
+    assert gangs(world.plan(observed(world, {}))) == [Training(2)]
+
+
+def test_a_pod_that_its_kubelet_rejects_is_counted_and_backs_off() -> None:
+    world = World(a_small_run(restartPolicy=POLICY), NEVER)
+    world.reconcile()
+    rejected = Pod(0, "a", Phase.FAILED, failure="OutOfcpu: Node didn't have enough resource: cpu")
+    only = {Training(1): WorkloadState(Phase.FAILED, (rejected,))}
+
+    decided = world.reconcile(replace(world.observed(), workloads=Known(only)))
+
+    (attempt,) = world.journal.attempts
+    assert (attempt.cause, attempt.counted) == (Cause.INTERNAL, True)
+    assert "OutOfcpu: Node didn't have enough resource: cpu" in attempt.message
+    assert conditions(world.run)["Training"] == ("False", "BackingOff")
+    assert conditions(world.run)["Degraded"] == ("True", "Restarting")
+    assert decided.due_after_seconds == POLICY["backoffSeconds"]
+
+    world.pass_time(POLICY["backoffSeconds"])
+    world.reconcile()
+    world.train()
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+
+SOME_IS_HERE = {"fetched": Fetched(size=1, total=2)}
+
+
+@pytest.mark.parametrize(
+    "told", [None, SOME_IS_HERE, {}], ids=["no process", "while it fetched", "while it loaded"]
+)
+def test_attempts_that_end_uncounted_before_they_begin_back_off_too(
+    told: dict[str, Any] | None,
+) -> None:
+    world = World(a_small_run(restartPolicy=POLICY), NEVER)
+    began = []
+    for _ in range(400):
+        world.reconcile()
+        if world.trainer is not None:
+            began.append(world.now)
+            if told is not None:
+                beat = heartbeat_of(len(began), 0, world.now, phase="Starting", **told)
+                world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+            world.end_training(ExitCode.INTERNAL, disrupted=True)
+        world.pass_time()
+
+    waits = [(after - before).total_seconds() for before, after in pairwise(began)]
+    longest = POLICY["maxBackoffSeconds"]
+    assert waits[0] < POLICY["backoffSeconds"]
+    assert all(wait >= longest for wait in waits[3:])
+    assert len(began) < 20
+    assert not any(attempt.counted for attempt in world.journal.attempts)
+    assert conditions(world.run)["Degraded"] == ("True", "Restarting")

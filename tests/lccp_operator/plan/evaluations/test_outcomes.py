@@ -1,0 +1,146 @@
+"""Evaluations end by a report or by a failure, which is never an evaluation."""
+
+import pytest
+from evaluated_world import FIRST, SECOND, a_world, begun, fail_once, outcome
+from operator_world import (
+    KEYS,
+    NEVER,
+    World,
+    a_small_run,
+    conditions,
+    manifest_of,
+    report_of,
+)
+
+from lccp.api.causes import Cause
+from lccp.api.exits import ExitCode
+from lccp.api.labels import INTRINSIC, evaluation_key
+from lccp.api.objects.journal import EvaluationOutcome
+from lccp_operator.intents import EventReason
+from lccp_operator.workloads.evaluation import Evaluation
+
+
+def test_a_report_counts_even_if_its_evaluator_is_gone() -> None:
+    world = a_world()
+    world.store.put(KEYS.report(FIRST), report_of(manifest_of(FIRST)).to_json())
+
+    assert begun(world.reconcile()) == []
+    assert outcome(world) == EvaluationOutcome(
+        checkpoint_digest=manifest_of(FIRST).digest, result="Succeeded", tries=0, at=world.now
+    )
+
+
+def test_a_failed_try_is_followed_by_the_next_and_then_by_a_failure() -> None:
+    world = a_world(retries=1)
+    fail_once(world)
+    assert outcome(world) is not None
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=2)]
+
+    fail_once(world)
+
+    last = outcome(world)
+    assert last is not None
+    assert (last.result, last.tries, last.cause) == ("Failed", 2, Cause.INTERNAL)
+    assert begun(world.reconcile()) == []
+    assert conditions(world.run)["Degraded"] == ("True", "EvaluationFailed")
+
+
+def test_wrong_input_is_not_tried_again() -> None:
+    world = a_world(retries=5)
+    fail_once(world, ExitCode.CONFIGURATION)
+
+    assert begun(world.reconcile()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "how"), [(75, {}), (137, {"disrupted": True})], ids=["terminated", "disrupted"]
+)
+def test_a_disruption_costs_no_try(code: int, how: dict[str, bool]) -> None:
+    world = a_world(retries=0)
+    fail_once(world, code, wait_seconds=0, **how)
+
+    first = outcome(world)
+    assert first is not None
+    assert (first.tries, first.interruptions, first.exhausted) == (0, 1, False)
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
+
+
+def test_a_success_after_a_failure_is_no_failure() -> None:
+    world = a_world(retries=1)
+    fail_once(world)
+    world.reconcile()
+    world.evaluate()
+    world.reconcile()
+
+    last = outcome(world)
+    assert last is not None
+    assert (last.result, last.tries) == ("Succeeded", 2)
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+
+def test_a_failed_evaluation_blocks_neither_training_nor_success() -> None:
+    world = a_world(retries=0)
+    fail_once(world)
+
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert conditions(world.run)["Degraded"] == ("True", "EvaluationFailed")
+
+
+def test_a_report_of_another_schema_version_is_a_failure_that_says_what_to_do() -> None:
+    world = a_world()
+    report = report_of(manifest_of(FIRST)).to_json()
+    world.store.put(
+        KEYS.report(FIRST), report.replace(b'"schemaVersion": 2', b'"schemaVersion": 9')
+    )
+
+    world.reconcile()
+    world.reconcile()
+
+    last = outcome(world)
+    assert last is not None
+    assert last.result == "Failed"
+    assert "has schema version 9" in last.message
+    assert f"delete evaluations/{evaluation_key(FIRST, INTRINSIC)}/" in last.message
+    assert [e.reason for e in world.events].count(EventReason.EVALUATION_FAILED) == 1
+    assert world.plan().intents == ()
+
+
+def test_a_report_about_other_files_is_not_the_checkpoints() -> None:
+    world = a_world()
+    world.store.put(KEYS.report(FIRST), report_of(manifest_of(SECOND)).to_json())
+
+    decided = world.reconcile()
+
+    assert decided.verdict is None
+    assert outcome(world) is not None
+    assert begun(decided) == []
+
+
+def test_an_outcome_is_of_the_checkpoint_that_is_there_now() -> None:
+    world = a_world()
+    fail_once(world)
+    other = manifest_of(FIRST).model_copy(update={"files": {}})
+    world.store.put(KEYS.checkpoint_manifest(FIRST), other.to_json())
+
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
+
+
+def test_a_report_that_was_deleted_is_told_and_evaluated_anew() -> None:
+    world = World(a_small_run(evaluation={"retries": 0}), NEVER)
+    world.settle()
+    measured = sorted(world.facts.checkpoints)
+    world.store.delete(KEYS.report(measured[0]))
+
+    world.reconcile()
+
+    assert conditions(world.run)["Degraded"] == ("True", "ObservationIncomplete")
+    assert conditions(world.run)["Succeeded"] == ("False", "NotFinished")
+    assert "its report was deleted" in world.events[-1].message
+    before = len(world.started)
+    world.settle()
+    assert world.started[before:] == [Evaluation(measured[0], number=1)]
+    assert sorted(tokens for tokens, _ in world.facts.reports) == measured
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")

@@ -1,0 +1,104 @@
+"""What is asked anew is evaluated once more."""
+
+import pytest
+from evaluated_world import FIRST, SECOND, a_world, begun, fail_once
+from operator_world import (
+    NEVER,
+    World,
+    a_small_run,
+    conditions,
+    saturating_at,
+)
+
+from lccp.api.conditions import ConditionType
+from lccp_operator.apply import ANSWERS_KEPT
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.training import Training
+
+
+@pytest.mark.parametrize("crash_after", [None, *range(8)])
+@pytest.mark.parametrize("asked", ["all", f"{FIRST}, {SECOND}"])
+def test_what_is_asked_anew_is_evaluated_once_more(asked: str, crash_after: int | None) -> None:
+    world = World(a_small_run(evaluation={"retries": 0}), NEVER)
+    world.settle()
+    before, measured = len(world.started), sorted(world.facts.checkpoints)
+    world.reevaluate, world.steps_before_crash = asked, crash_after
+
+    world.settle()
+
+    wanted = measured if asked == "all" else [FIRST, SECOND]
+    assert world.started[before:] == [Evaluation(tokens) for tokens in wanted]
+    assert sorted(tokens for tokens, _ in world.facts.reports) == measured
+    assert world.journal.reevaluations == (asked,)
+    assert crash_after is not None or world.reevaluate is None
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_the_same_words_ask_once_though_they_are_put_back() -> None:
+    world = World(a_small_run(), NEVER)
+    world.settle()
+    measured = len(world.facts.checkpoints)
+    world.reevaluate = "all"
+    world.settle()
+    before = len(world.started)
+
+    world.reevaluate = "all"
+    world.settle()
+
+    assert (len(world.started), world.reevaluate) == (before, "all")
+    assert world.run.status is not None
+    accepted = next(c for c in world.run.status.conditions if c.type is ConditionType.ACCEPTED)
+    assert "lccp.io/reevaluate=all was answered: to ask again, add a word" in accepted.message
+
+    world.reevaluate = "all again"
+    world.settle()
+    assert (len(world.started), world.reevaluate) == (before + measured, None)
+
+    world.reevaluate = "all"
+    world.settle()
+    assert (len(world.started), world.reevaluate) == (before + measured, "all")
+
+
+def test_the_words_that_were_answered_last_are_kept() -> None:
+    world = World(a_small_run(), NEVER)
+    world.settle()
+    asked = [f"none {number}" for number in range(ANSWERS_KEPT + 2)]
+    for world.reevaluate in asked:
+        world.settle()
+
+    assert world.journal.reevaluations == tuple(asked[2:])
+
+
+def test_a_stop_stands_while_its_checkpoints_are_evaluated_anew() -> None:
+    run = a_small_run(saturation={"action": "Stop"}, evaluation={"baseline": False})
+    world = World(run, saturating_at(SECOND))
+    world.settle()
+    before = [workload for workload in world.started if isinstance(workload, Training)]
+    world.reevaluate = "all"
+
+    world.settle()
+
+    assert [w for w in world.started if isinstance(w, Training)] == before
+    assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
+
+
+def test_a_failure_for_good_is_tried_anew_when_it_is_asked_for() -> None:
+    world = a_world(retries=0)
+    fail_once(world)
+    world.reevaluate = "all"
+    world.reconcile()
+    world.pass_time()
+
+    assert begun(world.reconcile()) == [Evaluation(FIRST)]
+
+
+@pytest.mark.parametrize("asked", ["yes", "8193", ""])
+def test_a_checkpoint_that_there_is_not_is_named(asked: str) -> None:
+    world = World(a_small_run(), NEVER)
+    world.settle()
+    before, world.reevaluate = len(world.started), asked
+
+    world.settle()
+
+    assert (len(world.started), world.reevaluate) == (before, None)
+    assert f"there is no complete checkpoint {asked}: name `all`" in world.events[-1].message

@@ -1,0 +1,157 @@
+"""A store that no longer holds what the run's status tells of starts nothing."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from operator_world import (
+    EVERY_TOKENS,
+    KEYS,
+    NEVER,
+    World,
+    a_small_run,
+    applied_again,
+    conditions,
+    heartbeat_of,
+    with_spec,
+)
+
+from lccp.api.causes import Cause
+from lccp.api.exits import ExitCode
+
+
+def a_world(**spec: Any) -> World:
+    return World(a_small_run(**spec), NEVER)
+
+
+def test_a_finished_run_whose_prefix_is_not_found_is_never_trained_again() -> None:
+    first = a_world()
+    first.settle()
+    before = first.run.status
+    world = World(first.run, NEVER, now=first.now)
+
+    for _ in range(3):
+        decided = world.reconcile()
+
+    assert decided.intents == ()
+    assert world.started == []
+    assert world.store.objects == {}
+    assert before is not None
+    assert world.run.status is not None
+    left_out = {"conditions", "observed_generation"}
+    assert world.run.status.model_dump(exclude=left_out) == before.model_dump(exclude=left_out)
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+    assert [event.reason.value for event in world.events] == ["Refused"]
+    assert "correct the store's url" in world.events[0].message
+
+
+def test_a_run_goes_on_once_its_prefix_is_found_again() -> None:
+    first = a_world()
+    first.reconcile()
+    first.train()
+    first.reconcile()
+    elsewhere = World(first.run, NEVER, now=first.now)
+    elsewhere.reconcile()
+    assert conditions(elsewhere.run)["Degraded"] == ("True", "StoredRunMissing")
+
+    first.run = elsewhere.run
+    first.settle()
+
+    assert conditions(first.run)["Succeeded"] == ("True", "Completed")
+    assert conditions(first.run)["Degraded"] == ("False", "Healthy")
+
+
+@pytest.mark.parametrize("part", ["checkpoints/", "run.json", "journal.json", ""])
+def test_an_emptied_prefix_starts_nothing(part: str) -> None:
+    world = a_world()
+    world.settle()
+    begun = len(world.started)
+    for key in [key for key in world.store.objects if key.startswith(f"{KEYS.prefix}{part}")]:
+        world.store.delete(key)
+    world.restart_operator()
+
+    assert world.reconcile().intents == ()
+
+    assert len(world.started) == begun
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+
+
+def test_an_older_copy_of_the_store_is_not_trained_on_from() -> None:
+    world = a_world()
+    world.reconcile()
+    world.train()
+    copy = deepcopy(world.store)
+    world.settle()
+    reached = max(world.facts.checkpoints)
+    restored = World(world.run, NEVER, copy, now=world.now)
+
+    assert restored.reconcile().intents == ()
+
+    assert conditions(restored.run)["Degraded"] == ("True", "StoredRunMissing")
+    told = f"no checkpoint of {reached:,} tokens of this run (its newest is of {EVERY_TOKENS:,})"
+    assert told in restored.events[0].message
+
+
+def test_a_copy_that_lacks_an_attempt_starts_none() -> None:
+    world = a_world()
+    world.reconcile()
+    copy = deepcopy(world.store)
+    world.end_training(137)
+    world.reconcile()
+    world.pass_time(700)
+    world.reconcile()
+    assert len(world.journal.attempts) == 2
+    restored = World(world.run, NEVER, copy, now=world.now)
+
+    assert restored.reconcile().intents == ()
+    assert "no attempt 2 of this run (its newest is 1)" in restored.events[0].message
+
+
+def a_world_that_saved_a_state() -> World:
+    """Its trainer's heartbeat tells of a state, before the first checkpoint; it is not there."""
+    world = a_world()
+    world.reconcile()
+    beat = heartbeat_of(1, 4_096, world.now).model_copy(update={"states": (4_096,)})
+    world.store.put(KEYS.heartbeat("a1-00000001"), beat.to_json())
+    return world
+
+
+def test_training_states_that_vanished_before_the_first_checkpoint_are_missed() -> None:
+    world = a_world_that_saved_a_state()
+    world.workers.clear()
+
+    assert world.reconcile().intents == ()
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+    assert "no training state of 4,096 tokens of this run" in world.events[-1].message
+
+    again = applied_again(world)
+    again.settle()
+    assert conditions(again.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_state_that_a_drained_trainer_saved_is_missed() -> None:
+    world = a_world()
+    world.reconcile()
+    assert world.trainer is not None
+    world.trainer[1].tokens = 4_096
+    world.end_training(ExitCode.OK, Cause.DRAINED)
+    world.run = with_spec(world.run, suspend=True)
+    world.reconcile()
+
+    world.run = with_spec(world.run, suspend=False)
+    assert world.reconcile().intents == ()
+    assert "no training state of 4,096 tokens of this run" in world.events[-1].message
+
+
+def test_a_trainer_that_saved_nothing_yet_begins_again() -> None:
+    world = a_world()
+    world.reconcile()
+    world.store.put(KEYS.heartbeat("a1-00000001"), heartbeat_of(1, 4_096, world.now).to_json())
+    world.reconcile()
+    world.end_training(137)
+    world.pass_time(700)
+
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
