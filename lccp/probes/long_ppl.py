@@ -6,8 +6,8 @@ by the whole document before it (`long`), and by its end alone (`short`): the do
 windows of `shortLength` tokens which begin every `stride` tokens, and of each the last `stride`
 tokens are judged. A token is a key where
 
-- `NLL_short - NLL_long > leastGain` (nats): the long context gives it away, and
-- `NLL_long < mostNll` (nats): the model is sure enough of it with that context.
+- `NLL_short - NLL_long > minGain` (nats): the long context gives it away, and
+- `NLL_long < maxNll` (nats): the model is sure enough of it with that context.
 
 Keys are chosen once, by the model in `keyModel` or else by the first checkpoint that is evaluated,
 and frozen with the samples: all checkpoints answer for the same tokens. Windows are read for that
@@ -66,12 +66,12 @@ class LongPplSettings(Contract):
         Field(description="Tokens from window to window; default: a quarter of `shortLength`."),
     ] = None
     documents: Annotated[StrictInt, Field(ge=2, le=1_000, description="Documents.")] = 20
-    least_gain: Annotated[
+    min_gain: Annotated[
         float,
         Decimal(ge=0, le=20),
         Field(description="NLL that a key loses by the long context, in nats, at least."),
     ] = 2.0
-    most_nll: Annotated[
+    max_nll: Annotated[
         float,
         Decimal(gt=0, le=20),
         Field(description="NLL of a key with the long context, in nats, at most."),

@@ -69,8 +69,8 @@ KEYS = {
     "longPpl": {
         "texts": {"language": "English"},
         "documents": 2,
-        "leastGain": "0.001",
-        "mostNll": "20",
+        "minGain": "0.001",
+        "maxNll": "20",
     },
 }
 

@@ -66,7 +66,7 @@ def choose(frozen: FrozenSamples, asked: LongPplSettings, read: Read) -> list[tu
             f"{FIELD}: {having} of {len(found)} documents have a token that more than "
             f"{asked.short_length:,} tokens of context make likely, but an interval needs two: the "
             "model that chooses makes no use of them: name one that does (keyModel), give longer "
-            "or more documents, or ask for less (leastGain)"
+            "or more documents, or ask for less (minGain)"
         )
     return found
 
@@ -75,8 +75,8 @@ def is_key(
     whole: NDArray[np.floating], short: NDArray[np.floating], asked: LongPplSettings
 ) -> NDArray[np.bool_]:
     """Whether tokens are keys, by their NLLs [N] with the whole context and with a short one."""
-    gained: NDArray[np.bool_] = short - whole > asked.least_gain
-    return gained & (whole < asked.most_nll)
+    gained: NDArray[np.bool_] = short - whole > asked.min_gain
+    return gained & (whole < asked.max_nll)
 
 
 def _windows(frozen: FrozenSamples, sample: Sample, asked: LongPplSettings) -> Iterator[Passage]:

@@ -51,8 +51,8 @@ PROBES = {
         "documents": 2,
         "shortLength": 600,
         "stride": 150,
-        "leastGain": str(LEAST_GAIN),
-        "mostNll": str(MOST_NLL),
+        "minGain": str(LEAST_GAIN),
+        "maxNll": str(MOST_NLL),
     },
 }
 QUESTIONS = ((4, 2), (4, 1), (1, 1), (1, 2), (20, 1))
