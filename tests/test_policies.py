@@ -144,6 +144,19 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
     assert broken == []
 
 
+def test_every_page_of_the_docs_is_found_from_the_readme() -> None:
+    found, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        found.add(page)
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            linked = (page.parent / target).resolve()
+            pages = linked.rglob("*.md") if linked.is_dir() else [linked]
+            ahead += [one for one in pages if one.suffix == ".md" and one not in {*found, *ahead}]
+    missing = set(tracked("docs/*.md")) - found
+    assert {str(page.relative_to(ROOT)) for page in missing} == set()
+
+
 def test_nothing_of_the_store_is_unpickled() -> None:
     """Trainer and evaluator read safetensors, JSON, and npz without pickles."""
     pickling = re.compile(r"\bpickle\b.*\bload|weights_only\s*=\s*False|allow_pickle\s*=\s*True")
