@@ -1,6 +1,7 @@
 """What keeps a workload from running: read from its Job's events, its pods and Kueue's Workload.
 Pure."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +22,9 @@ IMAGE_REASONS = frozenset(
         "SignatureValidationFailed",
     }
 )
+BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*": (?:\w+: )?')
+"""Between two tries: what is left is the sentence of the try, so that the two say the same."""
+
 SILENT_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
 """A kubelet says no more as long as it is at work, or waits for a volume or the network."""
 
@@ -164,7 +168,7 @@ def _of_containers(status: Object) -> Iterator[Trouble]:
             waiting = container.get("state", {}).get("waiting", {})
             reason, message = waiting.get("reason", ""), waiting.get("message", "")
             if reason in IMAGE_REASONS:
-                told = f"{container['image']}: {message or reason}"
+                told = f"{container['image']}: {BACK_OFF.sub('', message) or reason}"
                 yield _trouble(Reason.IMAGE_UNAVAILABLE, told)
             elif reason not in SILENT_REASONS:
                 told = f"container {container['name']}: {reason}: {message}"

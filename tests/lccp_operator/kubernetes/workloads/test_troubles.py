@@ -273,6 +273,22 @@ def test_a_long_message_is_one_line_of_500_characters() -> None:
     assert len(found.message) == MESSAGE_LENGTH_MAX
 
 
+def test_an_image_is_told_alike_while_it_is_pulled_and_between_two_tries() -> None:
+    """The kubelet goes to and fro between the two, and each change would be written."""
+    tried = waiting("ErrImagePull", 'failed to pull "x:1": not found')
+    waits = waiting(
+        "ImagePullBackOff",
+        'Back-off pulling image "x:1": ErrImagePull: failed to pull "x:1": not found',
+    )
+    pods = [a_pod("Pending", containerStatuses=[status]) for status in (tried, waits)]
+
+    told = [trouble_of(a_job(), (pod,), Seen((), (pod,)), NOW) for pod in pods]
+
+    assert told[0] == told[1]
+    assert told[0] is not None
+    assert told[0].message == 'x:1: failed to pull "x:1": not found'
+
+
 def test_the_newest_event_of_a_pod_tells_what_it_waits_for_now() -> None:
     pod = a_pod("Pending")
     older = an_event("pod-0", "FailedMount", 'secret "s3" not found')
