@@ -22,8 +22,11 @@ REGISTRIES = {
         "HALF",
     ),
 }
-FOLDERS = ".venv/bin/python -m pytest tests/test_policies.py -k no_folder_holds"
-"""There is room for one more module."""
+FOLDERS = (
+    "git init -q && git add -A && "
+    ".venv/bin/python -m pytest tests/test_policies.py -k no_folder_holds"
+)
+"""There is room for what was added: its files are counted as those of a repository."""
 
 
 class Copy:
