@@ -83,32 +83,6 @@ def test_a_namespaced_operator_needs_a_role_only_and_leaves_other_namespaces_alo
     assert confined.stop() == 0
 
 
-def test_two_installations_that_find_a_run_new_begin_it_once(
-    server: ApiServer, namespace: Namespace, tmp_path: Path
-) -> None:
-    def start(release: str) -> OperatorProcess:
-        folder = tmp_path / release
-        folder.mkdir()
-        settings = installed(namespace, folder / "store", release)
-        return OperatorProcess(folder, server.kubeconfig, settings).start().wait_ready()
-
-    releases = {name: start(name) for name in ("one", "two")}
-    namespace.create_run(run_document("tiny"))
-    namespace.wait_condition("tiny", "Training", "False")
-    (job,) = namespace.jobs()
-    JobPlayer(namespace).start("tiny-train-a1")
-    namespace.wait_condition("tiny", "Evaluating", "False")
-
-    maker = job["metadata"]["annotations"]["lccp.io/installation"]
-    assert owner(namespace) == maker
-    (name,) = (name for name in releases if f"/{name}@" in maker)
-    assert f"file://{tmp_path}/{name}/store" in str(job["spec"]["template"])
-    other = releases["two" if name == "one" else "one"]
-    told = f"installation {maker} carries this run out"
-    wait_for(lambda: told in other.log.read_text(), "the other one is not told", other.log)
-    assert [process.stop() for process in releases.values()] == [0, 0]
-
-
 def test_a_second_installation_is_told_and_goes_on_only_with_what_it_adopts(
     server: ApiServer, namespace: Namespace, root: Path, tmp_path: Path
 ) -> None:
