@@ -129,13 +129,10 @@ def resolved(settings: CorpusPplSettings, contexts: Contexts) -> CorpusPplSettin
 
 def fits(settings: CorpusPplSettings, target_context: int) -> str | None:
     """What is wrong with the settings for a target context of so many tokens, or None."""
-    given = (settings.length, settings.guard_length, settings.short_length)
-    wrong = (
-        context_lengths.check_within_target((one,), target_context, f"corpusPpl.{name}")
-        for name, one in zip(LENGTHS, given, strict=True)
-        if one is not None
+    given = dict(
+        zip(LENGTHS, (settings.length, settings.guard_length, settings.short_length), strict=True)
     )
-    return next((sentence for sentence in wrong if sentence), None)
+    return context_lengths.check_each_within_target(given, target_context, "corpusPpl")
 
 
 def documents(settings: CorpusPplSettings) -> dict[str, Documents]:

@@ -108,13 +108,10 @@ def resolved(settings: LongPplSettings, contexts: Contexts) -> LongPplSettings:
 
 def fits(settings: LongPplSettings, target_context: int) -> str | None:
     """What is wrong with the settings for a target context of so many tokens, or None."""
-    given = (settings.length, settings.short_length, settings.stride)
-    wrong = (
-        context_lengths.check_within_target((one,), target_context, f"longPpl.{name}")
-        for name, one in zip(LENGTHS, given, strict=True)
-        if one is not None
+    given = dict(
+        zip(LENGTHS, (settings.length, settings.short_length, settings.stride), strict=True)
     )
-    return next((sentence for sentence in wrong if sentence), None)
+    return context_lengths.check_each_within_target(given, target_context, "longPpl")
 
 
 def documents(settings: LongPplSettings) -> dict[str, Documents]:

@@ -1,6 +1,6 @@
 """Lengths of prompts: what manifests may ask for, and the grids that follow from a context."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -75,6 +75,18 @@ def check_within_target(lengths: Sequence[int], target: int, path: str) -> str |
     """`within_target` in Python: what is wrong, or None."""
     too_long = [length for length in lengths if length > target]
     return f"{beyond(path)} ({too_long[0]:,} > {target:,})" if too_long else None
+
+
+def check_each_within_target(
+    given: Mapping[str, int | None], target: int, probe: str
+) -> str | None:
+    """The same of single lengths, by their fields of `probe`; None for one that is not given."""
+    wrong = (
+        check_within_target((length,), target, f"{probe}.{field}")
+        for field, length in given.items()
+        if length is not None
+    )
+    return next((sentence for sentence in wrong if sentence), None)
 
 
 def resolved(
