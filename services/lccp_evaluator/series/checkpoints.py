@@ -1,6 +1,6 @@
 """The checkpoints in given directories, in the order of their tokens."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -28,23 +28,29 @@ def directories(given: Iterable[Path]) -> list[Path]:
     Links to a directory that is there already, such as `latest`, and what may not be entered, such
     as `lost+found`, are left out. Raises InvalidInput if one that was given can't be read.
     """
+    return distinct(
+        one
+        for path in given
+        for one in ([path] if _is_model(path) else filter(_is_model, children(path)))
+    )
+
+
+def distinct(paths: Iterable[Path]) -> list[Path]:
+    """In their order; of several that lead to one place, the first that is no link."""
     found: dict[Path, Path] = {}
-    for path in given:
-        for one in [path] if _is_model(path) else sorted(_children(path)):
-            real = one.resolve()
-            if real not in found or found[real].is_symlink():
-                found[real] = one
+    for path in paths:
+        real = path.resolve()
+        if real not in found or found[real].is_symlink():
+            found[real] = path
     return list(found.values())
 
 
-def _children(folder: Path) -> Iterator[Path]:
+def children(folder: Path) -> list[Path]:
+    """What lies in `folder`, by name, without what is hidden. Raises InvalidInput."""
     try:
-        children = list(folder.iterdir())
+        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
     except OSError as error:
         raise InvalidInput(f"{folder}: can't be read as a folder: {error.strerror}") from None
-    for child in children:
-        if not child.name.startswith(".") and _is_model(child):
-            yield child
 
 
 def _is_model(path: Path) -> bool:

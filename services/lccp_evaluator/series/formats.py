@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lccp.api.objects.report import FileStamp
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.series.checkpoints import directories
+from lccp_evaluator.series.checkpoints import children, directories, distinct
 from lccp_evaluator.series.conversion import Conversion, Stamps
 from lccp_evaluator.series.files import check_whole, stamps
 
@@ -65,11 +65,7 @@ class Foreign:
 
     def found(self, folder: Path) -> list[Path]:
         """Its folders, without hidden ones and links to one that is there already."""
-        try:
-            children = sorted(folder.iterdir())
-        except OSError as error:
-            raise InvalidInput(f"{folder}: can't be read as a folder: {error.strerror}") from None
-        return _distinct(one for one in children if not one.name.startswith(".") and one.is_dir())
+        return sorted(distinct(filter(Path.is_dir, children(folder))))
 
     def stamps(self, path: Path) -> Stamps:
         found = {}
@@ -106,12 +102,3 @@ def _files(path: Path) -> Iterable[Path]:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _distinct(paths: Iterable[Path]) -> list[Path]:
-    found: dict[Path, Path] = {}
-    for path in paths:
-        real = path.resolve()
-        if real not in found or found[real].is_symlink():
-            found[real] = path
-    return sorted(found.values())
