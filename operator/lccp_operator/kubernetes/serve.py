@@ -67,8 +67,10 @@ class Service:
         self._leading = self._leadership.leading if self._leadership else _always()
         states = RunStates(self._leading.is_set)
         self._metrics.registry.register(states)
-        self._reconciler = Reconciler(cluster, reader, installation, self._stores, states)
         ownership = Ownership(cluster, installation)
+        self._reconciler = Reconciler(
+            cluster, reader, installation, ownership, self._stores, states
+        )
         self._deletions = UnseenDeletions(cluster, ownership, self._namespaces, self._stores)
         self._led_since: float | None = None
         self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)

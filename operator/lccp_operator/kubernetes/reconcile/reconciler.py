@@ -56,13 +56,14 @@ class Reconciler:
         cluster: api.Cluster,
         reader: WorkloadReader,
         installation: Installation,
+        ownership: Ownership,
         stores: Mapping[str, StoreHealth],
         states: RunStates,
     ) -> None:
         self._cluster = cluster
         self._reader = reader
         self._installation = installation
-        self._ownership = Ownership(cluster, installation)
+        self._ownership = ownership
         self._stores = stores
         self._states = states
         self._memories: dict[RunKey, Memory] = {}
