@@ -4,24 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from planned import SMALL
 
 from lccp.cost.architecture import Architecture
 from lccp.cost.layout import Layout
 from lccp.cost.memory import Memory, Training, activation_bytes
 
-CONFIG: dict[str, Any] = {
-    "model_type": "qwen3_moe",
-    "vocab_size": 1_000,
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "moe_intermediate_size": 32,
-    "num_experts": 8,
-    "num_experts_per_tok": 2,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
-MODEL = Architecture.from_config(CONFIG)
+MODEL = Architecture.from_config(SMALL)
 TRAINING = Training(tokens=10**6, context_length=512, layout=Layout(4))
 N = MODEL.parameters
 
@@ -67,7 +56,7 @@ def test_experts_that_are_spread_are_held_once_by_each_group_of_processes() -> N
 
 
 def test_a_block_of_experts_is_gathered_whole_by_stage_3() -> None:
-    large = Architecture.from_config(CONFIG | {"num_experts": 2**19})
+    large = Architecture.from_config(SMALL | {"num_experts": 2**19})
     found = Memory.of(large, replace(TRAINING, zero_stage=3, context_length=2**22))
     block = large.feed_forward[0].routed_parameters(large.hidden_size, 2**19)
     assert found.buffers == 2 * (block + 500_000_000)
@@ -99,7 +88,7 @@ def test_activations_grow_with_the_tokens_of_a_micro_batch_and_shrink_when_recom
 
 def test_logits_beyond_a_chunk_take_no_more_memory() -> None:
     def of_vocabulary(size: int) -> int:
-        model = Architecture.from_config(CONFIG | {"vocab_size": size})
+        model = Architecture.from_config(SMALL | {"vocab_size": size})
         weight = (4 + 2) * size * model.hidden_size
         return activation_bytes(model, replace(TRAINING, context_length=65_536)) - weight
 

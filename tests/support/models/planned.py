@@ -18,6 +18,20 @@ CONFIG: dict[str, Any] = {
     "head_dim": 64,
 }
 
+SMALL: dict[str, Any] = {
+    "model_type": "qwen3_moe",
+    "vocab_size": 1_000,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "moe_intermediate_size": 32,
+    "num_experts": 8,
+    "num_experts_per_tok": 2,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+"""A config.json of few parameters."""
+
 
 def planned(nodes: int = 1, processes: int = 4, **training: Any) -> LCCPRun:
     """The run on as many nodes; `training` replaces fields of its training."""

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from planned import SMALL
 
 from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
@@ -9,20 +10,7 @@ from lccp.cost.memory import Training
 from lccp.cost.planning.devices import DEVICES, LINK_EFFICIENCY, Cluster
 from lccp.cost.planning.step_time import StepTime, step_tokens
 
-MODEL = Architecture.from_config(
-    {
-        "model_type": "qwen3_moe",
-        "vocab_size": 1_000,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "moe_intermediate_size": 32,
-        "num_experts": 8,
-        "num_experts_per_tok": 2,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    }
-)
+MODEL = Architecture.from_config(SMALL)
 DEVICE = DEVICES["h100-80g"]
 NODE = Cluster(DEVICE, devices_per_node=4, efficiency=0.5)
 LINK = LINK_EFFICIENCY * DEVICE.link
