@@ -5,6 +5,8 @@
 .PHONY: help demo test test-lowest check generate images chart helm mlflow cluster e2e bench bench-operator tiny-model smollm2 lock clean demo-environment environment
 
 export PYTHON TORCH_INDEX
+# Of some images: hundreds of processes that tests start would each compile what they import anew.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 # A worker for each core, four at most: a worker needs about 1 GB.
 WORKERS := --numprocesses=logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder

@@ -44,7 +44,7 @@ def _differences(found: Outcome, expected: Outcome) -> Differences:
 
 def tables(found: dict[Case, Differences]) -> Table:
     """The largest differences by family, processes and column."""
-    table = Table("family", "processes", "layout", "cases", "loss", "norm", "weight")
+    table = Table("family", "processes", "layout", "cases", "loss", "norm", "weight", "held out")
     for family, processes in sorted({(case.family, case.processes) for case in found}):
         mine = {c: d for c, d in found.items() if (c.family, c.processes) == (family, processes)}
         for name, has in COLUMNS.items():

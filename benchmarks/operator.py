@@ -32,12 +32,14 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = map(str, ROOT.glob("tests/support/*"))
 
+import a_run  # noqa: E402
 from a_cluster import Namespace, connect  # noqa: E402
 from operator_process import installation  # noqa: E402
 from scale.load import THREADS, bare, create, document, evaluated, fill, wait  # noqa: E402
 from scale.operators import Naive, Operator, Sample  # noqa: E402
 from seaweedfs import find_weed, running_seaweedfs  # noqa: E402
 
+from lccp.probes.registry import PROBES  # noqa: E402
 from lccp.store.open import open_store  # noqa: E402
 from lccp.store.port import Store  # noqa: E402
 from lccp_operator.kubernetes import api  # noqa: E402
@@ -139,7 +141,9 @@ class Bench:
     def rest(self) -> None:
         runs, checkpoints = self.options.runs, self.options.checkpoints
         names = [run["metadata"]["name"] for run in self.documents("run")]
-        fill(self.namespace, self.store, names, checkpoints)
+        default = a_run.run().spec.evaluation.probes.asked()
+        probes = PROBES if self.options.every_probe else default
+        fill(self.namespace, self.store, names, checkpoints, probes)
         wait(lambda: evaluated(self.namespace, checkpoints), pause_seconds=2.0)
         read = self.operator.memory
         time.sleep(self.options.settle_seconds)
@@ -193,6 +197,7 @@ def main() -> None:
     parser.add_argument("--settle-seconds", type=float, default=180.0)
     parser.add_argument("--rest-seconds", type=float, default=120.0)
     parser.add_argument("--phases", nargs="+", choices=PHASES, default=PHASES)
+    parser.add_argument("--every-probe", action="store_true", help="not the default ones alone")
     parser.add_argument("--annotation")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -21,6 +21,7 @@ SHARED = ("apiserver", "s3", "tiny")
 """Marks and fixtures of tests that share something costly, which one worker makes."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Deal tests to workers by file, or by what they share; groups with slow tests first."""
     groups: dict[str, list[pytest.Item]] = {}

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import re
 import subprocess
 from collections import Counter
@@ -162,6 +163,14 @@ def test_nothing_of_the_store_is_unpickled() -> None:
     pickling = re.compile(r"\bpickle\b.*\bload|weights_only\s*=\s*False|allow_pickle\s*=\s*True")
     found = [p for p in modules(*PACKAGES) if pickling.search(p.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_the_tests_of_a_file_are_dealt_to_one_worker(request: pytest.FixtureRequest) -> None:
+    name = request.node.nodeid
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert name.endswith(f"@{__file__}"), "pytest-xdist does not know the groups of conftest.py"
+    else:
+        assert "@" not in name
 
 
 def test_the_licence_is_whole_and_the_lock_files_pin_everything() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,17 +124,28 @@ def bare(namespace: Namespace, documents: list[Object], tells: bool) -> float:
     return time.monotonic() - started
 
 
-def fill(namespace: Namespace, store: Store, names: Iterable[str], checkpoints: int) -> None:
-    """Complete checkpoints with their reports, and a heartbeat, for every run."""
-    tokens = [EVERY_TOKENS * (i + 1) for i in range(checkpoints)]
-    objects = [(t, manifest_of(t).to_json(), report_of(manifest_of(t)).to_json()) for t in tokens]
+def fill(
+    namespace: Namespace,
+    store: Store,
+    names: Iterable[str],
+    checkpoints: int,
+    probes: Container[str],
+) -> None:
+    """Complete checkpoints with their reports of `probes`, and a heartbeat, for every run."""
+    objects = []
+    for number in range(checkpoints):
+        manifest = manifest_of(EVERY_TOKENS * (number + 1))
+        report = report_of(manifest)
+        read = {name: part for name, part in report.probes.items() if name in probes}
+        report = report.model_copy(update={"probes": read})
+        objects.append((manifest.tokens, manifest.to_json(), report.to_json()))
 
     def fill_one(name: str) -> None:
         keys = RunKeys(namespace.name, name)
         for t, manifest, report in objects:
             store.put(keys.report(t), report)
             store.put(keys.checkpoint_manifest(t), manifest)
-        beat = heartbeat_of(1, tokens[-1], now())
+        beat = heartbeat_of(1, objects[-1][0], now())
         store.put(keys.heartbeat(beat.writer), beat.to_json())
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -9,11 +9,11 @@ import yaml
 
 from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun, LCCPRunSpec
-from lccp.api.spec.location import remote_location
 from lccp.contract.errors import InvalidInput
+from lccp.contract.location import remote_location
+from lccp.model_config import CONFIG
 from lccp.probes.registry import PROBES
 
-CONFIG = "config.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
 INT, FLOAT, TIMESTAMP = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
 INTEGER = re.compile(r"^[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)$")
@@ -66,10 +66,11 @@ def documents(path: Path) -> list[Any]:
 def check_files(run: LCCPRun, manifest: Path) -> None:
     """Raise InvalidInput, naming file and field, for the first path in `run` that is missing.
 
-    What lies in buckets and hubs is looked for when it is fetched.
+    What lies in buckets and hubs is looked for when it is fetched; an attached run's checkpoints
+    and their folder may come later.
     """
     source = run.spec.model.source
-    if remote_location(source) is None:
+    if remote_location(source) is None and run.spec.source is None:
         check_model(manifest.parent / source, f"{manifest}: spec.model.source")
     for fault in _missing(run, manifest.parent):
         raise InvalidInput(f"{manifest}: {fault}")
@@ -91,7 +92,7 @@ def check_tokenizer(folder: Path, where: str) -> None:
 
 
 def _missing(run: LCCPRun, base: Path) -> Iterator[str]:
-    for i, source in enumerate(run.spec.data.sources):
+    for i, source in enumerate(run.spec.data.sources if run.spec.data else ()):
         if remote_location(source.path) is None and not (base / source.path).exists():
             yield f"spec.data.sources[{i}].path: there is no file or folder {base / source.path}"
     for name, settings in run.spec.evaluation.probes.asked().items():

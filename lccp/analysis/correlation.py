@@ -9,12 +9,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import permutations
+from statistics import NormalDist
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.special import ndtri, stdtr
 
 from lccp.analysis.policy import names_of
 from lccp.analysis.possible import probe_of
@@ -158,7 +158,7 @@ def _product_moment(x: Array, y: Array) -> float:
 
 def _fisher(pearson: float, n: int) -> tuple[float, float]:
     """Ends of the interval: arctanh r is normal with a variance of 1 / (n - 3)."""
-    half = float(ndtri((1 + COVERAGE) / 2)) / math.sqrt(n - 3)
+    half = NormalDist().inv_cdf((1 + COVERAGE) / 2) / math.sqrt(n - 3)
     z = math.atanh(max(-1 + TOLERANCE, min(1 - TOLERANCE, pearson)))
     return math.tanh(z - half), math.tanh(z + half)
 
@@ -178,6 +178,8 @@ def _permutations(n: int) -> NDArray[np.int8]:
 
 def _by_student(spearman: float, n: int) -> float:
     """ρ √((n - 2) / (1 - ρ²)) is about Student's t; no order is rarer than 2 / n!."""
+    from scipy.special import stdtr
+
     rest = max(1 - spearman**2, np.finfo(float).eps)
     p = 2 * float(stdtr(n - 2, -abs(spearman) * math.sqrt((n - 2) / rest)))
     return max(p, 2 * math.exp(-math.lgamma(n + 1)))

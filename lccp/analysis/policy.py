@@ -21,7 +21,7 @@ def stands_still(value: float | None, gain: Gain | None) -> bool:
 
 def policy_of_run(run: LCCPRun) -> Policy:
     """The policy that `run` asks for."""
-    saturation, training = run.spec.saturation, run.spec.training
+    saturation, schedule = run.spec.saturation, run.spec.schedule
     return Policy(
         signals=tuple(one.name for one in saturation.primaries),
         quorum=saturation.quorum,
@@ -37,10 +37,10 @@ def policy_of_run(run: LCCPRun) -> Policy:
         patience=saturation.patience,
         confidence=saturation.confidence,
         min_tokens=saturation.min_tokens or 0,
-        warmup_tokens=training.schedule.warmup_tokens or 0,
-        constant_schedule=training.schedule.type == "Constant",
-        budget_tokens=training.tokens,
-        rounding_tokens=training.global_batch_tokens - 1,
+        warmup_tokens=schedule.warmup_tokens or 0,
+        constant_schedule=schedule.type == "Constant",
+        budget_tokens=run.spec.budget_tokens,
+        rounding_tokens=run.spec.step_tokens - 1,
     )
 
 

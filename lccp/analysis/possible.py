@@ -42,7 +42,7 @@ def _is_enough(fitted: Sequence[int], k: int, policy: Policy) -> bool:
 
 def obstacle(run: LCCPRun) -> str:
     """Why no checkpoint of `run` can ever be called Saturated, and what would do; or nothing."""
-    policy, budget = policy_of_run(run), run.spec.training.tokens
+    policy, budget = policy_of_run(run), run.spec.budget_tokens
     due = run.spec.checkpoints.due(budget)
     for cause in (_unmeasured(run, policy), _schedule(run), _too_early(policy, budget)):
         if cause:
@@ -80,7 +80,7 @@ def _family(signal: str) -> str:
 
 
 def _schedule(run: LCCPRun) -> str:
-    kind = run.spec.training.schedule.type
+    kind = run.spec.schedule.type
     if kind == "Constant":
         return ""
     return (

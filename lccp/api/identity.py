@@ -21,7 +21,11 @@ from lccp.contract.schema import fields, structural
 NOT_STORED = "checkpoints.storeName"
 """What lies in a store does not need the name by which an installation calls it."""
 
-REQUIRED_BESIDE = {"training": {"tokens": TOKENS_MAX}, "checkpoints": {"everyTokens": 1}}
+REQUIRED_BESIDE = {
+    "training": {"tokens": TOKENS_MAX},
+    "source": {"path": ".", "untilTokens": TOKENS_MAX},
+    "checkpoints": {"everyTokens": 1},
+}
 """Stands in for required fields that are no part of the identity, to parse it alone."""
 
 VALUE_LENGTH_MAX = 60
@@ -63,7 +67,9 @@ def settings_of(spec: LCCPRunSpec) -> dict[str, Any]:
 
 def spec_of(identity: Mapping[str, Any], where: str) -> LCCPRunSpec:
     """A spec of this stored identity; how it is carried out is made up. Raises InvalidInput."""
-    return LCCPRunSpec.parse_stored(merged(REQUIRED_BESIDE, identity), where)
+    absent = "training" if "source" in identity else "source"
+    beside = {name: part for name, part in REQUIRED_BESIDE.items() if name != absent}
+    return LCCPRunSpec.parse_stored(merged(beside, identity), where)
 
 
 def joined(identity: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> LCCPRunSpec:
@@ -138,7 +144,7 @@ def _part(
 
 def _is_of_an_attempt(path: str) -> bool:
     """The gang is carried out by it, from its next attempt on."""
-    if path.partition(".")[0] not in ("training", "topology", "checkpoints"):
+    if path.partition(".")[0] not in ("training", "source", "topology", "checkpoints"):
         return False
     plain = re.sub(r"\[[0-9]+\]", "", path)
     while plain not in classes():

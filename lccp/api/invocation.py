@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lccp.api.labels import INTRINSIC
+from lccp.api.spec.evaluation import ExternalSuite
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 
@@ -61,6 +62,9 @@ class Invocation(Contract):
         None
     )
     suite: Annotated[str, Field(description="Suite to evaluate it by.")] = INTRINSIC
+    external: Annotated[
+        ExternalSuite | None, Field(description="That suite, if it is a program of its own.")
+    ] = None
     objective: Annotated[
         Literal["Pretrain", "SFT"],
         Field(description="A trainer trains the run, or fine-tunes one of its checkpoints."),
@@ -92,6 +96,10 @@ class Invocation(Contract):
         }
         if self.tokens is not None:
             given |= {"LCCP_TOKENS": str(self.tokens), "LCCP_SUITE": self.suite}
+        if self.external is not None:
+            given["LCCP_EXTERNAL_SUITE"] = self.external.model_dump_json(
+                by_alias=True, exclude_none=True, exclude={"workload"}
+            )
         if self.objective != "Pretrain":
             given["LCCP_OBJECTIVE"] = self.objective
         return given
@@ -105,10 +113,11 @@ class Invocation(Contract):
         document = {
             "namespace": namespace,
             "name": name,
-            "store": _store(environ),
+            "store": _json(environ, "LCCP_STORE"),
             "attempt": environ.get("LCCP_ATTEMPT", "1"),
             "tokens": environ.get("LCCP_TOKENS"),
             "suite": environ.get("LCCP_SUITE", INTRINSIC),
+            "external": _json(environ, "LCCP_EXTERNAL_SUITE", "null"),
             "objective": environ.get("LCCP_OBJECTIVE", "Pretrain"),
             "pod_uid": environ.get("LCCP_POD_UID", ""),
             "base_directory": environ.get("LCCP_BASE_DIRECTORY", "."),
@@ -123,8 +132,9 @@ def _given(environ: Mapping[str, str], name: str) -> str:
         raise InvalidInput(f"environment: {name} is not set") from None
 
 
-def _store(environ: Mapping[str, str]) -> object:
+def _json(environ: Mapping[str, str], name: str, default: str | None = None) -> object:
+    text = environ.get(name, default)
     try:
-        return json.loads(_given(environ, "LCCP_STORE"))
+        return json.loads(_given(environ, name) if text is None else text)
     except ValueError:
-        raise InvalidInput("environment: LCCP_STORE is not JSON") from None
+        raise InvalidInput(f"environment: {name} is not JSON") from None

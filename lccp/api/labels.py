@@ -17,12 +17,23 @@ SETTINGS = f"{GROUP}/settings"
 INSTALLATION = f"{GROUP}/installation"
 """Annotation of a Job: the installation that made it."""
 
+LAST_STATE_AT = f"{GROUP}/last-state-at"
+"""Annotation of a gang's Job: when the newest training state was complete, RFC 3339, UTC."""
+
+LAST_STATE_TOKENS = f"{GROUP}/last-state-tokens"
+"""Annotation of a gang's Job: tokens of that state."""
+
 REEVALUATE = f"{GROUP}/reevaluate"
 """Annotation of a run: `all`, or tokens of checkpoints that are to be evaluated anew."""
 
 TRAINER = "trainer"
 EVALUATOR = "evaluator"
 PURGER = "purger"
+
+FETCH = "fetch-checkpoint"
+"""The container that fetches a checkpoint for an external suite."""
+SUITE = "external-suite"
+"""The container that runs an external suite's program."""
 
 INTRINSIC = "intrinsic"
 """The suite of the probes: every run has it."""

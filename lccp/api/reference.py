@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from lccp.api.causes import MEANINGS, Cause, Meaning
 from lccp.api.exits import ExitCode
+from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.fine_tuning import FineTuning
 from lccp.api.objects.inputs import Inputs
-from lccp.api.objects.journal import Control, Journal
+from lccp.api.objects.journal import Control, Journal, StopMarker
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import (
     EvaluationFailure,
@@ -70,6 +71,7 @@ OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("journal.json", "operator, if unchanged since read", Journal),
     ("inputs.json", "trainer, where something is fetched, if unchanged since read", Inputs),
     ("control/<attempt>.json", "operator", Control),
+    ("control/stop.json", "operator, of an attached run", StopMarker),
     ("training/<writer>/heartbeat.json", "rank 0, every few seconds", Heartbeat),
     ("training/<writer>/history.jsonl", "rank 0, one line a logged step", StepRecord),
     ("training/<writer>/routers.json", "rank 0, beside the history", RouterLoad),
@@ -81,6 +83,7 @@ OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("evaluations/<tokens>/<suite>/progress.json", "evaluator", EvaluationProgress),
     ("evaluations/<tokens>/<suite>/failure.json", "evaluator", EvaluationFailure),
     ("evaluations/<tokens>/<suite>/source.json", "`lccp evaluate`", EvaluationSource),
+    ("conditions.json", "operator", RunConditions),
     ("analysis/verdict.json", "operator", Verdict),
 )
 EXITS_HEAD = f"""# Exit codes

@@ -7,53 +7,31 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.labels import RUN_NAME_LENGTH_MAX
+from lccp.api.rules import (
+    ATTACHED,
+    BATCH_TOO_SMALL,
+    CHECKPOINT_BEYOND,
+    NAME,
+    NAME_PATTERN,
+    NOBODY_SUSPENDS,
+    ONE_TRAINER,
+    SPEC_RULES,
+)
 from lccp.api.spec.checkpoints import CheckpointsSpec
 from lccp.api.spec.data import DataSpec
 from lccp.api.spec.evaluation import EvaluationSpec
 from lccp.api.spec.export import ExportSpec
 from lccp.api.spec.model import ModelSpec
 from lccp.api.spec.saturation import RestartPolicy, SaturationSpec
+from lccp.api.spec.source import SourceSpec
 from lccp.api.spec.topology import TopologySpec
-from lccp.api.spec.training import TrainingSpec
+from lccp.api.spec.training import ScheduleSpec, TrainingSpec
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, let, rules
+from lccp.contract.cel import Rule, rules
 from lccp.contract.changes import IDENTITY, LIVE, NEXT_ATTEMPT
-from lccp.contract.quantities import LENGTH, TOKENS
+from lccp.contract.errors import InvalidInput
 from lccp.probes.registry import PROBES
-
-CHECKPOINT_BEYOND = (
-    "checkpoints.atTokens lies beyond training.tokens: lower it, or raise the budget"
-)
-BATCH_TOO_SMALL = (
-    "training.globalBatchTokens is less than one sequence of model.targetContextLength"
-)
-NAME = (
-    f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, "
-    "with none of - at its ends: workloads are named after it"
-)
-NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-SPEC_RULES = rules(
-    Rule(
-        let(
-            "budget",
-            TOKENS.cel_at("self.training.tokens"),
-            f"budget < 0 || self.checkpoints.atTokens.all(t, {TOKENS.cel('t')} <= budget)",
-        ),
-        CHECKPOINT_BEYOND,
-        ".checkpoints.atTokens",
-    ),
-    Rule(
-        let(
-            "batch",
-            TOKENS.cel_at("self.training.globalBatchTokens"),
-            f"batch < 0 || batch >= {LENGTH.cel_at('self.model.targetContextLength')}",
-        ),
-        BATCH_TOO_SMALL,
-        ".training.globalBatchTokens",
-    ),
-    *(rule for probe in PROBES.values() for rule in probe.rules),
-)
 
 
 class LCCPRunSpec(Contract):
@@ -65,12 +43,26 @@ class LCCPRunSpec(Contract):
         ModelSpec, Field(description="The model that is extended.", json_schema_extra=IDENTITY)
     ]
     data: Annotated[
-        DataSpec, Field(description="What it is trained on.", json_schema_extra=IDENTITY)
-    ]
+        DataSpec | None,
+        Field(
+            description="What it is trained on; belongs to `training`.", json_schema_extra=IDENTITY
+        ),
+    ] = None
     training: Annotated[
-        TrainingSpec,
-        Field(description="How long and how it is trained.", json_schema_extra=IDENTITY),
-    ]
+        TrainingSpec | None,
+        Field(
+            description="How long and how it is trained; either this or `source` is given.",
+            json_schema_extra=IDENTITY,
+        ),
+    ] = None
+    source: Annotated[
+        SourceSpec | None,
+        Field(
+            description="Where another trainer leaves its checkpoints, in place of `training`: an "
+            "attached run, which LCCP evaluates and judges alone.",
+            json_schema_extra=IDENTITY,
+        ),
+    ] = None
     topology: Annotated[
         TopologySpec, Field(description="The training gang.", json_schema_extra=NEXT_ATTEMPT)
     ] = TopologySpec()
@@ -141,17 +133,60 @@ class LCCPRunSpec(Contract):
     ] = 3_600
 
     @model_validator(mode="after")
+    def _has_one_trainer(self) -> "LCCPRunSpec":
+        own = self.training is not None
+        if own != (self.source is None) or own != (self.data is not None):
+            raise ValueError(ONE_TRAINER)
+        if self.source is not None and self.saturation.action == "Suspend":
+            raise ValueError(NOBODY_SUSPENDS)
+        return self
+
+    @model_validator(mode="after")
     def _is_consistent(self) -> "LCCPRunSpec":
-        late = [t for t in self.checkpoints.at_tokens if t > self.training.tokens]
-        if late:
-            raise ValueError(f"{CHECKPOINT_BEYOND} ({late[0]:,} > {self.training.tokens:,})")
-        target, batch = self.model.target_context_length, self.training.global_batch_tokens
-        if batch < target:
-            raise ValueError(f"{BATCH_TOO_SMALL} ({batch:,} < {target:,})")
+        if self.training is not None:
+            self._check_budget(self.training)
         for name, settings in self.evaluation.probes.asked().items():
-            if wrong := PROBES[name].fits(settings, target):
+            if wrong := PROBES[name].fits(settings, self.model.target_context_length):
                 raise ValueError(wrong)
         return self
+
+    def _check_budget(self, training: TrainingSpec) -> None:
+        late = [t for t in self.checkpoints.at_tokens if t > training.tokens]
+        if late:
+            raise ValueError(f"{CHECKPOINT_BEYOND} ({late[0]:,} > {training.tokens:,})")
+        target, batch = self.model.target_context_length, training.global_batch_tokens
+        if batch < target:
+            raise ValueError(f"{BATCH_TOO_SMALL} ({batch:,} < {target:,})")
+
+    @property
+    def trained(self) -> TrainingSpec:
+        """How it is trained. Raises InvalidInput if it is attached to another trainer."""
+        if self.training is None:
+            raise InvalidInput(ATTACHED)
+        return self.training
+
+    @property
+    def mixture(self) -> DataSpec:
+        """What it is trained on. Raises InvalidInput if it is attached to another trainer."""
+        if self.data is None:
+            raise InvalidInput(ATTACHED)
+        return self.data
+
+    @property
+    def budget_tokens(self) -> int:
+        """Tokens that are trained in all, by whoever trains."""
+        return self.trained.tokens if self.source is None else self.source.until_tokens
+
+    @property
+    def step_tokens(self) -> int:
+        """Tokens of one step: a checkpoint comes late by less than them. 1: not known."""
+        source = self.source
+        return self.trained.global_batch_tokens if source is None else source.tokens_per_step
+
+    @property
+    def schedule(self) -> ScheduleSpec:
+        """The learning rate over the run, by whoever trains."""
+        return self.trained.schedule if self.source is None else self.source.schedule
 
 
 class ObjectMeta(Contract):
@@ -211,4 +246,4 @@ class LCCPRun(Contract):
     @property
     def horizon_tokens(self) -> int:
         """The horizon T of the verdict, in tokens."""
-        return self.spec.saturation.horizon(self.spec.training.tokens)
+        return self.spec.saturation.horizon(self.spec.budget_tokens)

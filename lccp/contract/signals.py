@@ -9,7 +9,10 @@ from pydantic import AfterValidator, Field
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, rules
 
-SIGNAL_PATTERN = r"^[a-z][a-z0-9_]*(/[a-z0-9][-a-z0-9_.]*)?$"
+_PART = "[a-z0-9][-a-z0-9_.]*"
+PART_PATTERN = f"^{_PART}$"
+"""Of what follows the slash in a signal's name."""
+SIGNAL_PATTERN = f"^[a-z][a-z0-9_]*(/{_PART})?$"
 SIGNAL_LENGTH_MAX = 63
 
 SignalName = Annotated[

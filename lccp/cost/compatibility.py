@@ -42,7 +42,7 @@ def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list
     Args:
         config: the source model's config.json, parsed; None where it can't be seen.
     """
-    found = [*_layout(spec), *_deepspeed(spec.training)]
+    found = [*_layout(spec), *_deepspeed(spec.trained)]
     if config is not None:
         found += [*_attention(spec, config), *_experts(spec, config)]
     return found or list(_batch(spec))
@@ -70,7 +70,7 @@ def _layout(spec: LCCPRunSpec) -> Iterator[str]:
             f"{FIELD}.sequenceParallelSize: {layout.sequence_size} does not divide "
             f"model.targetContextLength {length}: take a power of 2, or another length"
         )
-    if layout.expert_size > 1 and spec.training.deepspeed.zero_stage == 0:
+    if layout.expert_size > 1 and spec.trained.deepspeed.zero_stage == 0:
         yield f"{FIELD}.zeroStage: 0 does not go with expertParallelSize: take stage 1 to 3"
 
 
@@ -114,7 +114,7 @@ def _attention(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
 
 def _experts(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
     size, kind = Layout.of(spec).expert_size, config.get("model_type")
-    if spec.training.router_aux_loss_coefficient and kind not in SPARSE:
+    if spec.trained.router_aux_loss_coefficient and kind not in SPARSE:
         yield (
             f"training.routerAuxLossCoefficient: the routers of a model of type {kind!r} are not "
             f"known: leave it out, or take one of {', '.join(SPARSE)}"

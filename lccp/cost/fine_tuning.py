@@ -19,7 +19,7 @@ def fine_tuning_run(run: LCCPRunSpec, sft: SFTSpec) -> LCCPRunSpec:
             f"sft.contextLength: {length} is more than the model's context "
             f"(model.targetContextLength {run.model.target_context_length}): lower it"
         )
-    layout, micro_batch = Layout.of(run), sft.micro_batch_size or run.training.micro_batch_size
+    layout, micro_batch = Layout.of(run), sft.micro_batch_size or run.trained.micro_batch_size
     _check_batch(sft.global_batch_tokens, length, layout.data_size, micro_batch)
     if sft.lora is not None and layout.expert_size > 1:
         raise InvalidInput(
@@ -37,7 +37,7 @@ def fine_tuning_run(run: LCCPRunSpec, sft: SFTSpec) -> LCCPRunSpec:
         "model": run.model.model_copy(
             update={"target_context_length": length, "rope_base": None, "rope_scaling": None}
         ),
-        "training": run.training.model_copy(update=training),
+        "training": run.trained.model_copy(update=training),
         "checkpoints": run.checkpoints.model_copy(update={"every_tokens": None, "at_tokens": ()}),
         "evaluation": run.evaluation.model_copy(update={"baseline": False}),
     }
@@ -46,13 +46,13 @@ def fine_tuning_run(run: LCCPRunSpec, sft: SFTSpec) -> LCCPRunSpec:
 
 def with_budget(spec: LCCPRunSpec, sft: SFTSpec, steps: int) -> LCCPRunSpec:
     """`spec` with a budget of `steps`, and the learning rate of `sft` over it."""
-    tokens = steps * spec.training.global_batch_tokens
+    tokens = steps * spec.trained.global_batch_tokens
     schedule = ScheduleSpec.model_construct(
         type="Cosine",
         warmup_tokens=int(tokens * sft.warmup_fraction),
         final_fraction=sft.final_learning_rate / sft.learning_rate,
     )
-    training = spec.training.model_copy(update={"tokens": tokens, "schedule": schedule})
+    training = spec.trained.model_copy(update={"tokens": tokens, "schedule": schedule})
     return spec.model_copy(update={"training": training})
 
 

@@ -23,7 +23,7 @@ class Layout:
 
     @classmethod
     def of(cls, spec: LCCPRunSpec) -> Self:
-        asked, topology = spec.training.deepspeed, spec.topology
+        asked, topology = spec.trained.deepspeed, spec.topology
         processes = topology.nodes * topology.processes_per_node
         return cls(processes, asked.sequence_parallel_size, asked.expert_parallel_size)
 
@@ -88,7 +88,7 @@ class StepShape:
 
 def step_shape(spec: LCCPRunSpec) -> StepShape:
     """The shape of a step. Raises InvalidInput unless every process gets whole micro batches."""
-    training, layout = spec.training, Layout.of(spec)
+    training, layout = spec.trained, Layout.of(spec)
     row = spec.model.target_context_length
     unit = row * layout.data_size * training.micro_batch_size
     if training.global_batch_tokens % unit:

@@ -42,7 +42,7 @@ class Training:
     @classmethod
     def of(cls, run: LCCPRun) -> Self:
         """The training that `run` asks for, at its target context."""
-        training, layout = run.spec.training, Layout.of(run.spec)
+        training, layout = run.spec.trained, Layout.of(run.spec)
         context = run.spec.model.target_context_length
         micro_batch = context * layout.data_size * training.micro_batch_size
         return cls(

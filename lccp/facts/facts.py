@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from lccp.api.objects.journal import Control, Journal
+from lccp.api.objects.losses import HeldOutLoss
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
@@ -25,6 +26,7 @@ class Checkpoint:
     writer: str
     digest: str
     size_bytes: int
+    held_out: HeldOutLoss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,16 @@ class RunFacts(Generic[R_co, V_co]):
     """None: there is no journal yet."""
     controls: Mapping[int, Control] = field(default_factory=dict)
     """What the newest attempt is asked."""
+    tells_to_stop: bool = False
+    """The trainer of an attached run is told to end."""
     heartbeats: Mapping[int, Heartbeat] = field(default_factory=dict)
     """Newest heartbeat, by attempt."""
     ends: Mapping[int, End] = field(default_factory=dict)
     """Newest end, by attempt."""
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
     """Complete checkpoints, by tokens, oldest first."""
+    has_conditions: bool = False
+    """Whether the store says what was last said of the run; what that was is not read."""
     has_state: bool = False
     """Without any checkpoint: whether a training state is there to go on from."""
     reports: Mapping[EvaluationKey, R_co] = field(default_factory=dict)

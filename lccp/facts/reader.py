@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from lccp.api.objects.base import StoreObject
+from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
 from lccp.api.objects.run import RunIdentity
@@ -166,6 +167,11 @@ class Reading(Generic[R, V]):
         info = self.listing.get(self.keys.verdict)
         return self._get(info, decoding.whole(Verdict, self._keep.verdict)) if info else None
 
+    def conditions(self, take: Callable[[RunConditions], T]) -> T | None:
+        """What is kept of the conditions of the run object, as they were last changed."""
+        info = self.listing.get(self.keys.conditions)
+        return self._get(info, decoding.whole(RunConditions, take)) if info else None
+
     def _reports(self) -> dict[EvaluationKey, ObjectInfo]:
         return self.listing.evaluations("report.json")
 
@@ -214,9 +220,11 @@ def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
         journal=journal or Journal(),
         journal_etag=journal_etag,
         controls=reading.control(lambda control: control),
+        tells_to_stop=reading.listing.get(reading.keys.stop) is not None,
         heartbeats=reading.heartbeats(),
         ends=reading.ends(),
         checkpoints=reading.checkpoints(),
+        has_conditions=reading.listing.get(reading.keys.conditions) is not None,
         has_state=any(True for _ in reading.listing.below(reading.keys.states)),
         reports=reading.reports(),
         progress=reading.progress(),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.inputs import Input, InputFile
-from lccp.api.spec.location import BucketLocation
 from lccp.contract.errors import InvalidInput, NotFound
+from lccp.contract.location import BucketLocation
 from lccp.inputs.remote import Wanted
 from lccp.store.open import open_store
 

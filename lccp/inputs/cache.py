@@ -5,6 +5,7 @@ import hashlib
 import os
 import queue
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -154,7 +155,12 @@ def _in_threads(work: Callable[[str], None], names: list[str], tick: Callable[[]
 
 
 def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
+    """Of a file, which another thread may rename or delete at any moment."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _bytes_below(folder: Path) -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.inputs import Inputs
 from lccp.api.run import LCCPRunSpec
-from lccp.api.spec.location import BucketLocation, remote_location
 from lccp.contract.errors import Conflict, InvalidInput, NotFound
+from lccp.contract.location import BucketLocation, remote_location
 from lccp.inputs.bucket import Bucket
 from lccp.inputs.cache import cached
 from lccp.inputs.hub import Hub
@@ -112,12 +112,12 @@ def located(spec: LCCPRunSpec, folders: Mapping[str, str]) -> LCCPRunSpec:
     source = folders.get(MODEL, spec.model.source)
     sources = tuple(
         one.model_copy(update={"path": folders.get(_field(number), one.path)})
-        for number, one in enumerate(spec.data.sources)
+        for number, one in enumerate(spec.mixture.sources)
     )
     return spec.model_copy(
         update={
             "model": spec.model.model_copy(update={"source": source}),
-            "data": spec.data.model_copy(update={"sources": sources}),
+            "data": spec.mixture.model_copy(update={"sources": sources}),
         }
     )
 
@@ -130,8 +130,8 @@ def _places(spec: LCCPRunSpec) -> Iterator[tuple[str, str]]:
     places = [(MODEL, spec.model.source)]
     places += [
         (_field(number), source.path)
-        for number, source in enumerate(spec.data.sources)
-        if spec.data.share(source) > 0
+        for number, source in enumerate(spec.mixture.sources)
+        if spec.mixture.share(source) > 0
     ]
     yield from ((field, text) for field, text in places if remote_location(text) is not None)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from lccp.api.objects.inputs import Input, InputFile
-from lccp.api.spec.location import HubLocation
 from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.contract.location import HubLocation
 from lccp.inputs.remote import Wanted
 
 TRIES = 5

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Journal
+from lccp.api.objects.losses import HeldOutLoss
+from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, Ledger, StepRecord
@@ -16,12 +18,14 @@ from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts.facts import Checkpoint
 from lccp.facts.reader import Keep, RunReader, facts_of
+from lccp.model_config import CONFIG, parsed_model_config
 from lccp.report.details import Fetch, nothing_beside
 from lccp.report.training import ledgers
 from lccp.store.keys import RunKeys
+from lccp.store.objects import read
 from lccp.store.port import Store
 
-REPORT, CONFIG = "report.json", "config.json"
+REPORT = "report.json"
 WHOLE = Keep[EvaluationReport, Verdict](lambda report: report, lambda verdict: verdict)
 
 
@@ -36,6 +40,10 @@ class RunData:
     history: tuple[StepRecord, ...] = ()
     """Logged steps in order, without those that a later attempt did again."""
     heartbeat: Heartbeat | None = None
+    tokens_per_source: Mapping[str, int] = field(default_factory=dict)
+    """Trained up to the newest checkpoint."""
+    held_out: tuple[HeldOutLoss, ...] = ()
+    """Of the checkpoints that have it measured, oldest first."""
     ledgers: Mapping[int, Ledger] = field(default_factory=dict)
     """Where the time of each attempt went."""
     identity: RunIdentity | None = None
@@ -68,6 +76,8 @@ class RunData:
             verdict=facts.verdict,
             history=history_of(store, keys, listing.writers()),
             heartbeat=facts.heartbeat,
+            tokens_per_source=_tokens_per_source(store, keys, facts.checkpoints),
+            held_out=tuple(one.held_out for one in facts.checkpoints.values() if one.held_out),
             ledgers=ledgers(told.values(), facts.journal.attempts),
             identity=facts.identity,
             journal=facts.journal if facts.journal_etag else None,
@@ -116,14 +126,21 @@ class RunData:
         return cls(title=title, reports=ordered, fetch=fetch)
 
 
+def _tokens_per_source(
+    store: Store, keys: RunKeys, checkpoints: Mapping[int, Checkpoint]
+) -> Mapping[str, int]:
+    if not checkpoints:
+        return {}
+    return read(store, keys.checkpoint_manifest(max(checkpoints)), Manifest).tokens_per_source
+
+
 def _model_config(
     store: Store, keys: RunKeys, checkpoints: Mapping[int, Checkpoint]
 ) -> Mapping[str, Any] | None:
     for newest in list(checkpoints.values())[-1:]:
-        with suppress(NotFound, ValueError):
+        with suppress(NotFound, InvalidInput):
             key = f"{keys.checkpoint(newest.tokens, newest.writer)}{CONFIG}"
-            config: dict[str, Any] = json.loads(store.get(key))
-            return config
+            return parsed_model_config(store.get(key), key)
     return None
 
 

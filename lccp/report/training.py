@@ -5,12 +5,17 @@ from datetime import datetime
 from statistics import fmean
 
 from lccp.api.objects.journal import AttemptRecord
+from lccp.api.objects.losses import HeldOutLoss, PositionBand
 from lccp.api.objects.training import Ledger, RouterRecord, Spike, StepRecord
 from lccp.facts.facts import Told
 from lccp.report.text import tokens_text
 
 BANDS = ("first half", "second half")
 """Of the context: the position bands of a router's record."""
+HELD_OUT_BANDS: dict[PositionBand, str] = {
+    "within": "within the source context",
+    "beyond": "beyond it",
+}
 SIGNALS = {"Loss": "loss", "GradientNorm": "gradient norm"}
 ACTIONS = {
     "Recorded": "it was trained on",
@@ -84,6 +89,16 @@ def source_losses(history: Sequence[StepRecord]) -> Iterator[tuple[str, float, f
         told = [line.loss_by_source[name] for line in history if name in line.loss_by_source]
         tenth = -(-len(told) // 10)
         yield name, fmean(told[:tenth]), fmean(told[-tenth:])
+
+
+def held_out_bands(
+    first: HeldOutLoss, last: HeldOutLoss
+) -> Iterator[tuple[str, str, float | None, float]]:
+    """By source and position band of the last: the loss at the first, if it is there, and then."""
+    before = {(cell.source, cell.band): cell.loss for cell in first.cells}
+    for cell in last.cells:
+        positions = HELD_OUT_BANDS[cell.band]
+        yield cell.source, positions, before.get((cell.source, cell.band)), cell.loss
 
 
 def spike_sentence(spike: Spike) -> str:

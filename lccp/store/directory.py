@@ -34,8 +34,11 @@ def upload_directory(
     prefix: str,
     workers: int = 4,
     on_bytes: Callable[[int], None] | None = None,
+    names: Iterable[str] | None = None,
 ) -> dict[str, FileRecord]:
     """Write every file below `directory` under `prefix`; what was written, by relative path.
+
+    `names` are those of the files, if they are not all.
 
     The size of what arrived is checked for every file, the content for those up to 1 MiB.
     `on_bytes` is told the size of each file that arrived, in the calling thread.
@@ -44,7 +47,8 @@ def upload_directory(
         InvalidInput: there is nothing to upload, or a file cannot be read.
         StoreUnavailable: the store does not answer, or stored other bytes than were sent.
     """
-    paths = sorted(path for path in directory.rglob("*") if path.is_file())
+    given = directory.rglob("*") if names is None else (directory / name for name in names)
+    paths = sorted(path for path in given if path.is_file())
     if not paths:
         raise InvalidInput(f"directory {directory}: contains no file to upload")
 

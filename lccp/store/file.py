@@ -102,14 +102,16 @@ class FileStore:
             return posix.object_info(key, self._path(key))
 
     def list(self, prefix: str) -> list[ObjectInfo]:
-        folder = prefix.rpartition("/")[0]
+        return list(self.scan(prefix))
+
+    def scan(self, prefix: str) -> Iterator[ObjectInfo]:
+        below = prefix.rpartition("/")[0]
         with self._mapped(prefix):
             self._check_root()
-            keys = self._keys(self._path(folder) if folder else self._root)
-            infos = [
-                posix.object_info(key, self._root / key) for key in keys if key.startswith(prefix)
-            ]
-        return sorted((info for info in infos if info), key=lambda info: info.key)
+            folder = self._path(below) if below else self._root
+            for info in posix.files(folder, f"{below}/" if below else "", but=f"{_HIDDEN}/"):
+                if info.key.startswith(prefix):
+                    yield info
 
     def level(self, prefix: str) -> Level:
         with self._mapped(prefix):
@@ -196,13 +198,6 @@ class FileStore:
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
-
-    def _keys(self, folder: Path) -> Iterator[str]:
-        for parent, folders, files in os.walk(folder, onerror=posix.raise_unless_absent):
-            if Path(parent) == self._root:
-                folders[:] = [name for name in folders if name != _HIDDEN]
-            below = Path(parent).relative_to(self._root)
-            yield from ((below / name).as_posix() for name in files)
 
     def _check_root(self) -> None:
         if not self._root.is_dir():

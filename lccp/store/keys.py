@@ -167,6 +167,15 @@ class RunKeys(TrainingKeys, EvaluationKeys):
         return f"{self.prefix}journal.json"
 
     @property
+    def stop(self) -> str:
+        """What the trainer of an attached run polls for."""
+        return f"{self.controls}stop.json"
+
+    @property
+    def conditions(self) -> str:
+        return f"{self.prefix}conditions.json"
+
+    @property
     def analyses(self) -> str:
         return f"{self.prefix}analysis/"
 

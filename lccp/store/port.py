@@ -4,6 +4,7 @@ Keys are `/`-separated paths relative to the store's root. Every write is atomic
 old object or the new one, never a part. Calls are synchronous, have timeouts and bounded retries.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,6 +84,12 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         """All objects whose key starts with `prefix`, sorted by key."""
+
+    def scan(self, prefix: str) -> Iterator[ObjectInfo]:
+        """The same while they are being listed: those below one folder follow each other.
+
+        Raises as it goes on; nothing but one page or folder of the listing lies in memory.
+        """
 
     def level(self, prefix: str) -> Level:
         """Objects and prefixes directly below `prefix`, unsorted.

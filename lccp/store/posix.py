@@ -4,6 +4,7 @@ import fcntl
 import os
 import stat
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +14,7 @@ from lccp.store.port import ObjectInfo
 ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
-def object_info(key: str, path: Path) -> ObjectInfo | None:
+def object_info(key: str, path: "Path | os.DirEntry[str]") -> ObjectInfo | None:
     """What listing tells of the file at `path`; None if there is none, or it is no file."""
     try:
         status = path.stat()
@@ -25,18 +26,36 @@ def object_info(key: str, path: Path) -> ObjectInfo | None:
     return ObjectInfo(key, status.st_size, etag(status), modified)
 
 
+def files(folder: Path | str, key: str, but: str = "") -> Iterator[ObjectInfo]:
+    """The files below `folder` by their keys, which begin with `key`; none without a folder.
+
+    The folder of the key `but` is not looked into.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((f"{key}{_as_in_keys(entry)}", entry) for entry in entries)
+    except ABSENT:
+        return
+    for below, entry in found:
+        if below == but:
+            continue
+        if below.endswith("/"):
+            yield from files(entry.path, below)
+        elif info := object_info(below, entry):
+            yield info
+
+
+def _as_in_keys(entry: "os.DirEntry[str]") -> str:
+    """Its name, a folder's with a slash, so that names sort as keys do."""
+    return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+
+
 def names(folder: Path) -> list[str]:
     """Names in `folder`; none where there is no such folder."""
     try:
         return os.listdir(folder)
     except ABSENT:
         return []
-
-
-def raise_unless_absent(error: OSError) -> None:
-    """Raise `error`, unless it says that something is not there."""
-    if not isinstance(error, ABSENT):
-        raise error
 
 
 def try_lock(lock: BinaryIO) -> bool:

@@ -1,8 +1,8 @@
 """Carrying out a plan, in such an order that a crash between any two steps is healed.
 
-Finalizer, identity, journal, control, workloads, verdict, status, events; last what releases the
-run, or answers what was asked. Every step is idempotent. A lost race raises Conflict; the next
-reconcile does the rest.
+Claim, finalizer, identity, journal, control, workloads, verdict, conditions, status, events; last
+what releases the run, or answers what was asked. Every step is idempotent. A lost race raises
+Conflict; the next reconcile does the rest.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from lccp.api.objects.base import StoreObject
-from lccp.api.objects.journal import Journal, Pinned
+from lccp.api.objects.journal import Journal, Pinned, StopMarker
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput, NotFound
@@ -21,6 +21,7 @@ from lccp.store.port import Store
 from lccp_operator.intents import (
     ApplyWorkload,
     ClaimIdentity,
+    ClaimRun,
     DeleteEvaluation,
     DeleteRun,
     DeleteWorkload,
@@ -30,20 +31,28 @@ from lccp_operator.intents import (
     Plan,
     RecordJournal,
     SetFinalizer,
+    TellState,
+    TellStop,
+    WriteConditions,
     WriteControl,
     WriteVerdict,
 )
 from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import SavedState
 
 ORDER = (
+    ClaimRun,
     SetFinalizer,
     ClaimIdentity,
     RecordJournal,
     WriteControl,
+    TellStop,
     DeleteWorkload,
     DeleteEvaluation,
     ApplyWorkload,
+    TellState,
     WriteVerdict,
+    WriteConditions,
 )
 
 ANSWERS_KEPT = 32
@@ -65,6 +74,9 @@ class Workloads(Protocol):
 
         It stays, `deleting`, until its last pod is gone; without `wait_for_pods` it goes at once.
         """
+
+    def tell_state(self, run: LCCPRun, workload: Workload, state: SavedState) -> None:
+        """Tell on the workload which state it saved last; nothing if it is gone."""
 
 
 class Runs(Protocol):
@@ -163,6 +175,10 @@ def _ordered(intents: tuple[Intent, ...]) -> tuple[list[Intent], list[Intent]]:
 def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
     keys = RunKeys(run.metadata.namespace, run.metadata.name)
     match intent:
+        case ClaimRun(installation):
+            status = run.status or LCCPRunStatus()
+            claimed = status.model_copy(update={"installation": installation})
+            backend.runs.write_status(run, claimed)
         case SetFinalizer(present):
             backend.runs.set_finalizer(run, present)
         case ClaimIdentity(identity, before):
@@ -174,10 +190,16 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
         case WriteControl(attempt, control):
             key = keys.control(attempt)
             backend.remember(key, control, objects.write(backend.store, key, control))
+        case TellStop(None):
+            backend.store.delete(keys.stop)
+        case TellStop(StopMarker() as marker):
+            objects.write(backend.store, keys.stop, marker)
         case ApplyWorkload(workload, pinned):
             backend.workloads.apply(run, workload, pinned)
         case DeleteWorkload(workload, wait_for_pods):
             backend.workloads.delete(run, workload, wait_for_pods)
+        case TellState(workload, state):
+            backend.workloads.tell_state(run, workload, state)
         case DeleteEvaluation(tokens, suite):
             _delete_evaluation(backend.store, keys, tokens, suite)
         case EndReevaluation(asked):
@@ -187,6 +209,8 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
             backend.remember(
                 keys.verdict, verdict, objects.write(backend.store, keys.verdict, verdict)
             )
+        case WriteConditions(said):
+            objects.write(backend.store, keys.conditions, said)
         case DeleteRun():
             backend.runs.delete(run)
 

@@ -5,11 +5,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from lccp.api.objects.journal import Control, Journal, Pinned
+from lccp.api.objects.conditions import RunConditions
+from lccp.api.objects.journal import Control, Journal, Pinned, StopMarker
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import SavedState
+
+
+@dataclass(frozen=True)
+class ClaimRun:
+    """Write in the status, as it was read, that `installation` carries the run out."""
+
+    installation: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,13 @@ class WriteControl:
 
 
 @dataclass(frozen=True)
+class TellStop:
+    """Tell the trainer of an attached run to end; None: no longer."""
+
+    marker: StopMarker | None
+
+
+@dataclass(frozen=True)
 class ApplyWorkload:
     """Create the workload, from what was pinned at the run's start; nothing if it exists."""
 
@@ -51,6 +67,14 @@ class DeleteWorkload:
     workload: Workload
     wait_for_pods: bool = True
     """The workload stays until its last pod is gone; else it goes at once."""
+
+
+@dataclass(frozen=True)
+class TellState:
+    """Tell on the gang's workload which state it saved last."""
+
+    workload: Workload
+    state: SavedState
 
 
 @dataclass(frozen=True)
@@ -83,19 +107,30 @@ class SetFinalizer:
 
 
 @dataclass(frozen=True)
+class WriteConditions:
+    """Write what the status says to the store, for who reads it there."""
+
+    conditions: RunConditions
+
+
+@dataclass(frozen=True)
 class DeleteRun:
     """Delete the run object: its time to live is over."""
 
 
 Intent = (
-    SetFinalizer
+    ClaimRun
+    | SetFinalizer
     | ClaimIdentity
     | RecordJournal
     | WriteControl
+    | TellStop
     | DeleteWorkload
     | DeleteEvaluation
     | ApplyWorkload
+    | TellState
     | WriteVerdict
+    | WriteConditions
     | EndReevaluation
     | DeleteRun
 )
@@ -153,6 +188,8 @@ class Plan:
     """Time until something is due by itself, whatever the store says; None: never."""
     idle: bool = False
     """Nothing runs, and nothing is to be done until the run object changes."""
+    left_to: str | None = None
+    """Another installation, which carries the run out: nothing is done here."""
 
     @property
     def applies_workloads(self) -> bool:

@@ -65,13 +65,17 @@ class Observed:
     """Images and templates that the installation would give a new run."""
     owner: Owner = field(default_factory=Owner)
     made_by: str | None = None
-    """Installation that made the newest of the workloads; None: no workload tells."""
+    """Installation that made the newest of the workloads; None: no workload tells.
+
+    It is asked of a run whose status was emptied."""
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
     reevaluate: str | None = None
     """What the run object's annotation `lccp.io/reevaluate` says."""
     model_config: Mapping[str, Any] | None = None
     """The source model's config.json, parsed; None where it can't be seen."""
+    tells_states: bool = False
+    """The installation wants the newest state told on the gang's workload."""
     namespace_terminating: bool = False
     events_posted: bool = True
     """The events of what the journal says are posted; else its writer may have died first."""

@@ -1,9 +1,16 @@
-"""What is recorded of an evaluation that failed."""
+"""What is recorded of work that failed."""
 
+import logging
 from datetime import UTC, datetime
 
 from lccp.api.causes import Cause, cause_of, exit_code_of
+from lccp.api.objects.base import StoreObject
 from lccp.api.objects.report import EvaluationFailure
+from lccp.contract.errors import LccpError
+from lccp.store import objects
+from lccp.store.port import Store
+
+logger = logging.getLogger(__name__)
 
 
 def failure_of(error: Exception) -> EvaluationFailure:
@@ -14,3 +21,11 @@ def failure_of(error: Exception) -> EvaluationFailure:
     return EvaluationFailure(
         cause=cause, message=message, exit_code=exit_code_of(cause), at=datetime.now(UTC)
     )
+
+
+def record(store: Store, key: str, value: StoreObject, what: str) -> None:
+    """Write the record, the last thing that a process does: where that fails too, it is logged."""
+    try:
+        objects.write(store, key, value)
+    except LccpError as error:
+        logger.error("%s: the %s could not be recorded: %s", key, what, error)

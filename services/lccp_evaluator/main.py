@@ -1,5 +1,7 @@
 """`lccp-evaluate`: evaluate one checkpoint of a run, as the environment says.
 
+With `fetch` or `report` it does only what comes before or after the program of an external suite.
+
 Whoever starts it reads its exit code (lccp.api.exits) and, in the store, its report or failure. A
 checkpoint whose report exists is left alone.
 """
@@ -15,7 +17,6 @@ from pathlib import Path
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
-from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import Conflict, InvalidInput, LccpError
 from lccp.logs import configure_from, leave_termination_message
 from lccp.store import objects
@@ -24,7 +25,8 @@ from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
-from lccp_evaluator.failure import failure_of
+from lccp_evaluator.external.steps import ALL, ExternalEvaluation
+from lccp_evaluator.failure import failure_of, record
 from lccp_evaluator.progress import ProgressFile
 
 logger = logging.getLogger("lccp_evaluator.main")
@@ -33,19 +35,22 @@ logger = logging.getLogger("lccp_evaluator.main")
 def main() -> None:
     """Entry point."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.TERMINATED))
-    sys.exit(run(os.environ))
+    sys.exit(run(os.environ, *sys.argv[1:]))
 
 
-def run(environ: Mapping[str, str]) -> ExitCode:
-    """Evaluate the checkpoint that `environ` names; never raises."""
+def run(environ: Mapping[str, str], *steps: str) -> ExitCode:
+    """Evaluate the checkpoint that `environ` names; never raises.
+
+    Args:
+        steps: of an external suite: `fetch` or `report`; without any, all of it.
+    """
     try:
         configure_from(environ)
         invocation = Invocation.from_environ(environ)
         if invocation.tokens is None:
             raise InvalidInput("environment: LCCP_TOKENS is not set: it names the checkpoint")
-        configure_from(
-            environ, run=invocation.run, attempt=invocation.attempt, tokens=invocation.tokens
-        )
+        about = {"run": invocation.run, "suite": invocation.suite}
+        configure_from(environ, attempt=invocation.attempt, tokens=invocation.tokens, **about)
         store = open_store(invocation.store, Path(invocation.base_directory))
     except InvalidInput as error:
         logger.error("%s", error)
@@ -53,13 +58,18 @@ def run(environ: Mapping[str, str]) -> ExitCode:
         return ExitCode.CONFIGURATION
     keys = RunKeys(invocation.namespace, invocation.name)
     try:
-        _evaluate(invocation, store, keys, invocation.tokens)
+        if invocation.external is None:
+            _evaluate(invocation, store, keys, invocation.tokens)
+        else:
+            evaluation = ExternalEvaluation.of(invocation, invocation.external, store)
+            evaluation.do(steps or ALL, environ)
         return ExitCode.OK
     except Exception as error:
         failure = failure_of(error)
         logger.error("%s", failure.message, exc_info=not isinstance(error, LccpError))
         leave_termination_message(failure.message)
-        _record(store, keys.evaluation_failure(invocation.tokens), failure)
+        key = keys.evaluation_failure(invocation.tokens, invocation.suite)
+        record(store, key, failure, "failure")
         return ExitCode(failure.exit_code)
 
 
@@ -118,13 +128,6 @@ def _no_garbage_collection() -> Iterator[None]:
     yield
     gc.freeze()
     gc.enable()
-
-
-def _record(store: Store, key: str, failure: EvaluationFailure) -> None:
-    try:
-        objects.write(store, key, failure)
-    except LccpError as error:
-        logger.error("%s: the failure could not be recorded: %s", key, error)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,12 @@ def lines(facts: RunFacts) -> Lines:
     return tuple(_samples(part) for part in parts)
 
 
+def unchanged(before: Lines, now: Lines) -> Lines:
+    """`now`, made of the very objects of `before` where the lines are the same."""
+    old = before or now
+    return tuple(a if a == b else b for a, b in zip(old, now, strict=True))
+
+
 def page(
     runs: Sequence[Lines], stores: Sequence[StoreHealth], exports: Sequence[ExportHealth] = ()
 ) -> Iterator[bytes]:

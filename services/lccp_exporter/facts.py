@@ -18,9 +18,9 @@ from lccp.api.spec.export import ExportSpec
 from lccp.contract.signals import Role
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
+from lccp_exporter.said import Said
 
 WATCHED_MAX = 7
-SHA256_DIGITS = 64
 WATCHED_ROLES = (Role.PRIMARY, Role.CEILING, Role.GUARD, Role.WATCHED)
 
 SignalKey = tuple[str, str]
@@ -34,6 +34,7 @@ class RunPhase(StrEnum):
     """No trainer writes: an attempt waits for its pods, or for its backoff."""
     STARTING = "Starting"
     TRAINING = "Training"
+    IMPORTING = "Importing"
     SAVING = "Saving"
     SUSPENDED = "Suspended"
     EVALUATING = "Evaluating"
@@ -41,12 +42,7 @@ class RunPhase(StrEnum):
     FINISHED = "Finished"
 
 
-OF_HEARTBEAT = {
-    "Starting": RunPhase.STARTING,
-    "Training": RunPhase.TRAINING,
-    "Saving": RunPhase.SAVING,
-    "Ending": RunPhase.SAVING,
-}
+OF_HEARTBEAT = {phase.value: phase for phase in RunPhase} | {"Ending": RunPhase.SAVING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ class Measured:
     """By signal."""
     parts: tuple[DetailsPart, ...]
     """Of the probes that have details; one object for all reports that are made alike."""
-    digests: str
+    digests: bytes
     """SHA-256 of their details, one after the other."""
 
     @classmethod
@@ -102,15 +98,16 @@ class Measured:
             tuple((one.name, one.band or "") for one in found),
             array("d", (one.value for one in found)),
             tuple(DetailsPart(name, one.name, settings) for name, one, settings in beside),
-            "".join(one.sha256 for _, one, _ in beside),
+            b"".join(bytes.fromhex(one.sha256) for _, one, _ in beside),
         )
 
     @property
     def details(self) -> dict[str, DetailsReference]:
         """References to the arrays beside the report, by probe."""
+        size = len(self.digests) // len(self.parts) if self.parts else 0
         return {
             part.probe: DetailsReference(
-                part.name, self.digests[i * SHA256_DIGITS : (i + 1) * SHA256_DIGITS], part.settings
+                part.name, self.digests[i * size : (i + 1) * size].hex(), part.settings
             )
             for i, part in enumerate(self.parts)
         }
@@ -186,6 +183,8 @@ class RunFacts:
     compared: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """Signals that compare checkpoints, by name and tokens."""
     judged: Judged | None = None
+    conditions: tuple[Said, ...] = ()
+    """Of the run object, as they were last changed."""
     exports: tuple[ExportSpec, ...] = ()
     """Trackers that the newest attempt's spec names."""
     unreadable_objects: int = 0

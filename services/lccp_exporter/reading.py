@@ -1,6 +1,6 @@
 """Facts of all runs of a store: one listing, then what changed since the last time."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
 from typing import Any, TypeVar, get_args
@@ -9,7 +9,7 @@ from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Control, EvaluationOutcome, EvaluationResult, Journal
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
-from lccp.api.objects.training import Ledger
+from lccp.api.objects.training import Heartbeat, Ledger
 from lccp.api.spec.export import ExportSpec
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts.listing import Listing
@@ -22,6 +22,7 @@ from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_exporter.facts import Judged, Measured, RunFacts
 from lccp_exporter.metrics.cells import cell_arrays
+from lccp_exporter.said import all_said
 
 T = TypeVar("T")
 RESULTS = {
@@ -76,19 +77,20 @@ class StoreReader:
 
         Raises StoreUnavailable, InvalidInput.
         """
-        found = {keys: infos for keys, infos in self._listed() if _is_run(keys, infos)}
-        self._known = {keys: self._known.get(keys) or self._new(keys) for keys in found}
-        return tuple(self._facts(keys, infos) for keys, infos in found.items())
+        facts = {
+            keys: self._facts(keys, infos) for keys, infos in self._listed() if _is_run(keys, infos)
+        }
+        self._known = {keys: self._known[keys] for keys in facts}
+        return tuple(facts.values())
 
     def _listed(self) -> Iterator[tuple[RunKeys, list[ObjectInfo]]]:
-        """All objects, by the run whose prefix they lie below."""
-        for keys, infos in groupby(self.store.list(""), lambda info: _run_of(info.key)):
+        """The objects of each run while the store is being listed: one run's lie in memory."""
+        for keys, infos in groupby(self.store.scan(""), lambda info: _run_of(info.key)):
             yield keys, list(infos)
 
-    def _new(self, keys: RunKeys) -> _Known:
-        return _Known(RunReader(self.store, keys, self._keep))
-
     def _facts(self, keys: RunKeys, infos: Sequence[ObjectInfo]) -> RunFacts:
+        if keys not in self._known:
+            self._known[keys] = _Known(RunReader(self.store, keys, self._keep))
         known, stamp = self._known[keys], hash(tuple((info.key, info.etag) for info in infos))
         if known.facts is None or known.stamp != stamp:
             known.facts = known.reader.read(Listing(keys, infos), self._read)
@@ -105,14 +107,13 @@ class StoreReader:
             return known
         heartbeats, ends = reading.heartbeats(), reading.ends()
         told = reading.of_writers().values()
-        measured = tuple(reading.reports().values())
-        compared = self._comparison(keys, measured)
+        compared = self._comparison(keys, measured := tuple(reading.reports().values()))
         digest, target = reading.identity(_identity)[0] or ("", None)
         return replace(
             known,
             digest=digest,
             target_context_length=target,
-            heartbeat=heartbeats[max(heartbeats)] if heartbeats else None,
+            heartbeat=_newest(heartbeats),
             end=ends.get(max(heartbeats | ends)) if heartbeats or ends else None,
             ledger=Ledger.of_all(ledgers(told, journal.attempts if journal else ()).values()),
             accelerator_seconds=accelerator_seconds(told),
@@ -121,6 +122,7 @@ class StoreReader:
             details=compared.details,
             compared=compared.values,
             judged=reading.verdict(),
+            conditions=reading.conditions(all_said) or (),
             exports=next(iter(reading.control(_exports).values()), ()),
             unreadable_objects=len(reading.damaged),
         )
@@ -180,6 +182,15 @@ class StoreReader:
                 pairs = zip(having, course, strict=True)
                 values[signal] = {m.tokens: value for (m, _), value in pairs if value is not None}
         return values
+
+
+def _newest(heartbeats: Mapping[int, Heartbeat]) -> Heartbeat | None:
+    """Of the newest attempt; until that has measured held-out documents, as one before it did."""
+    if not heartbeats:
+        return None
+    measured = [beat.held_out for _, beat in sorted(heartbeats.items()) if beat.held_out]
+    newest = heartbeats[max(heartbeats)]
+    return newest.model_copy(update={"held_out": measured[-1]}) if measured else newest
 
 
 def _with_results_alone(journal: Journal) -> Journal:

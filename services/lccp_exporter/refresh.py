@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from lccp.contract.errors import LccpError
 from lccp.store.port import Store
-from lccp_exporter.exposition import Lines, lines
+from lccp_exporter.exposition import Lines, lines, unchanged
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.health import StoreHealth
 from lccp_exporter.reading import StoreReader
@@ -77,7 +77,8 @@ class StoreWatch:
         known = self.runs.get((facts.namespace, facts.run))
         if known is not None and known.facts is facts:
             return replace(known, read_at=self._now())
-        return ShownRun(facts, lines(facts), self._store, self._now())
+        rendered = unchanged(known.lines if known else (), lines(facts))
+        return ShownRun(facts, rendered, self._store, self._now())
 
 
 class Runs:

@@ -22,6 +22,7 @@ from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.loop import Loop
 from lccp_trainer.model.source import read_config
+from lccp_trainer.objectives.held_out import HeldOutMeter
 from lccp_trainer.objectives.pretrain import pretraining
 from lccp_trainer.objectives.sft import fine_tuning
 from lccp_trainer.objectives.task import Task
@@ -112,7 +113,7 @@ def train(worker: Worker, connections: Connections) -> End:
 
 def _loop(connections: Connections, parts: Parts) -> Loop:
     task, shape = parts.task, parts.shape
-    training, of_token = task.spec.training, _flops_per_token(task, shape)
+    training, of_token = task.spec.trained, _flops_per_token(task, shape)
     recorder = Recorder(
         engine=parts.engine,
         reporter=connections.reporter,
@@ -150,8 +151,8 @@ def build(worker: Worker, connections: Connections) -> Parts:
     facts = rendezvous_store()
     attention.register()
     engine = build_engine(spec, task.directory, task.config, task.module, shape.accumulation_steps)
-    engine.module.watch_routers(shape.row_tokens, spec.training.router_aux_loss_coefficient)
-    engine.module.watch_sources(len(task.stream.names))
+    engine.module.watch_routers(shape.row_tokens, spec.trained.router_aux_loss_coefficient)
+    engine.module.watch_losses(len(task.stream.names), task.source_context, shape.row_tokens)
 
     shared = Shared(worker.rank, facts)
     invocation, keys = worker.invocation, worker.keys
@@ -174,13 +175,19 @@ def build(worker: Worker, connections: Connections) -> Parts:
         reporter=connections.reporter,
         source=task.directory,
         scratch=worker.own_scratch,
-        budget=spec.training.tokens,
+        budget=spec.trained.tokens,
         clock=connections.clock,
         checkpoints=set(
             shared("checkpoints", lambda: complete_tokens(connections.store, keys.checkpoints))
         ),
         states=set(shared("states", lambda: complete_tokens(connections.store, keys.states))),
-        last_state=None if task.extendable else spec.training.tokens,
+        last_state=None if task.extendable else spec.trained.tokens,
+        measure=None
+        if task.held_out is None
+        else HeldOutMeter(
+            *(engine, task.held_out, shape, groups, device),
+            alive=connections.watchdog.touch,
+        ),
     )
     resume = Resume(connections.store, keys, engine, worker.rank, device)
     return Parts(task, shape, device, groups, engine, saver, resume, shared)
@@ -191,7 +198,7 @@ def _task(worker: Worker, connections: Connections) -> Task:
         return pretraining(worker, connections.alive)
     task = fine_tuning(worker, connections.store, connections.alive)
     if connections.reporter:
-        connections.reporter.update(tokens_total=task.spec.training.tokens)
+        connections.reporter.update(tokens_total=task.spec.trained.tokens)
     return task
 
 
@@ -213,7 +220,7 @@ def resumed(connections: Connections, parts: Parts) -> Point | None:
             raise InvalidInput(LOST_STATE.format(newest))
         return None
     point = replace(found.point, position=task.stream.resumed(found.point.position))
-    check_budget(task.spec.training, point.tokens, found.told.budget)
+    check_budget(task.spec.trained, point.tokens, found.told.budget)
     logger.info("resumed from the state of %d tokens", point.tokens)
     if reporter:
         reporter.update(resumed_from_tokens=point.tokens, tokens=point.tokens, step=point.step)

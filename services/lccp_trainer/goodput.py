@@ -12,7 +12,7 @@ from lccp.api.objects.training import Heartbeat, Ledger
 SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
 """Ends before which everything was saved."""
 
-Activity = Literal["starting", "productive", "waiting_for_data", "saving", "ending"]
+Activity = Literal["starting", "productive", "waiting_for_data", "saving", "measuring", "ending"]
 
 
 class WallClock:

@@ -16,6 +16,7 @@ from lccp.api.objects.training import RouterLoad, RouterRecord, Spike, StepRecor
 from lccp.cost.flops import utilisation
 from lccp_trainer.data.packing import Position
 from lccp_trainer.heartbeat import Reporter
+from lccp_trainer.objectives.losses import Losses
 from lccp_trainer.objectives.routing import Routing
 from lccp_trainer.state.progress import Point
 from lccp_trainer.stepping import Step
@@ -59,7 +60,7 @@ class Recorder:
         logged = point.step % self.log_every_steps == 0 or spike is not None
         routers = self.engine.module.routers
         routing = routers.tally.take() if routers and logged else None
-        by_source = self._by_source() if logged else {}
+        losses = self.engine.module.losses.take() if logged else None
         if spike is not None:
             self._spikes.append(spike)
         if self.reporter is None:
@@ -69,14 +70,15 @@ class Recorder:
         if routing is not None:
             load = RouterLoad(step=point.step, load=_nested(routing.load))
             self.reporter.update(router=router)
-        if logged:
-            self.reporter.update(loss_by_source=by_source)
+        if losses is not None:
+            by_source = self._by_source(losses)
+            self.reporter.update(loss_by_source=by_source, position_shares=losses.shares)
             self.reporter.record(self._line(step, point, spike, router, by_source), load)
         self._beat(step, point)
 
-    def _by_source(self) -> dict[str, float]:
-        """Mean loss of each source since the logged step before; without what is no number."""
-        means = zip(self.sources, self.engine.module.source_losses.take(), strict=True)
+    def _by_source(self, losses: Losses) -> dict[str, float]:
+        """Mean loss of each source; without what is no number."""
+        means = zip(self.sources, losses.by_source, strict=True)
         return {name: round(mean, 2 * DIGITS) for name, mean in means if math.isfinite(mean)}
 
     def _line(

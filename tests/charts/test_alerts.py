@@ -206,6 +206,28 @@ CASES = {
         firing=(),
         quiet=(30, 100),
     ),
+    "another trainer that leaves no checkpoint for hours": Case(
+        "LCCPTrainingStalled",
+        {"lccp_trained_tokens": "3000x200", **phase("Importing")},
+        firing=(),
+        quiet=(30, 100),
+    ),
+    "a run that is attached, which has no states": Case(
+        "LCCPStateTooOld",
+        {
+            "lccp_unsaved_tokens": "9000000x200",
+            "lccp_tokens_per_second": "1x200",
+            **phase("Importing"),
+        },
+        firing=(),
+        quiet=(30, 100),
+    ),
+    "a run that waits for the first checkpoint of another trainer": Case(
+        "LCCPTrainingNotStarted",
+        {"lccp_trained_tokens": "0x200", **phase("Importing"), **training("Running", "1x200")},
+        firing=(),
+        quiet=(30, 100),
+    ),
     "a run that saves": Case(
         "LCCPTrainingStalled",
         {"lccp_trained_tokens": "3000x200", **phase("Saving"), **phase("Training", "0x200")},
@@ -288,6 +310,36 @@ CASES = {
         degraded("EvaluationFailed", "1x60"),
         firing=(),
         quiet=(30, 50),
+    ),
+    "a run whose installation is gone": Case(
+        "LCCPRunLeftAlone",
+        {
+            'lccp_run_left_alone{installation="lccp/one@1"}': "1x120 _x30",
+            'lccp_run_summary{summary="Training"}': "1x9 _x80 1x60",
+        },
+        firing=(50, 80),
+        quiet=(9, 40, 100, 140),
+        labels={**RUN, "installation": "lccp/one@1"},
+    ),
+    "a run of an installation that is there": Case(
+        "LCCPRunLeftAlone",
+        {
+            'lccp_run_left_alone{installation="lccp/one@1"}': "1x120",
+            'lccp_run_summary{summary="Training"}': "1x120",
+        },
+        firing=(),
+        quiet=(35, 100),
+        labels={**RUN, "installation": "lccp/one@1"},
+    ),
+    "a run that is left alone, and adopted": Case(
+        "LCCPRunLeftAlone",
+        {
+            'lccp_run_left_alone{installation="lccp/one@1"}': "1x60 _x60",
+            'lccp_run_summary{summary="Training"}': "_x61 1x60",
+        },
+        firing=(35, 60),
+        quiet=(20, 70),
+        labels={**RUN, "installation": "lccp/one@1"},
     ),
     "a deletion that does not end": Case(
         "LCCPDeletionStuck",

@@ -135,6 +135,21 @@ def test_no_rule_reaches_secrets_or_everything(objects: list[Object]) -> None:
         assert "*" not in rule["resources"] + rule["verbs"] + rule["apiGroups"]
 
 
+def test_jobs_may_be_changed_only_where_states_are_told_on_them(
+    helm: Helm, value_set: dict[str, Path]
+) -> None:
+    def verbs(*options: str) -> list[str]:
+        found = rules(helm.render(value_set["s3"], "lccp", *options))
+        (on_jobs,) = (rule["verbs"] for rule in found if rule["resources"] == ["jobs"])
+        return sorted(on_jobs)
+
+    told = ("--set", "checkpointAwarePreemption=true")
+    assert verbs() == ["create", "delete", "list", "watch"]
+    assert verbs(*told) == ["create", "delete", "list", "patch", "watch"]
+    installed = configuration(helm.render(value_set["s3"], "lccp", *told))["installation.yaml"]
+    assert Installation.parse(yaml.safe_load(installed), "it").checkpoint_aware_preemption
+
+
 def test_operator_and_exporter_parse_their_configuration(
     objects: list[Object], tmp_path: Path
 ) -> None:

@@ -1,12 +1,14 @@
 """What is recorded of an evaluation that failed."""
 
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
 from lccp.api.causes import Cause, exit_code_of
 from lccp.contract.errors import InvalidInput, StoreUnavailable
-from lccp_evaluator.failure import failure_of
+from lccp.store.file import FileStore
+from lccp_evaluator.failure import failure_of, record
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,12 @@ def test_a_failure_has_a_cause_its_code_and_one_line(
     assert (failure.cause, failure.message) == (cause, message)
     assert failure.exit_code == exit_code_of(cause)
     assert failure.at.tzinfo is UTC
+
+
+def test_a_record_that_can_not_be_written_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    record(FileStore(tmp_path / "file"), "failure.json", failure_of(MemoryError()), "failure")
+
+    assert "failure.json: the failure could not be recorded: " in caplog.text

@@ -46,6 +46,11 @@ CASES: dict[str, tuple[RunPhase, Journal | None, dict[str, Any]]] = {
         Journal(attempts=(OPEN,)),
         {"heartbeat": beating("Training")},
     ),
+    "another trainer's checkpoints are imported": (
+        RunPhase.IMPORTING,
+        Journal(attempts=(OPEN,)),
+        {"heartbeat": beating("Importing")},
+    ),
     "a state is saved": (
         RunPhase.SAVING,
         Journal(attempts=(OPEN,)),

@@ -19,6 +19,8 @@ from lccp.store.file import FileStore
 from lccp_exporter.config import configuration
 from lccp_exporter.main import Exporter
 
+LARGE = ("scipy", "plotly", "mlflow", "wandb", "tensorboardX", "pyarrow", "torch")
+
 
 @pytest.fixture
 def exporter(store: FileStore) -> Iterator[Exporter]:
@@ -27,6 +29,13 @@ def exporter(store: FileStore) -> Iterator[Exporter]:
     exporter.start()
     yield exporter
     exporter.close()
+
+
+def test_it_starts_without_libraries_that_take_much_memory() -> None:
+    code = f"import sys, lccp_exporter.main; print([m for m in {LARGE!r} if m in sys.modules])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_store_without_credentials_is_counted_and_others_are_read(

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from scraped import Scraped
 
 from lccp.api.objects.journal import EvaluationOutcome
 from lccp.api.objects.training import Ledger
+from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp.store.port import ObjectInfo
 from lccp_exporter.facts import RunFacts
 from lccp_exporter.reading import StoreReader
 from lccp_exporter.refresh import Runs, StoreWatch
@@ -20,6 +24,7 @@ from lccp_exporter.refresh import Runs, StoreWatch
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 RUN = {"namespace": "default", "run": "tiny"}
+ONE, OTHER = RunKeys("default", "one"), RunKeys("default", "other")
 
 
 @pytest.fixture
@@ -43,6 +48,45 @@ def test_the_context_length_is_told_before_the_first_report(
     (info,) = Scraped.of(Runs([watch])).samples("lccp_run_info")
 
     assert info.labels["target_context_length"] == str(a_run.TARGET_LENGTH)
+
+
+class ListedStore(RecordedStore):
+    """It notes what it lists among what is read, and may break off behind `last`."""
+
+    last = ""
+
+    def scan(self, prefix: str) -> Iterator[ObjectInfo]:
+        for info in super().scan(prefix):
+            self.read = [*getattr(self, "read", []), f"listed {info.key}"]
+            yield info
+            if info.key == self.last:
+                raise StoreUnavailable("store: no answer")
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> ListedStore:
+    """Two runs."""
+    store = ListedStore(tmp_path / "pair")
+    for keys in (ONE, OTHER):
+        a_run.put(store, a_run.running(a_run.CHECKPOINTS[0], at=NOW), keys)
+    store.read = []
+    return store
+
+
+def test_a_run_is_read_before_the_listing_comes_to_the_next(pair: ListedStore) -> None:
+    StoreReader(pair, lambda _: True).runs()
+    order = [pair.read.index(one) for one in (ONE.verdict, f"listed {OTHER.identity}")]
+    assert order == sorted(order)
+
+
+def test_what_was_read_before_a_listing_broke_off_is_not_read_again(pair: ListedStore) -> None:
+    reader, pair.last = StoreReader(pair, lambda _: True), OTHER.identity
+    with pytest.raises(StoreUnavailable):
+        reader.runs()
+    assert ONE.verdict in pair.read
+    pair.last, pair.read = "", []
+    assert [facts.run for facts in reader.runs()] == ["one", "other"]
+    assert not [key for key in pair.read if key.startswith(ONE.prefix)]
 
 
 def test_of_a_run_that_is_shown_no_more_only_the_journal_is_read(store: RecordedStore) -> None:

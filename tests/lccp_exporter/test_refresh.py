@@ -85,6 +85,16 @@ def test_series_die_with_their_run(store: FileStore, watch: StoreWatch) -> None:
     assert [s for family in left.families for s in family.samples if "run" in s.labels] == []
 
 
+def test_lines_that_say_the_same_are_kept_once(store: FileStore, watch: StoreWatch) -> None:
+    before = watch.runs["default", "tiny"].lines
+    beat = a_run.heartbeat(a_run.CHECKPOINTS[6], NOW).model_copy(update={"loss": 2.5})
+    store.put(a_run.KEYS.heartbeat(a_run.WRITER), beat.to_json())
+    watch.refresh()
+    now = watch.runs["default", "tiny"].lines
+    changed = [new for old, new in zip(before, now, strict=True) if old is not new]
+    assert [line.split(b"{")[0] for line in changed] == [b"lccp_training_loss"]
+
+
 def test_a_refresher_reads_until_it_is_closed(watch: StoreWatch, store: FileStore) -> None:
     refresher = Refresher({"default": watch}, 0.01)
     assert not refresher.alive

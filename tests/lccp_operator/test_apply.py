@@ -13,6 +13,7 @@ from operator_world import (
     saturating_at,
 )
 
+from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import Acceptance, Control, Journal, Pinned
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
@@ -20,6 +21,7 @@ from lccp.contract.errors import Conflict
 from lccp_operator.apply import Backend, apply, record_deletion
 from lccp_operator.intents import (
     ApplyWorkload,
+    ClaimRun,
     DeleteRun,
     DeleteWorkload,
     Event,
@@ -28,9 +30,12 @@ from lccp_operator.intents import (
     Plan,
     RecordJournal,
     SetFinalizer,
+    TellState,
+    WriteConditions,
     WriteControl,
     WriteVerdict,
 )
+from lccp_operator.workloads.state import SavedState
 from lccp_operator.workloads.training import Training
 
 RUN = a_small_run()
@@ -54,6 +59,9 @@ class Recorder(MemoryStore):
 
     def delete(self, *what: object) -> None:
         self.done.append("delete run" if len(what) == 1 else f"delete {what[1]}")
+
+    def tell_state(self, run: object, workload: object, state: SavedState) -> None:
+        self.done.append(f"tell {state.tokens} of {workload}")
 
     def write_status(self, run: object, status: object) -> None:
         self.done.append("status")
@@ -82,16 +90,22 @@ def test_the_journal_comes_before_what_it_decides_and_the_status_after(verdict: 
         WriteControl(1, Control(request="Drain")),
         SetFinalizer(True),
         DeleteWorkload(Training(1)),
+        TellState(Training(2), SavedState(8, START)),
+        ClaimRun("lccp/one"),
         RecordJournal(Journal(), None),
+        WriteConditions(RunConditions(conditions=())),
     )
 
     assert carry_out(a_plan(*shuffled), Recorder()) == [
+        "status",
         "finalizer True",
         "journal.json",
         "control/1.json",
         "delete Training(attempt=1)",
         "apply Training(attempt=2)",
+        "tell 8 of Training(attempt=2)",
         "analysis/verdict.json",
+        "conditions.json",
         "status",
         "event Accepted",
         "delete run",
@@ -147,6 +161,18 @@ def test_whoever_may_no_longer_write_writes_nothing() -> None:
         carry_out(a_plan(ApplyWorkload(Training(1), Pinned())), recorder, guard=lost)
 
     assert recorder.done == []
+
+
+def test_a_lost_race_for_the_run_leaves_finalizer_and_store_as_they_are() -> None:
+    class Second(Recorder):
+        def write_status(self, run: object, status: object) -> None:
+            raise Conflict("another installation has written it")
+
+    second = Second()
+    with pytest.raises(Conflict):
+        carry_out(a_plan(RecordJournal(Journal(), None), SetFinalizer(True), ClaimRun("b")), second)
+
+    assert second.done == []
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ def waiting(world: World, offered: Pinned) -> Observed:
 def test_an_image_of_which_no_pod_began_is_not_pinned() -> None:
     world = a_world()
     world.reconcile(offering(world, TYPO))
+    world.reconcile(waiting(world, TYPO))
     assert world.reconcile(waiting(world, TYPO)).intents == ()
 
     decided = world.reconcile(waiting(world, RIGHT))

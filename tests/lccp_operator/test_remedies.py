@@ -47,12 +47,13 @@ def test_a_field_that_a_message_names_may_be_changed(field: str) -> None:
     assert classes()[field] is not Change.IDENTITY
 
 
-@pytest.mark.parametrize("kind", [Training, Evaluation])
+@pytest.mark.parametrize("workload", [Training(1), Evaluation(1)])
 def test_what_keeps_pods_from_running_names_fields_that_may_be_changed(
-    kind: type[Training | Evaluation],
+    workload: Training | Evaluation,
 ) -> None:
-    remedies = [r.format(pods=kind.FIELD, image=kind.IMAGE_FIELD) for r in REMEDIES.values()]
+    pods, image = workload.pods_field, workload.image_field
+    remedies = [remedy.format(pods=pods, image=image) for remedy in REMEDIES.values()]
     fields = {field for remedy in remedies for field in FIELD.findall(remedy)}
 
-    assert fields >= {f"{kind.FIELD}.resources", kind.IMAGE_FIELD}
+    assert fields >= {f"{pods}.resources", image}
     assert [f for f in fields if classes().get(f) is not Change.NEXT_ATTEMPT] == []

@@ -12,6 +12,7 @@ from lccp.api.objects.training import RouterLoad, Spike, StepRecord
 from lccp_trainer import records
 from lccp_trainer.control import Asked
 from lccp_trainer.data.packing import Position
+from lccp_trainer.objectives.losses import Losses
 from lccp_trainer.objectives.routing import Routing
 from lccp_trainer.records import SPIKES_SHOWN, Recorder, peak_memory_bytes
 from lccp_trainer.state.progress import Point
@@ -45,14 +46,15 @@ class Tally:
         return Routing(torch.tensor([[[0.25, 0.75]], [[1.0, 0.0]]]), layers)
 
 
-class Losses:
-    """Of two sources, of which the second was not read."""
+class Table:
+    """Of two sources, of which the second was not read, and two bands."""
 
     taken = 0
 
-    def take(self) -> list[float]:
+    def take(self) -> Losses:
         self.taken += 1
-        return [1.25, math.nan]
+        nll, predicted = torch.tensor([[4.0, 1.0], [0.0, 0.0]]), torch.tensor([[3, 1], [0, 0]])
+        return Losses((0, 64, 128), nll, predicted)
 
 
 def a_recorder(routers: Any = None, every: int = 1, **fields: Any) -> tuple[Recorder, Told]:
@@ -63,7 +65,7 @@ def a_recorder(routers: Any = None, every: int = 1, **fields: Any) -> tuple[Reco
         "flops_per_token_and_process": None,
         "device_name": None,
     } | fields
-    engine = SimpleNamespace(module=SimpleNamespace(routers=routers, source_losses=Losses()))
+    engine = SimpleNamespace(module=SimpleNamespace(routers=routers, losses=Table()))
     return Recorder(engine, cast(Any, told), every, 100, **parts), told
 
 
@@ -128,6 +130,14 @@ def test_a_source_that_was_not_read_has_no_loss_and_epochs_are_of_the_position()
     assert told.beat["epochs"] == {"long": 0.5}
 
 
+def test_where_tokens_stand_in_their_documents_is_told_by_position() -> None:
+    recorder, told = a_recorder()
+    recorder.record(STEP, at(1), None)
+
+    shares = [(one.start, one.end, one.share) for one in told.beat["position_shares"]]
+    assert shares == [(0, 64, 0.75), (64, 128, 0.25)]
+
+
 def test_what_routers_did_is_rounded_and_told_by_band() -> None:
     tally = Tally()
     recorder, told = a_recorder(SimpleNamespace(tally=tally), every=2)
@@ -153,7 +163,7 @@ def test_a_rank_that_reports_nothing_takes_part_in_what_is_summed_over_ranks() -
     recorder.say("Saving")
     recorder.record(STEP, at(1), SPIKE)
 
-    assert tally.taken == recorder.engine.module.source_losses.taken == 1
+    assert tally.taken == recorder.engine.module.losses.taken == 1
     assert told.beat == {}
 
 

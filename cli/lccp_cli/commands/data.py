@@ -110,7 +110,7 @@ def check(
     with TemporaryDirectory(prefix="lccp-data-") as scratch:
         found = _prepared(spec, manifest.parent, tokens or Path(scratch), (), workers)
         folders = {one.source.name: one.folder for one in found}
-        _show(survey(spec, manifest.parent, folders), spec.data.max_epochs)
+        _show(survey(spec, manifest.parent, folders), spec.mixture.max_epochs)
 
 
 def _prepared(

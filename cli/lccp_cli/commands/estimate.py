@@ -62,8 +62,9 @@ def model_config(run: "LCCPRun", manifest: Path, model: Path | None) -> dict[str
     Raises:
         InvalidInput: it is not there, or no JSON object; the model is not on this machine.
     """
-    from lccp.api.spec.location import remote_location
     from lccp.contract.errors import InvalidInput
+    from lccp.contract.location import remote_location
+    from lccp.model_config import read_model_config
 
     source = run.spec.model.source
     if model is None and remote_location(source) is not None:
@@ -71,25 +72,8 @@ def model_config(run: "LCCPRun", manifest: Path, model: Path | None) -> dict[str
             f"{manifest}: spec.model.source: {source} is not on this machine: give --model with a "
             "folder that contains its config.json"
         )
-    return read_config(model or manifest.parent / source)
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json in `folder`. Raises InvalidInput."""
-    import json
-
-    from lccp.contract.errors import InvalidInput
-
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be read: {error.strerror}; give --model") from None
-    except ValueError:
-        raise InvalidInput(f"{path}: is not JSON") from None
-    if not isinstance(config, dict):
-        raise InvalidInput(f"{path}: must be a JSON object")
-    return config
+    field = "--model" if model else f"{manifest}: spec.model.source"
+    return read_model_config(model or manifest.parent / source, field)
 
 
 def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]]":

@@ -84,7 +84,8 @@ def plan(
         fits = plan_training(run, manifest, device, options, json)
         raise typer.Exit(0 if fits else 1)
     options.refuse()
-    check(run.spec)
+    if run.spec.source is None:
+        check(run.spec)
     problem = obstacle(run)
     if problem:
         typer.echo(json_text({"obstacle": problem}) if json else f"Never Saturated: {problem}.")
@@ -110,7 +111,7 @@ def planned(run: "LCCPRun", policy: "Policy") -> "Design":
     from lccp.contract.errors import InvalidInput
     from lccp.probes.niah import NiahSettings, clusters
 
-    due = run.spec.checkpoints.due(run.spec.training.tokens)
+    due = run.spec.checkpoints.due(run.spec.budget_tokens)
     at = [t / policy.horizon_tokens for t in due if t > policy.warmup_tokens]
     settings = run.spec.evaluation.probes.asked().get(probe_of(policy.signal) or "")
     if not isinstance(settings, NiahSettings):

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lccp.api.run import LCCPRun
-from lccp.api.spec.location import remote_location
 from lccp.contract.errors import InvalidInput
+from lccp.contract.location import remote_location
 from lccp.cost.architecture import Architecture
 from lccp.cost.memory import FP32_BYTES, Memory, Training
 from lccp.cost.planning.devices import USABLE
+from lccp.model_config import CONFIG, read_model_config
 from lccp.report.text import bytes_text
-from lccp_cli.commands.estimate import read_config
 from lccp_cli.machine.checks import Check
-from lccp_cli.manifest import CONFIG
 from lccp_trainer.launch.accelerators import Accelerators
 
 MOMENTS_AND_WEIGHTS = 3
@@ -35,7 +34,7 @@ def checks(
     if not (source / CONFIG).is_file():
         return
     try:
-        model = Architecture.from_config(read_config(source))
+        model = Architecture.from_config(read_model_config(source))
     except InvalidInput as error:
         yield Check("memory of it", True, f"not known: {error}", needed=False)
         return
@@ -46,7 +45,7 @@ def checks(
 def _inputs(run: LCCPRun, folder: Path) -> Check:
     from lccp_trainer.launch.validation import check_spec
 
-    places = [run.spec.model.source, *(source.path for source in run.spec.data.sources)]
+    places = [run.spec.model.source, *(source.path for source in run.spec.mixture.sources)]
     remote = [place for place in places if remote_location(place) is not None]
     if remote:
         seen = f"{remote[0]} is fetched when the run starts, and was not looked at"
@@ -66,7 +65,7 @@ def _accelerators(run: LCCPRun, found: Accelerators) -> Iterator[Check]:
     advice = "lower topology.nodes and processesPerNode, or run it where there are as many"
     seen = f"{wanted} {topology.accelerator_resource_name} are asked for, {found.count} are here"
     yield Check("devices of it", found.count >= wanted, seen, advice)
-    if found.count and run.spec.training.precision == "BF16":
+    if found.count and run.spec.trained.precision == "BF16":
         advice = "set training.precision to FP32"
         yield Check("bf16 of it", found.bf16, "in hardware" if found.bf16 else "no", advice)
 
@@ -87,7 +86,7 @@ def _memory(run: LCCPRun, held: Memory, found: Accelerators, memory: int | None)
 def _disk(run: LCCPRun, model: Architecture, free: int) -> Check:
     """Checkpoints in the run's precision, and the states that are kept."""
     spec = run.spec
-    checkpoints = len(spec.checkpoints.due(spec.training.tokens)) + spec.evaluation.baseline
+    checkpoints = len(spec.checkpoints.due(spec.trained.tokens)) + spec.evaluation.baseline
     weights = checkpoints * Training.of(run).element_bytes
     states = spec.checkpoints.keep_states * MOMENTS_AND_WEIGHTS * FP32_BYTES
     size = (weights + states) * model.parameters

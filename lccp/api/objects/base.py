@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from lccp.contract.base import Contract
@@ -36,6 +36,22 @@ class StoreObject(Contract):
             Incompatible: it has a newer schema version, or one that is too old.
             InvalidInput: it is not JSON, or not this object.
         """
+        return cls._current(data) or cls._of_document(data, where)
+
+    @classmethod
+    def _current(cls, data: bytes) -> Self | None:
+        """The object in one pass, which most can be read in; None if it takes a closer look."""
+        if f'"schemaVersion": {cls.SCHEMA_VERSION}'.encode() not in data:
+            return None
+        try:
+            found = cls.model_validate_json(data, extra="ignore", by_alias=True, by_name=True)
+        except ValidationError:
+            return None
+        return found if found.schema_version == cls.SCHEMA_VERSION else None
+
+    @classmethod
+    def _of_document(cls, data: bytes, where: str) -> Self:
+        """The object, brought up to this version, or the sentence that says what is wrong."""
         try:
             document = from_json(data)
         except ValueError:

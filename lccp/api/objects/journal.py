@@ -159,6 +159,14 @@ class Journal(StoreObject):
     ] = ()
 
 
+class StopMarker(StoreObject):
+    """`control/stop.json`: while it is there, the trainer of an attached run should end."""
+
+    reason: Annotated[Literal["Saturated", "DeadlineExceeded"], Field(description="Why.")]
+    at_tokens: Annotated[int, Field(description="Tokens of the checkpoint that decided it.")]
+    decided_at: Annotated[datetime, Field(description="When, UTC.")]
+
+
 class Control(StoreObject):
     """`control/<attempt>.json`: what the trainer of an attempt is asked."""
 

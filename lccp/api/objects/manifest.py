@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lccp.api.objects.base import StoreObject
+from lccp.api.objects.losses import HeldOutLoss
 from lccp.contract.base import Contract
 
 
@@ -30,6 +31,10 @@ class Manifest(StoreObject):
     tokens_per_source: Annotated[
         dict[str, int], Field(description="Tokens trained, by data source.")
     ] = {}
+    held_out: Annotated[
+        HeldOutLoss | None,
+        Field(description="Loss on documents that no step trains on; of a checkpoint alone."),
+    ] = None
     source_context_length: Annotated[int, Field(description="Context before the extension.")]
     target_context_length: Annotated[int, Field(description="Context after the extension.")]
     world_size: Annotated[int, Field(description="Processes that trained.")] = 1

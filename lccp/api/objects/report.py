@@ -63,7 +63,7 @@ class ObjectReference(Contract):
     """An object beside the report."""
 
     name: Annotated[str, Field(description="Its name, below the report's folder.")]
-    sha256: Annotated[str, Field(min_length=64, max_length=64, description="SHA-256 of it.")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of it.")]
 
 
 class ProbeReport(Contract):

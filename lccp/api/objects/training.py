@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lccp.api.causes import Cause
 from lccp.api.objects.base import StoreObject
+from lccp.api.objects.losses import HeldOutLoss, PositionShare
 from lccp.contract.base import Contract
 
 
@@ -28,6 +29,9 @@ class Ledger(Contract):
     waiting_for_data: Annotated[float, Field(description="Steps that waited for a batch.")] = 0.0
     saving: Annotated[
         float, Field(description="Training held up by copies, and by uploads before them.")
+    ] = 0.0
+    measuring: Annotated[
+        float, Field(description="Loss on held-out documents, at checkpoints.")
     ] = 0.0
     lost: Annotated[
         float, Field(description="Steps after the newest state, which a failure made void.")
@@ -151,7 +155,8 @@ class Heartbeat(StoreObject):
     writer: Annotated[str, Field(description="Writer, `a<attempt>-<8 hex>`.")]
     at: Annotated[datetime, Field(description="When it was written, UTC.")]
     phase: Annotated[
-        Literal["Starting", "Training", "Saving", "Ending"], Field(description="What rank 0 does.")
+        Literal["Starting", "Training", "Saving", "Ending", "Importing"],
+        Field(description="What rank 0 does; the importer of an attached run: Importing."),
     ]
     fetched: Annotated[
         Fetched | None, Field(description="Model and documents, before the ranks are started.")
@@ -197,6 +202,16 @@ class Heartbeat(StoreObject):
             "once and a half."
         ),
     ] = {}
+    held_out: Annotated[
+        HeldOutLoss | None, Field(description="Of the newest checkpoint that has it measured.")
+    ] = None
+    position_shares: Annotated[
+        tuple[PositionShare, ...],
+        Field(
+            description="Of the tokens predicted between the last two logged steps, with the last: "
+            "where they stand in their documents, within the source context and by its doublings."
+        ),
+    ] = ()
     peak_memory_bytes: Annotated[
         int | None,
         Field(

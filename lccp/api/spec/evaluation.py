@@ -2,13 +2,90 @@
 
 from typing import Annotated
 
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.labels import INTRINSIC
 from lccp.api.spec.probes import ProbesSpec
 from lccp.api.spec.workload import WorkloadSpec
 from lccp.contract.base import Contract
+from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.changes import IDENTITY, LIVE
+from lccp.contract.signals import PART_PATTERN
+
+SUITE_NAME_LENGTH_MAX = 30
+RESERVED = "a suite must not be named intrinsic: that is the suite of the probes"
+SUITES_ALIKE = "two suites of evaluation.suites have one name: give each its own"
+
+PartName = Annotated[
+    str,
+    Field(min_length=1, max_length=32, pattern=PART_PATTERN),
+]
+"""A signal's name within its suite: what follows the slash in `SignalName`."""
+
+
+class ExternalSuite(Contract):
+    """An evaluation by a program of your own: it reads a checkpoint and writes signals."""
+
+    name: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=SUITE_NAME_LENGTH_MAX,
+            pattern="^[a-z]([-a-z0-9]*[a-z0-9])?$",
+            description="Name; its signals are `<name, _ for ->/<signal>`.",
+            json_schema_extra=rules(Rule(f"self != '{INTRINSIC}'", RESERVED)),
+        ),
+    ]
+    image: Annotated[
+        str | None,
+        Field(max_length=512, description="Image of the program; default: the evaluator's."),
+    ] = None
+    command: Annotated[
+        tuple[Annotated[str, Field(max_length=4_096)], ...],
+        Field(
+            min_length=1,
+            max_length=64,
+            description="Program and arguments; `$(LCCP_CHECKPOINT)` and `$(LCCP_SIGNALS)` stand "
+            "for the checkpoint's directory and the file to write.",
+        ),
+    ]
+    signals: Annotated[
+        tuple[PartName, ...],
+        Field(
+            max_length=32,
+            description="Signals that it must write, as named in its file; it may write more.",
+        ),
+    ] = ()
+    every_checkpoints: Annotated[
+        StrictInt,
+        Field(ge=1, le=1_000, description="Of so many checkpoints it evaluates the first."),
+    ] = 1
+    deadline_seconds: Annotated[
+        StrictInt | None,
+        Field(
+            ge=10,
+            le=604_800,
+            description="Longest time of one try, in seconds; default: that of `evaluation`.",
+        ),
+    ] = None
+    workload: Annotated[
+        WorkloadSpec,
+        Field(
+            description="Its pods: first the init containers `fetch-checkpoint` and "
+            "`external-suite`, which is the program, then `evaluator`."
+        ),
+    ] = WorkloadSpec()
+
+    @model_validator(mode="after")
+    def _is_no_other_suite(self) -> "ExternalSuite":
+        if self.name == INTRINSIC:
+            raise ValueError(RESERVED)
+        return self
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its signals begin with."""
+        return f"{self.name.replace('-', '_')}/"
 
 
 class EvaluationSpec(Contract):
@@ -43,7 +120,26 @@ class EvaluationSpec(Contract):
     ] = None
     workload: Annotated[WorkloadSpec, Field(description="Pods of the evaluators.")] = WorkloadSpec()
 
-    @property
-    def suites(self) -> tuple[str, ...]:
-        """Names of the suites that every checkpoint is evaluated by."""
-        return (INTRINSIC,)
+    suites: Annotated[
+        tuple[ExternalSuite, ...],
+        Field(
+            max_length=8,
+            description="Evaluations by programs of your own, beside the probes.",
+            json_schema_extra=rules(Rule(distinct("self.map(suite, suite.name)"), SUITES_ALIKE)),
+        ),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _suites_differ(self) -> "EvaluationSpec":
+        if len({suite.name for suite in self.suites}) < len(self.suites):
+            raise ValueError(SUITES_ALIKE)
+        return self
+
+    def suite(self, name: str) -> ExternalSuite | None:
+        """The external suite of that name; None: it is that of the probes, or there is none."""
+        return next((suite for suite in self.suites if suite.name == name), None)
+
+    def suites_of(self, number: int) -> tuple[str, ...]:
+        """Names of the suites that evaluate a checkpoint; `number` counts them from 0 on."""
+        due = (suite.name for suite in self.suites if number % suite.every_checkpoints == 0)
+        return (INTRINSIC, *due)

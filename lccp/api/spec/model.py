@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from lccp.api.spec.location import Location
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, rules
+from lccp.contract.location import Location
 from lccp.contract.quantities import ContextLength, Decimal
 
 ONE_WAY = "ropeBase and ropeScaling exclude each other: keep one of them"

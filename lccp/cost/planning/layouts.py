@@ -100,7 +100,7 @@ def variants(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[LCCPRun]:
     """
     sizes = _divisors(Layout.of(run.spec).processes)
     for stage, sequence, experts, offload in product(ZERO_STAGES, sizes, sizes, ("None", "CPU")):
-        deepspeed = run.spec.training.deepspeed.model_copy(
+        deepspeed = run.spec.trained.deepspeed.model_copy(
             update={
                 "zero_stage": stage,
                 "sequence_parallel_size": sequence,
@@ -119,7 +119,7 @@ def variants(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[LCCPRun]:
 
 
 def _with(run: LCCPRun, **training: Any) -> LCCPRun:
-    changed = run.spec.training.model_copy(update=training)
+    changed = run.spec.trained.model_copy(update=training)
     return run.model_copy(update={"spec": run.spec.model_copy(update={"training": changed})})
 
 

@@ -1,4 +1,4 @@
-"""The training itself: loss and throughput against tokens."""
+"""The training itself: loss, gradient norm, learning rate and throughput against tokens."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ SMOOTHED_SHARE = 1 / 30
 
 
 def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
-    """Loss of each logged step and its running mean (above), tokens per second (below)."""
+    """Of each logged step: loss with its running mean, gradient norm, learning rate, speed."""
     if not history:
         return None
     lines = _thinned(history)
@@ -23,7 +23,7 @@ def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
     x = [axis(line.tokens) for line in lines]
     loss = [line.loss for line in lines]
     figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09, row_heights=[0.65, 0.35]
+        rows=4, cols=1, shared_xaxes=True, vertical_spacing=0.05, row_heights=[0.4, 0.2, 0.2, 0.2]
     )
     raw = {"color": translucent(style.LOSS, 0.35), "width": 1}
     smooth = {"color": style.LOSS, "width": 2}
@@ -31,18 +31,23 @@ def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
     per_second = [line.tokens_per_second for line in lines]
     _curve(figure, 1, (x, loss), "loss", raw)
     _curve(figure, 1, (x, running_mean(loss)), "running mean", smooth)
-    _curve(figure, 2, (x, per_second), "tokens per second", speed)
+    norms = [line.gradient_norm for line in lines]
+    _curve(figure, 2, (x, norms), "gradient norm", speed)
+    _curve(figure, 3, (x, [line.learning_rate for line in lines]), "learning rate", speed)
+    _curve(figure, 4, (x, per_second), "tokens per second", speed)
     figure.update_yaxes(title_text="loss (nats per token)", row=1)
-    figure.update_yaxes(title_text="tokens/s", rangemode="tozero", tickformat="~s", row=2)
+    figure.update_yaxes(title_text="gradient norm", row=2)
+    figure.update_yaxes(title_text="learning rate", rangemode="tozero", tickformat=".1~e", row=3)
+    figure.update_yaxes(title_text="tokens/s", rangemode="tozero", tickformat="~s", row=4)
     figure.update_xaxes(axis.style())
-    figure.update_xaxes(title_text="tokens trained", row=2)
-    return style.figure(figure, 380, hovermode="x unified", showlegend=False)
+    figure.update_xaxes(title_text="tokens trained", row=4)
+    return style.figure(figure, 640, hovermode="x unified", showlegend=False)
 
 
 def _curve(
     figure: go.Figure,
     row: int,
-    points: tuple[Sequence[float], Sequence[float]],
+    points: tuple[Sequence[float], Sequence[float | None]],
     name: str,
     line: dict[str, object],
 ) -> None:

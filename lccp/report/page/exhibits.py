@@ -27,8 +27,9 @@ GAIN = (
     "nothing (grey)."
 )
 TRAINING = (
-    "Loss of each logged step (thin) and its running mean; below, the throughput. The loss hardly "
-    "shows what the probes show: few tokens need the long context."
+    "Loss of each logged step (thin) and its running mean; below, the gradient's norm before "
+    "clipping, the learning rate, and the throughput. The loss hardly shows what the probes show: "
+    "few tokens need the long context."
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from lccp.analysis.correlation import correlations
+from lccp.api.objects.losses import HeldOutLoss
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.training import Ledger
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
@@ -22,7 +23,13 @@ from lccp.report.text import (
     tokens_text,
     value_text,
 )
-from lccp.report.training import activities, router_bands, source_losses, spike_sentence
+from lccp.report.training import (
+    activities,
+    held_out_bands,
+    router_bands,
+    source_losses,
+    spike_sentence,
+)
 
 HORIZONS = {
     "Given": "as given",
@@ -90,7 +97,7 @@ def _row(
     verdict: Verdict,
 ) -> list[str]:
     judged = judged or UNJUDGED
-    values = {signal.name: signal.value for signal in report.signals()}
+    values = {**judged.values} | {signal.name: signal.value for signal in report.signals()}
     return [
         tokens_text(report.tokens),
         *(value_text(values.get(signal.name), signal.unit) for signal in signals),
@@ -110,28 +117,48 @@ def _correlations(verdict: Verdict) -> Iterator[str]:
 
 
 def _training(data: RunData) -> Iterator[str]:
-    """Where the time went, sources, routers, steps that stood out, as far as trainers told."""
+    """Where the time went, losses, routers, steps that stood out, as far as trainers told."""
     if rows := _time_rows(Ledger.of_all(data.ledgers.values())):
         yield html.section(
             "Where the time went", html.table(("activity", "time", "share"), rows, (0,))
         )
     if losses := list(source_losses(data.history)):
-        heads = ("source", "loss at first (nats)", "loss at last (nats)")
-        rows = [[name, f"{first:.3f}", f"{last:.3f}"] for name, first, last in losses]
+        heads = ("source", "share of the tokens", "loss at first (nats)", "loss at last (nats)")
+        rows = [
+            [name, _share(name, data.tokens_per_source), f"{first:.3f}", f"{last:.3f}"]
+            for name, first, last in losses
+        ]
         yield html.section("Loss by source", html.table(heads, rows, (0,)))
+    if data.held_out:
+        yield html.section("Loss on held-out documents", _held_out(data.held_out))
     router = next((line.router for line in reversed(data.history) if line.router), None)
     if router is not None:
-        heads = ("part of the context", "lowest entropy of a layer (nats)", "busiest expert")
+        parts = ("part of the context", "lowest entropy of a layer (nats)", "busiest expert")
         rows = [
             [band, f"{entropy:.3f}", percent_text(share)]
             for band, entropy, share in router_bands(router)
         ]
-        yield html.section("Routers of the experts", html.table(heads, rows, (0,)))
+        yield html.section("Routers of the experts", html.table(parts, rows, (0,)))
     if spikes := [line.spike for line in data.history if line.spike]:
         more = f"{len(spikes) - SPIKES_MAX} earlier ones are not shown."
         told = [spike_sentence(spike) for spike in spikes[-SPIKES_MAX:]]
         shown = [*told, more] if len(spikes) > SPIKES_MAX else told
         yield html.section("Steps that stood out", html.bullets(shown))
+
+
+def _share(name: str, tokens: Mapping[str, int]) -> str:
+    """Of the tokens of all sources; not known before the first checkpoint."""
+    return percent_text(tokens[name] / sum(tokens.values())) if tokens.get(name) else MISSING
+
+
+def _held_out(measured: Sequence[HeldOutLoss]) -> str:
+    first, last = measured[0], measured[-1]
+    at = [f"loss at {tokens_text(one.tokens)} (nats)" for one in (first, last)]
+    rows = [
+        [source, positions, MISSING if before is None else f"{before:.3f}", f"{now:.3f}"]
+        for source, positions, before, now in held_out_bands(first, last)
+    ]
+    return html.table(("source", "positions", *at), rows, (0, 1))
 
 
 def _time_rows(ledger: Ledger) -> list[list[str]]:

@@ -107,19 +107,20 @@ class S3Store:
     def stat(self, key: str) -> ObjectInfo | None:
         try:
             with self._mapped(key):
-                found = self._client.stat_object(
-                    bucket_name=self._bucket, object_name=self._name(key)
-                )
+                name = self._name(key)
+                found = self._client.stat_object(bucket_name=self._bucket, object_name=name)
                 return _info(key, found)
         except NotFound:
             self._check_bucket()
             return None
 
     def list(self, prefix: str) -> list[ObjectInfo]:
+        return sorted(self.scan(prefix), key=lambda info: info.key)
+
+    def scan(self, prefix: str) -> Iterator[ObjectInfo]:
         with self._mapped(prefix):
             found = self._listed(prefix, recursive=True)
-            infos = [_info(key, info) for key, info in found if not key.endswith("/")]
-        return sorted(infos, key=lambda info: info.key)
+            yield from (_info(key, info) for key, info in found if not key.endswith("/"))
 
     def level(self, prefix: str) -> Level:
         with self._mapped(prefix):
@@ -142,10 +143,9 @@ class S3Store:
                 yield found.object_name.removeprefix(self._prefix), found
 
     def _copy(self, key: str, write: Write, start: int = 0, length: int = 0) -> str:
-        """Pass the object's chunks to `write`; its ETag. An interrupted body is resumed.
+        """Pass `length` bytes from `start` (0: all) to `write`; the ETag.
 
-        Args:
-            length: bytes wanted from `start`; 0: all.
+        An interrupted body is resumed.
         """
         offset, etag, retries_left = start, "", self._patience.retries
         with self._mapped(key):

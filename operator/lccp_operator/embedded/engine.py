@@ -1,6 +1,5 @@
 """The embedded engine: observe, plan, apply, with processes of this machine in place of Jobs."""
 
-import json
 import signal
 import threading
 import time
@@ -17,6 +16,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, InvalidInput, StoreUnavailable
+from lccp.model_config import read_model_config
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read_or_none
 from lccp.store.open import open_store, probe
@@ -205,10 +205,9 @@ def run(
 def _model_config(directory: Path) -> dict[str, Any] | None:
     """The model's config.json; None if it is none, which the trainer then tells."""
     try:
-        config = json.loads((directory / "config.json").read_bytes())
-    except (OSError, ValueError):
+        return read_model_config(directory)
+    except InvalidInput:
         return None
-    return config if isinstance(config, dict) else None
 
 
 def _absolute(store: StoreConfig) -> StoreConfig:

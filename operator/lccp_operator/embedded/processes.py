@@ -19,7 +19,7 @@ from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
 from lccp.logs import FORMAT_VARIABLE, LogFormat
 from lccp_operator.workloads.kind import PodSet, Workload
-from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads.state import Phase, Pod, Rule, SavedState, WorkloadState
 
 SPAWN = Path(__file__).with_name("spawn.py")
 PROCESSES_MAX = 64
@@ -35,6 +35,7 @@ class Programs:
 
     trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launch.launcher")
     evaluator: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.main")
+    importer: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.importer.main")
 
     def of(self, pods: PodSet) -> tuple[str, ...]:
         """The program of these pods. Raises InvalidInput for one that only clusters run."""
@@ -135,6 +136,9 @@ class Processes:
         if workload not in self._processes:
             self._processes[workload] = self._start(run, workload, workload.pods(run, pinned))
 
+    def tell_state(self, run: LCCPRun, workload: Workload, state: SavedState) -> None:
+        """No queue evicts processes: nobody wants to know."""
+
     def delete(self, run: LCCPRun, workload: Workload, wait_for_pods: bool = True) -> None:
         """End the workload: SIGTERM, and SIGKILL when its grace period is over."""
         process = self._processes.get(workload)
@@ -191,6 +195,7 @@ class Processes:
             attempt=pods.attempt,
             tokens=pods.tokens,
             suite=pods.suite or INTRINSIC,
+            external=pods.external,
             pod_uid=uid,
             base_directory=str(self._settings.base_directory),
         )

@@ -17,10 +17,11 @@ from lccp_operator.kubernetes.workloads import jobs
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey, owner_uids
 from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.state import Trouble
+from lccp_operator.workloads.state import SavedState, Trouble
 
 FINALIZER = f"{labels.GROUP}/purge"
 NOTE_LENGTH_MAX = 1024
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,19 @@ class KubernetesWorkloads:
             self._reader.jobs.remove(job)
         else:
             self._reader.jobs.upsert(left)
+
+    def tell_state(self, run: LCCPRun, workload: Workload, state: SavedState) -> None:
+        """Annotate the gang's Job; nothing if it is gone."""
+        namespace, name = run.metadata.namespace, workload.name(run.metadata.name)
+        told = {
+            labels.LAST_STATE_AT: state.at.strftime(TIME_FORMAT),
+            labels.LAST_STATE_TOKENS: str(state.tokens),
+        }
+        try:
+            patch = {"metadata": {"annotations": told}}
+            self._reader.jobs.upsert(self._cluster.patch(api.JOBS, namespace, name, patch))
+        except NotFound:
+            return
 
     def _delete_service(self, run: LCCPRun, name: str) -> None:
         """Delete the gang's Service; one of its name that is someone else's stays."""
@@ -202,7 +216,7 @@ def _address(run: LCCPRun) -> Object:
 
 
 def _event(run: LCCPRun, event: Event) -> Object:
-    at = event.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = event.at.strftime(TIME_FORMAT)
     involved = {"apiVersion": labels.API_VERSION, "kind": labels.KIND, "uid": run.metadata.uid}
     identity = (run.metadata.uid, event.reason.value, event.at.isoformat(), event.about)
     name = f"{run.metadata.name}.{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"

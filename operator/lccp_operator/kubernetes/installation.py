@@ -60,6 +60,9 @@ class Installation(PodDefaults):
         tuple[str, ...],
         Field(description="Installations that are gone, whose runs this one goes on with."),
     ] = ()
+    checkpoint_aware_preemption: Annotated[
+        bool, Field(description="Tell on the gangs' Jobs when their newest state was complete.")
+    ] = False
     lease: Annotated[LeaseSettings | None, Field(description="None: a single replica.")] = None
 
     @classmethod

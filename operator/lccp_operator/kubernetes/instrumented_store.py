@@ -60,6 +60,10 @@ class InstrumentedStore:
         with self._measured("list"):
             return self.store.list(prefix)
 
+    def scan(self, prefix: str) -> Iterator[ObjectInfo]:
+        with self._measured("list"):
+            yield from self.store.scan(prefix)
+
     def level(self, prefix: str) -> Level:
         with self._measured("list"):
             return self.store.level(prefix)

@@ -23,6 +23,7 @@ class _State:
     conditions: tuple[tuple[str, str, str], ...]
     """Type, status and reason."""
     deletion_asked_at: datetime | None
+    left_to: str | None
 
 
 class RunStates(Collector):
@@ -32,10 +33,18 @@ class RunStates(Collector):
         self._leads = leads
         self._states: dict[RunKey, _State] = {}
 
-    def note(self, key: RunKey, status: LCCPRunStatus, deletion_asked_at: datetime | None) -> None:
-        """The run has this status."""
+    def note(
+        self,
+        key: RunKey,
+        status: LCCPRunStatus,
+        deletion_asked_at: datetime | None,
+        left_to: str | None = None,
+    ) -> None:
+        """The run has this status. Of one that is `left_to` another installation, that tells it."""
         conditions = tuple((c.type.value, c.status, c.reason.value) for c in status.conditions)
-        self._states[key] = _State(status.summary, conditions, deletion_asked_at)
+        left = None if status.completion_time is not None else left_to
+        mine = ("", ()) if left_to else (status.summary, conditions)
+        self._states[key] = _State(*mine, deletion_asked_at, left)
 
     def forget(self, key: RunKey) -> None:
         """The run object is gone."""
@@ -52,15 +61,23 @@ class RunStates(Collector):
             "1 for the conditions of the run object in one word, as kubectl shows it.",
             labels=(*LABELS, "summary"),
         )
+        left = GaugeMetricFamily(
+            "lccp_run_left_alone",
+            "1 for an unfinished run that is left alone, since that installation carries it out.",
+            labels=(*LABELS, "installation"),
+        )
         deletions = GaugeMetricFamily(
             "lccp_run_deletion_timestamp_seconds",
             "When the deletion of the run object was asked for, seconds since 1970; absent before.",
             labels=LABELS,
         )
         for key, state in self._states.copy().items() if self._leads() else ():
-            summaries.add_metric((*key, state.summary), 1.0)
+            if state.summary:
+                summaries.add_metric((*key, state.summary), 1.0)
             for kind, status, reason in state.conditions:
                 conditions.add_metric((*key, kind, reason), VALUES[status])
+            if state.left_to is not None:
+                left.add_metric((*key, state.left_to), 1.0)
             if state.deletion_asked_at is not None:
                 deletions.add_metric(key, state.deletion_asked_at.timestamp())
-        return conditions, summaries, deletions
+        return conditions, summaries, left, deletions

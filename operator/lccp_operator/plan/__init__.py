@@ -11,6 +11,7 @@ from datetime import datetime
 
 from lccp.analysis.verdict import judge
 from lccp.api.conditions import ConditionType, Reason
+from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
@@ -22,9 +23,10 @@ from lccp_operator.intents import (
     Plan,
     RecordJournal,
     SetFinalizer,
+    WriteConditions,
     WriteVerdict,
 )
-from lccp_operator.observed import Observed, Unknown
+from lccp_operator.observed import Observed, Owner, Unknown
 from lccp_operator.plan import (
     acceptance,
     attempts,
@@ -59,10 +61,7 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) 
     """
     other = acceptance.other_installation(run, observed)
     if other is not None:
-        return _left_alone(run, other, now)
-    if acceptance.being_claimed(run, observed, now):
-        status = run.status or LCCPRunStatus()
-        return Plan((), status, requeue_after_seconds=UNKNOWN_REQUEUE_SECONDS)
+        return _left_alone(run, observed.owner, other, now)
     if run.metadata.deletion_timestamp is not None:
         return deletion.planned(run, observed, now)
     if isinstance(observed.store, Unknown):
@@ -98,6 +97,7 @@ def _context(
         journal=facts.journal,
         reevaluate=observed.reevaluate,
         model_config=observed.model_config,
+        tells_states=observed.tells_states,
         events_posted=observed.events_posted,
     )
 
@@ -109,9 +109,14 @@ def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
         stops.decided, attempts.steered, acceptance.pinned, finish.noted
     )
     aim = goal(final)
+    projected = status.projected(final, aim)
     return Plan(
-        intents=(*_finalizer(final, observed), *_intents(final, verdict)),
-        status=status.projected(final, aim),
+        intents=(
+            *_finalizer(final, observed),
+            *_intents(final, verdict),
+            *_said(final, projected),
+        ),
+        status=projected,
         verdict=verdict,
         events=events.of(final, aim),
         requeue_after_seconds=finish.seconds_to_requeue(final),
@@ -127,13 +132,23 @@ def _finalizer(context: Context, observed: Observed) -> list[Intent]:
 
 def _intents(context: Context, verdict: Verdict | None) -> list[Intent]:
     return [
-        *acceptance.claim(context),
+        *acceptance.claims(context),
         *_record(context, context.facts),
         *attempts.intents(context),
         *evaluations.intents(context),
         *([WriteVerdict(verdict)] if verdict is not None else []),
         *finish.intents(context),
     ]
+
+
+def _said(context: Context, status: LCCPRunStatus) -> list[Intent]:
+    """What the store is told of the status; not before a new run has one."""
+    before = context.run.status
+    if before is None:
+        return []
+    if context.facts.has_conditions and before.conditions == status.conditions:
+        return []
+    return [WriteConditions(RunConditions(conditions=status.conditions))]
 
 
 def _record(context: Context, facts: Facts) -> list[Intent]:
@@ -165,11 +180,12 @@ def hindered(run: LCCPRun, sentence: str, now: datetime) -> LCCPRunStatus:
     return _uncertain(run, Unknown(now, sentence, Reason.ACTION_REFUSED), now).status
 
 
-def _left_alone(run: LCCPRun, refusal: Refusal, now: datetime) -> Plan:
+def _left_alone(run: LCCPRun, owner: Owner, other: str, now: datetime) -> Plan:
     """Nothing is written, so that two installations do not undo each other's work."""
     at = run.metadata.creation_timestamp or now
-    told = Event("Warning", EventReason.REFUSED, refusal.message, at)
-    return Plan((), run.status or LCCPRunStatus(), events=(told,), idle=True)
+    told = Event("Warning", EventReason.REFUSED, acceptance.left_alone(run, owner, other), at)
+    status = run.status or LCCPRunStatus()
+    return Plan((), status, events=(told,), idle=True, left_to=other)
 
 
 def _refused(context: Context, refusal: Refusal) -> Plan:

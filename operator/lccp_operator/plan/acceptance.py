@@ -6,7 +6,6 @@ object, by another way of carrying the run out, or by suspending it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from lccp.api.conditions import Reason
 from lccp.api.identity import digest_of, identity_of
@@ -15,13 +14,10 @@ from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
 from lccp.cost.compatibility import refusals
 from lccp_operator.facts import Facts
-from lccp_operator.intents import ClaimIdentity
+from lccp_operator.intents import ClaimIdentity, ClaimRun, Intent
 from lccp_operator.observed import Known, Observed, Owner
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import final_failure
-
-CLAIM_SECONDS = 30.0
-"""Between the run.json of an installation and its journal, at most."""
 
 
 @dataclass(frozen=True)
@@ -42,34 +38,26 @@ def stored_identity(run: LCCPRun, owner: Owner | None = None) -> RunIdentity:
     )
 
 
-def other_installation(run: LCCPRun, observed: Observed) -> Refusal | None:
-    """Why the run object is another installation's, which watches the same namespace, or None."""
-    owner, told = observed.owner, run.status.installation if run.status else None
+def other_installation(run: LCCPRun, observed: Observed) -> str | None:
+    """The installation that carries the run out, if that is another one, or None."""
+    told = run.status.installation if run.status else None
     other = told or observed.made_by
     if not other and isinstance(observed.store, Known):
         facts = observed.store.value
         accepted, identity = facts.journal.accepted, facts.identity
         same = accepted is not None and accepted.run_uid == run.metadata.uid
         other = identity.installation if same and identity is not None else None
-    if owner.may_have(other):
-        return None
+    return None if observed.owner.may_have(other) else other
+
+
+def left_alone(run: LCCPRun, owner: Owner, other: str) -> str:
+    """That `other` carries the run out, and what would be right where both watch its namespace."""
     namespace = run.metadata.namespace
-    message = (
+    return (
         f"installation {other} carries this run out, and {_named(owner)} watches namespace "
         f"{namespace} too and leaves it alone: give each its own namespaces (the chart's "
         f"namespaces); if {other} is gone, name it in the chart's adoptFrom"
     )
-    return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, message)
-
-
-def being_claimed(run: LCCPRun, observed: Observed, now: datetime) -> bool:
-    """Another installation wrote the run.json of a new run, and may be about to write the rest."""
-    created = run.metadata.creation_timestamp
-    if run.status is not None or created is None or not isinstance(observed.store, Known):
-        return False
-    facts, young = observed.store.value, (now - created).total_seconds() < CLAIM_SECONDS
-    foreign = foreign_owner(facts, observed.owner) is not None
-    return young and foreign and facts.journal.accepted is None
 
 
 def refusal(context: Context) -> Refusal | None:
@@ -99,11 +87,24 @@ def _untrainable(context: Context) -> Refusal | None:
     own = before is not None and before.run_uid == context.run.metadata.uid
     if own and before is not None and len(context.journal.attempts) > before.earlier_attempts:
         return None
+    if context.spec.source is not None:
+        return None
     found = refusals(context.spec, context.model_config)
     return Refusal(Reason.INVALID_SPEC, "; ".join(found)) if found else None
 
 
-def claim(context: Context) -> list[ClaimIdentity]:
+def claims(context: Context) -> list[Intent]:
+    """The marks of whose run it is: first in the status, which one installation writes, not two.
+
+    Of several that watch one namespace the API server takes the write of one, over the object that
+    all of them have read; the others read it again before anything else is done.
+    """
+    own, status = context.owner.id, context.run.status
+    marked = not own or (status is not None and status.installation == own)
+    return [*([] if marked else [ClaimRun(own)]), *_claim_of_store(context)]
+
+
+def _claim_of_store(context: Context) -> list[ClaimIdentity]:
     """The record of the identity, also over one of which nothing else is there."""
     wanted, found = stored_identity(context.run, context.owner), context.facts.identity
     if found is None:

@@ -164,6 +164,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
         f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
     ]
+    problems += _import_problem(context)
     problems += context.facts.damaged.values()
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     repeats = _repeats(context)
@@ -178,9 +179,19 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))
 
 
+def _import_problem(context: Context) -> list[str]:
+    """What keeps checkpoints of an attached run from being copied."""
+    beat = context.facts.heartbeat
+    told = beat.problem if beat is not None and context.spec.source is not None else None
+    return [told] if told else []
+
+
 def _repeats(context: Context) -> list[str]:
     """The sources that were read more often than they may be."""
-    most, beat = context.spec.data.max_epochs, context.facts.heartbeat
+    data, beat = context.spec.data, context.facts.heartbeat
+    if data is None:
+        return []
+    most = data.max_epochs
     return [
         f"source {name} was read {epochs:.3g} times, and data.maxEpochs is {most:g}: what it still "
         "teaches is less and less; give it more documents, or raise data.maxEpochs"

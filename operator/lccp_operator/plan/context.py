@@ -39,6 +39,8 @@ class Context:
     """What the run object's annotation `lccp.io/reevaluate` says."""
     model_config: Mapping[str, Any] | None = None
     """The source model's config.json; None where it can't be seen."""
+    tells_states: bool = False
+    """The newest state is told on the gang's workload."""
     judgement: Judgement | None = None
     events_posted: bool = True
 
@@ -127,6 +129,12 @@ class Context:
         attempt = self.open_attempt
         return None if attempt is None else self.trainings.get(Training(attempt.number))
 
+    @cached_property
+    def suites(self) -> Mapping[int, tuple[str, ...]]:
+        """Suites that evaluate each complete checkpoint, by its tokens, oldest first."""
+        ordered = enumerate(sorted(self.facts.checkpoints))
+        return {tokens: self.spec.evaluation.suites_of(number) for number, tokens in ordered}
+
     def evaluation(self, key: EvaluationKey) -> tuple[Evaluation, WorkloadState] | None:
         """The workload of the evaluation: one at a time."""
         return next((pair for pair in self.evaluations.items() if pair[0].key == key), None)
@@ -176,4 +184,4 @@ class Context:
     @property
     def training_complete(self) -> bool:
         """The store holds the checkpoint that ends the budget."""
-        return any(tokens >= self.spec.training.tokens for tokens in self.facts.checkpoints)
+        return any(tokens >= self.spec.budget_tokens for tokens in self.facts.checkpoints)

@@ -52,6 +52,9 @@ def training(context: Context, goal: Goal) -> Finding:
         return replace(found, message=f"{found.message}; {WHOLE_GANGS}")
     if beat is None or beat.phase == "Starting":
         return Finding("True", Reason.STARTING, f"{name} {_start(beat)}")
+    if context.spec.source is not None:
+        path = context.spec.source.path
+        return Finding("True", Reason.RUNNING, f"{name} looks for checkpoints in {path}")
     if beat.phase == "Training":
         return Finding("True", Reason.RUNNING, f"{name} is training")
     return Finding("True", Reason.SAVING, f"{name} saves a checkpoint or its state")
@@ -83,7 +86,7 @@ def _waiting(
     trouble = context.rejected.get(workload) if state is None else state.trouble
     if trouble is not None:
         remedy = REMEDIES.get(trouble.reason, "")
-        remedy = remedy.format(pods=workload.FIELD, image=workload.IMAGE_FIELD)
+        remedy = remedy.format(pods=workload.pods_field, image=workload.image_field)
         message = f"{name}: {trouble.message}"
         return Finding("False", trouble.reason, f"{message}: {remedy}" if remedy else message)
     if state is None:

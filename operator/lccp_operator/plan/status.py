@@ -93,7 +93,7 @@ def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:
 
 
 def _progress(context: Context, goal: Goal) -> Progress:
-    total, beat = context.spec.training.tokens, context.facts.heartbeat
+    total, beat = context.spec.budget_tokens, context.facts.heartbeat
     reached = _reached(context)
     if beat is None:
         return Progress(tokens=reached, tokens_total=total, percent=_percent(reached, total))
@@ -160,7 +160,7 @@ def _short_table(judgement: Judgement | None) -> list[str]:
 def _checkpoint(context: Context, tokens: int, names: Sequence[str]) -> CheckpointStatus:
     judged = _judged(context, tokens)
     values = judged.values if judged else {}
-    outcomes = (context.outcome((tokens, suite)) for suite in context.spec.evaluation.suites)
+    outcomes = (context.outcome((tokens, suite)) for suite in context.suites[tokens])
     return CheckpointStatus(
         tokens=tokens,
         evaluation=evaluations.stage_of_checkpoint(context, tokens).value,

@@ -26,8 +26,6 @@ class Evaluation(Workload):
     suite: str = labels.INTRINSIC
     number: int = 1
     COMPONENT: ClassVar[str] = labels.EVALUATOR
-    FIELD: ClassVar[str] = "evaluation.workload"
-    IMAGE_FIELD: ClassVar[str] = "evaluation.image"
 
     @property
     def suffix(self) -> str:
@@ -36,6 +34,18 @@ class Evaluation(Workload):
     @property
     def key(self) -> EvaluationKey:
         return self.tokens, self.suite
+
+    @property
+    def pods_field(self) -> str:
+        return f"{self._field}.workload"
+
+    @property
+    def image_field(self) -> str:
+        return f"{self._field}.image"
+
+    @property
+    def _field(self) -> str:
+        return "evaluation" if self.suite == labels.INTRINSIC else "evaluation.suites[]"
 
     def labels(self) -> Mapping[str, str]:
         tokens = labels.tokens_key(self.tokens)
@@ -47,16 +57,21 @@ class Evaluation(Workload):
 
     def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
         evaluation, defaults = run.spec.evaluation, pinned.templates or PodDefaults()
+        suite = evaluation.suite(self.suite)
+        if suite is not None:
+            image = suite.image or pinned.evaluator_image
+            suite = suite.model_copy(update={"image": image})
         return PodSet(
             container="evaluator",
             command=("lccp-evaluate",),
             image=pinned.evaluator_image,
-            spec=evaluation.workload,
+            spec=(suite or evaluation).workload,
             attempt=self.number,
             tokens=self.tokens,
             suite=self.suite,
+            external=suite,
             grace_seconds=GRACE_SECONDS,
-            deadline_seconds=evaluation.deadline_seconds,
+            deadline_seconds=(suite and suite.deadline_seconds) or evaluation.deadline_seconds,
             priority_class_name=defaults.evaluator_priority_class,
         )
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
+from lccp.api.spec.evaluation import ExternalSuite
 from lccp.api.spec.workload import WorkloadSpec
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending
@@ -38,6 +39,9 @@ class PodSet:
     """What the processes are told: checkpoint to work on."""
     suite: str | None = None
     """What the processes are told: suite to evaluate it by."""
+    external: ExternalSuite | None = None
+    """That suite, if it is a program of its own, with the image that runs it: between fetching the
+    checkpoint and reporting."""
     grace_seconds: int = 30
     """From SIGTERM to SIGKILL."""
     deadline_seconds: int | None = None
@@ -49,7 +53,8 @@ class PodSet:
     @property
     def digest(self) -> str:
         """Of what the run's spec says of them: under another one they would be other pods."""
-        settings = [self.spec.document(), self.deadline_seconds]
+        settings: list[object] = [self.spec.document(), self.deadline_seconds]
+        settings += [self.external.document()] if self.external is not None else []
         canonical = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_LENGTH]
 
@@ -60,14 +65,21 @@ class Workload(ABC):
 
     COMPONENT: ClassVar[str]
     """Value of the label that tells the kind."""
-    FIELD: ClassVar[str] = ""
-    """Part of the spec that says what its pods are like, for messages."""
-    IMAGE_FIELD: ClassVar[str] = ""
 
     @property
     @abstractmethod
     def suffix(self) -> str:
         """Its name below the run's."""
+
+    @property
+    def pods_field(self) -> str:
+        """Part of the spec that says what its pods are like, for messages."""
+        return ""
+
+    @property
+    def image_field(self) -> str:
+        """Field of the spec that names its image, for messages."""
+        return ""
 
     @abstractmethod
     def labels(self) -> Mapping[str, str]:

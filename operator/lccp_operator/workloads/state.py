@@ -40,6 +40,15 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class SavedState:
+    """A complete training state: what a gang that is ended now goes on from."""
+
+    tokens: int
+    at: datetime
+    """When it was complete, UTC."""
+
+
+@dataclass(frozen=True)
 class Pod:
     """One pod of a workload; on a laptop, its process."""
 
@@ -87,6 +96,8 @@ class WorkloadState:
     """Where its output is, for messages."""
     settings: str | None = None
     """Digest of the `PodSet` that it was made from; None: nobody wrote it down."""
+    saved: SavedState | None = None
+    """The newest state that its Job tells of."""
 
     @property
     def ended(self) -> bool:

@@ -8,6 +8,7 @@ from lccp.api import labels
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
+from lccp.api.spec.topology import TopologySpec
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.kind import PodSet, Workload
@@ -20,12 +21,18 @@ class Training(Workload):
 
     attempt: int
     COMPONENT: ClassVar[str] = labels.TRAINER
-    FIELD: ClassVar[str] = "topology"
-    IMAGE_FIELD: ClassVar[str] = "topology.image"
 
     @property
     def suffix(self) -> str:
         return f"train-a{self.attempt}"
+
+    @property
+    def pods_field(self) -> str:
+        return "topology"
+
+    @property
+    def image_field(self) -> str:
+        return "topology.image"
 
     def labels(self) -> Mapping[str, str]:
         return {"attempt": str(self.attempt)}
@@ -36,6 +43,8 @@ class Training(Workload):
 
     def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
         topology = run.spec.topology
+        if run.spec.source is not None:
+            return self._importer(topology, pinned)
         return PodSet(
             container="trainer",
             command=("lccp-train",),
@@ -46,6 +55,16 @@ class Training(Workload):
             processes=topology.processes_per_node,
             attempt=self.attempt,
             grace_seconds=topology.termination_grace_period_seconds,
+        )
+
+    def _importer(self, topology: TopologySpec, pinned: Pinned) -> PodSet:
+        """What takes the trainer's place in an attached run: it copies another's checkpoints."""
+        return PodSet(
+            container="importer",
+            command=("lccp-import",),
+            image=pinned.evaluator_image,
+            spec=topology,
+            attempt=self.attempt,
         )
 
     def done(self, facts: Facts) -> bool:

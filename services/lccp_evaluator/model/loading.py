@@ -1,6 +1,5 @@
 """Load a Hugging Face directory as a causal language model that can be measured."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
 from lccp.contract.errors import InvalidInput
+from lccp.model_config import CONFIG, read_model_config
 from lccp_evaluator.model import capture, finite
 from lccp_evaluator.model.execution import ExecutionPlan
 
@@ -24,18 +24,8 @@ def read_config(directory: Path, trust_remote_code: bool = False) -> Any:
     Raises:
         InvalidInput: there is none, or it is damaged or unknown.
     """
-    path = directory / "config.json"
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InvalidInput(
-            f"{directory}: holds no config.json: give the directory of a Hugging Face model"
-        ) from None
-    except (OSError, ValueError, RecursionError):
-        raise InvalidInput(f"{path}: is not JSON: it is damaged or cut short") from None
-    if not isinstance(document, dict):
-        raise InvalidInput(f"{path}: is not a JSON object with the model's configuration")
-    with _told(path, "cannot be read as a model's configuration"):
+    read_model_config(directory)
+    with _told(directory / CONFIG, "cannot be read as a model's configuration"):
         config = AutoConfig.from_pretrained(
             directory, local_files_only=True, trust_remote_code=trust_remote_code
         )
@@ -50,7 +40,7 @@ def context_length(directory: Path, trust_remote_code: bool = False) -> int:
         if isinstance(length, int) and length > 0:
             return length
     raise InvalidInput(
-        f"{directory / 'config.json'}: does not say how many tokens the model is made for "
+        f"{directory / CONFIG}: does not say how many tokens the model is made for "
         "(max_position_embeddings): give it (--context), or write it there"
     )
 

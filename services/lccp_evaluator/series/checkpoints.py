@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.series.files import CONFIG
+from lccp.model_config import CONFIG
 from lccp_evaluator.series.tokens import TokenCounts, Trained
 
 

@@ -19,13 +19,13 @@ from pydantic import Field
 
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.report import FileStamp
+from lccp.api.spec.source import INPUT, OUTPUT
 from lccp.contract.errors import Conflict, InvalidInput, LccpError
 from lccp.store import objects
 from lccp.store.directory import file_record
 from lccp.store.file import FileStore
 from lccp_evaluator.series.files import check_whole, stamps
 
-INPUT, OUTPUT = "{input}", "{output}"
 SECONDS_MAX = 14_400.0
 """As the default of an evaluation's deadline."""
 MESSAGE_LENGTH_MAX = 300

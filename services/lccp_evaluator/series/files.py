@@ -8,9 +8,9 @@ from typing import Any
 
 from lccp.api.objects.report import FileStamp
 from lccp.contract.errors import InvalidInput
+from lccp.model_config import CONFIG
 from lccp.store.directory import file_record
 
-CONFIG = "config.json"
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 BESIDE_WEIGHTS = (
     CONFIG,
@@ -83,6 +83,26 @@ def digest(directory: Path) -> str:
     records = ((name, file_record(path)) for name, path in model_files(directory).items())
     lines = (f"{name} {record.sha256}\n" for name, record in sorted(records))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+class Digests:
+    """Digests of models, each computed again only when its files changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[dict[str, FileStamp], str]] = {}
+
+    def of(self, directory: Path) -> str:
+        """The digest of the model in `directory`. Raises InvalidInput."""
+        files = stamps(directory)
+        known, found = self._known.get(directory, (None, ""))
+        if known != files:
+            found = digest(directory)
+            self.note(directory, files, found)
+        return found
+
+    def note(self, directory: Path, files: dict[str, FileStamp], found: str) -> None:
+        """With these files its digest is `found`."""
+        self._known[directory] = files, found
 
 
 def check_whole(directory: Path) -> None:

@@ -28,7 +28,7 @@ from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.progress import Progress
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.files import digest, stamps
+from lccp_evaluator.series.files import Digests, stamps
 from lccp_evaluator.series.settings import SeriesSettings
 
 logger = logging.getLogger("lccp_evaluator.series")
@@ -49,8 +49,7 @@ class Series:
         self.out = out
         self._settings = settings
         self._store, self._keys = FileStore(out), SeriesKeys()
-        self._digests: dict[Path, tuple[dict[str, FileStamp], str]] = {}
-        """Digests by directory, and the files that they are of."""
+        self._digests = Digests()
         self._samples_checked = False
 
     def reports(self) -> list[EvaluationReport]:
@@ -60,6 +59,10 @@ class Series:
     def folder(self, tokens: int) -> Path:
         """Where the report at `tokens` lies, and its arrays."""
         return self.out / self._keys.evaluation(tokens)
+
+    def settled(self, tokens: int) -> bool:
+        """Never: a report is one of weights, which a conversion has to give again."""
+        return False
 
     def report(self, checkpoint: CheckpointDirectory) -> EvaluationReport | None:
         """The report of just these weights; None if they are to be evaluated.
@@ -119,7 +122,7 @@ class Series:
         directory = str(checkpoint.path.resolve())
         if source.directory == directory and _now(checkpoint.path) in (source.files, None):
             return True
-        if self._digest(checkpoint.path) == report.checkpoint_digest:
+        if self._digests.of(checkpoint.path) == report.checkpoint_digest:
             return True
         if source.directory != directory:
             raise InvalidInput(
@@ -128,15 +131,6 @@ class Series:
                 "or another folder (--out)"
             )
         return False
-
-    def _digest(self, path: Path) -> str:
-        """The digest of the model in `path`, computed again only when its files changed."""
-        files = stamps(path)
-        known, found = self._digests.get(path, (None, ""))
-        if known != files:
-            found = digest(path)
-            self._digests[path] = files, found
-        return found
 
     def _plan(self) -> ExecutionPlan | None:
         """The plan of the first report. Raises Incompatible unless it is as asked."""
@@ -181,7 +175,7 @@ class Series:
     ) -> EvaluationReport:
         asked, path = self._settings, checkpoint.path
         before = stamps(path)
-        subject = self._subject(checkpoint, self._digest(path))
+        subject = self._subject(checkpoint, self._digests.of(path))
         place = Place.of(self._store, self._keys, checkpoint.tokens)
         evaluation = evaluate(subject, place, progress, announce)
         if _now(path) != before:

@@ -41,6 +41,8 @@ class TokenCounts:
     index: Mapping[str, int] = field(default_factory=dict)
     """Tokens by the directory's name."""
     per_step: int | None = None
+    index_alone: bool = False
+    """What the index does not name yet has no count."""
 
     def of(self, directory: Path) -> Trained | None:
         """The count of the checkpoint in `directory`; None if nothing tells it.
@@ -51,6 +53,8 @@ class TokenCounts:
         state = _state(directory)
         step = state.step if state else step_in(directory.name)
         told = self.index.get(directory.name)
+        if told is None and self.index_alone:
+            return None
         if told is None and step is not None and self.per_step:
             told = step * self.per_step
         if told is None and state is not None and state.tokens:

@@ -1,11 +1,12 @@
 """What a watch sees of a folder: the reports, and the checkpoints that have none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from lccp.api.objects.report import EvaluationReport
+from lccp_evaluator.progress import Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 
 State = Literal["Incomplete", "Waiting", "Converting", "Evaluating", "Failed", "LeftOut", "Deleted"]
@@ -52,6 +53,25 @@ class View:
             return True
         states = {one.state for one in self.unmeasured if one.tokens and one.tokens >= tokens}
         return bool(states) and states <= {"Failed", "LeftOut", "Deleted"}
+
+
+class Destination(Protocol):
+    """What is done with complete checkpoints: they are evaluated, or copied."""
+
+    def reports(self) -> Sequence[EvaluationReport]:
+        """The reports that there are, by tokens."""
+
+    def report(self, checkpoint: CheckpointDirectory) -> object | None:
+        """What was made of just these weights; None if it is yet to be made.
+
+        Raises InvalidInput where something else was made at these tokens.
+        """
+
+    def settled(self, tokens: int) -> bool:
+        """What was made at these tokens counts, whatever a conversion would give now."""
+
+    def evaluate(self, checkpoint: CheckpointDirectory, progress: Progress) -> object:
+        """Make it; an EvaluationFailure if that failed. Raises Conflict if files changed."""
 
 
 Show = Callable[[View], None]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,9 +13,8 @@ from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.conversion import Stamps
 from lccp_evaluator.series.formats import Format, HuggingFace
-from lccp_evaluator.series.series import Series
 from lccp_evaluator.series.tokens import TRAINER_STATE, TokenCounts, Trained
-from lccp_evaluator.series.view import Show, Unmeasured, View
+from lccp_evaluator.series.view import Destination, Show, Unmeasured, View
 
 HUGGING_FACE = HuggingFace()
 T = TypeVar("T")
@@ -28,6 +28,8 @@ class Completion:
     """A file in it that its trainer writes last."""
     quiet_seconds: float = 30.0
     """Without a marker, and without transformers' own: for so long its files have not changed."""
+    by_trainer_state: bool = True
+    """transformers' Trainer writes its state last: a checkpoint that holds one is complete."""
 
 
 class Watch:
@@ -40,7 +42,7 @@ class Watch:
     def __init__(
         self,
         folder: Path,
-        series: Series,
+        series: Destination,
         counts: Callable[[], TokenCounts],
         completion: Completion,
         clock: Callable[[], float] = time.monotonic,
@@ -105,13 +107,13 @@ class Watch:
             show(view)
             ready = view.next
             if ready is not None:
-                self._advance(ready, view, show, poll_seconds)
+                self.advance(ready, view, show, poll_seconds)
             elif until_tokens is not None and view.reached(until_tokens):
                 return
             else:
                 sleep(poll_seconds)
 
-    def _advance(self, row: Unmeasured, view: View, show: Show, poll_seconds: float) -> None:
+    def advance(self, row: Unmeasured, view: View, show: Show, poll_seconds: float) -> None:
         """Convert the checkpoint, or evaluate it if it is converted."""
         assert row.checkpoint is not None
         model = row.checkpoint.path
@@ -150,11 +152,23 @@ class Watch:
 
         try:
             before = self._format.stamps(path)
+        except InvalidInput:
+            return
+        try:
             result = self._series.evaluate(checkpoint, progress)
-        except (Conflict, InvalidInput):
-            return  # it changed or is gone: it is looked at anew
+        except Conflict:
+            return  # it changed: it is looked at anew
+        except InvalidInput as error:
+            self._refused(path, before, error)
+            return
         if isinstance(result, EvaluationFailure):
             self._failed[path] = before, result.message
+
+    def _refused(self, path: Path, before: Stamps, error: InvalidInput) -> None:
+        """It failed, unless it changed or is gone: then it is looked at anew."""
+        with suppress(InvalidInput):
+            if self._format.stamps(path) == before:
+                self._failed[path] = before, str(error)
 
     def _seen(self, path: Path, counts: TokenCounts, first: dict[int, Path]) -> Unmeasured | None:
         """Why the checkpoint in `path` has no report; None if it has one."""
@@ -170,7 +184,7 @@ class Watch:
             self._since.pop(path, None)
             return Unmeasured(path, None, "Incomplete", f"incomplete: {error}")
         if trained is None:
-            note = "left out: nothing tells its tokens (--tokens-per-step, --index)"
+            note = "left out: nothing tells its tokens: no index, no state of its trainer, no name"
             return Unmeasured(path, None, "LeftOut", note)
         if first.setdefault(trained.tokens, path) != path:
             note = f"left out: is of as many tokens as {first[trained.tokens].name}"
@@ -187,8 +201,11 @@ class Watch:
         if failed == files:
             return Unmeasured(path, tokens, "Failed", f"failed: {why}")
         try:
-            converted = self._format.converted(path, files)
-            report = self._series.report(checkpoint) if converted else None
+            report: object | None = None
+            if self._format.converted(path, files):
+                report = self._series.report(checkpoint)
+            elif path not in self._measured and self._series.settled(tokens):
+                report = checkpoint
         except Incompatible:
             raise
         except InvalidInput as error:
@@ -207,7 +224,7 @@ class Watch:
         if self._completion.marker is not None:
             name = self._completion.marker
             return "" if (path / name).exists() else f"incomplete: holds no {name} yet"
-        if (path / TRAINER_STATE).is_file():
+        if self._completion.by_trainer_state and (path / TRAINER_STATE).is_file():
             return ""
         left = self._completion.quiet_seconds - (self._clock() - since)
         return f"complete if nothing changes for {left:.0f} s" if left > 0 else ""

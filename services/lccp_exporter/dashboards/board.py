@@ -1,6 +1,6 @@
 """A dashboard, and the kinds of panels that ours have (Grafana's classic model, schema 42)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +82,43 @@ def number(title: str, description: str, query: Query, width: int = 4, **more: A
         height=4,
         instant=True,
         options=options,
+        **more,
+    )
+
+
+def table(
+    title: str,
+    description: str,
+    columns: Sequence[tuple[str, str]],
+    labels: Mapping[str, str],
+    **more: Any,
+) -> Panel:
+    """A row for all series that agree in their labels.
+
+    Args:
+        columns: name and expression of each value; without a name its labels alone are shown.
+        labels: the labels with their headings, which stand before the values.
+        more: further fields of the panel.
+    """
+    letters = [f" #{chr(ord('A') + n)}" for n in range(len(columns))] if columns[1:] else [""]
+    names = {f"Value{letter}": name for letter, (name, _) in zip(letters, columns, strict=True)}
+    hidden = ["Time", *(value for value, name in names.items() if not name)]
+    shown = {**labels} | {value: name for value, name in names.items() if name}
+    organized = {
+        "excludeByName": dict.fromkeys(hidden, True),
+        "indexByName": {name: place for place, name in enumerate(shown)},
+        "renameByName": shown,
+    }
+    return Panel(
+        title,
+        description,
+        [Query(expression) for _, expression in columns],
+        kind="table",
+        instant=True,
+        transformations=[
+            {"id": "merge", "options": {}},
+            {"id": "organize", "options": organized},
+        ],
         **more,
     )
 

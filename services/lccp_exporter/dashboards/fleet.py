@@ -1,66 +1,60 @@
 """The dashboard of all runs."""
 
-from lccp_exporter.dashboards.board import Board, Panel, Query, number
+from lccp_exporter.dashboards.board import Board, Panel, Query, number, table
 
 
-def _by_run(expression: str) -> Query:
-    return Query(f"max by (namespace, run) ({expression})")
+def _by_run(expression: str) -> str:
+    return f"max by (namespace, run) ({expression})"
 
 
-def _labelled(metric: str, label: str) -> Query:
-    return Query(f"max by (namespace, run, {label}) ({metric} == 1)")
+def _labelled(metric: str, label: str) -> str:
+    return f"max by (namespace, run, {label}) ({metric} == 1)"
 
 
-TABLE = Panel(
+def _number(title: str, description: str, query: Query, unit: str = "") -> Panel:
+    """One of the eight in a row."""
+    return number(title, description, query, width=3, unit=unit)
+
+
+TABLE = table(
     "Runs",
     "Phase, verdict, tokens, budget, throughput, and seconds since the last heartbeat.",
     [
-        _labelled("lccp_run_phase", "phase"),
-        _labelled("lccp_verdict", "state"),
-        _by_run("lccp_trained_tokens"),
-        _by_run("lccp_token_budget"),
-        _by_run("lccp_tokens_per_second"),
-        _by_run("time() - lccp_last_heartbeat_timestamp_seconds"),
+        ("", _labelled("lccp_run_phase", "phase")),
+        ("", _labelled("lccp_verdict", "state")),
+        ("tokens", _by_run("lccp_trained_tokens")),
+        ("budget", _by_run("lccp_token_budget")),
+        ("tokens per second", _by_run("lccp_tokens_per_second")),
+        (
+            "seconds since heartbeat",
+            _by_run("time() - lccp_last_heartbeat_timestamp_seconds"),
+        ),
     ],
-    kind="table",
+    {"namespace": "namespace", "run": "run", "phase": "phase", "state": "verdict"},
     width=24,
     height=10,
-    instant=True,
-    transformations=[
-        {"id": "merge", "options": {}},
-        {
-            "id": "organize",
-            "options": {
-                "excludeByName": {"Time": True, "Value #A": True, "Value #B": True},
-                "renameByName": {
-                    "state": "verdict",
-                    "Value #C": "tokens",
-                    "Value #D": "budget",
-                    "Value #E": "tokens per second",
-                    "Value #F": "seconds since heartbeat",
-                },
-            },
-        },
-    ],
+    unit="short",
 )
+
+STACKED = {"custom": {"stacking": {"mode": "normal"}, "fillOpacity": 40}}
 
 FLEET = Board(
     "fleet",
     "LCCP fleet",
     "All runs: what they do, what the verdicts say, what needs somebody.",
     [
-        number("Runs", "Runs that have series.", Query("count(lccp_run_info)")),
-        number(
+        _number("Runs", "Runs that have series.", Query("count(lccp_run_info)")),
+        _number(
             "Training",
             "Runs that make steps.",
             Query('sum(lccp_run_phase{phase="Training"})'),
         ),
-        number(
+        _number(
             "Queued",
             "Runs that wait for their pods.",
             Query('sum(lccp_run_phase{phase="Queued"})'),
         ),
-        number(
+        _number(
             "Throughput",
             "Tokens per second of all runs that train.",
             Query(
@@ -69,25 +63,25 @@ FLEET = Board(
             ),
             unit="short",
         ),
-        number(
+        _number(
             "Tokens saved",
             "Tokens of budgets that stops made unnecessary.",
             Query("sum(lccp_saved_tokens) or vector(0)"),
             unit="short",
         ),
-        number(
+        _number(
             "Accelerator-hours spent",
             "By the training of all runs, without the wait in queues.",
             Query("sum(lccp_spent_accelerator_seconds) / 3600 or vector(0)"),
             unit="short",
         ),
-        number(
+        _number(
             "Accelerator-hours saved",
             "That stops made unnecessary, by each run's last throughput.",
             Query("sum(lccp_saved_accelerator_seconds) / 3600 or vector(0)"),
             unit="short",
         ),
-        number(
+        _number(
             "Alerts",
             "Alerts of LCCP that fire.",
             Query('count(ALERTS{alertname=~"LCCP.*", alertstate="firing"}) or vector(0)'),
@@ -97,11 +91,13 @@ FLEET = Board(
             "Runs by phase",
             "How many runs are in each phase.",
             [Query("sum by (phase) (lccp_run_phase)", "{{phase}}")],
+            defaults=STACKED,
         ),
         Panel(
             "Runs by verdict",
             "How many runs have each verdict.",
             [Query("sum by (state) (lccp_verdict)", "{{state}}")],
+            defaults=STACKED,
         ),
         Panel(
             "Evaluations that wait",

@@ -1,8 +1,15 @@
-"""Which signals a panel shows."""
+"""Which series a panel shows."""
 
 from lccp.contract.signals import Signal
 from lccp.probes.registry import PROBES
 from lccp_exporter.facts import WATCHED_ROLES
+
+OF_RUN = 'namespace="$namespace", run="$run"'
+
+
+def of_run(metric: str, matchers: str = "") -> str:
+    """The metric of the run that is chosen."""
+    return f"{metric}{{{OF_RUN}{', ' + matchers if matchers else ''}}}"
 
 
 def by_unit(signals: list[Signal]) -> dict[str, list[Signal]]:

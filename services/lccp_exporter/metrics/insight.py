@@ -3,9 +3,12 @@
 from lccp.api.objects.training import Ledger
 from lccp.report.training import BANDS, router_bands
 from lccp_exporter.facts import RunFacts
-from lccp_exporter.metrics.metric import RunMetric, Samples, of_heartbeat, one
+from lccp_exporter.metrics.metric import RunMetric, Samples, of_heartbeat, one, padded
 
-SOURCES_MAX = 16
+SOURCES_MAX = 12
+CELLS_MAX = SOURCES_MAX
+BANDS_MAX = 8
+POSITION_DIGITS = 8
 
 
 def _wall_time(facts: RunFacts) -> Samples:
@@ -25,6 +28,16 @@ def _busiest(facts: RunFacts) -> Samples:
 def _source_losses(facts: RunFacts) -> Samples:
     told = facts.heartbeat.loss_by_source if facts.heartbeat else {}
     return [((name,), told[name]) for name in list(told)[:SOURCES_MAX]]
+
+
+def _held_out(facts: RunFacts) -> Samples:
+    told = facts.heartbeat.held_out if facts.heartbeat else None
+    return [((c.source, c.band), c.loss) for c in told.cells[:CELLS_MAX]] if told else []
+
+
+def _position_shares(facts: RunFacts) -> Samples:
+    told = facts.heartbeat.position_shares if facts.heartbeat else ()
+    return [((padded(one.start, POSITION_DIGITS),), one.share) for one in told[:BANDS_MAX]]
 
 
 def _bands(facts: RunFacts) -> list[tuple[str, float, float]]:
@@ -86,6 +99,28 @@ INSIGHT = (
         _source_losses,
         ("source",),
         most=SOURCES_MAX,
+    ),
+    RunMetric(
+        "lccp_held_out_loss_nats",
+        "Mean NLL per predicted token of documents that no step trains on, at the newest "
+        "checkpoint, by source, and by positions within the source model's context and beyond it.",
+        _held_out,
+        ("source", "band"),
+        most=CELLS_MAX,
+    ),
+    RunMetric(
+        "lccp_held_out_checkpoint_tokens",
+        "Tokens of the checkpoint that the loss on held-out documents is of.",
+        of_heartbeat(lambda b: b.held_out.tokens if b.held_out else None),
+    ),
+    RunMetric(
+        "lccp_position_share",
+        "Share of the predicted tokens, between the last two logged steps, whose positions in "
+        "their documents lie from `start` up to the next `start`, 0 to 1: the source model's "
+        "context, and its doublings.",
+        _position_shares,
+        ("start",),
+        most=BANDS_MAX,
     ),
     RunMetric(
         "lccp_source_epochs_max",

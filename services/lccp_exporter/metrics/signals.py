@@ -11,7 +11,7 @@ from lccp_exporter.metrics.metric import RunMetric, Samples, one, one_hot
 SIGNALS_MAX = 64
 """Signals of a run that have a series; further ones are in the JSON API alone."""
 CHECKPOINTS_MAX = 32
-BY_CHECKPOINT_MAX = 80
+BY_CHECKPOINT_MAX = 64
 
 
 def _newest(facts: RunFacts) -> Samples:

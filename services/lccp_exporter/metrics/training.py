@@ -24,7 +24,7 @@ def _attempts(facts: RunFacts) -> Samples:
 
 def _state_lag(facts: RunFacts) -> float | None:
     beat = facts.heartbeat
-    if beat is None or not beat.tokens:
+    if beat is None or not beat.tokens or beat.phase == "Importing":
         return None
     saved = max(beat.states, default=beat.resumed_from_tokens or 0)
     return float(max(0, beat.tokens - saved))
@@ -53,7 +53,8 @@ TRAINING = (
     RunMetric(
         "lccp_run_phase",
         "1 for the phase that the run is in, 0 for the others: Queued (no trainer writes), "
-        "Starting, Training, Saving, Suspended, Evaluating (the training has ended), Finished.",
+        "Starting, Training, Importing (an attached run), Saving, Suspended, Evaluating (the "
+        "training has ended), Finished.",
         lambda facts: one_hot(RunPhase, facts.phase),
         ("phase",),
         most=len(RunPhase),

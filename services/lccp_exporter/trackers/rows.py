@@ -66,7 +66,7 @@ def _described(verdict: Verdict) -> dict[str, str | int]:
 
 def rows_of(data: RunData) -> list[Row]:
     """All rows, by tokens; a value that is not finite is left out."""
-    found = [*_trained(data), *_evaluated(data), *_judged(data)]
+    found = [*_trained(data), *_held_out(data), *_evaluated(data), *_judged(data)]
     return sorted((row for row in found if row.values), key=lambda row: row.tokens)
 
 
@@ -80,6 +80,12 @@ def _trained(data: RunData) -> Iterator[Row]:
     for step in data.history:
         values = {f"training/{name}": getattr(step, name) for name in OF_STEPS}
         yield Row(TRAINING, step.tokens, step.at, _finite(values))
+
+
+def _held_out(data: RunData) -> Iterator[Row]:
+    for one in data.held_out:
+        values = {f"held_out/{cell.source}/{cell.band}": cell.loss for cell in one.cells}
+        yield Row(TRAINING, one.tokens, _step_before(data.history, one.tokens), _finite(values))
 
 
 def _evaluated(data: RunData) -> Iterator[Row]:

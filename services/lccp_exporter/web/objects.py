@@ -5,7 +5,9 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
+from lccp.api.conditions import Condition
 from lccp.api.objects.journal import AttemptRecord
+from lccp.api.objects.losses import HeldOutLoss, PositionShare
 from lccp.api.objects.training import Ledger, RouterRecord, Spike, StepRecord
 from lccp.api.objects.verdict import Forecast, Gain, VerdictState
 from lccp.contract.base import Contract
@@ -66,6 +68,10 @@ class CheckpointValues(Contract):
 class RunDetail(RunSummary):
     """All that the exporter knows of a run."""
 
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(description="Of the run object, as they were last changed; none: it had no status."),
+    ]
     digest: Annotated[str, Field(description="SHA-256 of its identity.")]
     attempts: Annotated[tuple[AttemptRecord, ...], Field(description="Oldest first.")]
     checkpoints: Annotated[tuple[CheckpointValues, ...], Field(description="Oldest first.")]
@@ -94,6 +100,16 @@ class RunDetail(RunSummary):
             "the last two logged ones, with the last."
         ),
     ]
+    held_out: Annotated[
+        HeldOutLoss | None, Field(description="Of the newest checkpoint that has it measured.")
+    ]
+    position_shares: Annotated[
+        tuple[PositionShare, ...],
+        Field(
+            description="Where the tokens predicted between the last two logged steps stand in "
+            "their documents."
+        ),
+    ]
     router: Annotated[RouterRecord | None, Field(description="At the last logged step.")]
     peak_memory_bytes: Annotated[
         int | None,
@@ -114,6 +130,7 @@ class RunDetail(RunSummary):
         measured = facts.values_by_checkpoint(tuple(names))
         return cls(
             **{name: getattr(summary, name) for name in RunSummary.model_fields},
+            conditions=tuple(said.condition for said in facts.conditions),
             digest=facts.digest,
             attempts=facts.journal.attempts if facts.journal else (),
             checkpoints=tuple(
@@ -130,6 +147,8 @@ class RunDetail(RunSummary):
             spikes_total=facts.spikes_total,
             spikes=beat.spikes if beat else (),
             loss_by_source=beat.loss_by_source if beat else {},
+            held_out=beat.held_out if beat else None,
+            position_shares=beat.position_shares if beat else (),
             router=beat.router if beat else None,
             peak_memory_bytes=beat.peak_memory_bytes if beat else None,
             finished_at=facts.finished_at,

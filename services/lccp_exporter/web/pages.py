@@ -17,7 +17,7 @@ from lccp.probes.probe import HeatMaps
 from lccp.probes.registry import PROBES
 from lccp.report.states import STATE_WORDS, phases
 from lccp.report.text import duration_text, gain_text, tokens_text, value_text
-from lccp.report.training import activities, router_bands, spike_sentence
+from lccp.report.training import HELD_OUT_BANDS, activities, router_bands, spike_sentence
 from lccp_exporter.facts import Measured, RunFacts
 from lccp_exporter.reading import arrays_beside
 from lccp_exporter.refresh import Runs, ShownRun
@@ -39,7 +39,8 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters |= {"tokens": tokens_text, "duration": duration_text, "value": value_text}
-TEMPLATES.globals |= {"words": STATE_WORDS, "WIDTH": WIDTH, "HEIGHT": HEIGHT}
+TEMPLATES.globals |= {"words": STATE_WORDS, "bands": HELD_OUT_BANDS}
+TEMPLATES.globals |= {"WIDTH": WIDTH, "HEIGHT": HEIGHT}
 
 
 def routes(runs: Runs, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[Route]:
@@ -109,6 +110,8 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
         "goodput": facts.ledger.goodput,
         "activities": list(activities(facts.ledger)),
         "routers": list(router_bands(beat.router)) if beat and beat.router else [],
+        "held_out": beat.held_out if beat else None,
+        "positions": beat.position_shares if beat else (),
         "sources": beat.loss_by_source if beat else {},
         "spikes": [spike_sentence(spike) for spike in beat.spikes] if beat else [],
         "charts": charts_of(facts, verdict),

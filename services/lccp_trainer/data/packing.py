@@ -103,6 +103,8 @@ class PackedSource:
     """Shorter documents, and shorter rests of longer ones, are left out."""
     seed: tuple[int, ...]
     """Of the order that each epoch reads the documents in."""
+    held_out: frozenset[int] = frozenset()
+    """Documents that are left out as well."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ class _Work:
             document = self._order(number, reader.epoch)[reader.document]
             reader.document += 1
             length = source.lengths.length(document)
-            if length >= max(1, source.minimum_tokens):
+            if length >= max(1, source.minimum_tokens) and document not in source.held_out:
                 reader.waiting += self._pieces(number, document, length)
 
     def _pieces(self, number: int, document: int, length: int) -> list[Piece]:

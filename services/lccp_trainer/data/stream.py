@@ -4,6 +4,7 @@ Every process plans all rows from the lengths of the documents, and reads the to
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
+from lccp_trainer.data.held_out import LARGEST_SHARE, drawn, rows_of
 from lccp_trainer.data.packing import Cursor, PackedSource, Packing, Piece, Position, used_tokens
 from lccp_trainer.data.shards import TokenShards, read_index
 
@@ -118,6 +120,16 @@ class DataStream:
         of_each = zip(self.names, position.tokens, self.used, strict=True)
         return {name: round(tokens / used, 3) for name, tokens, used in of_each}
 
+    def held_out(self) -> list[list[Piece]]:
+        """Rows, that may have room left, of the documents that no step trains on."""
+        row = self.packing.row_tokens
+        pieces = (
+            Piece(number, document, 0, min(source.lengths.length(document), row))
+            for number, source in enumerate(self.packing.sources)
+            for document in source.held_out
+        )
+        return rows_of(pieces, row)
+
     def _read(self, row: Sequence[Piece]) -> tuple[NDArray[np.int32], ...]:
         pieces = [self.shards[p.source].read(p.document, p.start, p.end) for p in row]
         lengths = [len(piece) for piece in row]
@@ -140,6 +152,7 @@ def open_stream(
     Raises:
         InvalidInput: a folder is not whole, or no document of a source is long enough.
     """
+    row = lengths[1]
     names, shards, packed, used = [], [], [], []
     for number, (source, folder) in enumerate(zip(data.sources, folders, strict=True)):
         if folder is None:
@@ -155,16 +168,34 @@ def open_stream(
             )
         names.append(source.name)
         shards.append(opened)
-        packed.append(PackedSource(opened, data.share(source), long, minimum, (data.seed, number)))
-        used.append(
-            sum(used_tokens(part, minimum, lengths[1]) for part in opened.lengths_by_shard())
-        )
-    packing = Packing(packed, lengths[1])
+        whole = PackedSource(opened, data.share(source), long, minimum, (data.seed, number))
+        tokens = sum(used_tokens(part, minimum, row) for part in opened.lengths_by_shard())
+        kept, held_out = _held_out(whole, data.held_out_tokens, tokens, row, source.name)
+        packed.append(kept)
+        used.append(tokens - held_out)
     return DataStream(
         names=tuple(names),
         shards=tuple(shards),
-        packing=packing,
+        packing=Packing(packed, row),
         used=tuple(used),
         isolated=not data.cross_document_attention,
         accept_changed=data.accept_changed,
     )
+
+
+def _held_out(
+    source: PackedSource, wanted: int, used: int, row: int, name: str
+) -> tuple[PackedSource, int]:
+    """The source without its part of `wanted` held-out tokens, and what it loses of `used`."""
+    if not wanted:
+        return source, 0
+    documents = drawn(source, math.ceil(source.share * wanted), row)
+    lengths = np.array([source.lengths.length(number) for number in documents])
+    lost = used_tokens(lengths, source.minimum_tokens, row)
+    if lost > LARGEST_SHARE * used:
+        raise InvalidInput(
+            f"data.heldOutTokens: {wanted:,} takes {lost:,} of the {used:,} tokens of source "
+            f"{name} from the training, more than {LARGEST_SHARE:.0%}: lower it, or give more "
+            "documents"
+        )
+    return replace(source, held_out=frozenset(documents)), lost

@@ -60,7 +60,7 @@ class Fetching:
         def progress(here: int, total: int) -> None:
             if self._is_terminated():
                 raise Stopped("SIGTERM while model and documents were fetched: what is here stays")
-            self._tell(Fetched(size=here, total=total), spec.training.tokens)
+            self._tell(Fetched(size=here, total=total), spec.trained.tokens)
 
         inputs = pinned(self._store, self._keys, given)
         return fetched(spec, given, inputs, directory, progress)

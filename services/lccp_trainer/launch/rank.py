@@ -77,7 +77,7 @@ def _quiet_libraries() -> None:
 
 
 def _watchdog(worker: Worker) -> Watchdog:
-    limit = worker.spec.training.hang_timeout_seconds
+    limit = worker.spec.trained.hang_timeout_seconds
     stacks = worker.scratch / f"stacks-{worker.rank}.txt"
 
     def give_up() -> None:
@@ -97,7 +97,7 @@ def _reporter(worker: Worker, store: Store, clock: WallClock) -> Reporter:
         writer=writer_name(invocation.attempt, invocation.pod_uid),
         at=datetime.now(UTC),
         phase="Starting",
-        tokens_total=worker.spec.training.tokens,
+        tokens_total=worker.spec.trained.tokens,
     )
     return Reporter(store, worker.keys, first, clock)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lccp.api.objects.losses import PositionShare
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
@@ -12,7 +13,7 @@ from lccp.probes.registry import PROBES
 from lccp.probes.settings.prompts import Documents
 from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.check.duplicates import Repeated, originals, repeated
-from lccp_trainer.data.check.mixture import Band, SourceFacts, position_bands
+from lccp_trainer.data.check.mixture import SourceFacts, position_bands
 from lccp_trainer.data.check.near import nearly_equal
 from lccp_trainer.data.check.overlap import Overlap, overlap
 from lccp_trainer.data.documents import read_documents
@@ -34,7 +35,7 @@ class Survey:
     """Equal to a document before them."""
     nearly: list[Repeated]
     """Nearly equal to one, and to none equal."""
-    bands: list[Band]
+    bands: list[PositionShare]
     overlaps: dict[str, Overlap]
     """By the field of the evaluation that holds the documents' path."""
 
@@ -55,8 +56,8 @@ def survey(
             of the evaluation can't be read.
     """
     directory, row = base / spec.model.source, spec.model.target_context_length
-    context, budget = context_length(read_config(directory), directory), spec.training.tokens
-    stream = open_stream(spec.data, _folders(spec, base, prepared), (context, row))
+    context, budget = context_length(read_config(directory), directory), spec.trained.tokens
+    stream = open_stream(spec.mixture, _folders(spec, base, prepared), (context, row))
     equal = originals(stream.shards)
     known = zip(stream.names, stream.packing.sources, stream.shards, strict=True)
     return Survey(
@@ -72,9 +73,9 @@ def _folders(spec: LCCPRunSpec, base: Path, prepared: Mapping[str, Path]) -> lis
     """The folder of each source; None where it has no share of the tokens."""
     digest = tokenizer_digest(base / spec.model.source)
     folders: list[Path | None] = []
-    for number, source in enumerate(spec.data.sources):
+    for number, source in enumerate(spec.mixture.sources):
         folder = prepared.get(source.name, base / source.path)
-        if spec.data.share(source):
+        if spec.mixture.share(source):
             if source.format == "Tokens":
                 check_source(source, folder, f"data.sources[{number}]", digest)
             folders.append(folder)

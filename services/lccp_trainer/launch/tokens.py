@@ -49,13 +49,13 @@ def prepare_sources(
         InvalidInput: there is no such source, or one can't be read.
         LccpError: `out` can't be written, or a process was killed.
     """
-    unknown = set(names) - {source.name for source in spec.data.sources}
+    unknown = set(names) - {source.name for source in spec.mixture.sources}
     if unknown:
-        there = ", ".join(source.name for source in spec.data.sources)
+        there = ", ".join(source.name for source in spec.mixture.sources)
         raise InvalidInput(f"--source: there is no source {min(unknown)}; there are {there}")
     directory = base / spec.model.source
     digest = tokenizer_digest(directory)
-    for number, source in enumerate(spec.data.sources):
+    for number, source in enumerate(spec.mixture.sources):
         if source.format == "Tokens" or (names and source.name not in names):
             continue
         folder = out / source.name

@@ -1,6 +1,5 @@
 """All that can be known to be wrong before a process is started."""
 
-import json
 from pathlib import Path
 
 from lccp.api.objects.manifest import Manifest
@@ -9,6 +8,7 @@ from lccp.api.spec.sft import SFTSpec
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.cost.compatibility import check
 from lccp.cost.fine_tuning import fine_tuning_run
+from lccp.model_config import CONFIG, parsed_model_config
 from lccp.store.keys import FineTuningKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
@@ -29,8 +29,8 @@ def check_spec(spec: LCCPRunSpec, base: Path) -> None:
     check_source(spec.model, directory)
     check(spec, read_config(directory))
     digest = tokenizer_digest(directory)
-    for number, source in enumerate(spec.data.sources):
-        if spec.data.share(source) > 0:
+    for number, source in enumerate(spec.mixture.sources):
+        if spec.mixture.share(source) > 0:
             sources.check_source(source, base / source.path, f"data.sources[{number}]", digest)
 
 
@@ -47,7 +47,7 @@ def check_fine_tuning(
     try:
         checkpoint = read(store, key, Manifest)
         prefix = keys.run.checkpoint(checkpoint.tokens, checkpoint.writer)
-        config = json.loads(store.get(f"{prefix}config.json"))
+        config = parsed_model_config(store.get(f"{prefix}{CONFIG}"), f"{prefix}{CONFIG}")
     except NotFound:
         raise InvalidInput(
             f"environment: LCCP_TOKENS: {store.url}: there is no complete checkpoint of "

@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
+from lccp.model_config import read_model_config
 
 FIELD = "model.source"
 COMPANION_SUFFIXES = {".json", ".txt", ".model", ".jinja", ".py", ".tiktoken"}
@@ -30,18 +31,7 @@ def check_source(spec: ModelSpec, directory: Path) -> None:
 
 def read_config(directory: Path) -> dict[str, Any]:
     """`config.json` of the model in `directory`."""
-    if not directory.is_dir():
-        raise InvalidInput(f"{FIELD}: there is no folder {directory}")
-    path = directory / "config.json"
-    try:
-        config = json.loads(path.read_bytes())
-    except OSError:
-        raise InvalidInput(f"{FIELD}: {directory} holds no config.json that can be read") from None
-    except ValueError:
-        raise InvalidInput(f"{FIELD}: {path} is not JSON") from None
-    if not isinstance(config, dict):
-        raise InvalidInput(f"{FIELD}: {path} is not a JSON object")
-    return config
+    return read_model_config(directory, FIELD)
 
 
 def context_length(config: dict[str, Any], directory: Path) -> int:

@@ -20,7 +20,7 @@ class LossHead(torch.nn.Module):
     def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> Any:
         """Logits; or the NLL of `targets`, summed, and that of each [rows, length], in float32.
 
-        That of each has no gradient.
+        That of each has no gradient; none is made where gradients are off.
 
         Args:
             hidden: [rows, length, hidden size].
@@ -29,8 +29,12 @@ class LossHead(torch.nn.Module):
         if targets is None:
             return linear(hidden, self.weight, self.bias)
         tokens = max(1, self.chunk_logits // self.weight.shape[0])
-        parts = (hidden.flatten(0, 1), self.weight, self.bias, targets.flatten(), tokens)
-        summed, each = _SummedNll.apply(*parts)  # type: ignore[no-untyped-call]
+        parts = (hidden.flatten(0, 1), self.weight, self.bias)
+        if not torch.is_grad_enabled():
+            sweep = _Sweep(*parts, gradients=False, trained=False)
+            sweep.run(targets.flatten(), tokens)
+            return sweep.nll, sweep.each.view_as(targets)
+        summed, each = _SummedNll.apply(*parts, targets.flatten(), tokens)  # type: ignore[no-untyped-call]
         return summed, each.view_as(targets)
 
 
@@ -46,9 +50,8 @@ class _SummedNll(torch.autograd.Function):
         targets: torch.Tensor,
         chunk: int,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        sweep = _Sweep(hidden, weight, bias, trained=ctx.needs_input_grad[1])
-        for start in range(0, len(hidden), chunk):
-            sweep.add(slice(start, start + chunk), targets[start : start + chunk])
+        sweep = _Sweep(hidden, weight, bias, gradients=True, trained=ctx.needs_input_grad[1])
+        sweep.run(targets, chunk)
         ctx.dtypes = (weight.dtype, None if bias is None else bias.dtype)
         ctx.save_for_backward(sweep.of_hidden, sweep.of_weight, sweep.of_bias)
         ctx.mark_non_differentiable(sweep.each)
@@ -64,30 +67,42 @@ class _SummedNll(torch.autograd.Function):
 
 
 class _Sweep:
-    """Loss and gradients, summed over the chunks added."""
+    """Loss and gradients, summed over chunks.
+
+    Args:
+        gradients: whether there are any; without them it takes a third of the time.
+        trained: whether those of the head are among them.
+    """
 
     def __init__(
         self,
         hidden: torch.Tensor,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
+        gradients: bool,
         trained: bool,
     ) -> None:
         self._hidden, self._weight, self._bias = hidden, weight, bias
         self.nll = hidden.new_zeros((), dtype=torch.float32)
         self.each = hidden.new_empty(len(hidden), dtype=torch.float32)
-        self.of_hidden = torch.empty_like(hidden)
+        self.of_hidden = torch.empty_like(hidden) if gradients else None
         self.of_weight = torch.zeros_like(weight, dtype=torch.float32) if trained else None
         self.of_bias = None
         if trained and bias is not None:
             self.of_bias = torch.zeros_like(bias, dtype=torch.float32)
 
-    def add(self, tokens: slice, targets: torch.Tensor) -> None:
+    def run(self, targets: torch.Tensor, chunk: int) -> None:
+        for start in range(0, len(targets), chunk):
+            self._add(slice(start, start + chunk), targets[start : start + chunk])
+
+    def _add(self, tokens: slice, targets: torch.Tensor) -> None:
         hidden, counted = self._hidden[tokens], (targets != IGNORED)[:, None]
         target = targets[:, None].clamp(min=0)
         log_probabilities = log_softmax(linear(hidden, self._weight, self._bias).float(), dim=1)
         self.each[tokens] = -(log_probabilities.gather(1, target) * counted).squeeze(1)
         self.nll += self.each[tokens].sum()
+        if self.of_hidden is None:
+            return
         of_logits = log_probabilities.exp_()
         of_logits.scatter_add_(1, target, of_logits.new_full(target.shape, -1))
         of_logits.mul_(counted)

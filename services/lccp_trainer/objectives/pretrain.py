@@ -1,24 +1,33 @@
 """Continual pre-training: every token is predicted from those before it in its document."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 
+from lccp.api.objects.losses import position_edges
+from lccp.api.run import LCCPRunSpec
 from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.sources import Node, token_folders
-from lccp_trainer.data.stream import open_stream
+from lccp_trainer.data.stream import DataStream, open_stream
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_tokenizer
 from lccp_trainer.model.source import context_length, read_config
 from lccp_trainer.objectives.head import LossHead
+from lccp_trainer.objectives.held_out import HeldOut
+from lccp_trainer.objectives.losses import LossTable
 from lccp_trainer.objectives.routing import Routers
-from lccp_trainer.objectives.sources import SourceLosses
 from lccp_trainer.objectives.task import Task
 from lccp_trainer.parallel import experts
 from lccp_trainer.parallel.shard import Shard
 from lccp_trainer.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+FORWARD_SHARE = 1 / 3
+"""Of the time of a step: its backward pass takes twice as long as its forward pass."""
 
 
 class Pretraining(torch.nn.Module):
@@ -30,11 +39,12 @@ class Pretraining(torch.nn.Module):
         self.model = model
         self.routers: Routers | None = None
         self.balance_coefficient = 0.0
-        self.source_losses: SourceLosses | None = None
+        self.losses: LossTable | None = None
 
-    def watch_sources(self, sources: int) -> None:
-        """Watch the loss of each of so many sources; called once the engine stands."""
-        self.source_losses = SourceLosses(sources, next(self.parameters()).device)
+    def watch_losses(self, sources: int, source_context: int, row: int) -> None:
+        """Watch the loss of so many sources, by positions; called once the engine stands."""
+        edges = position_edges(source_context, row)
+        self.losses = LossTable(sources, edges, next(self.parameters()).device)
 
     def watch_routers(self, context: int, coefficient: float | None) -> None:
         """Watch the routers of a family that has them; called once the engine stands.
@@ -50,13 +60,26 @@ class Pretraining(torch.nn.Module):
         self.balance_coefficient = own if coefficient is None else coefficient
         self.routers = Routers(self.model, context, self.balance_coefficient > 0)
 
+    @contextmanager
+    def measuring(self, losses: LossTable) -> Iterator[None]:
+        """Within it passes train nothing: they are counted in `losses`, and nowhere else."""
+        kept, self.losses = self.losses, losses
+        self.eval()
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self.losses = kept
+            self.train()
+
     def forward(self, shard: Shard) -> tuple[torch.Tensor, torch.Tensor | None]:
         """NLL of the tokens that are predicted in `shard`, summed, in float32.
 
         Beside it the balancing loss of the routers, averaged over layers and summed over rows; of
         both only this process's part.
         """
-        with self.routers.watching(shard) if self.routers else nullcontext():
+        routers = self.routers if self.training else None
+        with routers.watching(shard) if routers else nullcontext():
             hidden = self.model.base_model(
                 input_ids=shard.tokens,
                 position_ids=shard.positions,
@@ -64,11 +87,11 @@ class Pretraining(torch.nn.Module):
                 use_cache=False,
             ).last_hidden_state
         nll, each = self.model.get_output_embeddings()(hidden, shard.targets)
-        if self.source_losses:
-            self.source_losses.add(shard, each)
-        if self.routers is None or self.balance_coefficient == 0:
+        if self.losses:
+            self.losses.add(shard, each)
+        if routers is None or self.balance_coefficient == 0:
             return nll, None
-        return nll, self.routers.balance(shard.documents.group)
+        return nll, routers.balance(shard.documents.group)
 
 
 def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
@@ -84,6 +107,31 @@ def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
     tokenizer = load_tokenizer(spec.model, directory, config)
     node = Node(worker.scratch, worker.local_rank == 0, alive)
     digest = tokenizer_digest(directory)
-    folders = token_folders(spec.data, worker.base, lambda: tokenizer, digest, node)
-    stream = open_stream(spec.data, folders, (source_context, spec.model.target_context_length))
-    return Task(spec, directory, config, source_context, stream, Pretraining, extendable=True)
+    folders = token_folders(spec.mixture, worker.base, lambda: tokenizer, digest, node)
+    stream = open_stream(spec.mixture, folders, (source_context, spec.model.target_context_length))
+    return Task(
+        spec=spec,
+        directory=directory,
+        config=config,
+        source_context=source_context,
+        stream=stream,
+        module=Pretraining,
+        extendable=True,
+        held_out=_held_out(spec, stream, source_context) if spec.mixture.held_out_tokens else None,
+    )
+
+
+def _held_out(spec: LCCPRunSpec, stream: DataStream, source_context: int) -> HeldOut:
+    held_out = HeldOut(stream.names, stream.shards, stream.held_out(), source_context)
+    checkpoints = len(spec.checkpoints.due(spec.trained.tokens))
+    computed = checkpoints * len(held_out.rows) * stream.packing.row_tokens
+    logger.info(
+        "held out: %d documents, %d tokens, measured in %d rows at each of %d checkpoints: some "
+        "%.1f %% of the time of the training",
+        held_out.documents,
+        held_out.tokens,
+        len(held_out.rows),
+        checkpoints,
+        100 * FORWARD_SHARE * computed / spec.trained.tokens,
+    )
+    return held_out

@@ -44,7 +44,7 @@ def fine_tuning(worker: Worker, store: Store, alive: Callable[[], None]) -> Task
     given = inputs(worker, store, spec, alive)
     length = spec.model.target_context_length
     rows = planned_rows(given.records.lengths.tolist(), length, sft.epochs, sft.seed)
-    steps = -(-len(rows) // (spec.training.global_batch_tokens // length))
+    steps = -(-len(rows) // (spec.trained.global_batch_tokens // length))
     spec = with_budget(spec, sft, steps)
     if worker.rank == 0:
         _claim(store, keys, _identity(worker, given, spec))
@@ -75,7 +75,7 @@ def _identity(worker: Worker, given: Inputs, spec: LCCPRunSpec) -> FineTuning:
         left_out=summary.left_out,
         records_digest=summary.digest,
         predicted_tokens=summary.predicted_tokens,
-        tokens=spec.training.tokens,
+        tokens=spec.trained.tokens,
     )
 
 

@@ -9,6 +9,7 @@ import torch
 
 from lccp.api.run import LCCPRunSpec
 from lccp_trainer.data.stream import Stream
+from lccp_trainer.objectives.held_out import HeldOut
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,5 @@ class Task:
     """Puts the loss around the model."""
     extendable: bool
     """A state is kept of its end, for a later attempt with a higher budget."""
+    held_out: HeldOut | None = None
+    """What is measured at each checkpoint; None: nothing is."""

@@ -26,7 +26,7 @@ def build_engine(
     accumulation_steps: int,
 ) -> Any:
     """The engine around the model in `directory`, built with `config`, under `objective`."""
-    training = spec.training
+    training = spec.trained
     settings = deepspeed_config(training, accumulation_steps)
     size = training.deepspeed.expert_parallel_size
     if size > 1:

@@ -77,6 +77,8 @@ def restored(engine: Any, steps: int) -> None:
             return
         case 3:
             optimizer = engine.optimizer
+            # What an earlier pass gathered, and small parameters that stay whole, is of before.
+            optimizer.checkpoint_event_prologue()
             for number in range(len(optimizer.fp32_partitioned_groups_flat)):
                 optimizer._reassign_or_swap_out_partitioned_parameters(number)
             optimizer.checkpoint_event_epilogue()

@@ -32,7 +32,7 @@ def join_process_group(spec: LCCPRunSpec, local_rank: int) -> torch.device:
         torch.cuda.set_device(local_rank)
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     # Longer than the watchdog's limit, so that a hang is found by the watchdog, which knows stacks.
-    timeout = timedelta(seconds=spec.training.hang_timeout_seconds + 300)
+    timeout = timedelta(seconds=spec.trained.hang_timeout_seconds + 300)
     deepspeed.init_distributed("nccl" if accelerated else "gloo", timeout=timeout, verbose=False)
     return torch.device("cuda", local_rank) if accelerated else torch.device("cpu")
 

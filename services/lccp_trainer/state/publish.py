@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, Protocol
 
+from lccp.api.objects.losses import HeldOutLoss
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.contract.errors import Conflict
 from lccp.store.directory import delete_prefix, upload_directory
@@ -41,6 +42,8 @@ class TrainedCounts:
     step: int
     tokens: int
     tokens_per_source: dict[str, int]
+    held_out: HeldOutLoss | None = None
+    """Of a checkpoint, where it is measured."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Publisher:
             writer=self.writer,
             files=files,
             tokens_per_source=counts.tokens_per_source,
+            held_out=counts.held_out,
             source_context_length=self.lengths[0],
             target_context_length=self.lengths[1],
             world_size=self.world,

@@ -3,13 +3,14 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lccp.api.objects.losses import HeldOutLoss
 from lccp_trainer.data.stream import Stream
 from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
@@ -46,13 +47,16 @@ class Saver:
     """From these tokens on no state is saved: nothing goes on from there."""
     damaged: set[int] = field(default_factory=set)
     """States, by tokens, that were found damaged: they are replaced."""
+    measure: Callable[[int], HeldOutLoss] | None = None
+    """Measures the loss on held-out documents, given the tokens trained; None: there are none."""
     _snapshot: Snapshot = field(default_factory=Snapshot)
 
     def checkpoint(self, point: Point) -> None:
         """Save the model, unless a complete checkpoint of these tokens exists."""
         if point.tokens not in self.checkpoints:
             self.checkpoints.add(point.tokens)
-            self._stall(lambda: self._checkpoint(point))
+            held_out = self._measured(point.tokens)
+            self._stall(lambda: self._checkpoint(point, held_out))
 
     def state(self, point: Point, with_checkpoint: bool) -> None:
         """Save what training resumes from, unless a complete state of these tokens exists.
@@ -65,16 +69,26 @@ class Saver:
             self.states.add(point.tokens)
             self._stall(lambda: self._state(point, with_checkpoint))
 
+    def _measured(self, tokens: int) -> HeldOutLoss | None:
+        if self.measure is None:
+            return None
+        with self.clock.during("measuring"):
+            held_out = self.measure(tokens)
+        if self.reporter:
+            self.reporter.update(held_out=held_out)
+        return held_out
+
     def _stall(self, save: Callable[[], None]) -> None:
         begun = time.monotonic()
         save()
         if self.reporter:
             self.reporter.update(last_save_seconds=round(time.monotonic() - begun, 4))
 
-    def _checkpoint(self, point: Point) -> None:
+    def _checkpoint(self, point: Point, held_out: HeldOutLoss | None) -> None:
         weights = whole_weights(self.engine)
         if weights is not None:
-            self.uploader.submit(partial(self._publish_checkpoint, weights, self._counts(point)))
+            counts = replace(self._counts(point), held_out=held_out)
+            self.uploader.submit(partial(self._publish_checkpoint, weights, counts))
 
     def _state(self, point: Point, with_checkpoint: bool) -> None:
         rank, processes = self.publisher.rank, self.publisher.world

@@ -14,12 +14,17 @@ from lccp.cost.estimate import Estimate
 from lccp.cost.memory import Training
 from lccp.cost.planning.advice import TrainingPlan
 from lccp.cost.planning.devices import Cluster, device_of
-from lccp_cli.commands.estimate import read_config
+from lccp.model_config import read_model_config
 
 FOLDER = Path(__file__).parents[3] / "examples"
 IN_THE_IMAGE = "/opt/lccp/examples/tiny/"
 EXAMPLES = [*sorted(FOLDER.glob("*/run.yaml")), FOLDER / "tiny" / "cluster.yaml"]
 RUNS = "/apis/lccp.io/v1alpha1/namespaces/default/lccpruns"
+ATTACHED = FOLDER / "attached" / "run.yaml"
+TRAINED = [path for path in EXAMPLES if path != ATTACHED]
+each_trained = pytest.mark.parametrize(
+    "path", TRAINED, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 each = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
@@ -29,7 +34,7 @@ def document(path: Path) -> Any:
 
 def test_the_examples_are_there() -> None:
     names = {path.parent.name for path in EXAMPLES}
-    assert {"tiny", "hunyuan-a13b-64k", "qwen3-moe-one-node"} <= names
+    assert {"tiny", "attached", "hunyuan-a13b-64k", "qwen3-moe-one-node"} <= names
 
 
 @each
@@ -61,43 +66,43 @@ def test_examples_name_the_secret_that_the_docs_create() -> None:
 @each
 def test_an_example_has_enough_checkpoints_for_a_verdict(path: Path) -> None:
     run = LCCPRun.parse(document(path), str(path))
-    due = run.spec.checkpoints.due(run.spec.training.tokens)
+    due = run.spec.checkpoints.due(run.spec.budget_tokens)
     horizon = run.horizon_tokens
-    assert run.spec.training.tokens >= 2 * run.spec.saturation.patience * horizon
+    assert run.spec.budget_tokens >= 2 * run.spec.saturation.patience * horizon
     assert sum(tokens <= horizon for tokens in due) >= 3
 
 
-@each
+@each_trained
 def test_an_example_measures_beyond_the_source_context(path: Path) -> None:
     run = LCCPRun.parse(document(path), str(path))
     folder = next(
         path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
     )
-    source = read_config(folder)["max_position_embeddings"]
+    source = read_model_config(folder)["max_position_embeddings"]
     lengths = run.spec.evaluation.probes.niah.lengths
     assert any(length <= source for length in lengths), "no guard band"
     assert any(length > source for length in lengths), "no extension band"
 
 
-@each
+@each_trained
 def test_the_cost_of_an_example_can_be_estimated(path: Path) -> None:
     run = LCCPRun.parse(document(path), str(path))
     folder = next(
         path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
     )
-    assert refusals(run.spec, read_config(folder)) == []
-    costs = Estimate.of(read_config(folder), Training.of(run))
+    assert refusals(run.spec, read_model_config(folder)) == []
+    costs = Estimate.of(read_model_config(folder), Training.of(run))
     assert costs.training_flops > 6 * costs.active_parameters * run.spec.training.tokens
 
 
-@each
+@each_trained
 def test_an_example_fits_the_devices_that_its_page_names(path: Path) -> None:
     run = LCCPRun.parse(document(path), str(path))
     folder = next(
         path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
     )
     cluster = Cluster(device_of("h100-80g"), run.spec.topology.processes_per_node)
-    plan = TrainingPlan.of(run, read_config(folder), cluster)
+    plan = TrainingPlan.of(run, read_model_config(folder), cluster)
     assert plan.obstacles == ()
     assert plan.asked in plan.layouts
 

@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.spec.evaluation import ExternalSuite
+from lccp.api.spec.workload import WorkloadSpec
 from lccp.contract.errors import InvalidInput
 
 STORE = StoreConfig(url="s3://b/p", endpoint="http://h:1", path_style=False)
@@ -38,6 +40,18 @@ def test_an_evaluation_is_told_its_checkpoint_and_suite_and_a_training_neither()
     assert not {"LCCP_TOKENS", "LCCP_SUITE", "LCCP_OBJECTIVE"} & set(ENVIRON)
 
 
+def test_an_external_suite_is_told_what_it_runs_and_promises_but_nothing_of_its_pods() -> None:
+    document = {"name": "mine", "command": ["./mine", "-v"], "signals": ["acc"]}
+    suite = ExternalSuite.parse(document, "suite")
+    pods = suite.model_copy(update={"workload": WorkloadSpec(queue_name="research")})
+    given = PLAIN.model_copy(update={"tokens": 5, "suite": "mine", "external": pods})
+
+    found = Invocation.from_environ(given.to_environ())
+
+    assert found.external == suite
+    assert "LCCP_EXTERNAL_SUITE" not in ENVIRON
+
+
 def test_other_variables_are_no_fault_and_what_is_left_out_has_a_default() -> None:
     needed = {name: ENVIRON[name] for name in ("LCCP_RUN", "LCCP_STORE")}
     found = Invocation.from_environ(needed | {"PATH": "/bin", "LCCP_OTHER": "x"})
@@ -54,6 +68,7 @@ def test_other_variables_are_no_fault_and_what_is_left_out_has_a_default() -> No
         ({"LCCP_RUN": "a/b/c"}, "LCCP_RUN must be namespace/name"),
         ({"LCCP_RUN": "/b"}, "LCCP_RUN must be namespace/name"),
         ({"LCCP_STORE": "file:///x"}, "LCCP_STORE is not JSON"),
+        ({"LCCP_EXTERNAL_SUITE": "mine"}, "LCCP_EXTERNAL_SUITE is not JSON"),
         ({"LCCP_STORE": "{}"}, "store.url: is required"),
         ({"LCCP_ATTEMPT": "0"}, "attempt: input should be greater than or equal to 1"),
         ({"LCCP_OBJECTIVE": "SFT"}, "LCCP_OBJECTIVE SFT needs LCCP_TOKENS"),

@@ -2,6 +2,7 @@
 
 import json
 
+import a_run
 import pytest
 from operator_world import manifest_of, report_of
 
@@ -36,5 +37,9 @@ def test_a_checkpoint_has_the_size_of_all_its_files_and_its_own_tokens() -> None
     found = decoding.checkpoint(8_192)(manifest.to_json(), "manifest.json")
     files = json.loads(manifest.to_json())["files"].values()
     assert (found.tokens, found.size_bytes) == (8_192, sum(one["size"] for one in files))
+    assert found.held_out is None
+    measured = manifest.model_copy(update={"held_out": a_run.held_out(8_192)})
+    told = decoding.checkpoint(8_192)(measured.to_json(), "manifest.json").held_out
+    assert told == a_run.held_out(8_192)
     with pytest.raises(InvalidInput, match="is the manifest of 8,192 tokens"):
         decoding.checkpoint(4_096)(manifest.to_json(), "manifest.json")

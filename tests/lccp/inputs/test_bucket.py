@@ -7,8 +7,8 @@ import pytest
 from seaweedfs import SeaweedFS
 
 from lccp.api.invocation import StoreConfig
-from lccp.api.spec.location import BucketLocation
 from lccp.contract.errors import InvalidInput
+from lccp.contract.location import BucketLocation
 from lccp.inputs.bucket import Bucket
 from lccp.inputs.cache import cached
 from lccp.inputs.remote import of_a_model

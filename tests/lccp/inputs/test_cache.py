@@ -1,5 +1,6 @@
 """The cache: each thing once, whole, and what was interrupted goes on."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -56,6 +57,26 @@ def test_an_interrupted_fetch_goes_on_with_what_is_missing(tmp_path: Path) -> No
 
     assert sorted(place.got) == sorted(FILES)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
+
+
+def test_files_that_are_renamed_while_they_are_counted_disturb_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place()
+    notes = tmp_path / f"{place.find(everything).digest[:DIGITS]}.part" / ".cache"
+    notes.mkdir(parents=True)
+    (notes / "x.incomplete").touch()
+    stat = Path.stat
+
+    def gone_after(path: Path, **options: bool) -> os.stat_result:
+        found = stat(path, **options)
+        if path.suffix == ".incomplete":
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "stat", gone_after)
+
+    assert (fetch(place, tmp_path) / "part-0").read_bytes() == FILES["part-0"]
 
 
 def test_what_a_killed_fetch_left_is_neither_counted_nor_kept_but_the_hubs_own_is(

@@ -10,8 +10,8 @@ from manifests import BASE, changed
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.inputs import Inputs
 from lccp.api.run import LCCPRun, LCCPRunSpec
-from lccp.api.spec.location import HubLocation
 from lccp.contract.errors import Conflict, InvalidInput
+from lccp.contract.location import HubLocation
 from lccp.inputs.fetch import fetched, pinned, remotes
 from lccp.inputs.hub import Hub
 from lccp.inputs.remote import Remote

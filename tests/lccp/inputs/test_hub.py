@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hub_server import SIGNED, HubServer, hub_server
 
-from lccp.api.spec.location import HubLocation, remote_location
 from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.contract.location import HubLocation, remote_location
 from lccp.inputs.cache import cached
 from lccp.inputs.hub import (
     TRIES,

@@ -6,6 +6,7 @@ import a_run
 import pytest
 
 from lccp.api.causes import Cause
+from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.report.load import RunData
@@ -29,6 +30,25 @@ def test_a_stored_run_is_read_whole(store: FileStore) -> None:
     assert data.history == a_run.history()
     assert data.verdict == a_run.verdict()
     assert (data.heartbeat, data.journal) == (a_run.heartbeat(), a_run.journal())
+
+
+def test_losses_on_held_out_documents_are_those_of_the_checkpoints(store: FileStore) -> None:
+    for tokens, held_out in ((100, a_run.held_out(100)), (200, None), (300, a_run.held_out(300))):
+        manifest = Manifest(
+            kind="Checkpoint",
+            tokens=tokens,
+            step=1,
+            writer=a_run.WRITER,
+            files={},
+            tokens_per_source={"long": tokens},
+            held_out=held_out,
+            source_context_length=256,
+            target_context_length=512,
+        )
+        store.put(a_run.KEYS.checkpoint_manifest(tokens), manifest.to_json())
+    data = RunData.from_store(store, a_run.KEYS)
+    assert data.tokens_per_source == {"long": 300}
+    assert data.held_out == (a_run.held_out(100), a_run.held_out(300))
 
 
 def test_a_folder_of_reports_is_a_run(store: FileStore, tmp_path: Path) -> None:

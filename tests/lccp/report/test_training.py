@@ -12,6 +12,7 @@ from lccp.facts.facts import Told
 from lccp.report.training import (
     accelerator_seconds,
     activities,
+    held_out_bands,
     ledgers,
     router_bands,
     source_losses,
@@ -87,6 +88,17 @@ def test_a_source_s_loss_is_told_of_the_first_and_the_last_tenth() -> None:
     ]
     assert list(source_losses(told)) == [("long", 1.5, 19.5), ("short", 2.0, 2.0)]
     assert list(source_losses(history)) == []
+
+
+def test_held_out_losses_are_told_of_the_first_checkpoint_and_the_last() -> None:
+    first, last = a_run.held_out(0), a_run.held_out(a_run.BUDGET_TOKENS)
+    assert list(held_out_bands(first, last)) == [
+        ("long", "within the source context", 2.5, 2.5),
+        ("long", "beyond it", 3.0, 2.0),
+        ("short", "within the source context", 2.0, 2.0),
+    ]
+    fewer = first.model_copy(update={"cells": first.cells[:1]})
+    assert [before for _, _, before, _ in held_out_bands(fewer, last)] == [2.5, None, None]
 
 
 def test_a_spike_says_what_was_done() -> None:

@@ -47,6 +47,14 @@ def test_nothing_but_objects_is_left_of_a_write(tmp_path: Path) -> None:
     assert visible(tmp_path) == [".lccp/lock", "a", "b"]
 
 
+def test_what_lies_in_the_hidden_folder_is_not_looked_at(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    store.put("a", b"")
+    (tmp_path / ".lccp" / "loop").symlink_to("loop")
+
+    assert [info.key for info in store.list("")] == ["a"]
+
+
 def test_the_hidden_folder_is_no_part_of_the_store(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     store.put("a", b"1")

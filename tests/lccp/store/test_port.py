@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,21 @@ def test_list_is_sorted_by_whole_keys(store: Store) -> None:
     for key in keys:
         store.put(key, b"")
     assert [info.key for info in store.list("")] == keys
+
+
+def test_a_scan_finds_what_a_list_holds(store: Store) -> None:
+    for key in ("ns/run/a", "ns/run/b/c", "ns/run-2/a", "ns/run2/a", "top"):
+        store.put(key, b"x")
+    for prefix in ("", "ns/run", "ns/run/", "none/"):
+        assert sorted(store.scan(prefix), key=lambda info: info.key) == store.list(prefix)
+
+
+def test_a_scan_finds_a_folder_in_one_piece(store: Store) -> None:
+    for name in ("a", "a-b", "a.b", "ab"):
+        store.put(f"ns/{name}/x", b"")
+        store.put(f"ns/{name}/y/z", b"")
+    folders = [info.key.split("/")[1] for info in store.scan("ns/")]
+    assert [folder for folder, _ in groupby(folders)] == list(dict.fromkeys(folders))
 
 
 def test_list_goes_on_beyond_a_thousand(store: Store) -> None:

@@ -41,6 +41,9 @@ class Reports:
         same = found is not None and found.checkpoint_digest == digest(checkpoint.path)
         return found if same else None
 
+    def settled(self, tokens: int) -> bool:
+        return False
+
     def evaluate(
         self, checkpoint: CheckpointDirectory, progress: Progress
     ) -> EvaluationReport | EvaluationFailure:

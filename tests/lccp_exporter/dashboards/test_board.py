@@ -10,6 +10,7 @@ from lccp_exporter.dashboards.board import (
     against_tokens,
     heat_map,
     number,
+    table,
 )
 
 
@@ -53,6 +54,23 @@ def test_a_heat_map_is_sorted_along_both_axes() -> None:
 
     sorts = [c["options"]["sort"][0]["field"] for c in panel.transformations if c["id"] == "sortBy"]
     assert sorts == ["length", "depth\\length"]
+
+
+def test_a_table_has_a_column_for_each_value_and_hides_those_without_a_name() -> None:
+    labels = {"run": "run", "state": "verdict"}
+    panel = table("t", "", [("", "a"), ("loss", "b")], labels)
+
+    assert [change["id"] for change in panel.transformations] == ["merge", "organize"]
+    assert panel.transformations[-1]["options"] == {
+        "excludeByName": {"Time": True, "Value #A": True},
+        "indexByName": {"run": 0, "state": 1, "Value #B": 2},
+        "renameByName": {"run": "run", "state": "verdict", "Value #B": "loss"},
+    }
+
+
+def test_the_value_of_a_table_with_one_query_has_no_letter() -> None:
+    panel = table("t", "", [("value", "a")], {"run": "run"})
+    assert panel.transformations[-1]["options"]["renameByName"] == {"run": "run", "Value": "value"}
 
 
 def test_a_number_may_be_the_name_of_its_series() -> None:

@@ -2,15 +2,11 @@
 
 from lccp.contract.signals import Scale
 from lccp.probes.registry import PROBES
-from lccp_exporter.dashboards.run import RUN, any_of, by_unit, of_run, watched_by_default
+from lccp_exporter.dashboards.run import RUN
+from lccp_exporter.dashboards.selection import any_of, by_unit, watched_by_default
 from lccp_exporter.metrics.cells import charts
 
 TITLES = {panel.title: panel for panel in RUN.panels}
-
-
-def test_a_metric_is_that_of_the_run_that_is_chosen() -> None:
-    assert of_run("lccp_mfu_ratio") == 'lccp_mfu_ratio{namespace="$namespace", run="$run"}'
-    assert of_run("a", 'b="c"') == 'a{namespace="$namespace", run="$run", b="c"}'
 
 
 def test_every_query_but_those_of_gpus_is_of_that_run() -> None:

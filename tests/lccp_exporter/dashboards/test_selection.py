@@ -4,7 +4,7 @@ import re
 
 from lccp.contract.signals import Role
 from lccp.probes.registry import PROBES
-from lccp_exporter.dashboards.selection import any_of, by_unit, watched_by_default
+from lccp_exporter.dashboards.selection import any_of, by_unit, of_run, watched_by_default
 
 
 def test_signals_of_one_unit_share_a_panel() -> None:
@@ -26,3 +26,8 @@ def test_a_matcher_finds_just_the_signals() -> None:
     assert pattern is not None
     found = [s.name for s in PROBES.signals() if re.fullmatch(pattern[1], s.name)]
     assert found == [s.name for s in some]
+
+
+def test_a_metric_is_that_of_the_run_that_is_chosen() -> None:
+    assert of_run("lccp_mfu_ratio") == 'lccp_mfu_ratio{namespace="$namespace", run="$run"}'
+    assert of_run("a", 'b="c"') == 'a{namespace="$namespace", run="$run", b="c"}'

@@ -97,6 +97,12 @@ def test_attempts_are_counted_by_cause() -> None:
     ]
 
 
+def test_an_attached_run_has_no_state_that_could_be_too_old() -> None:
+    beat = a_run.heartbeat().model_copy(update={"phase": "Importing", "tokens": 100, "states": ()})
+
+    assert samples("lccp_unsaved_tokens", heartbeat=beat) == [((), None)]
+
+
 @pytest.mark.parametrize(
     ("tokens", "states", "resumed", "unsaved"),
     [(0, (), None, None), (100, (), None, 100), (100, (), 40, 60), (100, (30, 80), 40, 20)],

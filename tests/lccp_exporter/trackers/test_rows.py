@@ -31,6 +31,15 @@ def test_every_step_report_and_judged_checkpoint_has_a_row(whole: RunData) -> No
     )
 
 
+def test_the_loss_on_held_out_documents_stands_at_its_checkpoint(whole: RunData) -> None:
+    measured = a_run.held_out(a_run.CHECKPOINTS[2])
+    rows = rows_of(dataclasses.replace(whole, held_out=(measured,)))
+    (row,) = [row for row in rows if "held_out/long/beyond" in row.values]
+    (step,) = [step for step in whole.history if step.tokens == row.tokens]
+    assert (row.tokens, row.at) == (measured.tokens, step.at)
+    assert row.values["held_out/long/beyond"] == measured.cells[1].loss
+
+
 def test_an_evaluation_and_its_verdict_stand_at_the_time_when_it_ended(whole: RunData) -> None:
     assert whole.journal is not None
     tokens, ended = whole.reports[3].tokens, a_run.START + timedelta(days=1)

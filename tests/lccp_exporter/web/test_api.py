@@ -41,6 +41,8 @@ def test_a_run_says_where_its_time_went_and_what_stood_out(api: Api) -> None:
     assert run["acceleratorSeconds"] == 8 * a_run.LEDGER.total
     assert run["spikesTotal"] == 3
     assert [spike["step"] for spike in run["spikes"]] == [90]
+    assert run["heldOut"]["cells"][0]["band"] == "within"
+    assert run["positionShares"][1] == {"start": 256, "end": 512, "share": 0.375}
     assert run["lossBySource"] == {"long": 3.25, "short": 2.5}
     assert run["router"]["entropy"] == [[1.2, 0.9], [1.1, 1.0]]
     assert (run["router"]["experts"], run["router"]["expertsPerToken"]) == (8, 2)

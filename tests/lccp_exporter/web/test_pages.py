@@ -73,12 +73,22 @@ def test_the_list_names_every_run_with_its_verdict(site: Site) -> None:
 def test_a_run_shows_curves_heat_maps_gains_and_evidence(site: Site) -> None:
     site.open(RUN)
     headings = site.page.value("[...document.querySelectorAll('h2,h3')].map(h => h.innerText)")
-    for part in ("Signals against tokens", "Heat maps", "Evidence", "Attempts", "All signals"):
+    for part in (
+        "Conditions",
+        "Signals against tokens",
+        "Heat maps",
+        "Evidence",
+        "Attempts",
+        "All signals",
+    ):
         assert part in headings
     assert "Perplexity by length and depth" in headings
     assert "Retrieval score of every head" in headings
     count = "document.querySelectorAll('svg polyline').length"
     assert site.page.value(count) == 6
+    rows = site.page.value("document.querySelector('[aria-label=Conditions] tbody').innerText")
+    for part in ("Degraded", "EvaluationFailed", "ran out of memory <limit 4Gi>", "UTC"):
+        assert part in rows
     site.shot("run")
     site.open(RUN, dark=True)
     site.shot("run-dark")

@@ -64,6 +64,28 @@ def test_a_run_trains_is_evaluated_and_succeeds_while_it_is_shown(laptop: Laptop
     assert evaluation == f"threads 1, niceness {os.nice(0)}\n"
 
 
+SUITE = """
+import json, os, pathlib
+signal = {"name": "tokens", "value": int(os.environ["LCCP_TOKENS"]), "n": 1, "better": "Higher"}
+pathlib.Path(os.environ["LCCP_SIGNALS"]).write_text(json.dumps({"signals": [signal]}))
+"""
+
+
+def test_an_external_suite_measures_checkpoints_and_the_verdict_shows_its_signals(
+    laptop: Laptop,
+) -> None:
+    command = ["sh", "-c", 'test -d $(LCCP_CHECKPOINT) && "$0" -c "$1"', sys.executable, SUITE]
+    suite = {"name": "my-tests", "command": command, "signals": ["tokens"]}
+
+    outcome = laptop.run(a_run(FIRST, evaluation={"suites": [suite]}))
+
+    assert outcome.state == "Succeeded"
+    assert outcome.verdict is not None
+    (checkpoint,) = outcome.verdict.checkpoints
+    assert checkpoint.values["my_tests/tokens"] == FIRST
+    assert "niah_ppl" in checkpoint.values
+
+
 def test_a_finished_run_gives_its_verdict_again_and_starts_nothing(laptop: Laptop) -> None:
     first = laptop.run(a_run())
     logs = sorted((first.directory / "logs").iterdir())

@@ -1,6 +1,7 @@
 """Workloads, status and events of a run, as they are written to a cluster."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
@@ -21,7 +22,7 @@ from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.jobs import job as job_of
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
-from lccp_operator.workloads.state import Trouble
+from lccp_operator.workloads.state import SavedState, Trouble
 from lccp_operator.workloads.training import Training
 
 pytestmark = pytest.mark.apiserver
@@ -82,6 +83,21 @@ def test_a_job_says_which_installation_made_it(
 
     (job,) = namespace.jobs()
     assert job["metadata"]["annotations"] == {"lccp.io/installation": "lccp/one@00000001"}
+
+
+def test_the_newest_state_is_told_on_the_gangs_job(
+    namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
+) -> None:
+    state = SavedState(8_192, datetime(2026, 1, 5, 9, tzinfo=UTC))
+    workloads.tell_state(run, Training(1), state)
+    workloads.apply(run, Training(1), settings.offered(run))
+    workloads.tell_state(run, Training(1), state)
+
+    (job,) = namespace.jobs()
+    assert job["metadata"]["annotations"] == {
+        "lccp.io/last-state-at": "2026-01-05T09:00:00Z",
+        "lccp.io/last-state-tokens": "8192",
+    }
 
 
 def test_a_job_of_someone_else_under_the_workloads_name_is_named(

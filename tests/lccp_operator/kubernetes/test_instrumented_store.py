@@ -39,6 +39,7 @@ def test_every_call_is_passed_on_and_measured_once(tmp_path: Path) -> None:
     store.put_file("a/c", path)
     assert path.read_bytes() == store.get_entry("a/c").data == b"two"
     assert [info.key for info in store.list("a/")] == ["a/b", "a/c"]
+    assert [info.key for info in store.scan("a/")] == ["a/b", "a/c"]
     assert store.level("").prefixes == ["a/"]
     assert store.stat("a/c") == store.list("a/c")[0]
     store.delete("a/b")
@@ -52,6 +53,7 @@ def test_every_call_is_passed_on_and_measured_once(tmp_path: Path) -> None:
         "get",
         "put",
         "get",
+        "list",
         "list",
         "list",
         "stat",

@@ -52,6 +52,22 @@ def test_a_new_status_takes_the_place_of_the_old_one() -> None:
     assert told.value("lccp_run_deletion_timestamp_seconds", **LABELS) == START.timestamp()
 
 
+def test_of_a_run_that_another_installation_carries_out_that_alone_is_told() -> None:
+    states = RunStates(lambda: True)
+    states.note(KEY, status(), START, left_to="lccp/one@1")
+    told = scraped(states)
+    assert told.value("lccp_run_left_alone", **LABELS, installation="lccp/one@1") == 1
+    assert told.samples("lccp_run_condition") == told.samples("lccp_run_summary") == []
+    assert told.value("lccp_run_deletion_timestamp_seconds", **LABELS) == START.timestamp()
+
+
+def test_a_finished_run_of_another_installation_needs_nobody() -> None:
+    states = RunStates(lambda: True)
+    finished = status().model_copy(update={"completion_time": START})
+    states.note(KEY, finished, None, left_to="lccp/one@1")
+    assert [s for family in scraped(states).families for s in family.samples] == []
+
+
 def test_a_run_that_is_gone_has_no_series() -> None:
     states = RunStates(lambda: True)
     states.note(KEY, status(), START)

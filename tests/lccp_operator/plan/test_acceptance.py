@@ -26,9 +26,10 @@ from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
+from lccp.api.status import LCCPRunStatus
 from lccp.cost.compatibility import refusals
 from lccp_operator.apply import record_deletion
-from lccp_operator.intents import ApplyWorkload, ClaimIdentity
+from lccp_operator.intents import ApplyWorkload, ClaimIdentity, ClaimRun
 from lccp_operator.observed import Observed, Owner
 from lccp_operator.plan import invalid_spec
 from lccp_operator.plan.acceptance import stored_identity
@@ -118,7 +119,9 @@ def test_two_installations_that_watch_one_namespace_are_told_and_one_writes_noth
 
 
 @pytest.mark.parametrize("own_store", [True, False], ids=["found new by both", "new"])
-def test_a_run_is_that_installations_whose_gang_came_first(own_store: bool) -> None:
+def test_a_run_whose_status_was_emptied_is_that_installations_whose_gang_it_has(
+    own_store: bool,
+) -> None:
     world = owned(TWO) if own_store else replace(a_world(), owner=TWO)
     world.run = world.run.model_copy(update={"status": None})
     writes, before = world.status_writes, dict(world.store.objects)
@@ -133,20 +136,26 @@ def test_a_run_is_that_installations_whose_gang_came_first(own_store: bool) -> N
     assert world.plan(heir).status.installation == TWO.id
 
 
-def test_a_run_that_another_installation_is_about_to_take_is_waited_for() -> None:
-    first = replace(a_world(), owner=ONE)
-    first.store.put(KEYS.identity, stored_identity(first.run, ONE).to_json())
-    metadata = first.run.metadata.model_copy(update={"creation_timestamp": first.now})
-    run = first.run.model_copy(update={"metadata": metadata})
-    second = World(run, NEVER, first.store, now=first.now, owner=TWO)
+def test_a_run_is_claimed_in_its_status_before_anything_else_is_done() -> None:
+    world = replace(a_world(), owner=ONE)
 
-    decided = second.reconcile()
-    assert (decided.intents, decided.events, second.status_writes) == ((), (), 0)
-    assert decided.requeue_after_seconds is not None
+    assert world.plan().intents[0] == ClaimRun(ONE.id)
+    world.reconcile()
+    assert ClaimRun(ONE.id) not in world.plan().intents
+    assert world.plan(replace(world.observed(), owner=HEIR)).intents[0] == ClaimRun(TWO.id)
 
-    second.pass_time(31)
-    second.reconcile()
-    assert conditions(second.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+
+def test_a_claim_alone_is_begun_by_whose_it_is_and_left_alone_by_others() -> None:
+    """As one leaves it that dies between its claim and the store."""
+    run = a_small_run().model_copy(update={"status": LCCPRunStatus(installation=ONE.id)})
+
+    second = World(run, NEVER, owner=TWO)
+    assert second.reconcile().intents == ()
+    assert second.store.objects == {}
+
+    first = World(run, NEVER, owner=ONE)
+    first.settle()
+    assert conditions(first.run)["Succeeded"] == ("True", "Completed")
 
 
 def test_another_clusters_run_of_this_name_is_refused() -> None:

@@ -15,8 +15,9 @@ from operator_world import (
 )
 from training_world import a_training_world, a_world, seen, status
 
-from lccp.api.conditions import Reason
+from lccp.api.conditions import Condition, Reason
 from lccp.api.exits import ExitCode
+from lccp.api.objects.conditions import RunConditions
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.observed import Known, Unknown
 from lccp_operator.plan import plan
@@ -32,6 +33,34 @@ def test_what_did_not_change_is_not_written() -> None:
     world.reconcile()
 
     assert world.status_writes == writes
+
+
+def test_the_store_is_told_of_the_conditions_whenever_they_change() -> None:
+    def told() -> tuple[Condition, ...]:
+        data = world.store.get(KEYS.conditions)
+        return RunConditions.from_json(data, KEYS.conditions).conditions
+
+    world = a_training_world()
+    world.reconcile()
+    assert told() == status(world).conditions
+    version = world.store.get_entry(KEYS.conditions).etag
+    world.pass_time(5)
+    world.reconcile()
+    assert world.store.get_entry(KEYS.conditions).etag == version
+
+    world.run = with_spec(world.run, suspend=True)
+    world.reconcile()
+    assert told() == status(world).conditions
+    assert world.store.get_entry(KEYS.conditions).etag != version
+
+
+def test_a_store_that_lacks_the_conditions_is_told_of_them_again() -> None:
+    world = a_training_world()
+    world.reconcile()
+    world.store.delete(KEYS.conditions)
+    world.reconcile()
+
+    assert world.store.get(KEYS.conditions)
 
 
 def test_progress_alone_is_written_once_in_a_while() -> None:

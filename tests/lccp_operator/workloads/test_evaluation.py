@@ -1,13 +1,15 @@
 """How the evaluation of a checkpoint ended, as its pods and the store say."""
 
-from operator_world import START, checkpoint_of, compact_report_of
+from operator_world import START, a_small_run, checkpoint_of, compact_report_of
 
 from lccp.api.causes import Cause
 from lccp.api.labels import INTRINSIC
+from lccp.api.objects.journal import Pinned
 from lccp.api.objects.report import EvaluationFailure
 from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import PodSet
 from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
 
 FAILURE = EvaluationFailure(
@@ -53,3 +55,39 @@ def test_it_is_done_with_a_report_of_the_very_checkpoint() -> None:
     assert Evaluation(100).done(facts)
     assert not Evaluation(100).done(other)
     assert not Evaluation(200).done(facts)
+
+
+SUITE = {"name": "mine", "command": ["./mine"], "deadlineSeconds": 60}
+
+
+def pods_of(suite: str, *suites: dict[str, object]) -> PodSet:
+    run = a_small_run(evaluation={"suites": list(suites), "deadlineSeconds": 90})
+    return Evaluation(100, suite).pods(run, Pinned(evaluator_image="evaluator:1"))
+
+
+def test_an_external_suite_has_pods_and_a_deadline_of_its_own() -> None:
+    queued = SUITE | {"workload": {"queueName": "small"}}
+    without = {"name": "other", "command": ["./other"], "image": "other:2"}
+
+    mine, other = pods_of("mine", queued, without), pods_of("other", queued, without)
+
+    assert (mine.spec.queue_name, mine.deadline_seconds) == ("small", 60)
+    assert (other.spec.queue_name, other.deadline_seconds) == (None, 90)
+    assert mine.image == other.image == "evaluator:1"
+    assert mine.external is not None
+    assert mine.external.image == "evaluator:1"
+    assert other.external is not None
+    assert other.external.image == "other:2"
+    assert pods_of(INTRINSIC, queued).external is None
+
+
+def test_another_program_makes_other_pods() -> None:
+    changed = SUITE | {"command": ["./mine", "--shots", "5"]}
+
+    assert pods_of("mine", SUITE).digest != pods_of("mine", changed).digest
+
+
+def test_messages_name_the_fields_of_the_suite() -> None:
+    assert Evaluation(100).image_field == "evaluation.image"
+    assert Evaluation(100, "mine").image_field == "evaluation.suites[].image"
+    assert Evaluation(100, "mine").pods_field == "evaluation.suites[].workload"

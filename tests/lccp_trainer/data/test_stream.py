@@ -171,3 +171,41 @@ def test_changed_documents_are_noticed_by_their_source(stream: DataStream, tmp_p
     assert moved.tokens == position.tokens
     assert moved.cursors[0] == position.cursors[0]
     assert moved.cursors[1].waiting == ()
+
+
+def a_held_out_stream(folder: Path, tokens: int) -> DataStream:
+    data = a_spec(folder).model_copy(update={"held_out_tokens": tokens})
+    folders = token_folders(data, folder, Words, "digest", Node(folder / "scratch", first=True))
+    return open_stream(data, folders, (10, ROW))
+
+
+def test_held_out_documents_are_drawn_from_every_source_and_never_trained_on(
+    tmp_path: Path,
+) -> None:
+    stream = a_held_out_stream(tmp_path, 12)
+    held_out = {(p.source, p.document) for row in stream.held_out() for p in row}
+    assert {source for source, _ in held_out} == {0, 1}
+    position, read = stream.start(), set()
+    while min(stream.epochs(position).values()) < 2:
+        rows, position = stream.packing.rows(position, 1)
+        read |= {(p.source, p.document) for row in rows for p in row}
+    assert held_out.isdisjoint(read)
+    assert held_out == {
+        (p.source, p.document) for row in a_held_out_stream(tmp_path, 12).held_out() for p in row
+    }
+
+
+def test_an_epoch_is_one_of_what_is_trained_on(tmp_path: Path) -> None:
+    whole, rest = a_held_out_stream(tmp_path, 0), a_held_out_stream(tmp_path, 12)
+    lost = [0, 0]
+    for row in rest.held_out():
+        for piece in row:
+            lost[piece.source] += rest.shards[piece.source].length(piece.document)
+    assert whole.held_out() == []
+    assert rest.used[1] == whole.used[1] - lost[1]
+    assert 0 < whole.used[0] - rest.used[0] <= lost[0]
+
+
+def test_a_held_out_part_that_is_too_large_is_refused_with_its_source(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"^data\.heldOutTokens: 100 takes .* of source long "):
+        a_held_out_stream(tmp_path, 100)

@@ -78,6 +78,26 @@ def test_tokens_that_count_for_nothing_get_no_gradient() -> None:
     assert gradient[:, 1].abs().min() > 0
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_where_gradients_are_off_the_loss_is_the_same_and_none_is_made(bias: bool) -> None:
+    head, (hidden, targets) = a_head(bias, 7 * VOCABULARY), some_input()
+    trained = head(hidden, targets)
+    with torch.no_grad(), MatrixProducts() as products:
+        nll, each = head(hidden, targets)
+    assert (nll.item(), each.tolist()) == (trained[0].item(), trained[1].tolist())
+    assert products.count == -(-2 * LENGTH // 7)
+
+
+class MatrixProducts(TorchDispatchMode):
+    """Counts the products of matrices."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm)
+        return func(*args, **(kwargs or {}))
+
+
 class LargestTensor(TorchDispatchMode):
     """Remembers the most elements that any operation gave."""
 

@@ -69,13 +69,13 @@ def test_each_source_s_loss_is_that_of_its_own_documents(objective: Any) -> None
     batch = replace(batch, sources=np.concatenate(sources)[None])
     shape = StepShape(1, batch.tokens.shape[1], Layout(1), 1)
     (shard,) = shards(batch, shape, Groups(Layout(1), 0, None), torch.device("cpu"))
-    objective.watch_sources(2)
+    objective.watch_losses(2, 64, 128)
     with torch.no_grad():
         objective(shard)
     expected = [
         sum(alone[n::2]) / sum(len(document) - 1 for document in DOCUMENTS[n::2]) for n in (0, 1)
     ]
-    assert objective.source_losses.take() == pytest.approx(expected, rel=1e-5)
+    assert objective.losses.take().by_source == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_weights_keep_their_names(objective: Any, tiny: Path) -> None:

@@ -8,6 +8,7 @@ from equality import batches, make_model
 from layouts import FAMILIES, LENGTH, ROWS
 from lccp.cost.layout import Layout, StepShape
 from lccp_trainer.data.stream import Batch
+from lccp_trainer.objectives.losses import LossTable
 from lccp_trainer.objectives.pretrain import Pretraining
 from lccp_trainer.objectives.routing import Routing, Tally, counted
 from lccp_trainer.parallel import attention
@@ -145,3 +146,17 @@ def test_choices_are_counted_by_group() -> None:
     groups = torch.tensor([0, 1, 1])
     chosen = torch.tensor([[0, 2], [2, 1], [2, 0]])
     assert counted(groups, chosen, 2, 3).tolist() == [[1, 0, 1], [1, 1, 2]]
+
+
+def test_what_is_measured_of_held_out_documents_is_no_load_of_the_training(
+    tmp_path: Path,
+) -> None:
+    objective = an_objective("qwen3_moe", tmp_path, 0.5)
+    shard = shard_of(*batches(1)[0])
+    assert objective.routers is not None
+    with objective.measuring(LossTable(1, [0, LENGTH], torch.device("cpu"))):
+        _, balance = objective(shard)
+    assert balance is None
+    assert float(objective.routers.tally.take().load.sum()) == 0
+    _, balance = objective(shard)
+    assert balance is not None

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import a_run
 import pytest
 import torch
 from plain_engine import Bigrams, PlainEngine, alone
@@ -10,9 +11,11 @@ from saved import BUDGET, KEYS, a_point, a_saver
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from lccp.api.objects.losses import HeldOutLoss
 from lccp.api.objects.manifest import Manifest
 from lccp.store.file import FileStore
 from lccp.store.objects import read
+from lccp_trainer.goodput import WallClock
 from lccp_trainer.state.progress import Told, from_json
 from lccp_trainer.state.publish import complete_tokens
 from lccp_trainer.state.saving import Saver
@@ -87,11 +90,16 @@ def test_no_state_is_saved_where_nothing_goes_on_from(store: FileStore, tmp_path
     assert complete_tokens(store, KEYS.states) == [100]
 
 
-def test_a_checkpoint_is_a_model_that_transformers_loads(store: FileStore, tmp_path: Path) -> None:
+def a_model() -> nn.Module:
     sizes = {"vocab_size": 16, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
     config = AutoConfig.for_model("llama", num_attention_heads=2, **sizes)
     objective = nn.Module()
     objective.model = AutoModelForCausalLM.from_config(config)
+    return objective
+
+
+def test_a_checkpoint_is_a_model_that_transformers_loads(store: FileStore, tmp_path: Path) -> None:
+    objective = a_model()
     saver = a_saver(PlainEngine(objective), store, tmp_path)
     (tmp_path / "source" / "merges.txt").write_text("a b")
 
@@ -106,3 +114,28 @@ def test_a_checkpoint_is_a_model_that_transformers_loads(store: FileStore, tmp_p
     again = AutoModelForCausalLM.from_pretrained(folder)
     expected = objective.model.state_dict()
     assert all(torch.equal(w, expected[name]) for name, w in again.state_dict().items())
+
+
+def test_held_out_documents_are_measured_once_for_a_checkpoint_and_stand_in_its_manifest(
+    store: FileStore, tmp_path: Path
+) -> None:
+    now, told, asked = [0.0], Reported(), []
+
+    def measure(tokens: int) -> HeldOutLoss:
+        asked.append(tokens)
+        now[0] += 5.0
+        return a_run.held_out(tokens)
+
+    clock = WallClock(0.0, lambda: now[0])
+    parts = {"reporter": told, "checkpoints": {100}, "measure": measure, "clock": clock}
+    saver = a_saver(PlainEngine(a_model()), store, tmp_path, **parts)
+
+    with alone():
+        for tokens in (100, 200, 200):
+            saver.checkpoint(a_point(tokens))
+        saver.uploader.finish()
+
+    assert asked == [200]
+    manifest = read(store, KEYS.checkpoint_manifest(200), Manifest)
+    assert manifest.held_out == told.beat["held_out"] == a_run.held_out(200)
+    assert (clock.ledger().measuring, clock.ledger().saving) == (5.0, 0.0)

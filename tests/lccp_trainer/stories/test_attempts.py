@@ -29,6 +29,7 @@ KEYS = RunKeys("default", "run")
 LONG = {
     "training": {"tokens": BUDGET, "microBatchSize": 1},
     "checkpoints": {"everyTokens": 24 * BATCH_TOKENS + 1},
+    "data": {"heldOutTokens": 400},
 }
 """Checkpoints are asked for one token after a step: the next step makes them."""
 ENDLESS = LONG | {"training": LONG["training"] | {"tokens": 100_000 * BATCH_TOKENS}}
@@ -120,6 +121,24 @@ def test_checkpoints_are_made_by_the_first_step_that_reaches_them(
     assert (last.source_context_length, last.target_context_length) == (64, ROW)
     assert sum(last.tokens_per_source.values()) == BUDGET
     assert last.tokens_per_source["long"] == pytest.approx(BUDGET * 3 / 4, abs=2 * ROW)
+
+
+def test_every_checkpoint_has_the_loss_on_documents_that_were_never_trained_on(
+    undisturbed: tuple[World, list[Attempt]],
+) -> None:
+    world, (first, _) = undisturbed
+    measured = [manifest.held_out for manifest in complete_checkpoints(world.store, KEYS)]
+    cells = [{(c.source, c.band): c for c in one.cells} for one in measured if one is not None]
+    assert len(cells) == 4
+    assert set(cells[0]) == {("long", "within"), ("long", "beyond"), ("short", "within")}
+    assert cells[-1]["long", "beyond"].loss < cells[0]["long", "beyond"].loss
+    for key in cells[0]:
+        assert len({one[key].predicted_tokens for one in cells}) == 1
+    assert first.heartbeat.held_out == measured[-1]
+    assert first.end.ledger.measuring > 0
+    shares = [(one.start, one.end) for one in first.heartbeat.position_shares]
+    assert shares == [(0, 64), (64, ROW)]
+    assert sum(one.share for one in first.heartbeat.position_shares) == pytest.approx(1, abs=1e-3)
 
 
 def test_only_the_newest_states_are_kept_with_parts_of_both_nodes(
@@ -324,6 +343,7 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(
         document = world.document(
             training={"tokens": steps * BATCH_TOKENS, "deepspeed": {"zeroStage": 3}},
             checkpoints={"everyTokens": 2 * BATCH_TOKENS},
+            data=LONG["data"],
         )
         started = world.start(document, number)
         assert started.wait() == ExitCode.OK, started.log

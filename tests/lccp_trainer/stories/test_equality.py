@@ -67,5 +67,5 @@ def test_a_state_goes_on_at_another_world_size_and_layout(
     case: Case, found: dict[Case, Outcome], expected: Callable[[Case], Outcome]
 ) -> None:
     right = expected(case)
-    after = Outcome(right.losses[2:], right.norms[2:], right.weights)
+    after = Outcome(right.losses[2:], right.norms[2:], right.weights, right.held_out)
     assert Differences.of(found[case], after).small

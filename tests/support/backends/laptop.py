@@ -5,6 +5,7 @@ As a script it runs the engine, so that a test can send signals to it:
     python laptop.py ROOT MANIFEST_JSON TRAINER_OPTIONS_JSON EVALUATOR_OPTIONS_JSON
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from stored import complete_checkpoints
 
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Journal
+from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.run import LCCPRun
 from lccp.store.file import FileStore
 from lccp.store.objects import read
@@ -41,7 +43,7 @@ class Laptop:
         """Lay down what the stubs write."""
         (self.root / "ready").mkdir()
         for tokens in range(EVERY_TOKENS, CHECKPOINTS_READY * EVERY_TOKENS + 1, EVERY_TOKENS):
-            manifest = manifest_of(tokens)
+            manifest = saved(tokens)
             for kind, value in (("manifest", manifest), ("report", report_of(manifest))):
                 (self.root / "ready" / f"{kind}-{tokens}.json").write_bytes(value.to_json())
 
@@ -98,6 +100,13 @@ class Laptop:
         """Marked processes, engine and children."""
         marked = f"{MARK}={self.root}\0".encode()
         return [int(p.parent.name) for p in Path("/proc").glob("[0-9]*/environ") if _has(p, marked)]
+
+
+def saved(tokens: int) -> Manifest:
+    """The manifest of the checkpoint that the stub of a trainer saves."""
+    weights = str(tokens).encode()
+    record = FileRecord(size=len(weights), sha256=hashlib.sha256(weights).hexdigest())
+    return manifest_of(tokens).model_copy(update={"files": {"model.safetensors": record}})
 
 
 def _has(path: Path, mark: bytes) -> bool:

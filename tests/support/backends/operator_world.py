@@ -4,7 +4,7 @@ What is simulated are the trainer and the evaluators. The operator's observing, 
 applying are the real ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,6 +66,15 @@ def a_small_run(uid: str = "run-1", **spec: Any) -> LCCPRun:
     parts = {"training": training, "checkpoints": {"everyTokens": EVERY_TOKENS}, **spec}
     run = a_run.run(**parts)
     return with_uid(run, uid)
+
+
+def an_attached_run(**spec: Any) -> LCCPRun:
+    """The same, of which another trainer leaves the checkpoints in `/checkpoints`."""
+    document = a_small_run(**spec).document()
+    del document["spec"]["training"], document["spec"]["data"]
+    source = {"path": "/checkpoints", "contextLength": 256, "untilTokens": BUDGET_TOKENS}
+    document["spec"]["source"] = source
+    return LCCPRun.parse(document, "attached")
 
 
 def with_uid(run: LCCPRun, uid: str) -> LCCPRun:
@@ -182,6 +191,9 @@ class MemoryStore:
 
     def list(self, prefix: str) -> list[ObjectInfo]:
         return [self._info(key) for key in sorted(self.objects) if key.startswith(prefix)]
+
+    def scan(self, prefix: str) -> Iterator[ObjectInfo]:
+        return iter(self.list(prefix))
 
     def level(self, prefix: str) -> Level:
         below = [info for info in self.list(prefix) if "/" not in info.key.removeprefix(prefix)]
@@ -354,7 +366,7 @@ class World:
             self._train_on(workload, worker)
 
     def _train_on(self, workload: Training, worker: Worker) -> None:
-        budget = self.run.spec.training.tokens
+        budget = self.run.spec.budget_tokens
         if worker.tokens < budget:
             worker.tokens += EVERY_TOKENS
             self._save(worker.tokens)
@@ -380,7 +392,8 @@ class World:
         self._exit(worker, code, **how)
         if code == ExitCode.OK:
             manifest = self.facts.checkpoints[workload.tokens]
-            self.store.put(KEYS.report(workload.tokens), report_of(manifest).to_json())
+            report = report_of(manifest).model_copy(update={"suite": workload.suite})
+            self.store.put(KEYS.report(*workload.key), report.to_json())
 
     def settle(self, reconciles: int = 200) -> Plan:
         """Snapshot, train and evaluate until the run is at rest."""

@@ -12,6 +12,7 @@ from operator_process import wait_for
 from operator_world import EVERY_TOKENS, heartbeat_of, manifest_of, report_of
 
 from lccp.api.causes import Cause
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.training import End
 from lccp.store import objects
@@ -160,8 +161,9 @@ class Namespace:
         end = End(result=result, tokens=tokens, at=now())
         self.store.put(self.keys(run).end(writer), end.to_json())
 
-    def report(self, run: str, tokens: int) -> None:
-        self.store.put(self.keys(run).report(tokens), report_of(manifest_of(tokens)).to_json())
+    def report(self, run: str, tokens: int, suite: str = INTRINSIC) -> None:
+        report = report_of(manifest_of(tokens)).model_copy(update={"suite": suite})
+        self.store.put(self.keys(run).report(tokens, suite), report.to_json())
 
 
 class JobPlayer:
@@ -209,10 +211,12 @@ class JobPlayer:
             return job is None or "deletionTimestamp" in job["metadata"]
 
         wait_for(asked, f"nobody deletes Job {name}")
+        released = {"metadata": {"finalizers": []}}
         for pod in self._namespace.pods(name):
-            self._api.delete(api.PODS, self._namespace.name, pod["metadata"]["name"])
-        patch = {"metadata": {"finalizers": []}}
-        self._api.patch(api.JOBS, self._namespace.name, name, patch)
+            where = api.PODS, self._namespace.name, pod["metadata"]["name"]
+            self._api.delete(*where)
+            self._api.patch(*where, released)
+        self._api.patch(api.JOBS, self._namespace.name, name, released)
 
     def _pod(self, job: Object, index: int) -> Object:
         name, uid = job["metadata"]["name"], job["metadata"]["uid"]

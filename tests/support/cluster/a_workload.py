@@ -97,6 +97,18 @@ def gang(**spec: Any) -> Object:
     return built(Training(1), a_run(**spec))[1]
 
 
+def external(*command: str) -> Object:
+    """The Job of an external suite, whose program is `./mine`, or this."""
+    workload = {"env": [{"name": "SHOTS", "value": "5"}]}
+    suite = {
+        "name": "mine",
+        "image": "mine:1",
+        "command": [*command] or ["./mine"],
+        "workload": workload,
+    }
+    return built(Evaluation(8_192, "mine"), a_run(evaluation={"suites": [suite]}))[1]
+
+
 def container(job: Object) -> Object:
     (only,) = job["spec"]["template"]["spec"]["containers"]
     return dict(only)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import any_probe
@@ -18,9 +19,13 @@ from reports import heads_values, niah_values, packed, part
 from lccp.analysis.policy import policy_of_run
 from lccp.analysis.verdict import judge
 from lccp.api.causes import Cause
+from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.identity import digest_of, identity_of, settings_of
 from lccp.api.labels import INTRINSIC, evaluation_key
+from lccp.api.objects.base import StoreObject
+from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import AttemptRecord, Control, EvaluationOutcome, Journal, StopRecord
+from lccp.api.objects.losses import HeldOutCell, HeldOutLoss, PositionShare
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
@@ -119,6 +124,7 @@ def assign(store: Store, the_run: LCCPRun, attempt: int = 1) -> None:
     store.put(keys.control(attempt), control.to_json())
 
 
+@cache
 def report(tokens: int) -> EvaluationReport:
     """The report of the checkpoint at `tokens`: PPL falls to a floor, heads and score rise."""
     rng = np.random.default_rng([tokens, 1])
@@ -170,6 +176,22 @@ def details(tokens: int) -> dict[str, Details]:
     return {"niah": niah_details(tokens), "retrieval_heads": head_details(tokens)} | others
 
 
+@cache
+def details_files(tokens: int) -> dict[str, bytes]:
+    """The same as files, by name."""
+    return {f"{probe}.npz": packed(arrays) for probe, arrays in details(tokens).items()}
+
+
+_FILES: dict[int, tuple[StoreObject, bytes]] = {}
+
+
+def file_of(value: StoreObject) -> bytes:
+    """Its JSON, made once for each value: most are shared by all tests, and none ever changes."""
+    if id(value) not in _FILES:
+        _FILES[id(value)] = value, value.to_json()
+    return _FILES[id(value)][1]
+
+
 def reports(checkpoints: Iterable[int] = CHECKPOINTS) -> tuple[EvaluationReport, ...]:
     return tuple(report(tokens) for tokens in checkpoints)
 
@@ -210,6 +232,7 @@ def head_details(tokens: int) -> Details:
     return {"scores": scores, "halves": halves}
 
 
+@cache
 def history(steps: int = 350) -> tuple[StepRecord, ...]:
     rng = np.random.default_rng(7)
     return tuple(
@@ -226,13 +249,19 @@ def history(steps: int = 350) -> tuple[StepRecord, ...]:
     )
 
 
+@cache
 def policy() -> Policy:
     return policy_of_run(run())
 
 
 def verdict(of: Iterable[EvaluationReport] | None = None) -> Verdict:
     """The verdict that the rules give on the fixture's reports (all of them by default)."""
-    return judge(tuple(reports() if of is None else of), policy())
+    return _judged() if of is None else judge(tuple(of), policy())
+
+
+@cache
+def _judged() -> Verdict:
+    return judge(reports(), policy())
 
 
 def verdict_with_own_min_gain(min_gain: float) -> Verdict:
@@ -251,6 +280,19 @@ SPIKE = Spike(
     step=90, tokens=90 * STEP_TOKENS, signal="Loss", value=9.0, median=3.0, action="Skipped"
 )
 LEDGER = Ledger(starting=30.0, productive=150.0, saving=20.0)
+
+
+def held_out(tokens: int) -> HeldOutLoss:
+    """A loss that falls beyond the source context alone."""
+    fallen = 3.0 - tokens / BUDGET_TOKENS
+    of = (("long", "within", 900, 2.5), ("long", "beyond", 300, fallen), ("short", "within", 90, 2))
+    return HeldOutLoss(
+        tokens=tokens,
+        cells=tuple(
+            HeldOutCell(source=source, band=band, predicted_tokens=count, loss=loss)
+            for source, band, count, loss in of
+        ),
+    )
 
 
 def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:
@@ -272,6 +314,11 @@ def heartbeat(tokens: int = CHECKPOINTS[-1], at: datetime = START) -> Heartbeat:
         spikes=(SPIKE,),
         spikes_total=3,
         loss_by_source={"long": 3.25, "short": 2.5},
+        held_out=held_out(tokens),
+        position_shares=(
+            PositionShare(start=0, end=256, share=0.625),
+            PositionShare(start=256, end=512, share=0.375),
+        ),
         epochs={"long": 1.25, "short": 0.5},
         peak_memory_bytes=2**30,
         last_save_seconds=1.5,
@@ -309,6 +356,33 @@ class StoredRun:
     heartbeat: Heartbeat | None
     journal: Journal | None
     end: End | None = None
+    conditions: RunConditions | None = None
+
+
+def said(now: datetime = START) -> RunConditions:
+    """What the operator says of a run that trains, and of which an evaluation failed."""
+    sentences = {
+        ConditionType.ACCEPTED: ("True", Reason.VALID, "the spec is valid"),
+        ConditionType.TRAINING: ("True", Reason.RUNNING, "attempt 1 is training"),
+        ConditionType.DEGRADED: (
+            "True",
+            Reason.EVALUATION_FAILED,
+            "checkpoint 102,400: the evaluator ran out of memory <limit 4Gi>",
+        ),
+    }
+    return RunConditions(
+        conditions=tuple(
+            Condition(
+                type=kind,
+                status=status,
+                reason=reason,
+                message=message,
+                last_transition_time=now,
+                observed_generation=2,
+            )
+            for kind, (status, reason, message) in sentences.items()
+        )
+    )
 
 
 def finished() -> StoredRun:
@@ -323,7 +397,14 @@ def running(tokens: int, at: datetime = START) -> StoredRun:
     """The run as it lies in the store when it has trained `tokens`."""
     so_far = reports(t for t in CHECKPOINTS if t <= tokens)
     log = tuple(line for line in history() if line.tokens <= tokens)
-    return StoredRun(so_far, log, verdict(so_far), heartbeat(tokens, at), journal(stopped=False))
+    return StoredRun(
+        so_far,
+        log,
+        verdict(so_far),
+        heartbeat(tokens, at),
+        journal(stopped=False),
+        conditions=said(at),
+    )
 
 
 def without(stored: StoredRun, *names: str) -> StoredRun:
@@ -334,9 +415,9 @@ def put(store: Store, stored: StoredRun, keys: RunKeys = KEYS) -> None:
     """Write the run below `keys`, as operator, trainer and evaluators would."""
     store.put(keys.identity, identity().to_json())
     for one in stored.reports:
-        store.put(keys.report(one.tokens), one.to_json())
-        for probe, arrays in details(one.tokens).items():
-            store.put(f"{keys.evaluation(one.tokens)}{probe}.npz", packed(arrays))
+        store.put(keys.report(one.tokens), file_of(one))
+        for name, data in details_files(one.tokens).items():
+            store.put(f"{keys.evaluation(one.tokens)}{name}", data)
     lines = (json.dumps(line.document()) + "\n" for line in stored.history)
     store.put(keys.history(WRITER), "".join(lines).encode())
     objects = {
@@ -344,7 +425,8 @@ def put(store: Store, stored: StoredRun, keys: RunKeys = KEYS) -> None:
         keys.heartbeat(WRITER): stored.heartbeat,
         keys.journal: stored.journal,
         keys.end(WRITER): stored.end,
+        keys.conditions: stored.conditions,
     }
     for key, value in objects.items():
         if value is not None:
-            store.put(key, value.to_json())
+            store.put(key, file_of(value))

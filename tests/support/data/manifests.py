@@ -21,6 +21,7 @@ class Case:
     set: dict[str, Any] = field(default_factory=dict)
     unset: list[str] = field(default_factory=list)
     start: dict[str, Any] = field(default_factory=dict)
+    lacks: list[str] = field(default_factory=list)
     says: str = ""
     type: str = ""
     server: str = ""
@@ -33,7 +34,7 @@ class Case:
     @property
     def before(self) -> dict[str, Any]:
         """The base manifest with the changes that come before this case's own."""
-        return changed(BASE, self.start)
+        return changed(BASE, self.start, self.lacks)
 
     @property
     def manifest(self) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A store that remembers which objects were read of it, and that can be made to fail."""
 
+from collections.abc import Iterator
+
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.port import Entry, ObjectInfo
@@ -15,7 +17,7 @@ class RecordedStore(FileStore):
         self.read = [*getattr(self, "read", []), key]
         return super().get_entry(key)
 
-    def list(self, prefix: str) -> list[ObjectInfo]:
+    def scan(self, prefix: str) -> Iterator[ObjectInfo]:
         if not self.answers:
             raise StoreUnavailable("store: no answer")
-        return super().list(prefix)
+        return super().scan(prefix)

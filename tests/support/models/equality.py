@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -36,6 +37,8 @@ class Outcome:
     losses: list[float]
     norms: list[float]
     weights: dict[str, torch.Tensor]
+    held_out: list[float]
+    """After them, by source and within and beyond the source context."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Differences:
     norm: float
     """Relative."""
     weight: float
+    held_out: float
+    """Nats."""
 
     @classmethod
     def of(cls, found: Outcome, expected: Outcome) -> Self:
@@ -57,12 +62,16 @@ class Differences:
             loss=max(abs(a - b) for a, b in losses),
             norm=max(abs(a - b) / b for a, b in norms),
             weight=max(float((a - b).abs().max()) for a, b in weights),
+            held_out=max(
+                abs(a - b) for a, b in zip(found.held_out, expected.held_out, strict=True)
+            ),
         )
 
     @property
     def small(self) -> bool:
         """Whether they are those of sums in another order; a NaN is not."""
-        return self.loss <= 2e-6 and self.norm <= 2e-6 and self.weight <= 3e-5
+        losses = max(self.loss, self.held_out)
+        return losses <= 2e-6 and self.norm <= 2e-6 and self.weight <= 3e-5
 
 
 def make_model(family: str, folder: Path) -> Path:
@@ -100,6 +109,28 @@ def documents(tokens: Any, positions: Any) -> list[list[int]]:
     return found
 
 
+def held_out_texts() -> list[list[np.ndarray[Any, Any]]]:
+    """Documents of each of two sources, that no step trains on."""
+    rng = np.random.default_rng(2)
+    lengths = (LENGTH, LENGTH - 5, LENGTH // 2 + 3), (7, 2, 12)
+    return [[rng.integers(3, VOCABULARY, n).astype(np.int32) for n in each] for each in lengths]
+
+
+@torch.no_grad()
+def plain_held_out(model: Any) -> list[float]:
+    """The loss on them, by source and within and beyond half of the length."""
+    found = []
+    for texts in held_out_texts():
+        bands: tuple[list[float], list[float]] = ([], [])
+        for text in map(torch.from_numpy, texts):
+            logits = model(input_ids=text[None].long()).logits[0, :-1]
+            nll = torch.nn.functional.cross_entropy(logits, text[1:].long(), reduction="none")
+            for position, value in enumerate(nll.tolist(), start=1):
+                bands[position >= LENGTH // 2].append(value)
+        found += [sum(band) / len(band) for band in bands if band]
+    return found
+
+
 def plain(family: str, directory: Path, steps: int, auxiliary: float = 0.0) -> Outcome:
     """The steps in plain PyTorch."""
     from transformers import AutoModelForCausalLM
@@ -129,7 +160,8 @@ def plain(family: str, directory: Path, steps: int, auxiliary: float = 0.0) -> O
         norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), CLIPPING).item())
         optimizer.step()
         losses.append(told)
-    return Outcome(losses, norms, {k: v.detach() for k, v in model.state_dict().items()})
+    weights = {k: v.detach() for k, v in model.state_dict().items()}
+    return Outcome(losses, norms, weights, plain_held_out(model))
 
 
 def balance(model: Any, tokens: Any, positions: Any) -> torch.Tensor:
@@ -165,8 +197,9 @@ def trained(cases: list[Case], folder: Path) -> dict[Case, Outcome]:
         raise AssertionError(f"the trainer failed:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
     found = {}
     for case in cases:
-        losses, norms = json.loads((folder / f"{case.name}.json").read_text())
-        found[case] = Outcome(losses, norms, load_file(folder / f"{case.name}.safetensors"))
+        losses, norms, held_out = json.loads((folder / f"{case.name}.json").read_text())
+        weights = load_file(folder / f"{case.name}.safetensors")
+        found[case] = Outcome(losses, norms, weights, held_out)
     return found
 
 
@@ -193,19 +226,40 @@ def run_case(case: Case, folder: Path) -> None:
     engine = build_engine(spec, directory, config, Pretraining, accumulation)
     engine.module.watch_routers(LENGTH, spec.training.router_aux_loss_coefficient)
     stepper = Stepper(engine, spec.training, shape, groups, torch.device("cpu"))
+    measure = a_meter(engine, shape, groups)
+    measure(0)  # As before a rewind: what passes gathered must not outlive a state that is read.
     begun = resume(case, engine, folder) if case.resumes else 0
     rows = shape.own_rows(groups.rank)
     own = [Batch(*(part[rows] for part in parts)) for parts in batches(case.steps)[begun:]]
     steps = [stepper.step(batch, 1, Asked) for batch in own]
+    held_out = [cell.loss for cell in measure(0).cells]
     if case.saves:
         save(case, engine, folder)
     whole = whole_weights(engine)
     if whole is not None:
-        told = [[step.loss for step in steps], [step.gradient_norm for step in steps]]
+        norms = [step.gradient_norm for step in steps]
+        told = [[step.loss for step in steps], norms, held_out]
         (folder / f"{case.name}.json").write_text(json.dumps(told))
         whole = {name: weight.clone().contiguous() for name, weight in whole.items()}
         save_file(whole, folder / f"{case.name}.safetensors")
     engine.destroy()
+
+
+def a_meter(engine: Any, shape: Any, groups: Any) -> Callable[[int], Any]:
+    """Measures the held-out documents, in rows that have room left."""
+    from lccp_trainer.data.held_out import rows_of
+    from lccp_trainer.data.packing import Piece
+    from lccp_trainer.objectives.held_out import HeldOut, HeldOutMeter
+
+    class Texts(list[Any]):
+        def read(self, number: int, start: int, end: int) -> Any:
+            return self[number][start:end]
+
+    texts = held_out_texts()
+    pieces = [Piece(s, n, 0, len(t)) for s, each in enumerate(texts) for n, t in enumerate(each)]
+    shards: Any = [Texts(each) for each in texts]
+    held_out = HeldOut(("long", "short"), shards, rows_of(pieces, LENGTH), LENGTH // 2)
+    return HeldOutMeter(engine, held_out, shape, groups, torch.device("cpu"), lambda: None)
 
 
 def save(case: Case, engine: Any, folder: Path) -> None:

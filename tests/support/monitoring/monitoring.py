@@ -92,10 +92,19 @@ class Prometheus:
 
     url: str
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The vector that an expression gives now."""
-        query = urllib.parse.urlencode({"query": expression})
+    def query(self, expression: str, at: float | None = None) -> list[dict[str, Any]]:
+        """The vector that an expression gives then, in seconds since 1970, or now."""
+        asked = {"query": expression} | ({} if at is None else {"time": str(at)})
+        query = urllib.parse.urlencode(asked)
         with urllib.request.urlopen(f"{self.url}/api/v1/query?{query}", timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            return found
+
+    def course(self, expression: str, start: float, end: float) -> list[dict[str, Any]]:
+        """The series that an expression gives from `start` to `end`, in 120 steps."""
+        asked = {"query": expression, "start": start, "end": end, "step": (end - start) / 120}
+        query = urllib.parse.urlencode(asked)
+        with urllib.request.urlopen(f"{self.url}/api/v1/query_range?{query}", timeout=10) as answer:
             found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
             return found
 

@@ -43,7 +43,7 @@ class Page:
         )
         self._call("Page.navigate", url=url)
         assert until(lambda: self.value("location.href") == url, 20)
-        assert until(lambda: self.value("document.readyState") == "complete", 20)
+        assert until(lambda: self.value("document.readyState") == "complete", 60)
 
     def value(self, expression: str) -> Any:
         """What JavaScript's `expression` gives."""

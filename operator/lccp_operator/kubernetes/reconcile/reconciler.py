@@ -1,8 +1,8 @@
 """One reconcile of one run: observe, plan, apply. Never by two workers for the same run.
 
 A run at which nothing changes is polled instead: nothing of it was announced as changed, and one
-LIST shows that its trainer wrote nothing. A new run gets its gang first, and its status with the
-gang's first change.
+LIST shows that its trainer wrote nothing. A new run gets its gang first, but for the name of who
+carries it out, and the rest of its status with the gang's first change.
 """
 
 import math
@@ -131,7 +131,7 @@ class Reconciler:
         observed = self._observed(run, body, memory)
         result = plan(run, observed, datetime.now(UTC))
         note(attempt=result.status.attempt or None)
-        self._states.note(key, result.status, deletion)
+        self._states.note(key, result.status, deletion, result.left_to)
         memory.events_posted = self._carried_out(result, run, memory, runs)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
             memory.resync = Resync.of(result, observed)
@@ -185,6 +185,7 @@ class Reconciler:
             made_by=self._reader.made_by(run),
             finalizer=purges(body),
             reevaluate=asked_anew(body),
+            tells_states=self._installation.checkpoint_aware_preemption,
             namespace_terminating=self._namespace_terminating(run),
             events_posted=memory.events_posted,
         )

@@ -190,10 +190,13 @@ def _version(document: Object) -> int:
 
 
 def _kept(document: Object) -> Object:
-    """What the plan asks of an object: no template, no managed fields."""
+    """What the plan asks of an object: no template, no managed fields, no annotations of others."""
     meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
+    told = meta.get("annotations", {}).items()
+    own = {name: text for name, text in told if name.startswith(f"{labels.GROUP}/")}
     return {
-        "metadata": {name: meta[name] for name in KEPT_METADATA if name in meta},
+        "metadata": {name: meta[name] for name in KEPT_METADATA if name in meta}
+        | ({"annotations": own} if own else {}),
         "spec": {name: spec[name] for name in KEPT_SPEC if name in spec},
         "status": {name: status[name] for name in KEPT_STATUS if name in status},
     }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lccp.api.invocation import Invocation, StoreConfig
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import FETCH, INTRINSIC, SUITE
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import PlacementSpec
@@ -12,6 +12,11 @@ from lccp_operator.workloads.kind import PodSet
 
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
 SCRATCH_PATH = "/scratch"
+EXTERNAL = {
+    "LCCP_CHECKPOINT": f"{SCRATCH_PATH}/checkpoint",
+    "LCCP_SIGNALS": f"{SCRATCH_PATH}/signals.json",
+}
+"""Where the containers of an external suite find the checkpoint, and leave what was measured."""
 
 
 def pod_store(run: LCCPRun, store: StoreConfig) -> StoreConfig:
@@ -41,7 +46,9 @@ def pod_template(
         attempt=pods.attempt,
         tokens=pods.tokens,
         suite=pods.suite or INTRINSIC,
+        external=pods.external,
     ).to_environ()
+    told |= EXTERNAL if pods.external is not None else {}
     told |= {"LCCP_RENDEZVOUS": rendezvous} if rendezvous else {}
     spec = _pod_spec(run, defaults, pods, told, own)
     if rendezvous:
@@ -54,13 +61,14 @@ def pod_template(
 def _pod_spec(
     run: LCCPRun, defaults: PodDefaults, pods: PodSet, told: dict[str, str], own: dict[str, str]
 ) -> Object:
-    placement = pods.spec.placement
+    placement, main = pods.spec.placement, _container(run, defaults, pods, told)
     optional = {
         "priorityClassName": pods.spec.priority_class_name or pods.priority_class_name,
         "nodeSelector": placement.node_selector,
         "tolerations": [toleration.document() for toleration in placement.tolerations],
         "affinity": _affinity(placement, own),
         "imagePullSecrets": [{"name": name} for name in defaults.image_pull_secrets],
+        "initContainers": _before(main, pods),
     }
     return {
         "restartPolicy": "Never",
@@ -75,17 +83,29 @@ def _pod_spec(
             "fsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(run, defaults, pods, told)],
+        "containers": [main],
         "volumes": _volumes(run, pods),
     } | {field: value for field, value in optional.items() if value}
 
 
+def _before(main: Object, pods: PodSet) -> list[Object]:
+    """What runs before a report of an external suite is made; its program sees no credentials."""
+    suite = pods.external
+    if suite is None:
+        return []
+    seen = [mount for mount in main["volumeMounts"] if mount["mountPath"] != CREDENTIALS_PATH]
+    own = {"name": SUITE, "image": suite.image, "command": list(suite.command)}
+    own |= {"volumeMounts": seen, "terminationMessagePolicy": "FallbackToLogsOnError"}
+    return [main | {"name": FETCH, "command": [*pods.command, "fetch"]}, main | own]
+
+
 def _container(run: LCCPRun, defaults: PodDefaults, pods: PodSet, told: dict[str, str]) -> Object:
+    last = ("report",) if pods.external is not None else ()
     return {
         "name": pods.container,
         "image": pods.image,
         "imagePullPolicy": defaults.image_pull_policy,
-        "command": list(pods.command),
+        "command": [*pods.command, *last],
         "env": _env(pods, told),
         "resources": _resources(pods),
         "securityContext": {
@@ -98,7 +118,9 @@ def _container(run: LCCPRun, defaults: PodDefaults, pods: PodSet, told: dict[str
 
 
 def _env(pods: PodSet, told: dict[str, str]) -> list[Object]:
-    plain = told | {"HOME": SCRATCH_PATH, "TMPDIR": SCRATCH_PATH}
+    # A kubelet replaces $(NAME) in values, and reads $$ as $: what is told arrives as it is.
+    plain = {name: value.replace("$", "$$") for name, value in told.items()}
+    plain |= {"HOME": SCRATCH_PATH, "TMPDIR": SCRATCH_PATH}
     plain |= {variable.name: variable.value for variable in pods.spec.env}
     uid = {"name": "LCCP_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
     return [

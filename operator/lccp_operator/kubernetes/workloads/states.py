@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from lccp.api import labels
 from lccp.contract.errors import InvalidInput
@@ -13,7 +13,7 @@ from lccp_operator.kubernetes.workloads.seen import Seen
 from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX, trouble_of
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.registry import workload_of
-from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, SavedState, WorkloadState
 
 PHASES = {
     "Pending": Phase.PENDING,
@@ -23,6 +23,7 @@ PHASES = {
 }
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 """Ends of a container whose process the runtime could not start."""
+OUT_OF_MEMORY = "OOMKilled"
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """Reason of a Job whose deadline is over, or of a pod with one of its own."""
 
@@ -76,8 +77,7 @@ def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
 
 
 def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
-    uid = job["metadata"]["uid"]
-    own = tuple(pod for pod in seen.pods if _controller_uid(pod) == uid)
+    own = tuple(pod for pod in seen.pods if _controller_uid(pod) == job["metadata"]["uid"])
     pods = tuple(_pod(pod, now) for pod in own)
     status, spec = job.get("status", {}), job["spec"]
     phase = _phase(job, pods)
@@ -95,7 +95,17 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
         trouble=None if phase in TERMINAL else trouble_of(job, own, seen, now),
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
         settings=job["metadata"].get("labels", {}).get(labels.SETTINGS),
+        saved=_saved(job["metadata"].get("annotations", {})),
     )
+
+
+def _saved(told: Mapping[str, str]) -> SavedState | None:
+    """The state that a Job tells of; None also for what is no tokens and no time."""
+    try:
+        at = datetime.fromisoformat(told[labels.LAST_STATE_AT]).astimezone(UTC)
+        return SavedState(int(told[labels.LAST_STATE_TOKENS]), at)
+    except (KeyError, ValueError):
+        return None
 
 
 def _phase(job: Object, pods: Collection[Pod]) -> Phase:
@@ -149,6 +159,10 @@ def _pod(pod: Object, now: datetime) -> Pod:
         for c in status.get("conditions", ())
     )
     phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
+    suite = _init(status, labels.SUITE)
+    suite_ended = suite.get("terminated", {})
+    if phase is Phase.PENDING and (suite_ended or "running" in suite):
+        phase = Phase.RUNNING
     lingers = phase is Phase.RUNNING and _long_over(ended, now)
     if lingers:
         phase = Phase.FAILED if ended["exitCode"] else Phase.SUCCEEDED
@@ -159,7 +173,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
         began_at=_time(status.get("startTime")),
         deleting="deletionTimestamp" in pod["metadata"],
         exit_code=ended.get("exitCode"),
-        out_of_memory=ended.get("reason") == "OOMKilled",
+        out_of_memory=OUT_OF_MEMORY in (ended.get("reason"), suite_ended.get("reason")),
         disrupted=disrupted,
         failure=_failure_of(status, ended) if phase is Phase.FAILED else "",
         message=_short(ended.get("message", "")),
@@ -183,13 +197,26 @@ def _overdue(pod: Object, now: datetime) -> bool:
 def _terminated(pod: Object) -> Object:
     """How the pod's main container ended, which is named as its component; empty while it has not.
 
-    Containers beside it, such as those that a service mesh injects, say nothing of the work.
+    One that fetches for it and fails ends the work as it would. Containers beside them, such as
+    those that a service mesh injects, say nothing of the work.
     """
+    fetching: Object = _init(pod.get("status", {}), labels.FETCH).get("terminated", {})
+    if fetching.get("exitCode"):
+        return fetching
     name = pod["metadata"].get("labels", {}).get(labels.COMPONENT)
     for container in pod.get("status", {}).get("containerStatuses", ()):
         if container.get("name") == name and "terminated" in container.get("state", {}):
             ended: Object = container["state"]["terminated"]
             return ended
+    return {}
+
+
+def _init(status: Object, name: str) -> Object:
+    """State of the init container of that name; empty where there is none."""
+    for container in status.get("initContainerStatuses", ()):
+        if container.get("name") == name:
+            state: Object = container.get("state", {})
+            return state
     return {}
 
 

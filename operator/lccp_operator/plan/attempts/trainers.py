@@ -1,8 +1,15 @@
 """The workloads that train, made what the journal says, and what their attempts are asked."""
 
 from lccp.api.identity import settings_of
-from lccp.api.objects.journal import AttemptRecord, Control
-from lccp_operator.intents import ApplyWorkload, DeleteWorkload, Intent, WriteControl
+from lccp.api.objects.journal import AttemptRecord, Control, StopMarker
+from lccp_operator.intents import (
+    ApplyWorkload,
+    DeleteWorkload,
+    Intent,
+    TellStop,
+    WriteControl,
+)
+from lccp_operator.plan.attempts import states
 from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.training import Training
@@ -13,7 +20,12 @@ ATTEMPTS_KEPT = 2
 
 def intents(context: Context) -> list[Intent]:
     """What makes the workloads those that the journal asks for."""
-    return [*_deletions(context), *_of_open_attempt(context)]
+    return [
+        *_deletions(context),
+        *_of_open_attempt(context),
+        *_told(context),
+        *states.intents(context),
+    ]
 
 
 def drain_seconds_left(context: Context) -> float | None:
@@ -48,6 +60,19 @@ def _of_open_attempt(context: Context) -> list[Intent]:
     if gang is not None and overdue and not gang.deleting:
         found.append(DeleteWorkload(Training(attempt.number)))
     return found
+
+
+def _told(context: Context) -> list[Intent]:
+    """Whether the trainer of an attached run is to end: nobody but it can end it."""
+    if context.spec.source is None:
+        return []
+    stop = context.journal.stop
+    if (stop is not None) == context.facts.tells_to_stop:
+        return []
+    if stop is None:
+        return [TellStop(None)]
+    told = stop.model_dump(include=set(StopMarker.model_fields))
+    return [TellStop(StopMarker.model_validate(told))]
 
 
 def _control(context: Context, attempt: AttemptRecord) -> list[Intent]:

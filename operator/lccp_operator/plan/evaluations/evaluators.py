@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from lccp.api.conditions import Reason
+from lccp.api.labels import INTRINSIC
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.intents import (
     ApplyWorkload,
@@ -43,7 +44,14 @@ def _deletions(context: Context) -> list[Intent]:
         for workload, state in context.evaluations.items()
         if (_has_ended(state) and (state.lingers or workload.key not in kept))
         or _is_outdated(context, workload, state)
+        or not (_is_asked_for(context, workload) or state.deleting)
     ]
+
+
+def _is_asked_for(context: Context, workload: Evaluation) -> bool:
+    """The spec still names its suite."""
+    named = context.spec.evaluation.suite(workload.suite)
+    return workload.suite == INTRINSIC or named is not None
 
 
 def _is_outdated(context: Context, workload: Evaluation, state: WorkloadState) -> bool:

@@ -96,4 +96,5 @@ def _with_exhaustion(context: Context, outcome: EvaluationOutcome) -> Evaluation
     final = outcome.cause is Cause.CONFIGURATION
     no_more = final or outcome.tries > context.spec.evaluation.retries
     exhausted = outcome.result == "Failed" and no_more
-    return outcome.model_copy(update={"exhausted": exhausted})
+    changed = exhausted != outcome.exhausted
+    return outcome.model_copy(update={"exhausted": exhausted}) if changed else outcome

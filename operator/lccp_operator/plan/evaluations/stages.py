@@ -34,10 +34,12 @@ def name_of(key: EvaluationKey) -> str:
 
 
 def wanted(context: Context) -> Iterator[EvaluationKey]:
-    """What is to be evaluated: every suite at every complete checkpoint, oldest first."""
-    for tokens in sorted(context.facts.checkpoints):
-        for suite in context.spec.evaluation.suites:
-            yield tokens, suite
+    """What is to be evaluated: the probes at every complete checkpoint, oldest first, then others.
+
+    A verdict rests on the probes: a suite that is slower than checkpoints come holds up itself.
+    """
+    keys = ((tokens, suite) for tokens, suites in context.suites.items() for suite in suites)
+    yield from sorted(keys, key=lambda key: (key[1] != INTRINSIC, key))
 
 
 def stage(context: Context, key: EvaluationKey) -> Stage:
@@ -52,7 +54,7 @@ def stage(context: Context, key: EvaluationKey) -> Stage:
 
 def stage_of_checkpoint(context: Context, tokens: int) -> Stage:
     """Where all evaluations of the checkpoint at `tokens` are."""
-    stages = {stage(context, (tokens, suite)) for suite in context.spec.evaluation.suites}
+    stages = {stage(context, (tokens, suite)) for suite in context.suites[tokens]}
     return next(one for one in BY_URGENCY if one in stages)
 
 

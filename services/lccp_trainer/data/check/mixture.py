@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lccp.api.objects.losses import PositionShare, position_edges
 from lccp_trainer.data.packing import PackedSource, Piece, used_tokens
 from lccp_trainer.data.stream import DataStream
 
@@ -60,35 +61,23 @@ class SourceFacts:
         )
 
 
-@dataclass(frozen=True)
-class Band:
-    """Tokens at the positions from `start` on and below `end`, in their documents."""
-
-    start: int
-    end: int
-    share: float
-    """Of all tokens, 0 to 1."""
-
-
-def position_bands(stream: DataStream, source_context: int, budget: int) -> list[Band]:
+def position_bands(stream: DataStream, source_context: int, budget: int) -> list[PositionShare]:
     """Shares of the positions within the source context, and of each doubling beyond it.
 
     The first rows of the run are planned as it will do it; no token is read.
     """
     row = stream.packing.row_tokens
     rows, _ = stream.packing.rows(stream.start(), min(ROWS_MAX, max(1, budget // row)))
-    edges = [0, source_context]
-    while edges[-1] < row:
-        edges.append(min(2 * edges[-1], row))
+    edges = position_edges(source_context, row)
     return shares_of(edges, (piece for planned in rows for piece in planned))
 
 
-def shares_of(edges: Sequence[int], pieces: Iterable[Piece]) -> list[Band]:
+def shares_of(edges: Sequence[int], pieces: Iterable[Piece]) -> list[PositionShare]:
     """Shares of the tokens of `pieces` between each two `edges`."""
     lengths = np.array([len(piece) for piece in pieces])
     counts = [int(np.clip(lengths - start, 0, end - start).sum()) for start, end in pairwise(edges)]
     total = max(1, sum(counts))
     return [
-        Band(start, end, count / total)
+        PositionShare(start=start, end=end, share=count / total)
         for (start, end), count in zip(pairwise(edges), counts, strict=True)
     ]

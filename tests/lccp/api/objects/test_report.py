@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from reports import a_report
 
-from lccp.api.objects.report import SignalValue
+from lccp.api.objects.report import ObjectReference, SignalValue
 from lccp.contract.errors import InvalidInput
 
 BASE = {"name": "s", "title": "S", "unit": "share", "value": 0.5, "n": 4}
@@ -47,6 +47,12 @@ def test_a_mean_lies_between_those_of_its_clusters(changes: dict[str, Any]) -> N
 def test_a_value_that_cannot_be_is_refused(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         SignalValue.parse(BASE | changes, "report.json")
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 63, "g" * 64, "A" * 64])
+def test_a_digest_that_is_none_is_refused(digest: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^report\.json: sha256: "):
+        ObjectReference.parse({"name": "niah.npz", "sha256": digest}, "report.json")
 
 
 def test_a_signal_is_found_in_whichever_probe_measured_it() -> None:

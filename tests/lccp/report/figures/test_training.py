@@ -1,4 +1,4 @@
-"""Loss and throughput against tokens."""
+"""Loss, gradient norm, learning rate and throughput against tokens."""
 
 import a_run
 import pytest
@@ -14,6 +14,9 @@ def test_loss_and_throughput_are_the_history() -> None:
     figure = loss_and_speed(history)
     assert figure is not None
     assert list(trace(figure, "loss").y) == [line.loss for line in history]
+    norms = list(trace(figure, "gradient norm").y)
+    assert norms == [line.gradient_norm for line in history]
+    assert list(trace(figure, "learning rate").y) == [line.learning_rate for line in history]
     speeds = [line.tokens_per_second for line in history]
     assert list(trace(figure, "tokens per second").y) == speeds
 

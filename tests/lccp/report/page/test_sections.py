@@ -8,10 +8,12 @@ import pytest
 from pages import Page
 
 from lccp.analysis.correlation import correlations
+from lccp.analysis.verdict import judge
 from lccp.api.causes import Cause
-from lccp.api.objects.report import EvaluationFailure
+from lccp.api.objects.report import EvaluationFailure, ProbeReport
 from lccp.api.objects.training import StepRecord
-from lccp.report.judged import verdict_of
+from lccp.contract.signals import Role
+from lccp.report.judged import policy_of, verdict_of
 from lccp.report.load import RunData
 from lccp.report.page.sections import PAIRS_MAX, SPIKES_MAX, sections
 from lccp.report.summary import Summary
@@ -41,15 +43,39 @@ def test_every_checkpoint_has_a_row(text: str) -> None:
     assert rows == len(a_run.CHECKPOINTS)
 
 
+def test_a_guard_of_an_external_suite_has_a_column_with_its_values(plain: RunData) -> None:
+    signal = plain.reports[-1].probes["niah"].signals[0]
+    own = {"name": "mine/acc", "title": "Clauses", "role": Role.GUARD, "unit": "", "value": 77.25}
+    guard = signal.model_copy(update=own | {"by_cluster": {}, "interval": None})
+    probe = ProbeReport(version=1, settings={}, signals=(guard,))
+    newest = plain.reports[-1].model_copy(update={"suite": "mine", "probes": {"mine": probe}})
+    verdict = judge([*plain.reports, newest], policy_of(plain))
+
+    shown = words(replace(plain, verdict=verdict))
+
+    assert "Clauses" in shown
+    assert "77.25" in shown
+
+
 def test_the_page_tells_what_the_trainers_told(plain: RunData) -> None:
     told = {"router": a_run.ROUTER, "spike": a_run.SPIKE, "loss_by_source": {"books": 2.625}}
     last = plain.history[-1].model_copy(update=told)
-    told_last = replace(plain, history=(*plain.history[:-1], last))
+    tokens = {"books": 300, "web": 100}
+    told_last = replace(plain, history=(*plain.history[:-1], last), tokens_per_source=tokens)
     titles = {"Loss by source", "Routers of the experts", "Steps that stood out"}
     shown = Page(page(told_last))
     assert titles | {"Where the time went"} <= set(shown.titles)
-    for said in ("75 %", "40 %", "books 2.625 2.625", "its batch was left out"):
+    for said in ("75 %", "40 %", "books 75 % 2.625 2.625", "its batch was left out"):
         assert said in " ".join(shown.words)
+
+
+def test_losses_on_held_out_documents_are_told_from_the_first_checkpoint_to_the_last(
+    plain: RunData, text: str
+) -> None:
+    measured = tuple(a_run.held_out(tokens) for tokens in (0, a_run.BUDGET_TOKENS // 2))
+    shown = words(replace(plain, held_out=measured))
+    assert "long beyond it 3.000 2.500" in shown
+    assert "Loss on held-out documents" not in text
 
 
 def test_a_run_without_experts_or_spikes_has_no_such_sections(text: str) -> None:

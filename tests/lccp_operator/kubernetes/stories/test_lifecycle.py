@@ -10,6 +10,7 @@ from operator_world import EVERY_TOKENS
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
+from lccp.api.labels import FETCH, INTRINSIC, SUITE
 from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
@@ -18,8 +19,8 @@ FIRST, SECOND = EVERY_TOKENS, 2 * EVERY_TOKENS
 TRAINING, PURGE = "tiny-train-a1", "tiny-purge"
 
 
-def evaluation(tokens: int) -> str:
-    return f"tiny-eval-intrinsic-{tokens:015d}"
+def evaluation(tokens: int, suite: str = INTRINSIC) -> str:
+    return f"tiny-eval-{suite}-{tokens:015d}"
 
 
 def a_started_run(namespace: Namespace, jobs: JobPlayer, **spec: Any) -> None:
@@ -62,6 +63,37 @@ def test_a_run_is_trained_evaluated_and_succeeds(
     assert {"Accepted", "AttemptStarted", "AttemptEnded", "Succeeded"} <= {*told}
     assert told.count("CheckpointEvaluated") == 2
     assert operator.metric("lccp_reconcile_errors_total") == 0
+
+
+def test_an_external_suite_evaluates_beside_the_probes_and_its_failure_is_told(
+    namespace: Namespace, jobs: JobPlayer
+) -> None:
+    suites = [{"name": name, "command": [f"./{name}"], "image": "mine:1"} for name in ("a", "b")]
+    evaluations = {"suites": suites, "concurrency": 3, "retries": 0}
+    a_started_run(namespace, jobs, length=1, evaluation=evaluations)
+    namespace.save("tiny", 1, FIRST)
+    namespace.end("tiny", 1, FIRST, Cause.COMPLETED)
+    jobs.end(TRAINING)
+    for suite in (INTRINSIC, "a"):
+        jobs.start(evaluation(FIRST, suite))
+        namespace.report("tiny", FIRST, suite)
+        jobs.end(evaluation(FIRST, suite))
+        jobs.let_go(evaluation(FIRST, suite))
+    ended = {"exitCode": 1, "message": "KeyError: 'acc'", "finishedAt": "2026-01-05T09:00:00Z"}
+    program = {"name": SUITE, "image": "mine:1", "imageID": "", "ready": False, "restartCount": 0}
+    states = [program | {"state": {"terminated": ended}}]
+    (pod,) = jobs.start(evaluation(FIRST, "b"), "Failed", initContainerStatuses=states)
+    jobs.fail(evaluation(FIRST, "b"))
+
+    namespace.wait_condition("tiny", "Succeeded", "True")
+    containers = [container["name"] for container in pod["spec"]["initContainers"]]
+    assert containers == [FETCH, SUITE]
+    told = namespace.conditions("tiny")["Degraded"]["message"]
+    assert "suite b: " in told
+    assert "KeyError: 'acc'" in told
+    assert [*namespace.journal("tiny").evaluations] == [
+        f"{FIRST:015d}/{suite}" for suite in ("a", "b", INTRINSIC)
+    ]
 
 
 def test_an_annotation_has_a_finished_run_evaluated_anew(

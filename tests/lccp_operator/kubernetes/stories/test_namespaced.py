@@ -11,6 +11,7 @@ from apiserver import ApiServer
 from helm import Helm
 from operator_process import OperatorProcess, installation, wait_for
 
+from lccp.api.labels import INSTALLATION, RUN
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import Cluster, Kind
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.apiserver
 
 VALUES = Path(__file__).parents[3] / "charts" / "values" / "namespaced.yaml"
 ACCOUNTS = Kind("v1", "serviceaccounts")
+RACES = 20
 RBAC = "rbac.authorization.k8s.io/v1"
 RIGHTS = {
     "ServiceAccount": ACCOUNTS,
@@ -32,9 +34,15 @@ def installed(namespace: Namespace, store: Path, release: str, **more: Any) -> d
     return installation(store, namespaces=[namespace.name], release=own, **more)
 
 
-def owner(namespace: Namespace) -> str:
+def owner(namespace: Namespace, run: str = "tiny") -> str:
     """The installation that the run's status names."""
-    return str(namespace.run("tiny").get("status", {}).get("installation"))
+    return str(namespace.run(run).get("status", {}).get("installation"))
+
+
+def makers(namespace: Namespace) -> dict[str, str]:
+    """The installation that made its gang, by run."""
+    found = (job["metadata"] for job in namespace.jobs())
+    return {meta["labels"][RUN]: meta["annotations"][INSTALLATION] for meta in found}
 
 
 @pytest.fixture
@@ -83,6 +91,32 @@ def test_a_namespaced_operator_needs_a_role_only_and_leaves_other_namespaces_alo
     assert confined.stop() == 0
 
 
+def test_of_two_installations_that_find_runs_new_one_begins_each_and_the_other_writes_nothing(
+    server: ApiServer, namespace: Namespace, tmp_path: Path
+) -> None:
+    def start(release: str) -> OperatorProcess:
+        folder = tmp_path / release
+        folder.mkdir()
+        settings = installed(namespace, folder / "store", release)
+        return OperatorProcess(folder, server.kubeconfig, settings).start()
+
+    releases = {name: start(name).wait_ready() for name in ("one", "two")}
+    names = [f"tiny-{number}" for number in range(RACES)]
+    for name in names:
+        namespace.create_run(run_document(name))
+    for name in names:
+        namespace.wait_condition(name, "Training", "False")
+
+    made = makers(namespace)
+    assert made == {name: owner(namespace, name) for name in names}
+    for name, maker in made.items():
+        (first,) = (release for release in releases if f"/{release}@" in maker)
+        (second,) = releases.keys() - {first}
+        assert (tmp_path / first / "store" / namespace.name / name / "journal.json").exists()
+        assert not (tmp_path / second / "store" / namespace.name / name).exists()
+    assert [process.stop() for process in releases.values()] == [0, 0]
+
+
 def test_a_second_installation_is_told_and_goes_on_only_with_what_it_adopts(
     server: ApiServer, namespace: Namespace, root: Path, tmp_path: Path
 ) -> None:
@@ -99,10 +133,16 @@ def test_a_second_installation_is_told_and_goes_on_only_with_what_it_adopts(
 
     second = start("two", elsewhere)
     wait_for(lambda: "Refused" in namespace.events("tiny"), "nobody is told", second.log)
-    assert f"installation {mine} carries this run out" in second.log.read_text()
+    told = f"installation {mine} carries this run out"
+    wait_for(lambda: told in second.log.read_text(), "the log does not say why", second.log)
+    labels = f'installation="{mine}",namespace="{namespace.name}",run="tiny"'
+    assert f"lccp_run_left_alone{{{labels}}} 1.0" in second.get("/metrics")[1]
+    assert "lccp_run_left_alone{" not in first.get("/metrics")[1]
     JobPlayer(namespace).start("tiny-train-a1")
     namespace.wait_condition("tiny", "Training", "True")
     assert owner(namespace) == mine
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", {"status": None}, "status")
+    wait_for(lambda: owner(namespace) == mine, "the status is not made anew", first.log)
     assert not (elsewhere / namespace.name).exists()
     assert (first.stop(), second.stop()) == (0, 0)
 

@@ -113,6 +113,19 @@ def test_only_a_change_of_what_is_kept_is_change(
     assert (key in watching.changes) == is_change
 
 
+def test_of_annotations_those_of_lccp_are_kept(watching: Watching, namespace: Namespace) -> None:
+    key = RunKey(namespace.name, "tiny")
+    a_job(namespace, "one")
+    patch = {"metadata": {"annotations": {labels.INSTALLATION: "lccp/one@1", "other": "long"}}}
+    namespace.api.patch(api.JOBS, namespace.name, "one", patch)
+    watching.wait_names(key, "one")
+
+    def kept() -> object:
+        return watching.informer.of(key)[0]["metadata"].get("annotations")
+
+    wait_for(lambda: kept() == {labels.INSTALLATION: "lccp/one@1"}, "it is not kept", seconds=10)
+
+
 def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
     watching: Watching, namespace: Namespace
 ) -> None:

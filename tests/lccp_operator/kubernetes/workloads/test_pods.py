@@ -1,10 +1,14 @@
 """Pods are hardened, and told what to do by environment variables."""
 
+import json
+
 import pytest
-from a_workload import RICH, STORE, WORKLOADS, built, container, environ, gang
+from a_workload import RICH, STORE, WORKLOADS, built, container, environ, external, gang
 
 from lccp.api.invocation import Invocation
 from lccp_operator.workloads.kind import Workload
+
+EVALUATE = "lccp-evaluate"
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda w: type(w).__name__)
@@ -63,3 +67,40 @@ def test_every_workload_trusts_the_stores_ca() -> None:
         _, job = built(workload, store=store)
         variables = {name: v for name, v in environ(job).items() if isinstance(v, str)}
         assert Invocation.from_environ(variables).store.ca_bundle == store.ca_bundle
+
+
+def test_an_external_suite_is_fetched_run_and_reported_one_after_another() -> None:
+    job = external()
+    fetch, suite = job["spec"]["template"]["spec"]["initContainers"]
+    last = container(job)
+
+    assert (fetch["image"], fetch["command"]) == ("localhost/evaluator:1", [EVALUATE, "fetch"])
+    assert (suite["image"], suite["command"]) == ("mine:1", ["./mine"])
+    assert (last["image"], last["command"]) == ("localhost/evaluator:1", [EVALUATE, "report"])
+    assert fetch["env"] == suite["env"] == last["env"]
+    told = environ(job)
+    assert told["SHOTS"] == "5"
+    assert told["LCCP_CHECKPOINT"] == "/scratch/checkpoint"
+    texts = {name: value for name, value in told.items() if isinstance(value, str)}
+    assert Invocation.from_environ(texts).suite == "mine"
+
+
+def test_references_in_a_suites_command_are_the_kubelets_to_replace_there_alone() -> None:
+    job = external("./mine", "$(LCCP_CHECKPOINT)", "$$HOME")
+    _, suite = job["spec"]["template"]["spec"]["initContainers"]
+
+    assert suite["command"] == ["./mine", "$(LCCP_CHECKPOINT)", "$$HOME"]
+    told = environ(job)["LCCP_EXTERNAL_SUITE"]
+    assert "$$(LCCP_CHECKPOINT)" in told
+    assert json.loads(told.replace("$$", "$"))["command"] == suite["command"]
+
+
+def test_the_program_of_an_external_suite_sees_no_credentials_and_is_hardened() -> None:
+    job = external()
+    fetch, suite = job["spec"]["template"]["spec"]["initContainers"]
+    mounted = {mount["name"] for mount in suite["volumeMounts"]}
+
+    assert mounted == {"scratch", "shm"}
+    assert {mount["name"] for mount in fetch["volumeMounts"]} == {*mounted, "store-credentials"}
+    assert suite["securityContext"] == container(job)["securityContext"]
+    assert "initContainers" not in gang()["spec"]["template"]["spec"]

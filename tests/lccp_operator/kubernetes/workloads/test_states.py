@@ -1,6 +1,6 @@
 """Workloads as they are read from Jobs, pods, events and Workloads."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from seen_objects import NOW, QUEUE, a_job, a_pod, an_event, terminated, waiting
@@ -13,7 +13,7 @@ from lccp_operator.kubernetes.workloads.states import states
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
-from lccp_operator.workloads.state import Phase, Rule, WorkloadState
+from lccp_operator.workloads.state import Phase, Rule, SavedState, WorkloadState
 from lccp_operator.workloads.training import Training
 
 
@@ -50,6 +50,22 @@ def test_a_job_says_what_settings_it_was_made_from() -> None:
 
     (state,) = states(Seen((job,), ()), NOW).values()
     assert state.settings == "1a2b"
+
+
+@pytest.mark.parametrize(
+    ("told", "saved"),
+    [
+        ({labels.LAST_STATE_AT: "2026-01-05T09:00:00Z", labels.LAST_STATE_TOKENS: "8"}, True),
+        ({labels.LAST_STATE_AT: "yesterday", labels.LAST_STATE_TOKENS: "8"}, False),
+        ({labels.LAST_STATE_AT: "2026-01-05T09:00:00Z"}, False),
+        ({}, False),
+    ],
+    ids=["told", "edited by hand", "in part", "not told"],
+)
+def test_a_job_says_which_state_its_gang_saved_last(told: dict[str, str], saved: bool) -> None:
+    job = a_job() | {"metadata": a_job()["metadata"] | {"annotations": told}}
+    at = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    assert state(job).saved == (SavedState(8, at) if saved else None)
 
 
 def test_labels_of_another_version_are_named() -> None:
@@ -255,3 +271,38 @@ def test_the_deadline_of_a_pod_is_one_of_its_workload() -> None:
     failed = {"Failed": "PodFailurePolicy"}
     pod = a_pod("Failed", containerStatuses=[terminated(75)], reason="DeadlineExceeded")
     assert state(a_job(conditions=failed, message=RULE.format(3)), pod).rule is Rule.DEADLINE
+
+
+def before(name: str, state: Object, phase: str) -> Object:
+    """A pod of whose init containers that one is in `state`."""
+    return a_pod(phase, initContainerStatuses=[{"name": name, "state": state}])
+
+
+def test_a_pod_runs_as_soon_as_the_program_of_its_external_suite_does() -> None:
+    fetches = before(labels.FETCH, {"running": {}}, "Pending")
+    runs = before(labels.SUITE, {"running": {}}, "Pending")
+    over = before(labels.SUITE, {"terminated": {"exitCode": 0}}, "Pending")
+
+    assert [state(a_job(), pod).pods_begun for pod in (fetches, runs, over)] == [0, 1, 1]
+
+
+def test_a_program_that_failed_is_told_with_its_last_words() -> None:
+    ended = {"exitCode": 1, "reason": "Error", "message": "KeyError: 'acc'"}
+    failed = state(a_job(), before(labels.SUITE, {"terminated": ended}, "Failed"))
+    killed = state(
+        a_job(), before(labels.SUITE, {"terminated": ended | {"reason": "OOMKilled"}}, "Failed")
+    )
+
+    assert failed.pods[0].failure == (
+        "init container external-suite ended with exit code 1: KeyError: 'acc'"
+    )
+    assert failed.pods[0].exit_code is None
+    assert (failed.pods[0].out_of_memory, killed.pods[0].out_of_memory) == (False, True)
+
+
+def test_what_fetches_for_an_external_suite_ends_it_as_the_evaluator_would() -> None:
+    ended = {"exitCode": 64, "message": "file a: is damaged"}
+
+    (pod,) = state(a_job(), before(labels.FETCH, {"terminated": ended}, "Failed")).pods
+
+    assert (pod.exit_code, pod.message) == (64, "file a: is damaged")

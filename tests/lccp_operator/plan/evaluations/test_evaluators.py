@@ -9,7 +9,7 @@ from operator_world import (
 )
 
 from lccp.api.causes import Cause
-from lccp.api.conditions import Reason
+from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
 from lccp_operator.intents import DeleteWorkload, Plan, RecordJournal
@@ -135,3 +135,64 @@ def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> 
 
     again = world.plan(replace(world.observed(), workloads=Known({})))
     assert begun(again) == [Evaluation(FIRST, number=1)]
+
+
+SUITE = {"name": "mine", "command": ["./mine"], "everyCheckpoints": 2}
+
+
+def test_external_suites_evaluate_the_checkpoints_that_are_theirs_beside_the_probes() -> None:
+    world = a_world(checkpoints=3, concurrency=8, suites=[SUITE])
+
+    assert begun(world.reconcile()) == [
+        Evaluation(FIRST),
+        Evaluation(SECOND),
+        Evaluation(THIRD),
+        Evaluation(FIRST, "mine"),
+        Evaluation(THIRD, "mine"),
+    ]
+
+
+def test_the_probes_of_every_checkpoint_go_before_external_suites() -> None:
+    world = a_world(checkpoints=3, concurrency=1, suites=[SUITE])
+    order = []
+    for _ in range(4):
+        (one,) = begun(world.reconcile())
+        order.append(one.suite)
+        world.evaluate()
+
+    assert order == ["intrinsic"] * 3 + ["mine"]
+
+
+def test_a_run_is_at_rest_when_its_external_suites_have_ended_too() -> None:
+    world = a_world(suites=[SUITE])
+
+    world.settle()
+
+    suites = {key.partition("/")[2] for key in world.journal.evaluations}
+    assert suites == {"intrinsic", "mine"}
+    assert all(one.result == "Succeeded" for one in world.journal.evaluations.values())
+
+
+def test_a_suite_that_failed_for_good_is_named_and_hides_nothing_of_the_probes() -> None:
+    world = a_world(retries=0, concurrency=2, suites=[SUITE])
+    world.reconcile()
+    world.evaluate()
+    world.evaluate(ExitCode.INTERNAL)
+    world.reconcile()
+
+    assert world.run.status is not None
+    told = {one.type: one.message for one in world.run.status.conditions}
+    assert "suite mine" in told[ConditionType.DEGRADED]
+    outcomes = {key.partition("/")[2]: one for key, one in world.journal.evaluations.items()}
+    assert (outcomes["intrinsic"].result, outcomes["mine"].result) == ("Succeeded", "Failed")
+
+
+def test_a_suite_that_is_taken_out_is_not_waited_for() -> None:
+    world = a_world(concurrency=2, suites=[SUITE])
+    assert Evaluation(FIRST, "mine") in begun(world.reconcile())
+
+    world.run = with_spec(world.run, evaluation={"concurrency": 2})
+    decided = world.reconcile()
+
+    assert DeleteWorkload(Evaluation(FIRST, "mine")) in decided.intents
+    assert DeleteWorkload(Evaluation(FIRST)) not in decided.intents

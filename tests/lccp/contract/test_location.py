@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lccp.api.spec.location import BucketLocation, HubLocation, remote_location
+from lccp.contract.location import BucketLocation, HubLocation, remote_location
 
 NAMES = st.text("abcXYZ019._-", min_size=1)
 PATHS = st.lists(st.text("abc019._- ", min_size=1), max_size=3).map("/".join)

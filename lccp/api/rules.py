@@ -1,0 +1,64 @@
+"""What the parts of a run must hold together: the sentences, and the rules in CEL."""
+
+from lccp.api.labels import RUN_NAME_LENGTH_MAX
+from lccp.contract.cel import Rule, let, rules
+from lccp.contract.quantities import LENGTH, TOKENS
+from lccp.probes.registry import PROBES
+
+CHECKPOINT_BEYOND = (
+    "checkpoints.atTokens lies beyond training.tokens: lower it, or raise the budget"
+)
+BATCH_TOO_SMALL = (
+    "training.globalBatchTokens is less than one sequence of model.targetContextLength"
+)
+ONE_TRAINER = (
+    "give training and data, or source, which attaches the run to another trainer: exactly one of "
+    "the two"
+)
+SAME_TRAINER = (
+    "source is part of the run's identity, which never changes: give the changed run another name"
+)
+NOBODY_SUSPENDS = (
+    "saturation.action Suspend needs a trainer that saves its state and ends, and this run is "
+    "attached to another one (source): give None, Notify or Stop"
+)
+ATTACHED = (
+    "spec.training: is not set, since the run is attached to another trainer (spec.source): this "
+    "needs a run that LCCP trains"
+)
+NAME = (
+    f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, "
+    "with none of - at its ends: workloads are named after it"
+)
+NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+SPEC_RULES = rules(
+    Rule("has(self.training) != has(self.source)", ONE_TRAINER),
+    Rule("has(self.training) == has(self.data)", ONE_TRAINER),
+    Rule("has(self.source) == has(oldSelf.source)", SAME_TRAINER),
+    Rule(
+        "!has(self.source) || !has(self.saturation.action) || self.saturation.action != 'Suspend'",
+        NOBODY_SUSPENDS,
+        ".saturation.action",
+    ),
+    Rule(
+        "!has(self.training) || "
+        + let(
+            "budget",
+            TOKENS.cel_at("self.training.tokens"),
+            f"budget < 0 || self.checkpoints.atTokens.all(t, {TOKENS.cel('t')} <= budget)",
+        ),
+        CHECKPOINT_BEYOND,
+        ".checkpoints.atTokens",
+    ),
+    Rule(
+        "!has(self.training) || "
+        + let(
+            "batch",
+            TOKENS.cel_at("self.training.globalBatchTokens"),
+            f"batch < 0 || batch >= {LENGTH.cel_at('self.model.targetContextLength')}",
+        ),
+        BATCH_TOO_SMALL,
+        ".training.globalBatchTokens",
+    ),
+    *(rule for probe in PROBES.values() for rule in probe.rules),
+)

@@ -1,0 +1,1 @@
+"""External suites: programs of others that read a checkpoint and write signals."""

@@ -1,0 +1,145 @@
+"""The importer's loop: look, copy, say how far it is, until the budget is there or it is asked."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import Control
+from lccp.api.objects.training import End, Heartbeat
+from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.store import objects
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
+from lccp_evaluator.importer.copies import Copies
+from lccp_evaluator.series.view import Unmeasured, View
+from lccp_evaluator.series.watch import Watch
+
+logger = logging.getLogger("lccp_evaluator.importer")
+
+POLL_SECONDS = 2.0
+PATIENCE_SECONDS = 600.0
+"""So long the store may be unreachable before the attempt ends of it."""
+INCOMPLETE_SECONDS = 900.0
+"""So long a checkpoint may be incomplete before that is told."""
+TOLD = ("Failed", "LeftOut", "Deleted")
+PROBLEMS_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Task:
+    """Who imports, and until when."""
+
+    store: Store
+    keys: RunKeys
+    attempt: int
+    writer: str
+    until_tokens: int
+
+
+class Importer:
+    """Copies what `watch` finds complete. `ended` is set by SIGTERM."""
+
+    def __init__(
+        self,
+        task: Task,
+        watch: Watch,
+        copies: Copies,
+        ended: threading.Event,
+        poll_seconds: float = POLL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._task, self._watch, self._copies = task, watch, copies
+        self._ended, self._poll_seconds, self._clock = ended, poll_seconds, clock
+        self._silent_since: float | None = None
+        self._since: dict[str, float] = {}
+        """Since when a checkpoint has been incomplete for the same reason."""
+
+    def run(self) -> End:
+        """How it ended: with the budget's checkpoint, drained, or terminated.
+
+        Raises StoreUnavailable if the store stays unreachable.
+        """
+        while not self._ended.is_set():
+            try:
+                end = self._step()
+                self._silent_since = None
+            except StoreUnavailable as error:
+                end = None
+                self._outlast(error)
+            if end is not None:
+                return end
+        return self._end(Cause.TERMINATED, "received SIGTERM: what was copied stays", 0)
+
+    def _step(self) -> End | None:
+        view, problem = self._seen()
+        tokens = self._copies.tokens()
+        newest = max(tokens, default=0)
+        self._beat(tokens, problem or self._problem(view))
+        ready = view.next if view is not None else None
+        if ready is not None and view is not None:
+            logger.info("%s: %s tokens", ready.path, f"{ready.tokens or 0:,}")
+            self._watch.advance(ready, view, lambda view: None, self._poll_seconds)
+        elif self._is_drained():
+            return self._end(Cause.DRAINED, "ended as asked", newest)
+        elif tokens and newest >= self._task.until_tokens:
+            return self._end(Cause.COMPLETED, f"copied {len(tokens)} checkpoints", newest)
+        else:
+            self._ended.wait(self._poll_seconds)
+        return None
+
+    def _seen(self) -> tuple[View | None, str]:
+        """What lies in the folder; without it, why it can't be read."""
+        try:
+            return self._watch.look(), ""
+        except InvalidInput as error:
+            return None, str(error)
+
+    def _problem(self, view: View | None) -> str:
+        """What was left out, or stays incomplete, and why; without numbers that change alone."""
+        rows = view.unmeasured if view is not None else ()
+        waits = [_told(one) for one in rows if one.state == "Incomplete"]
+        self._since = {one: self._since.get(one, self._clock()) for one in waits}
+        long = [one for one in waits if self._clock() - self._since[one] >= INCOMPLETE_SECONDS]
+        told = [*(_told(one) for one in rows if one.state in TOLD), *long]
+        more = [f"and {len(told) - PROBLEMS_NAMED} more"] if len(told) > PROBLEMS_NAMED else []
+        return "; ".join([*told[:PROBLEMS_NAMED], *more])
+
+    def _is_drained(self) -> bool:
+        task = self._task
+        control = objects.read_or_none(task.store, task.keys.control(task.attempt), Control)
+        return control is not None and control.request == "Drain"
+
+    def _beat(self, tokens: tuple[int, ...], problem: str) -> None:
+        task = self._task
+        beat = Heartbeat(
+            attempt=task.attempt,
+            writer=task.writer,
+            at=datetime.now(UTC),
+            phase="Importing",
+            tokens=max(tokens, default=0),
+            tokens_total=task.until_tokens,
+            accelerators=0,
+            checkpoints=tokens,
+            problem=problem or None,
+        )
+        objects.write(task.store, task.keys.heartbeat(task.writer), beat)
+
+    def _outlast(self, error: StoreUnavailable) -> None:
+        """Wait for the store, or give up."""
+        logger.warning("%s", error)
+        if self._silent_since is None:
+            self._silent_since = self._clock()
+        if self._clock() - self._silent_since >= PATIENCE_SECONDS:
+            raise error
+        self._ended.wait(self._poll_seconds)
+
+    def _end(self, result: Cause, message: str, tokens: int) -> End:
+        return End(result=result, tokens=tokens, message=message, at=datetime.now(UTC))
+
+
+def _told(one: Unmeasured) -> str:
+    return f"{one.path.name}: {one.note}"

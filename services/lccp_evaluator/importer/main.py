@@ -1,0 +1,138 @@
+"""`lccp-import`: copy the checkpoints of an attached run's trainer, as the environment says.
+
+It takes the trainer's place in the run: it writes a heartbeat, hears `control/<attempt>.json`, and
+leaves `end.json`; whoever starts it reads its exit code (lccp.api.exits).
+"""
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from lccp.api.causes import cause_of, exit_code_of
+from lccp.api.exits import ExitCode
+from lccp.api.invocation import Invocation
+from lccp.api.objects.training import End
+from lccp.api.run import LCCPRunSpec
+from lccp.api.spec.source import CountsSpec, SourceSpec
+from lccp.contract.errors import InvalidInput, LccpError
+from lccp.logs import configure_from, leave_termination_message
+from lccp.probes.probe import Contexts
+from lccp.store import objects
+from lccp.store.assignment import attempt_spec
+from lccp.store.keys import RunKeys, writer_name
+from lccp.store.open import open_store
+from lccp.store.port import Store
+from lccp_evaluator.failure import record
+from lccp_evaluator.importer.copies import Copies
+from lccp_evaluator.importer.loop import Importer, Task
+from lccp_evaluator.series.conversion import Conversion
+from lccp_evaluator.series.formats import Foreign, HuggingFace
+from lccp_evaluator.series.tokens import TokenCounts, index_of
+from lccp_evaluator.series.watch import Completion, Watch
+
+logger = logging.getLogger("lccp_evaluator.importer")
+
+
+def main() -> None:
+    """Entry point."""
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    sys.exit(run(os.environ, ended))
+
+
+def run(environ: Mapping[str, str], ended: threading.Event) -> ExitCode:
+    """Import until the end, or until `ended` is set; never raises."""
+    try:
+        configure_from(environ)
+        invocation = Invocation.from_environ(environ)
+        configure_from(environ, run=invocation.run, attempt=invocation.attempt)
+        store = open_store(invocation.store, Path(invocation.base_directory))
+        writer = writer_name(invocation.attempt, invocation.pod_uid)
+    except InvalidInput as error:
+        logger.error("%s", error)
+        leave_termination_message(str(error))
+        return ExitCode.CONFIGURATION
+    keys = RunKeys(invocation.namespace, invocation.name)
+    try:
+        end = _imported(invocation, store, keys, writer, ended)
+        objects.write(store, keys.end(writer), end)
+    except Exception as error:
+        end = _failed(error)
+        logger.error("%s", end.message, exc_info=not isinstance(error, LccpError))
+        leave_termination_message(end.message)
+        record(store, keys.end(writer), end, "end")
+    return exit_code_of(end.result)
+
+
+def _imported(
+    invocation: Invocation, store: Store, keys: RunKeys, writer: str, ended: threading.Event
+) -> End:
+    spec = attempt_spec(store, keys, invocation.attempt)
+    source = _source(spec)
+    contexts = Contexts(
+        source.context_length, spec.model.target_context_length, spec.model.target_context_length
+    )
+    copied = _keep if source.convert is None else shutil.rmtree
+    copies = Copies(store, keys, writer, contexts, copied)
+    task = Task(store, keys, invocation.attempt, writer, source.until_tokens)
+    with tempfile.TemporaryDirectory(prefix="lccp-") as scratch:
+        watch = watch_of(source, Path(invocation.base_directory), Path(scratch), copies)
+        return Importer(task, watch, copies, ended).run()
+
+
+def _keep(path: Path) -> None:
+    """It is the trainer's."""
+
+
+def watch_of(source: SourceSpec, base: Path, scratch: Path, copies: Copies) -> Watch:
+    """What looks at the folder of `source`, relative to `base`; conversions lie in `scratch`.
+
+    Raises InvalidInput if the command that converts is none.
+    """
+    folder = base / source.path
+    foreign = None if source.convert is None else Foreign(Conversion(source.convert, scratch))
+    asked = source.complete.quiet_seconds
+    return Watch(
+        folder,
+        copies,
+        partial(_counts, source.tokens, folder),
+        Completion(source.complete.marker, asked or Completion.quiet_seconds, asked is None),
+        format=foreign or HuggingFace(),
+    )
+
+
+def _counts(asked: CountsSpec, folder: Path) -> TokenCounts:
+    """Where token counts come from now: an index grows. Raises InvalidInput."""
+    if asked.index is None:
+        return TokenCounts(per_step=asked.tokens_per_step)
+    path = folder / asked.index
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise InvalidInput(f"{path}: can't be read as YAML: it is the index of tokens") from None
+    return TokenCounts(index=index_of(document, str(path)), index_alone=True)
+
+
+def _source(spec: LCCPRunSpec) -> SourceSpec:
+    if spec.source is None:
+        raise InvalidInput("spec.source: is not set: only an attached run has an importer")
+    return spec.source
+
+
+def _failed(error: Exception) -> End:
+    message = str(error) if isinstance(error, LccpError) else f"{type(error).__name__}: {error}"
+    return End(result=cause_of(error), message=message, at=datetime.now(UTC))
+
+
+if __name__ == "__main__":
+    main()

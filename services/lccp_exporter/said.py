@@ -1,0 +1,33 @@
+"""Conditions of run objects as the exporter keeps them: those of many runs, so compact."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Self
+
+from lccp.api.conditions import Condition, ConditionType, Reason
+from lccp.api.objects.conditions import RunConditions
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A condition of the run object, in a fifth of its memory."""
+
+    type: ConditionType
+    status: Literal["True", "False", "Unknown"]
+    reason: Reason
+    message: str
+    last_transition_time: datetime
+    observed_generation: int
+
+    @classmethod
+    def of(cls, condition: Condition) -> Self:
+        return cls(*(getattr(condition, name) for name in cls.__slots__))
+
+    @property
+    def condition(self) -> Condition:
+        return Condition(**{name: getattr(self, name) for name in self.__slots__})
+
+
+def all_said(told: RunConditions) -> tuple[Said, ...]:
+    """All that is told of a run."""
+    return tuple(Said.of(condition) for condition in told.conditions)

@@ -1,0 +1,135 @@
+"""The importer's process: what it reads from environment and store, and how it ends."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from a_run import assign
+from foreign import a_foreign_checkpoint
+from operator_world import an_attached_run
+
+from lccp.api.causes import Cause
+from lccp.api.exits import ExitCode
+from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.objects.training import End
+from lccp.api.run import LCCPRun
+from lccp.store import objects
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp_evaluator.importer.main import run
+
+KEYS = RunKeys("default", "tiny")
+UID = "0123abcd-0000-0000-0000-000000000000"
+
+
+class World:
+    """A store as the operator leaves it for attempt 1, and a folder of another trainer."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.store = root, FileStore(root / "store")
+        (root / "store").mkdir()
+
+    def imported(self, ended: threading.Event | None = None, **source: Any) -> ExitCode:
+        document = an_attached_run().document()
+        document["spec"]["source"] |= {"path": "checkpoints", "untilTokens": 50} | source
+        assign(self.store, LCCPRun.parse(document, "run"))
+        return run(self.environ, ended or threading.Event())
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return Invocation(
+            namespace="default",
+            name="tiny",
+            store=StoreConfig(url=self.store.url),
+            pod_uid=UID,
+            base_directory=str(self.root),
+        ).to_environ()
+
+    def foreign(self, name: str, step: int | None = None) -> Path:
+        return a_foreign_checkpoint(self.root / "checkpoints" / name, state=step)
+
+    @property
+    def end(self) -> End:
+        return objects.read(self.store, KEYS.end("a1-0123abcd"), End)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_steps_are_counted_in_tokens(world: World) -> None:
+    world.foreign("checkpoint-5", step=5)
+
+    assert world.imported(tokens={"tokensPerStep": 10}) is ExitCode.OK
+    assert (world.end.result, world.end.tokens) == (Cause.COMPLETED, 50)
+
+
+def test_tokens_are_read_from_an_index_and_a_marker_makes_complete(world: World) -> None:
+    path = world.foreign("last")
+    (path / "DONE").touch()
+    (path.parent / "tokens.yaml").write_text("last: 60\n")
+
+    code = world.imported(tokens={"index": "tokens.yaml"}, complete={"marker": "DONE"})
+
+    assert code is ExitCode.OK
+    assert world.end.tokens == 60
+
+
+def test_a_checkpoint_of_another_format_is_converted_first(world: World) -> None:
+    folder = world.root / "checkpoints" / "step-5"
+    a_foreign_checkpoint(folder / "inner")
+    (folder / "DONE").touch()
+
+    code = world.imported(
+        tokens={"tokensPerStep": 10},
+        complete={"marker": "DONE"},
+        convert="cp -r {input}/inner/. {output}",
+    )
+
+    assert code is ExitCode.OK
+    assert world.end.tokens == 50
+
+
+def test_what_was_converted_and_copied_is_not_converted_again_by_the_next_importer(
+    world: World,
+) -> None:
+    folder = world.root / "checkpoints" / "step-5"
+    a_foreign_checkpoint(folder / "inner")
+    (folder / "DONE").touch()
+    log = world.root / "converted"
+    command = f"sh -c 'echo once >> {log}; cp -r {{input}}/inner/. {{output}}'"
+
+    for _ in range(2):
+        code = world.imported(
+            tokens={"tokensPerStep": 10}, complete={"marker": "DONE"}, convert=command
+        )
+        assert code is ExitCode.OK
+    assert log.read_text() == "once\n"
+
+
+def test_quiet_seconds_that_are_given_count_where_there_is_a_trainers_state(world: World) -> None:
+    world.foreign("checkpoint-5", step=5)
+    ended = threading.Event()
+    threading.Timer(3, ended.set).start()
+
+    code = world.imported(ended, tokens={"tokensPerStep": 10}, complete={"quietSeconds": 86_400})
+
+    assert code is ExitCode.TERMINATED
+    assert not world.store.list(KEYS.checkpoints)
+
+
+def test_a_command_that_is_none_is_wrong_input(world: World) -> None:
+    assert world.imported(convert="convert '{input} {output}") is ExitCode.CONFIGURATION
+    assert world.end.result is Cause.CONFIGURATION
+    assert "is no command" in world.end.message
+
+
+def test_without_its_objects_in_the_store_it_says_what_is_missing(world: World) -> None:
+    assert run(world.environ, threading.Event()) is ExitCode.CONFIGURATION
+    assert "control/1.json" in world.end.message
+
+
+def test_an_environment_that_names_no_run_is_refused() -> None:
+    assert run({}, threading.Event()) is ExitCode.CONFIGURATION
