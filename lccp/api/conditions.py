@@ -104,15 +104,22 @@ REMEDIES = {
 """What to do about a condition of this reason; `pods` and `image` are fields of the spec."""
 
 
-class Condition(Contract):
-    """One condition, as Kubernetes defines it."""
+class ToldCondition(Contract):
+    """A condition as it was told, also by a version that knows other types and reasons."""
 
-    type: Annotated[ConditionType, Field(description="What it is about.")]
+    type: Annotated[str, Field(description="What it is about.")]
     status: Annotated[Literal["True", "False", "Unknown"], Field(description="Its status.")]
-    reason: Annotated[Reason, Field(description="Why, in one word.")]
+    reason: Annotated[str, Field(description="Why, in one word.")]
     message: Annotated[Message, Field(description="Why, and what to do, in a sentence.")] = ""
     last_transition_time: Annotated[datetime, Field(description="When the status last changed.")]
     observed_generation: Annotated[int, Field(ge=0, description="Generation that it is about.")] = 0
+
+
+class Condition(ToldCondition):
+    """One condition, as Kubernetes defines it."""
+
+    type: Annotated[ConditionType, Field(description="What it is about.")]
+    reason: Annotated[Reason, Field(description="Why, in one word.")]
 
 
 def summary(conditions: Iterable[Condition]) -> str:

@@ -1,8 +1,8 @@
 """Facts of all runs of a store: one listing, then what changed since the last time."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, product
+from itertools import product
 from typing import Any, TypeVar, get_args
 
 from lccp.api.labels import INTRINSIC
@@ -14,6 +14,7 @@ from lccp.api.spec.export import ExportSpec
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts.listing import Listing
 from lccp.facts.reader import Keep, Reading, RunReader
+from lccp.facts.stored_runs import StoredRuns
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
 from lccp.report.details import unpacked
@@ -70,6 +71,7 @@ class StoreReader:
         self._wanted = wanted
         self._shared: dict[str, Any] = {}
         self._known: dict[RunKeys, _Known] = {}
+        self._stored = StoredRuns(store)
         self._keep = Keep(self._measured, Judged.of)
 
     def runs(self) -> tuple[RunFacts, ...]:
@@ -78,15 +80,12 @@ class StoreReader:
         Raises StoreUnavailable, InvalidInput.
         """
         facts = {
-            keys: self._facts(keys, infos) for keys, infos in self._listed() if _is_run(keys, infos)
+            keys: self._facts(keys, infos)
+            for keys, infos in self._stored.listed()
+            if _is_run(keys, infos)
         }
         self._known = {keys: self._known[keys] for keys in facts}
         return tuple(facts.values())
-
-    def _listed(self) -> Iterator[tuple[RunKeys, list[ObjectInfo]]]:
-        """The objects of each run while the store is being listed: one run's lie in memory."""
-        for keys, infos in groupby(self.store.scan(""), lambda info: _run_of(info.key)):
-            yield keys, list(infos)
 
     def _facts(self, keys: RunKeys, infos: Sequence[ObjectInfo]) -> RunFacts:
         if keys not in self._known:
@@ -225,12 +224,6 @@ def arrays_beside(
         return unpacked(store.get(f"{folder}{reference.name}"), reference.sha256, names)
     except NotFound:
         return None
-
-
-def _run_of(key: str) -> RunKeys:
-    """The run whose prefix the key lies below, if it is one of a run."""
-    namespace, _, rest = key.partition("/")
-    return RunKeys(namespace, rest.partition("/")[0])
 
 
 def _is_run(keys: RunKeys, infos: Sequence[ObjectInfo]) -> bool:

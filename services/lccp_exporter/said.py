@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
 
-from lccp.api.conditions import Condition, ConditionType, Reason
+from lccp.api.conditions import ToldCondition
 from lccp.api.objects.conditions import RunConditions
 
 
@@ -12,20 +12,20 @@ from lccp.api.objects.conditions import RunConditions
 class Said:
     """A condition of the run object, in a fifth of its memory."""
 
-    type: ConditionType
+    type: str
     status: Literal["True", "False", "Unknown"]
-    reason: Reason
+    reason: str
     message: str
     last_transition_time: datetime
     observed_generation: int
 
     @classmethod
-    def of(cls, condition: Condition) -> Self:
+    def of(cls, condition: ToldCondition) -> Self:
         return cls(*(getattr(condition, name) for name in cls.__slots__))
 
     @property
-    def condition(self) -> Condition:
-        return Condition(**{name: getattr(self, name) for name in self.__slots__})
+    def condition(self) -> ToldCondition:
+        return ToldCondition(**{name: getattr(self, name) for name in self.__slots__})
 
 
 def all_said(told: RunConditions) -> tuple[Said, ...]:

@@ -63,6 +63,13 @@ class ListedStore(RecordedStore):
                 raise StoreUnavailable("store: no answer")
 
 
+class ShuffledStore(RecordedStore):
+    """It lists its objects by the ends of their keys."""
+
+    def scan(self, prefix: str) -> Iterator[ObjectInfo]:
+        return iter(sorted(super().scan(prefix), key=lambda info: info.key[::-1]))
+
+
 @pytest.fixture
 def pair(tmp_path: Path) -> ListedStore:
     """Two runs."""
@@ -87,6 +94,18 @@ def test_what_was_read_before_a_listing_broke_off_is_not_read_again(pair: Listed
     pair.last, pair.read = "", []
     assert [facts.run for facts in reader.runs()] == ["one", "other"]
     assert not [key for key in pair.read if key.startswith(ONE.prefix)]
+
+
+def test_a_run_is_read_whole_where_the_store_lists_in_no_order(tmp_path: Path) -> None:
+    """As S3's directory buckets do."""
+    by_key, in_no_order = RecordedStore(tmp_path / "runs"), ShuffledStore(tmp_path / "runs")
+    for keys in (ONE, OTHER):
+        a_run.put(by_key, a_run.running(a_run.CHECKPOINTS[2], at=NOW), keys)
+
+    wanted = {facts.run: facts.measured for facts in StoreReader(by_key, lambda _: True).runs()}
+    reader = StoreReader(in_no_order, lambda _: True)
+    for _ in range(2):
+        assert {facts.run: facts.measured for facts in reader.runs()} == wanted
 
 
 def test_of_a_run_that_is_shown_no_more_only_the_journal_is_read(store: RecordedStore) -> None:

@@ -1,11 +1,23 @@
 """Conditions as the exporter keeps them: the same, in less memory."""
 
+import json
+
 import a_run
 
+from lccp.api.objects.conditions import RunConditions
 from lccp_exporter.said import all_said
 
 
 def test_a_condition_comes_back_as_it_was_told() -> None:
-    told = a_run.said()
+    told = RunConditions.from_json(a_run.said().to_json(), "conditions.json")
 
     assert tuple(said.condition for said in all_said(told)) == told.conditions
+
+
+def test_what_a_newer_operator_says_is_read_as_it_is() -> None:
+    document = json.loads(a_run.said().to_json())
+    document["conditions"][0] |= {"type": "Newer", "reason": "NotKnownYet"}
+
+    first = all_said(RunConditions.from_json(json.dumps(document).encode(), "conditions.json"))[0]
+
+    assert (first.type, first.reason) == ("Newer", "NotKnownYet")

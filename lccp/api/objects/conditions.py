@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lccp.api.conditions import Condition
+from lccp.api.conditions import ToldCondition
 from lccp.api.objects.base import StoreObject
 
 
@@ -12,5 +12,5 @@ class RunConditions(StoreObject):
     """The conditions of the run object, as they were last changed."""
 
     conditions: Annotated[
-        tuple[Condition, ...], Field(description="As in the run object's status.")
+        tuple[ToldCondition, ...], Field(description="As in the run object's status.")
     ]

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from lccp.api.conditions import Condition
+from lccp.api.conditions import ToldCondition
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.losses import HeldOutLoss, PositionShare
 from lccp.api.objects.training import Ledger, RouterRecord, Spike, StepRecord
@@ -69,7 +69,7 @@ class RunDetail(RunSummary):
     """All that the exporter knows of a run."""
 
     conditions: Annotated[
-        tuple[Condition, ...],
+        tuple[ToldCondition, ...],
         Field(description="Of the run object, as they were last changed; none: it had no status."),
     ]
     digest: Annotated[str, Field(description="SHA-256 of its identity.")]

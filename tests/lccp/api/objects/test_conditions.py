@@ -8,4 +8,4 @@ from lccp.api.objects.conditions import RunConditions
 def test_they_come_back_as_they_were_written() -> None:
     said = a_run.said()
 
-    assert RunConditions.from_json(said.to_json(), "conditions.json") == said
+    assert RunConditions.from_json(said.to_json(), "conditions.json").document() == said.document()

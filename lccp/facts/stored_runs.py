@@ -1,0 +1,52 @@
+"""The objects of all runs of a store, run by run, by one listing."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from lccp.store.keys import RunKeys
+from lccp.store.port import ObjectInfo, Store
+
+
+class StoredRuns:
+    """Lists a store again and again, in whatever order that tells its keys."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._scattered = False
+        """Its listing was seen to come back to a run."""
+
+    def listed(self) -> Iterator[tuple[RunKeys, list[ObjectInfo]]]:
+        """The objects of each run while the store is being listed: one run's lie in memory.
+
+        A store that comes back to a run (S3's directory buckets list in no order) is listed as a
+        whole, then and from then on: what was given before is given again, complete. Raises
+        StoreUnavailable, InvalidInput.
+        """
+        if not self._scattered:
+            yield from self._in_passing()
+        if self._scattered:
+            yield from self._gathered()
+
+    def _in_passing(self) -> Iterator[tuple[RunKeys, list[ObjectInfo]]]:
+        seen: set[RunKeys] = set()
+        for keys, infos in groupby(filter(_of_a_run, self._store.scan("")), _run_of):
+            if keys in seen:
+                self._scattered = True
+                return
+            seen.add(keys)
+            yield keys, list(infos)
+
+    def _gathered(self) -> Iterator[tuple[RunKeys, list[ObjectInfo]]]:
+        found: dict[RunKeys, list[ObjectInfo]] = {}
+        for info in filter(_of_a_run, self._store.scan("")):
+            found.setdefault(_run_of(info), []).append(info)
+        yield from found.items()
+
+
+def _of_a_run(info: ObjectInfo) -> bool:
+    return info.key.count("/") > 1
+
+
+def _run_of(info: ObjectInfo) -> RunKeys:
+    namespace, name, _ = info.key.split("/", 2)
+    return RunKeys(namespace, name)
