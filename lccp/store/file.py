@@ -41,10 +41,13 @@ class FileStore:
     A write goes to a file below `root/.lccp/` and is flushed to disk; then the file is renamed to
     its place, or linked there for put-if-absent. Replacing or deleting an object takes the lock
     `.lccp/lock`. An ETag consists of time, inode and size, so that listing reads no content.
+
+    A folder that is not there is a wrong one, unless it was there before: then the store is down.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+        self._was_there = False
 
     @property
     def url(self) -> str:
@@ -181,6 +184,7 @@ class FileStore:
         """The folder of unfinished writes, without what killed writers left there."""
         folder = self._root / _HIDDEN
         folder.mkdir(parents=True, exist_ok=True)
+        self._was_there = True
         abandoned = time.time() - _ABANDONED_SECONDS
         for path in folder.iterdir():
             with suppress(FileNotFoundError):
@@ -200,8 +204,16 @@ class FileStore:
         return path
 
     def _check_root(self) -> None:
+        if self._is_away():
+            raise StoreUnavailable(f"store {self.url}: its folder is not there any more")
         if not self._root.is_dir():
             raise InvalidInput(f"store {self.url}: there is no such folder")
+        self._was_there = True
+
+    def _is_away(self) -> bool:
+        """Whether the folder was there before: of a lost mount an empty one may be left."""
+        wrote = "_hidden" in vars(self)
+        return self._was_there and not os.path.isdir(self._hidden if wrote else self._root)
 
     @contextmanager
     def _mapped(self, key: str) -> Iterator[None]:
@@ -212,6 +224,6 @@ class FileStore:
             raise
         except OSError as error:
             place = f"store {self.url}: {key or 'its root'}"
-            if error.errno not in _REFUSALS:
+            if error.errno not in _REFUSALS or self._is_away():
                 raise StoreUnavailable(f"{place}: {error.strerror}") from None
             raise InvalidInput(f"{place}: may not be used ({error.strerror})") from None

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -150,6 +150,58 @@ def test_a_folder_that_is_not_there_is_not_an_empty_store(tmp_path: Path) -> Non
     assert not (tmp_path / "typo").exists()
     store.put("ns/a", b"1")
     assert store.get("ns/a") == b"1"
+
+
+def a_file_in_its_place(root: Path) -> None:
+    root.touch()
+
+
+def an_empty_mount_point(root: Path) -> None:
+    root.mkdir()
+
+
+def nothing(root: Path) -> None: ...
+
+
+@pytest.mark.parametrize("left", [a_file_in_its_place, an_empty_mount_point, nothing])
+def test_a_folder_that_was_there_before_is_an_outage_until_it_is_back(
+    tmp_path: Path, left: Callable[[Path], None]
+) -> None:
+    root, away = tmp_path / "runs", tmp_path / "away"
+    store = FileStore(root)
+    store.put("a", b"1")
+    root.rename(away)
+    left(root)
+
+    uses: list[Callable[[], object]] = [
+        lambda: store.get("a"),
+        lambda: store.put("a", b"2"),
+        lambda: store.put_if_absent("b", b"2"),
+        lambda: store.stat("a"),
+        lambda: store.list(""),
+        lambda: store.delete("a"),
+    ]
+    for use in uses:
+        with pytest.raises(StoreUnavailable):
+            use()
+    assert not root.is_dir() or not any(root.iterdir())
+
+    if root.is_dir():
+        root.rmdir()
+    root.unlink(missing_ok=True)
+    away.rename(root)
+    assert store.get("a") == b"1"
+
+
+def test_a_folder_that_was_only_read_is_an_outage_too_once_it_is_gone(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    root.mkdir()
+    store = FileStore(root)
+    assert store.list("") == []
+    root.rmdir()
+
+    with pytest.raises(StoreUnavailable, match="not there any more"):
+        store.list("")
 
 
 def test_an_object_is_not_a_folder(tmp_path: Path) -> None:
