@@ -5,7 +5,7 @@ layout, beside the same run undisturbed: every step is there, and its loss diffe
 sum in another order does. Then one fault after the other, with the exit code and the sentence.
 What was seen is kept in benchmarks/diary/faults_2026-11.md.
 
-    python benchmarks/faults [--kills 20] [--only WORD]
+    python benchmarks/faults [--kills 20 [--seed 0]] [--only WORD]
 """
 
 import argparse
@@ -27,6 +27,7 @@ from world import ROOT, Bench
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=0, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, help="of ranks, moments and layouts killed")
     parser.add_argument("--only", default="", metavar="WORD", help="faults whose name holds it")
     asked = parser.parse_args()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "deepspeed"))
@@ -45,7 +46,7 @@ def main() -> int:
             if asked.only in name
         }
         if asked.kills:
-            cases = {f"{asked.kills} SIGKILLs": lambda bench: kills(bench, asked.kills)}
+            cases = {f"{asked.kills} SIGKILLs": lambda bench: kills(bench, asked.kills, asked.seed)}
         print("| fault | holds | seen |\n| --- | --- | --- |")
         try:
             for name, case in cases.items():

@@ -22,10 +22,12 @@ KILL_WITHIN_SECONDS = 4.0
 def kills(bench: Bench, count: int, seed: int = 0) -> Seen:
     """Kill random ranks of one run at random moments; its steps beside those of another run."""
     rng, world, attempts = random.Random(seed), bench.world(), []
+    names = []
     for number in range(1, count + 1):
         name, layout = rng.choice(LAYOUTS)
         attempt = endless(world, number, layout)
         attempts.append(attempt)
+        names.append(name)
         early = rng.random() < 0.25
         if not early:
             last = max((r.step for a in attempts[:-1] for r in history(a)), default=0)
@@ -51,7 +53,12 @@ def kills(bench: Bench, count: int, seed: int = 0) -> Seen:
     reference.wait_for_step(final.end.step)
     drain(peaceful, 1)
     reference.wait()
-    return compared(attempts, {record.step: record.loss for record in history(reference)})
+    expected = {record.step: record.loss for record in history(reference)}
+    for name, attempt in zip([*names, "the last"], attempts, strict=True):
+        by = {record.step: abs(record.loss - expected[record.step]) for record in history(attempt)}
+        if by:
+            print(f"{name}, steps {min(by)} to {max(by)}: {max(by.values()):.1e} nats", flush=True)
+    return compared(attempts, expected)
 
 
 def compared(attempts: list[Attempt], expected: dict[int, float]) -> Seen:

@@ -3,10 +3,13 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from world import Bench, Seen, drain, ended, endless, run
+from seaweedfs import find_weed, running_seaweedfs
+from world import Attempt, Bench, Seen, World, drain, ended, endless, run
+
+DOWN_SECONDS = 120
 
 
 def killed_rank(bench: Bench) -> Seen:
@@ -54,25 +57,48 @@ def full_disk(bench: Bench) -> Seen:
     )
 
 
-def store_down(bench: Bench) -> Seen:
-    """The store's folder is gone for two minutes."""
+def mount_away(bench: Bench) -> Seen:
+    """The store's folder is a mount that is gone; its mount point stays."""
     world = bench.world()
-    attempt = endless(world)
-    attempt.wait_for_step(1)
-    store, away = world.root / "store", world.root / "away"
-    store.rename(away)
-    store.touch()
-    time.sleep(120)
-    store.unlink()
-    away.rename(store)
-    before = attempt.heartbeat.step
-    attempt.wait_for_step(before + 5)
+    store, disk = world.root / "store", world.root / "disk"
+    store.mkdir()
+    disk.mkdir()
+    with ExitStack() as mount:
+        mount.enter_context(bound(disk, store))
+        attempt = endless(world)
+        attempt.wait_for_step(1)
+        mount.close()
+        time.sleep(DOWN_SECONDS)
+        left = [path.name for path in store.iterdir()]
+        mount.enter_context(bound(disk, store))
+        seen = went_on(world, attempt)
+        return Seen(seen.holds and not left, f"{seen.told}; left in the mount point: {left}")
+
+
+def server_down(bench: Bench) -> Seen:
+    """A real S3 server (SeaweedFS) is killed, and started again."""
+    weed, folder = find_weed(), bench.folder / "weed"
+    assert weed is not None, "SeaweedFS (weed) is not installed"
+    folder.mkdir()
+    with running_seaweedfs(weed, folder) as server:
+        world = bench.bucket_world(server)
+        attempt = endless(world)
+        attempt.wait_for_step(1)
+        server.kill()
+        time.sleep(DOWN_SECONDS)
+        server.start()
+        return went_on(world, attempt)
+
+
+def went_on(world: World, attempt: Attempt) -> Seen:
+    """That the attempt outlived an outage with every step, and ends well when it is drained."""
+    attempt.wait_for_step(attempt.heartbeat.step + 5)
     drain(world, 1)
     attempt.wait()
     steps = [record.step for record in attempt.history]
-    whole = steps == list(range(1, len(steps) + 1))
-    told = f"{attempt.process.returncode}: {len(steps)} steps, none missing: {whole}"
-    return Seen(attempt.process.returncode == 0 and whole, told)
+    whole, code = steps == list(range(1, len(steps) + 1)), attempt.process.returncode
+    told = f"{code}: {len(steps)} steps, none missing: {whole}"
+    return Seen(code == 0 and whole and attempt.end.step == len(steps), told)
 
 
 def terminated(bench: Bench) -> Seen:
@@ -89,6 +115,16 @@ def terminated(bench: Bench) -> Seen:
 
 
 @contextmanager
+def bound(source: Path, folder: Path) -> Iterator[None]:
+    """`source` mounted at `folder`."""
+    subprocess.run(["mount", "--bind", source, folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@contextmanager
 def mounted(folder: Path, size: str) -> Iterator[None]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "lccp", folder], check=True)
     try:
@@ -102,5 +138,6 @@ CASES: dict[str, Callable[[Bench], Seen]] = {
     "SIGTERM": terminated,
     "the launcher gets SIGKILL: its scratch": killed_launcher,
     "the store's disk is full": full_disk,
-    "the store is down for two minutes": store_down,
+    "the mount of the store's folder is gone for two minutes": mount_away,
+    "the store's S3 server is down for two minutes": server_down,
 }

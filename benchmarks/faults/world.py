@@ -9,8 +9,10 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path += [str(folder) for folder in (ROOT / "tests" / "support").iterdir()]
 
+from seaweedfs import SeaweedFS  # noqa: E402
 from trainer_world import BATCH_ROWS, ROW, Attempt, World  # noqa: E402
 
+from lccp.api.invocation import StoreConfig  # noqa: E402
 from lccp.api.objects.journal import Control  # noqa: E402
 from lccp.store.keys import RunKeys  # noqa: E402
 from lccp.store.objects import read, write  # noqa: E402
@@ -28,6 +30,17 @@ class Seen:
     told: str
 
 
+@dataclass(kw_only=True)
+class BucketWorld(World):
+    """A world whose store is a bucket."""
+
+    server: SeaweedFS
+
+    @property
+    def store_config(self) -> StoreConfig:
+        return self.server.config("faults", self.server.credentials(self.root / "keys"))
+
+
 @dataclass
 class Bench:
     """Worlds that share model and documents."""
@@ -43,6 +56,12 @@ class Bench:
             shutil.copytree(self.folder / "tiny" / name, root / name)
         self.worlds.append(World(root))
         return self.worlds[-1]
+
+    def bucket_world(self, server: SeaweedFS) -> World:
+        """A new one, whose store is a bucket of `server`."""
+        bucket = BucketWorld(self.world().root, server=server)
+        self.worlds.append(bucket)
+        return bucket
 
     def close(self) -> None:
         for world in self.worlds:

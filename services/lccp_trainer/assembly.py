@@ -1,6 +1,7 @@
 """The parts of a rank's training, put together in order, and run."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -166,6 +167,7 @@ def build(worker: Worker, connections: Connections) -> Parts:
         lengths=(task.source_context, shape.row_tokens),
         keep_states=spec.checkpoints.keep_states,
         keep_state_every=spec.checkpoints.keep_state_every_tokens,
+        tell=_problems_to(connections.reporter),
     )
     saver = Saver(
         engine=engine,
@@ -191,6 +193,11 @@ def build(worker: Worker, connections: Connections) -> Parts:
     )
     resume = Resume(connections.store, keys, engine, worker.rank, device)
     return Parts(task, shape, device, groups, engine, saver, resume, shared)
+
+
+def _problems_to(reporter: Reporter | None) -> Callable[[str | None], None]:
+    """Says what hampers the attempt in its heartbeat; on other ranks than 0 the log says it."""
+    return lambda problem: reporter.update(problem=problem) if reporter else None
 
 
 def _task(worker: Worker, connections: Connections) -> Task:
@@ -225,7 +232,7 @@ def resumed(connections: Connections, parts: Parts) -> Point | None:
     if reporter:
         reporter.update(resumed_from_tokens=point.tokens, tokens=point.tokens, step=point.step)
     if found.told.with_checkpoint:
-        saver.checkpoint(point)
+        saver.checkpoint(point, saver.measured(point))
     return point
 
 
@@ -233,7 +240,7 @@ def fresh(parts: Parts) -> Point:
     """The start of the run; the model before any training is checkpoint 0 if that is wanted."""
     point = Point(step=0, tokens=0, position=parts.task.stream.start())
     if parts.task.spec.evaluation.baseline:
-        parts.saver.checkpoint(point)
+        parts.saver.checkpoint(point, parts.saver.measured(point))
     return point
 
 

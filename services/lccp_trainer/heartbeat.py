@@ -62,7 +62,7 @@ class Reporter:
 
     def finish(self, **changes: Any) -> None:
         """Write the last heartbeat and the whole history."""
-        self.update(phase="Ending", **changes)
+        self.update(phase="Ending", problem=None, **changes)
         self._ended.set()
         self._thread.join()
 

@@ -134,18 +134,19 @@ class Loop:
             logger.warning("step %d left out: loss or gradient is not finite", point.step)
 
     def _save(self, step: Step, before: Point, point: Point, with_checkpoint: bool) -> None:
-        """Save what is due after a step. Waiting for uploads is no hang."""
+        """Save what is due after a step. Waiting for uploads is no hang; measuring may be one."""
         every = self.checkpoints.state_every_tokens
         due = reaches_multiple(every, before.tokens, point.tokens) or step.asked.save
         stops = step.asked.stop is not Stop.NO
         if not (due or with_checkpoint or stops):
             return
+        self.recorder.say("Saving")
+        held_out = self.saver.measured(point) if with_checkpoint else None
         with self.watchdog.paused(), self.clock.during("saving"):
-            self.recorder.say("Saving")
             state = replace(point, typical=self._guard.typical)
             self.saver.state(state, with_checkpoint)
             if with_checkpoint:
-                self.saver.checkpoint(point)
+                self.saver.checkpoint(point, held_out)
             self.requests.saved()
 
 

@@ -71,6 +71,18 @@ def test_the_end_holds_everything(store: FileStore) -> None:
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
 
 
+def test_a_problem_stands_in_the_heartbeat_until_the_end(store: FileStore) -> None:
+    reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
+    reporter.update(problem="store s3://x does not answer")
+    deadline = time.monotonic() + 10
+    while store.stat(KEYS.heartbeat(WRITER)) is None or not beat(store).problem:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert beat(store).problem == "store s3://x does not answer"
+    reporter.finish()
+    assert beat(store).problem is None
+
+
 def test_a_loss_that_is_no_number_stays_json(store: FileStore) -> None:
     reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
     reporter.record(a_step(1, float("nan")))

@@ -1,7 +1,8 @@
 """The training loop: what is done after each step, until the budget is reached or a stop asked."""
 
 import math
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,14 +56,18 @@ class Steps:
 class Saved:
     """Notes what is saved, and in which order."""
 
-    def __init__(self) -> None:
+    def __init__(self, measure: Callable[[], object]) -> None:
+        self._measure = measure
         self.saves: list[tuple[str, int]] = []
         self.uploader = SimpleNamespace(check=lambda: None)
 
     def state(self, point: Point, with_checkpoint: bool) -> None:
         self.saves.append(("state", point.tokens // TOKENS))
 
-    def checkpoint(self, point: Point) -> None:
+    def measured(self, point: Point) -> None:
+        self._measure()
+
+    def checkpoint(self, point: Point, held_out: None) -> None:
         self.saves.append(("checkpoint", point.tokens // TOKENS))
 
 
@@ -92,11 +97,13 @@ class Trained:
         steps: Sequence[Step],
         every: int = 40,
         state: Point | None = None,
+        watchdog: Watchdog | None = None,
+        measure: Callable[[], object] = lambda: None,
         **training: Any,
     ) -> None:
-        self.saved, self.recorded = Saved(), Recorded()
+        self.saved, self.recorded = Saved(measure), Recorded()
         checkpoints = CheckpointsSpec.parse({"everyTokens": every * TOKENS}, "checkpoints")
-        watchdog = Watchdog(600, folder / "stacks", lambda: None)
+        watchdog = watchdog or Watchdog(600, folder / "stacks", lambda: None)
         self.loop = Loop(
             training=a_training(**training),
             checkpoints=checkpoints,
@@ -160,6 +167,16 @@ def test_steps_that_are_not_finite_are_borne_so_many_times_in_a_row(tmp_path: Pa
 
 SPIKE = [*[OK] * FEWEST, replace(OK, loss=50.0)]
 AT = FEWEST + 1
+
+
+def test_a_hang_while_the_loss_on_held_out_documents_is_measured_is_found(tmp_path: Path) -> None:
+    found = threading.Event()
+    watchdog = Watchdog(0.2, tmp_path / "hang", found.set, linger_seconds=0)
+    waited: list[bool] = []
+
+    Trained(tmp_path, [], watchdog=watchdog, measure=lambda: waited.append(found.wait(10)))
+
+    assert waited == [True] * 3
 
 
 def test_a_spike_is_recorded_and_nothing_else_unless_it_is_asked_for(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
         f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
     ]
-    problems += _import_problem(context)
+    problems += _hampered(context)
     problems += context.facts.damaged.values()
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     repeats = _repeats(context)
@@ -179,11 +179,10 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))
 
 
-def _import_problem(context: Context) -> list[str]:
-    """What keeps checkpoints of an attached run from being copied."""
+def _hampered(context: Context) -> list[str]:
+    """What the newest attempt says that hampers it, such as a store that takes no uploads."""
     beat = context.facts.heartbeat
-    told = beat.problem if beat is not None and context.spec.source is not None else None
-    return [told] if told else []
+    return [beat.problem] if beat is not None and beat.problem else []
 
 
 def _repeats(context: Context) -> list[str]:

@@ -195,7 +195,7 @@ def _held_out(
     if lost > LARGEST_SHARE * used:
         raise InvalidInput(
             f"data.heldOutTokens: {wanted:,} takes {lost:,} of the {used:,} tokens of source "
-            f"{name} from the training, more than {LARGEST_SHARE:.0%}: lower it, or give more "
-            "documents"
+            f"{name} from the training, more than {LARGEST_SHARE:.0%}: give the source more "
+            "documents, or begin a run of another name with a lower one"
         )
     return replace(source, held_out=frozenset(documents)), lost

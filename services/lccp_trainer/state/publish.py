@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from lccp.api.objects.losses import HeldOutLoss
 from lccp.api.objects.manifest import FileRecord, Manifest
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 LIBRARIES = ("lccp", "torch", "transformers", "deepspeed")
 Kind = Literal["Checkpoint", "State"]
+Result = TypeVar("Result")
 
 
 class RendezvousStore(Protocol):
@@ -61,6 +62,8 @@ class Publisher:
     keep_states: int
     keep_state_every: int | None
     """Tokens; one state in each stays for ever."""
+    tell: Callable[[str | None], None] = lambda problem: None
+    """Told what the store can't do now, and None once it can."""
 
     def checkpoint(self, directory: Path, counts: TrainedCounts) -> None:
         """Publish the Hugging Face directory that rank 0 wrote."""
@@ -88,14 +91,17 @@ class Publisher:
             return
         key = self.keys.state_manifest(counts.tokens)
         if before_completion:
-            patiently(before_completion)
+            self._patiently(before_completion)
         if replace:
-            patiently(lambda: self.store.delete(key))
+            self._patiently(lambda: self.store.delete(key))
         self._complete(key, self._manifest("State", counts, files))
-        patiently(self._prune)
+        self._patiently(self._prune)
+
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        return patiently(call, tell=self.tell)
 
     def _upload(self, directory: Path, prefix: str) -> dict[str, FileRecord]:
-        return patiently(lambda: upload_directory(self.store, directory, prefix))
+        return self._patiently(lambda: upload_directory(self.store, directory, prefix))
 
     def _gather(self, tokens: int, own: dict[str, FileRecord]) -> dict[str, FileRecord]:
         """Rank 0: the files that all ranks uploaded."""
@@ -135,7 +141,7 @@ class Publisher:
             except Conflict:
                 logger.info("%s was there already and stays", key)
 
-        patiently(write)
+        self._patiently(write)
         logger.info("%s of %d tokens is complete", manifest.kind.lower(), manifest.tokens)
 
     def _prune(self) -> None:

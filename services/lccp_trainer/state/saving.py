@@ -51,11 +51,20 @@ class Saver:
     """Measures the loss on held-out documents, given the tokens trained; None: there are none."""
     _snapshot: Snapshot = field(default_factory=Snapshot)
 
-    def checkpoint(self, point: Point) -> None:
+    def measured(self, point: Point) -> HeldOutLoss | None:
+        """The loss on held-out documents, for a checkpoint that is still to be saved."""
+        if self.measure is None or point.tokens in self.checkpoints:
+            return None
+        with self.clock.during("measuring"):
+            held_out = self.measure(point.tokens)
+        if self.reporter:
+            self.reporter.update(held_out=held_out)
+        return held_out
+
+    def checkpoint(self, point: Point, held_out: HeldOutLoss | None) -> None:
         """Save the model, unless a complete checkpoint of these tokens exists."""
         if point.tokens not in self.checkpoints:
             self.checkpoints.add(point.tokens)
-            held_out = self._measured(point.tokens)
             self._stall(lambda: self._checkpoint(point, held_out))
 
     def state(self, point: Point, with_checkpoint: bool) -> None:
@@ -68,15 +77,6 @@ class Saver:
         if not ended and point.tokens not in self.states:
             self.states.add(point.tokens)
             self._stall(lambda: self._state(point, with_checkpoint))
-
-    def _measured(self, tokens: int) -> HeldOutLoss | None:
-        if self.measure is None:
-            return None
-        with self.clock.during("measuring"):
-            held_out = self.measure(tokens)
-        if self.reporter:
-            self.reporter.update(held_out=held_out)
-        return held_out
 
     def _stall(self, save: Callable[[], None]) -> None:
         begun = time.monotonic()

@@ -21,19 +21,27 @@ def patiently(
     call: Callable[[], Result],
     patience_seconds: float = PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
+    tell: Callable[[str | None], None] = lambda problem: None,
 ) -> Result:
-    """`call()`, again and again while the store does not answer, until patience runs out."""
+    """`call()`, again and again while the store does not answer, until patience runs out.
+
+    `tell` is told why, and None once it is over.
+    """
     deadline = time.monotonic() + patience_seconds
     pause = 1.0
     while True:
         try:
-            return call()
+            result = call()
         except StoreUnavailable as error:
             if time.monotonic() + pause > deadline:
                 raise
             logger.warning("%s; again in %.0f s", error, pause)
+            tell(str(error))
             sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        else:
+            tell(None)
+            return result
 
 
 class Uploader:

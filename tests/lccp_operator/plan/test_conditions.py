@@ -108,6 +108,17 @@ def test_a_store_that_does_not_answer_changes_nothing_but_degraded() -> None:
     assert conditions(world.run) == before
 
 
+def test_what_a_trainer_says_hampers_it_is_told_until_it_is_over() -> None:
+    world = a_training_world()
+    said = "store s3://lccp does not answer: connection refused"
+    for problem, degraded in ((said, "True"), (None, "False")):
+        beat = heartbeat_of(1, EVERY_TOKENS, world.now, problem=problem)
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+        world.reconcile()
+        assert conditions(world.run)["Degraded"][0] == degraded
+        assert (said in message(world, ConditionType.DEGRADED)) == (problem is not None)
+
+
 def test_a_source_that_repeats_too_often_is_told_until_more_is_allowed() -> None:
     world = a_training_world()
     epochs = {"long": 4.25, "short": 4.0}

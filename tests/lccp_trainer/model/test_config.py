@@ -44,6 +44,12 @@ def test_scaling_is_put_in_transformers_terms(source: Path, kind: str) -> None:
     load_model(spec, source, load_config(spec, source), torch.float32)
 
 
+def test_longrope_whose_factors_no_manifest_gives_is_refused() -> None:
+    said = r"ropeScaling\.type: input should be 'linear', 'dynamic', 'yarn' or 'llama3', not "
+    with pytest.raises(InvalidInput, match=f"{said}'longrope'"):
+        a_spec(ropeScaling={"type": "longrope", "factor": "4"})
+
+
 def test_a_model_without_rope_is_refused(source: Path) -> None:
     config = {"model_type": "gpt2", "n_positions": 64, "vocab_size": 64}
     (source / "config.json").write_text(json.dumps(config))

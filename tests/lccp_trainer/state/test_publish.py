@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -98,6 +99,15 @@ def test_the_first_manifest_of_a_checkpoint_stays(store: FileStore, tmp_path: Pa
         publisher.checkpoint(a_directory(tmp_path / writer, "model", writer), counts(20))
     assert read(store, KEYS.checkpoint_manifest(20), Manifest).writer == "a1-00000000"
     assert complete_tokens(store, KEYS.checkpoints) == [20]
+
+
+def test_an_upload_that_is_over_says_that_nothing_hampers_it(
+    store: FileStore, tmp_path: Path
+) -> None:
+    told: list[str | None] = []
+    publisher = replace(publishers(store)[0], tell=told.append)
+    publisher.checkpoint(a_directory(tmp_path / "a", "model", "a"), counts(20))
+    assert set(told) == {None}
 
 
 def test_a_damaged_state_is_replaced(store: FileStore, tmp_path: Path) -> None:

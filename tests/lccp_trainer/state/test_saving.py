@@ -105,7 +105,7 @@ def test_a_checkpoint_is_a_model_that_transformers_loads(store: FileStore, tmp_p
 
     with alone():
         for _ in range(2):
-            saver.checkpoint(a_point(100))
+            saver.checkpoint(a_point(100), None)
         saver.uploader.finish()
 
     manifest = read(store, KEYS.checkpoint_manifest(100), Manifest)
@@ -132,7 +132,7 @@ def test_held_out_documents_are_measured_once_for_a_checkpoint_and_stand_in_its_
 
     with alone():
         for tokens in (100, 200, 200):
-            saver.checkpoint(a_point(tokens))
+            saver.checkpoint(a_point(tokens), saver.measured(a_point(tokens)))
         saver.uploader.finish()
 
     assert asked == [200]

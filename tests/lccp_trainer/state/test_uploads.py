@@ -26,6 +26,12 @@ def test_an_unreachable_store_is_asked_again_with_growing_pauses() -> None:
     assert pauses == [1, 2, 4, 8, 16, 30, 30]
 
 
+def test_what_an_unreachable_store_says_is_told_until_it_answers() -> None:
+    told: list[str | None] = []
+    patiently(Flaky(2), sleep=lambda _: None, tell=told.append)
+    assert told == ["store s3://x does not answer"] * 2 + [None]
+
+
 def test_patience_ends() -> None:
     call = Flaky(100)
     with pytest.raises(StoreUnavailable):

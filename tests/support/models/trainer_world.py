@@ -46,12 +46,12 @@ class World:
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
-    def store_url(self) -> str:
-        return f"file://{self.root}/store"
+    def store_config(self) -> StoreConfig:
+        return StoreConfig(url=f"file://{self.root}/store")
 
     @property
     def store(self) -> Store:
-        return open_store(StoreConfig(url=self.store_url))
+        return open_store(self.store_config)
 
     def document(self, **spec: Any) -> dict[str, Any]:
         """A manifest that trains 20 steps, with parts of the spec replaced."""
@@ -82,7 +82,7 @@ class World:
         invocation = Invocation(
             namespace=run.metadata.namespace,
             name=run.metadata.name,
-            store=StoreConfig(url=self.store_url),
+            store=self.store_config,
             attempt=attempt,
             pod_uid=str(uuid.uuid4()),
             base_directory=str(self.root),
