@@ -47,7 +47,7 @@ class FileStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
-        self._was_there = False
+        self._seen: Path | None = None
 
     @property
     def url(self) -> str:
@@ -183,8 +183,9 @@ class FileStore:
     def _hidden(self) -> Path:
         """The folder of unfinished writes, without what killed writers left there."""
         folder = self._root / _HIDDEN
+        self._check_away()
         folder.mkdir(parents=True, exist_ok=True)
-        self._was_there = True
+        self._seen = folder
         abandoned = time.time() - _ABANDONED_SECONDS
         for path in folder.iterdir():
             with suppress(FileNotFoundError):
@@ -204,16 +205,20 @@ class FileStore:
         return path
 
     def _check_root(self) -> None:
-        if self._is_away():
-            raise StoreUnavailable(f"store {self.url}: its folder is not there any more")
+        self._check_away()
         if not self._root.is_dir():
             raise InvalidInput(f"store {self.url}: there is no such folder")
-        self._was_there = True
+        if self._seen is None:
+            hidden = self._root / _HIDDEN
+            self._seen = hidden if hidden.is_dir() else self._root
+
+    def _check_away(self) -> None:
+        if self._is_away():
+            raise StoreUnavailable(f"store {self.url}: its folder is not there any more")
 
     def _is_away(self) -> bool:
-        """Whether the folder was there before: of a lost mount an empty one may be left."""
-        wrote = "_hidden" in vars(self)
-        return self._was_there and not os.path.isdir(self._hidden if wrote else self._root)
+        """Whether what was seen is gone: of a lost mount the empty mount point may be left."""
+        return self._seen is not None and not os.path.isdir(self._seen)
 
     @contextmanager
     def _mapped(self, key: str) -> Iterator[None]:

@@ -51,6 +51,8 @@ def attempt(worker: Worker, requests: Requests) -> End:
     configure_from(os.environ, run=worker.invocation.run, attempt=attempt_number, rank=worker.rank)
     worker.own_scratch.mkdir()
     store = open_store(worker.invocation.store, worker.base)
+    # Once the store was seen, its being away is an outage.
+    store.stat(worker.keys.control(attempt_number))
     watchdog, clock = _watchdog(worker), WallClock(worker.started)
     reporter = _reporter(worker, store, clock) if worker.rank == 0 else None
     try:

@@ -193,6 +193,19 @@ def test_a_folder_that_was_there_before_is_an_outage_until_it_is_back(
     assert store.get("a") == b"1"
 
 
+def test_whoever_only_read_before_writes_nothing_into_an_empty_mount_point(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    FileStore(root).put("a", b"1")
+    store = FileStore(root)
+    assert store.stat("a")
+    root.rename(tmp_path / "away")
+    root.mkdir()
+
+    with pytest.raises(StoreUnavailable):
+        store.put("a", b"2")
+    assert not any(root.iterdir())
+
+
 def test_a_folder_that_was_only_read_is_an_outage_too_once_it_is_gone(tmp_path: Path) -> None:
     root = tmp_path / "runs"
     root.mkdir()
