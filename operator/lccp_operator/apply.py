@@ -76,7 +76,10 @@ class Workloads(Protocol):
         """
 
     def tell_state(self, run: LCCPRun, workload: Workload, state: SavedState) -> None:
-        """Tell on the workload which state it saved last; nothing if it is gone."""
+        """Tell on the workload which state it saved last; nothing if it is gone.
+
+        A failure is logged, not raised: the next reconcile tries again.
+        """
 
 
 class Runs(Protocol):

@@ -76,7 +76,7 @@ class KubernetesWorkloads:
             self._reader.jobs.upsert(left)
 
     def tell_state(self, run: LCCPRun, workload: Workload, state: SavedState) -> None:
-        """Annotate the gang's Job; nothing if it is gone."""
+        """Annotate the gang's Job; nothing if it is gone. A failure is logged, and tried again."""
         namespace, name = run.metadata.namespace, workload.name(run.metadata.name)
         told = {
             labels.LAST_STATE_AT: state.at.strftime(TIME_FORMAT),
@@ -87,6 +87,8 @@ class KubernetesWorkloads:
             self._reader.jobs.upsert(self._cluster.patch(api.JOBS, namespace, name, patch))
         except NotFound:
             return
+        except (api.Refused, api.ApiUnavailable) as error:
+            logger.warning("the newest state was not told on Job %s: %s", name, error)
 
     def _delete_service(self, run: LCCPRun, name: str) -> None:
         """Delete the gang's Service; one of its name that is someone else's stays."""
@@ -160,20 +162,28 @@ class KubernetesRuns:
 
     def write(self, address: Object, status: LCCPRunStatus) -> None:
         """Server-side apply of a status: fields that are no longer set go."""
+        self.write_as_it_is(address, status.document())
+
+    def write_as_it_is(self, address: Object, status: Object) -> None:
+        """The same of a status that another version may have written."""
         where = {"namespace": address["namespace"], "name": address["name"]}
         document = {
             "apiVersion": labels.API_VERSION,
             "kind": labels.KIND,
             "metadata": where | {"resourceVersion": self.version},
-            "status": status.document(),
+            "status": status,
         }
         self.written = self._cluster.apply(api.RUNS, document, "status")
         self.version = self.written["metadata"]["resourceVersion"]
 
     def post(self, run: LCCPRun, event: Event) -> None:
         """Record the event and log it, unless it was posted before; a failure is only logged."""
+        self.tell(_address(run) | {"uid": run.metadata.uid}, event)
+
+    def tell(self, address: Object, event: Event) -> None:
+        """The same of a run object by its namespace, name and UID."""
         try:
-            self._cluster.create(api.EVENTS, _event(run, event))
+            self._cluster.create(api.EVENTS, _event(address, event))
         except Conflict:
             return
         except LccpError as error:
@@ -215,16 +225,17 @@ def _address(run: LCCPRun) -> Object:
     return {"namespace": run.metadata.namespace, "name": run.metadata.name}
 
 
-def _event(run: LCCPRun, event: Event) -> Object:
+def _event(address: Object, event: Event) -> Object:
     at = event.at.strftime(TIME_FORMAT)
-    involved = {"apiVersion": labels.API_VERSION, "kind": labels.KIND, "uid": run.metadata.uid}
-    identity = (run.metadata.uid, event.reason.value, event.at.isoformat(), event.about)
-    name = f"{run.metadata.name}.{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
+    involved = {name: address[name] for name in ("namespace", "name", "uid")}
+    involved |= {"apiVersion": labels.API_VERSION, "kind": labels.KIND}
+    identity = (address["uid"], event.reason.value, event.at.isoformat(), event.about)
+    name = f"{address['name']}.{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"namespace": run.metadata.namespace, "name": name},
-        "involvedObject": involved | _address(run),
+        "metadata": {"namespace": address["namespace"], "name": name},
+        "involvedObject": involved,
         "type": event.type,
         "reason": event.reason.value,
         "message": event.message[:NOTE_LENGTH_MAX],

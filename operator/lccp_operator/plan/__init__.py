@@ -17,8 +17,6 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
 from lccp_operator.intents import (
-    Event,
-    EventReason,
     Intent,
     Plan,
     RecordJournal,
@@ -65,6 +63,8 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) 
     if run.metadata.deletion_timestamp is not None:
         return deletion.planned(run, observed, now)
     if isinstance(observed.store, Unknown):
+        if acceptance.refused_by_any(run, observed.owner, observed.store.reason):
+            return Plan((), run.status or LCCPRunStatus(), idle=True)
         return _uncertain(run, observed.store, now)
     if isinstance(observed.workloads, Unknown):
         return _uncertain(run, observed.workloads, now)
@@ -169,10 +169,11 @@ def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]
 
 
 def invalid_spec(
-    before: LCCPRunStatus | None, generation: int, sentence: str, now: datetime
+    before: LCCPRunStatus | None, generation: int, sentence: str, now: datetime, owner: Owner
 ) -> LCCPRunStatus:
     """The status of a run object that is no valid LCCPRun; `sentence` says what is wrong."""
-    return _refused_status(before, generation, Refusal(Reason.INVALID_SPEC, sentence), now)
+    refusal = Refusal(Reason.INVALID_SPEC, sentence)
+    return _refused_status(acceptance.claimed(before, owner), generation, refusal, now)
 
 
 def hindered(run: LCCPRun, sentence: str, now: datetime) -> LCCPRunStatus:
@@ -183,20 +184,22 @@ def hindered(run: LCCPRun, sentence: str, now: datetime) -> LCCPRunStatus:
 def _left_alone(run: LCCPRun, owner: Owner, other: str, now: datetime) -> Plan:
     """Nothing is written, so that two installations do not undo each other's work."""
     at = run.metadata.creation_timestamp or now
-    told = Event("Warning", EventReason.REFUSED, acceptance.left_alone(run, owner, other), at)
+    told = acceptance.left_alone(run.metadata.namespace, owner, other, at)
     status = run.status or LCCPRunStatus()
     return Plan((), status, events=(told,), idle=True, left_to=other)
 
 
 def _refused(context: Context, refusal: Refusal) -> Plan:
-    return Plan(
-        intents=(),
-        status=_refused_status(
-            context.run.status, context.run.metadata.generation, refusal, context.now
-        ),
+    """The run is claimed as well, so that no other installation refuses it in other words."""
+    run, foreign = context.run, acceptance.foreign_owner(context.facts, context.owner)
+    told = Plan((), run.status or LCCPRunStatus(), due_after_seconds=REFUSED_SECONDS, idle=True)
+    if foreign is not None and acceptance.refused_by_any(run, context.owner, refusal.reason):
+        return told
+    before = run.status if foreign is not None else acceptance.claimed(run.status, context.owner)
+    return replace(
+        told,
+        status=_refused_status(before, run.metadata.generation, refusal, context.now),
         events=events.of_refusal(context, refusal),
-        due_after_seconds=REFUSED_SECONDS,
-        idle=True,
     )
 
 

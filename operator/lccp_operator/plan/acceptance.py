@@ -6,15 +6,17 @@ object, by another way of carrying the run out, or by suspending it.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from lccp.api.conditions import Reason
+from lccp.api.conditions import ConditionType, Reason
 from lccp.api.identity import digest_of, identity_of
 from lccp.api.objects.journal import Acceptance, Journal
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
 from lccp.cost.compatibility import refusals
 from lccp_operator.facts import Facts
-from lccp_operator.intents import ClaimIdentity, ClaimRun, Intent
+from lccp_operator.intents import ClaimIdentity, ClaimRun, Event, EventReason, Intent
 from lccp_operator.observed import Known, Observed, Owner
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import final_failure
@@ -50,14 +52,14 @@ def other_installation(run: LCCPRun, observed: Observed) -> str | None:
     return None if observed.owner.may_have(other) else other
 
 
-def left_alone(run: LCCPRun, owner: Owner, other: str) -> str:
+def left_alone(namespace: str, owner: Owner, other: str, at: datetime) -> Event:
     """That `other` carries the run out, and what would be right where both watch its namespace."""
-    namespace = run.metadata.namespace
-    return (
+    message = (
         f"installation {other} carries this run out, and {_named(owner)} watches namespace "
         f"{namespace} too and leaves it alone: give each its own namespaces (the chart's "
         f"namespaces); if {other} is gone, name it in the chart's adoptFrom"
     )
+    return Event("Warning", EventReason.REFUSED, message, at)
 
 
 def refusal(context: Context) -> Refusal | None:
@@ -91,6 +93,27 @@ def _untrainable(context: Context) -> Refusal | None:
         return None
     found = refusals(context.spec, context.model_config)
     return Refusal(Reason.INVALID_SPEC, "; ".join(found)) if found else None
+
+
+def claimed(status: LCCPRunStatus | None, owner: Owner) -> LCCPRunStatus:
+    """The status of a run that `owner` carries out, or refuses in everybody's name."""
+    known = status or LCCPRunStatus()
+    return known.model_copy(update={"installation": owner.id or known.installation})
+
+
+def refused_by_any(run: LCCPRun, owner: Owner, reason: Reason) -> bool:
+    """Whether its status, on which `owner` has no claim, refuses it for that reason already.
+
+    Such a refusal makes no claim, since another installation may carry the run out: of several
+    that refuse it in their own words the first one's stand, until the spec changes.
+    """
+    status = run.status
+    if not owner.id or status is None or status.installation == owner.id:
+        return False
+    told = (ConditionType.ACCEPTED, "False", reason, run.metadata.generation)
+    return any(
+        told == (c.type, c.status, c.reason, c.observed_generation) for c in status.conditions
+    )
 
 
 def claims(context: Context) -> list[Intent]:

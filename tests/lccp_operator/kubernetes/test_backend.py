@@ -100,6 +100,26 @@ def test_the_newest_state_is_told_on_the_gangs_job(
     }
 
 
+@pytest.mark.parametrize("status", [403, 422, 500], ids=["forbidden", "refused", "silent"])
+def test_a_state_that_cannot_be_told_holds_nothing_up_and_is_told_later(
+    namespace: Namespace,
+    run: LCCPRun,
+    workloads: KubernetesWorkloads,
+    settings: Installation,
+    proxy: ApiProxy,
+    status: int,
+) -> None:
+    state = SavedState(8_192, datetime(2026, 1, 5, 9, tzinfo=UTC))
+    workloads.apply(run, Training(1), settings.offered(run))
+    proxy.faults.extend([Fault("PATCH", "/jobs/", status, body={"message": "no"})] * calls.TRIES)
+
+    workloads.tell_state(run, Training(1), state)
+    assert "annotations" not in namespace.jobs()[0]["metadata"]
+    proxy.faults.clear()
+    workloads.tell_state(run, Training(1), state)
+    assert namespace.jobs()[0]["metadata"]["annotations"]["lccp.io/last-state-tokens"] == "8192"
+
+
 def test_a_job_of_someone_else_under_the_workloads_name_is_named(
     namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
 ) -> None:

@@ -23,6 +23,7 @@ from operator_world import (
 )
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
@@ -30,7 +31,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp.cost.compatibility import refusals
 from lccp_operator.apply import record_deletion
 from lccp_operator.intents import ApplyWorkload, ClaimIdentity, ClaimRun
-from lccp_operator.observed import Observed, Owner
+from lccp_operator.observed import Observed, Owner, Unknown
 from lccp_operator.plan import invalid_spec
 from lccp_operator.plan.acceptance import stored_identity
 
@@ -158,6 +159,50 @@ def test_a_claim_alone_is_begun_by_whose_it_is_and_left_alone_by_others() -> Non
     assert conditions(first.run)["Succeeded"] == ("True", "Completed")
 
 
+UNTRAINABLE = {
+    "tokens": BUDGET_TOKENS,
+    "globalBatchTokens": 4_096,
+    "learningRate": "1.5e-4",
+    "deepspeed": {"zeroStage": 0},
+}
+THIRD = {"nodes": 3}
+
+
+def two_that_refuse(refused_by: str) -> World:
+    """A run that no installation accepts, before any of them sees it."""
+    if refused_by == "each store":
+        return replace(applied_again(owned(Owner("lccp/third@00000003"))), owner=ONE)
+    if refused_by == "the spec":
+        return replace(a_world(training=UNTRAINABLE, topology=THIRD), owner=ONE)
+    return replace(a_world(), owner=ONE)
+
+
+@pytest.mark.parametrize("refused_by", ["the spec", "each store", "each list of stores"])
+def test_what_two_installations_refuse_is_said_by_one_of_them_once(refused_by: str) -> None:
+    world = two_that_refuse(refused_by)
+    for owner in (ONE, TWO, ONE, TWO):
+        world.owner = owner
+        seen = world.observed()
+        if refused_by == "each list of stores":
+            why = f"there is no store 'x'; this installation has {owner.id}"
+            seen = replace(seen, store=Unknown(START, why, Reason.UNKNOWN_STORE))
+        world.reconcile(seen)
+
+    assert conditions(world.run)["Accepted"][0] == "False"
+    assert world.status_writes == 1
+    told = [event for event in world.events if "carries this run out, and" not in event.message]
+    assert len(told) == (refused_by != "each list of stores")
+
+
+def test_a_refusal_of_an_earlier_generation_is_said_anew() -> None:
+    world = two_that_refuse("each store")
+    world.reconcile()
+    metadata = world.run.metadata.model_copy(update={"generation": 2})
+    world.run = world.run.model_copy(update={"metadata": metadata})
+    world.reconcile()
+    assert world.status_writes == 2
+
+
 def test_another_clusters_run_of_this_name_is_refused() -> None:
     first = owned(ONE)
     before = dict(first.store.objects)
@@ -226,17 +271,6 @@ def test_a_laptop_leaves_the_run_of_an_installation_alone_until_that_deleted_it(
     assert conditions(laptop.run)["Succeeded"] == ("True", "Completed")
     assert laptop.facts.identity is not None
     assert laptop.facts.identity.installation == ""
-
-
-UNTRAINABLE = {
-    "tokens": BUDGET_TOKENS,
-    "globalBatchTokens": 4_096,
-    "learningRate": "1.5e-4",
-    "deepspeed": {"zeroStage": 0},
-}
-
-
-THIRD = {"nodes": 3}
 
 
 def test_a_run_that_no_trainer_would_take_is_refused_until_it_is_mended() -> None:
@@ -464,7 +498,7 @@ def test_what_an_older_version_did_not_pin_is_pinned_at_the_next_reconcile() -> 
 def test_an_invalid_spec_is_refused_in_a_sentence() -> None:
     sentence = "spec.training.tokens: is required"
 
-    status = invalid_spec(None, 3, sentence, START)
+    status = invalid_spec(None, 3, sentence, START, ONE)
 
     by_type = {c.type.value: c for c in status.conditions}
     assert len(by_type) == 8

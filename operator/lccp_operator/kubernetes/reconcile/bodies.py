@@ -1,14 +1,36 @@
-"""Run objects as the API server gives them: what is read of them before, or instead of, a plan."""
+"""Run objects as the API server gives them: what is read of them before, or instead of, a plan.
 
+Another version may have written them. Whose run it is, and whether it began, is read whatever else
+the status and the spec say.
+"""
+
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.labels import REEVALUATE
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import FINALIZER, KubernetesRuns
+from lccp_operator.observed import Owner
 from lccp_operator.plan import invalid_spec
+from lccp_operator.plan.acceptance import left_alone
+
+MARKS = ("installation", "startTime", "completionTime")
+"""Fields of the status that say whose run it is, and whether it began and ended."""
+
+UNREAD_THEN = "nothing is started or judged: use the LCCP that wrote it"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of a run object in place of a plan."""
+
+    status: LCCPRunStatus
+    left_to: str | None = None
+    """The installation that carries it out."""
 
 
 def purges(body: Object) -> bool:
@@ -22,32 +44,95 @@ def asked_anew(body: Object) -> str | None:
     return asked
 
 
-def parsed(body: Object, where: str) -> LCCPRun:
-    """The run; a status that another version wrote is as good as none, since it is made anew."""
-    try:
-        return LCCPRun.parse(body, where)
-    except InvalidInput:
-        return LCCPRun.parse({k: v for k, v in body.items() if k != "status"}, where)
-
-
 def deletion_asked_at(body: Object) -> datetime | None:
     """When its deletion was asked for, UTC."""
     asked = body["metadata"].get("deletionTimestamp")
     return None if asked is None else datetime.fromisoformat(asked)
 
 
-def refuse(body: Object, sentence: str, runs: KubernetesRuns) -> LCCPRunStatus:
-    """Say in the status of an object that is no valid run what is wrong with it."""
-    before = _status(body)
-    status = invalid_spec(before, body["metadata"]["generation"], sentence, datetime.now(UTC))
+def run_or_said(
+    body: Object, owner: Owner, made_by: str | None, runs: KubernetesRuns
+) -> LCCPRun | Said:
+    """The run to plan for, or what was said of one that is another's, or that can't be read.
+
+    `made_by` is the installation that made its workloads, if they tell. A run whose deletion is
+    asked for is planned for without a status that can't be read, but for its marks.
+    """
+    marks = _marks(body)
+    other = marks.installation or made_by
+    if other is not None and not owner.may_have(other):
+        return _left_alone(body, marks, owner, other, runs)
+    try:
+        return LCCPRun.parse(body, _where(body))
+    except InvalidInput as error:
+        return _in_part(body, marks, str(error), owner, runs)
+
+
+def _left_alone(
+    body: Object, marks: LCCPRunStatus, owner: Owner, other: str, runs: KubernetesRuns
+) -> Said:
+    meta = body["metadata"]
+    at = datetime.fromisoformat(meta["creationTimestamp"])
+    runs.tell(meta, left_alone(meta["namespace"], owner, other, at))
+    return Said(marks, other)
+
+
+def _in_part(
+    body: Object, marks: LCCPRunStatus, sentence: str, owner: Owner, runs: KubernetesRuns
+) -> LCCPRun | Said:
+    """By what can be read of it; a status that can't be, of a run that is nobody's, is none."""
+    begun = marks.installation is not None or marks.start_time is not None
+    rest = {name: part for name, part in body.items() if name != "status"}
+    try:
+        run = LCCPRun.parse(rest | ({"status": marks.document()} if begun else {}), _where(body))
+    except InvalidInput as error:
+        return Said(_refused(body, str(error), begun, owner, runs))
+    if not begun or run.metadata.deletion_timestamp is not None:
+        return run
+    return Said(_held(body, Reason.OBSERVATION_INCOMPLETE, sentence, runs))
+
+
+def _refused(
+    body: Object, sentence: str, begun: bool, owner: Owner, runs: KubernetesRuns
+) -> LCCPRunStatus:
+    """Say in the status of an object that is no valid run what is wrong with it, and claim it."""
+    try:
+        before = LCCPRunStatus.parse(body.get("status", {}), "status")
+    except InvalidInput:
+        if begun:
+            return _held(body, Reason.INVALID_SPEC, sentence, runs)
+        before = LCCPRunStatus()
+    meta = body["metadata"]
+    status = invalid_spec(before, meta["generation"], sentence, datetime.now(UTC), owner)
     if status != before:
-        runs.write(body["metadata"], status)
+        runs.write(meta, status)
     return status
 
 
-def _status(body: Object) -> LCCPRunStatus:
-    """Its status; an empty one in place of one that another version wrote."""
-    try:
-        return LCCPRunStatus.parse(body.get("status", {}), "status")
-    except InvalidInput:
-        return LCCPRunStatus()
+def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> LCCPRunStatus:
+    """Say in `Degraded` why the run is held; the rest of a status that can't be read stays."""
+    told = body.get("status", {})
+    others = [c for c in told.get("conditions", ()) if c["type"] != ConditionType.DEGRADED]
+    before = [c for c in told.get("conditions", ()) if c["type"] == ConditionType.DEGRADED]
+    since = next((c["lastTransitionTime"] for c in before if c["status"] == "True"), None)
+    degraded = Condition(
+        type=ConditionType.DEGRADED,
+        status="True",
+        reason=reason,
+        message=f"{sentence}: {UNREAD_THEN}",
+        last_transition_time=since or datetime.now(UTC),
+        observed_generation=body["metadata"]["generation"],
+    )
+    if before != [degraded.document()]:
+        conditions = [*others, degraded.document()]
+        runs.write_as_it_is(body["metadata"], told | {"conditions": conditions})
+    return LCCPRunStatus(conditions=(degraded,))
+
+
+def _marks(body: Object) -> LCCPRunStatus:
+    told = body.get("status", {})
+    return LCCPRunStatus.parse({name: told[name] for name in MARKS if name in told}, "status")
+
+
+def _where(body: Object) -> str:
+    return f"{body['metadata']['namespace']}/{body['metadata']['name']}"

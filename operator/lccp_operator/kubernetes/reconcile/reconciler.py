@@ -24,11 +24,11 @@ from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import (
+    Said,
     asked_anew,
     deletion_asked_at,
-    parsed,
     purges,
-    refuse,
+    run_or_said,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.memory import Memory
@@ -116,19 +116,19 @@ class Reconciler:
 
     def _reconcile(self, key: RunKey, body: Object) -> float:
         runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"])
-        try:
-            run = parsed(body, f"{key.namespace}/{key.name}")
-        except InvalidInput as error:
-            self._states.note(key, refuse(body, str(error), runs), deletion_asked_at(body))
+        made_by = self._reader.made_by(key, body["metadata"]["uid"])
+        run = run_or_said(body, self._ownership.owner, made_by, runs)
+        deletion = deletion_asked_at(body)
+        if isinstance(run, Said):
+            self._states.note(key, run.status, deletion, run.left_to)
             return IDLE_SECONDS
-        deletion = run.metadata.deletion_timestamp
         if deletion is not None and not purges(body):
             self._states.note(key, run.status or LCCPRunStatus(), deletion)
             return self._forget(key)
         note(attempt=(run.status.attempt or None) if run.status else None)
         memory = self._memory(key, run)
         memory.resync, memory.runs = None, runs
-        observed = self._observed(run, body, memory)
+        observed = self._observed(run, body, memory, made_by)
         result = plan(run, observed, datetime.now(UTC))
         note(attempt=result.status.attempt or None)
         self._states.note(key, result.status, deletion, result.left_to)
@@ -166,15 +166,18 @@ class Reconciler:
         with told(run, runs, guard):
             try:
                 act(result, run, backend)
-            except InvalidInput:
-                health.doubt()
+            except InvalidInput as error:
+                if not isinstance(error, api.Refused):
+                    health.doubt()
                 raise
             if run.status is None and result.applies_workloads and not memory.workloads.rejected:
                 return False
             publish(result, run, backend)
         return True
 
-    def _observed(self, run: LCCPRun, body: Object, memory: Memory) -> Observed:
+    def _observed(
+        self, run: LCCPRun, body: Object, memory: Memory, made_by: str | None
+    ) -> Observed:
         now = datetime.now(UTC)
         return Observed(
             workloads=self._workloads(run, memory, now),
@@ -182,7 +185,7 @@ class Reconciler:
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
             owner=self._ownership.owner,
-            made_by=self._reader.made_by(run),
+            made_by=made_by,
             finalizer=purges(body),
             reevaluate=asked_anew(body),
             tells_states=self._installation.checkpoint_aware_preemption,

@@ -58,12 +58,11 @@ class WorkloadReader:
         )
         return states(seen, now)
 
-    def made_by(self, run: LCCPRun) -> str | None:
+    def made_by(self, key: RunKey, uid: str) -> str | None:
         """Installation that made the newest Job of the run object; None: no Job tells."""
         if not self.jobs.synced:
             return None
-        jobs = self.jobs.of(RunKey(run.metadata.namespace, run.metadata.name))
-        return maker(job for job in jobs if run.metadata.uid in owner_uids(job))
+        return maker(job for job in self.jobs.of(key) if uid in owner_uids(job))
 
     def job(self, key: RunKey, name: str) -> Object | None:
         """The run's Job of that name."""

@@ -1,18 +1,30 @@
 """The first reconcile of a run and the last: no call is made without need."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from a_cluster import JobPlayer, Namespace, run_document
-from api_proxy import ApiProxy
+from api_proxy import ApiProxy, Fault
 from operator_process import OperatorProcess, installation, wait_for
 
+from lccp.contract.errors import InvalidInput
+from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.installation import Installation
+from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
+from lccp_operator.kubernetes.run_states import RunStates
+from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.kubernetes.workloads.seen import RunKey
 
 pytestmark = pytest.mark.apiserver
 
 TRAINING = "tiny-train-a1"
+WORKLOADS = (api.JOBS, api.PODS)
 RECONCILES = 'lccp_reconcile_duration_seconds_count{result="success"}'
 
 
@@ -66,3 +78,58 @@ def test_a_run_that_goes_by_itself_is_let_go(
 
     assert "deletionTimestamp" in namespace.run("tiny")["metadata"]
     assert len(proxy.writes) == 4
+
+
+class Doubted(StoreHealth):
+    """It counts how often it was doubted."""
+
+    doubts = 0
+
+    def doubt(self) -> None:
+        self.doubts += 1
+
+
+class Closed(FileStore):
+    """It takes nothing."""
+
+    def put_if_absent(self, key: str, data: bytes) -> str:
+        raise InvalidInput("no room")
+
+
+@pytest.mark.parametrize(
+    ("store", "status", "doubts"), [(FileStore, 422, 0), (Closed, None, 1)], ids=["API", "store"]
+)
+def test_a_store_is_doubted_for_what_it_refuses_itself(
+    namespace: Namespace,
+    proxied: api.Cluster,
+    proxy: ApiProxy,
+    tmp_path: Path,
+    store: type[FileStore],
+    status: int | None,
+    doubts: int,
+) -> None:
+    own = {"name": "lccp", "namespace": namespace.name}
+    settings = Installation.parse(installation(tmp_path, release=own), "installation")
+    informers = [Informer(proxied, kind, (namespace.name,), print) for kind in WORKLOADS]
+    stop = threading.Event()
+    for informer in informers:
+        informer.start(stop)
+    wait_for(lambda: all(one.synced for one in informers), "the informers do not sync")
+    health = Doubted(store(tmp_path), print)
+    reconciler = Reconciler(
+        proxied,
+        WorkloadReader(proxied, *informers),
+        settings,
+        Ownership(proxied, settings),
+        {"default": health},
+        RunStates(lambda: True),
+    )
+    namespace.create_run(run_document("tiny"))
+    if status is not None:
+        proxy.faults.append(Fault("PATCH", "/status", status, body={"message": "no"}))
+
+    with pytest.raises(InvalidInput):
+        reconciler.reconcile(RunKey(namespace.name, "tiny"))
+
+    stop.set()
+    assert health.doubts == doubts
