@@ -2,7 +2,7 @@
 # PYTHON=…       the Python to use: 3.11 or newer, with venv
 # TORCH_INDEX=…  index that has PyTorch's CPU build
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest check generate images chart helm mlflow cluster e2e bench bench-operator tiny-model smollm2 lock clean demo-environment environment
+.PHONY: help demo test test-fast test-long test-lowest coverage check format hooks generate images chart helm mlflow cluster e2e bench bench-operator tiny-model smollm2 lock clean demo-environment environment
 
 export PYTHON TORCH_INDEX
 # Of some images: hundreds of processes that tests start would each compile what they import anew.
@@ -21,15 +21,16 @@ demo: demo-environment ## train, measure, judge and stop a small run on this mac
 test: environment ## run the tests that need no cluster, but for long stories (PYTEST="-k name" for some of them)
 	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m "not long" $(PYTEST)
 
+test-long: environment ## run the long stories, of several processes and servers
+	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m long $(PYTEST)
+
 test-fast: environment ## run those that take no server and no two seconds: all of them within a minute
 	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m "not slow" $(PYTEST)
 
-# Long stories spend their time in processes that import torch, a third longer where that is traced.
-coverage: ## run make test, and report what it covers: 90 % of lccp, cli and operator, or it fails; then the long stories
+coverage: ## run make test, and report what it covers: 90 % of lccp, cli and operator, or it fails
 	$(MAKE) test PYTEST="--cov --cov-report= $(PYTEST)"
 	$(BIN)/coverage report --format=markdown --skip-covered >coverage.md
 	for part in lccp cli operator; do $(BIN)/coverage report --include="$$part/*" --fail-under=90 | tail -n 1 || exit 1; done
-	$(MAKE) test PYTEST="-m long $(PYTEST)"
 
 test-lowest: environment ## run the tests of trainer and evaluator with the lowest versions of every range
 	$(BIN)/python tools/lowest.py $(PYTEST)
