@@ -1,5 +1,6 @@
 """`lccp evaluate`: the probes on any Hugging Face model directory, or on a series of them."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from lccp_cli import probes as options
 from lccp_cli.measuring import Measuring, takes_measuring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lccp_evaluator.series.checkpoints import CheckpointDirectory
     from lccp_evaluator.series.settings import SeriesSettings
@@ -73,6 +74,14 @@ def evaluate(
             "its peak, and memory in bfloat16.",
         ),
     ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Measure nothing: write what the model would be asked, as text, a JSON object a "
+            "line, with the answer that is judged.",
+        ),
+    ] = None,
     measuring: Measuring = Measuring(),
 ) -> None:
     """Measure a model from the inside: perplexity of answers in long contexts, retrieval heads.
@@ -85,6 +94,7 @@ def evaluate(
 
         lccp evaluate ./SmolLM2-135M --out smollm2 --preset Quick
         lccp evaluate ./ckpt --out ckpt-eval --source-context 32K --haystacks 4
+        lccp evaluate ./ckpt --out ckpt-eval --prompts prompts.jsonl
         lccp evaluate --series ./checkpoints --out eval --tokens-per-step 4M
         lccp evaluate --series base step-1000 step-2000 --out eval --tokens 0,4B,8B
     """
@@ -98,7 +108,11 @@ def evaluate(
         _check(models[0], measuring.tokenizer)
     if on is not None and not dry_run:
         raise InvalidInput("--on: is an option of --dry-run")
-    if dry_run:
+    if dry_run and prompts is not None:
+        raise InvalidInput("--prompts: measures nothing either: leave out --dry-run")
+    if prompts is not None:
+        _prompts(_checkpoints(models, given, counts, series)[0], out, prompts, settings())
+    elif dry_run:
         _dry_run(_checkpoints(models, given, counts, series), out, measuring, on)
     elif series:
         _series(models, given, counts, out, settings())
@@ -150,13 +164,30 @@ def _dry_run(
     if on is not None:
         measuring = replace(measuring, dtype=measuring.dtype or "bfloat16")
     console = standard_output()
-    with TemporaryDirectory(prefix="lccp-") as scratch:
-        series = Series(out if out.exists() else Path(scratch), options.settings_of(measuring)())
+    with _unmade(out) as folder:
+        series = Series(folder, options.settings_of(measuring)())
         cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
     there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
     console.print(cost_text(cost, there), markup=False)
     if len(checkpoints) > 1:
         console.print(f"Each of {len(checkpoints)} checkpoints costs that.")
+
+
+def _prompts(
+    checkpoint: "CheckpointDirectory", out: Path, path: Path, settings: "SeriesSettings"
+) -> None:
+    from lccp_evaluator.series.series import Series
+
+    with _unmade(out) as folder:
+        count = Series(folder, settings).prompts(checkpoint, path)
+    typer.echo(f"{path}: {count} samples of {checkpoint.path}")
+
+
+@contextmanager
+def _unmade(out: Path) -> "Iterator[Path]":
+    """The folder `out`, or one that goes again, so that nothing is made by asking what would be."""
+    with TemporaryDirectory(prefix="lccp-") as scratch:
+        yield out if out.exists() else Path(scratch)
 
 
 def _one(

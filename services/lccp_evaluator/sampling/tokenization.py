@@ -108,6 +108,10 @@ class Tokenizer:
                 return Piece(whole.ids[count:], offsets)
         return self.opening(text)
 
+    def text(self, ids: list[int]) -> str:
+        """The text of `ids`, special tokens as they are spelled."""
+        return str(self.library.decode(ids, clean_up_tokenization_spaces=False))
+
     def text_of(self, token: int) -> str:
         return str(self.library.convert_ids_to_tokens(token))
 

@@ -24,9 +24,11 @@ from lccp_evaluator.failure import failure_of
 from lccp_evaluator.model.execution import ExecutionPlan, first_plan
 from lccp_evaluator.model.loading import context_length
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Subject, ask, prepare
+from lccp_evaluator.preparation import Asked, Subject, ask, prepare
 from lccp_evaluator.progress import Progress
+from lccp_evaluator.prompts import write_prompts
 from lccp_evaluator.sampling.sources.files import Files
+from lccp_evaluator.sampling.tokenization import Tokenizer
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.files import Digests, stamps
 from lccp_evaluator.series.settings import SeriesSettings
@@ -145,9 +147,22 @@ class Series:
         Raises InvalidInput where the evaluation would fail of it.
         """
         subject = self._subject(checkpoint, digest="")
+        return estimate(prepare(subject, self._asked(subject)), trial_seconds)
+
+    def prompts(self, checkpoint: CheckpointDirectory, path: Path) -> int:
+        """Write what a checkpoint would be asked, as text (see `write_prompts`); how many samples.
+
+        Raises InvalidInput where the evaluation would fail of it, or `path` can't be written.
+        """
+        subject = self._subject(checkpoint, digest="")
+        tokenizer = Tokenizer(subject.tokenizer or subject.directory, subject.trust_remote_code)
+        return write_prompts(self._asked(subject), tokenizer, path)
+
+    def _asked(self, subject: Subject) -> list[Asked]:
+        """What the checkpoint would be asked; nothing stays."""
         with TemporaryDirectory(prefix="lccp-") as scratch:
-            place = Place.of(FileStore(Path(scratch)), self._keys, checkpoint.tokens)
-            return estimate(prepare(subject, ask(subject, place, choosing=False)), trial_seconds)
+            place = Place.of(FileStore(Path(scratch)), self._keys, subject.tokens)
+            return ask(subject, place, choosing=False)
 
     def evaluate(
         self,

@@ -78,6 +78,22 @@ def test_a_model_without_a_tokenizer_takes_one_of_another_folder(
 
 
 @pytest.mark.slow
+def test_prompts_are_written_and_nothing_is_measured(
+    lccp: Lccp, tmp_path: Path, few: list[str]
+) -> None:
+    model, out, path = a_checkpoint(tmp_path / "model"), tmp_path / "out", tmp_path / "asked.jsonl"
+    result = lccp("evaluate", model, "--out", out, "--prompts", path, *few)
+    assert result.exit_code == 0, result.output
+    count = len(path.read_text(encoding="utf-8").splitlines())
+    assert result.stdout == f"{path}: {count} samples of {model}\n"
+    assert not out.exists()
+
+    refused = lccp("evaluate", model, "--out", out, "--prompts", path, "--dry-run", *few)
+    assert refused.exit_code == 2
+    assert "--prompts: measures nothing either" in refused.stderr
+
+
+@pytest.mark.slow
 def test_a_series_ends_with_the_verdict_and_goes_on_where_it_was(
     lccp: Lccp, tmp_path: Path, checkpoints: Path, few: list[str]
 ) -> None:
