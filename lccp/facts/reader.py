@@ -16,12 +16,14 @@ from lccp.facts import decoding
 from lccp.facts.decoding import Read
 from lccp.facts.facts import Checkpoint, EvaluationKey, RunFacts, Told
 from lccp.facts.listing import Listing, attempt_of
+from lccp.facts.packing import Packed
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 
 R = TypeVar("R")
 V = TypeVar("V")
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -44,23 +46,23 @@ class _Kept:
 class RunReader(Generic[R, V]):
     """Reads one run of a store, and remembers by ETag what it read: each object is parsed once.
 
-    Equal content is the same object from one reading to the next. An object that is damaged, of
-    another version, or about something else than its key says, is left out, and named; a damaged
-    verdict is as good as none, since it is made anew.
+    Equal content is the same object from one reading to the next, an equal one after `pack`. What
+    is damaged, of another version, or about something else than its key says, is left out, and
+    named; a damaged verdict is as good as none, since it is made anew.
     """
 
     def __init__(self, store: Store, keys: RunKeys, keep: Keep[R, V]) -> None:
         self.store = store
         self.keys = keys
         self._keep = keep
-        self._known: dict[str, _Kept] = {}
+        self._known: dict[str, _Kept] | Packed[dict[str, _Kept]] = {}
 
     def listing(self) -> Listing:
-        """The objects that there are. Raises StoreUnavailable, InvalidInput as a store does."""
+        """The objects that there are. Raises as a store does."""
         return Listing.of(self.store, self.keys)
 
     def facts(self, listing: Listing) -> RunFacts[R, V]:
-        """What the store holds, by a listing that was just made. Raises as a store does."""
+        """What the store holds, by a listing that was just made."""
         return self.read(listing, facts_of)
 
     def read(self, listing: Listing, make: "Callable[[Reading[R, V]], T]") -> T:
@@ -68,7 +70,7 @@ class RunReader(Generic[R, V]):
 
         Raises as a store does.
         """
-        reading = Reading(self.store, self.keys, self._keep, listing, self._known)
+        reading = Reading(self.store, self.keys, self._keep, listing, self._unpacked())
         made = make(reading)
         self._known = reading.seen
         return made
@@ -76,14 +78,21 @@ class RunReader(Generic[R, V]):
     def remember(self, key: str, value: StoreObject, etag: str) -> None:
         """This process wrote `value` there: it need not be read."""
         kept = self._keep.verdict(value) if isinstance(value, Verdict) else value
-        self._known[key] = _Kept(etag, kept)
+        self._unpacked()[key] = _Kept(etag, kept)
 
     def forget(self) -> None:
         """Drop what was read; the next reading reads it again."""
         self._known = {}
 
+    def pack(self) -> None:
+        """Keep what was read in less memory until it is needed again."""
+        if not isinstance(self._known, Packed):
+            self._known = Packed(self._known)
 
-K = TypeVar("K")
+    def _unpacked(self) -> dict[str, _Kept]:
+        if isinstance(self._known, Packed):
+            self._known = self._known.unpacked()
+        return self._known
 
 
 class Reading(Generic[R, V]):

@@ -12,9 +12,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from lccp.api.objects.report import EvaluationReport, ProbeReport, SignalValue
+from lccp.facts.packing import Shared
 
 
-class Arrangement:
+class Arrangement(Shared):
     """A report without its numbers, and how these are arranged; shared by all that are alike."""
 
     def __init__(self, report: EvaluationReport, digest: bytes) -> None:

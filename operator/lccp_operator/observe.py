@@ -79,6 +79,10 @@ class StoreObserver:
         """Drop what was read; the next reconcile reads it again."""
         self._reader.forget()
 
+    def pack(self) -> None:
+        """Keep what was read in less memory: it is not needed soon."""
+        self._reader.pack()
+
     def _facts(self) -> Facts:
         listing = self._reader.listing()
         self._trainings = list(listing.below(self.keys.trainings))

@@ -1,5 +1,7 @@
 """One run's part of a store, as the operator observes it."""
 
+import tracemalloc
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -110,6 +112,33 @@ def test_one_list_tells_whether_a_report_of_an_idle_run_was_deleted() -> None:
     assert observer.moved(idle=True)
     assert not observer.moved()
     assert store.gets == []
+
+
+def test_what_is_not_needed_soon_takes_less_memory() -> None:
+    store = MemoryStore()
+    for n in range(1, 21):
+        manifest = manifest_of(n * EVERY_TOKENS)
+        store.put(KEYS.checkpoint_manifest(manifest.tokens), manifest.to_json())
+        store.put(KEYS.report(manifest.tokens), report_of(manifest).to_json())
+    observers = [StoreObserver(store, KEYS) for _ in range(10)]
+    observers[0].part(START)
+
+    def growth(do: Callable[[StoreObserver], object]) -> int:
+        tracemalloc.start()
+        for observer in observers[1:]:
+            do(observer)
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return grown
+
+    def observed_and_packed(observer: StoreObserver) -> None:
+        observer.part(START)
+        observer.pack()
+
+    kept = growth(lambda observer: observer.part(START))
+    for observer in observers:
+        observer.forget()
+    assert growth(observed_and_packed) < 0.75 * kept
 
 
 def test_a_store_that_did_not_answer_is_not_asked_twice_in_one_reconcile() -> None:

@@ -102,6 +102,25 @@ def test_only_what_changed_is_read_again() -> None:
     assert after.reports[FIRST] is before.reports[FIRST]
 
 
+def test_what_was_packed_is_not_read_again() -> None:
+    store = MemoryStore()
+    reader = a_reader(filled(store))
+    before = read(reader)
+    store.gets.clear()
+    reader.pack()
+    journal = Journal(finished_at=START)
+    etag = store.put(KEYS.journal, journal.to_json())
+    reader.remember(KEYS.journal, journal, etag)
+    reader.pack()
+
+    after = read(reader)
+
+    assert store.gets == []
+    assert after.journal == journal
+    assert after.reports == before.reports
+    assert (after.verdict, after.checkpoints) == (before.verdict, before.checkpoints)
+
+
 def test_what_this_process_wrote_is_not_read() -> None:
     store = MemoryStore()
     reader = a_reader(store)

@@ -137,6 +137,8 @@ class Reconciler:
             memory.resync = Resync.of(result, observed)
             if result.idle:
                 memory.observer.forget()
+            else:
+                memory.observer.pack()
         known = runs.written or body
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
