@@ -16,8 +16,14 @@ DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 class Metrics:
     """Counts of reconciles and their durations; the registry is the caller's."""
 
-    def __init__(self, registry: CollectorRegistry, queue_depth: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        queue_depth: Callable[[], int],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.registry = registry
+        self._clock = clock
         self._duration = Histogram(
             "lccp_reconcile_duration_seconds",
             "Time of one reconcile at a run.",
@@ -61,7 +67,7 @@ class Metrics:
     def reconciled(self, result: str, seconds: float) -> None:
         """One reconcile ended."""
         self._duration.labels(result).observe(seconds)
-        self._last.set(time.time())
+        self._last.set(self._clock())
         if result == "error":
             self._errors.inc()
 

@@ -37,7 +37,7 @@ class Wall:
         path.write_text(self.screen.page(BOARDS[name].json()), encoding="utf-8")
         self.page.open(path.as_uri(), width=1_600, height=1_000)
         if SHOTS:
-            self.page.screenshot(Path(SHOTS) / f"dashboard-{name}.png")
+            self.page.screenshot(Path(SHOTS) / f"{name}.png")
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +56,11 @@ def test_every_panel_shows_something(wall: Wall, name: str) -> None:
     empty = "[...document.querySelectorAll('section:has(.empty) h2')].map(h => h.innerText)"
     assert wall.page.value(empty) == []
     assert wall.page.faults == []
+
+
+def test_nothing_is_shown_that_is_yet_to_happen(wall: Wall) -> None:
+    wall.show("operator")
+    numbers = "[...document.querySelectorAll('section .stat')].map(h => h.innerText)"
+    shown = wall.page.value(numbers)
+    assert shown
+    assert [text for text in shown if text.startswith("-")] == []

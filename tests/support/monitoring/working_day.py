@@ -4,7 +4,7 @@ Numbers of runs are those of `a_run`; what an operator and GPUs tell is made up.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -115,11 +115,13 @@ class Course:
 
 @dataclass
 class Control:
-    """What an operator and a DCGM exporter tell."""
+    """What an operator and a DCGM exporter tell; seconds since 1970 are those of `clock`."""
+
+    clock: Callable[[], float]
 
     def __post_init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.operator = Metrics(self.registry, lambda: 1)
+        self.operator = Metrics(self.registry, lambda: 1, self.clock)
         self.operator.leading.set(1)
         states = RunStates(lambda: True)
         self.registry.register(states)
@@ -163,7 +165,7 @@ def pages(folder: Path, until: datetime) -> Iterator[Page]:
         Course(RunKeys("team", "done"), clock[0], until - LENGTH / 4, end, stops=True),
         Course(RunKeys("team", "new"), until - LENGTH / 6, until + LENGTH, begin),
     )
-    control = Control()
+    control = Control(lambda: clock[0].timestamp())
     store.put("default/none", b"")
     for step in range(LENGTH // STEP + 1):
         for run in runs:
