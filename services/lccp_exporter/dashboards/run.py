@@ -55,7 +55,7 @@ def _head() -> Iterator[Panel]:
 def _signals() -> Iterator[Panel]:
     for unit, signals in by_unit(watched_by_default()).items():
         yield against_tokens(
-            f"{', '.join(signal.title for signal in signals)} against tokens",
+            f"{' and '.join(signal.title for signal in signals)} against tokens",
             "By checkpoint: the newest ones.",
             of_run("lccp_checkpoint_signal", any_of(signals)),
             GRAFANA_UNITS.get(unit, ""),

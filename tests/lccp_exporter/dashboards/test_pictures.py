@@ -6,7 +6,7 @@ Grafana is not run. The queries are answered by a real Prometheus; `panels` arra
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,9 @@ from lccp_exporter.dashboards.render import BOARDS
 
 SHOTS = os.environ.get("LCCP_SCREENSHOTS")
 """A folder for pictures of the dashboards."""
+SCRAPED_AGO = timedelta(seconds=20)
+"""How old the newest facts are when the dashboards are looked at."""
 CHOSEN = {"namespace": "default", "run": "tiny"}
-
 pytestmark = pytest.mark.long
 
 
@@ -44,7 +45,7 @@ class Wall:
 def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:
     folder: Path = tmp_path_factory.mktemp("wall")
     now = datetime.now(UTC)
-    past = working_day.pages(folder, now)
+    past = working_day.pages(folder, now - SCRAPED_AGO)
     with remembering(folder, past) as prometheus, browser(folder) as page:
         begin = now - working_day.LENGTH
         yield Wall(page, Screen(prometheus, CHOSEN, begin.timestamp(), now.timestamp()), folder)

@@ -31,7 +31,7 @@ def test_signals_of_short_tables_are_watched() -> None:
 
 def test_perplexities_alone_are_on_a_logarithmic_scale() -> None:
     for signals in by_unit(watched_by_default()).values():
-        panel = TITLES[f"{', '.join(signal.title for signal in signals)} against tokens"]
+        panel = TITLES[f"{' and '.join(signal.title for signal in signals)} against tokens"]
         assert bool(panel.defaults) == all(signal.scale is Scale.LOG for signal in signals)
 
 

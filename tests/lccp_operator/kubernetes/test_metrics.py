@@ -29,7 +29,13 @@ def test_a_reconcile_is_counted_by_its_result_and_an_error_also_as_such() -> Non
     assert sample(metrics, name, result="success") == 0.2
     assert sample(metrics, name, result="error") == pytest.approx(0.7)
     assert sample(metrics, "lccp_reconcile_errors_total") == 2
-    assert (sample(metrics, "lccp_last_reconcile_timestamp_seconds") or 0) > 0
+
+
+def test_the_last_reconcile_ended_at_the_time_of_the_clock() -> None:
+    metrics = Metrics(CollectorRegistry(), lambda: 0, lambda: 1_700_000_000.5)
+    metrics.reconciled("success", 0.2)
+
+    assert sample(metrics, "lccp_last_reconcile_timestamp_seconds") == 1_700_000_000.5
 
 
 def test_calls_are_told_apart_by_what_was_asked_and_answered() -> None:

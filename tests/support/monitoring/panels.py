@@ -215,11 +215,11 @@ def _chart(panel: Json, traces: list[Json], axis: Json, markers: bool = False) -
     named_ticks = {"tickvals": ticks, "ticktext": [written(panel, tick) for tick in ticks]}
     vertical: Json = {} if stacked else named_ticks
     layout = {
-        "margin": {"l": 60, "r": 10, "t": 5, "b": 30},
+        "margin": {"l": 60, "r": 10, "t": 5, "b": 40},
         "height": ROW_PIXELS * panel["gridPos"]["h"] - 50,
         "xaxis": axis,
         "yaxis": vertical | ({"type": "log"} if log else {}),
-        "legend": {} if beside else {"orientation": "h", "y": -0.15},
+        "legend": {} if beside else {"orientation": "h", "y": -0.25},
         "showlegend": True,
         "font": {"size": 11},
     }

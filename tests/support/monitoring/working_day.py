@@ -51,11 +51,13 @@ class Course:
     first_attempt_hung: bool = False
     seen: int = -1
     """Tokens of the newest checkpoint so far."""
+    ended: bool = False
 
     def advance(self, store: FileStore, at: datetime) -> None:
         """Write what is new at that time."""
         if at < self.begins:
             return
+        self.ended = self.stops and at >= self.ends
         share = min(1.0, (at - self.begins) / (self.ends - self.begins))
         tokens = int(share * self.tokens)
         new = [one for one in a_run.CHECKPOINTS if self.seen < one <= tokens]
@@ -82,6 +84,7 @@ class Course:
                 "mfu": 0.4 + 0.01 * wave,
                 "loss_by_source": {"long": step.loss + 0.1, "short": step.loss - 0.4},
                 "spikes_total": tokens // 400_000,
+                "states": tuple(one for one in a_run.CHECKPOINTS if one <= tokens),
                 "ledger": Ledger(
                     starting=40.0, productive=0.9 * seconds, saving=0.06 * seconds, lost=120.0
                 ),
@@ -89,8 +92,7 @@ class Course:
         )
 
     def _journal(self, at: datetime) -> Journal:
-        ended = self.stops and at >= self.ends
-        journal = a_run.journal(stopped=ended)
+        journal = a_run.journal(stopped=self.ended)
         outcomes = dict(list(journal.evaluations.items())[: len(self._evaluated())])
         attempts = (journal.attempts[0].model_copy(update={"started_at": self.begins}),)
         if self.first_attempt_hung:
@@ -105,7 +107,7 @@ class Course:
             update={
                 "evaluations": outcomes,
                 "attempts": attempts,
-                "finished_at": self.ends if ended else None,
+                "finished_at": self.ends if self.ended else None,
             }
         )
 
@@ -113,27 +115,31 @@ class Course:
         return [tokens for tokens in a_run.CHECKPOINTS if tokens <= self.seen]
 
 
-@dataclass
 class Control:
     """What an operator and a DCGM exporter tell; seconds since 1970 are those of `clock`."""
 
-    clock: Callable[[], float]
-
-    def __post_init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
-        self.operator = Metrics(self.registry, lambda: 1, self.clock)
+        self.operator = Metrics(self.registry, lambda: 1, clock)
         self.operator.leading.set(1)
-        states = RunStates(lambda: True)
-        self.registry.register(states)
-        queued = Condition(
-            type=ConditionType.TRAINING,
-            status="False",
-            reason=Reason.QUEUED,
-            last_transition_time=a_run.START,
-        )
-        states.note(RunKey("team", "new"), LCCPRunStatus(conditions=(queued,)), None)
+        self._states = RunStates(lambda: True)
+        self.registry.register(self._states)
+        self._note(RunKey("team", "waiting"), ConditionType.TRAINING, "False", Reason.QUEUED)
         labels = ("namespace", "pod", "Hostname", "gpu")
         self.gpus = [Gauge(f"DCGM_FI_DEV_{n}", n, labels, registry=self.registry) for n in GPUS]
+
+    def notice(self, run: Course) -> None:
+        """The run object says what the course does; before it begins there is none."""
+        if run.seen >= 0:
+            done = (ConditionType.SUCCEEDED, "True", Reason.SATURATED)
+            going_on = (ConditionType.TRAINING, "True", Reason.RUNNING)
+            self._note(
+                RunKey(run.keys.namespace, run.keys.name), *(done if run.ended else going_on)
+            )
+
+    def _note(self, run: RunKey, kind: ConditionType, status: str, why: Reason) -> None:
+        said = Condition(type=kind, status=status, reason=why, last_transition_time=a_run.START)
+        self._states.note(run, LCCPRunStatus(conditions=(said,)), None)
 
     def page(self, step: int) -> str:
         wave = math.sin(step / 5)
@@ -170,6 +176,7 @@ def pages(folder: Path, until: datetime) -> Iterator[Page]:
     for step in range(LENGTH // STEP + 1):
         for run in runs:
             run.advance(store, clock[0])
+            control.notice(run)
         watch.refresh()
         shown = Runs([watch])
         text = b"".join(exposition.page([run.lines for run in shown.all()], shown.stores()))
