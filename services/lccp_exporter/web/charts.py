@@ -84,8 +84,8 @@ class Chart:
             for signal, values in signals.items()
         ]
         return cls(
-            ", ".join(signal.title for signal in signals),
-            first.unit + (" (log scale)" if first.scale is Scale.LOG else ""),
+            " and ".join(signal.title for signal in signals),
+            first.unit + (", log scale" if first.scale is Scale.LOG else ""),
             curves,
             [Stretch(p.state, across(p.start), across(p.end) - across(p.start)) for p in phases],
             [Tick(across(t), tokens_text(t)) for t in across.ticks()],

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from lccp.api.objects.verdict import Verdict, VerdictState
+from lccp.api.objects.verdict import Gain, Verdict, VerdictState
 from lccp.contract.signals import Signal
 from lccp.probes.probe import HeatMaps
 from lccp.probes.registry import PROBES
 from lccp.report.states import STATE_WORDS, phases
 from lccp.report.text import duration_text, gain_text, tokens_text, value_text
 from lccp.report.training import HELD_OUT_BANDS, activities, router_bands, spike_sentence
-from lccp_exporter.facts import Measured, RunFacts
+from lccp_exporter.facts import Measured, RunFacts, watched
 from lccp_exporter.reading import arrays_beside
 from lccp_exporter.refresh import Runs, ShownRun
 from lccp_exporter.web.answers import Problem, integer
@@ -101,7 +101,7 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
     signals = verdict.signals if verdict else ()
     shown = {signal.name: signal for signal in (*PROBES.signals(), *signals)}
     measured = evaluated(facts)
-    gains = verdict.checkpoints[-1].gains if verdict and verdict.checkpoints else ()
+    gains = newest_gains(verdict) if verdict else []
     return {
         "facts": facts,
         "verdict": verdict,
@@ -123,6 +123,15 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
             (shown.get(name), name, value) for (name, _), value in facts.newest_values().items()
         ],
     }
+
+
+def newest_gains(verdict: Verdict) -> list[Gain]:
+    """Gains at the newest checkpoint: those of watched signals first, the policy's above all."""
+    if not verdict.checkpoints:
+        return []
+    rank = {name: place for place, name in enumerate(watched(verdict))}
+    gains = verdict.checkpoints[-1].gains
+    return sorted(gains, key=lambda gain: rank.get(gain.signal, len(rank)))
 
 
 def verdict_of(run: ShownRun) -> Verdict | None:

@@ -86,6 +86,8 @@ def test_a_run_shows_curves_heat_maps_gains_and_evidence(site: Site) -> None:
     assert "Retrieval score of every head" in headings
     count = "document.querySelectorAll('svg polyline').length"
     assert site.page.value(count) == 6
+    gains = "[...document.querySelectorAll('[aria-label=Gains] tbody th')].map(h => h.innerText)"
+    assert site.page.value(gains)[:2] == ["NIAH-PPL", "NIAH score"]
     rows = site.page.value("document.querySelector('[aria-label=Conditions] tbody').innerText")
     for part in ("Degraded", "EvaluationFailed", "ran out of memory <limit 4Gi>", "UTC"):
         assert part in rows
@@ -105,6 +107,8 @@ def test_a_page_fits_its_window_and_the_console_tells_no_fault(
     assert site.page.faults == []
     if path == RUN and width == 380:
         site.shot("run-380")
+        site.open(path, width, dark=True)
+        site.shot("run-380-dark")
 
 
 def test_the_slider_shows_another_checkpoint_by_the_keyboard_alone(site: Site) -> None:
