@@ -41,6 +41,10 @@ def degraded(reason: str, values: str) -> dict[str, str]:
     return {f'lccp_run_condition{{type="Degraded",reason="{reason}"}}': values}
 
 
+def verdict(state: str, values: str) -> dict[str, str]:
+    return {f'lccp_verdict{{state="{state}"}}': values, "lccp_verdict_since_tokens": "5e9x90"}
+
+
 @dataclass(frozen=True)
 class Case:
     """What is scraped of run `a/r` each minute, and when the alert fires (minutes)."""
@@ -60,14 +64,14 @@ TRAINING = phase("Training")
 CASES = {
     "the ceiling stands while the policy's signal improves": Case(
         "LCCPRunDeceptivelySaturated",
-        {'lccp_verdict{state="DeceptivelySaturated"}': "0x9 1x20 0x30", **TRAINING},
+        {**verdict("DeceptivelySaturated", "0x9 1x20 0x30"), **TRAINING},
         firing=(20,),
         quiet=(9, 12, 40),
     ),
     "a ceiling of a run that ends, or is deleted": Case(
         "LCCPRunDeceptivelySaturated",
         {
-            'lccp_verdict{state="DeceptivelySaturated"}': "1x60 _x30",
+            **verdict("DeceptivelySaturated", "1x60 _x30"),
             **phase("Finished", "0x20 1x20 0x20 _x30"),
         },
         firing=(15, 50),
@@ -75,14 +79,14 @@ CASES = {
     ),
     "a plateau": Case(
         "LCCPRunSaturated",
-        {'lccp_verdict{state="Saturated"}': "0x9 1x20 0x30", **TRAINING},
+        {**verdict("Saturated", "0x9 1x20 0x30"), **TRAINING},
         firing=(20,),
         quiet=(9, 40),
     ),
     "a plateau of a finished run": Case(
         "LCCPRunSaturated",
         {
-            'lccp_verdict{state="Saturated"}': "1x60",
+            **verdict("Saturated", "1x60"),
             'lccp_run_phase{phase="Finished"}': "0x20 1x40",
         },
         firing=(15,),
@@ -90,7 +94,7 @@ CASES = {
     ),
     "a signal gets worse": Case(
         "LCCPRunRegressing",
-        {'lccp_verdict{state="Regressing"}': "0x9 1x20 0x30", **TRAINING},
+        {**verdict("Regressing", "0x9 1x20 0x30"), **TRAINING},
         firing=(20,),
         quiet=(9, 40),
     ),
@@ -700,6 +704,31 @@ def test_an_alert_says_how_bad_it_is_what_to_do_and_where_to_read_on(rule: dict[
     assert notes["summary"].endswith(".")
     assert notes["description"].endswith(".")
     assert notes["runbook_url"] == runbooks()[rule["alert"]]
+
+
+@pytest.mark.parametrize(
+    "alert", ["LCCPRunDeceptivelySaturated", "LCCPRunSaturated", "LCCPRunRegressing"]
+)
+def test_an_alert_on_a_verdict_names_the_checkpoint_since_which_it_stands(
+    alert: str, tmp_path: Path
+) -> None:
+    (rule,) = [rule for rule in rules() if rule["alert"] == alert]
+    series = verdict(alert.removeprefix("LCCPRun"), "1x30")
+    inputs = [{"series": with_labels(s, RUN), "values": v} for s, v in series.items()]
+    shown = {
+        "summary": rule["annotations"]["summary"]
+        .replace("{{ $labels.namespace }}", RUN["namespace"])
+        .replace("{{ $labels.run }}", RUN["run"]),
+        "description": rule["annotations"]["description"].replace("{{ $value | humanize }}", "5G"),
+        "runbook_url": rule["annotations"]["runbook_url"],
+    }
+    assert "5G tokens" in shown["description"]
+    told = {"exp_labels": {**RUN, **rule["labels"]}, "exp_annotations": shown}
+    one = {"eval_time": "20m", "alertname": alert, "exp_alerts": [told]}
+    test = {"interval": "1m", "input_series": inputs, "alert_rule_test": [one]}
+    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    promtool("test", "rules", str(tmp_path / "test.yaml"))
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
