@@ -57,8 +57,8 @@ class RunFacts(Generic[R_co, V_co]):
     """Newest end, by attempt."""
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
     """Complete checkpoints, by tokens, oldest first."""
-    has_conditions: bool = False
-    """Whether the store says what was last said of the run; what that was is not read."""
+    said: str | None = None
+    """Digest of the conditions that the store tells; None: it tells none that can be read."""
     has_state: bool = False
     """Without any checkpoint: whether a training state is there to go on from."""
     reports: Mapping[EvaluationKey, R_co] = field(default_factory=dict)

@@ -48,7 +48,7 @@ class RunReader(Generic[R, V]):
 
     Equal content is the same object from one reading to the next, an equal one after `pack`. What
     is damaged, of another version, or about something else than its key says, is left out, and
-    named; a damaged verdict is as good as none, since it is made anew.
+    named; a damaged verdict, or damaged conditions, are as good as none: they are made anew.
     """
 
     def __init__(self, store: Store, keys: RunKeys, keep: Keep[R, V]) -> None:
@@ -233,14 +233,15 @@ def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
         heartbeats=reading.heartbeats(),
         ends=reading.ends(),
         checkpoints=reading.checkpoints(),
-        has_conditions=reading.listing.get(reading.keys.conditions) is not None,
+        said=reading.conditions(lambda told: told.digest),
         has_state=any(True for _ in reading.listing.below(reading.keys.states)),
         reports=reading.reports(),
         progress=reading.progress(),
         failures=reading.failures(),
         verdict=reading.verdict(),
     )
-    damaged = {k: v for k, v in reading.damaged.items() if k != reading.keys.verdict}
+    made_anew = (reading.keys.verdict, reading.keys.conditions)
+    damaged = {k: v for k, v in reading.damaged.items() if k not in made_anew}
     return replace(facts, damaged=damaged, damaged_reports=reading.damaged_reports())
 
 

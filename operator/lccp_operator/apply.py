@@ -1,6 +1,6 @@
 """Carrying out a plan, in such an order that a crash between any two steps is healed.
 
-Claim, finalizer, identity, journal, control, workloads, verdict, conditions, status, events; last
+Claim, finalizer, identity, journal, control, conditions, workloads, verdict, status, events; last
 what releases the run, or answers what was asked. Every step is idempotent. A lost race raises
 Conflict; the next reconcile does the rest.
 """
@@ -49,10 +49,10 @@ ORDER = (
     TellStop,
     DeleteWorkload,
     DeleteEvaluation,
+    WriteConditions,
     ApplyWorkload,
     TellState,
     WriteVerdict,
-    WriteConditions,
 )
 
 ANSWERS_KEPT = 32
@@ -201,8 +201,8 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
             backend.workloads.apply(run, workload, pinned)
         case DeleteWorkload(workload, wait_for_pods):
             backend.workloads.delete(run, workload, wait_for_pods)
-        case TellState(workload, state):
-            backend.workloads.tell_state(run, workload, state)
+        case TellState():
+            _tell_state(intent, run, keys, backend)
         case DeleteEvaluation(tokens, suite):
             _delete_evaluation(backend.store, keys, tokens, suite)
         case EndReevaluation(asked):
@@ -225,6 +225,14 @@ def _note_answered(backend: Backend, keys: RunKeys, asked: str) -> None:
     journal = known.value.model_copy(update={"reevaluations": answered})
     etag = objects.write_if_match(backend.store, keys.journal, journal, known.etag)
     backend.remember(keys.journal, journal, etag)
+
+
+def _tell_state(told: TellState, run: LCCPRun, keys: RunKeys, backend: Backend) -> None:
+    """With the time of its manifest, which makes it complete; nothing of a state that is gone."""
+    manifests = (keys.state_manifest(told.tokens), keys.checkpoint_manifest(told.tokens))
+    found = next(filter(None, map(backend.store.stat, manifests)), None)
+    if found is not None:
+        backend.workloads.tell_state(run, told.workload, SavedState(told.tokens, found.modified))
 
 
 def _delete_evaluation(store: Store, keys: RunKeys, tokens: int, suite: str) -> None:

@@ -11,7 +11,6 @@ from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.state import SavedState
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class TellState:
     """Tell on the gang's workload which state it saved last."""
 
     workload: Workload
-    state: SavedState
+    tokens: int
 
 
 @dataclass(frozen=True)

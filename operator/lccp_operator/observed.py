@@ -68,6 +68,8 @@ class Observed:
     """Installation that made the newest of the workloads; None: no workload tells.
 
     It is asked of a run whose status was emptied."""
+    left_to: str | None = None
+    """Installation to which the run is left, as an event tells already."""
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
     reevaluate: str | None = None

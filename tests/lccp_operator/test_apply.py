@@ -61,7 +61,7 @@ class Recorder(MemoryStore):
         self.done.append("delete run" if len(what) == 1 else f"delete {what[1]}")
 
     def tell_state(self, run: object, workload: object, state: SavedState) -> None:
-        self.done.append(f"tell {state.tokens} of {workload}")
+        self.done.append(f"tell {state.tokens} of {workload}, of {state.at:%T}")
 
     def write_status(self, run: object, status: object) -> None:
         self.done.append("status")
@@ -90,26 +90,41 @@ def test_the_journal_comes_before_what_it_decides_and_the_status_after(verdict: 
         WriteControl(1, Control(request="Drain")),
         SetFinalizer(True),
         DeleteWorkload(Training(1)),
-        TellState(Training(2), SavedState(8, START)),
+        TellState(Training(2), 8),
         ClaimRun("lccp/one"),
         RecordJournal(Journal(), None),
         WriteConditions(RunConditions(conditions=())),
     )
 
-    assert carry_out(a_plan(*shuffled), Recorder()) == [
+    recorder = Recorder()
+    recorder.put(KEYS.state_manifest(8), b"")
+    recorder.done.clear()
+
+    assert carry_out(a_plan(*shuffled), recorder) == [
         "status",
         "finalizer True",
         "journal.json",
         "control/1.json",
         "delete Training(attempt=1)",
-        "apply Training(attempt=2)",
-        "tell 8 of Training(attempt=2)",
-        "analysis/verdict.json",
         "conditions.json",
+        "apply Training(attempt=2)",
+        "tell 8 of Training(attempt=2), of 09:00:01",
+        "analysis/verdict.json",
         "status",
         "event Accepted",
         "delete run",
     ]
+
+
+@pytest.mark.parametrize("manifest", [KEYS.state_manifest(8), KEYS.checkpoint_manifest(8)])
+def test_a_state_is_told_with_the_time_of_its_manifest(manifest: str) -> None:
+    """However long ago an earlier attempt saved it, and whatever its trainer counts."""
+    tell, recorder = a_plan(TellState(Training(2), 8)), Recorder()
+    assert carry_out(tell, recorder) == ["status", "event Accepted"]
+
+    recorder.put(manifest, b"")
+    recorder.done.clear()
+    assert carry_out(tell, recorder)[0] == "tell 8 of Training(attempt=2), of 09:00:01"
 
 
 def test_the_finalizer_goes_last() -> None:

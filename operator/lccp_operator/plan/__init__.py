@@ -11,7 +11,6 @@ from datetime import datetime
 
 from lccp.analysis.verdict import judge
 from lccp.api.conditions import ConditionType, Reason
-from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
@@ -21,7 +20,6 @@ from lccp_operator.intents import (
     Plan,
     RecordJournal,
     SetFinalizer,
-    WriteConditions,
     WriteVerdict,
 )
 from lccp_operator.observed import Observed, Owner, Unknown
@@ -40,11 +38,12 @@ from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.contradiction import contradiction
 from lccp_operator.plan.goals import goal
+from lccp_operator.plan.status import said
 from lccp_operator.plan.stops import Judge
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
-__all__ = ["ended", "hindered", "invalid_spec", "plan"]
+__all__ = ["ended", "hindered", "invalid_spec", "plan", "said"]
 
 UNKNOWN_REQUEUE_SECONDS = 5.0
 
@@ -59,9 +58,15 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) 
     """
     other = acceptance.other_installation(run, observed)
     if other is not None:
-        return _left_alone(run, observed.owner, other, now)
+        return _left_alone(run, observed, other, now)
     if run.metadata.deletion_timestamp is not None:
         return deletion.planned(run, observed, now)
+    decided = _decided(run, observed, now, judge)
+    told = said(run, observed.store, decided.status)
+    return replace(decided, intents=(*decided.intents, *told))
+
+
+def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> Plan:
     if isinstance(observed.store, Unknown):
         if acceptance.refused_by_any(run, observed.owner, observed.store.reason):
             return Plan((), run.status or LCCPRunStatus(), idle=True)
@@ -109,14 +114,9 @@ def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
         stops.decided, attempts.steered, acceptance.pinned, finish.noted
     )
     aim = goal(final)
-    projected = status.projected(final, aim)
     return Plan(
-        intents=(
-            *_finalizer(final, observed),
-            *_intents(final, verdict),
-            *_said(final, projected),
-        ),
-        status=projected,
+        intents=(*_finalizer(final, observed), *_intents(final, verdict)),
+        status=status.projected(final, aim),
         verdict=verdict,
         events=events.of(final, aim),
         requeue_after_seconds=finish.seconds_to_requeue(final),
@@ -139,16 +139,6 @@ def _intents(context: Context, verdict: Verdict | None) -> list[Intent]:
         *([WriteVerdict(verdict)] if verdict is not None else []),
         *finish.intents(context),
     ]
-
-
-def _said(context: Context, status: LCCPRunStatus) -> list[Intent]:
-    """What the store is told of the status; not before a new run has one."""
-    before = context.run.status
-    if before is None:
-        return []
-    if context.facts.has_conditions and before.conditions == status.conditions:
-        return []
-    return [WriteConditions(RunConditions(conditions=status.conditions))]
 
 
 def _record(context: Context, facts: Facts) -> list[Intent]:
@@ -181,12 +171,12 @@ def hindered(run: LCCPRun, sentence: str, now: datetime) -> LCCPRunStatus:
     return _uncertain(run, Unknown(now, sentence, Reason.ACTION_REFUSED), now).status
 
 
-def _left_alone(run: LCCPRun, owner: Owner, other: str, now: datetime) -> Plan:
+def _left_alone(run: LCCPRun, observed: Observed, other: str, now: datetime) -> Plan:
     """Nothing is written, so that two installations do not undo each other's work."""
     at = run.metadata.creation_timestamp or now
-    told = acceptance.left_alone(run.metadata.namespace, owner, other, at)
-    status = run.status or LCCPRunStatus()
-    return Plan((), status, events=(told,), idle=True, left_to=other)
+    told = acceptance.left_alone(run.metadata.namespace, observed.owner, other, at)
+    status, news = run.status or LCCPRunStatus(), observed.left_to != other
+    return Plan((), status, events=(told,) if news else (), idle=True, left_to=other)
 
 
 def _refused(context: Context, refusal: Refusal) -> Plan:

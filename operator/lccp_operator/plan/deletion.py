@@ -4,6 +4,7 @@ With `Retain` there is no finalizer: the workloads follow their owner, and the o
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lccp.api.conditions import OF_EVERY_RUN, ConditionType, Reason
@@ -38,6 +39,23 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
     """What a run whose deletion was asked for still needs."""
     if not observed.finalizer:
         return _plan(run, now, idle=True)
+    return _telling(_decided(run, observed, now), run, observed)
+
+
+def _telling(plan: Plan, run: LCCPRun, observed: Observed) -> Plan:
+    """The plan, which tells the store as well unless it lets the run go.
+
+    Nothing is told beside a purge, after which it would stay.
+    """
+    if plan.idle or isinstance(observed.workloads, Unknown):
+        return plan
+    if Purge() in observed.workloads.value:
+        return plan
+    said = status.said(run, observed.store, plan.status)
+    return replace(plan, intents=(*plan.intents, *said))
+
+
+def _decided(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
     if observed.namespace_terminating or not finalizer_wanted(run):
         return _plan(run, now, SetFinalizer(False), idle=True)
     foreign = _of_another(run, observed)

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from lccp.api.causes import Cause
 from lccp.api.conditions import summary
 from lccp.api.labels import INTRINSIC
+from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import Heartbeat
+from lccp.api.run import LCCPRun
 from lccp.api.status import (
     ATTEMPTS_SHOWN,
     CHECKPOINTS_SHOWN,
@@ -21,7 +23,10 @@ from lccp.api.status import (
     VerdictStatus,
 )
 from lccp.probes.registry import PROBES
+from lccp_operator.facts import Facts
+from lccp_operator.intents import WriteConditions
 from lccp_operator.judgement import CheckpointJudgement, Judgement
+from lccp_operator.observed import Known, Unknown
 from lccp_operator.plan import conditions, evaluations
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations import Stage
@@ -81,6 +86,20 @@ def held(
         "summary": summary(dated),
     }
     return known.model_copy(update=update)
+
+
+def said(
+    run: LCCPRun, store: Known[Facts] | Unknown, status: LCCPRunStatus
+) -> list[WriteConditions]:
+    """What tells the store what `status` says, once; not before a new run has a status.
+
+    Nothing does where the store does not hold the run of this very object.
+    """
+    if run.status is None or isinstance(store, Unknown) or store.value.identity is None:
+        return []
+    accepted, told = store.value.journal.accepted, RunConditions(conditions=status.conditions)
+    own = accepted is not None and accepted.run_uid == run.metadata.uid
+    return [WriteConditions(told)] if own and told.digest != store.value.said else []
 
 
 def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:

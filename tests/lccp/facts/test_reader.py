@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import a_run
 import pytest
 from operator_world import (
     EVERY_TOKENS,
@@ -130,6 +131,17 @@ def test_what_this_process_wrote_is_not_read() -> None:
     facts = read(reader)
 
     assert (facts.journal, store.gets) == (journal, [])
+
+
+def test_of_conditions_what_they_say_is_kept_and_damaged_ones_are_as_good_as_none() -> None:
+    store, told = MemoryStore(), a_run.said()
+    reader = a_reader(store)
+    store.put(KEYS.conditions, told.to_json())
+    assert read(reader).said == told.digest
+
+    store.put(KEYS.conditions, b"{")
+    facts = read(reader)
+    assert (facts.said, facts.damaged) == (None, {})
 
 
 def test_what_another_wrote_since_is_read() -> None:

@@ -117,6 +117,8 @@ def test_two_installations_that_watch_one_namespace_are_told_and_one_writes_noth
     assert world.status_writes == 0
     (event,) = world.events
     assert f"installation {ONE.id} carries this run out" in event.message
+    assert world.plan(replace(world.observed(), left_to=ONE.id)).events == ()
+    assert world.plan(replace(world.observed(), left_to=HEIR.id)).events == (event,)
 
 
 @pytest.mark.parametrize("own_store", [True, False], ids=["found new by both", "new"])

@@ -1,16 +1,23 @@
 """Deletion: what a run still needs before it goes."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from operator_world import NEVER, START, World, a_small_run, unknown
+from operator_world import KEYS, NEVER, START, World, a_small_run, started, unknown
 
 from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
-from lccp_operator.intents import ApplyWorkload, DeleteRun, DeleteWorkload, SetFinalizer
+from lccp_operator.intents import (
+    ApplyWorkload,
+    DeleteRun,
+    DeleteWorkload,
+    SetFinalizer,
+    WriteConditions,
+)
 from lccp_operator.observed import Known, Owner, Unknown
 from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
@@ -92,7 +99,19 @@ def test_a_failed_purge_is_tried_again() -> None:
 
     assert world.reconcile().intents == (DeleteWorkload(Purge()),)
     world.pass_time()
-    assert world.reconcile().intents == (ApplyWorkload(Purge(), Pinned()),)
+    assert started(world.reconcile()) == [Purge()]
+
+
+def test_the_store_is_told_until_a_purge_may_be_at_work() -> None:
+    world = a_deleted_world(**KEPT)
+    world.reconcile()
+    told = json.loads(world.store.get(KEYS.conditions))["conditions"]
+    assert "Purging" in [condition["reason"] for condition in told]
+    without_quota = replace(world.observed(), rejected={Purge(): NO_QUOTA}, workloads=Known({}))
+    assert isinstance(world.plan(without_quota).intents[-1], WriteConditions)
+
+    waits = replace(without_quota, workloads=Known({Purge(): WAITS}))
+    assert world.plan(waits).intents == ()
 
 
 def test_a_purge_that_takes_too_long_lets_go_with_an_event() -> None:
@@ -213,7 +232,7 @@ def test_nothing_is_started_for_a_run_that_is_being_deleted() -> None:
     world = a_deleted_world(**KEPT)
     world.workers.clear()
 
-    assert world.reconcile().intents == (ApplyWorkload(Purge(), Pinned()),)
+    assert started(world.reconcile()) == [Purge()]
 
 
 def test_a_finished_run_is_deleted_when_its_time_to_live_is_over() -> None:

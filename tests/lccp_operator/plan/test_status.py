@@ -9,6 +9,7 @@ from operator_world import (
     EVERY_TOKENS,
     KEYS,
     START,
+    applied_again,
     conditions,
     heartbeat_of,
     with_spec,
@@ -19,6 +20,7 @@ from lccp.api.conditions import Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.status import LCCPRunStatus
+from lccp_operator.intents import Plan, WriteConditions
 from lccp_operator.observed import Known, Unknown
 from lccp_operator.plan import plan
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
@@ -54,6 +56,51 @@ def test_the_store_is_told_of_the_conditions_whenever_they_change() -> None:
     world.reconcile()
     assert told() == said()
     assert world.store.get_entry(KEYS.conditions).etag != version
+
+
+def tellings(decided: Plan) -> list[WriteConditions]:
+    return [intent for intent in decided.intents if isinstance(intent, WriteConditions)]
+
+
+def test_while_the_status_cannot_be_written_the_store_is_told_once() -> None:
+    world = a_training_world()
+    world.reconcile()
+    world.run = with_spec(world.run, suspend=True)
+    (first,) = tellings(world.plan())
+    world.store.put(KEYS.conditions, first.conditions.to_json())
+
+    world.pass_time(5)
+
+    assert tellings(world.plan()) == []
+
+
+@pytest.mark.parametrize("missing", ["a checkpoint", "the workloads"])
+def test_the_store_is_told_of_what_holds_a_run_up(missing: str) -> None:
+    world = a_training_world()
+    world.reconcile()
+    if missing == "a checkpoint":
+        world.store.delete(KEYS.checkpoint_manifest(EVERY_TOKENS))
+        observed = world.observed()
+    else:
+        observed = seen(world, workloads=Unknown(START, "the API server is silent"))
+
+    decided = world.reconcile(observed)
+
+    assert decided.intents == tuple(tellings(decided))
+    said = RunConditions.from_json(world.store.get(KEYS.conditions), KEYS.conditions)
+    assert said.digest == RunConditions(conditions=status(world).conditions).digest
+    assert conditions(world.run)["Degraded"][0] == "True"
+
+
+def test_a_store_that_holds_the_run_of_another_object_is_told_nothing() -> None:
+    first = a_training_world()
+    first.reconcile()
+    before = first.store.get(KEYS.conditions)
+    world = applied_again(first, model={"source": "other", "targetContextLength": 512})
+    for _ in range(2):
+        assert world.reconcile().intents == ()
+
+    assert world.store.get(KEYS.conditions) == before
 
 
 def test_a_store_that_lacks_the_conditions_is_told_of_them_again() -> None:

@@ -51,30 +51,30 @@ def deletion_asked_at(body: Object) -> datetime | None:
 
 
 def run_or_said(
-    body: Object, owner: Owner, made_by: str | None, runs: KubernetesRuns
+    body: Object, owner: Owner, made_by: str | None, runs: KubernetesRuns, told: str | None = None
 ) -> LCCPRun | Said:
     """The run to plan for, or what was said of one that is another's, or that can't be read.
 
-    `made_by` is the installation that made its workloads, if they tell. A run whose deletion is
+    `made_by` is the installation that made its workloads, if they tell; `told` the one to which the
+    run is left, if an event tells it already. A run whose deletion is
     asked for is planned for without a status that can't be read, but for its marks.
     """
     marks = _marks(body)
     other = marks.installation or made_by
     if other is not None and not owner.may_have(other):
-        return _left_alone(body, marks, owner, other, runs)
+        if other != told:
+            _tell_left(body, owner, other, runs)
+        return Said(marks, other)
     try:
         return LCCPRun.parse(body, _where(body))
     except InvalidInput as error:
         return _in_part(body, marks, str(error), owner, runs)
 
 
-def _left_alone(
-    body: Object, marks: LCCPRunStatus, owner: Owner, other: str, runs: KubernetesRuns
-) -> Said:
+def _tell_left(body: Object, owner: Owner, other: str, runs: KubernetesRuns) -> None:
     meta = body["metadata"]
     at = datetime.fromisoformat(meta["creationTimestamp"])
     runs.tell(meta, left_alone(meta["namespace"], owner, other, at))
-    return Said(marks, other)
 
 
 def _in_part(

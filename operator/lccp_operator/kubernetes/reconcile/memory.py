@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.reconcile.resync import Resync
+from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
+from lccp_operator.observed import Observed
 
 
 @dataclass
@@ -29,8 +32,38 @@ class Memory:
         """The run object is as the last reconcile left it."""
         return self.runs is not None and self.runs.version == body["metadata"]["resourceVersion"]
 
+    def rest(self, result: Plan, observed: Observed) -> None:
+        """The reconcile changed nothing: until the next one less is kept."""
+        self.resync = Resync.of(result, observed)
+        if result.idle:
+            self.observer.forget()
+        else:
+            self.observer.pack()
+
     def is_unchanged(self) -> bool:
         """No resync is due, and its part of the store that may change by itself did not."""
         if self.resync is None or self.resync.is_due:
             return False
         return not self.observer.moved(self.resync.is_idle)
+
+
+class LeftRuns:
+    """Runs that are left to other installations, and to which, as an event has told."""
+
+    def __init__(self) -> None:
+        self._told: dict[RunKey, tuple[str, str]] = {}
+
+    def told(self, key: RunKey, uid: str) -> str | None:
+        """The installation to which this run object is left, if an event tells it already."""
+        known_uid, other = self._told.get(key, ("", None))
+        return other if known_uid == uid else None
+
+    def note(self, key: RunKey, uid: str, left_to: str | None) -> None:
+        """An event tells that it is `left_to` that installation; None: to nobody."""
+        self._told.pop(key, None)
+        if left_to is not None:
+            self._told[key] = (uid, left_to)
+
+    def forget(self, key: RunKey) -> None:
+        """The run object is gone."""
+        self._told.pop(key, None)

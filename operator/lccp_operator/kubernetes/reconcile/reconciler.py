@@ -31,16 +31,16 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     run_or_said,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
-from lccp_operator.kubernetes.reconcile.memory import Memory
+from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memory
 from lccp_operator.kubernetes.reconcile.refusals import told
-from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS, Resync
+from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import PROBE_SECONDS, StoreHealth
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed, Unknown
-from lccp_operator.plan import plan
+from lccp_operator.plan import plan, said
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
@@ -68,6 +68,7 @@ class Reconciler:
         self._states = states
         self._memories: dict[RunKey, Memory] = {}
         self._inbox: Inbox[RunKey] = Inbox()
+        self._left = LeftRuns()
 
     def workloads_changed(self, key: RunKey) -> None:
         """Some of the run's workloads changed."""
@@ -112,15 +113,18 @@ class Reconciler:
             return self._reconcile(key, self._inbox.take(key) or self._cluster.get(api.RUNS, *key))
         except NotFound:
             self._states.forget(key)
+            self._left.forget(key)
             return self._forget(key)
 
     def _reconcile(self, key: RunKey, body: Object) -> float:
         runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"])
-        made_by = self._reader.made_by(key, body["metadata"]["uid"])
-        run = run_or_said(body, self._ownership.owner, made_by, runs)
+        uid = body["metadata"]["uid"]
+        made_by, left_to = self._reader.made_by(key, uid), self._left.told(key, uid)
+        run = run_or_said(body, self._ownership.owner, made_by, runs, left_to)
         deletion = deletion_asked_at(body)
         if isinstance(run, Said):
             self._states.note(key, run.status, deletion, run.left_to)
+            self._left.note(key, uid, run.left_to)
             return IDLE_SECONDS
         if deletion is not None and not purges(body):
             self._states.note(key, run.status or LCCPRunStatus(), deletion)
@@ -128,17 +132,14 @@ class Reconciler:
         note(attempt=(run.status.attempt or None) if run.status else None)
         memory = self._memory(key, run)
         memory.resync, memory.runs = None, runs
-        observed = self._observed(run, body, memory, made_by)
+        observed = self._observed(run, body, memory, made_by, left_to)
         result = plan(run, observed, datetime.now(UTC))
         note(attempt=result.status.attempt or None)
         self._states.note(key, result.status, deletion, result.left_to)
-        memory.events_posted = self._carried_out(result, run, memory, runs)
+        memory.events_posted = self._carried_out(result, run, observed, memory, runs)
+        self._left.note(key, uid, result.left_to)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
-            memory.resync = Resync.of(result, observed)
-            if result.idle:
-                memory.observer.forget()
-            else:
-                memory.observer.pack()
+            memory.rest(result, observed)
         known = runs.written or body
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
@@ -158,14 +159,18 @@ class Reconciler:
         return math.inf
 
     def _carried_out(
-        self, result: Plan, run: LCCPRun, memory: Memory, runs: KubernetesRuns
+        self, result: Plan, run: LCCPRun, observed: Observed, memory: Memory, runs: KubernetesRuns
     ) -> bool:
         """Carry out the plan; False if the run has its gang, and its status is yet to say so."""
         memory.events_posted = False
         health = self._health(run.spec.checkpoints.store_name)
         guard, remember = self._cluster.guard, memory.observer.remember
         backend = Backend(health.store, memory.workloads, runs, guard, remember)
-        with told(run, runs, guard):
+
+        def tell_store(status: LCCPRunStatus) -> None:
+            act(Plan(tuple(said(run, observed.store, status)), status), run, backend)
+
+        with told(run, runs, guard, tell_store):
             try:
                 act(result, run, backend)
             except InvalidInput as error:
@@ -178,7 +183,7 @@ class Reconciler:
         return True
 
     def _observed(
-        self, run: LCCPRun, body: Object, memory: Memory, made_by: str | None
+        self, run: LCCPRun, body: Object, memory: Memory, made_by: str | None, left_to: str | None
     ) -> Observed:
         now = datetime.now(UTC)
         return Observed(
@@ -188,6 +193,7 @@ class Reconciler:
             offered=self._installation.offered(run),
             owner=self._ownership.owner,
             made_by=made_by,
+            left_to=left_to,
             finalizer=purges(body),
             reevaluate=asked_anew(body),
             tells_states=self._installation.checkpoint_aware_preemption,

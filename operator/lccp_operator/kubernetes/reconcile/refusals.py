@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from lccp.api.run import LCCPRun
+from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import LccpError
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
@@ -13,8 +14,13 @@ from lccp_operator.plan import hindered
 
 
 @contextmanager
-def told(run: LCCPRun, runs: KubernetesRuns, guard: Callable[[], None]) -> Iterator[None]:
-    """What is refused inside is raised, and told by `Degraded` and an event.
+def told(
+    run: LCCPRun,
+    runs: KubernetesRuns,
+    guard: Callable[[], None],
+    tell_store: Callable[[LCCPRunStatus], None],
+) -> Iterator[None]:
+    """What is refused inside is raised, and told by `Degraded`, to the store, and by an event.
 
     A status that was written inside is left as it is, and the event alone tells.
     """
@@ -22,26 +28,36 @@ def told(run: LCCPRun, runs: KubernetesRuns, guard: Callable[[], None]) -> Itera
         yield
     except (api.Refused, api.AdmissionUnavailable) as error:
         guard()
-        _tell(run, runs, f"{error}: it is tried again, and what follows it waits")
+        sentence = f"{error}: it is tried again, and what follows it waits"
+        _tell(run, runs, sentence, tell_store)
         raise
 
 
-def _tell(run: LCCPRun, runs: KubernetesRuns, sentence: str) -> None:
+def _tell(
+    run: LCCPRun,
+    runs: KubernetesRuns,
+    sentence: str,
+    tell_store: Callable[[LCCPRunStatus], None],
+) -> None:
     before = run.status.conditions if run.status else ()
     if any(condition.message == sentence for condition in before):
         return
     at = datetime.now(UTC)
-    if not _written(run, runs, sentence, at):
+    status = hindered(run, sentence, at)
+    written = _written(run, runs, status)
+    if not written:
         at = at.replace(minute=0, second=0, microsecond=0)
     runs.post(run, Event("Warning", EventReason.REFUSED, sentence, at, about=sentence))
+    if written:
+        tell_store(status)
 
 
-def _written(run: LCCPRun, runs: KubernetesRuns, sentence: str, now: datetime) -> bool:
+def _written(run: LCCPRun, runs: KubernetesRuns, status: LCCPRunStatus) -> bool:
     """Whether the status tells it from now on; else an event does, once an hour while it lasts."""
     if runs.written is not None:
         return False
     try:
-        runs.write_status(run, hindered(run, sentence, now))
+        runs.write_status(run, status)
     except LccpError:
         return False
     return True

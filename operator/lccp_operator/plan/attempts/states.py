@@ -1,6 +1,6 @@
 """The newest complete state, told on the gang's workload: a queue may evict who has just saved."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lccp_operator.intents import TellState
 from lccp_operator.plan.context import Context
@@ -8,7 +8,7 @@ from lccp_operator.workloads.state import SavedState
 from lccp_operator.workloads.training import Training
 
 TOLD_EVERY = timedelta(minutes=1)
-"""Least time between two states that are told."""
+"""Least age of the state that is told, before another one is."""
 
 
 def intents(context: Context) -> list[TellState]:
@@ -17,19 +17,16 @@ def intents(context: Context) -> list[TellState]:
     if not context.tells_states or attempt is None or gang is None or gang.deleting:
         return []
     newest, told = _newest(context, attempt.number), gang.saved
-    if newest is None or (told is not None and not _follows(newest, told)):
+    if newest is None or (told is not None and not _follows(newest, told, context.now)):
         return []
     return [TellState(Training(attempt.number), newest)]
 
 
-def _newest(context: Context, attempt: int) -> SavedState | None:
-    """By the attempt's heartbeat, which counts the seconds of work since that state."""
+def _newest(context: Context, attempt: int) -> int | None:
+    """Tokens of the newest state, by the attempt's heartbeat; also of one that it began from."""
     beat = context.facts.heartbeats.get(attempt)
-    tokens = max((*beat.states, *beat.checkpoints), default=None) if beat is not None else None
-    if beat is None or tokens is None:
-        return None
-    return SavedState(tokens, beat.at - timedelta(seconds=beat.unsaved_seconds))
+    return max((*beat.states, *beat.checkpoints), default=None) if beat is not None else None
 
 
-def _follows(newest: SavedState, told: SavedState) -> bool:
-    return newest.tokens > told.tokens and newest.at - told.at >= TOLD_EVERY
+def _follows(newest: int, told: SavedState, now: datetime) -> bool:
+    return newest > told.tokens and now - told.at >= TOLD_EVERY

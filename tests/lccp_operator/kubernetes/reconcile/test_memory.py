@@ -7,8 +7,9 @@ from operator_world import KEYS, START, MemoryStore
 
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
-from lccp_operator.kubernetes.reconcile.memory import Memory
+from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memory
 from lccp_operator.kubernetes.reconcile.resync import Resync
+from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
 
 NO_CLUSTER = cast(Cluster, None)
@@ -43,3 +44,17 @@ def test_a_run_is_unchanged_until_its_trainer_writes_or_its_resync_is_due() -> N
     memory = a_memory(store)
     memory.resync = Resync(-math.inf, 1.0)
     assert not memory.is_unchanged()
+
+
+def test_to_whom_a_run_object_is_left_is_known_until_that_changes_or_it_is_gone() -> None:
+    left, key = LeftRuns(), RunKey("lab", "tiny")
+    assert left.told(key, "run-1") is None
+
+    left.note(key, "run-1", "lab/other@00000001")
+    assert left.told(key, "run-1") == "lab/other@00000001"
+    assert left.told(key, "run-2") is None
+
+    for change in (lambda: left.note(key, "run-1", None), lambda: left.forget(key)):
+        left.note(key, "run-1", "lab/other@00000001")
+        change()
+        assert left.told(key, "run-1") is None

@@ -12,6 +12,7 @@ from operator_process import OperatorProcess, installation, wait_for
 from lccp.contract.errors import InvalidInput
 from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
@@ -78,6 +79,24 @@ def test_a_run_that_goes_by_itself_is_let_go(
 
     assert "deletionTimestamp" in namespace.run("tiny")["metadata"]
     assert len(proxy.writes) == 4
+
+
+def test_that_a_run_is_left_to_another_installation_is_told_once(
+    namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    wait_for(lambda: len(proxy.writes) == 4, "not all was told", operator.log)
+
+    def change(kind: str, patch: Object, subresource: str = "") -> None:
+        reconciles = operator.metric(RECONCILES)
+        namespace.api.patch(api.RUNS, namespace.name, "tiny", {kind: patch}, subresource)
+        wait_for(lambda: operator.metric(RECONCILES) > reconciles, "nobody reconciles")
+
+    change("status", {"installation": "lab/other@00000001"}, "status")
+    for number in range(3):
+        change("metadata", {"annotations": {"example.com/number": str(number)}})
+
+    assert len([write for write in proxy.writes if "/events" in write]) == 3
 
 
 class Doubted(StoreHealth):

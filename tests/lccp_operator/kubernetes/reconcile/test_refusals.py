@@ -33,9 +33,12 @@ def run(namespace: Namespace) -> LCCPRun:
     return LCCPRun.parse(namespace.create_run(run_document("tiny")), "run")
 
 
-def refused(run: LCCPRun, runs: KubernetesRuns, error: Exception) -> None:
-    with pytest.raises(type(error)), told(run, runs, leads):
+def refused(run: LCCPRun, runs: KubernetesRuns, error: Exception) -> list[LCCPRunStatus]:
+    """What the store is told."""
+    stored: list[LCCPRunStatus] = []
+    with pytest.raises(type(error)), told(run, runs, leads, stored.append):
         raise error
+    return stored
 
 
 def as_read(namespace: Namespace, kind: type[KubernetesRuns] = KubernetesRuns) -> KubernetesRuns:
@@ -62,9 +65,17 @@ def test_what_was_known_of_the_run_stays(namespace: Namespace, run: LCCPRun) -> 
     assert namespace.run("tiny")["status"]["attempt"] == 3
 
 
+def test_the_store_is_told_once(namespace: Namespace, run: LCCPRun) -> None:
+    (told,) = refused(run, as_read(namespace), api.Refused(SENTENCE))
+    assert Reason.ACTION_REFUSED in [condition.reason for condition in told.conditions]
+
+    run = LCCPRun.parse(namespace.run("tiny"), "run")
+    assert refused(run, as_read(namespace), api.Refused(SENTENCE)) == []
+
+
 def test_a_refused_status_is_told_by_one_event(namespace: Namespace, run: LCCPRun) -> None:
     for _ in range(2):
-        refused(run, as_read(namespace, Closed), api.Refused(SENTENCE))
+        assert refused(run, as_read(namespace, Closed), api.Refused(SENTENCE)) == []
     assert namespace.events("tiny") == ["Refused"]
 
 

@@ -21,10 +21,8 @@ def world() -> World:
     return a_training_world()
 
 
-def beat(world: World, *states: int, unsaved_seconds: float = 0.0, **more: Any) -> None:
-    written = heartbeat_of(
-        1, 4_096, world.now, states=states, unsaved_seconds=unsaved_seconds, **more
-    )
+def beat(world: World, *states: int, **more: Any) -> None:
+    written = heartbeat_of(1, 4_096, world.now, states=states, **more)
     world.store.put(KEYS.heartbeat(writer_name(1, "00000001")), written.to_json())
 
 
@@ -34,18 +32,18 @@ def told(world: World, known: SavedState | None = None, **gang: Any) -> list[Tel
     return [intent for intent in decided.intents if isinstance(intent, TellState)]
 
 
-def test_a_new_state_is_told_with_the_moment_from_which_work_would_be_lost(world: World) -> None:
-    beat(world, 1_024, 2_048, unsaved_seconds=30.0)
+def test_the_newest_state_is_told_once(world: World) -> None:
+    beat(world, 1_024, 2_048)
 
-    at = world.now - timedelta(seconds=30)
-    assert told(world) == [TellState(GANG, SavedState(2_048, at))]
+    at = world.now - timedelta(seconds=60)
+    assert told(world) == [TellState(GANG, 2_048)]
     assert told(world, SavedState(2_048, at)) == []
-    assert told(world, SavedState(1_024, at - timedelta(seconds=60))) == told(world)
+    assert told(world, SavedState(1_024, at)) == told(world)
 
 
 def test_a_checkpoint_is_a_state_as_well(world: World) -> None:
     beat(world, 1_024, checkpoints=(4_096,))
-    assert told(world) == [TellState(GANG, SavedState(4_096, world.now))]
+    assert told(world) == [TellState(GANG, 4_096)]
 
 
 def test_states_that_follow_each_other_within_a_minute_are_told_once(world: World) -> None:
