@@ -20,6 +20,8 @@ pytestmark = pytest.mark.apiserver
 VALUES = Path(__file__).parents[3] / "charts" / "values" / "namespaced.yaml"
 ACCOUNTS = Kind("v1", "serviceaccounts")
 RACES = 20
+CHANGES = 3
+RECONCILES = 'lccp_reconcile_duration_seconds_count{result="success"}'
 RBAC = "rbac.authorization.k8s.io/v1"
 RIGHTS = {
     "ServiceAccount": ACCOUNTS,
@@ -150,3 +152,29 @@ def test_a_second_installation_is_told_and_goes_on_only_with_what_it_adopts(
     wait_for(lambda: f"{namespace.name}/two@" in owner(namespace), "it does not go on", heir.log)
     assert len(namespace.jobs()) == 1
     assert heir.stop() == 0
+
+
+def test_what_two_installations_refuse_in_their_own_words_is_said_by_one_of_them(
+    server: ApiServer, namespace: Namespace, tmp_path: Path
+) -> None:
+    def start(release: str) -> OperatorProcess:
+        folder = tmp_path / release
+        folder.mkdir()
+        stores = [{"name": f"of-{release}", "url": f"file://{folder}"}]
+        settings = installed(namespace, folder, release, stores=stores)
+        return OperatorProcess(folder, server.kubeconfig, settings).start().wait_ready()
+
+    releases = [start("one"), start("two")]
+    namespace.create_run(run_document("tiny"))
+    said = namespace.wait_condition("tiny", "Accepted", "False")
+    for number in range(CHANGES):
+        before = [release.metric(RECONCILES) for release in releases]
+        patch = {"metadata": {"annotations": {"changed": str(number)}}}
+        changed = namespace.api.patch(api.RUNS, namespace.name, "tiny", patch)
+        for release, count in zip(releases, before, strict=True):
+            wait_for(lambda: release.metric(RECONCILES) > count, "nobody looks", release.log)  # noqa: B023
+        assert namespace.run("tiny") == changed
+
+    assert said["reason"] == "UnknownStore"
+    assert namespace.jobs() == []
+    assert [release.stop() for release in releases] == [0, 0]
