@@ -1,0 +1,61 @@
+"""Runs whose status a newer version wrote, before an operator that can't read it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from a_cluster import Namespace, run_document
+from apiserver import ApiServer
+from operator_process import OperatorProcess, installation, wait_for
+
+from lccp.api.crd import crd
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api import Cluster
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.ownership import UID_LENGTH
+
+pytestmark = pytest.mark.apiserver
+
+OTHER = "lccp/other@00000001"
+
+
+@pytest.fixture
+def newer(server: ApiServer, namespace: Namespace) -> Iterator[Namespace]:
+    """A namespace where the CRD knows a field more."""
+    document = crd()
+    schema = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["status"]["properties"]["newer"] = {"type": "string"}
+    server.install_crd(document)
+    yield namespace
+    server.install_crd(crd())
+
+
+def claimed(namespace: Namespace, name: str, installation: str) -> Object:
+    """A run with a status of the newer version."""
+    namespace.create_run(run_document(name))
+    status = {"installation": installation, "newer": "yes", "startTime": "2026-01-05T09:00:00Z"}
+    patched = namespace.api.patch(api.RUNS, namespace.name, name, {"status": status}, "status")
+    assert patched["status"]["newer"] == "yes"
+    return patched
+
+
+def test_it_is_held_and_kept_if_it_is_its_own_and_left_alone_if_it_is_anothers(
+    server: ApiServer, cluster: Cluster, newer: Namespace, root: Path, tmp_path: Path
+) -> None:
+    uid = cluster.get(api.NAMESPACES, None, newer.name)["metadata"]["uid"]
+    own = f"{newer.name}/lccp@{uid[:UID_LENGTH]}"
+    before = {name: claimed(newer, name, id) for name, id in (("mine", own), ("theirs", OTHER))}
+    release = {"name": "lccp", "namespace": newer.name}
+    settings = installation(root, namespaces=[newer.name], release=release)
+    operator = OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
+
+    degraded = newer.wait_condition("mine", "Degraded", "True")
+    wait_for(lambda: newer.events("theirs") == ["Refused"], "nobody is told", operator.log)
+
+    assert "mine: status.newer: there is no such field" in degraded["message"]
+    kept = newer.run("mine")["status"]
+    assert kept | {"conditions": []} == before["mine"]["status"]
+    assert newer.run("theirs")["status"] == before["theirs"]["status"]
+    assert newer.jobs() == []
+    assert not (root / newer.name).exists()
+    assert operator.stop() == 0
