@@ -11,8 +11,6 @@ import torch
 from lccp.api.causes import Cause
 from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput
-from lccp.cost.architecture import Architecture
-from lccp.cost.flops import flops_per_token
 from lccp.cost.layout import StepShape, step_shape
 from lccp.store.directory import delete_prefix
 from lccp.store.keys import writer_name
@@ -22,7 +20,7 @@ from lccp_trainer.ends import NotFinite, Stopped
 from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.loop import Loop
-from lccp_trainer.model.source import read_config
+from lccp_trainer.model.source import flops_of_token
 from lccp_trainer.objectives.held_out import HeldOutMeter
 from lccp_trainer.objectives.pretrain import pretraining
 from lccp_trainer.objectives.sft import fine_tuning
@@ -114,7 +112,7 @@ def train(worker: Worker, connections: Connections) -> End:
 
 def _loop(connections: Connections, parts: Parts) -> Loop:
     task, shape = parts.task, parts.shape
-    training, of_token = task.spec.trained, _flops_per_token(task, shape)
+    training, of_token = task.spec.trained, flops_of_token(task.directory, shape.row_tokens)
     recorder = Recorder(
         engine=parts.engine,
         reporter=connections.reporter,
@@ -242,12 +240,3 @@ def fresh(parts: Parts) -> Point:
     if parts.task.spec.evaluation.baseline:
         parts.saver.checkpoint(point, parts.saver.measured(point))
     return point
-
-
-def _flops_per_token(task: Task, shape: StepShape) -> float | None:
-    try:
-        model = Architecture.from_config(read_config(task.directory))
-    except InvalidInput as error:
-        logger.info("model FLOPs utilisation is not known: %s", error)
-        return None
-    return flops_per_token(model, shape.row_tokens)

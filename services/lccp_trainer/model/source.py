@@ -1,6 +1,7 @@
 """What can be known of a model's directory without loading it: config, weights, tokenizer."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ from tokenizers import Tokenizer
 
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
+from lccp.cost.flops import flops_per_token
 from lccp.model_config import read_model_config
+
+logger = logging.getLogger(__name__)
 
 FIELD = "model.source"
 COMPANION_SUFFIXES = {".json", ".txt", ".model", ".jinja", ".py", ".tiktoken"}
@@ -40,6 +45,16 @@ def context_length(config: dict[str, Any], directory: Path) -> int:
     if not isinstance(length, int):
         raise InvalidInput(f"{FIELD}: {directory}/config.json gives no max_position_embeddings")
     return length
+
+
+def flops_of_token(directory: Path, row_tokens: int) -> float | None:
+    """FLOPs of training on a token of a row of `row_tokens`; None for a model of unknown kind."""
+    try:
+        model = Architecture.from_config(read_config(directory))
+    except InvalidInput as error:
+        logger.info("model FLOPs utilisation is not known: %s", error)
+        return None
+    return flops_per_token(model, row_tokens)
 
 
 def check_weights(directory: Path) -> None:
