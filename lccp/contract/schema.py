@@ -119,11 +119,6 @@ class Field:
     how: str = ""
     """Which changes are allowed, if not all."""
 
-    @property
-    def always_set(self) -> bool:
-        """It has a value in every stored object: given, or by default."""
-        return self.required or "default" in self.schema
-
 
 def fields(schema: Schema, path: str = "", change: str | None = None) -> Iterator[Field]:
     """All fields below `schema`, depth first; a class holds for what lies below it."""

@@ -45,10 +45,6 @@ class Layout:
         starts = range(0, self.processes, self.sequence_size)
         return [range(start, start + self.sequence_size) for start in starts]
 
-    def expert_rank(self, rank: int) -> int:
-        """Which part of every layer's experts `rank` holds."""
-        return rank % self.expert_size
-
 
 @dataclass(frozen=True)
 class StepShape:

@@ -111,9 +111,6 @@ class EvaluationKeys(ABC):
     def all_samples(self) -> str:
         return f"{self.prefix}samples/"
 
-    def probe_samples(self, probe: str) -> str:
-        return f"{self.all_samples}{probe}/"
-
     @property
     def evaluations(self) -> str:
         return f"{self.prefix}evaluations/"

@@ -95,11 +95,6 @@ class LogLaw:
         probability: Array = 2 * stdtr(degrees, -np.abs(term) / error)
         return probability
 
-    @property
-    def intercept(self) -> Array:
-        """B, the law's PPL at one token."""
-        return self.at(np.ones(1))[..., 0]
-
     def at(self, tokens: Array) -> Array:
         """The law's PPL [..., N] at `tokens` [N]."""
         distance = np.log(tokens) - self.log_tokens
@@ -110,13 +105,6 @@ class LogLaw:
         """Ends of A's interval, each passed with 1 - `confidence`."""
         half = stdtrit(self.degrees, confidence) * np.sqrt(self.noise / self.spread)
         return self.slope - half, self.slope + half
-
-    def leave_one_out(self) -> tuple[Array, Array]:
-        """Least and greatest A with one checkpoint left out."""
-        share = self.centred**2 / self.spread + 1 / len(self.centred)
-        moved = self.residuals / (1 - share) * self.centred / self.spread
-        others = self.slope[..., None] - moved
-        return others.min(axis=-1), others.max(axis=-1)
 
     @cached_property
     def _squares(self) -> Array:

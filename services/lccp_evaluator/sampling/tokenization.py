@@ -112,9 +112,6 @@ class Tokenizer:
         """The text of `ids`, special tokens as they are spelled."""
         return str(self.library.decode(ids, clean_up_tokenization_spaces=False))
 
-    def text_of(self, token: int) -> str:
-        return str(self.library.convert_ids_to_tokens(token))
-
 
 def space_between(left: str, right: str) -> str:
     """A space, unless either text is there of a script that is written without."""

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-import pytest
 from pydantic import ConfigDict, Field, StrictInt
 
 from lccp.contract.base import Contract
@@ -96,11 +95,3 @@ def test_fields_of_items_and_of_map_values_are_found() -> None:
     paths = [field.path for field in fields(SCHEMA)]
     assert {".parts[].share", ".byName{}.share"} <= set(paths)
     assert paths.index(".part") < paths.index(".part.share") < paths.index(".judged")
-
-
-@pytest.mark.parametrize(
-    ("path", "always"), [(".kind", True), (".count", True), (".maybe", False), (".part", True)]
-)
-def test_what_is_given_or_has_a_default_is_always_set(path: str, always: bool) -> None:
-    (field,) = (field for field in fields(SCHEMA) if field.path == path)
-    assert field.always_set is always

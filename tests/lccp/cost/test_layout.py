@@ -4,7 +4,7 @@ import pytest
 
 from lccp.api.run import LCCPRunSpec
 from lccp.contract.errors import InvalidInput
-from lccp.cost.layout import Layout, step_shape
+from lccp.cost.layout import step_shape
 
 
 def a_spec(batch: int, micro: int, nodes: int, processes: int, **deepspeed: int) -> LCCPRunSpec:
@@ -54,8 +54,3 @@ def test_ranks_that_share_sequences_have_the_same_rows_and_different_columns() -
     assert [shape.own_rows(rank) for rank in range(4)] == [slice(0, 4)] * 2 + [slice(4, 8)] * 2
     assert [shape.columns(rank) for rank in range(4)] == [slice(0, 50), slice(50, 100)] * 2
     assert shape.layout.sequence_groups() == [range(0, 2), range(2, 4)]
-
-
-def test_neighbours_share_the_experts() -> None:
-    layout = Layout.of(a_spec(400, micro=1, nodes=4, processes=1, expertParallelSize=2))
-    assert [layout.expert_rank(rank) for rank in range(4)] == [0, 1, 0, 1]

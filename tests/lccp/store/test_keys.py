@@ -34,7 +34,7 @@ EVALUATIONS = "team/tiny/evaluations/000000000000000/"
         (SFT.state_manifest(512), f"{FINE_TUNED}state/000000000000512/manifest.json"),
         (SFT.heartbeat(WRITER), f"{FINE_TUNED}training/a2-0123abcd/heartbeat.json"),
         (SFT.control(2), f"{FINE_TUNED}control/2.json"),
-        (KEYS.probe_samples("niah"), "team/tiny/samples/niah/"),
+        (KEYS.all_samples, "team/tiny/samples/"),
         (KEYS.evaluation(0), f"{EVALUATIONS}intrinsic/"),
         (KEYS.report(0), f"{EVALUATIONS}intrinsic/report.json"),
         (KEYS.report(0, "lm-eval"), f"{EVALUATIONS}lm-eval/report.json"),
