@@ -3,17 +3,21 @@
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from lccp.facts.packing import Packed
 from lccp_operator.kubernetes.api.merge import Object
 
 K = TypeVar("K", bound=Hashable)
 
 
 class Inbox(Generic[K]):
-    """Safe to use from several threads, each of its steps being one of a set or a dict."""
+    """Safe to use from several threads, each of its steps being one of a set or a dict.
+
+    Many objects may wait for their reconcile, so they are packed.
+    """
 
     def __init__(self) -> None:
         self._changed: set[K] = set()
-        self._objects: dict[K, Object | None] = {}
+        self._objects: dict[K, Packed[Object] | None] = {}
         """As they are now; None for one that is to be read."""
 
     def note(self, key: K) -> None:
@@ -22,7 +26,7 @@ class Inbox(Generic[K]):
 
     def put(self, key: K, body: Object | None) -> None:
         """The run object is now `body`; None if it is gone, or is to be read."""
-        self._objects[key] = body
+        self._objects[key] = None if body is None else Packed(body)
         self._changed.add(key)
 
     def __contains__(self, key: K) -> bool:
@@ -32,8 +36,9 @@ class Inbox(Generic[K]):
     def take(self, key: K) -> Object | None:
         """The run object, if it need not be read; its changes are then taken note of."""
         self._changed.discard(key)
-        return self._objects.pop(key, None)
+        found = self._objects.pop(key, None)
+        return None if found is None else found.unpacked()
 
     def keep(self, key: K, body: Object) -> None:
         """The run object was `body` when it was last read or written; `put` takes precedence."""
-        self._objects.setdefault(key, body)
+        self._objects.setdefault(key, Packed(body))

@@ -33,12 +33,16 @@ class Memory:
         return self.runs is not None and self.runs.version == body["metadata"]["resourceVersion"]
 
     def rest(self, result: Plan, observed: Observed) -> None:
-        """The reconcile changed nothing: until the next one less is kept."""
+        """The reconcile changed nothing."""
         self.resync = Resync.of(result, observed)
         if result.idle:
             self.observer.forget()
-        else:
-            self.observer.pack()
+
+    def pack(self) -> None:
+        """Keep what is needed for the next reconcile in less memory."""
+        self.observer.pack()
+        if self.runs is not None:
+            self.runs.written = None
 
     def is_unchanged(self) -> bool:
         """No resync is due, and its part of the store that may change by itself did not."""

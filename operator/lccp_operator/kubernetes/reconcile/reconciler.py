@@ -143,6 +143,7 @@ class Reconciler:
         known = runs.written or body
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
+        memory.pack()
         if not memory.events_posted:
             return FIRST_STATUS_SECONDS
         after = result.requeue_after_seconds

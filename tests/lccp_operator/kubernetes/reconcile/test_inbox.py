@@ -1,5 +1,9 @@
 """What is known of a run between two reconciles."""
 
+import tracemalloc
+from collections.abc import Callable
+
+from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 
 OLD, NEW = {"version": 1}, {"version": 2}
@@ -45,3 +49,21 @@ def test_news_hides_what_was_kept() -> None:
     inbox.put("tiny", None)
 
     assert inbox.take("tiny") is None
+
+
+def test_objects_that_wait_take_little_memory() -> None:
+    def body(number: int) -> Object:
+        return {"status": [{"message": f"checkpoint {n} of {number}"} for n in range(100)]}
+
+    def growth(keep: Callable[[int, Object], None]) -> int:
+        tracemalloc.start()
+        for number in range(50):
+            keep(number, body(number))
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return grown
+
+    plain: dict[int, Object] = {}
+    inbox: Inbox[int] = Inbox()
+    assert growth(inbox.put) < growth(plain.__setitem__) / 5
+    assert inbox.take(7) == plain[7]

@@ -46,6 +46,17 @@ def test_a_run_is_unchanged_until_its_trainer_writes_or_its_resync_is_due() -> N
     assert not memory.is_unchanged()
 
 
+def test_the_run_object_is_its_own_also_when_what_was_written_is_let_go() -> None:
+    memory = a_memory(MemoryStore())
+    memory.runs = KubernetesRuns(NO_CLUSTER, "7")
+    memory.runs.written = {"metadata": {"resourceVersion": "7"}}
+
+    memory.pack()
+
+    assert memory.runs.written is None
+    assert memory.wrote({"metadata": {"resourceVersion": "7"}})
+
+
 def test_to_whom_a_run_object_is_left_is_known_until_that_changes_or_it_is_gone() -> None:
     left, key = LeftRuns(), RunKey("lab", "tiny")
     assert left.told(key, "run-1") is None
