@@ -100,7 +100,11 @@ CASES = {
     ),
     "the budget is too small": Case(
         "LCCPBudgetInsufficient",
-        {'lccp_forecast_budget{budget="Insufficient"}': "0x9 1x20 0x30", **TRAINING},
+        {
+            'lccp_forecast_budget{budget="Insufficient"}': "0x9 1x20 0x30",
+            "lccp_token_budget": "5x60",
+            **TRAINING,
+        },
         firing=(20,),
         quiet=(9, 40),
     ),
@@ -411,7 +415,7 @@ CASES = {
     ),
     "a save that does not end": Case(
         "LCCPSaveStalls",
-        phase("Saving", "0x9 1x60 0x30"),
+        {"lccp_trained_tokens": "5x100", **phase("Saving", "0x9 1x60 0x30")},
         firing=(50,),
         quiet=(9, 30, 80),
     ),
