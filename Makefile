@@ -8,7 +8,8 @@ export PYTHON TORCH_INDEX
 # Of some images: hundreds of processes that tests start would each compile what they import anew.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
-WORKERS := --numprocesses=auto --dist=loadgroup --no-loadscope-reorder
+# A worker for each core, four at most: a worker needs about 1 GB.
+WORKERS := --numprocesses=logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
 help: ## list the targets
 	@echo "LCCP: train a language model to a longer context, and know whether it still pays"

@@ -17,16 +17,8 @@ from get_helm import installed
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
-WORKERS_MAX = 4
-"""Each needs about 1 GB."""
-
 SHARED = ("apiserver", "s3", "tiny")
 """Marks and fixtures of tests that share something costly, which one worker makes."""
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since tests of servers wait a fifth of their time."""
-    return min(WORKERS_MAX, (os.cpu_count() or 1) + 1)
 
 
 @pytest.hookimpl(tryfirst=True)
