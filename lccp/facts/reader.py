@@ -47,8 +47,8 @@ class RunReader(Generic[R, V]):
     """Reads one run of a store, and remembers by ETag what it read: each object is parsed once.
 
     Equal content is the same object from one reading to the next, an equal one after `pack`. What
-    is damaged, of another version, or about something else than its key says, is left out, and
-    named; a damaged verdict, or damaged conditions, are as good as none: they are made anew.
+    is damaged, of another version, or not what its key says, is left out, and named; a damaged
+    verdict, or damaged conditions, are as good as none: they are made anew.
     """
 
     def __init__(self, store: Store, keys: RunKeys, keep: Keep[R, V]) -> None:
@@ -77,7 +77,8 @@ class RunReader(Generic[R, V]):
 
     def remember(self, key: str, value: StoreObject, etag: str) -> None:
         """This process wrote `value` there: it need not be read."""
-        kept = self._keep.verdict(value) if isinstance(value, Verdict) else value
+        kept: Any = value.digest if isinstance(value, RunConditions) else value
+        kept = self._keep.verdict(value) if isinstance(value, Verdict) else kept
         self._unpacked()[key] = _Kept(etag, kept)
 
     def forget(self) -> None:
@@ -173,13 +174,11 @@ class Reading(Generic[R, V]):
         return self._each(found, lambda _: decoding.whole(EvaluationFailure))
 
     def verdict(self) -> V | None:
-        info = self.listing.get(self.keys.verdict)
-        return self._get(info, decoding.whole(Verdict, self._keep.verdict)) if info else None
+        return self._with_etag(self.keys.verdict, decoding.whole(Verdict, self._keep.verdict))[0]
 
     def conditions(self, take: Callable[[RunConditions], T]) -> T | None:
         """What is kept of the conditions of the run object, as they were last changed."""
-        info = self.listing.get(self.keys.conditions)
-        return self._get(info, decoding.whole(RunConditions, take)) if info else None
+        return self._with_etag(self.keys.conditions, decoding.whole(RunConditions, take))[0]
 
     def _reports(self) -> dict[EvaluationKey, ObjectInfo]:
         return self.listing.evaluations("report.json")

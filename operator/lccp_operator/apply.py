@@ -179,9 +179,8 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
     keys = RunKeys(run.metadata.namespace, run.metadata.name)
     match intent:
         case ClaimRun(installation):
-            status = run.status or LCCPRunStatus()
-            claimed = status.model_copy(update={"installation": installation})
-            backend.runs.write_status(run, claimed)
+            told = {"installation": installation}
+            backend.runs.write_status(run, (run.status or LCCPRunStatus()).model_copy(update=told))
         case SetFinalizer(present):
             backend.runs.set_finalizer(run, present)
         case ClaimIdentity(identity, before):
@@ -191,8 +190,7 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
             etag = _conditional(backend.store, keys.journal, journal, before)
             backend.remember(keys.journal, journal, etag)
         case WriteControl(attempt, control):
-            key = keys.control(attempt)
-            backend.remember(key, control, objects.write(backend.store, key, control))
+            _write(backend, keys.control(attempt), control)
         case TellStop(None):
             backend.store.delete(keys.stop)
         case TellStop(StopMarker() as marker):
@@ -209,13 +207,16 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
             _note_answered(backend, keys, asked)
             backend.runs.end_reevaluation(run, asked)
         case WriteVerdict(verdict):
-            backend.remember(
-                keys.verdict, verdict, objects.write(backend.store, keys.verdict, verdict)
-            )
+            _write(backend, keys.verdict, verdict)
         case WriteConditions(said):
-            objects.write(backend.store, keys.conditions, said)
+            _write(backend, keys.conditions, said)
         case DeleteRun():
             backend.runs.delete(run)
+
+
+def _write(backend: Backend, key: str, value: StoreObject) -> None:
+    """Write what is read again at the next observation, which need not read it."""
+    backend.remember(key, value, objects.write(backend.store, key, value))
 
 
 def _note_answered(backend: Backend, keys: RunKeys, asked: str) -> None:

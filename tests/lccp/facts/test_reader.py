@@ -144,6 +144,14 @@ def test_of_conditions_what_they_say_is_kept_and_damaged_ones_are_as_good_as_non
     assert (facts.said, facts.damaged) == (None, {})
 
 
+def test_of_conditions_that_this_process_wrote_the_same_is_kept() -> None:
+    store, told = MemoryStore(), a_run.said()
+    reader = a_reader(store)
+    reader.remember(KEYS.conditions, told, store.put(KEYS.conditions, told.to_json()))
+
+    assert (read(reader).said, store.gets) == (told.digest, [])
+
+
 def test_what_another_wrote_since_is_read() -> None:
     store = MemoryStore()
     reader = a_reader(store)

@@ -56,8 +56,8 @@ def run_or_said(
     """The run to plan for, or what was said of one that is another's, or that can't be read.
 
     `made_by` is the installation that made its workloads, if they tell; `told` the one to which the
-    run is left, if an event tells it already. A run whose deletion is
-    asked for is planned for without a status that can't be read, but for its marks.
+    run is left, if an event tells it already. A run whose deletion is asked for is planned for
+    without a status that can't be read, but for its marks.
     """
     marks = _marks(body)
     other = marks.installation or made_by
