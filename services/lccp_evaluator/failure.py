@@ -7,6 +7,7 @@ from lccp.api.causes import Cause, cause_of, exit_code_of
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import LccpError
+from lccp.logs import leave_termination_message
 from lccp.store import objects
 from lccp.store.port import Store
 
@@ -21,6 +22,12 @@ def failure_of(error: Exception) -> EvaluationFailure:
     return EvaluationFailure(
         cause=cause, message=message, exit_code=exit_code_of(cause), at=datetime.now(UTC)
     )
+
+
+def tell(error: Exception, message: str) -> None:
+    """Say what the work failed of, in the log and to the kubelet; where, if it is no LccpError."""
+    logger.error("%s", message, exc_info=not isinstance(error, LccpError))
+    leave_termination_message(message)
 
 
 def record(store: Store, key: str, value: StoreObject, what: str) -> None:

@@ -7,7 +7,6 @@ checkpoint whose report exists is left alone.
 """
 
 import gc
-import logging
 import os
 import signal
 import sys
@@ -17,8 +16,8 @@ from pathlib import Path
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
-from lccp.contract.errors import Conflict, InvalidInput, LccpError
-from lccp.logs import configure_from, leave_termination_message
+from lccp.contract.errors import Conflict, InvalidInput
+from lccp.logs import configure_from
 from lccp.store import objects
 from lccp.store.assignment import identity_spec
 from lccp.store.keys import RunKeys
@@ -26,10 +25,8 @@ from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
 from lccp_evaluator.external.steps import ALL, ExternalEvaluation
-from lccp_evaluator.failure import failure_of, record
+from lccp_evaluator.failure import failure_of, record, tell
 from lccp_evaluator.progress import ProgressFile
-
-logger = logging.getLogger("lccp_evaluator.main")
 
 
 def main() -> None:
@@ -53,8 +50,7 @@ def run(environ: Mapping[str, str], *steps: str) -> ExitCode:
         configure_from(environ, attempt=invocation.attempt, tokens=invocation.tokens, **about)
         store = open_store(invocation.store, Path(invocation.base_directory))
     except InvalidInput as error:
-        logger.error("%s", error)
-        leave_termination_message(str(error))
+        tell(error, str(error))
         return ExitCode.CONFIGURATION
     keys = RunKeys(invocation.namespace, invocation.name)
     try:
@@ -66,8 +62,7 @@ def run(environ: Mapping[str, str], *steps: str) -> ExitCode:
         return ExitCode.OK
     except Exception as error:
         failure = failure_of(error)
-        logger.error("%s", failure.message, exc_info=not isinstance(error, LccpError))
-        leave_termination_message(failure.message)
+        tell(error, failure.message)
         key = keys.evaluation_failure(invocation.tokens, invocation.suite)
         record(store, key, failure, "failure")
         return ExitCode(failure.exit_code)

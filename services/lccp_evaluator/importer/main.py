@@ -4,7 +4,6 @@ It takes the trainer's place in the run: it writes a heartbeat, hears `control/<
 leaves `end.json`; whoever starts it reads its exit code (lccp.api.exits).
 """
 
-import logging
 import os
 import shutil
 import signal
@@ -25,22 +24,20 @@ from lccp.api.objects.training import End
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.source import CountsSpec, SourceSpec
 from lccp.contract.errors import InvalidInput, LccpError
-from lccp.logs import configure_from, leave_termination_message
+from lccp.logs import configure_from
 from lccp.probes.probe import Contexts
 from lccp.store import objects
 from lccp.store.assignment import attempt_spec
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.open import open_store
 from lccp.store.port import Store
-from lccp_evaluator.failure import record
+from lccp_evaluator.failure import record, tell
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.loop import Importer, Task
 from lccp_evaluator.series.conversion import Conversion
 from lccp_evaluator.series.formats import Foreign, HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts, index_of
 from lccp_evaluator.series.watch import Completion, Watch
-
-logger = logging.getLogger("lccp_evaluator.importer")
 
 
 def main() -> None:
@@ -59,8 +56,7 @@ def run(environ: Mapping[str, str], ended: threading.Event) -> ExitCode:
         store = open_store(invocation.store, Path(invocation.base_directory))
         writer = writer_name(invocation.attempt, invocation.pod_uid)
     except InvalidInput as error:
-        logger.error("%s", error)
-        leave_termination_message(str(error))
+        tell(error, str(error))
         return ExitCode.CONFIGURATION
     keys = RunKeys(invocation.namespace, invocation.name)
     try:
@@ -68,8 +64,7 @@ def run(environ: Mapping[str, str], ended: threading.Event) -> ExitCode:
         objects.write(store, keys.end(writer), end)
     except Exception as error:
         end = _failed(error)
-        logger.error("%s", end.message, exc_info=not isinstance(error, LccpError))
-        leave_termination_message(end.message)
+        tell(error, end.message)
         record(store, keys.end(writer), end, "end")
     return exit_code_of(end.result)
 
