@@ -1,7 +1,6 @@
 """A verdict as it is kept between two reconciles: what the status, the stop and the events need."""
 
 import hashlib
-from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from sys import intern
@@ -19,28 +18,19 @@ from lccp.api.objects.verdict import (
 )
 from lccp_operator.compact import CompactReport
 
-_NAMES: dict[tuple[str, ...], tuple[str, ...]] = {}
-"""Names of the signals of a checkpoint, in order; shared by all checkpoints that have the same."""
-
 
 @dataclass(frozen=True, slots=True)
 class CheckpointJudgement:
     """Values and verdict as they were known at one checkpoint."""
 
     state: VerdictState
-    names: tuple[str, ...]
-    numbers: "array[float]"
+    values: Mapping[str, float]
+    """Of the signals, by name."""
 
     @classmethod
     def of(cls, checkpoint: CheckpointVerdict) -> "CheckpointJudgement":
-        names = tuple(checkpoint.values)
-        numbers = array("d", checkpoint.values.values())
-        return cls(checkpoint.state, _NAMES.setdefault(names, names), numbers)
-
-    @property
-    def values(self) -> Mapping[str, float]:
-        """Of the signals, by name."""
-        return dict(zip(self.names, self.numbers, strict=True))
+        values = {intern(name): value for name, value in checkpoint.values.items()}
+        return cls(checkpoint.state, values)
 
 
 @dataclass(frozen=True, slots=True)
