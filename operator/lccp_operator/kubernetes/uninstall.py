@@ -9,7 +9,7 @@ from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
-from lccp_operator.kubernetes.reconcile.bodies import purges
+from lccp_operator.kubernetes.reconcile.bodies import marks_of, purges
 
 SHOWN = 20
 HOW = (
@@ -25,8 +25,7 @@ def in_need(cluster: api.Cluster, installation: Installation) -> Iterator[str]:
     owner = Ownership(cluster, installation).owner
     for namespace in installation.namespaces or (None,):
         for body in _runs(cluster, namespace):
-            other = body.get("status", {}).get("installation")
-            if purges(body) and owner.may_have(other):
+            if purges(body) and owner.may_have(marks_of(body).installation):
                 yield f"{body['metadata']['namespace']}/{body['metadata']['name']}"
 
 

@@ -4,10 +4,12 @@ Another version may have written them. Whose run it is, and whether it began, is
 the status and the spec say.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from lccp.api.conditions import Condition, ConditionType, Reason
+from lccp.api.conditions import Condition, ConditionType, Reason, ToldCondition
 from lccp.api.labels import REEVALUATE
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
@@ -18,7 +20,8 @@ from lccp_operator.observed import Owner
 from lccp_operator.plan import invalid_spec
 from lccp_operator.plan.acceptance import left_alone
 
-MARKS = ("installation", "startTime", "completionTime")
+BEGUN = ("installation", "startTime")
+MARKS = (*BEGUN, "completionTime")
 """Fields of the status that say whose run it is, and whether it began and ended."""
 
 UNREAD_THEN = "nothing is started or judged: use the LCCP that wrote it"
@@ -59,7 +62,7 @@ def run_or_said(
     run is left, if an event tells it already. A run whose deletion is asked for is planned for
     without a status that can't be read, but for its marks.
     """
-    marks = _marks(body)
+    marks = marks_of(body)
     other = marks.installation or made_by
     if other is not None and not owner.may_have(other):
         if other != told:
@@ -81,7 +84,7 @@ def _in_part(
     body: Object, marks: LCCPRunStatus, sentence: str, owner: Owner, runs: KubernetesRuns
 ) -> LCCPRun | Said:
     """By what can be read of it; a status that can't be, of a run that is nobody's, is none."""
-    begun = marks.installation is not None or marks.start_time is not None
+    begun = any(name in body.get("status", {}) for name in BEGUN)
     rest = {name: part for name, part in body.items() if name != "status"}
     try:
         run = LCCPRun.parse(rest | ({"status": marks.document()} if begun else {}), _where(body))
@@ -112,15 +115,15 @@ def _refused(
 def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> LCCPRunStatus:
     """Say in `Degraded` why the run is held; the rest of a status that can't be read stays."""
     told = body.get("status", {})
-    others = [c for c in told.get("conditions", ()) if c["type"] != ConditionType.DEGRADED]
-    before = [c for c in told.get("conditions", ()) if c["type"] == ConditionType.DEGRADED]
-    since = next((c["lastTransitionTime"] for c in before if c["status"] == "True"), None)
+    known = told.get("conditions", ())
+    others = [c for c in known if c.get("type") != ConditionType.DEGRADED]
+    before = [c for c in known if c.get("type") == ConditionType.DEGRADED]
     degraded = Condition(
         type=ConditionType.DEGRADED,
         status="True",
         reason=reason,
         message=f"{sentence}: {UNREAD_THEN}",
-        last_transition_time=since or datetime.now(UTC),
+        last_transition_time=_since(before) or datetime.now(UTC),
         observed_generation=body["metadata"]["generation"],
     )
     if before != [degraded.document()]:
@@ -129,9 +132,28 @@ def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> 
     return LCCPRunStatus(conditions=(degraded,))
 
 
-def _marks(body: Object) -> LCCPRunStatus:
+def _since(conditions: list[Object]) -> datetime | None:
+    """Since when one of them is True."""
+    for document in conditions:
+        with suppress(InvalidInput):
+            told = ToldCondition.parse_stored(document, "")
+            return told.last_transition_time if told.status == "True" else None
+    return None
+
+
+def marks_of(body: Object) -> LCCPRunStatus:
+    """Whose run it is, and whether it began and ended: each mark that can be read."""
     told = body.get("status", {})
-    return LCCPRunStatus.parse({name: told[name] for name in MARKS if name in told}, "status")
+    readable = {name: told[name] for name in MARKS if name in told and _reads(name, told[name])}
+    return LCCPRunStatus.parse(readable, "status")
+
+
+def _reads(name: str, value: Any) -> bool:
+    try:
+        LCCPRunStatus.parse({name: value}, "status")
+    except InvalidInput:
+        return False
+    return True
 
 
 def _where(body: Object) -> str:

@@ -128,6 +128,38 @@ def test_a_run_with_a_status_of_another_version_is_held_and_keeps_it(
     assert len(runs.statuses) == 1
 
 
+@pytest.mark.parametrize(
+    "mark", [{"installation": 5}, {"startTime": "then"}, {"startTime": True, "attempt": "x"}]
+)
+@pytest.mark.parametrize("parts", [{}, {"spec": {}}], ids=["a known spec", "a newer spec"])
+def test_a_run_whose_marks_cannot_be_read_is_held_as_a_begun_one(
+    runs: Runs, mark: Object, parts: Object
+) -> None:
+    told = said(body(status=mark, **parts), ONE, runs)
+
+    (written,) = runs.statuses
+    assert written == mark | {"conditions": [c.document() for c in told.status.conditions]}
+    assert told.status.conditions[0].type is ConditionType.DEGRADED
+    assert said(body(status=written, **parts), ONE, runs) == told
+    assert len(runs.statuses) == 1
+    assert said(body(status=mark, **parts), TWO, runs, made_by=ONE.id).left_to == ONE.id
+
+
+def test_conditions_of_another_shape_are_no_obstacle_to_telling_so(runs: Runs) -> None:
+    odd = {"type": "Degraded", "status": "True", "lastTransitionTime": "then"}
+    told = said(body(status={"startTime": 5, "conditions": [odd, {}]}), ONE, runs)
+
+    (written,) = runs.statuses
+    assert written["conditions"] == [{}, told.status.conditions[0].document()]
+
+
+def test_a_mark_that_can_be_read_counts_beside_one_that_cannot(runs: Runs) -> None:
+    forged = {"installation": ONE.id, "startTime": "then"}
+
+    assert said(body(status=forged), TWO, runs).left_to == ONE.id
+    assert run_of(body(True, status=forged), ONE, runs).status == LCCPRunStatus(installation=ONE.id)
+
+
 def test_a_run_of_which_neither_part_can_be_read_is_held_as_well(runs: Runs) -> None:
     status = NEWER | {"installation": ONE.id}
     said(body(status=status, spec={}), ONE, runs)
