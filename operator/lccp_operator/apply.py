@@ -178,9 +178,8 @@ def _ordered(intents: tuple[Intent, ...]) -> tuple[list[Intent], list[Intent]]:
 def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
     keys = RunKeys(run.metadata.namespace, run.metadata.name)
     match intent:
-        case ClaimRun(installation):
-            told = {"installation": installation}
-            backend.runs.write_status(run, (run.status or LCCPRunStatus()).model_copy(update=told))
+        case ClaimRun(status):
+            backend.runs.write_status(run, status)
         case SetFinalizer(present):
             backend.runs.set_finalizer(run, present)
         case ClaimIdentity(identity, before):

@@ -15,9 +15,9 @@ from lccp_operator.workloads.kind import Workload
 
 @dataclass(frozen=True)
 class ClaimRun:
-    """Write in the status, as it was read, that `installation` carries the run out."""
+    """Write the status as it was read, but for who carries the run out."""
 
-    installation: str
+    status: LCCPRunStatus
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_the_journal_comes_before_what_it_decides_and_the_status_after(verdict: 
         SetFinalizer(True),
         DeleteWorkload(Training(1)),
         TellState(Training(2), 8),
-        ClaimRun("lccp/one"),
+        ClaimRun(STATUS),
         RecordJournal(Journal(), None),
         WriteConditions(RunConditions(conditions=())),
     )
@@ -185,7 +185,9 @@ def test_a_lost_race_for_the_run_leaves_finalizer_and_store_as_they_are() -> Non
 
     second = Second()
     with pytest.raises(Conflict):
-        carry_out(a_plan(RecordJournal(Journal(), None), SetFinalizer(True), ClaimRun("b")), second)
+        carry_out(
+            a_plan(RecordJournal(Journal(), None), SetFinalizer(True), ClaimRun(STATUS)), second
+        )
 
     assert second.done == []
 

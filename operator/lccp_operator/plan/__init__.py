@@ -68,7 +68,7 @@ def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) 
 
 def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> Plan:
     if isinstance(observed.store, Unknown):
-        if acceptance.refused_by_any(run, observed.owner, observed.store.reason):
+        if acceptance.told_by_any(run, observed.owner, observed.store.reason):
             return Plan((), run.status or LCCPRunStatus(), idle=True)
         return _uncertain(run, observed.store, now)
     if isinstance(observed.workloads, Unknown):
@@ -76,8 +76,7 @@ def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> P
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
     missing = contradiction(context)
     if missing is not None:
-        why = Unknown(now, missing.message, missing.reason)
-        return replace(_uncertain(run, why, now), events=events.of_refusal(context, missing))
+        return _contradicted(context, missing)
     refusal = acceptance.refusal(context)
     if refusal is not None:
         return _refused(context, refusal)
@@ -105,6 +104,15 @@ def _context(
         tells_states=observed.tells_states,
         events_posted=observed.events_posted,
     )
+
+
+def _contradicted(context: Context, missing: Refusal) -> Plan:
+    """Held; of several installations without a claim on it one says so."""
+    run, now = context.run, context.now
+    held = _uncertain(run, Unknown(now, missing.message, missing.reason), now)
+    if acceptance.told_by_any(run, context.owner, missing.reason, ConditionType.DEGRADED):
+        return replace(held, status=run.status or held.status)
+    return replace(held, events=events.of_refusal(context, missing))
 
 
 def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
@@ -183,7 +191,7 @@ def _refused(context: Context, refusal: Refusal) -> Plan:
     """The run is claimed as well, so that no other installation refuses it in other words."""
     run, foreign = context.run, acceptance.foreign_owner(context.facts, context.owner)
     told = Plan((), run.status or LCCPRunStatus(), due_after_seconds=REFUSED_SECONDS, idle=True)
-    if foreign is not None and acceptance.refused_by_any(run, context.owner, refusal.reason):
+    if foreign is not None and acceptance.told_by_any(run, context.owner, refusal.reason):
         return told
     before = run.status if foreign is not None else acceptance.claimed(run.status, context.owner)
     return replace(

@@ -101,19 +101,18 @@ def claimed(status: LCCPRunStatus | None, owner: Owner) -> LCCPRunStatus:
     return known.model_copy(update={"installation": owner.id or known.installation})
 
 
-def refused_by_any(run: LCCPRun, owner: Owner, reason: Reason) -> bool:
-    """Whether its status, on which `owner` has no claim, refuses it for that reason already.
+def told_by_any(
+    run: LCCPRun, owner: Owner, reason: Reason, by: ConditionType = ConditionType.ACCEPTED
+) -> bool:
+    """Whether its status, on which `owner` has no claim, tells that reason already.
 
-    Such a refusal makes no claim, since another installation may carry the run out: of several
-    that refuse it in their own words the first one's stand, until the spec changes.
+    That makes no claim, since another installation may carry the run out: of several that say it
+    in their own words the first one's stand, until the spec changes.
     """
-    status = run.status
+    status, told = run.status, (by, reason, run.metadata.generation)
     if not owner.id or status is None or status.installation == owner.id:
         return False
-    told = (ConditionType.ACCEPTED, "False", reason, run.metadata.generation)
-    return any(
-        told == (c.type, c.status, c.reason, c.observed_generation) for c in status.conditions
-    )
+    return told in ((c.type, c.reason, c.observed_generation) for c in status.conditions)
 
 
 def claims(context: Context) -> list[Intent]:
@@ -124,7 +123,8 @@ def claims(context: Context) -> list[Intent]:
     """
     own, status = context.owner.id, context.run.status
     marked = not own or (status is not None and status.installation == own)
-    return [*([] if marked else [ClaimRun(own)]), *_claim_of_store(context)]
+    claim = [] if marked else [ClaimRun(claimed(status, context.owner))]
+    return [*claim, *_claim_of_store(context)]
 
 
 def _claim_of_store(context: Context) -> list[ClaimIdentity]:

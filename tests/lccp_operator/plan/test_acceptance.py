@@ -142,10 +142,12 @@ def test_a_run_whose_status_was_emptied_is_that_installations_whose_gang_it_has(
 def test_a_run_is_claimed_in_its_status_before_anything_else_is_done() -> None:
     world = replace(a_world(), owner=ONE)
 
-    assert world.plan().intents[0] == ClaimRun(ONE.id)
+    assert world.plan().intents[0] == ClaimRun(LCCPRunStatus(installation=ONE.id))
     world.reconcile()
-    assert ClaimRun(ONE.id) not in world.plan().intents
-    assert world.plan(replace(world.observed(), owner=HEIR)).intents[0] == ClaimRun(TWO.id)
+    assert not any(isinstance(intent, ClaimRun) for intent in world.plan().intents)
+    assert world.run.status is not None
+    inherited = world.run.status.model_copy(update={"installation": TWO.id})
+    assert world.plan(replace(world.observed(), owner=HEIR)).intents[0] == ClaimRun(inherited)
 
 
 def test_a_claim_alone_is_begun_by_whose_it_is_and_left_alone_by_others() -> None:
@@ -174,12 +176,19 @@ def two_that_refuse(refused_by: str) -> World:
     """A run that no installation accepts, before any of them sees it."""
     if refused_by == "each store":
         return replace(applied_again(owned(Owner("lccp/third@00000003"))), owner=ONE)
+    if refused_by == "each store, once begun":
+        world = applied_again(owned(Owner("lccp/third@00000003")))
+        begun = LCCPRunStatus(start_time=START)
+        world.run = world.run.model_copy(update={"status": begun})
+        return replace(world, owner=ONE)
     if refused_by == "the spec":
         return replace(a_world(training=UNTRAINABLE, topology=THIRD), owner=ONE)
     return replace(a_world(), owner=ONE)
 
 
-@pytest.mark.parametrize("refused_by", ["the spec", "each store", "each list of stores"])
+@pytest.mark.parametrize(
+    "refused_by", ["the spec", "each store", "each list of stores", "each store, once begun"]
+)
 def test_what_two_installations_refuse_is_said_by_one_of_them_once(refused_by: str) -> None:
     world = two_that_refuse(refused_by)
     for owner in (ONE, TWO, ONE, TWO):
@@ -190,7 +199,8 @@ def test_what_two_installations_refuse_is_said_by_one_of_them_once(refused_by: s
             seen = replace(seen, store=Unknown(START, why, Reason.UNKNOWN_STORE))
         world.reconcile(seen)
 
-    assert conditions(world.run)["Accepted"][0] == "False"
+    begun = refused_by == "each store, once begun"
+    assert conditions(world.run)["Degraded" if begun else "Accepted"][0] == str(begun)
     assert world.status_writes == 1
     told = [event for event in world.events if "carries this run out, and" not in event.message]
     assert len(told) == (refused_by != "each list of stores")
