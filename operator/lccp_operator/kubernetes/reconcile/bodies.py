@@ -47,6 +47,12 @@ def asked_anew(body: Object) -> str | None:
     return asked
 
 
+def store_name(body: Object) -> str:
+    """Name of its store, also of a run that can't be read otherwise; empty: it names none."""
+    named = body.get("spec", {}).get("checkpoints", {}).get("storeName", "")
+    return named if isinstance(named, str) else ""
+
+
 def deletion_asked_at(body: Object) -> datetime | None:
     """When its deletion was asked for, UTC."""
     asked = body["metadata"].get("deletionTimestamp")

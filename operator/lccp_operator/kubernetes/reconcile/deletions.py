@@ -17,7 +17,9 @@ from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.reconcile.bodies import store_name
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
@@ -64,28 +66,31 @@ class UnseenDeletions:
         """Look through all stores once; False if that was not possible for each of them."""
         try:
             owner = self._ownership.owner.id
-            there = self._runs() if owner else set()
+            there = self._runs() if owner else {}
         except LccpError as error:
             logger.warning("deleted runs are looked for later: %s", error)
             return False
-        self._settled = {(store, key) for store, key in self._settled if key not in there}
+        self._settled -= {(store, key) for key, store in there.items()}
         stores = self._stores if owner else ()
         missed = [name for name in stores if not self._looked_through(name, owner, there)]
         return not missed
 
-    def _runs(self) -> set[RunKey]:
-        """The run objects that there are. Raises as a call does: part of them is of no use."""
-        listings = [self._cluster.list(api.RUNS, name) for name in self._namespaces or (None,)]
-        metas = [body["metadata"] for bodies in listings for body in bodies]
-        return {RunKey(meta["namespace"], meta["name"]) for meta in metas}
+    def _runs(self) -> dict[RunKey, str]:
+        """The run objects that there are, with their stores.
 
-    def _looked_through(self, name: str, owner: str, there: set[RunKey]) -> bool:
+        Raises as a call does: part of them is of no use.
+        """
+        listings = [self._cluster.list(api.RUNS, name) for name in self._namespaces or (None,)]
+        bodies = [body for listing in listings for body in listing]
+        return {_key(body["metadata"]): store_name(body) for body in bodies}
+
+    def _looked_through(self, name: str, owner: str, there: Mapping[RunKey, str]) -> bool:
         health = self._stores[name]
         if health.outage is not None:
             return False
         try:
             for key in self._stored(health.store):
-                if key in there or (name, key) in self._settled:
+                if there.get(key) == name or (name, key) in self._settled:
                     continue
                 if not self._settle(health, key, owner):
                     return False
@@ -118,6 +123,10 @@ class UnseenDeletions:
         except NotFound:
             return False
         return found == uid
+
+
+def _key(meta: Object) -> RunKey:
+    return RunKey(meta["namespace"], meta["name"])
 
 
 def _accepted_uid(store: Store, keys: RunKeys, owner: str) -> str | None:

@@ -102,6 +102,24 @@ def test_a_run_that_is_there_is_left_alone_and_not_read(
     assert not marked(store, keys)
 
 
+def test_a_run_in_another_store_is_not_the_one_that_is_gone(
+    namespace: Namespace, proxied: api.Cluster, ownership: Ownership
+) -> None:
+    stores, keys = (
+        {"default": MemoryStore(), "other": MemoryStore()},
+        RunKeys(namespace.name, "tiny"),
+    )
+    there = namespace.create_run(run_document("tiny"))["metadata"]["uid"]
+    hold(stores["default"], keys, ownership.owner.id, there)
+    hold(stores["other"], keys, ownership.owner.id)
+    health = {name: StoreHealth(store, lambda _: None) for name, store in stores.items()}
+
+    assert UnseenDeletions(proxied, ownership, (namespace.name,), health).sweep()
+
+    assert not marked(stores["default"], keys)
+    assert marked(stores["other"], keys)
+
+
 def test_a_run_that_is_created_meanwhile_is_left_alone(
     namespace: Namespace, ownership: Ownership
 ) -> None:
