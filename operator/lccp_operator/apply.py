@@ -7,14 +7,12 @@ Conflict; the next reconcile does the rest.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.journal import Journal, Pinned, StopMarker
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
-from lccp.contract.errors import InvalidInput, NotFound
 from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
@@ -143,29 +141,6 @@ def publish(plan: Plan, run: LCCPRun, backend: Backend) -> None:
     for intent in after:
         backend.guard()
         _carry_out(intent, run, backend)
-
-
-def record_deletion(store: Store, keys: RunKeys, run_uid: str, guard: Callable[[], None]) -> None:
-    """Say in the journal that the run object is deleted, if that is whose run the store holds.
-
-    Nothing else in the store would say so of a run whose objects are retained. Raises Conflict,
-    StoreUnavailable, or InvalidInput where the store refuses: try again.
-    """
-    try:
-        found = store.get_entry(keys.journal)
-    except NotFound:
-        return
-    try:
-        journal = Journal.from_json(found.data, keys.journal)
-    except InvalidInput:
-        return
-    owner = journal.accepted
-    if owner is None or owner.run_uid != run_uid or owner.deleted_at is not None:
-        return
-    deleted = owner.model_copy(update={"deleted_at": datetime.now(UTC)})
-    guard()
-    after = journal.model_copy(update={"accepted": deleted})
-    objects.write_if_match(store, keys.journal, after, found.etag)
 
 
 def _ordered(intents: tuple[Intent, ...]) -> tuple[list[Intent], list[Intent]]:

@@ -14,11 +14,11 @@ from operator_world import (
 )
 
 from lccp.api.objects.conditions import RunConditions
-from lccp.api.objects.journal import Acceptance, Control, Journal, Pinned
+from lccp.api.objects.journal import Control, Journal, Pinned
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict
-from lccp_operator.apply import Backend, apply, record_deletion
+from lccp_operator.apply import Backend, apply
 from lccp_operator.intents import (
     ApplyWorkload,
     ClaimRun,
@@ -202,50 +202,3 @@ def verdict() -> Verdict:
     found = world.plan().verdict
     assert found is not None
     return found
-
-
-def owned(store: MemoryStore, uid: str) -> Journal:
-    """What the journal says after the deletion of the run object `uid`; `mine` owns the run."""
-    owner = Acceptance(run_uid="mine", at=START, earlier_attempts=0)
-    store.put(KEYS.journal, Journal(accepted=owner, finished_at=START).to_json())
-    record_deletion(store, KEYS, uid, guard=lambda: None)
-    return Journal.from_json(store.get(KEYS.journal), KEYS.journal)
-
-
-def test_the_deletion_of_the_runs_own_object_is_recorded_once() -> None:
-    store = MemoryStore()
-    journal = owned(store, "mine")
-    assert journal.accepted is not None
-    assert journal.accepted.deleted_at is not None
-    assert journal.finished_at == START
-
-    record_deletion(store, KEYS, "mine", guard=lambda: None)
-
-    assert Journal.from_json(store.get(KEYS.journal), KEYS.journal) == journal
-
-
-def test_the_deletion_of_another_object_of_this_name_is_none_of_the_run() -> None:
-    journal = owned(MemoryStore(), "another")
-    assert journal.accepted is not None
-    assert journal.accepted.deleted_at is None
-
-
-@pytest.mark.parametrize("left", [None, b"damaged"])
-def test_a_deletion_is_not_recorded_where_there_is_no_journal(left: bytes | None) -> None:
-    store = MemoryStore()
-    if left is not None:
-        store.put(KEYS.journal, left)
-    record_deletion(store, KEYS, "mine", guard=lambda: None)
-    assert store.objects.get(KEYS.journal, None) is None or store.get(KEYS.journal) == left
-
-
-def test_a_replica_that_no_longer_leads_records_no_deletion() -> None:
-    def refuse() -> None:
-        raise Conflict("this replica no longer leads")
-
-    store = MemoryStore()
-    before = Journal(accepted=Acceptance(run_uid="mine", at=START, earlier_attempts=0))
-    store.put(KEYS.journal, before.to_json())
-    with pytest.raises(Conflict):
-        record_deletion(store, KEYS, "mine", guard=refuse)
-    assert store.get(KEYS.journal) == before.to_json()

@@ -11,10 +11,8 @@ from datetime import UTC, datetime
 
 from lccp.api.conditions import Reason
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
-from lccp.store.keys import RunKeys
 from lccp.store.open import probe
 from lccp.store.port import Store
-from lccp_operator.apply import record_deletion
 from lccp_operator.observe import unreachable
 from lccp_operator.observed import Unknown
 
@@ -61,15 +59,15 @@ class StoreHealth:
             logger.warning("%s", self.outage.why if self.outage else f"{self.store.url} answers")
             self._on_change(self)
 
-    def record_deletion(self, keys: RunKeys, run_uid: str, guard: Callable[[], None]) -> bool:
-        """Tell the store that the run object is deleted; False: it can't be told now.
+    def tell(self, record: Callable[[Store], None]) -> bool:
+        """Have `record` tell the store; False: it can't be told now.
 
         Raises Conflict, StoreUnavailable: try again.
         """
         if self.outage is not None:
             return False
         try:
-            record_deletion(self.store, keys, run_uid, guard)
+            record(self.store)
         except InvalidInput:
             self.doubt()
             return False

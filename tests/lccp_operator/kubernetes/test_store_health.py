@@ -1,6 +1,7 @@
 """Outages of a store, seen once for all runs in it."""
 
 from datetime import datetime
+from functools import partial
 
 import pytest
 from operator_world import KEYS, START, MemoryStore
@@ -10,6 +11,7 @@ from lccp.api.objects.journal import Acceptance, Journal
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.store.port import ObjectInfo
 from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.records import record_deletion
 
 
 class Moody(MemoryStore):
@@ -66,6 +68,9 @@ def test_a_store_that_refuses_is_of_no_use_either(before: LccpError | None) -> N
     assert "keys" in health.outage.why
 
 
+MARK = partial(record_deletion, keys=KEYS, run_uid="mine", guard=lambda: None)
+
+
 @pytest.mark.parametrize("failure", [SILENT, REFUSED], ids=["silent", "refusing"])
 def test_a_deletion_waits_for_the_end_of_an_outage_without_asking(failure: LccpError) -> None:
     store = Moody()
@@ -75,12 +80,12 @@ def test_a_deletion_waits_for_the_end_of_an_outage_without_asking(failure: LccpE
     health.ask()
     store.gets.clear()
 
-    assert not health.record_deletion(KEYS, "mine", lambda: None)
+    assert not health.tell(MARK)
     assert store.gets == []
 
     store.failure = None
     health.ask()
-    assert health.record_deletion(KEYS, "mine", lambda: None)
+    assert health.tell(MARK)
     assert b"deletedAt" in store.get(KEYS.journal)
 
 
@@ -96,7 +101,7 @@ def test_a_store_that_refuses_to_record_a_deletion_is_out() -> None:
     health = StoreHealth(store, lambda _: None)
     store.put(KEYS.journal, Journal(accepted=Acceptance(run_uid="mine", at=START)).to_json())
 
-    assert not health.record_deletion(KEYS, "mine", lambda: None)
+    assert not health.tell(MARK)
     health.ask()
 
     assert health.outage is not None

@@ -29,11 +29,11 @@ from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
 from lccp.api.status import LCCPRunStatus
 from lccp.cost.compatibility import refusals
-from lccp_operator.apply import record_deletion
 from lccp_operator.intents import ApplyWorkload, ClaimIdentity, ClaimRun
 from lccp_operator.observed import Observed, Owner, Unknown
 from lccp_operator.plan import invalid_spec
 from lccp_operator.plan.acceptance import stored_identity
+from lccp_operator.records import record_deletion
 
 
 def a_world(**spec: Any) -> World:

@@ -11,7 +11,7 @@ from kubernetes import client
 from pydantic_core import from_json
 
 from lccp.api.labels import FIELD_MANAGER
-from lccp.contract.errors import NotFound
+from lccp.contract.errors import InvalidInput, NotFound
 from lccp_operator.kubernetes.api.answers import (
     AdmissionUnavailable,
     ApiUnavailable,
@@ -20,7 +20,7 @@ from lccp_operator.kubernetes.api.answers import (
     message_of,
 )
 from lccp_operator.kubernetes.api.connection import Connection
-from lccp_operator.kubernetes.api.kinds import Kind
+from lccp_operator.kubernetes.api.kinds import NAMESPACES, Kind
 from lccp_operator.kubernetes.api.merge import Object
 
 TIMEOUT_SECONDS = 10.0
@@ -54,6 +54,14 @@ class Cluster:
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         """The object. Raises NotFound."""
         return self.call("GET", kind.path(namespace, name))
+
+    def is_terminating(self, namespace: str) -> bool:
+        """Whether the namespace is being deleted; False where that can't be read."""
+        try:
+            found = self.get(NAMESPACES, None, namespace)
+        except (InvalidInput, NotFound):
+            return False
+        return bool(found.get("status", {}).get("phase") == "Terminating")
 
     def listing(
         self, kind: Kind, namespace: str | None = None, **selectors: str

@@ -4,6 +4,7 @@ Another version may have written them. Whose run it is, and whether it began, is
 the status and the spec say.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 from lccp.api.conditions import Condition, ConditionType, Reason, ToldCondition
 from lccp.api.labels import REEVALUATE
+from lccp.api.objects.conditions import RunConditions
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput
@@ -34,6 +36,8 @@ class Said:
     status: LCCPRunStatus
     left_to: str | None = None
     """The installation that carries it out."""
+    told: RunConditions | None = None
+    """What its status tells now."""
 
 
 def purges(body: Object) -> bool:
@@ -95,15 +99,13 @@ def _in_part(
     try:
         run = LCCPRun.parse(rest | ({"status": marks.document()} if begun else {}), _where(body))
     except InvalidInput as error:
-        return Said(_refused(body, str(error), begun, owner, runs))
+        return _refused(body, str(error), begun, owner, runs)
     if not begun or run.metadata.deletion_timestamp is not None:
         return run
-    return Said(_held(body, Reason.OBSERVATION_INCOMPLETE, sentence, runs))
+    return _held(body, Reason.OBSERVATION_INCOMPLETE, sentence, runs)
 
 
-def _refused(
-    body: Object, sentence: str, begun: bool, owner: Owner, runs: KubernetesRuns
-) -> LCCPRunStatus:
+def _refused(body: Object, sentence: str, begun: bool, owner: Owner, runs: KubernetesRuns) -> Said:
     """Say in the status of an object that is no valid run what is wrong with it, and claim it."""
     try:
         before = LCCPRunStatus.parse(body.get("status", {}), "status")
@@ -115,36 +117,35 @@ def _refused(
     status = invalid_spec(before, meta["generation"], sentence, datetime.now(UTC), owner)
     if status != before:
         runs.write(meta, status)
-    return status
+    return Said(status, told=RunConditions(conditions=status.conditions))
 
 
-def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> LCCPRunStatus:
+def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> Said:
     """Say in `Degraded` why the run is held; the rest of a status that can't be read stays."""
     told = body.get("status", {})
     known = told.get("conditions", ())
     others = [c for c in known if c.get("type") != ConditionType.DEGRADED]
     before = [c for c in known if c.get("type") == ConditionType.DEGRADED]
+    since = (c.last_transition_time for c in _readable(before) if c.status == "True")
     degraded = Condition(
         type=ConditionType.DEGRADED,
         status="True",
         reason=reason,
         message=f"{sentence}: {UNREAD_THEN}",
-        last_transition_time=_since(before) or datetime.now(UTC),
+        last_transition_time=next(since, datetime.now(UTC)),
         observed_generation=body["metadata"]["generation"],
     )
     if before != [degraded.document()]:
         conditions = [*others, degraded.document()]
         runs.write_as_it_is(body["metadata"], told | {"conditions": conditions})
-    return LCCPRunStatus(conditions=(degraded,))
+    told = RunConditions(conditions=(*_readable(others), degraded))
+    return Said(LCCPRunStatus(conditions=(degraded,)), told=told)
 
 
-def _since(conditions: list[Object]) -> datetime | None:
-    """Since when one of them is True."""
+def _readable(conditions: list[Object]) -> Iterator[ToldCondition]:
     for document in conditions:
         with suppress(InvalidInput):
-            told = ToldCondition.parse_stored(document, "")
-            return told.last_transition_time if told.status == "True" else None
-    return None
+            yield ToldCondition.parse_stored(document, "")
 
 
 def marks_of(body: Object) -> LCCPRunStatus:

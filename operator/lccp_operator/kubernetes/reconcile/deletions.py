@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.run import RunIdentity
@@ -22,6 +23,7 @@ from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import store_name
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.seen import RunKey
+from lccp_operator.records import record_deletion
 
 SWEEP_SECONDS = 3_600.0
 RETRY_SECONDS = 30.0
@@ -114,7 +116,8 @@ class UnseenDeletions:
         if uid is None or self._exists(key, uid):
             return True
         logger.info("%s/%s: its object was deleted while no operator led", *key)
-        return health.record_deletion(keys, uid, self._cluster.guard)
+        guard = self._cluster.guard
+        return health.tell(partial(record_deletion, keys=keys, run_uid=uid, guard=guard))
 
     def _exists(self, key: RunKey, uid: str) -> bool:
         """Asked once more: it may have been created since all of them were listed."""

@@ -8,6 +8,7 @@ carries it out, and the rest of its status with the gang's first change.
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
@@ -29,6 +30,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     deletion_asked_at,
     purges,
     run_or_said,
+    store_name,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memory
@@ -41,6 +43,7 @@ from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import plan, said
+from lccp_operator.records import record_conditions, record_deletion
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
@@ -123,9 +126,7 @@ class Reconciler:
         run = run_or_said(body, self._ownership.owner, made_by, runs, left_to)
         deletion = deletion_asked_at(body)
         if isinstance(run, Said):
-            self._states.note(key, run.status, deletion, run.left_to)
-            self._left.note(key, uid, run.left_to)
-            return IDLE_SECONDS
+            return self._noted(run, key, body)
         if deletion is not None and not purges(body):
             self._states.note(key, run.status or LCCPRunStatus(), deletion)
             return self._forget(key)
@@ -144,17 +145,25 @@ class Reconciler:
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
         memory.pack()
-        if not memory.events_posted:
-            return FIRST_STATUS_SECONDS
-        after = result.requeue_after_seconds
+        after = result.requeue_after_seconds if memory.events_posted else FIRST_STATUS_SECONDS
         return IDLE_SECONDS if after is None else after
+
+    def _noted(self, said: Said, key: RunKey, body: Object) -> float:
+        """What was said in place of a plan: its store is told too, unless it is another's run."""
+        uid = body["metadata"]["uid"]
+        self._states.note(key, said.status, deletion_asked_at(body), said.left_to)
+        self._left.note(key, uid, said.left_to)
+        health, guard = self._stores.get(store_name(body)), self._cluster.guard
+        if health is None or said.told is None:
+            return IDLE_SECONDS
+        record = partial(record_conditions, keys=RunKeys(*key), run_uid=uid, told=said.told)
+        return IDLE_SECONDS if health.tell(partial(record, guard=guard)) else PROBE_SECONDS
 
     def _forget(self, key: RunKey) -> float:
         """The run is gone, or is deleted with its workloads: its store is told, if it keeps it."""
-        memory = self._memories.get(key)
-        if memory and not self._health(memory.store).record_deletion(
-            RunKeys(*key), memory.uid, self._cluster.guard
-        ):
+        memory, guard = self._memories.get(key), self._cluster.guard
+        record = partial(record_deletion, keys=RunKeys(*key), guard=guard)
+        if memory and not self._health(memory.store).tell(partial(record, run_uid=memory.uid)):
             return PROBE_SECONDS
         self._memories.pop(key, None)
         return math.inf
@@ -198,7 +207,8 @@ class Reconciler:
             finalizer=purges(body),
             reevaluate=asked_anew(body),
             tells_states=self._installation.checkpoint_aware_preemption,
-            namespace_terminating=self._namespace_terminating(run),
+            namespace_terminating=run.metadata.deletion_timestamp is not None
+            and self._cluster.is_terminating(run.metadata.namespace),
             events_posted=memory.events_posted,
         )
 
@@ -237,13 +247,3 @@ class Reconciler:
             return Unknown(memory.workloads_unknown_since, str(error))
         memory.workloads_unknown_since = None
         return Known(found)
-
-    def _namespace_terminating(self, run: LCCPRun) -> bool:
-        """Asked only of runs that hold up a deletion."""
-        if run.metadata.deletion_timestamp is None:
-            return False
-        try:
-            found = self._cluster.get(api.NAMESPACES, None, run.metadata.namespace)
-        except (InvalidInput, NotFound):
-            return False
-        return bool(found.get("status", {}).get("phase") == "Terminating")

@@ -124,6 +124,8 @@ def test_a_run_with_a_status_of_another_version_is_held_and_keeps_it(
     assert (degraded.type, degraded.status) == (ConditionType.DEGRADED, "True")
     assert degraded.message.startswith("lab/tiny: status.conditions[0].type: ")
     assert degraded.message.endswith("use the LCCP that wrote it")
+    assert told.told is not None
+    assert [c.type for c in told.told.conditions] == ["Degraded"]
     assert said(body(status=written), ONE, runs) == told
     assert len(runs.statuses) == 1
 

@@ -7,10 +7,13 @@ import pytest
 from a_cluster import Namespace, run_document
 from apiserver import ApiServer
 from operator_process import OperatorProcess, installation, wait_for
+from operator_world import START
 
 from lccp.api.crd import crd
+from lccp.api.objects.conditions import RunConditions
+from lccp.api.objects.journal import Acceptance, Journal
+from lccp.store import objects
 from lccp_operator.kubernetes import api
-from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.ownership import UID_LENGTH
 
@@ -39,14 +42,38 @@ def claimed(namespace: Namespace, name: str, installation: str) -> Object:
     return patched
 
 
-def test_it_is_held_and_kept_if_it_is_its_own_and_left_alone_if_it_is_anothers(
-    server: ApiServer, cluster: Cluster, newer: Namespace, root: Path, tmp_path: Path
+def own_release(namespace: Namespace, root: Path) -> tuple[str, Object]:
+    """A release that watches the namespace alone, and its id."""
+    uid = namespace.api.get(api.NAMESPACES, None, namespace.name)["metadata"]["uid"]
+    release = {"name": "lccp", "namespace": namespace.name}
+    settings = installation(root, namespaces=[namespace.name], release=release)
+    return f"{namespace.name}/lccp@{uid[:UID_LENGTH]}", settings
+
+
+def test_the_store_is_told_that_it_is_held(
+    server: ApiServer, newer: Namespace, root: Path, tmp_path: Path
 ) -> None:
-    uid = cluster.get(api.NAMESPACES, None, newer.name)["metadata"]["uid"]
-    own = f"{newer.name}/lccp@{uid[:UID_LENGTH]}"
+    own, settings = own_release(newer, root)
+    body, keys = claimed(newer, "mine", own), newer.keys("mine")
+    accepted = Acceptance(run_uid=body["metadata"]["uid"], at=START)
+    objects.write(newer.store, keys.journal, Journal(accepted=accepted))
+    operator = OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
+
+    degraded = newer.wait_condition("mine", "Degraded", "True")
+    complaint = "the store is not told"
+    found = wait_for(
+        lambda: objects.read_or_none(newer.store, keys.conditions, RunConditions), complaint
+    )
+
+    assert [c.message for c in found.conditions] == [degraded["message"]]
+    assert operator.stop() == 0
+
+
+def test_it_is_held_and_kept_if_it_is_its_own_and_left_alone_if_it_is_anothers(
+    server: ApiServer, newer: Namespace, root: Path, tmp_path: Path
+) -> None:
+    own, settings = own_release(newer, root)
     before = {name: claimed(newer, name, id) for name, id in (("mine", own), ("theirs", OTHER))}
-    release = {"name": "lccp", "namespace": newer.name}
-    settings = installation(root, namespaces=[newer.name], release=release)
     operator = OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
 
     degraded = newer.wait_condition("mine", "Degraded", "True")
