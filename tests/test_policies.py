@@ -26,6 +26,9 @@ OF_LIBRARIES = {
 }
 """Private state that their own interfaces leave out."""
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
+NAMED_TEST = re.compile(r"`(test_\w+)`")
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -143,6 +146,24 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_path_and_test_that_a_page_names_is_there() -> None:
+    roots = {path.relative_to(ROOT).parts[0] for path in tracked()}
+    tests = {name for path in tracked("tests/**.py") for name in _tests_in(path)}
+    missing = []
+    for page in tracked("*.md"):
+        text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+        paths = [name for name in NAMED.findall(text) if name.split("/")[0] in roots]
+        missing += [f"{page.name}: {name}" for name in paths if not (ROOT / name).exists()]
+        missing += [
+            f"{page.name}: {name}" for name in NAMED_TEST.findall(text) if name not in tests
+        ]
+    assert missing == []
+
+
+def _tests_in(path: Path) -> Iterator[str]:
+    yield from re.findall(r"^\s*(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.M)
 
 
 def test_every_page_of_the_docs_is_found_from_the_readme() -> None:
