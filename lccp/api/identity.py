@@ -78,6 +78,22 @@ def joined(identity: Mapping[str, Any], settings: Mapping[str, Any], where: str)
     return LCCPRunSpec.parse_stored(merged(settings, own), where)
 
 
+def left_out(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[str]:
+    """Fields of the stored spec that `spec`, which was read from it, lacks: of a newer version."""
+    return [found.path for found in differences(stored, spec.document()) if found.here is None]
+
+
+def is_given(spec: LCCPRunSpec, path: str) -> bool:
+    """Whether the field says something else than its default, as far as there is such a field."""
+    found: Any = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    for part in re.findall(r"[^.\[\]]+", path):
+        if isinstance(found, list):
+            found = dict(enumerate(found)).get(int(part))
+        else:
+            found = found.get(part) if isinstance(found, dict) else None
+    return found is not None
+
+
 def digest_of(spec: LCCPRunSpec) -> str:
     """SHA-256 of the identity as canonical JSON, for display."""
     canonical = json.dumps(identity_of(spec), sort_keys=True, separators=(",", ":"))

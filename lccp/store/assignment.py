@@ -4,7 +4,7 @@
 `sft/<tokens>/control/<attempt>.json` the same for one that fine-tunes.
 """
 
-from lccp.api.identity import joined, spec_of
+from lccp.api.identity import joined, left_out, merged, spec_of
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRunSpec
@@ -24,6 +24,13 @@ def attempt_spec(store: Store, keys: RunKeys, attempt: int) -> LCCPRunSpec:
     """
     key = keys.control(attempt)
     return _joined(store, keys, _control(store, key), key)
+
+
+def unknown_fields(store: Store, keys: RunKeys, attempt: int) -> tuple[str, ...]:
+    """Fields of that spec that this version does not know and leaves out. Raises as above."""
+    key = keys.control(attempt)
+    identity, settings = _identity(store, keys).identity, _control(store, key).settings or {}
+    return tuple(left_out(merged(settings, identity), joined(identity, settings, key)))
 
 
 def fine_tuning_specs(

@@ -229,6 +229,10 @@ class Heartbeat(StoreObject):
     step_seconds: Annotated[
         float, Field(description="Seconds since the last step ended; of them a hang is made.")
     ] = 0.0
+    unknown_fields: Annotated[
+        tuple[str, ...],
+        Field(description="Fields of the spec that the trainer does not know and leaves out."),
+    ] = ()
     problem: Annotated[
         str | None, Field(description="What hampers the attempt now, such as a store that is down.")
     ] = None

@@ -10,6 +10,7 @@ from typing import Literal
 from lccp.analysis.possible import obstacle
 from lccp.api.causes import Cause
 from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
+from lccp.api.identity import is_given
 from lccp.api.labels import REEVALUATE
 from lccp.api.objects.verdict import Answer, VerdictState
 from lccp.facts.facts import EvaluationKey
@@ -182,7 +183,17 @@ def _degraded(context: Context, goal: Goal) -> Finding:
 def _hampered(context: Context) -> list[str]:
     """What the newest attempt says that hampers it, such as a store that takes no uploads."""
     beat = context.facts.heartbeat
-    return [beat.problem] if beat is not None and beat.problem else []
+    if beat is None:
+        return []
+    unknown = [path for path in beat.unknown_fields if is_given(context.spec, path)]
+    return [*([beat.problem] if beat.problem else []), *map(_unknown, unknown)]
+
+
+def _unknown(path: str) -> str:
+    return (
+        f"the trainer does not know {path} and trains without it, since the run keeps the image "
+        "that it began with: name a newer one in topology.image, or take the field out"
+    )
 
 
 def _repeats(context: Context) -> list[str]:

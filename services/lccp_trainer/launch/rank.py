@@ -11,7 +11,8 @@ from lccp.api.causes import Cause
 from lccp.api.objects.training import End, Heartbeat
 from lccp.contract.errors import LccpError
 from lccp.logs import configure_from
-from lccp.store.keys import writer_name
+from lccp.store.assignment import unknown_fields
+from lccp.store.keys import RunKeys, writer_name
 from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_trainer import ends
@@ -20,7 +21,7 @@ from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.launch.lifeline import die_with_parent
 from lccp_trainer.watchdog import Watchdog
-from lccp_trainer.worker import SCRATCH, Worker
+from lccp_trainer.worker import SCRATCH, Worker, keys_of
 
 logger = logging.getLogger("lccp_trainer.launch.rank")
 
@@ -100,8 +101,17 @@ def _reporter(worker: Worker, store: Store, clock: WallClock) -> Reporter:
         at=datetime.now(UTC),
         phase="Starting",
         tokens_total=worker.spec.trained.tokens,
+        unknown_fields=_unknown_fields(worker, store),
     )
     return Reporter(store, worker.keys, first, clock)
+
+
+def _unknown_fields(worker: Worker, store: Store) -> tuple[str, ...]:
+    """Of the spec of a run, as an operator wrote it that may be newer."""
+    keys = keys_of(worker.invocation)
+    if not isinstance(keys, RunKeys):
+        return ()
+    return unknown_fields(store, keys, worker.invocation.attempt)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from lccp.api.identity import (
     differences,
     identity_differences,
     identity_of,
+    is_given,
     joined,
     settings_of,
 )
@@ -164,6 +165,26 @@ def test_settings_of_an_older_version_are_no_change() -> None:
     del stored["training"]["notFiniteSteps"], stored["topology"]["sharedMemory"]
 
     assert changed_settings(stored, spec) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("training.tokens", True),
+        ("training.microBatchSize", False),
+        ("data.sources[0].weight", True),
+        ("data.sources[1].weight", False),
+        ("data.sources[9].weight", False),
+        ("data.ofTomorrow", False),
+        ("training.tokens.ofTomorrow", False),
+    ],
+)
+def test_a_field_is_given_where_it_says_something_else_than_its_default(
+    path: str, wanted: bool
+) -> None:
+    heavy = {"name": "long", "kind": "Long", "path": "long.jsonl", "weight": "2"}
+    light = {"name": "short", "kind": "Short", "path": "short.jsonl"}
+    assert is_given(a_spec(data={"sources": [heavy, light]}), path) is wanted
 
 
 def test_a_damaged_identity_says_where() -> None:

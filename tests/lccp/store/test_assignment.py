@@ -11,7 +11,7 @@ from lccp.api.identity import identity_of, settings_of
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
 from lccp.contract.errors import InvalidInput
-from lccp.store.assignment import attempt_spec, identity_spec
+from lccp.store.assignment import attempt_spec, identity_spec, unknown_fields
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
@@ -40,6 +40,7 @@ def test_the_spec_of_an_attempt_is_what_the_run_asked_for(store: Store) -> None:
     write(store, KEYS.identity, identity)
     write(store, KEYS.control(1), control)
     assert attempt_spec(store, KEYS, 1) == SPEC
+    assert unknown_fields(store, KEYS, 1) == ()
 
 
 def test_fields_of_a_newer_operator_are_left_out(store: Store) -> None:
@@ -52,6 +53,11 @@ def test_fields_of_a_newer_operator_are_left_out(store: Store) -> None:
     write(store, KEYS.control(1), control)
     assert attempt_spec(store, KEYS, 1) == SPEC
     assert identity_of(identity_spec(store, KEYS)) == identity_of(SPEC)
+    assert unknown_fields(store, KEYS, 1) == (
+        "evaluation.probes.probeOfTomorrow",
+        "model.ofTomorrow",
+        "topology.ofTomorrow",
+    )
 
 
 def test_what_is_not_there_is_named_with_who_writes_it(store: Store) -> None:

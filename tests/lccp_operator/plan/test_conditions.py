@@ -119,6 +119,22 @@ def test_what_a_trainer_says_hampers_it_is_told_until_it_is_over() -> None:
         assert (said in message(world, ConditionType.DEGRADED)) == (problem is not None)
 
 
+def test_a_field_that_the_pinned_image_does_not_know_is_told_if_the_run_sets_it() -> None:
+    world = a_training_world()
+    unknown = ("topology.gangTimeoutSeconds", "training.zLossCoefficient")
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now, unknown_fields=unknown)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+    world.run = with_spec(world.run, topology={"gangTimeoutSeconds": 60})
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("True", "ObservationIncomplete")
+    told = message(world, ConditionType.DEGRADED)
+    assert told.startswith("the trainer does not know topology.gangTimeoutSeconds and trains")
+    assert "zLossCoefficient" not in told
+
+
 def test_a_source_that_repeats_too_often_is_told_until_more_is_allowed() -> None:
     world = a_training_world()
     epochs = {"long": 4.25, "short": 4.0}
