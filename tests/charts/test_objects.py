@@ -161,6 +161,7 @@ def test_operator_and_exporter_parse_their_configuration(
     assert installation.lease is not None
     assert installation.release is not None
     assert installation.release.namespace == installation.lease.namespace
+    assert installation.purge_resources.requests["cpu"]
 
 
 def test_the_exporter_takes_its_arguments(objects: list[Object], tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import a_run
 import pytest
 
+from lccp.api.spec.workload import ResourceSpec
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.installation import CONFIG_VARIABLE, Installation
 
@@ -26,6 +28,20 @@ def test_a_store_is_found_by_its_name(tmp_path: Path) -> None:
 
     assert found.store("default") == found.stores[0]
     assert found.store("another") is None
+
+
+def test_a_run_is_offered_what_its_installation_and_then_its_spec_name(tmp_path: Path) -> None:
+    own = "purgeResources: {requests: {cpu: 2}}\nrunServiceAccount: trainers\n"
+    settings = load(tmp_path, COMPLETE + own)
+
+    found = settings.offered(a_run.run())
+    named = settings.offered(a_run.run(topology={"image": "t2"}))
+
+    assert (found.trainer_image, found.evaluator_image, found.purger_image) == ("t", "e", "o")
+    assert found.purger_resources == ResourceSpec(requests={"cpu": "2"})
+    assert found.templates is not None
+    assert found.templates.run_service_account == "trainers"
+    assert (named.trainer_image, named.evaluator_image) == ("t2", "e")
 
 
 @pytest.mark.parametrize(
