@@ -112,7 +112,8 @@ def told_by_any(
     status, told = run.status, (by, reason, run.metadata.generation)
     if not owner.id or status is None or status.installation == owner.id:
         return False
-    return told in ((c.type, c.reason, c.observed_generation) for c in status.conditions)
+    known = (c for c in status.conditions if c.status != "Unknown")
+    return told in ((c.type, c.reason, c.observed_generation) for c in known)
 
 
 def claims(context: Context) -> list[Intent]:

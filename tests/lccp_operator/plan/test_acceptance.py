@@ -206,6 +206,20 @@ def test_what_two_installations_refuse_is_said_by_one_of_them_once(refused_by: s
     assert len(told) == (refused_by != "each list of stores")
 
 
+def test_a_new_run_whose_store_is_away_is_polled_and_told_what_it_answers_now() -> None:
+    world = replace(a_world(), owner=ONE)
+    for answer in ("no bucket", "no bucket", "keys refused"):
+        away = Unknown(START, answer, Reason.STORE_UNREACHABLE)
+        decided = world.reconcile(replace(world.observed(), store=away))
+        assert not decided.idle
+        assert decided.requeue_after_seconds is not None
+
+    assert world.status_writes == 2
+    assert world.run.status is not None
+    told = {c.type.value: c.message for c in world.run.status.conditions}
+    assert told["Degraded"] == "keys refused"
+
+
 def test_a_refusal_of_an_earlier_generation_is_said_anew() -> None:
     world = two_that_refuse("each store")
     world.reconcile()
