@@ -1,9 +1,10 @@
 """Reading an LCCPRun from a manifest, and checking that the files it names exist."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -13,6 +14,9 @@ from lccp.contract.errors import InvalidInput
 from lccp.contract.location import remote_location
 from lccp.model_config import CONFIG
 from lccp.probes.registry import PROBES
+
+if TYPE_CHECKING:
+    from lccp.api.invocation import StoreConfig
 
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
 INT, FLOAT, TIMESTAMP = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
@@ -118,22 +122,42 @@ def _tokenizer_fault(folder: Path) -> str | None:
     return None
 
 
-def fetched(spec: LCCPRunSpec) -> LCCPRunSpec:
-    """`spec` with folders of this machine in place of what lies on a hub."""
-    import os
+def fetched(spec: LCCPRunSpec, endpoint: str | None) -> LCCPRunSpec:
+    """`spec` with folders of this machine in place of what lies in buckets and on hubs.
 
+    Args:
+        endpoint: of the buckets; None: the provider's own.
+    """
     from rich.console import Console
 
-    from lccp.api.invocation import StoreConfig
     from lccp.inputs.cache import cache_directory
     from lccp.inputs.fetch import fetched as copied
     from lccp.inputs.fetch import found, remotes
 
-    no_store = StoreConfig(url="file://.")  # here is no run: nothing says how to reach a bucket
-    given = remotes(spec, no_store, os.environ.get("HF_ENDPOINT"))
+    given = remotes(spec, _anywhere(endpoint), os.environ.get("HF_ENDPOINT"))
     with Console(stderr=True).status("") as status:
 
         def progress(here: int, total: int) -> None:
             status.update(f"fetched {here / 1e9:.2f} of {total / 1e9:.2f} GB")
 
         return copied(spec, given, found(given), cache_directory(os.environ), progress)
+
+
+def fetched_config(source: str, where: str, endpoint: str | None) -> Path:
+    """The folder of this machine that gets config.json of the model at `source`, and no more.
+
+    Raises InvalidInput, naming `where`, if there is none, and StoreUnavailable.
+    """
+    from lccp.inputs.cache import cache_directory, cached
+    from lccp.inputs.fetch import remote_of
+
+    remote = remote_of(source, _anywhere(endpoint), os.environ.get("HF_ENDPOINT"), where)
+    found = remote.find(lambda path: path == CONFIG)
+    return cached(found, remote, cache_directory(os.environ), where, lambda here: None)
+
+
+def _anywhere(endpoint: str | None) -> "StoreConfig":
+    """How buckets are reached where there is no run whose store would say it."""
+    from lccp.api.invocation import StoreConfig
+
+    return StoreConfig(url="s3://", endpoint=endpoint)

@@ -48,9 +48,17 @@ class TrainingOptions:
 
 
 def plan_training(
-    run: LCCPRun, manifest: Path, device: str, options: TrainingOptions, json: bool
+    run: LCCPRun,
+    manifest: Path,
+    device: str,
+    options: TrainingOptions,
+    json: bool,
+    endpoint: str | None = None,
 ) -> bool:
     """Print the plan of the training on devices of that name; whether the manifest's layout fits.
+
+    Args:
+        endpoint: of the bucket that the model lies in, if it does.
 
     Raises:
         InvalidInput: the device is not known, or the model's config.json is not there, or can't be
@@ -64,7 +72,7 @@ def plan_training(
         (options.network_gbits or NETWORK / GIGABIT) * GIGABIT,
         _host_bytes(run),
     )
-    plan = TrainingPlan.of(asked, model_config(run, manifest, options.model), cluster)
+    plan = TrainingPlan.of(asked, model_config(run, manifest, options.model, endpoint), cluster)
     if json:
         print(json_text(_document(plan, cluster, options.price)))
     else:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lccp_cli.options import Endpoint
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -43,13 +45,17 @@ def prepare(
         Path, typer.Argument(metavar="MANIFEST", help="YAML file that contains an LCCPRun.")
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Gets a folder of tokens for each source.")
+        str,
+        typer.Option(
+            metavar="FOLDER|s3://BUCKET/PREFIX", help="Gets a folder of tokens for each source."
+        ),
     ],
     source: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Source that is tokenized; repeatable. Default: all."),
     ] = None,
     workers: Workers = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Tokenize the sources of a run once, so that its attempts need not.
 
@@ -60,19 +66,23 @@ def prepare(
 
         lccp data prepare run.yaml --out tokens
         lccp data prepare run.yaml --out /data/tokens --source books --workers 16
+        lccp data prepare run.yaml --out s3://bucket/tokens --endpoint https://s3.example.org
     """
     from lccp_cli.console import standard_output
     from lccp_cli.manifest import fetched, load_manifest
+    from lccp_trainer.launch.tokens import Place
 
-    spec = fetched(load_manifest(manifest).spec)
-    found = _prepared(spec, manifest.parent, out, source or (), workers)
+    place = Place(out, endpoint)
+    spec = fetched(load_manifest(manifest).spec, endpoint)
+    found = _prepared(spec, manifest.parent, place.folder, source or (), workers)
     console = standard_output()
     for one in found:
         left_out = f", {one.left_out:,} left out" if one.left_out else ""
         console.print(
             f"{one.source.name}: {one.index.tokens:,} tokens in {one.index.documents:,} documents"
-            f"{left_out}: path: {one.folder.resolve()}, format: Tokens"
+            f"{left_out}: path: {place.put(one)}, format: Tokens"
         )
+    place.leave()
     if not found:
         console.print("all sources are tokens already")
 
@@ -91,6 +101,7 @@ def check(
         ),
     ] = None,
     workers: Workers = None,
+    endpoint: Endpoint = None,
 ) -> None:
     """Look into the documents of a run: lengths, epochs, duplicates, overlap with the evaluation.
 
@@ -106,7 +117,7 @@ def check(
     from lccp_cli.manifest import fetched, load_manifest
     from lccp_trainer.launch.survey import survey
 
-    spec = fetched(load_manifest(manifest).spec)
+    spec = fetched(load_manifest(manifest).spec, endpoint)
     with TemporaryDirectory(prefix="lccp-data-") as scratch:
         found = _prepared(spec, manifest.parent, tokens or Path(scratch), (), workers)
         folders = {one.source.name: one.folder for one in found}

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lccp_cli.options import Endpoint
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,6 +35,7 @@ def estimate(
         float,
         typer.Option(min=0.01, max=1, help="Expected model FLOPs utilization (MFU)."),
     ] = 0.4,
+    endpoint: Endpoint = None,
 ) -> None:
     """Estimate the parameters, FLOPs, memory per process, and accelerator-hours of a run.
 
@@ -49,31 +52,32 @@ def estimate(
     from lccp_cli.manifest import load_manifest
 
     run = load_manifest(manifest)
-    config, training = model_config(run, manifest, model), Training.of(run)
+    config, training = model_config(run, manifest, model, endpoint), Training.of(run)
     costs = Estimate.of(config, training)
     check(run.spec, config)
     for name, value in (*_lines(costs, training), *_hours(costs, flops_per_second, mfu)):
         typer.echo(f"{name:<28}{value}")
 
 
-def model_config(run: "LCCPRun", manifest: Path, model: Path | None) -> dict[str, Any]:
-    """config.json of the run's model, in the folder `model` or beside the manifest.
+def model_config(
+    run: "LCCPRun", manifest: Path, model: Path | None, endpoint: str | None
+) -> dict[str, Any]:
+    """config.json of the run's model: in the folder `model`, beside the manifest, or fetched.
 
     Raises:
-        InvalidInput: it is not there, or no JSON object; the model is not on this machine.
+        InvalidInput: it is not there, or no JSON object.
+        StoreUnavailable: the bucket or the hub does not answer.
     """
-    from lccp.contract.errors import InvalidInput
     from lccp.contract.location import remote_location
     from lccp.model_config import read_model_config
+    from lccp_cli.manifest import fetched_config
 
-    source = run.spec.model.source
-    if model is None and remote_location(source) is not None:
-        raise InvalidInput(
-            f"{manifest}: spec.model.source: {source} is not on this machine: give --model with a "
-            "folder that contains its config.json"
-        )
-    field = "--model" if model else f"{manifest}: spec.model.source"
-    return read_model_config(model or manifest.parent / source, field)
+    if model is not None:
+        return read_model_config(model, "--model")
+    source, field = run.spec.model.source, f"{manifest}: spec.model.source"
+    if remote_location(source) is not None:
+        return read_model_config(fetched_config(source, field, endpoint), field)
+    return read_model_config(manifest.parent / source, field)
 
 
 def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]]":

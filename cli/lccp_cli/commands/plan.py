@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lccp_cli.options import Endpoint
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,6 +55,7 @@ def plan(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the plans as JSON.")] = False,
+    endpoint: Endpoint = None,
 ) -> None:
     """Say whether a plan can see a plateau, or, on a device, what its training takes.
 
@@ -81,7 +84,7 @@ def plan(
     run = load_manifest(manifest)
     options = TrainingOptions(nodes, price, efficiency, network_gbits, model)
     if device is not None:
-        fits = plan_training(run, manifest, device, options, json)
+        fits = plan_training(run, manifest, device, options, json, endpoint)
         raise typer.Exit(0 if fits else 1)
     options.refuse()
     if run.spec.source is None:

@@ -54,6 +54,12 @@ class ShardIndex(StoreObject):
         return sum(shard.tokens for shard in self.shards)
 
     @property
+    def file_names(self) -> tuple[str, ...]:
+        """Of all shards, beside the index."""
+        endings = ("tokens", "offsets")
+        return tuple(f"{shard.name}.{ending}" for shard in self.shards for ending in endings)
+
+    @property
     def digest(self) -> str:
         """SHA-256 over the shards' own: equal documents in equal order, equal digest."""
         return hashlib.sha256("".join(shard.sha256 for shard in self.shards).encode()).hexdigest()

@@ -1,19 +1,26 @@
 """Tokenizing the sources of a run before it starts, once for all its attempts."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from lccp.api.invocation import StoreConfig
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.data import DataSource
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
+from lccp.inputs.cache import DIGITS, cache_directory
+from lccp.store.directory import upload_directory
+from lccp.store.open import open_store, probe
 from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.prepare import Progress, prepare
 from lccp_trainer.data.sharding import BadDocuments
-from lccp_trainer.data.shards import ShardIndex
+from lccp_trainer.data.shards import INDEX, ShardIndex
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,43 @@ class Prepared:
     def left_out(self) -> int:
         """Documents that could not be read."""
         return sum(shard.skipped for shard in self.index.shards)
+
+
+class Place:
+    """Where tokens are left: a folder, or a prefix of a bucket, with a folder until they are there.
+
+    Args:
+        out: as `--out` names it.
+        endpoint: of the bucket; None: the provider's own.
+
+    Raises InvalidInput unless it can be written, and StoreUnavailable.
+    """
+
+    def __init__(self, out: str, endpoint: str | None) -> None:
+        self.folder, self._store = Path(out), None
+        if "://" not in out:
+            return
+        if not out.startswith("s3://"):
+            raise InvalidInput(f"--out: must be a folder or s3://bucket/prefix, not {out}")
+        self._store = open_store(StoreConfig(url=out.rstrip("/"), endpoint=endpoint))
+        probe(self._store)
+        name = sha256(self._store.url.encode()).hexdigest()[:DIGITS]
+        self.folder = cache_directory(os.environ) / "tokens" / name
+
+    def put(self, prepared: Prepared) -> str:
+        """Bring the tokens of a source to their place, the index last; what a manifest names."""
+        if self._store is None:
+            return str(prepared.folder.resolve())
+        name = prepared.source.name
+        self._store.delete(f"{name}/{INDEX}")
+        for names in (prepared.index.file_names, (INDEX,)):
+            upload_directory(self._store, prepared.folder, name, names=names)
+        return f"{self._store.url}/{name}"
+
+    def leave(self) -> None:
+        """Delete the folder, if everything is in a bucket now."""
+        if self._store is not None:
+            shutil.rmtree(self.folder)
 
 
 def prepare_sources(

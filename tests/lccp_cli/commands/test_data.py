@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hub_server import hub_server
+from seaweedfs import SeaweedFS
 from typer.testing import Result
 
 from lccp.tokenizer import tokenizer_digest
@@ -123,3 +124,30 @@ def test_the_documents_are_looked_into(
     assert rows["evaluation.probes.targetPpl.path"][1:4] == ["1", "8", "87.5"]
     assert "long: document 3 of" in result.output
     assert (tmp_path / "tokens" / "long" / "index.json").exists()
+
+
+@pytest.mark.s3
+def test_tokens_are_left_in_a_bucket_and_checked_from_there(
+    lccp: Lccp,
+    manifest: Callable[..., Path],
+    example: Path,
+    tmp_path: Path,
+    seaweedfs: SeaweedFS,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LCCP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
+    out, reach = f"s3://{seaweedfs.bucket}/tokens", ("--workers", "1", "--endpoint")
+    done = lccp("data", "prepare", manifest(), "--out", out, *reach, seaweedfs.endpoint)
+    assert done.exit_code == 0, done.output
+    assert f"path: {out}/long, format: Tokens" in done.output.replace("\n", " ")
+
+    kinds = {"long": "Long", "short": "Short"}
+    sources = [
+        {"name": name, "kind": kind, "path": f"{out}/{name}", "format": "Tokens"}
+        | {"minimumLength": 1}
+        for name, kind in kinds.items()
+    ]
+    looked = lccp("data", "check", manifest(data={"sources": sources}), *reach, seaweedfs.endpoint)
+    assert looked.exit_code == 0, looked.output

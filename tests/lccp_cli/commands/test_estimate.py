@@ -2,6 +2,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+from hub_server import hub_server
+from seaweedfs import SeaweedFS
 from typer.testing import Result
 
 Lccp = Callable[..., Result]
@@ -50,9 +53,33 @@ def test_estimate_names_a_model_that_it_cannot_count(
     assert "config.json: model_type None can't be counted" in result.stderr
 
 
-def test_a_model_that_is_not_here_is_asked_for(lccp: Lccp, manifest: Callable[..., Path]) -> None:
-    model = {"source": "hf://org/base", "targetContextLength": 512}
-    result = lccp("estimate", manifest(model=model))
+def test_of_a_model_on_a_hub_the_configuration_alone_is_fetched(
+    lccp: Lccp, manifest: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = manifest(model={"source": "hf://org/base", "targetContextLength": 512})
+    monkeypatch.setenv("LCCP_CACHE", str(tmp_path / "cache"))
+    files = {"config.json": json.dumps(LLAMA).encode(), "model.safetensors": b"weights"}
+    with hub_server() as hub:
+        hub.repository("models/org/base", files)
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        result = lccp("estimate", path)
+        planned = lccp("plan", path, "--device", "h100-80g")
 
-    assert result.exit_code == 2
-    assert "hf://org/base is not on this machine: give --model" in result.output
+    assert result.exit_code == 0, result.output
+    assert planned.exit_code == 0, planned.output
+    assert [one.name for one in tmp_path.rglob("cache/*/config.json")] == ["config.json"]
+    assert not list(tmp_path.rglob("cache/**/*.safetensors"))
+
+
+@pytest.mark.s3
+def test_a_bucket_without_a_configuration_is_named(
+    lccp: Lccp, manifest: Callable[..., Path], seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
+    source = f"s3://{seaweedfs.bucket}/no/model"
+    path = manifest(model={"source": source, "targetContextLength": 512})
+    result = lccp("estimate", path, "--endpoint", seaweedfs.endpoint)
+
+    assert result.exit_code == 2, result.output
+    assert f"spec.model.source: there is no object {source}, and none below it" in result.stderr

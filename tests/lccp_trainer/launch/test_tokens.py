@@ -1,16 +1,20 @@
 """The sources of a run are tokenized before it starts."""
 
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from seaweedfs import SeaweedFS
 from trainer_world import World
 
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
+from lccp.store.open import open_store
+from lccp.store.port import Store
 from lccp.tokenizer import tokenizer_digest
-from lccp_trainer.data.shards import read_index
-from lccp_trainer.launch.tokens import Prepared, prepare_sources, tokenizer_of
+from lccp_trainer.data.shards import TokenShards, read_index
+from lccp_trainer.launch.tokens import Place, Prepared, prepare_sources, tokenizer_of
 
 
 def names(prepared: Iterable[Prepared]) -> list[str]:
@@ -67,3 +71,66 @@ def test_a_tokenizer_is_loaded_once(world: World, spec: LCCPRunSpec) -> None:
     directory = world.root / "model"
 
     assert tokenizer_of(spec.model, directory) is tokenizer_of(spec.model, directory)
+
+
+@pytest.fixture
+def bucket(
+    seaweedfs: SeaweedFS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Place, Store]:
+    """A prefix that tokens are left below, and its store."""
+    monkeypatch.setenv("LCCP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
+    config = seaweedfs.config(f"prepared-{uuid.uuid4().hex}", None)
+    return Place(config.url, config.endpoint), open_store(config)
+
+
+@pytest.mark.s3
+def test_tokens_are_left_in_a_bucket(
+    world: World, spec: LCCPRunSpec, bucket: tuple[Place, Store], tmp_path: Path
+) -> None:
+    place, store = bucket
+    (long,) = prepare_sources(spec, world.root, place.folder, names=["long"])
+
+    assert place.put(long) == f"{store.url}/long"
+    download = tmp_path / "again"
+    download.mkdir()
+    for info in store.list("long/"):
+        store.get_file(info.key, download / Path(info.key).name)
+    index = read_index(download, "here")
+    assert index == long.index
+    TokenShards(download, index, "here")
+
+    place.leave()
+    assert not place.folder.exists()
+
+
+@pytest.mark.s3
+def test_tokens_that_are_replaced_are_not_ready_until_all_are_there(
+    world: World,
+    spec: LCCPRunSpec,
+    bucket: tuple[Place, Store],
+) -> None:
+    place, store = bucket
+    (long,) = prepare_sources(spec, world.root, place.folder, names=["long"])
+    place.put(long)
+    for name in long.index.file_names:
+        (place.folder / "long" / name).unlink()
+
+    with pytest.raises(InvalidInput, match="no file to upload"):
+        place.put(long)
+    assert store.stat("long/index.json") is None
+
+
+def test_a_folder_is_the_place_itself(world: World, spec: LCCPRunSpec, tmp_path: Path) -> None:
+    place = Place(str(tmp_path / "tokens"), None)
+    (long,) = prepare_sources(spec, world.root, place.folder, names=["long"])
+    place.leave()
+
+    assert place.put(long) == str(tmp_path / "tokens" / "long")
+    assert read_index(tmp_path / "tokens" / "long", "here") == long.index
+
+
+def test_another_kind_of_place_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"^--out: must be a folder or s3://bucket/prefix"):
+        Place("gs://bucket/tokens", None)
