@@ -30,6 +30,7 @@ def test_every_condition_is_there_from_the_first_reconcile_on() -> None:
     world.reconcile()
 
     assert [c.type for c in status(world).conditions] == list(OF_EVERY_RUN)
+    assert message(world, ConditionType.ACCEPTED) == "the run is accepted"
     assert conditions(world.run) == {
         "Accepted": ("True", "Valid"),
         "Training": ("False", "Starting"),
