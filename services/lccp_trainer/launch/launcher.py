@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from lccp import lifeline
 from lccp.api.causes import Cause, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
@@ -35,7 +36,6 @@ from lccp.store.open import open_store, probe
 from lccp.store.port import Store
 from lccp_trainer import ends
 from lccp_trainer.goodput import closed
-from lccp_trainer.launch import lifeline
 from lccp_trainer.launch.fetching import Fetching
 from lccp_trainer.launch.node import MEETING_AFTER_FETCH_SECONDS, MEETING_SECONDS, Node
 from lccp_trainer.launch.scratch import scratch_folder

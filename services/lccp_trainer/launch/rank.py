@@ -10,6 +10,7 @@ from pathlib import Path
 from lccp.api.causes import Cause
 from lccp.api.objects.training import End, Heartbeat
 from lccp.contract.errors import LccpError
+from lccp.lifeline import die_with_parent
 from lccp.logs import configure_from
 from lccp.store.assignment import unknown_fields
 from lccp.store.keys import RunKeys, writer_name
@@ -19,7 +20,6 @@ from lccp_trainer import ends
 from lccp_trainer.control import Requests
 from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
-from lccp_trainer.launch.lifeline import die_with_parent
 from lccp_trainer.watchdog import Watchdog
 from lccp_trainer.worker import SCRATCH, Worker, keys_of
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from lccp_trainer.launch.lifeline import die_with_parent
+from lccp.lifeline import die_with_parent
 from lccp_trainer.worker import SCRATCH
 
 DEATHS_FILE = "deaths.json"

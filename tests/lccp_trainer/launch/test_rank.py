@@ -16,11 +16,11 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import End, Heartbeat
+from lccp.lifeline import PARENT_PID
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_trainer.ends import read_ends
-from lccp_trainer.launch.lifeline import PARENT_PID
 from lccp_trainer.worker import SCRATCH, SPEC_FILE, STARTED
 
 pytestmark = pytest.mark.slow

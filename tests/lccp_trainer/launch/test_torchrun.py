@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lccp.lifeline import PARENT_PID
 from lccp_trainer.ends import Death, read_deaths
-from lccp_trainer.launch.lifeline import PARENT_PID
 from lccp_trainer.launch.torchrun import DEATHS_FILE, failed_first
 from lccp_trainer.worker import SCRATCH
 

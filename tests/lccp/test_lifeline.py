@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 CHILD = (
-    "from lccp_trainer.launch.lifeline import die_with_parent as d; d(); print('up', flush=True); "
+    "from lccp.lifeline import die_with_parent as d; d(); print('up', flush=True); "
 )
 PARENT = f"""
 import os, subprocess, sys, time
@@ -51,7 +51,7 @@ def test_a_child_whose_parent_ended_before_ends_at_once() -> None:
 def test_reaping_waits_for_all_children() -> None:
     script = """
 import subprocess, sys
-from lccp_trainer.launch import lifeline
+from lccp import lifeline
 lifeline.adopt_orphans()
 grandchild = f"import subprocess, sys; subprocess.Popen(['sleep', '{sys.argv[1]}'])"
 subprocess.run([sys.executable, "-c", grandchild])
