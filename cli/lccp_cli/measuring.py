@@ -121,6 +121,15 @@ class Measuring:
             "a CPU, else 8192.",
         ),
     ] = None
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Processes that share the haystacks, each with the whole model on a CUDA device "
+            "of its own, or with a part of the CPU's threads.",
+        ),
+    ] = 1
 
 
 def takes_measuring(command: Callable[..., None]) -> Callable[..., None]:

@@ -55,7 +55,7 @@ def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
             context=context or None,
             tokenizer=asked.tokenizer,
             trust_remote_code=asked.trust_remote_code,
-            execution=Execution(asked.device, asked.dtype, asked.batch_size),
+            execution=Execution(asked.device, asked.dtype, asked.batch_size, asked.processes),
         )
 
     return made

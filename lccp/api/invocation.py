@@ -65,6 +65,9 @@ class Invocation(Contract):
     external: Annotated[
         ExternalSuite | None, Field(description="That suite, if it is a program of its own.")
     ] = None
+    processes: Annotated[
+        int, Field(ge=1, description="That evaluate together; a trainer reads its topology.")
+    ] = 1
     objective: Annotated[
         Literal["Pretrain", "SFT"],
         Field(description="A trainer trains the run, or fine-tunes one of its checkpoints."),
@@ -100,6 +103,8 @@ class Invocation(Contract):
             given["LCCP_EXTERNAL_SUITE"] = self.external.model_dump_json(
                 by_alias=True, exclude_none=True, exclude={"workload"}
             )
+        if self.processes > 1:
+            given["LCCP_PROCESSES"] = str(self.processes)
         if self.objective != "Pretrain":
             given["LCCP_OBJECTIVE"] = self.objective
         return given
@@ -118,6 +123,7 @@ class Invocation(Contract):
             "tokens": environ.get("LCCP_TOKENS"),
             "suite": environ.get("LCCP_SUITE", INTRINSIC),
             "external": _json(environ, "LCCP_EXTERNAL_SUITE", "null"),
+            "processes": environ.get("LCCP_PROCESSES", "1"),
             "objective": environ.get("LCCP_OBJECTIVE", "Pretrain"),
             "pod_uid": environ.get("LCCP_POD_UID", ""),
             "base_directory": environ.get("LCCP_BASE_DIRECTORY", "."),

@@ -48,7 +48,7 @@ class Estimate:
     flops: float
     seconds: float
     memory_bytes: int
-    """Weights, keys and values, logits, and the activations of a pass."""
+    """Of a process: weights, keys and values, logits, and the activations of a pass."""
     disk_bytes: int
     """Frozen samples and the arrays beside the report, before they are packed."""
     rough: bool
@@ -59,8 +59,9 @@ def estimate(
     prepared: Prepared,
     trial_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    processes: int = 1,
 ) -> Estimate:
-    """The cost of all that is prepared.
+    """The cost of all that is prepared, to as many `processes`; its memory is that of one.
 
     Its seconds come from passes over parts of each probe's samples, for about `trial_seconds` or a
     pass of each; None: from its operations and three short prompts alone, which is rough.
@@ -80,7 +81,7 @@ def estimate(
         passes=work.passes,
         tokens=work.tokens,
         flops=flops(size, work),
-        seconds=seconds,
+        seconds=seconds / min(processes, len(cohorts)),
         memory_bytes=_memory(size, prepared),
         disk_bytes=_disk(prepared),
         rough=trial_seconds is None,

@@ -6,21 +6,24 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from platform import python_version
+from threading import Lock
 
 import numpy as np
 
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
 from lccp.probes.registry import PROBES
 from lccp_evaluator.estimate import Estimate, estimate
-from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Asked, Cohort, Prepared, Subject, ask, prepare
+from lccp_evaluator.preparation import Asked, Prepared, Subject, ask, prepare
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
 from lccp_evaluator.progress import Done, Progress
 from lccp_evaluator.records import Records
+from lccp_evaluator.spread.orders import Job
+from lccp_evaluator.spread.team import Team
 from lccp_evaluator.unfinished import Unfinished
 
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
@@ -58,12 +61,13 @@ def evaluate(
     unfinished = Unfinished.of(subject, prepared, place, versions)
     kept = unfinished.all(len(prepared.cohorts))
     missing = [one for number, one in enumerate(prepared.cohorts) if number not in kept]
+    processes = subject.execution.processes
     if announce is not None and missing:
-        announce(estimate(replace(prepared, cohorts=missing)))
-    with _timed(timings, "measure"):
-        records = list(_records(prepared, asked, unfinished, kept, progress))
+        announce(estimate(replace(prepared, cohorts=missing), processes=processes))
+    with _timed(timings, "measure"), Team(processes) as team:
+        records = list(_records(prepared, asked, unfinished, kept, progress, team))
         again = {
-            half.name: _again(prepared.engine, one, half, read)
+            half.name: _again(prepared, one, half, read, team)
             for one, read in zip(asked, records, strict=True)
             for half in one.readers
         }
@@ -129,39 +133,58 @@ def _records(
     unfinished: Unfinished,
     kept: Mapping[int, list[Reading]],
     progress: Progress,
+    team: Team,
 ) -> Iterator[Records]:
     """What was read of the samples, haystack by haystack: within one, prompts begin alike.
 
     Cohorts whose numbers are `kept` were read before.
     """
-    readings: dict[int, dict[int, Reading]] = {id(one): {} for one in asked}
-    told = _Told(prepared, kept, progress)
-    for number, cohort in enumerate(prepared.cohorts):
-        found = kept.get(number)
-        if found is None:
-            found = prepared.engine.read(cohort.passages(), told.computed, cohort.plan)
-            unfinished.put(number, found)
-            told.finished(cohort)
-        readings[id(cohort.asked)] |= zip(cohort.numbers, found, strict=True)
+    cohorts, engine = prepared.cohorts, prepared.engine
+    found, told = dict(kept), _Told(prepared, kept, progress)
+
+    def own(number: int, job: Job) -> list[Reading]:
+        return engine.read(job.passages, partial(told.computed, number), cohorts[number].plan)
+
+    def done(number: int, readings: list[Reading]) -> None:
+        found[number] = readings
+        unfinished.put(number, readings)
+        told.finished(number)
+
+    missing = [number for number in range(len(cohorts)) if number not in kept]
+    jobs = {number: Job(cohorts[number].passages()) for number in missing}
+    team.read(jobs, prepared.opening, own, done)
     for one in asked:
-        in_order = [readings[id(one)][number] for number in range(len(one.frozen.samples))]
+        readings: dict[int, Reading] = {}
+        for number, cohort in enumerate(cohorts):
+            if cohort.asked is one:
+                readings |= zip(cohort.numbers, found[number], strict=True)
+        in_order = [readings[number] for number in range(len(one.frozen.samples))]
         yield Records(one.frozen, one.frozen.samples, in_order)
 
 
-def _again(engine: Engine, asked: Asked, half: TorchHalf, read: Records) -> Records:
+def _again(prepared: Prepared, asked: Asked, half: TorchHalf, read: Records, team: Team) -> Records:
     """`read`, with what `half` asks to be read again with heads masked."""
     masking = half.masks(read, asked.settings[half.name])
     if masking is None:
         return read
     chosen, frozen = set(masking.numbers), asked.frozen
     cohorts = [[n for n in numbers if n in chosen] for numbers in frozen.cohorts()]
+    parts = [(name, numbers) for name in masking.heads for numbers in filter(None, cohorts)]
     masked: dict[str, dict[int, Reading]] = {name: {} for name in masking.heads}
-    for name, heads in masking.heads.items():
-        for numbers in filter(None, cohorts):
-            passages = [frozen.passage(frozen.samples[number]) for number in numbers]
-            unwatched = [replace(passage, needle=None) for passage in passages]
-            found = engine.read(unwatched, masked=heads)
-            masked[name] |= zip(numbers, found, strict=True)
+
+    def job(name: str, numbers: list[int]) -> Job:
+        passages = [frozen.passage(frozen.samples[number]) for number in numbers]
+        return Job([replace(one, needle=None) for one in passages], masking.heads[name])
+
+    def done(number: int, found: list[Reading]) -> None:
+        name, numbers = parts[number]
+        masked[name] |= zip(numbers, found, strict=True)
+
+    def own(_: int, job: Job) -> list[Reading]:
+        return prepared.engine.read(job.passages, masked=job.masked)
+
+    jobs = {number: job(*part) for number, part in enumerate(parts)}
+    team.read(jobs, prepared.opening, own, done)
     return replace(read, masked=masked)
 
 
@@ -169,31 +192,36 @@ class _Told:
     """Tells `progress` what was done, from the start on what was `kept`: it tells no speed."""
 
     def __init__(self, prepared: Prepared, kept: Iterable[int], progress: Progress) -> None:
-        self._progress = progress
-        self._total = sum(len(cohort.numbers) for cohort in prepared.cohorts)
-        self._all_tokens = sum(cohort.plan.tokens for cohort in prepared.cohorts)
-        before = [prepared.cohorts[number] for number in kept]
-        self._samples = sum(len(cohort.numbers) for cohort in before)
-        self._tokens = sum(cohort.plan.tokens for cohort in before)
-        self._of_cohort = 0
+        self._progress, self._lock = progress, Lock()
+        self._cohorts = prepared.cohorts
+        self._samples = dict.fromkeys(range(len(self._cohorts)), 0)
+        self._tokens = dict(self._samples)
+        for number in kept:
+            self._all_of(number)
         self._tell()
 
-    def computed(self, tokens: int) -> None:
-        """So many tokens of a cohort were computed."""
-        self._of_cohort += tokens
-        if tokens:
+    def computed(self, number: int, tokens: int) -> None:
+        """So many tokens of the cohort of that number were computed by this process."""
+        with self._lock:
+            self._tokens[number] += tokens
+            if tokens:
+                self._tell()
+
+    def finished(self, number: int) -> None:
+        """All of a cohort is known."""
+        with self._lock:
+            self._all_of(number)
             self._tell()
 
-    def finished(self, cohort: Cohort) -> None:
-        """All of a cohort is known."""
-        self._of_cohort = 0
-        self._tokens += cohort.plan.tokens
-        self._samples += len(cohort.numbers)
-        self._tell()
+    def _all_of(self, number: int) -> None:
+        self._samples[number] = len(self._cohorts[number].numbers)
+        self._tokens[number] = self._cohorts[number].plan.tokens
 
     def _tell(self) -> None:
-        share = (self._tokens + self._of_cohort) / self._all_tokens
-        self._progress(Done(self._samples, self._total, share))
+        tokens = sum(cohort.plan.tokens for cohort in self._cohorts)
+        total = sum(len(cohort.numbers) for cohort in self._cohorts)
+        share = sum(self._tokens.values()) / tokens
+        self._progress(Done(sum(self._samples.values()), total, share))
 
 
 @contextmanager

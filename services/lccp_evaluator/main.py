@@ -77,7 +77,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
         with _no_garbage_collection():
             from lccp.probes.probe import Contexts
             from lccp_evaluator.evaluation import evaluate
-            from lccp_evaluator.model.execution import first_plan
+            from lccp_evaluator.model.execution import Execution, first_plan
             from lccp_evaluator.model.loading import context_length
             from lccp_evaluator.place import Place
             from lccp_evaluator.preparation import Subject
@@ -98,6 +98,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
             base=Path(invocation.base_directory),
             trust_remote_code=trusted,
             plan=first_plan(objects.reports(store, keys)),
+            execution=Execution(processes=invocation.processes),
         )
         place = Place.of(store, keys, tokens)
         progress = ProgressFile(store, keys.evaluation_progress(tokens))

@@ -27,6 +27,7 @@ from lccp_evaluator.probes.measurement import KeyChoice, TorchHalf
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
+from lccp_evaluator.spread.orders import Opening
 
 logger = logging.getLogger("lccp_evaluator.preparation")
 
@@ -94,9 +95,15 @@ class Prepared:
     """An engine for all that is asked, and how it is going to compute it."""
 
     engine: Engine
-    plan: ExecutionPlan
+    opening: Opening
+    """How another process would make the engine."""
     cohorts: list[Cohort]
     notes: tuple[str, ...]
+
+    @property
+    def plan(self) -> ExecutionPlan:
+        """The execution plan, with the way that the model allows."""
+        return self.opening.plan
 
 
 def ask(subject: Subject, place: Place, choosing: bool = True) -> list[Asked]:
@@ -209,7 +216,8 @@ def prepare(subject: Subject, asked: list[Asked]) -> Prepared:
         for one in asked
         for numbers in one.frozen.cohorts()
     ]
-    return Prepared(engine, chosen, cohorts, (*opened.notes, *notes))
+    opening = Opening(subject.directory, chosen, subject.trust_remote_code, watches)
+    return Prepared(engine, opening, cohorts, (*opened.notes, *notes))
 
 
 def _check_vocabulary(directory: Path, model: Any, frozen: list[FrozenSamples]) -> None:

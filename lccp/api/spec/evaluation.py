@@ -111,6 +111,15 @@ class EvaluationSpec(Contract):
             json_schema_extra=LIVE,
         ),
     ] = 2
+    processes: Annotated[
+        StrictInt,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes of one evaluation by the probes, all in its pod; each takes one "
+            "accelerator, if `workload` names one, and they share the haystacks.",
+        ),
+    ] = 1
     deadline_seconds: Annotated[
         StrictInt, Field(ge=10, le=604_800, description="Longest time of one try, in seconds.")
     ] = 14_400

@@ -196,6 +196,7 @@ class Processes:
             tokens=pods.tokens,
             suite=pods.suite or INTRINSIC,
             external=pods.external,
+            processes=1 if pods.is_gang else pods.processes,
             pod_uid=uid,
             base_directory=str(self._settings.base_directory),
         )

@@ -66,6 +66,7 @@ class Evaluation(Workload):
             command=("lccp-evaluate",),
             image=pinned.evaluator_image,
             spec=(suite or evaluation).workload,
+            processes=1 if suite else evaluation.processes,
             attempt=self.number,
             tokens=self.tokens,
             suite=self.suite,

@@ -29,6 +29,8 @@ class Execution:
     device: Device | None = None
     dtype: DType | None = None
     step_tokens: int | None = None
+    processes: int = 1
+    """That read together, each on a device of its own or a share of the CPU's threads."""
 
     def check(self, plan: "ExecutionPlan", where: str) -> None:
         """Raise Incompatible unless `plan`, of the reports in `where`, is what is asked."""
@@ -72,7 +74,7 @@ class ExecutionPlan(Contract):
         return cls(
             device=device,
             dtype=asked.dtype or ("float32" if device == "cpu" else "bfloat16"),
-            threads=torch.get_num_threads(),
+            threads=max(1, torch.get_num_threads() // asked.processes),
             step_tokens=asked.step_tokens or STEP_TOKENS[device],
         )
 

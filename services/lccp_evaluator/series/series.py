@@ -147,7 +147,8 @@ class Series:
         Raises InvalidInput where the evaluation would fail of it.
         """
         subject = self._subject(checkpoint, digest="")
-        return estimate(prepare(subject, self._asked(subject)), trial_seconds)
+        prepared = prepare(subject, self._asked(subject))
+        return estimate(prepared, trial_seconds, processes=subject.execution.processes)
 
     def prompts(self, checkpoint: CheckpointDirectory, path: Path) -> int:
         """Write what a checkpoint would be asked, as text (see `write_prompts`); how many samples.

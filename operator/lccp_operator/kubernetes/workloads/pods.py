@@ -47,6 +47,7 @@ def pod_template(
         tokens=pods.tokens,
         suite=pods.suite or INTRINSIC,
         external=pods.external,
+        processes=1 if pods.is_gang else pods.processes,
     ).to_environ()
     told |= EXTERNAL if pods.external is not None else {}
     told |= {"LCCP_RENDEZVOUS": rendezvous} if rendezvous else {}

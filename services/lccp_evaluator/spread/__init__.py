@@ -1,0 +1,1 @@
+"""An evaluation by several processes: the one that leads, and its followers."""
