@@ -69,6 +69,27 @@ def test_a_report_names_its_files_and_how_it_was_made(directory: Path, tmp_path:
     assert told[-1].samples == told[-1].total > 0
 
 
+def test_two_processes_measure_what_one_does(directory: Path, tmp_path: Path) -> None:
+    alone = evaluate(a_subject(directory), a_place(tmp_path / "alone"), ignored)
+    told: list[Done] = []
+    execution = Execution(device="cpu", step_tokens=256, processes=2)
+
+    shared = evaluate(
+        a_subject(directory, execution=execution), a_place(tmp_path / "shared"), told.append
+    )
+
+    assert told[-1].samples == told[-1].total
+    assert shared.report.probes.keys() == alone.report.probes.keys()
+    for name, data in alone.files.items():
+        with np.load(io.BytesIO(data)) as one, np.load(io.BytesIO(shared.files[name])) as two:
+            assert set(one.files) == set(two.files)
+            for array in set(one.files):
+                if one[array].dtype.kind == "f":
+                    np.testing.assert_allclose(two[array], one[array], atol=1e-6)
+                else:
+                    assert (two[array] == one[array]).all()
+
+
 def test_a_second_checkpoint_is_measured_on_the_same_samples(
     directory: Path, tmp_path: Path
 ) -> None:

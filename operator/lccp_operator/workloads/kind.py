@@ -55,7 +55,7 @@ class PodSet:
         """Of what the run's spec says of them: under another one they would be other pods."""
         settings: list[object] = [self.spec.document(), self.deadline_seconds]
         settings += [self.external.document()] if self.external is not None else []
-        settings += [self.processes] if self.processes > 1 and not self.is_gang else []
+        settings += [self.processes] if self.processes > 1 else []
         canonical = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_LENGTH]
 

@@ -26,6 +26,7 @@ def test_what_is_written_is_what_is_read(
         attempt=attempt,
         tokens=tokens,
         objective="SFT" if sft and tokens is not None else "Pretrain",
+        processes=attempt,
         pod_uid="0123",
         base_directory="/b",
     )

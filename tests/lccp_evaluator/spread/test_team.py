@@ -3,7 +3,6 @@
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
     return Opening(a_checkpoint(tmp_path_factory.mktemp("model")), plan, False, watches=True)
 
 
-def test_followers_read_what_the_leader_would(opening: Opening) -> None:
+def test_followers_read_what_the_leader_would_and_end_with_the_team(opening: Opening) -> None:
     read: dict[int, list[Reading]] = {}
     by_leader: set[int] = set()
     engine = opening.engine()
@@ -39,7 +38,9 @@ def test_followers_read_what_the_leader_would(opening: Opening) -> None:
 
     with Team(2) as team:
         team.read(JOBS, opening, own, read.__setitem__)
+        (follower,) = team._followers
 
+    assert follower._process.poll() is not None
     assert len(by_leader) < len(JOBS)
     for number, job in JOBS.items():
         (found,), (wanted,) = read[number], engine.read(job.passages)
@@ -61,38 +62,8 @@ def test_a_process_that_dies_fails_the_evaluation(opening: Opening) -> None:
         team.read(JOBS, opening, own, done)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        (Job([Passage(np.arange(24), (20, 24), bands=2)]), "experts"),
-        (Job([Passage(np.full(24, 10**6), (20, 24))]), "IndexError"),
-    ],
-)
-def test_what_a_follower_fails_of_is_told(opening: Opening, wrong: Job, sentence: str) -> None:
-    with Team(2) as team, pytest.raises((InvalidInput, RuntimeError), match=sentence):
-        team.read({0: wrong, 1: wrong}, opening, _waiting(team), _kept)
-
-
-def _waiting(team: Team) -> Any:
-    def own(number: int, job: Job) -> list[Reading]:
-        (follower,) = team._followers
-        follower._process.wait()
-        return []
-
-    return own
-
-
 def _kept(number: int, readings: list[Reading]) -> None:
     """Keep nothing."""
-
-
-def test_followers_end_with_the_team(opening: Opening) -> None:
-    with Team(2) as team:
-        team.read(JOBS, opening, lambda number, job: [], _kept)
-        (follower,) = team._followers
-        assert follower._process.poll() is None
-
-    assert follower._process.poll() is not None
 
 
 def test_devices_that_are_not_there_are_refused(opening: Opening) -> None:

@@ -1,5 +1,7 @@
 """How the evaluation of a checkpoint ended, as its pods and the store say."""
 
+from dataclasses import replace
+
 from operator_world import START, a_small_run, checkpoint_of, compact_report_of
 
 from lccp.api.causes import Cause
@@ -85,6 +87,16 @@ def test_another_program_makes_other_pods() -> None:
     changed = SUITE | {"command": ["./mine", "--shots", "5"]}
 
     assert pods_of("mine", SUITE).digest != pods_of("mine", changed).digest
+
+
+def test_processes_are_those_of_the_probes_and_more_of_them_are_other_pods() -> None:
+    run = a_small_run(evaluation={"suites": [SUITE], "processes": 4})
+    pinned = Pinned(evaluator_image="evaluator:1")
+
+    pods, mine = (Evaluation(100, suite).pods(run, pinned) for suite in (INTRINSIC, "mine"))
+
+    assert (pods.processes, mine.processes) == (4, 1)
+    assert pods.digest != replace(pods, processes=1).digest
 
 
 def test_messages_name_the_fields_of_the_suite() -> None:
