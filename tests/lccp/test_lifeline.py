@@ -7,9 +7,7 @@ import time
 import psutil
 import pytest
 
-CHILD = (
-    "from lccp.lifeline import die_with_parent as d; d(); print('up', flush=True); "
-)
+CHILD = "from lccp.lifeline import die_with_parent as d; d(); print('up', flush=True); "
 PARENT = f"""
 import os, subprocess, sys, time
 os.environ["LCCP_PARENT_PID"] = str(os.getpid())
