@@ -70,6 +70,8 @@ def test_a_report_names_its_files_and_how_it_was_made(directory: Path, tmp_path:
 
 
 def test_two_processes_measure_what_one_does(directory: Path, tmp_path: Path) -> None:
+    for name in ("alone", "shared"):
+        (tmp_path / name).mkdir()
     alone = evaluate(a_subject(directory), a_place(tmp_path / "alone"), ignored)
     told: list[Done] = []
     execution = Execution(device="cpu", step_tokens=256, processes=2)
