@@ -1,4 +1,4 @@
-"""What the store no longer holds, though the run's status, journal and trainers tell of it."""
+"""What the store no longer holds, though status, workloads, journal and trainers tell of it."""
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
@@ -12,19 +12,19 @@ ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
 
 
 def contradiction(context: Context) -> Refusal | None:
-    """Why the store can't be the one that the status tells of, or None.
+    """Why the store can't be the one that status and workloads tell of, or None.
 
-    A run's objects are written before the status that tells of them. So one that was accepted and
-    of which nothing, or an older copy, is there lies under another URL, or was deleted behind
-    LCCP's back: to train from there would spend its compute twice.
+    A run's objects are written before its workloads are made, and before the status that tells of
+    them. So one that began and of which nothing, or an older copy, is there lies under another
+    URL, or was deleted behind LCCP's back: to train from there would spend its compute twice.
     """
-    status, facts = context.run.status, context.facts
-    if status is None or status.start_time is None:
+    status = context.run.status or LCCPRunStatus()
+    if status.start_time is None and not (context.trainings or context.evaluations):
         return None
     foreign = foreign_owner(context.facts, context.owner)
     if foreign is not None:
         return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, told_of_another(context, foreign))
-    missing = _missing(status, facts)
+    missing = _missing(context, status)
     if missing is None:
         return None
     message = (
@@ -36,14 +36,16 @@ def contradiction(context: Context) -> Refusal | None:
     return Refusal(Reason.STORED_RUN_MISSING, message)
 
 
-def _missing(status: LCCPRunStatus, facts: Facts) -> str | None:
+def _missing(context: Context, status: LCCPRunStatus) -> str | None:
+    facts = context.facts
     if facts.identity is None:
         return "run.json of this run"
     if facts.journal_etag is None:
         return "journal.json of this run"
     newest = max((attempt.number for attempt in facts.journal.attempts), default=0)
-    if status.attempt > newest:
-        return f"attempt {status.attempt} of this run (its newest is {newest})"
+    told = max([status.attempt, *(training.attempt for training in context.trainings)])
+    if told > newest:
+        return f"attempt {told} of this run (its newest is {newest})"
     return _missing_checkpoint(status, facts) or _missing_state(facts)
 
 

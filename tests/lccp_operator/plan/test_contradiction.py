@@ -68,19 +68,54 @@ def only_tells(decided: Plan) -> bool:
     return all(isinstance(intent, WriteConditions) for intent in decided.intents)
 
 
+def lose(world: World, part: str) -> None:
+    """The store loses what lies there of the run."""
+    for key in [key for key in world.store.objects if key.startswith(f"{KEYS.prefix}{part}")]:
+        world.store.delete(key)
+    world.restart_operator()
+
+
 @pytest.mark.parametrize("part", ["checkpoints/", "run.json", "journal.json", ""])
 def test_an_emptied_prefix_starts_nothing(part: str) -> None:
     world = a_world()
     world.settle()
     begun = len(world.started)
-    for key in [key for key in world.store.objects if key.startswith(f"{KEYS.prefix}{part}")]:
-        world.store.delete(key)
-    world.restart_operator()
+    lose(world, part)
 
     assert only_tells(world.reconcile())
 
     assert len(world.started) == begun
     assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+
+
+@pytest.mark.parametrize("part", ["run.json", "journal.json", ""])
+def test_nor_does_it_where_workloads_alone_still_tell_of_the_run(part: str) -> None:
+    world = a_world()
+    world.settle()
+    begun = len(world.started)
+    lose(world, part)
+    world.run = world.run.model_copy(update={"status": None})
+
+    for _ in range(2):
+        assert only_tells(world.reconcile())
+
+    assert len(world.started) == begun
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+
+
+def test_a_copy_that_lacks_the_attempt_of_a_gang_starts_none() -> None:
+    world = a_world()
+    world.reconcile()
+    copy = deepcopy(world.store)
+    world.end_training(137)
+    world.pass_time(700)
+    world.settle()
+    world.run = world.run.model_copy(update={"status": None})
+    world.store.objects = copy.objects
+    world.restart_operator()
+
+    assert only_tells(world.reconcile())
+    assert "no attempt 2 of this run (its newest is 1)" in world.events[-1].message
 
 
 def test_an_older_copy_of_the_store_is_not_trained_on_from() -> None:

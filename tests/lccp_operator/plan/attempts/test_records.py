@@ -6,6 +6,7 @@ from operator_world import (
     BUDGET_TOKENS,
     EVERY_TOKENS,
     KEYS,
+    applied_again,
     conditions,
     with_spec,
 )
@@ -132,10 +133,9 @@ def test_a_raised_budget_goes_on_after_the_run_had_succeeded() -> None:
 
 
 def test_a_lost_journal_never_leads_to_an_attempt_number_that_was_used() -> None:
-    world = a_training_world()
-    world.store.delete(KEYS.journal)
-    metadata = world.run.metadata.model_copy(update={"uid": "run-2"})
-    world.run = world.run.model_copy(update={"metadata": metadata, "status": None})
+    before = a_training_world()
+    before.store.delete(KEYS.journal)
+    world = applied_again(before)
 
     world.settle()
 
