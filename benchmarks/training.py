@@ -6,15 +6,13 @@ step; told are their median and quartiles, and the ratio of processor time over 
 
 - `overhead`: `lccp-train` on the demo's model, documents and manifest, on two processes, beside a
   loop of transformers and DeepSpeed alone whose data is in memory.
-- `sequence`: the demo's model on rows of 8,192 tokens, each one document, one row a step: two
-  processes with sequenceParallelSize 2 beside one process.
+- `sequence`: the demo's model and documents in rows of 8,192 tokens, one row a step: two processes
+  with sequenceParallelSize 2 beside one process.
 
     python benchmarks/training.py [overhead] [sequence] [--pairs 20] [--seconds 6]
 """
 
 import argparse
-import gzip
-import json
 import shutil
 import statistics
 import sys
@@ -31,7 +29,7 @@ from trainer_world import World
 
 TINY = Path(__file__).parents[1] / "examples" / "tiny"
 RATE, ROW, ROWS = "1.5e-4", 512, 8
-LONG_ROW, DOCUMENTS_A_ROW = 8_192, 24
+LONG_ROW = 8_192
 STEPS = 1_000_000
 SETTLE_SECONDS = 3.0
 """Until the history of a trainer holds its last steps."""
@@ -76,21 +74,9 @@ def overhead(folder: Path) -> tuple[Gang, Gang]:
 
 def sequence(folder: Path) -> tuple[Gang, Gang]:
     shared, alone = world(folder, "shared"), world(folder, "alone")
-    for made in (shared, alone):
-        _lengthen(made.root / "data" / "long.jsonl.gz")
     two = run(shared, LONG_ROW, 1, processes=2, micro=1, sequenceParallelSize=2)
     one = run(alone, LONG_ROW, 1, processes=1, micro=1)
     return Ours(shared.start(two)), Ours(alone.start(one))
-
-
-def _lengthen(path: Path) -> None:
-    """Join documents, until each is longer than a row."""
-    with gzip.open(path, "rt") as lines:
-        texts = [json.loads(line)["text"] for line in lines]
-    with gzip.open(path, "wt", compresslevel=1) as joined:
-        for start in range(0, len(texts), DOCUMENTS_A_ROW):
-            text = " ".join(texts[start : start + DOCUMENTS_A_ROW])
-            print(json.dumps({"text": text}), file=joined)
 
 
 def seconds_of_step(gang: Gang, turns: list[tuple[float, float]]) -> list[float]:

@@ -17,7 +17,7 @@ from trainer_world import Attempt, World
 
 BARE = Path(__file__).parent / "bare.py"
 WARM_STEPS = 3
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 600
 
 
 class Gang(ABC):

@@ -168,9 +168,9 @@ class Attempt:
     def log(self) -> str:
         return self.log_path.read_text()
 
-    def wait_for_step(self, step: int) -> None:
-        """Wait until its heartbeat has reached `step`."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
+    def wait_for_step(self, step: int, seconds: float = DEADLINE_SECONDS) -> None:
+        """Wait until its heartbeat has reached `step`, `seconds` at most."""
+        deadline = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < deadline:
             if self.store.stat(self.keys.heartbeat(self.writer)) and self.heartbeat.step >= step:
                 return
