@@ -13,8 +13,8 @@ PEAK_FLOPS = {
 """Dense bfloat16 FLOP/s of an accelerator, by a part of its name (manufacturer's data sheets)."""
 
 
-def flops_per_token(model: Architecture, context_length: int) -> float:
-    """FLOPs of forward and backward pass for one token in a sequence of `context_length` tokens.
+def flops_per_token(model: Architecture, context_length: float) -> float:
+    """FLOPs of forward and backward pass for one token in a document of `context_length` tokens.
 
     6 N + 6 L T d: Chowdhery et al., arXiv 2204.02311, appendix B, attention's causal half, with N
     parameters that a token passes, L layers, T tokens of context, d = heads x head size.

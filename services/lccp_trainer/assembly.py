@@ -112,7 +112,7 @@ def train(worker: Worker, connections: Connections) -> End:
 
 def _loop(connections: Connections, parts: Parts) -> Loop:
     task, shape = parts.task, parts.shape
-    training, of_token = task.spec.trained, flops_of_token(task.directory, shape.row_tokens)
+    training = task.spec.trained
     recorder = Recorder(
         engine=parts.engine,
         reporter=connections.reporter,
@@ -120,7 +120,8 @@ def _loop(connections: Connections, parts: Parts) -> Loop:
         step_tokens=shape.tokens,
         sources=task.stream.names,
         epochs=task.stream.epochs,
-        flops_per_token_and_process=of_token and of_token / shape.layout.processes,
+        processes=shape.layout.processes,
+        flops_per_token=flops_of_token(task.directory),
         device_name=torch.cuda.get_device_name() if parts.device.type == "cuda" else None,
     )
     return Loop(

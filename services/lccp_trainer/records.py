@@ -39,8 +39,10 @@ class Recorder:
     """Names, in the order of their numbers in a batch."""
     epochs: Callable[[Position], dict[str, float]]
     """How often each source was read at a position."""
-    flops_per_token_and_process: float | None
-    """None: the model is of a family that lccp.cost does not know."""
+    processes: int
+    flops_per_token: Callable[[float], float] | None
+    """By the length of its document; None: the model is of a family that lccp.cost does not know.
+    """
     device_name: str | None
     _ended: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_STEPS + 1))
     _spikes: list[Spike] = field(default_factory=list)
@@ -113,7 +115,7 @@ class Recorder:
             learning_rate=step.learning_rate,
             gradient_norm=step.gradient_norm,
             tokens_per_second=round(rate, 1),
-            mfu=self._utilisation(rate),
+            mfu=self._utilisation(rate, step.document_length),
             spikes=tuple(self._spikes[-SPIKES_SHOWN:]),
             spikes_total=len(self._spikes),
             epochs=self.epochs(point.position),
@@ -125,11 +127,11 @@ class Recorder:
         steps = len(self._ended) - 1
         return self.step_tokens * steps / max(1e-9, self._ended[-1] - self._ended[0])
 
-    def _utilisation(self, tokens_per_second: float) -> float | None:
-        if self.flops_per_token_and_process is None:
+    def _utilisation(self, tokens_per_second: float, document_length: float) -> float | None:
+        if self.flops_per_token is None:
             return None
-        flops_per_second = tokens_per_second * self.flops_per_token_and_process
-        return utilisation(flops_per_second, self.device_name)
+        flops_per_second = tokens_per_second * self.flops_per_token(document_length)
+        return utilisation(flops_per_second / self.processes, self.device_name)
 
 
 def peak_memory_bytes() -> int:

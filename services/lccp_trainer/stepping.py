@@ -31,6 +31,8 @@ class Step:
     """Global norm before clipping; None if it was not finite, or the batch was left out."""
     asked: Asked
     """What any rank was asked for, up to the last backward pass."""
+    document_length: float
+    """Tokens of a document, averaged over tokens: attention costs what it does in rows of these."""
     skipped: bool = False
     """Whether the batch was left out since its loss stands out."""
     balance: float | None = None
@@ -69,7 +71,8 @@ class Stepper:
         rate = learning_rate(self.training, tokens)
         set_learning_rate(self.engine, rate)
         own = shards(batch, self.shape, self.groups, self.device)
-        counted = self._sum([float(sum(shard.counted for shard in own))])[0]
+        own_sums = (sum(of) for of in zip(*((s.counted, s.preceding) for s in own), strict=True))
+        counted, preceding = self._sum([float(each) for each in own_sums])
         step = _Passes(self, counted)
         for shard in own[:-1]:
             self.engine.backward(step.forward(shard))
@@ -85,6 +88,7 @@ class Stepper:
             learning_rate=rate,
             gradient_norm=norm,
             asked=Asked.of_flags(flags),
+            document_length=1 + 2 * preceding / self.shape.tokens,
             skipped=skipped,
             balance=balance / self.shape.rows if self._coefficient else None,
         )

@@ -29,7 +29,7 @@ from lccp_trainer.watchdog import Watchdog
 
 TOKENS = 64
 BATCH = Batch(np.zeros((1, TOKENS), np.int32), np.zeros((1, TOKENS), np.int32))
-OK = Step(loss=2.0, learning_rate=0.1, gradient_norm=1.0, asked=Asked())
+OK = Step(2.0, learning_rate=0.1, gradient_norm=1.0, asked=Asked(), document_length=64.0)
 NOT_FINITE = replace(OK, loss=math.nan, gradient_norm=None)
 
 

@@ -62,7 +62,8 @@ def a_recorder(routers: Any = None, every: int = 1, **fields: Any) -> tuple[Reco
     parts = {
         "sources": ("long", "short"),
         "epochs": lambda position: {"long": 0.5, "short": 0.25},
-        "flops_per_token_and_process": None,
+        "processes": 1,
+        "flops_per_token": None,
         "device_name": None,
     } | fields
     engine = SimpleNamespace(module=SimpleNamespace(routers=routers, losses=Table()))
@@ -73,7 +74,7 @@ def at(step: int) -> Point:
     return Point(step, step * 100, Position((step * 100,), ()))
 
 
-STEP = Step(loss=2.0, learning_rate=0.1, gradient_norm=1.5, asked=Asked())
+STEP = Step(2.0, learning_rate=0.1, gradient_norm=1.5, asked=Asked(), document_length=64.0)
 SPIKE = Spike(step=3, tokens=300, signal="Loss", value=9.0, median=2.0, action="Recorded")
 
 
@@ -101,7 +102,7 @@ def test_of_many_spikes_the_newest_are_shown_and_all_counted() -> None:
 def test_the_rate_is_that_of_the_last_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(records.time, "monotonic", lambda: now[0])
-    recorder, told = a_recorder(flops_per_token_and_process=1e9, device_name=None)
+    recorder, told = a_recorder(flops_per_token=lambda length: 1e9, device_name=None)
     recorder.begin()
     for step in range(1, 16):
         now[0] += 50.0 if step == 1 else 2.0
@@ -112,6 +113,22 @@ def test_the_rate_is_that_of_the_last_steps(monkeypatch: pytest.MonkeyPatch) -> 
     assert told.beat["tokens_per_second"] == 50.0
     assert told.beat["mfu"] is None
     assert told.lines[-1].tokens_per_second == 50.0
+
+
+def test_the_utilisation_is_that_of_a_device_and_of_attention_within_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(records.time, "monotonic", lambda: now[0])
+    recorder, told = a_recorder(
+        processes=4, flops_per_token=lambda length: 989e10 * length, device_name="NVIDIA H100"
+    )
+    recorder.begin()
+    now[0] = 0.5
+    recorder.record(STEP, at(1), None)
+
+    assert told.beat["tokens_per_second"] == 200
+    assert told.beat["mfu"] == pytest.approx(200 * 64 / 100 / 4)
 
 
 def test_a_loss_that_is_not_finite_is_no_number_of_the_heartbeat() -> None:

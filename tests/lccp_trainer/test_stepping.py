@@ -65,6 +65,16 @@ def test_the_loss_and_the_step_are_those_of_all_predicted_tokens_at_once(
     assert expected.loss == pytest.approx(fresh(shard)[0].item() / shard.counted)
 
 
+def test_documents_are_told_as_long_as_a_row_that_costs_as_much_attention() -> None:
+    whole, halves = a_batch(), a_batch()
+    halves.positions[:] %= LENGTH // 2
+
+    assert step(stepper(1), whole).document_length == LENGTH
+    assert step(stepper(1), halves).document_length == LENGTH // 2
+    halves.positions[:2] = whole.positions[:2]
+    assert step(stepper(2), halves).document_length == 3 * LENGTH // 4
+
+
 def test_a_rate_follows_the_schedule_by_tokens() -> None:
     made = stepper(ROWS, schedule={"warmupTokens": 640})
 
@@ -89,7 +99,7 @@ def test_a_batch_that_stands_out_is_left_out_and_its_step_counts_as_finite() -> 
 def test_a_step_is_finite_if_loss_and_gradient_are(
     loss: float, norm: float | None, finite: bool
 ) -> None:
-    assert Step(loss, 0.1, norm, Asked()).finite is finite
+    assert Step(loss, 0.1, norm, Asked(), 16.0).finite is finite
 
 
 def test_what_a_rank_is_asked_for_is_told_with_the_step() -> None:

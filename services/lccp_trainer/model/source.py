@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +49,14 @@ def context_length(config: dict[str, Any], directory: Path) -> int:
     return length
 
 
-def flops_of_token(directory: Path, row_tokens: int) -> float | None:
-    """FLOPs of training on a token of a row of `row_tokens`; None for a model of unknown kind."""
+def flops_of_token(directory: Path) -> Callable[[float], float] | None:
+    """FLOPs of training on a token of a document of so many; None for a model of unknown kind."""
     try:
         model = Architecture.from_config(read_config(directory))
     except InvalidInput as error:
         logger.info("model FLOPs utilisation is not known: %s", error)
         return None
-    return flops_per_token(model, row_tokens)
+    return partial(flops_per_token, model)
 
 
 def check_weights(directory: Path) -> None:

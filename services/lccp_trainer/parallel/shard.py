@@ -33,6 +33,11 @@ class Shard:
         """Tokens that are predicted here."""
         return int((self.targets != IGNORED).sum())
 
+    @property
+    def preceding(self) -> int:
+        """Tokens before each in its document, summed over the tokens here."""
+        return int(self.positions.sum())
+
 
 def shards(batch: Batch, shape: StepShape, groups: Groups, device: torch.device) -> list[Shard]:
     """The shards of this process in a step, one a micro batch; `batch` holds its rows alone."""

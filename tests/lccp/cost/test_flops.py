@@ -22,6 +22,18 @@ def test_attention_costs_more_with_the_context() -> None:
     assert long - short == 6 * 2 * 64 * 1_000
 
 
+def test_a_token_costs_the_experts_that_it_passes_and_no_others() -> None:
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
+    sizes |= {"model_type": "qwen3_moe", "vocab_size": 1_000, "intermediate_size": 128}
+    sizes |= {"moe_intermediate_size": 32}
+    of_each, more = (
+        Architecture.from_config(sizes | {"num_experts": experts, "num_experts_per_tok": chosen})
+        for experts, chosen in ((16, 1), (16, 3))
+    )
+    assert flops_per_token(more, 1) - flops_per_token(of_each, 1) == 6 * 2 * 2 * (3 * 64 * 32)
+    assert flops_per_token(more, 1) < 6 * more.parameters
+
+
 def test_utilisation_is_the_share_of_the_device_s_peak() -> None:
     assert utilisation(98.9e12, "NVIDIA H100 80GB HBM3") == pytest.approx(0.1)
 

@@ -141,11 +141,10 @@ def test_a_companion_that_is_not_json_is_named(directory: Path) -> None:
 
 
 def test_flops_are_told_where_the_kind_of_the_model_is_known(directory: Path) -> None:
-    assert flops_of_token(directory, 64) is None
+    assert flops_of_token(directory) is None
 
     shape = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 4}
     rewrite(directory, model_type="llama", num_hidden_layers=2, **shape)
-    short, long = (flops_of_token(directory, length) for length in (64, 128))
-    assert short is not None
-    assert long is not None
-    assert long - short == 6 * 2 * 64 * 16
+    flops = flops_of_token(directory)
+    assert flops is not None
+    assert flops(128) - flops(64) == 6 * 2 * 64 * 16
