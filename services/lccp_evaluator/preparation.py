@@ -137,7 +137,14 @@ def _asked(
         found = source.draw(used[half.name], tokenizer, files)
         found.notes += files.notes
         frozen = FrozenSamples.of(
-            found, half.name, source.version, settings, digest, tokenizer.vocabulary, files.read
+            found,
+            half.name,
+            source.version,
+            settings,
+            digest,
+            tokenizer.vocabulary,
+            files.read,
+            files.whole,
         )
         if source.keys is None or not choosing:
             return frozen
@@ -145,7 +152,7 @@ def _asked(
 
     frozen = place.frozen(half.name, source.version, settings, digest, drawn)
     documents = PROBES[half.name].documents(given[half.name])
-    files.check(frozen.header.files, documents, place.samples_of(half.name))
+    files.check(frozen.header, documents, place.samples_of(half.name))
     return Asked(frozen, readers, used)
 
 

@@ -27,6 +27,10 @@ class Header(Contract):
         dict[str, dict[str, str]],
         Field(description="SHA-256 of the files that were read, by field and name."),
     ] = {}
+    whole: Annotated[
+        tuple[str, ...] | None,
+        Field(description="Fields whose files were all read: one that is added would be, too."),
+    ] = None
     chosen_by: Annotated[
         str | None, Field(description="What chose the keys of the samples, if any were chosen.")
     ] = None

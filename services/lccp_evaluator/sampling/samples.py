@@ -24,6 +24,7 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.sampling.header import Header
+from lccp_evaluator.sampling.sources.files import Digests
 
 KINDS = ("header", "part", "sample")
 DAMAGES = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError)
@@ -103,9 +104,13 @@ class FrozenSamples:
         settings: dict[str, Any],
         tokenizer_digest: str,
         vocabulary: int,
-        files: dict[str, dict[str, str]],
+        files: Digests,
+        whole: Sequence[str] = (),
     ) -> Self:
-        """What a generator of that version drew with these settings from these files."""
+        """What a generator of that version drew with these settings from these files.
+
+        `whole` are the fields whose files were all read to the end.
+        """
         header = Header(
             probe=probe,
             version=version,
@@ -115,6 +120,7 @@ class FrozenSamples:
             names=drawn.names,
             notes=tuple(drawn.notes),
             files=files,
+            whole=tuple(sorted(whole)) or None,
         )
         return cls(header, tuple(drawn.parts), tuple(drawn.samples))
 

@@ -32,6 +32,7 @@ from lccp_evaluator.sampling.tokenization import Tokenizer
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.files import Digests, stamps
 from lccp_evaluator.series.settings import SeriesSettings
+from lccp_evaluator.unfinished import clear
 
 logger = logging.getLogger("lccp_evaluator.series")
 
@@ -69,6 +70,8 @@ class Series:
     def report(self, checkpoint: CheckpointDirectory) -> EvaluationReport | None:
         """The report of just these weights; None if they are to be evaluated.
 
+        What an evaluation left that ended between its report and its end is deleted.
+
         Raises:
             InvalidInput: at these tokens lies the report of a checkpoint from elsewhere.
             Incompatible: it was made with other settings or another tokenizer, or files that they
@@ -81,6 +84,7 @@ class Series:
         report, source = found
         self._settings.check(source, self.folder(report.tokens))
         self._check_samples(checkpoint)
+        clear(self._store, Place.of(self._store, self._keys, report.tokens).unfinished)
         return report
 
     def check_free(self, checkpoint: CheckpointDirectory) -> None:
@@ -103,7 +107,7 @@ class Series:
                         f"{self.out}: was measured with another tokenizer than that of {chosen}: "
                         "give another folder (--out) for this one"
                     )
-                Files(Path()).check(header.files, documents, place.samples_of(name))
+                Files(Path()).check(header, documents, place.samples_of(name))
         self._samples_checked = True
 
     def _stored(

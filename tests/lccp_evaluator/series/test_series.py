@@ -68,6 +68,16 @@ def test_a_later_call_takes_the_report_that_lies_there(
     assert a_series(out).report(first) is not None
 
 
+def test_what_was_left_beside_a_report_is_deleted(out: Path, first: CheckpointDirectory) -> None:
+    folder = a_series(out).folder(100)
+    left = folder / "unfinished-0123-0.npz"
+    left.write_bytes(b"cut off")
+
+    assert a_series(out).report(first) is not None
+    assert not left.exists()
+    assert (folder / "report.json").exists()
+
+
 def test_another_model_replaces_no_report_in_silence(
     tmp_path: Path, out: Path, first: CheckpointDirectory
 ) -> None:

@@ -7,6 +7,7 @@ from lccp.contract.errors import Incompatible
 from lccp.documents import SUFFIXES, document_files, files_below
 from lccp.probes.settings.prompts import Documents
 from lccp.store.directory import file_record
+from lccp_evaluator.sampling.header import Header
 
 Digests = dict[str, dict[str, str]]
 """By the field that names a path: SHA-256 of the files below it that were read, by name."""
@@ -16,13 +17,15 @@ class Files:
     """Files that are named by settings, whose relative paths start from `base`.
 
     Files are read in the order of their names, as far as they are needed. `read` holds those that
-    were opened, `notes` say what was left out.
+    were opened, `whole` the fields whose files were all read to the end, `notes` say what was left
+    out.
     """
 
     def __init__(self, base: Path) -> None:
         self._base = base
         self._known: dict[Path, str] = {}
         self.read: Digests = {}
+        self.whole: list[str] = []
         self.notes: list[str] = []
 
     def opened(self, documents: Documents, where: str) -> Iterator[Path]:
@@ -37,6 +40,7 @@ class Files:
         for file in files:
             self.read.setdefault(where, {})[_name(file, path)] = self._digest(file)
             yield file
+        self.whole.append(where)
 
     def _note_left_out(self, path: Path, files: list[Path], form: str, where: str) -> None:
         others = [file for file in files_below(path) if file not in files]
@@ -46,17 +50,19 @@ class Files:
                 f"them: names of {form} end in {', '.join(SUFFIXES[form])}"
             )
 
-    def check(self, read: Digests, named: Mapping[str, Documents], where: str) -> None:
-        """Raise Incompatible if files that are there are not those that were `read`.
+    def check(self, header: Header, named: Mapping[str, Documents], where: str) -> None:
+        """Raise Incompatible if files that are there are not those that `header` tells of.
 
         `named` are documents by the field of their path; `where` holds the samples.
         """
         for field, documents in named.items():
             assert documents.path is not None
-            path, digests = self._base / documents.path, read.get(field)
+            path, digests = self._base / documents.path, header.files.get(field)
             if digests is None or not path.exists():
                 continue
-            files = document_files(path, documents.format, field)[: len(digests)]
+            files = document_files(path, documents.format, field)
+            if field not in (header.whole or ()):
+                files = files[: len(digests)]
             now = {_name(file, path): self._digest(file) for file in files}
             if now != digests:
                 changed = min(name for name, _ in now.items() ^ digests.items())

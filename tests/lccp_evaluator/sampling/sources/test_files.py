@@ -2,6 +2,7 @@ import pytest
 
 from lccp.contract.errors import Incompatible
 from lccp.probes.settings.prompts import Documents
+from lccp_evaluator.sampling.header import Header
 from lccp_evaluator.sampling.sources.files import Files
 
 FIELD = "evaluation.probes.niah.haystack.path"
@@ -10,22 +11,33 @@ FOLDER = Documents(path="texts", format="Text")
 
 @pytest.fixture
 def read(tmp_path):
-    """What is remembered of the first two of three files."""
+    """What is remembered of the first two of three files, and of no file after them."""
     (tmp_path / "texts").mkdir()
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / "texts" / name).write_text(name)
     files = Files(tmp_path)
     opened = files.opened(FOLDER, FIELD)
     next(opened), next(opened)
-    return files.read
+    return files
 
 
 def check(tmp_path, read):
-    Files(tmp_path).check(read, {FIELD: FOLDER}, "own/samples/niah")
+    header = Header(
+        probe="niah",
+        version=1,
+        settings={},
+        tokenizer_digest="",
+        vocabulary=1,
+        files=read.read,
+        whole=tuple(read.whole),
+    )
+    Files(tmp_path).check(header, {FIELD: FOLDER}, "own/samples/niah")
 
 
 def test_what_was_read_is_remembered_by_field_and_name(read):
-    assert {field: list(names) for field, names in read.items()} == {FIELD: ["a.txt", "b.txt"]}
+    found = {field: list(names) for field, names in read.read.items()}
+    assert found == {FIELD: ["a.txt", "b.txt"]}
+    assert read.whole == []
 
 
 def test_files_of_another_form_are_left_out_and_told(tmp_path):
@@ -58,6 +70,17 @@ def test_another_text_than_the_samples_were_drawn_from_is_refused(tmp_path, read
     sentence = rf"^{FIELD}: .*texts/{name}.txt is not what the samples in own/samples/niah were"
     with pytest.raises(Incompatible, match=sentence + r" drawn from: .*\(--out\)"):
         check(tmp_path, read)
+
+
+def test_a_file_at_the_end_counts_where_all_were_read(tmp_path, read):
+    files = Files(tmp_path)
+    assert len(list(files.opened(FOLDER, FIELD))) == 3
+    check(tmp_path, files)
+    (tmp_path / "texts/d.txt").write_text("a further one")
+
+    check(tmp_path, read)
+    with pytest.raises(Incompatible, match=r"texts/d.txt is not what the samples in own/"):
+        check(tmp_path, files)
 
 
 def test_files_that_were_not_needed_may_change_and_all_may_be_gone(tmp_path, read):
