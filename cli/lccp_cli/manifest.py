@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import yaml
 from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
-from lccp.contract.location import remote_location
+from lccp.contract.location import MALFORMED, remote_location
 from lccp.model_config import CONFIG
 from lccp.probes.registry import PROBES
 
@@ -128,19 +129,28 @@ def fetched(spec: LCCPRunSpec, endpoint: str | None) -> LCCPRunSpec:
     Args:
         endpoint: of the buckets; None: the provider's own.
     """
-    from rich.console import Console
-
     from lccp.inputs.cache import cache_directory
     from lccp.inputs.fetch import fetched as copied
     from lccp.inputs.fetch import found, remotes
 
     given = remotes(spec, _anywhere(endpoint), os.environ.get("HF_ENDPOINT"))
-    with Console(stderr=True).status("") as status:
-
-        def progress(here: int, total: int) -> None:
-            status.update(f"fetched {here / 1e9:.2f} of {total / 1e9:.2f} GB")
-
+    with _fetching() as progress:
         return copied(spec, given, found(given), cache_directory(os.environ), progress)
+
+
+def fetched_model(text: str, where: str, endpoint: str | None) -> Path:
+    """The folder of the model that `text` names: a path, or what is fetched from bucket or hub.
+
+    Raises InvalidInput, naming `where`, if there is none, and StoreUnavailable.
+    """
+    from lccp.inputs.remote import of_a_model
+
+    if remote_location(text) is None:
+        if "://" in text:
+            raise InvalidInput(f"{where}: {text} {MALFORMED}")
+        return Path(text)
+    with _fetching() as progress:
+        return _fetched(text, where, endpoint, of_a_model, progress)
 
 
 def fetched_config(source: str, where: str, endpoint: str | None) -> Path:
@@ -148,12 +158,31 @@ def fetched_config(source: str, where: str, endpoint: str | None) -> Path:
 
     Raises InvalidInput, naming `where`, if there is none, and StoreUnavailable.
     """
+    return _fetched(source, where, endpoint, lambda path: path == CONFIG, lambda here, total: None)
+
+
+def _fetched(
+    source: str,
+    where: str,
+    endpoint: str | None,
+    wanted: Callable[[str], bool],
+    progress: Callable[[int, int], None],
+) -> Path:
     from lccp.inputs.cache import cache_directory, cached
     from lccp.inputs.fetch import remote_of
 
     remote = remote_of(source, _anywhere(endpoint), os.environ.get("HF_ENDPOINT"), where)
-    found = remote.find(lambda path: path == CONFIG)
-    return cached(found, remote, cache_directory(os.environ), where, lambda here: None)
+    found, folder = remote.find(wanted), cache_directory(os.environ)
+    return cached(found, remote, folder, where, lambda here: progress(here, found.size))
+
+
+@contextmanager
+def _fetching() -> Iterator[Callable[[int, int], None]]:
+    """Yield what is told of the bytes that are here, and of all."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield lambda here, total: status.update(f"fetched {here / 1e9:.2f} of {total / 1e9:.2f} GB")
 
 
 def _anywhere(endpoint: str | None) -> "StoreConfig":

@@ -4,6 +4,9 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,11 +15,16 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from lccp.report.text import bytes_text, duration_text
 
 if TYPE_CHECKING:
+    from lccp_cli.measuring import Measuring
     from lccp_evaluator.estimate import Estimate
     from lccp_evaluator.progress import Done
+    from lccp_evaluator.series.checkpoints import CheckpointDirectory
 
 LINE_SECONDS = 15.0
 TERA = 1e12
+TRIAL_SECONDS = 8.0
+REACHED_OF_PEAK = 0.4
+"""Of a device's peak, by long prompts in bfloat16; an assumption."""
 
 
 def cost_text(cost: "Estimate", seconds: float | None = None) -> str:
@@ -29,6 +37,43 @@ def cost_text(cost: "Estimate", seconds: float | None = None) -> str:
         f"{about} {duration_text(cost.seconds if seconds is None else seconds)}, "
         f"{bytes_text(cost.memory_bytes)} of memory, {bytes_text(cost.disk_bytes)} on disk"
     )
+
+
+def dry_run(
+    checkpoints: "list[CheckpointDirectory]", out: Path, measuring: "Measuring", on: str | None
+) -> None:
+    """Print what measuring `checkpoints` into `out` would cost here, or `on` another device.
+
+    There passes are as large as that device takes them, and nothing that lies in `out` counts.
+    Raises InvalidInput, naming the option.
+    """
+    from lccp.contract.errors import InvalidInput
+    from lccp.cost.flops import PEAK_FLOPS
+    from lccp_cli.console import standard_output
+    from lccp_cli.probes import settings_of
+    from lccp_evaluator.model.execution import STEP_TOKENS
+    from lccp_evaluator.series.series import Series
+
+    if on is not None and on not in PEAK_FLOPS:
+        raise InvalidInput(f"--on: must be one of {', '.join(PEAK_FLOPS)}, not {on}")
+    if on is not None:
+        size = measuring.batch_size or STEP_TOKENS["cuda"]
+        measuring = replace(measuring, dtype=measuring.dtype or "bfloat16", batch_size=size)
+    console = standard_output()
+    with unmade(out if on is None else None) as folder:
+        series = Series(folder, settings_of(measuring)())
+        cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
+    there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
+    console.print(cost_text(cost, there), markup=False)
+    if len(checkpoints) > 1:
+        console.print(f"Each of {len(checkpoints)} checkpoints costs that.")
+
+
+@contextmanager
+def unmade(out: Path | None) -> "Iterator[Path]":
+    """The folder `out`, or one that goes again, so that nothing is made by asking what would be."""
+    with TemporaryDirectory(prefix="lccp-") as scratch:
+        yield out if out is not None and out.exists() else Path(scratch)
 
 
 @contextmanager

@@ -234,7 +234,7 @@ def test_a_wrong_option_of_analyze_is_named(
         (["--source-context", "x"], "--source-context: must be a length in tokens"),
         (["--needles", "gone.yaml"], "gone.yaml: can't be read"),
         (["--haystack", "gone"], "--haystack: there is no file or folder gone"),
-        ([], "MODEL_DIR: there is no folder nowhere: give the folder of a Hugging Face model"),
+        ([], "MODEL: there is no folder nowhere: give the folder of a Hugging Face model"),
     ],
 )
 def test_a_wrong_option_of_evaluate_is_named(

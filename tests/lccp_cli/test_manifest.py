@@ -1,10 +1,14 @@
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hub_server import hub_server
+from seaweedfs import SeaweedFS
 
 from lccp.contract.errors import InvalidInput
-from lccp_cli.manifest import check_files, documents, load_manifest
+from lccp.store.open import open_store
+from lccp_cli.manifest import check_files, documents, fetched_model, load_manifest
 
 SCALARS = [
     ("1e-5", 1e-5),
@@ -51,3 +55,47 @@ def test_places_that_are_fetched_later_are_not_looked_for_here(
     path = manifest(model=model, data={"sources": sources})
 
     check_files(load_manifest(path), path)
+
+
+MODEL = {"config.json": b"{}", "model.safetensors": b"weights", "README.md": b"no"}
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_model_of_a_hub_is_fetched_to_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LCCP_CACHE", str(tmp_path / "cache"))
+    with hub_server() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        hub.repository("models/org/base", MODEL)
+        folder = fetched_model("hf://org/base@main", "MODEL", None)
+
+        assert _names(folder) == ["config.json", "model.safetensors"]
+        with pytest.raises(InvalidInput, match=r"^MODEL: hf://org/other: the hub shows no such"):
+            fetched_model("hf://org/other", "MODEL", None)
+
+
+@pytest.mark.s3
+def test_a_model_of_a_bucket_is_fetched_to_a_folder_of_its_name(
+    seaweedfs: SeaweedFS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LCCP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
+    config = seaweedfs.config(f"{uuid.uuid4().hex}/step-100")
+    for name, data in MODEL.items():
+        open_store(config).put(name, data)
+
+    folder = fetched_model(config.url, "MODEL", seaweedfs.endpoint)
+
+    assert folder.name == "step-100"
+    assert _names(folder) == ["config.json", "model.safetensors"]
+
+
+def test_a_path_is_taken_as_it_is_and_another_place_is_refused() -> None:
+    assert fetched_model("some/model", "MODEL", None) == Path("some/model")
+    with pytest.raises(InvalidInput, match=r"^MODEL: https://a/b must be a path, s3://bucket/key"):
+        fetched_model("https://a/b", "MODEL", None)

@@ -1,37 +1,34 @@
 """`lccp evaluate`: the probes on any Hugging Face model directory, or on a series of them."""
 
-from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lccp_cli import probes as options
 from lccp_cli.measuring import Measuring, takes_measuring
+from lccp_cli.options import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from lccp_evaluator.series.checkpoints import CheckpointDirectory
     from lccp_evaluator.series.settings import SeriesSettings
     from lccp_evaluator.series.tokens import TokenCounts
 
 FAILED = 1
-TRIAL_SECONDS = 8.0
-REACHED_OF_PEAK = 0.4
-"""Of a device's peak, by long prompts in bfloat16; an assumption."""
 
 
 @takes_measuring
 def evaluate(
     models: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="MODEL_DIR...",
-            help="Directory of a Hugging Face causal language model; with --series several, or a "
-            "folder of them.",
+            metavar="MODEL...",
+            help="Directory of a Hugging Face causal language model, or one that is fetched: "
+            "hf://organisation/name@revision, s3://bucket/key. With --series several, or a folder "
+            "of them.",
         ),
     ],
     out: Annotated[
@@ -82,6 +79,7 @@ def evaluate(
             "line, with the answer that is judged.",
         ),
     ] = None,
+    endpoint: Endpoint = None,
     measuring: Measuring = Measuring(),
 ) -> None:
     """Measure a model from the inside: perplexity of answers in long contexts, retrieval heads.
@@ -95,29 +93,33 @@ def evaluate(
         lccp evaluate ./SmolLM2-135M --out smollm2 --preset Quick
         lccp evaluate ./ckpt --out ckpt-eval --source-context 32K --haystacks 4
         lccp evaluate ./ckpt --out ckpt-eval --prompts prompts.jsonl
+        lccp evaluate hf://HuggingFaceTB/SmolLM2-135M --out smollm2 --limit 4
         lccp evaluate --series ./checkpoints --out eval --tokens-per-step 4M
         lccp evaluate --series base step-1000 step-2000 --out eval --tokens 0,4B,8B
     """
     from lccp.contract.errors import InvalidInput
+    from lccp_cli.manifest import fetched_model
+    from lccp_cli.progress import dry_run as tell_cost
 
     settings = options.settings_of(measuring)
     counts, given = options.token_counts(index, tokens_per_step), options.tokens_of(tokens)
     if len(models) > 1 and not series:
-        raise InvalidInput("MODEL_DIR: several are checkpoints of one training: give --series")
-    if not series:
-        _check(models[0], measuring.tokenizer)
+        raise InvalidInput("MODEL: several are checkpoints of one training: give --series")
     if on is not None and not dry_run:
         raise InvalidInput("--on: is an option of --dry-run")
     if dry_run and prompts is not None:
         raise InvalidInput("--prompts: measures nothing either: leave out --dry-run")
+    paths = [fetched_model(text, "MODEL", endpoint) for text in models]
+    if not series:
+        _check(paths[0], measuring.tokenizer)
     if prompts is not None:
-        _prompts(_checkpoints(models, given, counts, series)[0], out, prompts, settings())
+        _prompts(_checkpoints(paths, given, counts, series)[0], out, prompts, settings())
     elif dry_run:
-        _dry_run(_checkpoints(models, given, counts, series), out, measuring, on)
+        tell_cost(_checkpoints(paths, given, counts, series), out, measuring, on)
     elif series:
-        _series(models, given, counts, out, settings())
+        _series(paths, given, counts, out, settings())
     else:
-        _one(models[0], given, counts, out, settings())
+        _one(paths[0], given, counts, out, settings())
 
 
 def _check(model: Path, tokenizer: Path | None) -> None:
@@ -128,7 +130,7 @@ def _check(model: Path, tokenizer: Path | None) -> None:
 
     if model.is_dir() and directories([model]) not in ([], [model]):
         raise InvalidInput(f"{model}: is a folder of models: give --series to evaluate them all")
-    check_model(model, "MODEL_DIR", with_tokenizer=tokenizer is None)
+    check_model(model, "MODEL", with_tokenizer=tokenizer is None)
     if tokenizer is not None:
         check_tokenizer(tokenizer, "--tokenizer")
 
@@ -145,49 +147,15 @@ def _checkpoints(
     return [CheckpointDirectory(models[0], Trained(0))]
 
 
-def _dry_run(
-    checkpoints: "list[CheckpointDirectory]",
-    out: Path,
-    measuring: Measuring,
-    on: str | None,
-) -> None:
-    from dataclasses import replace
-
-    from lccp.contract.errors import InvalidInput
-    from lccp.cost.flops import PEAK_FLOPS
-    from lccp_cli.console import standard_output
-    from lccp_cli.progress import cost_text
-    from lccp_evaluator.series.series import Series
-
-    if on is not None and on not in PEAK_FLOPS:
-        raise InvalidInput(f"--on: must be one of {', '.join(PEAK_FLOPS)}, not {on}")
-    if on is not None:
-        measuring = replace(measuring, dtype=measuring.dtype or "bfloat16")
-    console = standard_output()
-    with _unmade(out) as folder:
-        series = Series(folder, options.settings_of(measuring)())
-        cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
-    there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
-    console.print(cost_text(cost, there), markup=False)
-    if len(checkpoints) > 1:
-        console.print(f"Each of {len(checkpoints)} checkpoints costs that.")
-
-
 def _prompts(
     checkpoint: "CheckpointDirectory", out: Path, path: Path, settings: "SeriesSettings"
 ) -> None:
+    from lccp_cli.progress import unmade
     from lccp_evaluator.series.series import Series
 
-    with _unmade(out) as folder:
+    with unmade(out) as folder:
         count = Series(folder, settings).prompts(checkpoint, path)
     typer.echo(f"{path}: {count} samples of {checkpoint.path}")
-
-
-@contextmanager
-def _unmade(out: Path) -> "Iterator[Path]":
-    """The folder `out`, or one that goes again, so that nothing is made by asking what would be."""
-    with TemporaryDirectory(prefix="lccp-") as scratch:
-        yield out if out.exists() else Path(scratch)
 
 
 def _one(

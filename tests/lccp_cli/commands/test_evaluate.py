@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hub_server import hub_server
 from tiny_checkpoints import a_checkpoint
 from typer.testing import Result
 
@@ -91,6 +92,40 @@ def test_prompts_are_written_and_nothing_is_measured(
     refused = lccp("evaluate", model, "--out", out, "--prompts", path, "--dry-run", *few)
     assert refused.exit_code == 2
     assert "--prompts: measures nothing either" in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_cost_on_another_device_is_that_of_its_own_passes(
+    lccp: Lccp, tmp_path: Path, few: list[str]
+) -> None:
+    model, out = a_checkpoint(tmp_path / "model"), tmp_path / "out"
+    probes = tmp_path / "probes.yaml"
+    probes.write_text(PROBES)
+    asked = ("evaluate", model, "--out", out, "--probes", probes, *few)
+    assert lccp(*asked, "--batch-size", "100").exit_code == 0
+
+    def passes(*options: str) -> int:
+        result = lccp(*asked, "--dry-run", *options)
+        assert result.exit_code == 0, result.output
+        return int(re.findall(r": (\d+) passes", result.stdout)[0])
+
+    assert passes("--on", "H100") < passes()
+    assert passes("--on", "H100", "--batch-size", "100") == passes()
+
+
+def test_a_model_of_a_hub_is_asked_for_by_its_place(
+    lccp: Lccp, tmp_path: Path, few: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {one.name: one.read_bytes() for one in a_checkpoint(tmp_path / "model").iterdir()}
+    monkeypatch.setenv("LCCP_CACHE", str(tmp_path / "cache"))
+    with hub_server() as hub:
+        hub.repository("models/org/base", files)
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        asked = ("hf://org/base", "--out", tmp_path / "out", "--prompts", tmp_path / "prompts")
+        result = lccp("evaluate", *asked, *few)
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "prompts").is_file()
 
 
 @pytest.mark.slow
@@ -197,8 +232,8 @@ def test_a_second_model_does_not_replace_the_first(
 
 BAD = [
     ("a folder of models", ["checkpoints"], "checkpoints: is a folder of models: give --series"),
-    ("several models", ["checkpoints/checkpoint-4", "checkpoints"], "MODEL_DIR: several are"),
-    ("no folder", ["nowhere"], "MODEL_DIR: there is no folder nowhere"),
+    ("several models", ["checkpoints/checkpoint-4", "checkpoints"], "MODEL: several are"),
+    ("no folder", ["nowhere"], "MODEL: there is no folder nowhere"),
     ("a file", ["notes.txt", "--series"], "notes.txt: can't be read as a folder: Not a directory"),
     (
         "steps without their tokens",
