@@ -5,7 +5,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from lccp.store.local import open_source
 from lccp.store.port import Store
 
 _READ_BACK_BYTES_MAX = 1 << 20
+TICK_SECONDS = 1.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,10 +36,12 @@ def upload_directory(
     workers: int = 4,
     on_bytes: Callable[[int], None] | None = None,
     names: Iterable[str] | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> dict[str, FileRecord]:
     """Write every file below `directory` under `prefix`; what was written, by relative path.
 
-    `names` are those of the files, if they are not all.
+    `names` are those of the files, if they are not all. `tick` is called every second, in the
+    calling thread; what it raises ends the upload once the files that are on their way arrived.
 
     The size of what arrived is checked for every file, the content for those up to 1 MiB.
     `on_bytes` is told the size of each file that arrived, in the calling thread.
@@ -57,7 +60,7 @@ def upload_directory(
         return name, _upload_file(store, path, f"{_folder(prefix)}{name}")
 
     records = {}
-    for name, record in in_parallel(upload, paths, workers):
+    for name, record in in_parallel(upload, paths, workers, tick):
         records[name] = record
         if on_bytes:
             on_bytes(record.size)
@@ -145,13 +148,23 @@ def _download_file(store: Store, key: str, record: FileRecord, path: Path) -> No
 
 
 def in_parallel(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    tick: Callable[[], None] = lambda: None,
 ) -> Iterator[Result]:
-    """Results of `work`, as they come; the first error cancels what has not started."""
+    """Results of `work`, as they come; the first error cancels what has not started.
+
+    `tick` is called at least every second; what it raises is such an error.
+    """
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for future in as_completed([pool.submit(work, item) for item in items]):
-                yield future.result()
+            pending = {pool.submit(work, item) for item in items}
+            while pending:
+                done, pending = wait(pending, TICK_SECONDS, FIRST_COMPLETED)
+                tick()
+                for future in done:
+                    yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -28,10 +28,13 @@ class Copies:
         writer: str,
         contexts: Contexts,
         copied: Callable[[Path], None] = lambda path: None,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
-        """`copied` is called with each directory once its copy is complete."""
+        """`copied` is called with each directory once its copy is complete, `tick` every second
+        while it is copied.
+        """
         self._store, self._keys, self._writer, self._contexts = store, keys, writer, contexts
-        self._copied = copied
+        self._copied, self._tick = copied, tick
         self._manifests: dict[int, Manifest] = {}
         self._digests = Digests()
 
@@ -69,11 +72,13 @@ class Copies:
         Raises:
             Conflict: files changed meanwhile, or another writer was first; no manifest was written.
             InvalidInput: a file is missing, or can't be read.
+
+        What `tick` raises ends it, too, once the files that are on their way have arrived.
         """
         path, tokens = checkpoint.path, checkpoint.tokens
         before = stamps(path)
         place = self._keys.checkpoint(tokens, self._writer)
-        files = upload_directory(self._store, path, place, names=model_files(path))
+        files = upload_directory(self._store, path, place, names=model_files(path), tick=self._tick)
         if stamps(path) != before:
             raise Conflict(f"{path}: was changed while it was copied")
         manifest = Manifest(

@@ -4,17 +4,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import Control
-from lccp.api.objects.training import End, Heartbeat
+from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.store import objects
-from lccp.store.keys import RunKeys
-from lccp.store.port import Store
 from lccp_evaluator.importer.copies import Copies
+from lccp_evaluator.importer.pulse import Pulse, Stopped, Task
 from lccp_evaluator.series.view import Unmeasured, View
 from lccp_evaluator.series.watch import Watch
 
@@ -29,17 +27,6 @@ TOLD = ("Failed", "LeftOut", "Deleted")
 PROBLEMS_NAMED = 3
 
 
-@dataclass(frozen=True)
-class Task:
-    """Who imports, and until when."""
-
-    store: Store
-    keys: RunKeys
-    attempt: int
-    writer: str
-    until_tokens: int
-
-
 class Importer:
     """Copies what `watch` finds complete. `ended` is set by SIGTERM."""
 
@@ -48,11 +35,12 @@ class Importer:
         task: Task,
         watch: Watch,
         copies: Copies,
+        pulse: Pulse,
         ended: threading.Event,
         poll_seconds: float = POLL_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._task, self._watch, self._copies = task, watch, copies
+        self._task, self._watch, self._copies, self._pulse = task, watch, copies, pulse
         self._ended, self._poll_seconds, self._clock = ended, poll_seconds, clock
         self._silent_since: float | None = None
         self._since: dict[str, float] = {}
@@ -67,6 +55,8 @@ class Importer:
             try:
                 end = self._step()
                 self._silent_since = None
+            except Stopped:
+                break
             except StoreUnavailable as error:
                 end = None
                 self._outlast(error)
@@ -78,7 +68,7 @@ class Importer:
         view, problem = self._seen()
         tokens = self._copies.tokens()
         newest = max(tokens, default=0)
-        self._beat(tokens, problem or self._problem(view))
+        self._pulse.beat(tokens, problem or self._problem(view))
         ready = view.next if view is not None else None
         if ready is not None and view is not None:
             logger.info("%s: %s tokens", ready.path, f"{ready.tokens or 0:,}")
@@ -112,21 +102,6 @@ class Importer:
         task = self._task
         control = objects.read_or_none(task.store, task.keys.control(task.attempt), Control)
         return control is not None and control.request == "Drain"
-
-    def _beat(self, tokens: tuple[int, ...], problem: str) -> None:
-        task = self._task
-        beat = Heartbeat(
-            attempt=task.attempt,
-            writer=task.writer,
-            at=datetime.now(UTC),
-            phase="Importing",
-            tokens=max(tokens, default=0),
-            tokens_total=task.until_tokens,
-            accelerators=0,
-            checkpoints=tokens,
-            problem=problem or None,
-        )
-        objects.write(task.store, task.keys.heartbeat(task.writer), beat)
 
     def _outlast(self, error: StoreUnavailable) -> None:
         """Wait for the store, or give up."""

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,8 @@ from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_evaluator.failure import record, tell
 from lccp_evaluator.importer.copies import Copies
-from lccp_evaluator.importer.loop import Importer, Task
+from lccp_evaluator.importer.loop import Importer
+from lccp_evaluator.importer.pulse import Pulse, Task
 from lccp_evaluator.series.conversion import Conversion
 from lccp_evaluator.series.formats import Foreign, HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts, index_of
@@ -78,24 +79,32 @@ def _imported(
         source.context_length, spec.model.target_context_length, spec.model.target_context_length
     )
     copied = _keep if source.convert is None else shutil.rmtree
-    copies = Copies(store, keys, writer, contexts, copied)
     task = Task(store, keys, invocation.attempt, writer, source.until_tokens)
+    pulse = Pulse(task, ended)
+    copies = Copies(store, keys, writer, contexts, copied, pulse.tick)
     with tempfile.TemporaryDirectory(prefix="lccp-") as scratch:
-        watch = watch_of(source, Path(invocation.base_directory), Path(scratch), copies)
-        return Importer(task, watch, copies, ended).run()
+        base = Path(invocation.base_directory)
+        watch = watch_of(source, base, Path(scratch), copies, pulse.tick)
+        return Importer(task, watch, copies, pulse, ended).run()
 
 
 def _keep(path: Path) -> None:
     """It is the trainer's."""
 
 
-def watch_of(source: SourceSpec, base: Path, scratch: Path, copies: Copies) -> Watch:
+def watch_of(
+    source: SourceSpec, base: Path, scratch: Path, copies: Copies, tick: Callable[[], None]
+) -> Watch:
     """What looks at the folder of `source`, relative to `base`; conversions lie in `scratch`.
+
+    `tick` is called every second while a command converts.
 
     Raises InvalidInput if the command that converts is none.
     """
     folder = base / source.path
-    foreign = None if source.convert is None else Foreign(Conversion(source.convert, scratch))
+    foreign = (
+        None if source.convert is None else Foreign(Conversion(source.convert, scratch, tick=tick))
+    )
     asked = source.complete.quiet_seconds
     return Watch(
         folder,

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from lccp.store.directory import file_record
 from lccp.store.file import FileStore
 from lccp_evaluator.series.files import check_whole, stamps
 
+TICK_SECONDS = 1.0
 SECONDS_MAX = 14_400.0
 """As the default of an evaluation's deadline."""
 MESSAGE_LENGTH_MAX = 300
@@ -44,11 +46,18 @@ class ConversionSource(StoreObject):
 class Conversion:
     """Conversion by `command`, in which {input} and {output} stand for two directories.
 
-    The first holds the checkpoint; the second is there and empty. Raises InvalidInput if one of
-    them is not named.
+    The first holds the checkpoint; the second is there and empty. While the command runs, `tick` is
+    called every second; what it raises ends the command. Raises InvalidInput if one of the
+    directories is not named.
     """
 
-    def __init__(self, command: str, cache: Path, seconds_max: float = SECONDS_MAX) -> None:
+    def __init__(
+        self,
+        command: str,
+        cache: Path,
+        seconds_max: float = SECONDS_MAX,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
         try:
             self._command = tuple(shlex.split(command))
         except ValueError as error:
@@ -58,7 +67,7 @@ class Conversion:
                 f"--convert: must name {INPUT}, a checkpoint, and {OUTPUT}, the Hugging Face "
                 f"directory to make of it, not {command!r}"
             )
-        self._cache, self._seconds_max = cache, seconds_max
+        self._cache, self._seconds_max, self._tick = cache, seconds_max, tick
 
     def model(self, path: Path) -> Path:
         """The Hugging Face directory that the checkpoint in `path` is made into."""
@@ -113,7 +122,7 @@ class Conversion:
             for word in self._command
         ]
         try:
-            code = _run(words, log, self._seconds_max)
+            code = _run(words, log, self._seconds_max, self._tick)
         except OSError as error:
             return f"--convert: {words[0]} can't be run: {error.strerror}"
         except subprocess.TimeoutExpired:
@@ -144,8 +153,9 @@ def _key(path: Path) -> str:
     return f"{path.name}.json"
 
 
-def _run(words: list[str], log: Path, seconds_max: float) -> int:
+def _run(words: list[str], log: Path, seconds_max: float, tick: Callable[[], None]) -> int:
     """The exit code. All that it started ends with it."""
+    latest = time.monotonic() + seconds_max
     with (
         log.open("wb") as output,
         subprocess.Popen(
@@ -157,7 +167,11 @@ def _run(words: list[str], log: Path, seconds_max: float) -> int:
         ) as process,
     ):
         try:
-            return process.wait(seconds_max)
+            while (left := latest - time.monotonic()) > TICK_SECONDS:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(TICK_SECONDS)
+                tick()
+            return process.wait(max(0.0, left))
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

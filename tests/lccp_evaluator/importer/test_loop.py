@@ -17,7 +17,8 @@ from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_evaluator.importer.copies import Copies
-from lccp_evaluator.importer.loop import Importer, Task
+from lccp_evaluator.importer.loop import Importer
+from lccp_evaluator.importer.pulse import Pulse, Task
 from lccp_evaluator.series.tokens import TokenCounts
 from lccp_evaluator.series.watch import Completion, Watch
 
@@ -45,14 +46,17 @@ class World:
     def write(self, step: int, value: int = 0) -> Path:
         return a_foreign_checkpoint(self.folder / f"checkpoint-{step}", value, state=step)
 
-    def run(self, *happens, store: FileStore | None = None, copies=None, counts=None) -> End:
-        store = store or self.store
-        copies = (copies or Copies)(store, KEYS, WRITER, Contexts(256, 512, 512))
-        counts = counts or TokenCounts(per_step=10)
-        watch = Watch(self.folder, copies, lambda: counts, Completion())
+    def run(self, *happens, store: FileStore | None = None, copies=Copies, counts=None) -> End:
+        store, ended = store or self.store, Ended(*happens)
         task = Task(store, KEYS, 1, WRITER, self.until)
+        self.pulse = Pulse(task, ended)
+        tick = {"tick": self.pulse.tick}
+        made = copies(store, KEYS, WRITER, Contexts(256, 512, 512), **tick)
+        counts = counts or TokenCounts(per_step=10)
+        watch = Watch(self.folder, made, lambda: counts, Completion())
         clock = count(step=60.0).__next__
-        return Importer(task, watch, copies, Ended(*happens), clock=clock).run()
+        self.ended = ended
+        return Importer(task, watch, made, self.pulse, ended, clock=clock).run()
 
     @property
     def beat(self) -> Heartbeat:
@@ -95,6 +99,21 @@ def test_sigterm_ends_it_and_what_was_copied_stays(world: World) -> None:
 
     assert world.run(lambda: None).result is Cause.TERMINATED
     assert world.beat.checkpoints == (10,)
+
+
+def test_sigterm_ends_a_copy_under_way_which_then_does_not_exist(world: World) -> None:
+    class Told(FileStore):
+        """SIGTERM comes with the first file."""
+
+        def put_file(self, key: str, path: Path) -> str:
+            world.ended.set()
+            return super().put_file(key, path)
+
+    world.write(1)
+
+    assert world.run(store=Told(world.folder.parent / "store")).result is Cause.TERMINATED
+    assert world.beat.checkpoints == ()
+    assert not world.store.stat(KEYS.checkpoint_manifest(10))
 
 
 def test_a_rewritten_checkpoint_is_told_and_a_deleted_one_keeps_its_copy(world: World) -> None:

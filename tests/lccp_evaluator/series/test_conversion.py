@@ -143,3 +143,17 @@ def test_a_damaged_record_is_none(converter: Converter) -> None:
     assert not converter.is_done()
     converter.convert()
     assert converter.is_done()
+
+
+def test_what_is_raised_while_it_runs_ends_it(converter: Converter) -> None:
+    class Told(Exception):
+        pass
+
+    def tick() -> None:
+        raise Told
+
+    converter.script.write_text("import time; time.sleep(60)")
+    conversion = Foreign(Conversion(converter.command, converter.cache, tick=tick))
+    with pytest.raises(Told):
+        conversion.convert(converter.path, conversion.stamps(converter.path))
+    assert converter.left() == ["step-1.log"]

@@ -1,0 +1,71 @@
+"""The importer's sign of life, which goes on while it copies or converts."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lccp.api.objects.training import Heartbeat
+from lccp.contract.errors import StoreUnavailable
+from lccp.store import objects
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
+
+BEAT_SECONDS = 10.0
+"""At most between two heartbeats while one checkpoint is copied or converted."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Who imports, and until when."""
+
+    store: Store
+    keys: RunKeys
+    attempt: int
+    writer: str
+    until_tokens: int
+
+
+class Stopped(Exception):
+    """The importer was told to end while it copied or converted."""
+
+
+class Pulse:
+    """Writes the heartbeat of `task`. `ended` is set by SIGTERM."""
+
+    def __init__(
+        self,
+        task: Task,
+        ended: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._task, self._ended, self._clock = task, ended, clock
+        self._told: tuple[tuple[int, ...], str] = (), ""
+        self._at = clock()
+
+    def beat(self, tokens: tuple[int, ...], problem: str) -> None:
+        """Tell the checkpoints that are copied, by tokens, and what is wrong, if anything."""
+        self._told, task = (tokens, problem), self._task
+        beat = Heartbeat(
+            attempt=task.attempt,
+            writer=task.writer,
+            at=datetime.now(UTC),
+            phase="Importing",
+            tokens=max(tokens, default=0),
+            tokens_total=task.until_tokens,
+            accelerators=0,
+            checkpoints=tokens,
+            problem=problem or None,
+        )
+        objects.write(task.store, task.keys.heartbeat(task.writer), beat)
+        self._at = self._clock()
+
+    def tick(self) -> None:
+        """Tell the same once more if that was long ago. Raises Stopped if it is to end."""
+        if self._ended.is_set():
+            raise Stopped
+        if self._clock() - self._at >= BEAT_SECONDS:
+            with suppress(StoreUnavailable):  # the work itself tells that
+                self.beat(*self._told)

@@ -1,0 +1,71 @@
+"""The heartbeat goes on while a checkpoint is copied or converted, and SIGTERM is heard."""
+
+import threading
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from lccp.api.objects.training import Heartbeat
+from lccp.contract.errors import StoreUnavailable
+from lccp.store import objects
+from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp_evaluator.importer.pulse import BEAT_SECONDS, Pulse, Stopped, Task
+
+KEYS, WRITER = RunKeys("default", "attached"), "a1-00000000"
+
+
+class Counted(FileStore):
+    """Counts what is put; once it is `away` nothing can be."""
+
+    puts, away = 0, False
+
+    def put(self, key: str, data: bytes) -> str:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.puts += 1
+        return super().put(key, data)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Counted:
+    return Counted(tmp_path)
+
+
+def a_pulse(store: Counted, step: float, ended: threading.Event | None = None) -> Pulse:
+    """One whose clock advances by `step` seconds with each look."""
+    task = Task(store, KEYS, 1, WRITER, 500)
+    return Pulse(task, ended or threading.Event(), count(step=step).__next__)
+
+
+def test_what_was_told_last_is_told_again_once_it_is_old(store: Counted) -> None:
+    pulse = a_pulse(store, BEAT_SECONDS)
+    pulse.beat((10, 20), "one is late")
+    pulse.tick()
+
+    assert store.puts == 2
+    beat = objects.read(store, KEYS.heartbeat(WRITER), Heartbeat)
+    assert (beat.checkpoints, beat.problem) == ((10, 20), "one is late")
+
+
+def test_what_was_told_just_now_is_not_told_again(store: Counted) -> None:
+    pulse = a_pulse(store, BEAT_SECONDS / 100)
+    pulse.beat((), "")
+    pulse.tick()
+
+    assert store.puts == 1
+
+
+def test_a_store_that_is_away_is_left_to_the_work_itself(store: Counted) -> None:
+    store.away = True
+
+    a_pulse(store, BEAT_SECONDS).tick()
+
+
+def test_it_stops_when_it_is_told_to(store: Counted) -> None:
+    ended = threading.Event()
+    ended.set()
+
+    with pytest.raises(Stopped):
+        a_pulse(store, 1.0, ended).tick()
