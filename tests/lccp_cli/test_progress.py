@@ -1,12 +1,19 @@
 """What an evaluation costs and how far it is, with and without a terminal."""
 
 from io import StringIO
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from lccp_cli.progress import cost_text, progress_of
+from lccp_cli.measuring import Measuring
+from lccp_cli.progress import cost_text, dry_run, progress_of
 from lccp_evaluator.estimate import Estimate
+from lccp_evaluator.model.execution import Execution
 from lccp_evaluator.progress import Done
+from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.settings import SeriesSettings
+from lccp_evaluator.series.tokens import Trained
 
 
 def test_without_a_terminal_progress_is_told_seldom_and_at_the_end() -> None:
@@ -44,3 +51,28 @@ def test_seconds_without_a_trial_are_said_to_be_rough() -> None:
     cost = Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=True)
     assert "; roughly 1 min 30 s, 1 GiB" in cost_text(cost)
     assert "; about 5.0 s, 1 GiB" in cost_text(cost, 5.0)
+
+
+def test_on_another_device_its_own_passes_count_and_nothing_that_lies_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path, Execution]] = []
+
+    class Asked:
+        def __init__(self, out: Path, settings: SeriesSettings) -> None:
+            asked.append((out, settings.execution))
+
+        def estimate(self, _checkpoint: CheckpointDirectory, _seconds: float | None) -> Estimate:
+            return Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=True)
+
+    monkeypatch.setattr("lccp_evaluator.series.series.Series", Asked)
+    model = CheckpointDirectory(tmp_path / "model", Trained(0))
+    dry_run([model], tmp_path, Measuring(), "H100")
+    dry_run([model], tmp_path, Measuring(dtype="float32", batch_size=100), "H100")
+    dry_run([model], tmp_path, Measuring(), None)
+
+    (first, other, here) = asked
+    assert tmp_path not in (first[0], other[0])
+    assert first[1] == Execution(dtype="bfloat16", step_tokens=8_192)
+    assert other[1] == Execution(dtype="float32", step_tokens=100)
+    assert here == (tmp_path, Execution())

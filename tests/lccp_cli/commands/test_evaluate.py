@@ -94,25 +94,6 @@ def test_prompts_are_written_and_nothing_is_measured(
     assert "--prompts: measures nothing either" in refused.stderr
 
 
-@pytest.mark.slow
-def test_the_cost_on_another_device_is_that_of_its_own_passes(
-    lccp: Lccp, tmp_path: Path, few: list[str]
-) -> None:
-    model, out = a_checkpoint(tmp_path / "model"), tmp_path / "out"
-    probes = tmp_path / "probes.yaml"
-    probes.write_text(PROBES)
-    asked = ("evaluate", model, "--out", out, "--probes", probes, *few)
-    assert lccp(*asked, "--batch-size", "100").exit_code == 0
-
-    def passes(*options: str) -> int:
-        result = lccp(*asked, "--dry-run", *options)
-        assert result.exit_code == 0, result.output
-        return int(re.findall(r": (\d+) passes", result.stdout)[0])
-
-    assert passes("--on", "H100") < passes()
-    assert passes("--on", "H100", "--batch-size", "100") == passes()
-
-
 def test_a_model_of_a_hub_is_asked_for_by_its_place(
     lccp: Lccp, tmp_path: Path, few: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
