@@ -212,6 +212,7 @@ CORPORA = [
     Corpus("long", seed=1, count=2400, tokens=(513, 600)),
     Corpus("short", seed=2, count=5400, tokens=(40, 88)),
     Corpus("haystack", seed=3, count=48, tokens=(560, 640), style=FILLER),
+    Corpus("held", seed=4, count=16, tokens=(560, 640)),
 ]
 
 

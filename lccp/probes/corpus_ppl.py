@@ -187,6 +187,14 @@ PROBE = Probe(
             (("corpus_ppl",), ("corpus_tail_ppl",), ("corpus_ppl_guard",)),
             log_law=("corpus_ppl",),
         ),
+        Course(
+            "Corpus perplexity against the logarithm of tokens",
+            "The same, over whole documents: what follows the law lies on its straight dotted "
+            "line. A curve that flattens above the line learns more slowly than before.",
+            (("corpus_ppl",),),
+            log_law=("corpus_ppl",),
+            log_tokens=True,
+        ),
         Profile(
             "Corpus perplexity by position",
             "Mean over all corpora, a line for each checkpoint. It should fall from left to right, "

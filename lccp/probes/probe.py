@@ -85,6 +85,8 @@ class Course:
     """Names of signals, by panel; `corpus_ppl` stands for all that are named `corpus_ppl/…`."""
     log_law: tuple[str, ...] = ()
     """Of these, perplexities, through which the law A ln N + B over tokens N is drawn."""
+    log_tokens: bool = False
+    """On a logarithmic axis of tokens, which has no checkpoint 0."""
 
 
 Chart = HeatMaps | Profile | Course

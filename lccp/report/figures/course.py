@@ -33,11 +33,17 @@ class Line:
     signal: Signal
     points: Mapping[int, tuple[float, tuple[float, float] | None]]
 
+    def without_the_base(self) -> "Line":
+        """The same without checkpoint 0."""
+        return Line(self.signal, {at: value for at, value in self.points.items() if at})
+
 
 def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Figure | None:
     """The chart's panels one below the other; None if none of their signals was measured."""
+    if chart.log_tokens:
+        lines = {name: line.without_the_base() for name, line in lines.items()}
     panels = [[line for name in panel for line in _named(name, lines)] for panel in chart.panels]
-    panels = [panel for panel in panels if panel]
+    panels = [kept for panel in panels if (kept := [line for line in panel if line.points])]
     if not panels:
         return None
     axis = TokenAxis.of(tokens for panel in panels for line in panel for tokens in line.points)
@@ -50,10 +56,15 @@ def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Fig
             if line.signal.name.partition("/")[0] in chart.log_law:
                 _law(figure, row, line, axis, colour, verdict)
         _vertical_axis(figure, row, panel)
-    shade(figure, verdict, axis)
-    mark_saturation(figure, verdict, axis)
-    figure.update_xaxes(axis.style())
-    figure.update_xaxes(title_text="tokens trained", row=len(panels))
+    title = "tokens trained"
+    if chart.log_tokens:
+        figure.update_xaxes(type="log", ticksuffix=axis.style()["ticksuffix"], dtick="D2")
+        title = f"{title} (log scale)"
+    else:
+        shade(figure, verdict, axis)
+        mark_saturation(figure, verdict, axis)
+        figure.update_xaxes(axis.style())
+    figure.update_xaxes(title_text=title, row=len(panels))
     below = {
         "orientation": "h",
         "x": 0,

@@ -47,8 +47,9 @@ def test_the_demo_on_a_cluster_is_the_demo_with_what_the_images_hold() -> None:
     here, there = (document(FOLDER / "tiny" / name) for name in ("run.yaml", "cluster.yaml"))
     assert there["spec"]["checkpoints"].pop("secretRef") == {"name": "s3-credentials"}
     here["spec"]["model"]["source"] = f"{IN_THE_IMAGE}model"
-    haystack = here["spec"]["evaluation"]["probes"]["niah"]["haystack"]
-    for part in (*here["spec"]["data"]["sources"], haystack):
+    probes = here["spec"]["evaluation"]["probes"]
+    texts = (probes["niah"]["haystack"], *probes["corpusPpl"]["corpora"])
+    for part in (*here["spec"]["data"]["sources"], *texts):
         part["path"] = IN_THE_IMAGE + part["path"]
     assert there == here
 

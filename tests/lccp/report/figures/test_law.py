@@ -40,6 +40,20 @@ def test_the_log_law_of_a_corpus_is_drawn_through_its_perplexity(verdict: Verdic
     assert "A = -0.5 (-0.5 … -0.5), R² 1.00" in law.hovertemplate
 
 
+def test_over_the_logarithm_of_tokens_the_law_is_straight_and_has_no_base(
+    verdict: Verdict,
+) -> None:
+    chart = next(one for one in corpus_ppl.PROBE.charts if getattr(one, "log_tokens", False))
+    figure = course(chart, a_corpus(a_run.CHECKPOINTS), verdict)
+
+    assert figure.layout.xaxis.type == "log"
+    assert 0 not in trace(figure, "Corpus PPL, english").x
+    law = trace(figure, "Corpus PPL, english: A ln N + B")
+    slopes = np.diff(law.y) / np.diff(np.log(law.x))
+    np.testing.assert_allclose(slopes, slopes[0])
+    assert course(chart, a_corpus([0]), verdict) is None
+
+
 def test_three_checkpoints_have_no_law(verdict: Verdict) -> None:
     figure = course(CORPUS_COURSE, a_corpus(a_run.CHECKPOINTS[1:4]), verdict)
     assert figure is not None
