@@ -55,7 +55,7 @@ def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Fig
             _line(figure, row, line, axis, colour)
             if line.signal.name.partition("/")[0] in chart.log_law:
                 _law(figure, row, line, axis, colour, verdict)
-        _vertical_axis(figure, row, panel)
+        _vertical_axis(figure, row, panel, straight=chart.log_tokens)
     title = "tokens trained"
     if chart.log_tokens:
         figure.update_xaxes(type="log", ticksuffix=axis.style()["ticksuffix"], dtick="D2")
@@ -123,10 +123,13 @@ def _law(
         figure.add_trace(drawn, row=row, col=1)
 
 
-def _vertical_axis(figure: go.Figure, row: int, panel: Sequence[Line]) -> None:
+def _vertical_axis(figure: go.Figure, row: int, panel: Sequence[Line], *, straight: bool) -> None:
+    """Title and scale; `straight`: a linear scale, on which the log law is a straight line."""
     signal = panel[0].signal
     values = [value for line in panel for value, _ in line.points.values()]
-    if signal.scale is Scale.LOG:
+    if straight:
+        figure.update_yaxes(title_text=signal.unit, row=row)
+    elif signal.scale is Scale.LOG:
         figure.update_yaxes(style.log_axis(values, signal.unit), row=row)
     elif signal.unit == "nats":
         figure.update_yaxes(title_text=signal.unit, zeroline=True, row=row)

@@ -47,6 +47,7 @@ def test_over_the_logarithm_of_tokens_the_law_is_straight_and_has_no_base(
     figure = course(chart, a_corpus(a_run.CHECKPOINTS), verdict)
 
     assert figure.layout.xaxis.type == "log"
+    assert figure.layout.yaxis.type != "log"
     assert 0 not in trace(figure, "Corpus PPL, english").x
     law = trace(figure, "Corpus PPL, english: A ln N + B")
     slopes = np.diff(law.y) / np.diff(np.log(law.x))
