@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from lccp_evaluator.passes.ways import Choice, choose, go
 
 IDS = a_passage(100, 5, seed=0).ids
 LONGEST = 400
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys())
@@ -26,6 +29,12 @@ def model(request):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def test_the_families_share_beginnings_and_show_their_heads(model, dtype):
     assert choose(model.to(dtype), IDS, LONGEST, watches=True) == Choice("Forked")
+
+
+def test_the_families_that_are_compared_stand_in_the_docs():
+    page = (ROOT / "docs/how-to/evaluate-a-model.md").read_text(encoding="utf-8")
+    told = page.partition("## Families")[2].partition("\n## ")[0]
+    assert [name for name in FAMILIES if name.partition(",")[0] not in told] == []
 
 
 @pytest.mark.slow
