@@ -72,6 +72,14 @@ class Invocation(Contract):
         Literal["Pretrain", "SFT"],
         Field(description="A trainer trains the run, or fine-tunes one of its checkpoints."),
     ] = "Pretrain"
+    branch: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Tokens of the run's state that the branch begins with which is trained. "
+            "None: the run itself.",
+        ),
+    ] = None
     pod_uid: Annotated[str, Field(description="UID of the pod, or a random one on a laptop.")] = ""
     base_directory: Annotated[str, Field(description="Folder that relative paths start from.")] = (
         "."
@@ -81,6 +89,8 @@ class Invocation(Contract):
     def _names_what_is_fine_tuned(self) -> "Invocation":
         if self.objective == "SFT" and self.tokens is None:
             raise ValueError("LCCP_OBJECTIVE SFT needs LCCP_TOKENS: the checkpoint to fine-tune")
+        if self.objective == "SFT" and self.branch is not None:
+            raise ValueError("LCCP_BRANCH: a branch's checkpoint is not fine-tuned: leave it out")
         return self
 
     @property
@@ -107,6 +117,8 @@ class Invocation(Contract):
             given["LCCP_PROCESSES"] = str(self.processes)
         if self.objective != "Pretrain":
             given["LCCP_OBJECTIVE"] = self.objective
+        if self.branch is not None:
+            given["LCCP_BRANCH"] = str(self.branch)
         return given
 
     @classmethod
@@ -125,6 +137,7 @@ class Invocation(Contract):
             "external": _json(environ, "LCCP_EXTERNAL_SUITE", "null"),
             "processes": environ.get("LCCP_PROCESSES", "1"),
             "objective": environ.get("LCCP_OBJECTIVE", "Pretrain"),
+            "branch": environ.get("LCCP_BRANCH"),
             "pod_uid": environ.get("LCCP_POD_UID", ""),
             "base_directory": environ.get("LCCP_BASE_DIRECTORY", "."),
         }

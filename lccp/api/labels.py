@@ -38,6 +38,9 @@ SUITE = "external-suite"
 INTRINSIC = "intrinsic"
 """The suite of the probes: every run has it."""
 
+ANNEAL = "anneal"
+"""The suite of the probes at the end of a branch: it is of the checkpoint that this began with."""
+
 RUN_NAME_LENGTH_MAX = 40
 
 

@@ -64,7 +64,9 @@ frozen samples), and beside each report `<probe>.npz` (arrays that figures are d
 `<probe>.samples.npz` (values per sample); until it is there, `unfinished-….npz` (what was read so
 far). What the fine-tuning of a checkpoint reads and writes
 lies below `sft/<tokens>/` as a training's own does below the run: `control/`, `training/`,
-`state/`; its model is `sft/<tokens>/<writer>/…`, once there is `sft/<tokens>/manifest.json`.
+`state/`; its model is `sft/<tokens>/<writer>/…`, once there is `sft/<tokens>/manifest.json`. What
+a branch tells and makes lies below `branches/<tokens>/`, by the tokens that it begins with:
+`training/`, `state/`, `checkpoints/`; what it is asked, in the run's `control/`.
 """
 OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("run.json", "operator, once", RunIdentity),

@@ -11,6 +11,14 @@ CHECKPOINT_BEYOND = (
 BATCH_TOO_SMALL = (
     "training.globalBatchTokens is less than one sequence of model.targetContextLength"
 )
+BRANCH_OUTSIDE = (
+    "checkpoints.anneal.atTokens must lie after the warm-up and before training.tokens: before and "
+    "after them there is no learning rate to decay"
+)
+NOBODY_BRANCHES = (
+    "checkpoints.anneal needs the states of the training, and this run is attached to another "
+    "trainer (source): leave it out"
+)
 ONE_TRAINER = (
     "give training and data, or source, which attaches the run to another trainer: exactly one of "
     "the two"
@@ -31,6 +39,8 @@ NAME = (
     "with none of - at its ends: workloads are named after it"
 )
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_WARMUP_AT = "self.training.schedule.warmupTokens"
+_WARMUP = f"(has({_WARMUP_AT}) ? {TOKENS.cel_at(_WARMUP_AT)} : 0)"
 SPEC_RULES = rules(
     Rule("has(self.training) != has(self.source)", ONE_TRAINER),
     Rule("has(self.training) == has(self.data)", ONE_TRAINER),
@@ -59,6 +69,21 @@ SPEC_RULES = rules(
         ),
         BATCH_TOO_SMALL,
         ".training.globalBatchTokens",
+    ),
+    Rule(
+        "!has(self.source) || !has(self.checkpoints.anneal)", NOBODY_BRANCHES, ".checkpoints.anneal"
+    ),
+    Rule(
+        "!has(self.training) || !has(self.checkpoints.anneal) || "
+        + let(
+            "bounds",
+            f"[{_WARMUP}, {TOKENS.cel_at('self.training.tokens')}]",
+            "-1 in bounds || self.checkpoints.anneal.atTokens.all(t, "
+            + let("at", TOKENS.cel("t"), "at < 0 || (bounds[0] < at && at < bounds[1])")
+            + ")",
+        ),
+        BRANCH_OUTSIDE,
+        ".checkpoints.anneal.atTokens",
     ),
     *(rule for probe in PROBES.values() for rule in probe.rules),
 )

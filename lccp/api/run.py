@@ -1,18 +1,18 @@
 """LCCPRun `lccp.io/v1alpha1`: the custom resource, the same for a cluster and a laptop."""
 
-import re
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.labels import RUN_NAME_LENGTH_MAX
+from lccp.api.metadata import ObjectMeta
 from lccp.api.rules import (
     ATTACHED,
     BATCH_TOO_SMALL,
+    BRANCH_OUTSIDE,
     CHECKPOINT_BEYOND,
     NAME,
-    NAME_PATTERN,
+    NOBODY_BRANCHES,
     NOBODY_SUSPENDS,
     ONE_TRAINER,
     SPEC_RULES,
@@ -139,6 +139,8 @@ class LCCPRunSpec(Contract):
             raise ValueError(ONE_TRAINER)
         if self.source is not None and self.saturation.action == "Suspend":
             raise ValueError(NOBODY_SUSPENDS)
+        if self.source is not None and self.checkpoints.anneal is not None:
+            raise ValueError(NOBODY_BRANCHES)
         return self
 
     @model_validator(mode="after")
@@ -154,6 +156,10 @@ class LCCPRunSpec(Contract):
         late = [t for t in self.checkpoints.at_tokens if t > training.tokens]
         if late:
             raise ValueError(f"{CHECKPOINT_BEYOND} ({late[0]:,} > {training.tokens:,})")
+        warmup = training.schedule.warmup_tokens or 0
+        for tokens in self.checkpoints.branch_points:
+            if not warmup < tokens < training.tokens:
+                raise ValueError(f"{BRANCH_OUTSIDE} ({tokens:,})")
         target, batch = self.model.target_context_length, training.global_batch_tokens
         if batch < target:
             raise ValueError(f"{BATCH_TOO_SMALL} ({batch:,} < {target:,})")
@@ -184,37 +190,16 @@ class LCCPRunSpec(Contract):
         return self.trained.global_batch_tokens if source is None else source.tokens_per_step
 
     @property
+    def branch_points(self) -> tuple[int, ...]:
+        """Tokens, ascending, after the steps that reach the points that branches begin at."""
+        step = self.step_tokens
+        reached = (-(-tokens // step) * step for tokens in self.checkpoints.branch_points)
+        return tuple(sorted(set(reached)))
+
+    @property
     def schedule(self) -> ScheduleSpec:
         """The learning rate over the run, by whoever trains."""
         return self.trained.schedule if self.source is None else self.source.schedule
-
-
-class ObjectMeta(Contract):
-    """The part of an object's metadata that LCCP reads; the rest is kept out of its way."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: Annotated[
-        str,
-        Field(
-            description="Name of the run: at most 40 characters; workloads are named after it.",
-        ),
-    ]
-    namespace: Annotated[str, Field(min_length=1, max_length=63, description="Namespace.")] = (
-        "default"
-    )
-    uid: Annotated[str, Field(description="UID, given by the API server.")] = ""
-    generation: Annotated[int, Field(description="Generation of the spec.")] = 0
-    creation_timestamp: Annotated[datetime | None, Field(description="When it was created.")] = None
-    deletion_timestamp: Annotated[
-        datetime | None, Field(description="When its deletion was asked for.")
-    ] = None
-
-    @model_validator(mode="after")
-    def _name_fits(self) -> "ObjectMeta":
-        if len(self.name) > RUN_NAME_LENGTH_MAX or not re.fullmatch(NAME_PATTERN, self.name):
-            raise ValueError(f"{NAME}, not {self.name!r}")
-        return self
 
 
 class LCCPRun(Contract):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from lccp.api.labels import ANNEAL
 from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.losses import HeldOutLoss
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
@@ -52,11 +53,13 @@ class RunFacts(Generic[R_co, V_co]):
     tells_to_stop: bool = False
     """The trainer of an attached run is told to end."""
     heartbeats: Mapping[int, Heartbeat] = field(default_factory=dict)
-    """Newest heartbeat, by attempt."""
+    """Newest heartbeat, by attempt, of the run or of a branch."""
     ends: Mapping[int, End] = field(default_factory=dict)
-    """Newest end, by attempt."""
+    """Newest end, by attempt, of the run or of a branch."""
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
     """Complete checkpoints, by tokens, oldest first."""
+    branches: Mapping[int, Checkpoint] = field(default_factory=dict)
+    """Checkpoints at the ends of branches, by the tokens that these began with, oldest first."""
     said: str | None = None
     """Digest of the conditions that the store tells; None: it tells none that can be read."""
     has_state: bool = False
@@ -78,8 +81,18 @@ class RunFacts(Generic[R_co, V_co]):
 
     @property
     def heartbeat(self) -> Heartbeat | None:
-        """The heartbeat of the newest attempt: an older one may still beat, cut off."""
-        return self.heartbeats[max(self.heartbeats)] if self.heartbeats else None
+        """The heartbeat of the run's newest attempt: an older one may still beat, cut off."""
+        newest = max(self.heartbeats.keys() - self.of_branches, default=None)
+        return self.heartbeats[newest] if newest is not None else None
+
+    @property
+    def of_branches(self) -> frozenset[int]:
+        """Attempts that train branches."""
+        return frozenset(a.number for a in self.journal.attempts if a.branch is not None)
+
+    def evaluated(self, key: EvaluationKey) -> Checkpoint | None:
+        """The complete checkpoint that the evaluation is of."""
+        return (self.branches if key[1] == ANNEAL else self.checkpoints).get(key[0])
 
     @property
     def holds_a_run(self) -> bool:

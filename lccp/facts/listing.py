@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Self
 
-from lccp.store.keys import RunKeys
+from lccp.store.keys import BranchKeys, RunKeys, TrainingKeys
 from lccp.store.port import ObjectInfo, Store
 
 CONTROL = re.compile(r"([0-9]+)\.json")
@@ -31,6 +31,7 @@ class Listing:
         """
         top = store.level(keys.prefix)
         parts = [keys.controls, keys.trainings, keys.checkpoints, keys.evaluations, keys.analyses]
+        parts += [keys.branches]
         parts += [] if keys.checkpoints in top.prefixes else [keys.states]
         found = (info for part in parts if part in top.prefixes for info in store.list(part))
         return cls(keys, [*top.objects, *found])
@@ -68,19 +69,26 @@ class Listing:
                 found[int(tokens), suite] = info
         return found
 
-    def of_writers(self, name: str) -> dict[str, ObjectInfo]:
+    def branches(self) -> list[BranchKeys]:
+        """Keys of the branches of which there is anything, oldest first."""
+        folders = {folder for folder, _, _ in self._under(self._keys.branches)}
+        return [self._keys.branch(int(one)) for one in sorted(folders) if TOKENS.fullmatch(one)]
+
+    def of_writers(self, name: str, keys: TrainingKeys | None = None) -> dict[str, ObjectInfo]:
         """`training/<writer>/<name>`, by writer, in the order of `writers`."""
-        below = self._keys.trainings
-        found = {writer: self.get(f"{below}{writer}/{name}") for writer in self.writers()}
+        below = (keys or self._keys).trainings
+        found = {writer: self.get(f"{below}{writer}/{name}") for writer in self.writers(keys)}
         return {writer: info for writer, info in found.items() if info is not None}
 
-    def writers(self) -> list[str]:
+    def writers(self, keys: TrainingKeys | None = None) -> list[str]:
         """Writers of the attempts, by attempt; of one attempt, the last to write comes last.
+
+        `keys` are those of a branch; without any, of the run.
 
         An attempt has several if a queue took its pods away and let it in again.
         """
         wrote: dict[str, datetime] = {}
-        for writer, _, info in self._under(self._keys.trainings):
+        for writer, _, info in self._under((keys or self._keys).trainings):
             if WRITER.fullmatch(writer):
                 wrote[writer] = max(info.modified, wrote.get(writer, info.modified))
         return sorted(wrote, key=lambda writer: (attempt_of(writer), wrote[writer]))

@@ -17,7 +17,7 @@ from lccp.facts.decoding import Read
 from lccp.facts.facts import Checkpoint, EvaluationKey, RunFacts, Told
 from lccp.facts.listing import Listing, attempt_of
 from lccp.facts.packing import Packed
-from lccp.store.keys import RunKeys
+from lccp.store.keys import BranchKeys, RunKeys
 from lccp.store.port import ObjectInfo, Store
 
 R = TypeVar("R")
@@ -131,15 +131,15 @@ class Reading(Generic[R, V]):
         newest = dict(sorted(self.listing.controls().items())[-1:])
         return self._each(newest, lambda _: decoding.whole(Control, take))
 
-    def heartbeats(self) -> dict[int, Heartbeat]:
-        """By attempt, the heartbeat of the writer that wrote last."""
-        found = self.listing.of_writers("heartbeat.json")
+    def heartbeats(self, keys: BranchKeys | None = None) -> dict[int, Heartbeat]:
+        """By attempt, of the run or of a branch, the heartbeat of the writer that wrote last."""
+        found = self.listing.of_writers("heartbeat.json", keys)
         return self._each(_by_attempt(found), lambda _: decoding.whole(Heartbeat))
 
-    def ends(self) -> dict[int, End]:
+    def ends(self, keys: BranchKeys | None = None) -> dict[int, End]:
         """By attempt, how its last writer ended; an earlier one's end is not the attempt's."""
-        last = {attempt_of(writer): writer for writer in self.listing.writers()}.values()
-        found = self.listing.of_writers("end.json")
+        last = {attempt_of(writer): writer for writer in self.listing.writers(keys)}.values()
+        found = self.listing.of_writers("end.json", keys)
         ended = {writer: info for writer, info in found.items() if writer in last}
         return self._each(_by_attempt(ended), lambda _: decoding.whole(End))
 
@@ -154,6 +154,16 @@ class Reading(Generic[R, V]):
     def checkpoints(self) -> dict[int, Checkpoint]:
         """By tokens, oldest first."""
         return self._each(self.listing.manifests(self.keys.checkpoints), decoding.checkpoint)
+
+    def branches(self) -> dict[int, Checkpoint]:
+        """By the tokens that they began with, oldest first: the checkpoints at their ends."""
+        ends = {
+            keys.trunk_tokens: self._each(
+                self.listing.manifests(keys.checkpoints), decoding.checkpoint
+            )
+            for keys in self.listing.branches()
+        }
+        return {tokens: found[max(found)] for tokens, found in ends.items() if found}
 
     def reports(self) -> dict[EvaluationKey, R]:
         """By tokens and suite, oldest first."""
@@ -229,9 +239,10 @@ def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
         journal_etag=journal_etag,
         controls=reading.control(lambda control: control),
         tells_to_stop=reading.listing.get(reading.keys.stop) is not None,
-        heartbeats=reading.heartbeats(),
-        ends=reading.ends(),
+        heartbeats=_of_all(reading, reading.heartbeats),
+        ends=_of_all(reading, reading.ends),
         checkpoints=reading.checkpoints(),
+        branches=reading.branches(),
         said=reading.conditions(lambda told: told.digest),
         has_state=any(True for _ in reading.listing.below(reading.keys.states)),
         reports=reading.reports(),
@@ -242,6 +253,13 @@ def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
     made_anew = (reading.keys.verdict, reading.keys.conditions)
     damaged = {k: v for k, v in reading.damaged.items() if k not in made_anew}
     return replace(facts, damaged=damaged, damaged_reports=reading.damaged_reports())
+
+
+def _of_all(
+    reading: Reading[R, V], told: Callable[[BranchKeys | None], dict[int, T]]
+) -> dict[int, T]:
+    """What is told by the attempts of the run and of its branches, which are numbered together."""
+    return {n: one for keys in (None, *reading.listing.branches()) for n, one in told(keys).items()}
 
 
 def _by_attempt(infos: Mapping[str, ObjectInfo]) -> dict[int, ObjectInfo]:

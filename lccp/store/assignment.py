@@ -10,20 +10,21 @@ from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
 from lccp.contract.errors import InvalidInput, NotFound
-from lccp.store.keys import FineTuningKeys, RunKeys
+from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
 
 
-def attempt_spec(store: Store, keys: RunKeys, attempt: int) -> LCCPRunSpec:
-    """The spec that the trainer of an attempt works by.
+def attempt_spec(store: Store, keys: RunKeys | BranchKeys, attempt: int) -> LCCPRunSpec:
+    """The run's spec that the trainer of an attempt, of the run or of a branch, works by.
 
     Raises:
         InvalidInput: one of the two objects is missing, or damaged.
         StoreUnavailable: the store does not answer.
     """
     key = keys.control(attempt)
-    return _joined(store, keys, _control(store, key), key)
+    run = keys.run if isinstance(keys, BranchKeys) else keys
+    return _joined(store, run, _control(store, key), key)
 
 
 def unknown_fields(store: Store, keys: RunKeys, attempt: int) -> tuple[str, ...]:

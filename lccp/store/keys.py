@@ -184,9 +184,33 @@ class RunKeys(TrainingKeys, EvaluationKeys):
     def event_files(self) -> str:
         return f"{self.prefix}{EVENT_FILES}"
 
+    @property
+    def branches(self) -> str:
+        return f"{self.prefix}branches/"
+
+    def branch(self, tokens: int) -> "BranchKeys":
+        """Keys of the branch that begins with the training's state of `tokens`."""
+        return BranchKeys(self, tokens)
+
     def fine_tuning(self, tokens: int) -> "FineTuningKeys":
         """Keys of the fine-tuning of the checkpoint of `tokens`."""
         return FineTuningKeys(self, tokens)
+
+
+@dataclass(frozen=True)
+class BranchKeys(TrainingKeys):
+    """Keys of a branch of the training; its attempts are asked what they are as the run's are."""
+
+    run: RunKeys
+    trunk_tokens: int
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.run.branches}{tokens_key(self.trunk_tokens)}/"
+
+    @property
+    def controls(self) -> str:
+        return self.run.controls
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Generic, TypeVar
 
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
+from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import NotFound
-from lccp.store.keys import EvaluationKeys
+from lccp.store.keys import BranchKeys, EvaluationKeys
 from lccp.store.port import ObjectInfo, Store
 
 T = TypeVar("T", bound=StoreObject)
@@ -63,6 +64,11 @@ def reports(store: Store, keys: EvaluationKeys) -> list[EvaluationReport]:
     """The evaluation reports that exist, by tokens."""
     name = f"{INTRINSIC}/report.json"
     return listed(store, keys.evaluations, name, EvaluationReport)
+
+
+def branch_end(store: Store, keys: BranchKeys) -> Manifest | None:
+    """The manifest of the one checkpoint of a branch, at its end, if that is there."""
+    return next(iter(listed(store, keys.checkpoints, "manifest.json", Manifest)), None)
 
 
 def named(infos: Iterable[ObjectInfo], below: str, name: str) -> Iterator[tuple[int, ObjectInfo]]:

@@ -9,14 +9,22 @@ from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.store import objects
 from lccp.store.directory import download_directory, file_record
-from lccp.store.keys import RunKeys
+from lccp.store.keys import BranchKeys, RunKeys, TrainingKeys
 from lccp.store.port import Store
 
 FILE_SCHEME = "file://"
 
 
-def read_manifest(store: Store, keys: RunKeys, tokens: int) -> Manifest:
-    """The manifest of the checkpoint at `tokens`. Raises InvalidInput if there is none."""
+def read_manifest(store: Store, keys: RunKeys | BranchKeys, tokens: int) -> Manifest:
+    """The manifest of the run's checkpoint at `tokens`, or of that at the end of a branch from it.
+
+    Raises InvalidInput if there is none.
+    """
+    if isinstance(keys, BranchKeys):
+        made = objects.branch_end(store, keys)
+        if made is None:
+            raise InvalidInput(f"store {store.url}: there is no checkpoint below {keys.prefix}")
+        return made
     try:
         return objects.read(store, keys.checkpoint_manifest(tokens), Manifest)
     except NotFound:
@@ -27,7 +35,7 @@ def read_manifest(store: Store, keys: RunKeys, tokens: int) -> Manifest:
 
 
 @contextmanager
-def checkpoint_directory(store: Store, keys: RunKeys, manifest: Manifest) -> Iterator[Path]:
+def checkpoint_directory(store: Store, keys: TrainingKeys, manifest: Manifest) -> Iterator[Path]:
     """The checkpoint's files: where they lie in a `file://` store, else a copy, gone afterwards.
 
     Raises:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
+from lccp.api.labels import ANNEAL
 from lccp.contract.errors import Conflict, InvalidInput
 from lccp.logs import configure_from
 from lccp.store import objects
@@ -23,6 +24,7 @@ from lccp.store.assignment import identity_spec
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 from lccp.store.port import Store
+from lccp_evaluator.branches import of_suite
 from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
 from lccp_evaluator.external.steps import ALL, ExternalEvaluation
 from lccp_evaluator.failure import failure_of, record, tell
@@ -55,7 +57,7 @@ def run(environ: Mapping[str, str], *steps: str) -> ExitCode:
     keys = RunKeys(invocation.namespace, invocation.name)
     try:
         if invocation.external is None:
-            _evaluate(invocation, store, keys, invocation.tokens)
+            _evaluate(invocation, store, keys, invocation.tokens, invocation.suite)
         else:
             evaluation = ExternalEvaluation.of(invocation, invocation.external, store)
             evaluation.do(steps or ALL, environ)
@@ -68,12 +70,13 @@ def run(environ: Mapping[str, str], *steps: str) -> ExitCode:
         return ExitCode(failure.exit_code)
 
 
-def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) -> None:
-    if store.stat(keys.report(tokens)):
-        _clear_unfinished(store, keys, tokens)
+def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int, suite: str) -> None:
+    if store.stat(keys.report(tokens, suite)):
+        _clear_unfinished(store, keys, tokens, suite)
         return
-    manifest = read_manifest(store, keys, tokens)
-    with checkpoint_directory(store, keys, manifest) as directory:
+    trained = keys.branch(tokens) if suite == ANNEAL else keys
+    manifest = read_manifest(store, trained, tokens)
+    with checkpoint_directory(store, trained, manifest) as directory:
         with _no_garbage_collection():
             from lccp.probes.probe import Contexts
             from lccp_evaluator.evaluation import evaluate
@@ -100,21 +103,21 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int) 
             plan=first_plan(objects.reports(store, keys)),
             execution=Execution(processes=invocation.processes),
         )
-        place = Place.of(store, keys, tokens)
-        progress = ProgressFile(store, keys.evaluation_progress(tokens))
+        place = Place.of(store, keys, tokens, suite)
+        progress = ProgressFile(store, keys.evaluation_progress(tokens, suite))
         evaluation = evaluate(subject, place, progress)
     place.put(evaluation.files)
     with suppress(Conflict):  # another evaluator was first
-        objects.write_if_absent(store, place.report, evaluation.report)
+        objects.write_if_absent(store, place.report, of_suite(evaluation.report, suite))
     evaluation.unfinished.clear()
 
 
-def _clear_unfinished(store: Store, keys: RunKeys, tokens: int) -> None:
+def _clear_unfinished(store: Store, keys: RunKeys, tokens: int, suite: str) -> None:
     """Delete what an evaluator left that was ended between its report and its end."""
     from lccp_evaluator.place import Place
     from lccp_evaluator.unfinished import clear
 
-    clear(store, Place.of(store, keys, tokens).unfinished)
+    clear(store, Place.of(store, keys, tokens, suite).unfinished)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lccp.api.labels import INTRINSIC
 from lccp.contract.errors import Conflict, Incompatible
 from lccp.store.keys import EvaluationKeys
 from lccp.store.port import Store
@@ -24,9 +25,9 @@ class Place:
     """Of the frozen samples, by probe."""
 
     @classmethod
-    def of(cls, store: Store, keys: EvaluationKeys, tokens: int) -> "Place":
-        """The place of the checkpoint at `tokens`."""
-        return cls(store, keys.evaluation(tokens), keys.all_samples)
+    def of(cls, store: Store, keys: EvaluationKeys, tokens: int, suite: str = INTRINSIC) -> "Place":
+        """The place of the checkpoint at `tokens`, or of the branch that begins with it."""
+        return cls(store, keys.evaluation(tokens, suite), keys.all_samples)
 
     @property
     def report(self) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,6 @@ import torch
 
 from lccp.api.causes import Cause
 from lccp.api.objects.training import End
-from lccp.contract.errors import InvalidInput
 from lccp.cost.layout import StepShape, step_shape
 from lccp.store.directory import delete_prefix
 from lccp.store.keys import writer_name
@@ -30,12 +29,11 @@ from lccp_trainer.parallel.engine import build_engine
 from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.process_group import Shared, join_process_group, rendezvous_store
 from lccp_trainer.records import Recorder
-from lccp_trainer.schedule import check_budget
-from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, complete_tokens
 from lccp_trainer.state.resume import Resume
 from lccp_trainer.state.rewind import Rewind
 from lccp_trainer.state.saving import Saver
+from lccp_trainer.state.start import Start
 from lccp_trainer.state.uploads import Uploader, patiently
 from lccp_trainer.stepping import Stepper
 from lccp_trainer.watchdog import Watchdog
@@ -48,10 +46,6 @@ MESSAGES = {
     Cause.DRAINED: "saved and ended as asked",
     Cause.TERMINATED: "saved after SIGTERM",
 }
-LOST_STATE = (
-    "checkpoints.lostState: there is a checkpoint of {} tokens, but no state that training could "
-    "go on from: bring the state back, or set Restart to begin anew from the source model"
-)
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,7 @@ def train(worker: Worker, connections: Connections) -> End:
     parts = build(worker, connections)
     task = parts.task
     connections.watchdog.touch()
-    point = resumed(connections, parts) or fresh(parts)
+    point = Start(task, parts.saver, parts.resume, connections.reporter)()
     connections.watchdog.touch()
     logger.info("training from %d tokens on", point.tokens)
     loop = _loop(connections, parts)
@@ -166,6 +160,7 @@ def build(worker: Worker, connections: Connections) -> Parts:
         lengths=(task.source_context, shape.row_tokens),
         keep_states=spec.checkpoints.keep_states,
         keep_state_every=spec.checkpoints.keep_state_every_tokens,
+        keep_states_at=frozenset(spec.branch_points),
         tell=_problems_to(connections.reporter),
     )
     saver = Saver(
@@ -206,38 +201,3 @@ def _task(worker: Worker, connections: Connections) -> Task:
     if connections.reporter:
         connections.reporter.update(tokens_total=task.spec.trained.tokens)
     return task
-
-
-def resumed(connections: Connections, parts: Parts) -> Point | None:
-    """Put the engine where the newest state that verifies has it; None if there is none.
-
-    Raises InvalidInput if there is none, though checkpoints say that there was one.
-    """
-    saver, task = parts.saver, parts.task
-    found, damaged = parts.resume.newest(saver.states)
-    saver.damaged |= damaged
-    saver.states -= damaged
-    reporter = connections.reporter
-    if reporter:
-        reporter.update(checkpoints=sorted(saver.checkpoints), states=sorted(saver.states))
-    if found is None:
-        newest = max(saver.checkpoints, default=0)
-        if newest and task.extendable and task.spec.checkpoints.lost_state == "Fail":
-            raise InvalidInput(LOST_STATE.format(newest))
-        return None
-    point = replace(found.point, position=task.stream.resumed(found.point.position))
-    check_budget(task.spec.trained, point.tokens, found.told.budget)
-    logger.info("resumed from the state of %d tokens", point.tokens)
-    if reporter:
-        reporter.update(resumed_from_tokens=point.tokens, tokens=point.tokens, step=point.step)
-    if found.told.with_checkpoint:
-        saver.checkpoint(point, saver.measured(point))
-    return point
-
-
-def fresh(parts: Parts) -> Point:
-    """The start of the run; the model before any training is checkpoint 0 if that is wanted."""
-    point = Point(step=0, tokens=0, position=parts.task.stream.start())
-    if parts.task.spec.evaluation.baseline:
-        parts.saver.checkpoint(point, parts.saver.measured(point))
-    return point

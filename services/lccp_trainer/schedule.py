@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
@@ -62,13 +62,15 @@ def reaches_multiple(every: int | None, before: int, after: int) -> bool:
     return every is not None and after // every > before // every
 
 
-def kept(states: Sequence[int], newest: int, every: int | None) -> set[int]:
-    """Which states (by tokens) stay: the `newest` ones, and the first at each multiple of `every`.
+def kept(
+    states: Sequence[int], newest: int, every: int | None, always: Set[int] = frozenset()
+) -> set[int]:
+    """Which states (by tokens) stay: the `newest`, the first at each multiple of `every`, `always`.
 
-    Without `every`, the newest alone.
+    Without `every`, no multiples.
     """
     ascending = sorted(states)
-    stay = set(ascending[-newest:])
+    stay = {*ascending[-newest:], *(always & {*states})}
     if every is not None:
         before = [0, *ascending]
         stay |= {t for b, t in zip(before, ascending, strict=False) if t // every > b // every}

@@ -9,7 +9,7 @@ from typing import Any
 from lccp.api.invocation import Invocation
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
-from lccp.store.keys import FineTuningKeys, RunKeys, TrainingKeys
+from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys, TrainingKeys
 
 SCRATCH = "LCCP_SCRATCH"
 SPEC_FILE = "spec.json"
@@ -27,9 +27,11 @@ class FineTuningOrder:
     sft: SFTSpec
 
 
-def keys_of(invocation: Invocation) -> RunKeys | FineTuningKeys:
+def keys_of(invocation: Invocation) -> RunKeys | BranchKeys | FineTuningKeys:
     """Keys of what the trainer that is told this reads and writes."""
     run = RunKeys(invocation.namespace, invocation.name)
+    if invocation.branch is not None:
+        return run.branch(invocation.branch)
     if invocation.objective == "Pretrain":
         return run
     assert invocation.tokens is not None
@@ -42,7 +44,7 @@ class Worker:
 
     invocation: Invocation
     spec: LCCPRunSpec
-    """Of the run, as the launcher read it from the store."""
+    """Of the run, or of its branch, as the launcher made it from what the store holds."""
     sft: SFTSpec | None
     """None: the run is trained."""
     rank: int

@@ -23,6 +23,7 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
 from lccp.api.run import LCCPRun
+from lccp.contract.signals import Role
 from lccp.store import objects
 from lccp.store.directory import upload_directory
 from lccp.store.file import FileStore
@@ -80,6 +81,17 @@ class World:
         objects.write(self.store, KEYS.checkpoint_manifest(tokens), manifest)
         return self.folder / "runs" / prefix
 
+    def branch(self, tokens):
+        """A checkpoint at the end of a branch from `tokens`: that of other weights."""
+        keys = KEYS.branch(tokens)
+        directory = a_checkpoint(self.folder / "annealed", "byte pairs", 7)
+        files = upload_directory(self.store, directory, keys.checkpoint(2 * tokens, "a2-0123abcd"))
+        made = objects.read(self.store, KEYS.checkpoint_manifest(tokens), Manifest)
+        own = {"tokens": 2 * tokens, "writer": "a2-0123abcd", "files": files}
+        manifest = made.model_copy(update=own)
+        objects.write(self.store, keys.checkpoint_manifest(2 * tokens), manifest)
+        return manifest
+
     def environ(self, tokens, niah=NIAH):
         assign(self.store, a_run(niah))
         return Invocation(
@@ -135,6 +147,27 @@ def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):
     reference = report.probes["retrieval_heads"].details
     digest = hashlib.sha256((folder / reference.name).read_bytes()).hexdigest()
     assert digest == reference.sha256
+
+
+def test_the_end_of_a_branch_answers_the_runs_samples_under_names_of_its_own(world):
+    world.checkpoint(10_000)
+    assert world.evaluate(10_000) == ExitCode.OK
+    made, samples, own = world.branch(10_000), world.samples(), world.report(10_000)
+
+    assert main.run(world.environ(10_000) | {"LCCP_SUITE": "anneal"}) == ExitCode.OK
+
+    report = objects.read(world.store, KEYS.report(10_000, "anneal"), EvaluationReport)
+    assert (report.suite, report.tokens) == ("anneal", 10_000)
+    assert report.checkpoint_digest == made.digest
+    assert {one.name for one in report.signals()} >= {
+        "anneal/niah_ppl",
+        "anneal/niah_score",
+    }
+    assert all(one.name.startswith("anneal/") for one in report.signals())
+    assert {one.role for one in report.signals()} == {Role.SHOWN}
+    assert report.signal("anneal/niah_ppl").value != own.signal("niah_ppl").value
+    assert world.samples() == samples
+    assert world.report(10_000) == own
 
 
 @pytest.mark.slow

@@ -21,9 +21,11 @@ from operator_world import (
     with_uid,
 )
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
-from lccp.api.labels import INTRINSIC, evaluation_key
+from lccp.api.labels import ANNEAL, INTRINSIC, evaluation_key
+from lccp.facts.facts import EvaluationKey
 from lccp_operator.intents import Event, EventReason, WriteConditions
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
@@ -34,6 +36,7 @@ pytestmark = pytest.mark.slow
 
 FAILURES = [ExitCode.STORE_UNREACHABLE, ExitCode.INTERNAL, ExitCode.HANG, ExitCode.TERMINATED]
 RETRIES = 2
+BRANCHES = {"atTokens": [EVERY_TOKENS, 2 * EVERY_TOKENS], "tokens": EVERY_TOKENS}
 
 
 class RunLife(RuleBasedStateMachine):
@@ -44,10 +47,11 @@ class RunLife(RuleBasedStateMachine):
         spec = {
             "restartPolicy": {"maxRestarts": 100, "backoffSeconds": 1, "maxBackoffSeconds": 2},
             "evaluation": {"concurrency": 2, "retries": RETRIES},
+            "checkpoints": {"everyTokens": EVERY_TOKENS, "anneal": BRANCHES},
         }
         self.world = World(a_small_run(**spec), saturating_at(4 * EVERY_TOKENS))
         self.known: set[int] = set()
-        self.successes: Counter[int] = Counter()
+        self.successes: Counter[EvaluationKey] = Counter()
 
     # The operator ---------------------------------------------------------------------------
 
@@ -137,9 +141,19 @@ class RunLife(RuleBasedStateMachine):
     @invariant()
     def nothing_that_was_evaluated_is_evaluated_again(self) -> None:
         assert all(n == 1 for n in self.successes.values())
-        evaluated = {tokens for tokens, _ in self.world.facts.reports}
-        running = {c.tokens for c, _ in self.world.evaluators}
-        assert not running & evaluated
+        running = {c.key for c, _ in self.world.evaluators}
+        assert not running & self.world.facts.reports.keys()
+
+    @invariant()
+    def no_branch_that_was_trained_is_trained_again(self) -> None:
+        assert all(n <= 1 for n in self._made_by_branches().values())
+
+    @invariant()
+    def branches_begin_once_the_run_has_ended(self) -> None:
+        opened = self.world.journal.attempts[-1:]
+        if opened and opened[0].branch is not None and opened[0].ended_at is None:
+            assert opened[0].branch in self.world.facts.checkpoints
+            assert self.world.facts.checkpoints.keys() >= {EVERY_TOKENS, 2 * EVERY_TOKENS}
 
     @invariant()
     def checkpoints_and_outcomes_are_never_lost(self) -> None:
@@ -169,8 +183,17 @@ class RunLife(RuleBasedStateMachine):
         held = found["Suspended"][0] == "True"
         assert held or found["Succeeded"][0] == "True" or found["Failed"][0] == "True"
         done = {t for t, o in self.world.journal.evaluations.items() if o.result}
-        checkpoints = self.world.facts.checkpoints
-        assert {evaluation_key(t, INTRINSIC) for t in checkpoints} == done
+        checkpoints, branches = self.world.facts.checkpoints, self.world.facts.branches
+        annealed = {evaluation_key(t, ANNEAL) for t in branches}
+        assert {evaluation_key(t, INTRINSIC) for t in checkpoints} | annealed == done
+        if found["Succeeded"][0] == "True":
+            assert set(branches) == {EVERY_TOKENS, 2 * EVERY_TOKENS}
+
+    def _made_by_branches(self) -> Counter[int | None]:
+        attempts = self.world.journal.attempts
+        return Counter(
+            a.branch for a in attempts if a.branch is not None and a.cause is Cause.COMPLETED
+        )
 
     def _touched(self) -> Any:
         deleting = {c for c, worker in self.world.workers.items() if worker.deleting}

@@ -47,6 +47,12 @@ def test_a_rank_that_fine_tunes_knows_which_checkpoint_and_how(tmp_path: Path) -
     assert order.sft == SFTSpec.parse(SFT, "sft")
 
 
+def test_a_rank_of_a_branch_writes_below_the_branch(tmp_path: Path) -> None:
+    worker = Worker.of(environ(tmp_path, branch=EVERY_TOKENS))
+
+    assert worker.keys == RunKeys("lab", "tiny").branch(EVERY_TOKENS)
+
+
 def test_a_spec_that_is_not_there_is_named(tmp_path: Path) -> None:
     told = environ(tmp_path)
     (tmp_path / SPEC_FILE).unlink()

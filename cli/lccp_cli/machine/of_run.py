@@ -86,9 +86,12 @@ def _memory(run: LCCPRun, held: Memory, found: Accelerators, memory: int | None)
 def _disk(run: LCCPRun, model: Architecture, free: int) -> Check:
     """Checkpoints in the run's precision, and the states that are kept."""
     spec = run.spec
-    checkpoints = len(spec.checkpoints.due(spec.trained.tokens)) + spec.evaluation.baseline
+    branches = len(spec.branch_points)
+    own = len(spec.checkpoints.due(spec.trained.tokens)) + spec.evaluation.baseline
+    checkpoints = own + branches
     weights = checkpoints * Training.of(run).element_bytes
-    states = spec.checkpoints.keep_states * MOMENTS_AND_WEIGHTS * FP32_BYTES
+    kept = spec.checkpoints.keep_states + branches
+    states = kept * MOMENTS_AND_WEIGHTS * FP32_BYTES
     size = (weights + states) * model.parameters
     seen = f"{bytes_text(size)} for {checkpoints} checkpoints and their states"
     advice = f"{bytes_text(free)} are free here: make room, or give --store a larger place"

@@ -17,6 +17,13 @@ class AttemptRecord(Contract):
     """One attempt of the training gang."""
 
     number: Annotated[int, Field(ge=1, description="1, 2, …")]
+    branch: Annotated[
+        int | None,
+        Field(
+            description="Tokens of the run's state that its branch begins with; none: it trains "
+            "the run itself."
+        ),
+    ] = None
     started_at: Annotated[datetime, Field(description="When it was decided, UTC.")]
     ended_at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
     cause: Annotated[Cause | None, Field(description="Why it ended.")] = None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.api.spec.probes import ProbesSpec
 from lccp.api.spec.workload import WorkloadSpec
 from lccp.contract.base import Contract
@@ -13,7 +13,11 @@ from lccp.contract.changes import IDENTITY, LIVE
 from lccp.contract.signals import PART_PATTERN
 
 SUITE_NAME_LENGTH_MAX = 30
-RESERVED = "a suite must not be named intrinsic: that is the suite of the probes"
+PROBES_SUITES = [INTRINSIC, ANNEAL]
+RESERVED = (
+    "a suite must not be named intrinsic or anneal: these are the suites of the probes, of "
+    "checkpoints and of branches"
+)
 SUITES_ALIKE = "two suites of evaluation.suites have one name: give each its own"
 
 PartName = Annotated[
@@ -33,7 +37,7 @@ class ExternalSuite(Contract):
             max_length=SUITE_NAME_LENGTH_MAX,
             pattern="^[a-z]([-a-z0-9]*[a-z0-9])?$",
             description="Name; its signals are `<name, _ for ->/<signal>`.",
-            json_schema_extra=rules(Rule(f"self != '{INTRINSIC}'", RESERVED)),
+            json_schema_extra=rules(Rule(f"!(self in {PROBES_SUITES})", RESERVED)),
         ),
     ]
     image: Annotated[
@@ -78,7 +82,7 @@ class ExternalSuite(Contract):
 
     @model_validator(mode="after")
     def _is_no_other_suite(self) -> "ExternalSuite":
-        if self.name == INTRINSIC:
+        if self.name in PROBES_SUITES:
             raise ValueError(RESERVED)
         return self
 

@@ -194,6 +194,7 @@ class Processes:
             store=self._settings.store,
             attempt=pods.attempt,
             tokens=pods.tokens,
+            branch=pods.branch,
             suite=pods.suite or INTRINSIC,
             external=pods.external,
             processes=1 if pods.is_gang else pods.processes,

@@ -18,7 +18,7 @@ from lccp_operator.plan import attempts, evaluations, findings
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.findings import NAMED, Finding, Findings
-from lccp_operator.plan.goals import Course, Goal
+from lccp_operator.plan.goals import Course, Goal, failed_branches
 
 PROBLEMS_NAMED = 3
 GATE_ANSWERS: Mapping[Answer, tuple[Literal["True", "False", "Unknown"], Reason]] = {
@@ -161,6 +161,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     unbegun = attempts.unbegun(context) if goal.course is Course.TRAIN else None
     problems = [f"attempt {unbegun.number} {unbegun.message}"] if unbegun else []
     problems += [_evaluation_problem(context, key) for key in failed]
+    problems += [failure.message for failure in failed_branches(context)]
     problems += [
         f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)

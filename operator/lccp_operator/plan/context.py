@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from lccp.api.identity import Difference, changed_settings, identity_differences
-from lccp.api.labels import evaluation_key
+from lccp.api.labels import ANNEAL, evaluation_key
 from lccp.api.objects.journal import Acceptance, AttemptRecord, EvaluationOutcome, Journal, Pinned
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
@@ -127,13 +127,19 @@ class Context:
     def gang(self) -> WorkloadState | None:
         """The workload of the open attempt."""
         attempt = self.open_attempt
-        return None if attempt is None else self.trainings.get(Training(attempt.number))
+        return None if attempt is None else self.trainings.get(Training.of(attempt))
 
     @cached_property
     def suites(self) -> Mapping[int, tuple[str, ...]]:
         """Suites that evaluate each complete checkpoint, by its tokens, oldest first."""
         ordered = enumerate(sorted(self.facts.checkpoints))
-        return {tokens: self.spec.evaluation.suites_of(number) for number, tokens in ordered}
+        return {
+            tokens: (
+                *self.spec.evaluation.suites_of(number),
+                *((ANNEAL,) if tokens in self.facts.branches else ()),
+            )
+            for number, tokens in ordered
+        }
 
     def evaluation(self, key: EvaluationKey) -> tuple[Evaluation, WorkloadState] | None:
         """The workload of the evaluation: one at a time."""
@@ -142,8 +148,10 @@ class Context:
     def outcome(self, key: EvaluationKey) -> EvaluationOutcome | None:
         """What the journal says of the evaluation of the checkpoint that is now there."""
         outcome = self.journal.evaluations.get(evaluation_key(*key))
-        digest = self.facts.checkpoints[key[0]].digest
-        return outcome if outcome is not None and outcome.checkpoint_digest == digest else None
+        evaluated = self.facts.evaluated(key)
+        if outcome is None or evaluated is None:
+            return None
+        return outcome if outcome.checkpoint_digest == evaluated.digest else None
 
     @cached_property
     def identity_problem(self) -> str | None:
@@ -180,6 +188,10 @@ class Context:
     @property
     def newest_checkpoint(self) -> int | None:
         return max(self.facts.checkpoints, default=None)
+
+    def is_trained(self, branch: int | None) -> bool:
+        """The store holds what ends a branch, or the run's own training (None)."""
+        return self.training_complete if branch is None else branch in self.facts.branches
 
     @property
     def training_complete(self) -> bool:

@@ -9,7 +9,7 @@ from lccp.api.objects.training import Heartbeat
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Course, Goal
+from lccp_operator.plan.goals import Course, Goal, attempt_name
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Phase, WorkloadState
@@ -39,16 +39,16 @@ def training(context: Context, goal: Goal) -> Finding:
     attempt, gang = context.open_attempt, context.gang
     if attempt is None:
         return _no_attempt(context, goal)
-    name = f"attempt {attempt.number}"
+    name = attempt_name(attempt)
     if attempt.drain_asked_at is not None:
         return Finding("True", Reason.DRAINING, f"{name} saves its state and ends, as asked")
     if gang is None or gang.phase is Phase.QUEUED or not gang.begun:
-        return _waiting(context, Training(attempt.number), gang, name)
+        return _waiting(context, Training.of(attempt), gang, name)
     beat = context.facts.heartbeats.get(attempt.number)
     starting = beat is None or beat.phase == "Starting"
     if starting and gang.pods_begun < gang.pods_expected:
         parts = f"{name}, {gang.pods_begun} of {gang.pods_expected} pods"
-        found = _waiting(context, Training(attempt.number), gang, parts)
+        found = _waiting(context, Training.of(attempt), gang, parts)
         return replace(found, message=f"{found.message}; {WHOLE_GANGS}")
     if beat is None or beat.phase == "Starting":
         return Finding("True", Reason.STARTING, f"{name} {_start(beat)}")
@@ -74,7 +74,7 @@ def _no_attempt(context: Context, goal: Goal) -> Finding:
         return Finding("False", goal.reason, goal.message)
     if last is None:
         return Finding("False", Reason.PENDING, "the first attempt waits for an older gang to end")
-    told = f"attempt {last.number} {last.message}"
+    told = f"{attempt_name(last)} {last.message}"
     if attempts.old_gang_lives(context):
         return Finding("False", Reason.RESTARTING, f"{told}; its last pods are ending")
     return Finding("False", Reason.BACKING_OFF, f"{told}; the next attempt follows after a wait")

@@ -27,8 +27,43 @@ class Goal:
     message: str
 
 
+SUSPENDED = Goal(Course.HOLD, Reason.SUSPENDED_BY_USER, "to go on, set suspend to false")
+
+
 def goal(context: Context) -> Goal:
-    """The goal that the context asks for; what ended the training first, rules."""
+    """The goal that the context asks for: the run's own training, and then its branches."""
+    own = _of_the_run(context)
+    if own.course is not Course.END or branch_due(context) is None:
+        return own
+    if context.spec.suspend:
+        return SUSPENDED
+    return Goal(Course.TRAIN, Reason.RUNNING, "")
+
+
+def branch_due(context: Context) -> int | None:
+    """The oldest branch that is to be trained, by the tokens that it begins with.
+
+    One that has failed for good is not, nor one whose state the run has passed without keeping it.
+    """
+    points = (point for point in context.spec.branch_points if point in context.facts.checkpoints)
+    untrained = (point for point in points if point not in context.facts.branches)
+    return next((one for one in untrained if final_failure(context, one) is None), None)
+
+
+def branch_trained(context: Context) -> int | None:
+    """The branch that is trained now, or None: the run itself is, or nothing."""
+    return branch_due(context) if _of_the_run(context).course is Course.END else None
+
+
+def failed_branches(context: Context) -> list[Goal]:
+    """Why the branches that have failed for good did, oldest first."""
+    missing = (one for one in context.spec.branch_points if one not in context.facts.branches)
+    failures = (final_failure(context, one) for one in missing)
+    return [failure for failure in failures if failure is not None]
+
+
+def _of_the_run(context: Context) -> Goal:
+    """The goal of the run's own training; what ended it first, rules."""
     stop = context.journal.stop
     if context.training_complete:
         return Goal(Course.END, Reason.COMPLETED, "trained its budget of tokens")
@@ -44,19 +79,24 @@ def goal(context: Context) -> Goal:
         )
         return Goal(Course.HOLD, Reason.SATURATED, message)
     if context.spec.suspend:
-        return Goal(Course.HOLD, Reason.SUSPENDED_BY_USER, "to go on, set suspend to false")
+        return SUSPENDED
     return Goal(Course.TRAIN, Reason.RUNNING, "")
 
 
-def counted_failures(context: Context) -> list[AttemptRecord]:
-    """Failures since this run object was accepted that count against maxRestarts."""
+def counted_failures(context: Context, branch: int | None = None) -> list[AttemptRecord]:
+    """Failures since this run object was accepted that count against maxRestarts.
+
+    They are those of a branch, by the tokens that it begins with, or of the run's own training.
+    """
     earlier = context.acceptance.earlier_attempts
-    return [a for a in context.journal.attempts if a.counted and a.number > earlier]
+    own = (a for a in context.journal.attempts if a.branch == branch)
+    return [a for a in own if a.counted and a.number > earlier]
 
 
-def final_failure(context: Context) -> Goal | None:
-    """The goal after a failure that is not answered by a new attempt."""
-    last, failures = context.last_attempt, counted_failures(context)
+def final_failure(context: Context, branch: int | None = None) -> Goal | None:
+    """The goal after a failure, of the run or of a branch, that no new attempt answers."""
+    own = [a for a in context.journal.attempts if a.branch == branch]
+    last, failures = own[-1] if own else None, counted_failures(context, branch)
     if last is None or last.cause is None or last not in failures:
         return None
     policy = context.spec.restart_policy
@@ -72,7 +112,13 @@ def final_failure(context: Context) -> Goal | None:
 def _failed(reason: Reason, last: AttemptRecord) -> Goal:
     assert last.cause is not None
     remedy = MEANINGS[last.cause].remedy
-    return Goal(Course.FAIL, reason, f"attempt {last.number} {_told(last)}: {remedy}")
+    return Goal(Course.FAIL, reason, f"{attempt_name(last)} {_told(last)}: {remedy}")
+
+
+def attempt_name(attempt: AttemptRecord) -> str:
+    """The attempt in words."""
+    of = "" if attempt.branch is None else f" (branch from {attempt.branch:,} tokens)"
+    return f"attempt {attempt.number}{of}"
 
 
 def _told(attempt: AttemptRecord) -> str:

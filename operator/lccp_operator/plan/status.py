@@ -68,7 +68,7 @@ def _attempts(context: Context) -> tuple[AttemptRecord, ...]:
     """The newest attempts; of one whose Job is gone the message names no log."""
     return tuple(
         attempt
-        if Training(attempt.number) in context.trainings
+        if Training.of(attempt) in context.trainings
         else attempt.model_copy(update={"message": without_log(attempt.message)})
         for attempt in context.journal.attempts[-ATTEMPTS_SHOWN:]
     )
@@ -132,7 +132,8 @@ def _progress(context: Context, goal: Goal) -> Progress:
 
 def _reached(context: Context) -> int:
     """Tokens that an attempt that starts goes on after: of a checkpoint, or of a saved state."""
-    saved = (end.tokens for end in context.facts.ends.values() if end.result in SAVED)
+    own = (end for n, end in context.facts.ends.items() if n not in context.facts.of_branches)
+    saved = (end.tokens for end in own if end.result in SAVED)
     return max([context.newest_checkpoint or 0, *saved])
 
 

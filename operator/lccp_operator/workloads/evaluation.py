@@ -45,7 +45,8 @@ class Evaluation(Workload):
 
     @property
     def _field(self) -> str:
-        return "evaluation" if self.suite == labels.INTRINSIC else "evaluation.suites[]"
+        own = self.suite in (labels.INTRINSIC, labels.ANNEAL)
+        return "evaluation" if own else "evaluation.suites[]"
 
     def labels(self) -> Mapping[str, str]:
         tokens = labels.tokens_key(self.tokens)
@@ -78,7 +79,7 @@ class Evaluation(Workload):
 
     def done(self, facts: Facts) -> bool:
         """There is a report of the very checkpoint."""
-        checkpoint, report = facts.checkpoints.get(self.tokens), facts.reports.get(self.key)
+        checkpoint, report = facts.evaluated(self.key), facts.reports.get(self.key)
         if checkpoint is None or report is None:
             return False
         return report.checkpoint_digest == checkpoint.digest

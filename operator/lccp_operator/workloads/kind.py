@@ -35,6 +35,8 @@ class PodSet:
     """Of each pod; each takes one accelerator, if `spec` names one."""
     attempt: int = 1
     """What the processes are told: attempt of the gang, or try."""
+    branch: int | None = None
+    """What the processes are told: tokens that the branch which they train begins with."""
     tokens: int | None = None
     """What the processes are told: checkpoint to work on."""
     suite: str | None = None

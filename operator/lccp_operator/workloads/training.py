@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from lccp.api import labels
 from lccp.api.causes import Cause
-from lccp.api.objects.journal import Pinned
+from lccp.api.objects.journal import AttemptRecord, Pinned, PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.topology import TopologySpec
 from lccp_operator.facts import Facts
@@ -14,12 +14,17 @@ from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.kind import PodSet, Workload
 from lccp_operator.workloads.state import Phase, WorkloadState
 
+YIELDING = {"priority_class_name": None, "queue_priority_class_name": None}
+"""Of a branch's pods: they yield to those of runs, as evaluators do."""
+
 
 @dataclass(frozen=True)
 class Training(Workload):
     """One attempt of the training gang."""
 
     attempt: int
+    branch: int | None = None
+    """Tokens of the run's state that it begins with; None: it trains the run itself."""
     COMPONENT: ClassVar[str] = labels.TRAINER
 
     @property
@@ -35,21 +40,31 @@ class Training(Workload):
         return "topology.image"
 
     def labels(self) -> Mapping[str, str]:
-        return {"attempt": str(self.attempt)}
+        own = {"attempt": str(self.attempt)}
+        return own if self.branch is None else own | {"branch": labels.tokens_key(self.branch)}
 
     @classmethod
     def of_labels(cls, own: Mapping[str, str]) -> "Training":
-        return cls(int(own["attempt"]))
+        return cls(int(own["attempt"]), int(own["branch"]) if "branch" in own else None)
+
+    @classmethod
+    def of(cls, attempt: AttemptRecord) -> "Training":
+        """The workload of the attempt."""
+        return cls(attempt.number, attempt.branch)
 
     def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
         topology = run.spec.topology
         if run.spec.source is not None:
             return self._importer(topology, pinned)
+        defaults = pinned.templates or PodDefaults()
+        is_branch = self.branch is not None
         return PodSet(
             container="trainer",
             command=("lccp-train",),
             image=pinned.trainer_image,
-            spec=topology,
+            spec=topology.model_copy(update=YIELDING) if is_branch else topology,
+            branch=self.branch,
+            priority_class_name=defaults.evaluator_priority_class if is_branch else None,
             is_gang=True,
             count=topology.nodes,
             processes=topology.processes_per_node,
@@ -84,6 +99,13 @@ class Training(Workload):
             return missing if state is not None else Ending.of(Cause.LOST, None)
         if end.result is Cause.DRAINED and self.attempt not in facts.drains:
             return Ending(Cause.INTERNAL, "ended as drained, but nobody had asked it to")
-        if end.result is Cause.COMPLETED and max(facts.checkpoints, default=-1) < end.tokens:
+        if end.result is Cause.COMPLETED and self._newest(facts) < end.tokens:
             return Ending(Cause.INTERNAL, "ended as completed, but without its last checkpoint")
         return Ending.of(end.result, state, end.message)
+
+    def _newest(self, facts: Facts) -> int:
+        """Tokens of its newest checkpoint; -1: there is none."""
+        if self.branch is None:
+            return max(facts.checkpoints, default=-1)
+        made = facts.branches.get(self.branch)
+        return made.tokens if made is not None else -1

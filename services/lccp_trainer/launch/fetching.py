@@ -14,6 +14,7 @@ from lccp.inputs.fetch import fetched, pinned, remotes
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Store
 from lccp_trainer.ends import Stopped
+from lccp_trainer.worker import keys_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Fetching:
         self._started, self._hub = started, hub
         self._is_first, self._is_terminated = is_first, is_terminated
         self._keys = RunKeys(invocation.namespace, invocation.name)
+        self._told_below = keys_of(invocation)
         self._writer = writer_name(invocation.attempt, invocation.pod_uid)
         self._beat_at = self._told_at = float("-inf")
 
@@ -85,6 +87,6 @@ class Fetching:
             ledger=Ledger(starting=max(0.0, time.time() - self._started)),
         )
         try:
-            self._store.put(self._keys.heartbeat(self._writer), beat.to_json())
+            self._store.put(self._told_below.heartbeat(self._writer), beat.to_json())
         except LccpError as error:
             logger.warning("heartbeat: %s", error)

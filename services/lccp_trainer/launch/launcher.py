@@ -21,7 +21,6 @@ from lccp import lifeline
 from lccp.api.causes import Cause, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
-from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
@@ -30,17 +29,19 @@ from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.inputs.cache import cache_directory
 from lccp.logs import configure_from, leave_termination_message
 from lccp.store.assignment import attempt_spec, fine_tuning_specs
-from lccp.store.keys import RunKeys, writer_name
+from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys, writer_name
 from lccp.store.objects import read_or_none, write
 from lccp.store.open import open_store, probe
 from lccp.store.port import Store
 from lccp_trainer import ends
 from lccp_trainer.goodput import closed
 from lccp_trainer.launch.fetching import Fetching
+from lccp_trainer.launch.made import made_before
 from lccp_trainer.launch.node import MEETING_AFTER_FETCH_SECONDS, MEETING_SECONDS, Node
 from lccp_trainer.launch.scratch import scratch_folder
 from lccp_trainer.launch.torchrun import DEATHS_FILE
 from lccp_trainer.launch.validation import check_fine_tuning, check_spec
+from lccp_trainer.objectives.anneal import branch_run
 from lccp_trainer.worker import SCRATCH, SFT_FILE, SPEC_FILE, STARTED, keys_of
 
 logger = logging.getLogger("lccp_trainer.launch.launcher")
@@ -71,7 +72,7 @@ class Launcher:
         try:
             spec, sft = self._checked(environ)
             node = Node.of(spec.topology, environ)
-            end = self._made_before() or self._supervised(spec, sft, node, environ)
+            end = made_before(self._store, self._keys) or self._supervised(spec, sft, node, environ)
         except StoreUnavailable as error:
             started = self._invocation.attempt > 1 or self._has_pinned()
             cause = Cause.STORE_UNREACHABLE if started else Cause.CONFIGURATION
@@ -87,8 +88,10 @@ class Launcher:
         """
         store, keys, attempt = self._store, self._keys, self._invocation.attempt
         base, sft = Path(self._invocation.base_directory).absolute(), None
-        if isinstance(keys, RunKeys):
+        if not isinstance(keys, FineTuningKeys):
             spec = attempt_spec(store, keys, attempt)
+            if isinstance(keys, BranchKeys):
+                spec = branch_run(spec, keys.trunk_tokens)
             first, hub = self._number == 0, environ.get(HUB)
             fetching = Fetching(
                 store, self._invocation, first, self._was_terminated, self._started, hub
@@ -105,26 +108,12 @@ class Launcher:
 
     def _has_pinned(self) -> bool:
         """Whether buckets and hubs have answered this run before, so that their names are right."""
-        if not isinstance(self._keys, RunKeys):
+        if isinstance(self._keys, FineTuningKeys):
             return False
+        run = RunKeys(self._invocation.namespace, self._invocation.name)
         with suppress(LccpError):
-            return self._store.stat(self._keys.inputs) is not None
+            return self._store.stat(run.inputs) is not None
         return False
-
-    def _made_before(self) -> End | None:
-        """The end, if an earlier attempt has fine-tuned the checkpoint."""
-        if isinstance(self._keys, RunKeys):
-            return None
-        made = read_or_none(self._store, self._keys.manifest, Manifest)
-        if made is None:
-            return None
-        return End(
-            result=Cause.COMPLETED,
-            tokens=made.tokens,
-            step=made.step,
-            message=f"{self._keys.manifest} was there already",
-            at=datetime.now(UTC),
-        )
 
     def _supervised(
         self, spec: LCCPRunSpec, sft: SFTSpec | None, node: Node, environ: Mapping[str, str]

@@ -95,7 +95,7 @@ class Pretraining(torch.nn.Module):
 
 
 def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
-    """The run itself.
+    """The run itself, or a branch of it.
 
     Args:
         alive: called while sources are made ready; what it raises ends it.
@@ -116,7 +116,7 @@ def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
         source_context=source_context,
         stream=stream,
         module=Pretraining,
-        extendable=True,
+        extendable=worker.invocation.branch is None,
         held_out=_held_out(spec, stream, source_context) if spec.mixture.held_out_tokens else None,
     )
 

@@ -62,6 +62,8 @@ class Publisher:
     keep_states: int
     keep_state_every: int | None
     """Tokens; one state in each stays for ever."""
+    keep_states_at: frozenset[int] = frozenset()
+    """Tokens of states that stay for ever: branches begin with them."""
     tell: Callable[[str | None], None] = lambda problem: None
     """Told what the store can't do now, and None once it can."""
 
@@ -147,7 +149,7 @@ class Publisher:
     def _prune(self) -> None:
         """Delete the states that needn't be kept, and older ones that were never completed."""
         complete = complete_tokens(self.store, self.keys.states)
-        stay = kept(complete, self.keep_states, self.keep_state_every)
+        stay = kept(complete, self.keep_states, self.keep_state_every, self.keep_states_at)
         found = {
             tokens_of(info.key, self.keys.states) for info in self.store.list(self.keys.states)
         }

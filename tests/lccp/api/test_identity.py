@@ -44,9 +44,26 @@ def test_identity_and_settings_are_the_whole_spec_and_nothing_twice() -> None:
     assert set(identity["training"]).isdisjoint(settings["training"])
 
 
+def test_identity_alone_stands_without_the_branches_that_may_still_be_added() -> None:
+    anneal = {"atTokens": ["1M", "2M"], "tokens": "1M", "finalFraction": "0.1"}
+    spec = a_spec(checkpoints={"everyTokens": 100, "anneal": anneal})
+    more = a_spec(
+        checkpoints={"everyTokens": 100, "anneal": anneal | {"atTokens": ["1M", "2M", "3M"]}}
+    )
+    longer = a_spec(checkpoints={"everyTokens": 100, "anneal": anneal | {"tokens": "2M"}})
+    stored = identity_of(spec)
+
+    assert joined(stored, settings_of(spec), "spec") == spec
+    assert identity_differences(stored, more) == []
+    assert [d.path for d in identity_differences(stored, longer)] == ["checkpoints.anneal.tokens"]
+
+
 @pytest.mark.parametrize(
     ("path", "change"),
     [
+        ("checkpoints.anneal.atTokens", Change.LIVE),
+        ("checkpoints.anneal.tokens", Change.IDENTITY),
+        ("checkpoints.anneal.finalFraction", Change.IDENTITY),
         ("model.source", Change.IDENTITY),
         ("model.ropeBase", Change.IDENTITY),
         ("data.sources", Change.IDENTITY),

@@ -15,17 +15,24 @@ ENVIRON = PLAIN.to_environ()
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)
 
 
-@given(NAMES, NAMES, st.integers(1, 99), st.none() | st.integers(0, 10**15), st.booleans())
+BRANCHES = st.none() | st.integers(1, 10**15)
+
+
+@given(
+    NAMES, NAMES, st.integers(1, 99), st.none() | st.integers(0, 10**15), st.booleans(), BRANCHES
+)
 def test_what_is_written_is_what_is_read(
-    namespace: str, name: str, attempt: int, tokens: int | None, sft: bool
+    namespace: str, name: str, attempt: int, tokens: int | None, sft: bool, branch: int | None
 ) -> None:
+    sft = sft and tokens is not None
     invocation = Invocation(
         namespace=namespace,
         name=name,
         store=STORE,
         attempt=attempt,
         tokens=tokens,
-        objective="SFT" if sft and tokens is not None else "Pretrain",
+        objective="SFT" if sft else "Pretrain",
+        branch=None if sft else branch,
         processes=attempt,
         pod_uid="0123",
         base_directory="/b",
@@ -39,6 +46,7 @@ def test_an_evaluation_is_told_its_checkpoint_and_suite_and_a_training_neither()
 
     assert (told["LCCP_TOKENS"], told["LCCP_SUITE"]) == ("0", "lm-eval")
     assert not {"LCCP_TOKENS", "LCCP_SUITE", "LCCP_OBJECTIVE"} & set(ENVIRON)
+    assert "LCCP_BRANCH" not in ENVIRON
 
 
 def test_an_external_suite_is_told_what_it_runs_and_promises_but_nothing_of_its_pods() -> None:
@@ -73,6 +81,11 @@ def test_other_variables_are_no_fault_and_what_is_left_out_has_a_default() -> No
         ({"LCCP_STORE": "{}"}, "store.url: is required"),
         ({"LCCP_ATTEMPT": "0"}, "attempt: input should be greater than or equal to 1"),
         ({"LCCP_OBJECTIVE": "SFT"}, "LCCP_OBJECTIVE SFT needs LCCP_TOKENS"),
+        ({"LCCP_BRANCH": "0"}, "branch: input should be greater than or equal to 1"),
+        (
+            {"LCCP_OBJECTIVE": "SFT", "LCCP_TOKENS": "5", "LCCP_BRANCH": "5"},
+            "LCCP_BRANCH: a branch's checkpoint is not fine-tuned",
+        ),
     ],
 )
 def test_a_variable_at_fault_is_named(changes: dict[str, str | None], sentence: str) -> None:

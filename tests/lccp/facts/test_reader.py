@@ -17,8 +17,8 @@ from operator_world import (
 )
 
 from lccp.api.causes import Cause
-from lccp.api.labels import INTRINSIC
-from lccp.api.objects.journal import Control, Journal
+from lccp.api.labels import ANNEAL, INTRINSIC
+from lccp.api.objects.journal import AttemptRecord, Control, Journal
 from lccp.api.objects.report import EvaluationProgress, EvaluationReport
 from lccp.api.objects.training import End
 from lccp.api.objects.verdict import Verdict
@@ -182,6 +182,31 @@ def test_an_attempt_that_a_queue_let_in_again_has_not_ended() -> None:
     store.put(KEYS.heartbeat("a1-00000001"), beat.to_json())
 
     assert read(a_reader(store)).ends == {}
+
+
+def test_branches_tell_by_their_attempts_and_the_runs_progress_is_its_own() -> None:
+    store = MemoryStore()
+    branch, end = KEYS.branch(EVERY_TOKENS), 2 * EVERY_TOKENS
+    own, beat = heartbeat_of(1, 5 * EVERY_TOKENS, START), heartbeat_of(2, end, START)
+    store.put(KEYS.heartbeat(own.writer), own.to_json())
+    store.put(branch.heartbeat(beat.writer), beat.to_json())
+    store.put(branch.end(beat.writer), End(result=Cause.COMPLETED, at=START).to_json())
+    store.put(branch.checkpoint_manifest(end), manifest_of(end).to_json())
+    attempts = (
+        AttemptRecord(number=1, started_at=START),
+        AttemptRecord(number=2, branch=EVERY_TOKENS, started_at=START),
+    )
+    store.put(KEYS.journal, Journal(attempts=attempts).to_json())
+
+    facts = read(a_reader(store))
+
+    assert facts.heartbeats == {1: own, 2: beat}
+    assert facts.ends.keys() == {2}
+    assert facts.heartbeat == own
+    assert facts.checkpoints == {}
+    assert facts.branches[EVERY_TOKENS].digest == manifest_of(end).digest
+    assert facts.evaluated((EVERY_TOKENS, ANNEAL)) == facts.branches[EVERY_TOKENS]
+    assert facts.evaluated((EVERY_TOKENS, INTRINSIC)) is None
 
 
 def test_an_older_attempt_that_still_beats_says_nothing_of_the_run() -> None:

@@ -9,6 +9,8 @@ from lccp.store.keys import RunKeys, check_key, tokens_of, writer_name
 
 KEYS = RunKeys(namespace="team", name="tiny")
 WRITER = "a2-0123abcd"
+BRANCH = KEYS.branch(8192)
+BRANCHED = "team/tiny/branches/000000000008192/"
 SFT = KEYS.fine_tuning(4096)
 FINE_TUNED = "team/tiny/sft/000000000004096/"
 EVALUATIONS = "team/tiny/evaluations/000000000000000/"
@@ -28,6 +30,9 @@ EVALUATIONS = "team/tiny/evaluations/000000000000000/"
         (KEYS.checkpoint_manifest(4096), "team/tiny/checkpoints/000000000004096/manifest.json"),
         (KEYS.state(4096, WRITER), "team/tiny/state/000000000004096/a2-0123abcd/"),
         (KEYS.state_manifest(4096), "team/tiny/state/000000000004096/manifest.json"),
+        (BRANCH.control(2), "team/tiny/control/2.json"),
+        (BRANCH.checkpoint(9000, WRITER), f"{BRANCHED}checkpoints/000000000009000/{WRITER}/"),
+        (BRANCH.state_manifest(8500), f"{BRANCHED}state/000000000008500/manifest.json"),
         (SFT.identity, f"{FINE_TUNED}sft.json"),
         (SFT.checkpoint(512, WRITER), f"{FINE_TUNED}a2-0123abcd/"),
         (SFT.checkpoint_manifest(512), f"{FINE_TUNED}manifest.json"),

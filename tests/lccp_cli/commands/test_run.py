@@ -11,6 +11,7 @@ from typing import Any
 
 import a_run
 import pytest
+from laptop import wait_for
 
 from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.status import LCCPRunStatus
@@ -22,6 +23,7 @@ from lccp_operator.embedded import Outcome
 
 Start = Callable[..., "subprocess.Popen[str]"]
 RUN = Path("runs/default/tiny")
+EVERY = 25 * a_run.STEP_TOKENS
 
 
 def finished(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
@@ -88,6 +90,36 @@ def test_an_interrupted_run_goes_on_and_measures_nothing_twice(
     ]
     assert len(succeeded) == 3
     assert sum("000000000000000" in log for log in logs) == 1
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_branch_is_trained_and_measured_once_though_it_was_interrupted(
+    start: Start, manifest: Callable[..., Path]
+) -> None:
+    anneal = {"atTokens": [EVERY], "tokens": EVERY}
+    path = str(manifest(checkpoints={"everyTokens": EVERY, "anneal": anneal}))
+    process = start("run", path)
+    wait_for(lambda: (RUN / "branches").exists() or process.poll() is not None, 150)
+    process.send_signal(signal.SIGINT)
+    assert finished(process)[0] == 130
+
+    assert finished(start("run", path))[0] == 0
+
+    assert (RUN / f"evaluations/{EVERY:015d}/anneal/report.json").exists()
+    verdict = json.loads((RUN / "analysis/verdict.json").read_bytes())
+    values = {one["tokens"]: one["values"] for one in verdict["checkpoints"]}
+    assert [tokens for tokens in values if "anneal/niah_ppl" in values[tokens]] == [EVERY]
+    journal = json.loads((RUN / "journal.json").read_bytes())
+    branches = [attempt.get("branch") for attempt in journal["attempts"]]
+    assert branches[0] is None
+    assert set(branches[1:]) == {EVERY}
+    assert len(list(RUN.glob("branches/*/checkpoints/*/manifest.json"))) == 1
+    succeeded = [key for key, one in journal["evaluations"].items() if one["result"] == "Succeeded"]
+    assert len(succeeded) == 4
+    logs = sorted(log.name for log in (RUN / "logs").glob("*"))
+    assert finished(start("run", path))[0] == 0
+    assert sorted(log.name for log in (RUN / "logs").glob("*")) == logs
 
 
 def outcome(state: Any, reason: Reason, message: str, tmp_path: Any) -> Outcome:

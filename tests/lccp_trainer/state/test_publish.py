@@ -93,6 +93,13 @@ def test_only_the_newest_states_are_kept_and_nothing_older(
     assert kept == {f"{30:015d}", f"{40:015d}"}
 
 
+def test_states_that_branches_begin_with_are_kept(store: FileStore, tmp_path: Path) -> None:
+    ranks = [replace(p, keep_states_at=frozenset({20, 50})) for p in publishers(store, keep=1)]
+    for tokens in (10, 20, 30, 40):
+        publish_state(ranks, tokens, tmp_path)
+    assert complete_tokens(store, KEYS.states) == [20, 40]
+
+
 def test_the_first_manifest_of_a_checkpoint_stays(store: FileStore, tmp_path: Path) -> None:
     for writer in ("a1-00000000", "a2-00000000"):
         publisher, _ = publishers(store, writer)

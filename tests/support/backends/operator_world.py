@@ -24,7 +24,7 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, NotFound
 from lccp.facts.facts import Checkpoint
-from lccp.store.keys import RunKeys, writer_name
+from lccp.store.keys import RunKeys, TrainingKeys, writer_name
 from lccp.store.port import Entry, Level, ObjectInfo
 from lccp_operator.apply import Backend, apply
 from lccp_operator.compact import CompactReport
@@ -358,8 +358,8 @@ class World:
         if self.trainer is None:
             return
         workload, worker = self.trainer
-        worker.tokens = worker.tokens or self._resumed_from()
-        self._beat(workload.attempt, worker.tokens)
+        worker.tokens = worker.tokens or workload.branch or self._resumed_from()
+        self._beat(workload, worker.tokens)
         if workload.attempt in self.facts.drains:
             self.end_training(ExitCode.OK, Cause.DRAINED)
         else:
@@ -367,10 +367,16 @@ class World:
 
     def _train_on(self, workload: Training, worker: Worker) -> None:
         budget = self.run.spec.budget_tokens
+        anneal = self.run.spec.checkpoints.anneal
+        if workload.branch is not None:
+            assert anneal is not None
+            budget = workload.branch + anneal.tokens
+            self._save(budget, KEYS.branch(workload.branch))
+            worker.tokens = budget
         if worker.tokens < budget:
             worker.tokens += EVERY_TOKENS
             self._save(worker.tokens)
-            self._beat(workload.attempt, worker.tokens)
+            self._beat(workload, worker.tokens)
         if worker.tokens >= budget:
             self.end_training(ExitCode.OK, Cause.COMPLETED)
 
@@ -382,7 +388,7 @@ class World:
         result = result or CAUSES.get(ExitCode(code))
         if result is not None:
             end = End(result=result, tokens=worker.tokens, at=self.now)
-            self.store.put(KEYS.end(_writer(workload.attempt)), end.to_json())
+            self.store.put(_keys(workload).end(_writer(workload.attempt)), end.to_json())
 
     def evaluate(self, code: int = ExitCode.OK, **how: bool) -> None:
         """The oldest evaluator that runs ends, with a report if its code is 0."""
@@ -391,8 +397,9 @@ class World:
         workload, worker = min(self.evaluators, key=lambda pair: pair[0].tokens)
         self._exit(worker, code, **how)
         if code == ExitCode.OK:
-            manifest = self.facts.checkpoints[workload.tokens]
-            report = report_of(manifest).model_copy(update={"suite": workload.suite})
+            manifest = self.facts.evaluated(workload.key)
+            own = {"tokens": workload.tokens, "suite": workload.suite}
+            report = report_of(manifest).model_copy(update=own)
             self.store.put(KEYS.report(*workload.key), report.to_json())
 
     def settle(self, reconciles: int = 200) -> Plan:
@@ -422,14 +429,15 @@ class World:
     def _resumed_from(self) -> int:
         return max(self.facts.checkpoints, default=0)
 
-    def _save(self, tokens: int) -> None:
-        key = KEYS.checkpoint_manifest(tokens)
+    def _save(self, tokens: int, keys: TrainingKeys = KEYS) -> None:
+        key = keys.checkpoint_manifest(tokens)
         if key not in self.store.objects:
             self.store.put_if_absent(key, manifest_of(tokens).to_json())
 
-    def _beat(self, attempt: int, tokens: int) -> None:
-        beat = heartbeat_of(attempt, tokens, self.now)
-        self.store.put(KEYS.heartbeat(_writer(attempt)), beat.to_json())
+    def _beat(self, workload: Training, tokens: int) -> None:
+        beat = heartbeat_of(workload.attempt, tokens, self.now)
+        key = _keys(workload).heartbeat(_writer(workload.attempt))
+        self.store.put(key, beat.to_json())
 
     def _exit(self, worker: Worker, code: int, **how: bool) -> None:
         worker.exit_code = int(code)
@@ -459,6 +467,10 @@ def started(decided: Plan) -> list[Workload]:
 
 def unknown(why: str = "it does not answer") -> Unknown:
     return Unknown(START, why)
+
+
+def _keys(workload: Training) -> TrainingKeys:
+    return KEYS if workload.branch is None else KEYS.branch(workload.branch)
 
 
 def _writer(attempt: int) -> str:

@@ -14,6 +14,7 @@ import a_run
 
 from lccp.api.causes import Cause
 from lccp.api.invocation import Invocation
+from lccp.api.labels import ANNEAL
 from lccp.api.objects.journal import Control
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.api.objects.training import End
@@ -21,6 +22,8 @@ from lccp.store.assignment import attempt_spec
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.objects import read
 from lccp.store.open import open_store
+from lccp_evaluator.branches import of_suite
+from lccp_evaluator.checkpoint import read_manifest
 
 SECONDS_A_CHECKPOINT = 0.15
 
@@ -39,10 +42,14 @@ def manifest(tokens: int, writer: str) -> Manifest:
 
 def train(told: Invocation) -> int:
     store, writer = open_store(told.store), writer_name(told.attempt, told.pod_uid)
-    keys = RunKeys(told.namespace, told.name)
+    run = RunKeys(told.namespace, told.name)
+    keys = run if told.branch is None else run.branch(told.branch)
     spec = attempt_spec(store, keys, told.attempt)
     budget, done, result = spec.training.tokens, 0, Cause.COMPLETED
-    for tokens in (0, *spec.checkpoints.due(budget)):
+    due = (0, *spec.checkpoints.due(budget))
+    if told.branch is not None:
+        due = (told.branch + spec.checkpoints.anneal.tokens,)
+    for tokens in due:
         if store.stat(keys.checkpoint_manifest(tokens)) is None:
             store.put(keys.checkpoint_manifest(tokens), manifest(tokens, writer).to_json())
             time.sleep(SECONDS_A_CHECKPOINT)
@@ -65,9 +72,11 @@ def evaluate(told: Invocation) -> int:
     assert told.tokens is not None
     store = open_store(told.store)
     keys = RunKeys(told.namespace, told.name)
-    found = Manifest.from_json(store.get(keys.checkpoint_manifest(told.tokens)), "manifest")
+    trained = keys.branch(told.tokens) if told.suite == ANNEAL else keys
+    found = read_manifest(store, trained, told.tokens)
     report = a_run.report(told.tokens).model_copy(update={"checkpoint_digest": found.digest})
-    store.put_if_absent(keys.report(told.tokens), report.to_json())
+    report = of_suite(report, told.suite)
+    store.put_if_absent(keys.report(told.tokens, told.suite), report.to_json())
     return 0
 
 

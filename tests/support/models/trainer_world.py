@@ -125,6 +125,18 @@ class World:
         keys = RunKeys("default", "run").fine_tuning(tokens)
         return self.launch(self.told_to_fine_tune(sft, tokens, attempt, **spec), keys)
 
+    def branch(
+        self, document: dict[str, Any], tokens: int, attempt: int = 1, **asked: Any
+    ) -> "Attempt":
+        """Start an `lccp-train` for an attempt of the branch from the state of `tokens`.
+
+        `asked`: what its control says beside its settings.
+        """
+        run = LCCPRun.parse(document, "run")
+        keys = RunKeys("default", run.metadata.name).branch(tokens)
+        write(self.store, keys.control(attempt), Control(settings=settings_of(run.spec), **asked))
+        return self.launch(self.environ(document, attempt, LCCP_BRANCH=str(tokens)), keys)
+
     def start(self, document: dict[str, Any], attempt: int = 1, **more: str) -> "Attempt":
         """Start `lccp-train` for an attempt."""
         environ = self.environ(document, attempt, **more)

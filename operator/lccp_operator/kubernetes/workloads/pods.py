@@ -45,6 +45,7 @@ def pod_template(
         store=pod_store(run, store),
         attempt=pods.attempt,
         tokens=pods.tokens,
+        branch=pods.branch,
         suite=pods.suite or INTRINSIC,
         external=pods.external,
         processes=1 if pods.is_gang else pods.processes,

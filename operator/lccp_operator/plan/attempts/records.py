@@ -13,7 +13,7 @@ from lccp_operator.plan.attempts.gangs import (
 )
 from lccp_operator.plan.attempts.waits import ready
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Course, goal
+from lccp_operator.plan.goals import Course, branch_trained, goal
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.training import Training
 
@@ -44,9 +44,9 @@ def steered(context: Context) -> Journal:
     attempt, course = context.open_attempt, goal(context).course
     if attempt is None:
         return _opened(context) if course is Course.TRAIN and ready(context) else context.journal
-    if context.training_complete or attempt.drain_asked_at is not None:
+    if context.is_trained(attempt.branch) or attempt.drain_asked_at is not None:
         return context.journal
-    if course is Course.TRAIN:
+    if course is Course.TRAIN and attempt.branch == branch_trained(context):
         stale = context.gang is not None and not has_begun(context, attempt)
         replaced = stale and (bool(context.changed_settings) or lacks_an_old_image(context))
         return _closed(context, attempt, REPLACED) if replaced else context.journal
@@ -56,7 +56,7 @@ def steered(context: Context) -> Journal:
 
 
 def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
-    gang, state = Training(attempt.number), context.gang
+    gang, state = Training.of(attempt), context.gang
     begun = gang.done(context.facts) or attempt.number in context.facts.heartbeats
     if state.ended or state.stuck if state is not None else begun:
         return gang.ending(state, context.facts)
@@ -69,7 +69,8 @@ def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
 def _opened(context: Context) -> Journal:
     told = {*context.facts.heartbeats, *context.facts.ends}
     last = max((a.number for a in context.journal.attempts), default=0)
-    record = AttemptRecord(number=max(last, *told, 0) + 1, started_at=context.now)
+    number, branch = max(last, *told, 0) + 1, branch_trained(context)
+    record = AttemptRecord(number=number, branch=branch, started_at=context.now)
     return context.noted(attempts=(*context.journal.attempts, record))
 
 

@@ -19,7 +19,7 @@ def intents(context: Context) -> list[TellState]:
     newest, told = _newest(context, attempt.number), gang.saved
     if newest is None or (told is not None and not _follows(newest, told, context.now)):
         return []
-    return [TellState(Training(attempt.number), newest)]
+    return [TellState(Training.of(attempt), newest)]
 
 
 def _newest(context: Context, attempt: int) -> int | None:

@@ -55,10 +55,10 @@ def _of_open_attempt(context: Context) -> list[Intent]:
         return []
     found: list[Intent] = _control(context, attempt)
     if gang is None and not old_gang_lives(context):
-        found.append(ApplyWorkload(Training(attempt.number), context.pinned))
+        found.append(ApplyWorkload(Training.of(attempt), context.pinned))
     overdue = (drain_seconds_left(context) or 0) < 0
     if gang is not None and overdue and not gang.deleting:
-        found.append(DeleteWorkload(Training(attempt.number)))
+        found.append(DeleteWorkload(Training.of(attempt)))
     return found
 
 

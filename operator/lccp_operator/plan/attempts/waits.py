@@ -16,9 +16,10 @@ def ready(context: Context) -> bool:
 
 def backoff_seconds_left(context: Context) -> float:
     """Seconds until the wait is over, after a counted failure, or after attempts without a step."""
-    last, failures = context.last_attempt, counted_failures(context)
+    last = context.last_attempt
     if last is None or last.ended_at is None or last.cause is Cause.DRAINED:
         return 0.0
+    failures = counted_failures(context, last.branch)
     tries = max(len(failures) if last in failures else 0, _fruitless(context) - 1)
     if tries < 1:
         return 0.0

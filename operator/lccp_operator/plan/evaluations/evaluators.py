@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lccp.api.conditions import Reason
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.intents import (
     ApplyWorkload,
@@ -51,7 +51,7 @@ def _deletions(context: Context) -> list[Intent]:
 def _is_asked_for(context: Context, workload: Evaluation) -> bool:
     """The spec still names its suite."""
     named = context.spec.evaluation.suite(workload.suite)
-    return workload.suite == INTRINSIC or named is not None
+    return workload.suite in (INTRINSIC, ANNEAL) or named is not None
 
 
 def _is_outdated(context: Context, workload: Evaluation, state: WorkloadState) -> bool:

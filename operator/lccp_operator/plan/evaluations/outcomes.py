@@ -61,9 +61,10 @@ def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:
 def _record(
     context: Context, key: EvaluationKey, tries: int, failure: Ending | None
 ) -> EvaluationOutcome:
-    known = context.outcome(key)
+    known, evaluated = context.outcome(key), context.facts.evaluated(key)
+    assert evaluated is not None
     record = EvaluationOutcome(
-        checkpoint_digest=context.facts.checkpoints[key[0]].digest,
+        checkpoint_digest=evaluated.digest,
         result="Failed" if failure else "Succeeded",
         tries=tries,
         at=context.now,

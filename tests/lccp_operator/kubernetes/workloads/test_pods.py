@@ -6,7 +6,10 @@ import pytest
 from a_workload import RICH, STORE, WORKLOADS, built, container, environ, external, gang
 
 from lccp.api.invocation import Invocation
+from lccp.api.labels import ANNEAL
+from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.training import Training
 
 EVALUATE = "lccp-evaluate"
 
@@ -44,6 +47,19 @@ def test_what_kueue_reads_of_pods_passes_through_the_template() -> None:
     job = gang(topology={"podTemplate": {"metadata": {"annotations": wanted}}})
 
     assert job["spec"]["template"]["metadata"]["annotations"] == wanted
+
+
+def test_a_branchs_gang_is_told_where_it_begins_and_yields_to_the_runs() -> None:
+    _, own = built(Training(1))
+    _, job = built(Training(2, 8_192))
+
+    assert "LCCP_BRANCH" not in environ(own)
+    assert environ(job)["LCCP_BRANCH"] == "8192"
+    assert job["metadata"]["labels"]["lccp.io/branch"] == "000000000008192"
+    evaluator = built(Evaluation(8_192, ANNEAL))[1]
+    assert environ(evaluator)["LCCP_SUITE"] == "anneal"
+    classes = [one["spec"]["template"]["spec"].get("priorityClassName") for one in (job, evaluator)]
+    assert classes[0] == classes[1]
 
 
 def test_a_nodes_metadata_service_is_named_to_every_workload() -> None:

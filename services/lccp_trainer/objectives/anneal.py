@@ -1,0 +1,40 @@
+"""A branch in the terms of a run: what the trainer's loop is told."""
+
+from lccp.api.run import LCCPRunSpec
+from lccp.api.spec.training import ScheduleSpec
+from lccp.contract.errors import InvalidInput
+from lccp_trainer.schedule import learning_rate
+
+FIELD = "checkpoints.anneal"
+
+
+def branch_run(run: LCCPRunSpec, tokens: int) -> LCCPRunSpec:
+    """The spec of a run that goes on with the state of `tokens`, and whose learning rate decays.
+
+    Its one checkpoint comes at its end. Raises InvalidInput if `run` asks for no such branch, or
+    has no learning rate to decay there.
+    """
+    anneal = run.checkpoints.anneal
+    if anneal is None or tokens not in run.branch_points:
+        points = ", ".join(map(str, run.branch_points)) or "none"
+        raise InvalidInput(
+            f"environment: LCCP_BRANCH: {FIELD} asks for no branch from the state of {tokens} "
+            f"tokens: those that it asks for begin at {points}"
+        )
+    rate = learning_rate(run.trained, tokens)
+    if rate <= 0:
+        raise InvalidInput(
+            f"{FIELD}.atTokens: the learning rate is 0 at {tokens} tokens, so that nothing is left "
+            "to decay: take an earlier point"
+        )
+    schedule = ScheduleSpec.model_construct(
+        type="WSD", decay_tokens=anneal.tokens, final_fraction=anneal.final_fraction
+    )
+    training = {"tokens": tokens + anneal.tokens, "learning_rate": rate, "schedule": schedule}
+    checkpoints = {"every_tokens": None, "at_tokens": (tokens + anneal.tokens,), "anneal": None}
+    changes = {
+        "training": run.trained.model_copy(update=training),
+        "checkpoints": run.checkpoints.model_copy(update=checkpoints),
+        "evaluation": run.evaluation.model_copy(update={"baseline": False}),
+    }
+    return run.model_copy(update=changes)

@@ -1,0 +1,92 @@
+"""Where an attempt begins: with its newest state, with the run's in a branch, or afresh."""
+
+import logging
+from collections.abc import Set
+from dataclasses import dataclass, replace
+
+from lccp.contract.errors import InvalidInput
+from lccp.store.keys import BranchKeys
+from lccp_trainer.heartbeat import Reporter
+from lccp_trainer.objectives.task import Task
+from lccp_trainer.schedule import check_budget
+from lccp_trainer.state.progress import Point
+from lccp_trainer.state.resume import Resume, Resumed
+from lccp_trainer.state.saving import Saver
+
+logger = logging.getLogger(__name__)
+
+LOST_STATE = (
+    "checkpoints.lostState: there is a checkpoint of {} tokens, but no state that training could "
+    "go on from: bring the state back, or set Restart to begin anew from the source model"
+)
+NO_TRUNK = (
+    "checkpoints.anneal: {}: the state that this branch begins with is not there, or damaged: "
+    "bring it back from a copy"
+)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Puts the engine where an attempt begins. Called on every rank alike."""
+
+    task: Task
+    saver: Saver
+    resume: Resume
+    reporter: Reporter | None
+    """On rank 0."""
+
+    def __call__(self) -> Point:
+        """Where the engine is then.
+
+        Raises InvalidInput if a state that there should be is not there, or damaged.
+        """
+        point = self._resumed()
+        if point is not None:
+            return point
+        keys = self.resume.keys
+        return self._branched(keys) if isinstance(keys, BranchKeys) else self._fresh()
+
+    def _resumed(self) -> Point | None:
+        """By the newest state that verifies; None if there is none."""
+        saver, task = self.saver, self.task
+        found, damaged = self.resume.newest(saver.states)
+        saver.damaged |= damaged
+        saver.states -= damaged
+        if self.reporter:
+            self.reporter.update(checkpoints=sorted(saver.checkpoints), states=sorted(saver.states))
+        if found is None:
+            self._check_nothing_is_lost(saver.checkpoints)
+            return None
+        check_budget(task.spec.trained, found.point.tokens, found.told.budget)
+        point = self._reached(found)
+        if found.told.with_checkpoint:
+            saver.checkpoint(point, saver.measured(point))
+        return point
+
+    def _check_nothing_is_lost(self, checkpoints: Set[int]) -> None:
+        newest, task = max(checkpoints, default=0), self.task
+        if newest and task.extendable and task.spec.checkpoints.lost_state == "Fail":
+            raise InvalidInput(LOST_STATE.format(newest))
+
+    def _branched(self, keys: BranchKeys) -> Point:
+        """By the run's state that the branch begins with."""
+        found, _ = replace(self.resume, keys=keys.run).newest({keys.trunk_tokens})
+        if found is None:
+            raise InvalidInput(NO_TRUNK.format(keys.run.state_manifest(keys.trunk_tokens)))
+        return self._reached(found)
+
+    def _reached(self, found: Resumed) -> Point:
+        position = self.task.stream.resumed(found.point.position)
+        point = replace(found.point, position=position)
+        logger.info("resumed from the state of %d tokens", point.tokens)
+        if self.reporter:
+            tokens, step = point.tokens, point.step
+            self.reporter.update(resumed_from_tokens=tokens, tokens=tokens, step=step)
+        return point
+
+    def _fresh(self) -> Point:
+        """The model before any training is checkpoint 0 if that is wanted."""
+        point = Point(step=0, tokens=0, position=self.task.stream.start())
+        if self.task.spec.evaluation.baseline:
+            self.saver.checkpoint(point, self.saver.measured(point))
+        return point

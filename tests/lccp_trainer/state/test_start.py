@@ -1,0 +1,98 @@
+"""Where an attempt begins."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import a_run
+import pytest
+from saved import KEYS, a_point, a_saver
+
+from lccp.contract.errors import InvalidInput
+from lccp.store.file import FileStore
+from lccp.store.keys import TrainingKeys
+from lccp_trainer.state.progress import Point, Told
+from lccp_trainer.state.resume import Resume, Resumed
+from lccp_trainer.state.start import Start
+
+BRANCH = KEYS.branch(200)
+STATE_KEY = r"default/run/state/000000000000200/manifest\.json"
+
+
+class States(Resume):
+    """Finds states whose budget was 1,000 where it is told that they are."""
+
+    def newest(self, candidates: Iterable[int]) -> tuple[Resumed | None, set[int]]:
+        own = self.engine.get(self.keys, set())
+        found = [tokens for tokens in candidates if tokens in own]
+        damaged = set(candidates) - set(found)
+        if not found:
+            return None, damaged
+        told = Told(optimizer_steps=2, budget=1_000, with_checkpoint=True)
+        return Resumed(a_point(max(found)), told), damaged
+
+
+def start(
+    folder: Path,
+    checkpoints: Iterable[int] = (),
+    states: Iterable[int] = (),
+    keys: TrainingKeys = KEYS,
+    there: dict[TrainingKeys, set[int]] | None = None,
+    lost_state: str = "Fail",
+    extendable: bool = True,
+) -> Start:
+    spec = a_run.run(checkpoints={"everyTokens": 100, "lostState": lost_state}).spec
+    stream: Any = SimpleNamespace(resumed=lambda position: position, start=lambda: None)
+    training = spec.trained.model_copy(update={"tokens": 1_000})
+    spec = spec.model_copy(
+        update={
+            "training": training,
+            "evaluation": spec.evaluation.model_copy(update={"baseline": False}),
+        }
+    )
+    task: Any = SimpleNamespace(spec=spec, extendable=extendable, stream=stream)
+    saver = a_saver(None, FileStore(folder / "store"), folder)
+    saver.checkpoints, saver.states = set(checkpoints), set(states)
+    return Start(task, saver, States(saver.publisher.store, keys, there or {}, 0, None), None)
+
+
+def test_checkpoints_without_any_state_are_no_reason_to_begin_anew_unasked(tmp_path: Path) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"^checkpoints\.lostState: .* of 200 tokens, .* Restart"
+    ):
+        start(tmp_path, {0, 200})()
+    assert start(tmp_path, {0, 200}, lost_state="Restart")().tokens == 0
+    assert start(tmp_path, {0})().tokens == 0
+    assert start(tmp_path, {0, 200}, extendable=False)().tokens == 0
+
+
+def begun(folder: Path, **more: Any) -> Point:
+    return start(folder, keys=BRANCH, extendable=False, **more)()
+
+
+def test_a_branch_begins_with_the_state_of_the_run(tmp_path: Path) -> None:
+    assert begun(tmp_path, there={KEYS: {200}}) == a_point(200)
+
+
+def test_a_branch_goes_on_with_its_own_newest_state(tmp_path: Path) -> None:
+    there = {KEYS: {200}, BRANCH: {300}}
+    first = start(tmp_path, {300}, {300}, BRANCH, there, extendable=False)
+    assert first().tokens == 300
+
+
+def test_a_branch_whose_own_states_are_damaged_begins_with_that_of_the_run(tmp_path: Path) -> None:
+    first = start(tmp_path, (), {300}, BRANCH, {KEYS: {200}}, extendable=False)
+    assert first().tokens == 200
+    assert first.saver.damaged == {300}
+
+
+def test_a_branch_without_the_state_of_the_run_names_it(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=rf"^checkpoints\.anneal: {STATE_KEY}: .*bring it back"):
+        begun(tmp_path, there={KEYS: {100, 300}})
+
+
+def test_a_branch_makes_no_checkpoint_where_it_begins(tmp_path: Path) -> None:
+    first = start(tmp_path, (), (), BRANCH, {KEYS: {200}}, extendable=False)
+    first()
+    assert first.saver.checkpoints == set()
