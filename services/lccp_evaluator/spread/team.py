@@ -44,7 +44,7 @@ class Follower:
         self._orders, theirs = Pipe()
         command = [sys.executable, "-m", MODULE, str(theirs.fileno()), str(number)]
         environ = os.environ | {PARENT_PID: str(os.getpid())}
-        self._process = subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()])
+        self.process = subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()])
         theirs.close()
 
     def open(self, opening: Opening) -> None:
@@ -65,8 +65,8 @@ class Follower:
 
     def end(self) -> None:
         """End it at once."""
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.process.wait()
 
     def _tell(self, order: object) -> None:
         try:
@@ -76,7 +76,7 @@ class Follower:
                 raise self._lost() from None
 
     def _lost(self) -> ProcessLost:
-        code = self._process.wait()
+        code = self.process.wait()
         if code == -signal.SIGKILL:
             return ProcessLost(f"{self._name} was killed, as it is where memory runs out")
         return ProcessLost(f"{self._name} ended with exit code {code}: read its log")
@@ -87,7 +87,7 @@ class Team:
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
-        self._followers: list[Follower] = []
+        self.followers: list[Follower] = []
 
     def __enter__(self) -> Self:
         return self
@@ -113,8 +113,8 @@ class Team:
                 waiting.clear()
                 raise
 
-        with ThreadPoolExecutor(max(1, len(self._followers))) as pool:
-            others = [pool.submit(work, _reader(one)) for one in self._followers]
+        with ThreadPoolExecutor(max(1, len(self.followers))) as pool:
+            others = [pool.submit(work, _reader(one)) for one in self.followers]
             try:
                 work(own)
             except BaseException:
@@ -129,12 +129,12 @@ class Team:
                 f"{processes} processes of an evaluation need as many devices, but this machine "
                 f"has {torch.cuda.device_count()}: lower evaluation.processes (--processes)"
             )
-        for number in range(1 + len(self._followers), processes):
-            self._followers.append(Follower(number, self._processes))
-            self._followers[-1].open(opening)
+        for number in range(1 + len(self.followers), processes):
+            self.followers.append(Follower(number, self._processes))
+            self.followers[-1].open(opening)
 
     def _end(self) -> None:
-        for follower in self._followers:
+        for follower in self.followers:
             follower.end()
 
 

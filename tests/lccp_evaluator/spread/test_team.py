@@ -38,9 +38,9 @@ def test_followers_read_what_the_leader_would_and_end_with_the_team(opening: Ope
 
     with Team(2) as team:
         team.read(JOBS, opening, own, read.__setitem__)
-        (follower,) = team._followers
+        (follower,) = team.followers
 
-    assert follower._process.poll() is not None
+    assert follower.process.poll() is not None
     assert len(by_leader) < len(JOBS)
     for number, job in JOBS.items():
         (found,), (wanted,) = read[number], engine.read(job.passages)
@@ -51,8 +51,8 @@ def test_followers_read_what_the_leader_would_and_end_with_the_team(opening: Ope
 
 def test_a_process_that_dies_fails_the_evaluation(opening: Opening) -> None:
     def own(number: int, job: Job) -> list[Reading]:
-        (follower,) = team._followers
-        os.kill(follower._process.pid, signal.SIGKILL)
+        (follower,) = team.followers
+        os.kill(follower.process.pid, signal.SIGKILL)
         return []
 
     def done(number: int, readings: list[Reading]) -> None:

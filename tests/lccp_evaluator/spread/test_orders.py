@@ -1,0 +1,17 @@
+"""What a follower is told suffices to make the engine of the process that leads."""
+
+from pathlib import Path
+
+from tiny_checkpoints import a_checkpoint
+
+from lccp_evaluator.model.execution import Execution, ExecutionPlan
+from lccp_evaluator.spread.orders import Opening
+
+
+def test_an_opening_makes_the_engine_of_its_plan(tmp_path: Path) -> None:
+    plan = ExecutionPlan.here(Execution("cpu", step_tokens=96)).model_copy(update={"way": "Whole"})
+
+    engine = Opening(a_checkpoint(tmp_path), plan, False, watches=False).engine()
+
+    assert (engine.way, engine.step_tokens, engine.watches) == ("Whole", 96, False)
+    assert not engine.model.training
