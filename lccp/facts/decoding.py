@@ -1,6 +1,7 @@
 """What is made of an object's bytes: the object, which must be about what its key says."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lccp.api.objects.base import StoreObject
@@ -15,6 +16,15 @@ Object = TypeVar("Object", bound=StoreObject)
 
 Read = Callable[[bytes, str], T]
 """Makes of an object's bytes what is kept of it; its key is for messages. Raises InvalidInput."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a GET gave: an object, or the sentence that says why it can't be read."""
+
+    etag: str
+    value: Any
+    damage: str = ""
 
 
 def whole(kind: type[Object], take: Callable[[Object], Any] = lambda value: value) -> Read[Any]:

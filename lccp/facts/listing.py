@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Self
 
@@ -104,3 +104,8 @@ def attempt_of(writer: str) -> int:
     """Attempt of a writer, `a<attempt>-<8 hex>`; 0 if it is none."""
     match = WRITER.fullmatch(writer)
     return int(match[1]) if match else 0
+
+
+def by_attempt(infos: Mapping[str, ObjectInfo]) -> dict[int, ObjectInfo]:
+    """Of several writers of an attempt, which come in order, the last one's."""
+    return {attempt_of(writer): info for writer, info in infos.items()}

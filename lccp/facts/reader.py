@@ -13,9 +13,9 @@ from lccp.api.objects.training import End, Heartbeat
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts import decoding
-from lccp.facts.decoding import Read
+from lccp.facts.decoding import Kept, Read
 from lccp.facts.facts import Checkpoint, EvaluationKey, RunFacts, Told
-from lccp.facts.listing import Listing, attempt_of
+from lccp.facts.listing import Listing, attempt_of, by_attempt
 from lccp.facts.packing import Packed
 from lccp.store.keys import BranchKeys, RunKeys
 from lccp.store.port import ObjectInfo, Store
@@ -34,15 +34,6 @@ class Keep(Generic[R, V]):
     verdict: Callable[[Verdict], V]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a GET gave: an object, or the sentence that says why it can't be read."""
-
-    etag: str
-    value: Any
-    damage: str = ""
-
-
 class RunReader(Generic[R, V]):
     """Reads one run of a store, and remembers by ETag what it read: each object is parsed once.
 
@@ -55,7 +46,7 @@ class RunReader(Generic[R, V]):
         self.store = store
         self.keys = keys
         self._keep = keep
-        self._known: dict[str, _Kept] | Packed[dict[str, _Kept]] = {}
+        self._known: dict[str, Kept] | Packed[dict[str, Kept]] = {}
 
     def listing(self) -> Listing:
         """The objects that there are. Raises as a store does."""
@@ -79,7 +70,7 @@ class RunReader(Generic[R, V]):
         """This process wrote `value` there: it need not be read."""
         kept: Any = value.digest if isinstance(value, RunConditions) else value
         kept = self._keep.verdict(value) if isinstance(value, Verdict) else kept
-        self._unpacked()[key] = _Kept(etag, kept)
+        self._unpacked()[key] = Kept(etag, kept)
 
     def forget(self) -> None:
         """Drop what was read; the next reading reads it again."""
@@ -90,7 +81,7 @@ class RunReader(Generic[R, V]):
         if not isinstance(self._known, Packed):
             self._known = Packed(self._known)
 
-    def _unpacked(self) -> dict[str, _Kept]:
+    def _unpacked(self) -> dict[str, Kept]:
         if isinstance(self._known, Packed):
             self._known = self._known.unpacked()
         return self._known
@@ -105,14 +96,14 @@ class Reading(Generic[R, V]):
         keys: RunKeys,
         keep: Keep[R, V],
         listing: Listing,
-        known: Mapping[str, _Kept],
+        known: Mapping[str, Kept],
     ) -> None:
         self.keys = keys
         self.listing = listing
         self._store = store
         self._keep = keep
         self._known = known
-        self.seen: dict[str, _Kept] = {}
+        self.seen: dict[str, Kept] = {}
         self.damaged: dict[str, str] = {}
         """Objects that can't be read: sentence, by key."""
 
@@ -134,14 +125,14 @@ class Reading(Generic[R, V]):
     def heartbeats(self, keys: BranchKeys | None = None) -> dict[int, Heartbeat]:
         """By attempt, of the run or of a branch, the heartbeat of the writer that wrote last."""
         found = self.listing.of_writers("heartbeat.json", keys)
-        return self._each(_by_attempt(found), lambda _: decoding.whole(Heartbeat))
+        return self._each(by_attempt(found), lambda _: decoding.whole(Heartbeat))
 
     def ends(self, keys: BranchKeys | None = None) -> dict[int, End]:
         """By attempt, how its last writer ended; an earlier one's end is not the attempt's."""
         last = {attempt_of(writer): writer for writer in self.listing.writers(keys)}.values()
         found = self.listing.of_writers("end.json", keys)
         ended = {writer: info for writer, info in found.items() if writer in last}
-        return self._each(_by_attempt(ended), lambda _: decoding.whole(End))
+        return self._each(by_attempt(ended), lambda _: decoding.whole(End))
 
     def of_writers(self) -> dict[str, Told]:
         """By writer, in the order in which those of an attempt wrote last: what each told."""
@@ -157,12 +148,8 @@ class Reading(Generic[R, V]):
 
     def branches(self) -> dict[int, Checkpoint]:
         """By the tokens that they began with, oldest first: the checkpoints at their ends."""
-        ends = {
-            keys.trunk_tokens: self._each(
-                self.listing.manifests(keys.checkpoints), decoding.checkpoint
-            )
-            for keys in self.listing.branches()
-        }
+        made = ((b, self.listing.manifests(b.checkpoints)) for b in self.listing.branches())
+        ends = {b.trunk_tokens: self._each(found, decoding.checkpoint) for b, found in made}
         return {tokens: found[max(found)] for tokens, found in ends.items() if found}
 
     def reports(self) -> dict[EvaluationKey, R]:
@@ -217,15 +204,15 @@ class Reading(Generic[R, V]):
         found = ((key, self._get(infos[key], reader_of(key))) for key in sorted(infos))  # type: ignore[type-var]
         return {key: value for key, value in found if value is not None}
 
-    def _fetched(self, info: ObjectInfo, read: Read[Any]) -> _Kept | None:
+    def _fetched(self, info: ObjectInfo, read: Read[Any]) -> Kept | None:
         try:
             entry = self._store.get_entry(info.key)
         except NotFound:
             return None
         try:
-            return _Kept(entry.etag, read(entry.data, info.key))
+            return Kept(entry.etag, read(entry.data, info.key))
         except InvalidInput as error:
-            return _Kept(entry.etag, None, str(error))
+            return Kept(entry.etag, None, str(error))
 
 
 def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
@@ -260,8 +247,3 @@ def _of_all(
 ) -> dict[int, T]:
     """What is told by the attempts of the run and of its branches, which are numbered together."""
     return {n: one for keys in (None, *reading.listing.branches()) for n, one in told(keys).items()}
-
-
-def _by_attempt(infos: Mapping[str, ObjectInfo]) -> dict[int, ObjectInfo]:
-    """Of several writers of an attempt, which come in order, the last one's."""
-    return {attempt_of(writer): info for writer, info in infos.items()}

@@ -20,8 +20,9 @@ class AttemptRecord(Contract):
     branch: Annotated[
         int | None,
         Field(
+            ge=1,
             description="Tokens of the run's state that its branch begins with; none: it trains "
-            "the run itself."
+            "the run itself.",
         ),
     ] = None
     started_at: Annotated[datetime, Field(description="When it was decided, UTC.")]
