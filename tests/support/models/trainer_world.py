@@ -134,8 +134,9 @@ class World:
         """
         run = LCCPRun.parse(document, "run")
         keys = RunKeys("default", run.metadata.name).branch(tokens)
+        environ = self.environ(document, attempt, LCCP_BRANCH=str(tokens))
         write(self.store, keys.control(attempt), Control(settings=settings_of(run.spec), **asked))
-        return self.launch(self.environ(document, attempt, LCCP_BRANCH=str(tokens)), keys)
+        return self.launch(environ, keys)
 
     def start(self, document: dict[str, Any], attempt: int = 1, **more: str) -> "Attempt":
         """Start `lccp-train` for an attempt."""
