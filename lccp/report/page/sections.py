@@ -13,7 +13,7 @@ from lccp.contract.signals import Role, Signal
 from lccp.report.correlation import HEADS, rows
 from lccp.report.load import RunData
 from lccp.report.page import html
-from lccp.report.page.exhibits import exhibits
+from lccp.report.page.exhibits import Exhibit, exhibits
 from lccp.report.summary import Summary, forecast_sentence, gain_with_interval, table_signals
 from lccp.report.text import (
     MISSING,
@@ -45,16 +45,21 @@ def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]
     yield html.cards(_key_numbers(summary))
     expected = [sentence for sentence in (forecast_sentence(verdict.forecast),) if sentence]
     grounds = (*verdict.evidence, *expected, verdict.advice)
+    figures = [_figure(exhibit) for exhibit in exhibits(data, verdict)]
+    yield from figures[:1]
     yield html.section("What it rests on", html.bullets(grounds))
+    yield from figures[1:]
     yield html.section("Checkpoints", _checkpoints(data, verdict))
-    for exhibit in exhibits(data, verdict):
-        plot = html.plot(exhibit.figure.to_json(), exhibit.caption, wide=exhibit.wide)
-        yield html.section(exhibit.title, plot)
     yield from _correlations(verdict)
     yield from _training(data)
     if data.journal and data.journal.attempts:
         yield html.section("Attempts", _attempts(data))
     yield html.section("How it was measured", _method(data, verdict), long=True)
+
+
+def _figure(exhibit: Exhibit) -> str:
+    plot = html.plot(exhibit.figure.to_json(), exhibit.caption, wide=exhibit.wide)
+    return html.section(exhibit.title, plot)
 
 
 def _key_numbers(summary: Summary) -> Iterator[tuple[str, str, str]]:

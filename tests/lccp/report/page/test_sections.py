@@ -38,6 +38,14 @@ def test_the_least_gain_is_that_of_the_leading_signal(plain: RunData) -> None:
     assert "0.05 per horizon" in words(other)
 
 
+def test_the_figure_of_the_leading_signal_comes_first_and_rows_after_the_figures(
+    data: RunData,
+) -> None:
+    titles = Page(page(data)).titles
+    assert titles[:2] == ["NIAH score and perplexity against tokens", "What it rests on"]
+    assert titles.index("Training") < titles.index("Checkpoints")
+
+
 def test_every_checkpoint_has_a_row(text: str) -> None:
     rows = text[text.index("<tbody>") : text.index("</tbody>")].count("<tr>")
     assert rows == len(a_run.CHECKPOINTS)
