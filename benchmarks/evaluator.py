@@ -1,19 +1,19 @@
-"""The evaluator's one pass against the naive way, on SmolLM2-135M-Instruct, in the same run.
+"""The evaluator against lm-evaluation-harness, decoding as published, and its own floor.
 
-The naive way is what evaluations of perplexity and of retrieval heads do, each in its own pass:
+All in one run, on the same samples, weights and threads, in float32, each in a process of its own:
 
-1. perplexity: a forward pass with the logits of all rows, and their log-softmax in float32;
-2. heads (Wu et al. 2024): prefill of all but the last prompt token with fast attention (and, as
-   there, all logits), then greedy decoding of 50 tokens with a KV cache and eager attention that
-   returns its weights. Their early stop names tokens of Llama's tokenizer; what a stop at the first
-   newline would save is measured and said. Here the arg-max over keys is taken for all heads of a
-   layer at once, which is kinder than their loop.
+    forked      perplexity and heads of the whole grid by the evaluator's engine
+    harness     perplexity alone, by lm-evaluation-harness at its best batch size
+    decoding    heads alone, by the procedure of Wu et al. (`ways/decoding.py`)
+    floor       the operations that the forked grid must do, at the rate of the model's own
+                matrices, which are multiplied between the engine's passes
 
-Both read the same samples with the same weights, threads and float32, in processes of their own, so
-that peak memory is each one's. Their NLLs must agree. The memory of the one pass is then measured
-by length.
+Each peer computes every sample by itself, at the same cost at every depth: of the depths it reads
+those of `--peer-depths`, and is counted for all. Ratios are of processor seconds, which others'
+work changes little. NLLs must agree. Needs lm-eval 0.4.13 beside the project's own packages.
 
-    python benchmarks/evaluator.py [--model DIR] [--lengths 256 512 1024] [--json FILE]
+    python benchmarks/evaluator.py [--model DIR] [--lengths 512 1024 ...] [--peer-depths 0 100]
+        [--json FILE]
 """
 
 import argparse
@@ -28,76 +28,58 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from platform import machine, python_version, system
+from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from ways.cost import Cost
-from ways.naive import naive
-from ways.one_pass import memory_at, one_pass
+from ways.decoding import decoding
+from ways.forked import Floor, forked, memory_at
+from ways.harness import harness
 from ways.task import Outcome, Task
 
-from lccp.probes.niah import NiahSettings
-
 MAKE_SMOLLM2 = Path(__file__).parent.parent / "examples" / "smollm2" / "make_smollm2.py"
-DEPTHS_PERCENT = (0, 50)
-HAYSTACKS = 2
-MEMORY_LENGTHS = (512, 1_024, 2_048, 4_096)
+DEPTHS = tuple(range(0, 101, 10))
+NEEDLES = 2
+MEMORY_LENGTH = 8_192
+
+T = TypeVar("T")
 
 
-def _alone(way: Callable[[Task], Outcome], task: Task) -> Outcome:
+def alone(way: Callable[[Task], T], task: Task) -> T:
     """`way` in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(way, task).result()
 
 
-def _settings(lengths: list[int], depths: tuple[int, ...], haystacks: int) -> NiahSettings:
-    from lccp.probes.niah import resolved
-    from lccp.probes.probe import Contexts
-
-    niah = NiahSettings(
-        lengths=tuple(lengths),
-        depths_percent=depths,
-        haystacks=haystacks,
-        needles_per_haystack=1,
-    )
-    longest = max(lengths)
-    return resolved(niah, Contexts(longest, longest, longest))
-
-
-def comparison(ours: Cost, theirs: Cost) -> Table:
-    table = Table(title="The same samples, both ways")
-    for column in ("", "one pass", "naive", "ratio"):
+def comparison(ours: Outcome, harness: Outcome, decoding: Outcome, floor: Floor) -> Table:
+    table = Table(title="The same grid")
+    for column in ("", "CPU seconds", "ratio to ours", "memory above the model, MiB"):
         table.add_column(column, justify="right")
+    own = ours.cost.cpu_seconds
+    both = harness.cost.cpu_seconds + decoding.cost.cpu_seconds
+    most = max(harness.cost.memory_mib, decoding.cost.memory_mib)
     rows = {
-        "seconds": (ours.seconds, theirs.seconds),
-        "CPU seconds": (ours.cpu_seconds, theirs.cpu_seconds),
-        "memory above the model, MiB": (ours.memory_mib, theirs.memory_mib),
+        "forked: perplexity and heads": (own, ours.cost.memory_mib),
+        "harness: perplexity": (harness.cost.cpu_seconds, harness.cost.memory_mib),
+        "harness and decoding: both": (both, most),
+        f"floor: {floor.flops / 1e12:,.1f} TFLOP": (floor.cpu_seconds, None),
     }
-    for name, (one, other) in rows.items():
-        table.add_row(name, f"{one:,.1f}", f"{other:,.1f}", f"{other / one:.2f}")
-    return table
-
-
-def memory_table(measured: dict[int, Cost]) -> Table:
-    table = Table(title="Memory of the one pass by length, one sample")
-    for column in ("tokens", "above the model, MiB", "KiB a token", "CPU seconds"):
-        table.add_column(column, justify="right")
-    for length, cost in measured.items():
-        per_token = f"{1_024 * cost.memory_mib / length:.1f}"
-        row = (f"{length:,}", f"{cost.memory_mib:,.0f}", per_token, f"{cost.cpu_seconds:.1f}")
-        table.add_row(*row)
+    for name, (seconds, memory) in rows.items():
+        memory_text = "" if memory is None else f"{memory:,.0f}"
+        table.add_row(name, f"{seconds:,.1f}", f"{seconds / own:.2f}", memory_text)
     return table
 
 
 def versions() -> str:
-    named = [f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "numpy")]
+    packages = ("torch", "transformers", "lm_eval", "numpy")
+    named = [f"{name} {metadata.version(name)}" for name in packages]
     where = f"{system()} {machine()}, {os.cpu_count()} cores"
     threads = os.environ.get("OMP_NUM_THREADS", "default")
     return ", ".join([*named, f"Python {python_version()}", where, f"OMP_NUM_THREADS {threads}"])
 
 
-def _default_model() -> Path:
+def default_model() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(cache) / "lccp" / "smollm2" / "model"
     if not folder.is_dir():
@@ -108,33 +90,38 @@ def _default_model() -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="Hugging Face directory; default: SmolLM2")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[256, 512, 1_024])
+    lengths = [512, 1_024, 1_536, 2_048, 3_072, 4_096]
+    parser.add_argument("--lengths", type=int, nargs="+", default=lengths)
+    parser.add_argument("--peer-depths", type=int, nargs="+", default=[0, 100])
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     arguments = parser.parse_args()
-    model, console = arguments.model or _default_model(), Console()
-    task = Task(model, _settings(arguments.lengths, DEPTHS_PERCENT, HAYSTACKS))
+    console = Console()
     console.print(versions())
-    ours, theirs = _alone(one_pass, task), _alone(naive, task)
-    difference = np.abs(np.subtract(ours.nll, theirs.nll)).max()
-    correlation = np.corrcoef(np.ravel(ours.scores), np.ravel(theirs.scores))[0, 1]
-    console.print(comparison(ours.cost, theirs.cost))
-    early = (theirs.cost.cpu_seconds - theirs.late_cpu_seconds) / ours.cost.cpu_seconds
-    console.print(f"Were decoding stopped at the first newline, the CPU ratio would be {early:.2f}")
+    model = arguments.model or default_model()
+    peers = tuple(arguments.peer_depths)
+    task = Task(model, tuple(arguments.lengths), DEPTHS, NEEDLES, peers)
+    ours, floor = alone(forked, task)
+    theirs, heads = alone(harness, task), alone(decoding, task)
+    console.print(comparison(ours, theirs, heads, floor))
+    difference = max(abs(ours.nll[number] - nll) for number, nll in theirs.nll.items())
+    correlation = np.corrcoef(np.ravel(ours.scores), np.ravel(heads.scores))[0, 1]
     console.print(
-        f"{len(ours.nll)} samples; largest difference of an NLL {difference:.1e} nats; head scores "
-        f"under teacher forcing and in decoding correlate by {correlation:.2f}"
+        f"{len(ours.nll)} samples, {len(theirs.nll)} of them read by the peers; largest difference "
+        f"of an NLL {difference:.1e} nats; head scores under teacher forcing and in decoding "
+        f"correlate by {correlation:.2f}"
     )
-    memory = {
-        length: _alone(memory_at, Task(model, _settings([length], (0,), 2))).cost
-        for length in MEMORY_LENGTHS
-    }
-    console.print(memory_table(memory))
+    memory, cached = alone(memory_at, Task(model, (MEMORY_LENGTH,), (0,), 1, (0,)))
+    console.print(
+        f"One sample of {MEMORY_LENGTH:,} tokens: {memory.memory_mib:,.0f} MiB above the model; "
+        f"its keys and values alone are {cached:,.0f}"
+    )
     if arguments.json:
-        document = {"versions": versions(), "one_pass": asdict(ours), "naive": asdict(theirs)}
-        document["memory"] = {length: asdict(cost) for length, cost in memory.items()}
+        document = {"versions": versions(), "forked": asdict(ours), "floor": asdict(floor)}
+        document |= {"harness": asdict(theirs), "decoding": asdict(heads)}
+        document["memory"] = {"tokens": MEMORY_LENGTH, "mib": memory.memory_mib, "cache": cached}
         arguments.json.write_text(json.dumps(document, indent=1) + "\n")
     if not difference < 1e-4:
-        sys.exit(f"the two ways disagree by {difference:.3g} nats")
+        sys.exit(f"the ways disagree by {difference:.3g} nats")
 
 
 if __name__ == "__main__":
