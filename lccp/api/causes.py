@@ -21,6 +21,7 @@ class Cause(StrEnum):
     STORE_UNREACHABLE = "StoreUnreachable"
     OUT_OF_MEMORY = "OutOfMemory"
     INTERNAL = "Internal"
+    NOT_BEGUN = "NotBegun"
     DEADLINE = "Deadline"
     DISRUPTED = "Disrupted"
     INCOHERENT_GANG = "IncoherentGang"
@@ -75,6 +76,11 @@ MEANINGS: Mapping[Cause, Meaning] = {
         "memory in topology.resources",
     ),
     Cause.INTERNAL: Meaning("failed", ExitCode.INTERNAL, remedy="read its log"),
+    Cause.NOT_BEGUN: Meaning(
+        "failed before its processes began",
+        remedy="correct what it names in the podTemplate, or see to the node; what an init "
+        "container said is in its own log (kubectl logs --container)",
+    ),
     Cause.DEADLINE: Meaning(
         "took longer than its deadline", remedy="raise evaluation.deadlineSeconds"
     ),

@@ -113,7 +113,8 @@ def evaluating(context: Context) -> Finding:
     if outstanding and len(evaluations.backing_off(context)) == len(outstanding):
         return Finding("False", Reason.BACKING_OFF, _next_try(context, outstanding[0]))
     if outstanding:
-        return Finding("False", Reason.PENDING, f"{_named(outstanding)} waits")
+        waits = "wait" if len(outstanding) > 1 else "waits"
+        return Finding("False", Reason.PENDING, f"{_named(outstanding)} {waits}")
     if not context.facts.checkpoints:
         return Finding("False", Reason.PENDING, "there is no checkpoint yet")
     return Finding("False", Reason.UP_TO_DATE, "all checkpoints are evaluated")

@@ -34,14 +34,14 @@ class Ending:
 
     @classmethod
     def of(cls, cause: Cause, state: WorkloadState | None, message: str = "") -> "Ending":
-        """The ending in a sentence; of a failure also where its log is."""
+        """The ending in a sentence; of what began and failed also where its log is."""
         message = message or _unbegun(state) or _said(state, cause) or MEANINGS[cause].sentence
         message += _killed(state)
         if state is None or not MEANINGS[cause].counted:
             return cls(cause, message)
         codes = sorted({pod.exit_code for pod in state.pods if pod.exit_code})
         notes = [f"exit code {', '.join(map(str, codes))}"] if codes else []
-        notes += [f"log: {state.log}"] if state.log else []
+        notes += [f"log: {state.log}"] if state.log and cause is not Cause.NOT_BEGUN else []
         return cls(cause, f"{message} ({'; '.join(notes)})" if notes else message)
 
 
@@ -62,16 +62,16 @@ def failure(state: WorkloadState) -> Cause:
     codes = _exit_codes(state)
     if codes:
         return cause_of_codes(codes)
-    if state.rule is not None:
-        return BY_RULE[state.rule]
-    return Cause.INTERNAL if _unbegun(state) else Cause.LOST
+    if _unbegun(state):
+        return Cause.NOT_BEGUN
+    return Cause.LOST if state.rule is None else BY_RULE[state.rule]
 
 
 def _unbegun(state: WorkloadState | None) -> str:
     """Why a pod of it failed before its main container began, in words; empty if none did so."""
     told = (pod.failure for pod in state.pods if pod.failure) if state is not None else iter(())
     first = next(told, "")
-    return f"failed before its processes began: {first}" if first else ""
+    return f"{MEANINGS[Cause.NOT_BEGUN].sentence}: {first}" if first else ""
 
 
 def _killed(state: WorkloadState | None) -> str:

@@ -110,12 +110,11 @@ def test_the_rule_that_matched_stands_in_for_pods_that_are_gone(rule: Rule, caus
     assert ending(a_failed_gang(rule=rule)).cause is cause
 
 
-def test_a_gang_whose_pod_failed_before_it_began_is_counted_and_says_why() -> None:
+def test_a_gang_whose_pod_failed_before_it_began_is_counted_and_names_no_log() -> None:
     rejected = Pod(0, "a", Phase.FAILED, failure="OutOfcpu: no room")
     gang = WorkloadState(Phase.FAILED, (rejected,), log="kubectl logs job/j")
 
     assert ending(gang) == Ending(
-        Cause.INTERNAL,
-        "failed before its processes began: OutOfcpu: no room (log: kubectl logs job/j)",
+        Cause.NOT_BEGUN, "failed before its processes began: OutOfcpu: no room"
     )
     assert ending(gang).counted

@@ -210,7 +210,8 @@ def _of_scheduling(status: Object) -> Iterator[Trouble]:
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
         told = scheduled.get("message") or scheduled.get("reason", "")
-        yield _trouble(Reason.UNSCHEDULABLE, told)
+        lacks_claim = "persistentvolumeclaim" in told.lower()
+        yield _trouble(Reason.VOLUME_NOT_MOUNTED if lacks_claim else Reason.UNSCHEDULABLE, told)
 
 
 def _trouble(reason: Reason, message: str) -> Trouble:

@@ -28,6 +28,16 @@ UNSCHEDULABLE = {
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}
     ]
 }
+NO_CLAIM = {
+    "conditions": [
+        {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": '0/3 nodes are available: persistentvolumeclaim "data" not found',
+        }
+    ]
+}
 GATED = {
     "conditions": [
         {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
@@ -192,6 +202,11 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         a_job(),
         {"pods": (a_pod("Pending", **UNSCHEDULABLE),)},
         *(Reason.UNSCHEDULABLE, "0/3"),
+    ),
+    "a claim that is not there": (
+        a_job(),
+        {"pods": (a_pod("Pending", **NO_CLAIM),)},
+        *(Reason.VOLUME_NOT_MOUNTED, 'persistentvolumeclaim "data" not found'),
     ),
     "a gate of the scheduler": (
         a_job(),

@@ -86,7 +86,7 @@ def test_a_pod_that_its_kubelet_rejects_is_counted_and_backs_off() -> None:
     decided = world.reconcile(replace(world.observed(), workloads=Known(only)))
 
     (attempt,) = world.journal.attempts
-    assert (attempt.cause, attempt.counted) == (Cause.INTERNAL, True)
+    assert (attempt.cause, attempt.counted) == (Cause.NOT_BEGUN, True)
     assert "OutOfcpu: Node didn't have enough resource: cpu" in attempt.message
     assert conditions(world.run)["Training"] == ("False", "BackingOff")
     assert conditions(world.run)["Degraded"] == ("True", "Restarting")
