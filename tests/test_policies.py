@@ -25,6 +25,8 @@ OF_LIBRARIES = {
     "test_experts.py: model[1]._is_autoep_layer",
 }
 """Private state that their own interfaces leave out."""
+BY_NAME = {"setattr", "getattr", "delattr", "hasattr", "patch", "object"}
+"""Calls that reach an attribute by a text: Python's, pytest's monkeypatch and unittest.mock's."""
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
@@ -127,6 +129,21 @@ def _private(path: Path) -> Iterator[str]:
             of = ast.unparse(node.value)
             if of not in ("self", "cls", "os"):
                 yield f"{of}.{node.attr}"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in BY_NAME:
+            texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
+            yield from (t for t in texts if isinstance(t, str) and PRIVATE.match(t.split(".")[-1]))
+
+
+def test_private_state_that_is_named_by_a_text_counts_as_read(tmp_path: Path) -> None:
+    module = tmp_path / "test_one.py"
+    module.write_text(
+        'monkeypatch.setattr("lccp.one._two", 1)\n'
+        'monkeypatch.setattr(one, "_three", 1)\n'
+        'getattr(one, "_four")\n'
+        'monkeypatch.setattr("lccp.one.five", "_six.")\n'
+        'monkeypatch.setattr(one, "__version__", "2")\n'
+    )
+    assert list(_private(module)) == ["lccp.one._two", "_three", "_four"]
 
 
 def test_no_file_names_a_path_of_someones_machine() -> None:

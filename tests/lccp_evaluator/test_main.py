@@ -323,7 +323,7 @@ def test_a_length_beyond_the_models_own_context_is_refused(world):
 
 def test_a_fault_of_its_own_is_internal_and_names_itself(world, monkeypatch, capsys):
     world.checkpoint(10_000)
-    monkeypatch.setattr("lccp_evaluator.evaluation._records", lambda *_: 1 / 0)
+    monkeypatch.setattr("lccp_evaluator.evaluation.prepare", lambda *_: 1 / 0)
 
     assert world.evaluate(10_000) == ExitCode.INTERNAL
     failure = world.failure(10_000)

@@ -106,6 +106,22 @@ def test_a_workload_is_told_what_to_do_by_its_environment(tmp_path: Path) -> Non
     assert told["OMP_NUM_THREADS"] == "1"
 
 
+def test_a_run_of_many_long_texts_starts(tmp_path: Path) -> None:
+    """Its spec is longer than the kernel lets one variable or argument be (128 KiB)."""
+    text = " ".join(["word"] * 140)
+    parts = ("stem", "key", "question")
+    needles = [{part: f"{part} {n} {text}" for part in parts} for n in range(64)]
+    run = a_small_run(evaluation={"probes": {"niah": {"needles": needles}}})
+    assert len(run.model_dump_json()) > 128 * 1024
+
+    with processes_of(tmp_path, "exit 0", "exit 0") as processes:
+        apply(processes, TRAINING, EVALUATION, run=run)
+        wait_for(lambda: ended(processes))
+        phases = [state.phase for state in processes.states().values()]
+
+    assert phases == [Phase.SUCCEEDED] * 2
+
+
 @pytest.mark.parametrize(
     ("script", "code", "out_of_memory"),
     [
