@@ -142,7 +142,7 @@ def _section(path: str, schema: Schema, more: tuple[str, ...]) -> str:
 
 def _refusals(schema: Schema, deep: bool = True) -> str:
     messages = _messages(schema) if deep else _own_messages(schema)
-    listed = "".join(f"- {message}\n" for message in messages)
+    listed = "".join(f"- {message}\n" for message in dict.fromkeys(messages))
     return f"Refused with these sentences:\n\n{listed}\n" if listed else ""
 
 
