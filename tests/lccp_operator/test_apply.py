@@ -105,10 +105,10 @@ def test_the_journal_comes_before_what_it_decides_and_the_status_after(verdict: 
         "finalizer True",
         "journal.json",
         "control/1.json",
-        "delete Training(attempt=1)",
+        f"delete {Training(1)}",
         "conditions.json",
-        "apply Training(attempt=2)",
-        "tell 8 of Training(attempt=2), of 09:00:01",
+        f"apply {Training(2)}",
+        f"tell 8 of {Training(2)}, of 09:00:01",
         "analysis/verdict.json",
         "status",
         "event Accepted",
@@ -124,7 +124,7 @@ def test_a_state_is_told_with_the_time_of_its_manifest(manifest: str) -> None:
 
     recorder.put(manifest, b"")
     recorder.done.clear()
-    assert carry_out(tell, recorder)[0] == "tell 8 of Training(attempt=2), of 09:00:01"
+    assert carry_out(tell, recorder)[0] == f"tell 8 of {Training(2)}, of 09:00:01"
 
 
 def test_the_finalizer_goes_last() -> None:

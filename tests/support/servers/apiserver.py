@@ -50,7 +50,9 @@ class ApiServer:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind or "application/json"}
         data = None if body is None else json.dumps(body).encode()
         response = self.pool.request(method, f"{self.url}{path}", body=data, headers=headers)
-        return Answer(response.status, json.loads(response.data))
+        is_json = response.headers["Content-Type"] == "application/json"
+        body = json.loads(response.data) if is_json else {"message": response.data.decode()}
+        return Answer(response.status, body)
 
     def is_ready(self) -> bool:
         """Whether it answers that it is ready; every component of it, after its start."""
