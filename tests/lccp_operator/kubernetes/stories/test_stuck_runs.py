@@ -133,5 +133,5 @@ def test_a_pod_that_its_kubelet_rejects_is_the_cause(cluster: api.Cluster, root:
 
     namespace.wait_job("tiny-train-a2")
     first = namespace.journal("tiny").attempts[0]
-    assert (first.cause, first.counted) == (Cause.INTERNAL, True)
+    assert (first.cause, first.counted) == (Cause.NOT_BEGUN, True)
     assert "OutOfcpu: Node lacks cpu" in first.message
