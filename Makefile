@@ -96,5 +96,5 @@ clean: ## remove the environment, caches and build products; runs/ stays
 demo-environment:
 	@tools/environment demo
 
-environment:
+environment: ## make .venv, with all that tests and checks need; what needs it makes it
 	@tools/environment dev
