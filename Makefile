@@ -24,7 +24,7 @@ test: environment ## run the tests that need no cluster, but for long stories (P
 test-long: environment ## run the long stories, of several processes and servers
 	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m long $(PYTEST)
 
-test-fast: environment ## run those that take no server and no two seconds: all of them within a minute
+test-fast: environment ## run those that take no server and no two seconds
 	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m "not slow" $(PYTEST)
 
 coverage: ## run make test, and report what it covers: 90 % of lccp, cli and operator, or it fails
