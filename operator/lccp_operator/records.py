@@ -61,5 +61,6 @@ def _own(
     except InvalidInput:
         return None
     owner = journal.accepted
-    own = owner is not None and owner.run_uid == run_uid
-    return (objects.Versioned(journal, entry.etag), owner) if own and owner else None
+    if owner is None or owner.run_uid != run_uid:
+        return None
+    return objects.Versioned(journal, entry.etag), owner

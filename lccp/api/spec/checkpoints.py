@@ -35,6 +35,12 @@ def _extended() -> str:
     return let("before", "oldSelf.atTokens", both)
 
 
+POINTS_RULES = (
+    Rule(_ascending(), ASCENDING, ".atTokens"),
+    Rule(_extended(), ONLY_EXTENDED, ".atTokens"),
+)
+
+
 def _is_ascending(tokens: tuple[int, ...]) -> bool:
     """Whether the token counts ascend, and none comes twice."""
     return list(tokens) == sorted(set(tokens))
@@ -43,12 +49,7 @@ def _is_ascending(tokens: tuple[int, ...]) -> bool:
 class AnnealSpec(Contract):
     """Branches of the training, whose learning rate decays at once: what it is worth by then."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(_ascending(), ASCENDING, ".atTokens"),
-            Rule(_extended(), ONLY_EXTENDED, ".atTokens"),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(*POINTS_RULES))
 
     tokens: Annotated[
         TokenBudget,
@@ -92,8 +93,7 @@ class CheckpointsSpec(Contract):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule("has(self.everyTokens) || size(self.atTokens) > 0", SOMETHING_IS_SAVED),
-            Rule(_ascending(), ASCENDING, ".atTokens"),
-            Rule(_extended(), ONLY_EXTENDED, ".atTokens"),
+            *POINTS_RULES,
             Rule("has(self.anneal) == has(oldSelf.anneal)", SAME_BRANCHES),
         )
     )
