@@ -194,6 +194,8 @@ class _Told:
     def __init__(self, prepared: Prepared, kept: Iterable[int], progress: Progress) -> None:
         self._progress, self._lock = progress, Lock()
         self._cohorts = prepared.cohorts
+        self._total = sum(len(cohort.numbers) for cohort in self._cohorts)
+        self._all_tokens = sum(cohort.plan.tokens for cohort in self._cohorts)
         self._samples = dict.fromkeys(range(len(self._cohorts)), 0)
         self._tokens = dict(self._samples)
         for number in kept:
@@ -218,10 +220,8 @@ class _Told:
         self._tokens[number] = self._cohorts[number].plan.tokens
 
     def _tell(self) -> None:
-        tokens = sum(cohort.plan.tokens for cohort in self._cohorts)
-        total = sum(len(cohort.numbers) for cohort in self._cohorts)
-        share = sum(self._tokens.values()) / tokens
-        self._progress(Done(sum(self._samples.values()), total, share))
+        share = sum(self._tokens.values()) / self._all_tokens
+        self._progress(Done(sum(self._samples.values()), self._total, share))
 
 
 @contextmanager
