@@ -106,10 +106,16 @@ def cause_of(error: BaseException) -> Cause:
             return Cause.CONFIGURATION
         case StoreUnavailable():
             return Cause.STORE_UNREACHABLE
-        case _ if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        case _ if _is_lack_of_memory(error):
             return Cause.OUT_OF_MEMORY
         case _:
             return Cause.INTERNAL
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Python's, torch's on an accelerator, or torch's on a CPU, which has no type of its own."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "DefaultCPUAllocator: can't allocate memory" in str(error)
 
 
 def exit_code_of(cause: Cause) -> ExitCode:

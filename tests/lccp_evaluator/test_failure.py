@@ -4,6 +4,7 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
+import torch
 
 from lccp.api.causes import Cause, exit_code_of
 from lccp.contract.errors import InvalidInput, StoreUnavailable
@@ -29,6 +30,12 @@ def test_a_failure_has_a_cause_its_code_and_one_line(
     assert (failure.cause, failure.message) == (cause, message)
     assert failure.exit_code == exit_code_of(cause)
     assert failure.at.tzinfo is UTC
+
+
+def test_a_cpu_without_room_for_a_tensor_lacks_memory() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)
+    assert failure_of(caught.value).cause is Cause.OUT_OF_MEMORY
 
 
 def test_a_record_that_can_not_be_written_is_logged(
