@@ -24,7 +24,7 @@ test: environment ## run the tests that need no cluster, but for long stories (P
 test-long: environment ## run the long stories, of several processes and servers
 	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m long $(PYTEST)
 
-test-fast: environment ## run those that take no server and no two seconds
+test-fast: environment ## run the quick ones: no server, and hardly a fifth of a second each
 	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m "not slow" $(PYTEST)
 
 coverage: ## run make test, and report what it covers: 90 % of lccp, cli and operator, or it fails

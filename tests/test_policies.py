@@ -65,6 +65,7 @@ def test_test_folders_are_not_packages() -> None:
     assert not list((ROOT / "tests").rglob("__init__.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_file_is_current(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == GENERATED[name](), "run make generate"
@@ -86,6 +87,7 @@ def test_no_folder_holds_more_files_than_a_reader_surveys() -> None:
     assert {str(folder) for folder, count in files_of.items() if count > FILES_MAX} == set()
 
 
+@pytest.mark.slow
 def test_every_module_that_does_something_has_tests_in_a_file_of_its_name() -> None:
     missing = [
         path
@@ -114,6 +116,7 @@ def _tests_of(path: Path) -> Path:
     return ROOT.joinpath("tests", *package[:-1], f"test_{package[-1]}")
 
 
+@pytest.mark.slow
 def test_no_test_reads_private_state() -> None:
     paths = [path for path in tracked("tests/**.py") if path != Path(__file__)]
     found = {f"{path.name}: {name}" for path in paths for name in _private(path)}

@@ -13,6 +13,8 @@ import yaml
 from helm import CHART, Helm
 from needs import program
 
+pytestmark = pytest.mark.slow
+
 ALERTS = CHART / "files" / "alerts.yaml"
 INHIBITION = CHART / "files" / "inhibition.yaml"
 ROOT = CHART.parents[1]

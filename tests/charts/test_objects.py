@@ -17,6 +17,8 @@ from lccp_exporter.config import configuration as exporter_configuration
 from lccp_exporter.main import app
 from lccp_operator.kubernetes.installation import Installation
 
+pytestmark = pytest.mark.slow
+
 FOREIGN_CRDS = Path(
     os.environ.get("LCCP_FOREIGN_CRDS", ROOT.parent / "shared" / "kubernetes" / "crds")
 )

@@ -47,6 +47,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "sentence"), REFUSED, ids=[one for one, _ in REFUSED])
 def test_a_wrong_value_is_refused_in_a_sentence(
     helm: Helm, value_set: dict[str, Path], setting: str, sentence: str
@@ -64,6 +65,7 @@ def test_right_values_are_not_refused(helm: Helm, value_set: dict[str, Path]) ->
     assert helm.refusal(value_set["s3"], "operator.replicas=3", digest) == ""
 
 
+@pytest.mark.slow
 def test_stores_need_no_secret_where_pods_have_a_role(
     helm: Helm, value_set: dict[str, Path]
 ) -> None:

@@ -56,6 +56,7 @@ def shipped() -> dict[str, list[str]]:
     return {corpus.name: read(corpus.name) for corpus in documents.CORPORA}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", documents.CORPORA, ids=lambda corpus: corpus.name)
 def test_the_generator_still_makes_the_shipped_documents(corpus, shipped):
     texts = shipped[corpus.name]
@@ -126,6 +127,7 @@ def test_early_facts_are_asked_about_more_often():
     assert sum(place < 0.5 for place in asked) / len(asked) > 0.6
 
 
+@pytest.mark.slow
 def test_long_documents_pass_the_target_context_and_short_ones_do_not(encoded):
     lengths = {name: [len(ids) for ids in texts] for name, texts in encoded.items()}
     assert min(lengths["long"]) > 512

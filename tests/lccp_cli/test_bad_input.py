@@ -10,6 +10,8 @@ import pytest
 import yaml
 from typer.testing import Result
 
+pytestmark = pytest.mark.slow
+
 Lccp = Callable[..., Result]
 LONG, SHORT = a_run.manifest()["spec"]["data"]["sources"]
 
@@ -149,7 +151,6 @@ def test_a_manifest_may_hold_other_documents(
     refused(lccp("run", path), "there is no folder example/nowhere")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("store", "sentence"),
     [

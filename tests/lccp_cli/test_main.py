@@ -33,6 +33,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_python_runs_the_package_as_the_command() -> None:
     command = [sys.executable, "-m", "lccp_cli", "version"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -73,6 +74,7 @@ def test_lccp_debug_shows_the_traceback(lccp: Lccp, monkeypatch: pytest.MonkeyPa
     assert isinstance(result.exception, LccpError)
 
 
+@pytest.mark.slow
 def test_usage_names_the_command_however_it_is_started() -> None:
     command = [sys.executable, "-m", "lccp_cli", "fly"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -84,6 +86,7 @@ def test_an_unknown_command_is_refused(lccp: Lccp) -> None:
     assert lccp("fly").exit_code == 2
 
 
+@pytest.mark.slow
 def test_the_crd_is_printed_as_it_lies_in_the_repository(lccp: Lccp) -> None:
     from lccp.api.crd import render_crd
 

@@ -18,6 +18,7 @@ def test_a_folder_with_its_identity_is_a_run(stored: Path) -> None:
     assert target.store.url == f"file://{stored.parents[1]}"
 
 
+@pytest.mark.slow
 def test_a_run_of_a_store_has_no_folder(stored: Path) -> None:
     target = load_target(f"file://{stored.parents[1]}/default/tiny/")
 

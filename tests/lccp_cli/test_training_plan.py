@@ -39,6 +39,7 @@ def test_the_plan_on_a_device_tells_memory_speed_and_cost_and_what_fits(
     assert "Layouts that fit, the 10 fastest of" in result.output
 
 
+@pytest.mark.slow
 def test_the_json_holds_the_same_and_the_hours_follow_the_options(
     lccp: Lccp, large: Callable[..., Path]
 ) -> None:

@@ -20,6 +20,8 @@ from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.place import Place
 from lccp_evaluator.progress import Done
 
+pytestmark = pytest.mark.slow
+
 CONTEXTS = Contexts(256, 384, 512)
 
 

@@ -30,6 +30,8 @@ from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_evaluator import main
 
+pytestmark = pytest.mark.slow
+
 KEYS = RunKeys("default", "tiny")
 NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3, "needlesPerHaystack": 2}
 WITHOUT_BIO = {"bio": {"enabled": False}, "retrievalHeads": {"source": "Niah"}}
@@ -170,7 +172,6 @@ def test_the_end_of_a_branch_answers_the_runs_samples_under_names_of_its_own(wor
     assert world.report(10_000) == own
 
 
-@pytest.mark.slow
 def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(world):
     world.checkpoint(10_000)
     world.evaluate(10_000)
@@ -208,7 +209,6 @@ def test_what_was_left_beside_a_report_is_deleted(world):
     assert world.store.stat(KEYS.report(10_000))
 
 
-@pytest.mark.slow
 def test_later_checkpoints_answer_the_same_samples_by_the_first_ones_plan(world):
     world.checkpoint(10_000)
     world.checkpoint(20_000, seed=1)
@@ -343,7 +343,6 @@ def test_an_incomplete_environment_is_refused(world, name, capsys, tmp_path, mon
     assert f"{name} is not set" in logs.TERMINATION_LOG.read_text()
 
 
-@pytest.mark.slow
 def test_the_process_ends_on_sigterm_and_leaves_nothing_half_written(world):
     world.checkpoint(10_000)
     many = NIAH | {"haystacks": 40, "depthsPercent": list(range(0, 100, 5))}

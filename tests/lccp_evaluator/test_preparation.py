@@ -98,6 +98,7 @@ def keys_of(one: Asked) -> list[tuple[int, ...] | None]:
     return [sample.keys for sample in one.frozen.samples]
 
 
+@pytest.mark.slow
 def test_the_first_checkpoint_chooses_keys_for_all(models: Path, tmp_path: Path) -> None:
     first = key_asked(models, tmp_path / "run", "first")
     second = key_asked(models, tmp_path / "run", "second")
@@ -108,6 +109,7 @@ def test_the_first_checkpoint_chooses_keys_for_all(models: Path, tmp_path: Path)
     assert keys_of(first) != keys_of(alone)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_named_chooses_instead(models: Path, tmp_path: Path) -> None:
     alone = key_asked(models, tmp_path / "alone", "second")
     named = key_asked(models, tmp_path / "named", "first", keyModel="second")

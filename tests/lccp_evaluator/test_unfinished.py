@@ -14,6 +14,8 @@ from lccp_evaluator.series.series import Series
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
+pytestmark = pytest.mark.slow
+
 
 class World:
     """A checkpoint that is measured, haystack by haystack, again and again."""

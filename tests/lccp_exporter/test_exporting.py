@@ -16,6 +16,8 @@ from lccp_exporter.refresh import Runs, StoreWatch
 from lccp_exporter.trackers.rows import Row, TrackedRun
 from lccp_exporter.trackers.tracker import TrackerFailed
 
+pytestmark = pytest.mark.slow
+
 
 class Recorder:
     """A tracker that remembers what it is given, or fails."""

@@ -14,6 +14,7 @@ from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
 CELLS = {metric.name for metric in cells()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [1, 4, 6, 64, 300])
 @pytest.mark.parametrize("grid", [(5, 8), (11, 18), (21, 32), (1, 400)])
 def test_a_run_has_fewer_series_than_the_reference_says(

@@ -19,6 +19,8 @@ from lccp.store.file import FileStore
 from lccp_exporter.config import configuration
 from lccp_exporter.main import Exporter
 
+pytestmark = pytest.mark.slow
+
 LARGE = ("scipy", "plotly", "mlflow", "wandb", "tensorboardX", "pyarrow", "torch")
 
 
@@ -98,7 +100,6 @@ def test_promtool_finds_no_fault(exporter: Exporter) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@pytest.mark.slow
 def test_sigterm_ends_the_process_with_zero(store: FileStore) -> None:
     command = [sys.executable, "-m", "lccp_exporter", "--store", store.url]
     process = subprocess.Popen(
@@ -112,7 +113,6 @@ def test_sigterm_ends_the_process_with_zero(store: FileStore) -> None:
         assert process.wait(timeout=20) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environ", "sentence"),
     [

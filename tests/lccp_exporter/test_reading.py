@@ -21,6 +21,8 @@ from lccp_exporter.facts import RunFacts
 from lccp_exporter.reading import StoreReader
 from lccp_exporter.refresh import Runs, StoreWatch
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 RUN = {"namespace": "default", "run": "tiny"}

@@ -13,6 +13,8 @@ from lccp.api.objects.journal import Acceptance
 from lccp.store.file import FileStore
 from lccp_exporter.refresh import Refresher, Runs, StoreWatch
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 RUN = {"namespace": "default", "run": "tiny"}

@@ -26,12 +26,14 @@ def test_it_is_the_report_but_for_what_differs_between_equal_measurements() -> N
         }
 
 
+@pytest.mark.slow
 def test_a_verdict_over_them_is_the_verdict_over_the_reports() -> None:
     compact = [CompactReport.of(report).report() for report in REPORTS]
 
     assert judge(compact, a_run.policy()) == judge(REPORTS, a_run.policy())
 
 
+@pytest.mark.slow
 def test_ten_thousand_of_them_fit_into_fifty_megabytes() -> None:
     texts = [report.to_json() for report in REPORTS]
     gc.collect()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from operator_world import (
     EVERY_TOKENS,
     KEYS,
@@ -114,6 +115,7 @@ def test_one_list_tells_whether_a_report_of_an_idle_run_was_deleted() -> None:
     assert store.gets == []
 
 
+@pytest.mark.slow
 def test_what_is_not_needed_soon_takes_less_memory() -> None:
     store = MemoryStore()
     for n in range(1, 21):

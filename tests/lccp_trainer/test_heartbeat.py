@@ -71,6 +71,7 @@ def test_the_end_holds_everything(store: FileStore) -> None:
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_problem_stands_in_the_heartbeat_until_the_end(store: FileStore) -> None:
     reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
     reporter.update(problem="store s3://x does not answer")

@@ -169,6 +169,7 @@ SPIKE = [*[OK] * FEWEST, replace(OK, loss=50.0)]
 AT = FEWEST + 1
 
 
+@pytest.mark.slow
 def test_a_hang_while_the_loss_on_held_out_documents_is_measured_is_found(tmp_path: Path) -> None:
     found = threading.Event()
     watchdog = Watchdog(0.2, tmp_path / "hang", found.set, linger_seconds=0)

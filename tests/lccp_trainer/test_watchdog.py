@@ -27,6 +27,7 @@ def test_steps_keep_it_quiet(tmp_path: Path) -> None:
     assert not barked.wait(1.2)
 
 
+@pytest.mark.slow
 def test_what_is_waited_for_in_a_pause_is_no_hang(tmp_path: Path) -> None:
     barked = threading.Event()
     watchdog = Watchdog(0.2, tmp_path / "stacks.txt", barked.set, linger_seconds=0)

@@ -94,6 +94,7 @@ def test_what_was_measured_otherwise_is_left_out_and_named(
     assert (found.differences, found.left_out) == ((), (why,))
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(1.0, 9.0), min_size=2, max_size=9), st.randoms(use_true_random=False))
 def test_the_other_way_round_every_gain_has_the_other_sign(values: list[float], random) -> None:
     other = random.sample(values, len(values))

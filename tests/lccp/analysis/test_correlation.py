@@ -41,6 +41,7 @@ def associated(values: Sequence[tuple[float, float]]) -> Association:
     return found
 
 
+@pytest.mark.slow
 @given(varying(4, 30))
 def test_coefficients_are_those_of_scipy(values: list[tuple[int, int]]) -> None:
     found = associated(values)
@@ -50,6 +51,7 @@ def test_coefficients_are_those_of_scipy(values: list[tuple[int, int]]) -> None:
     assert found.spearman == pytest.approx(stats.spearmanr(x, y).statistic)
 
 
+@pytest.mark.slow
 @given(varying(4, 30))
 def test_the_interval_is_fishers(values: list[tuple[int, int]]) -> None:
     found = associated(values)
@@ -83,6 +85,7 @@ def test_no_order_is_rarer_than_two_in_all_permutations(n: int) -> None:
         assert p == pytest.approx(2 / math.factorial(n))
 
 
+@pytest.mark.slow
 @given(varying(EXACT_MAX + 1, 30))
 def test_beyond_the_exact_ones_p_is_that_of_scipy(values: list[tuple[int, int]]) -> None:
     found = associated(values)
@@ -90,6 +93,7 @@ def test_beyond_the_exact_ones_p_is_that_of_scipy(values: list[tuple[int, int]])
     assert found.p == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(varying(4, 12), st.integers(1, 9), st.integers(-9, 9))
 def test_neither_unit_nor_order_nor_direction_matters(
     values: list[tuple[int, int]], slope: int, shift: int

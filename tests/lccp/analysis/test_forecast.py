@@ -39,6 +39,7 @@ def gain(lower: float, upper: float, state: GainState) -> Gain:
     )
 
 
+@pytest.mark.slow
 @given(st.floats(-0.3, -0.05), st.floats(0.002, 0.05))
 def test_at_the_forecast_the_next_horizon_gains_just_the_least(slope: float, least: float) -> None:
     found = forecast(by_law(slope), with_changes(POLICY, min_gain=least), IMPROVING, None)

@@ -23,6 +23,7 @@ def found() -> dict[Cell, Counts]:
     return {cell: simulate(cell, RUNS, seed) for seed, cell in enumerate(CELLS)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bar", BARS, ids=lambda bar: bar.name)
 def test_the_shipped_rules_keep_the_bars(bar: Bar) -> None:
     whole = Counts()

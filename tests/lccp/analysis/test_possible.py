@@ -35,6 +35,7 @@ def is_saturated(tokens: list[int], policy: Policy) -> bool:
     return bool(course.saturated(fitted >= policy.min_tokens).any())
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     tokens=st.lists(st.integers(1, 4_000), min_size=1, max_size=14, unique=True).map(sorted),

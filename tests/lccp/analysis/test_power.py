@@ -70,6 +70,7 @@ def test_checkpoints_go_on_as_dense_until_the_budget() -> None:
     assert continued([1_000, 2_000], 500) == [1_000, 2_000]
 
 
+@pytest.mark.slow
 def test_the_cheapest_that_is_enough_is_named() -> None:
     powers = [power(one, NOISE, POLICY, runs=60) for one in designs(PLAN)]
     best = cheapest(powers)

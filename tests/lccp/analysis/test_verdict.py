@@ -41,6 +41,7 @@ def first(checkpoints: Sequence[CheckpointVerdict], state: VerdictState) -> int:
     return next(c.tokens for c in checkpoints if c.state is state) // STEP_TOKENS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_a_run_like_the_tiny_example_is_first_deceptive_and_then_saturated(seed: int) -> None:
     checkpoints = judge(demo_reports(seed, ceiling_step=15), DEMO).checkpoints
@@ -219,6 +220,7 @@ def test_weights_that_do_not_move_are_undetermined_and_said_to_be() -> None:
     assert verdict.advice.startswith("Look at the trainer")
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.integers(0, 10**6), st.randoms(use_true_random=False))
 def test_a_verdict_knows_only_what_came_before_and_not_the_order_of_reports(

@@ -29,6 +29,7 @@ def server(apiserver: ApiServer) -> ApiServer:
     return apiserver
 
 
+@pytest.mark.slow
 def test_the_file_is_current() -> None:
     assert (ROOT / "crds" / "lccpruns.lccp.io.yaml").read_text() == render_crd()
 
@@ -80,6 +81,7 @@ def test_seconds_say_that_they_are_seconds() -> None:
     assert [f.path for f in named if "second" not in f.schema["description"]] == []
 
 
+@pytest.mark.slow
 def test_a_structural_schema_holds_no_reference_and_no_null() -> None:
     text = render_crd()
     assert "$ref" not in text

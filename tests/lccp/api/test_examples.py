@@ -96,6 +96,7 @@ def test_the_cost_of_an_example_can_be_estimated(path: Path) -> None:
     assert costs.training_flops > 6 * costs.active_parameters * run.spec.training.tokens
 
 
+@pytest.mark.slow
 @each_trained
 def test_an_example_fits_the_devices_that_its_page_names(path: Path) -> None:
     run = LCCPRun.parse(document(path), str(path))

@@ -145,6 +145,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(JSON, JSON)
 def test_there_is_a_difference_exactly_where_values_are_not_equal(one: Any, other: Any) -> None:
     def plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)
 BRANCHES = st.none() | st.integers(1, 10**15)
 
 
+@pytest.mark.slow
 @given(
     NAMES, NAMES, st.integers(1, 99), st.none() | st.integers(0, 10**15), st.booleans(), BRANCHES
 )

@@ -108,6 +108,7 @@ def test_what_a_killed_fetch_left_is_neither_counted_nor_kept_but_the_hubs_own_i
     assert {path.name for path in folder.rglob("*") if path.is_file()} == set(FILES)
 
 
+@pytest.mark.slow
 def test_of_two_that_want_the_same_one_fetches(tmp_path: Path) -> None:
     place = Place()
     folders: list[Path] = []

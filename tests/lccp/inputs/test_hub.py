@@ -21,6 +21,8 @@ from lccp.inputs.hub import (
 from lccp.inputs.remote import of_a_model, of_documents
 from lccp.logs import LogFormat, configure
 
+pytestmark = pytest.mark.slow
+
 FIELD = "model.source"
 MODEL = {
     "config.json": b"{}",

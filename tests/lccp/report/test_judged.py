@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import a_run
+import pytest
 
 from lccp.report.judged import policy_of, verdict_of
 from lccp.report.load import RunData
@@ -17,6 +18,7 @@ def test_a_stored_verdict_and_its_policy_stand() -> None:
     assert policy_of(data) == a_run.policy()
 
 
+@pytest.mark.slow
 def test_without_one_the_reports_are_judged_by_a_guess() -> None:
     policy = policy_of(BARE)
 

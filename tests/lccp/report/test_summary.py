@@ -36,6 +36,7 @@ def summary(store: FileStore) -> Summary:
     return Summary.of(data, verdict_of(data))
 
 
+@pytest.mark.slow
 def test_what_the_stop_saved_is_the_rest_of_the_budget(store: FileStore) -> None:
     saved = summary(store).saved
     assert saved is not None
@@ -97,6 +98,7 @@ def test_that_training_still_pays_is_left_to_the_advice(state: str) -> None:
     assert "pays" not in verdict_sentence(found)
 
 
+@pytest.mark.slow
 def test_the_least_gain_is_that_of_the_leading_signal() -> None:
     found = a_run.verdict_with_own_min_gain(0.05)
     said = verdict_sentence(found.model_copy(update={"state": VerdictState.SATURATED}))
@@ -139,10 +141,12 @@ def test_a_forecast_is_said_with_its_interval() -> None:
     assert forecast_sentence(Forecast(budget="Sufficient")) == forecast_sentence(None) == ""
 
 
+@pytest.mark.slow
 def test_the_policy_of_a_run_is_the_one_it_was_judged_by(store: FileStore) -> None:
     assert policy_of(RunData.from_store(store, a_run.KEYS)) == a_run.policy()
 
 
+@pytest.mark.slow
 def test_a_run_without_a_verdict_is_judged(store: FileStore) -> None:
     store.delete(a_run.KEYS.verdict)
     data = RunData.from_store(store, a_run.KEYS)

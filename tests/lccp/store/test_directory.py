@@ -54,6 +54,7 @@ def test_a_directory_comes_back_as_it_was(store: Store, checkpoint: Path, tmp_pa
     assert [path.name for path in target.parent.iterdir()] == ["target"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize(
     ("damage", "sentence"),

@@ -64,6 +64,7 @@ def test_the_hidden_folder_is_no_part_of_the_store(tmp_path: Path) -> None:
             use(".lccp/lock")
 
 
+@pytest.mark.slow
 def test_writers_of_other_processes_are_serialised(tmp_path: Path) -> None:
     script = """
 import sys

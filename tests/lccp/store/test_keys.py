@@ -88,6 +88,7 @@ names = st.text(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(names.filter(lambda name: name not in ("", ".", "..")), min_size=1, max_size=5))
 def test_names_joined_by_slashes_are_a_key(segments: list[str]) -> None:
     key = "/".join(segments)

@@ -44,6 +44,7 @@ def test_bytes_come_back_as_they_were(store: Store, data: bytes) -> None:
     assert store.get("a") == data
 
 
+@pytest.mark.slow
 def test_a_value_of_several_parts_comes_back_as_it_was(store: Store) -> None:
     data = random.Random(1).randbytes(33 << 20)
     store.put("large.bin", data)
@@ -84,6 +85,7 @@ def test_a_file_that_is_not_there_leaves_nothing(store: Store, tmp_path: Path) -
     assert list(local.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, (40 << 20) + 3])
 def test_files_go_and_come_whole(store: Store, tmp_path: Path, size: int) -> None:
     data = random.Random(size).randbytes(size)
@@ -240,6 +242,7 @@ def test_a_scan_finds_a_folder_in_one_piece(store: Store) -> None:
     assert [folder for folder, _ in groupby(folders)] == list(dict.fromkeys(folders))
 
 
+@pytest.mark.slow
 def test_list_goes_on_beyond_a_thousand(store: Store) -> None:
     keys = [f"many/{index:04d}" for index in range(1050)]
     with ThreadPoolExecutor(16) as pool:

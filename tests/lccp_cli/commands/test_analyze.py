@@ -11,6 +11,8 @@ from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput
 from lccp_cli.commands.analyze import show_own_power
 
+pytestmark = pytest.mark.slow
+
 Lccp = Callable[..., Result]
 
 

@@ -10,6 +10,7 @@ Lccp = Callable[..., Result]
 FIRST, LAST = a_run.CHECKPOINTS[4], a_run.CHECKPOINTS[-1]
 
 
+@pytest.mark.slow
 def test_two_checkpoints_of_a_run_are_compared_signal_by_signal(lccp: Lccp, stored: Path) -> None:
     result = lccp("compare", f"{stored}@{FIRST}", stored)
     assert result.exit_code == 0
@@ -31,6 +32,7 @@ def test_json_names_the_checkpoints_and_holds_every_signal(lccp: Lccp, stored: P
     assert len(printed["differences"][0]["interval"]) == 2
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_samples_is_left_out_by_name(
     lccp: Lccp, stored: Path, tmp_path: Path
 ) -> None:

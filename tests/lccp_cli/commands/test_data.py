@@ -92,6 +92,7 @@ def test_a_broken_line_is_named_and_what_was_done_is_kept(
     assert not (tmp_path / "tokens" / "short" / "index.json").exists()
 
 
+@pytest.mark.slow
 def test_the_documents_are_looked_into(
     lccp: Lccp, manifest: Callable[..., Path], example: Path, tmp_path: Path
 ) -> None:

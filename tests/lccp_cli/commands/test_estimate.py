@@ -53,6 +53,7 @@ def test_estimate_names_a_model_that_it_cannot_count(
     assert "config.json: model_type None can't be counted" in result.stderr
 
 
+@pytest.mark.slow
 def test_of_a_model_on_a_hub_the_configuration_alone_is_fetched(
     lccp: Lccp, manifest: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_prompts_are_written_and_nothing_is_measured(
     assert "--prompts: measures nothing either" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_model_of_a_hub_is_asked_for_by_its_place(
     lccp: Lccp, tmp_path: Path, few: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +263,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"), [row[1:] for row in BAD], ids=[row[0] for row in BAD]
 )

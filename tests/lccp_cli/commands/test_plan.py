@@ -2,12 +2,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from typer.testing import Result
 
 Lccp = Callable[..., Result]
 TRAINING = {"tokens": "4M", "globalBatchTokens": 4_096, "learningRate": "1.5e-4"}
 
 
+@pytest.mark.slow
 def test_plan_says_what_would_see_a_plateau(lccp: Lccp, manifest: Callable[..., Path]) -> None:
     result = lccp("plan", manifest(training=TRAINING), "--jitter", "0.2")
     first, _, head, own, *_, advice = result.output.splitlines()
@@ -18,6 +20,7 @@ def test_plan_says_what_would_see_a_plateau(lccp: Lccp, manifest: Callable[..., 
     assert "plateaus within four horizons" in advice
 
 
+@pytest.mark.slow
 def test_plans_as_json_hold_the_numbers_of_the_table(
     lccp: Lccp, manifest: Callable[..., Path]
 ) -> None:

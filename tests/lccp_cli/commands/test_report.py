@@ -25,6 +25,7 @@ def test_report_is_written_into_the_folder_or_where_asked(
     assert "Saturated since 1.43 M tokens" in page.read_text()
 
 
+@pytest.mark.slow
 def test_reports_within_the_source_context_are_shown_but_not_judged(
     lccp: Lccp, tmp_path: Path
 ) -> None:
@@ -39,6 +40,7 @@ def test_reports_within_the_source_context_are_shown_but_not_judged(
     assert f"{guard.value:.4f}" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sentence", "code", "answer"),
     [("verdict saturated", 0, "Yes"), ("verdict improving", 1, "No")],

@@ -99,6 +99,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "sentence"), BAD, ids=[row[0][0] for row in BAD])
 def test_wrong_options_are_told_before_anything_is_watched(
     lccp: Lccp, asked: list[str], options: list[str], sentence: str

@@ -27,6 +27,7 @@ def shown(view: View, height: int) -> str:
     return capture.get()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("height", [15, 24, 50])
 def test_the_panel_shows_the_newest_checkpoints_in_the_height_there_is(height: int) -> None:
     text = shown(a_view(30, *["waiting for evaluation"] * 20), height)

@@ -14,6 +14,8 @@ from lccp_operator.embedded import Snapshot
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Event, EventReason
 
+pytestmark = pytest.mark.slow
+
 AT = a_run.CHECKPOINTS[8]
 NEXT, AFTER = a_run.CHECKPOINTS[9], a_run.CHECKPOINTS[10]
 

@@ -109,6 +109,7 @@ def test_what_was_converted_and_copied_is_not_converted_again_by_the_next_import
     assert log.read_text() == "once\n"
 
 
+@pytest.mark.slow
 def test_quiet_seconds_that_are_given_count_where_there_is_a_trainers_state(world: World) -> None:
     world.foreign("checkpoint-5", step=5)
     ended = threading.Event()

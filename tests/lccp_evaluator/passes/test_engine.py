@@ -12,6 +12,8 @@ from lccp_evaluator.model.finite import NotFinite
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage, Reading
 
+pytestmark = pytest.mark.slow
+
 STEP_TOKENS = 48
 
 
@@ -76,7 +78,6 @@ def test_a_grid_reads_as_full_logits_and_eager_attention_do(model, way):
     assert any((reading.copied >= 0).any() for reading in readings)
 
 
-@pytest.mark.slow
 def test_a_step_as_small_as_one_token_changes_nothing():
     passages = a_grid()[:4]
     large, small = (Engine(a_model("llama"), "Forked", size).read(passages) for size in (1_000, 1))
@@ -85,7 +86,6 @@ def test_a_step_as_small_as_one_token_changes_nothing():
         assert_equal(one, other)
 
 
-@pytest.mark.slow
 def test_half_precision_reads_as_the_whole_pass_within_its_rounding(model):
     model.to(torch.bfloat16)
     passages = a_grid()

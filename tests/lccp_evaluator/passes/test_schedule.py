@@ -11,6 +11,8 @@ from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.schedule import Schedule, schedule
 from lccp_evaluator.passes.tree import common_length, grow, separate
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def passages(draw) -> list[Passage]:

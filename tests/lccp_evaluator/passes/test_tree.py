@@ -53,6 +53,7 @@ def test_a_passage_that_another_continues_is_judged_within_it() -> None:
     assert (judging.start, judging.stop) == (0, 3)
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(st.integers(1, 3), min_size=2, max_size=8).map(lambda ids: a_passage(*ids)),

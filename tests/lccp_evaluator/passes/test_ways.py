@@ -26,6 +26,7 @@ def model(request):
     return a_model(model_type, **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 def test_the_families_share_beginnings_and_show_their_heads(model, dtype):
     assert choose(model.to(dtype), IDS, LONGEST, watches=True) == Choice("Forked")

@@ -57,6 +57,7 @@ def _choices(model: nn.Module, ids: np.ndarray) -> np.ndarray:
     return np.stack(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["hunyuan_v1_moe", "qwen3_moe", "mixtral"])
 def test_loads_are_those_of_the_routers_own_weights(family: str, tmp_path: Path) -> None:
     folder = a_checkpoint(tmp_path / "model", model_type=family, max_position_embeddings=TARGET)

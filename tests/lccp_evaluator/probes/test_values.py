@@ -23,6 +23,8 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp_evaluator.sampling.sources.builtin import paragraphs
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = ("hunyuan_v1_moe", "llama", "qwen3_moe")
 SOURCE, TARGET = 500, 1_000
 LEAST_GAIN, MOST_NLL = 0.001, 7.0

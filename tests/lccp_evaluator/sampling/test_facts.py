@@ -17,6 +17,8 @@ from lccp_evaluator.sampling.facts import Asked, chosen
 from lccp_evaluator.sampling.sources.biographies import attributes
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"lengths": [1_000, 2_000], "depthsPercent": [0, 50, 100], "documents": 3}
 
 

@@ -38,6 +38,7 @@ def test_built_in_text_is_the_default_and_never_ends():
     assert len(set(many)) == len(many)
 
 
+@pytest.mark.slow
 def test_haystacks_differ_at_every_length_and_are_the_same_for_the_same_seed(tokenizer):
     texts = haystacks.units(
         Documents(), Files(Path()), haystacks=20, tokens=3_000, words=NONE, where=WHERE

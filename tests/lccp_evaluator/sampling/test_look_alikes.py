@@ -85,6 +85,7 @@ def test_needles_are_spread_over_the_whole_haystack(frozen):
     assert depths.min() < 20 < 80 < depths.max()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_samples(tokenizer):
     first, again, other = (
         frozen_samples("multi_key", settings(seed=seed), tokenizer).digest for seed in (0, 0, 1)

@@ -1,6 +1,7 @@
 from itertools import product
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def test_a_needle_may_stand_at_beginnings_near_its_depth_or_exactly_where_asked(
     assert list(found.candidates) == (best or [round(found.exact)])
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(20, 400), min_size=1, max_size=5, unique=True),
     st.lists(st.integers(0, 100), min_size=1, max_size=5, unique=True),

@@ -46,6 +46,7 @@ def test_keys_change_the_digest_and_not_the_name(tmp_path):
     assert {one.keys for one in read.samples} == {(0, 1)}
 
 
+@pytest.mark.slow
 def test_the_digest_covers_settings_and_seed(tmp_path):
     digests = {some(tmp_path, seed=0).digest, some(tmp_path, seed=1).digest}
     digests |= {some(tmp_path, separator="\n").digest}

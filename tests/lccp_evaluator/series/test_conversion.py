@@ -88,6 +88,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "sentence"), FAULTS.values(), ids=FAULTS)
 def test_a_failure_is_told_and_the_model_of_before_stays(
     converter: Converter, script: str, sentence: str
@@ -145,6 +146,7 @@ def test_a_damaged_record_is_none(converter: Converter) -> None:
     assert converter.is_done()
 
 
+@pytest.mark.slow
 def test_what_is_raised_while_it_runs_ends_it(converter: Converter) -> None:
     class Told(Exception):
         pass

@@ -12,6 +12,8 @@ from lccp.api.spec.probes import ProbesSpec
 from lccp_evaluator.sampling.crossing import FULL
 from lccp_evaluator.sampling.samples import FrozenSamples
 
+pytestmark = pytest.mark.slow
+
 EVALUATION = "evaluations/000000000000000/intrinsic"
 WITHOUT_BIO = {"bio": {"enabled": False}, "retrievalHeads": {"source": "Niah"}}
 

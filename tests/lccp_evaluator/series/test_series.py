@@ -17,6 +17,8 @@ from lccp_evaluator.series.series import Series
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
+pytestmark = pytest.mark.slow
+
 OFF = {"enabled": False}
 
 

@@ -65,6 +65,7 @@ def add_rule(held: Held) -> None:
     held.rules["own"] = {**held.rules["lccp-lccprunsaturated"], "uid": "own", "title": "own"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "name"),
     [

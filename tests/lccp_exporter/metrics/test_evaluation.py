@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import a_run
+import pytest
 from scraped import Scraped
 
 from lccp.store.file import FileStore
@@ -14,6 +15,7 @@ NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 RUN = {"namespace": "default", "run": "tiny"}
 
 
+@pytest.mark.slow
 def test_a_failed_evaluation_counts_once_it_is_not_tried_again(store: FileStore) -> None:
     journal = a_run.journal(stopped=False)
     key = f"{a_run.CHECKPOINTS[6]:015d}/intrinsic"

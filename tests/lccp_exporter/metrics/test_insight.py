@@ -4,12 +4,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import a_run
+import pytest
 from scraped import Scraped
 
 from lccp.api.causes import Cause
 from lccp.api.objects.training import End, Ledger
 from lccp.store.file import FileStore
 from lccp_exporter.refresh import Runs, StoreWatch
+
+pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 Value = Callable[..., float | None]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import a_run
+import pytest
 from large_runs import rendered_of, worst_case
 from scraped import Scraped
 
@@ -10,6 +11,8 @@ from lccp.api.objects.verdict import Gain, GainState
 from lccp.probes.heads import retrieval_heads
 from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
 from lccp_exporter.refresh import Runs, StoreWatch
+
+pytestmark = pytest.mark.slow
 
 Value = Callable[..., float | None]
 RUN = {"namespace": "default", "run": "tiny"}

@@ -21,6 +21,7 @@ OPEN = AttemptRecord(number=1, started_at=a_run.START)
 Value = Callable[..., float | None]
 
 
+@pytest.mark.slow
 def test_progress_is_what_the_heartbeat_says(value: Value) -> None:
     assert value("lccp_trained_tokens") == a_run.CHECKPOINTS[6]
     assert value("lccp_token_budget") == a_run.BUDGET_TOKENS
@@ -29,6 +30,7 @@ def test_progress_is_what_the_heartbeat_says(value: Value) -> None:
     assert value("lccp_unsaved_tokens") == a_run.CHECKPOINTS[6]
 
 
+@pytest.mark.slow
 def test_what_is_not_known_has_no_series(store: FileStore, watch: StoreWatch) -> None:
     other = RunKeys("team", "other")
     a_run.put(store, a_run.without(a_run.finished(), "heartbeat", "verdict", "journal"), other)

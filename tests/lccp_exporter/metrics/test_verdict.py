@@ -12,6 +12,8 @@ from lccp_exporter.facts import Judged, RunFacts
 from lccp_exporter.metrics.verdict import VERDICT
 from lccp_exporter.refresh import Runs, StoreWatch
 
+pytestmark = pytest.mark.slow
+
 Value = Callable[..., float | None]
 
 

@@ -4,10 +4,13 @@ import dataclasses
 from datetime import timedelta
 
 import a_run
+import pytest
 
 from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.report.load import RunData
 from lccp_exporter.trackers.rows import TrackedRun, digest_of, rows_of
+
+pytestmark = pytest.mark.slow
 
 
 def test_rows_are_in_the_order_of_tokens(whole: RunData) -> None:

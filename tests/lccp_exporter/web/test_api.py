@@ -14,6 +14,8 @@ from lccp.store.keys import RunKeys
 from lccp_exporter.refresh import Runs, StoreWatch
 from lccp_exporter.web.app import application
 
+pytestmark = pytest.mark.slow
+
 RUN = "/api/v1/runs/default/tiny"
 
 

@@ -10,6 +10,7 @@ from lccp_exporter.refresh import Runs, StoreWatch
 from lccp_exporter.web.app import application
 
 
+@pytest.mark.slow
 def test_metrics_are_those_of_all_runs_and_exports(watch: StoreWatch) -> None:
     exports = [ExportHealth("default", "tiny", "MLflow")]
     client = TestClient(application(Runs([watch]), lambda: True, lambda: exports))

@@ -19,6 +19,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", OPERATIONS)
 def test_every_answer_is_what_the_document_says(fuzzed: Any, path: str) -> None:
     @settings(max_examples=80, deadline=None, derandomize=True, database=None)

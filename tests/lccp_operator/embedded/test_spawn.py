@@ -12,6 +12,8 @@ from laptop import lives, wait_for
 
 from lccp_operator.embedded.processes import SPAWN
 
+pytestmark = pytest.mark.slow
+
 BECOME = f"[sys.executable, '-I', '-S', {str(SPAWN)!r}, str(os.getpid()), '0', *command]"
 SUPERVISE = (
     "[sys.executable, '-c', 'import sys; sys.path.insert(0, sys.argv[1]); import spawn;"

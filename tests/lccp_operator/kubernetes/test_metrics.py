@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
 
+pytestmark = pytest.mark.slow
+
 
 def a_metrics(depth: int = 0) -> Metrics:
     return Metrics(CollectorRegistry(), lambda: depth)

@@ -91,6 +91,7 @@ def test_what_an_installation_carries_out_is_marked_in_store_and_status() -> Non
     assert world.run.status.installation == ONE.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "same_store"),
     [(True, True), (True, False), (False, True)],
@@ -239,6 +240,7 @@ def test_another_clusters_run_of_this_name_is_refused() -> None:
     assert world.store.objects == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deleting", [True, False], ids=["deleted", "there"])
 def test_a_url_that_leads_to_anothers_run_ends_nothing_and_deletes_nothing(deleting: bool) -> None:
     mine, theirs = owned(TWO), owned(ONE)
@@ -474,6 +476,7 @@ def offering(world: World, offered: Pinned) -> Observed:
     return replace(world.observed(), offered=offered)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(first=OFFERS, upgrades=st.lists(OFFERS, min_size=1, max_size=6))
 def test_every_workload_is_made_of_what_was_offered_at_the_start(

@@ -75,6 +75,7 @@ def lose(world: World, part: str) -> None:
     world.restart_operator()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["checkpoints/", "run.json", "journal.json", ""])
 def test_an_emptied_prefix_starts_nothing(part: str) -> None:
     world = a_world()
@@ -88,6 +89,7 @@ def test_an_emptied_prefix_starts_nothing(part: str) -> None:
     assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["run.json", "journal.json", ""])
 def test_nor_does_it_where_workloads_alone_still_tell_of_the_run(part: str) -> None:
     world = a_world()

@@ -184,6 +184,7 @@ def test_checkpoints_show_their_evaluation_and_values() -> None:
     assert status(world).latest is not None
 
 
+@pytest.mark.slow
 def test_only_the_last_32_checkpoints_are_shown() -> None:
     tokens = 40 * EVERY_TOKENS
     training = {"tokens": tokens, "globalBatchTokens": 4_096, "learningRate": "1e-4"}

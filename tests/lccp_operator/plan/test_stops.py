@@ -61,6 +61,7 @@ def test_the_real_analysis_judges_by_default() -> None:
     assert decided.verdict.at_tokens == AT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["None", "Notify"])
 def test_without_an_order_to_stop_training_goes_on(action: str) -> None:
     world = a_saturated_world(action)

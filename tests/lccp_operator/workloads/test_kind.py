@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from operator_world import EVERY_TOKENS
@@ -32,6 +33,7 @@ def test_a_long_name_is_cut_and_still_tells_workloads_apart() -> None:
         assert name[-15:].isdigit()
 
 
+@pytest.mark.slow
 @given(st.from_regex(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?", fullmatch=True))
 def test_every_name_is_a_label(run: str) -> None:
     name = Evaluation(EVERY_TOKENS, SUITE).name(run)

@@ -1,5 +1,6 @@
 """Which documents no step trains on: drawn alike everywhere, and packed with room left."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ def test_every_piece_is_in_one_row_and_no_row_is_too_long(lengths: list[int]) ->
     assert len(rows) <= 1 + 2 * sum(map(len, pieces)) / ROW
 
 
+@pytest.mark.slow
 @given(many, st.integers(0, 100))
 def test_what_is_held_out_is_in_no_row_of_the_training(lengths: list[int], wanted: int) -> None:
     source = a_source([*lengths, 5, 5])

@@ -10,6 +10,7 @@ from lccp_trainer.data.order import Order
 seeds = st.lists(st.integers(0, 2**31), min_size=1, max_size=3).map(tuple)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 700), seeds)
 def test_every_number_comes_once(count: int, seed: tuple[int, ...]) -> None:
     order = Order(count, seed)

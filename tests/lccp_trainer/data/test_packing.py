@@ -4,10 +4,13 @@ import json
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lccp_trainer.data.packing import PackedSource, Packing, Piece, Position, used_tokens
+
+pytestmark = pytest.mark.slow
 
 ROW, MINIMUM = 64, 20
 

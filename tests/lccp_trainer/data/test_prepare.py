@@ -100,6 +100,7 @@ def test_progress_is_told_inside_a_file(tmp_path: Path) -> None:
     assert len([done for done in told if 0 < done < told[-1]]) == 2
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_said_and_what_is_done_is_kept(tmp_path: Path) -> None:
     path = write(tmp_path / "in", a=["1"], b=["2"])
     with pytest.raises(LccpError, match="was killed, perhaps since memory ran out"):

@@ -26,6 +26,7 @@ def tasks(folder: Path, tokenizer: type[Tokenizer] = Words) -> list[ShardTask]:
     ]
 
 
+@pytest.mark.slow
 def test_as_many_processes_give_the_same_shards(tmp_path: Path) -> None:
     alone = dict(each(tasks(tmp_path / "a"), 1, lambda *_: None))
     spread = dict(each(tasks(tmp_path / "a"), 3, lambda *_: None))
@@ -41,6 +42,7 @@ def test_one_process_alone_lets_the_tokenizer_use_every_core(
     assert (seen, os.environ[PARALLELISM]) == (["true"] * 3, "false")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_said(tmp_path: Path) -> None:
     with pytest.raises(LccpError, match="was killed, perhaps since memory ran out"):
         list(each(tasks(tmp_path, Killed), 2, lambda *_: None))

@@ -49,6 +49,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> DataStream:
     return a_stream(tmp_path_factory.mktemp("data"))
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8))
 def test_the_order_does_not_depend_on_how_many_rows_are_read_at_once(
     stream: DataStream, sizes: list[int]
@@ -62,6 +63,7 @@ def test_the_order_does_not_depend_on_how_many_rows_are_read_at_once(
     assert position == end
 
 
+@pytest.mark.slow
 @given(st.integers(1, 6), st.integers(1, 5))
 def test_processes_read_their_own_rows_of_the_same_batch(
     stream: DataStream, processes: int, each: int

@@ -57,6 +57,7 @@ def most_allocated(path: Path, form: str, groups: int) -> int:
     return max(pa.total_allocated_bytes() - before for _ in column(path, form, "text"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_memory_does_not_grow_with_a_table(tmp_path: Path, form: str) -> None:
     small, large = (most_allocated(tmp_path / "a", form, groups) for groups in (8, 32))

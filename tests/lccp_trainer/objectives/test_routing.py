@@ -15,6 +15,8 @@ from lccp_trainer.parallel import attention
 from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.shard import Shard, shards
 
+pytestmark = pytest.mark.slow
+
 SPARSE = ["hunyuan_v1_moe", "qwen3_moe", "mixtral", "deepseek_v3"]
 
 

@@ -53,6 +53,7 @@ def empty(by_rank: list[list[Part]]) -> list[list[Part]]:
 cuts = st.lists(st.integers(1, LENGTH - 1), max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(cuts, cuts)
 def test_what_some_processes_wrote_any_other_number_reads(

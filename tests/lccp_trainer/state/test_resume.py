@@ -60,6 +60,7 @@ def flipped(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["progress.json", "rank-00000.safetensors", "manifest.json"])
 @pytest.mark.parametrize("damage", [flipped, None], ids=["changed", "gone"])
 def test_a_damaged_state_is_passed_over_for_the_one_before(

@@ -25,6 +25,7 @@ def numbers(gains: Gains) -> np.ndarray:
     return np.stack([gains.gain, *gains.interval(0.95)])[:, 2:]
 
 
+@pytest.mark.slow
 @given(spacings, values, st.floats(-5, 5))
 def test_adding_a_constant_changes_no_gain(
     steps: list[int], y: list[float], constant: float
@@ -37,6 +38,7 @@ def test_adding_a_constant_changes_no_gain(
     )
 
 
+@pytest.mark.slow
 @given(spacings, values, st.randoms(use_true_random=False))
 def test_the_order_of_haystacks_does_not_matter(
     steps: list[int], y: list[float], random: st.DataObject

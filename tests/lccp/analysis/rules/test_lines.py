@@ -12,6 +12,7 @@ spacings = st.lists(st.integers(1, 500), min_size=3, max_size=15)
 values = st.lists(st.floats(-1, 1), min_size=15, max_size=15)
 
 
+@pytest.mark.slow
 @given(spacings, values)
 def test_slope_and_residuals_are_those_of_a_fit_to_the_window(
     steps: list[int], y: list[float]
@@ -28,6 +29,7 @@ def test_slope_and_residuals_are_those_of_a_fit_to_the_window(
         assert lines.residual_products[k] == pytest.approx(left[1:] @ left[:-1], abs=1e-8)
 
 
+@pytest.mark.slow
 @given(spacings, values, st.floats(-5, 5))
 def test_a_constant_changes_no_slope(steps: list[int], y: list[float], constant: float) -> None:
     grid, of = Grid(np.cumsum(steps) / 400), np.array(y[: len(steps)])

@@ -8,6 +8,8 @@ from lccp.analysis.rules.grid import Grid
 from lccp.analysis.rules.patience import held, lasting
 from lccp.analysis.simulation import Jitter
 
+pytestmark = pytest.mark.slow
+
 
 def flags(text: str) -> np.ndarray:
     return np.array([mark == "x" for mark in text])

@@ -34,6 +34,7 @@ def test_a_plateau_counts_from_where_the_rise_ends() -> None:
     assert first_said(grid.at, found) == pytest.approx(3 + 2, abs=0.21)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain", [1.0, 1.5, 2.0, 4.0])
 @pytest.mark.parametrize("jitter", [Jitter(0.3), Jitter(0.3, memory=0.5), Jitter(0.6, "Growing")])
 def test_a_drift_that_pays_is_rarely_saturated(gain: float, jitter: Jitter) -> None:
@@ -42,6 +43,7 @@ def test_a_drift_that_pays_is_rarely_saturated(gain: float, jitter: Jitter) -> N
     assert standing(found).any(axis=1).mean() <= (0.045 if gain == 1.0 else 0.005)
 
 
+@pytest.mark.slow
 def test_jitter_with_a_memory_decides_later_but_decides() -> None:
     grid, flat = a_grid(10, 8), np.zeros(80)
     white, remembers = (

@@ -77,6 +77,7 @@ def test_a_guard_that_regresses_comes_first_with_the_checkpoint_to_return_to() -
     assert "was best at 100 tokens" in verdict.advice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reports", "words"),
     [

@@ -51,6 +51,7 @@ def test_where_nothing_fits_more_nodes_or_a_larger_device_are_named() -> None:
     assert not TrainingPlan.of(fewer, LARGE, NODE).layouts
 
 
+@pytest.mark.slow
 def test_a_model_that_nothing_holds_is_told_so() -> None:
     huge = LARGE | {"hidden_size": 2**18, "num_hidden_layers": 8}
     plan = TrainingPlan.of(planned(processes=1), huge, NODE)

@@ -43,6 +43,7 @@ def test_a_dense_model_gets_no_expert_parallelism() -> None:
     assert sizes == {1}
 
 
+@pytest.mark.slow
 @few
 @given(cluster=clusters, nodes=st.sampled_from([1, 2, 4]))
 def test_no_layout_is_offered_that_is_too_large_and_the_fastest_comes_first(

@@ -43,6 +43,7 @@ def a_checkpoint(true: np.ndarray, samples: np.ndarray) -> dict[str, np.ndarray]
     return {"scores": copies.mean(axis=0), "halves": halves}
 
 
+@pytest.mark.slow
 def test_only_heads_that_moved_lie_clearly_below_the_ceiling() -> None:
     """Two checkpoints answer the same samples; a tenth of the heads retrieves at all."""
     settings = RetrievalHeadsSettings(top_heads=30)

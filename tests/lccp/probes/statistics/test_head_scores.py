@@ -30,6 +30,7 @@ def test_ranks_of_equal_scores_are_averaged(scores: np.ndarray) -> None:
     assert average_ranks(scores).tolist() == stats.rankdata(scores).tolist()
 
 
+@pytest.mark.slow
 @given(few_scores, few_scores)
 def test_spearman_agrees_with_scipy(a: np.ndarray, b: np.ndarray) -> None:
     ours = spearman(a, b)

@@ -58,6 +58,7 @@ def test_gains_stand_with_their_intervals_against_delta(verdict: Verdict) -> Non
     assert (stripe.y0, stripe.y1) == (-verdict.policy.min_gain, verdict.policy.min_gain)
 
 
+@pytest.mark.slow
 def test_delta_is_that_of_the_leading_signal() -> None:
     figure = gain(a_run.verdict_with_own_min_gain(0.05))
     assert figure is not None
@@ -78,6 +79,7 @@ def test_how_far_the_middle_is_lost_is_drawn_in_nats_with_its_interval(verdict: 
     assert figure.layout.yaxis.tickformat is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("panels", [1, 2, 3])
 def test_the_shades_legend_lies_below_the_title_of_the_axis(panels: int, verdict: Verdict) -> None:
     """In pixels, however many panels the figure has; the plot's area is what margins leave."""

@@ -28,6 +28,7 @@ def test_phases_are_shaded_and_the_saturation_is_marked(verdict: Verdict) -> Non
     assert len(shades) == 2 * len(phases(verdict.checkpoints))
 
 
+@pytest.mark.slow
 def test_an_unsaturated_run_has_no_mark() -> None:
     some = a_run.reports(a_run.CHECKPOINTS[:6])
     figure = course(NIAH_COURSE, lines(some), a_run.verdict(some))

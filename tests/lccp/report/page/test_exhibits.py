@@ -1,6 +1,7 @@
 """Figures of the page: those that there is something to draw of, in the order of the registry."""
 
 import a_run
+import pytest
 
 from lccp.probes.probe import Course
 from lccp.probes.registry import PROBES
@@ -13,6 +14,7 @@ def titles(data: RunData) -> list[str]:
     return [exhibit.title for exhibit in exhibits(data, verdict_of(data))]
 
 
+@pytest.mark.slow
 def test_the_gain_comes_after_the_first_chart_and_the_training_last(
     shown: tuple[Exhibit, ...],
 ) -> None:
@@ -22,6 +24,7 @@ def test_the_gain_comes_after_the_first_chart_and_the_training_last(
     assert titles == [charts[0], "Gain per horizon", *charts[1:], "Training"]
 
 
+@pytest.mark.slow
 def test_without_arrays_beside_the_reports_the_courses_are_left(plain: RunData) -> None:
     first, *others = (c.title for c in PROBES["niah"].charts if isinstance(c, Course))
 

@@ -16,6 +16,8 @@ from lccp.report.load import RunData
 from lccp.report.page.exhibits import Exhibit
 from lccp.report.page.render import render, write_report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def text(data: RunData) -> str:

@@ -18,6 +18,8 @@ from lccp.report.load import RunData
 from lccp.report.page.sections import PAIRS_MAX, SPIKES_MAX, sections
 from lccp.report.summary import Summary
 
+pytestmark = pytest.mark.slow
+
 
 def page(data: RunData) -> str:
     verdict = verdict_of(data)

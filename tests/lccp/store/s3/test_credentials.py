@@ -89,6 +89,7 @@ def test_keys_are_renewed_before_they_expire(service: TokenService) -> None:
     assert [provider.retrieve().access_key for _ in range(2)] == ["key-1", "key-2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "error"), [(403, InvalidInput), (400, InvalidInput), (503, StoreUnavailable)]
 )
@@ -318,6 +319,7 @@ def test_keys_of_a_node_are_renewed_before_they_expire(metadata: MetadataService
     assert [provider.retrieve().access_key for _ in range(2)] == ["key-1", "key-2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "error"), [(403, InvalidInput), (503, StoreUnavailable)])
 def test_a_metadata_service_that_refuses_is_told(
     metadata: MetadataService, status: int, error: type[Exception]

@@ -16,6 +16,7 @@ def some(language, seed="0", count=300):
     return list(islice(paragraphs(language, seed), count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_same_seed_gives_the_same_paragraphs_and_none_comes_twice(language):
     assert some(language) == some(language)
@@ -44,6 +45,7 @@ def test_code_can_be_parsed():
         assert ast.get_docstring(function)
 
 
+@pytest.mark.slow
 def test_no_paragraph_holds_what_a_needle_tells():
     text = " ".join(some("English", count=3_000)).lower()
     keys = [needle.key.rstrip(".").lower() for needle in DEFAULT_NEEDLES]

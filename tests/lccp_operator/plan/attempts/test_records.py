@@ -119,6 +119,7 @@ def test_a_gang_that_had_not_begun_is_deleted_instead_of_drained() -> None:
     assert world.journal.attempts[0].cause is Cause.DRAINED
 
 
+@pytest.mark.slow
 def test_a_raised_budget_goes_on_after_the_run_had_succeeded() -> None:
     world = a_world()
     world.settle()

@@ -102,6 +102,7 @@ def test_a_pod_that_its_kubelet_rejects_is_counted_and_backs_off() -> None:
 SOME_IS_HERE = {"fetched": Fetched(size=1, total=2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "told", [None, SOME_IS_HERE, {}], ids=["no process", "while it fetched", "while it loaded"]
 )

@@ -15,6 +15,8 @@ from lccp_operator.apply import ANSWERS_KEPT
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.training import Training
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("crash_after", [None, *range(8)])
 @pytest.mark.parametrize("asked", ["all", f"{FIRST}, {SECOND}"])

@@ -33,6 +33,7 @@ def test_the_base_model_is_evaluated_as_checkpoint_0() -> None:
     assert begun(world.reconcile()) == [Evaluation(0)]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     first=st.integers(0, 3_600),
@@ -95,6 +96,7 @@ def test_more_retries_try_again() -> None:
     assert begun(world.reconcile()) == [Evaluation(FIRST, number=2)]
 
 
+@pytest.mark.slow
 def test_disruptions_in_a_row_wait_longer_each_time() -> None:
     world = a_world(retries=0, policy={"backoffSeconds": 10, "maxBackoffSeconds": 30})
     began = []

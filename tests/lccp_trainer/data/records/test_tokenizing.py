@@ -1,3 +1,4 @@
+import pytest
 from chat import MARKED, byte_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ def passage(prompt: str, completion: str) -> Passage:
     return found
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.text("the question", max_size=20), st.text("an swer", min_size=1))))
 def test_a_model_that_has_the_prompt_is_to_write_exactly_what_is_predicted(
     pairs: list[tuple[str, str]],
