@@ -2,17 +2,18 @@
 
 import hashlib
 import io
+import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from platform import python_version
-from threading import Lock
 
 import numpy as np
 
+from lccp.api.causes import Cause, cause_of
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
 from lccp.probes.registry import PROBES
 from lccp_evaluator.estimate import Estimate, estimate
@@ -20,11 +21,13 @@ from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Asked, Prepared, Subject, ask, prepare
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
-from lccp_evaluator.progress import Done, Progress
+from lccp_evaluator.progress import Progress, Share, Told
 from lccp_evaluator.records import Records
 from lccp_evaluator.spread.orders import Job
 from lccp_evaluator.spread.team import Team
 from lccp_evaluator.unfinished import Unfinished
+
+logger = logging.getLogger("lccp_evaluator.evaluation")
 
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
 
@@ -57,25 +60,13 @@ def evaluate(
         asked = ask(subject, place)
     with _timed(timings, "load"):
         prepared = prepare(subject, asked)
-    versions = {name: metadata.version(name) for name in LIBRARIES} | {"python": python_version()}
-    unfinished = Unfinished.of(subject, prepared, place, versions)
-    kept = unfinished.all(len(prepared.cohorts))
-    missing = [one for number, one in enumerate(prepared.cohorts) if number not in kept]
-    processes = subject.execution.processes
-    if announce is not None and missing:
-        announce(estimate(replace(prepared, cohorts=missing), processes=processes))
-    with _timed(timings, "measure"), Team(processes) as team:
-        records = list(_records(prepared, asked, unfinished, kept, progress, team))
-        again = {
-            half.name: _again(prepared, one, half, read, team)
-            for one, read in zip(asked, records, strict=True)
-            for half in one.readers
-        }
+    with _timed(timings, "measure"):
+        read = _read(subject, prepared, asked, place, progress, announce)
     with _timed(timings, "aggregate"):
         found = {
             half.name: (
                 one,
-                half.measure(again[half.name], one.settings[half.name], subject.contexts),
+                half.measure(read.records[half.name], one.settings[half.name], subject.contexts),
             )
             for one in asked
             for half in one.readers
@@ -91,12 +82,16 @@ def evaluate(
         source_context_length=subject.contexts.source,
         target_context_length=subject.contexts.target,
         probes=probes,
-        execution_plan=prepared.plan.document(),
+        execution_plan=read.prepared.plan.document(),
         notes=notes,
-        versions=versions,
+        versions=_versions(),
         timings={stage: round(seconds, 3) for stage, seconds in timings.items()},
     )
-    return Evaluation(report, files, unfinished)
+    return Evaluation(report, files, read.unfinished)
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in LIBRARIES} | {"python": python_version()}
 
 
 def _report(name: str, asked: Asked, found: Measurement, files: dict[str, bytes]) -> ProbeReport:
@@ -127,6 +122,63 @@ def packed(arrays: Arrays) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What each probe has to measure from, and how it was read in the end."""
+
+    prepared: Prepared
+    records: Mapping[str, Records]
+    unfinished: Unfinished
+
+
+def _read(
+    subject: Subject,
+    prepared: Prepared,
+    asked: list[Asked],
+    place: Place,
+    progress: Progress,
+    announce: Announce | None,
+) -> _Read:
+    """Read all that is asked: from the start in smaller passes where memory runs out."""
+    while True:
+        try:
+            return _all_read(subject, prepared, asked, place, progress, announce)
+        except Exception as error:
+            smaller = prepared.halved()
+            if smaller is None or cause_of(error) is not Cause.OUT_OF_MEMORY:
+                raise
+            logger.warning(
+                "memory is not enough for passes of %d tokens: all is read in passes of %d",
+                prepared.plan.step_tokens,
+                smaller.plan.step_tokens,
+            )
+        prepared = smaller
+
+
+def _all_read(
+    subject: Subject,
+    prepared: Prepared,
+    asked: list[Asked],
+    place: Place,
+    progress: Progress,
+    announce: Announce | None,
+) -> _Read:
+    unfinished = Unfinished.of(subject, prepared, place, _versions())
+    kept = unfinished.all(len(prepared.cohorts))
+    missing = [one for number, one in enumerate(prepared.cohorts) if number not in kept]
+    processes = subject.execution.processes
+    if announce is not None and missing:
+        announce(estimate(replace(prepared, cohorts=missing), processes=processes))
+    with Team(processes) as team:
+        records = list(_records(prepared, asked, unfinished, kept, progress, team))
+        again = {
+            half.name: _again(prepared, one, half, read, team)
+            for one, read in zip(asked, records, strict=True)
+            for half in one.readers
+        }
+    return _Read(prepared, again, unfinished)
+
+
 def _records(
     prepared: Prepared,
     asked: list[Asked],
@@ -140,7 +192,9 @@ def _records(
     Cohorts whose numbers are `kept` were read before.
     """
     cohorts, engine = prepared.cohorts, prepared.engine
-    found, told = dict(kept), _Told(prepared, kept, progress)
+    found = dict(kept)
+    shares = [Share(len(cohort.numbers), cohort.plan.tokens) for cohort in cohorts]
+    told = Told(shares, kept, progress)
 
     def own(number: int, job: Job) -> list[Reading]:
         return engine.read(job.passages, partial(told.computed, number), cohorts[number].plan)
@@ -186,42 +240,6 @@ def _again(prepared: Prepared, asked: Asked, half: TorchHalf, read: Records, tea
     jobs = {number: job(*part) for number, part in enumerate(parts)}
     team.read(jobs, prepared.opening, own, done)
     return replace(read, masked=masked)
-
-
-class _Told:
-    """Tells `progress` what was done, from the start on what was `kept`: it tells no speed."""
-
-    def __init__(self, prepared: Prepared, kept: Iterable[int], progress: Progress) -> None:
-        self._progress, self._lock = progress, Lock()
-        self._cohorts = prepared.cohorts
-        self._total = sum(len(cohort.numbers) for cohort in self._cohorts)
-        self._all_tokens = sum(cohort.plan.tokens for cohort in self._cohorts)
-        self._samples = dict.fromkeys(range(len(self._cohorts)), 0)
-        self._tokens = dict(self._samples)
-        for number in kept:
-            self._all_of(number)
-        self._tell()
-
-    def computed(self, number: int, tokens: int) -> None:
-        """So many tokens of the cohort of that number were computed by this process."""
-        with self._lock:
-            self._tokens[number] += tokens
-            if tokens:
-                self._tell()
-
-    def finished(self, number: int) -> None:
-        """All of a cohort is known."""
-        with self._lock:
-            self._all_of(number)
-            self._tell()
-
-    def _all_of(self, number: int) -> None:
-        self._samples[number] = len(self._cohorts[number].numbers)
-        self._tokens[number] = self._cohorts[number].plan.tokens
-
-    def _tell(self) -> None:
-        share = sum(self._tokens.values()) / self._all_tokens
-        self._progress(Done(sum(self._samples.values()), self._total, share))
 
 
 @contextmanager

@@ -105,6 +105,15 @@ class Prepared:
         """The execution plan, with the way that the model allows."""
         return self.opening.plan
 
+    def halved(self) -> "Prepared | None":
+        """With passes of half as many tokens; None where that can't be, or would not help."""
+        plan = self.plan.halved()
+        if plan is None:
+            return None
+        engine = replace(self.engine, step_tokens=plan.step_tokens)
+        cohorts = [replace(one, plan=engine.planned(one.passages())) for one in self.cohorts]
+        return Prepared(engine, replace(self.opening, plan=plan), cohorts, self.notes)
+
 
 def ask(subject: Subject, place: Place, choosing: bool = True) -> list[Asked]:
     """The samples of all probes, those that lie in `place` or drawn.

@@ -1,9 +1,10 @@
 """How far an evaluation is, and `progress.json`, written at most every other second."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
 
 from lccp.api.objects.report import EvaluationProgress
 from lccp.store import objects
@@ -24,6 +25,51 @@ class Done:
 
 
 Progress = Callable[[Done], None]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of an evaluation: what is read together."""
+
+    samples: int
+    tokens: int
+    """That are computed."""
+
+
+class Told:
+    """Tells `progress` what was done, from the start on what was `kept`: it tells no speed."""
+
+    def __init__(self, shares: Sequence[Share], kept: Iterable[int], progress: Progress) -> None:
+        self._progress, self._lock = progress, Lock()
+        self._shares = shares
+        self._total = sum(share.samples for share in shares)
+        self._all_tokens = sum(share.tokens for share in shares)
+        self._samples = dict.fromkeys(range(len(shares)), 0)
+        self._tokens = dict(self._samples)
+        for number in kept:
+            self._all_of(number)
+        self._tell()
+
+    def computed(self, number: int, tokens: int) -> None:
+        """So many tokens of the share of that number were computed by this process."""
+        with self._lock:
+            self._tokens[number] += tokens
+            if tokens:
+                self._tell()
+
+    def finished(self, number: int) -> None:
+        """All of a share is known."""
+        with self._lock:
+            self._all_of(number)
+            self._tell()
+
+    def _all_of(self, number: int) -> None:
+        self._samples[number] = self._shares[number].samples
+        self._tokens[number] = self._shares[number].tokens
+
+    def _tell(self) -> None:
+        share = sum(self._tokens.values()) / self._all_tokens
+        self._progress(Done(sum(self._samples.values()), self._total, share))
 
 
 class Remaining:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from measured import few
 from reports import packed
 from tiny_checkpoints import a_checkpoint
@@ -17,6 +18,7 @@ from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
 from lccp_evaluator.evaluation import Subject, evaluate
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
+from lccp_evaluator.passes.step import Step
 from lccp_evaluator.place import Place
 from lccp_evaluator.progress import Done
 
@@ -69,6 +71,29 @@ def test_a_report_names_its_files_and_how_it_was_made(directory: Path, tmp_path:
     assert set(report.timings) == {"samples", "load", "measure", "aggregate"}
     assert told[0].samples == 0
     assert told[-1].samples == told[-1].total > 0
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_passes_are_halved_until_memory_is_enough(
+    error: type[Exception], directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [tmp_path / name for name in ("asked", "halved")]
+    for folder in folders:
+        folder.mkdir()
+    small = a_subject(directory, execution=Execution(device="cpu", step_tokens=64))
+    asked = evaluate(small, a_place(folders[0]), ignored)
+    inputs = Step.inputs
+
+    def of_a_device_for_100_tokens(step: Step, device: torch.device) -> Any:
+        if sum(piece.stop - piece.start for piece in step.pieces) > 100:
+            raise error
+        return inputs(step, device)
+
+    monkeypatch.setattr(Step, "inputs", of_a_device_for_100_tokens)
+    halved = evaluate(a_subject(directory), a_place(folders[1]), ignored)
+    assert halved.report.execution_plan == asked.report.execution_plan
+    assert halved.report.execution_plan["stepTokens"] == 64
+    assert halved.files == asked.files
 
 
 def test_two_processes_measure_what_one_does(directory: Path, tmp_path: Path) -> None:

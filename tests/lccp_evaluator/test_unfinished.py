@@ -43,7 +43,7 @@ class World:
         def told(done: Done) -> None:
             self.told.append(done)
             if done.samples and done.share >= until:
-                raise MemoryError
+                raise InterruptedError
 
         path = self.folder / "model"
         series = Series(self.folder / out, SeriesSettings(few()))

@@ -14,6 +14,8 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.attention import BLOCK_ROWS
 
 STEP_TOKENS = {"cpu": 1_024, "cuda": 8_192}
+LEAST_STEP_TOKENS = 64
+"""Passes are not halved below this: then it is not they that fill the memory."""
 HEAD_ROWS = 1_024
 ATTENTION = f"fused kernels joined by log-sums; blocks of {BLOCK_ROWS} rows if windowed or capped"
 
@@ -32,9 +34,12 @@ class Execution:
     processes: int = 1
     """That read together, each on a device of its own or a share of the CPU's threads."""
 
-    def check(self, plan: "ExecutionPlan", where: str) -> None:
-        """Raise Incompatible unless `plan`, of the reports in `where`, is what is asked."""
-        options = {"device": "--device", "dtype": "--dtype", "step_tokens": "--batch-size"}
+    def onto(self, plan: "ExecutionPlan", where: str) -> "ExecutionPlan":
+        """`plan`, of the reports in `where`, with passes as large as is asked.
+
+        Raises Incompatible where anything else of it is asked otherwise.
+        """
+        options = {"device": "--device", "dtype": "--dtype"}
         for name, option in options.items():
             asked, used = getattr(self, name), getattr(plan, name)
             if asked not in (None, used):
@@ -42,6 +47,7 @@ class Execution:
                     f"{option}: the first checkpoint in {where} was evaluated with {used}, and all "
                     "others are: leave it out, or give another folder (--out)"
                 )
+        return plan.model_copy(update={"step_tokens": self.step_tokens or plan.step_tokens})
 
 
 AS_SUITS = Execution()
@@ -77,6 +83,13 @@ class ExecutionPlan(Contract):
             threads=max(1, torch.get_num_threads() // asked.processes),
             step_tokens=asked.step_tokens or STEP_TOKENS[device],
         )
+
+    def halved(self) -> "ExecutionPlan | None":
+        """With passes of half as many tokens; None where that can't be, or would not help."""
+        tokens = self.step_tokens // 2
+        if self.way != "Forked" or tokens < LEAST_STEP_TOKENS:
+            return None
+        return self.model_copy(update={"step_tokens": tokens})
 
     @property
     def torch_dtype(self) -> torch.dtype:

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
+from lccp.api.causes import Cause, cause_of
 from lccp.contract.errors import InvalidInput
 from lccp.model_config import CONFIG, read_model_config
 from lccp_evaluator.model import capture, finite
@@ -119,11 +120,13 @@ def _told(where: Path, what: str) -> Iterator[None]:
     """One sentence for the many types of errors of transformers, safetensors and models' code."""
     try:
         yield
-    except (InvalidInput, MemoryError):
+    except InvalidInput:
         raise
     except KeyError as error:
         raise InvalidInput(f"{where}: {what}: {error} is unknown to transformers") from error
     except Exception as error:
+        if cause_of(error) is Cause.OUT_OF_MEMORY:
+            raise
         raise InvalidInput(f"{where}: {what}: {_short(error)}") from error
 
 

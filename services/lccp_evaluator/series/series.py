@@ -139,11 +139,11 @@ class Series:
         return False
 
     def _plan(self) -> ExecutionPlan | None:
-        """The plan of the first report. Raises Incompatible unless it is as asked."""
+        """That of the first report, as `Execution.onto` has it. Raises Incompatible."""
         plan = first_plan(self.reports())
         if plan is not None:
-            self._settings.execution.check(plan, str(self.out))
-        return plan
+            return self._settings.execution.onto(plan, str(self.out))
+        return None
 
     def estimate(self, checkpoint: CheckpointDirectory, trial_seconds: float | None) -> Estimate:
         """What measuring a checkpoint would cost (see `estimate`); nothing stays.

@@ -7,6 +7,7 @@ import torch
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.execution import (
     AS_SUITS,
+    LEAST_STEP_TOKENS,
     STEP_TOKENS,
     Execution,
     ExecutionPlan,
@@ -32,19 +33,28 @@ def test_a_plan_is_what_was_asked_for_and_else_what_suits() -> None:
     [
         (Execution(device="cuda"), "--device"),
         (Execution(dtype="bfloat16"), "--dtype"),
-        (Execution(step_tokens=65), "--batch-size"),
     ],
 )
 def test_another_plan_than_that_of_the_first_checkpoint_is_refused(
     asked: Execution, option: str
 ) -> None:
     with pytest.raises(Incompatible, match=f"^{option}: the first checkpoint in out was"):
-        asked.check(PLAN, "out")
+        asked.onto(PLAN, "out")
 
 
-def test_what_was_used_may_be_asked_for() -> None:
-    Execution("cpu", "float32", 64).check(PLAN, "out")
-    AS_SUITS.check(PLAN, "out")
+def test_what_was_used_may_be_asked_for_and_passes_of_another_size() -> None:
+    assert Execution("cpu", "float32", 64).onto(PLAN, "out") == PLAN
+    assert AS_SUITS.onto(PLAN, "out") == PLAN
+    assert Execution(step_tokens=65).onto(PLAN, "out").step_tokens == 65
+
+
+def test_passes_are_halved_as_long_as_prompts_are_cut_and_passes_long() -> None:
+    shared = PLAN.model_copy(update={"way": "Forked", "step_tokens": 2 * LEAST_STEP_TOKENS})
+    halved = shared.halved()
+
+    assert halved == shared.model_copy(update={"step_tokens": LEAST_STEP_TOKENS})
+    assert halved.halved() is None
+    assert shared.model_copy(update={"way": "Whole"}).halved() is None
 
 
 def test_a_device_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

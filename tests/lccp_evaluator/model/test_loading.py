@@ -106,3 +106,14 @@ def test_a_context_is_that_of_the_configuration(directory: Path) -> None:
     rewrite(directory, max_position_embeddings=0)
     with pytest.raises(InvalidInput, match=r"does not say how many tokens"):
         context_length(directory)
+
+
+def test_weights_that_do_not_fit_are_a_lack_of_memory_not_a_wrong_model(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        load_model(directory, PLAN)
