@@ -17,7 +17,10 @@ class RopeScaling(Contract):
 
     type: Annotated[
         Literal["linear", "dynamic", "yarn", "llama3"],
-        Field(description="Kind of scaling (`rope_type`)."),
+        Field(
+            description="Kind of scaling (`rope_type`). `dynamic` is written as the `rope_theta` "
+            "that it comes to at `targetContextLength`, and is that at every length."
+        ),
     ]
     factor: Annotated[
         float,
@@ -59,7 +62,8 @@ class ModelSpec(Contract):
             ge=1_000,
             le=10**12,
             description="Base of the rotary position embedding during and after the extension "
-            "(`rope_theta`); default: the source's. Excludes `ropeScaling`.",
+            "(`rope_theta`), in place of a `dynamic` scaling or an `alpha` of the source; default: "
+            "the source's. Excludes `ropeScaling`.",
         ),
     ] = None
     rope_scaling: Annotated[

@@ -10,6 +10,10 @@ from lccp.contract.errors import InvalidInput
 
 LLAMA3_FREQUENCIES = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
 """Llama 3.1's, for models whose config doesn't bring any."""
+ALPHA = ("hunyuan_v1_moe", "hunyuan_v1_dense")
+"""Model types whose `dynamic` RoPE may have an `alpha`."""
+UNSCALED = ("partial_rotary_factor",)
+"""What a RoPE keeps whose scaling is taken away."""
 
 
 def load_config(spec: ModelSpec, directory: Path) -> Any:
@@ -24,10 +28,11 @@ def load_config(spec: ModelSpec, directory: Path) -> Any:
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise InvalidInput(f"model.source: {directory}: {first_line(error)}") from None
     text = config.get_text_config()
+    _settle(text, text.max_position_embeddings, spec.target_context_length)
     if spec.rope_base is not None:
         _rope(text, "model.ropeBase")["rope_theta"] = float(spec.rope_base)
     if spec.rope_scaling is not None:
-        _scale(text, spec.rope_scaling)
+        _scale(text, spec.rope_scaling, spec.target_context_length)
     text.max_position_embeddings = max(text.max_position_embeddings, spec.target_context_length)
     return config
 
@@ -41,7 +46,7 @@ def _rope(config: Any, field: str) -> dict[str, Any]:
     return rope
 
 
-def _scale(config: Any, scaling: RopeScaling) -> None:
+def _scale(config: Any, scaling: RopeScaling, target: int) -> None:
     rope = _rope(config, "model.ropeScaling")
     given = {} if scaling.type != "llama3" else LLAMA3_FREQUENCIES
     original = scaling.original_context_length or config.max_position_embeddings
@@ -58,6 +63,26 @@ def _scale(config: Any, scaling: RopeScaling) -> None:
         config.validate_rope()
     except (KeyError, ValueError) as error:
         raise InvalidInput(f"model.ropeScaling: {first_line(error)}") from None
+    _settle(config, original, target)
+
+
+def _settle(config: Any, original: int, target: int) -> None:
+    """Put the base of a `dynamic` RoPE at a length of `target` in place of the scaling.
+
+    By itself its frequencies would follow the longest document of each micro batch, on each
+    process for itself. HunYuan's `alpha` makes it another base at every length.
+    """
+    rope = getattr(config, "rope_parameters", None)
+    if not isinstance(rope, dict) or rope.get("rope_type") != "dynamic":
+        return
+    alpha = rope.get("alpha") if config.model_type in ALPHA else None
+    stretch = alpha or rope["factor"] * max(1, target / original) - (rope["factor"] - 1)
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    size = int(head * rope.get("partial_rotary_factor", 1))
+    config.rope_parameters = {name: value for name, value in rope.items() if name in UNSCALED} | {
+        "rope_type": "default",
+        "rope_theta": rope["rope_theta"] * stretch ** (size / (size - 2)),
+    }
 
 
 def first_line(error: Exception) -> str:
