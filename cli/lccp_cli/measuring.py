@@ -118,7 +118,7 @@ class Measuring:
         typer.Option(
             min=1,
             help="Tokens of one forward pass, at most: less memory, more passes. Default: 1024 on "
-            "a CPU, else 8192.",
+            "a CPU, else 8192; less where memory asks for it.",
         ),
     ] = None
     processes: Annotated[

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
+from lccp_evaluator.model.head import FLOAT_BYTES
+from lccp_evaluator.model.memory import held_bytes
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
-from lccp_evaluator.passes.readings import ROWS_AT_ONCE
 from lccp_evaluator.passes.work import Work
 from lccp_evaluator.preparation import Cohort, Prepared
 
@@ -29,7 +30,6 @@ FEW = 6
 CUT_TOKENS = (512, 1_024, 2_048)
 """To these lengths prompts of the trial are cut where beginnings are not shared."""
 SHORT_TOKENS = (32, 64, 192)
-FLOAT_BYTES = 4
 
 Observation = tuple[Work, float]
 """A pass, and its seconds."""
@@ -171,19 +171,13 @@ def _end_of(passage: Passage, tokens: int) -> Passage:
 
 
 def _memory(size: Size, prepared: Prepared) -> int:
-    engine = prepared.engine
     tokens = max(
         sum(piece.stop - piece.start for piece in step)
         for cohort in prepared.cohorts
         for step in cohort.plan.steps
     )
     slots = max(cohort.plan.slots for cohort in prepared.cohorts)
-    rows = min(engine.head_rows, tokens)
-    logits = rows * size.vocabulary * size.value_bytes
-    logits += min(rows, ROWS_AT_ONCE) * size.vocabulary * FLOAT_BYTES
-    widest = max(weight.shape[-2] for weight in engine.model.parameters() if weight.ndim > 1)
-    activations = tokens * (8 * size.hidden + min(widest, 8 * size.hidden)) * size.value_bytes
-    return size.weight_bytes + slots * size.cache_bytes + logits + activations
+    return held_bytes(size, tokens, slots, prepared.engine.head_rows)
 
 
 def _disk(prepared: Prepared) -> int:

@@ -17,10 +17,12 @@ from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.model import experts
 from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan
 from lccp_evaluator.model.loading import load_model
+from lccp_evaluator.model.memory import fitting, memory_bytes
+from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.schedule import Schedule
-from lccp_evaluator.passes.ways import Choice, choose, go
+from lccp_evaluator.passes.ways import choose, go
 from lccp_evaluator.place import Place
 from lccp_evaluator.probes import by_source
 from lccp_evaluator.probes.measurement import KeyChoice, TorchHalf
@@ -178,33 +180,36 @@ def _with_keys(
         )
     chosen_by = named or f"the checkpoint at {subject.tokens:,} tokens"
     logger.info("%s: keys are chosen by %s", frozen.header.probe, chosen_by)
-    plan = subject.plan or ExecutionPlan.here(subject.execution)
-    opened = _open(directory, plan, subject.trust_remote_code, [frozen], watches=False)
+    opened = _open(subject, directory, [frozen], watches=False)
     return frozen.marked(choice.choose(frozen, settings, opened.engine.read), chosen_by)
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A model that is ready to read, the way that it allows, and what is to be said of it."""
+    """A model that is ready to read, the plan with its way, and what is to be said of it."""
 
     engine: Engine
-    choice: Choice
+    plan: ExecutionPlan
     notes: tuple[str, ...]
 
 
-def _open(
-    directory: Path, plan: ExecutionPlan, trusted: bool, frozen: list[FrozenSamples], watches: bool
-) -> _Opened:
+def _open(subject: Subject, directory: Path, frozen: list[FrozenSamples], watches: bool) -> _Opened:
+    plan = subject.plan or ExecutionPlan.here(subject.execution)
     plan.enter()
-    loaded = load_model(directory, plan, trusted)
+    loaded = load_model(directory, plan, subject.trust_remote_code)
     model = loaded.model
     _check_vocabulary(directory, model, frozen)
     samples = [(sample.length, one, sample) for one in frozen for sample in one.samples]
-    length, one, sample = max(samples, key=lambda sample: sample[0])
-    choice = choose(model, one.passage(sample).ids, length, watches)
+    longest, one, sample = max(samples, key=lambda sample: sample[0])
+    choice = choose(model, one.passage(sample).ids, longest, watches)
     go(model, choice.way)
+    plan = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
+    if subject.plan is None and subject.execution.step_tokens is None:
+        room = memory_bytes(plan.device, subject.execution.processes)
+        tokens = fitting(Size.of(model), plan.step_tokens, longest, plan.head_rows, room)
+        plan = plan.model_copy(update={"step_tokens": tokens})
     engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
-    return _Opened(engine, choice, loaded.notes)
+    return _Opened(engine, plan, loaded.notes)
 
 
 def prepare(subject: Subject, asked: list[Asked]) -> Prepared:
@@ -213,20 +218,19 @@ def prepare(subject: Subject, asked: list[Asked]) -> Prepared:
     Raises:
         InvalidInput: the model is wrong, or does not allow what is asked.
     """
-    plan = subject.plan or ExecutionPlan.here(subject.execution)
     watches = any(one.watches_heads for one in asked)
     frozen = [one.frozen for one in asked]
-    opened = _open(subject.directory, plan, subject.trust_remote_code, frozen, watches)
-    engine, choice = opened.engine, opened.choice
+    opened = _open(subject, subject.directory, frozen, watches)
+    engine, chosen = opened.engine, opened.plan
     if any(one.routed for one in asked):
         experts.count(engine.model)  # refuses a model without experts before it is measured
-    chosen = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
-    if plan.way is not None and chosen != plan:
+    if subject.plan is not None and chosen != subject.plan:
         raise Incompatible(
-            f"{subject.directory}: allows the way {choice.way}, but the run's first checkpoint was "
-            f"evaluated by the way {plan.way}: a run's checkpoints must be of one architecture"
+            f"{subject.directory}: allows the way {chosen.way}, but the run's first checkpoint was "
+            f"evaluated by the way {subject.plan.way}: a run's checkpoints must be of one "
+            "architecture"
         )
-    notes = [f"prompts do not share beginnings: {choice.reason}"] if choice.reason else []
+    notes = [f"prompts do not share beginnings: {chosen.reason}"] if chosen.reason else []
     cohorts = [
         Cohort(one, numbers, engine.planned(one.passages(numbers)))
         for one in asked

@@ -13,8 +13,9 @@ from lccp.contract.errors import InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.routing import BANDS, RoutingSettings
 from lccp.store.file import FileStore
+from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Execution
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Asked, Subject, ask
+from lccp_evaluator.preparation import Asked, Subject, ask, prepare
 from lccp_evaluator.probes import HALVES
 from lccp_evaluator.probes.measurement import TorchHalf
 
@@ -49,6 +50,20 @@ def test_heads_are_masked_at_the_checkpoints_that_are_named(models: Path, tmp_pa
 
     assert readers(7) == ["niah", "head_ablation"]
     assert readers(8) == ["niah"]
+
+
+@pytest.mark.parametrize(("asked", "used"), [(None, LEAST_STEP_TOKENS), (512, 512)])
+def test_passes_fit_the_machines_memory_unless_their_size_is_asked(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None, used: int
+) -> None:
+    monkeypatch.setattr("lccp_evaluator.preparation.memory_bytes", lambda *_: 10**5)
+    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": NIAH}, "probes")
+    contexts = Contexts(128, 300, 512)
+    execution = Execution("cpu", step_tokens=asked)
+    subject = Subject(models / "first", "", probes, contexts, execution=execution)
+    prepared = prepare(subject, ask(subject, Place(FileStore(tmp_path), "", "samples/")))
+
+    assert prepared.plan.step_tokens == prepared.engine.step_tokens == used
 
 
 def test_experts_are_asked_of_the_longest_prompts_alone() -> None:

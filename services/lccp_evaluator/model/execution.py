@@ -14,6 +14,7 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.attention import BLOCK_ROWS
 
 STEP_TOKENS = {"cpu": 1_024, "cuda": 8_192}
+"""Tokens of a pass at most, by kind of device; fewer where its memory asks for that."""
 LEAST_STEP_TOKENS = 64
 """Passes are not halved below this: then it is not they that fill the memory."""
 HEAD_ROWS = 1_024
@@ -75,7 +76,7 @@ class ExecutionPlan(Contract):
 
     @classmethod
     def here(cls, asked: Execution = AS_SUITS) -> "ExecutionPlan":
-        """The plan for this machine, as `asked`; its way is the model's to say."""
+        """The plan for this machine, as `asked`; its way and what fits are the model's to say."""
         device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(
             device=device,

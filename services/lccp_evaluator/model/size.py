@@ -25,6 +25,8 @@ class Size:
     hidden: int
     attention_width: float
     """Mean width of what all query heads compare and what they add up, over all layers."""
+    widest: int
+    """Widest that a matrix makes of a token."""
     cache_bytes: int
     """Keys and values of a token."""
     value_bytes: int
@@ -43,6 +45,7 @@ class Size:
             vocabulary=len(embeddings.weight),
             hidden=config.hidden_size,
             attention_width=layers * width,
+            widest=max(one.shape[-2] for one in model.parameters() if one.ndim > 1),
             cache_bytes=layers * cached * value_bytes,
             value_bytes=value_bytes,
         )

@@ -11,13 +11,11 @@ from torch import Tensor
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.finite import LARGEST_NLL_NATS, NotFinite
+from lccp_evaluator.model.head import ROWS_AT_ONCE
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.schedule import Judged
 from lccp_evaluator.passes.sight import Sight
 from lccp_evaluator.passes.step import Step
-
-ROWS_AT_ONCE = 256
-"""Rows of logits that are held in float32."""
 
 
 class Readings:

@@ -1,0 +1,58 @@
+"""What passes hold in memory, and how large they may be where there is so much of it.
+
+Measured peaks of a device know more, but only once a pass was made; these are counts, so that a
+plan can be fixed before the first one.
+"""
+
+import os
+from pathlib import Path
+
+import torch
+
+from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Device
+from lccp_evaluator.model.head import FLOAT_BYTES, ROWS_AT_ONCE
+from lccp_evaluator.model.size import Size
+
+PLANNED = 0.9
+"""Of a memory: the rest is for fragments, and for libraries."""
+CGROUPS = Path("/sys/fs/cgroup")
+LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
+
+
+def held_bytes(size: Size, step_tokens: int, slots: int, head_rows: int) -> int:
+    """Bytes of weights, keys and values of `slots` tokens, logits and the activations of a pass.
+
+    A pass has `step_tokens` tokens; logits exist at up to `head_rows` of them at a time.
+    """
+    rows = min(head_rows, step_tokens)
+    logits = rows * size.vocabulary * size.value_bytes
+    logits += min(rows, ROWS_AT_ONCE) * size.vocabulary * FLOAT_BYTES
+    activations = step_tokens * (8 * size.hidden + min(size.widest, 8 * size.hidden))
+    held = size.weight_bytes + slots * size.cache_bytes
+    return held + logits + activations * size.value_bytes
+
+
+def fitting(size: Size, most: int, slots: int, head_rows: int, memory_bytes: int) -> int:
+    """Tokens of a pass: `most`, halved until all that is held fits into `memory_bytes`.
+
+    Not below the least size: where that does not fit either, trying tells.
+    """
+    tokens = most
+    while tokens >= 2 * LEAST_STEP_TOKENS and (
+        held_bytes(size, tokens, slots, head_rows) > PLANNED * memory_bytes
+    ):
+        tokens //= 2
+    return tokens
+
+
+def memory_bytes(device: Device, processes: int, cgroups: Path = CGROUPS) -> int:
+    """Memory of a device of this machine; of the machine itself, a share for each of `processes`.
+
+    Where this process was given less of the machine (a pod's limit), that counts.
+    """
+    if device == "cuda":
+        return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    texts = [(cgroups / name).read_text() for name in LIMITS if (cgroups / name).is_file()]
+    limits = [int(text) for text in texts if text.strip().isdecimal()]
+    return min(physical, *limits) // processes if limits else physical // processes
