@@ -141,6 +141,9 @@ def _lines(one: Candidate, cluster: Cluster, price: float | None) -> Iterator[tu
     yield "  exchanges", duration_text(step.exchanges)
     yield "  host", duration_text(step.host)
     yield "tokens per second", f"{tokens_text(one.tokens_per_second)} (MFU {one.utilisation:.2f})"
+    yield "tokens", tokens_text(training.tokens)
+    if training.branch_tokens:
+        yield "tokens of branches", tokens_text(training.branch_tokens)
     yield "time", duration_text(one.hours * SECONDS_PER_HOUR)
     yield "accelerator-hours", _hours(one)
     if price is not None:

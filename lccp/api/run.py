@@ -197,6 +197,15 @@ class LCCPRunSpec(Contract):
         return tuple(sorted(set(reached)))
 
     @property
+    def branch_tokens(self) -> int:
+        """Tokens that all branches train together, in whole steps."""
+        anneal = self.checkpoints.anneal
+        if anneal is None:
+            return 0
+        step = self.step_tokens
+        return len(self.branch_points) * -(-anneal.tokens // step) * step
+
+    @property
     def schedule(self) -> ScheduleSpec:
         """The learning rate over the run, by whoever trains."""
         return self.trained.schedule if self.source is None else self.source.schedule

@@ -19,7 +19,7 @@ class Estimate:
     flops_per_token: float
     """Forward and backward pass, attention at the target context included."""
     training_flops: float
-    """Over all tokens, as if every sequence were as long as the target context."""
+    """Over all tokens, branches included, as if every sequence had the target context's length."""
     key_value_bytes: int
     """Key-value cache of one sequence of the target length."""
     memory: Memory
@@ -38,7 +38,7 @@ class Estimate:
             parameters=model.parameters,
             active_parameters=model.active_parameters,
             flops_per_token=flops,
-            training_flops=flops * training.tokens,
+            training_flops=flops * training.all_tokens,
             key_value_bytes=cached * training.element_bytes,
             memory=Memory.of(model, training),
         )

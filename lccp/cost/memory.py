@@ -30,6 +30,7 @@ class Training:
     """The part of a training that its cost depends on."""
 
     tokens: int
+    """Of the run's own training."""
     context_length: int
     layout: Layout = ONE_PROCESS
     zero_stage: int = 1
@@ -38,6 +39,8 @@ class Training:
     accumulation_steps: int = 1
     precision: Literal["BF16", "FP32"] = "BF16"
     activation_checkpointing: bool = False
+    branch_tokens: int = 0
+    """Of all its branches, on top."""
 
     @classmethod
     def of(cls, run: LCCPRun) -> Self:
@@ -55,7 +58,13 @@ class Training:
             accumulation_steps=max(1, training.global_batch_tokens // micro_batch),
             precision=training.precision,
             activation_checkpointing=training.activation_checkpointing,
+            branch_tokens=run.spec.branch_tokens,
         )
+
+    @property
+    def all_tokens(self) -> int:
+        """Of the run and of its branches."""
+        return self.tokens + self.branch_tokens
 
     @property
     def element_bytes(self) -> int:

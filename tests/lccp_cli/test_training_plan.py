@@ -70,6 +70,18 @@ def test_a_layout_that_does_not_fit_ends_with_1_and_says_what_would(
     assert "The fastest that fits: zeroStage" in result.output
 
 
+def test_what_branches_train_is_counted(lccp: Lccp, large: Callable[..., Path]) -> None:
+    path = large(**FITS)
+    alone = lccp("plan", path, "--device", "h100-80g", "--json")
+    document = json.loads(path.read_text())
+    document["spec"]["checkpoints"]["anneal"] = {"atTokens": ["400M", "800M"], "tokens": "250M"}
+    path.write_text(json.dumps(document))
+    branched = lccp("plan", path, "--device", "h100-80g", "--json")
+    hours = [json.loads(one.stdout)["asked"]["hours"] for one in (alone, branched)]
+    assert hours[1] / hours[0] == pytest.approx(1.5, rel=0.01)
+    assert "tokens of branches      503 M" in lccp("plan", path, "--device", "h100-80g").output
+
+
 def test_options_of_a_device_are_refused_without_one(
     lccp: Lccp, large: Callable[..., Path]
 ) -> None:

@@ -87,6 +87,8 @@ def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]
     yield "parameters", tokens_text(costs.parameters)
     yield "active parameters", tokens_text(costs.active_parameters)
     yield "tokens", tokens_text(training.tokens)
+    if training.branch_tokens:
+        yield "tokens of branches", tokens_text(training.branch_tokens)
     yield "context length", f"{length_text(training.context_length)} tokens"
     yield "FLOPs per token", scientific_text(costs.flops_per_token)
     yield "training FLOPs", scientific_text(costs.training_flops)

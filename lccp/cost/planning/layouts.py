@@ -54,8 +54,8 @@ class Candidate:
 
     @property
     def hours(self) -> float:
-        """Of the whole training, without starts, saves and failures."""
-        return self.training.tokens / self.tokens_per_second / SECONDS_PER_HOUR
+        """Of the whole training, branches included, without starts, saves and failures."""
+        return self.training.all_tokens / self.tokens_per_second / SECONDS_PER_HOUR
 
     @property
     def accelerator_hours(self) -> float:

@@ -1,5 +1,7 @@
 """What a training costs."""
 
+from dataclasses import replace
+
 from lccp.cost.architecture import Architecture
 from lccp.cost.estimate import Estimate
 from lccp.cost.memory import Training
@@ -21,6 +23,12 @@ def test_flops_are_those_of_all_tokens() -> None:
     size = Architecture.from_config(LLAMA).parameters
     assert found.training_flops == found.flops_per_token * 10**6
     assert (found.parameters, found.active_parameters) == (size, size)
+
+
+def test_flops_are_those_of_branches_too() -> None:
+    branched = replace(TRAINING, branch_tokens=10**6)
+    alone = Estimate.of(LLAMA, TRAINING).training_flops
+    assert Estimate.of(LLAMA, branched).training_flops == 2 * alone
 
 
 def test_the_cache_holds_keys_and_values_of_all_layers() -> None:
