@@ -69,6 +69,7 @@ def test_every_metric_and_label_value_exists(path: Path) -> None:
     assert named <= values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
 def test_a_dashboard_can_be_provisioned(path: Path, tmp_path: Path) -> None:
     board = json.loads(path.read_text(encoding="utf-8"))
@@ -109,6 +110,7 @@ def test_panels_do_not_overlap(path: Path) -> None:
         taken |= cells
 
 
+@pytest.mark.slow
 def test_grafana_finds_the_dashboards(helm: Helm, value_set: dict[str, Path]) -> None:
     objects = helm.render(value_set["everything"])
     maps = [

@@ -60,6 +60,7 @@ def test_a_disruption_budget_needs_a_second_replica(helm: Helm, value_set: dict[
     assert "at least 2" in helm.refusal(value_set["s3"], *settings)
 
 
+@pytest.mark.slow
 def test_right_values_are_not_refused(helm: Helm, value_set: dict[str, Path]) -> None:
     digest = f'image.trainer.digest="{DIGEST}"'
     assert helm.refusal(value_set["s3"], "operator.replicas=3", digest) == ""

@@ -22,6 +22,7 @@ def test_the_simulated_run_ends_in_its_state(run: SimulatedRun) -> None:
     assert run.verdict().state is run.state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("run", "name"), list(zip(RUNS, PICTURES, strict=True)), ids=PICTURES)
 def test_a_picture_has_a_title_and_draws_every_checkpoint(run: SimulatedRun, name: str) -> None:
     root = ElementTree.fromstring(PICTURES[name]())

@@ -50,6 +50,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return a_checkpoint(tmp_path_factory.mktemp("dcp") / "base", model_type="llama")
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_loop_that_writes_dcp_are_those_of_the_directory(
     script, base: Path, tmp_path: Path
 ) -> None:

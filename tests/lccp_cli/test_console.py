@@ -36,6 +36,7 @@ def test_sentences_leave_standard_output_to_results(capsys: pytest.CaptureFixtur
     assert tuple(capsys.readouterr()) == ("", "A sentence.\n")
 
 
+@pytest.mark.slow
 def test_a_row_for_each_checkpoint_or_the_newest(verdict: Verdict) -> None:
     every, newest = told(verdict), told(verdict, rows=2)
 

@@ -10,6 +10,7 @@ from lccp.store.file import FileStore
 from lccp_cli.target import load_target
 
 
+@pytest.mark.slow
 def test_a_folder_with_its_identity_is_a_run(stored: Path) -> None:
     target = load_target(str(stored))
 
@@ -26,6 +27,7 @@ def test_a_run_of_a_store_has_no_folder(stored: Path) -> None:
     assert target.data.title == "default/tiny"
 
 
+@pytest.mark.slow
 def test_a_folder_of_reports_is_the_store_of_what_lies_beside_them(stored: Path) -> None:
     folder = stored / "evaluations"
     target = load_target(str(folder))

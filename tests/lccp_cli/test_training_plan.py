@@ -61,6 +61,7 @@ def test_the_json_holds_the_same_and_the_hours_follow_the_options(
     assert slow["hours"] > 2 * asked("--nodes", "2")["hours"]
 
 
+@pytest.mark.slow
 def test_a_layout_that_does_not_fit_ends_with_1_and_says_what_would(
     lccp: Lccp, large: Callable[..., Path]
 ) -> None:

@@ -23,6 +23,8 @@ from lccp_evaluator.series.series import Series
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
+pytestmark = pytest.mark.slow
+
 COSTS = (2e-3, 1e-4, 3e-8, 5e-4, 2e-5, 1e-8)
 """Seconds of a pass, a token, a pair, a piece, a judged row and a watched pair."""
 

@@ -38,6 +38,7 @@ def named_in_modules() -> set[str]:
     return {field for fields in found for field in fields if field in classes()}
 
 
+@pytest.mark.slow
 def test_messages_name_fields() -> None:
     assert {"training.activationCheckpointing", "evaluation.retries"} <= named_in_modules()
 

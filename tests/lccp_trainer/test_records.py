@@ -184,5 +184,6 @@ def test_a_rank_that_reports_nothing_takes_part_in_what_is_summed_over_ranks() -
     assert told.beat == {}
 
 
+@pytest.mark.slow
 def test_memory_is_counted_in_bytes() -> None:
     assert 10**7 < peak_memory_bytes() < 10**12

@@ -60,6 +60,7 @@ def test_the_interval_is_fishers(values: list[tuple[int, int]]) -> None:
     assert found.interval == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(varying(4, 5))
 def test_p_counts_all_permutations(values: list[tuple[int, int]]) -> None:
@@ -180,6 +181,7 @@ def test_the_warm_up_is_left_out() -> None:
     assert {pair.levels.n for pair in table.pairs} == {6}
 
 
+@pytest.mark.slow
 def test_few_checkpoints_are_warned_of_and_too_few_give_no_table() -> None:
     (_, warning) = a_table(FALLING).notes
     assert warning.startswith("Some pairs have 8 checkpoints")

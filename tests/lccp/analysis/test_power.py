@@ -27,6 +27,7 @@ def a_noisy_series(jitter: float, kinds: dict[str, Kind], seed: int) -> Series:
     return Series(declared, (1_000 * at).astype(np.int64), delta * values[0], of)
 
 
+@pytest.mark.slow
 def test_denser_checkpoints_and_less_noise_see_more() -> None:
     shares = [power(Design.even(8.0, d, 8, 4), Noise.stated(0.6), POLICY).within for d in (2.5, 10)]
     assert shares[0] < 0.6 < 0.9 < shares[1]

@@ -35,6 +35,7 @@ def test_the_whole_is_the_mean_over_each_kind_of_cluster() -> None:
         assert clusters[kind].mean(axis=1) == pytest.approx(values)
 
 
+@pytest.mark.slow
 def test_clusters_follow_the_curve_in_their_own_way_all_along() -> None:
     kinds = {"needle": Kind(4, 0.3, 0.0)}
     rng = np.random.default_rng(0)

@@ -250,6 +250,7 @@ def test_no_reports_are_undetermined() -> None:
     assert verdict.advice == "Wait for the first evaluation."
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_compared_is_left_out_and_named() -> None:
     odd = a_report(200, 0.1, source_context_length=128)
     whole = demo_reports(0)
@@ -270,6 +271,7 @@ def test_lengths_within_the_source_context_alone_are_shown_but_not_judged() -> N
     assert "Measure lengths beyond" in verdict.advice
 
 
+@pytest.mark.slow
 def test_ten_signals_of_forty_checkpoints_are_judged_in_a_second_and_little_memory() -> None:
     trajectory = many_signals(40, 10)
     tracemalloc.start()

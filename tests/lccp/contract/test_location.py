@@ -33,6 +33,7 @@ def test_a_bucket_and_a_hub_are_told_apart(
     assert remote_location(text) == location
 
 
+@pytest.mark.slow
 @given(NAMES, NAMES, st.booleans(), st.none() | NAMES, PATHS)
 def test_the_url_of_a_repository_names_it(
     owner: str, name: str, is_dataset: bool, revision: str | None, path: str
@@ -44,6 +45,7 @@ def test_the_url_of_a_repository_names_it(
     assert remote_location(location.url) == location
 
 
+@pytest.mark.slow
 @given(NAMES, PATHS.filter(bool))
 def test_the_url_of_objects_names_them(bucket: str, key: str) -> None:
     assert remote_location(BucketLocation(bucket, key).url) == BucketLocation(bucket, key)

@@ -19,6 +19,8 @@ from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read, write
 
+pytestmark = pytest.mark.slow
+
 KEYS = RunKeys("default", "run")
 CONFIG = StoreConfig(url="file://runs")
 MODEL = {"config.json": b"{}", "model.safetensors": b"weights"}
@@ -84,7 +86,6 @@ def test_a_place_that_the_object_does_not_tell_of_is_found(
     assert there == read(store, KEYS.inputs, Inputs)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "corrected",
     [
@@ -121,7 +122,6 @@ def test_two_runs_that_write_the_same_object_are_told(
         pinned(Taken(tmp_path / "runs"), KEYS, given(hub))
 
 
-@pytest.mark.slow
 def test_a_fetched_spec_names_folders_and_tells_how_far_it_came(
     hub: HubServer, store: FileStore, tmp_path: Path
 ) -> None:

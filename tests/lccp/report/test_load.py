@@ -12,6 +12,8 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.report.load import RunData
 from lccp.store.file import FileStore
 
+pytestmark = pytest.mark.slow
+
 NEXT_WRITER = "a10-fedcba98"
 FUTURE = 4_000_000_000
 

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from lccp.api.objects.verdict import CheckpointVerdict, VerdictState
 from lccp.report.states import STATE_COLOURS, STATE_WORDS, phases
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(list(VerdictState)), min_size=1, max_size=12))
 def test_phases_cover_the_run_without_gaps(states: list[VerdictState]) -> None:
     checkpoints = [CheckpointVerdict(tokens=10 * i, state=s) for i, s in enumerate(states)]

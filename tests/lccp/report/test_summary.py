@@ -19,6 +19,8 @@ from lccp.report.summary import (
 )
 from lccp.store.file import FileStore
 
+pytestmark = pytest.mark.slow
+
 LLAMA = b"""{"model_type": "llama", "hidden_size": 8, "num_attention_heads": 2,
 "num_hidden_layers": 1, "intermediate_size": 16, "vocab_size": 32, "tie_word_embeddings": true}"""
 LLAMA_PARAMETERS = 32 * 8 + 4 * 8 * 8 + 3 * 8 * 16 + 3 * 8
@@ -36,7 +38,6 @@ def summary(store: FileStore) -> Summary:
     return Summary.of(data, verdict_of(data))
 
 
-@pytest.mark.slow
 def test_what_the_stop_saved_is_the_rest_of_the_budget(store: FileStore) -> None:
     saved = summary(store).saved
     assert saved is not None
@@ -98,7 +99,6 @@ def test_that_training_still_pays_is_left_to_the_advice(state: str) -> None:
     assert "pays" not in verdict_sentence(found)
 
 
-@pytest.mark.slow
 def test_the_least_gain_is_that_of_the_leading_signal() -> None:
     found = a_run.verdict_with_own_min_gain(0.05)
     said = verdict_sentence(found.model_copy(update={"state": VerdictState.SATURATED}))
@@ -141,12 +141,10 @@ def test_a_forecast_is_said_with_its_interval() -> None:
     assert forecast_sentence(Forecast(budget="Sufficient")) == forecast_sentence(None) == ""
 
 
-@pytest.mark.slow
 def test_the_policy_of_a_run_is_the_one_it_was_judged_by(store: FileStore) -> None:
     assert policy_of(RunData.from_store(store, a_run.KEYS)) == a_run.policy()
 
 
-@pytest.mark.slow
 def test_a_run_without_a_verdict_is_judged(store: FileStore) -> None:
     store.delete(a_run.KEYS.verdict)
     data = RunData.from_store(store, a_run.KEYS)

@@ -157,6 +157,7 @@ def test_what_did_not_arrive_is_noticed(
         upload_directory(Meddled(tmp_path / "store", kept), tmp_path / "there", PREFIX)
 
 
+@pytest.mark.slow
 def test_the_first_error_ends_what_has_not_begun(tmp_path: Path) -> None:
     begun: list[int] = []
     noticed = threading.Event()

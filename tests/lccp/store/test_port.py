@@ -261,6 +261,7 @@ def test_delete_is_done_once_and_for_all(store: Store) -> None:
     assert store.put_if_absent("ns/a", b"again")
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_a_part(store: Store, tmp_path: Path) -> None:
     size = 4 << 20
     values = {hashlib.sha256(bytes([n]) * size).digest(): n for n in range(4)}

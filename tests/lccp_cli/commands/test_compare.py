@@ -24,6 +24,7 @@ def test_two_checkpoints_of_a_run_are_compared_signal_by_signal(lccp: Lccp, stor
     assert any(line.startswith("Rank correlation of heads ") for line in lines)
 
 
+@pytest.mark.slow
 def test_json_names_the_checkpoints_and_holds_every_signal(lccp: Lccp, stored: Path) -> None:
     printed = json.loads(lccp("compare", f"{stored}@{FIRST}", f"{stored}@{LAST}", "--json").stdout)
     assert printed["a"] == {"run": str(stored), "tokens": FIRST}

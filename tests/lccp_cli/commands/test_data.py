@@ -35,6 +35,7 @@ def example(workplace: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_model_of_a_hub_is_fetched_for_its_tokenizer(
     lccp: Lccp,
     manifest: Callable[..., Path],

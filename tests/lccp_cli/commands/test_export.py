@@ -24,6 +24,7 @@ def test_event_files_lie_with_the_run_or_where_asked(
     assert len(list((out / "default" / "tiny").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_without_its_address_mlflow_is_refused_with_the_variable(
     lccp: Lccp, stored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from typer.testing import Result
 Lccp = Callable[..., Result]
 
 
+@pytest.mark.slow
 def test_push_says_what_became_of_each_part(lccp: Lccp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAFANA_TOKEN", f"{TOKEN}\n")
     with grafana_server() as (url, _):

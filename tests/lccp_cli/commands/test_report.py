@@ -58,6 +58,7 @@ def test_a_gate_is_answered_by_the_exit_code_and_by_sentences(
     assert not (stored / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_run_without_a_gate_says_where_to_declare_one(lccp: Lccp, stored: Path) -> None:
     result = lccp("report", stored, "--gate")
     assert result.exit_code == 2

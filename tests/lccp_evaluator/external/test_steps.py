@@ -106,6 +106,7 @@ def test_a_report_that_is_there_is_left_alone(world):
     assert world.store.stat(KEYS.report(TOKENS, "mine")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "code", "told"),
     [

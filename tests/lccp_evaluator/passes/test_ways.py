@@ -85,6 +85,7 @@ UNWATCHED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model_type", "settings", "why"), UNWATCHED.values(), ids=UNWATCHED.keys()
 )
@@ -98,6 +99,7 @@ def test_other_attention_is_refused_by_name_where_heads_are_asked_for(model_type
         choose(model, IDS, LONGEST, watches=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model_type", "settings", "why"), UNWATCHED.values(), ids=UNWATCHED.keys()
 )

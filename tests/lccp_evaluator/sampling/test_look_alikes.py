@@ -52,6 +52,7 @@ def test_every_question_has_one_right_value_and_as_many_wrong_ones_as_its_group(
         assert Counter(sample.role for sample in samples) == {"right": 1, "wrong": size - 1}
 
 
+@pytest.mark.slow
 def test_the_right_value_follows_the_name_that_is_asked_for_in_the_haystack(frozen, tokenizer):
     for samples in questions(frozen).values():
         (right,) = (sample for sample in samples if sample.role == "right")

@@ -16,6 +16,7 @@ def a_grid(lengths, depths, every: int) -> list[Cell]:
     ]
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 300),
     st.integers(0, 100),

@@ -61,6 +61,7 @@ def test_the_model_lies_in_the_cache_with_what_it_was_made_of(converter: Convert
     assert converter.is_done()
 
 
+@pytest.mark.slow
 def test_a_touched_checkpoint_is_the_same_and_a_rewritten_one_is_not(converter: Converter) -> None:
     converter.convert()
     (converter.path / "weights").touch()
@@ -138,6 +139,7 @@ def test_a_command_that_names_no_directories_is_refused(
     assert sentence in str(told.value)
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_none(converter: Converter) -> None:
     converter.convert()
     (converter.cache / "step-1.json").write_text("{")

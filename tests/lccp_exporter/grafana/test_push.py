@@ -34,6 +34,7 @@ def test_folder_dashboards_and_rules_are_created(pushed: Push, held: Held) -> No
     assert {rule["data"][0]["datasourceUid"] for rule in held.rules.values()} == {"prom"}
 
 
+@pytest.mark.slow
 def test_a_second_push_writes_nothing(pushed: Push, held: Held) -> None:
     pushed()
     held.calls.clear()
@@ -88,6 +89,7 @@ def test_only_what_differs_is_written_again(
     assert {c.became for c in pushed()} == {"unchanged"}
 
 
+@pytest.mark.slow
 def test_a_rule_of_ours_that_is_no_more_is_deleted_and_others_stay(
     pushed: Push, held: Held
 ) -> None:

@@ -19,6 +19,7 @@ def said(_request: Request) -> PlainTextResponse:
 APP = Starlette(routes=[Route("/", said)])
 
 
+@pytest.mark.slow
 def test_it_serves_on_a_free_port_until_it_is_closed() -> None:
     server = Server("127.0.0.1", 0, APP)
     port = server.port

@@ -122,6 +122,7 @@ def test_a_run_of_many_long_texts_starts(tmp_path: Path) -> None:
     assert phases == [Phase.SUCCEEDED] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "code", "out_of_memory"),
     [

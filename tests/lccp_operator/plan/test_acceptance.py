@@ -187,6 +187,7 @@ def two_that_refuse(refused_by: str) -> World:
     return replace(a_world(), owner=ONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "refused_by", ["the spec", "each store", "each list of stores", "each store, once begun"]
 )
@@ -230,6 +231,7 @@ def test_a_refusal_of_an_earlier_generation_is_said_anew() -> None:
     assert world.status_writes == 2
 
 
+@pytest.mark.slow
 def test_another_clusters_run_of_this_name_is_refused() -> None:
     first = owned(ONE)
     before = dict(first.store.objects)
@@ -358,6 +360,7 @@ def test_a_run_object_that_is_there_again_is_not_deleted() -> None:
     assert len(world.facts.journal.attempts) == 1
 
 
+@pytest.mark.slow
 def test_an_installation_goes_on_with_the_runs_of_one_that_is_gone() -> None:
     first = owned(ONE)
     world = World(first.run, NEVER, first.store, now=first.now, owner=HEIR)
@@ -419,6 +422,7 @@ def test_without_adoption_a_new_object_is_refused() -> None:
     assert conditions(world.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
 
 
+@pytest.mark.slow
 def test_failures_of_an_earlier_object_do_not_count() -> None:
     first = a_world()
     first.reconcile()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from operator_world import (
     EVERY_TOKENS,
     NEVER,
@@ -91,6 +92,7 @@ def test_a_failure_is_a_warning_and_a_disruption_is_not() -> None:
     assert told(world) == [("Warning", "AttemptFailed")]
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_told_with_its_values_before_the_verdict() -> None:
     world = a_world(judge)
     world.reconcile()
@@ -130,6 +132,7 @@ def test_a_stop_is_told_before_the_drain_and_that_it_no_longer_holds() -> None:
     assert told(world)[0] == ("Normal", "GoingOn")
 
 
+@pytest.mark.slow
 def test_the_end_is_told_last() -> None:
     well, badly = a_world(), a_world()
     well.settle()

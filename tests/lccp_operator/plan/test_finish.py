@@ -25,6 +25,7 @@ def test_a_run_that_trains_is_reconciled_from_time_to_time() -> None:
     assert next_reconcile(a_training_world()) == POLL_SECONDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0, 3_600])
 def test_a_finished_run_is_not_reconciled_again(seconds: int) -> None:
     world = a_training_world()

@@ -195,6 +195,7 @@ def test_only_the_last_32_checkpoints_are_shown() -> None:
     assert shown == [n * EVERY_TOKENS for n in range(9, 41)]
 
 
+@pytest.mark.slow
 def test_an_emptied_status_is_rebuilt_and_reruns_nothing() -> None:
     world = a_world()
     world.settle()

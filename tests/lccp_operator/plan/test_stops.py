@@ -52,6 +52,7 @@ def test_a_new_report_leads_to_a_new_verdict_in_the_store() -> None:
     assert conditions(world.run)["Saturated"] == ("True", "Saturated")
 
 
+@pytest.mark.slow
 def test_the_real_analysis_judges_by_default() -> None:
     world = a_saturated_world("None")
 

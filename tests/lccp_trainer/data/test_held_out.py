@@ -24,6 +24,7 @@ def a_source(lengths: list[int], minimum: int = 0, seed: int = 5) -> PackedSourc
 many = st.lists(st.integers(1, 60), min_size=1, max_size=40)
 
 
+@pytest.mark.slow
 @given(many, st.integers(0, 20), st.integers(1, 400))
 def test_the_documents_have_the_tokens_that_are_wanted_and_no_document_too_many(
     lengths: list[int], minimum: int, wanted: int

@@ -22,6 +22,7 @@ def test_another_seed_or_epoch_gives_another_order() -> None:
     assert len(orders) == 3
 
 
+@pytest.mark.slow
 def test_neighbours_are_scattered() -> None:
     count = 10_000
     order = Order(count, (3, 0))

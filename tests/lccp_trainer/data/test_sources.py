@@ -38,6 +38,7 @@ def test_a_source_is_tokenized_once_and_one_without_a_share_never(tmp_path: Path
     assert Words.calls == calls
 
 
+@pytest.mark.slow
 def test_the_others_of_a_node_wait_for_the_first_and_may_be_ended(tmp_path: Path) -> None:
     class Ended(Exception):
         pass

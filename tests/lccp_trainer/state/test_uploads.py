@@ -47,6 +47,7 @@ def test_a_store_that_refuses_is_not_asked_again() -> None:
         patiently(refuse, sleep=lambda _: pytest.fail("asked again"))
 
 
+@pytest.mark.slow
 def test_jobs_run_in_order_beside_the_caller_and_a_third_one_waits() -> None:
     uploader, done, go = Uploader(), [], threading.Event()
     uploader.submit(lambda: done.append(go.wait(10)))

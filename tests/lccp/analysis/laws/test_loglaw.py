@@ -19,6 +19,7 @@ def test_a_law_is_found_again() -> None:
     assert law.r_squared == pytest.approx(1)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(1, 3), min_size=5, max_size=5))
 def test_slope_and_interval_are_those_of_a_regression_with_fewer_checkpoints(
     ppl: list[float],

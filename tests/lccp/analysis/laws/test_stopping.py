@@ -26,6 +26,7 @@ def runs(
     return stopping(AT, values + common, clusters, DELTA, 0.95)
 
 
+@pytest.mark.slow
 @given(st.floats(-0.3, -0.05), st.floats(0.002, 0.05))
 def test_there_the_next_horizon_gains_just_the_least(slope: float, least: float) -> None:
     at = float(np.exp(stops_paying(LogLaw.fit(AT, 2.0 + slope * np.log(AT)), least)))

@@ -27,6 +27,7 @@ def test_windows_share_at_most_their_ends(tokens: tuple[int, ...], first: int, b
     assert (windows[-1], grid.before(windows)[-1]) == (first, before)
 
 
+@pytest.mark.slow
 @given(spacings, st.integers(1, 2_000), st.integers(0, 50))
 def test_windows_end_to_end_hold_a_horizon_each(
     steps: list[int], horizon: int, rounding: int
@@ -57,6 +58,7 @@ def test_span_and_density_grow_with_the_run() -> None:
     assert grid.spans(1).tolist() == [False, False, True, True]
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=12), st.data())
 def test_sums_of_windows_are_those_of_their_slices(
     values: list[float], data: st.DataObject

@@ -45,6 +45,7 @@ def test_degrees_are_those_of_welch() -> None:
     assert total.half_width(0.9) == pytest.approx(stats.t.ppf(0.9, total.degrees) * 2)
 
 
+@pytest.mark.slow
 @given(spacings, st.floats(-1, 1), st.floats(-1, 1))
 def test_a_line_has_no_checkpoint_noise(steps: list[int], slope: float, start: float) -> None:
     grid = Grid(np.cumsum(steps) / 400)

@@ -55,6 +55,7 @@ def test_jitter_with_a_memory_decides_later_but_decides() -> None:
     assert np.median(remembers.argmax(axis=1)) > np.median(white.argmax(axis=1))
 
 
+@pytest.mark.slow
 def test_a_drop_inside_a_drift_is_no_plateau() -> None:
     grid = a_grid(10, 8)
     drop = 1.5 * grid.at - 3 * (grid.at > 4)

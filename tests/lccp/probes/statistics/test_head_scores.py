@@ -25,6 +25,7 @@ from lccp.probes.statistics.head_scores import (
 few_scores = arrays(np.float64, 12, elements=st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9]))
 
 
+@pytest.mark.slow
 @given(few_scores)
 def test_ranks_of_equal_scores_are_averaged(scores: np.ndarray) -> None:
     assert average_ranks(scores).tolist() == stats.rankdata(scores).tolist()
@@ -120,6 +121,7 @@ def test_one_cluster_makes_no_interval() -> None:
         heads_interval(np.ones((1, 2, 2)), 0.1, seed=0)
 
 
+@pytest.mark.slow
 @given(arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 1, width=32)))
 def test_gini_is_the_mean_difference_by_twice_the_mean(scores: np.ndarray) -> None:
     whole = scores.mean()

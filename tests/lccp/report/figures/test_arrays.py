@@ -10,6 +10,8 @@ from lccp.probes.heads import retrieval_heads
 from lccp.probes.probe import Axis, HeatMaps, Profile
 from lccp.report.figures.arrays import heat_maps, labels, profile
 
+pytestmark = pytest.mark.slow
+
 (NIAH_MAPS,) = [chart for chart in niah.PROBE.charts if isinstance(chart, HeatMaps)]
 DEPTHS, GUARD_DEPTHS = [chart for chart in niah.PROBE.charts if isinstance(chart, Profile)]
 (HEAD_MAPS,) = [chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, HeatMaps)]

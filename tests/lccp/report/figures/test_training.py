@@ -21,6 +21,7 @@ def test_loss_and_throughput_are_the_history() -> None:
     assert list(trace(figure, "tokens per second").y) == speeds
 
 
+@pytest.mark.slow
 def test_a_long_history_is_thinned() -> None:
     figure = loss_and_speed(a_run.history(steps=9_000))
     assert figure is not None

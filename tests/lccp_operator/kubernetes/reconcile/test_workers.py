@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from lccp_operator.kubernetes.metrics import Metrics
@@ -10,6 +11,7 @@ from lccp_operator.kubernetes.reconcile.workers import Workers
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
 
+@pytest.mark.slow
 def test_a_stop_may_come_before_the_start() -> None:
     queue: WorkQueue[RunKey] = WorkQueue()
     metrics = Metrics(CollectorRegistry(), lambda: 0)

@@ -40,6 +40,7 @@ def message(world: World, kind: ConditionType) -> str:
     return next(c.message for c in world.run.status.conditions if c.type is kind)
 
 
+@pytest.mark.slow
 def test_every_checkpoint_is_evaluated_and_the_run_ends_with_the_budget() -> None:
     world = World(an_attached_run(), NEVER)
     world.settle()

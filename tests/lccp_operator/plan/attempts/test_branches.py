@@ -104,6 +104,7 @@ def test_a_branch_that_is_suspended_saves_ends_and_goes_on() -> None:
     assert conditions(world.run)["Succeeded"][0] == "True"
 
 
+@pytest.mark.slow
 def test_a_raised_budget_comes_before_branches() -> None:
     world = a_world()
     until_a_branch_runs(world)

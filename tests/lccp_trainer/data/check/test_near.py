@@ -58,6 +58,7 @@ def test_a_chain_of_changes_is_found_link_by_link(tmp_path: Path) -> None:
     assert (found[1:] < np.arange(1, 5)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [5, 20, 100, 5_000])
 def test_the_sketch_estimates_the_similarity(length: int) -> None:
     """On average, also of documents with fewer n-grams than bins."""

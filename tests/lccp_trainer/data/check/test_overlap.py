@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from token_shards import shards_of
@@ -49,6 +50,7 @@ def test_texts_too_short_for_an_n_gram_count_nothing(tmp_path: Path) -> None:
     assert overlap([], [shards]) == Overlap(0, 0, 0, 0)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 3), min_size=NGRAM_TOKENS, max_size=40))
 def test_equal_n_grams_and_only_they_have_equal_hashes(ids: list[int]) -> None:
     hashes = ngram_hashes(as_tokens(ids)).tolist()

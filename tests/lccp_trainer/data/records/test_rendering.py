@@ -49,6 +49,7 @@ def test_the_plain_template_ends_answers_with_the_end_of_text() -> None:
     assert predicted(PLAIN_TEMPLATE, "q", "a", "r", "b") == [" a<eos>\n\n", " b<eos>\n\n"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=2, max_size=6))
 def test_what_is_predicted_is_what_the_assistant_said(contents: list[str]) -> None:
     contents = contents[: len(contents) // 2 * 2]

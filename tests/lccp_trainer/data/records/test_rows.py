@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +8,7 @@ ROW = 20
 lengths = st.lists(st.integers(1, ROW), min_size=1, max_size=60)
 
 
+@pytest.mark.slow
 @given(lengths, st.integers(1, 3), st.integers(0, 5))
 def test_in_every_epoch_every_record_is_once_and_whole(
     lengths: list[int], epochs: int, seed: int
@@ -22,6 +24,7 @@ def test_in_every_epoch_every_record_is_once_and_whole(
     assert all(sum(lengths[record] for record in row) <= ROW for row in rows)
 
 
+@pytest.mark.slow
 @given(lengths, st.integers(0, 5))
 def test_no_two_rows_of_an_epoch_could_have_been_one(lengths: list[int], seed: int) -> None:
     filled = sorted(
