@@ -18,7 +18,7 @@ RUNS = f"/apis/{API_VERSION}"
 MERGE = "application/merge-patch+json"
 RELEASE = "lccp"
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.long]
 
 
 class Releases:

@@ -36,7 +36,7 @@ def closing(lines: list[str]) -> list[str]:
     return lines[len(lines) - lines[::-1].index("") :]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_ends_with_report_and_verdict_and_says_so_again(
     start: Start, manifest: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ def test_the_families_that_are_compared_stand_in_the_docs():
     assert [name for name in FAMILIES if name.partition(",")[0] not in told] == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_rounding_never_refuses_a_right_model():
     model = a_model("llama", num_hidden_layers=12).to(torch.bfloat16)
     for seed in range(60):

@@ -23,7 +23,7 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp_evaluator.sampling.sources.builtin import paragraphs
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 FAMILIES = ("hunyuan_v1_moe", "llama", "qwen3_moe")
 SOURCE, TARGET = 500, 1_000

@@ -15,7 +15,7 @@ from lccp.api.labels import INSTALLATION, RUN
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import Cluster, Kind
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.long]
 
 VALUES = Path(__file__).parents[3] / "charts" / "values" / "namespaced.yaml"
 ACCOUNTS = Kind("v1", "serviceaccounts")

@@ -13,7 +13,7 @@ from operator_world import EVERY_TOKENS
 from lccp.api.exits import ExitCode
 from lccp_operator.kubernetes.api.merge import Object
 
-pytestmark = pytest.mark.apiserver
+pytestmark = [pytest.mark.apiserver, pytest.mark.long]
 
 FIRST, SECOND = EVERY_TOKENS, 2 * EVERY_TOKENS
 BEFORE: dict[str, Any] = {
