@@ -43,6 +43,15 @@ class StoredRuns:
         yield from found.items()
 
 
+def names_in(store: Store, namespace: str) -> set[str]:
+    """Names below which the store holds anything: one LIST for every 1,000 of them.
+
+    Raises StoreUnavailable, InvalidInput.
+    """
+    below = f"{namespace}/"
+    return {prefix.removeprefix(below)[:-1] for prefix in store.level(below).prefixes}
+
+
 def _of_a_run(info: ObjectInfo) -> bool:
     return info.key.count("/") > 1
 

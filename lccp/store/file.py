@@ -122,7 +122,7 @@ class FileStore:
             names = posix.names(self._path(prefix.removesuffix("/")) if prefix else self._root)
             keys = [prefix + name for name in names if prefix or name != _HIDDEN]
             infos = [posix.object_info(key, self._root / key) for key in keys]
-            prefixes = [f"{key}/" for key in keys if (self._root / key).is_dir()]
+            prefixes = [f"{key}/" for key in keys if posix.holds_a_file(self._root / key)]
         return Level([info for info in infos if info], prefixes)
 
     def delete(self, key: str) -> None:

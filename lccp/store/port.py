@@ -94,7 +94,8 @@ class Store(Protocol):
     def level(self, prefix: str) -> Level:
         """Objects and prefixes directly below `prefix`, unsorted.
 
-        `prefix` ends in a slash, or is empty for the store's root.
+        `prefix` ends in a slash, or is empty for the store's root. A server that keeps folders
+        (SeaweedFS) may name a prefix below which nothing lies any more.
         """
 
     def delete(self, key: str) -> None:

@@ -45,6 +45,11 @@ def files(folder: Path | str, key: str, but: str = "") -> Iterator[ObjectInfo]:
             yield info
 
 
+def holds_a_file(folder: Path) -> bool:
+    """Whether any file lies below `folder`; not in what is no folder."""
+    return next(files(folder, ""), None) is not None
+
+
 def _as_in_keys(entry: "os.DirEntry[str]") -> str:
     """Its name, a folder's with a slash, so that names sort as keys do."""
     return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name

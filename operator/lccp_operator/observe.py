@@ -32,6 +32,8 @@ class StoreObserver:
     def __init__(self, store: Store, keys: RunKeys) -> None:
         self.store = store
         self.keys = keys
+        self.found_run = False
+        """Its run.json was there when it was last read."""
         self._reader = RunReader(store, keys, KEEP)
         self._since: datetime | None = None
         self._trainings: list[ObjectInfo] | None = None
@@ -85,6 +87,7 @@ class StoreObserver:
 
     def _facts(self) -> Facts:
         listing = self._reader.listing()
+        self.found_run = listing.get(self.keys.identity) is not None
         self._trainings = list(listing.below(self.keys.trainings))
         self._evaluations = _hash(listing.below(self.keys.evaluations))
         return self._reader.facts(listing)

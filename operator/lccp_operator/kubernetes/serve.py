@@ -22,6 +22,7 @@ from lccp_operator.kubernetes.lease import Leadership
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.deletions import UnseenDeletions
+from lccp_operator.kubernetes.reconcile.emptied import EmptiedPrefixes
 from lccp_operator.kubernetes.reconcile.queue import WorkQueue
 from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
 from lccp_operator.kubernetes.reconcile.workers import Workers
@@ -72,6 +73,9 @@ class Service:
             cluster, reader, installation, ownership, self._stores, states
         )
         self._deletions = UnseenDeletions(cluster, ownership, self._namespaces, self._stores)
+        self._prefixes = EmptiedPrefixes(
+            self._reconciler.memories, self._stores, self._workloads_changed
+        )
         self._led_since: float | None = None
         self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)
         checks = {"/healthz": self._unhealthy, "/readyz": self._unready, "/stores": self._outages}
@@ -91,7 +95,13 @@ class Service:
             health.start(self._stop)
         threads = [
             threading.Thread(target=work, name=work.__name__, daemon=True)
-            for work in (self._work, self._watch_runs, self._elect, self._look_for_deletions)
+            for work in (
+                self._work,
+                self._watch_runs,
+                self._elect,
+                self._look_for_deletions,
+                self._look_for_emptied,
+            )
         ]
         for thread in threads:
             thread.start()
@@ -116,7 +126,7 @@ class Service:
 
     def _store_changed(self, health: StoreHealth) -> None:
         """A store stopped answering, or answers again: that concerns all runs in it."""
-        for key in self._reconciler.under_way_in(health):
+        for key in self._reconciler.memories.under_way_in(health.store):
             self._workloads_changed(key)
 
     def _work(self) -> None:
@@ -132,6 +142,9 @@ class Service:
 
     def _look_for_deletions(self) -> None:
         self._deletions.follow(self._stop, self._leading)
+
+    def _look_for_emptied(self) -> None:
+        self._prefixes.follow(self._stop, self._leading)
 
     def _watch_runs(self) -> None:
         """Kopf in this thread; if it ends by itself, so does the process."""

@@ -64,6 +64,16 @@ def test_the_hidden_folder_is_no_part_of_the_store(tmp_path: Path) -> None:
             use(".lccp/lock")
 
 
+def test_an_emptied_folder_is_in_no_level(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    for key in ("ns/emptied/a/b", "ns/left/a"):
+        store.put(key, b"1")
+
+    store.delete("ns/emptied/a/b")
+
+    assert store.level("ns/").prefixes == ["ns/left/"]
+
+
 @pytest.mark.slow
 def test_writers_of_other_processes_are_serialised(tmp_path: Path) -> None:
     script = """

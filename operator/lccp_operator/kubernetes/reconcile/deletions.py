@@ -14,6 +14,7 @@ from functools import partial
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.run import RunIdentity
 from lccp.contract.errors import InvalidInput, LccpError, NotFound
+from lccp.facts.stored_runs import names_in
 from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
@@ -106,8 +107,8 @@ class UnseenDeletions:
         """Where the store may hold a run."""
         top = self._namespaces or [p.removesuffix("/") for p in store.level("").prefixes]
         for namespace in filter(NAMESPACE.fullmatch, top):
-            for prefix in store.level(f"{namespace}/").prefixes:
-                yield RunKey(namespace, prefix.removesuffix("/").rpartition("/")[2])
+            for name in names_in(store, namespace):
+                yield RunKey(namespace, name)
 
     def _settle(self, health: StoreHealth, key: RunKey, owner: str) -> bool:
         """Mark the run if its object is gone; False if the store can't be told now."""

@@ -1,8 +1,10 @@
 """What a process keeps of a run between two reconciles."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from lccp.store.port import Store
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
@@ -49,6 +51,24 @@ class Memory:
         if self.resync is None or self.resync.is_due:
             return False
         return not self.observer.moved(self.resync.is_idle)
+
+
+class Memories(dict[RunKey, Memory]):
+    """Of the runs that were reconciled; other threads ask while one of them changes it."""
+
+    def under_way_in(self, store: Store) -> Iterator[RunKey]:
+        """The runs in that store that are not idle."""
+        for key, memory in self._in(store):
+            if memory.resync is None or not memory.resync.is_idle:
+                yield key
+
+    def found_in(self, store: Store) -> Iterator[RunKey]:
+        """The runs that this store held when they were last reconciled."""
+        return (key for key, memory in self._in(store) if memory.observer.found_run)
+
+    def _in(self, store: Store) -> Iterator[tuple[RunKey, Memory]]:
+        known = self.copy().items()
+        return ((key, memory) for key, memory in known if memory.observer.store is store)
 
 
 class LeftRuns:

@@ -6,7 +6,7 @@ carries it out, and the rest of its status with the gang's first change.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -33,7 +33,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     store_name,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
-from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memory
+from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, Memory
 from lccp_operator.kubernetes.reconcile.refusals import told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
@@ -69,7 +69,7 @@ class Reconciler:
         self._ownership = ownership
         self._stores = stores
         self._states = states
-        self._memories: dict[RunKey, Memory] = {}
+        self.memories = Memories()
         self._inbox: Inbox[RunKey] = Inbox()
         self._left = LeftRuns()
 
@@ -82,18 +82,11 @@ class Reconciler:
 
         The next reconcile reads it again unless it is to `keep` it.
         """
-        memory = self._memories.get(key)
+        memory = self.memories.get(key)
         if body is not None and memory is not None and memory.wrote(body):
             return False
         self._inbox.put(key, body if keep else None)
         return True
-
-    def under_way_in(self, health: StoreHealth) -> Iterator[RunKey]:
-        """The runs in that store that were reconciled, and are not idle."""
-        for key, memory in self._memories.copy().items():
-            idle = memory.resync is not None and memory.resync.is_idle
-            if memory.observer.store is health.store and not idle:
-                yield key
 
     def reconcile(self, key: RunKey) -> float:
         """Reconcile the run; seconds until the next time, infinitely many if the run is gone.
@@ -102,7 +95,7 @@ class Reconciler:
             Conflict: another writer was first.
             ApiUnavailable, StoreUnavailable: retry later.
         """
-        memory = self._memories.get(key)
+        memory = self.memories.get(key)
         if memory and memory.resync and key not in self._inbox and memory.is_unchanged():
             return memory.resync.next_poll()
         try:
@@ -161,11 +154,11 @@ class Reconciler:
 
     def _forget(self, key: RunKey) -> float:
         """The run is gone, or is deleted with its workloads: its store is told, if it keeps it."""
-        memory, guard = self._memories.get(key), self._cluster.guard
+        memory, guard = self.memories.get(key), self._cluster.guard
         record = partial(record_deletion, keys=RunKeys(*key), guard=guard)
         if memory and not self._health(memory.store).tell(partial(record, run_uid=memory.uid)):
             return PROBE_SECONDS
-        self._memories.pop(key, None)
+        self.memories.pop(key, None)
         return math.inf
 
     def _carried_out(
@@ -213,11 +206,11 @@ class Reconciler:
         )
 
     def _memory(self, key: RunKey, run: LCCPRun) -> Memory:
-        known = self._memories.get(key)
+        known = self.memories.get(key)
         if known is None or known.uid != run.metadata.uid:
             name = run.spec.checkpoints.store_name
             config = self._installation.store(name)
-            known = self._memories[key] = Memory(
+            known = self.memories[key] = Memory(
                 run.metadata.uid,
                 name,
                 KubernetesWorkloads(self._cluster, self._reader, config, self._ownership.owner.id),
