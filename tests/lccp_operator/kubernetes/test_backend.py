@@ -49,15 +49,28 @@ def test_a_webhook_that_does_not_answer_refuses_the_workload_and_nothing_else(
     proxy: ApiProxy, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
 ) -> None:
     told = 'Internal error occurred: failed calling webhook "mjob.kb.io": connection refused'
-    proxy.faults.extend(
-        [Fault("POST", "jobs", 500, {"Retry-After": "0"}, {"message": told})] * calls.TRIES
-    )
+    proxy.faults.append(Fault("POST", "jobs", 500, body={"message": told}))
 
     workloads.apply(run, Training(1), settings.offered(run))
     assert workloads.rejected == {Training(1): Trouble(Reason.POD_REJECTED, told)}
 
     workloads.apply(run, Training(1), settings.offered(run))
     assert workloads.rejected == {}
+
+
+def test_a_webhook_that_takes_longer_than_a_call_may_is_told(
+    proxy: ApiProxy,
+    run: LCCPRun,
+    workloads: KubernetesWorkloads,
+    settings: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = 'Internal error occurred: failed calling webhook "x.y.z": context deadline exceeded'
+    monkeypatch.setattr(calls, "TIMEOUT_SECONDS", 0.5)
+    proxy.faults.append(Fault("POST", "jobs", 500, body={"message": told}, seconds=1.5))
+
+    workloads.apply(run, Training(1), settings.offered(run))
+    assert workloads.rejected == {Training(1): Trouble(Reason.POD_REJECTED, told)}
 
 
 def test_a_workload_that_exists_is_taken_as_it_is(

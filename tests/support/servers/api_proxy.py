@@ -6,6 +6,7 @@ credentials.
 
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
@@ -26,13 +27,14 @@ FORWARDED_HEADERS = ("Accept", "Content-Type")
 
 @dataclass(frozen=True)
 class Fault:
-    """An answer of the proxy's own, to requests whose method and path match."""
+    """An answer of the proxy's own, after `seconds`, to requests whose method and path match."""
 
     method: str
     path_part: str
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass
@@ -98,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
             if fault is None:
                 self._forward(body)
             else:
+                time.sleep(fault.seconds)
                 self._answer(fault.status, fault.headers, json.dumps(fault.body).encode())
 
     do_GET = do_PATCH = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815

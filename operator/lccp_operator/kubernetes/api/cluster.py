@@ -24,6 +24,8 @@ from lccp_operator.kubernetes.api.kinds import NAMESPACES, Kind
 from lccp_operator.kubernetes.api.merge import Object
 
 TIMEOUT_SECONDS = 10.0
+ADMISSION_SECONDS = 35.0
+"""Of a write, but that of a Lease: webhooks may take 30 s, and the API server then says which."""
 TRIES = 4
 PAGE_SIZE = 500
 WATCH_SECONDS = 300
@@ -165,6 +167,7 @@ class Cluster:
     ) -> Object:
         """The answer to any request: tried again, with the licence to write asked for each time.
 
+        What a webhook failed is not: it may have taken half a minute, and is to be told.
         Raises as the methods do that are made of it.
         """
         for attempt in range(TRIES):
@@ -174,12 +177,12 @@ class Cluster:
             if 200 <= status < 300:
                 answer: Object = from_json(data)
                 return answer
+            if status and WEBHOOK_FAILED in data:
+                raise AdmissionUnavailable(message_of(data))
             if status and status not in RETRIED_STATUSES:
                 raise error_of(status, data, path)
             if attempt + 1 < TRIES:
                 time.sleep(wait if wait is not None else 0.2 * 2**attempt)
-        if WEBHOOK_FAILED in data:
-            raise AdmissionUnavailable(message_of(data))
         reason = data.decode(errors="replace")[:200]
         raise ApiUnavailable(f"the API server does not answer {method} {path}: {status} {reason}")
 
@@ -193,9 +196,11 @@ class Cluster:
     ) -> tuple[int, bytes, float | None]:
         """Status, 0 for no answer; body, or what happened; seconds to wait before the next try."""
         started = time.monotonic()
+        read = TIMEOUT_SECONDS if method in ("GET", "PUT") else ADMISSION_SECONDS
+        timeout = urllib3.Timeout(connect=TIMEOUT_SECONDS, read=read)
         try:
             response = self._connection.request(
-                method, path, query, body, media_type, timeout=TIMEOUT_SECONDS
+                method, path, query, body, media_type, timeout=timeout
             )
             status, data, wait = response.status, response.data, response.headers.get("Retry-After")
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
