@@ -7,6 +7,7 @@ from lccp.contract.signals import Signal
 from lccp.probes import (
     bio,
     corpus_ppl,
+    generation,
     interference,
     long_ppl,
     multi_key,
@@ -72,6 +73,7 @@ PROBES = Registry(
     head_ablation.PROBE,
     multi_key.PROBE,
     interference.PROBE,
+    generation.PROBE,
     corpus_ppl.PROBE,
     target_ppl.PROBE,
     long_ppl.PROBE,

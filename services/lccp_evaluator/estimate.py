@@ -67,7 +67,7 @@ def estimate(
     pass of each; None: from its operations and three short prompts alone, which is rough.
     """
     engine, cohorts = prepared.engine, prepared.cohorts
-    works = [Work.of(cohort.plan.steps, cohort.passages(), engine.watches) for cohort in cohorts]
+    works = [engine.work(cohort.passages(), cohort.plan) for cohort in cohorts]
     work = reduce(Work.__add__, works, Work())
     samples = [one.asked.frozen.samples[n] for one in cohorts for n in one.numbers]
     size = Size.of(engine.model)

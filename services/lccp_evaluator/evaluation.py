@@ -16,12 +16,13 @@ import numpy as np
 from lccp.api.causes import Cause, cause_of
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
 from lccp.probes.registry import PROBES
+from lccp_evaluator.asked import Asked
 from lccp_evaluator.estimate import Estimate, estimate
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Asked, Prepared, Subject, ask, prepare
+from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
-from lccp_evaluator.progress import Progress, Share, Told
+from lccp_evaluator.progress import Progress, Told
 from lccp_evaluator.records import Records
 from lccp_evaluator.spread.orders import Job
 from lccp_evaluator.spread.team import Team
@@ -193,8 +194,7 @@ def _records(
     """
     cohorts, engine = prepared.cohorts, prepared.engine
     found = dict(kept)
-    shares = [Share(len(cohort.numbers), cohort.plan.tokens) for cohort in cohorts]
-    told = Told(shares, kept, progress)
+    told = Told(prepared.shares, kept, progress)
 
     def own(number: int, job: Job) -> list[Reading]:
         return engine.read(job.passages, partial(told.computed, number), cohorts[number].plan)
@@ -213,7 +213,7 @@ def _records(
             if cohort.asked is one:
                 readings |= zip(cohort.numbers, found[number], strict=True)
         in_order = [readings[number] for number in range(len(one.frozen.samples))]
-        yield Records(one.frozen, one.frozen.samples, in_order)
+        yield Records(one.frozen, one.frozen.samples, in_order, text=one.text)
 
 
 def _again(prepared: Prepared, asked: Asked, half: TorchHalf, read: Records, team: Team) -> Records:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
-from lccp.probes.routing import BANDS
 from lccp.tokenizer import tokenizer_digest
+from lccp_evaluator.asked import Asked
 from lccp_evaluator.model import experts
 from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan
 from lccp_evaluator.model.loading import load_model
@@ -26,6 +26,7 @@ from lccp_evaluator.passes.ways import choose, go
 from lccp_evaluator.place import Place
 from lccp_evaluator.probes import by_source
 from lccp_evaluator.probes.measurement import KeyChoice, TorchHalf
+from lccp_evaluator.progress import Share
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
@@ -54,32 +55,6 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Samples that are to be answered, and the probes that read the answers."""
-
-    frozen: FrozenSamples
-    readers: list[TorchHalf]
-    settings: Mapping[str, Contract]
-    """Of the readers, defaults resolved, by probe."""
-
-    @property
-    def watches_heads(self) -> bool:
-        """Whether a reader asks where heads look."""
-        return any(half.watches_heads for half in self.readers)
-
-    @cached_property
-    def routed(self) -> set[int]:
-        """Numbers of the samples whose tokens' experts a reader asks for."""
-        samples = self.frozen.samples
-        return {n for half in self.readers for n in half.routes(samples, self.settings[half.name])}
-
-    def passages(self, numbers: list[int]) -> list[Passage]:
-        """The samples of these numbers, as the engine takes them."""
-        passages = ((n, self.frozen.passage(self.frozen.samples[n])) for n in numbers)
-        return [replace(one, bands=BANDS if n in self.routed else 0) for n, one in passages]
-
-
-@dataclass(frozen=True)
 class Cohort:
     """Samples that are read together, those of one haystack: within it prompts begin alike."""
 
@@ -101,6 +76,12 @@ class Prepared:
     """How another process would make the engine."""
     cohorts: list[Cohort]
     notes: tuple[str, ...]
+
+    @property
+    def shares(self) -> list[Share]:
+        """What each cohort is of all that is read."""
+        works = [self.engine.work(one.passages(), one.plan) for one in self.cohorts]
+        return [Share(len(c.numbers), w.tokens) for c, w in zip(self.cohorts, works, strict=True)]
 
     @property
     def plan(self) -> ExecutionPlan:
@@ -136,16 +117,19 @@ def _asked(
     assert source is not None
     given = subject.probes.asked()
     readers = [one for one in readers if PROBES[one.name].at(given[one.name], subject.tokens)]
-    used = {
+    used: Mapping[str, Contract] = {
         one.name: PROBES[one.name].resolved(given[one.name], subject.contexts) for one in readers
     }
     directory = subject.tokenizer or subject.directory
     digest = tokenizer_digest(directory)
     settings, files = used[half.name].document(), Files(subject.base)
 
+    @cache
+    def tokenizer() -> Tokenizer:
+        return Tokenizer(directory, subject.trust_remote_code)
+
     def drawn() -> FrozenSamples:
-        tokenizer = Tokenizer(directory, subject.trust_remote_code)
-        found = source.draw(used[half.name], tokenizer, files)
+        found = source.draw(used[half.name], tokenizer(), files)
         found.notes += files.notes
         frozen = FrozenSamples.of(
             found,
@@ -153,7 +137,7 @@ def _asked(
             source.version,
             settings,
             digest,
-            tokenizer.vocabulary,
+            tokenizer().vocabulary,
             files.read,
             files.whole,
         )
@@ -164,7 +148,7 @@ def _asked(
     frozen = place.frozen(half.name, source.version, settings, digest, drawn)
     documents = PROBES[half.name].documents(given[half.name])
     files.check(frozen.header, documents, place.samples_of(half.name))
-    return Asked(frozen, readers, used)
+    return Asked(frozen, readers, used, lambda ids: tokenizer().text(ids.tolist()))
 
 
 def _with_keys(

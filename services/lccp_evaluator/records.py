@@ -1,6 +1,6 @@
 """What was read of every sample: the one input of all probes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,15 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
+Spell = Callable[[Ids], str]
+"""Token ids as text."""
+
+
+def as_numbers(ids: Ids) -> str:
+    """Where no tokenizer is at hand."""
+    return " ".join(map(str, ids.tolist()))
+
+
 @dataclass(frozen=True)
 class Records:
     """Samples and their readings, in the order in which they were drawn; N of them."""
@@ -24,6 +33,7 @@ class Records:
     readings: Sequence[Reading]
     masked: Mapping[str, Mapping[int, Reading]] = field(default_factory=dict)
     """What was read with heads masked: by set of heads, and number of the sample among all."""
+    text: Spell = as_numbers
 
     def of(self, role: str) -> "Records":
         """The samples of a role alone."""

@@ -35,7 +35,9 @@ class Unfinished:
         """Where the readings of `subject` lie, as it is `prepared`, by these library versions."""
         samples = [cohort.asked.frozen.digest for cohort in prepared.cohorts]
         routed = [sorted(cohort.asked.routed) for cohort in prepared.cohorts]
-        told = [subject.checkpoint_digest, prepared.plan.document(), samples, routed, versions]
+        said = [sorted(cohort.asked.answered.items()) for cohort in prepared.cohorts]
+        plan = prepared.plan.document()
+        told = [subject.checkpoint_digest, plan, samples, routed, said, versions]
         text = json.dumps([*told, prepared.engine.watches], sort_keys=True)
         return cls(place.store, place.unfinished, hashlib.sha256(text.encode()).hexdigest())
 

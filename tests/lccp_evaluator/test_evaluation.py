@@ -16,10 +16,11 @@ from tiny_models import a_model
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
-from lccp_evaluator.evaluation import Subject, evaluate
+from lccp_evaluator.evaluation import evaluate
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.passes.step import Step
 from lccp_evaluator.place import Place
+from lccp_evaluator.preparation import Subject
 from lccp_evaluator.progress import Done
 
 pytestmark = pytest.mark.slow

@@ -13,9 +13,10 @@ from lccp.contract.errors import InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.routing import BANDS, RoutingSettings
 from lccp.store.file import FileStore
+from lccp_evaluator.asked import Asked
 from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Execution
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Asked, Subject, ask, prepare
+from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.probes import HALVES
 from lccp_evaluator.probes.measurement import TorchHalf
 

@@ -18,7 +18,9 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -28,12 +30,14 @@ from lccp_evaluator.model.execution import HEAD_ROWS, Way
 from lccp_evaluator.model.finite import NotFinite
 from lccp_evaluator.model.head import body_of, logits_in_blocks
 from lccp_evaluator.passes.arena import Arena
+from lccp_evaluator.passes.decoding import said_work, say
 from lccp_evaluator.passes.loads import Loads
 from lccp_evaluator.passes.passage import Heads, Passage, Reading
 from lccp_evaluator.passes.readings import Readings
 from lccp_evaluator.passes.schedule import Schedule, schedule
 from lccp_evaluator.passes.step import Step
 from lccp_evaluator.passes.tree import grow, separate
+from lccp_evaluator.passes.work import Work
 
 Progress = Callable[[int], None]
 """Is told of tokens that were computed: 0 before the first pass, then those of each."""
@@ -102,7 +106,28 @@ class Engine:
         if loads is not None:
             for number in routed:
                 found[number] = replace(found[number], load=loads.of(number))
+        for number, passage in enumerate(passages):
+            if passage.say:
+                found[number] = replace(found[number], said=self._said(passage, progress))
         return found
+
+    def work(self, passages: Sequence[Passage], plan: Schedule) -> Work:
+        """What reading them by `plan` costs."""
+        said = (said_work(passage, self._said_tokens) for passage in passages)
+        return sum(said, Work.of(plan.steps, passages, self.watches))
+
+    @property
+    def _said_tokens(self) -> int | None:
+        return self.step_tokens if self.way == "Forked" else None
+
+    def _said(self, passage: Passage, progress: Progress) -> NDArray[np.int32]:
+        def logits(step: Step) -> Iterator[Tensor]:
+            yield from self._logits(step)
+            progress(sum(piece.stop - piece.start for piece in step.pieces))
+
+        ends = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        ids = {ends} if isinstance(ends, int) else set(ends or ())
+        return np.array(list(say(passage, self._said_tokens, ids, logits)), np.int32)
 
     def _take(self, step: Step, readings: Readings) -> None:
         """Run `step`, and add what it tells to `readings`."""

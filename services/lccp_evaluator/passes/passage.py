@@ -29,13 +29,15 @@ class Passage:
 
     With `needle`, the span that the answer repeats, every head is watched while it predicts the
     answer; without it no head is. With `bands`, the load of experts is told for as many equal parts
-    of its tokens.
+    of its tokens. With `say`, the model also goes on by itself from where the answer begins, for so
+    many tokens at most.
     """
 
     ids: NDArray[np.integer]
     answer: Span
     needle: Span | None = None
     bands: int = 0
+    say: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Reading:
 
     Of the experts, where `Passage.bands` were asked for (else empty): `load` [layers, bands,
     experts], how often each was chosen for the tokens of a band.
+
+    `said` are the tokens that it says where `Passage.say` asked for it, else none.
     """
 
     nll: NDArray[np.float32]
@@ -60,3 +64,4 @@ class Reading:
     mass: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     sees: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), np.bool_))
     load: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0, 0), np.int64))
+    said: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))

@@ -12,6 +12,7 @@ from lccp.probes.registry import PROBES
 from lccp_evaluator.probes import (
     bio,
     corpus_ppl,
+    generation,
     interference,
     long_ppl,
     multi_key,
@@ -31,6 +32,7 @@ HALVES: dict[str, TorchHalf] = {
         head_ablation.HALF,
         multi_key.HALF,
         interference.HALF,
+        generation.HALF,
         corpus_ppl.HALF,
         target_ppl.HALF,
         long_ppl.HALF,

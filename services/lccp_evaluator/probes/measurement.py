@@ -73,6 +73,10 @@ def _none(_samples: Sequence[Sample], _settings: Any) -> set[int]:
     return set()
 
 
+def _silent(_samples: Sequence[Sample], _settings: Any, _seed: int) -> Mapping[int, int]:
+    return {}
+
+
 @dataclass(frozen=True)
 class TorchHalf:
     """The half of a probe that reads a model."""
@@ -86,6 +90,9 @@ class TorchHalf:
     """Whether it asks where heads look, which costs a part of the pass."""
     routes: Callable[[Sequence[Sample], Any], set[int]] = _none
     """From samples and its settings: numbers of those whose tokens' experts it asks for."""
+    answers: Callable[[Sequence[Sample], Any, int], Mapping[int, int]] = _silent
+    """From samples, its settings and the samples' seed: numbers of those that the model answers by
+    itself, and how many tokens it may say."""
     masks: Callable[[Records, Any], Masking | None] = _unmasked
     """From what was read and its settings: what is to be read again (`Records.masked`)."""
 

@@ -18,19 +18,20 @@ from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import SeriesKeys
 from lccp.tokenizer import tokenizer_digest
+from lccp_evaluator.asked import Asked
 from lccp_evaluator.estimate import Estimate, estimate
 from lccp_evaluator.evaluation import Announce, evaluate
 from lccp_evaluator.failure import failure_of
 from lccp_evaluator.model.execution import ExecutionPlan, first_plan
 from lccp_evaluator.model.loading import context_length
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Asked, Subject, ask, prepare
+from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.progress import Progress
-from lccp_evaluator.prompts import write_prompts
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.files import Digests, stamps
+from lccp_evaluator.series.prompts import write_prompts
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.unfinished import clear
 

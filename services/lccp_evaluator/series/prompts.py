@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lccp.store.local import atomic_write
-from lccp_evaluator.preparation import Asked
+from lccp_evaluator.asked import Asked
 from lccp_evaluator.sampling.samples import FrozenSamples, Sample, Span
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
