@@ -147,8 +147,9 @@ def _reevaluation(context: Context) -> Iterator[Event]:
     wrong = evaluations.not_to_be_asked(context)
     if wrong:
         message = (
-            f"{REEVALUATE}: there is no complete checkpoint {', '.join(wrong)}: name `all`, or the "
-            "tokens of checkpoints, such as 8192,16384"
+            f"{REEVALUATE}: there is no complete checkpoint {', '.join(wrong)}, or no such suite "
+            "of it: name `all`, or tokens of checkpoints, such as 8192,16384, and after a slash "
+            "the suite that alone is meant, such as 8192/lm-eval or all/intrinsic"
         )
         yield _warning(EventReason.REFUSED, message, context.now)
 

@@ -1,5 +1,7 @@
 """Which evaluations the run's annotation asks for anew."""
 
+from dataclasses import dataclass
+
 from lccp.contract.quantities import TOKENS
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan.context import Context
@@ -16,28 +18,44 @@ def asked_anew(context: Context) -> list[EvaluationKey]:
     if context.asked_anew is None:
         return []
     asked = _parts(context.asked_anew)
-    return [key for key in wanted(context) if EVERYTHING in asked or key[0] in asked.values()]
+    return [key for key in wanted(context) if any(part.names(key) for part in asked)]
 
 
 def not_to_be_asked(context: Context) -> list[str]:
-    """What the annotation names that is no complete checkpoint."""
-    asked = context.asked_anew
-    parts = _parts(asked) if asked is not None else {EVERYTHING: None}
-    if EVERYTHING in parts:
-        return []
-    return [text for text, n in parts.items() if n not in context.facts.checkpoints]
+    """What the annotation names that is no complete checkpoint, or no suite of it."""
+    asked = () if context.asked_anew is None else _parts(context.asked_anew)
+    complete = [(tokens, "") for tokens in context.facts.checkpoints]
+    known = [*complete, *wanted(context)]
+    everything = _Part(EVERYTHING, None, "")
+    return [p.text for p in asked if p != everything and not any(map(p.names, known))]
 
 
-def _parts(asked: str) -> dict[str, int | None]:
-    """The tokens that an annotation names, by the text that does; None for text that is none.
+@dataclass(frozen=True)
+class _Part:
+    """`all` or tokens, and after a slash a suite; without one all of them are meant."""
+
+    checkpoint: str
+    tokens: int | None
+    suite: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.checkpoint}/{self.suite}" if self.suite else self.checkpoint
+
+    def names(self, key: EvaluationKey) -> bool:
+        tokens, suite = key
+        named = self.checkpoint == EVERYTHING or tokens == self.tokens
+        return named and self.suite in ("", suite)
+
+
+def _parts(asked: str) -> list[_Part]:
+    """What an annotation names.
 
     Further words of a part say nothing: they tell one question from the next.
     """
-    return {text: _tokens(text) for text in map(_first_word, asked.split(","))}
-
-
-def _first_word(part: str) -> str:
-    return next(iter(part.split()), "")
+    words = (next(iter(part.split()), "") for part in asked.split(","))
+    split = ((word.partition("/")[0], word.partition("/")[2]) for word in words)
+    return [_Part(checkpoint, _tokens(checkpoint), suite) for checkpoint, suite in split]
 
 
 def _tokens(text: str) -> int | None:

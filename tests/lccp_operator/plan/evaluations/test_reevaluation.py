@@ -94,7 +94,21 @@ def test_a_failure_for_good_is_tried_anew_when_it_is_asked_for() -> None:
     assert begun(world.reconcile()) == [Evaluation(FIRST)]
 
 
-@pytest.mark.parametrize("asked", ["yes", "8193", ""])
+@pytest.mark.parametrize("asked", [f"{FIRST}/mine", f"all/mine, {FIRST}/mine again"])
+def test_a_suite_alone_is_evaluated_anew(asked: str) -> None:
+    world = a_world(concurrency=4, suites=[{"name": "mine", "command": ["./mine"]}])
+    world.settle()
+    before, world.reevaluate = len(world.started), asked
+
+    world.settle()
+
+    mine = [tokens for tokens, suite in sorted(world.facts.reports) if suite == "mine"]
+    wanted = mine if "all" in asked else [FIRST]
+    assert world.started[before:] == [Evaluation(tokens, "mine") for tokens in wanted]
+    assert world.journal.reevaluations == (asked,)
+
+
+@pytest.mark.parametrize("asked", ["yes", "8193", "", "all/other", f"{FIRST}/other"])
 def test_a_checkpoint_that_there_is_not_is_named(asked: str) -> None:
     world = World(a_small_run(), NEVER)
     world.settle()
@@ -103,4 +117,4 @@ def test_a_checkpoint_that_there_is_not_is_named(asked: str) -> None:
     world.settle()
 
     assert (len(world.started), world.reevaluate) == (before, None)
-    assert f"there is no complete checkpoint {asked}: name `all`" in world.events[-1].message
+    assert f"there is no complete checkpoint {asked}, or no such suite" in world.events[-1].message
