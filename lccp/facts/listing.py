@@ -93,6 +93,15 @@ class Listing:
                 wrote[writer] = max(info.modified, wrote.get(writer, info.modified))
         return sorted(wrote, key=lambda writer: (attempt_of(writer), wrote[writer]))
 
+    def all_writers(self) -> list[str]:
+        """Writers of the run, and then those of its branches."""
+        return [writer for keys in (None, *self.branches()) for writer in self.writers(keys)]
+
+    def of_all_writers(self, name: str) -> dict[str, ObjectInfo]:
+        """`<name>` of these, by writer."""
+        parts = (self.of_writers(name, keys) for keys in (None, *self.branches()))
+        return {writer: info for part in parts for writer, info in part.items()}
+
     def _under(self, below: str) -> Iterator[tuple[str, str, ObjectInfo]]:
         """The first folder under `below`, the rest of the key, and the object."""
         for info in self.below(below):

@@ -135,11 +135,12 @@ class Reading(Generic[R, V]):
         return self._each(by_attempt(ended), lambda _: decoding.whole(End))
 
     def of_writers(self) -> dict[str, Told]:
-        """By writer, in the order in which those of an attempt wrote last: what each told."""
-        found = {name: self.listing.of_writers(f"{name}.json") for name in ("heartbeat", "end")}
+        """By writer, of the run and then of its branches, as they wrote last: what each told."""
+        listing = self.listing
+        found = {name: listing.of_all_writers(f"{name}.json") for name in ("heartbeat", "end")}
         beats = self._each(found["heartbeat"], lambda _: decoding.whole(Heartbeat))
         ends = self._each(found["end"], lambda _: decoding.whole(End))
-        told = {w: Told(attempt_of(w), beats.get(w), ends.get(w)) for w in self.listing.writers()}
+        told = {w: Told(attempt_of(w), beats.get(w), ends.get(w)) for w in listing.all_writers()}
         return {writer: one for writer, one in told.items() if one.heartbeat or one.end}
 
     def checkpoints(self) -> dict[int, Checkpoint]:

@@ -1,30 +1,26 @@
 """What the exporter knows of one run: as little as metrics, API and pages need."""
 
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
 from lccp.api.causes import Cause
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.policy import Policy
-from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.training import End, Heartbeat, Ledger
 from lccp.api.objects.verdict import Answer, Forecast, Gain, Verdict, VerdictState
 from lccp.api.spec.export import ExportSpec
 from lccp.contract.signals import Role
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
+from lccp_exporter.measured import Measured, SignalKey
 from lccp_exporter.said import Said
 
 WATCHED_MAX = 7
 WATCHED_ROLES = (Role.PRIMARY, Role.CEILING, Role.GUARD, Role.WATCHED)
-
-SignalKey = tuple[str, str]
-"""Name and band of a signal; the band is empty where it has none."""
 
 
 class RunPhase(StrEnum):
@@ -43,74 +39,6 @@ class RunPhase(StrEnum):
 
 
 OF_HEARTBEAT = {phase.value: phase for phase in RunPhase} | {"Ending": RunPhase.SAVING}
-
-
-@dataclass(frozen=True, slots=True)
-class DetailsReference:
-    """Arrays of one probe beside a report."""
-
-    name: str
-    """Below the report's folder."""
-    sha256: str
-    settings: Mapping[str, Any]
-    """Settings of the probe."""
-
-
-@dataclass(frozen=True, slots=True)
-class DetailsPart:
-    """What a reference to details has in common with those of other reports."""
-
-    probe: str
-    name: str
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What metrics need of a report."""
-
-    tokens: int
-    suite: str
-    source_context_length: int
-    seconds: float | None
-    """How long the evaluation took: all its stages; None: its report does not tell."""
-    signals: tuple[SignalKey, ...]
-    values: "array[float]"
-    """By signal."""
-    parts: tuple[DetailsPart, ...]
-    """Of the probes that have details; one object for all reports that are made alike."""
-    digests: bytes
-    """SHA-256 of their details, one after the other."""
-
-    @classmethod
-    def of(cls, report: EvaluationReport) -> Self:
-        found = tuple(report.signals())
-        beside = [
-            (name, part.details, part.settings)
-            for name, part in report.probes.items()
-            if part.details is not None
-        ]
-        return cls(
-            report.tokens,
-            report.suite,
-            report.source_context_length,
-            sum(report.timings.values()) or None,
-            tuple((one.name, one.band or "") for one in found),
-            array("d", (one.value for one in found)),
-            tuple(DetailsPart(name, one.name, settings) for name, one, settings in beside),
-            b"".join(bytes.fromhex(one.sha256) for _, one, _ in beside),
-        )
-
-    @property
-    def details(self) -> dict[str, DetailsReference]:
-        """References to the arrays beside the report, by probe."""
-        size = len(self.digests) // len(self.parts) if self.parts else 0
-        return {
-            part.probe: DetailsReference(
-                part.name, self.digests[i * size : (i + 1) * size].hex(), part.settings
-            )
-            for i, part in enumerate(self.parts)
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +98,8 @@ class RunFacts:
     """Of the newest writer."""
     end: End | None = None
     """How the newest writer ended."""
+    branching: Heartbeat | None = None
+    """Of the branch that is trained now; `heartbeat` and `end` are those of the run's own."""
     ledger: Ledger = field(default_factory=Ledger)
     """Where the time of all attempts went."""
     accelerator_seconds: float | None = None
@@ -213,6 +143,8 @@ class RunFacts:
         attempt = self.journal.attempts[-1] if self.journal and self.journal.attempts else None
         if attempt is not None and attempt.ended_at is not None:
             return self._after(attempt.cause)
+        if attempt is not None and attempt.branch is not None:
+            return OF_HEARTBEAT[self.branching.phase] if self.branching else RunPhase.QUEUED
         beat = self.heartbeat
         old = attempt is not None and beat is not None and beat.attempt < attempt.number
         if beat is None or old or self.end is not None:

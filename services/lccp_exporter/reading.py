@@ -21,7 +21,8 @@ from lccp.report.details import unpacked
 from lccp.report.training import accelerator_seconds, ledgers, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
-from lccp_exporter.facts import Judged, Measured, RunFacts
+from lccp_exporter.facts import Judged, RunFacts
+from lccp_exporter.measured import Measured
 from lccp_exporter.metrics.cells import cell_arrays
 from lccp_exporter.said import all_said
 
@@ -82,7 +83,7 @@ class StoreReader:
         facts = {
             keys: self._facts(keys, infos)
             for keys, infos in self._stored.listed()
-            if _is_run(keys, infos)
+            if any(info.key == keys.identity for info in infos)
         }
         self._known = {keys: self._known[keys] for keys in facts}
         return tuple(facts.values())
@@ -114,6 +115,7 @@ class StoreReader:
             target_context_length=target,
             heartbeat=_newest(heartbeats),
             end=ends.get(max(heartbeats | ends)) if heartbeats or ends else None,
+            branching=_branching(reading, journal),
             ledger=Ledger.of_all(ledgers(told, journal.attempts if journal else ()).values()),
             accelerator_seconds=accelerator_seconds(told),
             spikes_total=spikes_total(told),
@@ -192,6 +194,15 @@ def _newest(heartbeats: Mapping[int, Heartbeat]) -> Heartbeat | None:
     return newest.model_copy(update={"held_out": measured[-1]}) if measured else newest
 
 
+def _branching(reading: Reading[Measured, Judged], journal: Journal | None) -> Heartbeat | None:
+    """Of the branch that the newest attempt trains, until this has ended."""
+    last = journal.attempts[-1] if journal and journal.attempts else None
+    if last is None or last.branch is None:
+        return None
+    keys = reading.keys.branch(last.branch)
+    return None if last.number in reading.ends(keys) else reading.heartbeats(keys).get(last.number)
+
+
 def _with_results_alone(journal: Journal) -> Journal:
     """Of the outcomes of evaluations, of which there are many, how they ended."""
     outcomes = journal.evaluations.items()
@@ -224,10 +235,6 @@ def arrays_beside(
         return unpacked(store.get(f"{folder}{reference.name}"), reference.sha256, names)
     except NotFound:
         return None
-
-
-def _is_run(keys: RunKeys, infos: Sequence[ObjectInfo]) -> bool:
-    return any(info.key == keys.identity for info in infos)
 
 
 def _same(before: Sequence[Measured], now: Sequence[Measured]) -> bool:

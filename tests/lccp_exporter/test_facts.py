@@ -9,9 +9,11 @@ import pytest
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, Journal, StopRecord
 from lccp.api.objects.training import End, Heartbeat
-from lccp_exporter.facts import WATCHED_MAX, Judged, Measured, RunFacts, RunPhase, watched
+from lccp_exporter.facts import WATCHED_MAX, Judged, RunFacts, RunPhase, watched
+from lccp_exporter.measured import Measured
 
 OPEN = AttemptRecord(number=1, started_at=a_run.START)
+BRANCH = AttemptRecord(number=2, branch=4_096, started_at=a_run.START)
 BEAT = a_run.heartbeat()
 
 
@@ -69,6 +71,20 @@ CASES: dict[str, tuple[RunPhase, Journal | None, dict[str, Any]]] = {
         Journal(attempts=(ended(Cause.HANG), OPEN.model_copy(update={"number": 2}))),
         {"heartbeat": beating("Training", attempt=1)},
     ),
+    "a branch waits for its pods": (
+        RunPhase.QUEUED,
+        Journal(attempts=(ended(Cause.COMPLETED), BRANCH)),
+        {"heartbeat": beating("Ending")},
+    ),
+    "a branch is trained": (
+        RunPhase.TRAINING,
+        Journal(attempts=(ended(Cause.COMPLETED), BRANCH)),
+        {
+            "heartbeat": beating("Ending"),
+            "end": End(result=Cause.COMPLETED, at=a_run.START),
+            "branching": beating("Training", attempt=2),
+        },
+    ),
     "a failed attempt waits for the next": (
         RunPhase.QUEUED,
         Journal(attempts=(ended(Cause.OUT_OF_MEMORY),)),
@@ -110,21 +126,6 @@ def test_the_phase_follows_from_journal_and_trainer(case: str) -> None:
 
 def measured(*checkpoints: int) -> list[Measured]:
     return [Measured.of(a_run.report(tokens)) for tokens in checkpoints]
-
-
-def test_a_report_is_kept_as_its_values_and_what_lies_beside_it() -> None:
-    report = a_run.report(a_run.CHECKPOINTS[2])
-    kept = Measured.of(report)
-
-    assert (kept.tokens, kept.suite, kept.seconds) == (report.tokens, "intrinsic", 7.5)
-    assert list(kept.values) == [signal.value for signal in report.signals()]
-    assert kept.signals[0] == ("niah_ppl", "extension")
-    assert {probe: (one.name, one.sha256, one.settings) for probe, one in kept.details.items()} == {
-        probe: (part.details.name, part.details.sha256, part.settings)
-        for probe, part in report.probes.items()
-        if part.details is not None
-    }
-    assert set(kept.details) == set(report.probes)
 
 
 def test_a_signal_has_its_newest_value_though_not_every_checkpoint_measured_it() -> None:

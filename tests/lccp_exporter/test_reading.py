@@ -11,8 +11,9 @@ import pytest
 from recorded_store import RecordedStore
 from scraped import Scraped
 
-from lccp.api.objects.journal import EvaluationOutcome
-from lccp.api.objects.training import Ledger
+from lccp.api.causes import Cause
+from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome
+from lccp.api.objects.training import End, Ledger
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
@@ -152,6 +153,34 @@ def test_of_several_writers_of_an_attempt_the_times_and_spikes_add_up(
     assert now.ledger.productive == before.ledger.productive + 60.0
     assert now.spikes_total == before.spikes_total + 1
     assert now.heartbeat == again
+
+
+def test_a_branch_is_told_until_it_ends_and_its_time_counts(
+    store: RecordedStore, watch: StoreWatch
+) -> None:
+    (before,) = facts_of(watch)
+    at = a_run.CHECKPOINTS[1]
+    own = AttemptRecord(number=2, branch=at, started_at=NOW)
+    journal = a_run.journal(stopped=False)
+    attempts = (*journal.attempts, own)
+    store.put(a_run.KEYS.journal, journal.model_copy(update={"attempts": attempts}).to_json())
+    beat = a_run.heartbeat().model_copy(
+        update={"attempt": 2, "ledger": Ledger(productive=60.0), "at": NOW}
+    )
+    branch, writer = a_run.KEYS.branch(at), "a2-0000000b"
+    store.put(branch.heartbeat(writer), beat.to_json())
+    watch.refresh()
+    (now,) = facts_of(watch)
+    assert now.branching == beat
+    assert now.heartbeat == before.heartbeat
+    assert now.ledger.productive == before.ledger.productive + 60.0
+
+    end = End(result=Cause.COMPLETED, ledger=beat.ledger, at=NOW)
+    store.put(branch.end(writer), end.to_json())
+    watch.refresh()
+    (ended,) = facts_of(watch)
+    assert ended.branching is None
+    assert ended.ledger.productive == now.ledger.productive
 
 
 def test_a_damaged_object_is_counted_and_hides_nothing_else(

@@ -198,8 +198,11 @@ def test_branches_tell_by_their_attempts_and_the_runs_progress_is_its_own() -> N
     )
     store.put(KEYS.journal, Journal(attempts=attempts).to_json())
 
-    facts = read(a_reader(store))
+    reader = a_reader(store)
+    facts = read(reader)
+    told = reader.read(reader.listing(), lambda one: one.of_writers())
 
+    assert {writer: one.attempt for writer, one in told.items()} == {own.writer: 1, beat.writer: 2}
     assert facts.heartbeats == {1: own, 2: beat}
     assert facts.ends.keys() == {2}
     assert facts.heartbeat == own

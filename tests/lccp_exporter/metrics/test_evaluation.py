@@ -7,7 +7,8 @@ import pytest
 from scraped import Scraped
 
 from lccp.store.file import FileStore
-from lccp_exporter.facts import Measured, RunFacts
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.measured import Measured
 from lccp_exporter.metrics.evaluation import EVALUATION
 from lccp_exporter.refresh import Runs, StoreWatch
 

@@ -2,7 +2,8 @@
 
 import a_run
 
-from lccp_exporter.facts import Judged, Measured, RunFacts
+from lccp_exporter.facts import Judged, RunFacts
+from lccp_exporter.measured import Measured
 from lccp_exporter.web.objects import RunDetail, RunSummary
 
 BARE = RunFacts("default", "tiny")

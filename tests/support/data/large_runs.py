@@ -11,7 +11,8 @@ from lccp.api.objects.verdict import Verdict
 from lccp.contract.signals import Role
 from lccp.probes.probe import HeatMaps
 from lccp_exporter import exposition
-from lccp_exporter.facts import Judged, Measured, RunFacts
+from lccp_exporter.facts import Judged, RunFacts
+from lccp_exporter.measured import Measured
 from lccp_exporter.metrics.cells import charts
 
 

@@ -1,0 +1,79 @@
+"""What the exporter keeps of a report."""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lccp.api.objects.report import EvaluationReport
+
+SignalKey = tuple[str, str]
+"""Name and band of a signal; the band is empty where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsReference:
+    """Arrays of one probe beside a report."""
+
+    name: str
+    """Below the report's folder."""
+    sha256: str
+    settings: Mapping[str, Any]
+    """Settings of the probe."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsPart:
+    """What a reference to details has in common with those of other reports."""
+
+    probe: str
+    name: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What metrics need of a report."""
+
+    tokens: int
+    suite: str
+    source_context_length: int
+    seconds: float | None
+    """How long the evaluation took: all its stages; None: its report does not tell."""
+    signals: tuple[SignalKey, ...]
+    values: "array[float]"
+    """By signal."""
+    parts: tuple[DetailsPart, ...]
+    """Of the probes that have details; one object for all reports that are made alike."""
+    digests: bytes
+    """SHA-256 of their details, one after the other."""
+
+    @classmethod
+    def of(cls, report: EvaluationReport) -> Self:
+        found = tuple(report.signals())
+        beside = [
+            (name, part.details, part.settings)
+            for name, part in report.probes.items()
+            if part.details is not None
+        ]
+        return cls(
+            report.tokens,
+            report.suite,
+            report.source_context_length,
+            sum(report.timings.values()) or None,
+            tuple((one.name, one.band or "") for one in found),
+            array("d", (one.value for one in found)),
+            tuple(DetailsPart(name, one.name, settings) for name, one, settings in beside),
+            b"".join(bytes.fromhex(one.sha256) for _, one, _ in beside),
+        )
+
+    @property
+    def details(self) -> dict[str, DetailsReference]:
+        """References to the arrays beside the report, by probe."""
+        size = len(self.digests) // len(self.parts) if self.parts else 0
+        return {
+            part.probe: DetailsReference(
+                part.name, self.digests[i * size : (i + 1) * size].hex(), part.settings
+            )
+            for i, part in enumerate(self.parts)
+        }
