@@ -41,6 +41,12 @@ INTRINSIC = "intrinsic"
 ANNEAL = "anneal"
 """The suite of the probes at the end of a branch: it is of the checkpoint that this began with."""
 
+
+def signal_of_suite(suite: str, name: str) -> str:
+    """A signal of the probes as another suite names it: its own slash is a dot there."""
+    return f"{suite}/{name.replace('/', '.')}"
+
+
 RUN_NAME_LENGTH_MAX = 40
 
 

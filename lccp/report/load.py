@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.losses import HeldOutLoss
 from lccp.api.objects.manifest import Manifest
@@ -36,6 +36,8 @@ class RunData:
     title: str
     reports: tuple[EvaluationReport, ...]
     """Oldest first, one for each evaluated checkpoint."""
+    branches: tuple[EvaluationReport, ...] = ()
+    """Of the ends of branches, by the tokens that these began with, oldest first."""
     verdict: Verdict | None = None
     history: tuple[StepRecord, ...] = ()
     """Logged steps in order, without those that a later attempt did again."""
@@ -73,6 +75,7 @@ class RunData:
         return cls(
             title=f"{keys.namespace}/{keys.name}",
             reports=tuple(r for (_, suite), r in facts.reports.items() if suite == INTRINSIC),
+            branches=tuple(r for (_, suite), r in facts.reports.items() if suite == ANNEAL),
             verdict=facts.verdict,
             history=history_of(store, keys, listing.writers()),
             heartbeat=facts.heartbeat,

@@ -1,6 +1,6 @@
 """What was measured at the end of a branch, told apart from what the run's checkpoints show."""
 
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import INTRINSIC, signal_of_suite
 from lccp.api.objects.report import EvaluationReport, ProbeReport, SignalValue
 from lccp.contract.signals import Role
 
@@ -25,7 +25,7 @@ def _probe(probe: ProbeReport, suite: str) -> ProbeReport:
 
 def _signal(signal: SignalValue, suite: str) -> SignalValue:
     own = {
-        "name": f"{suite}/{signal.name.replace('/', '.')}",
+        "name": signal_of_suite(suite, signal.name),
         "title": f"{suite}: {signal.title}"[:TITLE_LENGTH_MAX],
         "role": Role.SHOWN,
     }

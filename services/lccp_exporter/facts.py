@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Self
 
 from lccp.api.causes import Cause
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import ANNEAL, INTRINSIC, signal_of_suite
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.training import End, Heartbeat, Ledger
@@ -179,3 +179,12 @@ class RunFacts:
             for tokens, value in self.compared.get(name, {}).items():
                 found.setdefault(tokens, {})[name, ""] = value
         return dict(sorted(found.items()))
+
+    def values_of_branches(self, names: Sequence[str]) -> dict[int, dict[SignalKey, float]]:
+        """At the ends of branches, by the tokens that these began with: the signals `names`."""
+        own = {signal_of_suite(ANNEAL, name): name for name in names}
+        return {
+            tokens: {(own[name], band): value for (name, band), value in values.items()}
+            for tokens, values in self.values_by_checkpoint(tuple(own)).items()
+            if values
+        }

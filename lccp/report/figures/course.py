@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from lccp.api.labels import ANNEAL
 from lccp.api.objects.verdict import Gain, GainState, Verdict, VerdictState
 from lccp.contract.signals import Role, Scale, Signal
 from lccp.probes.probe import Course
@@ -91,6 +92,7 @@ def _colour(signal: Signal, verdict: Verdict) -> str | None:
 
 def _line(figure: go.Figure, row: int, line: Line, axis: TokenAxis, colour: str) -> None:
     guard = line.signal.band == "guard"
+    branch = line.signal.name.startswith(f"{ANNEAL}/")
     values = [value for value, _ in line.points.values()]
     intervals = [interval or (value, value) for value, interval in line.points.values()]
     bars = {
@@ -106,12 +108,20 @@ def _line(figure: go.Figure, row: int, line: Line, axis: TokenAxis, colour: str)
         error_y=bars if any(interval for _, interval in line.points.values()) else None,
         name=line.signal.title,
         mode="lines+markers",
-        line={"color": colour, "width": 2, "dash": "dash" if guard else "solid"},
-        marker={"size": 5 if guard else 7, "color": colour},
+        line={"color": colour, "width": 2, "dash": _dash(guard, branch)},
+        marker={"size": 5 if guard else 7, "color": colour, "symbol": _symbol(branch)},
         hovertemplate="%{y:.4~f}",
         row=row,
         col=1,
     )
+
+
+def _dash(guard: bool, branch: bool) -> str:
+    return "dot" if branch else "dash" if guard else "solid"
+
+
+def _symbol(branch: bool) -> str:
+    return "diamond" if branch else "circle"
 
 
 def _law(

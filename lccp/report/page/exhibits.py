@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from lccp.api.labels import ANNEAL, signal_of_suite
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.signals import Signal
 from lccp.probes.probe import Chart, Course, HeatMaps, Profile
@@ -15,6 +16,7 @@ from lccp.report.figures.course import Line, course, gain
 from lccp.report.figures.multiples import PANELS_MAX
 from lccp.report.figures.training import loss_and_speed
 from lccp.report.load import RunData
+from lccp.report.summary import table_signals
 
 ONE_PANEL_EACH = (
     f"One panel for each checkpoint (at most {PANELS_MAX}, evenly spread), "
@@ -31,6 +33,15 @@ TRAINING = (
     "clipping, the learning rate, and the throughput. The loss hardly shows what the probes show: "
     "few tokens need the long context."
 )
+
+
+BRANCHES = (
+    "At the end of each anneal branch, whose learning rate decays from that of the run, by the "
+    "tokens of the run that it began with (diamonds), beside the run's own checkpoints: what an "
+    "end there would have been worth."
+)
+BRANCHED_MAX = 4
+"""Signals that are drawn of branches."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,9 @@ def exhibits(data: RunData, verdict: Verdict) -> Iterator[Exhibit]:
         for chart in probe.charts
     ]
     drawn.insert(1, _exhibit("Gain per horizon", GAIN, lambda: gain(verdict)))
+    drawn.insert(
+        2, _exhibit("Branches beside the run", BRANCHES, lambda: _branches(lines, verdict))
+    )
     drawn.append(_exhibit("Training", TRAINING, lambda: loss_and_speed(data.history)))
     yield from (exhibit for exhibit in drawn if exhibit is not None)
 
@@ -79,6 +93,14 @@ def _drawn(
             return _exhibit(chart.title, chart.caption, lambda: profile(chart, measured))
 
 
+def _branches(lines: Mapping[str, Line], verdict: Verdict) -> go.Figure | None:
+    """The first signals of short tables that branches have as well, each in a panel."""
+    names = (signal.name for signal in table_signals(verdict))
+    pairs = ((name, signal_of_suite(ANNEAL, name)) for name in names)
+    panels = [pair for pair in pairs if pair[1] in lines][:BRANCHED_MAX]
+    return course(Course("", "", tuple(panels)), lines, verdict)
+
+
 def _measured(data: RunData, probe: str, array: str) -> Measured:
     found = ((report, details_of(report, probe, data.fetch)) for report in data.reports)
     return [(report, arrays) for report, arrays in found if arrays and array in arrays]
@@ -88,7 +110,7 @@ def _lines(data: RunData, verdict: Verdict) -> dict[str, Line]:
     """Every signal that was measured, or compares checkpoints, by name."""
     points: dict[str, dict[int, tuple[float, tuple[float, float] | None]]] = {}
     declared: dict[str, Signal] = {}
-    for report in data.reports:
+    for report in (*data.reports, *data.branches):
         for signal in report.signals():
             declared[signal.name] = signal
             points.setdefault(signal.name, {})[report.tokens] = (signal.value, signal.interval)

@@ -10,6 +10,7 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.training import Ledger
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
 from lccp.contract.signals import Role, Signal
+from lccp.report.branches import attempt_text, branches_of
 from lccp.report.correlation import HEADS, rows
 from lccp.report.load import RunData
 from lccp.report.page import html
@@ -50,6 +51,7 @@ def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]
     yield html.section("What it rests on", html.bullets(grounds))
     yield from figures[1:]
     yield html.section("Checkpoints", _checkpoints(data, verdict))
+    yield from _branches(data, verdict)
     yield from _correlations(verdict)
     yield from _training(data)
     if data.journal and data.journal.attempts:
@@ -109,6 +111,21 @@ def _row(
         gain_with_interval(judged, verdict),
         html.state(judged.state),
     ]
+
+
+def _branches(data: RunData, verdict: Verdict) -> Iterator[str]:
+    signals = table_signals(verdict)
+    rows = [
+        [
+            tokens_text(branch.tokens),
+            branch.progress,
+            *(value_text(branch.value(signal), signal.unit) for signal in signals),
+        ]
+        for branch in branches_of(data)
+    ]
+    if rows:
+        heads = ("begins at", "progress", *(signal.title for signal in signals))
+        yield html.section("Anneal branches", html.table(heads, rows, (1,)))
 
 
 def _correlations(verdict: Verdict) -> Iterator[str]:
@@ -176,7 +193,7 @@ def _time_rows(ledger: Ledger) -> list[list[str]]:
 def _attempts(data: RunData) -> str:
     rows = [
         [
-            str(attempt.number),
+            attempt_text(attempt),
             f"{attempt.started_at:%Y-%m-%d %H:%M:%S}",
             f"{attempt.ended_at:%Y-%m-%d %H:%M:%S}" if attempt.ended_at else MISSING,
             attempt.cause or "running",

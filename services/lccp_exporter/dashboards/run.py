@@ -96,6 +96,12 @@ def _signals() -> Iterator[Panel]:
             Query(of_run("lccp_min_gain"), "least gain that pays"),
         ],
     )
+    yield table(
+        "Anneal branches",
+        "Watched signals at the ends of branches, by the tokens of the run that they began with.",
+        [("value", f"max by (branch_tokens, signal, band) ({of_run('lccp_branch_signal')})")],
+        {"branch_tokens": "begins at", "signal": "signal", "band": "band"},
+    )
     for probe, chart in charts():
         yield heat_map(
             chart.title,

@@ -1,5 +1,6 @@
 """The table of all metrics of runs."""
 
+from lccp_exporter.metrics.branches import BRANCHES
 from lccp_exporter.metrics.cells import cells
 from lccp_exporter.metrics.cost import COST
 from lccp_exporter.metrics.evaluation import EVALUATION
@@ -9,7 +10,7 @@ from lccp_exporter.metrics.signals import SIGNALS
 from lccp_exporter.metrics.training import TRAINING
 from lccp_exporter.metrics.verdict import VERDICT
 
-SERIES_MAX = 500
+SERIES_MAX = 550
 """Series of one run, at most."""
 
 RUN_METRICS: tuple[RunMetric, ...] = (
@@ -19,5 +20,6 @@ RUN_METRICS: tuple[RunMetric, ...] = (
     *EVALUATION,
     *SIGNALS,
     *VERDICT,
+    *BRANCHES,
     *cells(),
 )

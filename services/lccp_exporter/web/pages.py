@@ -15,6 +15,7 @@ from lccp.api.objects.verdict import Gain, Verdict, VerdictState
 from lccp.contract.signals import Signal
 from lccp.probes.probe import HeatMaps
 from lccp.probes.registry import PROBES
+from lccp.report.branches import attempt_text
 from lccp.report.states import STATE_WORDS, phases
 from lccp.report.text import duration_text, gain_text, tokens_text, value_text
 from lccp.report.training import HELD_OUT_BANDS, activities, router_bands, spike_sentence
@@ -118,6 +119,8 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
         "charts": charts_of(facts, verdict),
         "gains": [(shown[g.signal], g) for g in gains if g.signal in shown],
         "gain_text": gain_text,
+        "attempt_text": attempt_text,
+        "branches": facts.values_of_branches(facts.judged.watched) if facts.judged else {},
         "checkpoints": [one.tokens for one in measured],
         "maps": grids_of(run, measured[-1].tokens) if measured else [],
         "values": [

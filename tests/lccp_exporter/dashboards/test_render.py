@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import a_branch
 import a_run
 import pytest
 from monitoring import Prometheus, prometheus, until
@@ -79,6 +80,7 @@ def put_second_attempt(store: FileStore) -> None:
     store.put(a_run.KEYS.journal, attempts.to_json())
     beat = a_run.heartbeat(tokens, now).model_copy(update={"attempt": 2, "mfu": 0.4})
     store.put(a_run.KEYS.heartbeat(a_run.WRITER), beat.to_json())
+    a_branch.put(store, a_run.CHECKPOINTS[4])
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+import a_branch
 import a_run
 from past import Page
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -31,6 +32,7 @@ from lccp_operator.kubernetes.workloads.seen import RunKey
 LENGTH, STEP = timedelta(hours=6), timedelta(minutes=3)
 GPUS = ("GPU_UTIL", "FB_USED", "POWER_USAGE", "GPU_TEMP")
 HISTORY = a_run.history()
+BRANCHED = {a_run.CHECKPOINTS[2], a_run.CHECKPOINTS[5]}
 REPORTS = {report.tokens: report for report in a_run.reports()}
 
 
@@ -70,6 +72,8 @@ class Course:
             self._journal(at),
         )
         a_run.put(store, stored, self.keys)
+        for one in BRANCHED.intersection(new):
+            a_branch.put(store, one, self.keys)
 
     def _heartbeat(self, tokens: int, at: datetime) -> Heartbeat:
         step = HISTORY[min(max(tokens // a_run.STEP_TOKENS, 1), len(HISTORY)) - 1]

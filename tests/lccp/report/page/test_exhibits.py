@@ -1,5 +1,8 @@
 """Figures of the page: those that there is something to draw of, in the order of the registry."""
 
+from dataclasses import replace
+
+import a_branch
 import a_run
 import pytest
 
@@ -56,3 +59,16 @@ def test_signals_that_compare_checkpoints_are_drawn_from_the_arrays(
 
     assert compared & drawn
     assert not compared & {signal.title for r in data.reports for signal in r.signals()}
+
+
+@pytest.mark.slow
+def test_branches_stand_beside_the_run_at_the_tokens_that_they_began_with(plain: RunData) -> None:
+    at = a_run.CHECKPOINTS[4]
+    branched = replace(plain, branches=(a_branch.report(at),))
+    verdict = verdict_of(branched)
+    (figure,) = (e.figure for e in exhibits(branched, verdict) if e.title.startswith("Branches"))
+    drawn = {trace.name: trace for trace in figure.data if trace.name}
+    own, branch = drawn["NIAH-PPL"], drawn["anneal: NIAH-PPL"]
+    assert list(branch.x) == [own.x[4]]
+    assert list(branch.y) == [a_branch.annealed(own.y[4])]
+    assert (own.marker.symbol, branch.marker.symbol) == ("circle", "diamond")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import a_branch
 import a_run
 import pytest
 from pages import Page
@@ -138,3 +139,13 @@ def test_the_clearest_pairs_of_signals_are_shown_and_the_others_counted(plain: R
 def test_a_run_with_few_checkpoints_has_no_correlations(plain: RunData) -> None:
     young = replace(plain, reports=plain.reports[:4], verdict=None)
     assert "Signals that move together" not in Page(page(young)).titles
+
+
+def test_branches_have_a_row_each_with_their_values(plain: RunData) -> None:
+    at = a_run.CHECKPOINTS[4]
+    branched = replace(plain, branches=(a_branch.report(at),))
+    ppl = plain.reports[4].signal("niah_ppl")
+    assert ppl is not None
+    assert "Anneal branches" in Page(page(branched)).titles
+    assert f"410 K evaluated {a_branch.annealed(ppl.value):.3f}" in words(branched)
+    assert "Anneal branches" not in Page(page(plain)).titles

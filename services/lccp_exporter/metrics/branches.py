@@ -1,0 +1,49 @@
+"""Metrics of anneal branches."""
+
+from lccp.api.causes import Cause
+from lccp.api.labels import tokens_key
+from lccp_exporter.facts import RunFacts
+from lccp_exporter.metrics.metric import RunMetric, Samples, one
+
+BRANCH_SIGNALS_MAX = 28
+"""Series of one run: of the newest branches, all watched signals."""
+
+
+def _signals(facts: RunFacts) -> Samples:
+    names = facts.judged.watched if facts.judged else ()
+    count = BRANCH_SIGNALS_MAX // max(1, len(names))
+    newest = list(facts.values_of_branches(names).items())[-count:]
+    return [
+        ((*key, tokens_key(tokens)), value)
+        for tokens, values in newest
+        for key, value in values.items()
+    ]
+
+
+def _trained(facts: RunFacts) -> float:
+    attempts = facts.journal.attempts if facts.journal else ()
+    ended = (one.branch for one in attempts if one.cause is Cause.COMPLETED)
+    return float(len({branch for branch in ended if branch is not None}))
+
+
+BRANCHES = (
+    RunMetric(
+        "lccp_branches_trained",
+        "Anneal branches that are trained to their end.",
+        one(_trained),
+    ),
+    RunMetric(
+        "lccp_branch_trained_tokens",
+        "Tokens that the branch that is trained now has come to, those of the run that it began "
+        "with included; absent while none is.",
+        one(lambda facts: facts.branching.tokens if facts.branching else None),
+    ),
+    RunMetric(
+        "lccp_branch_signal",
+        "Value of a watched signal at the end of an anneal branch, by the tokens of the run that "
+        f"the branch began with (15 digits): of the newest branches, {BRANCH_SIGNALS_MAX} series.",
+        _signals,
+        ("signal", "band", "branch_tokens"),
+        most=BRANCH_SIGNALS_MAX,
+    ),
+)
