@@ -99,6 +99,22 @@ class ForecastStatus(Contract):
     ] = "Unknown"
 
 
+class BranchesStatus(Contract):
+    """The anneal branches in short."""
+
+    asked: Annotated[int, Field(ge=0, description="Branches that the spec asks for.")]
+    trained: Annotated[int, Field(ge=0, description="Those that are trained to their end.")] = 0
+    evaluated: Annotated[int, Field(ge=0, description="Those that are evaluated.")] = 0
+    at_tokens: Annotated[
+        Tokens | None,
+        Field(description="The latest evaluated branch, by the tokens that it began with."),
+    ] = None
+    values: Annotated[
+        dict[str, Number],
+        Field(max_length=SIGNALS_SHOWN, description="Its values by signal, in their units."),
+    ] = {}
+
+
 class ResolvedImages(Contract):
     """Images resolved at the run's start."""
 
@@ -149,6 +165,9 @@ class LCCPRunStatus(Contract):
     ] = None
     verdict: Annotated[VerdictStatus | None, Field(description="The verdict in short.")] = None
     forecast: Annotated[ForecastStatus | None, Field(description="The forecast in short.")] = None
+    branches: Annotated[
+        BranchesStatus | None, Field(description="The anneal branches; none: none is asked for.")
+    ] = None
     images: Annotated[ResolvedImages | None, Field(description="Images of the run.")] = None
     installation: Annotated[
         str | None,

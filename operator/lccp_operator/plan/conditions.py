@@ -18,7 +18,7 @@ from lccp_operator.plan import attempts, evaluations, findings
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.findings import NAMED, Finding, Findings
-from lccp_operator.plan.goals import Course, Goal, failed_branches
+from lccp_operator.plan.goals import Course, Goal, failed_branches, passed_points
 
 PROBLEMS_NAMED = 3
 GATE_ANSWERS: Mapping[Answer, tuple[Literal["True", "False", "Unknown"], Reason]] = {
@@ -103,12 +103,23 @@ def _acceptance(context: Context) -> str:
     """That it is accepted, and what of its spec is yet to take effect."""
     changed = [difference.path for difference in context.changed_settings]
     if context.open_attempt is None or not changed:
-        return f"the run is accepted{_answered(context)}"
+        return f"the run is accepted{_answered(context)}{_passed(context)}"
     more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
     return (
         f"the run is accepted; changed, and taking effect at the next attempt: "
         f"{', '.join(changed[:NAMED])}{more}; to have it now, set suspend to true, and "
-        "then to false"
+        f"then to false{_passed(context)}"
+    )
+
+
+def _passed(context: Context) -> str:
+    """That branches are asked for which can't be begun."""
+    points = ", ".join(f"{point:,}" for point in passed_points(context)[:NAMED])
+    if not points:
+        return ""
+    return (
+        f"; no branch begins at {points} tokens: the training had passed there before it was added "
+        "to checkpoints.anneal.atTokens, and kept no state"
     )
 
 

@@ -50,6 +50,15 @@ def branch_due(context: Context) -> int | None:
     return next((one for one in untrained if final_failure(context, one) is None), None)
 
 
+def passed_points(context: Context) -> list[int]:
+    """Points of branches that the training had passed, by its checkpoints, when they were added.
+
+    It kept no state there, so that no branch can begin with it.
+    """
+    newest, made = context.newest_checkpoint or 0, context.facts.checkpoints
+    return [point for point in context.spec.branch_points if point < newest and point not in made]
+
+
 def branch_trained(context: Context) -> int | None:
     """The branch that is trained now, or None: the run itself is, or nothing."""
     return branch_due(context) if _of_the_run(context).course is Course.END else None

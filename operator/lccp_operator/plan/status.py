@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import summary
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import ANNEAL, INTRINSIC, signal_of_suite
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import Heartbeat
@@ -15,6 +15,7 @@ from lccp.api.status import (
     ATTEMPTS_SHOWN,
     CHECKPOINTS_SHOWN,
     SIGNALS_SHOWN,
+    BranchesStatus,
     CheckpointStatus,
     ForecastStatus,
     LCCPRunStatus,
@@ -56,6 +57,7 @@ def projected(context: Context, goal: Goal) -> LCCPRunStatus:
         latest=_latest(context),
         verdict=_verdict(context.judgement),
         forecast=_forecast(context.judgement),
+        branches=_branches(context),
         images=_images(context),
         installation=context.owner.id or None,
         start_time=context.acceptance.at,
@@ -209,6 +211,24 @@ def _forecast(judgement: Judgement | None) -> ForecastStatus | None:
         return None
     tokens, budget = judgement.forecast
     return ForecastStatus(tokens=tokens, budget=budget)
+
+
+def _branches(context: Context) -> BranchesStatus | None:
+    asked, trained = context.spec.branch_points, context.facts.branches
+    if not asked:
+        return None
+    ended = [t for t in trained if evaluations.stage(context, (t, ANNEAL)) is Stage.SUCCEEDED]
+    latest = max(ended, default=None)
+    judged = None if latest is None else _judged(context, latest)
+    names = {name: signal_of_suite(ANNEAL, name) for name in _short_table(context.judgement)}
+    values = judged.values if judged else {}
+    return BranchesStatus(
+        asked=len(asked),
+        trained=len(trained),
+        evaluated=len(ended),
+        at_tokens=latest,
+        values={name: f"{values[own]:.4g}" for name, own in names.items() if own in values},
+    )
 
 
 def _images(context: Context) -> ResolvedImages | None:

@@ -43,6 +43,11 @@ def test_an_example_parses(path: Path) -> None:
     assert LCCPRun.parse(run.document(), "again") == run
 
 
+def test_an_example_asks_for_branches() -> None:
+    runs = (LCCPRun.parse(document(path), str(path)) for path in TRAINED)
+    assert any(run.spec.branch_points for run in runs)
+
+
 def test_the_demo_on_a_cluster_is_the_demo_with_what_the_images_hold() -> None:
     here, there = (document(FOLDER / "tiny" / name) for name in ("run.yaml", "cluster.yaml"))
     assert there["spec"]["checkpoints"].pop("secretRef") == {"name": "s3-credentials"}

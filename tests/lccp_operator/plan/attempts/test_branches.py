@@ -18,6 +18,7 @@ from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.labels import ANNEAL, INTRINSIC, evaluation_key
 from lccp.api.objects.journal import Pinned, PodDefaults
+from lccp.api.status import BranchesStatus
 from lccp_operator.workloads.training import Training
 
 FIRST, SECOND = 2 * EVERY_TOKENS, 4 * EVERY_TOKENS
@@ -152,3 +153,37 @@ def test_the_pods_of_a_branch_yield_as_evaluators_do() -> None:
 @pytest.mark.parametrize("workload", [Training(1), Training(2, FIRST)])
 def test_a_gang_is_found_by_its_labels(workload: Training) -> None:
     assert Training.of_labels(workload.labels()) == workload
+
+
+def test_a_point_that_the_training_had_passed_is_told_and_holds_nothing_up() -> None:
+    world = a_world()
+    until_a_branch_runs(world)
+    between = FIRST + EVERY_TOKENS // 2
+    anneal = ANNEALED | {"atTokens": [FIRST - 1, between, SECOND]}
+    world.run = with_spec(world.run, checkpoints={"everyTokens": EVERY_TOKENS, "anneal": anneal})
+    world.settle()
+    assert branches(world) == [None, FIRST, SECOND]
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert world.run.status is not None
+    (told,) = (c.message for c in world.run.status.conditions if c.type == "Accepted")
+    (point,) = set(world.run.spec.branch_points) - {FIRST, SECOND}
+    assert f"no branch begins at {point:,} tokens" in told
+
+
+def test_the_status_counts_branches_and_tells_what_the_latest_measured() -> None:
+    world = a_world()
+    until_a_branch_runs(world)
+    world.reconcile()
+    assert world.run.status is not None
+    assert world.run.status.branches == BranchesStatus(asked=2)
+    world.settle()
+    told = world.run.status.branches
+    assert told is not None
+    assert (told.trained, told.evaluated, told.at_tokens) == (2, 2, SECOND)
+
+
+def test_a_run_without_branches_says_nothing_of_them() -> None:
+    world = World(a_small_run(), NEVER)
+    world.settle()
+    assert world.run.status is not None
+    assert world.run.status.branches is None
