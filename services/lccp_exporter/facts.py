@@ -30,6 +30,8 @@ class RunPhase(StrEnum):
     """No trainer writes: an attempt waits for its pods, or for its backoff."""
     STARTING = "Starting"
     TRAINING = "Training"
+    ANNEALING = "Annealing"
+    """A branch is trained."""
     IMPORTING = "Importing"
     SAVING = "Saving"
     SUSPENDED = "Suspended"
@@ -144,7 +146,8 @@ class RunFacts:
         if attempt is not None and attempt.ended_at is not None:
             return self._after(attempt.cause)
         if attempt is not None and attempt.branch is not None:
-            return OF_HEARTBEAT[self.branching.phase] if self.branching else RunPhase.QUEUED
+            phase = OF_HEARTBEAT[self.branching.phase] if self.branching else RunPhase.QUEUED
+            return RunPhase.ANNEALING if phase is RunPhase.TRAINING else phase
         beat = self.heartbeat
         old = attempt is not None and beat is not None and beat.attempt < attempt.number
         if beat is None or old or self.end is not None:

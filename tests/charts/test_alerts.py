@@ -216,6 +216,16 @@ CASES = {
         firing=(),
         quiet=(30, 100),
     ),
+    "a branch that hangs": Case(
+        "LCCPTrainingStalled",
+        {
+            "lccp_trained_tokens": "3000x200",
+            "lccp_branch_trained_tokens": "0+100x30 3000x60 3000+100x60",
+            **phase("Annealing"),
+        },
+        firing=(70, 90),
+        quiet=(20, 45, 110),
+    ),
     "another trainer that leaves no checkpoint for hours": Case(
         "LCCPTrainingStalled",
         {"lccp_trained_tokens": "3000x200", **phase("Importing")},

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[RunPhase, Journal | None, dict[str, Any]]] = {
         {"heartbeat": beating("Ending")},
     ),
     "a branch is trained": (
-        RunPhase.TRAINING,
+        RunPhase.ANNEALING,
         Journal(attempts=(ended(Cause.COMPLETED), BRANCH)),
         {
             "heartbeat": beating("Ending"),

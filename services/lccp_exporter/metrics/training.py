@@ -53,8 +53,8 @@ TRAINING = (
     RunMetric(
         "lccp_run_phase",
         "1 for the phase that the run is in, 0 for the others: Queued (no trainer writes), "
-        "Starting, Training, Importing (an attached run), Saving, Suspended, Evaluating (the "
-        "training has ended), Finished.",
+        "Starting, Training, Annealing (a branch), Importing (an attached run), Saving, Suspended, "
+        "Evaluating (the training has ended), Finished.",
         lambda facts: one_hot(RunPhase, facts.phase),
         ("phase",),
         most=len(RunPhase),
