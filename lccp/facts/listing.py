@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Self
 
 from lccp.store.keys import BranchKeys, RunKeys, TrainingKeys
@@ -13,6 +14,8 @@ CONTROL = re.compile(r"([0-9]+)\.json")
 TOKENS = re.compile(r"[0-9]{15}")
 WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
 SUITE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+PAGE_OBJECTS = 1_000
+"""What S3 lists with one request."""
 
 
 class Listing:
@@ -25,16 +28,13 @@ class Listing:
 
     @classmethod
     def of(cls, store: Store, keys: RunKeys) -> Self:
-        """A listing of the first level tells which parts exist; each of them takes one more.
+        """One page of the store's listing shows all of most runs.
 
-        Training states are listed only where there is no checkpoint.
+        Of a run with more, the first level tells which parts exist; each of them takes one more
+        listing, training states only where there is no checkpoint.
         """
-        top = store.level(keys.prefix)
-        parts = [keys.controls, keys.trainings, keys.checkpoints, keys.evaluations, keys.analyses]
-        parts += [keys.branches]
-        parts += [] if keys.checkpoints in top.prefixes else [keys.states]
-        found = (info for part in parts if part in top.prefixes for info in store.list(part))
-        return cls(keys, [*top.objects, *found])
+        page = list(islice(store.scan(keys.prefix), PAGE_OBJECTS))
+        return cls(keys, page if len(page) < PAGE_OBJECTS else _parts(store, keys))
 
     def get(self, key: str) -> ObjectInfo | None:
         return self._by_key.get(key)
@@ -107,6 +107,17 @@ class Listing:
         for info in self.below(below):
             folder, _, rest = info.key.removeprefix(below).partition("/")
             yield folder, rest, info
+
+
+def _parts(store: Store, keys: RunKeys) -> Iterator[ObjectInfo]:
+    top = store.level(keys.prefix)
+    yield from top.objects
+    parts = [keys.controls, keys.trainings, keys.checkpoints, keys.evaluations, keys.analyses]
+    parts += [keys.branches]
+    parts += [] if keys.checkpoints in top.prefixes else [keys.states]
+    for part in parts:
+        if part in top.prefixes:
+            yield from store.list(part)
 
 
 def attempt_of(writer: str) -> int:

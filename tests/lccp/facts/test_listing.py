@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from operator_world import MemoryStore
 
 from lccp.facts.listing import Listing, attempt_of
 from lccp.store.keys import RunKeys
-from lccp.store.port import ObjectInfo
+from lccp.store.port import Level, ObjectInfo
 
 KEYS = RunKeys("ns", "run")
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -27,6 +28,49 @@ def test_what_lies_below_is_found_by_key() -> None:
     assert list(listing.below("ns/run/d")) == []
     assert listing.get("ns/run/a") is not None
     assert listing.get("ns/run/b") is None
+
+
+class Listed(MemoryStore):
+    """It notes what is listed."""
+
+    def __init__(self, *keys: str) -> None:
+        super().__init__()
+        self.listed: list[str] = []
+        for key in keys:
+            self.put(key, b"{}")
+
+    def level(self, prefix: str) -> Level:
+        self.listed.append(prefix)
+        return super().level(prefix)
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        self.listed.append(prefix)
+        return super().list(prefix)
+
+
+RUN = (KEYS.identity, KEYS.control(1), KEYS.checkpoint_manifest(7), KEYS.state_manifest(7))
+
+
+def test_a_run_of_one_page_takes_one_listing() -> None:
+    store = Listed(*RUN, "ns/run-2/run.json")
+
+    listing = Listing.of(store, KEYS)
+
+    assert store.listed == [KEYS.prefix]
+    assert [info.key for info in listing.below("")] == sorted(RUN)
+
+
+def test_of_a_run_of_many_objects_its_states_are_not_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lccp.facts.listing.PAGE_OBJECTS", len(RUN))
+    store = Listed(*RUN)
+
+    listing = Listing.of(store, KEYS)
+
+    assert {KEYS.controls, KEYS.checkpoints} < {*store.listed}
+    assert KEYS.states not in store.listed
+    assert [info.key for info in listing.below("")] == sorted(RUN[:3])
 
 
 def test_controls_are_told_by_their_attempt() -> None:
