@@ -231,7 +231,7 @@ class Heartbeat(StoreObject):
     ] = 0.0
     unknown_fields: Annotated[
         tuple[str, ...],
-        Field(description="Fields of the spec that the trainer does not know and leaves out."),
+        Field(description="Fields of the spec that its writer does not know and leaves out."),
     ] = ()
     problem: Annotated[
         str | None, Field(description="What hampers the attempt now, such as a store that is down.")

@@ -13,6 +13,7 @@ from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
 from lccp.api.identity import is_given
 from lccp.api.labels import REEVALUATE
 from lccp.api.objects.verdict import Answer, VerdictState
+from lccp.api.run import LCCPRunSpec
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations, findings
 from lccp_operator.plan.acceptance import Refusal
@@ -197,14 +198,21 @@ def _hampered(context: Context) -> list[str]:
     beat = context.facts.heartbeat
     if beat is None:
         return []
-    unknown = [path for path in beat.unknown_fields if is_given(context.spec, path)]
-    return [*([beat.problem] if beat.problem else []), *map(_unknown, unknown)]
+    spec = context.spec
+    unknown = [_unknown(path, spec) for path in beat.unknown_fields if is_given(spec, path)]
+    return [*([beat.problem] if beat.problem else []), *unknown]
 
 
-def _unknown(path: str) -> str:
+def _unknown(path: str, spec: LCCPRunSpec) -> str:
+    trains = spec.source is None
+    who, does, image = (
+        ("trainer", "trains", "topology.image")
+        if trains
+        else ("importer", "imports", "evaluation.image")
+    )
     return (
-        f"the trainer does not know {path} and trains without it, since the run keeps the image "
-        "that it began with: name a newer one in topology.image, or take the field out"
+        f"the {who} does not know {path} and {does} without it, since the run keeps the image "
+        f"that it began with: name a newer one in {image}, or take the field out"
     )
 
 

@@ -27,7 +27,7 @@ from lccp.contract.errors import InvalidInput, LccpError
 from lccp.logs import configure_from
 from lccp.probes.probe import Contexts
 from lccp.store import objects
-from lccp.store.assignment import attempt_spec
+from lccp.store.assignment import attempt_spec, unknown_fields
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.open import open_store
 from lccp.store.port import Store
@@ -79,7 +79,8 @@ def _imported(
         source.context_length, spec.model.target_context_length, spec.model.target_context_length
     )
     copied = _keep if source.convert is None else shutil.rmtree
-    task = Task(store, keys, invocation.attempt, writer, source.until_tokens)
+    unknown = unknown_fields(store, keys, invocation.attempt)
+    task = Task(store, keys, invocation.attempt, writer, source.until_tokens, unknown)
     pulse = Pulse(task, ended)
     copies = Copies(store, keys, writer, contexts, copied, pulse.tick)
     with tempfile.TemporaryDirectory(prefix="lccp-") as scratch:

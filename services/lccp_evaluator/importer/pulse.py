@@ -26,6 +26,8 @@ class Task:
     attempt: int
     writer: str
     until_tokens: int
+    unknown_fields: tuple[str, ...] = ()
+    """Of the run's spec, which this version leaves out."""
 
 
 class Stopped(Exception):
@@ -57,6 +59,7 @@ class Pulse:
             tokens_total=task.until_tokens,
             accelerators=0,
             checkpoints=tokens,
+            unknown_fields=task.unknown_fields,
             problem=problem or None,
         )
         objects.write(task.store, task.keys.heartbeat(task.writer), beat)

@@ -11,8 +11,10 @@ from operator_world import an_attached_run
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
+from lccp.api.identity import merged
 from lccp.api.invocation import Invocation, StoreConfig
-from lccp.api.objects.training import End
+from lccp.api.objects.journal import Control
+from lccp.api.objects.training import End, Heartbeat
 from lccp.api.run import LCCPRun
 from lccp.store import objects
 from lccp.store.file import FileStore
@@ -31,10 +33,13 @@ class World:
         (root / "store").mkdir()
 
     def imported(self, ended: threading.Event | None = None, **source: Any) -> ExitCode:
+        self.assign(**source)
+        return run(self.environ, ended or threading.Event())
+
+    def assign(self, **source: Any) -> None:
         document = an_attached_run().document()
         document["spec"]["source"] |= {"path": "checkpoints", "untilTokens": 50} | source
         assign(self.store, LCCPRun.parse(document, "run"))
-        return run(self.environ, ended or threading.Event())
 
     @property
     def environ(self) -> dict[str, str]:
@@ -119,6 +124,20 @@ def test_quiet_seconds_that_are_given_count_where_there_is_a_trainers_state(worl
 
     assert code is ExitCode.TERMINATED
     assert not world.store.list(KEYS.checkpoints)
+
+
+def test_fields_that_it_does_not_know_are_told(world: World) -> None:
+    world.foreign("checkpoint-5", step=5)
+    world.assign(tokens={"tokensPerStep": 10})
+    control = objects.read(world.store, KEYS.control(1), Control)
+    settings = merged(control.settings or {}, {"checkpoints": {"ofTomorrow": 1}})
+    newer = control.model_copy(update={"settings": settings})
+    objects.write(world.store, KEYS.control(1), newer)
+
+    assert run(world.environ, threading.Event()) is ExitCode.OK
+
+    beat = objects.read(world.store, KEYS.heartbeat("a1-0123abcd"), Heartbeat)
+    assert beat.unknown_fields == ("checkpoints.ofTomorrow",)
 
 
 def test_a_command_that_is_none_is_wrong_input(world: World) -> None:

@@ -11,6 +11,7 @@ from operator_world import (
     START,
     World,
     a_small_run,
+    an_attached_run,
     conditions,
     heartbeat_of,
     with_spec,
@@ -134,6 +135,19 @@ def test_a_field_that_the_pinned_image_does_not_know_is_told_if_the_run_sets_it(
     told = message(world, ConditionType.DEGRADED)
     assert told.startswith("the trainer does not know topology.gangTimeoutSeconds and trains")
     assert "zLossCoefficient" not in told
+
+
+def test_of_an_importer_a_field_that_it_does_not_know_names_the_evaluators_image() -> None:
+    run = an_attached_run(topology={"gangTimeoutSeconds": 60})
+    world = World(run, NEVER)
+    world.reconcile()
+    beat = heartbeat_of(1, 0, world.now, unknown_fields=("topology.gangTimeoutSeconds",))
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.reconcile()
+
+    told = message(world, ConditionType.DEGRADED)
+    assert told.startswith("the importer does not know topology.gangTimeoutSeconds and imports")
+    assert "evaluation.image" in told
 
 
 def test_a_source_that_repeats_too_often_is_told_until_more_is_allowed() -> None:
