@@ -1,11 +1,11 @@
 """Observing one run's part of a store: its facts, or since when and why they can't be read."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from lccp.api.conditions import Reason
 from lccp.api.objects.base import StoreObject
 from lccp.contract.errors import LccpError, StoreUnavailable
+from lccp.facts.listing import Listing
 from lccp.facts.reader import RunReader
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
@@ -37,8 +37,8 @@ class StoreObserver:
         self._reader = RunReader(store, keys, KEEP)
         self._since: datetime | None = None
         self._trainings: list[ObjectInfo] | None = None
-        self._evaluations = 0
-        """Hash of the listing of all that belongs to evaluations."""
+        self._all = 0
+        """Hash of the whole listing."""
         self._silent: LccpError | None = None
         """Why `moved` could not be told."""
 
@@ -66,12 +66,12 @@ class StoreObserver:
         """Whether a trainer wrote anything since the last reconcile: one LIST, and no GET.
 
         Every checkpoint and every end is followed by a heartbeat, or by the end of a workload. Of
-        an `idle` run nothing trains: whether anything of its evaluations changed, or was deleted. A
-        store that does not answer counts too: `part` then says so, without asking again.
+        an `idle` run nothing trains: whether anything at all changed, or was deleted. A store that
+        does not answer counts too: `part` then says so, without asking again.
         """
         try:
             if idle:
-                return _hash(self.store.list(self.keys.evaluations)) != self._evaluations
+                return _hash(self._reader.listing()) != self._all
             return self.store.list(self.keys.trainings) != self._trainings
         except LccpError as error:
             self._silent = error
@@ -89,7 +89,7 @@ class StoreObserver:
         listing = self._reader.listing()
         self.found_run = listing.get(self.keys.identity) is not None
         self._trainings = list(listing.below(self.keys.trainings))
-        self._evaluations = _hash(listing.below(self.keys.evaluations))
+        self._all = _hash(listing)
         return self._reader.facts(listing)
 
     def _unknown(self, now: datetime, why: str, reason: Reason) -> Unknown:
@@ -97,5 +97,5 @@ class StoreObserver:
         return Unknown(self._since, why, reason)
 
 
-def _hash(listing: Iterable[ObjectInfo]) -> int:
-    return hash(tuple((info.key, info.etag) for info in listing))
+def _hash(listing: Listing) -> int:
+    return hash(tuple((info.key, info.etag) for info in listing.below("")))

@@ -101,14 +101,21 @@ def test_one_list_tells_whether_a_trainer_wrote_anything() -> None:
     assert store.gets == []
 
 
-def test_one_list_tells_whether_a_report_of_an_idle_run_was_deleted() -> None:
+@pytest.mark.parametrize(
+    "key", [KEYS.report(EVERY_TOKENS), KEYS.checkpoint_manifest(EVERY_TOKENS), KEYS.journal]
+)
+@pytest.mark.parametrize("edited", [False, True], ids=["deleted", "edited"])
+def test_one_list_tells_whether_anything_of_an_idle_run_changed(key: str, edited: bool) -> None:
     store = MemoryStore()
     observer = StoreObserver(filled(store), KEYS)
     observer.part(START)
     store.gets.clear()
 
     assert not observer.moved(idle=True)
-    store.delete(KEYS.report(EVERY_TOKENS))
+    if edited:
+        store.put(key, b"{}")
+    else:
+        store.delete(key)
 
     assert observer.moved(idle=True)
     assert not observer.moved()

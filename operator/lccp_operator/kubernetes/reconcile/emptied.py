@@ -1,6 +1,6 @@
 """Prefixes that were emptied while nothing else of their runs changed.
 
-A run at rest would learn of it only when its evaluations are next listed. One listing names the
+A run at rest would learn of it only when its objects are next listed. One listing names the
 prefixes of a namespace that hold anything. A server that keeps folders names emptied ones as well,
 and a run.json may be gone alone: so some runs are asked for theirs each time, all of them in turn.
 """
