@@ -75,7 +75,10 @@ def world() -> World:
     return World()
 
 
-def test_a_run_whose_prefix_was_emptied_is_told_until_it_was_reconciled(world: World) -> None:
+def test_a_run_whose_prefix_was_emptied_is_told_by_the_listing_until_it_was_reconciled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emptied, "ASKED", 0)
     world.hold(TINY, OTHER)
     world.prefixes.look()
     assert world.told == []
