@@ -37,7 +37,7 @@ def estimate(
     ] = 0.4,
     endpoint: Endpoint = None,
 ) -> None:
-    """Estimate the parameters, FLOPs, memory per process, and accelerator-hours of a run.
+    """Estimate the parameters, FLOPs, memory per process, scratch and accelerator-hours of a run.
 
     A layout that the trainer would refuse is refused here, with the field and what would do.
 
@@ -49,13 +49,17 @@ def estimate(
     from lccp.cost.compatibility import check
     from lccp.cost.estimate import Estimate
     from lccp.cost.memory import Training
+    from lccp.cost.scratch import scratch_bytes
+    from lccp.report.text import bytes_text
     from lccp_cli.manifest import load_manifest
 
     run = load_manifest(manifest)
     config, training = model_config(run, manifest, model, endpoint), Training.of(run)
     costs = Estimate.of(config, training)
     check(run.spec, config)
-    for name, value in (*_lines(costs, training), *_hours(costs, flops_per_second, mfu)):
+    scratch = scratch_bytes(costs.parameters, training, run.spec.topology.nodes)
+    on_disk = ("scratch of the first pod", bytes_text(scratch))
+    for name, value in (*_lines(costs, training), on_disk, *_hours(costs, flops_per_second, mfu)):
         typer.echo(f"{name:<28}{value}")
 
 

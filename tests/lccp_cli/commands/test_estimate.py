@@ -31,6 +31,7 @@ def test_estimate_counts_parameters_flops_and_hours(
     assert lines["parameters"] == f"{parameters / 1e3:.3g} K"
     mantissa, exponent = f"{flops:.1e}".split("e+0")
     assert f"FLOPs per token             {mantissa} × 10" in result.output, exponent
+    assert f"scratch of the first pod    {14 * parameters / 2**20:.3g} MiB" in result.output
     hours = flops * 2 * 102_400 / (1e9 * 0.5) / 3_600
     assert f"{hours:.3g} at 50%" in lines["accelerator-hours"]
 
