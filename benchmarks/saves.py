@@ -1,0 +1,79 @@
+"""How long a save holds the training up, as a part of a step.
+
+`lccp-train` trains the demo's model and documents on two processes of one thread each, as
+`benchmarks/training.py overhead` does, and saves a state every few steps, of which some come with a
+checkpoint. *Held* is what the attempt's ledger calls saving, a save. *Behind* is by how much a step
+that begins with a save is longer than the others, so that what is written beside the training, on
+the same cores, counts too.
+
+    python benchmarks/saves.py [--steps 60]
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterable
+from datetime import date
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+
+from training import ROW, ROWS, run, world
+
+STATE_STEPS, CHECKPOINT_STEPS = 5, 15
+WARM_STEPS = 3
+STEP = ROW * ROWS
+
+
+def seconds_of_steps(folder: Path, steps: int) -> tuple[dict[int, float], float]:
+    """Seconds from the end of each step to that of the next, by step; and those spent saving."""
+    made = world(folder, "saves")
+    document = run(made, ROW, ROWS, processes=2, micro=ROWS // 2)
+    document["spec"]["training"] |= {"tokens": steps * STEP, "logEverySteps": 1}
+    document["spec"]["checkpoints"] = {
+        "everyTokens": CHECKPOINT_STEPS * STEP,
+        "stateEveryTokens": STATE_STEPS * STEP,
+    }
+    attempt = made.start(document)
+    try:
+        if attempt.process.wait() != 0:
+            raise SystemExit(attempt.log)
+    finally:
+        made.close()
+    ends = {record.step: record.at.timestamp() for record in attempt.history}
+    between = {first: ends[second] - ends[first] for first, second in pairwise(sorted(ends))}
+    return between, attempt.heartbeat.ledger.saving
+
+
+def told(what: str, seconds: Iterable[float], step: float) -> str:
+    """A row: how many saves of a kind there were, and by how much steps are behind after them."""
+    kind = list(seconds)
+    behind = statistics.median(kind) - step
+    return f"| {what} | {len(kind)} | {behind:.3f} s | {behind / step:.1%} | <= 5 % |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=60, help=f"a multiple of {CHECKPOINT_STEPS}")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        between, saving = seconds_of_steps(Path(folder), asked.steps)
+    warm = {number: seconds for number, seconds in between.items() if number > WARM_STEPS}
+    step = statistics.median(s for n, s in warm.items() if n % STATE_STEPS)
+    with_checkpoint = [s for n, s in warm.items() if n % CHECKPOINT_STEPS == 0]
+    alone = [s for n, s in warm.items() if n % STATE_STEPS == 0 and n % CHECKPOINT_STEPS]
+    held = saving / (asked.steps // STATE_STEPS)
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "deepspeed"))
+    print(f"{date.today()}, Python {sys.version.split()[0]}, {libraries}, a step {step:.3f} s\n")
+    print("| what | saves | behind | of a step | wanted |")
+    print("| --- | --- | --- | --- | --- |")
+    print(told("a state", alone, step))
+    print(told("a state and a checkpoint", with_checkpoint, step))
+    print(f"| held, by the ledger | {len(alone) + len(with_checkpoint)} | {held:.3f} s |", end="")
+    print(f" {held / step:.1%} | <= 5 % |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
