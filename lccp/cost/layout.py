@@ -60,6 +60,11 @@ class StepShape:
         return self.rows * self.row_tokens
 
     @property
+    def own_tokens(self) -> int:
+        """Tokens of a micro batch that one process computes on."""
+        return self.micro_batch_rows * self.row_tokens // self.layout.sequence_size
+
+    @property
     def accumulation_steps(self) -> int:
         """Micro batches of one process in a step."""
         return self.rows // self.layout.data_size // self.micro_batch_rows

@@ -14,6 +14,9 @@ from lccp.cost.layout import Layout
 
 CHUNK_LOGITS = 2**25
 """Logits that exist at once in the head and the loss, which the trainer takes from here."""
+TILE_ELEMENTS = 2**28
+"""Inner elements (tokens x inner size) of a dense feed-forward block that exist at once where
+activations are computed again; the trainer takes it from here."""
 BUCKET_ELEMENTS = 500_000_000
 """Gradients that DeepSpeed reduces at once; a device holds the buffer, filled or not."""
 LIVE_ELEMENTS = 1_000_000_000
@@ -192,21 +195,26 @@ def activation_bytes(model: Architecture, training: Training) -> int:
     The head holds a chunk of logits twice in FP32, and the gradients of its inputs and weight.
     """
     size, tokens = training.element_bytes, training.own_tokens
-    layers = [_layer_bytes(model, number, size) for number in range(model.layers)]
+    layers = [_layer_bytes(model, number, training) for number in range(model.layers)]
     kept = sum(layers)
     if training.activation_checkpointing:
-        kept = model.layers * model.hidden_size * size + max(layers)
+        kept = tokens * model.layers * model.hidden_size * size + max(layers)
     logits = 2 * FP32_BYTES * min(CHUNK_LOGITS, tokens * model.vocabulary_size)
     weight = (FP32_BYTES + size) * model.vocabulary_size * model.hidden_size
-    return tokens * (kept + model.hidden_size * size) + logits + weight
+    return kept + tokens * model.hidden_size * size + logits + weight
 
 
-def _layer_bytes(model: Architecture, number: int, size: int) -> int:
-    """Of one token: both norms (input in FP32, normalized, scaled), queries, keys, values, the
+def _layer_bytes(model: Architecture, number: int, training: Training) -> int:
+    """Of each token: both norms (input in FP32, normalized, scaled), queries, keys, values, the
     heads' output as it is and as it is joined, and of each expert or dense block gate, up,
-    activated gate and product; what routed experts take in and give, too."""
+    activated gate and product; what routed experts take in and give, too. Where activations are
+    computed again, a tile of the dense block alone."""
     heads, block = model.attention, model.feed_forward[number]
+    size, tokens = training.element_bytes, training.own_tokens
     norms = 2 * model.hidden_size * (FP32_BYTES + 2 * size)
     attention = int(3 * heads.width) + heads.cached + heads.latent_size
-    routed = 2 * model.hidden_size * block.chosen
-    return norms + size * (attention + 4 * block.width + routed)
+    routed = block.chosen * (2 * model.hidden_size + 4 * block.expert_size)
+    dense = tokens * block.size
+    if training.activation_checkpointing:
+        dense = min(dense, TILE_ELEMENTS)
+    return tokens * (norms + size * (attention + routed)) + size * 4 * dense

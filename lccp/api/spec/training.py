@@ -178,7 +178,8 @@ class TrainingSpec(Contract):
     activation_checkpointing: Annotated[
         StrictBool,
         Field(
-            description="Recompute activations in the backward pass to save memory.",
+            description="Recompute activations in the backward pass to save memory; of long "
+            "sequences dense feed-forward blocks are then computed in tiles of tokens.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = False

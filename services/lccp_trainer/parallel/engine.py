@@ -11,7 +11,9 @@ from deepspeed.utils import set_z3_leaf_modules
 from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
 from lccp.api.run import LCCPRunSpec
+from lccp.cost.layout import step_shape
 from lccp_trainer.model.directory import load_model
+from lccp_trainer.model.tiles import tile_feed_forward
 from lccp_trainer.parallel import experts
 from lccp_trainer.parallel.attention import IMPLEMENTATION
 from lccp_trainer.parallel.deepspeed_config import deepspeed_config
@@ -36,10 +38,12 @@ def build_engine(
     dtype = torch.bfloat16 if training.precision == "BF16" else torch.float32
     model = load_model(spec.model, directory, config, dtype, IMPLEMENTATION)
     del partitioning
+    tiled = []
     if training.activation_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
+        tiled = tile_feed_forward(model, step_shape(spec).own_tokens)
     if training.deepspeed.zero_stage == 3:
-        _keep_experts_whole(model)
+        _fetch_whole(model, [*_experts(model), *tiled])
     if size > 1:
         experts.prepare(model)
     module = objective(model)
@@ -68,8 +72,11 @@ def apply_step(engine: Any) -> float | None:
     return norm if math.isfinite(norm) else None
 
 
-def _keep_experts_whole(model: torch.nn.Module) -> None:
-    """Fetch a block of experts as one: which of them run differs from rank to rank."""
-    blocks = {type(module) for module in model.modules() if hasattr(module, "experts")}
+def _experts(model: torch.nn.Module) -> list[torch.nn.Module]:
+    return [module for module in model.modules() if hasattr(module, "experts")]
+
+
+def _fetch_whole(model: torch.nn.Module, blocks: list[torch.nn.Module]) -> None:
+    """Fetch blocks as one: which experts run differs from rank to rank; tiles fetch once."""
     if blocks:
-        set_z3_leaf_modules(model, list(blocks))
+        set_z3_leaf_modules(model, list({type(block) for block in blocks}))

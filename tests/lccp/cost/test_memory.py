@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from planned import SMALL
 
+from lccp.cost import memory as memory_module
 from lccp.cost.architecture import Architecture
 from lccp.cost.layout import Layout
 from lccp.cost.memory import Memory, Training, activation_bytes
@@ -93,3 +94,19 @@ def test_logits_beyond_a_chunk_take_no_more_memory() -> None:
         return activation_bytes(model, replace(TRAINING, context_length=65_536)) - weight
 
     assert of_vocabulary(100_000) == of_vocabulary(200_000)
+
+
+@pytest.mark.parametrize("kind", ["llama", "hunyuan_v1_moe"])
+def test_of_dense_blocks_that_are_computed_again_a_tile_alone_is_held(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Architecture.from_config(SMALL | {"model_type": kind})
+    width = model.feed_forward[0].size
+
+    def held(**changes: Any) -> int:
+        return activation_bytes(model, replace(TRAINING, **changes))
+
+    kept, again = held(), held(activation_checkpointing=True)
+    monkeypatch.setattr(memory_module, "TILE_ELEMENTS", 100 * width)
+    assert held() == kept
+    assert again - held(activation_checkpointing=True) == 4 * 2 * (512 - 100) * width

@@ -27,6 +27,8 @@ from layouts import (
     Case,
 )
 
+TILE_ELEMENTS = LENGTH * 7
+"""Few, so that blocks whose activations are computed again are computed in several tiles."""
 TOOLS = Path(__file__).parents[3] / "tools"
 
 
@@ -331,9 +333,11 @@ def a_store(folder: Path) -> Any:
 def main() -> None:
     """One process that torchrun started."""
     from lccp.api.run import LCCPRunSpec
+    from lccp.cost import memory
     from lccp_trainer.parallel import attention
     from lccp_trainer.parallel.process_group import join_process_group
 
+    memory.TILE_ELEMENTS = TILE_ELEMENTS
     folder = Path(sys.argv[1])
     cases = [Case(**case) for case in json.loads((folder / "cases.json").read_text())]
     join_process_group(LCCPRunSpec.parse(cases[0].spec(), "spec"), 0)

@@ -1,0 +1,87 @@
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from equality import make_model
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from layouts import LENGTH, SIZES, VOCABULARY
+from lccp.cost import memory
+from lccp_trainer.model.tiles import tile_feed_forward
+
+ROWS, TILE = 2, 5
+FAMILIES = ("llama", "hunyuan_v1_dense", "hunyuan_v1_moe", "deepseek_v3")
+INNER = SIZES["intermediate_size"]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "TILE_ELEMENTS", TILE * INNER)
+
+
+def a_model(family: str, models: Path, checkpointing: bool = False) -> Any:
+    model = AutoModelForCausalLM.from_pretrained(make_model(family, models)).train()
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    return model
+
+
+def loss_and_gradients(model: Any) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(3, VOCABULARY, (ROWS, LENGTH), generator=generator)
+    loss = model(input_ids=ids, labels=ids).loss
+    return [loss, *torch.autograd.grad(loss, list(model.parameters()))]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_loss_and_gradients_are_those_without_tiles(
+    family: str, checkpointing: bool, models: Path
+) -> None:
+    whole = loss_and_gradients(a_model(family, models))
+    model = a_model(family, models, checkpointing)
+    assert tile_feed_forward(model, ROWS * LENGTH)
+    for found, expected in zip(loss_and_gradients(model), whole, strict=True):
+        assert (found - expected).abs().max() <= 1e-6
+
+
+class _Largest(TorchDispatchMode):
+    """Notes the most tokens of which an inner part exists in one tensor."""
+
+    tokens = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor) and out.ndim > 1 and out.shape[-1] == INNER:
+            self.tokens = max(self.tokens, out.shape[:-1].numel())
+        return out
+
+
+def test_the_inner_part_never_exists_whole_neither_forward_nor_backward(models: Path) -> None:
+    model = a_model("llama", models, checkpointing=True)
+    tile_feed_forward(model, ROWS * LENGTH)
+    with _Largest() as largest:
+        loss_and_gradients(model)
+    of_a_weight = SIZES["hidden_size"]
+    assert largest.tokens == of_a_weight < ROWS * LENGTH
+
+
+def test_short_rows_are_computed_whole(models: Path) -> None:
+    assert tile_feed_forward(a_model("llama", models), TILE) == []
+
+
+def test_blocks_whose_parts_are_not_known_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    config = AutoConfig.for_model("gpt_neox", hidden_size=8, num_hidden_layers=1, vocab_size=9)
+    with caplog.at_level(logging.INFO):
+        assert tile_feed_forward(AutoModelForCausalLM.from_config(config), 10**9) == []
+    assert "none is computed in tiles" in caplog.text
