@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from lccp.api.run import LCCPRun
-from lccp.cost.architecture import Architecture
+from lccp.cost.architecture import Architecture, FeedForward
 from lccp.cost.layout import Layout
 
 CHUNK_LOGITS = 2**25
@@ -186,6 +186,11 @@ class _Held:
         return min(self._partitioned, BUCKET_ELEMENTS)
 
 
+def is_tiled(block: FeedForward, training: Training) -> bool:
+    """Whether the trainer computes the dense part of `block` in tiles of tokens."""
+    return training.activation_checkpointing and training.own_tokens * block.size > TILE_ELEMENTS
+
+
 def activation_bytes(model: Architecture, training: Training) -> int:
     """Tensors of one micro batch that the backward pass needs, on one process.
 
@@ -214,7 +219,5 @@ def _layer_bytes(model: Architecture, number: int, training: Training) -> int:
     norms = 2 * model.hidden_size * (FP32_BYTES + 2 * size)
     attention = int(3 * heads.width) + heads.cached + heads.latent_size
     routed = block.chosen * (2 * model.hidden_size + 4 * block.expert_size)
-    dense = tokens * block.size
-    if training.activation_checkpointing:
-        dense = min(dense, TILE_ELEMENTS)
+    dense = TILE_ELEMENTS if is_tiled(block, training) else tokens * block.size
     return tokens * (norms + size * (attention + routed)) + size * 4 * dense

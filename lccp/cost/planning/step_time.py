@@ -10,11 +10,13 @@ from typing import Self
 
 from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
-from lccp.cost.memory import Training
+from lccp.cost.memory import Training, is_tiled
 from lccp.cost.planning.devices import LINK_EFFICIENCY, Cluster
 
 RECOMPUTED = 4 / 3
 """FLOPs with activation checkpointing, of those without: a second forward pass."""
+GATED_FORWARD = 6
+"""FLOPs of a gated block's forward pass, a weight of one of its three matrices; tiles add one."""
 ADAM_BYTES = 28
 """Read and written a parameter by a step of Adam: four numbers in, three out, in FP32."""
 
@@ -59,9 +61,11 @@ def step_tokens(training: Training) -> int:
 
 def _computing(model: Architecture, training: Training, cluster: Cluster) -> float:
     again = RECOMPUTED if training.activation_checkpointing else 1.0
-    flops = again * flops_per_token(model, training.context_length) * step_tokens(training)
+    tiled = sum(block.size for block in model.feed_forward if is_tiled(block, training))
+    of_token = again * flops_per_token(model, training.context_length)
+    of_token += GATED_FORWARD * model.hidden_size * tiled
     rate = cluster.efficiency * cluster.device.peak(training.precision)
-    return flops / (rate * training.layout.processes)
+    return of_token * step_tokens(training) / (rate * training.layout.processes)
 
 
 def _collectives(model: Architecture, training: Training, cluster: Cluster) -> float:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from planned import SMALL
 
+from lccp.cost import memory
 from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
 from lccp.cost.layout import Layout
@@ -33,6 +34,17 @@ def test_a_step_computes_its_flops_at_the_stated_share_of_the_peak() -> None:
 def test_recomputing_adds_a_forward_pass_to_three() -> None:
     again = step(activation_checkpointing=True)
     assert again.computing == pytest.approx(4 / 3 * step().computing)
+
+
+def test_tiles_add_a_forward_pass_of_their_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Architecture.from_config(SMALL | {"model_type": "llama"})
+    training = replace(TRAINING, activation_checkpointing=True)
+    whole = StepTime.of(model, training, NODE).computing
+    monkeypatch.setattr(memory, "TILE_ELEMENTS", 100 * SMALL["intermediate_size"])
+    tiled = StepTime.of(model, training, NODE).computing
+    weights = 2 * 3 * SMALL["hidden_size"] * SMALL["intermediate_size"]
+    expected = 2 * weights * step_tokens(training) / (4 * 0.5 * DEVICE.fp32)
+    assert tiled - whole == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("stage", "times"), [(0, 2), (1, 2), (2, 4), (3, 9)])
