@@ -38,7 +38,7 @@ def tile_feed_forward(model: torch.nn.Module, tokens: int) -> list[torch.nn.Modu
 def _tiled(
     forward: Callable[[torch.Tensor], torch.Tensor], tile: int, hidden: torch.Tensor
 ) -> torch.Tensor:
-    parts = hidden.flatten(0, -2).split(tile)
+    parts = torch.split(hidden.flatten(0, -2), tile)
     done = [checkpoint(forward, part, use_reentrant=False) for part in parts]
     return torch.cat(done).view_as(hidden)
 
