@@ -81,7 +81,7 @@ def test_short_rows_are_computed_whole(models: Path) -> None:
 
 
 def test_blocks_whose_parts_are_not_known_are_told(caplog: pytest.LogCaptureFixture) -> None:
-    config = AutoConfig.for_model("gpt_neox", hidden_size=8, num_hidden_layers=1, vocab_size=9)
+    config = AutoConfig.for_model("gpt_neox", **SIZES)
     with caplog.at_level(logging.INFO):
         assert tile_feed_forward(AutoModelForCausalLM.from_config(config), 10**9) == []
     assert "none is computed in tiles" in caplog.text
