@@ -30,8 +30,7 @@ from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.process_group import Shared, join_process_group, rendezvous_store
 from lccp_trainer.records import Recorder
 from lccp_trainer.state.publish import Publisher, complete_tokens
-from lccp_trainer.state.resume import Resume
-from lccp_trainer.state.rewind import Rewind
+from lccp_trainer.state.resume import Resume, Rewind
 from lccp_trainer.state.saving import Saver
 from lccp_trainer.state.start import Start
 from lccp_trainer.state.uploads import Uploader, patiently

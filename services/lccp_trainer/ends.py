@@ -9,8 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lccp.api.causes import Cause, cause_of
+from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.training import End
 from lccp.contract.errors import LccpError
+from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys
+from lccp.store.objects import branch_end, read_or_none
+from lccp.store.port import Store
 
 ROOT_CAUSES = (
     Cause.CONFIGURATION,
@@ -115,6 +119,27 @@ def decide(ends: Mapping[int, End], deaths: Sequence[Death], started: int, termi
         if cause in by_cause and (cause is Cause.INTERNAL or len(ends) == started):
             return by_cause[cause]
     return _end(Cause.INTERNAL, "the gang ended, but not every rank said why")
+
+
+def made_before(store: Store, keys: RunKeys | BranchKeys | FineTuningKeys) -> End | None:
+    """The end of an attempt whose only checkpoint is there; None where there is work left.
+
+    A run has several checkpoints, and finds out by its states.
+    """
+    made = None
+    if isinstance(keys, FineTuningKeys):
+        made = read_or_none(store, keys.manifest, Manifest)
+    elif isinstance(keys, BranchKeys):
+        made = branch_end(store, keys)
+    if made is None:
+        return None
+    return End(
+        result=Cause.COMPLETED,
+        tokens=made.tokens,
+        step=made.step,
+        message=f"{keys.checkpoint_manifest(made.tokens)} was there already",
+        at=datetime.now(UTC),
+    )
 
 
 def _end(result: Cause, message: str, rank: int | None = None) -> End:

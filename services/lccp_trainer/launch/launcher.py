@@ -36,7 +36,6 @@ from lccp.store.port import Store
 from lccp_trainer import ends
 from lccp_trainer.goodput import closed
 from lccp_trainer.launch.fetching import Fetching
-from lccp_trainer.launch.made import made_before
 from lccp_trainer.launch.node import MEETING_AFTER_FETCH_SECONDS, MEETING_SECONDS, Node
 from lccp_trainer.launch.scratch import scratch_folder
 from lccp_trainer.launch.torchrun import DEATHS_FILE
@@ -72,7 +71,8 @@ class Launcher:
         try:
             spec, sft = self._checked(environ)
             node = Node.of(spec.topology, environ)
-            end = made_before(self._store, self._keys) or self._supervised(spec, sft, node, environ)
+            made = ends.made_before(self._store, self._keys)
+            end = made or self._supervised(spec, sft, node, environ)
         except StoreUnavailable as error:
             started = self._invocation.attempt > 1 or self._has_pinned()
             cause = Cause.STORE_UNREACHABLE if started else Cause.CONFIGURATION

@@ -16,9 +16,12 @@ from lccp.store.objects import read
 from lccp.store.port import Store
 from lccp_trainer.parallel import fragments
 from lccp_trainer.parallel.pieces import Piece, pieces
+from lccp_trainer.parallel.process_group import Shared
 from lccp_trainer.state import progress
 from lccp_trainer.state.files import Damaged, Part, StateFiles, file_name
 from lccp_trainer.state.progress import Point, Told
+from lccp_trainer.state.publish import complete_tokens
+from lccp_trainer.state.uploads import Uploader
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +105,27 @@ class Resume:
         votes = torch.tensor(float(it), device=self.device)
         dist.all_reduce(votes, dist.ReduceOp.MIN)
         return bool(votes.item())
+
+
+@dataclass
+class Rewind:
+    """Back to the newest complete state, in the middle of an attempt. On every rank alike."""
+
+    resume: Resume
+    uploader: Uploader
+    shared: Shared
+    _count: int = 0
+
+    def __call__(self) -> Point | None:
+        """Where the engine is now; None, and nothing changed, if no state verifies."""
+        self._count += 1
+        self.uploader.wait()
+        resume = self.resume
+        states = self.shared(
+            f"rewind/{self._count}", lambda: complete_tokens(resume.store, resume.keys.states)
+        )
+        found, _ = resume.newest(states)
+        return found.point if found else None
 
 
 def _buffers(piece: Piece) -> list[Part]:

@@ -1,6 +1,7 @@
 """Checkpoints and states of a running training: copied here, written and published beside it."""
 
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,14 +17,52 @@ from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.model.directory import save_directory
 from lccp_trainer.parallel import fragments
-from lccp_trainer.parallel.pieces import pieces
+from lccp_trainer.parallel.pieces import Piece, pieces
 from lccp_trainer.parallel.weights import whole_weights
 from lccp_trainer.state import progress
-from lccp_trainer.state.files import Part, file_name
+from lccp_trainer.state.files import Part, file_name, write_file
 from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, TrainedCounts, complete_tokens
-from lccp_trainer.state.snapshot import Snapshot
 from lccp_trainer.state.uploads import Uploader
+
+
+class Snapshot:
+    """A copy of what a state holds, so that training goes on while it is written.
+
+    Its host memory, page-locked beside a GPU, is used again for every state.
+    """
+
+    def __init__(self) -> None:
+        self._free = threading.Event()
+        self._free.set()
+        self._memory = torch.empty(0)
+
+    def take(self, pieces: list[Piece]) -> list[Part]:
+        """Copy the values of `pieces`; waits until the copy before has been written."""
+        self._free.wait()
+        self._free.clear()
+        self._grow(sum(len(value) for piece in pieces for value in piece.values.values()))
+        parts, start = [], 0
+        for piece in pieces:
+            for kind, value in piece.values.items():
+                copy = self._memory[start : start + len(value)]
+                parts.append(Part(kind, piece.name, piece.start, copy))
+                copy.copy_(value, non_blocking=True)
+                start += len(value)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return parts
+
+    def write(self, parts: list[Part], path: Path) -> None:
+        """Write what was taken, and free the memory for the next."""
+        try:
+            write_file(parts, path)
+        finally:
+            self._free.set()
+
+    def _grow(self, elements: int) -> None:
+        if len(self._memory) < elements:
+            self._memory = torch.empty(elements, pin_memory=torch.cuda.is_available())
 
 
 @dataclass

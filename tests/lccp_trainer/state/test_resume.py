@@ -1,7 +1,10 @@
 """Where a run goes on: a state comes back as it was, and a damaged one is passed over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +13,10 @@ from saved import BUDGET, KEYS, a_point, a_saver
 
 from lccp.contract.errors import Incompatible
 from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
 from lccp_trainer.parallel.fragments import held, optimizer_steps
-from lccp_trainer.state.resume import Resume, Resumed
+from lccp_trainer.parallel.process_group import Shared
+from lccp_trainer.state.resume import Resume, Resumed, Rewind
 
 STATES = (100, 200)
 
@@ -87,3 +92,42 @@ def test_a_state_of_another_version_is_refused(store: FileStore) -> None:
 
     with pytest.raises(Incompatible, match="schema version 99"):
         resumed(store)
+
+
+@dataclass
+class Facts:
+    """Torchrun's store, of one process."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def set(self, name: str, value: str) -> None:
+        assert name not in self.values
+        self.values[name] = value
+
+    def get(self, name: str) -> str:
+        return self.values[name]
+
+
+@dataclass
+class Resuming:
+    """Takes whatever state is the newest."""
+
+    store: FileStore
+    keys: RunKeys
+    asked: list[list[int]] = field(default_factory=list)
+
+    def newest(self, candidates: Iterable[int]) -> tuple[Any, set[int]]:
+        self.asked.append(sorted(candidates))
+        return (SimpleNamespace(point=max(candidates)) if candidates else None), set()
+
+
+def test_every_rewind_asks_anew_which_states_are_complete(tmp_path: Path) -> None:
+    resume = Resuming(FileStore(tmp_path), RunKeys("default", "tiny"))
+    waited: list[bool] = []
+    uploader = SimpleNamespace(wait=lambda: waited.append(True))
+    rewind = Rewind(resume, uploader, Shared(0, Facts()))  # type: ignore[arg-type]
+
+    assert rewind() is None
+    resume.store.put(f"{resume.keys.states}{4096:015d}/manifest.json", b"{}")
+    assert rewind() == 4096
+    assert (resume.asked, waited) == ([[], [4096]], [True, True])
