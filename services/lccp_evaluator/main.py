@@ -16,19 +16,23 @@ from pathlib import Path
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
-from lccp.api.labels import ANNEAL
+from lccp.api.labels import ANNEAL, INTRINSIC, signal_of_suite
+from lccp.api.objects.report import EvaluationReport, ProbeReport, SignalValue
 from lccp.contract.errors import Conflict, InvalidInput
+from lccp.contract.signals import Role
 from lccp.logs import configure_from
 from lccp.store import objects
 from lccp.store.assignment import identity_spec
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 from lccp.store.port import Store
-from lccp_evaluator.branches import of_suite
 from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
 from lccp_evaluator.external.steps import ALL, ExternalEvaluation
 from lccp_evaluator.failure import failure_of, record, tell
 from lccp_evaluator.progress import ProgressFile
+
+TITLE_LENGTH_MAX = 63
+"""Of a signal."""
 
 
 def main() -> None:
@@ -118,6 +122,31 @@ def _clear_unfinished(store: Store, keys: RunKeys, tokens: int, suite: str) -> N
     from lccp_evaluator.unfinished import clear
 
     clear(store, Place.of(store, keys, tokens, suite).unfinished)
+
+
+def of_suite(report: EvaluationReport, suite: str) -> EvaluationReport:
+    """The report as one of `suite`: but for the probes' own, its signals carry the suite's name.
+
+    They are shown, and no verdict rests on them. A name has one slash: one of its own is a dot.
+    """
+    if suite == INTRINSIC:
+        return report
+    probes = {name: _probe(probe, suite) for name, probe in report.probes.items()}
+    return report.model_copy(update={"suite": suite, "probes": probes})
+
+
+def _probe(probe: ProbeReport, suite: str) -> ProbeReport:
+    signals = tuple(_signal(signal, suite) for signal in probe.signals)
+    return probe.model_copy(update={"signals": signals})
+
+
+def _signal(signal: SignalValue, suite: str) -> SignalValue:
+    own = {
+        "name": signal_of_suite(suite, signal.name),
+        "title": f"{suite}: {signal.title}"[:TITLE_LENGTH_MAX],
+        "role": Role.SHOWN,
+    }
+    return SignalValue.model_validate(signal.model_dump() | own)
 
 
 @contextmanager

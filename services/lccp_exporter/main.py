@@ -18,8 +18,7 @@ from lccp.store.open import open_store
 from lccp_exporter.config import ExporterConfig, configuration
 from lccp_exporter.exporting import Exports
 from lccp_exporter.refresh import Refresher, Runs, StoreWatch
-from lccp_exporter.web.app import application
-from lccp_exporter.web.server import Server
+from lccp_exporter.web.server import Server, application
 
 logger = logging.getLogger(__name__)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from a_run import assign
+from a_run import assign, report
 from tiny_checkpoints import a_checkpoint
 from tiny_models import a_model
 
@@ -20,6 +20,7 @@ from lccp import logs
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
 from lccp.api.run import LCCPRun
@@ -29,10 +30,12 @@ from lccp.store.directory import upload_directory
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_evaluator import main
+from lccp_evaluator.main import of_suite
 
 pytestmark = pytest.mark.slow
 
 KEYS = RunKeys("default", "tiny")
+REPORT = report(8_192)
 NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3, "needlesPerHaystack": 2}
 WITHOUT_BIO = {"bio": {"enabled": False}, "retrievalHeads": {"source": "Niah"}}
 
@@ -357,3 +360,18 @@ def test_the_process_ends_on_sigterm_and_leaves_nothing_half_written(world):
 
     assert process.wait(timeout=30) == ExitCode.TERMINATED
     assert not world.store.stat(KEYS.report(10_000))
+
+
+def test_the_probes_own_suite_keeps_its_names() -> None:
+    assert of_suite(REPORT, INTRINSIC) is REPORT
+
+
+def test_a_branchs_signals_are_named_after_their_suite_and_only_shown() -> None:
+    (probe, *_) = REPORT.probes
+    first = REPORT.probes[probe].signals[0].model_copy(update={"name": "niah_ppl/2"})
+    changed = REPORT.probes[probe].model_copy(update={"signals": (first,)})
+    found = of_suite(REPORT.model_copy(update={"probes": {probe: changed}}), ANNEAL)
+    (signal,) = found.signals()
+    assert (found.suite, found.tokens) == (ANNEAL, REPORT.tokens)
+    assert (signal.name, signal.role) == ("anneal/niah_ppl.2", Role.SHOWN)
+    assert (signal.value, signal.n) == (first.value, first.n)

@@ -42,13 +42,13 @@ def doctor(
 def _checks(manifest: Path | None) -> "list[Check]":
     import shutil
 
-    from lccp_cli.machine import accelerators, checks, of_run
+    from lccp_cli.machine import checks, of_run
     from lccp_cli.manifest import load_manifest
     from lccp_trainer.launch.accelerators import Accelerators, detected
 
     run = None if manifest is None else load_manifest(manifest)
     devices = detected()
-    found = [*checks.machine(), *checks.libraries(), *accelerators.checks(devices), *checks.tools()]
+    found = [*checks.machine(), *checks.libraries(), *checks.accelerators(devices), *checks.tools()]
     if run is not None and manifest is not None:
         free = shutil.disk_usage(Path.cwd()).free
         known = devices or Accelerators()

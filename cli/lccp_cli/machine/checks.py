@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lccp.report.text import bytes_text
+from lccp_trainer.launch.accelerators import Accelerators
+
 PYTHON_MIN = (3, 11)
 MEMORY_MIN = 4 * 2**30
 DISK_MIN = 2 * 2**30
@@ -48,8 +51,6 @@ def version_of(distribution: str) -> str | None:
 
 def machine() -> Iterator[Check]:
     """Python, cores, memory and disk."""
-    from lccp.report.text import bytes_text
-
     lowest = ".".join(map(str, PYTHON_MIN))
     yield Check(
         "python",
@@ -75,6 +76,31 @@ def libraries() -> Iterator[Check]:
     for name, advice in LIBRARIES.items():
         version = version_of(name)
         yield Check(name, version is not None, version or "not installed", advice)
+
+
+def accelerators(found: Accelerators | None) -> Iterator[Check]:
+    """Devices, driver, NCCL and bfloat16; none is needed by a run on CPUs."""
+    if found is None:
+        return
+    if found.count:
+        seen = f"{found.count} x {found.name}, {bytes_text(found.memory_bytes)} each"
+        yield Check("accelerators", True, seen, needed=False)
+    else:
+        yield Check("accelerators", False, "none that PyTorch can use", _unusable(found), False)
+    driver, nccl = found.driver or "none that answers", found.nccl or "none"
+    advice = "install the driver of the devices"
+    yield Check("driver", found.driver is not None, driver, advice, needed=False)
+    if found.count:
+        advice = "install a build of PyTorch that has it: several devices speak by it"
+        yield Check("nccl", found.nccl is not None, nccl, advice, needed=False)
+        advice = "set training.precision to FP32: these devices compute bfloat16 slowly or not"
+        yield Check("bf16", found.bf16, "yes" if found.bf16 else "no", advice, needed=False)
+
+
+def _unusable(found: Accelerators) -> str:
+    if found.driver is None:
+        return "only needed by runs that ask for them"
+    return "the driver is there: install a build of PyTorch for it, such as that of the images"
 
 
 def tools() -> Iterator[Check]:

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from lccp.analysis.laws.loglaw import FEWEST, LogLaw
 from lccp.api.labels import ANNEAL
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Gain, GainState, Verdict, VerdictState
 from lccp.contract.signals import Role, Scale, Signal
 from lccp.probes.probe import Course
 from lccp.report.figures import style
-from lccp.report.figures.law import log_law
 from lccp.report.figures.phases import mark_saturation, shade
 from lccp.report.figures.style import TokenAxis, translucent
 from lccp.report.states import STATE_COLOURS
@@ -19,6 +21,8 @@ from lccp.report.states import STATE_COLOURS
 PANEL_PIXELS, REST_PIXELS = 200, 90
 LEGEND_BELOW_PIXELS = 54
 """From the lowest panel to the legend of its shades: ticks and title of the axis lie between."""
+LAW_POINTS = 60
+"""Of a log law's curve."""
 GAIN_COLOURS = {
     GainState.IMPROVING: STATE_COLOURS[VerdictState.IMPROVING],
     GainState.PLATEAU: STATE_COLOURS[VerdictState.SATURATED],
@@ -195,4 +199,28 @@ def _gains(
         marker={"size": 9 if main else 5, "color": colours},
         customdata=[[g.lower, g.upper, g.state] for _, g in gains],
         hovertemplate="%{y:+.2%} (%{customdata[0]:+.2%} … %{customdata[1]:+.2%}), %{customdata[2]}",
+    )
+
+
+def log_law(
+    ppl: Mapping[int, float], title: str, policy: Policy, axis: TokenAxis, colour: str
+) -> go.Scatter | None:
+    """PPL = A ln N + B through `ppl` by tokens, with A's interval; None below four checkpoints.
+
+    The checkpoints count that are trained, and beyond the warm-up.
+    """
+    tokens = [at for at in ppl if at > max(0, policy.warmup_tokens)]
+    if len(tokens) < FEWEST:
+        return None
+    law = LogLaw.fit(np.array(tokens, dtype=float), np.array([ppl[at] for at in tokens]))
+    low, high = (float(end) for end in law.slope_interval(policy.confidence))
+    at = np.geomspace(tokens[0], tokens[-1], LAW_POINTS)
+    told = f"A = {float(law.slope):.3g} ({low:.3g} … {high:.3g}), R² {float(law.r_squared):.2f}"
+    return go.Scatter(
+        x=[axis(one) for one in at],
+        y=law.at(at).tolist(),
+        name=f"{title}: A ln N + B",
+        mode="lines",
+        line={"color": colour, "width": 1.5, "dash": "dot"},
+        hovertemplate=f"%{{y:.4~f}}, {told}",
     )

@@ -5,6 +5,9 @@ the last R of N tokens. Keys and values come as one or more parts in order, so t
 several sequences share need not be copied. No mask of rows x tokens is ever made: what precedes all
 rows is attended without a mask, the rows among themselves causally, and the two are joined by the
 logarithms of their sums of exponentials; windows and soft-caps go in blocks of rows.
+
+`scaled_dot_product_attention` keeps those logarithms to itself; fused are the operators beneath it,
+which torch's own context parallelism joins in the same way.
 """
 
 from collections.abc import Sequence
@@ -12,12 +15,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from lccp_evaluator.model import kernels
+from torch.nn import functional
 
 BLOCK_ROWS = 128
 BLOCK_SCORES = 2**24
 """Scores that exist at once, where a row's are made."""
+
+MULTIPLE = 8
+"""Of which CUDA's kernels want the head size to be a multiple."""
+FLASH_HEAD_SIZE = 256
 
 Part = tuple[Tensor, Tensor]
 """Keys [K, n, D] and values [K, n, Dv] of n tokens."""
@@ -62,7 +68,7 @@ class ScoreForm:
 def attend(query: Tensor, parts: Sequence[Part], form: ScoreForm) -> Tensor:
     """Output [H, R, Dv] of the rows `query` [H, R, D] at the end of the tokens of `parts`."""
     narrow = form.mask.window is not None and form.mask.window < _count(parts)
-    if narrow or form.softcap is not None or not kernels.have(query):
+    if narrow or form.softcap is not None or not has_kernel(query):
         return _attend_in_blocks(query, parts, form)
     output, log_sum = _attend_fused(query, parts, form.scaling)
     if form.sinks is not None:
@@ -114,7 +120,7 @@ def _attend_fused(query: Tensor, parts: Sequence[Part], scaling: float) -> tuple
 def _own_rows(query: Tensor, own: Part, scaling: float) -> tuple[Tensor, Tensor]:
     """Causal attention of rows among themselves."""
     key, value = (one.repeat_interleave(query.shape[0] // one.shape[0], dim=0) for one in own)
-    return kernels.fused(query, key, value, scaling, is_causal=True)
+    return fused(query, key, value, scaling, is_causal=True)
 
 
 def _all_keys(query: Tensor, part: Part, scaling: float) -> tuple[Tensor, Tensor]:
@@ -122,7 +128,7 @@ def _all_keys(query: Tensor, part: Part, scaling: float) -> tuple[Tensor, Tensor
     key, value = part
     heads, rows, size = query.shape
     grouped = query.reshape(key.shape[0], -1, size)
-    output, log_sum = kernels.fused(grouped, key, value, scaling, is_causal=False)
+    output, log_sum = fused(grouped, key, value, scaling, is_causal=False)
     return output.reshape(heads, rows, -1), log_sum.reshape(heads, rows)
 
 
@@ -162,3 +168,36 @@ def products(query: Tensor, key: Tensor) -> Tensor:
     """`query` [H, R, D] times `key` [K, n, D] as [H, R, n]; no key is repeated."""
     grouped = query.reshape(key.shape[0], -1, query.shape[-1])
     return (grouped @ key.transpose(1, 2)).view(*query.shape[:2], key.shape[1])
+
+
+def has_kernel(query: Tensor) -> bool:
+    """Whether there is a kernel for `query`."""
+    return query.device.type in ("cpu", "cuda") and query.dtype.is_floating_point
+
+
+def fused(
+    query: Tensor, key: Tensor, value: Tensor, scaling: float, is_causal: bool
+) -> tuple[Tensor, Tensor]:
+    """Output [H, R, Dv] in float32, and log of the sum of exponentials [H, R], also in float32.
+
+    `query` [H, R, D], `key` [H, N, D], `value` [H, N, Dv]; with `is_causal`, R equals N.
+    """
+    rows, size = query.shape[1], value.shape[-1]
+    wide = max(key.shape[-1], size)
+    wide += -wide % MULTIPLE if query.device.type == "cuda" else 0
+    query, key, value = (
+        functional.pad(one, (0, wide - one.shape[-1]))[None] for one in (query, key, value)
+    )
+    if query.device.type == "cpu":
+        output, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            query, key, value, 0.0, is_causal, scale=scaling
+        )
+    elif query.dtype != torch.float32 and wide <= FLASH_HEAD_SIZE:
+        output, log_sum, *_ = torch.ops.aten._scaled_dot_product_flash_attention(
+            query, key, value, 0.0, is_causal, scale=scaling
+        )
+    else:
+        output, log_sum, *_ = torch.ops.aten._scaled_dot_product_efficient_attention(
+            query, key, value, None, True, 0.0, is_causal, scale=scaling
+        )
+    return output[0, :, :, :size].float(), log_sum[0, :, :rows].float()

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from lccp_evaluator.model import attention
-from lccp_evaluator.model.attention import CausalMask, Part, ScoreForm, attend, between, together
+from lccp_evaluator.model.attention import (
+    CausalMask,
+    Part,
+    ScoreForm,
+    attend,
+    between,
+    fused,
+    has_kernel,
+    together,
+)
 
 HEADS, KEY_HEADS, TOKENS, ROWS, SIZE = 4, 2, 40, 16, 8
 
@@ -101,3 +110,30 @@ def test_a_row_sees_itself_and_its_window() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("value_size", [5, 8, 12], ids=["narrower", "alike", "wider"])
+@pytest.mark.parametrize("is_causal", [True, False])
+def test_output_and_sum_are_those_of_a_softmax(value_size: int, is_causal: bool) -> None:
+    tokens = 9 if is_causal else 13
+    query, key, value = random(2, 9, 8), random(2, tokens, 8), random(2, tokens, value_size)
+    scores = query @ key.transpose(1, 2) * 0.4
+    if is_causal:
+        scores.masked_fill_(torch.ones(9, 9).triu(1).bool(), -torch.inf)
+
+    output, log_sum = fused(query, key, value, 0.4, is_causal)
+
+    assert torch.allclose(output, scores.softmax(-1) @ value, atol=1e-5)
+    assert torch.allclose(log_sum, scores.logsumexp(-1), atol=1e-5)
+
+
+def test_half_precision_gives_float32() -> None:
+    query = random(2, 9, 8).bfloat16()
+
+    assert {one.dtype for one in fused(query, query, query, 0.4, True)} == {torch.float32}
+
+
+def test_whole_numbers_have_no_kernel() -> None:
+    assert has_kernel(torch.zeros(1))
+    assert not has_kernel(torch.zeros(1, dtype=torch.int64))
+    assert not has_kernel(torch.zeros(1, device="meta"))

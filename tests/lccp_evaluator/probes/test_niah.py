@@ -9,6 +9,8 @@ from made_records import NIAH, contexts, nll, records, signals
 from lccp.contract.errors import InvalidInput
 from lccp.probes.registry import PROBES
 from lccp_evaluator.probes import niah
+from lccp_evaluator.probes.niah import ContextUse
+from lccp_evaluator.records import FloatArray
 from lccp_evaluator.sampling.crossing import FULL
 
 
@@ -180,3 +182,46 @@ def test_a_quick_grid_says_that_it_decides_nothing():
         in niah.measure(records(), quick, contexts(100)).notes[0]
     )
     assert niah.measure(records(), NIAH, contexts(100)).notes == []
+
+
+OF_NEEDLE, OF_HAYSTACK = np.tile([0, 1, 2], 2), np.repeat([0, 1], 3)
+WHOLE = np.array([1.0, 1.5, 2.0, 3.0, 2.5, 2.0])
+NONE, ORACLE = np.array([4.0, 5.0, 6.0]), np.array([0.5, 0.6, 0.7])
+
+
+def use(full: FloatArray, oracle: FloatArray = ORACLE) -> ContextUse:
+    return ContextUse(full, OF_HAYSTACK, OF_NEEDLE, NONE, oracle)
+
+
+def test_gain_is_what_the_answer_costs_more_without_context() -> None:
+    gain = use(WHOLE).gain
+
+    assert gain.value == pytest.approx(5.0 - 2.0)
+    np.testing.assert_allclose(gain.by_cluster["needle"], [2.0, 3.0, 4.0])
+    np.testing.assert_allclose(gain.by_cluster["haystack"], [3.5, 2.5])
+
+
+def test_recovery_is_the_share_of_what_the_needle_alone_gains() -> None:
+    recovery = use(WHOLE).recovery
+
+    assert recovery is not None
+    assert recovery.value == pytest.approx(3.0 / 4.4)
+    for clusters in recovery.by_cluster.values():
+        assert clusters.mean() == pytest.approx(recovery.value)
+
+
+def test_a_context_that_gives_all_that_the_needle_gives_recovers_all() -> None:
+    recovery = use(np.tile(ORACLE, 2)).recovery
+
+    assert recovery is not None
+    assert recovery.value == pytest.approx(1)
+    np.testing.assert_allclose(recovery.by_cluster["needle"], 1)
+
+
+@pytest.mark.parametrize(
+    "oracle",
+    [NONE, NONE + np.array([1.0, -1.0, 0.1])],
+    ids=["no gain at all", "a gain that may be noise"],
+)
+def test_without_a_gain_of_the_needle_for_sure_there_is_no_recovery(oracle: FloatArray) -> None:
+    assert use(WHOLE, oracle).recovery is None

@@ -12,7 +12,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_exporter.refresh import Runs, StoreWatch
-from lccp_exporter.web.app import application
+from lccp_exporter.web.server import application
 
 pytestmark = pytest.mark.slow
 

@@ -22,8 +22,8 @@ from lccp.store.assignment import attempt_spec
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.objects import read
 from lccp.store.open import open_store
-from lccp_evaluator.branches import of_suite
 from lccp_evaluator.checkpoint import read_manifest
+from lccp_evaluator.main import of_suite
 
 SECONDS_A_CHECKPOINT = 0.15
 

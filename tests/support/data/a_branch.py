@@ -8,7 +8,7 @@ from lccp.api.labels import ANNEAL
 from lccp.api.objects.report import EvaluationReport, ProbeReport
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
-from lccp_evaluator.branches import of_suite
+from lccp_evaluator.main import of_suite
 
 
 def annealed(value: float) -> float:

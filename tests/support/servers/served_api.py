@@ -9,7 +9,7 @@ from recorded_store import RecordedStore
 from starlette.testclient import TestClient
 
 from lccp_exporter.refresh import Runs, StoreWatch
-from lccp_exporter.web.app import application
+from lccp_exporter.web.server import application
 
 
 @dataclass

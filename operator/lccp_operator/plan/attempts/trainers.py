@@ -1,21 +1,27 @@
 """The workloads that train, made what the journal says, and what their attempts are asked."""
 
+from datetime import datetime, timedelta
+
 from lccp.api.identity import settings_of
 from lccp.api.objects.journal import AttemptRecord, Control, StopMarker
 from lccp_operator.intents import (
     ApplyWorkload,
     DeleteWorkload,
     Intent,
+    TellState,
     TellStop,
     WriteControl,
 )
-from lccp_operator.plan.attempts import states
 from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives
 from lccp_operator.plan.context import Context
+from lccp_operator.workloads.state import SavedState
 from lccp_operator.workloads.training import Training
 
 ATTEMPTS_KEPT = 2
 """Ended attempts whose workloads stay, for their logs."""
+
+TOLD_EVERY = timedelta(minutes=1)
+"""Least age of the state that is told, before another one is."""
 
 
 def intents(context: Context) -> list[Intent]:
@@ -23,8 +29,8 @@ def intents(context: Context) -> list[Intent]:
     return [
         *_deletions(context),
         *_of_open_attempt(context),
-        *_told(context),
-        *states.intents(context),
+        *_stop_told(context),
+        *_state_told(context),
     ]
 
 
@@ -62,7 +68,7 @@ def _of_open_attempt(context: Context) -> list[Intent]:
     return found
 
 
-def _told(context: Context) -> list[Intent]:
+def _stop_told(context: Context) -> list[Intent]:
     """Whether the trainer of an attached run is to end: nobody but it can end it."""
     if context.spec.source is None:
         return []
@@ -84,3 +90,24 @@ def _control(context: Context, attempt: AttemptRecord) -> list[Intent]:
     if attempt.drain_asked_at is not None:
         wanted = wanted.model_copy(update={"request": "Drain"})
     return [] if wanted == known else [WriteControl(attempt.number, wanted)]
+
+
+def _state_told(context: Context) -> list[Intent]:
+    """The newest complete state, on the gang's workload: a queue may evict who has just saved."""
+    attempt, gang = context.open_attempt, context.gang
+    if not context.tells_states or attempt is None or gang is None or gang.deleting:
+        return []
+    newest, told = _newest(context, attempt.number), gang.saved
+    if newest is None or (told is not None and not _follows(newest, told, context.now)):
+        return []
+    return [TellState(Training.of(attempt), newest)]
+
+
+def _newest(context: Context, attempt: int) -> int | None:
+    """Tokens of the newest state, by the attempt's heartbeat; also of one that it began from."""
+    beat = context.facts.heartbeats.get(attempt)
+    return max((*beat.states, *beat.checkpoints), default=None) if beat is not None else None
+
+
+def _follows(newest: int, told: SavedState, now: datetime) -> bool:
+    return newest > told.tokens and now - told.at >= TOLD_EVERY
