@@ -1,4 +1,4 @@
-"""Signals against tokens, with the verdict behind them, and the gains over a horizon."""
+"""Signals against tokens, with the verdict behind them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,25 +10,18 @@ from plotly.subplots import make_subplots
 from lccp.analysis.laws.loglaw import FEWEST, LogLaw
 from lccp.api.labels import ANNEAL
 from lccp.api.objects.policy import Policy
-from lccp.api.objects.verdict import Gain, GainState, Verdict, VerdictState
+from lccp.api.objects.verdict import Verdict
 from lccp.contract.signals import Role, Scale, Signal
 from lccp.probes.probe import Course
 from lccp.report.figures import style
 from lccp.report.figures.phases import mark_saturation, shade
 from lccp.report.figures.style import TokenAxis, translucent
-from lccp.report.states import STATE_COLOURS
 
 PANEL_PIXELS, REST_PIXELS = 200, 90
 LEGEND_BELOW_PIXELS = 54
 """From the lowest panel to the legend of its shades: ticks and title of the axis lie between."""
 LAW_POINTS = 60
 """Of a log law's curve."""
-GAIN_COLOURS = {
-    GainState.IMPROVING: STATE_COLOURS[VerdictState.IMPROVING],
-    GainState.PLATEAU: STATE_COLOURS[VerdictState.SATURATED],
-    GainState.REGRESSING: STATE_COLOURS[VerdictState.REGRESSING],
-    GainState.UNDETERMINED: STATE_COLOURS[VerdictState.UNDETERMINED],
-}
 
 
 @dataclass(frozen=True)
@@ -152,54 +145,6 @@ def _vertical_axis(figure: go.Figure, row: int, panel: Sequence[Line], *, straig
         figure.update_yaxes(title_text=signal.title.lower(), rangemode="tozero", **whole, row=row)
     else:
         figure.update_yaxes(title_text=f"{signal.unit} (0–1)", tickformat=".2~f", row=row)
-
-
-def gain(verdict: Verdict) -> go.Figure | None:
-    """Gain of the policy's signal and its guards over one horizon, with intervals, against ±δ."""
-    axis = TokenAxis.of(checkpoint.tokens for checkpoint in verdict.checkpoints)
-    guards = [signal.name for signal in verdict.signals if signal.role is Role.GUARD]
-    by_signal = {
-        name: [(c.tokens, g) for c in verdict.checkpoints if (g := c.gain(name)) is not None]
-        for name in (verdict.policy.signal, *guards)
-    }
-    if not by_signal[verdict.policy.signal]:
-        return None
-    figure = go.Figure()
-    delta = verdict.policy.delta(verdict.policy.signal)
-    figure.add_hrect(
-        y0=-delta, y1=delta, fillcolor=translucent(style.GUARD, 0.18), line_width=0, layer="below"
-    )
-    for name, gains in by_signal.items():
-        _gains(figure, gains, axis, verdict, name)
-    mark_saturation(figure, verdict, axis)
-    figure.update_yaxes(title_text="gain per horizon", tickformat="+.1~%", zeroline=True)
-    figure.update_xaxes(axis.style(title_text="tokens trained"))
-    return style.figure(figure, 330)
-
-
-def _gains(
-    figure: go.Figure, gains: list[tuple[int, Gain]], axis: TokenAxis, verdict: Verdict, name: str
-) -> None:
-    declared, main = verdict.declared(name), name == verdict.policy.signal
-    if not gains or declared is None:
-        return
-    colours = [GAIN_COLOURS[g.state] if main else style.GUARD for _, g in gains]
-    figure.add_scatter(
-        x=[axis(tokens) for tokens, _ in gains],
-        y=[g.gain for _, g in gains],
-        error_y={
-            "array": [g.upper - g.gain for _, g in gains],
-            "arrayminus": [g.gain - g.lower for _, g in gains],
-            "color": style.PPL if main else translucent(style.GUARD, 0.7),
-            "thickness": 1.5,
-            "width": 4,
-        },
-        name=declared.title,
-        mode="markers",
-        marker={"size": 9 if main else 5, "color": colours},
-        customdata=[[g.lower, g.upper, g.state] for _, g in gains],
-        hovertemplate="%{y:+.2%} (%{customdata[0]:+.2%} … %{customdata[1]:+.2%}), %{customdata[2]}",
-    )
 
 
 def log_law(

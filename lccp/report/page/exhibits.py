@@ -12,7 +12,8 @@ from lccp.probes.probe import Chart, Course, HeatMaps, Profile
 from lccp.probes.registry import PROBES
 from lccp.report.details import compared, details_of
 from lccp.report.figures.arrays import Measured, heat_maps, profile
-from lccp.report.figures.course import Line, course, gain
+from lccp.report.figures.course import Line, course
+from lccp.report.figures.gain import gain
 from lccp.report.figures.multiples import PANELS_MAX
 from lccp.report.figures.training import loss_and_speed
 from lccp.report.load import RunData

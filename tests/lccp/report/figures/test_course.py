@@ -1,4 +1,4 @@
-"""Signals and gains against tokens are those of reports and verdict."""
+"""Signals against tokens are those of reports and verdict."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp.probes import corpus_ppl, niah
 from lccp.probes.heads import retrieval_heads
 from lccp.probes.probe import Course
-from lccp.report.figures.course import Line, course, gain, log_law
+from lccp.report.figures.course import Line, course, log_law
 from lccp.report.figures.style import TokenAxis
 
 MILLIONS = [report.tokens / 1e6 for report in REPORTS]
@@ -50,30 +50,6 @@ def test_intervals_are_drawn_where_there_are_any(verdict: Verdict) -> None:
     bars = zip(counts.y, counts.error_y.arrayminus, counts.error_y.array, strict=True)
     intervals = [interval for _, interval in lines()["retrieval_heads"].points.values()]
     assert [(y - below, y + above) for y, below, above in bars] == intervals
-
-
-def test_gains_stand_with_their_intervals_against_delta(verdict: Verdict) -> None:
-    figure = gain(verdict)
-    assert figure is not None
-    points = trace(figure, "NIAH-PPL")
-    gains = [g for c in verdict.checkpoints for g in c.gains if g.signal == "niah_ppl"]
-    assert list(points.y) == [g.gain for g in gains]
-    assert list(points.error_y.array) == pytest.approx([g.upper - g.gain for g in gains])
-    assert list(points.error_y.arrayminus) == pytest.approx([g.gain - g.lower for g in gains])
-    (stripe,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
-    assert (stripe.y0, stripe.y1) == (-verdict.policy.min_gain, verdict.policy.min_gain)
-
-
-@pytest.mark.slow
-def test_delta_is_that_of_the_leading_signal() -> None:
-    figure = gain(a_run.verdict_with_own_min_gain(0.05))
-    assert figure is not None
-    (stripe,) = [shape for shape in figure.layout.shapes if shape.type == "rect"]
-    assert (stripe.y0, stripe.y1) == (-0.05, 0.05)
-
-
-def test_without_gains_there_is_no_figure_of_them() -> None:
-    assert gain(a_run.verdict(REPORTS[:2])) is None
 
 
 def test_how_far_the_middle_is_lost_is_drawn_in_nats_with_its_interval(verdict: Verdict) -> None:
