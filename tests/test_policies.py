@@ -16,6 +16,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("lccp", "cli", "operator/lccp_operator", "services")
 SCRIPTS = ("tools", "benchmarks", "examples")
 LINES_MAX = 250
+SHORT_LINES = 40
+"""A module with fewer, blank ones left out, stands by itself only if several others need it."""
+GATHERING = ("__init__", "registry")
+"""Modules that gather others of one shape, each of which is a module however short it is."""
 FILES_MAX = 12
 """Of a folder, beside its `__init__.py` and `conftest.py`; but for the root."""
 MACHINE_PATH = re.compile(r"/(?:root|home|Users|work|opt/dev)/[\w.]")
@@ -23,6 +27,9 @@ PRIVATE = re.compile(r"_(?!_|replace$|asdict$|fields$)")
 OF_LIBRARIES = {
     "test_ways.py: AttentionMaskInterface._global_mapping",
     "test_experts.py: model[1]._is_autoep_layer",
+    "test_engine.py: torch.utils._python_dispatch",
+    "test_head.py: torch.utils._python_dispatch",
+    "test_groups.py: torch.testing._internal.distributed.fake_pg",
 }
 """Private state that their own interfaces leave out."""
 BY_NAME = {"setattr", "getattr", "delattr", "hasattr", "patch", "object"}
@@ -80,6 +87,48 @@ def test_a_module_says_what_it_is_for_and_is_not_long(path: Path) -> None:
     assert text.count("\n") <= LINES_MAX
 
 
+def test_a_short_module_that_serves_one_other_stands_in_it() -> None:
+    """Unless both are too long together, or it is a program, or of another package."""
+    paths = modules(*PACKAGES, *SCRIPTS)
+    texts = {_dotted(path): path.read_text(encoding="utf-8") for path in paths}
+    users: dict[str, set[str]] = {name: set() for name in texts}
+    for user, text in texts.items():
+        for name in users.keys() & set(_imported(text)):
+            users[name].add(user)
+    apart = {
+        name: user
+        for name, (user, *more) in ((name, found) for name, found in users.items() if found)
+        if not more and _could_stand_in(name, user, texts)
+    }
+    assert apart == {}
+
+
+def _dotted(path: Path) -> str:
+    """`lccp.api.run` of `lccp/api/run.py`, whatever folder holds the package."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts if parts[0] == "lccp" else parts[1:])
+
+
+def _imported(text: str) -> Iterator[str]:
+    """Modules that are imported anywhere in a module, and names out of them."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            yield from (str(node.module), *(f"{node.module}.{one.name}" for one in node.names))
+        elif isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+
+
+def _could_stand_in(name: str, user: str, texts: dict[str, str]) -> bool:
+    text = texts[name]
+    return (
+        sum(bool(line.strip()) for line in text.splitlines()) < SHORT_LINES
+        and text.count("\n") + texts[user].count("\n") <= LINES_MAX
+        and name.split(".")[0] == user.split(".")[0]
+        and user.split(".")[-1] not in GATHERING
+        and '__name__ == "__main__"' not in text
+    )
+
+
 def test_no_folder_holds_more_files_than_a_reader_surveys() -> None:
     apart = ("__init__.py", "conftest.py")
     files_of = Counter(path.parent for path in tracked() if path.name not in apart)
@@ -124,29 +173,46 @@ def test_no_test_reads_private_state() -> None:
 
 
 def _private(path: Path) -> Iterator[str]:
-    """Private attributes that a module reads of what it does not define."""
-    tree = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    own = {node.name for node in tree if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    for node in tree:
-        if isinstance(node, ast.Attribute) and PRIVATE.match(node.attr) and node.attr not in own:
-            of = ast.unparse(node.value)
-            if of not in ("self", "cls", "os"):
-                yield f"{of}.{node.attr}"
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in BY_NAME:
-            texts = [one.value for one in node.args if isinstance(one, ast.Constant)]
-            yield from (t for t in texts if isinstance(t, str) and PRIVATE.match(t.split(".")[-1]))
+    """Private state that a module reads of others: an object's own is its `self`'s alone."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Attribute(value, name) if PRIVATE.match(name):
+                of = ast.unparse(value)
+                if of not in ("self", "cls", "os"):
+                    yield f"{of}.{name}"
+            case ast.ImportFrom(str(module), names):
+                yield from filter(_is_private, (module, *(one.name for one in names)))
+            case ast.Import(names):
+                yield from filter(_is_private, (one.name for one in names))
+            case ast.Call(called, arguments, keywords):
+                if ast.unparse(called).split(".")[-1] in BY_NAME:
+                    given = (*arguments, *(keyword.value for keyword in keywords))
+                    texts = (one.value for one in given if isinstance(one, ast.Constant))
+                    yield from (t for t in texts if isinstance(t, str) and _is_private(t))
 
 
-def test_private_state_that_is_named_by_a_text_counts_as_read(tmp_path: Path) -> None:
+def _is_private(dotted: str) -> bool:
+    names = dotted.split(".")
+    return all(map(str.isidentifier, names)) and any(map(PRIVATE.match, names))
+
+
+def test_private_state_counts_as_read_however_it_is_named(tmp_path: Path) -> None:
     module = tmp_path / "test_one.py"
     module.write_text(
         'monkeypatch.setattr("lccp.one._two", 1)\n'
         'monkeypatch.setattr(one, "_three", 1)\n'
         'getattr(one, "_four")\n'
-        'monkeypatch.setattr("lccp.one.five", "_six.")\n'
+        'patch(target="lccp.one._five")\n'
+        "from lccp.one import _six\n"
+        "import lccp._seven\n"
+        "class Eight:\n"
+        "    def _eight(self): return self._eight\n"
+        "one._eight\n"
         'monkeypatch.setattr(one, "__version__", "2")\n'
+        'monkeypatch.setattr("lccp.one.nine", "_nine.")\n'
     )
-    assert list(_private(module)) == ["lccp.one._two", "_three", "_four"]
+    told = ["lccp.one._two", "_three", "_four", "lccp.one._five", "_six", "lccp._seven"]
+    assert sorted(_private(module)) == sorted([*told, "one._eight"])
 
 
 def test_no_file_names_a_path_of_someones_machine() -> None:

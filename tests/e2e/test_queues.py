@@ -52,9 +52,9 @@ class Queue:
             "resourceGroups": [{"coveredResources": ["cpu"], "flavors": [flavor]}],
             "stopPolicy": stop_policy,
         }
-        queue._create(FLAVORS, "ResourceFlavor", spec={})
-        queue._create(PRIORITIES, "WorkloadPriorityClass", value=1_000)
-        queue._create(CLUSTER_QUEUES, "ClusterQueue", spec=spec)
+        queue.add_object(FLAVORS, "ResourceFlavor", spec={})
+        queue.add_object(PRIORITIES, "WorkloadPriorityClass", value=1_000)
+        queue.add_object(CLUSTER_QUEUES, "ClusterQueue", spec=spec)
         queue.add_local(queue.name)
         return queue
 
@@ -79,7 +79,8 @@ class Queue:
         owners = [(w, {o["name"] for o in w["metadata"]["ownerReferences"]}) for w in found]
         return [workload for workload, names in owners if job is None or job in names]
 
-    def _create(self, kind: api.Kind, name: str, **parts: Any) -> None:
+    def add_object(self, kind: api.Kind, name: str, **parts: Any) -> None:
+        """An object of the queue's name, outside of any namespace."""
         document = {"apiVersion": KUEUE, "kind": name, "metadata": {"name": self.name}, **parts}
         self.namespace.api.call("POST", kind.path(None), document)
 

@@ -39,10 +39,11 @@ class Audit:
                 continue
             entry = json.loads(line)
             if entry["user"]["username"] == user and "objectRef" in entry:
-                found._add(entry)
+                found.add(entry)
         return found
 
-    def _add(self, entry: dict[str, Any]) -> None:
+    def add(self, entry: dict[str, Any]) -> None:
+        """Take down one entry of the log."""
         asked = _asked(entry)
         if entry["annotations"].get(DECISION) != "allow":
             self.denied.append(asked)
