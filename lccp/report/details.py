@@ -4,6 +4,8 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,15 @@ Fetch = Callable[[EvaluationReport, str], bytes]
 
 Compared = Mapping[str, Mapping[int, float]]
 """Values by signal and tokens."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a probe left of the checkpoint at `tokens`."""
+
+    tokens: int
+    settings: Mapping[str, Any]
+    details: Details
 
 
 def nothing_beside(report: EvaluationReport, name: str) -> bytes:
@@ -49,17 +60,26 @@ def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> 
 
 def compared(reports: Sequence[EvaluationReport], fetch: Fetch) -> dict[str, dict[int, float]]:
     """Signals that compare checkpoints, of all probes, from the details of `reports` in order."""
+
+    def parts(name: str) -> list[Part]:
+        found = ((report, details_of(report, name, fetch)) for report in reports)
+        return [Part(r.tokens, r.probes[name].settings, d) for r, d in found if d is not None]
+
+    return between(parts)
+
+
+def between(parts: Callable[[str], Sequence[Part]]) -> dict[str, dict[int, float]]:
+    """Signals that compare checkpoints, of all probes; `parts` gives those of a probe, by name."""
     found: dict[str, dict[int, float]] = {}
     for name, probe in PROBES.items():
-        having = [(r, d) for r in reports if (d := details_of(r, name, fetch)) is not None]
-        if probe.comparison is None or not having:
+        if probe.comparison is None or not (measured := parts(name)):
             continue
         try:
-            settings = probe.settings.parse(having[0][0].probes[name].settings, name)
+            settings = probe.settings.parse(measured[0].settings, name)
         except InvalidInput:
             continue
-        values = probe.comparison.values(settings, [details for _, details in having])
+        values = probe.comparison.values(settings, [part.details for part in measured])
         for signal, by_checkpoint in values.items():
-            pairs = zip(having, by_checkpoint, strict=True)
-            found[signal] = {r.tokens: value for (r, _), value in pairs if value is not None}
+            pairs = zip(measured, by_checkpoint, strict=True)
+            found[signal] = {part.tokens: value for part, value in pairs if value is not None}
     return found

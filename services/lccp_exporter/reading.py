@@ -11,13 +11,12 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, Ledger
 from lccp.api.spec.export import ExportSpec
-from lccp.contract.errors import InvalidInput, NotFound
+from lccp.contract.errors import NotFound
 from lccp.facts.listing import Listing
 from lccp.facts.reader import Keep, Reading, RunReader
 from lccp.facts.stored_runs import StoredRuns
 from lccp.probes.probe import Details
-from lccp.probes.registry import PROBES
-from lccp.report.details import unpacked
+from lccp.report.details import Part, between, unpacked
 from lccp.report.training import accelerator_seconds, ledgers, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
@@ -163,26 +162,12 @@ class StoreReader:
 
     def _values(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, dict[int, float]]:
         """Signals that compare checkpoints, of all probes."""
-        values: dict[str, dict[int, float]] = {}
-        for name, probe in PROBES.items():
-            if probe.comparison is None:
-                continue
-            having = [
-                (m, details)
-                for m in measured
-                if (details := arrays_beside(self.store, keys, m, name)) is not None
-            ]
-            if not having:
-                continue
-            try:
-                settings = probe.settings.parse(having[0][0].details[name].settings, name)
-            except InvalidInput:
-                continue
-            made = probe.comparison.values(settings, [details for _, details in having])
-            for signal, course in made.items():
-                pairs = zip(having, course, strict=True)
-                values[signal] = {m.tokens: value for (m, _), value in pairs if value is not None}
-        return values
+
+        def parts(name: str) -> list[Part]:
+            found = ((m, arrays_beside(self.store, keys, m, name)) for m in measured)
+            return [Part(m.tokens, m.details[name].settings, d) for m, d in found if d is not None]
+
+        return between(parts)
 
 
 def _newest(heartbeats: Mapping[int, Heartbeat]) -> Heartbeat | None:
