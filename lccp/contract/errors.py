@@ -31,3 +31,8 @@ class Conflict(LccpError):
 
 class StoreUnavailable(LccpError):
     """The object store did not answer within its timeout and retries."""
+
+
+def sentence_of(error: BaseException) -> str:
+    """What is told of `error`: its text, behind the name of its type if it is no LccpError."""
+    return str(error) if isinstance(error, LccpError) else f"{type(error).__name__}: {error}"

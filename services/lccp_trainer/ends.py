@@ -11,7 +11,7 @@ from pathlib import Path
 from lccp.api.causes import Cause, cause_of
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.training import End
-from lccp.contract.errors import LccpError
+from lccp.contract.errors import LccpError, sentence_of
 from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys
 from lccp.store.objects import branch_end, read_or_none
 from lccp.store.port import Store
@@ -53,7 +53,7 @@ def end_of(error: BaseException, rank: int | None = None) -> End:
     return End(
         result=_cause(error),
         rank=rank,
-        message=str(error) if isinstance(error, LccpError) else f"{type(error).__name__}: {error}",
+        message=sentence_of(error),
         at=datetime.now(UTC),
     )
 

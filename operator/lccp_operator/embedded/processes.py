@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lccp.api.exits import ExitCode
-from lccp.api.invocation import Invocation, StoreConfig
-from lccp.api.labels import INTRINSIC
+from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
@@ -188,18 +187,9 @@ class Processes:
         return _Process(uid, popen, pods, log, None if limit is None else self._clock() + limit)
 
     def _environment(self, run: LCCPRun, pods: PodSet, uid: str) -> dict[str, str]:
-        invocation = Invocation(
-            namespace=run.metadata.namespace,
-            name=run.metadata.name,
-            store=self._settings.store,
-            attempt=pods.attempt,
-            tokens=pods.tokens,
-            branch=pods.branch,
-            suite=pods.suite or INTRINSIC,
-            external=pods.external,
-            processes=1 if pods.is_gang else pods.processes,
-            pod_uid=uid,
-            base_directory=str(self._settings.base_directory),
+        told = pods.invocation(run, self._settings.store)
+        invocation = told.model_copy(
+            update={"pod_uid": uid, "base_directory": str(self._settings.base_directory)}
         )
         own = {
             "OMP_NUM_THREADS": str(_threads(pods)),

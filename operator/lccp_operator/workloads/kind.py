@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
+from lccp.api.invocation import Invocation, StoreConfig
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.spec.evaluation import ExternalSuite
@@ -60,6 +62,20 @@ class PodSet:
         settings += [self.processes] if self.processes > 1 else []
         canonical = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_LENGTH]
+
+    def invocation(self, run: LCCPRun, store: StoreConfig) -> Invocation:
+        """What the processes are told; a gang's number of them stands in the run's topology."""
+        return Invocation(
+            namespace=run.metadata.namespace,
+            name=run.metadata.name,
+            store=store,
+            attempt=self.attempt,
+            tokens=self.tokens,
+            branch=self.branch,
+            suite=self.suite or INTRINSIC,
+            external=self.external,
+            processes=1 if self.is_gang else self.processes,
+        )
 
 
 @dataclass(frozen=True)

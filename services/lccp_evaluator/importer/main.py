@@ -23,7 +23,7 @@ from lccp.api.invocation import Invocation
 from lccp.api.objects.training import End
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.source import CountsSpec, SourceSpec
-from lccp.contract.errors import InvalidInput, LccpError
+from lccp.contract.errors import InvalidInput, sentence_of
 from lccp.logs import configure_from
 from lccp.probes.probe import Contexts
 from lccp.store import objects
@@ -64,7 +64,7 @@ def run(environ: Mapping[str, str], ended: threading.Event) -> ExitCode:
         end = _imported(invocation, store, keys, writer, ended)
         objects.write(store, keys.end(writer), end)
     except Exception as error:
-        end = _failed(error)
+        end = End(result=cause_of(error), message=sentence_of(error), at=datetime.now(UTC))
         tell(error, end.message)
         record(store, keys.end(writer), end, "end")
     return exit_code_of(end.result)
@@ -132,11 +132,6 @@ def _source(spec: LCCPRunSpec) -> SourceSpec:
     if spec.source is None:
         raise InvalidInput("spec.source: is not set: only an attached run has an importer")
     return spec.source
-
-
-def _failed(error: Exception) -> End:
-    message = str(error) if isinstance(error, LccpError) else f"{type(error).__name__}: {error}"
-    return End(result=cause_of(error), message=message, at=datetime.now(UTC))
 
 
 if __name__ == "__main__":

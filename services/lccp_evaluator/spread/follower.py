@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from lccp.api.causes import Cause, cause_of
-from lccp.contract.errors import LccpError
+from lccp.contract.errors import LccpError, sentence_of
 from lccp.lifeline import die_with_parent
 from lccp.logs import configure_from
 from lccp_evaluator.spread.orders import Failed
@@ -52,7 +52,7 @@ def _sendable(error: Exception) -> LccpError | MemoryError | RuntimeError:
     if cause_of(error) is Cause.OUT_OF_MEMORY:
         return MemoryError(str(error))
     logger.exception("the follower failed")
-    return RuntimeError(f"{type(error).__name__}: {error}")
+    return RuntimeError(sentence_of(error))
 
 
 if __name__ == "__main__":

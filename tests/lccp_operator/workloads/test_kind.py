@@ -1,15 +1,17 @@
-"""Names of the objects that run workloads."""
+"""Names of the objects that run workloads, and what their processes are told."""
 
 import re
 
+import a_run
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from operator_world import EVERY_TOKENS
 
-from lccp.api.labels import RUN_NAME_LENGTH_MAX
+from lccp.api.invocation import StoreConfig
+from lccp.api.labels import INTRINSIC, RUN_NAME_LENGTH_MAX
 from lccp_operator.workloads.evaluation import Evaluation
-from lccp_operator.workloads.kind import NAME_LENGTH_MAX
+from lccp_operator.workloads.kind import NAME_LENGTH_MAX, PodSet
 from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.training import Training
 
@@ -40,3 +42,17 @@ def test_every_name_is_a_label(run: str) -> None:
 
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name)
     assert len(name) <= NAME_LENGTH_MAX
+
+
+@pytest.mark.parametrize(("is_gang", "processes"), [(True, 1), (False, 2)])
+def test_processes_are_told_their_run_and_how_many_they_are_unless_a_gang(
+    is_gang: bool, processes: int
+) -> None:
+    run, store = a_run.run(), StoreConfig(name="runs", url="file://runs")
+    pods = PodSet("evaluator", (), "image", is_gang=is_gang, processes=2, attempt=3, tokens=4_096)
+
+    told = pods.invocation(run, store)
+
+    assert (told.namespace, told.name) == (run.metadata.namespace, run.metadata.name)
+    assert (told.store, told.attempt, told.tokens) == (store, 3, 4_096)
+    assert (told.suite, told.processes) == (INTRINSIC, processes)

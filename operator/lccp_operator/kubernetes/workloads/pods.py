@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lccp.api.invocation import Invocation, StoreConfig
-from lccp.api.labels import FETCH, INTRINSIC, SUITE
+from lccp.api.invocation import StoreConfig
+from lccp.api.labels import FETCH, SUITE
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import PlacementSpec
@@ -39,17 +39,7 @@ def pod_template(
         own: labels of the pods.
         rendezvous: `host:port` of the first pod of several.
     """
-    told = Invocation(
-        namespace=run.metadata.namespace,
-        name=run.metadata.name,
-        store=pod_store(run, store),
-        attempt=pods.attempt,
-        tokens=pods.tokens,
-        branch=pods.branch,
-        suite=pods.suite or INTRINSIC,
-        external=pods.external,
-        processes=1 if pods.is_gang else pods.processes,
-    ).to_environ()
+    told = pods.invocation(run, pod_store(run, store)).to_environ()
     told |= EXTERNAL if pods.external is not None else {}
     told |= {"LCCP_RENDEZVOUS": rendezvous} if rendezvous else {}
     spec = _pod_spec(run, defaults, pods, told, own)
