@@ -27,9 +27,9 @@ from pydantic import ConfigDict, Field, StrictInt, model_validator
 from lccp.contract.base import Contract
 from lccp.contract.cel import rules
 from lccp.contract.quantities import Decimal
-from lccp.contract.signals import Band, Better, Scale, Signal
+from lccp.contract.signals import Better, Scale, Signal
 from lccp.probes.probe import DEPTHS, LENGTHS, Contexts, Course, HeatMaps, Probe
-from lccp.probes.settings import context_lengths, depths, prompts
+from lccp.probes.settings import bands, context_lengths, depths, prompts
 from lccp.probes.settings.prompts import Template
 
 DEPTHS_PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -94,32 +94,18 @@ def resolved(settings: BioSettings, contexts: Contexts) -> BioSettings:
     return settings.model_copy(update=update)
 
 
-def fits(settings: BioSettings, target_context: int) -> str | None:
-    """What is wrong with the settings for a target context of so many tokens, or None."""
-    return context_lengths.check_within_target(settings.lengths, target_context, "bio.lengths")
-
-
 def signals(settings: BioSettings) -> tuple[Signal, ...]:
     """Signals of both bands; one whose band holds no length is not measured."""
-    deep = depths.reach_all_thirds(settings.depths_percent)
-    return (*_of_band("extension", deep), *_of_band("guard", deep))
+    return bands.both(_signals(settings))
 
 
-def _of_band(band: Band, deep: bool) -> Iterator[Signal]:
-    suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
+def _signals(settings: BioSettings) -> Iterator[Signal]:
     yield Signal(
-        name=f"bio_ppl{suffix}",
-        title=f"Biographies' PPL{within}",
-        unit="PPL",
-        scale=Scale.LOG,
-        better=Better.LOWER,
-        band=band,
+        name="bio_ppl", title="Biographies' PPL", unit="PPL", scale=Scale.LOG, better=Better.LOWER
     )
-    yield Signal(
-        name=f"bio_score{suffix}", title=f"Biographies' score{within}", unit="share", band=band
-    )
-    if deep:
-        yield depths.lost_in_the_middle("bio", "Biographies", band)
+    yield Signal(name="bio_score", title="Biographies' score", unit="share")
+    if depths.reach_all_thirds(settings.depths_percent):
+        yield depths.lost_in_the_middle("bio", "Biographies")
 
 
 PROBE = Probe(
@@ -152,5 +138,5 @@ PROBE = Probe(
         *depths.charts("bio", "Biographies", "facts"),
     ),
     rules=(context_lengths.within_target("bio"),),
-    fits=fits,
+    fits=context_lengths.fits("bio", "lengths"),
 )

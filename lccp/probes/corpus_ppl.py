@@ -32,7 +32,7 @@ from lccp.probes.settings import context_lengths
 from lccp.probes.settings.prompts import Documents
 
 SHORT_TOKENS = 4_096
-LENGTHS = ("length", "guardLength", "shortLength")
+LENGTHS = ("length", "guard_length", "short_length")
 REPEATED_NAME = "names of corpora must be distinct"
 
 
@@ -111,28 +111,17 @@ def resolved(settings: CorpusPplSettings, contexts: Contexts) -> CorpusPplSettin
     length = settings.length or contexts.target
     guard = settings.guard_length or min(contexts.source, length)
     short = settings.short_length or min(SHORT_TOKENS, guard)
-    used = (length, guard, short)
-    for name, one in zip(LENGTHS, used, strict=True):
-        context_lengths.resolved((one,), (), contexts, f"corpusPpl.{name}")
+    used = dict(zip(LENGTHS, (length, guard, short), strict=True))
+    for name, one in used.items():
+        path = context_lengths.field_path("corpus_ppl", name)
+        context_lengths.resolved((one,), (), contexts, path)
         if not 2 <= one <= length:
             raise InvalidInput(
-                f"evaluation.probes.corpusPpl.{name}: {one} is not between 2 tokens and the length "
-                f"of a document ({length:,})"
+                f"evaluation.probes.{path}: {one} is not between 2 tokens and the length of a "
+                f"document ({length:,})"
             )
-    fields = ("length", "guard_length", "short_length")
-    update = {
-        "corpora": settings.corpora or DEFAULT_CORPORA,
-        **dict(zip(fields, used, strict=True)),
-    }
+    update = {"corpora": settings.corpora or DEFAULT_CORPORA, **used}
     return settings.model_copy(update=update)
-
-
-def fits(settings: CorpusPplSettings, target_context: int) -> str | None:
-    """What is wrong with the settings for a target context of so many tokens, or None."""
-    given = dict(
-        zip(LENGTHS, (settings.length, settings.guard_length, settings.short_length), strict=True)
-    )
-    return context_lengths.check_each_within_target(given, target_context, "corpusPpl")
 
 
 def documents(settings: CorpusPplSettings) -> dict[str, Documents]:
@@ -205,7 +194,7 @@ PROBE = Probe(
             scale=Scale.LOG,
         ),
     ),
-    rules=tuple(context_lengths.one_within_target("corpusPpl", name) for name in LENGTHS),
-    fits=fits,
+    rules=tuple(context_lengths.one_within_target("corpus_ppl", name) for name in LENGTHS),
+    fits=context_lengths.fits("corpus_ppl", *LENGTHS),
     documents=documents,
 )

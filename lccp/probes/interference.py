@@ -51,12 +51,6 @@ def resolved(settings: InterferenceSettings, contexts: Contexts) -> Interference
     return settings.model_copy(update={"distance": settings.distance or contexts.target // 4})
 
 
-def fits(settings: InterferenceSettings, target_context: int) -> str | None:
-    """What is wrong with the settings for a target context of so many tokens, or None."""
-    given = () if settings.distance is None else (settings.distance,)
-    return context_lengths.check_within_target(given, target_context, "interference.distance")
-
-
 def signals(_settings: InterferenceSettings) -> tuple[Signal, ...]:
     """The slope at the given distance."""
     name, title = "interference_slope", "Interference slope"
@@ -105,5 +99,5 @@ PROBE = Probe(
         ),
     ),
     rules=(context_lengths.one_within_target("interference", "distance"),),
-    fits=fits,
+    fits=context_lengths.fits("interference", "distance"),
 )

@@ -38,7 +38,7 @@ from lccp.probes.settings.prompts import Documents
 SHORT_TOKENS = 4_096
 STRIDES = 4
 """Of a short window, by default."""
-LENGTHS = ("length", "shortLength", "stride")
+LENGTHS = ("length", "short_length", "stride")
 
 
 class LongPplSettings(Contract):
@@ -106,14 +106,6 @@ def resolved(settings: LongPplSettings, contexts: Contexts) -> LongPplSettings:
     return settings.model_copy(update={"length": length, "short_length": short, "stride": stride})
 
 
-def fits(settings: LongPplSettings, target_context: int) -> str | None:
-    """What is wrong with the settings for a target context of so many tokens, or None."""
-    given = dict(
-        zip(LENGTHS, (settings.length, settings.short_length, settings.stride), strict=True)
-    )
-    return context_lengths.check_each_within_target(given, target_context, "longPpl")
-
-
 def documents(settings: LongPplSettings) -> dict[str, Documents]:
     """The texts, if they lie in files."""
     texts = settings.texts
@@ -161,7 +153,7 @@ PROBE = Probe(
             scale=Scale.LOG,
         ),
     ),
-    rules=tuple(context_lengths.one_within_target("longPpl", name) for name in LENGTHS),
-    fits=fits,
+    rules=tuple(context_lengths.one_within_target("long_ppl", name) for name in LENGTHS),
+    fits=context_lengths.fits("long_ppl", *LENGTHS),
     documents=documents,
 )

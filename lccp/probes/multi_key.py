@@ -22,9 +22,9 @@ from pydantic import ConfigDict, Field, StrictInt, model_validator
 
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
-from lccp.contract.signals import Band, Better, Scale, Signal
+from lccp.contract.signals import Better, Scale, Signal
 from lccp.probes.probe import Contexts, Course, Probe
-from lccp.probes.settings import context_lengths, prompts
+from lccp.probes.settings import bands, context_lengths, prompts
 from lccp.probes.settings.prompts import Documents, Template
 
 GROUPS = (2, 4, 8)
@@ -80,11 +80,6 @@ def resolved(settings: MultiKeySettings, contexts: Contexts) -> MultiKeySettings
     return settings.model_copy(update={"lengths": used, "groups": tuple(sorted(settings.groups))})
 
 
-def fits(settings: MultiKeySettings, target_context: int) -> str | None:
-    """What is wrong with the settings for a target context of so many tokens, or None."""
-    return context_lengths.check_within_target(settings.lengths, target_context, "multiKey.lengths")
-
-
 def documents(settings: MultiKeySettings) -> dict[str, Documents]:
     """The haystacks' text, where it lies in files."""
     given = settings.haystack
@@ -93,32 +88,22 @@ def documents(settings: MultiKeySettings) -> dict[str, Documents]:
 
 def signals(settings: MultiKeySettings) -> tuple[Signal, ...]:
     """Signals of both bands; one whose band holds no length is not measured."""
-    bands: tuple[Band, ...] = ("extension", "guard")
-    return tuple(signal for band in bands for size in settings.groups for signal in _of(band, size))
+    return bands.both(signal for size in settings.groups for signal in _among(size))
 
 
-def _of(band: Band, size: int) -> Iterator[Signal]:
-    suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
-    among = f"among {size}{within}"
+def _among(size: int) -> Iterator[Signal]:
     yield Signal(
-        name=f"multi_key_ppl{suffix}/{size}",
-        title=f"Multi-key PPL {among}",
+        name=f"multi_key_ppl/{size}",
+        title=f"Multi-key PPL among {size}",
         unit="PPL",
         scale=Scale.LOG,
         better=Better.LOWER,
-        band=band,
     )
     yield Signal(
-        name=f"multi_key_margin{suffix}/{size}",
-        title=f"Multi-key margin {among}",
-        unit="nats",
-        band=band,
+        name=f"multi_key_margin/{size}", title=f"Multi-key margin among {size}", unit="nats"
     )
     yield Signal(
-        name=f"multi_key_choice{suffix}/{size}",
-        title=f"Multi-key choice {among}",
-        unit="share",
-        band=band,
+        name=f"multi_key_choice/{size}", title=f"Multi-key choice among {size}", unit="share"
     )
 
 
@@ -139,7 +124,7 @@ PROBE = Probe(
             (("multi_key_choice",), ("multi_key_margin",)),
         ),
     ),
-    rules=(context_lengths.within_target("multiKey"),),
-    fits=fits,
+    rules=(context_lengths.within_target("multi_key"),),
+    fits=context_lengths.fits("multi_key", "lengths"),
     documents=documents,
 )

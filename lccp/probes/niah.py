@@ -34,9 +34,9 @@ from pydantic import ConfigDict, Field, StrictInt, model_validator
 from lccp.contract.base import Contract
 from lccp.contract.cel import rules
 from lccp.contract.errors import InvalidInput
-from lccp.contract.signals import Band, Better, Role, Scale, Signal
+from lccp.contract.signals import Better, Role, Scale, Signal
 from lccp.probes.probe import DEPTHS, LENGTHS, Column, Contexts, Course, HeatMaps, Probe
-from lccp.probes.settings import context_lengths, depths, prompts
+from lccp.probes.settings import bands, context_lengths, depths, prompts
 from lccp.probes.settings.needles import DEFAULT_NEEDLES, ENOUGH
 from lccp.probes.settings.prompts import Documents, Needle, Template
 
@@ -164,11 +164,6 @@ def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
     return settings.model_copy(update=used)
 
 
-def fits(settings: NiahSettings, target_context: int) -> str | None:
-    """What is wrong with the settings for a target context of so many tokens, or None."""
-    return context_lengths.check_within_target(settings.lengths, target_context, "niah.lengths")
-
-
 def documents(settings: NiahSettings) -> dict[str, Documents]:
     """The haystacks' text, where it lies in files."""
     given = settings.haystack
@@ -177,29 +172,19 @@ def documents(settings: NiahSettings) -> dict[str, Documents]:
 
 def signals(settings: NiahSettings) -> tuple[Signal, ...]:
     """Signals of both bands; one whose band holds no length is not measured."""
-    asked = settings.depths_percent or PRESETS[settings.preset]["depths"]
-    deep = depths.reach_all_thirds(asked)
-    return (*_of_band("extension", deep), *_of_band("guard", deep))
+    return bands.both(_signals(settings))
 
 
-def _of_band(band: Band, deep: bool) -> Iterator[Signal]:
-    suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
-    ppl_role = Role.PRIMARY if band == "extension" else Role.GUARD
-    score_role = Role.CEILING if band == "extension" else Role.SHOWN
-
-    def signal(name: str, title: str, unit: str, **more: Any) -> Signal:
-        name, title = f"{name}{suffix}", f"{title}{within}"
-        return Signal(name=name, title=title, unit=unit, band=band, **more)
-
+def _signals(settings: NiahSettings) -> Iterator[Signal]:
     ppl: dict[str, Any] = {"unit": "PPL", "scale": Scale.LOG, "better": Better.LOWER}
-    yield signal("niah_ppl", "NIAH-PPL", role=ppl_role, **ppl)
-    yield signal("niah_score", "NIAH score", "share", role=score_role)
-    yield signal("niah_exact", "NIAH exact", "share")
-    yield signal("niah_mean_ppl", "Mean of NIAH PPLs", **ppl)
-    yield signal("context_gain", "Context gain", "nats")
-    yield signal("recovery", "Recovery", "share")
-    if deep:
-        yield depths.lost_in_the_middle("niah", "NIAH", band)
+    yield Signal(name="niah_ppl", title="NIAH-PPL", role=Role.PRIMARY, **ppl)
+    yield Signal(name="niah_score", title="NIAH score", unit="share", role=Role.CEILING)
+    yield Signal(name="niah_exact", title="NIAH exact", unit="share")
+    yield Signal(name="niah_mean_ppl", title="Mean of NIAH PPLs", **ppl)
+    yield Signal(name="context_gain", title="Context gain", unit="nats")
+    yield Signal(name="recovery", title="Recovery", unit="share")
+    if depths.reach_all_thirds(settings.depths_percent or PRESETS[settings.preset]["depths"]):
+        yield depths.lost_in_the_middle("niah", "NIAH")
 
 
 CHARTS = (
@@ -244,6 +229,6 @@ PROBE = Probe(
     columns=(Column("niah_ppl", "NIAH-PPL"), Column("niah_score", "Score", wide=True)),
     charts=CHARTS,
     rules=(context_lengths.within_target("niah"),),
-    fits=fits,
+    fits=context_lengths.fits("niah", "lengths"),
     documents=documents,
 )

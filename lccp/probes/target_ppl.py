@@ -18,7 +18,6 @@ that end with `_guard`). Clusters: contexts; questions about one text are one cl
 with fewer than two is not measured.
 """
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, StrictInt, model_validator
@@ -26,9 +25,9 @@ from pydantic import ConfigDict, Field, StrictInt, model_validator
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.quantities import ContextLength
-from lccp.contract.signals import Band, Better, Scale, Signal
+from lccp.contract.signals import Better, Scale, Signal
 from lccp.probes.probe import Axis, Contexts, Course, Probe, Profile
-from lccp.probes.settings import context_lengths, prompts
+from lccp.probes.settings import bands, context_lengths, prompts
 from lccp.probes.settings.prompts import Documents, Template
 
 REPEATED_FIELD = "contextField, questionField and answerField must be distinct"
@@ -89,12 +88,6 @@ def resolved(settings: TargetPplSettings, contexts: Contexts) -> TargetPplSettin
     return settings.model_copy(update={"length": length})
 
 
-def fits(settings: TargetPplSettings, target_context: int) -> str | None:
-    """What is wrong with the settings for a target context of so many tokens, or None."""
-    given = () if settings.length is None else (settings.length,)
-    return context_lengths.check_within_target(given, target_context, "targetPpl.length")
-
-
 def documents(settings: TargetPplSettings) -> dict[str, Documents]:
     """The texts that are asked about."""
     texts = Documents(path=settings.path, format="JSONL", text_field=settings.context_field)
@@ -103,27 +96,18 @@ def documents(settings: TargetPplSettings) -> dict[str, Documents]:
 
 def signals(_settings: TargetPplSettings) -> tuple[Signal, ...]:
     """Signals of both bands; one whose band holds fewer than two contexts is not measured."""
-    return (*_of_band("extension"), *_of_band("guard"))
-
-
-def _of_band(band: Band) -> Iterator[Signal]:
-    suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
-    yield Signal(
-        name=f"target_ppl{suffix}",
-        title=f"Target PPL{within}",
-        unit="PPL",
-        scale=Scale.LOG,
-        better=Better.LOWER,
-        band=band,
-    )
-    yield Signal(
-        name=f"target_score{suffix}", title=f"Target score{within}", unit="share", band=band
-    )
-    yield Signal(
-        name=f"target_context_gain{suffix}",
-        title=f"Target context gain{within}",
-        unit="nats",
-        band=band,
+    return bands.both(
+        (
+            Signal(
+                name="target_ppl",
+                title="Target PPL",
+                unit="PPL",
+                scale=Scale.LOG,
+                better=Better.LOWER,
+            ),
+            Signal(name="target_score", title="Target score", unit="share"),
+            Signal(name="target_context_gain", title="Target context gain", unit="nats"),
+        )
     )
 
 
@@ -155,7 +139,7 @@ PROBE = Probe(
             scale=Scale.LOG,
         ),
     ),
-    rules=(context_lengths.one_within_target("targetPpl", "length"),),
-    fits=fits,
+    rules=(context_lengths.one_within_target("target_ppl", "length"),),
+    fits=context_lengths.fits("target_ppl", "length"),
     documents=documents,
 )

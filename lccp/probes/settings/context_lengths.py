@@ -1,10 +1,12 @@
 """Lengths of prompts: what manifests may ask for, and the grids that follow from a context."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
+from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, enabled, let
 from lccp.contract.errors import InvalidInput
 from lccp.contract.quantities import LENGTH, ContextLength
@@ -15,6 +17,9 @@ SHORTEST = 256
 FIRST = 1_024
 
 Lengths = Annotated[tuple[ContextLength, ...], Field(max_length=32)]
+
+SPEC = "self.evaluation.probes"
+TARGET = LENGTH.cel_at("self.model.targetContextLength")
 
 REPEATED = "lengths must be distinct"
 COUNTS = f"self.lengths.map(n, {LENGTH.cel('n')})"
@@ -48,45 +53,51 @@ def beyond(path: str) -> str:
 
 def within_target(probe: str, field: str = "lengths") -> Rule:
     """The rule about the whole spec that no length of a probe lies beyond the target."""
-    path = f"self.evaluation.probes.{probe}"
-    target = LENGTH.cel_at("self.model.targetContextLength")
-    within = f"target < 0 || {path}.{field}.all(n, {LENGTH.cel('n')} <= target)"
-    rule = let("target", target, within)
-    return Rule(
-        f"!({enabled(path)}) || {rule}",
-        beyond(f"{probe}.{field}"),
-        f".evaluation.probes.{probe}.{field}",
-    )
+    path = field_path(probe, field)
+    within = f"target < 0 || {SPEC}.{path}.all(n, {LENGTH.cel('n')} <= target)"
+    return _rule(probe, path, let("target", TARGET, within))
 
 
 def one_within_target(probe: str, field: str) -> Rule:
     """`within_target` for a field that holds one length, or none."""
-    path = f"self.evaluation.probes.{probe}"
-    target = LENGTH.cel_at("self.model.targetContextLength")
-    own = LENGTH.cel_at(f"{path}.{field}")
-    rule = let("target", target, f"target < 0 || {own} <= target")
-    where = f".evaluation.probes.{probe}.{field}"
-    return Rule(
-        f"!({enabled(path)}) || !has({path}.{field}) || {rule}", beyond(f"{probe}.{field}"), where
-    )
+    path = field_path(probe, field)
+    own = LENGTH.cel_at(f"{SPEC}.{path}")
+    within = let("target", TARGET, f"target < 0 || {own} <= target")
+    return _rule(probe, path, f"!has({SPEC}.{path}) || {within}")
 
 
-def check_within_target(lengths: Sequence[int], target: int, path: str) -> str | None:
-    """`within_target` in Python: what is wrong, or None."""
+def _rule(probe: str, path: str, within: str) -> Rule:
+    asked = enabled(f"{SPEC}.{to_camel(probe)}")
+    return Rule(f"!({asked}) || {within}", beyond(path), f".evaluation.probes.{path}")
+
+
+def field_path(probe: str, field: str) -> str:
+    """Where a field of a probe stands in a manifest, below the probes: `corpusPpl.guardLength`."""
+    return f"{to_camel(probe)}.{to_camel(field)}"
+
+
+def fits(probe: str, *fields: str) -> Callable[[Contract, int], str | None]:
+    """The same in Python: what is wrong with the settings of `probe` for a target, or None."""
+
+    def wrong(settings: Contract, target: int) -> str | None:
+        found = (
+            _too_long(_lengths(getattr(settings, field)), target, field_path(probe, field))
+            for field in fields
+        )
+        return next(filter(None, found), None)
+
+    return wrong
+
+
+def _lengths(given: Sequence[int] | int | None) -> Sequence[int]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, int) else given
+
+
+def _too_long(lengths: Sequence[int], target: int, path: str) -> str | None:
     too_long = [length for length in lengths if length > target]
     return f"{beyond(path)} ({too_long[0]:,} > {target:,})" if too_long else None
-
-
-def check_each_within_target(
-    given: Mapping[str, int | None], target: int, probe: str
-) -> str | None:
-    """The same of single lengths, by their fields of `probe`; None for one that is not given."""
-    wrong = (
-        check_within_target((length,), target, f"{probe}.{field}")
-        for field, length in given.items()
-        if length is not None
-    )
-    return next((sentence for sentence in wrong if sentence), None)
 
 
 def resolved(
@@ -99,7 +110,7 @@ def resolved(
             configuration names.
     """
     used = tuple(sorted(set(lengths))) or tuple(default)
-    if wrong := check_within_target(used, contexts.target, path):
+    if wrong := _too_long(used, contexts.target, path):
         raise InvalidInput(wrong)
     if used[-1] > contexts.model:
         raise InvalidInput(

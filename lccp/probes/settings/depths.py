@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import Field, StrictInt
 
 from lccp.contract.cel import Rule, distinct
-from lccp.contract.signals import Band, Better, Role, Scale, Signal
+from lccp.contract.signals import Better, Role, Scale, Signal
 from lccp.probes.probe import DEPTHS, Course, Profile
 
 Depth = Annotated[StrictInt, Field(ge=0, le=100)]
@@ -40,16 +40,14 @@ def reach_all_thirds(depths: Sequence[int]) -> bool:
     return {bisect(MIDDLE_PERCENT, depth) for depth in depths} == {0, 1, 2}
 
 
-def lost_in_the_middle(probe: str, title: str, band: Band) -> Signal:
-    """The index of a probe with this title in sentences, for one band."""
-    suffix, within = ("", "") if band == "extension" else ("_guard", ", guard band")
+def lost_in_the_middle(probe: str, title: str) -> Signal:
+    """The index of a probe with this title in sentences."""
     return Signal(
-        name=f"{probe}_{NAME}{suffix}",
-        title=f"{title} lost in the middle{within}",
+        name=f"{probe}_{NAME}",
+        title=f"{title} lost in the middle",
         unit="nats",
         better=Better.LOWER,
-        role=Role.WATCHED if band == "extension" else Role.SHOWN,
-        band=band,
+        role=Role.WATCHED,
     )
 
 

@@ -10,6 +10,7 @@ from lccp.contract.signals import Band
 from lccp.probes import bio
 from lccp.probes.bio import BioSettings
 from lccp.probes.probe import Contexts
+from lccp.probes.settings.bands import quantity
 from lccp_evaluator.probes.measurement import Measurement, SampleSource, TorchHalf, measured
 from lccp_evaluator.probes.statistics.cells import by_depth_and_length, by_sample
 from lccp_evaluator.probes.statistics.depths import lost_in_the_middle
@@ -53,7 +54,7 @@ def _signals(
         records.nll, records.label("depth_percent"), {"document": groups["document"]}
     )
     for signal in bio.signals(asked):
-        name = signal.name.removesuffix("_guard")
+        name = quantity(signal)
         if signal.band != band:
             continue
         if name in columns:

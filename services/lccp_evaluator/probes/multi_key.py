@@ -12,6 +12,7 @@ from lccp.contract.signals import Band
 from lccp.probes import multi_key
 from lccp.probes.multi_key import MultiKeySettings
 from lccp.probes.probe import Contexts
+from lccp.probes.settings.bands import quantity
 from lccp_evaluator.probes.measurement import Measurement, SampleSource, TorchHalf, measured
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
 from lccp_evaluator.sampling import look_alikes
@@ -71,9 +72,8 @@ def _signals(
         "multi_key_choice": ((nll < wrong).astype(np.float64), np.asarray),
     }
     for signal in multi_key.signals(asked):
-        name, _, part = signal.name.partition("/")
-        if signal.band == band and part == str(size):
-            column, of_mean = columns[name.removesuffix("_guard")]
+        if signal.band == band and signal.name.endswith(f"/{size}"):
+            column, of_mean = columns[quantity(signal)]
             clusters = {kind: of_mean(mean_by(one, column)) for kind, one in groups.items()}
             yield measured(signal, float(of_mean(column.mean())), len(column), clusters)
 

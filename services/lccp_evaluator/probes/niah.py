@@ -11,6 +11,7 @@ from lccp.contract.signals import Band, Signal
 from lccp.probes import niah
 from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
+from lccp.probes.settings.bands import quantity
 from lccp_evaluator.probes.measurement import (
     Measurement,
     SampleSource,
@@ -131,7 +132,7 @@ def _answers(
         "niah_mean_ppl": (np.exp(values.nll), np.asarray),
     }
     for signal in declared:
-        name = signal.name.removesuffix("_guard")
+        name = quantity(signal)
         if name in columns:
             column, of_mean = columns[name][0][chosen], columns[name][1]
             clusters = {kind: of_mean(mean_by(group, column)) for kind, group in groups.items()}
@@ -160,7 +161,7 @@ def _estimates(declared: Iterable[Signal], use: ContextUse, full: Records) -> It
         ),
     }
     for signal in declared:
-        one = estimates.get(signal.name.removesuffix("_guard"))
+        one = estimates.get(quantity(signal))
         if one is not None:
             yield measured(signal, one.value, len(full.samples), one.by_cluster, one.interval)
 

@@ -11,6 +11,7 @@ from lccp.api.objects.report import SignalValue
 from lccp.contract.signals import Band
 from lccp.probes import target_ppl
 from lccp.probes.probe import Contexts
+from lccp.probes.settings.bands import quantity
 from lccp.probes.target_ppl import TargetPplSettings
 from lccp_evaluator.probes.measurement import (
     Arrays,
@@ -68,7 +69,7 @@ def _signals(band: Band, asked: TargetPplSettings, answers: Answers) -> Iterator
     }
     for signal in target_ppl.signals(asked):
         if signal.band == band:
-            column, of_mean = columns[signal.name.removesuffix("_guard")]
+            column, of_mean = columns[quantity(signal)]
             by_text = mean_by(answers.context, column)
             clusters = {"context": of_mean(by_text)}
             yield measured(signal, float(of_mean(by_text.mean())), len(column), clusters)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.bio import BioSettings, fits, resolved, signals
+from lccp.probes.bio import PROBE, BioSettings, resolved, signals
 from lccp.probes.probe import Contexts
 
 
@@ -35,9 +35,9 @@ def test_settings_that_cannot_be_measured_are_refused(given: dict[str, Any], sen
 def test_a_length_beyond_the_target_is_told_with_both_numbers() -> None:
     settings = BioSettings(lengths=(1_024,))
 
-    assert fits(settings, 1_024) is None
+    assert PROBE.fits(settings, 1_024) is None
     assert "bio.lengths lies beyond model.targetContextLength (1,024 > 512)" in str(
-        fits(settings, 512)
+        PROBE.fits(settings, 512)
     )
 
 

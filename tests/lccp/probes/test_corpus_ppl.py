@@ -5,10 +5,10 @@ import pytest
 from lccp.contract.errors import InvalidInput
 from lccp.probes.corpus_ppl import (
     DEFAULT_CORPORA,
+    PROBE,
     Corpus,
     CorpusPplSettings,
     documents,
-    fits,
     resolved,
     signals,
 )
@@ -48,8 +48,8 @@ def test_a_length_that_does_not_fit_is_named(settings: CorpusPplSettings, field:
 
 
 def test_the_first_length_beyond_the_target_is_told() -> None:
-    assert fits(CorpusPplSettings(guard_length=512), 512) is None
-    wrong = fits(CorpusPplSettings(guard_length=1_024, short_length=2_048), 512)
+    assert PROBE.fits(CorpusPplSettings(guard_length=512), 512) is None
+    wrong = PROBE.fits(CorpusPplSettings(guard_length=1_024, short_length=2_048), 512)
     assert wrong is not None
     assert "corpusPpl.guardLength" in wrong
 

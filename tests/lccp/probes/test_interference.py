@@ -16,8 +16,8 @@ def test_the_default_distance_is_a_quarter_of_the_target():
 
 def test_a_distance_beyond_the_target_is_refused():
     asked = InterferenceSettings(distance="2K")
-    assert "interference.distance lies beyond" in (interference.fits(asked, 1_024) or "")
-    assert interference.fits(asked, 2_048) is None
+    assert "interference.distance lies beyond" in (interference.PROBE.fits(asked, 1_024) or "")
+    assert interference.PROBE.fits(asked, 2_048) is None
 
 
 def test_a_slope_takes_bins():

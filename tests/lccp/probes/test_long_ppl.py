@@ -3,7 +3,7 @@
 import pytest
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.long_ppl import LongPplSettings, documents, fits, resolved, signals
+from lccp.probes.long_ppl import PROBE, LongPplSettings, documents, resolved, signals
 from lccp.probes.probe import Contexts
 from lccp.probes.settings.prompts import Documents
 
@@ -37,8 +37,8 @@ def test_a_length_that_does_not_fit_is_named(given: dict[str, int], field: str) 
 
 
 def test_the_first_length_beyond_the_target_is_told() -> None:
-    assert fits(LongPplSettings(texts=MADE_UP, short_length=512), 512) is None
-    wrong = fits(LongPplSettings(texts=MADE_UP, short_length=1_024, stride=600), 512)
+    assert PROBE.fits(LongPplSettings(texts=MADE_UP, short_length=512), 512) is None
+    wrong = PROBE.fits(LongPplSettings(texts=MADE_UP, short_length=1_024, stride=600), 512)
     assert wrong is not None
     assert "longPpl.shortLength" in wrong
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lccp.contract.errors import InvalidInput
-from lccp.probes.multi_key import MultiKeySettings, documents, fits, resolved, signals
+from lccp.probes.multi_key import PROBE, MultiKeySettings, documents, resolved, signals
 from lccp.probes.probe import Contexts
 from lccp.probes.settings.prompts import Documents
 
@@ -15,8 +15,10 @@ def test_the_default_length_is_the_target_and_groups_ascend() -> None:
 
 
 def test_a_length_beyond_the_target_is_told() -> None:
-    assert fits(MultiKeySettings(lengths=(1_024,)), 1_024) is None
-    assert "multiKey.lengths lies beyond" in str(fits(MultiKeySettings(lengths=(1_024,)), 512))
+    assert PROBE.fits(MultiKeySettings(lengths=(1_024,)), 1_024) is None
+    assert "multiKey.lengths lies beyond" in str(
+        PROBE.fits(MultiKeySettings(lengths=(1_024,)), 512)
+    )
 
 
 def test_every_size_of_a_group_has_signals_in_both_bands() -> None:

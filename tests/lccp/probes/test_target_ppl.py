@@ -4,7 +4,7 @@ import pytest
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.probe import Contexts
-from lccp.probes.target_ppl import TargetPplSettings, documents, fits, resolved, signals
+from lccp.probes.target_ppl import PROBE, TargetPplSettings, documents, resolved, signals
 
 GIVEN = TargetPplSettings(path="q.jsonl")
 
@@ -22,8 +22,8 @@ def test_the_texts_are_the_field_that_holds_the_context() -> None:
 def test_a_length_beyond_the_target_is_told() -> None:
     long = TargetPplSettings(path="q.jsonl", length=1_024)
 
-    assert fits(GIVEN, 512) is None
-    assert "targetPpl.length lies beyond" in str(fits(long, 512))
+    assert PROBE.fits(GIVEN, 512) is None
+    assert "targetPpl.length lies beyond" in str(PROBE.fits(long, 512))
     with pytest.raises(InvalidInput, match=r"targetPpl\.length lies beyond"):
         resolved(long, Contexts(256, 512, 512))
 
