@@ -86,10 +86,6 @@ class Trials:
             self.seconds += time.monotonic() - start[0]
             self.cpu_seconds += time.process_time() - start[1]
 
-    def taken_from(self, cost: Cost) -> Cost:
-        seconds, cpu_seconds = cost.seconds - self.seconds, cost.cpu_seconds - self.cpu_seconds
-        return Cost(seconds, cpu_seconds, cost.memory_mib)
-
     @property
     def flops_per_cpu_second(self) -> float:
         return self.flops / self.cpu_seconds

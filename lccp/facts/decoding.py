@@ -52,9 +52,8 @@ def checkpoint(tokens: int) -> Read[Checkpoint]:
         manifest = Manifest.from_json(data, key)
         if manifest.tokens != tokens:
             raise InvalidInput(f"{key}: is the manifest of {manifest.tokens:,} tokens")
-        size = sum(record.size for record in manifest.files.values())
         return Checkpoint(
-            tokens, manifest.step, manifest.writer, manifest.digest, size, manifest.held_out
+            tokens, manifest.step, manifest.writer, manifest.digest, manifest.held_out
         )
 
     return read

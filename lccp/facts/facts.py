@@ -26,7 +26,6 @@ class Checkpoint:
     step: int
     writer: str
     digest: str
-    size_bytes: int
     held_out: HeldOutLoss | None = None
 
 

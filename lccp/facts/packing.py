@@ -29,10 +29,6 @@ class Packed(Generic[T]):
         value: T = _Unpickler(io.BytesIO(zlib.decompress(self._bytes)), self._shared).load()
         return value
 
-    @property
-    def size_bytes(self) -> int:
-        return len(self._bytes)
-
 
 class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, shared: list[Shared]) -> None:

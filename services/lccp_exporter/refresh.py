@@ -30,7 +30,6 @@ class ShownRun:
     lines: Lines
     """Its lines of the page that Prometheus scrapes."""
     store: Store
-    read_at: datetime
 
 
 class StoreWatch:
@@ -76,9 +75,9 @@ class StoreWatch:
     def _shown(self, facts: RunFacts) -> ShownRun:
         known = self.runs.get((facts.namespace, facts.run))
         if known is not None and known.facts is facts:
-            return replace(known, read_at=self._now())
+            return known
         rendered = unchanged(known.lines if known else (), lines(facts))
-        return ShownRun(facts, rendered, self._store, self._now())
+        return ShownRun(facts, rendered, self._store)
 
 
 class Runs:

@@ -25,19 +25,11 @@ class Agreement:
     """Share of the top k that both have in common, 0 to 1; None if there are at most k heads."""
     spearman: float | None
     """Spearman's rank correlation over all heads, average ranks; None if all are equal."""
-    spearman_top: float | None
-    """The same over the union of both top k."""
 
 
 def agreement(a: Array, b: Array, k: int) -> Agreement:
     """Agreement of the score maps of two checkpoints."""
-    flat_a, flat_b = np.ravel(a), np.ravel(b)
-    union = np.union1d(top_heads(flat_a, k), top_heads(flat_b, k))
-    return Agreement(
-        overlap=overlap(a, b, k),
-        spearman=spearman(flat_a, flat_b),
-        spearman_top=spearman(flat_a[union], flat_b[union]),
-    )
+    return Agreement(overlap=overlap(a, b, k), spearman=spearman(np.ravel(a), np.ravel(b)))
 
 
 def noise_ceiling(halves: Sequence[Array], k: int) -> Agreement:

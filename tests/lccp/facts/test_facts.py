@@ -7,7 +7,7 @@ from lccp.api.objects.journal import Control
 from lccp.facts.facts import Checkpoint, RunFacts
 
 Facts = RunFacts[int, int]
-CHECKPOINT = Checkpoint(tokens=1, step=1, writer="a1-0", digest="d", size_bytes=1)
+CHECKPOINT = Checkpoint(tokens=1, step=1, writer="a1-0", digest="d")
 KEY = (1, "intrinsic")
 
 

@@ -104,7 +104,7 @@ def manifest_of(tokens: int) -> Manifest:
 def checkpoint_of(tokens: int) -> Checkpoint:
     """What is kept of that manifest."""
     manifest = manifest_of(tokens)
-    return Checkpoint(tokens, manifest.step, manifest.writer, manifest.digest, 1)
+    return Checkpoint(tokens, manifest.step, manifest.writer, manifest.digest)
 
 
 def compact_report_of(checkpoint: Manifest) -> CompactReport:
