@@ -10,14 +10,14 @@ import typer.cli
 import typer.main
 
 from lccp.api.crd import render_crd
-from lccp.api.reference import render_exits, render_reference, render_store
 from lccp_cli.main import app
 from lccp_exporter import alerting
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.dashboards.render import render as render_dashboard
-from lccp_exporter.reference import render as render_metrics
 from pictures.verdict import PICTURES
 from reference.chart import render_page, render_readme
+from reference.contract import render_exits, render_reference, render_store
+from reference.metrics import render as render_metrics
 from reference.parallelism import render as render_parallelism
 from reference.probes import render as render_probes
 

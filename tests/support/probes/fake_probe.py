@@ -65,14 +65,14 @@ def seen(folder: Path) -> dict[str, bool]:
     from lccp.analysis.policy import policy_of_run
     from lccp.analysis.verdict import judge
     from lccp.api.crd import crd
-    from lccp.api.reference import render_reference
     from lccp.api.run import LCCPRun
     from lccp.report.load import RunData
     from lccp.report.page.render import render
     from lccp.store.file import FileStore
     from lccp_cli.console import checkpoint_line
-    from lccp_exporter.reference import render as render_metrics
     from lccp_exporter.refresh import Runs, StoreWatch
+    from reference.contract import render_reference
+    from reference.metrics import render as render_metrics
 
     details = {
         "hues": np.array([0, 1]),

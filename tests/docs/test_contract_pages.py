@@ -4,7 +4,7 @@ import pytest
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.reference import OBJECTS, render_exits, render_reference, render_store
+from reference.contract import OBJECTS, render_exits, render_reference, render_store
 
 
 def rows(page: str) -> dict[str, list[str]]:
