@@ -1,7 +1,6 @@
 """Facts asked of biographies: values by band and by cell. See `lccp.probes.bio`."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -11,10 +10,17 @@ from lccp.probes import bio
 from lccp.probes.bio import BioSettings
 from lccp.probes.probe import Contexts
 from lccp.probes.settings.bands import quantity
-from lccp_evaluator.probes.measurement import Measurement, SampleSource, TorchHalf, measured
+from lccp_evaluator.probes.measurement import (
+    Column,
+    Measurement,
+    SampleSource,
+    TorchHalf,
+    means,
+    measured,
+)
 from lccp_evaluator.probes.statistics.cells import by_depth_and_length, by_sample
 from lccp_evaluator.probes.statistics.depths import lost_in_the_middle
-from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
+from lccp_evaluator.records import BoolArray, FloatArray, Records
 from lccp_evaluator.sampling import facts
 
 CLUSTERS = ("document", "attribute")
@@ -46,22 +52,17 @@ def _signals(
     How much worse the middle is, is by document alone, and left out where one has too few facts.
     """
     groups = {kind: records.label(kind) for kind in CLUSTERS}
-    columns: dict[str, tuple[FloatArray, Any]] = {
+    columns: dict[str, Column] = {
         "bio_ppl": (records.nll, np.exp),
         "bio_score": (score, np.asarray),
     }
     middle = lost_in_the_middle(
         records.nll, records.label("depth_percent"), {"document": groups["document"]}
     )
-    for signal in bio.signals(asked):
-        name = quantity(signal)
-        if signal.band != band:
-            continue
-        if name in columns:
-            column, of_mean = columns[name]
-            clusters = {kind: of_mean(mean_by(group, column)) for kind, group in groups.items()}
-            yield measured(signal, float(of_mean(column.mean())), len(column), clusters)
-        elif middle is not None:
+    declared = [signal for signal in bio.signals(asked) if signal.band == band]
+    yield from means(declared, columns, groups)
+    for signal in declared:
+        if middle is not None and quantity(signal) not in columns:
             yield measured(signal, middle.value, len(score), middle.by_cluster, middle.interval)
 
 

@@ -1,7 +1,7 @@
 """What a probe's torch half is, and what it makes of one checkpoint."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,14 +12,18 @@ from lccp.api.objects.report import SignalValue
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
 from lccp.probes.probe import Contexts
+from lccp.probes.settings.bands import quantity
 from lccp_evaluator.passes.passage import Heads
-from lccp_evaluator.records import Records
+from lccp_evaluator.records import FloatArray, Records, mean_by
 from lccp_evaluator.sampling.keys import Read
 from lccp_evaluator.sampling.samples import Drawn, FrozenSamples, Sample
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 Arrays = Mapping[str, NDArray[Any]]
+
+Column = tuple[FloatArray, Callable[[Any], Any]]
+"""Values of samples [N], and what is made of a mean of them: of NLLs, its exponential."""
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,17 @@ def measured(
         )
     declared = {name: getattr(signal, name) for name in Signal.model_fields}
     return SignalValue(**declared, value=value, n=n, by_cluster=clusters, interval=interval)
+
+
+def means(
+    signals: Iterable[Signal], columns: Mapping[str, Column], groups: Mapping[str, NDArray[Any]]
+) -> Iterator[SignalValue]:
+    """Means of those of `signals` whose quantity has a column, in whichever band.
+
+    `groups` are the clusters of the samples [N], by kind.
+    """
+    for signal in signals:
+        if (name := quantity(signal)) in columns:
+            values, of_mean = columns[name]
+            clusters = {kind: of_mean(mean_by(group, values)) for kind, group in groups.items()}
+            yield measured(signal, float(of_mean(values.mean())), len(values), clusters)

@@ -12,9 +12,8 @@ from lccp.contract.signals import Band
 from lccp.probes import multi_key
 from lccp.probes.multi_key import MultiKeySettings
 from lccp.probes.probe import Contexts
-from lccp.probes.settings.bands import quantity
-from lccp_evaluator.probes.measurement import Measurement, SampleSource, TorchHalf, measured
-from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
+from lccp_evaluator.probes.measurement import Column, Measurement, SampleSource, TorchHalf, means
+from lccp_evaluator.records import BoolArray, FloatArray, Records
 from lccp_evaluator.sampling import look_alikes
 from lccp_evaluator.sampling.look_alikes import RIGHT, WRONG
 
@@ -66,16 +65,14 @@ def _signals(
         kind: answers.right.label(kind)[chosen] for kind in ("haystack", "set")
     }
     nll, wrong = answers.nll[chosen], answers.wrong_nll[chosen]
-    columns: dict[str, tuple[FloatArray, Any]] = {
+    columns: dict[str, Column] = {
         "multi_key_ppl": (nll, np.exp),
         "multi_key_margin": (wrong - nll, np.asarray),
         "multi_key_choice": ((nll < wrong).astype(np.float64), np.asarray),
     }
-    for signal in multi_key.signals(asked):
-        if signal.band == band and signal.name.endswith(f"/{size}"):
-            column, of_mean = columns[quantity(signal)]
-            clusters = {kind: of_mean(mean_by(one, column)) for kind, one in groups.items()}
-            yield measured(signal, float(of_mean(column.mean())), len(column), clusters)
+    declared = (signal for signal in multi_key.signals(asked) if signal.band == band)
+    own = (signal for signal in declared if signal.name.endswith(f"/{size}"))
+    return means(own, columns, groups)
 
 
 def _questions(records: Records) -> list[tuple[Any, ...]]:

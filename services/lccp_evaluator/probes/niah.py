@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -13,9 +13,11 @@ from lccp.probes.niah import NiahSettings
 from lccp.probes.probe import Contexts
 from lccp.probes.settings.bands import quantity
 from lccp_evaluator.probes.measurement import (
+    Column,
     Measurement,
     SampleSource,
     TorchHalf,
+    means,
     measured,
 )
 from lccp_evaluator.probes.statistics.cells import by_depth_and_length, by_sample
@@ -125,18 +127,14 @@ def _answers(
 ) -> Iterator[SignalValue]:
     """Signals of the answers in a band, each with its means by haystack and by needle."""
     groups = {kind: records.label(kind)[chosen] for kind in ("haystack", "needle")}
-    columns: dict[str, tuple[FloatArray, Any]] = {
-        "niah_ppl": (values.nll, np.exp),
-        "niah_score": (values.score, np.asarray),
-        "niah_exact": (values.exact, np.asarray),
-        "niah_mean_ppl": (np.exp(values.nll), np.asarray),
+    nll = values.nll[chosen]
+    columns: dict[str, Column] = {
+        "niah_ppl": (nll, np.exp),
+        "niah_score": (values.score[chosen], np.asarray),
+        "niah_exact": (values.exact[chosen], np.asarray),
+        "niah_mean_ppl": (np.exp(nll), np.asarray),
     }
-    for signal in declared:
-        name = quantity(signal)
-        if name in columns:
-            column, of_mean = columns[name][0][chosen], columns[name][1]
-            clusters = {kind: of_mean(mean_by(group, column)) for kind, group in groups.items()}
-            yield measured(signal, float(of_mean(column.mean())), len(column), clusters)
+    return means(declared, columns, groups)
 
 
 def _use(records: Records, full: Records) -> ContextUse:

@@ -15,6 +15,7 @@ from lccp.probes.settings.bands import quantity
 from lccp.probes.target_ppl import TargetPplSettings
 from lccp_evaluator.probes.measurement import (
     Arrays,
+    Column,
     Measurement,
     SampleSource,
     TorchHalf,
@@ -62,7 +63,7 @@ def measure(records: Records, asked: TargetPplSettings, contexts: Contexts) -> M
 
 def _signals(band: Band, asked: TargetPplSettings, answers: Answers) -> Iterator[SignalValue]:
     """The signals of a band, with their means by text."""
-    columns: dict[str, tuple[FloatArray, Any]] = {
+    columns: dict[str, Column] = {
         "target_ppl": (answers.nll, np.exp),
         "target_score": (answers.score, np.asarray),
         "target_context_gain": (answers.without - answers.nll, np.asarray),
