@@ -641,7 +641,7 @@ def test_why_a_run_has_not_started_is_told_as_it_is_now(
     series: Mapping[str, str], reason: str, tmp_path: Path
 ) -> None:
     (rule,) = [rule for rule in rules() if rule["alert"] == "LCCPTrainingNotStarted"]
-    told = f"a/r has not begun to train for half an hour: {reason}."
+    told = f"a/r has not started to train for half an hour: {reason}."
     alert = {
         "exp_labels": {**RUN, "severity": "warning"},
         "exp_annotations": {**rule["annotations"], "summary": told},

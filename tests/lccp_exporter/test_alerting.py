@@ -107,7 +107,7 @@ def test_the_verdict_reaches_a_webhook_as_a_run_grows(watched: Watched) -> None:
     [alert, *_] = watched.webhook.sent("firing", alertname=deceptive)
     assert alert["labels"].keys() == {"alertname", "namespace", "run", "severity"}
     assert alert["annotations"]["summary"] == (
-        "A ceiling signal of default/tiny stands still, the model still improves."
+        "A ceiling signal of default/tiny is flat, but the model still improves."
     )
     assert alert["annotations"]["runbook_url"].endswith("lccprundeceptivelysaturated.md")
 
