@@ -45,21 +45,22 @@ class LCCPRunSpec(Contract):
     data: Annotated[
         DataSpec | None,
         Field(
-            description="What it is trained on; belongs to `training`.", json_schema_extra=IDENTITY
+            description="What the model is trained on; required with `training`.",
+            json_schema_extra=IDENTITY,
         ),
     ] = None
     training: Annotated[
         TrainingSpec | None,
         Field(
-            description="How long and how it is trained; either this or `source` is given.",
+            description="How long and how the model is trained; set either this or `source`.",
             json_schema_extra=IDENTITY,
         ),
     ] = None
     source: Annotated[
         SourceSpec | None,
         Field(
-            description="Where another trainer leaves its checkpoints, in place of `training`: an "
-            "attached run, which LCCP evaluates and judges alone.",
+            description="Where another trainer saves its checkpoints, instead of `training`: an "
+            "attached run, which LCCP only evaluates and judges.",
             json_schema_extra=IDENTITY,
         ),
     ] = None
@@ -68,7 +69,7 @@ class LCCPRunSpec(Contract):
     ] = TopologySpec()
     checkpoints: Annotated[
         CheckpointsSpec,
-        Field(description="When the model is saved, and where to.", json_schema_extra=NEXT_ATTEMPT),
+        Field(description="When and where the model is saved.", json_schema_extra=NEXT_ATTEMPT),
     ]
     evaluation: Annotated[
         EvaluationSpec,
@@ -76,17 +77,17 @@ class LCCPRunSpec(Contract):
     ] = EvaluationSpec()
     saturation: Annotated[
         SaturationSpec,
-        Field(description="The verdict and what it leads to.", json_schema_extra=LIVE),
+        Field(description="The verdict and its consequences.", json_schema_extra=LIVE),
     ] = SaturationSpec()
     restart_policy: Annotated[
         RestartPolicy,
-        Field(description="Answer to failures of the gang.", json_schema_extra=NEXT_ATTEMPT),
+        Field(description="Response to failures of the gang.", json_schema_extra=NEXT_ATTEMPT),
     ] = RestartPolicy()
     export: Annotated[
         tuple[ExportSpec, ...],
         Field(
             max_length=3,
-            description="Experiment trackers that follow the run; the exporter logs to them.",
+            description="Experiment trackers that the exporter logs the run to.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = ()
@@ -102,7 +103,7 @@ class LCCPRunSpec(Contract):
         Field(
             ge=1,
             le=2**31 - 1,
-            description="Longest time of the run since its start, in seconds; default: no limit.",
+            description="Time limit of the run since its start, in seconds; default: no limit.",
             json_schema_extra=LIVE,
         ),
     ] = None
@@ -118,7 +119,7 @@ class LCCPRunSpec(Contract):
     deletion_policy: Annotated[
         Literal["Retain", "DeleteArtifacts"],
         Field(
-            description="What happens to the run's objects in the store when it is deleted.",
+            description="What happens to the run's objects in the store when the run is deleted.",
             json_schema_extra=LIVE,
         ),
     ] = "Retain"
@@ -127,7 +128,7 @@ class LCCPRunSpec(Contract):
         Field(
             ge=1,
             le=86_400,
-            description="Longest time that DeleteArtifacts holds up the deletion, in seconds.",
+            description="Longest time that DeleteArtifacts may delay the deletion, in seconds.",
             json_schema_extra=LIVE,
         ),
     ] = 3_600
@@ -180,18 +181,18 @@ class LCCPRunSpec(Contract):
 
     @property
     def budget_tokens(self) -> int:
-        """Tokens that are trained in all, by whoever trains."""
+        """Tokens trained in total, by either trainer."""
         return self.trained.tokens if self.source is None else self.source.until_tokens
 
     @property
     def step_tokens(self) -> int:
-        """Tokens of one step: a checkpoint comes late by less than them. 1: not known."""
+        """Tokens in one step, the bound of how late a checkpoint comes; 1: unknown."""
         source = self.source
         return self.trained.global_batch_tokens if source is None else source.tokens_per_step
 
     @property
     def branch_points(self) -> tuple[int, ...]:
-        """Tokens, ascending, after the steps that reach the points that branches begin at."""
+        """Tokens, ascending, after the steps that reach the starting points of branches."""
         step = self.step_tokens
         reached = (-(-tokens // step) * step for tokens in self.checkpoints.branch_points)
         return tuple(sorted(set(reached)))
@@ -207,7 +208,7 @@ class LCCPRunSpec(Contract):
 
     @property
     def schedule(self) -> ScheduleSpec:
-        """The learning rate over the run, by whoever trains."""
+        """The learning rate over the run, of either trainer."""
         return self.trained.schedule if self.source is None else self.source.schedule
 
 
@@ -229,12 +230,12 @@ class LCCPRun(Contract):
     )
     kind: Annotated[Literal["LCCPRun"], Field(description="Kind.")] = "LCCPRun"
     metadata: Annotated[ObjectMeta, Field(description="Name, namespace.")]
-    spec: Annotated[LCCPRunSpec, Field(description="What is asked for.")]
-    status: Annotated[LCCPRunStatus | None, Field(description="What is seen.")] = None
+    spec: Annotated[LCCPRunSpec, Field(description="Desired state.")]
+    status: Annotated[LCCPRunStatus | None, Field(description="Observed state.")] = None
 
     @classmethod
     def parse(cls, document: Any, where: str) -> Self:
-        """The run in `document`, by the manifest's names alone; `where` names it in errors."""
+        """The run in `document`, only by the manifest's names; `where` names it in errors."""
         return cls._parsed(document, where, by_name=False)
 
     @property

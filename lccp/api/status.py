@@ -31,11 +31,11 @@ class Progress(Contract):
         Field(
             max_length=8,
             default_factory=lambda data: shortened(data["tokens"]),
-            description="`tokens` in short, such as `1.6M`.",
+            description="`tokens`, abbreviated, such as `1.6M`.",
         ),
     ]
     tokens_total: Annotated[Tokens, Field(description="Tokens of the budget.")] = 0
-    percent: Annotated[int, Field(ge=0, le=100, description="Share of the budget, percent.")] = 0
+    percent: Annotated[int, Field(ge=0, le=100, description="Share of the budget, in percent.")] = 0
     step: Annotated[int, Field(ge=0, description="Steps of the optimizer.")] = 0
     loss: Annotated[Number | None, Field(description="Loss of the last step, nats per token.")] = (
         None
@@ -47,35 +47,37 @@ class Progress(Contract):
         int | None, Field(ge=0, description="Estimate of the time left, in seconds.")
     ] = None
     last_heartbeat_time: Annotated[
-        datetime | None, Field(description="When the trainer last spoke, UTC.")
+        datetime | None, Field(description="Time of the trainer's last heartbeat, UTC.")
     ] = None
 
 
 class CheckpointStatus(Contract):
-    """One checkpoint and what was measured at it."""
+    """One checkpoint and its measurements."""
 
     tokens: Annotated[Tokens, Field(description="Tokens trained.")]
     evaluation: Annotated[
         Literal["Pending", "Running", "Succeeded", "Failed"],
-        Field(description="How far its evaluation is."),
+        Field(description="State of its evaluation."),
     ]
     values: Annotated[
         dict[str, Number],
         Field(max_length=SIGNALS_SHOWN, description="Values by signal, in their units."),
     ] = {}
-    verdict: Annotated[VerdictState | None, Field(description="Verdict as known then.")] = None
+    verdict: Annotated[VerdictState | None, Field(description="Verdict as of this checkpoint.")] = (
+        None
+    )
     message: Annotated[Message | None, Field(description="Why the evaluation failed.")] = None
 
 
 class VerdictStatus(Contract):
-    """The verdict in short; the store holds it in full."""
+    """Summary of the verdict; the store holds it in full."""
 
     state: Annotated[VerdictState, Field(description="The verdict.")]
     since_tokens: Annotated[
-        Tokens | None, Field(description="Checkpoint since which it stands, tokens.")
+        Tokens | None, Field(description="Checkpoint since which it holds, in tokens.")
     ] = None
     at_tokens: Annotated[
-        Tokens | None, Field(description="Newest checkpoint that it rests on, tokens.")
+        Tokens | None, Field(description="Newest checkpoint that it is based on, in tokens.")
     ] = None
     gain: Annotated[
         Number | None,
@@ -88,7 +90,7 @@ class VerdictStatus(Contract):
 
 
 class ForecastStatus(Contract):
-    """The forecast in short."""
+    """Summary of the forecast."""
 
     tokens: Annotated[
         Tokens | None, Field(description="Token count from which training no longer pays.")
@@ -126,13 +128,13 @@ class LCCPRunStatus(Contract):
     """Status of an LCCPRun, written by the operator."""
 
     observed_generation: Annotated[
-        int, Field(ge=0, description="Generation of the spec that this is about.")
+        int, Field(ge=0, description="Generation of the spec that the status reflects.")
     ] = 0
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
             max_length=16,
-            description="Conditions, one of a type.",
+            description="Conditions, one per type.",
             json_schema_extra={
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["type"],
@@ -144,7 +146,7 @@ class LCCPRunStatus(Contract):
         Field(
             max_length=32,
             default_factory=lambda data: summary(data["conditions"]),
-            description="The conditions in one word, for display.",
+            description="One-word summary of the conditions, for display.",
         ),
     ]
     attempt: Annotated[
@@ -163,17 +165,17 @@ class LCCPRunStatus(Contract):
         CheckpointStatus | None,
         Field(description="Newest checkpoint whose evaluation succeeded, with all its values."),
     ] = None
-    verdict: Annotated[VerdictStatus | None, Field(description="The verdict in short.")] = None
-    forecast: Annotated[ForecastStatus | None, Field(description="The forecast in short.")] = None
+    verdict: Annotated[VerdictStatus | None, Field(description="Summary of the verdict.")] = None
+    forecast: Annotated[ForecastStatus | None, Field(description="Summary of the forecast.")] = None
     branches: Annotated[
-        BranchesStatus | None, Field(description="The anneal branches; none: none is asked for.")
+        BranchesStatus | None, Field(description="Anneal branches; absent if none are requested.")
     ] = None
     images: Annotated[ResolvedImages | None, Field(description="Images of the run.")] = None
     installation: Annotated[
         str | None,
         Field(
             max_length=128,
-            description="Installation that carries the run out; others leave it alone.",
+            description="Installation that manages the run; others leave it alone.",
         ),
     ] = None
     start_time: Annotated[datetime | None, Field(description="When the run was accepted, UTC.")] = (

@@ -9,24 +9,24 @@ from lccp.contract.cel import Rule, distinct, let, rules
 from lccp.contract.changes import IDENTITY, LIVE, Change, declared
 from lccp.contract.quantities import TOKENS, Decimal, TokenBudget
 
-SOMETHING_IS_SAVED = "give everyTokens or atTokens, or no checkpoint is ever made"
+SOMETHING_IS_SAVED = "set everyTokens or atTokens, or no checkpoint is ever saved"
 SAME_BRANCHES = (
     "checkpoints.anneal is part of the run's identity, which never changes: give the changed run "
     "another name"
 )
-ASCENDING = "atTokens must ascend, without repetition"
-ONLY_EXTENDED = "atTokens may only be extended, by later ones; those that are there stay as written"
+ASCENDING = "atTokens must be in ascending order, without repetition"
+ONLY_EXTENDED = "atTokens may only be extended with later ones; existing ones must stay as written"
 
 
 def _ascending() -> str:
-    """CEL: the token counts in `self.atTokens` ascend, and none comes twice."""
+    """CEL: the token counts in `self.atTokens` ascend without repetition."""
     numbers = f"self.atTokens.map(t, {TOKENS.cel('t')})"
     ordered = f"counts.isSorted() && {distinct('counts')}"
     return let("counts", numbers, f"-1 in counts || ({ordered})")
 
 
 def _extended() -> str:
-    """CEL: all of the old `atTokens` is still there, and what is new lies beyond its last."""
+    """CEL: all of the old `atTokens` are kept, and new ones lie beyond the last of them."""
     kept = "before.all(t, t in now)"
     beyond = let("count", TOKENS.cel("t"), "count < 0 || count > last")
     later = f"now.all(t, t in before || {beyond})"
@@ -42,12 +42,12 @@ POINTS_RULES = (
 
 
 def _is_ascending(tokens: tuple[int, ...]) -> bool:
-    """Whether the token counts ascend, and none comes twice."""
+    """Whether the token counts ascend without repetition."""
     return list(tokens) == sorted(set(tokens))
 
 
 class AnnealSpec(Contract):
-    """Branches of the training, whose learning rate decays at once: what it is worth by then."""
+    """Branches of the training whose learning rate decays at once, to show the model's worth."""
 
     model_config = ConfigDict(json_schema_extra=rules(*POINTS_RULES))
 
@@ -59,8 +59,8 @@ class AnnealSpec(Contract):
         tuple[TokenBudget, ...],
         Field(
             max_length=64,
-            description="Where branches begin, ascending; later ones may be added. The training "
-            "makes a checkpoint at each, and keeps its state for ever.",
+            description="Token counts at which branches start, ascending; later ones may be added. "
+            "The training saves a checkpoint at each, and keeps its state permanently.",
             json_schema_extra=declared(Change.LIVE, "later ones may be added"),
         ),
     ] = ()
@@ -68,8 +68,8 @@ class AnnealSpec(Contract):
         float,
         Decimal(ge=0, le=1),
         Field(
-            description="Rate at a branch's end, as a share of the rate that it began with; "
-            "between them it falls along a line.",
+            description="Learning rate at a branch's end, as a fraction of its initial rate; it "
+            "decays linearly.",
             json_schema_extra=IDENTITY,
         ),
     ] = 0.0
@@ -103,7 +103,7 @@ class CheckpointsSpec(Contract):
         Field(
             min_length=1,
             max_length=63,
-            description="Store of the installation that holds the run's objects.",
+            description="The installation's store that holds the run's objects.",
             json_schema_extra=IDENTITY,
         ),
     ] = "default"
@@ -121,52 +121,57 @@ class CheckpointsSpec(Contract):
         tuple[TokenBudget, ...],
         Field(
             max_length=256,
-            description="Further checkpoints, at these token counts, ascending; later ones may "
+            description="Additional checkpoints at these token counts, ascending; later ones may "
             "be added.",
             json_schema_extra=declared(Change.LIVE, "later ones may be added"),
         ),
     ] = ()
     state_every_tokens: Annotated[
         TokenBudget | None,
-        Field(description="Tokens between two states; default: with every checkpoint alone."),
+        Field(description="Tokens between two states; default: only with every checkpoint."),
     ] = None
     state_every_seconds: Annotated[
         StrictInt | None,
-        Field(ge=10, le=10**6, description="Most seconds between two states, likewise."),
+        Field(
+            ge=10,
+            le=10**6,
+            description="Longest time between two states, in seconds; default: only with every "
+            "checkpoint.",
+        ),
     ] = None
     keep_states: Annotated[
         StrictInt,
         Field(
             ge=1,
             le=64,
-            description="Newest training states that are kept; checkpoints are all kept.",
+            description="Number of newest training states to keep; all checkpoints are kept.",
         ),
     ] = 2
     keep_state_every_tokens: Annotated[
         TokenBudget | None,
         Field(
-            description="One state every so many tokens is kept for ever, beside the newest; "
-            "default: none."
+            description="Interval in tokens at which one state is kept permanently, in addition to "
+            "the newest; default: none."
         ),
     ] = None
     lost_state: Annotated[
         Literal["Fail", "Restart"],
         Field(
-            description="What an attempt does where checkpoints are, but no state that can be "
-            "resumed from: fail, or begin anew from the source model; checkpoints stay."
+            description="What an attempt does if there are checkpoints but no state to resume "
+            "from: fail, or start over from the source model; checkpoints are kept."
         ),
     ] = "Fail"
     anneal: Annotated[
         AnnealSpec | None,
         Field(
-            description="Short branches, whose learning rate decays: where the rate of the run "
-            "decays as well, its own checkpoints tell no plateau. Default: none."
+            description="Short branches whose learning rate decays, for runs whose own rate decays "
+            "too, so that their checkpoints cannot show a plateau. Default: none."
         ),
     ] = None
     adopt: Annotated[
         StrictBool,
         Field(
-            description="Go on with what the store holds of a run of the same identity.",
+            description="Continue from what the store holds of a run with the same identity.",
             json_schema_extra=LIVE,
         ),
     ] = True
@@ -180,11 +185,11 @@ class CheckpointsSpec(Contract):
         return self
 
     def due(self, budget: int) -> tuple[int, ...]:
-        """Token counts at which a checkpoint is asked for, ascending, the budget's end included."""
+        """Token counts at which a checkpoint is requested, ascending, with the budget's end."""
         regular = range(self.every_tokens, budget, self.every_tokens) if self.every_tokens else ()
         return tuple(sorted({*regular, *self.at_tokens, *self.branch_points, budget}))
 
     @property
     def branch_points(self) -> tuple[int, ...]:
-        """Token counts from which branches are asked for, ascending."""
+        """Token counts from which branches are requested, ascending."""
         return self.anneal.at_tokens if self.anneal is not None else ()

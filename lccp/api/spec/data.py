@@ -27,7 +27,7 @@ LONG_WITHOUT_WEIGHT = (
 
 
 def _has_weight(kind: str) -> str:
-    """CEL: a source of this kind has a weight that is not 0, or that is none."""
+    """CEL: a source of this kind has a weight other than 0, or an invalid one."""
     weight = Decimal.cel("s.weight")
     return f"self.sources.exists(s, s.kind == '{kind}' && {weight} != 0.0)"
 
@@ -47,15 +47,15 @@ class DataSource(Contract):
         Field(
             description="File, or folder of files, as the trainer's pods see it; relative paths, "
             "`s3://` and `hf://datasets/organisation/name@revision/path` as in `model.source`. "
-            "Links are followed, hidden files left out; files packed by "
-            "gzip, bzip2 or xz are unpacked.",
+            "Links are followed and hidden files skipped; files compressed with gzip, bzip2 or xz "
+            "are decompressed.",
         ),
     ]
     format: Annotated[
         Literal["JSONL", "Text", "Parquet", "Arrow", "Tokens"],
         Field(
-            description="JSONL: one object a line. Text: one document a file. Parquet, Arrow: one "
-            "document a row. Tokens: a folder that `lccp data prepare` wrote; all others are "
+            description="JSONL: one object per line. Text: one document per file. Parquet, Arrow: "
+            "one document per row. Tokens: a folder that `lccp data prepare` wrote; all others are "
             "tokenized on every node at each start."
         ),
     ] = "JSONL"
@@ -72,8 +72,8 @@ class DataSource(Contract):
         Field(
             ge=0,
             le=1_000_000,
-            description="Documents of one file that may be left out because they can't be read, "
-            "before the run ends; each file's count is in the index of its tokens.",
+            description="Unreadable documents that may be skipped per file before the run fails; "
+            "each file's count is in the index of its tokens.",
         ),
     ] = 0
     weight: Annotated[
@@ -81,15 +81,14 @@ class DataSource(Contract):
         Decimal(ge=0, le=1e6),
         Field(
             description="Share of this source among those of its kind, by tokens; weights are "
-            "divided by their sum."
+            "normalized by their sum."
         ),
     ] = 1.0
     minimum_length: Annotated[
         ContextLength | None,
         Field(
-            description="Least length of a document, in tokens; shorter ones are left out. "
-            "Default: "
-            "none for short sources, the source model's context for long ones."
+            description="Minimum length of a document, in tokens; shorter ones are skipped. "
+            "Default: none for short sources, the source model's context for long ones."
         ),
     ] = None
 
@@ -121,7 +120,7 @@ class DataSpec(Contract):
     short_fraction: Annotated[
         float,
         Decimal(ge=0, le=1),
-        Field(description="Share of the tokens that short sources give."),
+        Field(description="Share of the tokens that come from short sources."),
     ] = 0.25
     sources: Annotated[
         tuple[DataSource, ...],
@@ -133,9 +132,9 @@ class DataSpec(Contract):
     cross_document_attention: Annotated[
         StrictBool,
         Field(
-            description="Train each row as one text: its documents see those before them in it, "
-            "positions run through the row, and the first token of a document is predicted from "
-            "the end of the one before. Default: each document by itself, from position 0.",
+            description="Train each row as one text: its documents attend to earlier ones in it, "
+            "positions run through the row, and a document's first token is predicted from the end "
+            "of the previous one. Default: each document by itself, from position 0.",
         ),
     ] = False
     held_out_tokens: Annotated[
@@ -143,10 +142,10 @@ class DataSpec(Contract):
         Field(
             ge=0,
             le=10**12,
-            description="Tokens of documents that are never trained on, drawn by `seed` from each "
-            "source in proportion to its share, at least one document of each. At every "
-            "checkpoint the loss on them is measured, by source, within and beyond the source "
-            "context. It takes a third of the time of training on as many: 4 % of "
+            description="Tokens of documents that are never trained on, drawn with `seed` from "
+            "each source in proportion to its share, at least one document of each. At every "
+            "checkpoint the loss on them is measured by source, within and beyond the source "
+            "context. This takes a third of the time of training on as many tokens: 4 % of "
             "`checkpoints.everyTokens` take some 1.3 % of the time. Default: none, since it "
             "changes what is trained on.",
         ),
@@ -154,8 +153,8 @@ class DataSpec(Contract):
     accept_changed: Annotated[
         StrictBool,
         Field(
-            description="Go on though the documents are not those that the run began with; some "
-            "may then be read twice and some never.",
+            description="Continue although the documents are not those that the run started with; "
+            "some may then be read twice and some never.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = False
@@ -164,8 +163,8 @@ class DataSpec(Contract):
         float,
         Decimal(gt=0, le=1e6),
         Field(
-            description="How often a source may be read before the condition `Degraded` says that "
-            "it repeats; the training goes on. Up to four epochs are nearly as good as new text "
+            description="How often a source may be read before the condition `Degraded` reports "
+            "the repetition; training continues. Up to four epochs are nearly as good as new text "
             "(Muennighoff et al., arXiv 2305.16264).",
             json_schema_extra=LIVE,
         ),

@@ -15,20 +15,20 @@ from lccp.contract.signals import PART_PATTERN
 SUITE_NAME_LENGTH_MAX = 30
 PROBES_SUITES = [INTRINSIC, ANNEAL]
 RESERVED = (
-    "a suite must not be named intrinsic or anneal: these are the suites of the probes, of "
-    "checkpoints and of branches"
+    "a suite must not be named intrinsic or anneal: these are the probes' suites for checkpoints "
+    "and branches"
 )
-SUITES_ALIKE = "two suites of evaluation.suites have one name: give each its own"
+SUITES_ALIKE = "two suites of evaluation.suites have the same name: give each its own"
 
 PartName = Annotated[
     str,
     Field(min_length=1, max_length=32, pattern=PART_PATTERN),
 ]
-"""A signal's name within its suite: what follows the slash in `SignalName`."""
+"""A signal's name within its suite: the part after the slash in `SignalName`."""
 
 
 class ExternalSuite(Contract):
-    """An evaluation by a program of your own: it reads a checkpoint and writes signals."""
+    """An evaluation by your own program, which reads a checkpoint and writes signals."""
 
     name: Annotated[
         str,
@@ -57,26 +57,27 @@ class ExternalSuite(Contract):
         tuple[PartName, ...],
         Field(
             max_length=32,
-            description="Signals that it must write, as named in its file; it may write more.",
+            description="Signals that the program must write, as named in its file; it may write "
+            "more.",
         ),
     ] = ()
     every_checkpoints: Annotated[
         StrictInt,
-        Field(ge=1, le=1_000, description="Of so many checkpoints it evaluates the first."),
+        Field(ge=1, le=1_000, description="It evaluates the first of every so many checkpoints."),
     ] = 1
     deadline_seconds: Annotated[
         StrictInt | None,
         Field(
             ge=10,
             le=604_800,
-            description="Longest time of one try, in seconds; default: that of `evaluation`.",
+            description="Time limit of one try, in seconds; default: that of `evaluation`.",
         ),
     ] = None
     workload: Annotated[
         WorkloadSpec,
         Field(
             description="Its pods: first the init containers `fetch-checkpoint` and "
-            "`external-suite`, which is the program, then `evaluator`."
+            "`external-suite` (the program), then `evaluator`."
         ),
     ] = WorkloadSpec()
 
@@ -88,7 +89,7 @@ class ExternalSuite(Contract):
 
     @property
     def prefix(self) -> str:
-        """What the names of its signals begin with."""
+        """The prefix of its signals' names."""
         return f"{self.name.replace('-', '_')}/"
 
 
@@ -111,7 +112,7 @@ class EvaluationSpec(Contract):
         Field(
             ge=0,
             le=10,
-            description="Times that a failed evaluation is tried again.",
+            description="How often a failed evaluation is retried.",
             json_schema_extra=LIVE,
         ),
     ] = 2
@@ -120,12 +121,12 @@ class EvaluationSpec(Contract):
         Field(
             ge=1,
             le=64,
-            description="Processes of one evaluation by the probes, all in its pod; each takes one "
-            "accelerator, if `workload` names one, and they share the haystacks.",
+            description="Processes of one evaluation by the probes, all in its pod. They share the "
+            "haystacks; each takes one accelerator, if `workload` names one.",
         ),
     ] = 1
     deadline_seconds: Annotated[
-        StrictInt, Field(ge=10, le=604_800, description="Longest time of one try, in seconds.")
+        StrictInt, Field(ge=10, le=604_800, description="Time limit of one try, in seconds.")
     ] = 14_400
     image: Annotated[
         str | None,
@@ -137,7 +138,7 @@ class EvaluationSpec(Contract):
         tuple[ExternalSuite, ...],
         Field(
             max_length=8,
-            description="Evaluations by programs of your own, beside the probes.",
+            description="Evaluations by your own programs, in addition to the probes.",
             json_schema_extra=rules(Rule(distinct("self.map(suite, suite.name)"), SUITES_ALIKE)),
         ),
     ] = ()
@@ -149,7 +150,7 @@ class EvaluationSpec(Contract):
         return self
 
     def suite(self, name: str) -> ExternalSuite | None:
-        """The external suite of that name; None: it is that of the probes, or there is none."""
+        """The external suite with that name; None: it is the probes' suite, or does not exist."""
         return next((suite for suite in self.suites if suite.name == name), None)
 
     def suites_of(self, number: int) -> tuple[str, ...]:

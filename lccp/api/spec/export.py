@@ -1,4 +1,4 @@
-"""`spec.export`: experiment trackers that follow the run.
+"""`spec.export`: experiment trackers that the run is exported to.
 
 The exporter reads it from `control/<attempt>.json`, so a change takes effect at the next attempt.
 """
@@ -13,12 +13,12 @@ TrackerKind = Literal["TensorBoard", "MLflow", "WandB"]
 
 
 class ExportSpec(Contract):
-    """One tracker that is given training, signals and gains, with tokens as the x-axis."""
+    """One tracker that receives training, signals and gains, with tokens as the x-axis."""
 
     to: Annotated[
         TrackerKind,
         Field(
-            description="Tracker. Where it is and who may write there is the exporter's "
+            description="Tracker. Its address and credentials come from the exporter's "
             "environment: MLFLOW_TRACKING_URI, WANDB_API_KEY. TensorBoard: event files below "
             "`exports/tensorboard/` in the run's store."
         ),
@@ -29,6 +29,6 @@ class ExportSpec(Contract):
             min_length=1,
             max_length=63,
             pattern=r"^[A-Za-z0-9][-A-Za-z0-9_.]*$",
-            description="MLflow's experiment, or the project of Weights & Biases.",
+            description="MLflow experiment, or Weights & Biases project.",
         ),
     ] = "lccp"

@@ -1,4 +1,4 @@
-"""`spec.model`: the base model and how far its context is raised."""
+"""`spec.model`: the base model and how far its context is extended."""
 
 from typing import Annotated, Literal
 
@@ -18,8 +18,8 @@ class RopeScaling(Contract):
     type: Annotated[
         Literal["linear", "dynamic", "yarn", "llama3"],
         Field(
-            description="Kind of scaling (`rope_type`). `dynamic` is written as the `rope_theta` "
-            "that it comes to at `targetContextLength`, and is that at every length."
+            description="Kind of scaling (`rope_type`). `dynamic` is stored as the `rope_theta` "
+            "that it yields at `targetContextLength`, which then applies at every length."
         ),
     ]
     factor: Annotated[
@@ -30,7 +30,8 @@ class RopeScaling(Contract):
     original_context_length: Annotated[
         ContextLength | None,
         Field(
-            description="Context that the model was trained for, in tokens; default: the source's."
+            description="Context that the model was trained for, in tokens; default: the source "
+            "model's."
         ),
     ] = None
 
@@ -46,10 +47,10 @@ class ModelSpec(Contract):
         Location,
         Field(
             description="Directory of a Hugging Face causal language model (config, safetensors, "
-            "tokenizer), as the trainer's pods see it; or `s3://bucket/key`, reached as the run's "
-            "store is; or `hf://organisation/name@revision`. What is no path is fetched once a "
-            "node. A relative path is taken from the manifest's folder by `lccp run`, and from the "
-            "image's working directory on a cluster.",
+            "tokenizer), as the trainer's pods see it; or `s3://bucket/key`, accessed like the "
+            "run's store; or `hf://organisation/name@revision`. Anything but a path is fetched "
+            "once per node. A relative path is relative to the manifest's folder with `lccp run`, "
+            "and to the image's working directory on a cluster.",
         ),
     ]
     target_context_length: Annotated[
@@ -62,8 +63,8 @@ class ModelSpec(Contract):
             ge=1_000,
             le=10**12,
             description="Base of the rotary position embedding during and after the extension "
-            "(`rope_theta`), in place of a `dynamic` scaling or an `alpha` of the source; default: "
-            "the source's. Excludes `ropeScaling`.",
+            "(`rope_theta`), instead of a `dynamic` scaling or an `alpha` of the source model; "
+            "default: the source model's. Excludes `ropeScaling`.",
         ),
     ] = None
     rope_scaling: Annotated[
@@ -71,7 +72,7 @@ class ModelSpec(Contract):
         Field(description="Scaling of the rotary position embedding. Excludes `ropeBase`."),
     ] = None
     trust_remote_code: Annotated[
-        StrictBool, Field(description="Run Python code that the model's directory brings along.")
+        StrictBool, Field(description="Run Python code from the model's directory.")
     ] = False
 
     @model_validator(mode="after")

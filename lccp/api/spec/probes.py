@@ -19,19 +19,19 @@ from lccp.contract.cel import Rule, enabled, rules
 from lccp.probes.probe import Need, Probe
 from lccp.probes.registry import PROBES
 
-NOTHING_MEASURED = "all probes are off: turn one on, or nothing is ever measured"
+NOTHING_MEASURED = "all probes are off: turn one on, or nothing will be measured"
 OFF = {"enabled": False}
 
 
 def lacks(probe: Probe, need: Need) -> str:
-    """The sentence for the person who turned off what `probe` reads the samples of."""
+    """The message for a user who turned off a probe whose samples `probe` reads."""
     own, other = to_camel(probe.name), to_camel(need.probe)
     where = f" with source {need.source}" if need.source else ""
     return f"{own}{where} needs {other}: turn {other} on, or write {own}: {{enabled: false}}"
 
 
 def null(name: str) -> str:
-    """The sentence for the person who wrote null, which `kubectl apply` may drop unseen."""
+    """The message for a user who wrote null, which `kubectl apply` may drop silently."""
     return f"{name}: null turns nothing off: write {name}: {{enabled: false}}"
 
 
@@ -56,12 +56,12 @@ class Probes(Contract):
     model_config = ConfigDict(json_schema_extra=_rules())
 
     def asked(self) -> dict[str, Contract]:
-        """Settings of the probes that are to be run, by name, in the registry's order."""
+        """Settings of the enabled probes, by name, in the registry's order."""
         given = {name: getattr(self, name) for name in PROBES}
         return {name: settings for name, settings in given.items() if settings is not None}
 
     def replaced(self, settings: dict[str, Contract]) -> "ProbesSpec":
-        """The same with other settings, by name of the probe."""
+        """A copy with other settings, by name of the probe."""
         return self.model_copy(update=settings)
 
     @model_validator(mode="after")
@@ -77,13 +77,13 @@ class Probes(Contract):
 
     @model_serializer
     def _written(self) -> dict[str, Any]:
-        """Settings by probe; one that is turned off says so: left out, it would be on."""
+        """Settings by probe; one that is off is written too, since by default it would be on."""
         off = {to_camel(name): OFF for name, probe in PROBES.items() if probe.default is not None}
         return off | {to_camel(name): one.document() for name, one in self.asked().items()}
 
 
 def _field(probe: Probe) -> tuple[Any, Any]:
-    """Type and default of a probe's field: its settings and `enabled`; None where it is off."""
+    """Type and default of a probe's field: its settings and `enabled`; None if it is off."""
     written = create_model(
         probe.settings.__name__,
         __base__=probe.settings,

@@ -1,4 +1,4 @@
-"""`spec.saturation` and `spec.restartPolicy`: what the verdict and failures lead to."""
+"""`spec.saturation` and `spec.restartPolicy`: the consequences of the verdict and of failures."""
 
 from typing import Annotated, Literal
 
@@ -10,11 +10,11 @@ from lccp.contract.quantities import Decimal, TokenBudget
 from lccp.contract.signals import GateSentence, SignalName
 
 GATE_IS_FIXED = "saturation.gate is declared before the run, and cannot be changed"
-QUORUM_TOO_LARGE = "saturation.quorum exceeds the number of signals: ask for fewer"
+QUORUM_TOO_LARGE = "saturation.quorum exceeds the number of signals: lower it"
 
 
 def horizon_of_budget(budget_tokens: int) -> int:
-    """The horizon where none is given: an eighth of the budget."""
+    """The default horizon: an eighth of the budget."""
     return max(1, budget_tokens // 8)
 
 
@@ -31,12 +31,12 @@ class PrimarySignal(Contract):
     min_gain: Annotated[
         float | None,
         Decimal(gt=0, lt=1),
-        Field(description="Its own least gain, on its own scale; default: `minGain`."),
+        Field(description="Its own minimum gain, on its own scale; default: `minGain`."),
     ] = None
 
 
 class SaturationSpec(Contract):
-    """When training no longer pays, and what is done then."""
+    """When training no longer pays, and what happens then."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -52,7 +52,7 @@ class SaturationSpec(Contract):
         tuple[PrimarySignal, ...],
         Field(
             max_length=8,
-            description="Primary signals, which the verdict is about; the first leads in tables; "
+            description="Primary signals, which the verdict is about; tables show the first one; "
             "default: `niah_ppl`.",
         ),
     ] = ()
@@ -68,8 +68,8 @@ class SaturationSpec(Contract):
         tuple[SignalName, ...] | None,
         Field(
             max_length=16,
-            description="Signals that must not get worse: one that does is Regressing, whatever "
-            "the others say; default: the guards that probes declare.",
+            description="Signals that must not get worse: if one does, the verdict is Regressing "
+            "regardless of the others; default: the guards that probes declare.",
         ),
     ] = None
     ceilings: Annotated[
@@ -84,24 +84,24 @@ class SaturationSpec(Contract):
         float,
         Decimal(gt=0, lt=1),
         Field(
-            description="Least gain over the horizon that pays, on the signal's scale: of a "
-            'perplexity "0.01" is 1 %, of a share 0.01.'
+            description="Minimum gain over the horizon that pays, on the signal's scale: for a "
+            'perplexity "0.01" is 1 %, for a share 0.01.'
         ),
     ] = 0.01
     horizon_tokens: Annotated[
         TokenBudget | None,
         Field(
-            description="Stretch over which a gain must pay, in tokens; default: an eighth of the "
+            description="Number of tokens over which a gain must pay; default: an eighth of the "
             "budget."
         ),
     ] = None
     patience: Annotated[
         StrictInt,
-        Field(ge=1, le=16, description="Horizons that a plateau must span to be a saturation."),
+        Field(ge=1, le=16, description="Horizons that a plateau must span to count as saturation."),
     ] = 2
     min_tokens: Annotated[
         TokenBudget | None,
-        Field(description="Tokens before which nothing is saturated; default: none."),
+        Field(description="Tokens before which the run is never judged saturated; default: none."),
     ] = None
     confidence: Annotated[
         float,
@@ -112,16 +112,16 @@ class SaturationSpec(Contract):
         tuple[GateSentence, ...],
         Field(
             max_length=16,
-            description="What a release asks of the newest checkpoint: sentences such as "
-            "`recovery lower bound >= 0.8` or `guards not regressing`; answered in the condition "
-            "GatePassed.",
+            description="What a release requires of the newest checkpoint: criteria such as "
+            "`recovery lower bound >= 0.8` or `guards not regressing`; the condition GatePassed "
+            "holds the answer.",
             json_schema_extra=rules(Rule("self == oldSelf", GATE_IS_FIXED)),
         ),
     ] = ()
     action: Annotated[
         Literal["None", "Notify", "Suspend", "Stop"],
         Field(
-            description="What a saturation leads to: nothing, a condition and an event, a drained "
+            description="What saturation triggers: nothing, a condition and an event, a drained "
             "run on hold, or a drained run that succeeds."
         ),
     ] = "Notify"
@@ -130,7 +130,7 @@ class SaturationSpec(Contract):
         Field(
             ge=1,
             le=86_400,
-            description="Time that the trainer has to save and end when drained, in seconds.",
+            description="Time that the trainer has to save and exit when drained, in seconds.",
         ),
     ] = 600
 
@@ -151,14 +151,14 @@ class SaturationSpec(Contract):
 
 
 class RestartPolicy(Contract):
-    """How often a failed gang is started again."""
+    """How often a failed gang is restarted."""
 
     max_restarts: Annotated[
         StrictInt,
         Field(
             ge=0,
             le=1_000,
-            description="Counted failures that are answered by a new attempt; disruptions are not "
+            description="Counted failures that are followed by a new attempt; disruptions are not "
             "counted.",
         ),
     ] = 3
@@ -168,17 +168,17 @@ class RestartPolicy(Contract):
             ge=0,
             le=3_600,
             description="Wait before the first new attempt, in seconds; doubles with each counted "
-            "failure. Evaluations wait as long between their tries.",
+            "failure. Evaluations wait equally long between tries.",
         ),
     ] = 10
     max_backoff_seconds: Annotated[
         StrictInt, Field(ge=0, le=86_400, description="Longest wait, in seconds.")
     ] = 360
     retry_not_finite: Annotated[
-        StrictBool, Field(description="Start again after a loss or gradient that is not finite.")
+        StrictBool, Field(description="Restart after a loss or gradient that is not finite.")
     ] = False
 
     def wait_seconds(self, failures: int) -> int:
-        """The wait after so many failures: it doubles with each, up to the longest."""
+        """Seconds to wait after so many failures: doubles with each, up to the longest wait."""
         doubled: int = self.backoff_seconds * 2 ** (failures - 1)
         return min(self.max_backoff_seconds, doubled)

@@ -1,4 +1,4 @@
-"""The settings of a fine-tuning: what a checkpoint is fine-tuned on, and how."""
+"""The settings of a fine-tuning: its records, and how a checkpoint is trained on them."""
 
 from typing import Annotated, Literal
 
@@ -10,16 +10,16 @@ from lccp.contract.quantities import ContextLength, Decimal, TokenBudget
 
 
 class LoRASpec(Contract):
-    """Low-rank adapters (Hu et al., arXiv 2106.09685) are trained in place of the weights."""
+    """Low-rank adapters (Hu et al., arXiv 2106.09685), trained instead of the weights."""
 
     rank: Annotated[StrictInt, Field(ge=1, le=1024, description="Rank of the adapters.")] = 16
     alpha: Annotated[
         float,
         Decimal(gt=0, le=1e6),
-        Field(description="What adapters add to a layer is scaled by `alpha` / `rank`."),
+        Field(description="The adapters' contribution to a layer is scaled by `alpha` / `rank`."),
     ] = 32.0
     dropout: Annotated[
-        float, Decimal(ge=0, lt=1), Field(description="Dropout of what adapters read.")
+        float, Decimal(ge=0, lt=1), Field(description="Dropout of the adapters' input.")
     ] = 0.0
     target_modules: Annotated[
         tuple[str, ...],
@@ -43,8 +43,8 @@ class SFTSpec(Contract):
     template: Annotated[
         Literal["Model", "Plain"],
         Field(
-            description="How `messages` become text. Model: by the model's own chat template. "
-            "Plain: by LCCP's, which the fine-tuned model then has as its own."
+            description="How `messages` become text. Model: with the model's own chat template. "
+            "Plain: with LCCP's, which becomes the fine-tuned model's template."
         ),
     ] = "Model"
     bad_records_max: Annotated[
@@ -52,8 +52,8 @@ class SFTSpec(Contract):
         Field(
             ge=0,
             le=1_000_000_000,
-            description="Records that may be left out, because they are damaged, have no answer "
-            "or are longer than a row, before the fine-tuning is refused.",
+            description="Records that may be skipped because they are damaged, have no answer or "
+            "are longer than a row, before the fine-tuning is refused.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = 0
@@ -63,15 +63,15 @@ class SFTSpec(Contract):
     context_length: Annotated[
         ContextLength | None,
         Field(
-            description="Length of a row, in tokens, which records are packed into; default: the "
+            description="Length of the rows that records are packed into, in tokens; default: the "
             "run's `model.targetContextLength`."
         ),
     ] = None
     global_batch_tokens: Annotated[
         TokenBudget,
         Field(
-            description="Tokens in one step of the optimizer, over all processes, with prompts "
-            "and padding."
+            description="Tokens in one optimizer step, over all processes, including prompts and "
+            "padding."
         ),
     ]
     micro_batch_size: Annotated[
@@ -79,7 +79,7 @@ class SFTSpec(Contract):
         Field(
             ge=1,
             le=1024,
-            description="Rows that one process handles at once; default: the run's.",
+            description="Rows that one process handles at once; default: as in the run.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = None
@@ -89,16 +89,16 @@ class SFTSpec(Contract):
     final_learning_rate: Annotated[
         float,
         Decimal(ge=0, le=1),
-        Field(description="Learning rate at the end, along half a cosine wave."),
+        Field(description="Learning rate at the end of the cosine decay."),
     ] = 5e-6
     warmup_fraction: Annotated[
         float,
         Decimal(ge=0, lt=1),
-        Field(description="Share of the steps over which the rate rises linearly from 0."),
+        Field(description="Fraction of the steps over which the rate rises linearly from 0."),
     ] = 0.03
     seed: Annotated[
         StrictInt,
-        Field(ge=0, lt=2**31, description="Seed of the order of records, and of dropout."),
+        Field(ge=0, lt=2**31, description="Seed for the order of records and for dropout."),
     ] = 0
     lora: Annotated[
         LoRASpec | None,

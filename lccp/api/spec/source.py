@@ -1,4 +1,4 @@
-"""`spec.source`: checkpoints that a trainer of somebody else's leaves, of an attached run."""
+"""`spec.source`: the checkpoints of another trainer, which an attached run follows."""
 
 from typing import Annotated
 
@@ -11,18 +11,19 @@ from lccp.contract.changes import NEXT_ATTEMPT, Change, declared
 from lccp.contract.quantities import ContextLength, TokenBudget
 
 INPUT, OUTPUT = "{input}", "{output}"
-ONE_SIGN = "marker and quietSeconds exclude each other: give one of them"
-ONE_COUNT = "tokensPerStep and index exclude each other: give one of them"
-CONVERTS = f"convert must name {INPUT} and {OUTPUT}: a checkpoint, and the directory to make of it"
+ONE_SIGN = "marker and quietSeconds exclude each other: set only one of them"
+ONE_COUNT = "tokensPerStep and index exclude each other: set only one of them"
+CONVERTS = (
+    f"convert must name {INPUT} and {OUTPUT}: a checkpoint, and the directory to convert it into"
+)
 IS_A_FOLDER = (
-    "path must be a folder, not the address of one: mount the bucket, or let the trainer write to "
-    "a volume"
+    "path must be a folder, not a URL: mount the bucket, or let the trainer write to a volume"
 )
 FILE_NAME = "^[^/]+$"
 
 
 class CompletionSpec(Contract):
-    """How a checkpoint is known to be complete; its weights must be whole besides."""
+    """How a complete checkpoint is recognized; in addition its weights must be whole."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(Rule("!has(self.marker) || !has(self.quietSeconds)", ONE_SIGN))
@@ -42,8 +43,8 @@ class CompletionSpec(Contract):
         Field(
             ge=1,
             le=86_400,
-            description="Complete once its files have not changed for so many seconds; default, "
-            "without a marker: 30, or at once where there is a `trainer_state.json`.",
+            description="Complete once its files have not changed for this many seconds; default, "
+            "without a marker: 30, or immediately if there is a `trainer_state.json`.",
         ),
     ] = None
 
@@ -55,10 +56,10 @@ class CompletionSpec(Contract):
 
 
 class CountsSpec(Contract):
-    """Where the token count of a checkpoint is read.
+    """Where a checkpoint's token count is read from.
 
-    By default from `num_input_tokens_seen` in its `trainer_state.json`, else from its name, such
-    as `step1000-tokens4B`.
+    By default it is `num_input_tokens_seen` in its `trainer_state.json`, else it is in its name,
+    such as `step1000-tokens4B`.
     """
 
     model_config = ConfigDict(
@@ -89,52 +90,52 @@ class CountsSpec(Contract):
 
 
 class SourceSpec(Contract):
-    """The trainer that an attached run follows, by the folder where it leaves checkpoints."""
+    """The trainer that an attached run follows, through the folder where it saves checkpoints."""
 
     path: Annotated[
         str,
         Field(
             min_length=1,
             max_length=1024,
-            description="Folder with a directory for each checkpoint, which may come later. On a "
+            description="Folder with a directory for each checkpoint; it need not exist yet. On a "
             "cluster, as the importer's pod sees it (a volume of `topology.podTemplate`); with "
-            "`lccp run` a relative path is taken from the manifest's folder.",
+            "`lccp run` a relative path is relative to the manifest's folder.",
             json_schema_extra=NEXT_ATTEMPT | rules(Rule("!self.contains('://')", IS_A_FOLDER)),
         ),
     ]
     context_length: Annotated[
         ContextLength,
         Field(
-            description="Context of the model before it was extended, in tokens: longer ones are "
-            "the extension, the others its guard."
+            description="Context of the model before the extension, in tokens: longer lengths "
+            "belong to the extension, the others to its guard."
         ),
     ]
     until_tokens: Annotated[
         TokenBudget,
         Field(
-            description="Budget of the trainer, in tokens: the run ends once a checkpoint of so "
-            "many, or more, is evaluated. Where its trainer ended before, lower it to the last "
-            "one's count.",
+            description="The trainer's budget, in tokens: the run ends once a checkpoint with at "
+            "least that many is evaluated. If the trainer ended earlier, lower it to the last "
+            "checkpoint's count.",
             json_schema_extra=declared(Change.LIVE),
         ),
     ]
     complete: Annotated[
         CompletionSpec,
         Field(
-            description="How a checkpoint is known to be complete.", json_schema_extra=NEXT_ATTEMPT
+            description="How a complete checkpoint is recognized.", json_schema_extra=NEXT_ATTEMPT
         ),
     ] = CompletionSpec()
     tokens: Annotated[
-        CountsSpec, Field(description="Where the token count of a checkpoint is read.")
+        CountsSpec, Field(description="Where a checkpoint's token count is read from.")
     ] = CountsSpec()
     schedule: Annotated[
-        ScheduleSpec, Field(description="The learning rate, as the trainer has it.")
+        ScheduleSpec, Field(description="The trainer's learning rate schedule.")
     ] = ScheduleSpec()
     convert: Annotated[
         str | None,
         Field(
             max_length=4_096,
-            description="Command that makes a checkpoint of another format, `{input}`, into a "
+            description="Command that converts a checkpoint in another format, `{input}`, into a "
             "Hugging Face directory, `{output}`; default: checkpoints are such directories.",
             json_schema_extra=NEXT_ATTEMPT
             | rules(
@@ -153,5 +154,5 @@ class SourceSpec(Contract):
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens by which a checkpoint may come late; 1 where steps are not told."""
+        """Tokens by which a checkpoint may come late; 1 if the tokens per step are unknown."""
         return self.tokens.tokens_per_step or 1

@@ -12,11 +12,11 @@ class TopologySpec(WorkloadSpec):
     """The training gang: `nodes` pods with `processesPerNode` processes each."""
 
     nodes: Annotated[
-        StrictInt, Field(ge=1, le=4_096, description="Pods of the gang, one a node.")
+        StrictInt, Field(ge=1, le=4_096, description="Pods of the gang, one per node.")
     ] = 1
     processes_per_node: Annotated[
         StrictInt,
-        Field(ge=1, le=64, description="Processes in a pod; on accelerators, one for each."),
+        Field(ge=1, le=64, description="Processes per pod; with accelerators, one for each."),
     ] = 1
     image: Annotated[
         str | None,
@@ -27,9 +27,9 @@ class TopologySpec(WorkloadSpec):
         Field(
             ge=30,
             le=604_800,
-            description="Longest time that the pods of a gang run while others of it have not "
-            "begun, in seconds; then they are deleted, and the attempt, which is not counted, is "
-            "made again after a wait. None: up to the trainer's own limit.",
+            description="How long some pods of a gang may run while others have not started, in "
+            "seconds. Then they are deleted, and the attempt, which is not counted, is repeated "
+            "after a wait. None: up to the trainer's own limit.",
             json_schema_extra=LIVE,
         ),
     ] = None

@@ -12,9 +12,9 @@ from lccp.contract.quantities import TOKENS, Decimal, TokenBudget
 
 ONLY_RAISED = "tokens may only be raised"
 BENT_UP = (
-    "tokens may not change under schedule Cosine or Linear: the learning rate would go up again"
+    "tokens may not change under schedule Cosine or Linear: the learning rate would rise again"
 )
-WSD_DECAYS = "schedule WSD needs decayTokens, and they and the warm-up must fit into tokens"
+WSD_DECAYS = "schedule WSD needs decayTokens, which together with the warm-up must fit into tokens"
 WARMUP_BEYOND = "schedule.warmupTokens lies beyond tokens: shorten the warm-up, or raise the budget"
 
 
@@ -24,14 +24,14 @@ class ScheduleSpec(Contract):
     type: Annotated[
         Literal["Constant", "Cosine", "Linear", "WSD"],
         Field(
-            description="Shape after the warm-up; WSD is constant, and decays along a line over "
-            "`decayTokens` before the end. A rate that decays makes a plateau of its own: "
-            "under any schedule but Constant the verdict is never Saturated."
+            description="Shape after the warm-up; WSD is constant, then decays linearly over the "
+            "last `decayTokens`. A decaying rate causes a plateau of its own, so under any "
+            "schedule but Constant the verdict is never Saturated."
         ),
     ] = "Constant"
     decay_tokens: Annotated[
         TokenBudget | None,
-        Field(description="Tokens over which WSD decays; required by WSD, not used by others."),
+        Field(description="Tokens over which WSD decays; required by WSD, ignored by others."),
     ] = None
     warmup_tokens: Annotated[
         TokenBudget | None,
@@ -41,8 +41,8 @@ class ScheduleSpec(Contract):
         float,
         Decimal(ge=0, le=1),
         Field(
-            description="Rate at the end of the budget, as a share of `learningRate`; not used by "
-            "Constant."
+            description="Rate at the end of the budget, as a fraction of `learningRate`; ignored "
+            "by Constant."
         ),
     ] = 0.1
 
@@ -65,14 +65,14 @@ class OptimizerSpec(Contract):
 
 
 class DeepSpeedSpec(Contract):
-    """What DeepSpeed is asked for."""
+    """Settings of DeepSpeed."""
 
     zero_stage: Annotated[
         StrictInt,
         Field(ge=0, le=3, description="ZeRO stage: what is partitioned over the processes."),
     ] = 1
     offload_optimizer: Annotated[
-        Literal["None", "CPU"], Field(description="Where the optimizer's state lies.")
+        Literal["None", "CPU"], Field(description="Where the optimizer's state is kept.")
     ] = "None"
     expert_parallel_size: Annotated[
         StrictInt,
@@ -84,7 +84,8 @@ class DeepSpeedSpec(Contract):
     config: Annotated[
         dict[str, Any],
         Field(
-            description="DeepSpeed configuration, merged last over what the operator derives.",
+            description="DeepSpeed configuration, merged last over the one that the operator "
+            "derives.",
             json_schema_extra=FREE_OBJECT,
         ),
     ] = {}
@@ -141,7 +142,7 @@ class TrainingSpec(Contract):
         ),
     ]
     global_batch_tokens: Annotated[
-        TokenBudget, Field(description="Tokens in one step of the optimizer, over all processes.")
+        TokenBudget, Field(description="Tokens in one optimizer step, over all processes.")
     ]
     micro_batch_size: Annotated[
         StrictInt,
@@ -191,16 +192,16 @@ class TrainingSpec(Contract):
         Field(
             ge=1,
             le=10_000,
-            description="Steps between two lines of the history.",
+            description="Steps between two lines of the training history.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = 1
     on_spike: Annotated[
         Literal["Record", "SkipBatch", "Rewind"],
         Field(
-            description="What follows a step whose loss or gradient norm stands out from those "
-            "before. Record: history and metrics. SkipBatch: a batch whose loss stands out is left "
-            "out of the weights. Rewind: back to the newest state, leaving out the batches since.",
+            description="What follows a step whose loss or gradient norm is an outlier. Record: "
+            "note it in history and metrics. SkipBatch: do not train on a batch whose loss is an "
+            "outlier. Rewind: return to the newest state and skip the batches since.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = "Record"
@@ -218,8 +219,8 @@ class TrainingSpec(Contract):
         Field(
             ge=0,
             le=1_000,
-            description="Consecutive steps with a loss or gradient that is not "
-            "finite that are skipped before the attempt ends.",
+            description="Consecutive steps with a non-finite loss or gradient that are skipped "
+            "before the attempt ends.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = 3

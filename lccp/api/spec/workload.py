@@ -1,4 +1,4 @@
-"""What all workloads have in common: the resources, placement, queue and template of their pods."""
+"""Settings common to all workloads: the resources, placement, queue and template of their pods."""
 
 import re
 from decimal import Decimal
@@ -11,7 +11,7 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import KIND, Rule, rules
 
 QUANTITY_PATTERN = r"^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$"
-QUANTITY = 'must be a quantity of a resource: an integer, or text such as "500m" or "64Gi"'
+QUANTITY = 'must be a resource quantity: an integer, or text such as "500m" or "64Gi"'
 FREE_OBJECT: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
 
 
@@ -24,7 +24,7 @@ UNITS = {"m": Decimal("0.001"), "k": Decimal(10**3)} | {
 
 
 def amount(quantity: str) -> int:
-    """The whole amount that a quantity of a resource writes, rounded down."""
+    """The integer amount that a resource quantity denotes, rounded down."""
     number = quantity.rstrip("".join(UNITS))
     return int(Decimal(number) * UNITS.get(quantity[len(number) :], Decimal(1)))
 
@@ -60,15 +60,15 @@ class ResourceSpec(Contract):
     """Compute resources of one pod, as in a container's `resources`."""
 
     requests: Annotated[
-        dict[str, Quantity], Field(max_length=16, description="Least amounts, by resource name.")
+        dict[str, Quantity], Field(max_length=16, description="Minimum amounts, by resource name.")
     ] = {}
     limits: Annotated[
-        dict[str, Quantity], Field(max_length=16, description="Most amounts, by resource name.")
+        dict[str, Quantity], Field(max_length=16, description="Maximum amounts, by resource name.")
     ] = {}
 
 
 FreeObject = Annotated[dict[str, Any] | None, Field(json_schema_extra=FREE_OBJECT)]
-"""Fields that the API server knows: it judges them when the pods are created."""
+"""Fields that the API server validates when the pods are created."""
 
 
 class Affinity(Contract):
@@ -94,7 +94,7 @@ class Toleration(Contract):
     ] = None
     toleration_seconds: Annotated[
         StrictInt | None,
-        Field(ge=0, le=2**31 - 1, description="How many seconds it lasts; none: for ever."),
+        Field(ge=0, le=2**31 - 1, description="How many seconds it lasts; none: forever."),
     ] = None
 
 
@@ -114,7 +114,8 @@ class PlacementSpec(Contract):
         str | None,
         Field(
             max_length=253,
-            description="Node label within one value of which the gang should lie, such as a rack.",
+            description="Node label, such as a rack, of which all nodes of the gang should have "
+            "the same value.",
         ),
     ] = None
 
@@ -134,7 +135,9 @@ class EnvVar(Contract):
     value: Annotated[str, Field(max_length=32_768, description="Its value.")] = ""
 
 
-HIDDEN = "must not set a label of lccp.io or one that LCCP sets: the run would not see its own pods"
+HIDDEN = (
+    "must not set a label of lccp.io or one that LCCP sets: the run would not find its own pods"
+)
 
 
 def _visible(labels: dict[str, str]) -> dict[str, str]:
@@ -150,7 +153,7 @@ class PodMetadata(Contract):
         dict[str, Annotated[str, Field(max_length=63)]],
         Field(
             max_length=64,
-            description="Labels, but none that LCCP sets.",
+            description="Labels, except those that LCCP sets.",
             json_schema_extra=rules(
                 Rule(
                     "self.all(name, !name.startsWith('lccp.io/') && "
@@ -168,7 +171,7 @@ class PodMetadata(Contract):
 
 
 class PodTemplate(Contract):
-    """A PodTemplateSpec that is merged strategically over the operator's own."""
+    """A PodTemplateSpec, applied as a strategic merge patch to the operator's own."""
 
     metadata: Annotated[PodMetadata, Field(description="Labels and annotations.")] = PodMetadata()
     spec: Annotated[
@@ -184,8 +187,8 @@ class WorkloadSpec(Contract):
         str | None,
         Field(
             max_length=253,
-            description="Resource of which each process takes one, such as `nvidia.com/gpu`; "
-            "none: processes compute on the CPU.",
+            description="Resource of which each process takes one, such as `nvidia.com/gpu`; none: "
+            "processes run on the CPU.",
         ),
     ] = None
     placement: Annotated[PlacementSpec, Field(description="Where the pods run.")] = PlacementSpec()
@@ -197,19 +200,19 @@ class WorkloadSpec(Contract):
         str | None,
         Field(
             max_length=253,
-            description="Kueue WorkloadPriorityClass; none: the PriorityClass of the pods counts "
-            "in the queue too.",
+            description="Kueue WorkloadPriorityClass; none: the pods' PriorityClass also applies "
+            "in the queue.",
         ),
     ] = None
     priority_class_name: Annotated[
         str | None,
         Field(
             max_length=253,
-            description="PriorityClass of the pods; that of evaluators is lower than the gang's.",
+            description="PriorityClass of the pods; the evaluators' is lower than the gang's.",
         ),
     ] = None
     shared_memory: Annotated[
-        Quantity, Field(description="Size of /dev/shm; counts to the pod's memory limit.")
+        Quantity, Field(description="Size of /dev/shm; counts towards the pod's memory limit.")
     ] = "1Gi"
     env: Annotated[
         tuple[EnvVar, ...],
@@ -218,8 +221,8 @@ class WorkloadSpec(Contract):
     pod_template: Annotated[
         PodTemplate,
         Field(
-            description="PodTemplateSpec that is merged strategically over the operator's own: "
-            "volumes, security context, sidecars. The workload's container is named `trainer` or "
-            "`evaluator`.",
+            description="PodTemplateSpec, applied as a strategic merge patch to the operator's "
+            "own: volumes, security context, sidecars. The workload's container is named `trainer` "
+            "or `evaluator`.",
         ),
     ] = PodTemplate()

@@ -38,7 +38,7 @@ def test_a_suite_is_found_by_its_name_and_that_of_the_probes_is_none() -> None:
 @pytest.mark.parametrize(
     ("suites", "told"),
     [
-        ([SUITE, SUITE], "two suites of evaluation.suites have one name"),
+        ([SUITE, SUITE], "two suites of evaluation.suites have the same name"),
         ([SUITE | {"name": "intrinsic"}], "must not be named intrinsic"),
         ([SUITE | {"name": "Lm"}], "suites\\[0\\].name"),
         ([SUITE | {"command": []}], "suites\\[0\\].command"),

@@ -15,7 +15,7 @@ def test_a_quantity_is_an_integer_or_a_text(written: object, text: str) -> None:
 
 @pytest.mark.parametrize("written", ["", "64GB", "-1", "1e3", 1.5, True, None, " 1", "1\n"])
 def test_what_kubernetes_takes_for_none_is_refused(written: object) -> None:
-    with pytest.raises(InvalidInput, match=r"limits.memory: must be a quantity of a resource"):
+    with pytest.raises(InvalidInput, match=r"limits.memory: must be a resource quantity"):
         ResourceSpec.parse({"limits": {"memory": written}}, "r")
 
 
@@ -30,7 +30,7 @@ def test_a_quantity_writes_an_amount(quantity: str, whole: int) -> None:
 def test_a_person_may_label_pods_but_not_with_what_lccp_finds_them_by() -> None:
     assert PodMetadata(labels={"team": "a"}).labels == {"team": "a"}
     for name in ("lccp.io/run", "app.kubernetes.io/name"):
-        with pytest.raises(InvalidInput, match="would not see its own pods"):
+        with pytest.raises(InvalidInput, match="would not find its own pods"):
             PodMetadata.parse({"labels": {name: "x"}}, "m")
 
 
