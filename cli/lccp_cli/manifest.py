@@ -26,7 +26,7 @@ NUMBER = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?
 
 
 class KubernetesLoader(yaml.SafeLoader):
-    """Reads plain scalars as kubectl does: `1e-5` is a number, a date or `1:30` is a string."""
+    """Reads plain scalars like kubectl: `1e-5` is a number, a date or `1:30` is a string."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in (INT, FLOAT, TIMESTAMP)]
@@ -41,8 +41,8 @@ KubernetesLoader.add_implicit_resolver(FLOAT, NUMBER, list("-+0123456789."))
 def load_manifest(path: Path) -> LCCPRun:
     """The one LCCPRun among the YAML documents in `path`.
 
-    Raises InvalidInput, in one sentence with the file and the field, if there is none or it is
-    wrong.
+    Raises InvalidInput, with one sentence that names the file and the field, if it is missing or
+    invalid.
     """
     runs = [d for d in documents(path) if isinstance(d, dict) and d.get("kind") == KIND]
     if len(runs) != 1:
@@ -71,8 +71,8 @@ def documents(path: Path) -> list[Any]:
 def check_files(run: LCCPRun, manifest: Path) -> None:
     """Raise InvalidInput, naming file and field, for the first path in `run` that is missing.
 
-    What lies in buckets and hubs is looked for when it is fetched; an attached run's checkpoints
-    and their folder may come later.
+    Files in buckets and hubs are checked when they are fetched; an attached run's checkpoints
+    and their folder may appear later.
     """
     source = run.spec.model.source
     if remote_location(source) is None and run.spec.source is None:
@@ -124,7 +124,7 @@ def _tokenizer_fault(folder: Path) -> str | None:
 
 
 def fetched(spec: LCCPRunSpec, endpoint: str | None) -> LCCPRunSpec:
-    """`spec` with folders of this machine in place of what lies in buckets and on hubs.
+    """`spec` with local folders instead of locations in buckets and on hubs.
 
     Args:
         endpoint: of the buckets; None: the provider's own.
@@ -139,7 +139,7 @@ def fetched(spec: LCCPRunSpec, endpoint: str | None) -> LCCPRunSpec:
 
 
 def fetched_model(text: str, where: str, endpoint: str | None) -> Path:
-    """The folder of the model that `text` names: a path, or what is fetched from bucket or hub.
+    """The folder of the model that `text` names, fetched if it is in a bucket or on a hub.
 
     Raises InvalidInput, naming `where`, if there is none, and StoreUnavailable.
     """
@@ -154,7 +154,7 @@ def fetched_model(text: str, where: str, endpoint: str | None) -> Path:
 
 
 def fetched_config(source: str, where: str, endpoint: str | None) -> Path:
-    """The folder of this machine that gets config.json of the model at `source`, and no more.
+    """A local folder with only the config.json of the model at `source`.
 
     Raises InvalidInput, naming `where`, if there is none, and StoreUnavailable.
     """
@@ -178,7 +178,7 @@ def _fetched(
 
 @contextmanager
 def _fetching() -> Iterator[Callable[[int, int], None]]:
-    """Yield what is told of the bytes that are here, and of all."""
+    """Yield a callback for the bytes fetched and the bytes in total."""
     from rich.console import Console
 
     with Console(stderr=True).status("") as status:
@@ -186,7 +186,7 @@ def _fetching() -> Iterator[Callable[[int, int], None]]:
 
 
 def _anywhere(endpoint: str | None) -> "StoreConfig":
-    """How buckets are reached where there is no run whose store would say it."""
+    """How to reach buckets when no run's store says so."""
     from lccp.api.invocation import StoreConfig
 
     return StoreConfig(url="s3://", endpoint=endpoint)

@@ -24,33 +24,33 @@ class Measuring:
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Default of lengths, depths, haystacks and needles: Quick (a look, which decides "
-            "nothing), Standard or Paper. Default: Standard."
+            help="Defaults of lengths, depths, haystacks and needles: Quick (a first impression, "
+            "not a basis for decisions), Standard or Paper. Default: Standard."
         ),
     ] = None
     lengths: Annotated[
         str | None,
         typer.Option(
-            help="Prompt lengths, such as 1K,2K,4K. Default: by the preset, up to the model's "
+            help="Prompt lengths, such as 1K,2K,4K. Default: from the preset, up to the model's "
             "context."
         ),
     ] = None
     depths: Annotated[
         str | None,
-        typer.Option(help="Needle depths in percent, such as 0,50,100. Default: by the preset."),
+        typer.Option(help="Needle depths in percent, such as 0,50,100. Default: from the preset."),
     ] = None
     haystacks: Annotated[
-        int | None, typer.Option(help="Haystacks per cell. Default: by the preset.")
+        int | None, typer.Option(help="Haystacks per cell. Default: from the preset.")
     ] = None
     needles: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="YAML list of needles (stem, key, question). Default: the needles of LCCP.",
+            help="YAML list of needles (stem, key, question). Default: LCCP's needles.",
         ),
     ] = None
     needles_per_haystack: Annotated[
-        int | None, typer.Option(help="Needles per haystack. Default: by the preset.")
+        int | None, typer.Option(help="Needles per haystack. Default: from the preset.")
     ] = None
     haystack: Annotated[
         Path | None,
@@ -69,18 +69,18 @@ class Measuring:
         str | None,
         typer.Option(
             help="Prompt of all probes, with {context} and, after it, {question}; \\n is a new "
-            "line. Default: by the probe."
+            "line. Default: each probe's own."
         ),
     ] = None
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the samples of all probes. Default: 0.")
+        int | None, typer.Option(help="Seed for the samples of all probes. Default: 0.")
     ] = None
     limit: Annotated[
         int | None,
         typer.Option(
             min=2,
-            help="Haystacks, documents and questions of each probe, at most: a look, with wide "
-            "intervals.",
+            help="Maximum of haystacks, documents and questions per probe: a first impression, "
+            "with wide intervals.",
         ),
     ] = None
     source_context: Annotated[
@@ -93,32 +93,35 @@ class Measuring:
     context: Annotated[
         str | None,
         typer.Option(
-            help="Context length of the model. Default: what its configuration tells, such as "
+            help="Context length of the model. Default: from its configuration, such as "
             "max_position_embeddings."
         ),
     ] = None
     tokenizer: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the tokenizer, if the models hold none."),
+        typer.Option(metavar="DIR", help="Folder of the tokenizer, if the models contain none."),
     ] = None
     trust_remote_code: Annotated[
         bool,
-        typer.Option("--trust-remote-code", help="Run Python code that lies beside the weights."),
+        typer.Option("--trust-remote-code", help="Run Python code from the model's directory."),
     ] = False
     device: Annotated[
         Literal["cpu", "cuda"] | None,
-        typer.Option(help="Where the model runs. Default: cuda where there is one."),
+        typer.Option(help="Where the model runs. Default: cuda if available."),
     ] = None
     dtype: Annotated[
         Literal["float32", "bfloat16"] | None,
-        typer.Option(help="Of weights and values. Default: float32 on a CPU, else bfloat16."),
+        typer.Option(
+            help="Number format of weights and activations. Default: float32 on a CPU, else "
+            "bfloat16."
+        ),
     ] = None
     batch_size: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Tokens of one forward pass, at most: less memory, more passes. Default: 1024 on "
-            "a CPU, else 8192; less where memory asks for it.",
+            help="Maximum tokens of one forward pass: fewer need less memory but more passes. "
+            "Default: 1024 on a CPU, else 8192; less if memory requires it.",
         ),
     ] = None
     processes: Annotated[
@@ -126,8 +129,8 @@ class Measuring:
         typer.Option(
             min=1,
             max=64,
-            help="Processes that share the haystacks, each with the whole model on a CUDA device "
-            "of its own, or with a part of the CPU's threads.",
+            help="Processes that share the haystacks, each with the whole model on its own CUDA "
+            "device, or with its share of the CPU's threads.",
         ),
     ] = 1
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and those that stand for fields of a manifest."""
+"""Options that several commands share, and options that correspond to fields of a manifest."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -24,7 +24,7 @@ RunTarget = Annotated[
 T = TypeVar("T", bound="Contract")
 IN_A_MANIFEST = " in quotes"
 NAMES = {"depths_percent": "--depths"}
-"""Options that are not named after their field."""
+"""Options whose name differs from their field."""
 
 
 def checked(kind: type[T], given: Mapping[str, object]) -> T:

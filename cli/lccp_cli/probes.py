@@ -1,4 +1,4 @@
-"""What the options of `lccp evaluate` and `lccp watch` ask of probes, and tokens they tell."""
+"""Settings of probes, and token counts, from the options of `lccp evaluate` and `lccp watch`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 TokensPerStep = Annotated[
     str | None,
     typer.Option(
-        help="Tokens of a training step, such as 4M, where names (checkpoint-500) or "
-        "trainer_state.json tell steps alone."
+        help="Tokens per training step, such as 4M, if names (checkpoint-500) or "
+        "trainer_state.json give only steps."
     ),
 ]
 Index = Annotated[
@@ -31,11 +31,12 @@ Index = Annotated[
     ),
 ]
 LIMITED = ("haystacks", "documents", "questions")
-"""Settings that --limit limits: what their intervals are taken over."""
+"""Settings that --limit limits: their intervals are over these."""
 
 
 def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
-    """What makes the settings of a series, which takes a while: torch is imported.
+    """A function that makes the settings of a series; calling it takes a while, as it imports
+    torch.
 
     Raises InvalidInput at once, naming file and field, or the option.
     """
@@ -62,9 +63,9 @@ def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
 
 
 def probes_of(asked: Measuring) -> "ProbesSpec":
-    """Settings of all probes: those in the file that options name, with those that they give.
+    """Settings of all probes: those in the file given by --probes, overridden by the other options.
 
-    Biographies are as long as the longest prompt that options ask for, and as many as haystacks.
+    Biographies are as long as the longest requested prompt, and as many as the haystacks.
     Raises InvalidInput, naming file and field, or the option.
     """
     from lccp.api.spec.probes import ProbesSpec
@@ -103,7 +104,7 @@ def probes_of(asked: Measuring) -> "ProbesSpec":
 
 
 def _changed(settings: "Contract", shared: "Mapping[str, object]", asked: Measuring) -> "Contract":
-    """Settings of a probe, with what all probes share, and no more clusters than asked for."""
+    """Settings of a probe, with the shared ones, and no more clusters than --limit."""
     from lccp_cli.options import checked
 
     known = type(settings).model_fields
@@ -115,7 +116,7 @@ def _changed(settings: "Contract", shared: "Mapping[str, object]", asked: Measur
 
 
 def _counts(settings: "Contract") -> dict[str, int]:
-    """How many haystacks, documents and questions a probe asks for."""
+    """How many haystacks, documents and questions a probe requests."""
     from lccp.probes.niah import NiahSettings, clusters
 
     if isinstance(settings, NiahSettings):
@@ -124,7 +125,7 @@ def _counts(settings: "Contract") -> dict[str, int]:
 
 
 def _unescaped(text: str | None) -> str | None:
-    r"""`text` with a line for each `\n`, and a tab for each `\t`."""
+    r"""`text` with a line break for each `\n`, and a tab for each `\t`."""
     return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
 
 
@@ -175,7 +176,7 @@ def _document(path: Path) -> dict[str, object]:
 
 
 def token_counts(index: Path | None, tokens_per_step: str | None) -> "TokenCounts":
-    """Where token counts come from, by options. Raises InvalidInput, naming file or option."""
+    """The source of token counts, from options. Raises InvalidInput, naming file or option."""
     from lccp_cli.options import token_budget
     from lccp_evaluator.series.tokens import TokenCounts, index_of
 

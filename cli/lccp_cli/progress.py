@@ -1,4 +1,4 @@
-"""What an evaluation is going to cost, and how far it is, on the terminal."""
+"""Cost and progress of an evaluation, on the terminal."""
 
 import math
 import time
@@ -24,11 +24,11 @@ LINE_SECONDS = 15.0
 TERA = 1e12
 TRIAL_SECONDS = 8.0
 REACHED_OF_PEAK = 0.4
-"""Of a device's peak, by long prompts in bfloat16; an assumption."""
+"""Share of a device's peak reached with long prompts in bfloat16; an assumption."""
 
 
 def cost_text(cost: "Estimate", seconds: float | None = None) -> str:
-    """What an evaluation costs, in a line; `seconds` are those of another machine."""
+    """The cost of an evaluation, on one line; `seconds` are those of another machine."""
     computed = 100 * cost.tokens / cost.prompt_tokens
     about = "roughly" if cost.rough and seconds is None else "about"
     return (
@@ -42,9 +42,9 @@ def cost_text(cost: "Estimate", seconds: float | None = None) -> str:
 def dry_run(
     checkpoints: "list[CheckpointDirectory]", out: Path, measuring: "Measuring", on: str | None
 ) -> None:
-    """Print what measuring `checkpoints` into `out` would cost here, or `on` another device.
+    """Print the cost of measuring `checkpoints` into `out` here, or `on` another device.
 
-    There passes are as large as that device takes them, and nothing that lies in `out` counts.
+    On another device passes have its default size, and previous results in `out` are ignored.
     Raises InvalidInput, naming the option.
     """
     from lccp.contract.errors import InvalidInput
@@ -66,21 +66,21 @@ def dry_run(
     there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
     console.print(cost_text(cost, there), markup=False)
     if len(checkpoints) > 1:
-        console.print(f"Each of {len(checkpoints)} checkpoints costs that.")
+        console.print(f"This is the cost of each of the {len(checkpoints)} checkpoints.")
 
 
 @contextmanager
 def unmade(out: Path | None) -> "Iterator[Path]":
-    """The folder `out`, or one that goes again, so that nothing is made by asking what would be."""
+    """The folder `out` if it exists, else a temporary one, so that a dry run creates nothing."""
     with TemporaryDirectory(prefix="lccp-") as scratch:
         yield out if out is not None and out.exists() else Path(scratch)
 
 
 @contextmanager
 def progress_of(console: Console, what: str = "evaluating") -> "Iterator[Callable[[Done], None]]":
-    """Yield the callback that is told how far it is: a bar, or a line every 15 s.
+    """Yield a callback for progress: it shows a bar, or prints a line every 15 s.
 
-    `what` begins it. The time left is that of the tokens that are still to be computed.
+    `what` is shown first. The time left is estimated from the tokens still to be computed.
     """
     from lccp_evaluator.progress import Remaining
 

@@ -1,4 +1,4 @@
-"""What an evaluation measured, on the terminal."""
+"""The results of an evaluation, on the terminal."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from lccp_cli.console import table_of
 
 
 def result_lines(report: EvaluationReport, folder: Path) -> Iterator[RenderableType]:
-    """The signals, then what the probes map over lengths, from the details in `folder`."""
+    """The signals, then the probes' maps over lengths, from the details in `folder`."""
     yield _signals(report)
     for name in report.probes:
         details = details_of(report, name, lambda _, file: (folder / file).read_bytes())
@@ -40,7 +40,7 @@ def _signals(report: EvaluationReport) -> Table:
 
 
 def _means(chart: HeatMaps, details: Details) -> Table:
-    """Means of the chart's array over what runs down, on its scale, for each value across.
+    """Column means of the chart's array, on its scale.
 
     A cell without samples is left out.
     """

@@ -1,4 +1,4 @@
-"""A series of checkpoints on the terminal: one after another, then what they come to."""
+"""A series of checkpoints on the terminal: one after another, then the conclusion."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 def evaluate_all(
     console: Console, series: "Series", checkpoints: "Sequence[CheckpointDirectory]"
 ) -> int:
-    """Evaluate those that have no report yet, and say how each ended; how many failed.
+    """Evaluate the checkpoints without a report, print how each ended, and return how many failed.
 
-    Raises InvalidInput, before the first is measured, if a report that lies there is of another
-    checkpoint or of other settings.
+    Raises InvalidInput, before the first is measured, if an existing report belongs to another
+    checkpoint or to other settings.
     """
     measured = [series.report(checkpoint) is not None for checkpoint in checkpoints]
     failed = 0
@@ -53,7 +53,7 @@ def evaluate_all(
 def evaluated(
     console: Console, series: "Series", checkpoint: "CheckpointDirectory", name: str
 ) -> EvaluationReport | EvaluationFailure:
-    """The report of a checkpoint, measured now, or why it failed, told on the console."""
+    """The report of a checkpoint, measured now, or its failure, printed on the console."""
 
     def told(cost: "Estimate") -> None:
         console.print(f"{name}: {cost_text(cost)}", markup=False)
@@ -70,7 +70,7 @@ def verdict_over(
     budget: str | None = None,
     horizon_tokens: str | None = None,
 ) -> Verdict:
-    """The verdict by defaults and what is given. Raises InvalidInput, naming the option."""
+    """The verdict by the defaults and the given options. Raises InvalidInput, naming the option."""
     policy = trained(policy_of_reports(reports), budget, None, None)
     given = {} if horizon_tokens is None else {"horizon_tokens": horizon_tokens}
     return judge(reports, changed(policy, given))
@@ -81,7 +81,7 @@ def conclude(
     out: Path,
     judged: "Callable[[Sequence[EvaluationReport]], Verdict]" = verdict_over,
 ) -> None:
-    """Print the verdict over all reports in `out`, and write their page there."""
+    """Print the verdict over all reports in `out`, and write its page there."""
     data = RunData.from_folder(out)
     verdict = judged(data.reports)
     console.print()

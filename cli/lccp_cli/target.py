@@ -1,4 +1,4 @@
-"""What a command works on: a run in a store or on this machine, or a folder of reports."""
+"""The target of a command: a run in a store or on this machine, or a folder of reports."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """The facts of a run, where they lie, and its folder if it is on this machine."""
+    """The facts of a run, their location, and its folder if it is on this machine."""
 
     data: "RunData"
     store: "Store"
     prefix: str
-    """Of its objects in the store."""
+    """Prefix of its objects in the store."""
     folder: Path | None
 
 

@@ -1,6 +1,6 @@
 """Why attempts and evaluations end, and what follows: the one table of causes and exit codes.
 
-A process tells its cause by its exit code and by what it leaves in the store; a cluster tells the
+A process reports its cause by its exit code and its objects in the store; the cluster reports the
 rest (out of memory, disruption, deadline).
 """
 
@@ -39,25 +39,25 @@ class Meaning:
     sentence: str
     """What happened, after the name of the attempt or evaluation."""
     exit_code: ExitCode | None = None
-    """By which a process says so; None: it can't, the cluster does."""
+    """The code by which a process reports it; None: only the cluster can."""
     counted: bool = True
-    """It counts against the restarts or retries that there are."""
+    """It counts against the allowed restarts or retries."""
     remedy: str = ""
     """What to do once it is final, if it ever is. Fields are named by their path in the spec."""
 
 
 MEANINGS: Mapping[Cause, Meaning] = {
     Cause.CONFIGURATION: Meaning(
-        "found its configuration or input wrong",
+        "found its configuration or input invalid",
         ExitCode.CONFIGURATION,
-        remedy="correct what it names, then set suspend to true and back to false; a field of the "
-        "run's identity is corrected by deleting the run and applying it again",
+        remedy="correct the field that it names, then set suspend to true and back to false; to "
+        "correct a field of the run's identity, delete the run and apply it again",
     ),
     Cause.NOT_FINITE: Meaning(
-        "had a loss or gradient that stayed not finite",
+        "had a loss or gradient that stayed non-finite",
         ExitCode.NOT_FINITE,
-        remedy="set restartPolicy.retryNotFinite to go on from the newest state, or start a run of "
-        "another name with a lower learning rate",
+        remedy="set restartPolicy.retryNotFinite to resume from the newest state, or start a run "
+        "with another name and a lower learning rate",
     ),
     Cause.HANG: Meaning(
         "made no step within training.hangTimeoutSeconds; all stacks are in its log",
@@ -67,7 +67,7 @@ MEANINGS: Mapping[Cause, Meaning] = {
     Cause.STORE_UNREACHABLE: Meaning(
         "could not reach the store",
         ExitCode.STORE_UNREACHABLE,
-        remedy="see that the pods reach the store with their credentials",
+        remedy="make sure that the pods can reach the store with their credentials",
     ),
     Cause.OUT_OF_MEMORY: Meaning(
         "ran out of memory and was killed",
@@ -78,8 +78,8 @@ MEANINGS: Mapping[Cause, Meaning] = {
     Cause.INTERNAL: Meaning("failed", ExitCode.INTERNAL, remedy="read its log"),
     Cause.NOT_BEGUN: Meaning(
         "failed before its processes began",
-        remedy="correct what it names in the podTemplate, or see to the node; what an init "
-        "container said is in its own log (kubectl logs --container)",
+        remedy="correct what it names in the podTemplate, or check the node; an init container's "
+        "output is in its own log (kubectl logs --container)",
     ),
     Cause.DEADLINE: Meaning(
         "took longer than its deadline", remedy="raise evaluation.deadlineSeconds"
@@ -87,20 +87,22 @@ MEANINGS: Mapping[Cause, Meaning] = {
     Cause.DISRUPTED: Meaning(
         "lost a pod to a disruption (node lost, drained or preempted)", counted=False
     ),
-    Cause.INCOHERENT_GANG: Meaning("had a pod replaced while its peers ran on", counted=False),
-    Cause.INCOMPLETE_GANG: Meaning("never had all its pods at a time", counted=False),
+    Cause.INCOHERENT_GANG: Meaning(
+        "had a pod replaced while its peers kept running", counted=False
+    ),
+    Cause.INCOMPLETE_GANG: Meaning("never had all its pods at the same time", counted=False),
     Cause.LOST: Meaning("disappeared without an exit status", counted=False),
     Cause.TERMINATED: Meaning(
         "received SIGTERM, and saved its state", ExitCode.TERMINATED, counted=False
     ),
-    Cause.DRAINED: Meaning("saved its state and ended, as asked", ExitCode.OK, counted=False),
+    Cause.DRAINED: Meaning("saved its state and exited, as requested", ExitCode.OK, counted=False),
     Cause.COMPLETED: Meaning("trained its budget", ExitCode.OK, counted=False),
 }
-"""By cause, in order of precedence: the first explains what its peers caught from it."""
+"""By cause, in order of precedence: the first explains the failures that followed in its peers."""
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The cause that an error of a process of a run is."""
+    """The cause that corresponds to an error in a process of a run."""
     match error:
         case InvalidInput() | NotFound():
             return Cause.CONFIGURATION
@@ -119,13 +121,13 @@ def _is_lack_of_memory(error: BaseException) -> bool:
 
 
 def exit_code_of(cause: Cause) -> ExitCode:
-    """The code by which a process says that it ended so."""
+    """The code by which a process reports this cause."""
     code = MEANINGS[cause].exit_code
     return ExitCode.INTERNAL if code is None else code
 
 
 def cause_of_codes(codes: Set[int]) -> Cause:
-    """The cause that the exit codes other than 0 of the pods of one gang tell.
+    """The cause that follows from the non-zero exit codes of one gang's pods.
 
     Once one pod fails, the others fail because of it (70), or receive SIGTERM (75, or 137 past
     their grace period).
@@ -140,4 +142,4 @@ def cause_of_codes(codes: Set[int]) -> Cause:
 
 
 AFTER_SIGTERM = {ExitCode.TERMINATED, ExitCode.KILLED}
-"""Codes of a gang that was told to end: those past their grace period were killed."""
+"""Codes of a gang that received SIGTERM: pods past their grace period were killed."""

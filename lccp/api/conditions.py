@@ -22,9 +22,9 @@ class ConditionType(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     GATE_PASSED = "GatePassed"
-    """Of runs that declare a gate."""
+    """Only on runs that declare a gate."""
     VERDICT_POSSIBLE = "VerdictPossible"
-    """Of runs whose plan can never end Saturated: always False."""
+    """Only on runs whose plan can never end Saturated; always False."""
 
 
 OF_SOME_RUNS = (ConditionType.GATE_PASSED, ConditionType.VERDICT_POSSIBLE)
@@ -34,7 +34,7 @@ OF_EVERY_RUN: tuple[ConditionType, ...] = tuple(
 
 
 class Reason(StrEnum):
-    """Why a condition has its status: few, and stable, so that alerts may name them."""
+    """Why a condition has its status. Reasons are few and stable, so that alerts can name them."""
 
     VALID = "Valid"
     INVALID_SPEC = "InvalidSpec"
@@ -90,29 +90,31 @@ class Reason(StrEnum):
 REMEDIES = {
     Reason.QUEUED: "it starts when the queue has room",
     Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
-    Reason.HELD_BACK: "whoever did that undoes it; a Job that is deleted is made anew",
-    Reason.UNSCHEDULABLE: "free or add nodes, or ask for less in {pods}.resources and "
-    "{pods}.placement",
-    Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or ask for less in {pods}.resources",
-    Reason.POD_REJECTED: "see to what admits pods in this namespace, or change {pods}.podTemplate",
+    Reason.HELD_BACK: "undo that change, or delete the Job, which is then recreated",
+    Reason.UNSCHEDULABLE: "free or add nodes, or lower {pods}.resources and relax {pods}.placement",
+    Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or lower {pods}.resources",
+    Reason.POD_REJECTED: "check the admission policies of this namespace, or change "
+    "{pods}.podTemplate",
     Reason.MISSING_SECRET: "create it in this namespace; the pods then start by themselves",
     Reason.MISSING_CONFIG_MAP: "create it in this namespace; the pods then start by themselves",
-    Reason.VOLUME_NOT_MOUNTED: "see to the volume and its node, or change {pods}.podTemplate",
-    Reason.CONTAINER_NOT_STARTED: "change {pods}.podTemplate or {image}, or see to the node",
+    Reason.VOLUME_NOT_MOUNTED: "check the volume and its node, or change {pods}.podTemplate",
+    Reason.CONTAINER_NOT_STARTED: "change {pods}.podTemplate or {image}, or check the node",
     Reason.IMAGE_UNAVAILABLE: "correct {image}, or the credentials to pull it",
 }
-"""What to do about a condition of this reason; `pods` and `image` are fields of the spec."""
+"""What to do about a condition with this reason; `pods` and `image` are fields of the spec."""
 
 
 class ToldCondition(Contract):
-    """A condition as it was told, also by a version that knows other types and reasons."""
+    """A condition as it was reported, possibly by a version with other types and reasons."""
 
     type: Annotated[str, Field(description="What it is about.")]
     status: Annotated[Literal["True", "False", "Unknown"], Field(description="Its status.")]
     reason: Annotated[str, Field(description="Why, in one word.")]
     message: Annotated[Message, Field(description="Why, and what to do, in a sentence.")] = ""
     last_transition_time: Annotated[datetime, Field(description="When the status last changed.")]
-    observed_generation: Annotated[int, Field(ge=0, description="Generation that it is about.")] = 0
+    observed_generation: Annotated[
+        int, Field(ge=0, description="Generation that it describes.")
+    ] = 0
 
 
 class Condition(ToldCondition):
@@ -123,7 +125,7 @@ class Condition(ToldCondition):
 
 
 def summary(conditions: Iterable[Condition]) -> str:
-    """The conditions in one word, for a table: what the run does, waits for, or how it ended."""
+    """The conditions in one word, for a table: what the run does or waits for, or how it ended."""
     found = {condition.type: condition for condition in conditions}
     status = {kind: condition.status for kind, condition in found.items()}
     if status.get(ConditionType.ACCEPTED) == "False":

@@ -15,7 +15,7 @@ from lccp.probes.registry import PROBES
 
 HEADER = "# Rendered from lccp.api by `lccp crd`; do not edit.\n"
 HEAD_COLUMNS = (
-    ("Status", "string", ".status.summary", "What the run does, or how it ended.", 0),
+    ("Status", "string", ".status.summary", "What the run is doing, or how it ended.", 0),
     ("Tokens", "string", ".status.progress.display", "Tokens trained.", 0),
 )
 TAIL_COLUMNS = (
@@ -104,7 +104,7 @@ def _schema() -> Schema:
 
 
 def identity(spec: Schema) -> Iterator[Field]:
-    """The parts of the spec that are the run's identity, as high up as can be."""
+    """The parts of the spec that form the run's identity, as high up in the tree as possible."""
     others = {field.path for field in fields(spec) if field.change is not Change.IDENTITY}
     done: list[str] = []
     for field in fields(spec):
@@ -117,7 +117,7 @@ def identity(spec: Schema) -> Iterator[Field]:
 
 
 def _unchanged(field: Field) -> Rule:
-    """Judged at the field itself, which every stored object has."""
+    """The rule at the field itself, which every stored object has."""
     sentence = (
         f"{field.path[1:]} is part of the run's identity, which never changes: give the changed "
         "run another name"
@@ -126,7 +126,7 @@ def _unchanged(field: Field) -> Rule:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists indented below their key; no anchors; what YAML 1.2 takes for a float in quotes."""
+    """Lists indented below their key; no anchors; floats of YAML 1.2 in quotes."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -1,8 +1,8 @@
 """The identity of a run: the part of its spec that gives its numbers their meaning.
 
-It is stored when the run begins, and compared by values: both sides are parsed by today's types, so
-that a field that was added since takes its default on both. The rest of the spec says how the run
-is carried out; the two together are the spec again.
+It is stored when the run starts, and compared by value: both sides are parsed with today's types,
+so that a field that was added since takes its default on both. The rest of the spec says how the
+run is carried out; together they make up the spec.
 """
 
 import hashlib
@@ -19,21 +19,21 @@ from lccp.contract.quantities import TOKENS_MAX
 from lccp.contract.schema import fields, structural
 
 NOT_STORED = "checkpoints.storeName"
-"""What lies in a store does not need the name by which an installation calls it."""
+"""Objects in a store do not depend on the installation's name for that store."""
 
 REQUIRED_BESIDE = {
     "training": {"tokens": TOKENS_MAX},
     "source": {"path": ".", "untilTokens": TOKENS_MAX},
     "checkpoints": {"everyTokens": 1},
 }
-"""Stands in for required fields that are no part of the identity, to parse it alone."""
+"""Placeholders for required fields outside the identity, so that it can be parsed by itself."""
 
 VALUE_LENGTH_MAX = 60
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that has two values; a missing one is None."""
+    """A field with two different values; a missing one is None."""
 
     path: str
     there: Any
@@ -59,32 +59,32 @@ def identity_of(spec: LCCPRunSpec) -> dict[str, Any]:
 
 
 def settings_of(spec: LCCPRunSpec) -> dict[str, Any]:
-    """All of the spec that is not its identity, as JSON types."""
+    """All of the spec except its identity, as JSON types."""
     return _part(
         spec.document(), lambda path: classes()[path] is not Change.IDENTITY or path == NOT_STORED
     )
 
 
 def spec_of(identity: Mapping[str, Any], where: str) -> LCCPRunSpec:
-    """A spec of this stored identity; how it is carried out is made up. Raises InvalidInput."""
+    """A spec with this stored identity and placeholder settings. Raises InvalidInput."""
     absent = "training" if "source" in identity else "source"
     beside = {name: part for name, part in REQUIRED_BESIDE.items() if name != absent}
     return LCCPRunSpec.parse_stored(merged(beside, identity), where)
 
 
 def joined(identity: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> LCCPRunSpec:
-    """The spec of this stored identity that is carried out like this. Raises InvalidInput."""
+    """The spec with this stored identity and these settings. Raises InvalidInput."""
     own = identity_of(spec_of(identity, where))
     return LCCPRunSpec.parse_stored(merged(settings, own), where)
 
 
 def left_out(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[str]:
-    """Fields of the stored spec that `spec`, which was read from it, lacks: of a newer version."""
+    """Fields of the stored spec that `spec`, parsed from it, lacks: from a newer version."""
     return [found.path for found in differences(stored, spec.document()) if found.here is None]
 
 
 def is_given(spec: LCCPRunSpec, path: str) -> bool:
-    """Whether the field says something else than its default, as far as there is such a field."""
+    """Whether the field exists and differs from its default."""
     found: Any = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     for part in re.findall(r"[^.\[\]]+", path):
         if isinstance(found, list):
@@ -109,7 +109,7 @@ def identity_differences(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[D
 
 
 def differences(there: Any, here: Any, path: str = "") -> Iterator[Difference]:
-    """The values that differ, walked down to where they do: `data.sources[0].path`."""
+    """The values that differ, down to the innermost field: `data.sources[0].path`."""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in sorted(there.keys() | here.keys()):
             below = f"{path}.{key}" if path else key
@@ -122,7 +122,7 @@ def differences(there: Any, here: Any, path: str = "") -> Iterator[Difference]:
 
 
 def changed_settings(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[Difference]:
-    """What of `spec` takes effect at the next attempt alone, and is not as an attempt has it.
+    """Fields of `spec` that take effect only at the next attempt, and differ from an attempt's.
 
     Raises InvalidInput if the stored settings are damaged.
     """
@@ -146,7 +146,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def _part(
     document: Mapping[str, Any], wanted: Callable[[str], bool], path: str = ""
 ) -> dict[str, Any]:
-    """The fields of `document` that are wanted; an object of both kinds is gone through."""
+    """The wanted fields of `document`; an object with both kinds of fields is descended into."""
     found: dict[str, Any] = {}
     for key, value in document.items():
         below = f"{path}.{key}" if path else key
@@ -159,7 +159,7 @@ def _part(
 
 
 def _is_of_an_attempt(path: str) -> bool:
-    """The gang is carried out by it, from its next attempt on."""
+    """Whether the field affects the gang from its next attempt on."""
     if path.partition(".")[0] not in ("training", "source", "topology", "checkpoints"):
         return False
     plain = re.sub(r"\[[0-9]+\]", "", path)
@@ -170,13 +170,13 @@ def _is_of_an_attempt(path: str) -> bool:
 
 @cache
 def _is_mixed(path: str) -> bool:
-    """Fields of several classes lie below."""
+    """Whether the fields below have several classes."""
     below = {change for name, change in classes().items() if name.startswith(f"{path}.")}
     return len(below) > 1
 
 
 def _shown(value: Any, other: Any) -> str:
-    """The value in short; of a long one the part where it begins to differ from the other."""
+    """The value, abbreviated; for a long one, the part where it starts to differ from the other."""
     text, against = _text(value), _text(other)
     if len(text) <= VALUE_LENGTH_MAX:
         return text

@@ -1,4 +1,4 @@
-"""How a trainer or evaluator is told what to do: environment variables, parsed once, at the start.
+"""The environment variables that tell a trainer or evaluator what to do, parsed once at startup.
 
 The embedded engine and the Job builders write them; `lccp-train` and `lccp-evaluate` read them.
 """
@@ -16,7 +16,7 @@ from lccp.contract.errors import InvalidInput
 
 
 class StoreConfig(Contract):
-    """Where a store is and how it is reached. Credentials are never part of it."""
+    """Where a store is and how to reach it. Credentials are never part of it."""
 
     name: Annotated[str, Field(description="Name that runs use.")] = "default"
     url: Annotated[str, Field(description="`file:///path` or `s3://bucket/prefix`.")]
@@ -29,7 +29,7 @@ class StoreConfig(Contract):
         str | None, Field(description="File of the CA that signed the endpoint.")
     ] = None
     ca_bundle: Annotated[
-        str | None, Field(description="Certificates of that CA, in PEM, in place of a file.")
+        str | None, Field(description="Certificates of that CA, in PEM, instead of a file.")
     ] = None
     credentials_directory: Annotated[
         str | None,
@@ -43,14 +43,14 @@ class StoreConfig(Contract):
         Field(
             pattern="^https?://[^/]+$",
             description="URL of the nodes' metadata service, such as `http://169.254.169.254`: "
-            "where there are no keys and no identity of the pod, keys of the node's role are "
-            "asked of it (IMDSv2). None: it is not asked.",
+            "without keys and a pod identity, keys of the node's role are requested from it "
+            "(IMDSv2). None: not used.",
         ),
     ] = None
 
 
 class Invocation(Contract):
-    """What a process of a run is told. Its spec is in the store: `run.json` and `control/`."""
+    """The input of a process of a run. Its spec is in the store: `run.json` and `control/`."""
 
     namespace: Annotated[str, Field(min_length=1, description="Namespace of the run.")]
     name: Annotated[str, Field(min_length=1, description="Name of the run.")]
@@ -63,10 +63,11 @@ class Invocation(Contract):
     )
     suite: Annotated[str, Field(description="Suite to evaluate it by.")] = INTRINSIC
     external: Annotated[
-        ExternalSuite | None, Field(description="That suite, if it is a program of its own.")
+        ExternalSuite | None, Field(description="That suite, if it is external.")
     ] = None
     processes: Annotated[
-        int, Field(ge=1, description="That evaluate together; a trainer reads its topology.")
+        int,
+        Field(ge=1, description="Processes that evaluate together; a trainer reads its topology."),
     ] = 1
     objective: Annotated[
         Literal["Pretrain", "SFT"],
@@ -76,21 +77,23 @@ class Invocation(Contract):
         int | None,
         Field(
             ge=1,
-            description="Tokens of the run's state that the branch begins with which is trained. "
-            "None: the run itself.",
+            description="Tokens of the state from which the branch to train starts. None: train "
+            "the run itself.",
         ),
     ] = None
     pod_uid: Annotated[str, Field(description="UID of the pod, or a random one on a laptop.")] = ""
-    base_directory: Annotated[str, Field(description="Folder that relative paths start from.")] = (
-        "."
-    )
+    base_directory: Annotated[
+        str, Field(description="Folder that relative paths are relative to.")
+    ] = "."
 
     @model_validator(mode="after")
     def _names_what_is_fine_tuned(self) -> "Invocation":
         if self.objective == "SFT" and self.tokens is None:
             raise ValueError("LCCP_OBJECTIVE SFT needs LCCP_TOKENS: the checkpoint to fine-tune")
         if self.objective == "SFT" and self.branch is not None:
-            raise ValueError("LCCP_BRANCH: a branch's checkpoint is not fine-tuned: leave it out")
+            raise ValueError(
+                "LCCP_BRANCH: a branch's checkpoint cannot be fine-tuned: leave it out"
+            )
         return self
 
     @property

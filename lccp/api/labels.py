@@ -1,4 +1,4 @@
-"""Names, labels and annotations of a run's workloads, spelled once."""
+"""Names, labels and annotations of a run's workloads, defined once."""
 
 GROUP = "lccp.io"
 VERSION = "v1alpha1"
@@ -12,10 +12,10 @@ COMPONENT = f"{GROUP}/component"
 ATTEMPT = f"{GROUP}/attempt"
 TOKENS = f"{GROUP}/tokens"
 SETTINGS = f"{GROUP}/settings"
-"""Digest of what the spec said of a workload's pods when its Job was made."""
+"""Digest of the spec's settings for a workload's pods when its Job was created."""
 
 INSTALLATION = f"{GROUP}/installation"
-"""Annotation of a Job: the installation that made it."""
+"""Annotation of a Job: the installation that created it."""
 
 LAST_STATE_AT = f"{GROUP}/last-state-at"
 """Annotation of a gang's Job: when the newest training state was complete, RFC 3339, UTC."""
@@ -24,7 +24,7 @@ LAST_STATE_TOKENS = f"{GROUP}/last-state-tokens"
 """Annotation of a gang's Job: tokens of that state."""
 
 REEVALUATE = f"{GROUP}/reevaluate"
-"""Annotation of a run: `all`, or tokens of checkpoints that are to be evaluated anew."""
+"""Annotation of a run: `all`, or tokens of the checkpoints to evaluate again."""
 
 TRAINER = "trainer"
 EVALUATOR = "evaluator"
@@ -36,10 +36,10 @@ SUITE = "external-suite"
 """The container that runs an external suite's program."""
 
 INTRINSIC = "intrinsic"
-"""The suite of the probes: every run has it."""
+"""The probes' suite, which every run has."""
 
 ANNEAL = "anneal"
-"""The suite of the probes at the end of a branch: it is of the checkpoint that this began with."""
+"""The probes' suite at a branch's end; reported under the checkpoint that it starts from."""
 
 
 def signal_of_suite(suite: str, name: str) -> str:
@@ -56,7 +56,7 @@ def tokens_key(tokens: int) -> str:
 
 
 def evaluation_key(tokens: int, suite: str) -> str:
-    """A checkpoint and a suite, as the journal names them."""
+    """The journal's key for a checkpoint and a suite."""
     return f"{tokens_key(tokens)}/{suite}"
 
 
@@ -65,7 +65,7 @@ STANDARD = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "component
 
 
 def is_own(name: str) -> bool:
-    """LCCP sets the label, and finds workloads and their pods by it."""
+    """Whether LCCP sets the label, and finds workloads and their pods by it."""
     return name.startswith(f"{GROUP}/") or name in STANDARD
 
 

@@ -12,7 +12,7 @@ from lccp.contract.base import Contract
 
 
 class ObjectMeta(Contract):
-    """The part of an object's metadata that LCCP reads; the rest is kept out of its way."""
+    """The part of an object's metadata that LCCP reads; the rest is ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -29,7 +29,7 @@ class ObjectMeta(Contract):
     generation: Annotated[int, Field(description="Generation of the spec.")] = 0
     creation_timestamp: Annotated[datetime | None, Field(description="When it was created.")] = None
     deletion_timestamp: Annotated[
-        datetime | None, Field(description="When its deletion was asked for.")
+        datetime | None, Field(description="When its deletion was requested.")
     ] = None
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What the parts of a run must hold together: the sentences, and the rules in CEL."""
+"""Constraints between the parts of a run: the messages, and the rules in CEL."""
 
 from lccp.api.labels import RUN_NAME_LENGTH_MAX
 from lccp.contract.cel import Rule, let, rules
@@ -12,31 +12,28 @@ BATCH_TOO_SMALL = (
     "training.globalBatchTokens is less than one sequence of model.targetContextLength"
 )
 BRANCH_OUTSIDE = (
-    "checkpoints.anneal.atTokens must lie after the warm-up and before training.tokens: before and "
-    "after them there is no learning rate to decay"
+    "checkpoints.anneal.atTokens must lie after the warm-up and before "
+    "training.tokens: outside that range there is no learning rate to decay"
 )
 NOBODY_BRANCHES = (
-    "checkpoints.anneal needs the states of the training, and this run is attached to another "
-    "trainer (source): leave it out"
+    "checkpoints.anneal needs the training's states, but this run is attached to "
+    "another trainer (source): leave it out"
 )
-ONE_TRAINER = (
-    "give training and data, or source, which attaches the run to another trainer: exactly one of "
-    "the two"
-)
+ONE_TRAINER = "set either training and data, or source, which attaches the run to another trainer"
 SAME_TRAINER = (
     "source is part of the run's identity, which never changes: give the changed run another name"
 )
 NOBODY_SUSPENDS = (
-    "saturation.action Suspend needs a trainer that saves its state and ends, and this run is "
-    "attached to another one (source): give None, Notify or Stop"
+    "saturation.action Suspend needs a trainer that can save its state and exit, but "
+    "this run is attached to another trainer (source): use None, Notify or Stop"
 )
 ATTACHED = (
-    "spec.training: is not set, since the run is attached to another trainer (spec.source): this "
-    "needs a run that LCCP trains"
+    "spec.training: is not set, since the run is attached to another trainer (spec.source): "
+    "this command needs a run that LCCP trains"
 )
 NAME = (
-    f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, "
-    "with none of - at its ends: workloads are named after it"
+    f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, and "
+    "must not start or end with -: workloads are named after it"
 )
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _WARMUP_AT = "self.training.schedule.warmupTokens"

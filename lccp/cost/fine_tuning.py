@@ -62,6 +62,6 @@ def _check_batch(tokens: int, length: int, groups: int, micro_batch: int) -> Non
         below = tokens // unit * unit
         would_do = f"{below} or {below + unit}" if below else f"{unit}, or fewer processes"
         raise InvalidInput(
-            f"sft.globalBatchTokens: {tokens} is no multiple of {unit} (contextLength {length} x "
-            f"{groups} groups of processes x microBatchSize {micro_batch}): take {would_do}"
+            f"sft.globalBatchTokens: {tokens} is not a multiple of {unit} (contextLength {length} "
+            f"x {groups} groups of processes x microBatchSize {micro_batch}): take {would_do}"
         )

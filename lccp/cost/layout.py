@@ -95,8 +95,8 @@ def step_shape(spec: LCCPRunSpec) -> StepShape:
     if training.global_batch_tokens % unit:
         below = training.global_batch_tokens // unit * unit
         raise InvalidInput(
-            f"training.globalBatchTokens: {training.global_batch_tokens} is no multiple of {unit} "
-            f"(model.targetContextLength {row} x {layout.data_size} groups of processes x "
+            f"training.globalBatchTokens: {training.global_batch_tokens} is not a multiple of "
+            f"{unit} (model.targetContextLength {row} x {layout.data_size} groups of processes x "
             f"microBatchSize {training.micro_batch_size}): take "
             + (f"{below} or {below + unit}" if below else f"{unit}, or fewer processes")
         )

@@ -79,7 +79,7 @@ class Recorder:
         self._beat(step, point)
 
     def _by_source(self, losses: Losses) -> dict[str, float]:
-        """Mean loss of each source; without what is no number."""
+        """Mean loss of each source, without values that are not numbers."""
         means = zip(self.sources, losses.by_source, strict=True)
         return {name: round(mean, 2 * DIGITS) for name, mean in means if math.isfinite(mean)}
 

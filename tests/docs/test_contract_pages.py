@@ -60,7 +60,7 @@ def test_every_object_of_the_store_has_its_writer() -> None:
     page = render_store()
 
     assert page.count("\n## ") == len(OBJECTS)
-    assert "## `journal.json`\n\nWhat was decided and what ended. Written by operator" in page
+    assert "## `journal.json`\n\nThe decisions made and the endings observed. Written by" in page
     assert "| `checkpoints` | list of integer |" in page
 
 

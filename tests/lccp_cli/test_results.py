@@ -1,4 +1,4 @@
-"""What an evaluation measured, on the terminal."""
+"""The results of an evaluation, on the terminal."""
 
 from io import StringIO
 from pathlib import Path

@@ -42,40 +42,41 @@ Kinds of values:
 - *tokens*: {TOKENS.sentence.removeprefix("must be ")}.
 - *decimal*: a number in quotes, such as `"1.2e-5"`; Kubernetes has no floats in a spec.
 - *quantity*: an amount of a resource as Kubernetes writes it, such as `4`, `"500m"`, `64Gi`.
-- *free object*: taken as it is.
+- *free object*: passed through unchanged.
 
-The column *changes* gives the class of a field. *identity*: what the run's numbers mean; the API
-server refuses a change, since a run with another value is another run: give it another name, or,
-as long as the store holds no checkpoint and no state of it, delete it and apply it changed. *next
-attempt*: how the run is carried out; a change takes effect at the next attempt of the gang, or try
-of an evaluation, and a failed run goes on with it. *live*: a change takes effect at once. Bounds
-of a text or list are those of its length.
+The column *changes* gives the class of a field. *identity*: determines what the run's numbers mean.
+The API server refuses a change, since a run with another value is another run: give it another
+name, or, as long as the store holds none of its checkpoints and states, delete it and apply the
+changed manifest. *next attempt*: how the run is carried out. A change takes effect at the next
+attempt of the gang, or try of an evaluation, and a failed run resumes with it. *live*: a change
+takes effect at once. Bounds of a text or list apply to its length.
 """
 STORE_HEAD = f"""# Objects of the store
 
-A run's objects lie below `<store>/<namespace>/<run>/`. They are the facts; status and metrics
-follow from them. {GENERATED}
+A run's objects are stored below `<store>/<namespace>/<run>/`. They are the facts; status and
+metrics follow from them. {GENERATED}
 
-`<tokens>` has 15 digits. `<writer>` is `a<attempt>-<8 hexadecimal digits>`: two attempts never
-write to the same place. An object of another `schemaVersion` than the reader's is refused.
-Beside these lie files that are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face
+`<tokens>` has 15 digits. `<writer>` is `a<attempt>-<8 hexadecimal digits>`, so two attempts never
+write to the same place. An object whose `schemaVersion` differs from the reader's is refused.
+
+Some files are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face
 directory), `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the
 frozen samples), and beside each report `<probe>.npz` (arrays that figures are drawn from) and
-`<probe>.samples.npz` (values per sample); until it is there, `unfinished-….npz` (what was read so
-far). What the fine-tuning of a checkpoint reads and writes
-lies below `sft/<tokens>/` as a training's own does below the run: `control/`, `training/`,
-`state/`; its model is `sft/<tokens>/<writer>/…`, once there is `sft/<tokens>/manifest.json`. What
-a branch tells and makes lies below `branches/<tokens>/`, by the tokens that it begins with:
-`training/`, `state/`, `checkpoints/`; what it is asked, in the run's `control/`.
+`<probe>.samples.npz` (values per sample); until the report exists, `unfinished-….npz` (the results
+so far). The fine-tuning of a checkpoint reads and writes below `sft/<tokens>/` as a training does
+below the run: `control/`, `training/`, `state/`. Its model is `sft/<tokens>/<writer>/…`, which
+counts once `sft/<tokens>/manifest.json` exists. A branch writes below `branches/<tokens>/`, named
+by the tokens at which it starts: `training/`, `state/`, `checkpoints/`. Requests to it are in the
+run's `control/`.
 """
 OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("run.json", "operator, once", RunIdentity),
     ("journal.json", "operator, if unchanged since read", Journal),
-    ("inputs.json", "trainer, where something is fetched, if unchanged since read", Inputs),
+    ("inputs.json", "trainer, if something is fetched; if unchanged since read", Inputs),
     ("control/<attempt>.json", "operator", Control),
-    ("control/stop.json", "operator, of an attached run", StopMarker),
+    ("control/stop.json", "operator, for an attached run", StopMarker),
     ("training/<writer>/heartbeat.json", "rank 0, every few seconds", Heartbeat),
-    ("training/<writer>/history.jsonl", "rank 0, one line a logged step", StepRecord),
+    ("training/<writer>/history.jsonl", "rank 0, one line per logged step", StepRecord),
     ("training/<writer>/routers.json", "rank 0, beside the history", RouterLoad),
     ("training/<writer>/end.json", "rank 0 or the launcher, at the end", End),
     ("checkpoints/<tokens>/manifest.json", "trainer, once, last", Manifest),
@@ -90,13 +91,14 @@ OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
 )
 EXITS_HEAD = f"""# Exit codes
 
-Of `lccp-train` and `lccp-evaluate`; what follows from a code is decided by it alone.
+Exit codes of `lccp-train` and `lccp-evaluate`; the code alone determines what happens next.
 {GENERATED}
 """
 CAUSES_HEAD = """## Causes
 
-Why an attempt or an evaluation ended, as the journal and the status show it; the first one explains
-what its peers caught from it. What has no exit code is told by the cluster.
+Why an attempt or an evaluation ended, as the journal and the status show it, in order of
+precedence: the first one explains the failures that followed in its peers. The cluster reports
+causes without an exit code.
 """
 
 
@@ -143,7 +145,7 @@ def _section(path: str, schema: Schema, more: tuple[str, ...]) -> str:
 def _refusals(schema: Schema, deep: bool = True) -> str:
     messages = _messages(schema) if deep else _own_messages(schema)
     listed = "".join(f"- {message}\n" for message in dict.fromkeys(messages))
-    return f"Refused with these sentences:\n\n{listed}\n" if listed else ""
+    return f"Refused with these messages:\n\n{listed}\n" if listed else ""
 
 
 def _own_messages(schema: Schema) -> Iterator[str]:
@@ -151,7 +153,7 @@ def _own_messages(schema: Schema) -> Iterator[str]:
 
 
 def _messages(schema: Schema) -> Iterator[str]:
-    """The sentences of the rules that judge several fields, at `schema` and below."""
+    """The messages of the rules over several fields, at `schema` and below."""
     if KIND not in schema:
         yield from _own_messages(schema)
     for value in schema.get("properties", {}).values():

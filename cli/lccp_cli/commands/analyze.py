@@ -22,7 +22,7 @@ def analyze(
         bool,
         typer.Option(
             "--json",
-            help="Print the verdict as JSON, or what --power or --correlations asks for.",
+            help="Print the verdict, or the output of --power or --correlations, as JSON.",
         ),
     ] = False,
     horizon_tokens: Annotated[
@@ -35,21 +35,23 @@ def analyze(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="Tokens that the run may train, such as 200B: the horizon is an eighth of it, "
-            "and the forecast says whether it suffices."
+            help="Tokens that the run may train, such as 200B: the horizon is an eighth of them, "
+            "and the forecast says whether they suffice."
         ),
     ] = None,
     warmup_tokens: Annotated[
         str | None,
-        typer.Option(help="Tokens of warm-up: checkpoints up to there are shown, but not judged."),
+        typer.Option(help="Tokens of warm-up: checkpoints within it are shown, but not judged."),
     ] = None,
     schedule: Annotated[
         Literal["Constant", "Decaying"] | None,
-        typer.Option(help="Of the learning rate. While it decays no plateau can be judged."),
+        typer.Option(
+            help="Schedule of the learning rate. While it decays, no plateau can be judged."
+        ),
     ] = None,
     min_gain: Annotated[
         str | None,
-        typer.Option(help="Smallest gain per horizon that pays: 0.01 is 1 % of the perplexity."),
+        typer.Option(help="Minimum gain per horizon that pays: 0.01 is 1 % of the perplexity."),
     ] = None,
     confidence: Annotated[
         str | None, typer.Option(help="One-sided confidence of a gain, such as 0.95.")
@@ -61,15 +63,15 @@ def analyze(
         bool,
         typer.Option(
             "--power",
-            help="Say, by the run's own noise, which checkpoints, haystacks and needles see a "
-            "plateau.",
+            help="Print which checkpoints, haystacks and needles would detect a plateau, given the "
+            "run's own noise.",
         ),
     ] = False,
     correlations: Annotated[
         bool,
         typer.Option(
             "--correlations",
-            help="Say which signals move together with those that the verdict is about.",
+            help="Print which signals move together with those that the verdict is about.",
         ),
     ] = False,
     endpoint: Endpoint = None,
@@ -102,7 +104,7 @@ def analyze(
     policy = trained(policy_of(data), budget, warmup_tokens, schedule)
     policy = changed(policy, given)
     if power and correlations:
-        raise InvalidInput("--power, --correlations: are two questions: ask one at a time")
+        raise InvalidInput("--power, --correlations: exclude each other: use one at a time")
     if power:
         show_own_power(data.reports, policy, json)
         return
@@ -136,7 +138,7 @@ def show_correlations(found: "Correlations", json: bool) -> None:
 def show_own_power(
     reports: "Sequence[EvaluationReport]", policy: "Policy", json: bool = False
 ) -> None:
-    """Print what the run's noise is, and what would see a plateau. Raises InvalidInput."""
+    """Print the run's noise, and the designs that would detect a plateau. Raises InvalidInput."""
     from lccp.analysis.power import CROSSED, Design, Noise
     from lccp.analysis.trajectory import Trajectory
     from lccp.contract.errors import InvalidInput
@@ -144,7 +146,7 @@ def show_own_power(
 
     series = Trajectory.from_reports(reports).series.get(policy.signal)
     if series is None:
-        raise InvalidInput(f"{policy.signal}: was not measured, so its noise is not known")
+        raise InvalidInput(f"{policy.signal}: was not measured, so its noise is unknown")
     if series.clusters.keys() != CROSSED:
         raise InvalidInput(
             f"{policy.signal}: has no haystacks and needles, and only these are simulated"
@@ -161,7 +163,7 @@ def show_own_power(
 
 
 def planned(series: "Series", policy: "Policy") -> list[int]:
-    """Tokens of the checkpoints that are judged until the end of the budget, if that is known.
+    """Tokens of the checkpoints that are judged up to the end of the budget, if it is known.
 
     Raises:
         InvalidInput: none of them can ever be called Saturated.
@@ -172,14 +174,14 @@ def planned(series: "Series", policy: "Policy") -> list[int]:
 
     if not policy.constant_schedule:
         raise InvalidInput(
-            "--power: under a learning rate that decays nothing is ever called Saturated"
+            "--power: under a decaying learning rate a run is never judged Saturatedf"
         )
     fitted = series.tokens[series.fitted(policy.warmup_tokens)].tolist()
     checkpoints = continued(fitted, policy.budget_tokens)
     if not can_saturate(checkpoints, policy):
         raise InvalidInput(
-            f"--power: of checkpoints as dense as these none up to {checkpoints[-1]:,} tokens can "
-            f"be called Saturated, with a patience of {policy.patience} horizons of "
+            f"--power: with this spacing no checkpoint up to {checkpoints[-1]:,} tokens can be "
+            f"judged Saturated, since the patience is {policy.patience} horizons of "
             f"{policy.horizon_tokens:,} tokens: give the budget with --budget, or a shorter "
             "--horizon-tokens"
         )
@@ -189,7 +191,7 @@ def planned(series: "Series", policy: "Policy") -> list[int]:
 def trained(
     policy: "Policy", budget: str | None, warmup_tokens: str | None, schedule: str | None
 ) -> "Policy":
-    """`policy` of a run that is trained so; a horizon that was a guess follows the budget."""
+    """`policy` of a run trained like this; a guessed horizon is replaced by the budget's."""
     from lccp.api.spec.saturation import horizon_of_budget
     from lccp_cli.options import token_budget
 
@@ -238,7 +240,7 @@ def show(verdict: "Verdict") -> None:
 
 
 def show_gate(gate: "Gate") -> None:
-    """Print the answer to the gate, sentence by sentence."""
+    """Print the answer to the gate, criterion by criterion."""
     from lccp_cli.console import standard_output
 
     console = standard_output()

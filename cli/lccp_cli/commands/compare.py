@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from lccp.report.load import RunData
 
 EXPLAINED = (
-    "Gain: of B over A, positive is better; of perplexities by how many percent they fall. The "
-    "interval holds what "
-    "the samples leave open, paired by cluster, not how the weights jitter between checkpoints; "
-    "of twenty intervals one misses by chance."
+    "Gain: of B over A, positive is better; for perplexities, the percentage by which they "
+    "fall. The interval covers the choice of samples, paired by cluster, but not the jitter of the "
+    "weights between checkpoints; one interval in twenty misses by chance."
 )
 NAMED = "RUN[@TOKENS]"
 HELP = (
-    "As for `lccp report`, and after an @ the tokens of a checkpoint. Without: the newest at which "
-    "both were evaluated, else the newest."
+    "A run as for `lccp report`, and after an @ the tokens of a checkpoint. Default: the newest "
+    "at which both were evaluated, else the newest."
 )
 Checkpoint = Annotated[str, typer.Argument(metavar=NAMED, help=HELP)]
 
@@ -48,7 +47,7 @@ def compare(
     from lccp_cli.console import json_text, standard_output
 
     if a == b:
-        raise InvalidInput(f"{a}: is compared with itself: name two checkpoints as {NAMED}")
+        raise InvalidInput(f"{a}: can't be compared with itself: name two checkpoints as {NAMED}")
     first, second = pair(_named(a, endpoint), _named(b, endpoint))
     found = compared(first, second)
     if json:
@@ -110,7 +109,7 @@ def _cells(difference: "Difference") -> list[str]:
 
 
 def _gain(gain: float, signal: "Signal") -> str:
-    """In percent of A where the scale is logarithmic: two checkpoints may lie far apart."""
+    """In percent of A if the scale is logarithmic, since two checkpoints may differ a lot."""
     from math import expm1
 
     from lccp.contract.signals import Scale

@@ -35,7 +35,7 @@ def commands() -> None:
 
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes that tokenize, a file each. Default: one a core."),
+    typer.Option(min=1, help="Processes that tokenize, one file each. Default: one per core."),
 ]
 
 
@@ -47,20 +47,21 @@ def prepare(
     out: Annotated[
         str,
         typer.Option(
-            metavar="FOLDER|s3://BUCKET/PREFIX", help="Gets a folder of tokens for each source."
+            metavar="FOLDER|s3://BUCKET/PREFIX",
+            help="Destination, which gets a folder of tokens for each source.",
         ),
     ],
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Source that is tokenized; repeatable. Default: all."),
+        typer.Option(metavar="NAME", help="Source to tokenize; repeatable. Default: all."),
     ] = None,
     workers: Workers = None,
     endpoint: Endpoint = None,
 ) -> None:
     """Tokenize the sources of a run once, so that its attempts need not.
 
-    What an earlier try has done of the same files, with the same tokenizer, is kept. The manifest
-    then names the folders, with `format: Tokens`.
+    Finished files of an earlier try with the same tokenizer are kept. Then name the folders in the
+    manifest, with `format: Tokens`.
 
     Examples:
 
@@ -84,7 +85,7 @@ def prepare(
         )
     place.leave()
     if not found:
-        console.print("all sources are tokens already")
+        console.print("all sources are already tokenized")
 
 
 @data.command()
@@ -96,14 +97,14 @@ def check(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="What `lccp data prepare --out` wrote; what is missing there is added. Default: "
-            "tokenized for this check alone.",
+            help="Folder that `lccp data prepare --out` wrote; missing files are added. Default: "
+            "tokenize only for this check.",
         ),
     ] = None,
     workers: Workers = None,
     endpoint: Endpoint = None,
 ) -> None:
-    """Look into the documents of a run: lengths, epochs, duplicates, overlap with the evaluation.
+    """Check the documents of a run: lengths, epochs, duplicates, overlap with the evaluation.
 
     All tokens are read three times: for equal documents, for nearly equal ones, and for overlap.
 
@@ -162,7 +163,7 @@ def _bar(bars: "Progress", source: "DataSource") -> "Callable[[int, int], None]"
 
 
 def _show(survey: "Survey", max_epochs: float) -> None:
-    """Print the tables, and what stands out."""
+    """Print the tables, and anything unusual."""
     from lccp_cli.console import standard_output
 
     console = standard_output()
@@ -241,5 +242,5 @@ def _table(first: str, *others: str) -> "Table":
 
 
 def _percent(share: float) -> str:
-    """`12.3 %`; a share that is not 0 never reads as none."""
+    """`12.3 %`; a share above 0 is never shown as 0."""
     return "< 0.1 %" if 0 < share < 0.001 else f"{100 * share:.3g} %"

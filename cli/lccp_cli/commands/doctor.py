@@ -1,4 +1,4 @@
-"""`lccp doctor`: what this machine has, what is missing, and what of a run it can't carry out."""
+"""`lccp doctor`: what this machine has, what is missing, and whether it can carry out a run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 def doctor(
     manifest: Annotated[
         Path | None,
-        typer.Argument(metavar="[MANIFEST]", help="YAML file with an LCCPRun to look at, too."),
+        typer.Argument(metavar="[MANIFEST]", help="YAML file with an LCCPRun to check as well."),
     ] = None,
 ) -> None:
     """Check this machine: Python, libraries, memory, disk, accelerators, and cluster tools.
 
-    With a manifest: also its layout, model and documents, and whether devices, memory and disk do
-    for it. Exit code 1 if something that `lccp run` needs is missing.
+    With a manifest: also its layout, model and documents, and whether devices, memory and disk
+    suffice for it. Exit code 1 if something that `lccp run` needs is missing.
 
     Examples:
 

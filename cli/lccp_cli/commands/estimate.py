@@ -39,7 +39,7 @@ def estimate(
 ) -> None:
     """Estimate the parameters, FLOPs, memory per process, scratch and accelerator-hours of a run.
 
-    A layout that the trainer would refuse is refused here, with the field and what would do.
+    A layout that the trainer would refuse is refused here, with the field and a valid value.
 
     Examples:
 
@@ -66,11 +66,11 @@ def estimate(
 def model_config(
     run: "LCCPRun", manifest: Path, model: Path | None, endpoint: str | None
 ) -> dict[str, Any]:
-    """config.json of the run's model: in the folder `model`, beside the manifest, or fetched.
+    """config.json of the run's model: from the folder `model`, beside the manifest, or fetched.
 
     Raises:
-        InvalidInput: it is not there, or no JSON object.
-        StoreUnavailable: the bucket or the hub does not answer.
+        InvalidInput: it is missing, or not a JSON object.
+        StoreUnavailable: the bucket or the hub does not respond.
     """
     from lccp.contract.location import remote_location
     from lccp.model_config import read_model_config

@@ -26,8 +26,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="MODEL...",
-            help="Directory of a Hugging Face causal language model, or one that is fetched: "
-            "hf://organisation/name@revision, s3://bucket/key. With --series several, or a folder "
+            help="Directory of a Hugging Face causal language model, or a model to fetch: "
+            "hf://organisation/name@revision, s3://bucket/key. With --series: several, or a folder "
             "of them.",
         ),
     ],
@@ -35,23 +35,23 @@ def evaluate(
         Path,
         typer.Option(
             metavar="DIR",
-            help="Folder for reports and their arrays, as lccp analyze and lccp report read it; "
-            "samples already there are reused.",
+            help="Folder for reports and their arrays, which lccp analyze and lccp report read; "
+            "existing samples are reused.",
         ),
     ],
     series: Annotated[
         bool,
         typer.Option(
             "--series",
-            help="The models are checkpoints of one training: evaluate those that have no report "
-            "yet, and end with the verdict and the page.",
+            help="The models are checkpoints of one training: evaluate those without a report, "
+            "then print the verdict and write the page.",
         ),
     ] = False,
     tokens: Annotated[
         str | None,
         typer.Option(
             help="Tokens that each model was trained on, in the order given, such as 1B,2B,3B; not "
-            "for a folder of them. Default: from trainer_state.json, or the directory's name."
+            "for a folder of models. Default: from trainer_state.json, or the directory's name."
         ),
     ] = None,
     tokens_per_step: options.TokensPerStep = None,
@@ -60,23 +60,24 @@ def evaluate(
         bool,
         typer.Option(
             "--dry-run",
-            help="Measure nothing: say what it would cost here, after a trial of a few seconds.",
+            help="Measure nothing: print the expected cost on this machine, after a trial of a few "
+            "seconds.",
         ),
     ] = False,
     on: Annotated[
         str | None,
         typer.Option(
             metavar="DEVICE",
-            help="With --dry-run: seconds on an A100, H100, H200 or B200, taken to reach 40 % of "
-            "its peak, and memory in bfloat16.",
+            help="With --dry-run: seconds on an A100, H100, H200 or B200, assuming 40 % of its "
+            "peak, and memory in bfloat16.",
         ),
     ] = None,
     prompts: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Measure nothing: write what the model would be asked, as text, a JSON object a "
-            "line, with the answer that is judged.",
+            help="Measure nothing: write the prompts as text, one JSON object per line, with the "
+            "expected answer.",
         ),
     ] = None,
     endpoint: Endpoint = None,
@@ -84,9 +85,9 @@ def evaluate(
 ) -> None:
     """Measure a model from the inside: perplexity of answers in long contexts, retrieval heads.
 
-    Checkpoints of a training are evaluated one after the other with --series; run the same command
-    again to go on where it was interrupted. Exit codes: 0 all are evaluated, 1 some failed, 2 wrong
-    input, 130 interrupted.
+    With --series, the checkpoints of a training are evaluated one after the other; run the same
+    command again to resume. Exit codes: 0 all are evaluated, 1 some failed, 2 invalid input, 130
+    interrupted.
 
     Examples:
 
@@ -104,11 +105,13 @@ def evaluate(
     settings = options.settings_of(measuring)
     counts, given = options.token_counts(index, tokens_per_step), options.tokens_of(tokens)
     if len(models) > 1 and not series:
-        raise InvalidInput("MODEL: several are checkpoints of one training: give --series")
+        raise InvalidInput(
+            "MODEL: several models must be checkpoints of one training: add --series"
+        )
     if on is not None and not dry_run:
         raise InvalidInput("--on: is an option of --dry-run")
     if dry_run and prompts is not None:
-        raise InvalidInput("--prompts: measures nothing either: leave out --dry-run")
+        raise InvalidInput("--prompts: already measures nothing: leave out --dry-run")
     paths = [fetched_model(text, "MODEL", endpoint) for text in models]
     if not series:
         _check(paths[0], measuring.tokenizer)
@@ -123,13 +126,13 @@ def evaluate(
 
 
 def _check(model: Path, tokenizer: Path | None) -> None:
-    """Raise InvalidInput unless it is a model's directory, and the other a tokenizer's."""
+    """Raise InvalidInput unless `model` is a model's directory, and `tokenizer` a tokenizer's."""
     from lccp.contract.errors import InvalidInput
     from lccp_cli.manifest import check_model, check_tokenizer
     from lccp_evaluator.series.checkpoints import directories
 
     if model.is_dir() and directories([model]) not in ([], [model]):
-        raise InvalidInput(f"{model}: is a folder of models: give --series to evaluate them all")
+        raise InvalidInput(f"{model}: is a folder of models: add --series to evaluate them all")
     check_model(model, "MODEL", with_tokenizer=tokenizer is None)
     if tokenizer is not None:
         check_tokenizer(tokenizer, "--tokenizer")
@@ -138,7 +141,7 @@ def _check(model: Path, tokenizer: Path | None) -> None:
 def _checkpoints(
     models: list[Path], given: "Sequence[int] | None", counts: "TokenCounts", series: bool
 ) -> "list[CheckpointDirectory]":
-    """What is to be measured. Raises InvalidInput as `series_of` does."""
+    """The checkpoints to measure. Raises InvalidInput as `series_of` does."""
     from lccp_evaluator.series.checkpoints import CheckpointDirectory, series_of
     from lccp_evaluator.series.tokens import Trained
 
@@ -155,7 +158,7 @@ def _prompts(
 
     with unmade(out) as folder:
         count = Series(folder, settings).prompts(checkpoint, path)
-    typer.echo(f"{path}: {count} samples of {checkpoint.path}")
+    typer.echo(f"{path}: {count} samples for {checkpoint.path}")
 
 
 def _one(

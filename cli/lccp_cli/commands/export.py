@@ -1,4 +1,4 @@
-"""`lccp export`: a run's training, signals and gains into an experiment tracker."""
+"""`lccp export`: log a run's training, signals and gains to an experiment tracker."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,25 +19,27 @@ KINDS: "dict[str, TrackerKind]" = {
 
 def export(
     target: RunTarget,
-    to: Annotated[Literal["tensorboard", "mlflow", "wandb"], typer.Option(help="Where it goes.")],
+    to: Annotated[
+        Literal["tensorboard", "mlflow", "wandb"], typer.Option(help="Tracker to export to.")
+    ],
     project: Annotated[
-        str, typer.Option(help="MLflow's experiment, or the project of Weights & Biases.")
+        str, typer.Option(help="MLflow experiment, or Weights & Biases project.")
     ] = "lccp",
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder for event files of TensorBoard and offline runs of Weights & Biases. "
-            "Default: exports/tensorboard with the run, and the working directory.",
+            help="Folder for TensorBoard's event files and offline runs of Weights & Biases. "
+            "Default: the run's exports/tensorboard, and the working directory.",
         ),
     ] = None,
     endpoint: Endpoint = None,
 ) -> None:
     """Log a run to an experiment tracker, with tokens as the x-axis.
 
-    Do it again whenever there is more: only what is new is logged, and late results of old
-    checkpoints come where they belong. MLFLOW_TRACKING_URI says where MLflow is, WANDB_API_KEY or
-    wandb login who writes to Weights & Biases, WANDB_MODE=offline that nothing is sent.
+    Repeat the command at any time: only what is new is logged, and late results of old checkpoints
+    appear at their tokens. MLFLOW_TRACKING_URI is MLflow's address; WANDB_API_KEY or wandb login
+    authenticates to Weights & Biases; WANDB_MODE=offline sends nothing.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""`lccp grafana push`: dashboards and alert rules into a Grafana."""
+"""`lccp grafana push`: write dashboards and alert rules to a Grafana."""
 
 from typing import Annotated
 
@@ -21,31 +21,32 @@ def commands() -> None:
 
 @grafana.command()
 def push(
-    url: Annotated[str, typer.Option(envvar="GRAFANA_URL", help="Address of the Grafana.")],
-    folder: Annotated[str, typer.Option(help="Title of the folder, where it is new.")] = "LCCP",
+    url: Annotated[str, typer.Option(envvar="GRAFANA_URL", help="URL of the Grafana.")],
+    folder: Annotated[str, typer.Option(help="Title of the folder, if it is created.")] = "LCCP",
     alerts: Annotated[
         bool,
         typer.Option(
-            help="Alert rules as well: leave them out where Prometheus has them, or both alert."
+            help="Also write alert rules; leave them out if Prometheus has them, or both send "
+            "alerts."
         ),
     ] = True,
     data_source: Annotated[
         str | None,
         typer.Option(
             metavar="UID",
-            help="Data source that alert rules ask. Default: the only one of Prometheus, or of "
-            "several the default.",
+            help="Data source that alert rules query. Default: the only Prometheus one, or "
+            "Grafana's default if there are several.",
         ),
     ] = None,
     runbook_url: Annotated[
         str,
-        typer.Option(help="Where the runbooks are served, with the slash at its end."),
+        typer.Option(help="URL of the runbooks, with a trailing slash."),
     ] = "docs/runbooks/",
 ) -> None:
-    """Write folder, dashboards and alert rules where they differ from what Grafana has.
+    """Write the folder, dashboards and alert rules that differ from those in Grafana.
 
     The environment variable GRAFANA_TOKEN holds the token of a service account that may write
-    dashboards, folders and alert rules (Editor). Grafana 11.5.2 or newer; dashboards: 10 or newer.
+    dashboards, folders and alert rules (Editor). Needs Grafana 11.5.2; dashboards alone, 10.
 
     Examples:
 
@@ -60,7 +61,7 @@ def push(
 
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
     if not token:
-        raise InvalidInput(f"{TOKEN_VARIABLE} is not set: it must hold a token of Grafana's")
+        raise InvalidInput(f"{TOKEN_VARIABLE} is not set: set it to a Grafana token")
     client = Grafana(url, token)
     for change in pushing.push(client, folder, alerts, data_source, runbook_url):
         typer.echo(f"{change.what} {change.name}: {change.became}")

@@ -1,4 +1,4 @@
-"""`lccp plan`: what the checkpoints of a run can decide, and what its training takes."""
+"""`lccp plan`: what a run's checkpoints can decide, and what its training costs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,13 +24,15 @@ def plan(
         typer.Option(
             min=0.0,
             max=10.0,
-            help="Guessed noise between checkpoints, in units of minGain: its standard deviation. "
-            "lccp analyze --power takes that of a run.",
+            help="Assumed standard deviation of the noise between checkpoints, in units of "
+            "minGain. lccp analyze --power uses a run's own.",
         ),
     ] = 0.3,
     device: Annotated[
         str | None,
-        typer.Option(help="Accelerator, such as h100-80g: plan the training on it instead."),
+        typer.Option(
+            help="Accelerator, such as h100-80g: plan the training on this device instead."
+        ),
     ] = None,
     nodes: Annotated[
         int | None, typer.Option(min=1, max=4_096, help="Nodes. Default: topology.nodes.")
@@ -41,12 +43,14 @@ def plan(
     efficiency: Annotated[
         float | None,
         typer.Option(
-            min=0.01, max=1.0, help="Share of its peak that a device computes with. Default: 0.4."
+            min=0.01, max=1.0, help="Share of its peak that a device reaches. Default: 0.4."
         ),
     ] = None,
     network_gbits: Annotated[
         float | None,
-        typer.Option(min=0.1, help="Gbit/s of each device to other nodes. Default: 400."),
+        typer.Option(
+            min=0.1, help="Bandwidth of each device to other nodes, in Gbit/s. Default: 400."
+        ),
     ] = None,
     model: Annotated[
         Path | None,
@@ -57,14 +61,14 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print the plans as JSON.")] = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """Say whether a plan can see a plateau, or, on a device, what its training takes.
+    """Print whether a plan can detect a plateau, or what its training costs on a device.
 
-    Without --device: which haystacks, needles and checkpoints see a plateau. Ends with 1 where no
-    checkpoint of the plan can ever be called Saturated.
+    Without --device: which haystacks, needles and checkpoints detect a plateau. Exits with 1 if no
+    checkpoint of the plan can ever be judged Saturated.
 
     With --device: memory by part, speed, hours and cost of the manifest's layout, and the layouts
-    that fit, the fastest first. Ends with 1 where the manifest's layout does not fit, and says what
-    would.
+    that fit, fastest first. Exits with 1 if the manifest's layout does not fit, and says which ones
+    do.
 
     Examples:
 
@@ -99,7 +103,7 @@ def plan(
     if json:
         typer.echo(power_json(noise, powers))
         return
-    typer.echo(f"A guess: checkpoints jitter by {jitter:g} minGain, clusters as in the demo.")
+    typer.echo(f"Assumed: checkpoints jitter by {jitter:g} minGain, clusters as in the demo.")
     show_power(powers)
 
 
@@ -120,21 +124,21 @@ def planned(run: "LCCPRun", policy: "Policy") -> "Design":
     if not isinstance(settings, NiahSettings):
         raise InvalidInput(
             f"{policy.signal}: has no haystacks and needles, and only these are simulated: the "
-            "plan can end Saturated, but how often it sees a plateau is not known"
+            "plan can end Saturated, but how often it detects a plateau is unknown"
         )
     counts = clusters(settings)
     return Design(tuple(at), counts["haystack"], counts["needle"])
 
 
 def powers_of(design: "Design", noise: "Noise", policy: "Policy") -> "list[Power]":
-    """How often a plateau is seen by `design`, the first, and by others of its length."""
+    """How often `design`, which comes first, and others of its length detect a plateau."""
     from lccp.analysis.power import designs, power
 
     return [power(one, noise, policy) for one in designs(design)]
 
 
 def show_power(powers: "Sequence[Power]") -> None:
-    """Print the plan's power, the first row, and that of others."""
+    """Print the power of the plan (the first row) and of alternatives."""
     from lccp.analysis.power import cheapest
     from lccp_cli.console import standard_output, table_of
 
@@ -142,13 +146,13 @@ def show_power(powers: "Sequence[Power]") -> None:
     for one in powers:
         table.add_row(*_row(one))
     console = standard_output()
-    console.print("Plateaus that are called Saturated; the first row is the plan:")
+    console.print("Share of plateaus that are judged Saturated; the first row is the plan:")
     console.print(table)
     console.print(_advice(powers[0], cheapest(powers)))
 
 
 def power_json(noise: "Noise", powers: "Sequence[Power]") -> str:
-    """The same as JSON, with the noise that it rests on."""
+    """The same as JSON, with the noise that it is based on."""
     from lccp.analysis.power import cheapest
     from lccp_cli.console import json_text
 
@@ -184,15 +188,15 @@ def _advice(own: "Power", best: "Power | None") -> str:
     from lccp.analysis.power import ENOUGH
 
     if own.within >= ENOUGH:
-        return f"The plan is enough: it sees {own.within:.0%} of plateaus within four horizons."
+        return f"The plan suffices: it detects {own.within:.0%} of plateaus within four horizons."
     if best is None:
         return (
-            f"The plan sees {own.within:.0%} of plateaus within four horizons, and no other of "
-            "these is enough: lower the learning rate, raise minGain, or take longer horizons."
+            f"The plan detects {own.within:.0%} of plateaus within four horizons, and none of the "
+            "others suffices: lower the learning rate, raise minGain, or use longer horizons.f"
         )
     design = best.design
     return (
-        f"The plan sees {own.within:.0%} of plateaus within four horizons. What would do with the "
+        f"The plan detects {own.within:.0%} of plateaus within four horizons. Sufficient with the "
         f"fewest samples: {len(design.at)} checkpoints, {design.haystacks} haystacks, "
         f"{design.needles} needles ({best.within:.0%})."
     )

@@ -25,7 +25,7 @@ def report(
         typer.Option(
             "--gate",
             help="Print whether the newest checkpoint passes saturation.gate, and why, instead of "
-            "a page. Ends with 0 if it does, else with 1.",
+            "a page. Exits with 0 if it does, else with 1.",
         ),
     ] = False,
     endpoint: Endpoint = None,
@@ -49,7 +49,7 @@ def report(
 
 
 def passed(data: "RunData") -> bool:
-    """Print the answer to the run's gate; whether it is yes. Raises InvalidInput: it has none."""
+    """Print the answer to the run's gate; return whether it is Yes. Raises InvalidInput."""
     from lccp.contract.errors import InvalidInput
     from lccp.report.judged import verdict_of
     from lccp_cli.commands.analyze import show_gate
@@ -57,7 +57,7 @@ def passed(data: "RunData") -> bool:
     found = verdict_of(data).gate
     if found is None:
         raise InvalidInput(
-            f"{data.title}: saturation.gate is empty: declare there what a release asks"
+            f"{data.title}: saturation.gate is empty: declare the release criteria there"
         )
     show_gate(found)
     return found.answer == "Yes"

@@ -1,4 +1,4 @@
-"""`lccp run`: a whole run on this machine, by the plan that a cluster's operator follows."""
+"""`lccp run`: a whole run on this machine, planned as by a cluster's operator."""
 
 import os
 import time
@@ -39,7 +39,7 @@ def run(
     """Train on this machine, evaluate every checkpoint, judge, stop, and write a report.
 
     Run the same command again to resume an interrupted run; for a finished run it prints the
-    verdict. Exit codes: 0 succeeded or suspended, 1 failed, 2 wrong input, 130 interrupted.
+    verdict. Exit codes: 0 succeeded or suspended, 1 failed, 2 invalid input, 130 interrupted.
 
     Examples:
 
@@ -113,7 +113,7 @@ def _finish(stages: Stages, outcome: "Outcome", config: "StoreConfig", command: 
 
 
 def _facts(outcome: "Outcome", config: "StoreConfig") -> "RunData | None":
-    """What the store holds of the run; None if nothing was trained or evaluated."""
+    """The stored facts of the run; None if nothing was trained or evaluated."""
     from lccp.report.load import RunData
     from lccp.store.keys import RunKeys
     from lccp.store.open import open_store

@@ -1,4 +1,4 @@
-"""`lccp watch`: evaluate the checkpoints of somebody else's trainer while it works."""
+"""`lccp watch`: evaluate the checkpoints of another trainer while it runs."""
 
 import signal
 from collections.abc import Iterator
@@ -19,42 +19,46 @@ def watch(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="Folder in which a trainer leaves checkpoints: Hugging Face directories, or what "
-            "--convert makes into them.",
+            help="Folder to which a trainer saves checkpoints: Hugging Face directories, or "
+            "folders that --convert converts into them.",
         ),
     ],
     out: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="Folder for reports, as lccp evaluate --series fills it."),
+        typer.Option(
+            metavar="DIR", help="Folder for reports, laid out as by lccp evaluate --series."
+        ),
     ],
     marker: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             help="File in a checkpoint that the trainer writes last. Default: trainer_state.json "
-            "where there is one, else --quiet-seconds.",
+            "if there is one, else --quiet-seconds.",
         ),
     ] = None,
     quiet_seconds: Annotated[
         float,
         typer.Option(
-            min=0, help="Without a marker a checkpoint is complete when it was quiet for so long."
+            min=0,
+            help="Without a marker, a checkpoint is complete once it has not changed for this "
+            "long.",
         ),
     ] = 30.0,
     convert: Annotated[
         str | None,
         typer.Option(
             metavar="COMMAND",
-            help="Command that makes a checkpoint {input} of another format into the Hugging Face "
-            "directory {output}. Models are kept in the folder converted/ of --out.",
+            help="Command that converts a checkpoint {input} in another format into the Hugging "
+            "Face directory {output}. Models are kept in the folder converted/ of --out.",
         ),
     ] = None,
     until: Annotated[
         str | None,
         typer.Option(
             metavar="TOKENS",
-            help="End when a checkpoint of so many tokens is evaluated, or failed. Default: Ctrl-C "
-            "ends it.",
+            help="End once a checkpoint with this many tokens is evaluated or has failed. Default: "
+            "run until Ctrl-C.",
         ),
     ] = None,
     budget: Annotated[
@@ -68,13 +72,13 @@ def watch(
     index: options.Index = None,
     measuring: Measuring = Measuring(),
     poll_seconds: Annotated[
-        float, typer.Option(min=0.1, help="The folder is looked at so often.")
+        float, typer.Option(min=0.1, help="Interval between two polls of the folder.")
     ] = 5.0,
 ) -> None:
-    """Evaluate every checkpoint that a trainer leaves in a folder, as soon as it is complete.
+    """Evaluate every checkpoint that a trainer saves to a folder, as soon as it is complete.
 
-    Ctrl-C ends it with the verdict and the page so far; the same command goes on from there. A
-    checkpoint that was rewritten is evaluated again. Exit codes: 0 ended, 2 wrong input.
+    Ctrl-C ends the watch with the verdict and the page so far; the same command resumes it. A
+    checkpoint that was rewritten is evaluated again. Exit codes: 0 ended, 2 invalid input.
 
     Examples:
 
@@ -91,7 +95,7 @@ def watch(
     until_tokens = None if until is None else token_budget(until, "--until")
     counts = partial(options.token_counts, index, tokens_per_step)
     judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
-    counts(), judge(())  # wrong options are told at once
+    counts(), judge(())  # report wrong options at once
     from lccp_evaluator.series.conversion import Conversion
     from lccp_evaluator.series.formats import Foreign, HuggingFace
     from lccp_evaluator.series.series import Series
@@ -106,7 +110,7 @@ def watch(
         with terminated_as_interrupted(), watching(console, f"watching {folder}", judge) as show:
             watched.run(show, until_tokens, poll_seconds)
     except KeyboardInterrupt:
-        console.print("\nEnded: the same command goes on from here.", markup=False)
+        console.print("\nEnded: the same command resumes from here.", markup=False)
     if series.reports():
         conclude(console, out, judge)
 

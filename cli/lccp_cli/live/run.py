@@ -1,4 +1,4 @@
-"""A run on the terminal while it works: a live panel, or a line per event without a terminal."""
+"""A run on the terminal while it runs: a live panel, or a line per event without a terminal."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ STOPPING = "Stopping: the trainer saves its state; run the same command again to
 
 @contextmanager
 def watching(console: Console, heading: str) -> Iterator[Callable[[Snapshot], None]]:
-    """Yield the callback that the engine calls with each state of the run."""
+    """Yield a callback for the engine to call with each state of the run."""
     if not console.is_terminal:
         yield PlainView(console, heading)
         return

@@ -1,1 +1,1 @@
-"""What this machine has, and what of a run it can carry out."""
+"""What this machine has, and whether it can carry out a run."""

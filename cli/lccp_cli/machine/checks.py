@@ -1,4 +1,4 @@
-"""What this machine has, what is missing, and how to get it."""
+"""What this machine has, what is missing, and how to install it."""
 
 import os
 import platform
@@ -36,7 +36,7 @@ class Check:
     seen: str
     advice: str = ""
     needed: bool = True
-    """`lccp run` needs it."""
+    """Whether `lccp run` needs it."""
 
 
 def version_of(distribution: str) -> str | None:
@@ -72,14 +72,14 @@ def machine() -> Iterator[Check]:
 
 
 def libraries() -> Iterator[Check]:
-    """What `lccp run` imports."""
+    """The libraries that `lccp run` imports."""
     for name, advice in LIBRARIES.items():
         version = version_of(name)
         yield Check(name, version is not None, version or "not installed", advice)
 
 
 def accelerators(found: Accelerators | None) -> Iterator[Check]:
-    """Devices, driver, NCCL and bfloat16; none is needed by a run on CPUs."""
+    """Devices, driver, NCCL and bfloat16; a run on CPUs needs none of them."""
     if found is None:
         return
     if found.count:
@@ -87,24 +87,26 @@ def accelerators(found: Accelerators | None) -> Iterator[Check]:
         yield Check("accelerators", True, seen, needed=False)
     else:
         yield Check("accelerators", False, "none that PyTorch can use", _unusable(found), False)
-    driver, nccl = found.driver or "none that answers", found.nccl or "none"
+    driver, nccl = found.driver or "none that responds", found.nccl or "none"
     advice = "install the driver of the devices"
     yield Check("driver", found.driver is not None, driver, advice, needed=False)
     if found.count:
-        advice = "install a build of PyTorch that has it: several devices speak by it"
+        advice = "install a build of PyTorch that has it: multiple devices communicate through it"
         yield Check("nccl", found.nccl is not None, nccl, advice, needed=False)
-        advice = "set training.precision to FP32: these devices compute bfloat16 slowly or not"
+        advice = (
+            "set training.precision to FP32: these devices compute bfloat16 slowly or not at all"
+        )
         yield Check("bf16", found.bf16, "yes" if found.bf16 else "no", advice, needed=False)
 
 
 def _unusable(found: Accelerators) -> str:
     if found.driver is None:
-        return "only needed by runs that ask for them"
-    return "the driver is there: install a build of PyTorch for it, such as that of the images"
+        return "only needed by runs that request them"
+    return "the driver is installed: install a PyTorch build for it, such as the images' one"
 
 
 def tools() -> Iterator[Check]:
-    """What a cluster is reached with."""
+    """The tools for reaching a cluster."""
     for name, advice in CLUSTER_TOOLS.items():
         path = shutil.which(name)
         seen = path or "not on PATH; only needed for a cluster"

@@ -1,4 +1,4 @@
-"""What of a run can't be carried out on this machine, and why."""
+"""Whether a run can be carried out on this machine, and if not, why."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,18 +15,18 @@ from lccp_cli.machine.checks import Check
 from lccp_trainer.launch.accelerators import Accelerators
 
 MOMENTS_AND_WEIGHTS = 3
-"""Numbers a parameter in a state, in FP32."""
+"""FP32 numbers per parameter in a state."""
 
 
 def checks(
     run: LCCPRun, folder: Path, found: Accelerators, memory: int | None, disk: int
 ) -> Iterator[Check]:
-    """Whether `lccp run` can carry the run out here, all nodes' processes on this machine.
+    """Whether `lccp run` can carry out the run here, with all nodes' processes on this machine.
 
     Args:
-        folder: of the manifest, which relative paths start from.
-        memory: bytes of this machine; None: not known.
-        disk: bytes that are free where the run is stored.
+        folder: the manifest's, which relative paths are relative to.
+        memory: bytes of this machine; None: unknown.
+        disk: free bytes where the run is stored.
     """
     yield _inputs(run, folder)
     yield from _accelerators(run, found)
@@ -36,7 +36,7 @@ def checks(
     try:
         model = Architecture.from_config(read_model_config(source))
     except InvalidInput as error:
-        yield Check("memory of it", True, f"not known: {error}", needed=False)
+        yield Check("memory of it", True, f"unknown: {error}", needed=False)
         return
     yield _memory(run, Memory.of(model, Training.of(run)), found, memory)
     yield _disk(run, model, disk)
@@ -48,7 +48,7 @@ def _inputs(run: LCCPRun, folder: Path) -> Check:
     places = [run.spec.model.source, *(source.path for source in run.spec.mixture.sources)]
     remote = [place for place in places if remote_location(place) is not None]
     if remote:
-        seen = f"{remote[0]} is fetched when the run starts, and was not looked at"
+        seen = f"{remote[0]} is fetched when the run starts, and was not checked"
         return Check("model, data", True, seen, needed=False)
     try:
         check_spec(run.spec, folder)
@@ -62,8 +62,10 @@ def _accelerators(run: LCCPRun, found: Accelerators) -> Iterator[Check]:
     if topology.accelerator_resource_name is None:
         return
     wanted = topology.nodes * topology.processes_per_node
-    advice = "lower topology.nodes and processesPerNode, or run it where there are as many"
-    seen = f"{wanted} {topology.accelerator_resource_name} are asked for, {found.count} are here"
+    advice = "lower topology.nodes and processesPerNode, or use a machine that has as many"
+    seen = (
+        f"{wanted} {topology.accelerator_resource_name} are requested, {found.count} are available"
+    )
     yield Check("devices of it", found.count >= wanted, seen, advice)
     if found.count and run.spec.trained.precision == "BF16":
         advice = "set training.precision to FP32"
@@ -94,5 +96,8 @@ def _disk(run: LCCPRun, model: Architecture, free: int) -> Check:
     states = kept * MOMENTS_AND_WEIGHTS * FP32_BYTES
     size = (weights + states) * model.parameters
     seen = f"{bytes_text(size)} for {checkpoints} checkpoints and their states"
-    advice = f"{bytes_text(free)} are free here: make room, or give --store a larger place"
+    advice = (
+        f"only {bytes_text(free)} are free here: free some space, or point --store to a "
+        "larger volume"
+    )
     return Check("disk of it", size <= free, seen, advice)

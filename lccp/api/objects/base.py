@@ -12,19 +12,19 @@ from lccp.contract.errors import Incompatible, InvalidInput
 
 Document = dict[str, Any]
 Upgrade = Callable[[Document], Document]
-"""Makes a document of one schema version one of the next."""
+"""Converts a document of one schema version to the next."""
 
 
 class StoreObject(Contract):
-    """An object in the store. `schemaVersion` rises when a reader of the old one would be wrong.
+    """An object in the store. `schemaVersion` rises when a reader of the old one would misread it.
 
-    Within a version a reader leaves out fields that it does not know, and a missing field takes its
-    default. An older version is brought up to this one by `UPGRADES`, step by step.
+    Within a version a reader ignores fields that it does not know, and a missing field takes its
+    default. An older version is upgraded to this one by `UPGRADES`, step by step.
     """
 
     SCHEMA_VERSION: ClassVar[int] = 1
     UPGRADES: ClassVar[Mapping[int, Upgrade]] = {}
-    """By the version that they upgrade."""
+    """Upgrades, by the version that they start from."""
 
     schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 1
 
@@ -40,7 +40,7 @@ class StoreObject(Contract):
 
     @classmethod
     def _current(cls, data: bytes) -> Self | None:
-        """The object in one pass, which most can be read in; None if it takes a closer look."""
+        """The object, parsed in one pass, which works for most; None if it needs the slow path."""
         if f'"schemaVersion": {cls.SCHEMA_VERSION}'.encode() not in data:
             return None
         try:
@@ -51,13 +51,13 @@ class StoreObject(Contract):
 
     @classmethod
     def _of_document(cls, data: bytes, where: str) -> Self:
-        """The object, brought up to this version, or the sentence that says what is wrong."""
+        """The object, upgraded to this version, or an error that says what is wrong."""
         try:
             document = from_json(data)
         except ValueError:
             raise InvalidInput(f"{where}: is not JSON: it is damaged or cut short") from None
         if not isinstance(document, dict):
-            raise InvalidInput(f"{where}: is no JSON object")
+            raise InvalidInput(f"{where}: is not a JSON object")
         return cls.parse_stored(cls._upgraded(document, where), where)
 
     def to_json(self) -> bytes:
@@ -72,7 +72,7 @@ class StoreObject(Contract):
                 document = cls.UPGRADES[version](document)
             except (KeyError, TypeError, ValueError, AttributeError, IndexError):
                 raise InvalidInput(
-                    f"{where}: is no {cls.__name__} of schema version {version}: it is damaged"
+                    f"{where}: is not a {cls.__name__} of schema version {version}: it is damaged"
                 ) from None
             version += 1
         if version != cls.SCHEMA_VERSION:

@@ -1,4 +1,4 @@
-"""`conditions.json`: what the operator last said of a run, for readers that see its store alone."""
+"""`conditions.json`: the operator's last report on a run, for readers that only see the store."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from lccp.api.objects.base import StoreObject
 
 
 class RunConditions(StoreObject):
-    """The conditions of the run object, as they were last changed."""
+    """The conditions of the run object, as of their last change."""
 
     conditions: Annotated[
         tuple[ToldCondition, ...], Field(description="As in the run object's status.")
@@ -20,6 +20,6 @@ class RunConditions(StoreObject):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what they say, whenever that began."""
+        """SHA-256 of the conditions without their transition times."""
         said = self.model_dump(exclude={"conditions": {"__all__": {"last_transition_time"}}})
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()

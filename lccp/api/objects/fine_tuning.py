@@ -1,4 +1,4 @@
-"""`sft/<tokens>/sft.json`: what a checkpoint is fine-tuned on, and how."""
+"""`sft/<tokens>/sft.json`: the records that a checkpoint is fine-tuned on, and how."""
 
 from typing import Annotated, Any
 
@@ -17,23 +17,23 @@ class FineTuning(StoreObject):
     chat_template: Annotated[
         str | None,
         Field(
-            description="Jinja template that conversations were rendered by; none: no record is."
+            description="Jinja template that conversations were rendered with; none: there are no "
+            "conversations."
         ),
     ] = None
-    records: Annotated[int, Field(ge=1, description="Records that are trained on.")]
+    records: Annotated[int, Field(ge=1, description="Records to train on.")]
     left_out: Annotated[int, Field(ge=0, description="Records that could not be used.")] = 0
     records_digest: Annotated[
-        str, Field(description="SHA-256 of their tokens, in order, and of which are predicted.")
+        str,
+        Field(description="SHA-256 of their tokens, in order, and of the mask of predicted ones."),
     ]
-    predicted_tokens: Annotated[
-        int, Field(ge=1, description="Tokens of one epoch that are predicted.")
-    ]
+    predicted_tokens: Annotated[int, Field(ge=1, description="Predicted tokens in one epoch.")]
     tokens: Annotated[
-        int, Field(ge=1, description="Tokens of all steps, with prompts and padding.")
+        int, Field(ge=1, description="Tokens of all steps, including prompts and padding.")
     ]
 
     def identity(self) -> dict[str, Any]:
-        """What the fine-tuned model depends on, as JSON types."""
+        """Everything that the fine-tuned model depends on, as JSON types."""
         of_attempt = {
             n for n, f in SFTSpec.model_fields.items() if f.json_schema_extra == NEXT_ATTEMPT
         }

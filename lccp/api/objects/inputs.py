@@ -1,4 +1,4 @@
-"""`inputs.json`: what a run reads from buckets and hubs, as its first attempt found it."""
+"""`inputs.json`: the files that a run reads from buckets and hubs, as first found."""
 
 import hashlib
 from functools import cached_property
@@ -11,15 +11,15 @@ from lccp.contract.base import Contract
 
 
 class InputFile(Contract):
-    """One file, as the place where it lies describes it."""
+    """One file, as described by its bucket or hub."""
 
     size: Annotated[int, Field(ge=0, description="Bytes.")]
     etag: Annotated[
         str | None, Field(description="ETag of the object, or Git's id of the file.")
     ] = None
-    sha256: Annotated[str | None, Field(description="SHA-256, hexadecimal, where it is told.")] = (
-        None
-    )
+    sha256: Annotated[
+        str | None, Field(description="SHA-256, hexadecimal, if the hub provides it.")
+    ] = None
 
 
 class Input(Contract):
@@ -27,16 +27,16 @@ class Input(Contract):
 
     location: Annotated[str, Field(description="As the spec names it.")]
     revision: Annotated[
-        str | None, Field(description="Commit of the repository; none: it lies in a bucket.")
+        str | None, Field(description="Commit of the repository; none: it is in a bucket.")
     ] = None
     path: Annotated[
-        str, Field(description="File or folder among `files` that it is; empty: all of them.")
+        str, Field(description="The input's file or folder among `files`; empty: all of them.")
     ] = ""
     files: Annotated[dict[str, InputFile], Field(description="By path.")]
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over place, revision and files: equal content, equal digest."""
+        """SHA-256 over location, revision and files: equal content, equal digest."""
         lines = [f"{self.location} {self.revision}\n"]
         lines += (f"{n} {f.size} {f.etag} {f.sha256}\n" for n, f in sorted(self.files.items()))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
@@ -48,6 +48,6 @@ class Input(Contract):
 
 
 class Inputs(StoreObject):
-    """What every attempt of the run reads: found once a place, and the same for all nodes."""
+    """The inputs of every attempt of the run: listed once, and the same for all nodes."""
 
-    inputs: Annotated[dict[str, Input], Field(description="By the field that names the place.")]
+    inputs: Annotated[dict[str, Input], Field(description="By the field that names the location.")]

@@ -1,4 +1,4 @@
-"""`journal.json` and `control/<attempt>.json`: what the operator decided."""
+"""`journal.json` and `control/<attempt>.json`: the operator's decisions."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,17 +21,19 @@ class AttemptRecord(Contract):
         int | None,
         Field(
             ge=1,
-            description="Tokens of the run's state that its branch begins with; none: it trains "
-            "the run itself.",
+            description="Tokens of the state from which its branch starts; none: it trains the run "
+            "itself.",
         ),
     ] = None
     started_at: Annotated[datetime, Field(description="When it was decided, UTC.")]
-    ended_at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
+    ended_at: Annotated[datetime | None, Field(description="When its end was observed, UTC.")] = (
+        None
+    )
     cause: Annotated[Cause | None, Field(description="Why it ended.")] = None
     counted: Annotated[bool, Field(description="Counts against maxRestarts.")] = False
     message: Annotated[Message, Field(description="What is known about the end.")] = ""
     drain_asked_at: Annotated[
-        datetime | None, Field(description="When it was asked to save and end, UTC.")
+        datetime | None, Field(description="When it was told to save and exit, UTC.")
     ] = None
 
 
@@ -43,30 +45,34 @@ class EvaluationOutcome(Contract):
 
     checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
     result: Annotated[EvaluationResult, Field(description="Result.")]
-    tries: Annotated[int, Field(ge=0, description="Tries it took; 0 if it was adopted.")] = 1
+    tries: Annotated[int, Field(ge=0, description="Number of tries; 0 if it was adopted.")] = 1
     interruptions: Annotated[
-        int, Field(ge=0, description="Ends in a row that count as no try, such as disruptions.")
+        int,
+        Field(
+            ge=0, description="Consecutive ends that do not count as tries, such as disruptions."
+        ),
     ] = 0
     at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
     cause: Annotated[Cause | None, Field(description="Why it failed.")] = None
-    exhausted: Annotated[bool, Field(description="It failed, and is not tried again.")] = False
+    exhausted: Annotated[bool, Field(description="It failed, and is not retried.")] = False
     message: Annotated[Message, Field(description="Where and why it failed.")] = ""
 
 
 class StopRecord(Contract):
-    """A decision to end or hold the training, written before it is acted on."""
+    """A decision to end or hold the training, recorded before it is carried out."""
 
     reason: Annotated[Literal["Saturated", "DeadlineExceeded"], Field(description="Why.")]
     action: Annotated[Literal["Stop", "Suspend"], Field(description="What follows the drain.")]
     at_tokens: Annotated[int, Field(description="Tokens of the checkpoint that decided it.")]
     decided_at: Annotated[datetime, Field(description="When, UTC.")]
     policy_digest: Annotated[
-        str, Field(description="SHA-256 of the policy that decided it; under another it is void.")
+        str,
+        Field(description="SHA-256 of the policy that decided it; invalid under another policy."),
     ] = ""
 
 
 class PodDefaults(Contract):
-    """What an installation puts into the pods of runs."""
+    """Settings that an installation adds to the pods of runs."""
 
     image_pull_policy: Annotated[
         Literal["Always", "IfNotPresent", "Never"], Field(description="Of all containers.")
@@ -78,50 +84,51 @@ class PodDefaults(Contract):
         str, Field(description="ServiceAccount in the run's namespace.")
     ] = "default"
     evaluator_priority_class: Annotated[
-        str | None, Field(description="PriorityClass of evaluators that ask for none.")
+        str | None, Field(description="PriorityClass of evaluators that request none.")
     ] = None
 
 
 class Pinned(Contract):
-    """What was resolved when the first pod of the run began.
+    """What was resolved when the first pod of the run started.
 
-    What else a run's pods are made of is in its spec, but for the address of its store: that is
-    the installation's at any time. An image that the spec names may be changed there.
+    Everything else about a run's pods is in its spec, except the address of its store, which is
+    always the installation's current one. An image that the spec names may be changed there.
     """
 
     trainer_image: Annotated[str, Field(description="Image of the trainer.")] = ""
     evaluator_image: Annotated[str, Field(description="Image of the evaluators.")] = ""
     purger_image: Annotated[
-        str, Field(description="Image of the purge: the operator's own at any time.")
+        str, Field(description="Image of the purge: always the operator's current one.")
     ] = ""
     purger_resources: Annotated[
-        ResourceSpec, Field(description="Resources of the purge, as its image.")
+        ResourceSpec, Field(description="Resources of the purge, likewise current.")
     ] = ResourceSpec()
     templates: Annotated[
         PodDefaults | None,
         BeforeValidator(lambda given: given or None),
-        Field(
-            description="What the installation puts into the pods; none: it is yet to be pinned."
-        ),
+        Field(description="Settings that the installation adds to the pods; none: not pinned yet."),
     ] = None
 
 
 class Acceptance(Contract):
-    """The run object that the store's run belongs to; a new one of the same identity adopts it."""
+    """The run object that owns the stored run; a new object of the same identity adopts it."""
 
     run_uid: Annotated[str, Field(description="UID of the run object.")]
     at: Annotated[datetime, Field(description="When it was accepted, UTC.")]
     deleted_at: Annotated[
         datetime | None,
-        Field(description="When the run object was seen to be deleted, UTC; its objects stay."),
+        Field(
+            description="When the run object was observed to be deleted, UTC; its stored objects "
+            "stay."
+        ),
     ] = None
     earlier_attempts: Annotated[
-        int, Field(ge=0, description="Attempts made for earlier objects; they never count.")
+        int, Field(ge=0, description="Attempts made for earlier run objects; they never count.")
     ] = 0
 
 
 class Gang(Contract):
-    """The pods of an attempt, to tell a gang of which one was replaced."""
+    """The pods of an attempt, to detect that one was replaced."""
 
     attempt: Annotated[int, Field(ge=1, description="Attempt.")]
     started_at: Annotated[datetime, Field(description="Start time of the Job, UTC.")]
@@ -129,13 +136,13 @@ class Gang(Contract):
 
 
 def _names_suites(document: Document) -> Document:
-    """Version 1 knew one suite, and named evaluations by their checkpoint alone."""
+    """Version 1 knew only one suite, and named evaluations by their checkpoint."""
     evaluations = document.get("evaluations", {}).items()
     return document | {"evaluations": {f"{key}/{INTRINSIC}": value for key, value in evaluations}}
 
 
 class Journal(StoreObject):
-    """What was decided and what ended."""
+    """The decisions made and the endings observed."""
 
     SCHEMA_VERSION: ClassVar[int] = 2
     UPGRADES: ClassVar[dict[int, Upgrade]] = {1: _names_suites}
@@ -144,7 +151,7 @@ class Journal(StoreObject):
 
     accepted: Annotated[Acceptance | None, Field(description="Whose run it is.")] = None
     pinned: Annotated[
-        Pinned | None, Field(description="Resolved when the first pod of the run began.")
+        Pinned | None, Field(description="Resolved when the first pod of the run started.")
     ] = None
     attempts: Annotated[
         tuple[AttemptRecord, ...], Field(description="All attempts, oldest first.")
@@ -156,19 +163,19 @@ class Journal(StoreObject):
     stop: Annotated[StopRecord | None, Field(description="The stop, once decided.")] = None
     gang: Annotated[Gang | None, Field(description="Pods of the newest attempt.")] = None
     finished_at: Annotated[
-        datetime | None, Field(description="When nothing was left to be done, UTC.")
+        datetime | None, Field(description="When nothing was left to do, UTC.")
     ] = None
     reevaluations: Annotated[
         tuple[str, ...],
         Field(
-            description="What the annotation `lccp.io/reevaluate` said each time it was answered: "
-            "the last 32, oldest first."
+            description="Values of the annotation `lccp.io/reevaluate` that were acted on: the "
+            "last 32, oldest first."
         ),
     ] = ()
 
 
 class StopMarker(StoreObject):
-    """`control/stop.json`: while it is there, the trainer of an attached run should end."""
+    """`control/stop.json`: while it exists, the trainer of an attached run should stop."""
 
     reason: Annotated[Literal["Saturated", "DeadlineExceeded"], Field(description="Why.")]
     at_tokens: Annotated[int, Field(description="Tokens of the checkpoint that decided it.")]
@@ -176,10 +183,10 @@ class StopMarker(StoreObject):
 
 
 class Control(StoreObject):
-    """`control/<attempt>.json`: what the trainer of an attempt is asked."""
+    """`control/<attempt>.json`: the operator's requests to the trainer of an attempt."""
 
     request: Annotated[
-        Literal["Drain"] | None, Field(description="Drain: save the state, and end with 0.")
+        Literal["Drain"] | None, Field(description="Drain: save the state, and exit with 0.")
     ] = None
     settings: Annotated[
         dict[str, Any] | None,

@@ -1,4 +1,4 @@
-"""Losses by source and by position, and where the tokens of a training stand in their documents."""
+"""Losses by source and position, and the positions of training tokens in their documents."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from pydantic import Field
 from lccp.contract.base import Contract
 
 PositionBand = Literal["within", "beyond"]
-"""Of the source model's context: positions that it knew, and those that are new."""
+"""Positions within the source model's context, and new ones beyond it."""
 
 
 class HeldOutCell(Contract):
@@ -26,7 +26,7 @@ class HeldOutCell(Contract):
 class HeldOutLoss(Contract):
     """The loss of a checkpoint on documents that no step trains on."""
 
-    tokens: Annotated[int, Field(ge=0, description="Tokens trained, of the checkpoint.")]
+    tokens: Annotated[int, Field(ge=0, description="Tokens trained at the checkpoint.")]
     cells: Annotated[
         tuple[HeldOutCell, ...],
         Field(description="By source and position band, where anything was predicted."),
@@ -39,7 +39,7 @@ class HeldOutLoss(Contract):
 
 
 class PositionShare(Contract):
-    """Tokens at the positions from `start` on and below `end`, in their documents."""
+    """Share of tokens at positions from `start` to below `end` in their documents."""
 
     start: Annotated[int, Field(ge=0, description="First position.")]
     end: Annotated[int, Field(ge=1, description="Position after the last.")]

@@ -24,7 +24,9 @@ class Manifest(StoreObject):
     kind: Annotated[Literal["Checkpoint", "State"], Field(description="Which of the two.")]
     tokens: Annotated[int, Field(ge=0, description="Tokens trained.")]
     step: Annotated[int, Field(ge=0, description="Steps of the optimizer.")]
-    writer: Annotated[str, Field(description="Directory beside this manifest that counts.")]
+    writer: Annotated[
+        str, Field(description="Directory beside this manifest that holds the files.")
+    ]
     files: Annotated[
         dict[str, FileRecord], Field(description="By path below the writer's directory.")
     ]
@@ -33,7 +35,7 @@ class Manifest(StoreObject):
     ] = {}
     held_out: Annotated[
         HeldOutLoss | None,
-        Field(description="Loss on documents that no step trains on; of a checkpoint alone."),
+        Field(description="Loss on documents that no step trains on; only for a checkpoint."),
     ] = None
     source_context_length: Annotated[int, Field(description="Context before the extension.")]
     target_context_length: Annotated[int, Field(description="Context after the extension.")]

@@ -1,4 +1,4 @@
-"""By what measure a run is judged: stored with every verdict, made in `lccp.analysis.policy`."""
+"""The rules by which a run is judged: stored with every verdict, made in `lccp.analysis.policy`."""
 
 from typing import Annotated, Literal
 
@@ -34,34 +34,34 @@ class Policy(Contract):
         ),
     ] = None
     horizon_tokens: Annotated[
-        int, Field(ge=1, description="Stretch T over which a gain must pay, tokens.")
+        int, Field(ge=1, description="Horizon T over which a gain must pay, in tokens.")
     ]
     horizon_source: Annotated[
         Literal["Given", "Budget", "Guess"],
         Field(
             description="Where T comes from: the manifest or an option, an eighth of the budget, "
-            "or an eighth of the newest checkpoint's tokens, where no budget is known."
+            "or an eighth of the newest checkpoint's tokens if no budget is known."
         ),
     ] = "Given"
     min_gain: Annotated[
         float,
         Field(
-            description="Least gain δ per horizon that pays: on a log scale for perplexities, "
+            description="Minimum gain δ per horizon that pays: on a log scale for perplexities, "
             "absolute for shares."
         ),
     ] = 0.01
     min_gains: Annotated[
         dict[SignalName, float],
-        Field(description="The same for signals that have one of their own."),
+        Field(description="The same for signals with a minimum of their own."),
     ] = {}
     patience: Annotated[
-        int, Field(ge=1, description="Horizons that a plateau must span to be a saturation.")
+        int, Field(ge=1, description="Horizons that a plateau must span to count as saturation.")
     ] = 2
     confidence: Annotated[
         float, Field(description="One-sided confidence on each side of a gain.")
     ] = 0.95
     min_tokens: Annotated[
-        int, Field(ge=0, description="Tokens before which nothing is saturated.")
+        int, Field(ge=0, description="Tokens before which the run is never judged saturated.")
     ] = 0
     warmup_tokens: Annotated[
         int, Field(ge=0, description="Tokens up to which checkpoints are shown but not fitted.")
@@ -70,18 +70,19 @@ class Policy(Contract):
         bool, Field(description="The learning rate stays the same after the warm-up.")
     ] = True
     budget_tokens: Annotated[
-        int | None, Field(description="Tokens that the run may train; none: not known.")
+        int | None, Field(description="Tokens that the run may train; none: unknown.")
     ] = None
     rounding_tokens: Annotated[
         int,
         Field(
             ge=0,
-            description="By how much a checkpoint may lie beyond what was asked for, since it is "
-            "made at a step's end.",
+            description="How far a checkpoint may lie beyond the requested tokens, since it is "
+            "saved at the end of a step.",
         ),
     ] = 0
     gate: Annotated[
-        tuple[GateSentence, ...], Field(description="What a release asks of the newest checkpoint.")
+        tuple[GateSentence, ...],
+        Field(description="What a release requires of the newest checkpoint."),
     ] = ()
 
     @property
@@ -95,5 +96,5 @@ class Policy(Contract):
         return min(self.quorum or len(self.signals), len(self.signals))
 
     def delta(self, signal: str) -> float:
-        """The least gain of `signal` per horizon that pays."""
+        """The minimum gain of `signal` per horizon that pays."""
         return self.min_gains.get(signal, self.min_gain)

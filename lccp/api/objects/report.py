@@ -1,7 +1,7 @@
-"""`evaluations/<tokens>/<suite>/…`: what an evaluator measured at one checkpoint.
+"""`evaluations/<tokens>/<suite>/…`: an evaluator's measurements at one checkpoint.
 
-`report.json` is lean: for every probe the values of its signals, with their means by cluster, which
-are all that a verdict reads. Arrays (cells, score maps) and values per sample lie beside it.
+`report.json` is small: for every probe the values of its signals, with their means by cluster,
+which are all that a verdict reads. Arrays (cells, score maps) and values per sample lie beside it.
 """
 
 from collections.abc import Iterator
@@ -24,17 +24,17 @@ ROUNDING = 1e-6
 
 
 class SignalValue(Signal):
-    """A signal as it was measured, its declaration included: a report explains itself."""
+    """A measured signal with its declaration, so that a report is self-describing."""
 
     value: Annotated[Finite, Field(description="Its value, in its unit.")]
-    n: Annotated[int, Field(ge=1, description="Samples that it is the mean over.")]
+    n: Annotated[int, Field(ge=1, description="Samples that it is the mean of.")]
     by_cluster: Annotated[
         dict[str, tuple[Finite, ...]],
-        Field(description="Values over each cluster alone, by kind (haystack, needle, document)."),
+        Field(description="Values over each single cluster, by kind (haystack, needle, document)."),
     ] = {}
     interval: Annotated[
         tuple[Finite, Finite] | None,
-        Field(description="95 % interval of the value, where the probe gives one."),
+        Field(description="95 % interval of the value, if the probe provides one."),
     ] = None
 
     @model_validator(mode="after")
@@ -55,19 +55,19 @@ class SignalValue(Signal):
         if not least - slack <= self.value <= most + slack:
             raise ValueError(
                 f"{self.name} is {self.value:g}, but its {kind} means lie between {least:g} and "
-                f"{most:g}: they are not of the same samples"
+                f"{most:g}: they are not from the same samples"
             )
 
 
 class ObjectReference(Contract):
-    """An object beside the report."""
+    """An object stored beside the report."""
 
     name: Annotated[str, Field(description="Its name, below the report's folder.")]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of it.")]
 
 
 class ProbeReport(Contract):
-    """What one probe measured."""
+    """The measurements of one probe."""
 
     version: Annotated[int, Field(description="Version of the probe.")]
     settings: Annotated[dict[str, Any], Field(description="Settings, defaults resolved.")]
@@ -80,7 +80,7 @@ class ProbeReport(Contract):
 
 
 class EvaluationReport(StoreObject):
-    """`report.json`: all that the verdict needs of one checkpoint; written last, put-if-absent."""
+    """`report.json`: all that a verdict needs of one checkpoint; written last, put-if-absent."""
 
     SCHEMA_VERSION: ClassVar[int] = 2
 
@@ -101,12 +101,15 @@ class EvaluationReport(StoreObject):
     ] = {}
     notes: Annotated[
         tuple[str, ...],
-        Field(description="What a reader should know of this measurement, one sentence each."),
+        Field(description="What a reader should know about this measurement, one sentence each."),
     ] = ()
     versions: Annotated[dict[str, str], Field(description="Versions of the libraries.")] = {}
     timings: Annotated[
         dict[str, float],
-        Field(description="Seconds, by stage; all that may differ between equal evaluations."),
+        Field(
+            description="Seconds, by stage; the only part that may differ between equal "
+            "evaluations."
+        ),
     ] = {}
 
     def signals(self) -> Iterator[SignalValue]:
@@ -140,18 +143,18 @@ class EvaluationFailure(StoreObject):
 
 
 class FileStamp(Contract):
-    """Size and time of a file: another one, and it may be another file."""
+    """Size and modification time of a file: if either differs, the file may have changed."""
 
     size: Annotated[int, Field(ge=0, description="Bytes.")]
     modified_ns: Annotated[int, Field(description="When it was written, in ns since 1970.")]
 
 
 class EvaluationSource(StoreObject):
-    """`source.json`: of what a report of `lccp evaluate` or `lccp watch` is."""
+    """`source.json`: the model that a report of `lccp evaluate` or `lccp watch` is about."""
 
     directory: Annotated[str, Field(description="Directory of the model.")]
     files: Annotated[dict[str, FileStamp], Field(description="The model's files, by name.")]
-    probes: Annotated[dict[str, Any], Field(description="Settings of the probes, as asked.")]
+    probes: Annotated[dict[str, Any], Field(description="Settings of the probes, as requested.")]
     source_context_length: Annotated[
         int | None, Field(description="Context before the extension, if one was given.")
     ] = None

@@ -1,4 +1,4 @@
-"""`run.json`: who the run in a store is."""
+"""`run.json`: the identity of a stored run."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -8,12 +8,12 @@ from lccp.api.objects.base import Document, StoreObject, Upgrade
 
 
 def _names_the_identity(document: Document) -> Document:
-    """Version 1 called the identity `immutable`, and counted some of its settings to it."""
+    """Version 1 called the identity `immutable`, and included some of the settings."""
     return {("identity" if key == "immutable" else key): v for key, v in document.items()}
 
 
 class RunIdentity(StoreObject):
-    """Identity of the run under a prefix; written once, by whoever comes first."""
+    """Identity of the run under a prefix; written once, by the first process that needs it."""
 
     SCHEMA_VERSION: ClassVar[int] = 2
     UPGRADES: ClassVar[dict[int, Upgrade]] = {1: _names_the_identity}
@@ -25,8 +25,8 @@ class RunIdentity(StoreObject):
         str, Field(description="SHA-256 of the identity as canonical JSON, for display.")
     ] = ""
     installation: Annotated[
-        str, Field(description="Installation that carries the run out; empty: a laptop's.")
+        str, Field(description="Installation that manages the run; empty: a laptop.")
     ] = ""
     identity: Annotated[
-        dict[str, Any], Field(description="The part of the spec whose fields are of that class.")
+        dict[str, Any], Field(description="The part of the spec whose fields have that class.")
     ]

@@ -47,33 +47,37 @@ class SuiteSignals(Contract):
         str, Field(max_length=128, description="Of the samples: others can't be compared.")
     ] = ""
     settings: Annotated[
-        dict[str, Any], Field(description="How it measured: otherwise can't be compared.")
+        dict[str, Any], Field(description="How it measured; other settings can't be compared.")
     ] = {}
     versions: Annotated[dict[str, str], Field(description="Versions of its libraries.")] = {}
-    notes: Annotated[tuple[str, ...], Field(max_length=16, description="What to know of it.")] = ()
+    notes: Annotated[
+        tuple[str, ...], Field(max_length=16, description="What to know about it.")
+    ] = ()
 
 
 def read_signals(data: bytes, suite: ExternalSuite) -> SuiteSignals:
     """The signals in `data`, with all that the suite must write.
 
-    Raises InvalidInput: it is no JSON, holds what is no number, or lacks a signal.
+    Raises InvalidInput: it is not JSON, contains a value that is not a number, or lacks a signal.
     """
     where = f"suite {suite.name}: its signals file"
     if len(data) > SIZE_MAX:
         raise InvalidInput(f"{where} has {len(data):,} bytes: at most {SIZE_MAX:,} are read")
 
     def refuse(constant: str) -> None:
-        raise InvalidInput(f"{where} holds {constant}, which is no number: leave the signal out")
+        raise InvalidInput(
+            f"{where} contains {constant}, which is not a number: leave the signal out"
+        )
 
     try:
         document = json.loads(data, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{where} is no JSON: {error}") from None
+        raise InvalidInput(f"{where} is not JSON: {error}") from None
     found = SuiteSignals.parse(document, where)
     names = [signal.name for signal in found.signals]
     for name in names:
         if names.count(name) > 1:
-            raise InvalidInput(f"{where} holds the signal {name} twice")
+            raise InvalidInput(f"{where} contains the signal {name} twice")
     for name in suite.signals:
         if name not in names:
             raise InvalidInput(

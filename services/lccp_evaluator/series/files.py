@@ -62,7 +62,7 @@ def read_object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise InvalidInput(f"{path}: is no JSON object: it is damaged or cut short")
+        raise InvalidInput(f"{path}: is not a JSON object: it is damaged or cut short")
     return document
 
 

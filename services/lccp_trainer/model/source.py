@@ -132,7 +132,7 @@ def _named(index: Path) -> set[str]:
     try:
         return set(json.loads(index.read_bytes())["weight_map"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise InvalidInput(f"{FIELD}: {index} is no index of safetensors files") from None
+        raise InvalidInput(f"{FIELD}: {index} is not an index of safetensors files") from None
 
 
 def _of_text(config: dict[str, Any], name: str) -> Any:

@@ -85,7 +85,7 @@ def test_other_variables_are_no_fault_and_what_is_left_out_has_a_default() -> No
         ({"LCCP_BRANCH": "0"}, "branch: input should be greater than or equal to 1"),
         (
             {"LCCP_OBJECTIVE": "SFT", "LCCP_TOKENS": "5", "LCCP_BRANCH": "5"},
-            "LCCP_BRANCH: a branch's checkpoint is not fine-tuned",
+            "LCCP_BRANCH: a branch's checkpoint cannot be fine-tuned",
         ),
     ],
 )

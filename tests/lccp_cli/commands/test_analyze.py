@@ -114,7 +114,7 @@ def test_power_is_not_told_where_nothing_can_be_saturated(lccp: Lccp, tmp_path: 
     short = lccp("analyze", folder, "--power", "--budget", "4M", "--patience", "9")
     early = lccp("analyze", folder, "--power", "--horizon-tokens", "4M")
     assert [one.exit_code for one in (decaying, short, early)] == [2, 2, 2]
-    assert "a learning rate that decays" in decaying.stderr
+    assert "a decaying learning rate" in decaying.stderr
     assert "a patience of 9 horizons of 500,000 tokens" in short.stderr
     assert "none up to 512,000 tokens" in early.stderr
 

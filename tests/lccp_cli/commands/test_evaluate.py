@@ -86,12 +86,12 @@ def test_prompts_are_written_and_nothing_is_measured(
     result = lccp("evaluate", model, "--out", out, "--prompts", path, *few)
     assert result.exit_code == 0, result.output
     count = len(path.read_text(encoding="utf-8").splitlines())
-    assert result.stdout == f"{path}: {count} samples of {model}\n"
+    assert result.stdout == f"{path}: {count} samples for {model}\n"
     assert not out.exists()
 
     refused = lccp("evaluate", model, "--out", out, "--prompts", path, "--dry-run", *few)
     assert refused.exit_code == 2
-    assert "--prompts: measures nothing either" in refused.stderr
+    assert "--prompts: already measures nothing" in refused.stderr
 
 
 @pytest.mark.slow
@@ -213,8 +213,8 @@ def test_a_second_model_does_not_replace_the_first(
 
 
 BAD = [
-    ("a folder of models", ["checkpoints"], "checkpoints: is a folder of models: give --series"),
-    ("several models", ["checkpoints/checkpoint-4", "checkpoints"], "MODEL: several are"),
+    ("a folder of models", ["checkpoints"], "checkpoints: is a folder of models: add --series"),
+    ("several models", ["checkpoints/checkpoint-4", "checkpoints"], "MODEL: several models must"),
     ("no folder", ["nowhere"], "MODEL: there is no folder nowhere"),
     ("a file", ["notes.txt", "--series"], "notes.txt: can't be read as a folder: Not a directory"),
     (

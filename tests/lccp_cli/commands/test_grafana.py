@@ -30,7 +30,7 @@ def test_without_a_token_it_says_where_to_put_one(
     monkeypatch.delenv("GRAFANA_TOKEN", raising=False)
     result = lccp("grafana", "push", "--url", "http://localhost:3000")
     assert result.exit_code == 2
-    assert result.stderr == "lccp: GRAFANA_TOKEN is not set: it must hold a token of Grafana's\n"
+    assert result.stderr == "lccp: GRAFANA_TOKEN is not set: set it to a Grafana token\n"
 
 
 def test_a_token_that_is_not_valid_is_one_sentence(

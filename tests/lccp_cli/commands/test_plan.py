@@ -14,7 +14,7 @@ def test_plan_says_what_would_see_a_plateau(lccp: Lccp, manifest: Callable[..., 
     result = lccp("plan", manifest(training=TRAINING), "--jitter", "0.2")
     first, _, head, own, *_, advice = result.output.splitlines()
     assert result.exit_code == 0
-    assert first.startswith("A guess: checkpoints jitter by 0.2 minGain")
+    assert first.startswith("Assumed: checkpoints jitter by 0.2 minGain")
     assert head.split()[:3] == ["checkpoints", "haystacks", "needles"]
     assert int(own.split()[0]) > 0
     assert "plateaus within four horizons" in advice
@@ -56,7 +56,7 @@ def test_plan_refuses_a_layout_that_the_trainer_would(
 ) -> None:
     result = lccp("plan", manifest(training=TRAINING, topology={"nodes": 3}))
     assert result.exit_code == 2
-    assert result.stderr.startswith("lccp: training.globalBatchTokens: 4096 is no multiple of")
+    assert result.stderr.startswith("lccp: training.globalBatchTokens: 4096 is not a multiple of")
 
 
 def test_plan_refuses_one_that_can_never_be_saturated(

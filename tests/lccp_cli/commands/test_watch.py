@@ -85,7 +85,7 @@ def test_ctrl_c_ends_a_watch_with_the_verdict(
     watching.send_signal(number)
     output, errors = watching.communicate(timeout=60)
     assert (watching.returncode, errors) == (0, "")
-    assert "Ended: the same command goes on from here." in output
+    assert "Ended: the same command resumes from here." in output
     assert Path("out/report.html").is_file()
 
 

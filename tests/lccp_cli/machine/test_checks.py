@@ -53,4 +53,4 @@ def test_nothing_of_it_is_needed_by_a_run_on_cpus() -> None:
 def test_a_driver_without_a_build_of_pytorch_for_it_is_told_so() -> None:
     devices, *_ = checks.accelerators(Accelerators(driver="570.1"))
     assert not devices.ok
-    assert devices.advice.startswith("the driver is there: install a build of PyTorch")
+    assert devices.advice.startswith("the driver is installed: install a PyTorch build")

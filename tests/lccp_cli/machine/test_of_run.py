@@ -60,7 +60,7 @@ def test_devices_that_are_asked_for_must_be_here() -> None:
     asked = {"accelerator_resource_name": "nvidia.com/gpu", "nodes": 1, "processes_per_node": 8}
     assert not told(topology=asked)["devices of it"].ok
     assert told(topology=asked)["devices of it"].seen.endswith(
-        "8 nvidia.com/gpu are asked for, 0 are here"
+        "8 nvidia.com/gpu are requested, 0 are available"
     )
     assert told(H100, topology=asked)["devices of it"].ok
     assert "bf16 of it" not in told(H100, topology=asked)

@@ -54,9 +54,12 @@ def test_what_another_image_measured_is_not_compared():
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"acc = 1", "suite lm-eval: its signals file is no JSON"),
-        (b"\xff", "its signals file is no JSON"),
-        (b'{"signals": [{"name": "acc", "value": NaN, "n": 1}]}', "holds NaN, which is no number"),
+        (b"acc = 1", "suite lm-eval: its signals file is not JSON"),
+        (b"\xff", "its signals file is not JSON"),
+        (
+            b'{"signals": [{"name": "acc", "value": NaN, "n": 1}]}',
+            "contains NaN, which is not a number",
+        ),
         (b'{"signals": [{"name": "acc", "value": 1e999, "n": 1}]}', r"signals\[0\].value"),
         (b'{"signals": []}', "signals: tuple should have at least 1 item"),
         (b'{"signals": [{"name": "f1", "value": 1, "n": 1}]}', "lacks the signal acc, .* has f1"),
@@ -71,7 +74,7 @@ def test_what_are_no_signals_is_refused_in_one_sentence(data, told):
 
 
 def test_a_signal_that_is_there_twice_is_refused():
-    with pytest.raises(InvalidInput, match="holds the signal acc twice"):
+    with pytest.raises(InvalidInput, match="contains the signal acc twice"):
         read(ACC, ACC)
 
 

@@ -74,7 +74,7 @@ def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     directory = a_directory(tmp_path, "checkpoint-4")
     (directory / "trainer_state.json").write_text('{"global_step": 4')
 
-    with pytest.raises(InvalidInput, match=r"trainer_state.json: is no JSON object"):
+    with pytest.raises(InvalidInput, match=r"trainer_state.json: is not a JSON object"):
         TokenCounts(per_step=1).of(directory)
 
 

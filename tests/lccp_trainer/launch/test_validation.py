@@ -138,7 +138,7 @@ TABLE: dict[str, tuple[Damage, dict[str, Any], str]] = {
     "batch": (
         nothing,
         {"training": {"globalBatchTokens": BATCH_ROWS * ROW + 1}},
-        "training.globalBatchTokens: 1025 is no multiple of 512",
+        "training.globalBatchTokens: 1025 is not a multiple of 512",
     ),
     "processes": (
         nothing,

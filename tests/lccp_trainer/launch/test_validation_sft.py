@@ -87,7 +87,7 @@ TABLE: dict[str, tuple[Callable[[World], None], dict[str, Any], dict[str, Any], 
         nothing,
         {"globalBatchTokens": 3 * ROW},
         {},
-        "sft.globalBatchTokens: 384 is no multiple of 512",
+        "sft.globalBatchTokens: 384 is not a multiple of 512",
     ),
     "row": (
         nothing,

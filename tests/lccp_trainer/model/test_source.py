@@ -91,7 +91,7 @@ def test_weights_must_be_there_and_whole(directory: Path) -> None:
     ("index", "sentence"),
     [
         ('{"weight_map": {"a": "model.safetensors", "b": "z.safetensors"}}', "z.* is missing"),
-        ("[]", "is no index of safetensors files"),
+        ("[]", "is not an index of safetensors files"),
     ],
 )
 def test_every_file_that_an_index_names_must_be_there(
