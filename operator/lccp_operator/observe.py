@@ -12,9 +12,9 @@ from lccp.store.port import ObjectInfo, Store
 from lccp_operator.facts import KEEP, Facts
 from lccp_operator.observed import Known, Unknown
 
-WHAT_THEN = "nothing is started or judged until it answers; see that it is up and reachable"
+WHAT_THEN = "nothing is started or judged until it answers; make sure that it is up and reachable"
 REFUSED_THEN = (
-    "nothing is started or judged until it takes reads and writes; see its url, bucket and keys"
+    "nothing is started or judged until it accepts reads and writes; check its url, bucket and keys"
 )
 DAMAGED_THEN = (
     "nothing is started or judged: use the LCCP that wrote it, or restore the object from a copy"

@@ -32,8 +32,8 @@ def purge(environ: Mapping[str, str], installation: str) -> None:
     other = found.installation if found is not None else ""
     if installation and other and other != installation:
         raise InvalidInput(
-            f"store {store.url} holds a run {invocation.run} that installation {other} carries "
-            f"out, by its run.json, and not {installation}: nothing of it is deleted"
+            f"store {store.url} holds a run {invocation.run} that installation {other} manages "
+            f"according to its run.json, not {installation}: none of it is deleted"
         )
     delete_prefix(store, keys.prefix)
 

@@ -53,7 +53,7 @@ def test_a_run_of_another_installation_is_left(
     assert purged(store, "--installation", OWN) == ExitCode.CONFIGURATION
 
     assert len(store.list("default/tiny/")) == 2
-    assert f"that installation {OTHER} carries out" in capsys.readouterr().err
+    assert f"that installation {OTHER} manages" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("key", [KEYS.identity, KEYS.journal])

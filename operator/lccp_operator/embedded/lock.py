@@ -38,8 +38,8 @@ def _take(descriptor: int, path: Path) -> None:
             owner = _owner(path)
             if _lives(owner) or time.monotonic() > deadline:
                 raise InvalidInput(
-                    f"{path.parent}: process {owner} works on this run already: "
-                    "wait until it ends, or end it"
+                    f"{path.parent}: process {owner} is already working on this run: wait until it "
+                    "ends, or stop it"
                 ) from None
         time.sleep(POLL_SECONDS)
 

@@ -40,7 +40,7 @@ class Programs:
         """The program of these pods. Raises InvalidInput for one that only clusters run."""
         found: tuple[str, ...] | None = vars(self).get(pods.container)
         if found is None:
-            raise InvalidInput(f"this machine runs no {pods.container}")
+            raise InvalidInput(f"this machine cannot run {pods.container}")
         return found
 
 

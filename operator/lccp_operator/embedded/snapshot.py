@@ -66,5 +66,5 @@ class Outcome:
     def message(self) -> str:
         """Why it ended so, and what to do, in one sentence."""
         if self.state == "Interrupted":
-            return "interrupted: the same command goes on where it was"
+            return "interrupted: the same command resumes the run"
         return self.conditions[ConditionType(self.state)].message

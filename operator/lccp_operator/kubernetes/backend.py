@@ -88,7 +88,9 @@ class KubernetesWorkloads:
         except NotFound:
             return
         except (api.Refused, api.ApiUnavailable) as error:
-            logger.warning("the newest state was not told on Job %s: %s", name, error)
+            logger.warning(
+                "the annotation for the newest state was not written to Job %s: %s", name, error
+            )
 
     def _delete_service(self, run: LCCPRun, name: str) -> None:
         """Delete the gang's Service; one of its name that is someone else's stays."""
@@ -117,11 +119,11 @@ class KubernetesWorkloads:
         try:
             found = self._there(kind, namespace, name)
         except NotFound:
-            raise Conflict(f"{what} was there, and is gone") from None
+            raise Conflict(f"{what} existed, and is gone") from None
         if run.metadata.uid not in owner_uids(found):
             raise InvalidInput(
-                f"there is another {what} in the namespace, which is not this run's: delete it "
-                "or rename the run"
+                f"there is another {what} in the namespace, which does not belong to this run: "
+                "delete it or rename the run"
             )
         return found
 

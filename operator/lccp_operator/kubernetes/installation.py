@@ -28,15 +28,17 @@ class LeaseSettings(Contract):
 
     name: Annotated[str, Field(description="Name of the Lease in the release's namespace.")]
     namespace: Annotated[str, Field(description="The release's namespace.")]
-    duration_seconds: Annotated[int, Field(ge=3, description="Silence that ends it.")] = 12
-    renew_seconds: Annotated[int, Field(ge=1, description="Between two renewals.")] = 3
+    duration_seconds: Annotated[
+        int, Field(ge=3, description="Seconds without renewal after which it expires.")
+    ] = 12
+    renew_seconds: Annotated[int, Field(ge=1, description="Seconds between two renewals.")] = 3
 
 
 class ReleaseSettings(Contract):
     """The Helm release of an installation."""
 
     name: Annotated[str, Field(description="Name of its objects.")]
-    namespace: Annotated[str, Field(description="Namespace that they lie in.")]
+    namespace: Annotated[str, Field(description="Their namespace.")]
 
 
 class Installation(PodDefaults):
@@ -50,18 +52,19 @@ class Installation(PodDefaults):
         ResourceSpec(requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "512Mi"})
     )
     namespaces: Annotated[
-        tuple[str, ...], Field(description="Namespaces that are watched; none: all of them.")
+        tuple[str, ...], Field(description="Namespaces to watch; none: all of them.")
     ] = ()
     release: Annotated[
         ReleaseSettings | None,
-        Field(description="Which release it is; none: no other installation is looked for."),
+        Field(description="Its release; none: other installations are not checked for."),
     ] = None
     adopt_from: Annotated[
         tuple[str, ...],
-        Field(description="Installations that are gone, whose runs this one goes on with."),
+        Field(description="Installations that are gone, whose runs this one takes over."),
     ] = ()
     checkpoint_aware_preemption: Annotated[
-        bool, Field(description="Tell on the gangs' Jobs when their newest state was complete.")
+        bool,
+        Field(description="Annotate the gangs' Jobs with the time of their newest complete state."),
     ] = False
     lease: Annotated[LeaseSettings | None, Field(description="None: a single replica.")] = None
 
@@ -115,6 +118,6 @@ def _with_ca(store: StoreConfig) -> StoreConfig:
     if len(bundle) > CA_LENGTH_MAX:
         raise InvalidInput(
             f"{where}: holds more than {CA_LENGTH_MAX:,} characters of certificates, which every "
-            "pod is given: name a file with the CA of this store alone"
+            "pod receives: name a file with only this store's CA"
         )
     return store.model_copy(update={"ca_file": None, "ca_bundle": bundle})

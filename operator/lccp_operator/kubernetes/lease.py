@@ -43,7 +43,7 @@ class Leadership:
         """Raises Conflict if this process may no longer write."""
         if not self._fresh():
             self.leading.clear()
-            raise Conflict("this replica no longer leads: another one goes on")
+            raise Conflict("this replica no longer leads: another one takes over")
 
     def run(self, stop: threading.Event) -> None:
         """Try for the Lease and renew it until `stop`; then give it up."""
@@ -117,4 +117,4 @@ class Leadership:
                 lease["spec"]["holderIdentity"] = ""
                 self._cluster.replace(api.LEASES, lease)
         except LccpError as error:
-            logger.warning("lease %s was not given up: %s", self._settings.name, error)
+            logger.warning("lease %s was not released: %s", self._settings.name, error)

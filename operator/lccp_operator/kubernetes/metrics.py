@@ -26,7 +26,7 @@ class Metrics:
         self._clock = clock
         self._duration = Histogram(
             "lccp_reconcile_duration_seconds",
-            "Time of one reconcile at a run.",
+            "Duration of one reconcile of a run.",
             ["result"],
             buckets=DURATION_BUCKETS,
             registry=registry,
@@ -43,14 +43,14 @@ class Metrics:
 
         self._api = Histogram(
             "lccp_api_call_duration_seconds",
-            "Time of one call of the API server; status 0 is no answer.",
+            "Duration of one call to the API server; status 0: no response.",
             ["verb", "status"],
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
         self._store = Histogram(
             "lccp_store_call_duration_seconds",
-            "Time of one call of an object store.",
+            "Duration of one call to an object store.",
             ["method", "result"],
             buckets=DURATION_BUCKETS,
             registry=registry,

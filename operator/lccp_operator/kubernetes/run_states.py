@@ -58,17 +58,18 @@ class RunStates(Collector):
         )
         summaries = GaugeMetricFamily(
             "lccp_run_summary",
-            "1 for the conditions of the run object in one word, as kubectl shows it.",
+            "1 for the one-word summary of the run object's conditions, as kubectl shows it.",
             labels=(*LABELS, "summary"),
         )
         left = GaugeMetricFamily(
             "lccp_run_left_alone",
-            "1 for an unfinished run that is left alone, since that installation carries it out.",
+            "1 for an unfinished run that is left alone because it belongs to that installation.",
             labels=(*LABELS, "installation"),
         )
         deletions = GaugeMetricFamily(
             "lccp_run_deletion_timestamp_seconds",
-            "When the deletion of the run object was asked for, seconds since 1970; absent before.",
+            "When the deletion of the run object was requested, in seconds since 1970; absent "
+            "before.",
             labels=LABELS,
         )
         for key, state in self._states.copy().items() if self._leads() else ():

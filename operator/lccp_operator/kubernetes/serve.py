@@ -159,7 +159,7 @@ class Service:
         except Exception:
             logger.exception("Kopf ended")
         if not self._stop.is_set():
-            logger.error("the watch ended: the process ends, and is started anew")
+            logger.error("the watch ended: the process exits, and is restarted")
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _note_leading(self) -> None:
@@ -178,7 +178,7 @@ class Service:
         if self._stop.is_set():
             yield "shutting down"
         if not all(informer.synced for informer in self._informers):
-            yield "the API server does not tell of Jobs and pods"
+            yield "the API server does not report Jobs and pods"
         yield from self._unhealthy()
 
     def _outages(self) -> Iterator[str]:

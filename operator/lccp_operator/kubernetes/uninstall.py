@@ -15,8 +15,8 @@ SHOWN = 20
 HOW = (
     "delete them, or set their deletionPolicy to Retain, and uninstall again; to keep the release, "
     "helm rollback to its newest revision, before which helm upgrade is refused; helm uninstall "
-    "--no-hooks goes on all the same, and without an operator they, their namespaces and the CRD "
-    "can't be deleted"
+    "--no-hooks uninstalls regardless, but without an operator the runs, their namespaces and the "
+    "CRD can't be deleted"
 )
 
 

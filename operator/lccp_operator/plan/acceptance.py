@@ -55,9 +55,9 @@ def other_installation(run: LCCPRun, observed: Observed) -> str | None:
 def left_alone(namespace: str, owner: Owner, other: str, at: datetime) -> Event:
     """That `other` carries the run out, and what would be right where both watch its namespace."""
     message = (
-        f"installation {other} carries this run out, and {_named(owner)} watches namespace "
-        f"{namespace} too and leaves it alone: give each its own namespaces (the chart's "
-        f"namespaces); if {other} is gone, name it in the chart's adoptFrom"
+        f"installation {other} manages this run, and {_named(owner)} watches namespace {namespace} "
+        "too and leaves it alone: give each its own namespaces (the chart's namespaces); if "
+        f"{other} is gone, add it to the chart's adoptFrom"
     )
     return Event("Warning", EventReason.REFUSED, message, at)
 
@@ -155,13 +155,13 @@ def of_another(run: LCCPRun, owner: Owner, other: str) -> str:
     """Whose run it is that the store holds under the name of `run`."""
     return (
         f"store {run.spec.checkpoints.store_name} holds a run {run.metadata.namespace}/"
-        f"{run.metadata.name} that installation {other} carries out, by its run.json, and this is "
-        f"{_named(owner)}"
+        f"{run.metadata.name} that installation {other} manages according to its run.json, and "
+        f"this is {_named(owner)}"
     )
 
 
 def _named(owner: Owner) -> str:
-    return f"installation {owner.id}" if owner.id else "another operator, of no installation"
+    return f"installation {owner.id}" if owner.id else "another operator, without an installation"
 
 
 def accepted(context: Context) -> Journal:
@@ -200,7 +200,7 @@ def told_of_another(context: Context, other: str) -> str:
         )
     return (
         f"{whose}: nothing is started or judged; correct the store's url, or give this "
-        "installation a prefix of its own; if the other one is gone, name it in the chart's "
+        "installation a prefix of its own; if the other one is gone, add it to the chart's "
         "adoptFrom"
     )
 
@@ -239,4 +239,4 @@ def _not_adopted(context: Context) -> str | None:
     foreign = owner is not None and owner.run_uid != context.run.metadata.uid
     if context.spec.checkpoints.adopt or not foreign:
         return None
-    return "the same one, but checkpoints.adopt is false, so it does not go on with it"
+    return "the same one, but checkpoints.adopt is false, so it is not adopted"

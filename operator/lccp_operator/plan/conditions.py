@@ -107,20 +107,20 @@ def _acceptance(context: Context) -> str:
         return f"the run is accepted{_answered(context)}{_passed(context)}"
     more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
     return (
-        f"the run is accepted; changed, and taking effect at the next attempt: "
-        f"{', '.join(changed[:NAMED])}{more}; to have it now, set suspend to true, and "
-        f"then to false{_passed(context)}"
+        "the run is accepted; changed, and taking effect at the next attempt: "
+        f"{', '.join(changed[:NAMED])}{more}; to apply it now, set suspend to true, and then to "
+        f"false{_passed(context)}"
     )
 
 
 def _passed(context: Context) -> str:
-    """That branches are asked for which can't be begun."""
+    """Branches that can no longer begin."""
     points = ", ".join(f"{point:,}" for point in passed_points(context)[:NAMED])
     if not points:
         return ""
     return (
-        f"; no branch begins at {points} tokens: the training had passed there before it was added "
-        "to checkpoints.anneal.atTokens, and kept no state"
+        f"; no branch starts at {points} tokens: the training had passed that point before it was "
+        "added to checkpoints.anneal.atTokens, and kept no state there"
     )
 
 
@@ -129,7 +129,9 @@ def _answered(context: Context) -> str:
     asked = context.reevaluate
     if asked is None or context.asked_anew is not None:
         return ""
-    return f"; {REEVALUATE}={asked} was answered: to ask again, add a word (`{asked} again`)"
+    return (
+        f"; {REEVALUATE}={asked} was carried out: to request it again, add a word (`{asked} again`)"
+    )
 
 
 def _saturated(context: Context) -> Finding:
@@ -164,7 +166,7 @@ def _suspended(context: Context, goal: Goal) -> Finding:
     if goal.course is not Course.HOLD:
         return Finding("False", Reason.NOT_SUSPENDED)
     if context.open_attempt is not None:
-        return Finding("False", Reason.DRAINING, "the training saves its state and ends first")
+        return Finding("False", Reason.DRAINING, "the training first saves its state and ends")
     return Finding("True", goal.reason, goal.message)
 
 
@@ -212,7 +214,7 @@ def _unknown(path: str, spec: LCCPRunSpec) -> str:
     )
     return (
         f"the {who} does not know {path} and {does} without it, since the run keeps the image "
-        f"that it began with: name a newer one in {image}, or take the field out"
+        f"that it started with: name a newer one in {image}, or remove the field"
     )
 
 
@@ -223,8 +225,8 @@ def _repeats(context: Context) -> list[str]:
         return []
     most = data.max_epochs
     return [
-        f"source {name} was read {epochs:.3g} times, and data.maxEpochs is {most:g}: what it still "
-        "teaches is less and less; give it more documents, or raise data.maxEpochs"
+        f"source {name} was read {epochs:.3g} times, and data.maxEpochs is {most:g}: repetition "
+        "teaches the model less and less; give it more documents, or raise data.maxEpochs"
         for name, epochs in sorted(beat.epochs.items() if beat else ())
         if epochs > most
     ]
@@ -234,7 +236,7 @@ def _evaluation_problem(context: Context, key: EvaluationKey) -> str:
     outcome = context.outcome(key)
     told = outcome.message if outcome is not None else ""
     final = outcome is not None and outcome.cause is Cause.CONFIGURATION
-    remedy = "" if final else "; raise evaluation.retries to try again"
+    remedy = "" if final else "; raise evaluation.retries to retry"
     return f"{findings.evaluation(key)}: {told}{remedy}"
 
 
@@ -242,7 +244,7 @@ def _succeeded(context: Context, goal: Goal) -> Finding:
     if goal.course is Course.FAIL:
         return Finding("False", goal.reason, goal.message)
     if goal.course is not Course.END or context.open_attempt is not None:
-        return Finding("False", Reason.NOT_FINISHED, "the training goes on")
+        return Finding("False", Reason.NOT_FINISHED, "the training continues")
     if evaluations.outstanding(context):
         return Finding("False", Reason.NOT_FINISHED, "the last checkpoints are being evaluated")
     return Finding("True", goal.reason, goal.message)

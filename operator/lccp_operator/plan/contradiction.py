@@ -28,10 +28,10 @@ def contradiction(context: Context) -> Refusal | None:
     if missing is None:
         return None
     message = (
-        f"store {context.spec.checkpoints.store_name} holds no {missing}, which was there: nothing "
-        "is started or judged; correct the store's url in the installation, or restore it; "
-        "to train on from what is there, or from the beginning if that is nothing, delete the run "
-        "and apply it again"
+        f"store {context.spec.checkpoints.store_name} no longer holds {missing}: nothing is "
+        "started or judged; correct the store's url in the installation, or restore the object; to "
+        "train on from what is left, or from the beginning if nothing is, delete the run and apply "
+        "it again"
     )
     return Refusal(Reason.STORED_RUN_MISSING, message)
 

@@ -112,7 +112,7 @@ def _trouble(purge: WorkloadState) -> str:
 def _failure(purge: WorkloadState) -> str:
     """Without its log, which goes with the Job."""
     said = without_log(Ending.of(failure(purge), purge).message)
-    return f"{said}, and it is tried again"
+    return f"{said}, and it is retried"
 
 
 def _given_up_at(run: LCCPRun) -> datetime | None:
@@ -175,8 +175,8 @@ def _status(run: LCCPRun, now: datetime, why: str) -> LCCPRunStatus:
         message = told.message
     if why:
         message += (
-            f"; the purge of its objects is held up: {why}: mend that, or set deletionPolicy to "
-            "Retain to keep them and let the run go"
+            f"; the purge of its objects is blocked: {why}: fix that, or set deletionPolicy "
+            "to Retain to keep them and release the run"
         )
     findings = (
         dict.fromkeys(OF_EVERY_RUN, Finding("Unknown", Reason.PURGING, message))

@@ -91,7 +91,7 @@ def _acceptance(context: Context, told: Journal) -> Iterator[Event]:
         return
     now = context.facts.journal.accepted != context.journal.accepted
     adopts = now and context.facts.holds_a_run
-    adopted = f", and goes on after {_counted(context)}" if adopts else ""
+    adopted = f", and continues after {_counted(context)}" if adopts else ""
     yield _normal(EventReason.ACCEPTED, f"the run is accepted{adopted}", context.acceptance.at)
 
 
@@ -109,7 +109,7 @@ def _attempts(context: Context, told: Journal) -> Iterator[Event]:
             yield _normal(EventReason.ATTEMPT_STARTED, message, attempt.started_at, name)
         asked = attempt.drain_asked_at
         if asked is not None and (was is None or was.drain_asked_at is None):
-            message = f"{name} is asked to save its state and end"
+            message = f"{name} is told to save its state and exit"
             yield _normal(EventReason.DRAINING, message, asked, name)
         if attempt.ended_at is not None and (was is None or was.ended_at is None):
             yield _end(attempt, attempt.ended_at, name)
@@ -142,7 +142,7 @@ def _reevaluation(context: Context) -> Iterator[Event]:
     for key in evaluations.asked_anew(context):
         if evaluation_key(*key) in known:
             name = evaluations.name_of(key)
-            message = f"{name} is evaluated anew, as {REEVALUATE} asks"
+            message = f"{name} is evaluated again, as requested by {REEVALUATE}"
             yield _normal(EventReason.REEVALUATING, message, context.now, name)
     wrong = evaluations.not_to_be_asked(context)
     if wrong:

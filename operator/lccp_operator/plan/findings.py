@@ -17,7 +17,7 @@ from lccp_operator.workloads.training import Training
 
 NAMED = 4
 WHOLE_GANGS = (
-    "its peers wait for it, and hold their nodes: topology.gangTimeoutSeconds bounds that; "
+    "its peers wait for it, and occupy their nodes: topology.gangTimeoutSeconds limits that; "
     "topology.queueName with Kueue, or a scheduler of whole gangs, admits all pods or none"
 )
 
@@ -41,7 +41,7 @@ def training(context: Context, goal: Goal) -> Finding:
         return _no_attempt(context, goal)
     name = attempt_name(attempt)
     if attempt.drain_asked_at is not None:
-        return Finding("True", Reason.DRAINING, f"{name} saves its state and ends, as asked")
+        return Finding("True", Reason.DRAINING, f"{name} saves its state and exits, as requested")
     if gang is None or gang.phase is Phase.QUEUED or not gang.begun:
         return _waiting(context, Training.of(attempt), gang, name)
     beat = context.facts.heartbeats.get(attempt.number)
@@ -77,7 +77,7 @@ def _no_attempt(context: Context, goal: Goal) -> Finding:
     told = f"{attempt_name(last)} {last.message}"
     if attempts.old_gang_lives(context):
         return Finding("False", Reason.RESTARTING, f"{told}; its last pods are ending")
-    return Finding("False", Reason.BACKING_OFF, f"{told}; the next attempt follows after a wait")
+    return Finding("False", Reason.BACKING_OFF, f"{told}; the next attempt starts after a wait")
 
 
 def _waiting(
@@ -128,7 +128,7 @@ def evaluation(key: EvaluationKey) -> str:
 def _next_try(context: Context, key: EvaluationKey) -> str:
     outcome = context.outcome(key)
     told = outcome.message if outcome is not None else ""
-    return f"{evaluation(key)}: {told}; the next try follows after a wait"
+    return f"{evaluation(key)}: {told}; the next try starts after a wait"
 
 
 def _named(keys: list[EvaluationKey]) -> str:

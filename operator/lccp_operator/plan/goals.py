@@ -27,7 +27,7 @@ class Goal:
     message: str
 
 
-SUSPENDED = Goal(Course.HOLD, Reason.SUSPENDED_BY_USER, "to go on, set suspend to false")
+SUSPENDED = Goal(Course.HOLD, Reason.SUSPENDED_BY_USER, "to resume, set suspend to false")
 
 
 def goal(context: Context) -> Goal:
@@ -83,8 +83,8 @@ def _of_the_run(context: Context) -> Goal:
         return failure
     if stop is not None:
         message = (
-            f"held since the run is saturated at {stop.at_tokens:,} tokens: "
-            "to go on, set saturation.action to Notify or None"
+            f"held because the run is saturated at {stop.at_tokens:,} tokens: "
+            "to resume, set saturation.action to Notify or None"
         )
         return Goal(Course.HOLD, Reason.SATURATED, message)
     if context.spec.suspend:
@@ -138,5 +138,5 @@ def _stopped(stop: StopRecord) -> Goal:
     if stop.reason == "Saturated":
         message = f"stopped: the run is saturated at {stop.at_tokens:,} tokens"
         return Goal(Course.END, Reason.SATURATED, message)
-    message = "ran longer than activeDeadlineSeconds: raise or remove it, and the run goes on"
+    message = "ran longer than activeDeadlineSeconds: raise or remove it to resume the run"
     return Goal(Course.FAIL, Reason.DEADLINE_EXCEEDED, message)

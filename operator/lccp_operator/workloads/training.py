@@ -98,7 +98,7 @@ class Training(Workload):
             missing = Ending(Cause.INTERNAL, "ended with exit code 0, but without end.json")
             return missing if state is not None else Ending.of(Cause.LOST, None)
         if end.result is Cause.DRAINED and self.attempt not in facts.drains:
-            return Ending(Cause.INTERNAL, "ended as drained, but nobody had asked it to")
+            return Ending(Cause.INTERNAL, "ended as drained, but without a request")
         if end.result is Cause.COMPLETED and self._newest(facts) < end.tokens:
             return Ending(Cause.INTERNAL, "ended as completed, but without its last checkpoint")
         return Ending.of(end.result, state, end.message)

@@ -80,4 +80,4 @@ def test_a_disk_must_hold_the_checkpoints_and_states() -> None:
     (full,) = (check for name, check in told(disk=2**20).items() if name == "disk of it")
     assert not full.ok
     assert "checkpoints and their states" in full.seen
-    assert full.advice.startswith("1 MiB are free here")
+    assert full.advice.startswith("only 1 MiB are free here")

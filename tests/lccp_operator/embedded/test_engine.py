@@ -273,7 +273,9 @@ def test_a_killed_engine_leaves_no_process_and_the_same_command_resumes(
 def test_two_engines_never_work_on_one_run(laptop: Laptop, engines: Engines) -> None:
     engines.append(start_waiting(laptop))
 
-    with pytest.raises(InvalidInput, match=f"process {engines[0].pid} works on this run already"):
+    with pytest.raises(
+        InvalidInput, match=f"process {engines[0].pid} is already working on this run"
+    ):
         laptop.run(a_run())
 
 

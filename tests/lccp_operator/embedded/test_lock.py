@@ -16,7 +16,7 @@ def test_a_lock_is_held_once_and_names_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "engine.lock"
     with (
         lock.held(path),
-        pytest.raises(InvalidInput, match=f"process {os.getpid()} works on this run already"),
+        pytest.raises(InvalidInput, match=f"process {os.getpid()} is already working on this run"),
         lock.held(path),
     ):
         pass
@@ -55,7 +55,7 @@ def test_a_lock_that_orphans_hold_is_waited_for_so_long_and_no_longer(
     with lock.held(path):
         path.write_text("")
         with (
-            pytest.raises(InvalidInput, match="process 0 works on this run already"),
+            pytest.raises(InvalidInput, match="process 0 is already working on this run"),
             lock.held(path),
         ):
             pass

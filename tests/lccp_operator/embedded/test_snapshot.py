@@ -60,7 +60,7 @@ def test_what_was_interrupted_says_how_it_goes_on() -> None:
     interrupted = Outcome("Interrupted", RUN, None, Path("runs"))
 
     assert interrupted.conditions == {}
-    assert "the same command goes on" in interrupted.message
+    assert "the same command resumes" in interrupted.message
 
 
 def test_a_heartbeat_is_that_of_the_newest_attempt() -> None:

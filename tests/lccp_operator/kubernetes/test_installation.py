@@ -81,7 +81,7 @@ def test_the_certificates_of_a_stores_ca_are_read_and_nothing_else_of_its_file(
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [(KEY, "holds no CA certificates"), (CA * 2_000, "name a file with the CA of this store")],
+    [(KEY, "holds no CA certificates"), (CA * 2_000, "name a file with only this store's CA")],
     ids=["no certificate", "a whole system's"],
 )
 def test_a_ca_that_pods_cannot_be_given_is_refused(

@@ -117,7 +117,7 @@ def test_two_installations_that_watch_one_namespace_are_told_and_one_writes_noth
     assert world.run.status == run.status
     assert world.status_writes == 0
     (event,) = world.events
-    assert f"installation {ONE.id} carries this run out" in event.message
+    assert f"installation {ONE.id} manages this run" in event.message
     assert world.plan(replace(world.observed(), left_to=ONE.id)).events == ()
     assert world.plan(replace(world.observed(), left_to=HEIR.id)).events == (event,)
 
@@ -134,7 +134,7 @@ def test_a_run_whose_status_was_emptied_is_that_installations_whose_gang_it_has(
 
     assert decided.intents == ()
     assert (world.status_writes, world.store.objects) == (writes, before)
-    assert f"installation {ONE.id} carries this run out" in world.events[-1].message
+    assert f"installation {ONE.id} manages this run" in world.events[-1].message
 
     heir = replace(world.observed(), made_by=ONE.id, owner=HEIR)
     assert world.plan(heir).status.installation == TWO.id
@@ -204,7 +204,7 @@ def test_what_two_installations_refuse_is_said_by_one_of_them_once(refused_by: s
     begun = refused_by == "each store, once begun"
     assert conditions(world.run)["Degraded" if begun else "Accepted"][0] == str(begun)
     assert world.status_writes == 1
-    told = [event for event in world.events if "carries this run out, and" not in event.message]
+    told = [event for event in world.events if "manages this run, and" not in event.message]
     assert len(told) == (refused_by != "each list of stores")
 
 
@@ -272,7 +272,7 @@ def test_a_purge_that_is_anothers_is_told_and_nobody_is_asked_to_do_it() -> None
     world.reconcile()
     assert world.run.status is not None
     (told,) = {c.message for c in world.run.status.conditions if c.type.value == "Training"}
-    assert f"that installation {ONE.id} carries out" in told
+    assert f"that installation {ONE.id} manages" in told
     world.pass_time(61)
     world.reconcile()
 

@@ -149,9 +149,9 @@ FAILING = WorkloadState(
         (
             {Purge(): WorkloadState(Phase.FAILED, (Pod(0, "a", Phase.FAILED, exit_code=69),))},
             {},
-            "could not reach the store (exit code 69), and it is tried again: mend that",
+            "could not reach the store (exit code 69), and it is retried: fix that",
         ),
-        ({Purge(): FAILING}, {}, "no bucket (exit code 64), and it is tried again: mend that"),
+        ({Purge(): FAILING}, {}, "no bucket (exit code 64), and it is retried: fix that"),
     ],
 )
 def test_what_holds_up_a_purge_is_told_with_what_lets_the_run_go(
@@ -164,7 +164,7 @@ def test_what_holds_up_a_purge_is_told_with_what_lets_the_run_go(
 
     (training,) = [c for c in status.conditions if c.type is ConditionType.TRAINING]
     assert training.reason is Reason.PURGING
-    assert f"the purge of its objects is held up: {told}" in training.message
+    assert f"the purge of its objects is blocked: {told}" in training.message
     assert "set deletionPolicy to Retain" in training.message
 
 
@@ -182,7 +182,7 @@ def test_workloads_that_are_unknown_are_not_purged_beside() -> None:
     decided = world.reconcile(replace(world.observed(), workloads=unknown("job/x has no owner")))
 
     assert decided.intents == ()
-    assert "held up: job/x has no owner" in training(world).message
+    assert "blocked: job/x has no owner" in training(world).message
 
 
 def test_why_a_purge_failed_is_told_until_it_succeeds() -> None:
@@ -225,7 +225,7 @@ def test_a_damaged_object_that_may_be_anothers_holds_up_the_purge() -> None:
 
     assert decided.intents == ()
     (training,) = [c for c in decided.status.conditions if c.type is ConditionType.TRAINING]
-    assert "held up: run.json: is no JSON" in training.message
+    assert "blocked: run.json: is no JSON" in training.message
 
 
 def test_nothing_is_started_for_a_run_that_is_being_deleted() -> None:

@@ -71,7 +71,7 @@ class UnseenDeletions:
             owner = self._ownership.owner.id
             there = self._runs() if owner else {}
         except LccpError as error:
-            logger.warning("deleted runs are looked for later: %s", error)
+            logger.warning("the check for deleted runs is postponed: %s", error)
             return False
         self._settled -= {(store, key) for key, store in there.items()}
         stores = self._stores if owner else ()
@@ -99,7 +99,7 @@ class UnseenDeletions:
                     return False
                 self._settled.add((name, key))
         except LccpError as error:
-            logger.warning("deleted runs are looked for later in store %s: %s", name, error)
+            logger.warning("the check for deleted runs in store %s is postponed: %s", name, error)
             return False
         return True
 
@@ -141,7 +141,7 @@ def _accepted_uid(store: Store, keys: RunKeys, owner: str) -> str | None:
             return None
         journal = objects.read_or_none(store, keys.journal, Journal)
     except InvalidInput as error:
-        logger.warning("whether its object was deleted is not looked for: %s", error)
+        logger.warning("the check whether its object was deleted is skipped: %s", error)
         return None
     accepted = journal.accepted if journal is not None else None
     return None if accepted is None or accepted.deleted_at is not None else accepted.run_uid

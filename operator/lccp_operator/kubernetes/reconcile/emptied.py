@@ -81,7 +81,7 @@ class EmptiedPrefixes:
         try:
             keys = gone()
         except LccpError as error:
-            logger.warning("emptied prefixes are looked for later: %s", error)
+            logger.warning("the check for emptied prefixes is postponed: %s", error)
             return
         for key in keys:
             self._on_emptied(key)

@@ -28,7 +28,7 @@ def told(
         yield
     except (api.Refused, api.AdmissionUnavailable) as error:
         guard()
-        sentence = f"{error}: it is tried again, and what follows it waits"
+        sentence = f"{error}: it is retried, and later actions wait for it"
         _tell(run, runs, sentence, tell_store)
         raise
 

@@ -90,7 +90,7 @@ class Informer:
     def of(self, key: RunKey) -> list[Object]:
         """The run's objects. Raises ApiUnavailable if it has lost touch."""
         if not self.synced:
-            raise ApiUnavailable(f"the API server does not tell of {self._kind.plural}")
+            raise ApiUnavailable(f"the API server does not report {self._kind.plural}")
         with self._lock:
             return list(self._objects.get(key, {}).values())
 

@@ -104,7 +104,7 @@ def _check_others(run: LCCPRun, jobs: Iterable[Object], pods: Iterable[Object]) 
         if any(o["kind"] == labels.KIND and o["uid"] != run.metadata.uid for o in owners):
             raise EarlierWorkloads(
                 f"Job {job['metadata']['name']} of the deleted run of this name has not ended yet: "
-                "nothing is started before it has"
+                "nothing is started before that"
             )
     for orphan in orphans(jobs, pods):
         raise EarlierWorkloads(

@@ -57,7 +57,7 @@ def _workload(kind: str, document: Object) -> Workload | None:
     except (KeyError, ValueError) as error:
         raise InvalidInput(
             f"{kind} {document['metadata']['name']} has labels of another version of LCCP "
-            f"({error}): nothing is started while it is there: delete it"
+            f"({error}): nothing is started while it exists: delete it"
         ) from None
 
 

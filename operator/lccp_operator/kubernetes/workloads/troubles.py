@@ -135,7 +135,7 @@ def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterato
     meta = job["metadata"]
     began = job.get("status", {}).get("startTime") or meta["creationTimestamp"]
     if not pods and "deletionTimestamp" not in meta and _is_long_ago(began, now):
-        told = f"Job {meta['name']} has no pods yet: no controller has taken it up"
+        told = f"Job {meta['name']} has no pods yet: no controller has picked it up"
         yield _trouble(Reason.STARTING, told)
     for pod in filter(is_pending, pods):
         made = pod["metadata"]["creationTimestamp"]
@@ -149,7 +149,7 @@ def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterato
 def _not_taken_up(pod: Object) -> str:
     name, spec = pod["metadata"]["name"], pod["spec"]
     if "nodeName" in spec:
-        return f"pod {name} is meant for node {spec['nodeName']}, which has not taken it up"
+        return f"pod {name} is assigned to node {spec['nodeName']}, which has not picked it up"
     return f"pod {name} waits for scheduler {spec.get('schedulerName')}, which has not seen it"
 
 

@@ -20,10 +20,10 @@ from lccp_operator.workloads.training import Training
 UNMET = Ending.of(Cause.INCOMPLETE_GANG, None)
 
 
-NOT_BEGUN = Ending(Cause.DRAINED, "had not begun when it was no longer wanted")
+NOT_BEGUN = Ending(Cause.DRAINED, "had not started when it was no longer needed")
 
 
-REPLACED = Ending(Cause.DRAINED, "had not begun when its settings were changed")
+REPLACED = Ending(Cause.DRAINED, "had not started when its settings were changed")
 
 
 def settled(context: Context) -> Journal:

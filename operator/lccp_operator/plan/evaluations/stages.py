@@ -24,7 +24,7 @@ class Stage(StrEnum):
 BY_URGENCY = (Stage.FAILED, Stage.RUNNING, Stage.PENDING, Stage.SUCCEEDED)
 
 
-REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is evaluated anew")
+REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is evaluated again")
 
 
 def name_of(key: EvaluationKey) -> str:

@@ -96,7 +96,7 @@ def test_what_another_installation_has_claimed_is_left_whatever_else_its_object_
     assert told == Said(LCCPRunStatus(installation=ONE.id, completion_time=START), ONE.id)
     assert runs.statuses == []
     (event,) = runs.events
-    assert f"installation {ONE.id} carries this run out" in event.message
+    assert f"installation {ONE.id} manages this run" in event.message
     assert event.at == START
 
 

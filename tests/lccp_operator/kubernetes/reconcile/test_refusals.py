@@ -55,7 +55,7 @@ def test_a_refusal_is_told_by_degraded_and_one_event(
 
     degraded = namespace.conditions("tiny")["Degraded"]
     assert (degraded["status"], degraded["reason"]) == ("True", "ActionRefused")
-    assert degraded["message"].startswith(f"{SENTENCE}: it is tried again")
+    assert degraded["message"].startswith(f"{SENTENCE}: it is retried")
     assert namespace.events("tiny") == ["Refused"]
 
 

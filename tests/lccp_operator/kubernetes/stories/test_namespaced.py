@@ -135,7 +135,7 @@ def test_a_second_installation_is_told_and_goes_on_only_with_what_it_adopts(
 
     second = start("two", elsewhere)
     wait_for(lambda: "Refused" in namespace.events("tiny"), "nobody is told", second.log)
-    told = f"installation {mine} carries this run out"
+    told = f"installation {mine} manages this run"
     wait_for(lambda: told in second.log.read_text(), "the log does not say why", second.log)
     labels = f'installation="{mine}",namespace="{namespace.name}",run="tiny"'
     assert f"lccp_run_left_alone{{{labels}}} 1.0" in second.get("/metrics")[1]

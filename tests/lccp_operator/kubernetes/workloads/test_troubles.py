@@ -323,7 +323,7 @@ SCHEDULED = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
     ("spec", "message"),
     [
         ({"schedulerName": "nope"}, "pod j-0 waits for scheduler nope, which has not seen it"),
-        ({"nodeName": "n9"}, "pod j-0 is meant for node n9, which has not taken it up"),
+        ({"nodeName": "n9"}, "pod j-0 is assigned to node n9, which has not picked it up"),
     ],
 )
 def test_a_pod_that_nobody_takes_up_is_told_after_a_while(spec: Object, message: str) -> None:

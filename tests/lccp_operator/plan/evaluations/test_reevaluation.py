@@ -50,7 +50,7 @@ def test_the_same_words_ask_once_though_they_are_put_back() -> None:
     assert (len(world.started), world.reevaluate) == (before, "all")
     assert world.run.status is not None
     accepted = next(c for c in world.run.status.conditions if c.type is ConditionType.ACCEPTED)
-    assert "lccp.io/reevaluate=all was answered: to ask again, add a word" in accepted.message
+    assert "lccp.io/reevaluate=all was carried out: to request it again" in accepted.message
 
     world.reevaluate = "all again"
     world.settle()
