@@ -167,7 +167,7 @@ def test_a_point_that_the_training_had_passed_is_told_and_holds_nothing_up() -> 
     assert world.run.status is not None
     (told,) = (c.message for c in world.run.status.conditions if c.type == "Accepted")
     (point,) = set(world.run.spec.branch_points) - {FIRST, SECOND}
-    assert f"no branch begins at {point:,} tokens" in told
+    assert f"no branch starts at {point:,} tokens" in told
 
 
 def test_the_status_counts_branches_and_tells_what_the_latest_measured() -> None:
