@@ -133,6 +133,15 @@ class Measuring:
             "device, or with its share of the CPU's threads.",
         ),
     ] = 1
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Of these processes, those that share one model: its experts lie in parts on all "
+            "of them. Default: 1.",
+        ),
+    ] = None
 
 
 def takes_measuring(command: Callable[..., None]) -> Callable[..., None]:

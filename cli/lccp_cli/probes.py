@@ -56,7 +56,9 @@ def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
             context=context or None,
             tokenizer=asked.tokenizer,
             trust_remote_code=asked.trust_remote_code,
-            execution=Execution(asked.device, asked.dtype, asked.batch_size, asked.processes),
+            execution=Execution(
+                asked.device, asked.dtype, asked.batch_size, asked.processes, asked.shards
+            ),
         )
 
     return made

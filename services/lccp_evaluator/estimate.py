@@ -59,9 +59,8 @@ def estimate(
     prepared: Prepared,
     trial_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
-    processes: int = 1,
 ) -> Estimate:
-    """The cost of all that is prepared, to as many `processes`; its memory is that of one.
+    """The cost of all that is prepared; its memory is that of the process that leads.
 
     Its seconds come from passes over parts of each probe's samples, for about `trial_seconds` or a
     pass of each; None: from its operations and three short prompts alone, which is rough.
@@ -81,7 +80,7 @@ def estimate(
         passes=work.passes,
         tokens=work.tokens,
         flops=flops(size, work),
-        seconds=seconds / min(processes, len(cohorts)),
+        seconds=seconds / min(prepared.models, len(cohorts)),
         memory_bytes=_memory(size, prepared),
         disk_bytes=_disk(prepared),
         rough=trial_seconds is None,

@@ -5,7 +5,7 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
@@ -59,10 +59,11 @@ def evaluate(
     timings: dict[str, float] = {}
     with _timed(timings, "samples"):
         asked = ask(subject, place)
-    with _timed(timings, "load"):
-        prepared = prepare(subject, asked)
-    with _timed(timings, "measure"):
-        read = _read(subject, prepared, asked, place, progress, announce)
+    with ExitStack() as opened:
+        with _timed(timings, "load"):
+            prepared = opened.enter_context(prepare(subject, asked))
+        with _timed(timings, "measure"):
+            read = _read(subject, prepared, asked, place, progress, announce)
     with _timed(timings, "aggregate"):
         found = {
             half.name: (
@@ -167,10 +168,9 @@ def _all_read(
     unfinished = Unfinished.of(subject, prepared, place, _versions())
     kept = unfinished.all(len(prepared.cohorts))
     missing = [one for number, one in enumerate(prepared.cohorts) if number not in kept]
-    processes = subject.execution.processes
     if announce is not None and missing:
-        announce(estimate(replace(prepared, cohorts=missing), processes=processes))
-    with Team(processes) as team:
+        announce(estimate(replace(prepared, cohorts=missing)))
+    with Team(prepared.models) as team:
         records = list(_records(prepared, asked, unfinished, kept, progress, team))
         again = {
             half.name: _again(prepared, one, half, read, team)

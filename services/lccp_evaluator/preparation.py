@@ -1,7 +1,8 @@
 """What an evaluation needs before it measures: the samples that it asks for, and an engine."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,6 @@ from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.asked import Asked
 from lccp_evaluator.model import experts
 from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan
-from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.model.memory import fitting, memory_bytes
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
@@ -30,7 +30,8 @@ from lccp_evaluator.progress import Share
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
-from lccp_evaluator.spread.orders import Opening
+from lccp_evaluator.spread.opening import Opening
+from lccp_evaluator.spread.shards import loaded
 
 logger = logging.getLogger("lccp_evaluator.preparation")
 
@@ -76,6 +77,8 @@ class Prepared:
     """How another process would make the engine."""
     cohorts: list[Cohort]
     notes: tuple[str, ...]
+    models: int = 1
+    """That read haystacks side by side."""
 
     @property
     def shares(self) -> list[Share]:
@@ -164,39 +167,37 @@ def _with_keys(
         )
     chosen_by = named or f"the checkpoint at {subject.tokens:,} tokens"
     logger.info("%s: keys are chosen by %s", frozen.header.probe, chosen_by)
-    opened = _open(subject, directory, [frozen], watches=False)
-    return frozen.marked(choice.choose(frozen, settings, opened.engine.read), chosen_by)
+    with _open(subject, directory, [frozen], watches=False) as opened:
+        return frozen.marked(choice.choose(frozen, settings, opened.engine.read), chosen_by)
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """A model that is ready to read, the plan with its way, and what is to be said of it."""
-
-    engine: Engine
-    plan: ExecutionPlan
-    notes: tuple[str, ...]
-
-
-def _open(subject: Subject, directory: Path, frozen: list[FrozenSamples], watches: bool) -> _Opened:
-    plan = subject.plan or ExecutionPlan.here(subject.execution)
+@contextmanager
+def _open(
+    subject: Subject, directory: Path, frozen: list[FrozenSamples], watches: bool
+) -> Iterator[Prepared]:
+    """The engine for samples, of which none are planned yet."""
+    plan, trusted = subject.plan or ExecutionPlan.here(subject.execution), subject.trust_remote_code
+    models = subject.execution.models(plan)
     plan.enter()
-    loaded = load_model(directory, plan, subject.trust_remote_code)
-    model = loaded.model
-    _check_vocabulary(directory, model, frozen)
-    samples = [(sample.length, one, sample) for one in frozen for sample in one.samples]
-    longest, one, sample = max(samples, key=lambda sample: sample[0])
-    choice = choose(model, one.passage(sample).ids, longest, watches)
-    go(model, choice.way)
-    plan = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
-    if subject.plan is None and subject.execution.step_tokens is None:
-        room = memory_bytes(plan.device, subject.execution.processes)
-        tokens = fitting(Size.of(model), plan.step_tokens, longest, plan.head_rows, room)
-        plan = plan.model_copy(update={"step_tokens": tokens})
-    engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
-    return _Opened(engine, plan, loaded.notes)
+    with loaded(directory, plan, trusted) as found:
+        model: Any = found.model
+        for one in frozen:
+            one.check_vocabulary(len(model.get_input_embeddings().weight), directory)
+        samples = [(sample.length, one, sample) for one in frozen for sample in one.samples]
+        longest, one, sample = max(samples, key=lambda sample: sample[0])
+        choice = choose(model, one.passage(sample).ids, longest, watches)
+        go(model, choice.way)
+        plan = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
+        if subject.plan is None and subject.execution.step_tokens is None:
+            room = memory_bytes(plan.device, subject.execution.processes)
+            tokens = fitting(Size.of(model), plan.step_tokens, longest, plan.head_rows, room)
+            plan = plan.model_copy(update={"step_tokens": tokens})
+        engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
+        yield Prepared(engine, Opening(directory, plan, trusted, watches), [], found.notes, models)
 
 
-def prepare(subject: Subject, asked: list[Asked]) -> Prepared:
+@contextmanager
+def prepare(subject: Subject, asked: list[Asked]) -> Iterator[Prepared]:
     """The engine, its plan with the way that the model allows, and what is to be said of it.
 
     Raises:
@@ -204,31 +205,20 @@ def prepare(subject: Subject, asked: list[Asked]) -> Prepared:
     """
     watches = any(one.watches_heads for one in asked)
     frozen = [one.frozen for one in asked]
-    opened = _open(subject, subject.directory, frozen, watches)
-    engine, chosen = opened.engine, opened.plan
-    if any(one.routed for one in asked):
-        experts.count(engine.model)  # refuses a model without experts before it is measured
-    if subject.plan is not None and chosen != subject.plan:
-        raise Incompatible(
-            f"{subject.directory}: allows the way {chosen.way}, but the run's first checkpoint was "
-            f"evaluated by the way {subject.plan.way}: a run's checkpoints must be of one "
-            "architecture"
-        )
-    notes = [f"prompts do not share beginnings: {chosen.reason}"] if chosen.reason else []
-    cohorts = [
-        Cohort(one, numbers, engine.planned(one.passages(numbers)))
-        for one in asked
-        for numbers in one.frozen.cohorts()
-    ]
-    opening = Opening(subject.directory, chosen, subject.trust_remote_code, watches)
-    return Prepared(engine, opening, cohorts, (*opened.notes, *notes))
-
-
-def _check_vocabulary(directory: Path, model: Any, frozen: list[FrozenSamples]) -> None:
-    rows = len(model.get_input_embeddings().weight)
-    for one in frozen:
-        if one.largest_id >= rows:
-            raise InvalidInput(
-                f"{directory}: has embeddings for {rows} tokens, but its tokenizer has "
-                f"{one.header.vocabulary}: model and tokenizer do not belong together"
+    with _open(subject, subject.directory, frozen, watches) as opened:
+        engine, chosen = opened.engine, opened.plan
+        if any(one.routed for one in asked):
+            experts.count(engine.model)  # refuses a model without experts before it is measured
+        if subject.plan is not None and chosen != subject.plan:
+            raise Incompatible(
+                f"{subject.directory}: allows the way {chosen.way}, but the run's first checkpoint "
+                f"was evaluated by the way {subject.plan.way}: a run's checkpoints must be of one "
+                "architecture"
             )
+        notes = [f"prompts do not share beginnings: {chosen.reason}"] if chosen.reason else []
+        cohorts = [
+            Cohort(one, numbers, engine.planned(one.passages(numbers)))
+            for one in asked
+            for numbers in one.frozen.cohorts()
+        ]
+        yield replace(opened, cohorts=cohorts, notes=(*opened.notes, *notes))

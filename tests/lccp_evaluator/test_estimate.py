@@ -62,7 +62,8 @@ def test_operations_are_those_that_torch_counts(model_type: str) -> None:
 def a_prepared(folder: Path, **niah: Any) -> Prepared:
     """The samples of a tiny model, and the engine for them."""
     subject = Subject(a_checkpoint(folder / "model"), "", few(**niah), Contexts(512, 512, 512))
-    return prepare(subject, ask(subject, Place(FileStore(folder), "", "samples/")))
+    with prepare(subject, ask(subject, Place(FileStore(folder), "", "samples/"))) as prepared:
+        return prepared
 
 
 def test_without_a_trial_a_slow_pass_counts_no_more_than_it_was_slow(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def test_passes_fit_the_machines_memory_unless_their_size_is_asked(
     contexts = Contexts(128, 300, 512)
     execution = Execution("cpu", step_tokens=asked)
     subject = Subject(models / "first", "", probes, contexts, execution=execution)
-    prepared = prepare(subject, ask(subject, Place(FileStore(tmp_path), "", "samples/")))
+    with prepare(subject, ask(subject, Place(FileStore(tmp_path), "", "samples/"))) as prepared:
+        pass
 
     assert prepared.plan.step_tokens == prepared.engine.step_tokens == used
 

@@ -34,13 +34,15 @@ class Execution:
     step_tokens: int | None = None
     processes: int = 1
     """That read together, each on a device of its own or a share of the CPU's threads."""
+    shards: int | None = None
+    """Of these processes, those that share one model."""
 
     def onto(self, plan: "ExecutionPlan", where: str) -> "ExecutionPlan":
         """`plan`, of the reports in `where`, with passes as large as is asked.
 
         Raises Incompatible where anything else of it is asked otherwise.
         """
-        options = {"device": "--device", "dtype": "--dtype"}
+        options = {"device": "--device", "dtype": "--dtype", "shards": "--shards"}
         for name, option in options.items():
             asked, used = getattr(self, name), getattr(plan, name)
             if asked not in (None, used):
@@ -49,6 +51,15 @@ class Execution:
                     "others are: leave it out, or give another folder (--out)"
                 )
         return plan.model_copy(update={"step_tokens": self.step_tokens or plan.step_tokens})
+
+    def models(self, plan: "ExecutionPlan") -> int:
+        """How many models `processes` hold. Raises InvalidInput unless all shards have one."""
+        if self.processes % plan.shards:
+            raise InvalidInput(
+                f"evaluation.processes (--processes): {self.processes} can't share models of "
+                f"{plan.shards} shards each: take {plan.shards}, or a multiple of it"
+            )
+        return self.processes // plan.shards
 
 
 AS_SUITS = Execution()
@@ -61,6 +72,9 @@ class ExecutionPlan(Contract):
     dtype: Annotated[DType, Field(description="Of weights and values.")]
     attention: Annotated[str, Field(description="Attention path.")] = ATTENTION
     threads: Annotated[int, Field(ge=1, description="Threads of the CPU.")]
+    shards: Annotated[
+        int, Field(ge=1, description="Processes that hold a part of each expert's width.")
+    ] = 1
     step_tokens: Annotated[int, Field(ge=1, description="Tokens of one forward pass, at most.")]
     head_rows: Annotated[
         int, Field(ge=1, description="Rows whose logits exist at a time, at most.")
@@ -82,13 +96,14 @@ class ExecutionPlan(Contract):
             device=device,
             dtype=asked.dtype or ("float32" if device == "cpu" else "bfloat16"),
             threads=max(1, torch.get_num_threads() // asked.processes),
+            shards=asked.shards or 1,
             step_tokens=asked.step_tokens or STEP_TOKENS[device],
         )
 
     def halved(self) -> "ExecutionPlan | None":
         """With passes of half as many tokens; None where that can't be, or would not help."""
         tokens = self.step_tokens // 2
-        if self.way != "Forked" or tokens < LEAST_STEP_TOKENS:
+        if self.shards > 1 or self.way != "Forked" or tokens < LEAST_STEP_TOKENS:
             return None
         return self.model_copy(update={"step_tokens": tokens})
 

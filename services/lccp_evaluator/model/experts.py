@@ -60,5 +60,5 @@ def choices(model: nn.Module) -> Iterator[list[Tensor]]:
 def _computes_experts(module: nn.Module) -> bool:
     if not isinstance(getattr(module, "num_experts", None), int):
         return False
-    arguments = list(inspect.signature(module.forward).parameters)
+    _itself, *arguments = inspect.signature(type(module).forward).parameters
     return len(arguments) > 1 and arguments[1] in CHOSEN

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from lccp.contract.errors import InvalidInput
 
@@ -22,10 +23,15 @@ def check_finite(*tensors: Tensor) -> None:
         raise NotFinite("weights or logits are not finite")
 
 
+def own(weight: Tensor) -> Tensor:
+    """What this process holds of `weight`."""
+    return weight.to_local() if isinstance(weight, DTensor) else weight
+
+
 def check_weights(model: nn.Module) -> None:
     """Raise NotFinite, naming it, if a weight is NaN or infinite."""
     for name, weight in model.named_parameters():
-        if not bool(torch.isfinite(weight).all()):
+        if not bool(torch.isfinite(own(weight)).all()):
             raise NotFinite(f"weights are not finite: {name} holds NaN or infinite values")
 
 

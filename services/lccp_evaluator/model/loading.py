@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging
 
 from lccp.api.causes import Cause, cause_of
@@ -54,8 +55,13 @@ class Loaded:
     notes: tuple[str, ...] = ()
 
 
-def load_model(directory: Path, plan: ExecutionPlan, trust_remote_code: bool = False) -> Loaded:
-    """The model in `directory`, on the plan's device.
+def load_model(
+    directory: Path,
+    plan: ExecutionPlan,
+    trust_remote_code: bool = False,
+    split: DistributedConfig | None = None,
+) -> Loaded:
+    """The model in `directory`, on the plan's device; if it is `split`, what is this process's.
 
     Raises:
         InvalidInput: it cannot be read, its weights are damaged or incomplete, or an adapter lies
@@ -71,6 +77,7 @@ def load_model(directory: Path, plan: ExecutionPlan, trust_remote_code: bool = F
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     options: dict[str, Any] = {
+        "distributed_config": split,
         "dtype": plan.torch_dtype,
         "ignore_mismatched_sizes": True,
         "local_files_only": True,

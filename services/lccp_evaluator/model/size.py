@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import Architecture
 from lccp_evaluator.model.experts import expert_layers
+from lccp_evaluator.model.finite import own
 
 CHOSEN_NAMES = ("num_experts_per_tok", "moe_topk", "top_k_experts", "experts_per_token")
 
@@ -18,6 +19,7 @@ class Size:
     """Of a decoder."""
 
     weight_bytes: int
+    """That this process holds."""
     multiplied: int
     """Weights that a token is multiplied with, but for embeddings and head; of experts, those that
     are chosen."""
@@ -40,7 +42,7 @@ class Size:
         width, cached = _widths(config)
         value_bytes = embeddings.weight.element_size()
         return cls(
-            weight_bytes=sum(one.nbytes for one in model.parameters()),
+            weight_bytes=sum(own(one).nbytes for one in model.parameters()),
             multiplied=_multiplied(model, config),
             vocabulary=len(embeddings.weight),
             hidden=config.hidden_size,

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -155,6 +156,14 @@ class FrozenSamples:
     def largest_id(self) -> int:
         """The largest token id of all samples."""
         return max(int(part.max()) for part in self.parts if len(part))
+
+    def check_vocabulary(self, embeddings: int, directory: Path) -> None:
+        """Raise InvalidInput if the model in `directory` has too few `embeddings` for the ids."""
+        if self.largest_id >= embeddings:
+            raise InvalidInput(
+                f"{directory}: has embeddings for {embeddings} tokens, but its tokenizer has "
+                f"{self.header.vocabulary}: model and tokenizer do not belong together"
+            )
 
     @cached_property
     def _text(self) -> bytes:

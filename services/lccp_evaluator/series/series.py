@@ -152,8 +152,8 @@ class Series:
         Raises InvalidInput where the evaluation would fail of it.
         """
         subject = self._subject(checkpoint, digest="")
-        prepared = prepare(subject, self._asked(subject))
-        return estimate(prepared, trial_seconds, processes=subject.execution.processes)
+        with prepare(subject, self._asked(subject)) as prepared:
+            return estimate(prepared, trial_seconds)
 
     def prompts(self, checkpoint: CheckpointDirectory, path: Path) -> int:
         """Write what a checkpoint would be asked, as text (see `write_prompts`); how many samples.

@@ -1,35 +1,14 @@
-"""What a follower is told to do."""
+"""What the other processes of an evaluation are told, and how they tell that they failed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from lccp.contract.errors import LccpError
 from lccp_evaluator.model.execution import ExecutionPlan
-from lccp_evaluator.model.loading import load_model
-from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Heads, Passage
-from lccp_evaluator.passes.ways import go
-
-
-@dataclass(frozen=True)
-class Opening:
-    """A model, and how the process that leads has found that it can be read."""
-
-    directory: Path
-    plan: ExecutionPlan
-    """With its way."""
-    trust_remote_code: bool
-    watches: bool
-
-    def engine(self) -> Engine:
-        """The model, ready to read. Raises as `load_model` does."""
-        plan = self.plan
-        plan.enter()
-        model = load_model(self.directory, plan, self.trust_remote_code).model
-        assert plan.way is not None
-        go(model, plan.way)
-        return Engine(model, plan.way, plan.step_tokens, self.watches, plan.head_rows)
 
 
 @dataclass(frozen=True)
@@ -41,7 +20,33 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A model of which a process is to hold the shard `rank`; all meet at a file."""
+
+    directory: Path
+    plan: ExecutionPlan
+    trust_remote_code: bool
+    rank: int
+    meeting: Path
+
+
+Form = tuple[torch.Size, torch.dtype]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Experts of the layer of that number among those that have some are called.
+
+    What they are given follows, tensor by tensor, from the process that leads.
+    """
+
+    layer: int
+    given: Sequence[Form]
+    named: Mapping[str, Form]
+
+
+@dataclass(frozen=True)
 class Failed:
-    """What a follower answers if it could not do it."""
+    """What a process answers if it could not do it."""
 
     error: LccpError | MemoryError | RuntimeError

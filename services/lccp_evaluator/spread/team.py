@@ -1,27 +1,23 @@
 """The process that leads an evaluation, and the followers that read a share of its passages.
 
-Each follower holds the whole model. Passages that begin alike are one job, and jobs go to whichever
-process is free, so that no reading depends on how many processes there are.
+Each follower holds the whole model, or leads the processes that do. Passages that begin alike are
+one job, and jobs go to whichever process is free, so that no reading depends on how many there are.
 """
 
-import os
-import signal
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import torch
 
-from lccp.contract.errors import InvalidInput, LccpError
-from lccp.lifeline import PARENT_PID
+from lccp.contract.errors import InvalidInput
 from lccp_evaluator.passes.passage import Reading
-from lccp_evaluator.spread.orders import Failed, Job, Opening
+from lccp_evaluator.spread.opening import Opening
+from lccp_evaluator.spread.orders import Job
+from lccp_evaluator.spread.process import Process
 
 MODULE = "lccp_evaluator.spread.follower"
 
@@ -31,55 +27,19 @@ Done = Callable[[int, list[Reading]], None]
 """Is told what was read of the job of a number, by any thread."""
 
 
-class ProcessLost(LccpError):
-    """A process of an evaluation ended before its work was done."""
-
-
-class Follower:
+class Follower(Process):
     """Another process of this evaluation; `number` is its own among `processes`."""
 
-    def __init__(self, number: int, processes: int) -> None:
-        self._name = f"process {number} of the evaluation's {processes} (0 leads)"
-        self._orders: Connection[Any, Any]
-        self._orders, theirs = Pipe()
-        command = [sys.executable, "-m", MODULE, str(theirs.fileno()), str(number)]
-        environ = os.environ | {PARENT_PID: str(os.getpid())}
-        self.process = subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()])
-        theirs.close()
-
-    def open(self, opening: Opening) -> None:
-        """Have it open a model; a failure is told by the first job."""
-        self._tell(opening)
+    def __init__(self, number: int, processes: int, opening: Opening) -> None:
+        name = f"process {number} of the evaluation's {processes} (0 leads)"
+        super().__init__(MODULE, number * opening.plan.shards, name)
+        self.tell(opening)  # a failure is told by the first job
 
     def read(self, job: Job) -> list[Reading]:
         """What it reads. Raises what it raised, or ProcessLost."""
-        self._tell(job)
-        try:
-            answer = self._orders.recv()
-        except (EOFError, OSError):
-            raise self._lost() from None
-        if isinstance(answer, Failed):
-            raise answer.error
-        readings: list[Reading] = answer
+        self.tell(job)
+        readings: list[Reading] = self.answer()
         return readings
-
-    def end(self) -> None:
-        """End it at once."""
-        self.process.kill()
-        self.process.wait()
-
-    def _tell(self, order: object) -> None:
-        try:
-            self._orders.send(order)
-        except OSError:
-            if not self._orders.poll():  # else it says why it ended
-                raise self._lost() from None
-
-    def _lost(self) -> ProcessLost:
-        code = self.process.wait()
-        if code == -signal.SIGKILL:
-            return ProcessLost(f"{self._name} was killed, as it is where memory runs out")
-        return ProcessLost(f"{self._name} ended with exit code {code}: read its log")
 
 
 class Team:
@@ -124,14 +84,14 @@ class Team:
             other.result()
 
     def _start(self, processes: int, opening: Opening) -> None:
-        if opening.plan.device == "cuda" and torch.cuda.device_count() < processes:
+        needed = processes * opening.plan.shards
+        if opening.plan.device == "cuda" and torch.cuda.device_count() < needed:
             raise InvalidInput(
-                f"{processes} processes of an evaluation need as many devices, but this machine "
+                f"{needed} processes of an evaluation need as many devices, but this machine "
                 f"has {torch.cuda.device_count()}: lower evaluation.processes (--processes)"
             )
         for number in range(1 + len(self.followers), processes):
-            self.followers.append(Follower(number, self._processes))
-            self.followers[-1].open(opening)
+            self.followers.append(Follower(number, self._processes, opening))
 
     def _end(self) -> None:
         for follower in self.followers:

@@ -12,7 +12,8 @@ from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.spread.follower import serve
-from lccp_evaluator.spread.orders import Failed, Job, Opening
+from lccp_evaluator.spread.opening import Opening
+from lccp_evaluator.spread.orders import Failed, Job
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,8 @@ def test_a_job_is_answered_by_its_readings(opening: Opening) -> None:
 
     ((found,),) = answers(opening, job)
 
-    (wanted,) = opening.engine().read(job.passages)
+    with opening.engine() as engine:
+        (wanted,) = engine.read(job.passages)
     assert (found.nll == wanted.nll).all()
     assert (found.copied == wanted.copied).all()
 

@@ -11,8 +11,10 @@ from tiny_checkpoints import a_checkpoint
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.passes.passage import Passage, Reading
-from lccp_evaluator.spread.orders import Job, Opening
-from lccp_evaluator.spread.team import ProcessLost, Team
+from lccp_evaluator.spread.opening import Opening
+from lccp_evaluator.spread.orders import Job
+from lccp_evaluator.spread.process import ProcessLost
+from lccp_evaluator.spread.team import Team
 
 JOBS = {
     number: Job([Passage(np.arange(number, number + 24), (20, 24), (2, 6))]) for number in range(4)
@@ -29,7 +31,8 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
 def test_followers_read_what_the_leader_would_and_end_with_the_team(opening: Opening) -> None:
     read: dict[int, list[Reading]] = {}
     by_leader: set[int] = set()
-    engine = opening.engine()
+    with opening.engine() as engine:
+        pass
 
     def own(number: int, job: Job) -> list[Reading]:
         by_leader.add(number)

@@ -5,13 +5,14 @@ from pathlib import Path
 from tiny_checkpoints import a_checkpoint
 
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
-from lccp_evaluator.spread.orders import Opening
+from lccp_evaluator.spread.opening import Opening
 
 
 def test_an_opening_makes_the_engine_of_its_plan(tmp_path: Path) -> None:
     plan = ExecutionPlan.here(Execution("cpu", step_tokens=96)).model_copy(update={"way": "Whole"})
 
-    engine = Opening(a_checkpoint(tmp_path), plan, False, watches=False).engine()
+    with Opening(a_checkpoint(tmp_path), plan, False, watches=False).engine() as engine:
+        pass
 
     assert (engine.way, engine.step_tokens, engine.watches) == ("Whole", 96, False)
     assert not engine.model.training

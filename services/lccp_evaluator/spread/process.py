@@ -1,0 +1,85 @@
+"""Another process of an evaluation, which ends with this one and answers what it is told."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+from lccp.api.causes import Cause, cause_of
+from lccp.contract.errors import LccpError, sentence_of
+from lccp.lifeline import PARENT_PID, die_with_parent
+from lccp.logs import configure_from
+from lccp_evaluator.spread.orders import Failed
+
+logger = logging.getLogger("lccp_evaluator.spread.process")
+
+
+class ProcessLost(LccpError):
+    """A process of an evaluation ended before its work was done."""
+
+
+class Process:
+    """A process that runs `module`; `name` is what messages call it.
+
+    Its arguments are a file descriptor of a connection, and `number`, that of its device.
+    """
+
+    def __init__(self, module: str, number: int, name: str) -> None:
+        self._name = name
+        self.orders: Connection[Any, Any]
+        self.orders, theirs = Pipe()
+        command = [sys.executable, "-m", module, str(theirs.fileno()), str(number)]
+        environ = os.environ | {PARENT_PID: str(os.getpid())}
+        self.process = subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()])
+        theirs.close()
+
+    def tell(self, order: object) -> None:
+        """Send it an order. Raises ProcessLost if it has ended without a word."""
+        try:
+            self.orders.send(order)
+        except OSError:
+            if not self.orders.poll():  # else it says why it ended
+                raise self._lost() from None
+
+    def answer(self) -> Any:
+        """The next thing that it says. Raises what it raised, or ProcessLost."""
+        try:
+            said = self.orders.recv()
+        except (EOFError, OSError):
+            raise self._lost() from None
+        if isinstance(said, Failed):
+            raise said.error
+        return said
+
+    def end(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def _lost(self) -> ProcessLost:
+        code = self.process.wait()
+        if code == -signal.SIGKILL:
+            return ProcessLost(f"{self._name} was killed, as it is where memory runs out")
+        return ProcessLost(f"{self._name} ended with exit code {code}: read its log")
+
+
+def begin() -> tuple["Connection[Any, Any]", int]:
+    """Set up a process that `Process` started: its connection, and the number of its device."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that leads hears it
+    number = int(sys.argv[2])
+    configure_from(os.environ, rank=number)
+    return Connection(int(sys.argv[1])), number
+
+
+def failed(error: Exception) -> Failed:
+    """What is sent of `error`: one of the same cause that another process can raise."""
+    if isinstance(error, LccpError):
+        return Failed(error)
+    if cause_of(error) is Cause.OUT_OF_MEMORY:
+        return Failed(MemoryError(str(error)))
+    logger.exception("a process of the evaluation failed")
+    return Failed(RuntimeError(sentence_of(error)))

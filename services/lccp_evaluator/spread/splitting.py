@@ -1,0 +1,73 @@
+"""Which weights of a model are split where its experts lie in several processes: theirs alone.
+
+Each process holds a part of the width of every expert, by transformers' own plan of its tensor
+parallelism. Everything else of that plan is turned off: attention, embeddings and head stay whole.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.distributed.configuration_utils import DistributedConfig
+
+from lccp.contract.errors import InvalidInput
+from lccp_evaluator.model.execution import ExecutionPlan
+from lccp_evaluator.model.experts import expert_layers
+from lccp_evaluator.model.loading import read_config
+
+ALIGNED_BYTES = 16
+"""Rows of weights begin at multiples of it, or grouped products refuse them."""
+WHOLE = "replicate"
+"""transformers' name of what is not split."""
+
+
+def splitting(directory: Path, plan: ExecutionPlan, trusted: bool) -> DistributedConfig:
+    """How transformers is to load the model in `directory` in the plan's shards.
+
+    Raises:
+        InvalidInput: it has no experts, they don't split evenly, or transformers can't split them.
+    """
+    shards, unit = plan.shards, ALIGNED_BYTES // plan.torch_dtype.itemsize
+    config = read_config(directory, trusted)
+    made: Any = AutoModelForCausalLM.from_config
+    with torch.device("meta"):
+        model = made(config, trust_remote_code=trusted)
+    patterns = _patterns(model)
+    kind = f"{directory}: a model of type {config.model_type!r}"
+    if not patterns:
+        raise InvalidInput(
+            f"{kind} has no experts that {shards} processes could share: give shards: 1 (--shards)"
+        )
+    rules = {rule: _style(rule, style, patterns) for rule, style in model.tp_plan.items()}
+    if not patterns <= rules.keys():
+        raise InvalidInput(
+            f"{kind} can't be split: transformers has no plan for the width of its experts: give "
+            "shards: 1 (--shards)"
+        )
+    for width in {int(down.shape[-1]) for down in _down(model)}:
+        if width % (unit * shards):
+            would_do = [n for n in range(1, width + 1) if width % (unit * n) == 0]
+            raise InvalidInput(
+                f"{kind} has experts that are {width} wide, which {shards} shards do not divide "
+                f"into multiples of {unit}: give shards (--shards) out of {would_do or [1]}"
+            )
+    return DistributedConfig(tp_size=shards, tp_plan=rules)
+
+
+def _down(model: PreTrainedModel) -> list[Any]:
+    """The last weights of all experts, layer by layer; their last dimension is the width."""
+    return [layer.down_proj for layer in expert_layers(model)]
+
+
+def _patterns(model: PreTrainedModel) -> set[str]:
+    """Names of the modules that compute experts, with a star for the number of the layer."""
+    found = {id(layer) for layer in expert_layers(model)}
+    named = (name for name, module in model.named_modules() if id(module) in found)
+    return {re.sub(r"\.\d+(?=\.)", ".*", name) for name in named}
+
+
+def _style(rule: str, style: str, patterns: set[str]) -> str:
+    kept = rule in patterns or rule.rpartition(".")[0] in patterns
+    return style if kept else WHOLE
