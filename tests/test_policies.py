@@ -88,7 +88,7 @@ def test_a_module_says_what_it_is_for_and_is_not_long(path: Path) -> None:
 
 
 def test_a_short_module_that_serves_one_other_stands_in_it() -> None:
-    """Unless both are too long together, or it is a program, or of another package."""
+    """Unless both are too long together, or it is a program, or of another folder."""
     paths = modules(*PACKAGES, *SCRIPTS)
     texts = {_dotted(path): path.read_text(encoding="utf-8") for path in paths}
     users: dict[str, set[str]] = {name: set() for name in texts}
@@ -123,7 +123,7 @@ def _could_stand_in(name: str, user: str, texts: dict[str, str]) -> bool:
     return (
         sum(bool(line.strip()) for line in text.splitlines()) < SHORT_LINES
         and text.count("\n") + texts[user].count("\n") <= LINES_MAX
-        and name.split(".")[0] == user.split(".")[0]
+        and name.rpartition(".")[0] == user.rpartition(".")[0]
         and user.split(".")[-1] not in GATHERING
         and '__name__ == "__main__"' not in text
     )

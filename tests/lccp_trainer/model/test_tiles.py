@@ -30,7 +30,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_model(family: str, models: Path, checkpointing: bool = False) -> Any:
     model = AutoModelForCausalLM.from_pretrained(make_model(family, models)).train()
     if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     return model
 
 

@@ -36,8 +36,8 @@ def test_what_is_due_ascends_within_the_budget(every: int, at: set[int], budget:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({}, "give everyTokens or atTokens"),
-        ({"atTokens": []}, "give everyTokens or atTokens"),
+        ({}, "set everyTokens or atTokens"),
+        ({"atTokens": []}, "set everyTokens or atTokens"),
         ({"atTokens": [2, 1]}, "atTokens must be in ascending order"),
         ({"atTokens": [1, 1]}, "atTokens must be in ascending order"),
         ({"everyTokens": 1, "keepStates": 0}, "keepStates: "),
