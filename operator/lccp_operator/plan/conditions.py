@@ -115,8 +115,7 @@ def _acceptance(context: Context) -> str:
 
 def _passed(context: Context) -> str:
     """Branches that can no longer begin."""
-    points = ", ".join(f"{point:,}" for point in passed_points(context)[:NAMED])
-    if not points:
+    if not (points := ", ".join(f"{point:,}" for point in passed_points(context)[:NAMED])):
         return ""
     return (
         f"; no branch starts at {points} tokens: the training had passed that point before it was "
@@ -126,8 +125,7 @@ def _passed(context: Context) -> str:
 
 def _answered(context: Context) -> str:
     """That the same question was answered before, if it is asked again."""
-    asked = context.reevaluate
-    if asked is None or context.asked_anew is not None:
+    if (asked := context.reevaluate) is None or context.asked_anew is not None:
         return ""
     return (
         f"; {REEVALUATE}={asked} was carried out: to request it again, add a word (`{asked} again`)"
@@ -206,15 +204,11 @@ def _hampered(context: Context) -> list[str]:
 
 
 def _unknown(path: str, spec: LCCPRunSpec) -> str:
-    trains = spec.source is None
-    who, does, image = (
-        ("trainer", "trains", "topology.image")
-        if trains
-        else ("importer", "imports", "evaluation.image")
-    )
+    trainer, importer = ("trainer", "trains", "topology"), ("importer", "imports", "evaluation")
+    who, does, part = trainer if spec.source is None else importer
     return (
         f"the {who} does not know {path} and {does} without it, since the run keeps the image "
-        f"that it started with: name a newer one in {image}, or remove the field"
+        f"that it started with: name a newer one in {part}.image, or remove the field"
     )
 
 
