@@ -7,7 +7,7 @@ short prompts are too few for that: without a trial they give the seconds of an 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from functools import reduce
@@ -67,6 +67,7 @@ def estimate(
     """
     engine, cohorts = prepared.engine, prepared.cohorts
     works = [engine.work(cohort.passages(), cohort.plan) for cohort in cohorts]
+    works += _again(prepared)
     work = reduce(Work.__add__, works, Work())
     samples = [one.asked.frozen.samples[n] for one in cohorts for n in one.numbers]
     size = Size.of(engine.model)
@@ -85,6 +86,19 @@ def estimate(
         disk_bytes=_disk(prepared),
         rough=trial_seconds is None,
     )
+
+
+def _again(prepared: Prepared) -> Iterator[Work]:
+    """Of the samples that are read again with heads masked."""
+    for cohort in prepared.cohorts:
+        asked, engine = cohort.asked, prepared.engine
+        for half in asked.readers:
+            numbers, times = half.again(asked.frozen.samples, asked.settings[half.name])
+            chosen = [number for number in cohort.numbers if number in set(numbers)]
+            passages = [asked.frozen.passage(asked.frozen.samples[n]) for n in chosen]
+            steps = engine.planned(passages).steps
+            if steps:
+                yield from [Work.of(steps, passages, watches=False)] * times
 
 
 def flops(size: Size, work: Work) -> float:

@@ -4,11 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from measured import few
+from measured import NIAH_ALONE, few
 from tiny_checkpoints import a_checkpoint
 from tiny_models import a_model
 from torch.utils.flop_counter import FlopCounterMode
 
+from lccp.api.spec.probes import ProbesSpec
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
 from lccp_evaluator.estimate import estimate, flops, seconds_of
@@ -105,3 +106,25 @@ def test_an_estimate_tells_the_cost_of_the_samples_and_leaves_nothing(tmp_path: 
     assert 0 < cost.seconds < 60
     assert 0.9 * weights < cost.memory_bytes < weights + 10**7
     assert list(out.iterdir()) == []
+
+
+def test_what_is_read_again_with_heads_masked_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ablation = {"source": "Niah", "heads": 1, "draws": 2}
+    niah = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2}
+    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": niah, "headAblation": ablation}, "probes")
+    series = Series(tmp_path / "out", SeriesSettings(probes))
+    model = CheckpointDirectory(a_checkpoint(tmp_path / "model"), Trained(0))
+    cost = series.estimate(model, trial_seconds=None)
+    read, computed = Engine.read, list[int]()
+
+    def counted(engine: Engine, passages, progress=None, plan=None, masked=()):
+        if plan is not None or masked:  # others try the model
+            computed.append(engine.planned(passages).tokens)
+        return read(engine, passages, plan=plan, masked=masked)
+
+    monkeypatch.setattr(Engine, "read", counted)
+    series.evaluate(model, lambda done: None)
+    assert cost.tokens == sum(computed)
+    assert len(computed) > 3 * 2

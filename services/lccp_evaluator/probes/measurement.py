@@ -69,6 +69,10 @@ class Masking:
     heads: Mapping[str, Heads]
 
 
+def _once(_samples: Sequence[Sample], _settings: Any) -> tuple[list[int], int]:
+    return [], 0
+
+
 def _unmasked(_records: Records, _settings: Any) -> Masking | None:
     return None
 
@@ -99,6 +103,8 @@ class TorchHalf:
     itself, and how many tokens it may say."""
     masks: Callable[[Records, Any], Masking | None] = _unmasked
     """From what was read and its settings: what is to be read again (`Records.masked`)."""
+    again: Callable[[Sequence[Sample], Any], tuple[list[int], int]] = _once
+    """From samples and its settings: numbers of those that will be, and how often each."""
 
 
 def measured(

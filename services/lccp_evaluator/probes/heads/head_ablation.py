@@ -1,6 +1,6 @@
 """Ablation of heads: which are masked, and what is lost. See `lccp.probes.heads.head_ablation`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from lccp_evaluator.passes.passage import Heads, Reading
 from lccp_evaluator.probes.heads.retrieval_heads import CLUSTERS, Watched, means
 from lccp_evaluator.probes.measurement import Masking, Measurement, TorchHalf, measured
 from lccp_evaluator.records import FloatArray, Records, mean_by
+from lccp_evaluator.sampling.samples import Sample
 
 
 def masks(records: Records, asked: HeadAblationSettings) -> Masking:
@@ -21,9 +22,16 @@ def masks(records: Records, asked: HeadAblationSettings) -> Masking:
     Raises InvalidInput if too few heads are left for a random set.
     """
     watched = np.array([sample.needle is not None for sample in records.samples])
-    long = 4 * records.length > 3 * records.length[watched].max()
     seen = Watched.of(records.where(watched), RetrievalHeadsSettings())
-    return Masking(np.flatnonzero(watched & long).tolist(), sets_of(means(seen.scores), asked))
+    numbers, _ = again(records.samples, asked)
+    return Masking(numbers, sets_of(means(seen.scores), asked))
+
+
+def again(samples: Sequence[Sample], asked: HeadAblationSettings) -> tuple[list[int], int]:
+    """Numbers of the samples that are read again, and the sets that each is read with."""
+    lengths = {n: one.length for n, one in enumerate(samples) if one.needle is not None}
+    longest = max(lengths.values())
+    return [n for n, length in lengths.items() if 4 * length > 3 * longest], 1 + asked.draws
 
 
 def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Heads]:
@@ -80,4 +88,4 @@ def _nll(readings: Mapping[int, Reading], numbers: list[int]) -> FloatArray:
     return np.array([readings[number].nll.mean(dtype=np.float64) for number in numbers])
 
 
-HALF = TorchHalf(head_ablation.PROBE.name, measure, watches_heads=True, masks=masks)
+HALF = TorchHalf(head_ablation.PROBE.name, measure, watches_heads=True, masks=masks, again=again)
