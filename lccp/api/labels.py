@@ -24,7 +24,8 @@ LAST_STATE_TOKENS = f"{GROUP}/last-state-tokens"
 """Annotation of a gang's Job: tokens of that state."""
 
 REEVALUATE = f"{GROUP}/reevaluate"
-"""Annotation of a run: `all`, or tokens of the checkpoints to evaluate again."""
+"""Annotation of a run: `all`, or tokens of the checkpoints to evaluate again; `/SUITE` after either
+means that suite alone."""
 
 TRAINER = "trainer"
 EVALUATOR = "evaluator"
