@@ -48,6 +48,11 @@ def signal_of_suite(suite: str, name: str) -> str:
     return f"{suite}/{name.replace('/', '.')}"
 
 
+def is_of_branch(signal: str) -> bool:
+    """Whether the signal was measured at the end of a branch."""
+    return signal.startswith(f"{ANNEAL}/")
+
+
 RUN_NAME_LENGTH_MAX = 40
 
 

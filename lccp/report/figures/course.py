@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lccp.analysis.laws.loglaw import FEWEST, LogLaw
-from lccp.api.labels import ANNEAL
+from lccp.api.labels import is_of_branch
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.signals import Role, Scale, Signal
@@ -89,7 +89,7 @@ def _colour(signal: Signal, verdict: Verdict) -> str | None:
 
 def _line(figure: go.Figure, row: int, line: Line, axis: TokenAxis, colour: str) -> None:
     guard = line.signal.band == "guard"
-    branch = line.signal.name.startswith(f"{ANNEAL}/")
+    branch = is_of_branch(line.signal.name)
     values = [value for value, _ in line.points.values()]
     intervals = [interval or (value, value) for value, interval in line.points.values()]
     bars = {

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import summary
-from lccp.api.labels import ANNEAL, INTRINSIC, signal_of_suite
+from lccp.api.labels import ANNEAL, INTRINSIC, is_of_branch, signal_of_suite
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import Heartbeat
@@ -165,8 +165,8 @@ def _latest(context: Context) -> CheckpointStatus | None:
     if not done:
         return None
     judged = _judged(context, max(done))
-    names = sorted(judged.values)[:SIGNALS_SHOWN] if judged else ()
-    return _checkpoint(context, max(done), names)
+    own = [name for name in sorted(judged.values if judged else ()) if not is_of_branch(name)]
+    return _checkpoint(context, max(done), own[:SIGNALS_SHOWN])
 
 
 def _judged(context: Context, tokens: int) -> CheckpointJudgement | None:

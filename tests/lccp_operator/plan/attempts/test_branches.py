@@ -1,5 +1,6 @@
 """Branches: trained once the run's own training has ended, one after another, and evaluated."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.labels import ANNEAL, INTRINSIC, evaluation_key
 from lccp.api.objects.journal import Pinned, PodDefaults
+from lccp.api.objects.policy import Policy
+from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.verdict import Verdict
 from lccp.api.status import BranchesStatus
 from lccp_operator.workloads.training import Training
 
@@ -180,6 +184,24 @@ def test_the_status_counts_branches_and_tells_what_the_latest_measured() -> None
     told = world.run.status.branches
     assert told is not None
     assert (told.trained, told.evaluated, told.at_tokens) == (2, 2, SECOND)
+
+
+def with_values(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
+    """A verdict whose checkpoints have a value of their own and one of a branch."""
+    verdict, values = NEVER(reports, policy), {"anneal/niah_ppl": 1.25, "niah_ppl": 1.5}
+    checkpoints = (c.model_copy(update={"values": values}) for c in verdict.checkpoints)
+    return verdict.model_copy(update={"checkpoints": tuple(checkpoints)})
+
+
+def test_what_a_branch_measured_stands_apart_from_what_the_checkpoint_did() -> None:
+    world = a_world()
+    world.judge = with_values
+    world.settle()
+    assert world.run.status is not None
+    assert world.run.status.branches is not None
+    assert world.run.status.branches.values == {"niah_ppl": "1.25"}
+    assert world.run.status.latest is not None
+    assert world.run.status.latest.values == {"niah_ppl": "1.5"}
 
 
 def test_a_run_without_branches_says_nothing_of_them() -> None:
