@@ -122,6 +122,27 @@ def test_a_branch_is_trained_and_measured_once_though_it_was_interrupted(
     assert sorted(log.name for log in (RUN / "logs").glob("*")) == logs
 
 
+@pytest.mark.long
+@pytest.mark.slow
+def test_two_branches_follow_one_another_to_their_ends(
+    start: Start, manifest: Callable[..., Path]
+) -> None:
+    points = [EVERY, EVERY + a_run.STEP_TOKENS]
+    anneal = {"atTokens": points, "tokens": EVERY}
+    path = str(manifest(checkpoints={"everyTokens": EVERY, "anneal": anneal}))
+
+    code, *_ = finished(start("run", path))
+
+    assert code == 0
+    journal = json.loads((RUN / "journal.json").read_bytes())
+    attempts = [(one.get("branch"), one["cause"]) for one in journal["attempts"]]
+    assert attempts == [(at, "Completed") for at in (None, *points)]
+    begun, ended = ([one[at] for one in journal["attempts"]] for at in ("startedAt", "endedAt"))
+    assert ended[1] <= begun[2]
+    for tokens in points:
+        assert (RUN / f"evaluations/{tokens:015d}/anneal/report.json").exists()
+
+
 def outcome(state: Any, reason: Reason, message: str, tmp_path: Any) -> Outcome:
     condition = Condition(
         type=ConditionType.FAILED if state == "Failed" else ConditionType.SUCCEEDED,
