@@ -50,6 +50,13 @@ def identity_spec(store: Store, keys: RunKeys) -> LCCPRunSpec:
     return spec_of(_identity(store, keys).identity, keys.identity)
 
 
+def unknown_probe_fields(store: Store, keys: RunKeys) -> tuple[str, ...]:
+    """Fields of the evaluation that this version does not know and leaves out. Raises as above."""
+    identity = _identity(store, keys).identity
+    unknown = left_out(identity, spec_of(identity, keys.identity))
+    return tuple(path for path in unknown if path.startswith("evaluation."))
+
+
 def _joined(store: Store, keys: RunKeys, control: Control, key: str) -> LCCPRunSpec:
     return joined(_identity(store, keys).identity, control.settings or {}, key)
 

@@ -22,6 +22,10 @@ class Arrangement(Shared):
         self.digest = digest
         self._report = report
 
+    @property
+    def unknown_fields(self) -> tuple[str, ...]:
+        return self._report.unknown_fields
+
     def filled(
         self, tokens: int, step: int, digest: str, numbers: "array[float]"
     ) -> EvaluationReport:
@@ -56,6 +60,11 @@ class CompactReport:
             array("d", _numbers(report)),
             _arrangement(report),
         )
+
+    @property
+    def unknown_fields(self) -> tuple[str, ...]:
+        """Fields of the run's probes that the evaluator did not know."""
+        return self.arrangement.unknown_fields
 
     def report(self) -> EvaluationReport:
         """The report, without what differs between equal measurements: files beside it, timings."""

@@ -22,7 +22,7 @@ from lccp.contract.errors import Conflict, InvalidInput
 from lccp.contract.signals import Role
 from lccp.logs import configure_from
 from lccp.store import objects
-from lccp.store.assignment import identity_spec
+from lccp.store.assignment import identity_spec, unknown_probe_fields
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
 from lccp.store.port import Store
@@ -111,8 +111,10 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int, 
         progress = ProgressFile(store, keys.evaluation_progress(tokens, suite))
         evaluation = evaluate(subject, place, progress)
     place.put(evaluation.files)
+    unknown = {"unknown_fields": unknown_probe_fields(store, keys)}
+    report = of_suite(evaluation.report, suite).model_copy(update=unknown)
     with suppress(Conflict):  # another evaluator was first
-        objects.write_if_absent(store, place.report, of_suite(evaluation.report, suite))
+        objects.write_if_absent(store, place.report, report)
     evaluation.unfinished.clear()
 
 

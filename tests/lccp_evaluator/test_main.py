@@ -154,6 +154,19 @@ def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):
     assert digest == reference.sha256
 
 
+def test_fields_of_probes_that_it_does_not_know_are_told_in_the_report(world):
+    world.checkpoint(10_000)
+    environ = world.environ(10_000)
+    document = json.loads(world.store.get(KEYS.identity))
+    document["identity"]["evaluation"]["probes"]["niah"]["ofTomorrow"] = 1
+    document["identity"]["model"]["ofTomorrow"] = 1
+    world.store.put(KEYS.identity, json.dumps(document).encode())
+
+    assert main.run(environ) == ExitCode.OK
+
+    assert world.report(10_000).unknown_fields == ("evaluation.probes.niah.ofTomorrow",)
+
+
 def test_the_end_of_a_branch_answers_the_runs_samples_under_names_of_its_own(world):
     world.checkpoint(10_000)
     assert world.evaluate(10_000) == ExitCode.OK

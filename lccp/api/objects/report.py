@@ -92,6 +92,10 @@ class EvaluationReport(StoreObject):
     source_context_length: Annotated[int, Field(description="Context before the extension.")]
     target_context_length: Annotated[int, Field(description="Context after the extension.")]
     probes: Annotated[dict[str, ProbeReport], Field(description="What was measured, by probe.")]
+    unknown_fields: Annotated[
+        tuple[str, ...],
+        Field(description="Fields of the run's probes that the evaluator does not know."),
+    ] = ()
     execution_plan: Annotated[
         dict[str, Any],
         Field(

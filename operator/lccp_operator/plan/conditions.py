@@ -10,12 +10,10 @@ from typing import Literal
 from lccp.analysis.possible import obstacle
 from lccp.api.causes import Cause
 from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
-from lccp.api.identity import is_given
 from lccp.api.labels import REEVALUATE
 from lccp.api.objects.verdict import Answer, VerdictState
-from lccp.api.run import LCCPRunSpec
 from lccp.facts.facts import EvaluationKey
-from lccp_operator.plan import attempts, evaluations, findings
+from lccp_operator.plan import attempts, evaluations, findings, unknown_fields
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.findings import NAMED, Finding, Findings
@@ -178,7 +176,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
         f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
     ]
-    problems += _hampered(context)
+    problems += [*_hampered(context), *unknown_fields.told(context)]
     problems += context.facts.damaged.values()
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     repeats = _repeats(context)
@@ -196,20 +194,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
 def _hampered(context: Context) -> list[str]:
     """What the newest attempt says that hampers it, such as a store that takes no uploads."""
     beat = context.facts.heartbeat
-    if beat is None:
-        return []
-    spec = context.spec
-    unknown = [_unknown(path, spec) for path in beat.unknown_fields if is_given(spec, path)]
-    return [*([beat.problem] if beat.problem else []), *unknown]
-
-
-def _unknown(path: str, spec: LCCPRunSpec) -> str:
-    trainer, importer = ("trainer", "trains", "topology"), ("importer", "imports", "evaluation")
-    who, does, part = trainer if spec.source is None else importer
-    return (
-        f"the {who} does not know {path} and {does} without it, since the run keeps the image "
-        f"that it started with: name a newer one in {part}.image, or remove the field"
-    )
+    return [beat.problem] if beat is not None and beat.problem else []
 
 
 def _repeats(context: Context) -> list[str]:

@@ -11,7 +11,12 @@ from lccp.api.identity import identity_of, settings_of
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
 from lccp.contract.errors import InvalidInput
-from lccp.store.assignment import attempt_spec, identity_spec, unknown_fields
+from lccp.store.assignment import (
+    attempt_spec,
+    identity_spec,
+    unknown_fields,
+    unknown_probe_fields,
+)
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
@@ -53,6 +58,7 @@ def test_fields_of_a_newer_operator_are_left_out(store: Store) -> None:
     write(store, KEYS.control(1), control)
     assert attempt_spec(store, KEYS, 1) == SPEC
     assert identity_of(identity_spec(store, KEYS)) == identity_of(SPEC)
+    assert unknown_probe_fields(store, KEYS) == ("evaluation.probes.probeOfTomorrow",)
     assert unknown_fields(store, KEYS, 1) == (
         "evaluation.probes.probeOfTomorrow",
         "model.ofTomorrow",

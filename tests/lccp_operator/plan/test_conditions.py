@@ -11,7 +11,6 @@ from operator_world import (
     START,
     World,
     a_small_run,
-    an_attached_run,
     conditions,
     heartbeat_of,
     with_spec,
@@ -119,35 +118,6 @@ def test_what_a_trainer_says_hampers_it_is_told_until_it_is_over() -> None:
         world.reconcile()
         assert conditions(world.run)["Degraded"][0] == degraded
         assert (said in message(world, ConditionType.DEGRADED)) == (problem is not None)
-
-
-def test_a_field_that_the_pinned_image_does_not_know_is_told_if_the_run_sets_it() -> None:
-    world = a_training_world()
-    unknown = ("topology.gangTimeoutSeconds", "training.zLossCoefficient")
-    beat = heartbeat_of(1, EVERY_TOKENS, world.now, unknown_fields=unknown)
-    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
-    world.reconcile()
-    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
-
-    world.run = with_spec(world.run, topology={"gangTimeoutSeconds": 60})
-    world.reconcile()
-    assert conditions(world.run)["Degraded"] == ("True", "ObservationIncomplete")
-    told = message(world, ConditionType.DEGRADED)
-    assert told.startswith("the trainer does not know topology.gangTimeoutSeconds and trains")
-    assert "zLossCoefficient" not in told
-
-
-def test_of_an_importer_a_field_that_it_does_not_know_names_the_evaluators_image() -> None:
-    run = an_attached_run(topology={"gangTimeoutSeconds": 60})
-    world = World(run, NEVER)
-    world.reconcile()
-    beat = heartbeat_of(1, 0, world.now, unknown_fields=("topology.gangTimeoutSeconds",))
-    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
-    world.reconcile()
-
-    told = message(world, ConditionType.DEGRADED)
-    assert told.startswith("the importer does not know topology.gangTimeoutSeconds and imports")
-    assert "evaluation.image" in told
 
 
 def test_a_source_that_repeats_too_often_is_told_until_more_is_allowed() -> None:
