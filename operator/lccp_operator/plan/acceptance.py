@@ -59,7 +59,7 @@ def left_alone(namespace: str, owner: Owner, other: str, at: datetime) -> Event:
         "too and leaves it alone: give each its own namespaces (the chart's namespaces); if "
         f"{other} is gone, add it to the chart's adoptFrom"
     )
-    return Event("Warning", EventReason.REFUSED, message, at)
+    return Event("Warning", EventReason.REFUSED, message, at, about=f"{owner.id} {other}")
 
 
 def refusal(context: Context) -> Refusal | None:

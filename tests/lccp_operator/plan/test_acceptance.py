@@ -69,7 +69,9 @@ def test_another_identity_is_refused_with_what_differs_and_nothing_is_touched() 
     )
 
 
-ONE, TWO = Owner("lccp/one@00000001"), Owner("lccp/two@00000002")
+ONE, TWO, THREE = (
+    Owner(f"lccp/{name}@0000000{n}") for n, name in enumerate(("one", "two", "three"), 1)
+)
 
 
 HEIR = replace(TWO, adopts=frozenset({ONE.id}))
@@ -120,6 +122,17 @@ def test_two_installations_that_watch_one_namespace_are_told_and_one_writes_noth
     assert f"installation {ONE.id} manages this run" in event.message
     assert world.plan(replace(world.observed(), left_to=ONE.id)).events == ()
     assert world.plan(replace(world.observed(), left_to=HEIR.id)).events == (event,)
+
+
+def test_each_of_two_that_leave_a_run_to_a_third_says_so_in_an_event_of_its_own() -> None:
+    first = owned(ONE)
+    others = [replace(first, owner=owner, events=[]) for owner in (TWO, THREE)]
+    for world in others:
+        world.reconcile()
+
+    told = [event for world in others for event in world.events]
+    assert len({(event.reason, event.at, event.about) for event in told}) == 2
+    assert all(f"{world.owner.id} watches" in world.events[0].message for world in others)
 
 
 @pytest.mark.parametrize("own_store", [True, False], ids=["found new by both", "new"])
