@@ -176,7 +176,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
         f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
     ]
-    problems += [*_hampered(context), *unknown_fields.told(context)]
+    problems += [*_silent_nodes(context), *_hampered(context), *unknown_fields.told(context)]
     problems += context.facts.damaged.values()
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     repeats = _repeats(context)
@@ -189,6 +189,18 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     more = len(problems) - PROBLEMS_NAMED
     tail = [f"and {more} more"] if more > 0 else []
     return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))
+
+
+def _silent_nodes(context: Context) -> list[str]:
+    """The nodes that no longer tell of the pods of live workloads."""
+    live = (state for state in context.workloads.values() if state.live)
+    nodes = {pod.silent_node for state in live for pod in state.pods if pod.silent_node}
+    return [
+        f"node {node} does not answer, so that nobody knows whether what the run has there still "
+        "works: Kubernetes gives its pods up, by default after five minutes more, and they are "
+        "then replaced on other nodes"
+        for node in sorted(nodes)
+    ]
 
 
 def _hampered(context: Context) -> list[str]:

@@ -67,6 +67,8 @@ class Pod:
     """What its process left in the pod's status about its end."""
     killed: str = ""
     """Why its node ended it though it had begun, in the node's words."""
+    silent_node: str = ""
+    """Its node, if that no longer tells how it is."""
     lost: bool = False
     """It should have ended, and nobody says that it has: its node is gone, or cut off."""
     lingers: bool = False

@@ -22,7 +22,9 @@ from lccp.api.exits import ExitCode
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Answer, Gate, GateAnswer, Verdict
-from lccp_operator.observed import Unknown
+from lccp_operator.observed import Known, Unknown
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.training import Training
 
 
 def test_every_condition_is_there_from_the_first_reconcile_on() -> None:
@@ -118,6 +120,19 @@ def test_what_a_trainer_says_hampers_it_is_told_until_it_is_over() -> None:
         world.reconcile()
         assert conditions(world.run)["Degraded"][0] == degraded
         assert (said in message(world, ConditionType.DEGRADED)) == (problem is not None)
+
+
+def test_a_node_that_does_not_answer_is_named_while_a_gang_has_a_pod_there() -> None:
+    world = a_training_world()
+    pods = (Pod(0, "a", Phase.RUNNING, silent_node="node-3"), Pod(1, "b", Phase.RUNNING))
+    gang = WorkloadState(Phase.RUNNING, pods, pods_expected=2)
+    world.reconcile(replace(world.observed(), workloads=Known({Training(1): gang})))
+
+    assert conditions(world.run)["Degraded"] == ("True", "ObservationIncomplete")
+    assert message(world, ConditionType.DEGRADED).startswith("node node-3 does not answer, so")
+    assert conditions(world.run)["Training"][0] == "True"
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
 
 
 def test_a_source_that_repeats_too_often_is_told_until_more_is_allowed() -> None:

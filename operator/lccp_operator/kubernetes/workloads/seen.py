@@ -28,3 +28,9 @@ class Seen:
 def owner_uids(document: Object) -> set[str]:
     """UIDs of the objects that own `document`."""
     return {owner["uid"] for owner in document["metadata"].get("ownerReferences", ())}
+
+
+def condition_of(status: Object, type_: str) -> Object:
+    """The condition of that type; empty where there is none."""
+    found = (c for c in status.get("conditions", ()) if c["type"] == type_)
+    return next(found, {})

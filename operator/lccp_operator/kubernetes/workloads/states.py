@@ -9,8 +9,8 @@ from lccp.api import labels
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
-from lccp_operator.kubernetes.workloads.seen import Seen
-from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX, trouble_of
+from lccp_operator.kubernetes.workloads.seen import Seen, condition_of
+from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX, silent_node, trouble_of
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.registry import workload_of
 from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, SavedState, WorkloadState
@@ -154,10 +154,6 @@ def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
 def _pod(pod: Object, now: datetime) -> Pod:
     status = pod.get("status", {})
     ended = _terminated(pod)
-    disrupted = any(
-        c["type"] == "DisruptionTarget" and c["status"] == "True"
-        for c in status.get("conditions", ())
-    )
     phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
     suite = _init(status, labels.SUITE)
     suite_ended = suite.get("terminated", {})
@@ -174,9 +170,10 @@ def _pod(pod: Object, now: datetime) -> Pod:
         deleting="deletionTimestamp" in pod["metadata"],
         exit_code=ended.get("exitCode"),
         out_of_memory=OUT_OF_MEMORY in (ended.get("reason"), suite_ended.get("reason")),
-        disrupted=disrupted,
+        disrupted=condition_of(status, "DisruptionTarget").get("status") == "True",
         failure=_failure_of(status, ended) if phase is Phase.FAILED else "",
         message=_short(ended.get("message", "")),
+        silent_node=silent_node(pod) if phase is Phase.RUNNING else "",
         lost=phase not in TERMINAL and _overdue(pod, now),
         lingers=lingers,
         killed=_short(_told(status)) if ended and phase is Phase.FAILED else "",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
-from lccp_operator.kubernetes.workloads.seen import Seen, owner_uids
+from lccp_operator.kubernetes.workloads.seen import Seen, condition_of, owner_uids
 from lccp_operator.workloads.state import Trouble
 
 IMAGE_REASONS = frozenset(
@@ -61,6 +61,19 @@ def of_status(status: Object) -> Iterator[Trouble]:
     """The troubles that a pod's own status names."""
     yield from _of_containers(status)
     yield from _of_scheduling(status)
+
+
+def silent_node(pod: Object) -> str:
+    """The pod's node, if the pod runs there and its kubelet no longer tells how; else empty.
+
+    It is then the node controller that calls the pod not ready, and its containers stay so; a
+    kubelet gives a reason.
+    """
+    ready = condition_of(pod.get("status", {}), "Ready")
+    containers = condition_of(pod.get("status", {}), "ContainersReady")
+    told = ready.get("reason") or ready.get("status") != "False"
+    silent = not told and containers.get("status") == "True"
+    return str(pod["spec"].get("nodeName", "")) if silent else ""
 
 
 def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
@@ -139,7 +152,7 @@ def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterato
         yield _trouble(Reason.STARTING, told)
     for pod in filter(is_pending, pods):
         made = pod["metadata"]["creationTimestamp"]
-        if not _condition(pod["status"], "PodScheduled") and _is_long_ago(made, now):
+        if not condition_of(pod["status"], "PodScheduled") and _is_long_ago(made, now):
             yield _trouble(Reason.UNSCHEDULABLE, _not_taken_up(pod))
         for container in pod["status"].get("initContainerStatuses", ()):
             if "running" in container.get("state", {}):
@@ -155,11 +168,6 @@ def _not_taken_up(pod: Object) -> str:
 
 def _is_long_ago(at: str, now: datetime) -> bool:
     return now - datetime.fromisoformat(at).astimezone(UTC) > SILENCE
-
-
-def _condition(status: Object, type_: str) -> Object:
-    found = (c for c in status.get("conditions", ()) if c["type"] == type_)
-    return next(found, {})
 
 
 def _of_containers(status: Object) -> Iterator[Trouble]:
@@ -190,7 +198,7 @@ def _of_kubelet(pod: Object, seen: Seen) -> Iterator[Trouble]:
 
 def _is_ready_to_start(pod: Object) -> bool:
     """Its volumes are mounted and its network is there: older events no longer count."""
-    ready = _condition(pod["status"], "PodReadyToStartContainers")
+    ready = condition_of(pod["status"], "PodReadyToStartContainers")
     return bool(ready.get("status") == "True")
 
 
@@ -207,7 +215,7 @@ def _missing(message: str) -> Reason | None:
 
 
 def _of_scheduling(status: Object) -> Iterator[Trouble]:
-    scheduled = _condition(status, "PodScheduled")
+    scheduled = condition_of(status, "PodScheduled")
     if scheduled.get("status") == "False":
         told = scheduled.get("message") or scheduled.get("reason", "")
         lacks_claim = "persistentvolumeclaim" in told.lower()

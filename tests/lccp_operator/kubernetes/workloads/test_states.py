@@ -147,6 +147,30 @@ def test_a_pod_that_has_not_ended_long_after_its_grace_period_is_lost(
     assert found.lost is lost
 
 
+@pytest.mark.parametrize(
+    ("phase", "ready", "containers", "silent"),
+    [
+        ("Running", {"status": "False"}, "True", True),
+        ("Running", {"status": "True"}, "True", False),
+        ("Running", {"status": "False", "reason": "ContainersNotReady"}, "False", False),
+        ("Running", {"status": "False", "reason": "ReadinessGatesNotReady"}, "True", False),
+        ("Failed", {"status": "False"}, "True", False),
+    ],
+    ids=["silent", "ready", "a container is not", "a gate is not", "ended"],
+)
+def test_a_pod_names_its_node_if_that_is_silent(
+    phase: str, ready: dict[str, str], containers: str, silent: bool
+) -> None:
+    pod = a_pod(phase)
+    pod["spec"]["nodeName"] = "node-3"
+    told = [ready | {"type": "Ready"}, {"type": "ContainersReady", "status": containers}]
+    pod["status"]["conditions"] = told
+
+    (found,) = state(a_job(), pod).pods
+
+    assert found.silent_node == ("node-3" if silent else "")
+
+
 def test_a_pod_says_how_it_ended() -> None:
     disrupted = {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}
     killed = a_pod("Failed", 1, containerStatuses=[terminated(137, "OOMKilled")], **disrupted)
