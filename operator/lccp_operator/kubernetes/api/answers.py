@@ -5,6 +5,13 @@ import json
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp_operator.kubernetes.api.merge import Object
 
+UNDECLARED = "field not declared in schema"
+"""Of a 500, by which the API server refuses to apply a field that the CRD does not have."""
+OTHER_CRD = (
+    "the CRD in the cluster is of another version than this operator: apply "
+    "crds/lccpruns.lccp.io.yaml of its chart"
+)
+
 
 class ApiUnavailable(LccpError):
     """The API server did not answer within its timeout and retries."""
@@ -55,6 +62,8 @@ def error_of(status: int, data: bytes, path: str) -> LccpError:
     """The error that an answer of the API server means."""
     message = message_of(data)
     match status:
+        case 500 if UNDECLARED in message:
+            return Refused(f"{path}: {message}: {OTHER_CRD}")
         case 404:
             return NotFound(f"{path}: {message}")
         case 410:

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from lccp.api.labels import FIELD_MANAGER
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp_operator.kubernetes.api.answers import (
+    UNDECLARED,
     AdmissionUnavailable,
     ApiUnavailable,
     error_of,
@@ -179,7 +180,7 @@ class Cluster:
                 return answer
             if status and WEBHOOK_FAILED in data:
                 raise AdmissionUnavailable(message_of(data))
-            if status and status not in RETRIED_STATUSES:
+            if status and (status not in RETRIED_STATUSES or UNDECLARED.encode() in data):
                 raise error_of(status, data, path)
             if attempt + 1 < TRIES:
                 time.sleep(wait if wait is not None else 0.2 * 2**attempt)

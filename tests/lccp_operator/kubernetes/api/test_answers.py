@@ -46,6 +46,16 @@ def test_a_status_is_an_error_that_says_path_and_message(
     assert str(found).endswith("because")
 
 
+def test_a_field_that_the_crd_lacks_is_refused_with_what_would_mend_it() -> None:
+    told = "failed to create typed patch object: .status.installation: field not declared in schema"
+
+    found = error_of(500, answer(told), "/apis/lccp.io/v1alpha1")
+
+    assert type(found) is Refused
+    assert told in str(found)
+    assert str(found).endswith("apply crds/lccpruns.lccp.io.yaml of its chart")
+
+
 @pytest.mark.parametrize("data", [b"upstream is down", b'"upstream is down"', b"\xff\x00"])
 def test_an_answer_that_is_no_status_is_its_own_message(data: bytes) -> None:
     assert message_of(data) == data.decode(errors="replace")

@@ -48,6 +48,15 @@ def test_a_refusal_is_not_tried_again(
     assert len(proxy.requests) == 1
 
 
+def test_a_field_that_the_crd_lacks_is_not_tried_again(proxy: ApiProxy, proxied: Cluster) -> None:
+    told = ".status.installation: field not declared in schema"
+    proxy.faults.append(Fault("PATCH", "lccpruns", 500, body={"message": told}))
+
+    with pytest.raises(api.Refused, match="the CRD in the cluster is of another version"):
+        proxied.patch(api.RUNS, "default", "tiny", {}, "status")
+    assert len(proxy.requests) == 1
+
+
 def test_a_guard_is_asked_before_every_try_of_a_write(
     proxy: ApiProxy, tmp_path: Path, namespace: Namespace
 ) -> None:
