@@ -144,8 +144,8 @@ FAILING = WorkloadState(
 @pytest.mark.parametrize(
     ("workloads", "rejected", "told"),
     [
-        ({}, {Purge(): NO_QUOTA}, "exceeded quota: small: mend that"),
-        ({Purge(): WAITS}, {}, "exceeded quota: small: mend that"),
+        ({}, {Purge(): NO_QUOTA}, "exceeded quota: small: fix that"),
+        ({Purge(): WAITS}, {}, "exceeded quota: small: fix that"),
         (
             {Purge(): WorkloadState(Phase.FAILED, (Pod(0, "a", Phase.FAILED, exit_code=69),))},
             {},

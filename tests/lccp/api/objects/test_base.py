@@ -55,8 +55,8 @@ def test_a_version_that_is_not_known_is_refused_with_what_would_read_it(version:
         (b'{"schemaVersion": 3, "count', "is not JSON: it is damaged or cut short"),
         (b"", "is not JSON"),
         (b"[3]", "is not a JSON object"),
-        (b'{"schemaVersion": 1}', "is no Third of schema version 1: it is damaged"),
-        (b'{"schemaVersion": 2, "count": "x"}', "is no Third of schema version 2"),
+        (b'{"schemaVersion": 1}', "is not a Third of schema version 1: it is damaged"),
+        (b'{"schemaVersion": 2, "count": "x"}', "is not a Third of schema version 2"),
         (b'{"schemaVersion": 3}', "count: is required"),
     ],
 )

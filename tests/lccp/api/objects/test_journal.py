@@ -21,7 +21,7 @@ def test_version_1_named_evaluations_by_their_checkpoint_alone() -> None:
 
 
 def test_what_version_1_never_wrote_is_damaged() -> None:
-    with pytest.raises(InvalidInput, match=r"^journal\.json: is no Journal of schema version 1"):
+    with pytest.raises(InvalidInput, match=r"^journal\.json: is not a Journal of schema version 1"):
         Journal.from_json(b'{"schemaVersion": 1, "evaluations": [1]}', "journal.json")
 
 

@@ -33,7 +33,7 @@ def test_a_mean_lies_between_those_of_its_clusters(changes: dict[str, Any]) -> N
     [
         (
             {"byCluster": {"haystack": [0.6, 0.8]}},
-            "s is 0.5, but its haystack means lie between 0.6 and 0.8: they are not of the same",
+            "s is 0.5, but its haystack means lie between 0.6 and 0.8: they are not from the same",
         ),
         ({"byCluster": {"needle": [0.1, 0.4]}}, "needle means lie between 0.1 and 0.4"),
         (PPL | {"value": 0.9}, "s is a perplexity, so it cannot be 0.9, below 1"),
