@@ -69,11 +69,11 @@ def compare(a: EvaluationReport, b: EvaluationReport) -> Comparison:
     left_out = []
     for probe in (name for name in a.probes if name in b.probes):
         if how := made_otherwise(a, b, probe):
-            left_out.append(f"{probe}: was measured with other {how}")
+            left_out.append(f"{probe}: was measured with different {how}")
             continue
         differences += _differences(a, b, probe)
     one_sided = sorted(a.probes.keys() ^ b.probes.keys())
-    left_out += [f"{probe}: was measured at one of the two alone" for probe in one_sided]
+    left_out += [f"{probe}: was measured at only one of the two" for probe in one_sided]
     return Comparison(differences=tuple(differences), left_out=tuple(left_out))
 
 

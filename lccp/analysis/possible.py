@@ -84,8 +84,8 @@ def _schedule(run: LCCPRun) -> str:
     if kind == "Constant":
         return ""
     return (
-        f"under the schedule {kind} the learning rate decays, which makes a plateau of its own, so "
-        "nothing is ever called saturated: only a run with the schedule Constant can be"
+        f"under the schedule {kind} the learning rate decays, which causes a plateau of its "
+        "own, so the run is never judged saturated: only a run with the schedule Constant can be"
     )
 
 
@@ -93,16 +93,15 @@ def _too_early(policy: Policy, budget: int) -> str:
     if policy.min_tokens <= budget:
         return ""
     return (
-        f"saturation.minTokens, {policy.min_tokens:,}, lies beyond the budget: "
-        f"give at most {budget:,}"
+        f"saturation.minTokens, {policy.min_tokens:,}, lies beyond the budget: set it to at "
+        f"most {budget:,}"
     )
 
 
 def _too_few(policy: Policy, budget: int) -> str:
     needs = (
         f"a saturation needs {FEWEST_IN_A_LINE} checkpoints after the warm-up that span "
-        f"{policy.patience} horizons of {policy.horizon_tokens:,} tokens, and the plan has none "
-        "such"
+        f"{policy.patience} horizons of {policy.horizon_tokens:,} tokens, and the plan has none"
     )
     every = _densest(policy, budget)
     if every:

@@ -94,7 +94,7 @@ def _without_repetitions(
     for report in ordered:
         suite, tokens, digest = report.suite, report.tokens, report.checkpoint_digest
         if (suite, tokens) in by_tokens:
-            reason = f"{_name(report)}: is there twice: keep one of the two"
+            reason = f"{_name(report)}: exists twice: keep one of the two"
         elif first := by_digest.get((suite, digest)):
             reason = (
                 f"{_name(report)}: is of the same checkpoint as the {_name(first)} "
@@ -157,8 +157,8 @@ def _difference(own: tuple[str, ...], usual: tuple[str, ...]) -> str:
 
 def _differs(report: EvaluationReport, reference: EvaluationReport, how: str) -> str:
     return (
-        f"{_name(report)}: was measured with other {how} than {_name(reference)}: "
-        "evaluate all checkpoints of a run alike"
+        f"{_name(report)}: was measured with different {how} than {_name(reference)}: evaluate "
+        "all checkpoints of a run in the same way"
     )
 
 

@@ -113,13 +113,13 @@ def verdict_sentence(verdict: Verdict) -> str:
             ceiling = findings.standing_ceiling
             title = ceiling.title if ceiling else "ceiling signal"
             return (
-                f"Deceptively saturated{since}: the {title} stands still, "
-                f"but {improving} still improve{s}."
+                f"Deceptively saturated{since}: the {title} is flat, but {improving} still "
+                f"improve{s}."
             )
         case VerdictState.IMPROVING:
-            return f"Improving{since}: {improving} still get{s} better."
+            return f"Improving{since}: {improving} still improve{s}."
         case VerdictState.REGRESSING:
-            return f"Regressing{since}: a signal got worse; look at the evidence before going on."
+            return f"Regressing{since}: a signal got worse; check the evidence before you continue."
         case VerdictState.UNDETERMINED:
             return "Undetermined: the checkpoints so far do not decide whether training still pays."
 

@@ -12,7 +12,7 @@ def advice(findings: Findings) -> str:
     if not findings.checkpoints:
         return "Wait for the first evaluation."
     if findings.stands_still:
-        return "Look at the trainer: the checkpoints that it saves are all the same."
+        return "Check the trainer: all checkpoints that it saves are the same."
     match findings.newest.state:
         case VerdictState.REGRESSING:
             return _turn_back(findings)
@@ -21,7 +21,7 @@ def advice(findings: Findings) -> str:
         case VerdictState.DECEPTIVELY_SATURATED:
             ceiling = findings.standing_ceiling
             title = ceiling.title if ceiling else "ceiling signal"
-            return f"{_go_on(findings)} The {title} stands still, and cannot show it."
+            return f"{_go_on(findings)} The {title} is flat, and cannot show it."
         case VerdictState.IMPROVING:
             return _go_on(findings)
         case VerdictState.UNDETERMINED:
@@ -31,7 +31,7 @@ def advice(findings: Findings) -> str:
 def _stop(findings: Findings) -> str:
     policy = findings.policy
     if policy.horizon_source == "Guess":
-        return f"Do not stop by this verdict: its horizon is a guess; {STATE_HORIZON}."
+        return f"Do not stop because of this verdict: its horizon is a guess; {STATE_HORIZON}."
     return (
         f"Stop here: another {policy.horizon_tokens:,} tokens are expected to gain less than "
         f"{findings.least_gains(findings.saturated)}."
@@ -42,8 +42,10 @@ def _go_on(findings: Findings) -> str:
     """Training still pays only where the estimate says so."""
     gains = (findings.newest_gain(signal.name) for signal in findings.improving)
     if any(gain.gain >= findings.policy.delta(gain.signal) for gain in gains if gain):
-        return "Go on: training still pays."
-    return "Go on for now: the model still improves, but by less than pays; a plateau may follow."
+        return "Continue: training still pays."
+    return (
+        "Continue for now: the model still improves, but by less than pays; a plateau may follow."
+    )
 
 
 def _turn_back(findings: Findings) -> str:
@@ -58,7 +60,7 @@ def _turn_back(findings: Findings) -> str:
         default=newest,
     )
     return (
-        "Hold the run and look at learning rate and data mixture: "
+        "Pause the run and check learning rate and data mixture: "
         f"{signal.title} was best at {best.tokens:,} tokens."
     )
 
@@ -66,15 +68,17 @@ def _turn_back(findings: Findings) -> str:
 def _when_undetermined(findings: Findings) -> str:
     newest, gain, policy = findings.newest, findings.gain, findings.policy
     if policy.signal not in findings.signals:
-        return "Measure lengths beyond the source context to have a verdict."
+        return "Measure lengths beyond the source context to get a verdict."
     if newest.plateau_horizons and not policy.constant_schedule:
-        return "Decide by the numbers: under a decaying learning rate no plateau can be judged."
+        return "Decide from the numbers: under a decaying learning rate no plateau can be judged."
     if newest.plateau_horizons:
-        return "Go on until the plateau has lasted, or the gain shows again."
+        return "Continue until the plateau has lasted, or the gain returns."
     if gain is None:
-        return "Go on: there are too few checkpoints to judge yet."
+        return "Continue: there are too few checkpoints to judge yet."
     if gain.upper < 0:
-        return "Watch it: the model gets worse; if that lasts, it will be called a regression."
+        return "Watch it: the model gets worse; if that persists, it will be judged a regression."
     if gain.sampling_sd > gain.checkpoint_sd:
-        return "Go on: the gain is lost in sampling noise, which more samples would narrow."
-    return "Go on: the gain is lost in noise between checkpoints, which more of them would narrow."
+        return "Continue: the gain is lost in sampling noise, which more samples would reduce."
+    return (
+        "Continue: the gain is lost in noise between checkpoints, which more of them would reduce."
+    )

@@ -49,7 +49,7 @@ def _gain(gain: Gain, findings: Findings) -> str:
         f"{findings.title_of(name)} {verb} {findings.amount(abs(gain.gain), name)} per "
         f"{policy.horizon_tokens:,} tokens, between {findings.amount(ends[0], name)} and "
         f"{findings.amount(ends[1], name)} ({percent(policy.confidence)} confidence on each side); "
-        f"the least gain that pays is {findings.amount(policy.delta(name), name)}."
+        f"the minimum gain that pays is {findings.amount(policy.delta(name), name)}."
     )
 
 
@@ -78,18 +78,18 @@ def _without_gain(findings: Findings) -> str:
     fitted = sum(c.tokens > max(0, policy.warmup_tokens) for c in measured)
     if fitted >= 3:
         return (
-            f"{findings.title} was measured on one cluster of samples, so its sampling noise "
-            "cannot be known: evaluate with at least two haystacks."
+            f"{findings.title} was measured on one cluster of samples, so its sampling noise is "
+            "unknown: evaluate with at least two haystacks."
         )
-    return f"A gain needs three checkpoints beyond the warm-up; so far there are {fitted}."
+    return f"A gain needs three checkpoints after the warm-up; so far there are {fitted}."
 
 
 def _frozen(findings: Findings) -> str:
     if not findings.stands_still:
         return ""
     return (
-        "Every signal holds the same numbers at the newest three checkpoints: the weights do not "
-        "move, so nothing can be said about training."
+        "Every signal has the same numbers at the newest three checkpoints: the weights do not "
+        "move, so nothing can be concluded about training."
     )
 
 
@@ -108,7 +108,7 @@ def _still(findings: Findings) -> str:
         are = "is" if one else "are"
         return f"The {signal.title} is at its ceiling ({value:.3f}), {others} {are} not."
     return (
-        f"The {signal.title} stands still at {value:.3f} (its gain lies between "
+        f"The {signal.title} is flat at {value:.3f} (its gain lies between "
         f"{gain.lower:.3f} and {gain.upper:.3f}), {others} {'does' if one else 'do'} not."
     )
 
@@ -128,8 +128,8 @@ def _schedule(findings: Findings) -> str:
     if findings.policy.constant_schedule or not findings.newest.plateau_horizons:
         return ""
     return (
-        "The learning rate decays, which makes a plateau of its own: "
-        "so this plateau is not called a saturation."
+        "The learning rate decays, which causes a plateau of its own, so this plateau is not "
+        "judged a saturation."
     )
 
 
@@ -137,7 +137,7 @@ def _min_tokens(findings: Findings) -> str:
     newest, policy = findings.newest, findings.policy
     if newest.tokens >= policy.min_tokens or newest.plateau_horizons < policy.patience:
         return ""
-    return f"Nothing is called saturated before {policy.min_tokens:,} tokens (minTokens)."
+    return f"Nothing is judged saturated before {policy.min_tokens:,} tokens (minTokens)."
 
 
 def _course(findings: Findings) -> str:

@@ -18,12 +18,12 @@ def _line(name: str, findings: Findings) -> str:
     if told is None or told.line is None:
         return ""
     line, at = told.line, "" if told is now else f" up to {said[-1].tokens:,} tokens"
-    held = "" if told is now else "; since then no gain that pays has lasted"
+    held = "" if told is now else "; since then no gain that pays has persisted"
     of = f" of {findings.title_of(name)}" if len(findings.policy.signals) > 1 else ""
     return (
         f"The line{of}{at} through the last {line.horizons} horizons gains "
         f"{findings.amount(line.gain, name)} ± {findings.amount(line.half_width, name)} per "
-        f"horizon, at a confidence that allows for every look of the run{held}."
+        f"horizon, at a confidence corrected for repeated looks{held}."
     )
 
 
@@ -42,7 +42,7 @@ def plateau(findings: Findings) -> str:
     if not gain.spans_horizon:
         return (
             "The fitted checkpoints do not span a horizon "
-            f"({policy.horizon_tokens:,} tokens) yet, so a plateau cannot be said."
+            f"({policy.horizon_tokens:,} tokens) yet, so a plateau cannot be concluded."
         )
     if gain.state is not GainState.PLATEAU:
         return ""

@@ -48,7 +48,7 @@ def sections(data: RunData, verdict: Verdict, summary: Summary) -> Iterator[str]
     grounds = (*verdict.evidence, *expected, verdict.advice)
     figures = [_figure(exhibit) for exhibit in exhibits(data, verdict)]
     yield from figures[:1]
-    yield html.section("What it rests on", html.bullets(grounds))
+    yield html.section("Evidence", html.bullets(grounds))
     yield from figures[1:]
     yield html.section("Checkpoints", _checkpoints(data, verdict))
     yield from _branches(data, verdict)

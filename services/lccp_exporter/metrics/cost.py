@@ -32,8 +32,8 @@ COST = (
     ),
     RunMetric(
         "lccp_spent_accelerator_seconds",
-        "Accelerators x wall time of all attempts, without the wait in a queue: what the training "
-        "cost.",
+        "Accelerators x wall time of all attempts, excluding time in a queue: the cost of the "
+        "training.",
         one(lambda facts: facts.accelerator_seconds),
     ),
     RunMetric(
@@ -44,7 +44,7 @@ COST = (
     ),
     RunMetric(
         "lccp_saved_accelerator_seconds",
-        "What these tokens would have cost by the last throughput; absent where it is not known.",
+        "Cost of these tokens at the last throughput; absent if it is unknown.",
         one(_saved_seconds),
     ),
 )

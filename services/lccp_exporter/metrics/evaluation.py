@@ -46,7 +46,7 @@ EVALUATION = (
     ),
     RunMetric(
         "lccp_evaluation_duration_seconds",
-        "How long the newest evaluation took.",
+        "Duration of the newest evaluation.",
         one(lambda facts: facts.newest.seconds if facts.newest else None),
     ),
     RunMetric(

@@ -48,20 +48,20 @@ def _bands(facts: RunFacts) -> list[tuple[str, float, float]]:
 INSIGHT = (
     RunMetric(
         "lccp_goodput_ratio",
-        "Share of the wall time of all attempts that was productive, 0 to 1; waiting in a queue is "
-        "left out.",
+        "Share of the wall time of all attempts that was productive, 0 to 1, excluding time in a "
+        "queue.",
         one(lambda facts: facts.ledger.goodput),
     ),
     RunMetric(
         "lccp_wall_time_seconds",
-        "Wall time of all attempts by what was done; their sum is the whole.",
+        "Wall time of all attempts by activity; the sum is all of it.",
         _wall_time,
         ("activity",),
         most=len(Ledger.model_fields),
     ),
     RunMetric(
         "lccp_training_spikes_total",
-        "Steps of all attempts whose loss or gradient norm stood out from those before.",
+        "Steps of all attempts whose loss or gradient norm was an outlier.",
         one(lambda facts: float(facts.spikes_total)),
         kind="counter",
     ),
@@ -88,8 +88,8 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_router_even_share",
-        "Share of a layer's tokens that each expert has where the load is even, 0 to 1: the "
-        "experts that a token passes, of all.",
+        "Share of a layer's tokens that each expert has under an even load, 0 to 1: experts per "
+        "token, divided by all experts.",
         of_heartbeat(lambda b: b.router.even_share if b.router else None),
     ),
     RunMetric(
@@ -110,7 +110,7 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_held_out_checkpoint_tokens",
-        "Tokens of the checkpoint that the loss on held-out documents is of.",
+        "Tokens of the checkpoint at which the loss on held-out documents was measured.",
         of_heartbeat(lambda b: b.held_out.tokens if b.held_out else None),
     ),
     RunMetric(
@@ -124,17 +124,17 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_source_epochs_max",
-        "How often the source that repeats most was trained on so far.",
+        "How often the most repeated source has been trained on so far.",
         of_heartbeat(lambda b: max(b.epochs.values(), default=None)),
     ),
     RunMetric(
         "lccp_peak_memory_bytes",
-        "Most memory that rank 0 had in use: of its accelerator, or of its process without one.",
+        "Peak memory of rank 0: of its accelerator, or of its process without one.",
         of_heartbeat(lambda b: b.peak_memory_bytes),
     ),
     RunMetric(
         "lccp_last_save_seconds",
-        "Time that the last save held the training up.",
+        "Time for which the last save paused the training.",
         of_heartbeat(lambda b: b.last_save_seconds),
     ),
 )

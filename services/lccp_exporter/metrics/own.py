@@ -25,7 +25,7 @@ class OwnMetric(Generic[Health]):
 STORES: tuple[OwnMetric[StoreHealth], ...] = (
     OwnMetric(
         "lccp_exporter_store_errors_total",
-        "Times that a store could not be read.",
+        "Number of failed reads of a store.",
         lambda health: float(health.errors),
         "counter",
     ),
@@ -36,7 +36,7 @@ STORES: tuple[OwnMetric[StoreHealth], ...] = (
     ),
     OwnMetric(
         "lccp_exporter_store_refresh_duration_seconds",
-        "How long the last reading of a store took.",
+        "Duration of the last read of a store.",
         lambda health: health.duration_seconds,
     ),
     OwnMetric(
@@ -54,7 +54,7 @@ EXPORTS: tuple[OwnMetric[ExportHealth], ...] = (
     ),
     OwnMetric(
         "lccp_exporter_export_failed",
-        "1 if the last try to log the run to the tracker failed, else 0.",
+        "1 if the last attempt to log the run to the tracker failed, else 0.",
         lambda health: float(health.failed),
     ),
 )

@@ -102,8 +102,8 @@ SIGNALS = (
     ),
     RunMetric(
         "lccp_signal_state",
-        "1 for what the interval of a watched signal's gain allows to say (Improving, Plateau, "
-        "Regressing, Undetermined), 0 for the others.",
+        "1 for the state that follows from the interval of a watched signal's gain (Improving, "
+        "Plateau, Regressing, Undetermined), 0 for the others.",
         _states,
         ("signal", "state"),
         most=WATCHED_MAX * len(GainState),

@@ -61,12 +61,12 @@ TRAINING = (
     ),
     RunMetric(
         "lccp_run_finished_timestamp_seconds",
-        "When nothing was left to be done, seconds since 1970; absent while the run lives.",
+        "When nothing was left to do, seconds since 1970; absent while the run is active.",
         one(lambda facts: facts.finished_at.timestamp() if facts.finished_at else None),
     ),
     RunMetric(
         "lccp_run_failed",
-        "1 if the run finished by a failure that is not tried again, or by its deadline, else 0.",
+        "1 if the run finished by a failure that is not retried, or by its deadline, else 0.",
         one(_failed),
     ),
     RunMetric(
@@ -139,7 +139,7 @@ TRAINING = (
     ),
     RunMetric(
         "lccp_unsaved_tokens",
-        "Tokens trained since the newest complete state: what a restart would do again.",
+        "Tokens trained since the newest complete state, which a restart would repeat.",
         one(_state_lag),
     ),
 )

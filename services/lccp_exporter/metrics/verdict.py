@@ -36,18 +36,18 @@ VERDICT = (
     ),
     RunMetric(
         "lccp_verdict_since_tokens",
-        "Tokens of the checkpoint since which the verdict stands.",
+        "Tokens of the checkpoint since which the verdict holds.",
         of_verdict(lambda verdict: verdict.since_tokens),
     ),
     RunMetric(
         "lccp_reports_excluded",
-        "Reports, or parts of them, that can't be compared with the others: the verdict does "
-        "without them.",
+        "Reports, or parts of them, that can't be compared with the others and are excluded from "
+        "the verdict.",
         of_verdict(lambda verdict: float(verdict.excluded)),
     ),
     RunMetric(
         "lccp_min_gain",
-        "Least gain of the policy's signal over one horizon that pays.",
+        "Minimum gain of the policy's signal over one horizon that pays.",
         of_verdict(lambda verdict: verdict.policy.delta(verdict.policy.signal)),
     ),
     RunMetric(
@@ -57,7 +57,7 @@ VERDICT = (
     ),
     RunMetric(
         "lccp_forecast_tokens",
-        "Token count from which training is expected to pay no longer; absent while unknown.",
+        "Token count from which training is expected to no longer pay; absent while unknown.",
         of_verdict(lambda verdict: verdict.forecast.tokens if verdict.forecast else None),
     ),
     RunMetric(

@@ -78,12 +78,12 @@ def test_a_signal_without_clusters_has_no_interval() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"source_context_length": 128}, "niah: was measured with other context lengths"),
+        ({"source_context_length": 128}, "niah: was measured with different context lengths"),
         (
             {"probes": {"niah": part("niah", {"seed": 1}, [a_value(declared("niah_ppl"), 2.0)])}},
-            "niah: was measured with other probe versions or settings",
+            "niah: was measured with different probe versions or settings",
         ),
-        ({"probes": {}}, "niah: was measured at one of the two alone"),
+        ({"probes": {}}, "niah: was measured at only one of the two"),
     ],
 )
 def test_what_was_measured_otherwise_is_left_out_and_named(

@@ -66,7 +66,7 @@ def test_the_base_and_the_warm_up_are_not_fitted() -> None:
 
 ALIKE = [a_report(100, 0.2), a_report(300, 0.1)]
 UNLIKE = {
-    "twice": (a_report(300, 0.3, checkpoint_digest="f" * 64), "there twice"),
+    "twice": (a_report(300, 0.3, checkpoint_digest="f" * 64), "exists twice"),
     "samples": (with_niah(a_report(200, 0.1), samples_digest="6b" * 32), "other samples"),
     "source context": (a_report(200, 0.1, source_context_length=128), "other context lengths"),
     "probe version": (with_niah(a_report(200, 0.1), version=2), "versions or settings"),

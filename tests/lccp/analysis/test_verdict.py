@@ -217,7 +217,7 @@ def test_weights_that_do_not_move_are_undetermined_and_said_to_be() -> None:
     verdict = judge_trajectory(frozen, POLICY)
     assert {c.state for c in verdict.checkpoints} == {State.UNDETERMINED}
     assert "the weights do not move" in verdict.evidence[0]
-    assert verdict.advice.startswith("Look at the trainer")
+    assert verdict.advice.startswith("Check the trainer")
 
 
 @pytest.mark.slow

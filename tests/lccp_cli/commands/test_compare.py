@@ -43,7 +43,7 @@ def test_a_folder_of_other_samples_is_left_out_by_name(
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "report.json").write_bytes(other.to_json())
     result = lccp("compare", stored, tmp_path / "b")
-    assert "Left out: niah: was measured with other samples" in result.output
+    assert "Left out: niah: was measured with different samples" in result.output
     assert "NIAH-PPL" not in result.output
 
 

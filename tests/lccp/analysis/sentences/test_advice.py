@@ -19,7 +19,7 @@ def test_a_saturated_run_is_stopped_unless_its_horizon_is_a_guess() -> None:
     )
     guessed = judge_trajectory(FLAT, with_changes(POLICY, horizon_source="Guess"))
     assert guessed.state is State.SATURATED
-    assert guessed.advice.startswith("Do not stop by this verdict: its horizon is a guess")
+    assert guessed.advice.startswith("Do not stop because of this verdict: its horizon is a guess")
     assert "--budget" in guessed.advice
 
 
@@ -38,7 +38,7 @@ def test_a_deceptive_run_goes_on_whatever_the_score_shows() -> None:
     verdict = judge(demo_reports(0, ceiling_step=15)[:7], DEMO)
     assert verdict.state is State.DECEPTIVELY_SATURATED
     assert verdict.advice == (
-        "Go on: training still pays. The NIAH score stands still, and cannot show it."
+        "Continue: training still pays. The NIAH score is flat, and cannot show it."
     )
 
 
@@ -61,9 +61,9 @@ def test_the_ceiling_that_stands_still_is_named() -> None:
     policy = with_changes(POLICY, ceilings=(NIAH_SCORE, "niah_exact"))
     verdict = judge_trajectory(Trajectory(series), policy)
     assert verdict.state is State.DECEPTIVELY_SATURATED
-    assert "The NIAH exact stands still" in verdict.advice
-    assert any(s.startswith("The NIAH exact stands still") for s in verdict.evidence)
-    assert "the NIAH exact stands still, but NIAH-PPL still improves" in verdict_sentence(verdict)
+    assert "The NIAH exact is flat" in verdict.advice
+    assert any(s.startswith("The NIAH exact is flat") for s in verdict.evidence)
+    assert "the NIAH exact is flat, but NIAH-PPL still improves" in verdict_sentence(verdict)
 
 
 def test_a_run_that_loses_goes_back_to_its_best_checkpoint() -> None:
@@ -79,7 +79,7 @@ def test_a_loss_that_has_not_lasted_is_watched() -> None:
     begins = next(i for i, c in enumerate(course) if c.state is State.REGRESSING)
     before = a_trajectory(REGULAR[:begins], loses[:begins])
     assert judge_trajectory(before, POLICY).advice == (
-        "Watch it: the model gets worse; if that lasts, it will be called a regression."
+        "Watch it: the model gets worse; if that persists, it will be judged a regression."
     )
 
 

@@ -53,7 +53,7 @@ def test_a_saturation_is_told_by_its_line_also_while_it_is_only_held() -> None:
     held = judge_trajectory(a_trajectory(REGULAR, shaken), POLICY)
     assert held.state is State.SATURATED
     assert "up to 1,200 tokens" in held.evidence[1]
-    assert "since then no gain that pays has lasted" in held.evidence[1]
+    assert "since then no gain that pays has persisted" in held.evidence[1]
 
 
 def test_the_first_window_of_a_plateau_is_called_one() -> None:

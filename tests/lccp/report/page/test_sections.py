@@ -45,7 +45,7 @@ def test_the_figure_of_the_leading_signal_comes_first_and_rows_after_the_figures
     data: RunData,
 ) -> None:
     titles = Page(page(data)).titles
-    assert titles[:2] == ["NIAH score and perplexity against tokens", "What it rests on"]
+    assert titles[:2] == ["NIAH score and perplexity against tokens", "Evidence"]
     assert titles.index("Training") < titles.index("Checkpoints")
 
 
