@@ -72,7 +72,7 @@ def test_a_usual_plan_has_no_obstacle() -> None:
     ("changes", "told"),
     [
         ({"spec.training.schedule": {"type": "Cosine"}}, "schedule Cosine"),
-        ({"spec.saturation": {"minTokens": "225B"}}, "give at most 200,000,000,000"),
+        ({"spec.saturation": {"minTokens": "225B"}}, "set it to at most 200,000,000,000"),
         ({"spec.saturation": {"signals": [{"name": "interference_slope"}]}}, "is off"),
         ({"spec.saturation": {"signals": [{"name": "nlah_ppl"}]}}, "no probe measures it"),
         ({"spec.checkpoints": {"everyTokens": "50B"}}, "checkpoints.everyTokens of at most"),

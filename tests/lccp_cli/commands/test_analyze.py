@@ -115,8 +115,8 @@ def test_power_is_not_told_where_nothing_can_be_saturated(lccp: Lccp, tmp_path: 
     early = lccp("analyze", folder, "--power", "--horizon-tokens", "4M")
     assert [one.exit_code for one in (decaying, short, early)] == [2, 2, 2]
     assert "a decaying learning rate" in decaying.stderr
-    assert "a patience of 9 horizons of 500,000 tokens" in short.stderr
-    assert "none up to 512,000 tokens" in early.stderr
+    assert "the patience is 9 horizons of 500,000 tokens" in short.stderr
+    assert "no checkpoint up to 512,000 tokens" in early.stderr
 
 
 def test_power_needs_haystacks_and_needles() -> None:

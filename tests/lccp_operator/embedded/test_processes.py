@@ -204,7 +204,7 @@ def test_what_a_workload_leaves_in_its_process_group_ends_with_it(tmp_path: Path
 def test_what_is_no_process_here_is_refused(tmp_path: Path) -> None:
     with (
         processes_of(tmp_path, "exit 0", "exit 0") as processes,
-        pytest.raises(InvalidInput, match="runs no purger"),
+        pytest.raises(InvalidInput, match="cannot run purger"),
     ):
         apply(processes, Purge())
 

@@ -182,7 +182,7 @@ def test_an_informer_that_lost_touch_is_not_believed(
     proxy.down = True
     a_job(namespace, "two")
     wait_for(lambda: not watching.informer.synced, "it believes itself in touch")
-    with pytest.raises(ApiUnavailable, match="does not tell of jobs"):
+    with pytest.raises(ApiUnavailable, match="does not report jobs"):
         watching.informer.of(key)
 
     proxy.down = False
