@@ -4,6 +4,7 @@ Each refusal is one sentence that begins with the field at fault and says what w
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from lccp.api.run import LCCPRunSpec
@@ -11,6 +12,7 @@ from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import SPARSE, Architecture
 from lccp.cost.layout import Layout, step_shape
+from lccp.cost.shards import one_of, uneven
 
 FIELD = "training.deepspeed"
 DERIVED = {
@@ -25,6 +27,8 @@ DERIVED = {
     "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
 }
 """Settings of DeepSpeed that the trainer itself counts on, and the field that gives each."""
+LEAST_UNIT = 4
+"""Of a part of a row of weights, elements: 16 bytes in float32, which a CPU takes."""
 HEAD_CHANGES = {
     "final_logit_softcapping": None,
     "attn_logit_softcapping": None,
@@ -44,7 +48,7 @@ def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list
     """
     found = [*_layout(spec), *_deepspeed(spec.trained)]
     if config is not None:
-        found += [*_attention(spec, config), *_experts(spec, config)]
+        found += [*_attention(spec, config), *_experts(spec, config), *_shards(spec, config)]
     return found or list(_batch(spec))
 
 
@@ -139,6 +143,19 @@ def _experts(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{field} does not divide the model's {experts} experts: take {would_do}"
 
 
+def _shards(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
+    size = spec.evaluation.shards
+    if size == 1:
+        return
+    with suppress(InvalidInput):  # of a family that is not counted, the evaluator tells
+        layers = Architecture.from_config(config).feed_forward
+        widths = sorted({layer.expert_size for layer in layers if layer.experts})
+        if not widths:
+            yield f"evaluation.shards: {size}: the model has no experts to split: take 1"
+        for found in filter(None, (uneven(width, size, LEAST_UNIT) for width in widths)):
+            yield f"evaluation.shards: {found}"
+
+
 def _batch(spec: LCCPRunSpec) -> Iterator[str]:
     try:
         step_shape(spec)
@@ -155,8 +172,7 @@ def _window(config: Mapping[str, Any]) -> int | None:
 
 def _divisors(number: int) -> str:
     """The divisors of `number` as text, such as `1, 2 or 4`."""
-    found = [str(size) for size in range(1, number + 1) if number % size == 0]
-    return " or ".join(filter(None, [", ".join(found[:-1]), found[-1]]))
+    return one_of(size for size in range(1, number + 1) if number % size == 0)
 
 
 def _at(config: Any, path: list[str]) -> Any:

@@ -105,7 +105,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int, 
             base=Path(invocation.base_directory),
             trust_remote_code=trusted,
             plan=first_plan(objects.reports(store, keys)),
-            execution=Execution(processes=invocation.processes),
+            execution=Execution(processes=invocation.processes, shards=spec.evaluation.shards),
         )
         place = Place.of(store, keys, tokens, suite)
         progress = ProgressFile(store, keys.evaluation_progress(tokens, suite))

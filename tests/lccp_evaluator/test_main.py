@@ -40,7 +40,7 @@ NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3, "needl
 WITHOUT_BIO = {"bio": {"enabled": False}, "retrievalHeads": {"source": "Niah"}}
 
 
-def a_run(niah):
+def a_run(niah, **evaluation):
     return LCCPRun.parse(
         {
             "apiVersion": "lccp.io/v1alpha1",
@@ -56,7 +56,7 @@ def a_run(niah):
                     "learningRate": "1e-4",
                 },
                 "checkpoints": {"storeName": "runs", "everyTokens": 10_000},
-                "evaluation": {"probes": {"niah": niah} | WITHOUT_BIO},
+                "evaluation": {"probes": {"niah": niah} | WITHOUT_BIO} | evaluation,
             },
         },
         "run",
@@ -97,13 +97,14 @@ class World:
         objects.write(self.store, keys.checkpoint_manifest(2 * tokens), manifest)
         return manifest
 
-    def environ(self, tokens, niah=NIAH):
-        assign(self.store, a_run(niah))
+    def environ(self, tokens, niah=NIAH, **evaluation):
+        assign(self.store, a_run(niah, **evaluation))
         return Invocation(
             namespace="default",
             name="tiny",
             store=StoreConfig(url=self.store.url),
             tokens=tokens,
+            processes=evaluation.get("processes", 1),
             base_directory=str(self.folder),
         ).to_environ()
 
@@ -123,6 +124,14 @@ class World:
 @pytest.fixture
 def world(tmp_path):
     return World(tmp_path)
+
+
+def test_a_run_whose_model_lies_in_shards_is_evaluated_so(world):
+    world.checkpoint(10_000)
+
+    assert world.evaluate(10_000, processes=2, shards=2) == ExitCode.OK
+
+    assert world.report(10_000).execution_plan["shards"] == 2
 
 
 def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.api.spec.probes import ProbesSpec
@@ -19,6 +19,10 @@ RESERVED = (
     "and branches"
 )
 SUITES_ALIKE = "two suites of evaluation.suites have the same name: give each its own"
+NOT_SHARED = (
+    "evaluation.processes is no multiple of evaluation.shards: each model takes as many processes "
+    "as it has shards"
+)
 
 PartName = Annotated[
     str,
@@ -96,6 +100,10 @@ class ExternalSuite(Contract):
 class EvaluationSpec(Contract):
     """Evaluators: one Job for every checkpoint."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(Rule("self.processes % self.shards == 0", NOT_SHARED))
+    )
+
     probes: Annotated[
         ProbesSpec, Field(description="What is measured.", json_schema_extra=IDENTITY)
     ] = ProbesSpec()
@@ -125,6 +133,16 @@ class EvaluationSpec(Contract):
             "haystacks; each takes one accelerator, if `workload` names one.",
         ),
     ] = 1
+    shards: Annotated[
+        StrictInt,
+        Field(
+            ge=1,
+            le=64,
+            description="Of these processes, those that share one model of experts, each with a "
+            "part of the width of every expert: for a model too large for one accelerator.",
+            json_schema_extra=IDENTITY,
+        ),
+    ] = 1
     deadline_seconds: Annotated[
         StrictInt, Field(ge=10, le=604_800, description="Time limit of one try, in seconds.")
     ] = 14_400
@@ -142,6 +160,12 @@ class EvaluationSpec(Contract):
             json_schema_extra=rules(Rule(distinct("self.map(suite, suite.name)"), SUITES_ALIKE)),
         ),
     ] = ()
+
+    @model_validator(mode="after")
+    def _shards_are_shared(self) -> "EvaluationSpec":
+        if self.processes % self.shards:
+            raise ValueError(NOT_SHARED)
+        return self
 
     @model_validator(mode="after")
     def _suites_differ(self) -> "EvaluationSpec":

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.distributed.configuration_utils import DistributedConfig
 
 from lccp.contract.errors import InvalidInput
+from lccp.cost.shards import uneven
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.experts import expert_layers
 from lccp_evaluator.model.loading import read_config
@@ -47,12 +48,8 @@ def splitting(directory: Path, plan: ExecutionPlan, trusted: bool) -> Distribute
             "shards: 1 (--shards)"
         )
     for width in {int(down.shape[-1]) for down in _down(model)}:
-        if width % (unit * shards):
-            would_do = [n for n in range(1, width + 1) if width % (unit * n) == 0]
-            raise InvalidInput(
-                f"{kind} has experts that are {width} wide, which {shards} shards do not divide "
-                f"into multiples of {unit}: give shards (--shards) out of {would_do or [1]}"
-            )
+        if wrong := uneven(width, shards, unit):
+            raise InvalidInput(f"{kind} can't be split: evaluation.shards (--shards): {wrong}")
     return DistributedConfig(tp_size=shards, tp_plan=rules)
 
 

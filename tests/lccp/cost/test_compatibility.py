@@ -67,6 +67,28 @@ def test_what_the_spec_alone_rules_out_is_refused(training: dict[str, Any], sent
         check(a_spec(**training))
 
 
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (DENSE | SPARSE | {"model_type": "llama"}, "3: the model has no experts to split: take 1$"),
+        (SPARSE, "3 does not cut the width of the model's experts, 64, .* take 1, 2, 4, 8 or 16$"),
+        ({"model_type": "another"}, None),
+    ],
+)
+def test_experts_that_shards_do_not_cut_evenly_are_refused(
+    config: dict[str, Any], sentence: str | None
+) -> None:
+    spec = a_spec()
+    evaluation = spec.evaluation.model_copy(update={"processes": 3, "shards": 3})
+
+    found = refusals(spec.model_copy(update={"evaluation": evaluation}), config)
+
+    if sentence is None:
+        assert not found
+    else:
+        assert re.match(f"evaluation.shards: {sentence}", found[0]), found
+
+
 def test_a_length_that_the_processes_do_not_divide_is_refused() -> None:
     spec = a_spec(processes=3, length=1_000, **deepspeed(sequenceParallelSize=3))
     assert "does not divide model.targetContextLength 1000" in refusals(spec)[0]
