@@ -14,6 +14,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.cost.memory import Training
 from lccp.cost.planning.advice import TrainingPlan, with_nodes
 from lccp.cost.planning.devices import DEVICES, EFFICIENCY, NETWORK, Cluster, device_of
+from lccp.cost.planning.evaluators import EvaluatorPlan
 from lccp.cost.planning.layouts import Candidate
 from lccp.report.text import bytes_text, duration_text, percent_text, tokens_text
 from lccp_cli.commands.estimate import model_config
@@ -72,11 +73,19 @@ def plan_training(
         (options.network_gbits or NETWORK / GIGABIT) * GIGABIT,
         _host_bytes(run),
     )
-    plan = TrainingPlan.of(asked, model_config(run, manifest, options.model, endpoint), cluster)
+    config = model_config(run, manifest, options.model, endpoint)
+    plan, evaluator = (
+        TrainingPlan.of(asked, config, cluster),
+        EvaluatorPlan.of(run, config, cluster),
+    )
     if json:
-        print(json_text(_document(plan, cluster, options.price)))
+        document = _document(plan, cluster, options.price)
+        print(json_text(document | {"evaluator": _evaluator_document(evaluator)}))
     else:
-        _show(plan, cluster, options.price, standard_output())
+        out = standard_output()
+        _show(plan, cluster, options.price, out)
+        for name, value in _evaluator_lines(evaluator):
+            out.print(f"{name:<24}{value}")
     return not plan.obstacles
 
 
@@ -148,6 +157,24 @@ def _lines(one: Candidate, cluster: Cluster, price: float | None) -> Iterator[tu
     yield "accelerator-hours", _hours(one)
     if price is not None:
         yield "cost", f"{price * one.accelerator_hours:,.0f}"
+
+
+def _evaluator_lines(plan: EvaluatorPlan) -> Iterator[tuple[str, str]]:
+    memory, usable = plan.memory, plan.usable_bytes
+    of_all = f"{bytes_text(memory.total)} of {bytes_text(usable)}"
+    yield "memory of an evaluator", f"{of_all}, evaluation.shards: {plan.shards}"
+    yield "  weights", bytes_text(memory.weights)
+    yield "  keys and values", f"{bytes_text(memory.cache)} of {plan.tokens:,} tokens"
+    yield "  passes", bytes_text(memory.passes)
+    if memory.total > usable and plan.fitting is None:
+        yield "", "no number of shards fits: evaluate on larger devices"
+    elif memory.total > usable:
+        yield "", f"fits with evaluation.shards and evaluation.processes: {plan.fitting}"
+
+
+def _evaluator_document(plan: EvaluatorPlan) -> dict[str, Any]:
+    """The same, in bytes."""
+    return {"shards": plan.shards, "memory": vars(plan.memory), "fittingShards": plan.fitting}
 
 
 def _hours(one: Candidate) -> str:

@@ -37,6 +37,8 @@ def test_the_plan_on_a_device_tells_memory_speed_and_cost_and_what_fits(
     hours = float(told["accelerator-hours"][0])
     assert float(told["cost"][0]) == pytest.approx(3 * hours, rel=0.1)
     assert "Layouts that fit, the 10 fastest of" in result.output
+    assert "memory of an evaluator" in result.output
+    assert "of 71.7 GiB, evaluation.shards: 1" in result.output
 
 
 @pytest.mark.slow
@@ -48,6 +50,7 @@ def test_the_json_holds_the_same_and_the_hours_follow_the_options(
         assert result.exit_code == 0
         found = json.loads(result.stdout)
         assert len(found["layouts"]) == 10 < found["fitting"]
+        assert found["evaluator"]["fittingShards"] == 1
         own: dict[str, float] = found["asked"]
         return own
 

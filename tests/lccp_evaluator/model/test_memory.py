@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tiny_models import a_model
 
+from lccp.cost.architecture import Architecture
+from lccp.cost.planning.evaluators import EvaluatorMemory
 from lccp_evaluator.model.execution import HEAD_ROWS, LEAST_STEP_TOKENS
 from lccp_evaluator.model.memory import PLANNED, fitting, held_bytes, memory_bytes
 from lccp_evaluator.model.size import Size
@@ -31,6 +33,18 @@ def test_weights_cache_logits_and_activations_are_held() -> None:
     activations = 8_192 * (8 * 4_096 + 14_336) * 2
 
     assert held == weights + cache + logits + activations
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3_moe"])
+def test_a_plan_of_the_run_counts_the_same_from_the_configuration(kind: str) -> None:
+    model = a_model(kind).bfloat16()
+    size, tokens = Size.of(model), 65_536
+
+    told = EvaluatorMemory.of(Architecture.from_config(model.config.to_dict()), tokens, shards=1)
+
+    assert (told.weights, told.cache) == (size.weight_bytes, tokens * size.cache_bytes)
+    passes = held_bytes(size, 8_192, tokens, HEAD_ROWS) - told.weights - told.cache
+    assert passes <= told.passes < 2 * passes
 
 
 @pytest.mark.parametrize(

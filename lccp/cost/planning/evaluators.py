@@ -1,0 +1,82 @@
+"""What an evaluator holds in the memory of its first device, and in how many shards it fits.
+
+It is counted as the evaluator counts it before it measures, on a GPU: in bfloat16.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from lccp.api.run import LCCPRun
+from lccp.cost.architecture import Architecture
+from lccp.cost.planning.devices import Cluster
+from lccp.cost.shards import uneven
+
+ELEMENT_BYTES = 2
+STEP_TOKENS = 8_192
+HEAD_ROWS = 1_024
+"""Rows whose logits exist at a time; of these `FLOAT_ROWS` in float32."""
+FLOAT_ROWS = 256
+FLOAT_BYTES = 4
+UNIT = 16 // ELEMENT_BYTES
+PROCESSES_MAX = 64
+
+
+@dataclass(frozen=True)
+class EvaluatorMemory:
+    """Bytes of the process that leads: it holds all but the other shards' parts of experts."""
+
+    weights: int
+    cache: int
+    """Keys and values of the longest prompt."""
+    passes: int
+    """Logits, and the activations of one pass."""
+
+    @classmethod
+    def of(cls, model: Architecture, tokens: int, shards: int) -> Self:
+        """Of prompts of up to `tokens` tokens, with experts in that many `shards`."""
+        routed = model.routed_parameters
+        elements = model.parameters - routed + routed // shards
+        rows = min(HEAD_ROWS, tokens)
+        logits = rows * ELEMENT_BYTES + min(rows, FLOAT_ROWS) * FLOAT_BYTES
+        activations = min(STEP_TOKENS, tokens) * 16 * model.hidden_size
+        return cls(
+            weights=elements * ELEMENT_BYTES,
+            cache=tokens * model.layers * model.attention.cached * ELEMENT_BYTES,
+            passes=logits * model.vocabulary_size + activations * ELEMENT_BYTES,
+        )
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.cache + self.passes
+
+
+def shards_that_fit(model: Architecture, tokens: int, usable_bytes: int) -> int | None:
+    """The fewest shards with which a device's `usable_bytes` suffice; None if none do."""
+    widths = {layer.expert_size for layer in model.feed_forward if layer.experts}
+    for shards in range(1, PROCESSES_MAX + 1):
+        cut = shards == 1 or (widths and not any(uneven(width, shards, UNIT) for width in widths))
+        if cut and EvaluatorMemory.of(model, tokens, shards).total <= usable_bytes:
+            return shards
+    return None
+
+
+@dataclass(frozen=True)
+class EvaluatorPlan:
+    """What evaluators hold on such a device, as the manifest has them, and what would fit."""
+
+    memory: EvaluatorMemory
+    tokens: int
+    """Of the longest prompt."""
+    shards: int
+    usable_bytes: int
+    fitting: int | None
+    """The fewest shards that fit; None if none do."""
+
+    @classmethod
+    def of(cls, run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> Self:
+        """Raises InvalidInput if the model type of `config` (its config.json) can't be counted."""
+        model, usable = Architecture.from_config(config), cluster.device.usable_bytes
+        tokens, shards = run.spec.model.target_context_length, run.spec.evaluation.shards
+        memory = EvaluatorMemory.of(model, tokens, shards)
+        return cls(memory, tokens, shards, usable, shards_that_fit(model, tokens, usable))
