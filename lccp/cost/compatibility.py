@@ -46,7 +46,7 @@ def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list
     Args:
         config: the source model's config.json, parsed; None where it can't be seen.
     """
-    found = [*_layout(spec), *_deepspeed(spec.trained)]
+    found = [*_layout(spec), *_deepspeed(spec.trained), *_processes(spec)]
     if config is not None:
         found += [*_attention(spec, config), *_experts(spec, config), *_shards(spec, config)]
     return found or list(_batch(spec))
@@ -141,6 +141,15 @@ def _experts(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
         if experts % size:
             would_do = _divisors(experts)
             yield f"{field} does not divide the model's {experts} experts: take {would_do}"
+
+
+def _processes(spec: LCCPRunSpec) -> Iterator[str]:
+    processes, shards = spec.evaluation.processes, spec.evaluation.shards
+    if processes % shards:
+        yield (
+            f"evaluation.shards: {shards} does not divide evaluation.processes {processes}: take "
+            f"{_divisors(processes)}"
+        )
 
 
 def _shards(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.api.spec.probes import ProbesSpec
@@ -19,10 +19,6 @@ RESERVED = (
     "and branches"
 )
 SUITES_ALIKE = "two suites of evaluation.suites have the same name: give each its own"
-NOT_SHARED = (
-    "evaluation.processes is no multiple of evaluation.shards: each model takes as many processes "
-    "as it has shards"
-)
 
 PartName = Annotated[
     str,
@@ -100,10 +96,6 @@ class ExternalSuite(Contract):
 class EvaluationSpec(Contract):
     """Evaluators: one Job for every checkpoint."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(Rule("self.processes % self.shards == 0", NOT_SHARED))
-    )
-
     probes: Annotated[
         ProbesSpec, Field(description="What is measured.", json_schema_extra=IDENTITY)
     ] = ProbesSpec()
@@ -160,12 +152,6 @@ class EvaluationSpec(Contract):
             json_schema_extra=rules(Rule(distinct("self.map(suite, suite.name)"), SUITES_ALIKE)),
         ),
     ] = ()
-
-    @model_validator(mode="after")
-    def _shards_are_shared(self) -> "EvaluationSpec":
-        if self.processes % self.shards:
-            raise ValueError(NOT_SHARED)
-        return self
 
     @model_validator(mode="after")
     def _suites_differ(self) -> "EvaluationSpec":

@@ -29,6 +29,7 @@ class Process:
 
     def __init__(self, module: str, number: int, name: str) -> None:
         self._name = name
+        self._failed: Failed | None = None
         self.orders: Connection[Any, Any]
         self.orders, theirs = Pipe()
         command = [sys.executable, "-m", module, str(theirs.fileno()), str(number)]
@@ -45,12 +46,13 @@ class Process:
                 raise self._lost() from None
 
     def answer(self) -> Any:
-        """The next thing that it says. Raises what it raised, or ProcessLost."""
+        """The next thing that it says. Raises what it raised, from then on, or ProcessLost."""
         try:
-            said = self.orders.recv()
+            said = self._failed or self.orders.recv()
         except (EOFError, OSError):
             raise self._lost() from None
         if isinstance(said, Failed):
+            self._failed = said
             raise said.error
         return said
 

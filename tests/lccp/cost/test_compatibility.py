@@ -67,6 +67,15 @@ def test_what_the_spec_alone_rules_out_is_refused(training: dict[str, Any], sent
         check(a_spec(**training))
 
 
+def test_processes_that_shards_do_not_divide_are_refused() -> None:
+    spec = a_spec()
+    evaluation = spec.evaluation.model_copy(update={"processes": 6, "shards": 4})
+
+    (refusal,) = refusals(spec.model_copy(update={"evaluation": evaluation}))
+
+    assert refusal.startswith("evaluation.shards: 4 does not divide evaluation.processes 6: take 1")
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [

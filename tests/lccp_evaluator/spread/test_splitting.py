@@ -12,7 +12,7 @@ from lccp_evaluator.spread.splitting import WHOLE, splitting
 
 
 def the_rules(kind: str, directory: Path, shards: int = 2) -> dict[str, str]:
-    AutoConfig.for_model(kind, **SIZES).save_pretrained(directory)
+    AutoConfig.for_model(kind, **SIZES, first_k_dense_replace=1).save_pretrained(directory)
     plan = ExecutionPlan.here(Execution("cpu", shards=shards))
     rules = splitting(directory, plan, False).tp_plan
     assert isinstance(rules, dict)

@@ -35,12 +35,6 @@ def test_a_suite_is_found_by_its_name_and_that_of_the_probes_is_none() -> None:
     assert spec.suite("intrinsic") is None
 
 
-def test_processes_that_shards_do_not_divide_are_refused() -> None:
-    assert EvaluationSpec.parse({"processes": 4, "shards": 2}, "spec").shards == 2
-    with pytest.raises(InvalidInput, match=r"processes is no multiple of evaluation\.shards"):
-        EvaluationSpec.parse({"processes": 3, "shards": 2}, "spec")
-
-
 @pytest.mark.parametrize(
     ("suites", "told"),
     [
