@@ -13,7 +13,7 @@ from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
 from lccp.api.labels import REEVALUATE
 from lccp.api.objects.verdict import Answer, VerdictState
 from lccp.facts.facts import EvaluationKey
-from lccp_operator.plan import attempts, evaluations, findings, unknown_fields
+from lccp_operator.plan import attempts, evaluations, findings
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.findings import NAMED, Finding, Findings
@@ -176,7 +176,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
         f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
     ]
-    problems += [*_silent_nodes(context), *_hampered(context), *unknown_fields.told(context)]
+    problems += [*_silent_nodes(context), *_hampered(context), *findings.unknown_fields(context)]
     problems += context.facts.damaged.values()
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     repeats = _repeats(context)

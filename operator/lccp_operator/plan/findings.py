@@ -1,10 +1,12 @@
 """What is found of a run, and of its training and evaluations above all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from lccp.api.conditions import REMEDIES, ConditionType, Reason
+from lccp.api.identity import is_given
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.training import Heartbeat
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations
@@ -20,6 +22,10 @@ WHOLE_GANGS = (
     "its peers wait for it, and occupy their nodes: topology.gangTimeoutSeconds limits that; "
     "topology.queueName with Kueue, or a scheduler of whole gangs, admits all pods or none"
 )
+OF_ATTEMPTS = ("model", "data", "training", "source", "topology", "checkpoints")
+"""Parts of the spec by which an attempt is carried out; of others the evaluators tell."""
+
+EVALUATORS_IMAGE = "evaluation.image"
 
 
 @dataclass(frozen=True)
@@ -134,3 +140,40 @@ def _next_try(context: Context, key: EvaluationKey) -> str:
 def _named(keys: list[EvaluationKey]) -> str:
     more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
     return ", ".join(evaluations.name_of(key) for key in keys[:NAMED]) + more
+
+
+def unknown_fields(context: Context) -> list[str]:
+    """Fields set by the run that older images leave out: who does, and what would be right."""
+    trains = context.spec.source is None
+    who, does = ("trainer", "trains") if trains else ("importer", "imports")
+    image = "topology.image" if trains else EVALUATORS_IMAGE
+    return [
+        *(_left_out(who, path, does, image) for path in _given(context, _of_the_attempt(context))),
+        *(
+            _left_out("evaluator", path, "measures", EVALUATORS_IMAGE)
+            for path in _given(context, _of_the_evaluator(context))
+        ),
+    ]
+
+
+def _of_the_attempt(context: Context) -> list[str]:
+    beat = context.facts.heartbeat
+    unknown = beat.unknown_fields if beat is not None else ()
+    return [path for path in unknown if path.partition(".")[0] in OF_ATTEMPTS]
+
+
+def _of_the_evaluator(context: Context) -> tuple[str, ...]:
+    reports = context.facts.reports
+    newest = max((key for key in reports if key[1] == INTRINSIC), default=None)
+    return () if newest is None else reports[newest].unknown_fields
+
+
+def _given(context: Context, paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if is_given(context.spec, path)]
+
+
+def _left_out(who: str, path: str, does: str, image: str) -> str:
+    return (
+        f"the {who} does not know {path} and {does} without it, since the run keeps the image that "
+        f"it started with: name a newer one in {image}, or remove the field"
+    )
