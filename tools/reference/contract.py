@@ -45,11 +45,11 @@ Kinds of values:
 - *free object*: passed through unchanged.
 
 The column *changes* gives the class of a field. *identity*: determines what the run's numbers mean.
-The API server refuses a change, since a run with another value is another run: give it another
-name, or, as long as the store holds none of its checkpoints and states, delete it and apply the
-changed manifest. *next attempt*: how the run is carried out. A change takes effect at the next
-attempt of the gang, or try of an evaluation, and a failed run resumes with it. *live*: a change
-takes effect at once. Bounds of a text or list apply to its length.
+The API server refuses a change, since it makes another run: give it another name, or, as long as
+the store holds none of its checkpoints and states, delete it and apply the change. *next attempt*:
+how the run is carried out. A change takes effect at the next attempt of the gang, or try of an
+evaluation, and a failed run resumes with it. *live*: a change takes effect at once. Bounds of a
+text or list apply to its length.
 """
 STORE_HEAD = f"""# Objects of the store
 
@@ -59,15 +59,14 @@ metrics follow from them. {GENERATED}
 `<tokens>` has 15 digits. `<writer>` is `a<attempt>-<8 hexadecimal digits>`, so two attempts never
 write to the same place. An object whose `schemaVersion` differs from the reader's is refused.
 
-Some files are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face
-directory), `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the
-frozen samples), and beside each report `<probe>.npz` (arrays that figures are drawn from) and
+Some files are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face directory),
+`state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the frozen
+samples), and beside each report `<probe>.npz` (arrays that figures are drawn from) and
 `<probe>.samples.npz` (values per sample); until the report exists, `unfinished-….npz` (the results
-so far). The fine-tuning of a checkpoint reads and writes below `sft/<tokens>/` as a training does
-below the run: `control/`, `training/`, `state/`. Its model is `sft/<tokens>/<writer>/…`, which
-counts once `sft/<tokens>/manifest.json` exists. A branch writes below `branches/<tokens>/`, named
-by the tokens at which it starts: `training/`, `state/`, `checkpoints/`. Requests to it are in the
-run's `control/`.
+so far). The fine-tuning of a checkpoint reads and writes `control/`, `training/`, `state/` below
+`sft/<tokens>/`; its model is `sft/<tokens>/<writer>/…`, once `sft/<tokens>/manifest.json` exists. A
+branch that starts at `<tokens>` writes `training/`, `state/`, `checkpoints/` below
+`branches/<tokens>/`; requests to it are in the run's `control/`.
 """
 OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("run.json", "operator, once", RunIdentity),
@@ -96,9 +95,8 @@ Exit codes of `lccp-train` and `lccp-evaluate`; the code alone determines what h
 """
 CAUSES_HEAD = """## Causes
 
-Why an attempt or an evaluation ended, as the journal and the status show it, in order of
-precedence: the first one explains the failures that followed in its peers. The cluster reports
-causes without an exit code.
+Why an attempt or an evaluation ended, in order of precedence: the first one explains the failures
+that followed in its peers. The cluster reports causes without an exit code.
 """
 
 

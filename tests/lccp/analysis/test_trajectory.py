@@ -67,8 +67,8 @@ def test_the_base_and_the_warm_up_are_not_fitted() -> None:
 ALIKE = [a_report(100, 0.2), a_report(300, 0.1)]
 UNLIKE = {
     "twice": (a_report(300, 0.3, checkpoint_digest="f" * 64), "exists twice"),
-    "samples": (with_niah(a_report(200, 0.1), samples_digest="6b" * 32), "other samples"),
-    "source context": (a_report(200, 0.1, source_context_length=128), "other context lengths"),
+    "samples": (with_niah(a_report(200, 0.1), samples_digest="6b" * 32), "different samples"),
+    "source context": (a_report(200, 0.1, source_context_length=128), "different context lengths"),
     "probe version": (with_niah(a_report(200, 0.1), version=2), "versions or settings"),
     "settings": (with_niah(a_report(200, 0.1), settings={"seed": 1}), "versions or settings"),
 }
@@ -113,7 +113,7 @@ def test_other_numbers_of_clusters_cannot_be_compared() -> None:
         return signal.model_copy(update={"by_cluster": fewer})
 
     trajectory = Trajectory.from_reports([*ALIKE, changed(a_report(200, 0.1), cut)])
-    assert "other clusters" in trajectory.excluded[0].reason
+    assert "different clusters" in trajectory.excluded[0].reason
 
 
 def test_one_checkpoint_at_several_token_counts_is_named_and_counted_once() -> None:
