@@ -30,7 +30,7 @@ def test_the_plan_on_a_device_tells_memory_speed_and_cost_and_what_fits(
 ) -> None:
     result = lccp("plan", large(**FITS), "--device", "h100-80g", "--price", "3")
     lines = [line.split(maxsplit=1) for line in result.output.splitlines()]
-    told = {name: rest for name, *rest in lines if rest}
+    told = {name: rest for name, *rest in reversed(lines) if rest}
     assert result.exit_code == 0, result.output
     assert told["memory"][0].endswith("of 71.7 GiB")
     assert {"weights", "gradients", "optimizer", "activations", "buffers"} <= set(told)
