@@ -22,6 +22,8 @@ from lccp_evaluator.passes.step import Step
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Subject
 from lccp_evaluator.progress import Done
+from lccp_evaluator.spread import shards
+from lccp_evaluator.spread.process import Process, ProcessLost
 
 pytestmark = pytest.mark.slow
 
@@ -97,20 +99,20 @@ def test_passes_are_halved_until_memory_is_enough(
     assert halved.files == asked.files
 
 
-@pytest.mark.parametrize("shards", [1, 2])
-def test_two_processes_measure_what_one_does(directory: Path, tmp_path: Path, shards: int) -> None:
+@pytest.mark.parametrize("parts", [1, 2])
+def test_two_processes_measure_what_one_does(directory: Path, tmp_path: Path, parts: int) -> None:
     for name in ("alone", "shared"):
         (tmp_path / name).mkdir()
     alone = evaluate(a_subject(directory), a_place(tmp_path / "alone"), ignored)
     told: list[Done] = []
-    execution = Execution(device="cpu", step_tokens=256, processes=2, shards=shards)
+    execution = Execution(device="cpu", step_tokens=256, processes=2, shards=parts)
 
     shared = evaluate(
         a_subject(directory, execution=execution), a_place(tmp_path / "shared"), told.append
     )
 
     assert told[-1].samples == told[-1].total
-    assert shared.report.execution_plan["shards"] == shards
+    assert shared.report.execution_plan["shards"] == parts
     assert shared.report.probes.keys() == alone.report.probes.keys()
     for name, data in alone.files.items():
         with np.load(io.BytesIO(data)) as one, np.load(io.BytesIO(shared.files[name])) as two:
@@ -120,6 +122,31 @@ def test_two_processes_measure_what_one_does(directory: Path, tmp_path: Path, sh
                     np.testing.assert_allclose(two[array], one[array], atol=1e-5)
                 else:
                     assert (two[array] == one[array]).all()
+
+
+def test_what_was_read_before_a_shard_died_is_not_read_again(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders: list[Process] = []
+
+    def noted(*given: Any) -> Process:
+        holders.append(Process(*given))
+        return holders[-1]
+
+    def dying(done: Done) -> None:
+        if done.samples:
+            holders[0].process.kill()
+
+    monkeypatch.setattr(shards, "Process", noted)
+    execution = Execution(device="cpu", step_tokens=256, processes=2, shards=2)
+    subject, place = a_subject(directory, execution=execution), a_place(tmp_path)
+    with pytest.raises(ProcessLost, match=r"shard 1 .* was killed"):
+        evaluate(subject, place, dying)
+    told: list[Done] = []
+
+    evaluate(subject, place, told.append)
+
+    assert 0 < told[0].samples < told[-1].samples == told[-1].total
 
 
 def test_processes_that_do_not_come_out_even_are_refused(directory: Path, tmp_path: Path) -> None:
