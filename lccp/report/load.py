@@ -36,8 +36,6 @@ class RunData:
     title: str
     reports: tuple[EvaluationReport, ...]
     """Oldest first, one for each evaluated checkpoint."""
-    branches: tuple[EvaluationReport, ...] = ()
-    """Of the ends of branches, by the tokens that these began with, oldest first."""
     verdict: Verdict | None = None
     history: tuple[StepRecord, ...] = ()
     """Logged steps in order, without those that a later attempt did again."""
@@ -50,6 +48,8 @@ class RunData:
     """Where the time of each attempt went."""
     identity: RunIdentity | None = None
     journal: Journal | None = None
+    branches: tuple[EvaluationReport, ...] = ()
+    """Of the ends of branches, by the tokens that these began with, oldest first."""
     model_config: Mapping[str, Any] | None = None
     """config.json of the newest checkpoint."""
     failures: Mapping[int, EvaluationFailure] = field(default_factory=dict)

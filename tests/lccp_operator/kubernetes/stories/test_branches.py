@@ -7,7 +7,7 @@ import pytest
 from a_cluster import JobPlayer, Namespace, run_document
 from a_run import now
 from apiserver import ApiServer
-from lccp_evaluator.branches import of_suite
+from lccp_evaluator.main import of_suite
 from operator_process import OperatorProcess, installation
 from operator_world import EVERY_TOKENS, heartbeat_of, manifest_of, report_of
 
