@@ -7,13 +7,13 @@ import pytest
 from a_cluster import JobPlayer, Namespace, run_document
 from a_run import now
 from apiserver import ApiServer
-from lccp_evaluator.main import of_suite
 from operator_process import OperatorProcess, installation
 from operator_world import EVERY_TOKENS, heartbeat_of, manifest_of, report_of
 
 from lccp.api.causes import Cause
 from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.api.objects.training import End
+from lccp_evaluator.main import of_suite
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.long]
 
