@@ -47,8 +47,8 @@ from lccp_operator.records import record_conditions, record_deletion
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
-FIRST_STATUS_SECONDS = 1.0
-"""Until a new run that has its gang also gets its status, which then shows the gang too."""
+TO_BE_TOLD_SECONDS = 1.0
+"""Until the next reconcile reports what this one did: a new run's gang, or a refused workload."""
 
 
 class Reconciler:
@@ -138,7 +138,10 @@ class Reconciler:
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
         memory.pack()
-        after = result.requeue_after_seconds if memory.events_posted else FIRST_STATUS_SECONDS
+        refused = memory.workloads.rejected.keys() - observed.rejected.keys()
+        if refused or not memory.events_posted:
+            return TO_BE_TOLD_SECONDS
+        after = result.requeue_after_seconds
         return IDLE_SECONDS if after is None else after
 
     def _noted(self, said: Said, key: RunKey, body: Object) -> float:

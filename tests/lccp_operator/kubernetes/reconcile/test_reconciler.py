@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
-from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
+from lccp_operator.kubernetes.reconcile.reconciler import TO_BE_TOLD_SECONDS, Reconciler
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.informer import Informer
@@ -116,6 +117,23 @@ class Closed(FileStore):
         raise InvalidInput("no room")
 
 
+@contextmanager
+def reconciling(
+    namespace: Namespace, proxied: api.Cluster, health: StoreHealth, root: Path
+) -> Iterator[Reconciler]:
+    own = {"name": "lccp", "namespace": namespace.name}
+    settings = Installation.parse(installation(root, release=own), "installation")
+    informers = [Informer(proxied, kind, (namespace.name,), print) for kind in WORKLOADS]
+    stop = threading.Event()
+    for informer in informers:
+        informer.start(stop)
+    wait_for(lambda: all(one.synced for one in informers), "the informers do not sync")
+    reader, states = WorkloadReader(proxied, *informers), RunStates(lambda: True)
+    ownership = Ownership(proxied, settings)
+    yield Reconciler(proxied, reader, settings, ownership, {"default": health}, states)
+    stop.set()
+
+
 @pytest.mark.parametrize(
     ("store", "status", "doubts"), [(FileStore, 422, 0), (Closed, None, 1)], ids=["API", "store"]
 )
@@ -128,28 +146,30 @@ def test_a_store_is_doubted_for_what_it_refuses_itself(
     status: int | None,
     doubts: int,
 ) -> None:
-    own = {"name": "lccp", "namespace": namespace.name}
-    settings = Installation.parse(installation(tmp_path, release=own), "installation")
-    informers = [Informer(proxied, kind, (namespace.name,), print) for kind in WORKLOADS]
-    stop = threading.Event()
-    for informer in informers:
-        informer.start(stop)
-    wait_for(lambda: all(one.synced for one in informers), "the informers do not sync")
     health = Doubted(store(tmp_path), print)
-    reconciler = Reconciler(
-        proxied,
-        WorkloadReader(proxied, *informers),
-        settings,
-        Ownership(proxied, settings),
-        {"default": health},
-        RunStates(lambda: True),
-    )
     namespace.create_run(run_document("tiny"))
     if status is not None:
         proxy.faults.append(Fault("PATCH", "/status", status, body={"message": "no"}))
 
-    with pytest.raises(InvalidInput):
+    with (
+        reconciling(namespace, proxied, health, tmp_path) as reconciler,
+        pytest.raises(InvalidInput),
+    ):
         reconciler.reconcile(RunKey(namespace.name, "tiny"))
 
-    stop.set()
     assert health.doubts == doubts
+
+
+def test_a_refused_workload_is_reported_by_the_next_reconcile_which_follows_at_once(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    denied = {"message": 'failed calling webhook "x.y.z": connection refused'}
+    proxy.faults.extend(Fault("POST", "/jobs", 500, body=denied) for _ in range(2))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        assert reconciler.reconcile(key) == TO_BE_TOLD_SECONDS
+        assert reconciler.reconcile(key) > TO_BE_TOLD_SECONDS
+
+    assert namespace.conditions("tiny")["Training"]["reason"] == "PodRejected"
