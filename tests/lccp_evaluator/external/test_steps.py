@@ -113,7 +113,7 @@ def test_a_report_that_is_there_is_left_alone(world):
         ("raise SystemExit(3)", ExitCode.INTERNAL, "suite mine: its program .* exit code 3"),
         ("pass", ExitCode.CONFIGURATION, "left no signals: it must write the file that LCCP_SIGN"),
         (MEASURE.replace('"bytes", "value"', '"b", "value"'), 64, "lacks the signal bytes"),
-        (MEASURE.replace("len(weights)", "float('nan')"), 64, "holds NaN"),
+        (MEASURE.replace("len(weights)", "float('nan')"), 64, "contains NaN"),
     ],
     ids=["exit code", "nothing", "another signal", "NaN"],
 )
