@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Literal
 
-from lccp.api.labels import tokens_key
+from lccp.api.labels import is_of_branch, tokens_key
 from lccp.api.objects.verdict import Gain, GainState
 from lccp_exporter.facts import WATCHED_MAX, RunFacts
+from lccp_exporter.measured import SignalKey
 from lccp_exporter.metrics.metric import RunMetric, Samples, one, one_hot
 
 SIGNALS_MAX = 64
@@ -14,15 +15,20 @@ CHECKPOINTS_MAX = 32
 BY_CHECKPOINT_MAX = 64
 
 
+def _values(facts: RunFacts) -> dict[SignalKey, float]:
+    """But for those of branches, which have metrics of their own."""
+    return {k: value for k, value in facts.newest_values().items() if not is_of_branch(k[0])}
+
+
 def _newest(facts: RunFacts) -> Samples:
-    values = facts.newest_values()
+    values = _values(facts)
     first = facts.judged.watched if facts.judged else ()
     ordered = sorted(values, key=lambda key: (key[0] not in first, key))
     return [(key, values[key]) for key in ordered[:SIGNALS_MAX]]
 
 
 def _left_out(facts: RunFacts) -> float:
-    return float(max(0, len(facts.newest_values()) - SIGNALS_MAX))
+    return float(max(0, len(_values(facts)) - SIGNALS_MAX))
 
 
 def _by_checkpoint(facts: RunFacts) -> Samples:

@@ -40,6 +40,19 @@ def test_a_branch_has_its_watched_signals_by_the_tokens_that_it_began_with(
 
 
 @pytest.mark.slow
+def test_signals_of_a_branch_take_no_series_from_those_of_checkpoints(
+    store: FileStore, watch: StoreWatch
+) -> None:
+    def signals() -> set[str]:
+        watch.refresh()
+        return {one.labels["signal"] for one in Scraped.of(Runs([watch])).samples("lccp_signal")}
+
+    before = signals()
+    a_branch.put(store, AT)
+    assert signals() == before
+
+
+@pytest.mark.slow
 def test_a_run_without_branches_has_no_signals_of_them(value: Value, watch: StoreWatch) -> None:
     assert value("lccp_branches_trained") == 0
     assert Scraped.of(Runs([watch])).samples("lccp_branch_signal") == []
