@@ -124,6 +124,7 @@ def test_two_processes_measure_what_one_does(directory: Path, tmp_path: Path, pa
                     assert (two[array] == one[array]).all()
 
 
+@pytest.mark.long
 def test_what_was_read_before_a_shard_died_is_not_read_again(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

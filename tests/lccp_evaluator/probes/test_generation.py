@@ -58,6 +58,7 @@ def test_a_key_may_stand_anywhere_in_what_is_said() -> None:
     assert contained.all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["hunyuan_v1_moe", "llama", "qwen3_moe"])
 def test_values_are_those_of_transformers_own_generation(family: str, tmp_path: Path) -> None:
     folder = a_checkpoint(tmp_path / "model", model_type=family, max_position_embeddings=300)

@@ -34,6 +34,7 @@ def read(directory: Path, shards: int, way: Way) -> tuple[list[Reading], Size]:
         return engine.read(PASSAGES), Size.of(engine.model)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "way", "settings"),
     [
