@@ -1,10 +1,10 @@
-"""Make a checkpoint of torch.distributed.checkpoint (DCP) into a Hugging Face directory.
+"""Convert a checkpoint of torch.distributed.checkpoint (DCP) into a Hugging Face directory.
 
     python dcp_to_hugging_face.py CHECKPOINT OUTPUT --base MODEL
 
-MODEL is a Hugging Face directory with the configuration and the tokenizer of the model that is
-trained. Its own names of weights are expected, as `model.state_dict()` has them; `--key` names the
-entry of the checkpoint that holds them.
+MODEL is a Hugging Face directory with the configuration and the tokenizer of the trained model.
+Weights must have its names, as in `model.state_dict()`; `--key` names the checkpoint's entry that
+contains them.
 """
 
 import argparse

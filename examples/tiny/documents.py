@@ -1,10 +1,10 @@
-"""Seeded generator of the tiny documents: text that repeats itself, over a closed vocabulary.
+"""Seeded generator of the tiny documents: repetitive text over a closed vocabulary.
 
 A document is a chain of units: facts about people, questions whose answers restate an earlier
 fact, copies of 15 to 40 earlier words, and filler from a Markov chain over sentence patterns.
-A model has to retrieve from far back to predict the copies and the answers. What the base model
-reads has wrong words in both, so that it is never sure of what it retrieves; what extends it has
-none, so that it grows sure, long after it names the right words.
+A model has to retrieve from far back to predict the copies and the answers. The base model's
+training data has wrong words in both, so it never becomes certain of what it retrieves. The data
+that extends it has none, so it becomes certain, long after it first predicts the right words.
 """
 
 import argparse
@@ -91,7 +91,7 @@ FLAWED_FROM = {"copy": 0, "answer": -7}
 
 
 def text(tokens: Tokens) -> str:
-    """Tokens as prose: punctuation closed up, sentences with a capital."""
+    """Tokens as prose: no space before punctuation, capitals at the start of sentences."""
     pieces: list[str] = []
     starts_sentence = True
     for token in tokens:
@@ -140,12 +140,12 @@ def fact(rng: random.Random) -> Fact:
 
 
 def early(rng: random.Random, count: int) -> int:
-    """An index below `count`, more often a low one: what lies far back is what has to be learnt."""
+    """An index below `count`, more often a low one: distant text is what must be learnt."""
     return int(count * rng.random() ** 2)
 
 
 def flawed(rng: random.Random, words: Tokens, errors: float) -> Tokens:
-    """`words` with a share of random ones in their place; marks stay."""
+    """`words`, a share of them replaced by random ones; punctuation stays."""
     return [
         rng.choice(SPOKEN) if word not in PUNCTUATION and rng.random() < errors else word
         for word in words

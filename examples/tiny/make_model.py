@@ -43,7 +43,7 @@ DEPTHS_PERCENT = (0, 25, 50, 75, 100)
 
 @dataclass(frozen=True)
 class Measured:
-    """What the card says of one build; `loss` in nats a token, `retrieval` by prompt length."""
+    """Results of one build, for its card; `loss` in nats a token, `retrieval` by prompt length."""
 
     seed: int
     seconds: float
@@ -94,7 +94,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
 
 
 def warming(step: int) -> float:
-    """The rate of the second part, which starts with a new optimizer."""
+    """The learning rate of the second part, which starts with a new optimizer."""
     return LEARNING_RATE * min(1.0, (step + 1) / FLAWED_WARMUP_STEPS)
 
 
@@ -139,7 +139,7 @@ def retrieval(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tokens
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:
-    """The Hugging Face directory: weights in float16, to be computed with in float32."""
+    """Save the Hugging Face directory: weights in float16, for computation in float32."""
     model.to(torch.float16).save_pretrained(folder)
     model.config.dtype = torch.float32
     model.config.save_pretrained(folder)

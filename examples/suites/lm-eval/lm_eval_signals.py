@@ -26,8 +26,8 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description="Run tasks, and write their metrics as signals.")
     parser.add_argument("--tasks", required=True, help="names of tasks, separated by commas")
-    parser.add_argument("--include-path", type=Path, help="folder of tasks of your own")
-    parser.add_argument("--limit", type=int, help="at most so many samples of each task")
+    parser.add_argument("--include-path", type=Path, help="folder of your own tasks")
+    parser.add_argument("--limit", type=int, help="maximum number of samples of each task")
     parser.add_argument("--shots", type=int, help="examples before each question")
     parser.add_argument("--batch-size", type=int, default=1, help="samples of one pass")
     options = parser.parse_args()
@@ -44,7 +44,7 @@ def evaluated(checkpoint: Path, options: argparse.Namespace) -> dict[str, Any]:
 
     folder = options.include_path.resolve() if options.include_path else None
     model = {"pretrained": str(checkpoint.resolve())}
-    with contextlib.chdir(folder or "."):  # a task's own files are named from its folder on
+    with contextlib.chdir(folder or "."):  # paths in a task are relative to its folder
         found: dict[str, Any] = lm_eval.simple_evaluate(
             model="hf",
             model_args=model,
@@ -60,9 +60,9 @@ def evaluated(checkpoint: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def document_of(found: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """What LCCP reads, from the results of lm-evaluation-harness.
+    """The document that LCCP reads, from the results of lm-evaluation-harness.
 
-    Tasks of another version, other examples or other samples are told apart, and not compared.
+    Results of other task versions, examples or samples are distinguished, and not compared.
     """
     hashes = [s["doc_hash"] for _, own in sorted(found["samples"].items()) for s in own]
     return {
@@ -74,7 +74,7 @@ def document_of(found: dict[str, Any], settings: dict[str, Any]) -> dict[str, An
 
 
 def signals(found: dict[str, Any], task: str) -> Iterator[dict[str, Any]]:
-    """The metrics of one task; one that is no number is left out."""
+    """The metrics of one task, without those that are not numbers."""
     results, n = found["results"][task], found["n-samples"][task]["effective"]
     for key, value in results.items():
         metric, _, how = key.partition(",")
@@ -92,7 +92,7 @@ def signals(found: dict[str, Any], task: str) -> Iterator[dict[str, Any]]:
 
 
 def name_of(task: str, metric: str, how: str) -> str:
-    """`capitals.acc`, with the filter's name if it is one; as LCCP writes names."""
+    """`capitals.acc`, with the filter's name if there is one; in LCCP's spelling of names."""
     parts = [task, metric, *([how] if how != "none" else [])]
     name = re.sub(r"[^a-z0-9_.-]", "-", ".".join(parts).lower())
     if len(name) > NAME_LENGTH_MAX:

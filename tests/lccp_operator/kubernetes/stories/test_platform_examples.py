@@ -134,7 +134,7 @@ def _restricted(namespace: Namespace) -> None:
     wait_for(lambda: refusal("topology", {"hostNetwork": True}), "the policy never took effect")
 
     assert "initContainers alone" in refusal("topology", {"hostNetwork": True})
-    assert "must not be of the host" in refusal("topology", host)
-    assert "must not be of the host" in refusal("evaluation", host)
+    assert "must not be hostPath" in refusal("topology", host)
+    assert "must not be hostPath" in refusal("evaluation", host)
     assert refusal("topology", {"volumes": [{"name": "a", "emptyDir": {}}]}) == ""
     assert refusal("none", {}) == ""
