@@ -41,7 +41,7 @@ BARS = (
         lambda c: c.gain == 0 and c.noise != "AR .5",
     ),
     Bar(
-        "given up after the first Saturated on a plateau",
+        "revoked after the first Saturated on a plateau",
         0.05,
         lambda n: 1 - n.kept / n.after if n.after else 0.0,
         lambda c: c.gain == 0,
@@ -61,7 +61,7 @@ def broken(cell: Cell, counts: Counts) -> list[Bar]:
 
 def bars(found: Mapping[Cell, Counts]) -> list[str]:
     """The bars: the worst cell of each, and how many break it."""
-    lines = head("bar", "at most", "cells", "broken in", "worst", "where")
+    lines = head("bar", "at most", "cells", "missed in", "worst", "where")
     for bar in BARS:
         covered = {c: bar.value(n) for c, n in found.items() if bar.covers(c)}
         if not covered:
