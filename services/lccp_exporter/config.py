@@ -13,7 +13,7 @@ from lccp.contract.errors import InvalidInput
 
 
 class ExporterConfig(Contract):
-    """What is exported, and where."""
+    """The stores that are exported, and the address."""
 
     stores: Annotated[
         tuple[StoreConfig, ...], Field(min_length=1, description="Stores whose runs are exported.")

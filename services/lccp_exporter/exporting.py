@@ -1,4 +1,4 @@
-"""Runs are logged to the trackers that their specs name, in a thread of its own."""
+"""Logging of runs to the trackers in their specs, in a separate thread."""
 
 import logging
 import threading
@@ -29,7 +29,7 @@ def utc_now() -> datetime:
 
 
 class Exports:
-    """Exports of all runs; `folder` holds what trackers keep on this machine."""
+    """Exports of all runs; trackers keep their local files in `folder`."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Exports:
         self._make = make
         self._now = now
         self._logged: dict[Key, RunFacts] = {}
-        """Facts that an export was made of, successfully."""
+        """Facts that were exported successfully."""
         self._health: dict[Key, ExportHealth] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="exports", daemon=True)
@@ -62,11 +62,11 @@ class Exports:
         return self._thread.is_alive()
 
     def health(self) -> list[ExportHealth]:
-        """How each export goes."""
+        """The health of each export."""
         return list(self._health.values())
 
     def once(self) -> None:
-        """Log every run of which there is something new; what goes wrong is logged and told."""
+        """Export every run that has changed; failures are logged and reported."""
         wanted = [
             ((run.facts.namespace, run.facts.run, spec), run)
             for run in self._runs.all()

@@ -1,7 +1,7 @@
 """The page that Prometheus scrapes.
 
 The lines of a run are rendered when its facts change, not at every scrape: a thousand runs have
-some hundred thousand series, and most of them are what they were.
+some hundred thousand series, most of which are unchanged.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,7 +42,7 @@ def lines(facts: RunFacts) -> Lines:
 
 
 def unchanged(before: Lines, now: Lines) -> Lines:
-    """`now`, made of the very objects of `before` where the lines are the same."""
+    """`now`, with the objects of `before` where the lines are the same."""
     old = before or now
     return tuple(a if a == b else b for a, b in zip(old, now, strict=True))
 
@@ -50,7 +50,7 @@ def unchanged(before: Lines, now: Lines) -> Lines:
 def page(
     runs: Sequence[Lines], stores: Sequence[StoreHealth], exports: Sequence[ExportHealth] = ()
 ) -> Iterator[bytes]:
-    """The page in parts, so that it never lies in memory as a whole."""
+    """The page in parts, so that it is never in memory as a whole."""
     part = bytearray()
     for number, head in enumerate(HEADS):
         part += head
@@ -89,7 +89,7 @@ def _own(
 
 
 class _Given(Collector):
-    """A collector of the metrics that it is given."""
+    """A collector of given metrics."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = metrics

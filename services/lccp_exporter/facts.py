@@ -1,4 +1,4 @@
-"""What the exporter knows of one run: as little as metrics, API and pages need."""
+"""The exporter's facts of one run: no more than metrics, API and pages need."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ WATCHED_ROLES = (Role.PRIMARY, Role.CEILING, Role.GUARD, Role.WATCHED)
 
 
 class RunPhase(StrEnum):
-    """What a run does or waits for, as far as its stored facts tell."""
+    """What a run does or waits for, according to its stored facts."""
 
     QUEUED = "Queued"
     """No trainer writes: an attempt waits for its pods, or for its backoff."""
@@ -45,7 +45,7 @@ OF_HEARTBEAT = {phase.value: phase for phase in RunPhase} | {"Ending": RunPhase.
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What metrics need of a verdict."""
+    """The part of a verdict that metrics need."""
 
     state: VerdictState
     since_tokens: int | None
@@ -87,7 +87,7 @@ def watched(verdict: Verdict) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """Facts of one run; what is not known is None or empty."""
+    """Facts of one run; unknown ones are None or empty."""
 
     namespace: str
     run: str
@@ -99,26 +99,26 @@ class RunFacts:
     heartbeat: Heartbeat | None = None
     """Of the newest writer."""
     end: End | None = None
-    """How the newest writer ended."""
+    """The end of the newest writer."""
     branching: Heartbeat | None = None
-    """Of the branch that is trained now; `heartbeat` and `end` are those of the run's own."""
+    """Of the branch in training; `heartbeat` and `end` are those of the run's own training."""
     ledger: Ledger = field(default_factory=Ledger)
-    """Where the time of all attempts went."""
+    """How all attempts spent their time."""
     accelerator_seconds: float | None = None
-    """Accelerators x wall time of all attempts, without the wait in a queue."""
+    """Accelerators x wall time of all attempts, excluding time in a queue."""
     spikes_total: int = 0
-    """Steps that stood out, of all attempts."""
+    """Outlier steps of all attempts."""
     measured: Sequence[Measured] = ()
     """Oldest first, of all suites."""
     details: Mapping[str, Details] = field(default_factory=dict)
-    """Arrays beside the newest intrinsic report, by probe: those that cells are made of."""
+    """Arrays beside the newest intrinsic report, by probe: those from which cells are made."""
     compared: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """Signals that compare checkpoints, by name and tokens."""
     judged: Judged | None = None
     conditions: tuple[Said, ...] = ()
-    """Of the run object, as they were last changed."""
+    """Of the run object, as last changed."""
     exports: tuple[ExportSpec, ...] = ()
-    """Trackers that the newest attempt's spec names."""
+    """Trackers in the newest attempt's spec."""
     unreadable_objects: int = 0
     """Objects that are damaged or of another schema version; their facts are left out."""
 
@@ -128,13 +128,13 @@ class RunFacts:
 
     @property
     def deleted(self) -> bool:
-        """The run object is gone, and what it left is retained."""
+        """The run object is gone, and its stored objects are retained."""
         owner = self.journal.accepted if self.journal else None
         return owner is not None and owner.deleted_at is not None
 
     @property
     def newest(self) -> Measured | None:
-        """Of the newest checkpoint whose probes were measured."""
+        """The report of the newest checkpoint whose probes were measured."""
         own = (one for one in reversed(self.measured) if one.suite == INTRINSIC)
         return next(own, None)
 
@@ -155,7 +155,7 @@ class RunFacts:
         return OF_HEARTBEAT[beat.phase]
 
     def _after(self, cause: Cause | None) -> RunPhase:
-        """What follows an attempt that ended so."""
+        """The phase after an attempt that ended with `cause`."""
         stop = self.journal.stop if self.journal else None
         if cause is Cause.DRAINED:
             ended = stop is not None and stop.action == "Stop"
@@ -184,7 +184,7 @@ class RunFacts:
         return dict(sorted(found.items()))
 
     def values_of_branches(self, names: Sequence[str]) -> dict[int, dict[SignalKey, float]]:
-        """At the ends of branches, by the tokens that these began with: the signals `names`."""
+        """The signals `names` at the ends of branches, by the tokens at which these began."""
         own = {signal_of_suite(ANNEAL, name): name for name in names}
         return {
             tokens: {(own[name], band): value for (name, band), value in values.items()}

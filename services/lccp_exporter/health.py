@@ -1,4 +1,4 @@
-"""How the reading of stores, and the exports to trackers go."""
+"""Health of the reading of stores, and of the exports to trackers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class StoreHealth:
-    """How the reading of one store goes."""
+    """Health of the reading of one store."""
 
     store: str
     errors: int = 0
@@ -21,15 +21,15 @@ class StoreHealth:
 
 @dataclass(frozen=True)
 class ExportHealth:
-    """How the export of one run to one tracker goes."""
+    """Health of the export of one run to one tracker."""
 
     namespace: str
     run: str
     tracker: str
     failed: bool = False
-    """The last try."""
+    """Whether the last try failed."""
     exported_at: datetime | None = None
-    """The last success."""
+    """Time of the last success."""
 
     @property
     def labels(self) -> tuple[str, ...]:

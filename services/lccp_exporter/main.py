@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 
 class Exporter:
-    """The parts of the exporter, wired."""
+    """The parts of the exporter, connected."""
 
     def __init__(self, config: ExporterConfig) -> None:
         ttl = timedelta(seconds=config.finished_ttl_seconds)

@@ -1,4 +1,4 @@
-"""What the exporter keeps of a report."""
+"""The part of a report that the exporter keeps."""
 
 from array import array
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, Self
 from lccp.api.objects.report import EvaluationReport
 
 SignalKey = tuple[str, str]
-"""Name and band of a signal; the band is empty where it has none."""
+"""Name and band of a signal; the band is empty if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class DetailsReference:
     """Arrays of one probe beside a report."""
 
     name: str
-    """Below the report's folder."""
+    """File name in the report's folder."""
     sha256: str
     settings: Mapping[str, Any]
     """Settings of the probe."""
@@ -24,7 +24,7 @@ class DetailsReference:
 
 @dataclass(frozen=True, slots=True)
 class DetailsPart:
-    """What a reference to details has in common with those of other reports."""
+    """The part of a reference to details that other reports share."""
 
     probe: str
     name: str
@@ -33,18 +33,18 @@ class DetailsPart:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What metrics need of a report."""
+    """The part of a report that metrics need."""
 
     tokens: int
     suite: str
     source_context_length: int
     seconds: float | None
-    """How long the evaluation took: all its stages; None: its report does not tell."""
+    """Duration of the evaluation, all its stages; None: not in its report."""
     signals: tuple[SignalKey, ...]
     values: "array[float]"
     """By signal."""
     parts: tuple[DetailsPart, ...]
-    """Of the probes that have details; one object for all reports that are made alike."""
+    """Of the probes that have details; one object shared by all similar reports."""
     digests: bytes
     """SHA-256 of their details, one after the other."""
 

@@ -1,4 +1,4 @@
-"""Facts of all runs of a store: one listing, then what changed since the last time."""
+"""Facts of all runs of a store: one listing, then only objects that have changed."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ RESULTS = {
 
 @dataclass(frozen=True)
 class Compared:
-    """What follows from the arrays beside a run's reports."""
+    """Results from the arrays beside a run's reports."""
 
     details: dict[str, Details]
     values: dict[str, dict[int, float]]
@@ -42,18 +42,18 @@ class Compared:
 
 @dataclass
 class _Known:
-    """What is kept of a run between two readings."""
+    """Data kept of a run between two readings."""
 
     reader: RunReader[Measured, Judged]
     stamp: int = 0
-    """Hash of the keys and ETags that its facts follow from."""
+    """Hash of the keys and ETags from which its facts follow."""
     facts: RunFacts | None = None
     reports: Sequence[Measured] = ()
-    """Those that `compared` follows from."""
+    """The reports from which `compared` follows."""
     compared: Compared = Compared({}, {})
 
     def rest(self) -> None:
-        """Keep the journal alone, by which it is not wanted any more."""
+        """Keep only the journal, which shows that the run is no longer wanted."""
         if self.facts is not None:
             self.facts = RunFacts(self.facts.namespace, self.facts.run, journal=self.facts.journal)
         self.reports, self.compared = (), Compared({}, {})
@@ -61,9 +61,9 @@ class _Known:
 
 
 class StoreReader:
-    """Reads a store again and again; whoever wants its runs keeps one.
+    """Reads a store repeatedly; callers keep one reader.
 
-    Of a run that is not `wanted`, by its journal alone, nothing else is read.
+    If a run is not `wanted`, which its journal decides, nothing else of it is read.
     """
 
     def __init__(self, store: Store, wanted: Callable[[RunFacts], bool]) -> None:
@@ -75,7 +75,7 @@ class StoreReader:
         self._keep = Keep(self._measured, Judged.of)
 
     def runs(self) -> tuple[RunFacts, ...]:
-        """The runs in the store, by namespace and name; the same object for one that is unchanged.
+        """The runs in the store, by namespace and name; an unchanged run is the same object.
 
         Raises StoreUnavailable, InvalidInput.
         """
@@ -128,7 +128,7 @@ class StoreReader:
         )
 
     def _measured(self, report: EvaluationReport) -> Measured:
-        """What is kept of a report."""
+        """The part of a report that is kept."""
         measured = Measured.of(report)
         return replace(
             measured,
@@ -137,12 +137,12 @@ class StoreReader:
         )
 
     def _share(self, value: T) -> T:
-        """One object for all that are equal: most reports of a store are made alike."""
+        """One object for all equal values: most reports of a store are similar."""
         shared: T = self._shared.setdefault(repr(value), value)
         return shared
 
     def _comparison(self, keys: RunKeys, measured: Sequence[Measured]) -> Compared:
-        """What follows from details, made anew only if there is another report."""
+        """The results from details, recomputed only if the reports changed."""
         known = self._known[keys]
         if not _same(known.reports, measured):
             own = [m for m in measured if m.suite == INTRINSIC]
@@ -151,7 +151,7 @@ class StoreReader:
         return known.compared
 
     def _details(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, Details]:
-        """Arrays of the newest checkpoint that cells are made of."""
+        """Arrays of the newest checkpoint from which cells are made."""
         newest = measured[-1].details if measured else {}
         wanted = {name: arrays for name in newest if (arrays := cell_arrays(name))}
         read = {
@@ -171,7 +171,7 @@ class StoreReader:
 
 
 def _newest(heartbeats: Mapping[int, Heartbeat]) -> Heartbeat | None:
-    """Of the newest attempt; until that has measured held-out documents, as one before it did."""
+    """The newest attempt's; until it measures held-out documents, with an earlier one's values."""
     if not heartbeats:
         return None
     measured = [beat.held_out for _, beat in sorted(heartbeats.items()) if beat.held_out]
@@ -180,7 +180,7 @@ def _newest(heartbeats: Mapping[int, Heartbeat]) -> Heartbeat | None:
 
 
 def _branching(reading: Reading[Measured, Judged], journal: Journal | None) -> Heartbeat | None:
-    """Of the branch that the newest attempt trains, until this has ended."""
+    """The heartbeat of the branch that the newest attempt trains, until it has ended."""
     last = journal.attempts[-1] if journal and journal.attempts else None
     if last is None or last.branch is None:
         return None
@@ -189,14 +189,14 @@ def _branching(reading: Reading[Measured, Judged], journal: Journal | None) -> H
 
 
 def _with_results_alone(journal: Journal) -> Journal:
-    """Of the outcomes of evaluations, of which there are many, how they ended."""
+    """The journal with only the results of its evaluations, of which there are many."""
     outcomes = journal.evaluations.items()
     ended = {key: RESULTS[outcome.result, outcome.exhausted] for key, outcome in outcomes}
     return journal.model_copy(update={"evaluations": ended})
 
 
 def _identity(identity: RunIdentity) -> tuple[str, int | None]:
-    """What is kept of `run.json`: its digest, and the target context length in tokens."""
+    """The kept part of `run.json`: its digest, and the target context length in tokens."""
     target = identity.identity.get("model", {}).get("targetContextLength")
     return identity.digest, target if isinstance(target, int) else None
 
@@ -210,7 +210,7 @@ def arrays_beside(
 ) -> Details | None:
     """The arrays of `probe` beside a report, or those of `names`.
 
-    None if they are missing or not what the report says.
+    None if they are missing or do not match the report.
     """
     reference = measured.details.get(probe)
     if reference is None:
@@ -223,12 +223,12 @@ def arrays_beside(
 
 
 def _same(before: Sequence[Measured], now: Sequence[Measured]) -> bool:
-    """The very same reports; one that was read again is another object."""
+    """Whether the reports are identical objects; a report that was read again is another one."""
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def _exports(control: Control) -> tuple[ExportSpec, ...]:
-    """Trackers that the spec names. Raises InvalidInput."""
+    """The trackers in the spec. Raises InvalidInput."""
     return tuple(
         ExportSpec.parse_stored(one, f"export[{number}]")
         for number, one in enumerate((control.settings or {}).get("export", ()))

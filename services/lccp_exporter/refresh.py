@@ -1,4 +1,4 @@
-"""Stores are read in the background, so that a scrape never waits for one."""
+"""Background reading of stores, so that a scrape never waits for one."""
 
 import logging
 import threading
@@ -28,12 +28,12 @@ class ShownRun:
 
     facts: RunFacts
     lines: Lines
-    """Its lines of the page that Prometheus scrapes."""
+    """Its lines on the page that Prometheus scrapes."""
     store: Store
 
 
 class StoreWatch:
-    """The runs of one store as last read. A store that can't be read keeps what was known of it."""
+    """The runs of one store as last read; while it can't be read, the last known ones remain."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class StoreWatch:
         self.health = StoreHealth(name)
 
     def refresh(self) -> None:
-        """Read the store once; what goes wrong is counted and logged."""
+        """Read the store once; failures are counted and logged."""
         start = time.monotonic()
         try:
             found = [facts for facts in self._reader.runs() if self._is_shown(facts)]
@@ -87,7 +87,7 @@ class Runs:
         self._watches = tuple(watches)
 
     def all(self) -> list[ShownRun]:
-        """One of each namespace and run, by name: of two stores', the one trained last."""
+        """One for each namespace and run, by name; if two stores have it, the one trained last."""
         found: dict[RunKey, ShownRun] = {}
         for watch in self._watches:
             for key, run in watch.runs.items():
@@ -109,7 +109,7 @@ def _last_sign(run: ShownRun) -> float:
 
 
 class Refresher:
-    """Refreshes every watch in a thread of its own, until it is closed."""
+    """Refreshes every watch in a separate thread, until it is closed."""
 
     def __init__(self, watches: Mapping[str, StoreWatch], every_seconds: float) -> None:
         self._watches = watches
@@ -131,7 +131,7 @@ class Refresher:
 
     @property
     def alive(self) -> bool:
-        """Every thread runs: what makes the process healthy, whether or not stores answer."""
+        """Every thread runs: the process is healthy, whether or not stores answer."""
         return all(thread.is_alive() for thread in self._threads)
 
     def _loop(self, watch: StoreWatch) -> None:

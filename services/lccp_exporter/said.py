@@ -1,4 +1,4 @@
-"""Conditions of run objects as the exporter keeps them: those of many runs, so compact."""
+"""Conditions of run objects as the exporter keeps them: compact, since there are many runs."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,5 +29,5 @@ class Said:
 
 
 def all_said(told: RunConditions) -> tuple[Said, ...]:
-    """All that is told of a run."""
+    """All conditions of a run."""
     return tuple(Said.of(condition) for condition in told.conditions)

@@ -1,10 +1,10 @@
-"""Alerts and what inhibits them: `tools/generate.py` copies both files into the chart."""
+"""Alerts and their inhibition rules: `tools/generate.py` copies both files into the chart."""
 
 from importlib.resources import files
 
 ALERTS, INHIBITION = "alerts.yaml", "inhibition.yaml"
 RUNBOOKS = "docs/runbooks/"
-"""What every `runbook_url` begins with: the runbooks' folder in the repository."""
+"""The start of every `runbook_url`: the runbooks' folder in the repository."""
 
 
 def text(name: str) -> str:

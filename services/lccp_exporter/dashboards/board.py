@@ -1,4 +1,4 @@
-"""A dashboard, and the kinds of panels that ours have (Grafana's classic model, schema 42)."""
+"""A dashboard, and the kinds of panels in our dashboards (Grafana's classic model, schema 42)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ COLUMNS = 24
 
 @dataclass(frozen=True)
 class Query:
-    """An expression in PromQL, and how its series are named."""
+    """An expression in PromQL, and the names of its series."""
 
     expression: str
     legend: str = ""
@@ -20,7 +20,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel; panels are laid from left to right, row by row."""
+    """A panel; panels are placed from left to right, row by row."""
 
     title: str
     description: str
@@ -29,12 +29,12 @@ class Panel:
     width: int = 12
     height: int = 8
     unit: str = ""
-    """Unit of values, as Grafana calls it."""
+    """Unit of values, by Grafana's name."""
     instant: bool = False
-    """It shows what is now, not a course in time."""
+    """It shows current values, not a course in time."""
     options: Json = field(default_factory=dict)
     defaults: Json = field(default_factory=dict)
-    """Further defaults of its fields."""
+    """Additional defaults of its fields."""
     transformations: Sequence[Json] = ()
 
     def json(self, number: int, x: int, y: int) -> Json:
@@ -96,9 +96,9 @@ def table(
     """A row for all series that agree in their labels.
 
     Args:
-        columns: name and expression of each value; without a name its labels alone are shown.
-        labels: the labels with their headings, which stand before the values.
-        more: further fields of the panel.
+        columns: name and expression of each value; without a name only its labels are shown.
+        labels: the labels with their headings, which come before the values.
+        more: additional fields of the panel.
     """
     letters = [f" #{chr(ord('A') + n)}" for n in range(len(columns))] if columns[1:] else [""]
     names = {f"Value{letter}": name for letter, (name, _) in zip(letters, columns, strict=True)}
@@ -151,7 +151,7 @@ def against_tokens(title: str, description: str, expression: str, unit: str, log
 
 
 def heat_map(title: str, description: str, expression: str, down: str, across: str) -> Panel:
-    """A grid as a table with coloured cells: Grafana's own heat map wants time as its axis."""
+    """A grid as a table with coloured cells: Grafana's own heat map needs time as its axis."""
     matrix = {"rowField": down, "columnField": across, "valueField": "Value"}
     return Panel(
         title,
@@ -175,7 +175,7 @@ def heat_map(title: str, description: str, expression: str, down: str, across: s
 
 @dataclass(frozen=True)
 class Variable:
-    """A choice at the dashboard's head, from the values of a label."""
+    """A selection at the dashboard's top, from the values of a label."""
 
     name: str
     title: str
@@ -227,7 +227,7 @@ class Board:
         }
 
     def _laid(self) -> list[Json]:
-        """The panels at their places: a row is as high as the highest panel in it."""
+        """The panels with their positions: a row is as high as its highest panel."""
         laid: list[Json] = []
         x = y = height = 0
         for n, panel in enumerate(self.panels, 1):

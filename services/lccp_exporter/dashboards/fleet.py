@@ -41,12 +41,12 @@ STACKED = {"custom": {"stacking": {"mode": "normal"}, "fillOpacity": 40}}
 FLEET = Board(
     "fleet",
     "LCCP fleet",
-    "All runs: what they do, what the verdicts say, what needs somebody.",
+    "All runs: their activity, their verdicts, and what needs attention.",
     [
         _number("Runs", "Runs that have series.", Query("count(lccp_run_info)")),
         _number(
             "Training",
-            "Runs that make steps.",
+            "Runs that train.",
             Query('sum(lccp_run_phase{phase="Training"})'),
         ),
         _number(
@@ -71,13 +71,13 @@ FLEET = Board(
         ),
         _number(
             "Accelerator-hours spent",
-            "By the training of all runs, without the wait in queues.",
+            "By the training of all runs, excluding time in queues.",
             Query("sum(lccp_spent_accelerator_seconds) / 3600 or vector(0)"),
             unit="short",
         ),
         _number(
             "Accelerator-hours saved",
-            "That stops made unnecessary, by each run's last throughput.",
+            "Made unnecessary by stops, by each run's last throughput.",
             Query("sum(lccp_saved_accelerator_seconds) / 3600 or vector(0)"),
             unit="short",
         ),
@@ -106,7 +106,7 @@ FLEET = Board(
         ),
         Panel(
             "Attempts that failed",
-            "Over a day, by cause, without drains and disruptions.",
+            "Over a day, by cause, excluding drains and disruptions.",
             [
                 Query(
                     "sum by (cause) (increase(lccp_training_attempts_ended_total"

@@ -17,7 +17,7 @@ def _quantile(share: float, metric: str, by: str = "") -> Query:
 OPERATOR = Board(
     "operator",
     "LCCP operator",
-    "Whether the operator reconciles in time, and whether API server and stores answer it.",
+    "Whether the operator reconciles in time, and whether API server and stores respond.",
     [
         number("Leaders", "Replicas that lead: 1.", Query("sum(lccp_leading)")),
         number(
@@ -40,7 +40,7 @@ OPERATOR = Board(
         ),
         Panel(
             "Run objects",
-            "By their conditions in one word, as kubectl shows it.",
+            "By the one-word summary of their conditions, as in kubectl.",
             [
                 Query(
                     "count by (summary) (max by (namespace, run, summary) (lccp_run_summary))",
@@ -50,7 +50,7 @@ OPERATOR = Board(
         ),
         Panel(
             "Run objects that wait",
-            "By the reason of the condition Training; those that ended are left out.",
+            "By the reason of the condition Training, without those that ended.",
             [
                 Query(
                     "count by (reason) (max by (namespace, run, reason) "

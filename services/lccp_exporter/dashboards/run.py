@@ -21,26 +21,26 @@ from lccp_exporter.metrics.cells import charts
 
 GRAFANA_UNITS = {"share": "percentunit"}
 MANY = 6
-"""Signals in a panel, beyond which their names stand beside it."""
+"""Signals in a panel, above which their names are beside it."""
 LEGEND = {"displayMode": "table", "placement": "right", "calcs": ["lastNotNull"]}
 
 
 def _head() -> Iterator[Panel]:
     yield number(
         "Verdict",
-        "What the statistics say of the run, over all reports so far.",
+        "The verdict on the run, from all reports so far.",
         Query(f"{of_run('lccp_verdict')} == 1", "{{state}}"),
         by_name=True,
     )
     yield number(
         "Phase",
-        "What the run does or waits for.",
+        "The run's current activity, or what it waits for.",
         Query(f"{of_run('lccp_run_phase')} == 1", "{{phase}}"),
         by_name=True,
     )
     yield number(
         "Trained",
-        "Share of the budget that is trained.",
+        "Trained share of the budget.",
         Query(f"{of_run('lccp_trained_tokens')} / {of_run('lccp_token_budget')}"),
         unit="percentunit",
     )
@@ -98,7 +98,7 @@ def _signals() -> Iterator[Panel]:
     )
     yield table(
         "Anneal branches",
-        "Watched signals at the ends of branches, by the tokens of the run that they began with.",
+        "Watched signals at the ends of branches, by the tokens of the run at which they began.",
         [("value", f"max by (branch_tokens, signal, band) ({of_run('lccp_branch_signal')})")],
         {"branch_tokens": "begins at", "signal": "signal", "band": "band"},
     )

@@ -8,12 +8,12 @@ OF_RUN = 'namespace="$namespace", run="$run"'
 
 
 def of_run(metric: str, matchers: str = "") -> str:
-    """The metric of the run that is chosen."""
+    """The metric of the selected run."""
     return f"{metric}{{{OF_RUN}{', ' + matchers if matchers else ''}}}"
 
 
 def by_unit(signals: list[Signal]) -> dict[str, list[Signal]]:
-    """The signals of each unit: what one axis can hold."""
+    """The signals of each unit, which can share an axis."""
     found: dict[str, list[Signal]] = {}
     for signal in signals:
         found.setdefault(signal.unit, []).append(signal)

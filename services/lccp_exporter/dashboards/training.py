@@ -1,4 +1,4 @@
-"""Panels of how a run trains: the loop, its evaluations, its accelerators."""
+"""Panels about a run's training: the loop, its evaluations, its accelerators."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ GPU_PODS = "$run-train-a[0-9]+-.*"
 
 
 def training() -> Iterator[Panel]:
-    """What the trainer and the evaluations tell."""
+    """Panels of values that the trainer and the evaluations report."""
     yield Panel(
         "Checkpoints",
         "Tokens trained, of the newest complete checkpoint, and of the newest evaluated one.",
@@ -51,19 +51,19 @@ def training() -> Iterator[Panel]:
     )
     yield Panel(
         "Where the time went",
-        "Wall time of all attempts by what was done.",
+        "Wall time of all attempts by activity.",
         [Query(f"{of_run('lccp_wall_time_seconds')} > 0", "{{activity}}")],
         unit="s",
     )
     yield Panel(
         "Goodput",
-        "Share of the wall time of all attempts that was productive.",
+        "Productive share of the wall time of all attempts.",
         [Query(of_run("lccp_goodput_ratio"), "goodput")],
         unit="percentunit",
     )
     yield Panel(
         "Spikes",
-        "Steps whose loss or gradient norm stood out.",
+        "Steps whose loss or gradient norm was an outlier.",
         [Query(of_run("lccp_training_spikes_total"), "spikes")],
     )
     yield Panel(
@@ -91,13 +91,13 @@ def training() -> Iterator[Panel]:
     )
     yield Panel(
         "Positions in documents",
-        "Share of the predicted tokens by their position, from the one named up to the next.",
+        "Share of the predicted tokens by position, each from its named position up to the next.",
         [Query(of_run("lccp_position_share"), "from {{start}}")],
         unit="percentunit",
     )
     yield Panel(
         "Memory",
-        "Most memory that rank 0 had in use: of its accelerator, or of its process without one.",
+        "Peak memory of rank 0: of its accelerator, or of its process without one.",
         [Query(of_run("lccp_peak_memory_bytes"), "peak")],
         unit="bytes",
     )
@@ -129,7 +129,7 @@ def training() -> Iterator[Panel]:
 
 
 def gpus() -> Iterator[Panel]:
-    """The accelerators of the run, as DCGM's exporter tells of them."""
+    """The accelerators of the run, as reported by DCGM's exporter."""
     for title, metric, unit in (
         ("GPU utilisation", "DCGM_FI_DEV_GPU_UTIL", "percent"),
         ("GPU memory in use", "DCGM_FI_DEV_FB_USED", "decmbytes"),

@@ -23,9 +23,9 @@ class GrafanaUnavailable(LccpError):
 
 
 class Grafana:
-    """Speaks with the Grafana at `url` as the owner of `token`. Raises InvalidInput.
+    """Calls the Grafana at `url` as the owner of `token`. Raises InvalidInput.
 
-    Every call may be made twice: what is written has a UID of ours.
+    Every call may be repeated: written objects have our own UIDs.
     """
 
     def __init__(self, url: str, token: str, backoff_seconds: float = BACKOFF_SECONDS) -> None:
@@ -47,7 +47,7 @@ class Grafana:
         )
 
     def get(self, path: str) -> Any:
-        """What lies at `path`. Raises NotFound, InvalidInput, GrafanaUnavailable."""
+        """The object at `path`. Raises NotFound, InvalidInput, GrafanaUnavailable."""
         return self._call("GET", path)
 
     def post(self, path: str, body: Json) -> Any:
@@ -91,7 +91,7 @@ def _refusal(where: str, answer: urllib3.BaseHTTPResponse) -> str:
 
 
 def _message(data: bytes) -> str:
-    """What Grafana says of a call that failed."""
+    """Grafana's message about a failed call."""
     try:
         text = str(json.loads(data)["message"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Folder, dashboards and alert rules, written where they differ from what Grafana has."""
+"""Folder, dashboards and alert rules, written if they differ from Grafana's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ FOLDER_UID = "lccp"
 RULES = "/api/v1/provisioning/alert-rules"
 MESSAGE = "lccp grafana push"
 ASSIGNED = ("orgID",)
-"""Fields of a rule that Grafana fills in by itself."""
+"""Fields of a rule that Grafana fills in automatically."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one thing."""
+    """The result for one object."""
 
     what: Literal["folder", "dashboard", "alerts", "alert"]
     name: str
@@ -29,10 +29,10 @@ class Change:
 def push(
     grafana: Grafana, folder: str, alerts: bool, source_uid: str | None, runbook_url: str
 ) -> Iterator[Change]:
-    """Write the folder titled `folder` and what belongs into it; done again, it changes nothing.
+    """Write the folder titled `folder` and its contents; a repetition changes nothing.
 
-    With `alerts`, alert rules that ask the data source `source_uid`; None: the one of Prometheus.
-    Raises InvalidInput, NotFound, GrafanaUnavailable: the data source is looked for before
+    With `alerts`, alert rules that query the data source `source_uid`; None: Prometheus's only one.
+    Raises InvalidInput, NotFound, GrafanaUnavailable: the data source is looked up before
     anything is written.
     """
     groups: list[Json] = []
@@ -47,7 +47,7 @@ def push(
 
 
 def _only_prometheus(grafana: Grafana) -> str:
-    """UID of the data source of Prometheus: the only one, or of several the default."""
+    """UID of the data source of Prometheus: the only one, or the default of several."""
     sources = [one for one in grafana.get("/api/datasources") if one["type"] == "prometheus"]
     chosen = [one for one in sources if one.get("isDefault")] if len(sources) > 1 else sources
     if len(chosen) != 1:
@@ -60,7 +60,7 @@ def _only_prometheus(grafana: Grafana) -> str:
 
 
 def _folder(grafana: Grafana, title: str) -> Change:
-    """The folder; one that is there keeps its title, which somebody may have changed."""
+    """The folder; an existing one keeps its title, which somebody may have changed."""
     try:
         known = grafana.get(f"/api/folders/{FOLDER_UID}")
     except NotFound:
@@ -84,7 +84,7 @@ def _dashboard(grafana: Grafana, wanted: Json) -> Change:
 
 
 def _alerts(grafana: Grafana, groups: list[Json]) -> Iterator[Change]:
-    """The groups, then rules of ours that are in none of them any more."""
+    """The groups, then our rules that are no longer in any of them."""
     known = {rule["uid"]: rule for rule in grafana.get(RULES)}
     for group in groups:
         yield _group(grafana, group, known)
@@ -116,7 +116,7 @@ def _unchanged(known: Json | None, wanted: Json) -> bool:
 
 
 def holds(known: Any, wanted: Any) -> bool:
-    """`known` has all that `wanted` has; further fields are defaults that Grafana filled in."""
+    """`known` contains all of `wanted`; additional fields are defaults that Grafana filled in."""
     if isinstance(wanted, dict):
         return isinstance(known, dict) and all(
             key in known and holds(known[key], value) for key, value in wanted.items()

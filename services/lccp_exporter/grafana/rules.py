@@ -1,7 +1,7 @@
 """Prometheus's alert rules as Grafana's.
 
-A rule of Prometheus fires for every series that its expression gives, whatever its value. Grafana
-fires where a number is above 0, so what the expression gives is first turned into a 1.
+A rule of Prometheus fires for every series that its expression returns, whatever its value. Grafana
+fires if a number is above 0, so each result of the expression is first turned into a 1.
 """
 
 import re
@@ -17,14 +17,14 @@ Json = dict[str, Any]
 UID_PREFIX = "lccp-"
 INTERVAL_SECONDS = 60
 EXPRESSION = "__expr__"
-"""Grafana's data source of what it calculates itself."""
+"""Grafana's data source for its own calculations."""
 QUERY, PRESENT, CONDITION = "A", "B", "C"
 LOOK_BACK_SECONDS = 600
 VALUE = re.compile(r"\$value\b")
 
 
 def rule_groups(folder_uid: str, source_uid: str, runbook_url: str) -> Iterator[Json]:
-    """The groups as `PUT …/rule-groups/<title>` takes them, asking the data source `source_uid`."""
+    """The groups as `PUT …/rule-groups/<title>` takes them, for the data source `source_uid`."""
     for group in yaml.safe_load(text(ALERTS).replace(RUNBOOKS, runbook_url))["groups"]:
         name = group["name"]
         yield {
@@ -56,7 +56,7 @@ def _rule(rule: Json, group: str, folder_uid: str, source_uid: str) -> Json:
 
 
 def _data(expression: str, source_uid: str) -> list[Json]:
-    """The query, a 1 for each of its series, and the condition that this is above 0."""
+    """The query, a 1 for each of its series, and the condition that it is above 0."""
     present = " || ".join(f"is_{kind}(${QUERY})" for kind in ("number", "nan", "inf"))
     above = [{"evaluator": {"type": "gt", "params": [0]}}]
     return [

@@ -1,1 +1,1 @@
-"""All metrics, once: name, meaning, labels, and how each follows from stored facts."""
+"""All metrics in one place: name, meaning, labels, and derivation from stored facts."""

@@ -6,7 +6,7 @@ from lccp_exporter.facts import RunFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, one
 
 BRANCH_SIGNALS_MAX = 28
-"""Series of one run: of the newest branches, all watched signals."""
+"""Maximum series of one run: the newest branches, all watched signals."""
 
 
 def _signals(facts: RunFacts) -> Samples:
@@ -29,19 +29,19 @@ def _trained(facts: RunFacts) -> float:
 BRANCHES = (
     RunMetric(
         "lccp_branches_trained",
-        "Anneal branches that are trained to their end.",
+        "Anneal branches that have been trained to their end.",
         one(_trained),
     ),
     RunMetric(
         "lccp_branch_trained_tokens",
-        "Tokens that the branch that is trained now has come to, those of the run that it began "
-        "with included; absent while none is.",
+        "Tokens of the branch in training, including those of the run at which it began; absent "
+        "while none is in training.",
         one(lambda facts: facts.branching.tokens if facts.branching else None),
     ),
     RunMetric(
         "lccp_branch_signal",
-        "Value of a watched signal at the end of an anneal branch, by the tokens of the run that "
-        f"the branch began with (15 digits): of the newest branches, {BRANCH_SIGNALS_MAX} series.",
+        "Value of a watched signal at the end of an anneal branch, by the tokens of the run at "
+        f"which the branch began (15 digits): {BRANCH_SIGNALS_MAX} series of the newest branches.",
         _signals,
         ("signal", "band", "branch_tokens"),
         most=BRANCH_SIGNALS_MAX,

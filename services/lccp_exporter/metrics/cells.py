@@ -15,7 +15,7 @@ from lccp_exporter.metrics.metric import RunMetric, Samples, padded
 CELLS_MAX = 200
 """Cells of a run that have a series, over all heat maps."""
 ALL = "all"
-"""Label of what is a mean over an axis."""
+"""Label of a mean over an axis."""
 LABEL_DIGITS = {"tokens": 7, "percent": 3, "number": 3}
 """Labels sort as text, so their numbers have leading zeros."""
 
@@ -29,7 +29,7 @@ def charts() -> Iterator[tuple[str, HeatMaps]]:
 
 
 def cell_arrays(probe: str) -> set[str]:
-    """The arrays of a probe's details that cells are made of."""
+    """The arrays of a probe's details from which cells are made."""
     return {
         array
         for name, chart in charts()
@@ -62,7 +62,7 @@ class _Grid:
 
     @classmethod
     def of(cls, details: Details, chart: HeatMaps) -> "_Grid | None":
-        """The grid of `chart`; None where the run has none."""
+        """The grid of `chart`; None if the run has none."""
         down, across = chart.down.values or "", chart.across.values or ""
         if not {chart.array, down, across} <= details.keys():
             return None
@@ -74,12 +74,12 @@ class _Grid:
 
     @property
     def means_shown(self) -> int:
-        """Number of its means down the columns that have a series."""
+        """The number of column means that have a series."""
         return min(len(self.columns), CELLS_MAX // len(list(charts())))
 
 
 def _shown_whole(facts: RunFacts) -> set[tuple[str, str]]:
-    """Probe and array of the grids that are shown cell by cell: those that fit, in order."""
+    """Probe and array of the grids shown cell by cell: those that fit, in order."""
     given = [
         ((name, chart.array), grid)
         for name, chart in charts()
@@ -96,7 +96,7 @@ def _shown_whole(facts: RunFacts) -> set[tuple[str, str]]:
 
 
 def _samples(probe: str, chart: HeatMaps) -> Callable[[RunFacts], Samples]:
-    """The chart's array by both axes, or its means where all cells are too many."""
+    """The chart's array by both axes, or its means if there are too many cells."""
 
     def samples(facts: RunFacts) -> Samples:
         grid = _Grid.of(facts.details.get(probe, {}), chart)

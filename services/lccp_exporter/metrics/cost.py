@@ -1,4 +1,4 @@
-"""Metrics of what a run costs, and what its stop saved."""
+"""Metrics of a run's cost, and of the savings by its stop."""
 
 from lccp.cost.savings import Savings, Throughput
 from lccp_exporter.facts import RunFacts

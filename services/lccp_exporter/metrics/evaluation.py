@@ -1,4 +1,4 @@
-"""Metrics of evaluations: what ended, what waits, how far they lag behind the training."""
+"""Metrics of evaluations: ended and waiting ones, and their lag behind the training."""
 
 from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp_exporter.facts import RunFacts

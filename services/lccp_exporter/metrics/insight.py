@@ -1,4 +1,4 @@
-"""Metrics of what a trainer tells of itself: where the time went, routers, spikes, memory."""
+"""Metrics that a trainer reports of itself: use of time, routers, spikes, memory."""
 
 from lccp.api.objects.training import Ledger
 from lccp.report.training import BANDS, router_bands
@@ -124,7 +124,7 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_source_epochs_max",
-        "How often the most repeated source has been trained on so far.",
+        "Number of times that the most repeated source has been trained on so far.",
         of_heartbeat(lambda b: max(b.epochs.values(), default=None)),
     ),
     RunMetric(

@@ -1,4 +1,4 @@
-"""What a metric is, and the shapes that most of them have."""
+"""A metric, and the forms that most metrics have."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from lccp_exporter.facts import Judged, RunFacts
 
 RUN_LABELS = ("namespace", "run")
 Samples = Iterable[tuple[tuple[str, ...], float | None]]
-"""Values of the further labels with the value; None: not known, no sample."""
+"""Values of the additional labels with the value; None: unknown, no sample."""
 
 
 @dataclass(frozen=True)
 class RunMetric:
-    """A metric of a run; its series are there as long as the run is."""
+    """A metric of a run; its series exist as long as the run."""
 
     name: str
     help: str
     samples: Callable[[RunFacts], Samples]
     labels: tuple[str, ...] = ()
-    """Labels beside namespace and run."""
+    """Labels in addition to namespace and run."""
     kind: Literal["gauge", "counter"] = "gauge"
     most: int = 1
-    """Series of one run, at most."""
+    """Maximum number of series of one run."""
 
 
 def padded(number: int, digits: int) -> str:
@@ -34,7 +34,7 @@ def padded(number: int, digits: int) -> str:
 
 
 def one(value: Callable[[RunFacts], float | None]) -> Callable[[RunFacts], Samples]:
-    """One series of each run."""
+    """Samples of a metric with one series a run."""
     return lambda facts: [((), value(facts))]
 
 

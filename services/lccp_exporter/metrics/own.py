@@ -18,7 +18,7 @@ class OwnMetric(Generic[Health]):
     name: str
     help: str
     value: Callable[[Health], float | None]
-    """None: not known, no sample."""
+    """None: unknown, no sample."""
     kind: Literal["gauge", "counter"] = "gauge"
 
 

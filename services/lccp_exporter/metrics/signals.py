@@ -10,7 +10,7 @@ from lccp_exporter.measured import SignalKey
 from lccp_exporter.metrics.metric import RunMetric, Samples, one, one_hot
 
 SIGNALS_MAX = 64
-"""Signals of a run that have a series; further ones are in the JSON API alone."""
+"""Signals of a run that have a series; more are only in the JSON API."""
 CHECKPOINTS_MAX = 32
 BY_CHECKPOINT_MAX = 64
 
@@ -32,7 +32,7 @@ def _left_out(facts: RunFacts) -> float:
 
 
 def _by_checkpoint(facts: RunFacts) -> Samples:
-    """The newest checkpoints, fewer where there are many signals."""
+    """The newest checkpoints, fewer if there are many signals."""
     names = facts.judged.watched if facts.judged else ()
     count = min(CHECKPOINTS_MAX, BY_CHECKPOINT_MAX // max(1, len(names)))
     newest = list(facts.values_by_checkpoint(names).items())[-count:]
@@ -77,9 +77,9 @@ SIGNALS = (
     RunMetric(
         "lccp_checkpoint_signal",
         f"Value of a watched signal by checkpoint (tokens in 15 digits), the last "
-        f"{CHECKPOINTS_MAX} or as many as give {BY_CHECKPOINT_MAX} series. Watched are at most "
-        f"{WATCHED_MAX} signals: the policy's, primary ones, ceilings, guards, those that alerts "
-        "are about, then those of kubectl's columns.",
+        f"{CHECKPOINTS_MAX}, or fewer to stay within {BY_CHECKPOINT_MAX} series. At most "
+        f"{WATCHED_MAX} signals are watched: the policy's, primary ones, ceilings, guards, those "
+        "that alerts are about, then those of kubectl's columns.",
         _by_checkpoint,
         ("signal", "band", "checkpoint_tokens"),
         most=BY_CHECKPOINT_MAX,

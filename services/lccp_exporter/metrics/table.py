@@ -11,7 +11,7 @@ from lccp_exporter.metrics.training import TRAINING
 from lccp_exporter.metrics.verdict import VERDICT
 
 SERIES_MAX = 550
-"""Series of one run, at most."""
+"""Maximum number of series of one run."""
 
 RUN_METRICS: tuple[RunMetric, ...] = (
     *TRAINING,

@@ -31,7 +31,7 @@ def _state_lag(facts: RunFacts) -> float | None:
 
 
 def _failed(facts: RunFacts) -> float:
-    """1 where the end is none that the run was to have."""
+    """1 if the run did not end as intended."""
     journal = facts.journal
     if journal is None or facts.phase is not RunPhase.FINISHED:
         return 0.0
@@ -52,7 +52,7 @@ TRAINING = (
     ),
     RunMetric(
         "lccp_run_phase",
-        "1 for the phase that the run is in, 0 for the others: Queued (no trainer writes), "
+        "1 for the run's current phase, 0 for the others: Queued (no trainer writes), "
         "Starting, Training, Annealing (a branch), Importing (an attached run), Saving, Suspended, "
         "Evaluating (the training has ended), Finished.",
         lambda facts: one_hot(RunPhase, facts.phase),
@@ -66,7 +66,7 @@ TRAINING = (
     ),
     RunMetric(
         "lccp_run_failed",
-        "1 if the run finished by a failure that is not retried, or by its deadline, else 0.",
+        "1 if the run ended by a failure that is not retried, or by its deadline, else 0.",
         one(_failed),
     ),
     RunMetric(

@@ -70,7 +70,7 @@ VERDICT = (
     ),
     RunMetric(
         "lccp_gate",
-        "1 for what the gate answers at the newest checkpoint (Yes, No, Undecided), 0 for the "
+        "1 for the gate's answer at the newest checkpoint (Yes, No, Undecided), 0 for the "
         "others; absent without a gate.",
         _answers,
         ("answer",),

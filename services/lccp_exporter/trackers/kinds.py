@@ -1,4 +1,4 @@
-"""Which trackers there are."""
+"""The kinds of trackers."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "WANDB_ERROR_REPORTING": "false",
 }
-"""Of the libraries, where nobody says otherwise: bounded waits, nothing told to third parties."""
+"""Defaults for the libraries' environment: bounded waits, nothing sent to third parties."""
 
 
 def tracker_of(
@@ -23,7 +23,7 @@ def tracker_of(
 ) -> Tracker:
     """The tracker of that kind.
 
-    Event files of TensorBoard go below `prefix` in `store`, offline runs of Weights & Biases into
+    TensorBoard's event files go below `prefix` in `store`, Weights & Biases' offline runs into
     `folder`. Raises InvalidInput, ModuleNotFoundError.
     """
     for name, value in ENVIRONMENT.items():

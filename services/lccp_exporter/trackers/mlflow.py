@@ -13,14 +13,14 @@ from lccp_exporter.trackers.tracker import TrackerFailed
 
 RUN_TAG, DIGEST_TAG = "lccp.run", "lccp.digest"
 METRICS_MAX, PARAMETERS_MAX = 1_000, 100
-"""Of one call."""
+"""Limits of one call."""
 VALUE_LENGTH_MAX, SENTENCE_LENGTH_MAX = 500, 300
 
 
 class MLflow:
     """The server at `uri`, and the experiment `project` there. Raises TrackerFailed.
 
-    MLflow takes nothing back: a step that a later attempt did again stays as it was logged first.
+    MLflow deletes nothing: a step that a later attempt repeated stays as it was first logged.
     """
 
     def __init__(self, uri: str, project: str) -> None:
@@ -30,7 +30,7 @@ class MLflow:
         self._project = project
 
     def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
-        """Log what the run there does not have yet; how many rows had something new."""
+        """Log values that MLflow's run lacks; returns how many rows had new ones."""
         with _failing(self._uri):
             run_id = self._found(run) or self._made(run, rows)
             known = self._steps(run_id)
@@ -45,7 +45,7 @@ class MLflow:
             return len(new)
 
     def _found(self, run: TrackedRun) -> str | None:
-        """The run of ours, if there is one."""
+        """The ID of our run, if there is one."""
         experiment = self._client.get_experiment_by_name(self._project)
         if experiment is None:
             return None

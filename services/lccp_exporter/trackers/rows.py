@@ -1,4 +1,4 @@
-"""What a tracker shows of a run: rows of values by tokens."""
+"""The data of a run for trackers: rows of values by tokens."""
 
 import bisect
 import hashlib
@@ -29,22 +29,22 @@ class Row:
     """`training`, `verdict`, or the suite that was evaluated."""
     tokens: int
     at: datetime
-    """When it was so, as far as that is known."""
+    """The time of the values, if known."""
     values: Mapping[str, float]
     """By name, such as `training/loss` or `signal/niah_ppl`; finite."""
 
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """A run as trackers name and describe it."""
+    """A run's name and description for trackers."""
 
     name: str
     digest: str
-    """Of its identity; empty where reports alone are known."""
+    """Of its identity; empty if only reports are known."""
     parameters: Mapping[str, Any]
     """Its identity, nested."""
     verdict: Mapping[str, str | int]
-    """Its state, since when it stands, and what to do."""
+    """Its state, since when it holds, and its advice."""
     finished: bool = False
 
     @classmethod
@@ -65,13 +65,13 @@ def _described(verdict: Verdict) -> dict[str, str | int]:
 
 
 def rows_of(data: RunData) -> list[Row]:
-    """All rows, by tokens; a value that is not finite is left out."""
+    """All rows, by tokens, without values that are not finite."""
     found = [*_trained(data), *_held_out(data), *_evaluated(data), *_judged(data)]
     return sorted((row for row in found if row.values), key=lambda row: row.tokens)
 
 
 def digest_of(rows: Sequence[Row], run: TrackedRun) -> str:
-    """SHA-256 of all that there is to show."""
+    """SHA-256 of all exported data."""
     parts = [[row.source, row.tokens, row.at.isoformat(), dict(row.values)] for row in rows]
     return hashlib.sha256(json.dumps([parts, dict(run.verdict)]).encode()).hexdigest()
 
@@ -101,7 +101,7 @@ def _evaluated(data: RunData) -> Iterator[Row]:
 
 
 def _judged(data: RunData) -> Iterator[Row]:
-    """Gains as the verdict knows them at each checkpoint."""
+    """The verdict's gains at each checkpoint."""
     for checkpoint in data.verdict.checkpoints if data.verdict else ():
         values: dict[str, float | None] = {}
         for gain in checkpoint.gains:
@@ -112,7 +112,7 @@ def _judged(data: RunData) -> Iterator[Row]:
 
 
 def _time_of(data: RunData, tokens: int, suite: str) -> datetime:
-    """When the checkpoint was evaluated, else trained; 1970 where neither is known."""
+    """When the checkpoint was evaluated, else trained; 1970 if neither is known."""
     outcomes = data.journal.evaluations if data.journal else {}
     outcome = outcomes.get(evaluation_key(tokens, suite))
     if outcome is not None and outcome.at is not None:

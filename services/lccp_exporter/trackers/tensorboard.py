@@ -1,8 +1,8 @@
-"""TensorBoard: one event file that holds all of a run, in the order of tokens.
+"""TensorBoard: one event file that contains all of a run, in the order of tokens.
 
-TensorBoard takes points of a curve in the order in which they lie in a file, so a late result can't
-be appended: the file is written anew. It begins with the mark of a restart at step 0, by which a
-TensorBoard that reads along forgets what it read from the file before.
+TensorBoard plots points of a curve in their order in a file, so a late result can't be appended:
+the file is rewritten. It begins with the mark of a restart at step 0, which makes a running
+TensorBoard discard the data of the previous file.
 """
 
 import tempfile
@@ -21,14 +21,14 @@ DIGITS = 16
 
 
 class TensorBoard:
-    """Event files below `prefix` in `store`; the newest holds everything, others are deleted."""
+    """Event files below `prefix` in `store`; the newest has everything, others are deleted."""
 
     def __init__(self, store: Store, prefix: str) -> None:
         self._store = store
         self._prefix = prefix
 
     def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
-        """Write the file anew if anything in it changed; how many rows it holds then, else 0."""
+        """Rewrite the file if anything in it changed; returns its number of rows, else 0."""
         digest = digest_of(rows, run)[:DIGITS]
         known = [info.key for info in self._store.list(self._prefix) if ".lccp." in info.key]
         if known and known[-1].endswith(digest):
@@ -46,7 +46,7 @@ def _number(key: str) -> int:
 
 
 def event_file(run: TrackedRun, rows: Iterable[Row]) -> bytes:
-    """The bytes of an event file of `rows`, which are in the order of tokens."""
+    """The bytes of an event file of `rows`, ordered by tokens."""
     with tempfile.TemporaryDirectory() as folder:
         writer = EventsWriter(f"{folder}/events")
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)

@@ -1,4 +1,4 @@
-"""What a tracker is."""
+"""The interface of a tracker."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,11 +8,11 @@ from lccp_exporter.trackers.rows import Row, TrackedRun
 
 
 class TrackerFailed(LccpError):
-    """The tracker did not answer, or refused; what was logged before stays logged."""
+    """The tracker did not answer, or refused; rows logged before stay logged."""
 
 
 class Tracker(Protocol):
-    """Something that rows of a run are logged to; done again, it logs what is new."""
+    """A service to which rows of a run are logged; a repetition logs only new ones."""
 
     def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
-        """Log the rows that are not there yet; how many. Raises TrackerFailed, StoreUnavailable."""
+        """Log new rows; returns how many. Raises TrackerFailed, StoreUnavailable."""

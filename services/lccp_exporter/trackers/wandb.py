@@ -14,7 +14,7 @@ from lccp_exporter.trackers.tracker import TrackerFailed
 
 TOKENS = "tokens"
 STAMP = "lccp.sha256"
-"""Beside an offline run of ours: the digest of what it holds."""
+"""File beside one of our offline runs: the digest of its contents."""
 OFFLINE_MODES = ("offline", "dryrun")
 ID_DIGITS = 16
 INIT_SECONDS, SENTENCE_LENGTH_MAX = 60, 300
@@ -28,14 +28,14 @@ QUIET: Mapping[str, Any] = {
     "x_disable_stats": True,
     "x_save_requirements": False,
 }
-"""W&B is told nothing of the machine that exports: it is not the one that trains."""
+"""Nothing about the exporting machine is sent to W&B: it is not the one that trains."""
 
 
 class WandB:
-    """The project `project`; offline runs (WANDB_MODE=offline) lie below `folder`.
+    """The project `project`; offline runs (WANDB_MODE=offline) are below `folder`.
 
-    Online, W&B is asked what the run has, and is given the rest. An offline run is written anew as
-    a whole; the one before it is deleted, unless it was synchronized.
+    Online, rows that W&B does not have are logged. An offline run is rewritten as a whole; the
+    previous one is deleted, unless it was synchronized.
     """
 
     def __init__(self, project: str, folder: Path) -> None:
@@ -43,7 +43,7 @@ class WandB:
         self._folder = folder
 
     def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
-        """Log what the run does not have yet; how many rows. Raises TrackerFailed."""
+        """Log rows that the run lacks; returns how many. Raises TrackerFailed."""
         with _failing():
             if wandb.setup().settings.mode in OFFLINE_MODES:
                 return self._written(run, rows)
@@ -53,7 +53,7 @@ class WandB:
             return len(new)
 
     def _written(self, run: TrackedRun, rows: Sequence[Row]) -> int:
-        """Write the offline run, unless there is one that holds the same."""
+        """Write the offline run, unless an identical one exists."""
         digest = digest_of(rows, run)
         earlier = list((self._folder / "wandb").glob(f"offline-run-*-{_id(run)}/{STAMP}"))
         if any(stamp.read_text() == digest for stamp in earlier):
@@ -65,7 +65,7 @@ class WandB:
         return len(rows)
 
     def _history(self, run: TrackedRun) -> dict[int, set[str]]:
-        """Names that the run has a value of, by tokens."""
+        """Names of the run's logged values, by tokens."""
         found: dict[int, set[str]] = {}
         try:
             history = wandb.Api().run(f"{self._project}/{_id(run)}").scan_history()
@@ -78,7 +78,7 @@ class WandB:
         return found
 
     def _log(self, run: TrackedRun, rows: Sequence[Row]) -> Path:
-        """Log `rows`; the folder in which W&B keeps them."""
+        """Log `rows`; returns the folder in which W&B keeps them."""
         self._folder.mkdir(parents=True, exist_ok=True)
         logged = wandb.init(
             project=self._project,

@@ -11,7 +11,7 @@ JSON = "application/json"
 
 
 class Problem(Exception):
-    """What is wrong with a request, or what is not there; `status` is HTTP's."""
+    """An error in a request, or a missing object; `status` is HTTP's."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)

@@ -30,7 +30,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Curve:
-    """A signal's way through the picture."""
+    """A signal's line in the picture."""
 
     title: str
     points: Sequence[tuple[float, float]]
@@ -43,7 +43,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of one verdict, behind the curves."""
+    """A range of tokens with one verdict, shaded behind the curves."""
 
     state: str
     x: float
@@ -63,13 +63,13 @@ class Chart:
 
     @property
     def summary(self) -> str:
-        """What a screen reader says of it."""
+        """The text for screen readers."""
         ends = "; ".join(f"{curve.title} is {curve.newest}" for curve in self.curves)
         return f"{self.title} against tokens. At the newest checkpoint {ends}."
 
     @classmethod
     def of(cls, signals: Mapping[Signal, Values], phases: Sequence[Phase]) -> Self:
-        """The chart of `signals`, which share a unit and a scale, and have a value each."""
+        """The chart of `signals`, which share a unit and a scale; each has at least one value."""
         first = next(iter(signals))
         tokens = [t for values in signals.values() for t in values]
         across = Scaling(0, max(*tokens, 1), LEFT, WIDTH - RIGHT)
@@ -95,7 +95,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Scaling:
-    """From values to the picture."""
+    """The mapping of values to coordinates of the picture."""
 
     low: float
     high: float
@@ -105,7 +105,7 @@ class Scaling:
 
     @classmethod
     def around(cls, values: Sequence[float], start: float, end: float, log: bool) -> Self:
-        """With a margin on both sides of the values."""
+        """A scaling with a margin on both sides of the values."""
         low, high = min(values), max(values)
         if log:
             margin = (high / low) ** 0.06 if high > low else 1.05
@@ -120,7 +120,7 @@ class Scaling:
         return self.start + (self.end - self.start) * (at - low) / (high - low)
 
     def ticks(self) -> list[float]:
-        """Round values within; at equal ratios where a logarithmic scale is wide."""
+        """Round values within the range; at equal ratios if a logarithmic scale is wide."""
         if self.log and self.high > 10 * self.low:
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             values = [10.0**decade for decade in decades]
@@ -143,7 +143,7 @@ class Cell:
     """0 to COLOURS - 1; None: a cell without samples."""
     text: str
     name: str
-    """Where it is and what it is, for whoever points at it."""
+    """Its place and value, for a tooltip."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Grid:
     heads: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Cell]]]
     divider: int
-    """Column before which a line parts the source context from what lies beyond; 0: none."""
+    """Column before which a line separates the source context from longer ones; 0: none."""
 
     @classmethod
     def of(
@@ -180,7 +180,7 @@ class Grid:
 
 
 def bounds(arrays: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
-    """The least and the largest of all values; a cell without samples has none."""
+    """The smallest and the largest of all values; a cell without samples has none."""
     return min(float(np.nanmin(a)) for a in arrays), max(float(np.nanmax(a)) for a in arrays)
 
 

@@ -1,4 +1,4 @@
-"""What the JSON API answers with, beside the objects of the store."""
+"""The JSON API's own answers, in addition to the objects of the store."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -19,7 +19,7 @@ class RunSummary(Contract):
 
     namespace: Annotated[str, Field(description="Namespace.")]
     name: Annotated[str, Field(description="Name.")]
-    phase: Annotated[RunPhase, Field(description="What it does or waits for.")]
+    phase: Annotated[RunPhase, Field(description="Its current activity, or what it waits for.")]
     verdict: Annotated[VerdictState | None, Field(description="The verdict; none: not yet.")]
     tokens: Annotated[int | None, Field(description="Tokens trained.")]
     tokens_total: Annotated[int | None, Field(description="Tokens of the budget.")]
@@ -59,18 +59,18 @@ class RunPage(Contract):
 
 
 class CheckpointValues(Contract):
-    """What was measured at one checkpoint."""
+    """The measurements at one checkpoint."""
 
     tokens: Annotated[int, Field(description="Tokens trained.")]
     signals: Annotated[dict[str, float], Field(description="Values by signal, in their units.")]
 
 
 class RunDetail(RunSummary):
-    """All that the exporter knows of a run."""
+    """Everything that the exporter knows about a run."""
 
     conditions: Annotated[
         tuple[ToldCondition, ...],
-        Field(description="Of the run object, as they were last changed; none: it had no status."),
+        Field(description="Of the run object, as last changed; none: it had no status."),
     ]
     digest: Annotated[str, Field(description="SHA-256 of its identity.")]
     attempts: Annotated[tuple[AttemptRecord, ...], Field(description="Oldest first.")]
@@ -78,21 +78,21 @@ class RunDetail(RunSummary):
     gains: Annotated[
         tuple[Gain, ...], Field(description="Of watched signals, at the newest checkpoint.")
     ]
-    forecast: Annotated[Forecast | None, Field(description="Once there is one.")]
-    ledger: Annotated[Ledger, Field(description="Where the time of all attempts went.")]
+    forecast: Annotated[Forecast | None, Field(description="Present once there is one.")]
+    ledger: Annotated[Ledger, Field(description="How all attempts spent their time.")]
     goodput: Annotated[
         float | None,
-        Field(description="Share of it that was productive, without the wait in a queue."),
+        Field(description="Productive share of it, excluding time in a queue."),
     ]
     accelerator_seconds: Annotated[
         float | None,
         Field(
-            description="Accelerators x wall time of all attempts, without the wait in a queue; "
-            "none: no trainer told how many it has."
+            description="Accelerators x wall time of all attempts, excluding time in a queue; "
+            "none: no trainer reported its number."
         ),
     ]
-    spikes_total: Annotated[int, Field(description="Steps that stood out, of all attempts.")]
-    spikes: Annotated[tuple[Spike, ...], Field(description="The newest attempt's last ones.")]
+    spikes_total: Annotated[int, Field(description="Outlier steps of all attempts.")]
+    spikes: Annotated[tuple[Spike, ...], Field(description="The last ones of the newest attempt.")]
     loss_by_source: Annotated[
         dict[str, float],
         Field(
@@ -101,7 +101,7 @@ class RunDetail(RunSummary):
         ),
     ]
     held_out: Annotated[
-        HeldOutLoss | None, Field(description="Of the newest checkpoint that has it measured.")
+        HeldOutLoss | None, Field(description="Of the newest checkpoint at which it was measured.")
     ]
     position_shares: Annotated[
         tuple[PositionShare, ...],
@@ -114,11 +114,10 @@ class RunDetail(RunSummary):
     peak_memory_bytes: Annotated[
         int | None,
         Field(
-            description="Most memory that rank 0 had in use: of its accelerator, or of its process "
-            "without one."
+            description="Peak memory of rank 0: of its accelerator, or of its process without one."
         ),
     ]
-    finished_at: Annotated[datetime | None, Field(description="When nothing was left, UTC.")]
+    finished_at: Annotated[datetime | None, Field(description="When nothing was left to do, UTC.")]
     unreadable_objects: Annotated[
         int, Field(description="Objects that are damaged or of another version.")
     ]
@@ -166,6 +165,6 @@ class HistoryPage(Contract):
 
 
 class Detail(Contract):
-    """What is wrong with a request."""
+    """The error in a request."""
 
     detail: Annotated[str, Field(description="One sentence.")]

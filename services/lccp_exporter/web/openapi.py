@@ -1,4 +1,4 @@
-"""The OpenAPI document of the JSON API, from the types that it answers with."""
+"""The OpenAPI document of the JSON API, from the types of its answers."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ REFERENCE = "#/components/schemas/{model}"
 
 @dataclass(frozen=True)
 class Operation:
-    """What can be asked for at a path."""
+    """The request that a path accepts."""
 
     summary: str
     answer: type[Contract]
@@ -52,16 +52,16 @@ OPERATIONS = {
         },
         (400,),
     ),
-    RUN: Operation("All that the exporter knows of a run.", RunDetail, {}, (404,)),
+    RUN: Operation("Everything that the exporter knows about a run.", RunDetail, {}, (404,)),
     f"{RUN}/verdict": Operation("The stored verdict.", Verdict, {}, (404, 502, 503)),
     f"{RUN}/correlations": Operation(
-        "Which signals move together along the run, by the stored verdict.",
+        "Signals that move together along the run, by the stored verdict.",
         Correlations,
         {},
         (404, 502, 503),
     ),
     f"{RUN}/history": Operation(
-        "Logged steps, without those that a later attempt did again.",
+        "Logged steps, without those that a later attempt repeated.",
         HistoryPage,
         {
             "limit": ("Steps of a page.", _integer(1, STEPS_MAX, 1_000)),
@@ -70,7 +70,7 @@ OPERATIONS = {
         (400, 404, 502, 503),
     ),
     f"{RUN}/report": Operation(
-        "What was measured at a checkpoint.",
+        "The measurements at a checkpoint.",
         EvaluationReport,
         {
             "tokens": ("Its tokens; default: the newest.", _integer(0, TOKENS_MAX)),
@@ -80,7 +80,7 @@ OPERATIONS = {
     ),
 }
 ERRORS = {
-    400: "A parameter is wrong.",
+    400: "A parameter is invalid.",
     404: "There is no such run or object.",
     502: "The stored object is damaged or of another version.",
     503: "The store does not answer.",

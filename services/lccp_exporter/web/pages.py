@@ -1,4 +1,4 @@
-"""The pages for people: all runs, one run, and the grids of one checkpoint."""
+"""The HTML pages: all runs, one run, and the grids of one checkpoint."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -90,14 +90,14 @@ class Row:
 
 
 def age_text(facts: RunFacts, now: datetime) -> str:
-    """How long ago the trainer wrote; empty before it ever did."""
+    """Time since the trainer's last heartbeat; empty before the first."""
     if facts.heartbeat is None:
         return ""
     return duration_text(max(0.0, (now - facts.heartbeat.at).total_seconds()))
 
 
 def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
-    """What the page of a run shows."""
+    """The values that a run's page shows."""
     facts, beat = run.facts, run.facts.heartbeat
     verdict = verdict_of(run)
     signals = verdict.signals if verdict else ()
@@ -130,7 +130,7 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
 
 
 def newest_gains(verdict: Verdict) -> list[Gain]:
-    """Gains at the newest checkpoint: those of watched signals first, the policy's above all."""
+    """Gains at the newest checkpoint: the policy's signal, other watched ones, then the rest."""
     if not verdict.checkpoints:
         return []
     rank = {name: place for place, name in enumerate(watched(verdict))}

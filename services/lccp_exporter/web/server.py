@@ -1,4 +1,4 @@
-"""The HTTP server: metrics, health, API and pages, by uvicorn in a thread of its own."""
+"""The HTTP server: metrics, health, API and pages, by uvicorn in a separate thread."""
 
 import socket
 import threading
@@ -24,9 +24,9 @@ def application(
     healthy: Callable[[], bool],
     exports: Callable[[], Sequence[ExportHealth]] = tuple,
 ) -> Starlette:
-    """The application over `runs`; `healthy` decides what `/healthz` answers: 200 or 503.
+    """The application over `runs`; `healthy` decides the answer of `/healthz`: 200 or 503.
 
-    `exports` says how those to trackers go.
+    `exports` returns the health of exports to trackers.
     """
 
     def metrics(_request: Request) -> Response:
@@ -65,7 +65,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port that it listens on; a free one if 0 was asked for."""
+        """The port that it listens on; a free one if 0 was requested."""
         port: int = self._socket.getsockname()[1]
         return port
 

@@ -30,7 +30,7 @@ async function refresh() {
     if (next.innerHTML === main.innerHTML || main.contains(document.activeElement)) return;
     main.innerHTML = next.innerHTML;
   } catch {
-    live.textContent = "The exporter does not answer: what is shown is of earlier.";
+    live.textContent = "The exporter does not answer: this page is out of date.";
   }
 }
 
