@@ -1,4 +1,4 @@
-"""Run the benchmarks, one after another: those that need no cluster, or those that are named."""
+"""Run the benchmarks, one after another: those that need no cluster, or the named ones."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Write the files that are rendered from code; with --check, say which of them are not current."""
+"""Write the files that are rendered from code; with --check, name those that are not current."""
 
 import argparse
 import sys
@@ -54,7 +54,7 @@ FILES: dict[str, Callable[[], str]] = {
 
 
 def outdated() -> list[str]:
-    """The files whose text is not what is rendered now."""
+    """The files whose text differs from the current rendering."""
     return [name for name, render in FILES.items() if _text(ROOT / name) != render()]
 
 
@@ -63,7 +63,7 @@ def _text(path: Path) -> str | None:
 
 
 def main() -> int:
-    """Write what is not current, or with --check name it and fail."""
+    """Write files that are not current, or with --check name them and fail."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if outdated")
     names = outdated()

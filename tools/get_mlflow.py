@@ -1,6 +1,6 @@
-"""Put MLflow's server into a virtual environment of its own: tests of the export log to it.
+"""Install MLflow's server, which tests of the export log to, in a separate environment.
 
-It can't lie in the project's: its GraphQL library needs an older python-dateutil than the
+It can't be in the project's: its GraphQL library needs an older python-dateutil than the
 Kubernetes client.
 """
 
@@ -16,7 +16,7 @@ INSTALL_SECONDS = 1_800
 
 
 def main() -> int:
-    """Make the environment, unless it is there."""
+    """Create the environment, unless it exists."""
     if not PROGRAM.exists():
         print(f"{VERSION}, into {FOLDER.name}. To download: about 250 MB; on disk: about 850 MB.")
         venv.create(FOLDER, with_pip=True)

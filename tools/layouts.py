@@ -1,7 +1,7 @@
-"""The layouts whose steps are compared with those of plain PyTorch, on processes of a CPU.
+"""The layouts whose steps are compared with those of plain PyTorch, on CPU processes.
 
-`tests/lccp_trainer/stories/test_equality.py` makes those of TESTED, `benchmarks/exactness.py`
-those of `whole`, whose outcomes it keeps in RECORD; `docs/reference/parallelism.md` is rendered
+`tests/lccp_trainer/stories/test_equality.py` runs those of TESTED, `benchmarks/exactness.py`
+those of `whole`, and stores their results in RECORD; `docs/reference/parallelism.md` is rendered
 from TESTED and RECORD.
 """
 
@@ -63,7 +63,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Laid:
-    """A family of models, and how its training is laid out."""
+    """A family of models, and the layout of its training."""
 
     family: str
     processes: int = 1
@@ -99,7 +99,7 @@ class Laid:
 
 @dataclass(frozen=True)
 class Case(Laid):
-    """What is compared: a layout, and how many steps it makes."""
+    """A compared case: a layout, and its number of steps."""
 
     micro_batch: int = 1
     auxiliary: float = 0.0
@@ -108,7 +108,7 @@ class Case(Laid):
     saves: str = ""
     """Name of the state that is saved after the last step."""
     resumes: str = ""
-    """Name of the state that it goes on from."""
+    """Name of the state from which it resumes."""
 
     @property
     def name(self) -> str:
@@ -155,7 +155,7 @@ TESTED = (
 
 
 def whole() -> list[Case]:
-    """Every family in layouts that use all there is, on two and on four processes."""
+    """Every family in layouts that use every feature, on two and on four processes."""
     found = []
     for family, processes in product(FAMILIES, (2, 4)):
         sparse = not Case(family, processes, experts=processes).refusals()
@@ -172,5 +172,5 @@ def whole() -> list[Case]:
 
 
 def recorded() -> list[Case]:
-    """The cases that the benchmark found to be as plain PyTorch."""
+    """The cases that the benchmark found equal to plain PyTorch."""
     return [Case(**line["case"]) for line in json.loads(RECORD.read_text()) if line["small"]]

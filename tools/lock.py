@@ -1,7 +1,7 @@
-"""Write the lock files: exact sets that fit pyproject.toml's ranges.
+"""Write the lock files: exact sets within pyproject.toml's ranges.
 
-The development set is resolved first, in one go; the demo's set and those of the images are the
-parts of it that they need, so that no two of them differ.
+The development set is resolved first, in one go; the demo and the images use the parts of it that
+they need, so all sets agree.
 """
 
 import json

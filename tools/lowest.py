@@ -1,7 +1,7 @@
-"""Test trainer and evaluator with the lowest versions that pyproject.toml names.
+"""Test trainer and evaluator with the lowest versions in pyproject.toml.
 
-The locks hold the newest of every range; this is the other end. The environment is made anew in
-`.venv-lowest` whenever the ranges change. Arguments go to pytest:
+The locks contain the newest version of every range; these are the oldest. The environment in
+`.venv-lowest` is recreated whenever the ranges change. Arguments are passed to pytest:
 
     python tools/lowest.py -k passes
 """
@@ -21,7 +21,7 @@ INSTALL_SECONDS = 3_600
 
 
 def lowest(requirement: str) -> str:
-    """`requirement` pinned to the version that its range begins with."""
+    """`requirement` pinned to the lower end of its range."""
     found = re.match(r"([\w.-]+)>=([\w.]+)", requirement)
     if not found:
         raise SystemExit(f"pyproject.toml: {requirement} does not say where its range begins")
@@ -29,7 +29,7 @@ def lowest(requirement: str) -> str:
 
 
 def install(pins: list[str]) -> None:
-    """Make the environment of `pins`, unless it is there."""
+    """Create the environment of `pins`, unless it exists."""
     stamp, state = FOLDER / "pins.txt", "\n".join(pins)
     if stamp.is_file() and stamp.read_text() == state:
         return
@@ -41,7 +41,7 @@ def install(pins: list[str]) -> None:
 
 
 def main() -> int:
-    """Install, test, and answer pytest's exit code."""
+    """Install, test, and return pytest's exit code."""
     install(sorted({lowest(one) for one in requirements(["trainer", "evaluator", "report"])}))
     return subprocess.run([PYTHON, "-m", "pytest", *TESTS, *sys.argv[1:]], cwd=ROOT).returncode
 

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# What kind and minikube have in common: nodes are docker containers named as the nodes are.
+# Shared by kind and minikube: nodes are docker containers with the names of the nodes.
 # Sourced. The caller sets name, control_plane, api_port, network, audit_log, and defines up and down.
 #   node-kill N, node-start N    power off, power on
-#   node-cut N, node-join N      cut from the API server while its pods run on, and join again
-#   api-kill, api-start          end the API server, start it again
+#   node-cut N, node-join N      cut from the API server while its pods keep running, and rejoin
+#   api-kill, api-start          kill the API server, restart it
 state=${LCCP_CLUSTER_DIR:-${TMPDIR:-/tmp}/lccp-cluster}
 shared=$state/shared
 manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
@@ -15,7 +15,7 @@ address_of() {
     docker inspect --format "{{(index .NetworkSettings.Networks \"$network\").IPAddress}}" "$1"
 }
 
-# The address of this machine, as nodes and pods see it.
+# The address of this machine, as seen by nodes and pods.
 host_address() {
     docker network inspect --format '{{range .IPAM.Config}}{{.Gateway}} {{end}}' "$network" |
         tr ' ' '\n' | grep -m 1 '\.'

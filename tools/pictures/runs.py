@@ -22,16 +22,16 @@ POLICY = Policy(
 )
 CLUSTERS = {"haystack": 10, "needle": 4}
 OWN_SLOPES = 0.5
-"""By how much clusters drift apart, in what those of a run do that gains δ a horizon."""
+"""How far clusters drift apart, relative to those of a run that gains δ a horizon."""
 SIGNALS = {signal.name: signal for signal in signals(NiahSettings())}
 
 
 @dataclass(frozen=True)
 class SimulatedRun:
-    """True courses against horizons; jitter in least gains that pay."""
+    """True courses against horizons; jitter in units of `minGain`."""
 
     state: VerdictState
-    """That it ends in."""
+    """The state in which it ends."""
     log_ppl: Callable[[Array], Array]
     score: Callable[[Array], Array]
     jitter: float = 0.2
@@ -64,7 +64,7 @@ def _same(scores: Array) -> dict[str, Array]:
 
 
 def _falls(at: Array, horizons: float) -> Array:
-    """Log-PPL that comes down to 0.06 exponentially."""
+    """Log-PPL that falls exponentially to 0.06."""
     return 0.06 + 0.3 * np.exp(-at / horizons)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a verdict's states, as SVG: the signals along a run, and the gain that is judged."""
+"""Pictures of a verdict's states, as SVG: the signals along a run, and the judged gain."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pictures.runs import BUDGET, RUNS, SimulatedRun
 WIDTH, HEIGHT, LEFT, RIGHT = 760, 380, 72, 736
 INK = "#333b45"
 NARROW_PIXELS = 60
-"""Of a phase whose state is not written above it."""
+"""Maximum width of a phase whose state is not written above it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def picture(run: SimulatedRun) -> str:
 
 
 def _gain_range(verdict: Verdict) -> tuple[float, float]:
-    """Over a gain's shown intervals, between ± 3 and ± 8 least gains that pay."""
+    """The range of a gain's shown intervals, between ± 3 and ± 8 times `minGain`."""
     delta = verdict.policy.min_gain
     known = [gain for _, gain in _judged(verdict)]
     low, high = min(g.lower for g in known), max(g.upper for g in known)

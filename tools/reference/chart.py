@@ -59,7 +59,7 @@ This page is generated from the chart's `values.yaml`, `values.schema.json` and 
 
 @dataclass(frozen=True)
 class Value:
-    """One value that a user may set."""
+    """A value that users may set."""
 
     path: str
     default: Any
@@ -67,7 +67,7 @@ class Value:
 
 
 def documented(text: str) -> Iterator[Value]:
-    """The values of `text`, a values.yaml, whose key is below a comment that starts with `--`."""
+    """The values of `text`, a values.yaml, whose keys follow a comment that starts with `--`."""
     defaults = yaml.safe_load(text)
     parents: list[tuple[int, str]] = []
     comment: list[str] = []
@@ -90,7 +90,7 @@ def _at(tree: Any, path: list[str]) -> Any:
 
 
 def kind(schema: dict[str, Any], path: str) -> str:
-    """What the schema says of the value at `path`, in words. Raises KeyError if it says nothing."""
+    """The schema's type of the value at `path`, in words. Raises KeyError if it has none."""
     node = schema
     for name in path.split("."):
         node = _resolved(schema, _resolved(schema, node)["properties"][name])

@@ -45,7 +45,7 @@ Kinds of values:
 - *free object*: passed through unchanged.
 
 The column *changes* gives the class of a field. *identity*: determines what the run's numbers mean.
-The API server refuses a change, since it makes another run: give it another name, or, as long as
+The API server refuses a change, since it would be another run: give it another name, or, as long as
 the store holds none of its checkpoints and states, delete it and apply the change. *next attempt*:
 how the run is carried out. A change takes effect at the next attempt of the gang, or try of an
 evaluation, and a failed run resumes with it. *live*: a change takes effect at once. Bounds of a
@@ -225,7 +225,7 @@ def _object(key: str, writer: str, model: type[Contract]) -> str:
 
 
 def _meanings() -> Iterator[tuple[ExitCode, str]]:
-    """Each exit code and the docstring below it."""
+    """Each exit code with the docstring below it."""
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(ExitCode))).body
     assert isinstance(body, ast.ClassDef)
     for code, text in zip(body.body[1::2], body.body[2::2], strict=True):

@@ -1,4 +1,4 @@
-"""The reference page of all metrics, generated from their one table."""
+"""The reference page of all metrics, generated from their table."""
 
 from collections.abc import Iterable
 
@@ -9,9 +9,9 @@ from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
 
 HEAD = f"""# Metrics
 
-`lccp-exporter` serves these at `/metrics`. They follow from the facts in the stores alone: a
-restart loses nothing, and the series of a run go when the run goes. A run has fewer than
-{SERIES_MAX} series, whatever it measures; the column `most` says how they come about
+`lccp-exporter` serves these at `/metrics`. They follow only from the facts in the stores: a
+restart loses nothing, and a run's series end when the run is removed. A run has fewer than
+{SERIES_MAX} series, whatever it measures; the column `most` is the maximum of each metric
 (all grids of a run have {CELLS_MAX} cells together).
 This page is generated from `services/lccp_exporter/metrics/`.
 """

@@ -1,4 +1,4 @@
-"""`docs/reference/probes.md`: how every number of every probe is defined."""
+"""`docs/reference/probes.md`: the definition of every number of every probe."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,16 +11,16 @@ from lccp.probes.registry import PROBES
 HEAD = """# Probes
 
 What each probe measures at a checkpoint: definitions, formulas and sources. This page is generated
-from `lccp/probes` by `make generate`; settings stand in
+from `lccp/probes` by `make generate`; settings are in
 [the reference of the manifest](lccprun.md#specevaluation).
 
 All probes work under teacher forcing: the model is given the prompt and the right answer, and its
 probabilities are read. NLL is in nats. Samples are drawn once for a run from settings and seed,
-frozen with their digest, and answered by every checkpoint. A signal's values by cluster lie in the
+frozen with their digest, and answered by every checkpoint. A signal's values by cluster are in the
 report, so that contrasts between checkpoints are paired by cluster.
 
-Columns of the tables: *scale* is that of its gains (on `Log` a gain of 0.01 is 1 %), *role* what a
-verdict takes it for unless the policy says otherwise.
+Columns of the tables: *scale* is that of its gains (on `Log` a gain of 0.01 is 1 %), *role* is its
+role in a verdict unless the policy says otherwise.
 """
 COLUMNS = ("signal", "what", "unit", "scale", "better", "role")
 
@@ -40,7 +40,7 @@ def _section(probe: Probe) -> str:
 
 
 def _facts(probe: Probe) -> Iterator[str]:
-    on = "" if probe.default is not None else " Off unless the manifest asks for it."
+    on = "" if probe.default is not None else " Off unless the manifest requests it."
     reads = f" Reads the samples of {_any_of(probe.needs)}." if probe.needs else ""
     yield f"{probe.description} Version {probe.version}.{on}{reads}"
 
