@@ -1,6 +1,6 @@
 """The demo's run over several seeds: does it pass through the three states, and stop in time?
 
-Each seed changes the order of the documents and the training; model, rule and thresholds stay. A
+Each seed changes the order of the documents and the training, but not model, rule and thresholds. A
 seed passes if the verdict was Improving, then DeceptivelySaturated, then Saturated, and the run
 stopped before its budget.
 
@@ -29,7 +29,7 @@ PHASES = ("Improving", "DeceptivelySaturated", "Saturated")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one seed went; tokens at which each state was first said, None if never."""
+    """The result of one seed; tokens at which each state was first reported, None if never."""
 
     seed: int
     seconds: float
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def manifest(seed: int) -> dict[str, Any]:
-    """The demo's manifest with another seed, and with paths that hold from anywhere."""
+    """The demo's manifest with another seed, and with absolute paths."""
     run: dict[str, Any] = yaml.safe_load((TINY / "run.yaml").read_text())
     spec = run["spec"]
     spec["training"]["seed"] = spec["data"]["seed"] = seed

@@ -1,16 +1,16 @@
-"""The evaluator against lm-evaluation-harness, decoding as published, and its own floor.
+"""The evaluator compared with lm-evaluation-harness, decoding as published, and its own floor.
 
-All in one run, on the same samples, weights and threads, in float32, each in a process of its own:
+All in one run, on the same samples, weights and threads, in float32, each in a separate process:
 
     forked      perplexity and heads of the whole grid by the evaluator's engine
-    harness     perplexity alone, by lm-evaluation-harness at its best batch size
-    decoding    heads alone, by the procedure of Wu et al. (`ways/decoding.py`)
-    floor       the operations that the forked grid must do, at the rate of the model's own
+    harness     only perplexity, by lm-evaluation-harness at its best batch size
+    decoding    only heads, by the procedure of Wu et al. (`ways/decoding.py`)
+    floor       the operations that the forked grid needs, at the rate of the model's own
                 matrices, which are multiplied between the engine's passes
 
-Each peer computes every sample by itself, at the same cost at every depth: of the depths it reads
-those of `--peer-depths`, and is counted for all. Ratios are of processor seconds, which others'
-work changes little. NLLs must agree. Needs lm-eval 0.4.13 beside the project's own packages.
+Each peer computes every sample separately, at the same cost at every depth: it only reads the
+depths of `--peer-depths`, and is counted for all. Ratios are of processor seconds, which other
+load hardly changes. NLLs must agree. Needs lm-eval 0.4.13 in addition to the project's packages.
 
     python benchmarks/evaluator.py [--model DIR] [--lengths 512 1024 ...] [--peer-depths 0 100]
         [--json FILE]
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 def alone(way: Callable[[Task], T], task: Task) -> T:
-    """`way` in a process of its own."""
+    """`way` in a separate process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(way, task).result()
 

@@ -1,9 +1,9 @@
-"""Every family in each kind of layout beside plain PyTorch: losses, gradient norms and weights.
+"""Every family in each kind of layout against plain PyTorch: losses, gradient norms and weights.
 
 Each case makes four steps in float32 of a tiny model, as processes of this machine; plain PyTorch
-runs every document by itself. The largest differences of each column are told, and which cases are
-beyond those of sums in another order. What was found is kept in exactness.json, from which the page
-of parallel layouts is rendered.
+runs every document separately. The largest differences of each column are reported, and the cases
+beyond those that sums in another order explain. Results are stored in exactness.json, from which
+the page of parallel layouts is rendered.
 
     python benchmarks/exactness.py [--family qwen3_moe …] [--processes 2 4]
 """
@@ -30,7 +30,7 @@ from reference.parallelism import COLUMNS  # noqa: E402
 
 
 def compared(cases: list[Case], folder: Path) -> dict[Case, Differences]:
-    """The differences of each of the cases, which are of one family and number of processes."""
+    """The differences of each case; all have the same family and number of processes."""
     expected = plain(cases[0].family, make_model(cases[0].family, folder), cases[0].steps)
     found = trained(cases, folder)
     return {case: _differences(found[case], expected) for case in cases}
@@ -57,7 +57,7 @@ def tables(found: dict[Case, Differences]) -> Table:
 
 
 def record(found: dict[Case, Differences]) -> None:
-    """Keep what was found, in place of what was found of the same cases before."""
+    """Store the results, replacing earlier ones of the same cases."""
     known = {Case(**line["case"]): line for line in json.loads(RECORD.read_text())}
     for case, difference in found.items():
         known[case] = {

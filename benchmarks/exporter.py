@@ -1,4 +1,4 @@
-"""How the exporter bears many runs: its first reading, a scrape, memory, and a reading at rest.
+"""The exporter with many runs: its first reading, a scrape, memory, and a reading at rest.
 
 make bench BENCH=exporter
 """
@@ -29,7 +29,7 @@ REFRESH_SECONDS = 15
 
 
 def fill(folder: Path, runs: int, checkpoints: int) -> None:
-    """So many equal runs, each with so many checkpoints of the fixture's shape."""
+    """Write `runs` equal runs, each with `checkpoints` checkpoints of the fixture's shape."""
     made = FileStore(folder / "one")
     spacing = a_run.CHECKPOINTS[1]
     tokens = tuple(n * spacing for n in range(checkpoints))
@@ -60,7 +60,7 @@ def beat(folder: Path, runs: int) -> None:
 
 
 def scrape(port: int) -> tuple[float, bytes]:
-    """Seconds of a scrape, and what it gave."""
+    """Seconds of a scrape, and its response."""
     start = time.perf_counter()
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
         page = answer.read()
@@ -73,7 +73,7 @@ def sample(page: bytes, name: str) -> float:
 
 
 def memory_mib(pid: int) -> dict[str, int]:
-    """Resident memory now and at most, in MiB."""
+    """Current and peak resident memory, in MiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     found = dict(line.split(":", 1) for line in lines)
     names = {"now": "VmRSS", "peak": "VmHWM"}
@@ -86,7 +86,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def measured(folder: Path, runs: int) -> dict[str, Any]:
-    """What an exporter on one core needs for the store in `folder`."""
+    """The resources that an exporter on one core needs for the store in `folder`."""
     command = [sys.executable, "-m", "lccp_exporter", "--store", f"file://{folder}/runs"]
     command += ["--host", "127.0.0.1", "--port", "0", "--refresh-seconds", str(REFRESH_SECONDS)]
     environ = os.environ | {"MALLOC_ARENA_MAX": "2"}

@@ -1,10 +1,10 @@
-"""What a process of the trainer holds, beside what `lccp.cost` says that it does.
+"""Memory of a trainer's process, compared with the estimate of `lccp.cost`.
 
 Each case makes three steps of a model of some 30 million parameters as processes of this machine.
-Measured is the most resident memory of the worst process in the last two steps, above what it held
-before there was a model; freed memory goes back to the system (MALLOC_MMAP_THRESHOLD_). The
-estimate counts the buckets of DeepSpeed as far as they are filled: untouched pages take no memory
-of a host, as they do of a device.
+The measurement is the peak resident memory of the worst process in the last two steps, above its
+memory before the model; freed memory is returned to the system (MALLOC_MMAP_THRESHOLD_). The
+estimate counts only the filled part of DeepSpeed's buckets: untouched pages take no memory of a
+host, unlike a device.
 
     python benchmarks/memory.py [--processes 1 2 4] [--most CASES] [--json FILE]
 """
@@ -27,7 +27,7 @@ WORKER = Path(__file__).parent / "held" / "worker.py"
 
 
 def measured(cases: list[Case], folder: Path) -> dict[Case, int]:
-    """Bytes that the worst process of each case held; all have the same number of processes."""
+    """Bytes held by the worst process of each case; all have the same number of processes."""
     (processes,) = {case.processes for case in cases}
     (folder / "cases.json").write_text(json.dumps([asdict(case) for case in cases]))
     environ = os.environ | {

@@ -1,17 +1,17 @@
 """The operator at scale: latency, cost of runs at rest, memory, API writes and store calls.
 
-Runs on the cluster of KUBECONFIG, which has the CRD and whose nodes labelled `type=kwok` play the
-pods, with a SeaweedFS of its own as store. The operator is a process of this machine. Phases:
+Runs on the cluster of KUBECONFIG, which has the CRD and whose nodes labelled `type=kwok` simulate
+the pods, with its own SeaweedFS as store. The operator is a process of this machine. Phases:
 
-    limit    no operator: a bare client writes what one writes for new runs, all at once
-    naive    the least that an operator can do, at the same rate and at once: Jobs and nothing else
+    limit    no operator: a bare client makes an operator's writes for new runs, all at once
+    naive    a minimal operator, at the same rate and at once: only Jobs
     steady   runs created at a fixed rate: from creation to Job, and to the first status
-    rest     every run of `steady` trains, has its checkpoints with their reports: nothing changes
-    once     the same runs deleted, and as many created as fast as the API server takes them
+    rest     every run of `steady` trains and has its checkpoints with reports: nothing changes
+    once     the same runs deleted, and as many created as fast as the API server accepts them
 
     python benchmarks/operator.py [--runs 1000] [--rate 20] [--checkpoints 20] [--rest-seconds 120]
         [--phases limit naive ...]
-        [--annotation KEY=VALUE]    of all pods, for the stages of kwok: so that they run on
+        [--annotation KEY=VALUE]    of all pods, for the stages of kwok: keeps them running
         [--json FILE]
 """
 
@@ -55,7 +55,7 @@ def percentiles(seconds: np.ndarray) -> str:
 
 @dataclass
 class Bench:
-    """The phases, and what they measured."""
+    """The phases, and their measurements."""
 
     options: argparse.Namespace
     namespace: Namespace
@@ -70,7 +70,7 @@ class Bench:
         return self.table
 
     def note(self, measured: dict[str, str]) -> None:
-        """Say it at once: the whole takes a quarter of an hour."""
+        """Print it immediately: the whole benchmark takes a quarter of an hour."""
         self.table |= measured
         for what, value in measured.items():
             print(f"{what}: {value}", file=sys.stderr, flush=True)
@@ -105,7 +105,7 @@ class Bench:
             wait(lambda kind=kind: self._none_left(kind), pause_seconds=2.0)
 
     def _none_left(self, kind: api.Kind) -> bool:
-        """One object is asked for: to list a thousand would be a load of its own."""
+        """Only one object is requested: listing a thousand would be a load itself."""
         path = kind.path(self.namespace.name)
         return not self.namespace.api.call("GET", path, query={"limit": "1"})["items"]
 
@@ -129,7 +129,7 @@ class Bench:
         self.note(measured)
 
     def pace(self, prefix: str, told: bool) -> None:
-        """Runs at the fixed rate, until all have their Job, and their status if they are `told`."""
+        """Create runs at the fixed rate; wait until all have a Job, and a status if `told`."""
         times = create(self.namespace, self.documents(prefix), self.options.rate, told)
         who = "" if told else "naive operator, "
         what = f"{who}{self.options.runs} runs, {self.options.rate:g} a second: creation to "

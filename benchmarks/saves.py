@@ -1,10 +1,10 @@
-"""How long a save holds the training up, as a part of a step.
+"""How long a save blocks the training, as a fraction of a step.
 
 `lccp-train` trains the demo's model and documents on two processes of one thread each, as
-`benchmarks/training.py overhead` does, and saves a state every few steps, of which some come with a
-checkpoint. *Held* is what the attempt's ledger calls saving, a save. *Behind* is by how much a step
-that begins with a save is longer than the others, so that what is written beside the training, on
-the same cores, counts too.
+`benchmarks/training.py overhead` does, and saves a state every few steps, some of them with a
+checkpoint. *Held* is the time for saving in the attempt's ledger, per save. *Behind* is how much
+longer a step is that begins with a save, which includes writing beside the training on the same
+cores.
 
     python benchmarks/saves.py [--steps 60]
 """
@@ -27,7 +27,7 @@ STEP = ROW * ROWS
 
 
 def seconds_of_steps(folder: Path, steps: int) -> tuple[dict[int, float], float]:
-    """Seconds from the end of each step to that of the next, by step; and those spent saving."""
+    """Seconds from the end of each step to the next one's, by step; and those spent saving."""
     made = world(folder, "saves")
     document = run(made, ROW, ROWS, processes=2, micro=ROWS // 2)
     document["spec"]["training"] |= {"tokens": steps * STEP, "logEverySteps": 1}
@@ -47,7 +47,7 @@ def seconds_of_steps(folder: Path, steps: int) -> tuple[dict[int, float], float]
 
 
 def told(what: str, seconds: Iterable[float], step: float) -> str:
-    """A row: how many saves of a kind there were, and by how much steps are behind after them."""
+    """A row: the number of saves of a kind, and the delay of the steps after them."""
     kind = list(seconds)
     behind = statistics.median(kind) - step
     return f"| {what} | {len(kind)} | {behind:.3f} s | {behind / step:.1%} | <= 5 % |"
@@ -66,7 +66,7 @@ def main() -> int:
     held = saving / (asked.steps // STATE_STEPS)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "deepspeed"))
     print(f"{date.today()}, Python {sys.version.split()[0]}, {libraries}, a step {step:.3f} s\n")
-    print("| what | saves | behind | of a step | wanted |")
+    print("| save | saves | behind | of a step | target |")
     print("| --- | --- | --- | --- | --- |")
     print(told("a state", alone, step))
     print(told("a state and a checkpoint", with_checkpoint, step))

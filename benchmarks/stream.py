@@ -1,10 +1,10 @@
-"""What a rank pays for its data: the start, the memory, and each draw of a batch.
+"""The cost of a rank's data: the start, the memory, and each draw of a batch.
 
-Two sources of token shards are made up, of which a tenth of the documents is long. Their tokens
-are holes in files, so that they take no space on the disk; lengths and offsets are real. Of as many
-ranks as are simulated the first, the middle and the last one are run, each in a process of its own:
-it opens the sources, and draws batches of which one row is its own, as in a run whose global batch
-has a row for each rank of the largest number. The worst of them is told.
+Two sources of token shards are generated; a tenth of their documents is long. Their tokens are
+holes in files, so they take no space on the disk; lengths and offsets are real. The first, the
+middle and the last of the simulated ranks are run, each in a separate process: it opens the
+sources, and draws batches with one row of its own, as if the global batch had a row for each rank
+of the largest number. The worst of them is reported.
 
     python benchmarks/stream.py [--documents 100000 10000000] [--ranks 1 16 256] [--json FILE]
 """
@@ -29,7 +29,7 @@ SHARDS = 64
 LONG_SHARE = 0.1
 MEDIAN_TOKENS = {"long": 40_000, "short": 400}
 SIGMA = 0.8
-"""Of the logarithm of the lengths."""
+"""Standard deviation of the logarithm of the lengths."""
 LENGTHS = (32_768, 65_536)
 """Contexts of source and target, tokens."""
 DRAWS = 20
@@ -38,14 +38,14 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class Measured:
-    """What one rank paid."""
+    """The cost for one rank."""
 
     documents: int
     ranks: int
     start_seconds: float
-    """From nothing to the first planned row, libraries excepted."""
+    """From the start to the first planned row, excluding libraries."""
     memory_bytes: int
-    """Above the libraries, pages of mapped files included."""
+    """Above the libraries, including pages of mapped files."""
     draw_seconds: float
     """Median."""
 

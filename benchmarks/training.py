@@ -1,13 +1,13 @@
-"""How fast the trainer is: beside a bare loop, and on two processes that share a sequence.
+"""The trainer's speed: compared with a bare loop, and on two processes that share a sequence.
 
-Both sides of a comparison run beside each other on one thread a process, and take turns: one
-stands still (SIGSTOP) while the other trains. A pair of turns gives a ratio of the seconds of a
-step; told are their median and quartiles, and the ratio of processor time over all turns.
+Both sides of a comparison run side by side on one thread a process, and take turns: one is stopped
+(SIGSTOP) while the other trains. A pair of turns gives a ratio of the seconds of a step; the report
+contains their median and quartiles, and the ratio of processor time over all turns.
 
-- `overhead`: `lccp-train` on the demo's model, documents and manifest, on two processes, beside a
-  loop of transformers and DeepSpeed alone whose data is in memory.
+- `overhead`: `lccp-train` on the demo's model, documents and manifest, on two processes, compared
+  with a loop of only transformers and DeepSpeed whose data is in memory.
 - `sequence`: the demo's model and documents in rows of 8,192 tokens, one row a step: two processes
-  with sequenceParallelSize 2 beside one process.
+  with sequenceParallelSize 2 compared with one process.
 
     python benchmarks/training.py [overhead] [sequence] [--pairs 20] [--seconds 6]
 """
@@ -32,7 +32,7 @@ RATE, ROW, ROWS = "1.5e-4", 512, 8
 LONG_ROW = 8_192
 STEPS = 1_000_000
 SETTLE_SECONDS = 3.0
-"""Until the history of a trainer holds its last steps."""
+"""Time until a trainer's history contains its last steps."""
 
 
 def world(folder: Path, name: str) -> World:
@@ -46,7 +46,7 @@ def world(folder: Path, name: str) -> World:
 def run(
     made: World, row: int, rows: int, processes: int, micro: int, **deepspeed: int
 ) -> dict[str, Any]:
-    """A manifest that trains without end, and saves nothing before it."""
+    """A manifest that trains without end, and saves nothing."""
     step = row * rows
     return made.document(
         model={"targetContextLength": row, "ropeBase": 1_000_000},
@@ -80,7 +80,7 @@ def sequence(folder: Path) -> tuple[Gang, Gang]:
 
 
 def seconds_of_step(gang: Gang, turns: list[tuple[float, float]]) -> list[float]:
-    """Seconds of a step in each turn; what was under way at its ends is left out."""
+    """Seconds of a step in each turn, without the incomplete steps at its ends."""
     ends, found = gang.ended(), []
     for begun, over in turns:
         within = [at for at in ends if begun <= at <= over]
@@ -91,7 +91,7 @@ def seconds_of_step(gang: Gang, turns: list[tuple[float, float]]) -> list[float]
 
 
 def compared(gangs: tuple[Gang, Gang], pairs: int, seconds: float) -> list[str]:
-    """Let both take turns; what is told of the seconds of a step of the first beside the second."""
+    """Let both take turns; returns the comparison of their seconds of a step, as reported."""
     turns: list[list[tuple[float, float]]] = [[], []]
     for gang in gangs:
         gang.warm()
@@ -140,7 +140,7 @@ def main() -> int:
     asked = parser.parse_args()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "deepspeed"))
     print(f"{date.today()}, Python {sys.version.split()[0]}, {libraries}, {asked.pairs} pairs\n")
-    print("| what | step | beside | ratio (quartiles) | of processor time | wanted |")
+    print("| comparison | step | other's step | ratio (quartiles) | of processor time | target |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in asked.names or COMPARISONS:
         make, wanted = COMPARISONS[name]

@@ -1,9 +1,9 @@
-"""What goes wrong in a training, done to real attempts of two processes: what is said and lost.
+"""Faults of a training, injected into real attempts of two processes: messages and losses.
 
 First the kills: a run in which random ranks get SIGKILL at random moments, each attempt in another
-layout, beside the same run undisturbed: every step is there, and its loss differs no more than
-those of undisturbed runs in two layouts do. Then one fault after the other, with the exit code and
-the sentence. What was seen is kept in benchmarks/diary/faults_2026-11.md.
+layout, compared with the same undisturbed run: no step is missing, and losses differ no more than
+those of undisturbed runs in two layouts. Then one fault after the other, with the exit code and
+the message. Results are kept in benchmarks/diary/faults_2026-11.md.
 
     python benchmarks/faults [--kills 20 [--seed 0]] [--only WORD]
 """

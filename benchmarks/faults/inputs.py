@@ -1,4 +1,4 @@
-"""Models and documents that are wrong."""
+"""Invalid models and documents."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ from lccp.store.objects import read
 
 
 def refused(*words: str, damage: Callable[[World], object], **spec: Any) -> Callable[[Bench], Seen]:
-    """A fault that is found before a step is made."""
+    """A fault that is detected before the first step."""
 
     def case(bench: Bench) -> Seen:
         world = bench.world()
@@ -29,7 +29,7 @@ def written(name: str, content: bytes) -> Callable[[World], object]:
 
 
 def line(number: int, text: bytes) -> Callable[[World], object]:
-    """Another line of the long documents, counted from 1."""
+    """Replace a line of the long documents, counted from 1."""
 
     def damage(world: World) -> None:
         path = world.root / "data" / "long.jsonl"
@@ -41,7 +41,7 @@ def line(number: int, text: bytes) -> Callable[[World], object]:
 
 
 def a_folder(world: World) -> Path:
-    """A folder of documents instead of the file, with one of them; the folder."""
+    """Replace the file of documents by a folder with one of them; returns the folder."""
     folder = world.root / "data" / "folder"
     folder.mkdir()
     shutil.copy(world.root / "data" / "long.jsonl", folder / "a.jsonl")
@@ -85,7 +85,7 @@ def balancing(bench: Bench) -> Seen:
 
 
 def linked(bench: Bench) -> Seen:
-    """Documents in a folder that is linked to count, and a gzip without .gz is read."""
+    """Documents in a linked folder count, and a gzip without .gz is read."""
     world = bench.world()
     folder = a_folder(world)
     (folder / "a.jsonl").unlink()

@@ -1,8 +1,8 @@
 """Random ranks killed at random moments, each attempt in another layout.
 
-Sums in another order move a loss by its last digits, training amplifies that, and a token near a
-tie of its router goes to another expert. So two runs that nothing disturbs say how far is near: one
-in the layout of most attempts, the other in the one that adds up most otherwise.
+Sums in another order change a loss in its last digits, training amplifies that, and a token near a
+tie of its router goes to another expert. So two undisturbed runs determine the tolerance: one in
+the layout of most attempts, the other in the layout whose sums differ most.
 """
 
 import random
@@ -23,12 +23,12 @@ LAYOUTS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 KILL_WITHIN_SECONDS = 4.0
 TIMES_APART = 3
-"""So much further than the two undisturbed runs the killed one may be from the first."""
+"""The killed run may differ from the first by this multiple of the undisturbed runs' difference."""
 PATIENCE_SECONDS = 3_600
 
 
 def kills(bench: Bench, count: int, seed: int = 0) -> Seen:
-    """Kill random ranks of one run at random moments; its steps beside those of another run."""
+    """Kill random ranks of one run at random moments; compare its steps with another run's."""
     rng, world, attempts = random.Random(seed), bench.world(), []
     names = []
     for number in range(1, count + 1):
@@ -65,7 +65,7 @@ def kills(bench: Bench, count: int, seed: int = 0) -> Seen:
 
 
 def undisturbed(bench: Bench, steps: int) -> tuple[dict[int, float], ...]:
-    """Losses by step of two runs of so many steps: ZeRO 1, and ZeRO 1 with SP and EP."""
+    """Losses by step of two runs of `steps` steps: ZeRO 1, and ZeRO 1 with SP and EP."""
     worlds = bench.world(), bench.world()
     runs = [
         endless(world, layout=layout)
@@ -98,7 +98,7 @@ def compared(
 
 
 def history(attempt: Attempt) -> list[Any]:
-    """Empty where none was written."""
+    """The attempt's history; empty if none was written."""
     if attempt.store.stat(attempt.keys.history(attempt.writer)) is None:
         return []
     return attempt.history

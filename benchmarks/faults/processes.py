@@ -21,7 +21,7 @@ def killed_rank(bench: Bench) -> Seen:
 
 
 def killed_launcher(bench: Bench) -> Seen:
-    """What it leaves in the temporary folder is gone once the next attempt has begun."""
+    """Its files in the temporary folder are gone once the next attempt has begun."""
     world = bench.world()
     temporary = world.root / "temporary"
     temporary.mkdir()
@@ -58,7 +58,7 @@ def full_disk(bench: Bench) -> Seen:
 
 
 def mount_away(bench: Bench) -> Seen:
-    """The store's folder is a mount that is gone; its mount point stays."""
+    """The store's folder is a mount that disappears; its mount point stays."""
     world = bench.world()
     store, disk = world.root / "store", world.root / "disk"
     store.mkdir()
@@ -76,7 +76,7 @@ def mount_away(bench: Bench) -> Seen:
 
 
 def server_down(bench: Bench) -> Seen:
-    """A real S3 server (SeaweedFS) is killed, and started again."""
+    """A real S3 server (SeaweedFS) is killed and restarted."""
     weed, folder = find_weed(), bench.folder / "weed"
     assert weed is not None, "SeaweedFS (weed) is not installed"
     folder.mkdir()
@@ -91,7 +91,7 @@ def server_down(bench: Bench) -> Seen:
 
 
 def went_on(world: World, attempt: Attempt) -> Seen:
-    """That the attempt outlived an outage with every step, and ends well when it is drained."""
+    """Check that the attempt survived an outage with every step, and ends well when drained."""
     attempt.wait_for_step(attempt.heartbeat.step + 5)
     drain(world, 1)
     attempt.wait()

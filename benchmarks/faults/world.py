@@ -1,4 +1,4 @@
-"""Worlds of attempts, and how one ends."""
+"""Worlds of attempts, and the ends of attempts."""
 
 import shutil
 import sys
@@ -24,7 +24,7 @@ STATE_EVERY_STEPS = 4
 
 @dataclass(frozen=True)
 class Seen:
-    """What a fault led to."""
+    """The result of a fault."""
 
     holds: bool
     told: str
@@ -49,7 +49,7 @@ class Bench:
     worlds: list[World] = field(default_factory=list)
 
     def world(self) -> World:
-        """A new one, whose model and documents may be changed."""
+        """A new world, whose model and documents may be changed."""
         root = self.folder / f"world-{len(self.worlds)}"
         root.mkdir()
         for name in ("model", "data"):
@@ -58,7 +58,7 @@ class Bench:
         return self.worlds[-1]
 
     def bucket_world(self, server: SeaweedFS) -> World:
-        """A new one, whose store is a bucket of `server`."""
+        """A new world, whose store is a bucket of `server`."""
         bucket = BucketWorld(self.world().root, server=server)
         self.worlds.append(bucket)
         return bucket
@@ -69,7 +69,7 @@ class Bench:
 
 
 def run(world: World, steps: int = 4, attempt: int = 1, **spec: Any) -> Attempt:
-    """An attempt over as many steps, with a checkpoint and a state every two, to its end."""
+    """Run an attempt of `steps` steps to its end, with a checkpoint and a state every two."""
     training = {"tokens": steps * STEP} | spec.pop("training", {})
     checkpoints = {"everyTokens": 2 * STEP} | spec.pop("checkpoints", {})
     document = world.document(training=training, checkpoints=checkpoints, **spec)
@@ -79,7 +79,7 @@ def run(world: World, steps: int = 4, attempt: int = 1, **spec: Any) -> Attempt:
 
 
 def ended(attempt: Attempt, code: int, *words: str) -> Seen:
-    """That it ended with the code, and says the words."""
+    """Check that it ended with the code, and that its message contains the words."""
     found, told = attempt.process.returncode, attempt.end.message
     return Seen(found == code and all(word in told for word in words), f"{found}: {told}")
 

@@ -1,4 +1,4 @@
-"""The layouts whose memory is measured, and what the formula says that each holds."""
+"""The layouts whose memory is measured, and the memory of each by the formula."""
 
 import sys
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ CASES = (
 
 
 def estimated(case: Case) -> int:
-    """Bytes that a process holds by the formula."""
+    """Bytes of a process by the formula."""
     document = {
         "apiVersion": "lccp.io/v1alpha1",
         "kind": "LCCPRun",

@@ -1,4 +1,4 @@
-"""One process of a training, and the most memory that it held: started by torchrun."""
+"""One process of a training, and its peak memory: started by torchrun."""
 
 import gc
 import json
@@ -28,7 +28,7 @@ from held.cases import LENGTH, Case
 
 
 def worker(folder: Path) -> None:
-    """One process that torchrun started."""
+    """One process, started by torchrun."""
     cases = [Case(**case) for case in json.loads((folder / "cases.json").read_text())]
     join_process_group(LCCPRunSpec.parse(cases[0].spec(), "spec"), 0)
     attention.register()

@@ -1,9 +1,9 @@
-"""One process of a bare loop of transformers and DeepSpeed, whose data is in memory already.
+"""One process of a bare loop of transformers and DeepSpeed, with its data already in memory.
 
     torchrun --nproc-per-node 2 bare.py MODEL DOCUMENTS ROW ROWS RATE ENDS
 
 It trains rows of ROW tokens, ROWS a step over all processes, until it is killed; the first process
-appends to ENDS when each step ended, in seconds since 1970.
+appends the end of each step to ENDS, in seconds since 1970.
 """
 
 import gzip

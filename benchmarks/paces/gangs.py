@@ -1,4 +1,4 @@
-"""Gangs of processes that train beside each other, one of them at a time."""
+"""Gangs of processes that train side by side, one of them at a time."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 600
 
 
 class Gang(ABC):
-    """Processes that train until they are closed; they stand still but for their turns."""
+    """Processes that train until they are closed; outside their turns they are stopped."""
 
     process: "subprocess.Popen[bytes]"
 
@@ -46,7 +46,7 @@ class Gang(ABC):
 
     @contextmanager
     def going(self) -> Iterator[None]:
-        """Within it the processes go on."""
+        """Within the context the processes run."""
         self._signal("resume")
         try:
             yield

@@ -1,4 +1,4 @@
-"""What is done to the cluster and to the store: runs by the thousand, and what they would write."""
+"""The load on the cluster and on the store: thousands of runs, and the objects they would write."""
 
 import threading
 import time
@@ -32,14 +32,14 @@ PATIENCE_SECONDS = 1_200.0
 
 @dataclass
 class Times:
-    """When each run was created, got its Job and its first status; seconds of this clock."""
+    """When each run was created, got its Job and its first status; seconds of the local clock."""
 
     created: dict[str, float] = field(default_factory=dict)
     job: dict[str, float] = field(default_factory=dict)
     status: dict[str, float] = field(default_factory=dict)
 
     def watch(self, namespace: Namespace) -> None:
-        """Note what happens in `namespace` from now on."""
+        """Record events in `namespace` from now on."""
         for kind, note in ((api.JOBS, self._note_job), (api.RUNS, self._note_status)):
             _, version = namespace.api.listing(kind, namespace.name)
             arguments = (namespace, kind, version, note)
@@ -64,7 +64,7 @@ class Times:
 
 
 def document(name: str, checkpoints: int, annotation: str | None) -> Object:
-    """A run whose pods kwok plays."""
+    """A run whose pods kwok simulates."""
     key, _, value = (annotation or "").partition("=")
     toleration = {"key": "kwok.x-k8s.io/node", "operator": "Exists"}
     placement = {"nodeSelector": {"type": "kwok"}, "tolerations": [toleration]}
@@ -75,9 +75,9 @@ def document(name: str, checkpoints: int, annotation: str | None) -> Object:
 
 
 def create(namespace: Namespace, documents: list[Object], rate: float | None, told: bool) -> Times:
-    """Create the runs, `rate` a second or as fast as it goes, and wait for their Jobs.
+    """Create the runs, `rate` a second or as fast as possible, and wait for their Jobs.
 
-    Where an operator tells of its runs (`told`), wait for their first statuses too.
+    If an operator reports on its runs (`told`), wait for their first statuses too.
     """
     times, started = Times(), time.monotonic()
     times.watch(namespace)
@@ -96,7 +96,7 @@ def create(namespace: Namespace, documents: list[Object], rate: float | None, to
 
 
 def bare(namespace: Namespace, documents: list[Object], tells: bool) -> float:
-    """Seconds until a client without an operator has written what one writes for new runs.
+    """Seconds for a client without an operator to make an operator's writes for new runs.
 
     These are runs and Jobs, and, if it `tells`, statuses and events.
     """

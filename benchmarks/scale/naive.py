@@ -1,6 +1,6 @@
-"""The least that an operator can do, as Kopf's tutorial has it: a Job for every new run.
+"""A minimal operator, as in Kopf's tutorial: a Job for every new run.
 
-No status, no store, no conditions, no look at anything again. The operator is measured beside it.
+No status, no store, no conditions, no further checks. The operator is compared with it.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from lccp.api import labels
 
 @kopf.on.create(labels.GROUP, labels.VERSION, labels.PLURAL)
 def create_job(body: kopf.Body, spec: kopf.Spec, name: str, namespace: str, **_: Any) -> None:
-    """Create the Job; its pod is placed as the run asks for it, and is called a trainer."""
+    """Create the Job; its pod has the run's placement, and the component label of a trainer."""
     topology = spec["topology"]
     placement = topology["placement"]
     pod = {

@@ -1,4 +1,4 @@
-"""The operators that are measured, as processes of this machine, and what they use."""
+"""The measured operators, as processes of this machine, and the resources they use."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ WRITES = ("POST", "PATCH", "PUT", "DELETE")
 
 @dataclass(frozen=True)
 class Sample:
-    """What the operator had used at one moment."""
+    """Resources that the operator had used at one moment."""
 
     at: float
     cpu_seconds: float
@@ -67,7 +67,7 @@ class Naive(Process):
 
 
 class Operator(Process):
-    """LCCP's, which looks after all namespaces; its installation file lies in `folder`."""
+    """LCCP's operator for all namespaces; its installation file is in `folder`."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         path = folder / "installation.yaml"

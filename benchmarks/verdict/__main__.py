@@ -1,9 +1,9 @@
 """How often the verdict is wrong, and when it decides: simulated runs, judged by the shipped rules.
 
-Gains are in units of the least gain that pays (δ), tokens in horizons (T). Of a cell are counted,
-run by run: Saturated said at any checkpoint, and within four horizons of the first; Regressing;
-and, of the checkpoints after the first Saturated, how many keep it. A cell that breaks a bar is
-simulated again with ten times as many fresh runs, since among thousands some break it by luck.
+Gains are in units of the least gain that pays (δ), tokens in horizons (T). The counts of a cell
+are, run by run: Saturated at any checkpoint, and within four horizons of the first; Regressing;
+and how many checkpoints after the first Saturated keep it. A cell that misses a bar is simulated
+again with ten times as many new runs, since some of thousands miss it by chance.
 
     python benchmarks/verdict [--runs 400] [--gains 0 1] [--processes 2] [--json FILE] [--quick]
 
@@ -34,7 +34,7 @@ def job(asked: tuple[Cell, int, int]) -> tuple[Cell, Counts]:
 
 
 def measure(chosen: list[Cell], runs: int, processes: int, first_seed: int) -> dict[Cell, Counts]:
-    """All cells, and those that break a bar once more."""
+    """Simulate all cells, then those that miss a bar again."""
     jobs = [(cell, runs, first_seed + i) for i, cell in enumerate(chosen)]
     with multiprocessing.Pool(processes) as pool:
         found = dict(pool.imap_unordered(job, jobs, chunksize=8))
@@ -100,7 +100,7 @@ def main() -> int:
     sections = {
         "Bars": bars(found),
         "Saturated, percent of runs, by true gain a horizon (8 x 4 clusters)": curves(found),
-        "Ends of gains' intervals that miss the true gain (5 % are meant)": misses(found),
+        "Ends of gains' intervals that miss the true gain (nominal: 5 %)": misses(found),
     }
     for title, lines in sections.items():
         print(f"\n### {title}\n", *lines, sep="\n")

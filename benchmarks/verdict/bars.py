@@ -1,4 +1,4 @@
-"""What must hold of the verdict, and in which kinds of runs it does not."""
+"""Requirements on the verdict, and the kinds of runs that miss them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tables import head, percent, row
 
 @dataclass(frozen=True)
 class Bar:
-    """What must hold in all cells of some kind."""
+    """A requirement on all cells of some kind."""
 
     name: str
     at_most: float
@@ -60,7 +60,7 @@ def broken(cell: Cell, counts: Counts) -> list[Bar]:
 
 
 def bars(found: Mapping[Cell, Counts]) -> list[str]:
-    """The bars: the worst cell of each, and how many break it."""
+    """The bars: the worst cell of each, and how many miss it."""
     lines = head("bar", "at most", "cells", "missed in", "worst", "where")
     for bar in BARS:
         covered = {c: bar.value(n) for c, n in found.items() if bar.covers(c)}

@@ -1,4 +1,4 @@
-"""Kinds of simulated runs, and how often the shipped rules judge them so or so."""
+"""Kinds of simulated runs, and how often the shipped rules give each verdict."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -49,7 +49,7 @@ class Cell:
         }
 
     def grids(self, rng: np.random.Generator) -> list[Array]:
-        """Where checkpoints lie: evenly, or anywhere, drawn uniformly."""
+        """Positions of checkpoints: evenly spaced, or drawn uniformly."""
         if self.regular:
             return [np.linspace(self.horizons / self.checkpoints, self.horizons, self.checkpoints)]
         places = np.arange(1, 1_001) * self.horizons / 1_000

@@ -1,9 +1,9 @@
-"""How the verdict fares on courses that are no straight line, and how often the forecast holds.
+"""The verdict on courses that are not straight lines, and how often the forecast holds.
 
 Concave courses (is it ever Saturated while the next horizon still pays?), a plateau that turns to a
-loss or a gain, a drift with one drop inside, and the forecast's interval. Gains are in units of the
-least gain that pays (δ), tokens in horizons (T); eight haystacks and four needles follow the curve
-each in its own way.
+loss or a gain, a drift with one drop, and the forecast's interval. Gains are in units of the least
+gain that pays (δ), tokens in horizons (T); each of eight haystacks and four needles deviates from
+the curve in its own way.
 
     python benchmarks/verdict/courses.py [--runs 400]
 """
@@ -27,7 +27,7 @@ from lccp.analysis.simulation import FOLLOWS, NOISES, SCATTER, Jitter, Kind, sim
 
 @dataclass(frozen=True)
 class Shape:
-    """A course that a run may take, in units of δ against horizons."""
+    """A possible course of a run, in units of δ against horizons."""
 
     name: str
     curve: Callable[[Array], Array]
@@ -54,7 +54,7 @@ def followed(
     noise: str = "normal",
     share: float = 1.0,
 ) -> tuple[Array, dict[str, Array]]:
-    """`runs` runs around a curve [K]; eight haystacks and four needles follow it in their way."""
+    """`runs` runs around a curve [K], from which eight haystacks and four needles deviate."""
     rng, unit = np.random.default_rng(seed), NOISES[noise]
     counts = {"haystack": 8, "needle": 4}
     kinds = {name: Kind(count, 0.0, SCATTER[name]) for name, count in counts.items()}
@@ -77,7 +77,7 @@ def course_of(at: Array, curve: Array, sigma: float, runs: int, seed: int) -> Co
 
 
 def wrong_stops(runs: int) -> list[str]:
-    """Of concave courses: runs whose first Saturated comes while the next horizon still pays."""
+    """Runs on concave courses that are first Saturated while the next horizon still pays."""
     lines = head("course", "checkpoints a T", "σ", "stopped", "wrong", "median after pay ends")
     for shape, density, sigma in product(CONCAVE, (1, 2, 5, 10), (0.1, 0.3, 0.6)):
         at = np.arange(1, 16 * density + 1) / density
@@ -102,7 +102,7 @@ TURN = 5.0
 
 
 def turns(runs: int) -> list[str]:
-    """A plateau of five horizons, then a loss that is to be said, or a gain that ends Saturated."""
+    """A plateau of five horizons, then a loss to be reported, or a gain that ends Saturated."""
     lines = head("after a plateau", "checkpoints a T", "σ", "seen within 4 T", "median after")
     for (name, slope), density, sigma in product(TURNS.items(), (2, 5, 10), (0.1, 0.3, 0.6)):
         at = np.arange(1, 9 * density + 1) / density
@@ -119,7 +119,7 @@ def turns(runs: int) -> list[str]:
 
 
 def drops(runs: int) -> list[str]:
-    """A drift that pays, with one drop that hides it: how often it is taken for a plateau."""
+    """A drift that pays, with one drop that hides it: how often it is mistaken for a plateau."""
     lines = head("drift, a T", "one drop", "checkpoints a T", "σ", "Saturated")
     courses = product(((1.2, 2), (1.5, 3), (2, 4)), (5, 10), (0.1, 0.3, 0.6))
     for (gain, drop), density, sigma in courses:
@@ -134,7 +134,7 @@ def drops(runs: int) -> list[str]:
 
 
 def standing(course: Course) -> np.ndarray:
-    """[runs, K]: the runs are Saturated."""
+    """[runs, K]: whether the runs are Saturated."""
     return course.saturated(np.ones(len(course.grid), dtype=np.bool_))
 
 

@@ -1,4 +1,4 @@
-"""What a piece of code costs: its time, and memory above what is held before."""
+"""The cost of a piece of code: its time, and its memory above the previous level."""
 
 import ctypes
 import resource
@@ -14,7 +14,7 @@ SAMPLE_SECONDS = 0.005
 
 @dataclass
 class Cost:
-    """Seconds of the clock and of the processor, which others do not change, and memory in MiB."""
+    """Wall-clock seconds, processor seconds (unaffected by other load), and memory in MiB."""
 
     seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -23,9 +23,9 @@ class Cost:
 
 @contextmanager
 def costing() -> Iterator[Cost]:
-    """What the code inside costs: its time, and how far its memory rises above what is held now."""
+    """The cost of the code inside: its time, and the rise of its memory above the current level."""
     with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)  # what loading has freed is given back
+        ctypes.CDLL(None).malloc_trim(0)  # return memory that loading has freed
     cost, held, done = Cost(), _resident_mib(), threading.Event()
 
     def sample() -> None:

@@ -1,9 +1,9 @@
-"""Retrieval heads as published: prefill, then greedy decoding that looks at every head's weights.
+"""Retrieval heads as published: prefill, then greedy decoding that reads every head's weights.
 
 Wu et al. 2024, arXiv 2404.15574: all but the last token of the prompt with fast attention (and, as
 there, all logits), then 50 tokens with a cache and eager attention that returns its weights. Their
-early stop names tokens of Llama's tokenizer, so nothing is stopped here. The arg-max over keys is
-taken for all heads of a layer at once, which is kinder than their loop.
+early stop uses tokens of Llama's tokenizer, so there is none here. The arg-max over keys is
+computed for all heads of a layer at once, which is faster than their loop.
 """
 
 from typing import Any

@@ -17,7 +17,7 @@ PASSES_FOR_A_TRIAL = 4
 
 @dataclass(frozen=True)
 class Floor:
-    """Operations that the grid must do, and processor seconds they take as bare products."""
+    """Operations that the grid needs, and the processor seconds that they take as bare products."""
 
     flops: float
     cpu_seconds: float
@@ -49,7 +49,7 @@ def forked(task: Task) -> tuple[Outcome, Floor]:
 
 
 def memory_at(task: Task) -> tuple[Cost, float]:
-    """The cost of the longest sample alone, and the MiB of its keys and values."""
+    """The cost of only the longest sample, and the MiB of its keys and values."""
     from lccp_evaluator.model.size import Size
 
     engine = _engine(task)
@@ -70,7 +70,7 @@ def _engine(task: Task):  # type: ignore[no-untyped-def]
 
 @dataclass
 class Trials:
-    """Bare products, timed between the passes; what they took is not the engine's."""
+    """Bare products, timed between the passes; their time is not counted for the engine."""
 
     products: Callable[[], float]
     passes: int = 0
@@ -92,7 +92,7 @@ class Trials:
 
 
 def _products(model: "torch.nn.Module", rows: int) -> Callable[[], float]:
-    """Multiplies `rows` rows by the weights of a layer, and tells the operations that it did."""
+    """Multiplies `rows` rows by the weights of a layer, and returns the number of operations."""
     import torch
 
     layers = next(m for m in model.modules() if isinstance(m, torch.nn.ModuleList))

@@ -1,4 +1,4 @@
-"""lm-evaluation-harness: the likelihood of an answer after its prompt, for perplexity alone."""
+"""lm-evaluation-harness: the likelihood of an answer after its prompt, only for perplexity."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ BATCHES = (1, 2, 4)
 
 
 def harness(task: Task) -> Outcome:
-    """Its `loglikelihood`, asked the tokens of the same samples, at its best batch size."""
+    """Its `loglikelihood` for the tokens of the same samples, at its best batch size."""
     asked = passages(task, task.read_by_peers)
     requests = [_request(passage) for passage in asked.values()]
     model = _loaded(task)
@@ -27,14 +27,14 @@ def harness(task: Task) -> Outcome:
 
 
 def _request(passage: Any) -> tuple[tuple[str, str], list[int], list[int]]:
-    """Prompt and answer as tokens, which it takes beside texts that it need not read."""
+    """Prompt and answer as tokens, which it accepts beside texts that it does not have to read."""
     ids, start = passage.ids.tolist(), passage.answer[0]
     assert passage.answer[1] == len(ids)
     return ("", str(len(ids))), ids[:start], ids[start:]
 
 
 def _best_batch(model: Any, requests: list[Any]) -> int:
-    """The quickest on the shortest samples, of which there are as many as the largest batch."""
+    """The fastest on the shortest samples, as many as the largest batch has."""
     few = sorted(requests, key=lambda one: len(one[1]))[: max(BATCHES)]
     seconds = {}
     for batch in BATCHES:

@@ -1,4 +1,4 @@
-"""What every way of evaluating is asked, and what it answers."""
+"""The input and the output of every way of evaluating."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,10 @@ Cell = tuple[int, float]
 
 @dataclass(frozen=True)
 class Task:
-    """A grid of needles in one haystack, and the model that is asked.
+    """A grid of needles in one haystack, and the evaluated model.
 
-    A peer computes every sample by itself, and at every depth the same: it may read some of the
-    `depths` alone, and be counted for all.
+    A peer computes every sample separately, at the same cost at every depth: it may read only some
+    of the `depths`, and be counted for all.
     """
 
     model: Path
@@ -38,7 +38,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one way cost, loading left out.
+    """The cost of one way, excluding loading.
 
     By sample the mean NLL of the answer's tokens, in nats, and the mean of its heads' scores.
     """
@@ -49,7 +49,7 @@ class Outcome:
 
 
 def passages(task: Task, depths: tuple[int, ...]) -> dict[int, "Passage"]:
-    """Prompts with their answers at those depths, by their numbers in the grid."""
+    """Prompts with their answers at the given depths, by their numbers in the grid."""
     from lccp.tokenizer import tokenizer_digest
     from lccp_evaluator.sampling import crossing
     from lccp_evaluator.sampling.samples import FrozenSamples
