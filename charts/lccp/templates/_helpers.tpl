@@ -36,7 +36,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- .Values.serviceAccount.name | default (include "lccp.fullname" .) -}}
 {{- end -}}
 
-{{- /* What all pods of the release have; the fields that `values` of a component give: (list . "operator") */ -}}
+{{- /* Common fields of the release's pods, from the `values` of a component: (list . "operator") */ -}}
 {{- define "lccp.podSpec" -}}
 {{- $root := index . 0 -}}{{- $values := index $root.Values (index . 1) -}}
 enableServiceLinks: false
@@ -69,7 +69,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{- /* The stores as the operator's and exporter's pods reach them. */ -}}
+{{- /* The stores, as configured for the operator's and exporter's pods. */ -}}
 {{- define "lccp.stores" -}}
 {{- $stores := list -}}
 {{- range .Values.stores -}}
@@ -95,14 +95,14 @@ capabilities: {drop: [ALL]}
 {{- end }}{{ end -}}
 {{- end -}}
 
-{{- /* What a schema can't say of the values. */ -}}
+{{- /* Checks of the values that a schema can't express. */ -}}
 {{- define "lccp.validate" -}}
 {{- if not .Values.stores -}}
 {{- fail "stores: give at least one object store, such as --set stores[0].name=default,stores[0].url=s3://bucket,stores[0].endpoint=http://s3:8333,stores[0].credentialsSecret=s3-credentials" -}}
 {{- end -}}
 {{- $names := list -}}
 {{- range .Values.stores -}}
-{{- if has .name $names }}{{ fail (printf "stores: two of them are called %q: give each a name of its own" .name) }}{{ end -}}
+{{- if has .name $names }}{{ fail (printf "stores: two of them are called %q: give each a different name" .name) }}{{ end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
 {{- if gt (mul 3 (int .Values.lease.renewSeconds)) (int .Values.lease.durationSeconds) -}}
