@@ -113,7 +113,7 @@ def test_pod_templates_are_restricted(
         assert change(namespace, earlier, metadata={"finalizers": None}) == ""
         assert change(namespace, earlier, spec={"suspend": True}) == ""
         worse = {"podTemplate": {"spec": {"hostPID": True}}}
-        assert "alone" in change(namespace, earlier, spec={"topology": worse})
+        assert "may contain only" in change(namespace, earlier, spec={"topology": worse})
 
 
 def _restricted(namespace: Namespace) -> None:
@@ -133,7 +133,7 @@ def _restricted(namespace: Namespace) -> None:
     host = {"volumes": [{"name": "a", "hostPath": {"path": "/"}}]}
     wait_for(lambda: refusal("topology", {"hostNetwork": True}), "the policy never took effect")
 
-    assert "contain only volumes, containers and initContainers" in refusal("topology", {"hostNetwork": True})
+    assert "may contain only" in refusal("topology", {"hostNetwork": True})
     assert "must not be hostPath" in refusal("topology", host)
     assert "must not be hostPath" in refusal("evaluation", host)
     assert refusal("topology", {"volumes": [{"name": "a", "emptyDir": {}}]}) == ""
