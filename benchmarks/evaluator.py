@@ -113,7 +113,7 @@ def main() -> None:
     memory, cached = alone(memory_at, Task(model, (MEMORY_LENGTH,), (0,), 1, (0,)))
     console.print(
         f"One sample of {MEMORY_LENGTH:,} tokens: {memory.memory_mib:,.0f} MiB above the model; "
-        f"its keys and values alone are {cached:,.0f}"
+        f"of these, its keys and values are {cached:,.0f}"
     )
     if arguments.json:
         document = {"versions": versions(), "forked": asdict(ours), "floor": asdict(floor)}

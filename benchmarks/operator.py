@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--settle-seconds", type=float, default=180.0)
     parser.add_argument("--rest-seconds", type=float, default=120.0)
     parser.add_argument("--phases", nargs="+", choices=PHASES, default=PHASES)
-    parser.add_argument("--every-probe", action="store_true", help="not the default ones alone")
+    parser.add_argument("--every-probe", action="store_true", help="not only the default ones")
     parser.add_argument("--annotation")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -122,7 +122,7 @@ def compared(gangs: tuple[Gang, Gang], pairs: int, seconds: float) -> list[str]:
 
 
 def steps_in(gang: Gang, turns: list[tuple[float, float]]) -> int:
-    """Steps that ended in turns."""
+    """Number of steps that ended within turns."""
     return sum(begun <= at <= over for at in gang.ended() for begun, over in turns)
 
 

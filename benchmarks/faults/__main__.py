@@ -28,7 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=0, metavar="N")
     parser.add_argument("--seed", type=int, default=0, help="of ranks, moments and layouts killed")
-    parser.add_argument("--only", default="", metavar="WORD", help="faults whose name holds it")
+    parser.add_argument("--only", default="", metavar="WORD", help="faults whose name contains it")
     asked = parser.parse_args()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "deepspeed"))
     print(f"{date.today()}, Python {sys.version.split()[0]}, {libraries}\n")

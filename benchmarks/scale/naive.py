@@ -13,7 +13,7 @@ from lccp.api import labels
 
 @kopf.on.create(labels.GROUP, labels.VERSION, labels.PLURAL)
 def create_job(body: kopf.Body, spec: kopf.Spec, name: str, namespace: str, **_: Any) -> None:
-    """Create the Job; its pod has the run's placement, and the component label of a trainer."""
+    """Create the Job; its pod has the run's placement, and a container named `trainer`."""
     topology = spec["topology"]
     placement = topology["placement"]
     pod = {

@@ -90,7 +90,7 @@ def main() -> int:
         "--gains", type=float, nargs="+", choices=GAINS, default=GAINS, help="true gains, in δ"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="8 T, σ .1, .3, .6, 10 x 2 and 8 x 4 alone"
+        "--quick", action="store_true", help="only 8 T, σ .1, .3, .6, 10 x 2 and 8 x 4"
     )
     parser.add_argument("--json", type=Path, help="write all counts to this file")
     arguments = parser.parse_args()

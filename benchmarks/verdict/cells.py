@@ -71,7 +71,7 @@ class Counts:
     """Checkpoints after the first Saturated, over all runs."""
     kept: int = 0
     below: int = 0
-    """Gains whose whole interval lies below the true one."""
+    """Gains whose whole interval is below the true one."""
     above: int = 0
     gains: int = 0
 

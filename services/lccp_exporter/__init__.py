@@ -1,1 +1,1 @@
-"""The exporter: what the stores hold, as Prometheus metrics."""
+"""The exporter: the contents of the stores as Prometheus metrics."""

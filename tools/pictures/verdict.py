@@ -14,7 +14,7 @@ from pictures.runs import BUDGET, RUNS, SimulatedRun
 WIDTH, HEIGHT, LEFT, RIGHT = 760, 380, 72, 736
 INK = "#333b45"
 NARROW_PIXELS = 60
-"""Maximum width of a phase whose state is not written above it."""
+"""Minimum width of a phase for its state to be written above it."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _checked(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise InvalidInput(f"{url}: must be Grafana's address, such as https://grafana.example.com")
     if parts.username or parts.password:
-        raise InvalidInput("Grafana's address must hold no password: a token is asked for")
+        raise InvalidInput("Grafana's address must not contain a password: use a token")
     return url.rstrip("/")
 
 

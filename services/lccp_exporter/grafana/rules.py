@@ -38,7 +38,7 @@ def rule_groups(folder_uid: str, source_uid: str, runbook_url: str) -> Iterator[
 def _rule(rule: Json, group: str, folder_uid: str, source_uid: str) -> Json:
     return {
         "uid": f"{UID_PREFIX}{rule['alert'].lower()}",
-        "orgID": 1,  # asked for, but the organization of the token counts
+        "orgID": 1,  # required, but the token's organization applies
         "title": rule["alert"],
         "folderUID": folder_uid,
         "ruleGroup": group,

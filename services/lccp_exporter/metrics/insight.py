@@ -116,7 +116,7 @@ INSIGHT = (
     RunMetric(
         "lccp_position_share",
         "Share of the predicted tokens, between the last two logged steps, whose positions in "
-        "their documents lie from `start` up to the next `start`, 0 to 1: the source model's "
+        "their documents are from `start` up to the next `start`, 0 to 1: the source model's "
         "context, and its doublings.",
         _position_shares,
         ("start",),

@@ -131,7 +131,7 @@ def stored(run: ShownRun, key: str, kind: type[Object], absent: str) -> Object:
 
 
 def from_store(read: Callable[[], Answer], absent: str = "no such object") -> Answer:
-    """The result of `read`. Raises Problem: 404, 502 for what is damaged, 503."""
+    """The result of `read`. Raises Problem: 404, 502 for damaged objects, 503."""
     try:
         return read()
     except NotFound:

@@ -106,8 +106,8 @@ class RunDetail(RunSummary):
     position_shares: Annotated[
         tuple[PositionShare, ...],
         Field(
-            description="Where the tokens predicted between the last two logged steps stand in "
-            "their documents."
+            description="Positions, in their documents, of the tokens predicted between the last "
+            "two logged steps."
         ),
     ]
     router: Annotated[RouterRecord | None, Field(description="At the last logged step.")]
