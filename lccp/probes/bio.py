@@ -1,19 +1,19 @@
 """Facts about people who never lived, asked of biographies (after LongBioBench, arXiv 2506.02921).
 
-The context consists of biographies alone: each states a person's birthdate, birthplace, hobby,
+The context consists only of biographies: each states a person's birthdate, birthplace, hobby,
 university, major and workplace, each in one of 17 paraphrases. A question asks for one attribute of
-one person. In a document every value of an attribute belongs to one person, so that only the
-context can tell it, and a guess is worth little. One pass over a document serves all questions
-about it, at every depth.
+one person. In a document every value of an attribute belongs to one person, so only the context
+reveals it, and a guess is worth little. One pass over a document serves all questions about it, at
+every depth.
 
-- `bio_ppl` is `exp` of the mean NLL of the answers of a band, each weighing the same. The answer is
-  the value, given question and the beginning of a sentence (`answer: Value`), or the sentence of
-  the biography word for word (`answer: Sentence`, as arXiv 2604.02650 puts these samples into the
-  form of a needle in a haystack).
+- `bio_ppl` is `exp` of the mean NLL of a band's answers, equally weighted. The answer is the value,
+  given the question and the beginning of a sentence (`answer: Value`), or the sentence of the
+  biography word for word (`answer: Sentence`, as arXiv 2604.02650 casts these samples as a needle
+  in a haystack).
 - `bio_score` is the share of answers in which every token of the value is the arg-max.
-- `bio_lost_in_the_middle` is how much worse the middle is, as of `niah`. Its
-  clusters are documents alone, which weigh the same: an attribute is not asked for at every depth.
-  It is not measured where a document is too short for a fact in each third.
+- `bio_lost_in_the_middle` is how much worse the middle is, as in `niah`. Its clusters are only the
+  documents, equally weighted: an attribute is not asked for at every depth. It is not measured
+  where a document is too short for a fact in each third.
 
 Bands: `extension` holds the lengths beyond the source context, `guard` those within it (signals
 that end with `_guard`). Clusters: documents, and attributes.
@@ -68,7 +68,7 @@ class BioSettings(Contract):
     ] = 2
     answer: Annotated[
         Literal["Value", "Sentence"],
-        Field(description="What is asked for: the value alone, or the whole sentence."),
+        Field(description="The expected answer: only the value, or the whole sentence."),
     ] = "Value"
     density: Annotated[
         float,
@@ -87,7 +87,7 @@ class BioSettings(Contract):
 
 
 def resolved(settings: BioSettings, contexts: Contexts) -> BioSettings:
-    """`settings` with lengths and depths as they are used. Raises InvalidInput if none fits."""
+    """`settings` with the lengths and depths to use. Raises InvalidInput if none fits."""
     default = sorted({min(contexts.source, contexts.target), contexts.target})
     used = context_lengths.resolved(settings.lengths, default, contexts, "bio.lengths")
     update = {"lengths": used, "depths_percent": tuple(sorted(settings.depths_percent))}
@@ -121,8 +121,8 @@ PROBE = Probe(
         Course(
             "Facts of biographies against tokens",
             "Above, the share of facts that the model recalls word for word; below, the perplexity "
-            "of the fact. All of the context consists of facts like the one that is asked for, so "
-            "this is harder than a needle, and moves on when the needle's score stands.",
+            "of the fact. The whole context consists of facts like the one in question, so "
+            "this is harder than a needle, and still moves when the needle's score is flat.",
             (("bio_score", "bio_score_guard"), ("bio_ppl", "bio_ppl_guard")),
         ),
         HeatMaps(

@@ -1,20 +1,20 @@
 """Perplexity of whole documents of one length (after arXiv 2604.02650, section 6).
 
-A corpus gives documents that have at least as many tokens as the target context; each is read from
-its beginning, by teacher forcing, as one passage of exactly that many tokens, those included that
+A corpus provides documents with at least as many tokens as the target context. Each is read from
+its beginning, by teacher forcing, as one passage of exactly that many tokens, including those that
 the tokenizer puts before every text. Nothing is joined or padded, and no window slides. With NLL
-the mean over a document's tokens but the first:
+the mean over all tokens of a document except the first:
 
-- `corpus_ppl/c` is `exp` of the mean NLL of the documents of corpus c, each weighing the same.
-- `corpus_tail_ppl/c` is the same over their last tokens alone (500 by default), which have the
+- `corpus_ppl/c` is `exp` of the mean NLL of the documents of corpus c, equally weighted.
+- `corpus_tail_ppl/c` is the same over their last tokens only (500 by default), which have the
   whole context before them: what more context is worth shows here undiluted.
-- `corpus_ppl_guard/c` is that of their beginnings of the source context, `corpus_ppl_short/c` of
-  4K tokens. Neither should get worse; a verdict watches those that `saturation.guards` names. Of
-  equal lengths the shorter one's signal is not measured.
+- `corpus_ppl_guard/c` is the same over their first tokens, as many as the source context holds;
+  `corpus_ppl_short/c`, over their first 4K. Neither should get worse; a verdict watches those that
+  `saturation.guards` names. Where both lengths are equal, the shorter one's signal is not measured.
 
 Against tokens N of training the first is expected to follow `PPL = A ln N + B`, which the forecast
-of a signal fits. SHA-256 of the text of every document stands in the values by sample: none may be
-among the training data. Clusters: documents.
+of a signal fits. The SHA-256 of every document's text is in the values by sample: none may be in
+the training data. Clusters: documents.
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ class CorpusPplSettings(Contract):
         Field(
             max_length=8,
             description="Texts that are not in the training data; the first documents of each that "
-            "are long enough are taken. Default: text that LCCP makes up, which tells little of a "
+            "are long enough are taken. Default: text that LCCP makes up, which says little of a "
             "language.",
         ),
     ] = ()
@@ -107,7 +107,7 @@ class CorpusPplSettings(Contract):
 
 
 def resolved(settings: CorpusPplSettings, contexts: Contexts) -> CorpusPplSettings:
-    """`settings` with the lengths as they are used. Raises InvalidInput if one does not fit."""
+    """`settings` with the lengths to use. Raises InvalidInput if one does not fit."""
     length = settings.length or contexts.target
     guard = settings.guard_length or min(contexts.source, length)
     short = settings.short_length or min(SHORT_TOKENS, guard)
@@ -125,7 +125,7 @@ def resolved(settings: CorpusPplSettings, contexts: Contexts) -> CorpusPplSettin
 
 
 def documents(settings: CorpusPplSettings) -> dict[str, Documents]:
-    """The corpora that lie in files."""
+    """The corpora that are in files."""
     return {
         f"evaluation.probes.corpusPpl.corpora[{number}].path": corpus
         for number, corpus in enumerate(settings.corpora)
@@ -178,7 +178,7 @@ PROBE = Probe(
         ),
         Course(
             "Corpus perplexity against the logarithm of tokens",
-            "The same, over whole documents: what follows the law lies on its straight dotted "
+            "The same, over whole documents: what follows the law is on its straight dotted "
             "line. A curve that flattens above the line learns more slowly than before.",
             (("corpus_ppl",),),
             log_law=("corpus_ppl",),

@@ -1,17 +1,17 @@
-"""Generation: whether a model that answers by itself says the key of the needle.
+"""Generation: whether a model that generates its answer says the key of the needle.
 
-Other signals of `niah` are of teacher forcing: each token of the answer is judged after the right
-ones before it. Here, of `samples` prompts with a haystack, drawn once with the seed of `niah`, the
-model is given all up to the answer, and goes on by itself: each token is the likeliest, until it
-ends the text or has said as many tokens as the answer has and `further` more.
+The other signals of `niah` use teacher forcing: each token of the answer is judged after the right
+ones before it. Here `samples` prompts with a haystack are drawn once, with the seed of `niah`. The
+model is given each prompt up to the answer, and generates the rest: each token is the likeliest,
+until the model ends the text, or has generated `further` more tokens than the answer has.
 
-- `niah_containment` is the share of these prompts after which the text that it says contains the
-  key. Upper and lower case are the same for this, and so is all white space.
-- `niah_agreement` is the share of them in which that says the same as `niah_score` does: the key is
-  contained where all its tokens are the arg-max, or is not where they are not.
+- `niah_containment` is the share of these prompts after which the generated text contains the key.
+  Case is ignored, and all white space counts as the same.
+- `niah_agreement` is the share of them in which containment agrees with `niah_score`: the key is
+  contained where all its tokens are the arg-max, and is not where they are not.
 
-Where the agreement is high, the score stands for what a user would see. Each prompt costs a pass
-over all of it, and one for each token that is said.
+Where the agreement is high, the score represents what a user would see. Each prompt costs one pass
+over all of it, and one for each generated token.
 """
 
 from typing import Annotated
@@ -32,7 +32,7 @@ class GenerationSettings(Contract):
     ] = 32
     further: Annotated[
         StrictInt,
-        Field(ge=0, le=512, description="Tokens that it may say beyond those of the answer."),
+        Field(ge=0, le=512, description="Tokens that it may generate beyond those of the answer."),
     ] = 16
 
 
@@ -56,7 +56,7 @@ PROBE = Probe(
     charts=(
         Course(
             "Generated answers against tokens",
-            "Above, the share of prompts after which the model says the key by itself; below, how "
+            "Above, the share of prompts after which the model generates the key; below, how "
             "often the score of teacher forcing says the same.",
             (("niah_containment",), ("niah_agreement",)),
         ),

@@ -1,17 +1,17 @@
 """Interference: what the context before a needle does to its answer (arXiv 2604.02650, 7.3).
 
-The samples are those of `niah`, read with other indices: *distance* is the tokens of haystack
-between needle and question, *interference* those before the needle. At one distance the model must
-reach equally far back in all samples; what differs is how much else it has read.
+The samples are those of `niah`, indexed differently: *distance* is the tokens of haystack between
+needle and question, *interference* those before the needle. At one distance the model must reach
+equally far back in all samples; only how much else it has read differs.
 
 - `interference_slope` is b, times the target context, in
   `NLL = level of the haystack + level of the needle + b * interference + c * distance`, by least
-  squares over the samples whose distance lies within one bin of the given one: by how much the NLL
+  squares over the samples whose distance is within one bin of the given one: by how much the NLL
   (nats a token) rises from no interference to a whole context of it. Training should bring it to 0.
-  It is not measured, and the report says so, where the grid of `niah` cannot tell b from c there.
+  It is not measured, and the report says so, where the grid of `niah` cannot separate b from c.
 
-Clusters: haystacks and needles. b is a weighted sum of NLLs, so each cluster has a share in it; the
-value of a cluster is its share times the number of clusters, and their mean is the signal.
+Clusters: haystacks and needles. b is a weighted sum of NLLs, so each cluster contributes a share;
+the value of a cluster is its share times the number of clusters, and their mean is the signal.
 """
 
 from typing import Annotated
@@ -40,14 +40,14 @@ class InterferenceSettings(Contract):
         Field(
             ge=4,
             le=64,
-            description="Bins that the target context is divided in, for distance and for "
+            description="Bins that the target context is divided into, for distance and for "
             "interference.",
         ),
     ] = 8
 
 
 def resolved(settings: InterferenceSettings, contexts: Contexts) -> InterferenceSettings:
-    """`settings` with the distance as it is used."""
+    """`settings` with the distance to use."""
     return settings.model_copy(update={"distance": settings.distance or contexts.target // 4})
 
 
@@ -74,8 +74,8 @@ PROBE = Probe(
         HeatMaps(
             "Perplexity by distance and interference",
             "Distance is the tokens between needle and question, interference those before the "
-            "needle, each from the value that is given up to the next. A row that brightens to the "
-            "right is a model that what it read before the needle disturbs.",
+            "needle, each from the given value up to the next. A row that brightens to the "
+            "right is a model disturbed by what it read before the needle.",
             array="ppl",
             unit="PPL",
             down=DISTANCES,

@@ -1,26 +1,26 @@
 """Perplexity of key tokens: those that a long context makes likely (LongPPL, arXiv 2410.23771).
 
-The perplexity of a whole document is made of tokens that the last few sentences foretell. Key
-tokens are those that they do not. A token of a document is judged from position `shortLength` on,
-by the whole document before it (`long`), and by its end alone (`short`): the document is cut into
-windows of `shortLength` tokens which begin every `stride` tokens, and of each the last `stride`
-tokens are judged. A token is a key where
+The perplexity of a whole document mostly reflects tokens that the last few sentences predict. Key
+tokens are those that they do not. Tokens of a document are judged from position `shortLength`
+onwards: given the whole document before them (`long`), and given only its end (`short`). For the
+latter the document is cut into windows of `shortLength` tokens, one every `stride` tokens, and the
+last `stride` tokens of each are judged. A token is a key where
 
 - `NLL_short - NLL_long > minGain` (nats): the long context gives it away, and
 - `NLL_long < maxNll` (nats): the model is sure enough of it with that context.
 
-Keys are chosen once, by the model in `keyModel` or else by the first checkpoint that is evaluated,
-and frozen with the samples: all checkpoints answer for the same tokens. Windows are read for that
-choice alone. A checkpoint that makes no use of its context yet chooses few keys, or none, which is
-refused: name a model that does. With `k` the keys of a document:
+Keys are chosen once, by the model in `keyModel` or else by the first evaluated checkpoint, and
+frozen with the samples: all checkpoints answer for the same tokens. Windows are read only for that
+choice. A checkpoint that does not yet use its context chooses few keys. If it chooses none, that
+is refused: name a model that uses its context. With `k` the keys of a document:
 
 - `long_ppl` is `exp` of the mean over documents of `(1/|k|) Σ NLL_long` over its keys.
-- `long_ppl_other` is the same over its judged tokens that are no keys: what is left of a plain
+- `long_ppl_other` is the same over its judged tokens that are not keys: the remainder of a plain
   perplexity.
 
-A document without a key counts in neither. Chosen by a checkpoint of the run itself, keys were
-likely for it by definition: the first value is then too low (regression to the mean), and gains
-against the first checkpoint are too small. Clusters: documents.
+A document without a key counts in neither. Keys that a checkpoint of the run chose were likely for
+it by definition: its value is then too low (regression to the mean), and gains against it are too
+small. Clusters: documents.
 """
 
 from typing import Annotated
@@ -89,7 +89,7 @@ class LongPplSettings(Contract):
 
 
 def resolved(settings: LongPplSettings, contexts: Contexts) -> LongPplSettings:
-    """`settings` with the lengths as they are used. Raises InvalidInput if one does not fit."""
+    """`settings` with the lengths to use. Raises InvalidInput if one does not fit."""
     length = settings.length or contexts.target
     short = settings.short_length or min(SHORT_TOKENS, length // 2)
     stride = settings.stride or max(1, short // STRIDES)
@@ -107,7 +107,7 @@ def resolved(settings: LongPplSettings, contexts: Contexts) -> LongPplSettings:
 
 
 def documents(settings: LongPplSettings) -> dict[str, Documents]:
-    """The texts, if they lie in files."""
+    """The texts, if they are in files."""
     texts = settings.texts
     return {} if texts.path is None else {"evaluation.probes.longPpl.texts.path": texts}
 
@@ -141,7 +141,7 @@ PROBE = Probe(
         Course(
             "Key tokens against tokens",
             "Above, the perplexity of the tokens that need the long context; below, that of all "
-            "others. Where the lower one alone falls, training teaches language, not contexts.",
+            "others. Where only the lower one falls, training teaches language, not contexts.",
             (("long_ppl",), ("long_ppl_other",)),
         ),
         Profile(

@@ -1,12 +1,12 @@
 """Look-alike needles (after RULER's multi-key tasks, arXiv 2404.06654), by likelihood.
 
-In one haystack stand groups of 2, 4 and 8 sentences that differ in a name and a value alone ("X's
+One haystack holds groups of 2, 4 and 8 sentences that differ only in a name and a value ("X's
 hobby is y."), spread over its whole length in random order. A question asks for the value that
 belongs to one name; every value of the group is given to the model as the answer. So the model must
-tell which needle is meant, and the signals still move when single needles are solved. With k the
-size of the group:
+recognize which needle is meant, and the signals still move when single needles are solved. With k
+the size of the group:
 
-- `multi_key_ppl/k`: `exp` of the mean NLL of the right values, each weighing the same.
+- `multi_key_ppl/k`: `exp` of the mean NLL of the right values, equally weighted.
 - `multi_key_margin/k`: NLL of the likeliest wrong value, less that of the right one, in nats a
   token; mean over questions. Above 0 the right value is the likeliest.
 - `multi_key_choice/k`: share of questions whose right value is the likeliest; by chance 1/k.
@@ -74,14 +74,14 @@ class MultiKeySettings(Contract):
 
 
 def resolved(settings: MultiKeySettings, contexts: Contexts) -> MultiKeySettings:
-    """`settings` with lengths as they are used. Raises InvalidInput if one does not fit."""
+    """`settings` with the lengths to use. Raises InvalidInput if one does not fit."""
     path = "multiKey.lengths"
     used = context_lengths.resolved(settings.lengths, (contexts.target,), contexts, path)
     return settings.model_copy(update={"lengths": used, "groups": tuple(sorted(settings.groups))})
 
 
 def documents(settings: MultiKeySettings) -> dict[str, Documents]:
-    """The haystacks' text, where it lies in files."""
+    """The haystacks' text, where it is in files."""
     given = settings.haystack
     return {} if given.path is None else {"evaluation.probes.multiKey.haystack.path": given}
 

@@ -3,24 +3,24 @@
 A prompt is a haystack with a needle at a depth, a question, and the needle again as the answer,
 under teacher forcing. The NLL of a sample is `-(1/m) Σ log p_i` over the m tokens of the answer.
 
-- `niah_ppl` is `exp` of the mean NLL of a band's samples, each weighing the same; `niah_mean_ppl`
-  is the mean of `exp(NLL)` of each sample.
+- `niah_ppl` is `exp` of the mean NLL of a band's samples, equally weighted; `niah_mean_ppl` is the
+  mean of `exp(NLL)` of each sample.
 - `niah_score` is the share of samples in which every token of the key is the arg-max, given the
-  stem; `niah_exact` asks it of every token of the answer. Nothing is decoded for either.
+  stem; `niah_exact` requires it of every token of the answer. Nothing is decoded for either.
 - `context_gain` is `none - full`, in nats a token: the NLL of the answers without any context, less
   that with the whole prompt.
-- `recovery` is `(none - full) / (none - oracle)`, of means over samples, where `oracle` has the
-  needle alone as its context: 0 is a context that is of no use, 1 a haystack that does no harm. It
-  is not measured, and the report says so, where the needle alone does not help for sure (95 %, by
+- `recovery` is `(none - full) / (none - oracle)`, of means over samples, where the context of
+  `oracle` is only the needle: 0 is a context that is of no use, 1 a haystack that does no harm. It
+  is not measured, and the report says so, where the needle alone does not surely help (95 %, by
   needles).
 
-- `niah_lost_in_the_middle` is `NLL(middle) - ((1 - w) NLL(first) + w NLL(last))`, in nats a token,
-  of the mean NLL in each third of the depths, where w says how far the middle's mean depth is on
-  the way from the first third's to the last one's (1/2 for depths that lie evenly): how much worse
-  answers are from the middle of the context than from its ends (Liu et al., arXiv 2307.03172). 0:
-  no difference, also where the NLL rises evenly with the depth; 0.69: twice the perplexity. It is
-  taken within each cluster, and its interval is that of the clusters; it is not measured where a
-  third holds none of the depths.
+- `niah_lost_in_the_middle` is how much worse answers are from the middle of the context than from
+  its ends (Liu et al., arXiv 2307.03172): `NLL(middle) - ((1 - w) NLL(first) + w NLL(last))`, in
+  nats a token, of the mean NLL in each third of the depths. w is how far the middle's mean depth is
+  from the first third's towards the last one's (1/2 for evenly spaced depths). 0: no difference,
+  also where the NLL rises evenly with the depth; 0.69: twice the perplexity. It is computed within
+  each cluster, and its interval is that of the clusters; it is not measured where a third holds
+  none of the depths.
 
 Bands: `extension` holds the lengths beyond the source context, `guard` those within it (signals
 that end with `_guard`). Clusters: haystacks and needles, crossed in every cell.
@@ -94,7 +94,7 @@ class NiahSettings(Contract):
         Field(
             ge=1,
             le=64,
-            description="Needles that each haystack is asked with, the first ones of `needles`; "
+            description="Needles hidden in each haystack, one a prompt, the first of `needles`; "
             "default: 4 (2: Quick, 8: Paper).",
         ),
     ] = None
@@ -139,10 +139,10 @@ def clusters(settings: NiahSettings) -> dict[str, int]:
 
 
 def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
-    """`settings` with lengths, depths, haystacks and needles as they are used.
+    """`settings` with the lengths, depths, haystacks and needles to use.
 
     Raises:
-        InvalidInput: a length lies beyond a context, or there are fewer needles than asked for.
+        InvalidInput: a length exceeds a context, or there are fewer needles than requested.
     """
     preset = PRESETS[settings.preset]
     default = context_lengths.grid(contexts.target, preset["parts"])
@@ -165,7 +165,7 @@ def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
 
 
 def documents(settings: NiahSettings) -> dict[str, Documents]:
-    """The haystacks' text, where it lies in files."""
+    """The haystacks' text, where it is in files."""
     given = settings.haystack
     return {} if given.path is None else {"evaluation.probes.niah.haystack.path": given}
 
@@ -191,7 +191,7 @@ CHARTS = (
     Course(
         "NIAH score and perplexity against tokens",
         "Above, the share of needles that the model recalls word for word; below, the perplexity "
-        "of the needle's answer. Once the score stands at its ceiling, only the perplexity tells "
+        "of the needle's answer. Once the score is at its ceiling, only the perplexity shows "
         "whether training still improves retrieval. Solid lines: lengths beyond the source "
         "context; dashed: lengths within it, which must not get worse. Shades: the verdict as it "
         "was known then; dotted line: the checkpoint since which the run is saturated.",
@@ -199,13 +199,13 @@ CHARTS = (
     ),
     Course(
         "Recovery against tokens",
-        "How much of what the needle alone would tell the model gets out of the whole prompt: 0 is "
+        "How much of what the needle alone would give the model gets from the whole prompt: 0 is "
         "a context of no use, 1 a haystack that does no harm. Comparable between models.",
         (("recovery", "recovery_guard"),),
     ),
     HeatMaps(
         "Perplexity by length and depth",
-        "Right of the white line lie the lengths beyond the source context. Bright cells are "
+        "Right of the white line are the lengths beyond the source context. Bright cells are "
         "places where the needle is hard to recall; they should darken from panel to panel.",
         array="ppl",
         unit="PPL",

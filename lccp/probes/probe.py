@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Details = Mapping[str, "NDArray[Any]"]
-"""Arrays of one checkpoint by name, as they lie beside its report."""
+"""Arrays of one checkpoint by name, as stored beside its report."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Contexts:
     source: int
     target: int
     model: int
-    """What the model's own configuration names."""
+    """The one that the model's own configuration names."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Column:
     signal: str
     title: str
     wide: bool = False
-    """It is shown in wide tables alone."""
+    """It is shown only in wide tables."""
 
 
 @dataclass(frozen=True)
@@ -134,23 +134,23 @@ def _no_signals(_settings: Any) -> tuple[Signal, ...]:
 
 @dataclass(frozen=True)
 class Need:
-    """A probe whose samples another one reads."""
+    """A probe whose samples another probe reads."""
 
     probe: str
     source: str = ""
-    """Value of the setting `source` in which it does; empty: always."""
+    """Value of the setting `source` with which it does; empty: always."""
 
     def holds(self, settings: Any) -> bool:
-        """Whether it does with these settings."""
+        """Whether it is read with these settings."""
         return not self.source or settings.source == self.source
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What is known of a probe without torch."""
+    """The torch-free half of a probe."""
 
     name: str
-    """Of its settings in the manifest (in camelCase), its part of a report, and its details."""
+    """Names its settings in the manifest (in camelCase), its part of a report, and its details."""
     description: str
     """One sentence, for the reference of the manifest."""
     definition: str
@@ -159,15 +159,15 @@ class Probe:
     """Rises when its numbers change their meaning."""
     settings: type[Contract]
     default: Contract | None
-    """Settings where the manifest names none; None: it is off unless the manifest asks for it."""
+    """Settings where the manifest gives none; None: it is off unless the manifest requests it."""
     example: Contract | None = None
-    """Settings for references, where it is off by default and cannot be run without any."""
+    """Settings for references, where it is off by default and cannot run without settings."""
     needs: tuple[Need, ...] = ()
-    """Probes that it reads the samples of: without them it cannot be run."""
+    """Probes whose samples it reads: without them it cannot run."""
     resolved: Callable[[Any, Contexts], Any] = _as_given
     """Settings with their defaults resolved. Raises InvalidInput if they do not fit."""
     at: Callable[[Any, int], bool] = _everywhere
-    """Whether it is measured at the checkpoint of so many tokens; one with samples always is."""
+    """Whether it is measured at the checkpoint with these tokens; one with samples always is."""
     signals: Callable[[Any], tuple[Signal, ...]] = _no_signals
     """The signals that it measures with given settings."""
     columns: tuple[Column, ...] = ()
@@ -178,7 +178,7 @@ class Probe:
     fits: Callable[[Any, int], str | None] = _always
     """What is wrong with settings for a target context (tokens), or None."""
     documents: Callable[[Any], Mapping[str, Documents]] = _no_documents
-    """Documents in files that settings name, by the field below `spec` that holds their path."""
+    """Documents in files named by settings, by the field below `spec` that holds their path."""
 
     def __post_init__(self) -> None:
         """Raises InvalidInput if references could not show any settings."""

@@ -39,7 +39,7 @@ class Registry(Mapping[str, Probe]):
         self._probes[probe.name] = probe
 
     def freeze(self) -> "Registry":
-        """This registry, to which nothing is added any more."""
+        """This registry, to which nothing can be added any more."""
         self._frozen = True
         return self
 

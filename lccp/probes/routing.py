@@ -1,9 +1,9 @@
 """Routing of a mixture of experts: which experts the tokens of long contexts go to.
 
-Of every haystack or document of another probe the longest prompt is taken, and all its tokens are
-counted. The load of an expert is its share of the choices of its layer's router, over all tokens
-(a router that sends each token to k experts makes k choices); experts that every token goes to do
-not count. With p the loads of a layer's E experts:
+The longest prompt of every haystack or document of another probe is read, and all its tokens are
+counted. The load of an expert is its share of its layer's router's choices, over all tokens (a
+router that sends each token to k experts makes k choices). Experts that get every token do not
+count. With p the loads of a layer's E experts:
 
 - `routing_entropy` is `-Σ p log p / log E`, mean over layers and prompts: 1 where all experts are
   used alike, 0 where one gets everything.
@@ -11,7 +11,7 @@ not count. With p the loads of a layer's E experts:
 - `routing_shift` is `½ Σ |p_beyond - p_within|`, mean over layers and prompts, of the loads at
   positions beyond the source context and within it: the share of choices that go elsewhere there.
   Positions are counted in 16 equal bands, by where they begin. It is not measured, and the report
-  says so, where no band begins beyond.
+  says so, where no band begins beyond the source context.
 
 A router that collapses on long contexts shows as less entropy in the later bands, long before a
 needle is lost. Clusters: haystacks or documents.

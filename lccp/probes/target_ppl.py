@@ -1,17 +1,17 @@
 """Perplexity of the answers to your own questions: JSONL of context, question and answer.
 
-A needle convinces nobody whose product reads contracts. Each line of the file is asked once: the
-template with its context and its question, and its answer after that, under teacher forcing. The
-first questions whose prompts fit into the longest length are taken, and none is cut: the report
-says how many were left out. The NLL of a question is the mean over the tokens of its answer. Texts
-weigh alike, however many questions are asked about each: every signal is a mean over the texts of a
-band, and of a text the mean over its questions.
+A needle convinces nobody whose product reads contracts. Each line of the file is one prompt: the
+template with its context and question, followed by its answer, under teacher forcing. The first
+questions whose prompts fit into the longest length are used, and none is cut: the report says how
+many were left out. The NLL of a question is the mean over the tokens of its answer. Texts weigh
+alike, however many questions there are about each: every signal is a mean over the texts of a
+band, where each text counts with the mean over its questions.
 
 - `target_ppl` is `exp` of the mean NLL.
 - `target_score` is the share of questions in which every token of the answer is the arg-max.
 - `target_context_gain` is the NLL of the answers where the context is left empty, less that with
-  it, in nats a token. Where it is near 0 the context is of no use, or the model knows the answers
-  anyway, and the perplexity tells nothing of long contexts.
+  it, in nats a token. Where it is near 0, the context is of no use or the model knows the answers
+  anyway, and the perplexity says nothing about long contexts.
 
 Bands: `extension` holds the prompts longer than the source context, `guard` the others (signals
 that end with `_guard`). Clusters: contexts; questions about one text are one cluster, and a band
@@ -82,14 +82,14 @@ class TargetPplSettings(Contract):
 
 
 def resolved(settings: TargetPplSettings, contexts: Contexts) -> TargetPplSettings:
-    """`settings` with the length as it is used. Raises InvalidInput if it does not fit."""
+    """`settings` with the length to use. Raises InvalidInput if it does not fit."""
     length = settings.length or contexts.target
     context_lengths.resolved((length,), (), contexts, "targetPpl.length")
     return settings.model_copy(update={"length": length})
 
 
 def documents(settings: TargetPplSettings) -> dict[str, Documents]:
-    """The texts that are asked about."""
+    """The texts that questions are about."""
     texts = Documents(path=settings.path, format="JSONL", text_field=settings.context_field)
     return {"evaluation.probes.targetPpl.path": texts}
 

@@ -1,9 +1,9 @@
 """Ablation of heads: what answers lose where the heads that copy the needle add nothing.
 
-That a head looks at the needle does not say that the answer needs it. Of the samples on which
-retrieval heads are watched, those with more than three quarters of the tokens of the longest one
-are read again, with the output of some heads set to zero at every token (the causal check of Wu et
-al., arXiv 2404.15574, under teacher forcing):
+That a head looks at the needle does not prove that the answer needs it. Retrieval heads are watched
+on samples, of which those with more than three quarters of the longest one's tokens are read again,
+with the output of some heads set to zero at every token (the causal check of Wu et al., arXiv
+2404.15574, under teacher forcing):
 
 - `top`: the `heads` heads with the highest mean score (`TokenSet`, see `retrieval_heads`) at this
   checkpoint, on all samples; of equal ones the first;
@@ -14,13 +14,12 @@ With the NLL of a sample, `-(1/m) Σ log p_i` over its answer, in nats a token:
 
 - `ablation_loss` is the mean NLL without the top heads, less that with all heads.
 - `ablation_random_loss` is the same of random heads, mean over draws.
-- `ablation_excess` is `ablation_loss - ablation_random_loss`: near 0, the heads that are watched
-  are not what answers are made by, and their number tells nothing of this model.
+- `ablation_excess` is `ablation_loss - ablation_random_loss`: near 0, the watched heads are not
+  what produces the answers, and their number says nothing about this model.
 
-Heads are chosen on samples that they are then judged on, so with few samples the excess of a model
-without any retrieval head is a little above 0. At checkpoints that `checkpoints` does not name
-nothing is read again, and nothing measured. Clusters: haystacks and needles, or documents and
-attributes.
+Heads are chosen and judged on the same samples, so with few samples the excess of a model without
+any retrieval head is a little above 0. At checkpoints that `checkpoints` does not name, nothing is
+read again and nothing is measured. Clusters: haystacks and needles, or documents and attributes.
 """
 
 from typing import Annotated, Literal
@@ -56,14 +55,14 @@ class HeadAblationSettings(Contract):
         tuple[TokenBudget, ...],
         Field(
             max_length=64,
-            description="Checkpoints at which heads are masked, by their tokens, beside the one "
+            description="Checkpoints at which heads are masked, by their tokens, besides the one "
             "before training (0); default: all.",
         ),
     ] = ()
 
 
 def at(settings: HeadAblationSettings, tokens: int) -> bool:
-    """Whether heads are masked at the checkpoint of so many tokens."""
+    """Whether heads are masked at the checkpoint with this number of tokens."""
     return not settings.checkpoints or tokens in (0, *settings.checkpoints)
 
 
@@ -95,8 +94,8 @@ PROBE = Probe(
         Course(
             "Loss without heads against tokens",
             "Above, how much the NLL of answers rises without the top heads and without as many "
-            "random ones; below, the difference. Where both rise alike, the watched heads are not "
-            "what the answers are made by.",
+            "random ones; below, the difference. Where both rise alike, the watched heads do not "
+            "produce the answers.",
             (("ablation_loss", "ablation_random_loss"), ("ablation_excess",)),
         ),
     ),

@@ -1,41 +1,42 @@
 """Retrieval heads: attention heads that copy the needle into the answer (arXiv 2404.15574).
 
 A head copies a token if, at the row that predicts it (the position before it), the key with the
-highest score lies in the needle and holds the same token. Everything is counted under teacher
+highest score is in the needle and holds the same token. Everything is counted under teacher
 forcing, on all samples, with no gate on success. A head's score is the mean over samples, counted
 in one of three ways:
 
 - `TokenSet`: distinct tokens of the needle that the head copies, by all distinct tokens of the
   needle: `|g ∩ k| / |k|` (arXiv 2604.02650, appendix A.1).
 - `PositionRecall`: positions of the answer that the head copies, by all of them.
-- `WuCount`: positions whose copied token lies in the key, by the key's tokens (Wu et al., whose
-  reference is the informative part of the needle alone). A token that the stem repeats counts
-  again, so it may exceed 1.
+- `WuCount`: positions whose copied token is in the key, by the key's tokens (Wu et al., whose
+  reference is only the informative part of the needle). A token that the stem repeats counts
+  again, so the score may exceed 1.
 
-A head with a sliding window that does not see the whole needle is not scored on that sample; one
-that never does is told as not visible, which is not a score of 0.
+A head whose sliding window does not cover the whole needle is not scored on that sample; one
+whose window never does is reported as not visible, which is not a score of 0.
 
 - `retrieval_heads`: number of heads with a score above the threshold, with a bootstrap interval
   over haystacks or documents.
 - `retrieval_score_mean`: mean score of all heads.
-- `needle_mass`: share of attention that the needle gets, mean over heads and samples. It has no
+- `needle_mass`: share of attention on the needle, mean over heads and samples. It has no
   threshold and no ties, so it may move before the number of heads does.
 - `score_top_share`: share of the sum of all scores that the top k heads hold; `score_gini`: Gini
-  coefficient of the scores (0: all heads alike, towards 1: one head has it all). Both tell how far
-  retrieval is concentrated in few heads.
+  coefficient of the scores (0: all heads alike, towards 1: one head has it all). Both show how
+  concentrated retrieval is in few heads.
 
 From several checkpoints:
 
 - `initial_heads_score`: mean score of the heads that were above the threshold at the first
-  checkpoint, chosen on one half of the haystacks or documents and scored on the other, both ways
-  round.
+  checkpoint, chosen on one half of the haystacks or documents and scored on the other, in both
+  directions.
 - `retrieval_heads_steady`: number of heads, where a head enters above threshold + hysteresis and
   leaves below threshold - hysteresis.
 - `head_overlap`: share of the top k heads that a checkpoint has in common with the one before.
 - `head_spearman`: rank correlation of all heads' scores with the checkpoint before.
 - `head_overlap_ceiling`, `head_spearman_ceiling`: the same between both halves of one checkpoint's
-  haystacks or documents: what sampling alone allows. Between checkpoints more can be reached, since
-  they answer the same samples, all of them: heads whose overlap lies below the ceiling have moved.
+  haystacks or documents: what sampling noise permits. Between checkpoints it can be higher, since
+  they answer the same samples, and all of them: heads whose overlap is below the ceiling have
+  moved.
 """
 
 from collections.abc import Sequence
@@ -151,7 +152,7 @@ PROBE = Probe(
             "The same heads, or others",
             "Above, the share of the top heads that a checkpoint has in common with the one "
             "before; below, the rank correlation of all heads with it; both beside what sampling "
-            "alone allows. Below their ceiling, heads were replaced rather than strengthened.",
+            "noise permits. Below their ceiling, heads were replaced rather than strengthened.",
             ((OVERLAP, OVERLAP_CEILING), (SPEARMAN, SPEARMAN_CEILING)),
         ),
     ),

@@ -1,1 +1,1 @@
-"""Settings that probes have in common: lengths of prompts, texts around a question, needles."""
+"""Settings that probes share: lengths of prompts, texts around a question, needles."""

@@ -9,9 +9,9 @@ SUFFIX = "_guard"
 
 
 def both(declared: Iterable[Signal]) -> tuple[Signal, ...]:
-    """`declared` in the extension band, and after them their likes in the guard band.
+    """`declared` in the extension band, then their counterparts in the guard band.
 
-    Of these the primary one is a guard, and the others are only shown.
+    Of the latter, the primary one is a guard, and the others are only shown.
     """
     extension = tuple(one.model_copy(update={"band": "extension"}) for one in declared)
     return (*extension, *map(_guard, extension))

@@ -1,4 +1,4 @@
-"""Lengths of prompts: what manifests may ask for, and the grids that follow from a context."""
+"""Lengths of prompts: what manifests may request, and the grids that follow from a context."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -29,7 +29,7 @@ DISTINCT = Rule(
 
 
 def check_distinct(lengths: Sequence[int]) -> None:
-    """Raise ValueError if a length comes twice; `DISTINCT` is the same in CEL."""
+    """Raise ValueError if a length occurs twice; `DISTINCT` is the same in CEL."""
     if len(set(lengths)) < len(lengths):
         raise ValueError(REPEATED)
 
@@ -47,12 +47,12 @@ def grid(target: int, parts: int) -> tuple[int, ...]:
 
 
 def beyond(path: str) -> str:
-    """The sentence about a length that is too long; `path` lies below the whole spec."""
+    """The message about a length that is too long; `path` starts below the whole spec."""
     return f"evaluation.probes.{path} lies beyond model.targetContextLength"
 
 
 def within_target(probe: str, field: str = "lengths") -> Rule:
-    """The rule about the whole spec that no length of a probe lies beyond the target."""
+    """The rule about the whole spec that no length of a probe exceeds the target."""
     path = field_path(probe, field)
     within = f"target < 0 || {SPEC}.{path}.all(n, {LENGTH.cel('n')} <= target)"
     return _rule(probe, path, let("target", TARGET, within))
@@ -72,7 +72,7 @@ def _rule(probe: str, path: str, within: str) -> Rule:
 
 
 def field_path(probe: str, field: str) -> str:
-    """Where a field of a probe stands in a manifest, below the probes: `corpusPpl.guardLength`."""
+    """Path of a probe's field in a manifest, below the probes: `corpusPpl.guardLength`."""
     return f"{to_camel(probe)}.{to_camel(field)}"
 
 
@@ -106,7 +106,7 @@ def resolved(
     """`lengths` in ascending order, or `default` if there are none.
 
     Raises:
-        InvalidInput: one lies beyond the target context, or beyond the context that the model's own
+        InvalidInput: one exceeds the target context, or the context that the model's own
             configuration names.
     """
     used = tuple(sorted(set(lengths))) or tuple(default)

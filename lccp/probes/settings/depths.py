@@ -1,10 +1,10 @@
-"""Depths that are asked at: what manifests may ask for, and how the middle compares with the ends.
+"""Depths of questions: what manifests may request, and how the middle compares with the ends.
 
-A model that is lost in the middle (Liu et al., arXiv 2307.03172) uses what stands at the beginning
-or the end of its context better than what stands in its middle. The index of that is
+A model that is lost in the middle (Liu et al., arXiv 2307.03172) makes better use of the beginning
+and end of its context than of its middle. The index of that is
 `NLL(middle) - ((1 - w) NLL(first) + w NLL(last))`, in nats a token, of the mean NLL of the answers
-in each third of the depths; w says where the middle's mean depth lies between those of the ends,
-1/2 where depths lie evenly, so that an NLL that rises evenly with the depth is no loss.
+in each third of the depths. w is where the middle's mean depth is between those of the ends: 1/2
+for evenly spaced depths, so that an NLL that rises evenly with the depth is no loss.
 """
 
 from bisect import bisect
@@ -30,13 +30,13 @@ NAME = "lost_in_the_middle"
 
 
 def check_distinct(depths: Sequence[int]) -> None:
-    """Raise ValueError if a depth comes twice; `DISTINCT` is the same in CEL."""
+    """Raise ValueError if a depth occurs twice; `DISTINCT` is the same in CEL."""
     if len(set(depths)) < len(depths):
         raise ValueError(REPEATED)
 
 
 def reach_all_thirds(depths: Sequence[int]) -> bool:
-    """Whether the index is defined: some depth lies in each third."""
+    """Whether the index is defined: each third holds some depth."""
     return {bisect(MIDDLE_PERCENT, depth) for depth in depths} == {0, 1, 2}
 
 
@@ -78,7 +78,7 @@ def charts(probe: str, title: str, subject: str) -> tuple[Profile, Profile, Cour
         ),
         Course(
             f"{title} lost in the middle against tokens",
-            "How much worse an answer is when it stands in the middle third of the context than at "
+            "How much worse an answer is when it is in the middle third of the context than at "
             "its ends, in nats a token, with 95 % intervals: 0 is no difference, and training "
             "should bring it there. Solid: beyond the source context; dashed: within it.",
             ((f"{probe}_{NAME}", f"{probe}_{NAME}_guard"),),

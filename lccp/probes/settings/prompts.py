@@ -27,8 +27,8 @@ Template = Annotated[
 
 
 def check_template(template: str) -> None:
-    """Raise ValueError unless both places are there, and the question comes after the context,
-    with which prompts begin alike; `HOLDS_BOTH` is the same in CEL.
+    """Raise ValueError unless both places are there, with the question after the context,
+    since prompts share their beginning; `HOLDS_BOTH` is the same in CEL.
     """
     context, question = "{context}", "{question}"
     once = template.count(context) == template.count(question) == 1

@@ -1,1 +1,1 @@
-"""Numerics of single probes, over the arrays of their details."""
+"""Numerics of individual probes, over the arrays of their details."""

@@ -1,4 +1,4 @@
-"""Score maps of heads: how many retrieve, the same ones or others, and how sure that is.
+"""Score maps of heads: how many retrieve, whether they stay the same, and how sure that is.
 
 Score maps are arrays [layers, heads] of mean retrieval scores, 0 to 1.
 """
@@ -19,7 +19,7 @@ COVERAGE = 0.95
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two score maps agree; a value is None where it cannot be said."""
+    """How far two score maps agree; a value is None where it is not defined."""
 
     overlap: float | None
     """Share of the top k that both have in common, 0 to 1; None if there are at most k heads."""
@@ -33,9 +33,9 @@ def agreement(a: Array, b: Array, k: int) -> Agreement:
 
 
 def noise_ceiling(halves: Sequence[Array], k: int) -> Agreement:
-    """Agreement that sampling alone allows: between both halves of one checkpoint's samples.
+    """Agreement that sampling noise permits: between both halves of one checkpoint's samples.
 
-    Each half holds half the samples, so the ceiling of whole checkpoints lies somewhat higher.
+    Each half holds half the samples, so the ceiling of whole checkpoints is somewhat higher.
     """
     first, second = halves
     return agreement(first, second, k)
@@ -60,7 +60,7 @@ def top_share(scores: Array, k: int) -> float:
 
 
 def gini(scores: Array) -> float:
-    """Gini coefficient: mean absolute difference of two scores, by twice their mean.
+    """Gini coefficient: mean absolute difference of two scores, divided by twice their mean.
 
     0: all scores are equal, also if all are 0; 1 - 1/n: one of n holds everything.
     """
@@ -79,7 +79,7 @@ def average_ranks(values: Array) -> Array:
 
 
 def spearman(a: Array, b: Array) -> float | None:
-    """Spearman's rank correlation of two flat arrays; None if either holds one value alone."""
+    """Spearman's rank correlation of two flat arrays; None if either holds a single value."""
     centred = [ranks - ranks.mean() for ranks in (average_ranks(a), average_ranks(b))]
     norms = [float(np.sqrt(ranks @ ranks)) for ranks in centred]
     if min(norms) == 0:
@@ -91,7 +91,7 @@ def initial_heads_score(halves: Array, threshold: float) -> Array | None:
     """Mean score of the initial heads at each checkpoint [checkpoints], cross-fitted.
 
     Heads that score above `threshold` at the first checkpoint in one half of the samples are scored
-    in the other half, both ways round, and averaged: so being picked by luck lifts no score.
+    in the other half, in both directions, and averaged: being picked by luck raises no score.
     `halves` is [checkpoints, 2, layers, heads]. None if neither half has such a head.
     """
     ways = []
