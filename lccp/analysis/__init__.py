@@ -1,1 +1,1 @@
-"""Pure numerics over evaluation reports: no I/O, no clock, numpy alone."""
+"""Pure numerics over evaluation reports: no I/O, no clock, only numpy."""

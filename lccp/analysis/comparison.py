@@ -33,7 +33,7 @@ class Difference(Contract):
 
     @property
     def finding(self) -> Literal["better", "worse", "not clear"]:
-        """What the interval allows to say of B."""
+        """What the interval permits to conclude about B."""
         lower, upper = self.interval or (0.0, 0.0)
         if lower > 0:
             return "better"
@@ -61,9 +61,9 @@ class Comparison(Contract):
 
 
 def compare(a: EvaluationReport, b: EvaluationReport) -> Comparison:
-    """The differences of all signals that both reports hold, of probes that were run alike.
+    """The differences of all signals that both reports hold, of probes that ran alike.
 
-    Both answered the same samples, so what a cluster has of its own cancels out.
+    Both answered the same samples, so effects particular to a cluster cancel out.
     """
     differences: list[Difference] = []
     left_out = []
@@ -99,7 +99,7 @@ def _difference(first: SignalValue, second: SignalValue) -> Difference:
 
 
 def _half_width(declared: Signal, first: SignalValue, second: SignalValue) -> float | None:
-    """Half the interval: variances of the kinds add, each of its clusters' own differences."""
+    """Half the interval: the variances of the kinds add, each over its clusters' differences."""
     total: Variance | None = None
     for kind, own in first.by_cluster.items():
         if len(own) > 1:

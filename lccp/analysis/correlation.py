@@ -1,8 +1,8 @@
 """Which signals move together along a run: Pearson, Spearman, levels and first differences.
 
 Two signals that both level off correlate whether or not they have anything to do with each other:
-the tokens trained move both. So levels describe, and first differences tell more: whether one moves
-when the other does. Of curves that are smooth beside what they rise these slow down together, too.
+the trained tokens move both. So levels only describe; first differences show more: whether one
+moves when the other does. Those of smooth, steadily rising curves slow down together, too.
 """
 
 import math
@@ -35,7 +35,7 @@ TOLERANCE = 1e-9
 
 
 class Association(Contract):
-    """How two signals go together over pairs of values, each oriented so that rising is better."""
+    """How two signals move together over pairs of values, oriented so that rising is better."""
 
     n: Annotated[int, Field(description="Pairs of values.")]
     pearson: Annotated[float, Field(description="Product-moment correlation.")]
@@ -66,7 +66,7 @@ class Correlation(Contract):
 
 
 class Correlations(Contract):
-    """The table, those whose first differences go together most clearly first."""
+    """The table, pairs whose first differences are most clearly associated first."""
 
     pairs: Annotated[tuple[Correlation, ...], Field(description="By pair of signals.")]
     notes: Annotated[
@@ -77,9 +77,9 @@ class Correlations(Contract):
 def correlations(verdict: Verdict) -> Correlations:
     """The primary and ceiling signals of a run against each other and those of other probes.
 
-    Other signals of one probe are left out: they are taken from the same samples. So are
-    checkpoints up to the end of the warm-up, and pairs of signals with fewer than five common
-    checkpoints, or of which one never moved.
+    Other pairs within one probe are left out: they come from the same samples. So are checkpoints
+    up to the end of the warm-up, and pairs with fewer than five common checkpoints, or where one
+    signal never moved.
     """
     series = {signal.name: _series(signal, verdict) for signal in verdict.signals}
     found = []
@@ -108,7 +108,7 @@ def association(x: Array, y: Array) -> Association | None:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p-values of a family, adjusted: reject those <= α, and no true one falls in 1 - α.
+    """p-values of a family, adjusted: reject those <= α, and with 1 - α no true one is rejected.
 
     Holm, A simple sequentially rejective multiple test procedure (1979).
     """
@@ -133,7 +133,7 @@ def _pairs(verdict: Verdict) -> Iterator[tuple[Signal, Signal]]:
 
 
 def _apart(first: Signal, second: Signal) -> bool:
-    """They are of two probes; what no probe measures is apart from all."""
+    """They are of two probes; a signal that no probe measures is apart from all."""
     probe = probe_of(first.name)
     return probe is None or probe != probe_of(second.name)
 

@@ -17,9 +17,9 @@ UNKNOWN = Forecast()
 def forecast(series: Series, policy: Policy, state: VerdictState, gain: Gain | None) -> Forecast:
     """The tokens from which the relative gain over the next horizon is below the least that pays.
 
-    Unknown where it cannot be said: a signal that is no perplexity, fewer than eight fitted
-    checkpoints, a learning rate that decays, a course that bends away from the law, a law that does
-    not fall, or one that the newest `gain` contradicts.
+    Unknown for a signal that is not a perplexity, fewer than eight fitted checkpoints, a decaying
+    learning rate, a course that bends away from the law, a law that does not fall, or one that the
+    newest `gain` contradicts.
     """
     expected = _by_law(series, policy) if policy.constant_schedule else UNKNOWN
     if _contradicts(expected, gain, int(series.tokens[-1]), policy):
@@ -53,7 +53,7 @@ def _tokens(log_tokens: float, first: int, longest: float) -> int | None:
 
 
 def _contradicts(expected: Forecast, gain: Gain | None, now: int, policy: Policy) -> bool:
-    """The newest gain surely pays after the law's end, or is on a plateau before it."""
+    """The newest gain surely pays after the law's end, or is on a plateau before that end."""
     if gain is None:
         return False
     still_pays = gain.lower >= policy.delta(gain.signal)

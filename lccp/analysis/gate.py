@@ -1,10 +1,10 @@
-"""The gate: what a release asks of the newest checkpoint, and what the numbers answer.
+"""The gate: a release's conditions on the newest checkpoint, and whether the numbers meet them.
 
-An estimate alone is no evidence, so a value or gain is held against its interval, at the policy's
-confidence on each side: `recovery >= 0.8` is yes where the whole interval lies there, no where none
-of it does, else undecided. With `lower bound` or `upper bound` that end alone is asked, and a
-sentence is no longer undecided. `guards not regressing` is yes only where every guard's gain is
-known to lie above minus the least gain, and no where one regresses.
+An estimate alone is no evidence, so a condition is checked against the interval of a value or gain,
+at the policy's confidence on each side: `recovery >= 0.8` is yes where the whole interval satisfies
+it, no where none of it does, else undecided. With `lower bound` or `upper bound` only that end
+counts, and a sentence is never undecided. `guards not regressing` is yes only where every guard's
+gain is known to be above minus the least gain, and no where one regresses.
 """
 
 import operator
@@ -58,7 +58,7 @@ class Interval:
         return f"{self.value:.4g}, between {self.lower:.4g} and {self.upper:.4g}"
 
     def answers(self, end: str | None, sign: str, bound: float) -> Answer:
-        """Whether it, or its `end` alone, stands in the relation `sign` to `bound`."""
+        """Whether it, or only its `end`, is in the relation `sign` to `bound`."""
         ends = {"lower": [self.lower], "upper": [self.upper], None: [self.lower, self.upper]}[end]
         met = [SIGNS[sign](one, bound) for one in ends]
         if all(met):
@@ -92,7 +92,7 @@ def _together(answers: list[Answer]) -> Answer:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What sentences are held against."""
+    """What sentences are checked against."""
 
     policy: Policy
     trajectory: Trajectory
@@ -161,7 +161,7 @@ class _Asked:
 def value_interval(series: Series, tokens: int, confidence: float) -> Interval | None:
     """The newest value at or before `tokens` with its interval over clusters, in its unit.
 
-    None where it was not measured, or on one cluster alone.
+    None where it was not measured, or only on one cluster.
     """
     until = int(np.searchsorted(series.tokens, tokens, "right"))
     kinds = several({kind: means[until - 1 : until].T for kind, means in series.clusters.items()})

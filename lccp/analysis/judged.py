@@ -35,7 +35,7 @@ class JudgedSignal:
     @classmethod
     def of(cls, series: Series, policy: Policy) -> "JudgedSignal | None":
         """The signal as judged by `policy`; None before its first fitted checkpoint, or where its
-        sampling noise cannot be known."""
+        sampling noise is unknown."""
         fitted = series.at(series.fitted(policy.warmup_tokens))
         several = any(means.shape[1] > 1 for means in fitted.clusters.values())
         if not several or not len(fitted.tokens):
@@ -51,7 +51,7 @@ class JudgedSignal:
 
     @cached_property
     def saturated(self) -> Flags:
-        """[K]: a saturation was said, and is not refuted; never of a signal that isn't primary."""
+        """[K]: a saturation was declared, and is not refuted; only for primary signals."""
         late = self.tokens >= self.policy.min_tokens
         may_be = self.is_primary and self.policy.constant_schedule
         return self.course.saturated(late & may_be)
@@ -154,7 +154,7 @@ def grid_of(tokens: Tokens, policy: Policy) -> Grid:
 
 
 def measure_of(policy: Policy, signal: str) -> Measure:
-    """By what `signal` is measured."""
+    """The thresholds that `signal` is judged by."""
     budget = policy.budget_tokens
     return Measure(
         min_gain=policy.delta(signal),

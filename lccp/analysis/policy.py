@@ -1,4 +1,4 @@
-"""The policy of a run: made here alone, and stored with every verdict."""
+"""The policy of a run: made only here, and stored with every verdict."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,17 +10,17 @@ from lccp.api.spec.saturation import horizon_of_budget
 from lccp.contract.signals import Role, Signal
 
 CEILING = 0.99
-"""Share from which a ceiling signal is at its ceiling."""
+"""A ceiling signal from this share upwards is at its ceiling."""
 
 
 def stands_still(value: float | None, gain: Gain | None) -> bool:
-    """A ceiling signal of this newest value and gain is at its ceiling, or on a plateau."""
+    """A ceiling signal with this newest value and gain is at its ceiling, or on a plateau."""
     plateau = gain is not None and gain.state is GainState.PLATEAU
     return (value is not None and value >= CEILING) or plateau
 
 
 def policy_of_run(run: LCCPRun) -> Policy:
-    """The policy that `run` asks for."""
+    """The policy that `run` specifies."""
     saturation, schedule = run.spec.saturation, run.spec.schedule
     return Policy(
         signals=tuple(one.name for one in saturation.primaries),

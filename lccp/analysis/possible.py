@@ -1,7 +1,7 @@
 """Whether a plan can ever end Saturated, whatever the model does.
 
-The needs of the rules are told from token counts alone, without numpy: the operator asks for them
-at every reconcile. That the rules agree is tested.
+The rules' requirements are derived from token counts only, without numpy: the operator needs them
+at every reconcile. A test checks that the rules agree.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,11 +16,11 @@ from lccp.probes.registry import PROBES
 FEWEST_IN_A_LINE = 5
 FEWEST_IN_A_GAIN = 3
 MOST_ASKED = 64
-"""Checkpoints that are tried for a remedy."""
+"""Numbers of checkpoints that are tried for a remedy."""
 
 
 def can_saturate(checkpoints: Sequence[int], policy: Policy) -> bool:
-    """A plateau that is level and without noise would be Saturated at one of the `checkpoints`.
+    """A level plateau without noise would be Saturated at one of the `checkpoints`.
 
     They are token counts, ascending.
     """
@@ -41,7 +41,7 @@ def _is_enough(fitted: Sequence[int], k: int, policy: Policy) -> bool:
 
 
 def obstacle(run: LCCPRun) -> str:
-    """Why no checkpoint of `run` can ever be called Saturated, and what would do; or nothing."""
+    """Why no checkpoint of `run` can ever be Saturated, and what would help; else empty."""
     policy, budget = policy_of_run(run), run.spec.budget_tokens
     due = run.spec.checkpoints.due(budget)
     for cause in (_unmeasured(run, policy), _schedule(run), _too_early(policy, budget)):
@@ -117,7 +117,7 @@ def _too_few(policy: Policy, budget: int) -> str:
 
 
 def _densest(policy: Policy, budget: int) -> int:
-    """The longest distance of checkpoints that is enough, as a share of the budget; 0: none is."""
+    """The longest sufficient distance between checkpoints, as a share of the budget; 0: none is."""
     for count in range(FEWEST_IN_A_LINE, MOST_ASKED + 1):
         every = budget // count
         if every and can_saturate([*range(every, budget, every), budget], policy):

@@ -1,7 +1,7 @@
 """Which haystacks, needles and checkpoints a run needs to see a plateau, by simulated runs.
 
-A plateau (no gain at all) is simulated with noise like the run's own, or as it is stated, and
-judged by the shipped rules. Gains and noise are in least gains that pay, tokens in horizons.
+A plateau (no gain at all) is simulated with noise like the run's own, or as stated, and judged by
+the shipped rules. Gains and noise are in units of the least gain that pays, tokens in horizons.
 """
 
 import math
@@ -26,9 +26,9 @@ from lccp.contract.errors import InvalidInput
 
 WITHIN_HORIZONS = 4.0
 ENOUGH = 0.8
-"""Share of plateaus that a design sees within four horizons, from which it is called enough."""
+"""A design is enough if it sees at least this share of plateaus within four horizons."""
 OWN_SLOPES = 0.5
-"""By how much clusters drift apart on a plateau: a share of what they do where the gain is δ."""
+"""How much clusters drift apart on a plateau, as a share of their drift where the gain is δ."""
 DENSITIES = (2.5, 5.0, 10.0)
 CLUSTERS = ((4, 4), (8, 4), (10, 4), (20, 4), (20, 8))
 RUNS = 200
@@ -38,14 +38,14 @@ CROSSED = {"haystack", "needle"}
 
 @dataclass(frozen=True)
 class Noise:
-    """What hides a plateau, in least gains that pay."""
+    """What hides a plateau, in units of the least gain that pays."""
 
     jitter: float
     """Standard deviation between checkpoints."""
     slopes: Mapping[str, float]
     """By kind of cluster: standard deviation of the clusters' own slopes a horizon."""
     scatter: Mapping[str, float]
-    """By kind of cluster: what each has of its own at a checkpoint."""
+    """By kind of cluster: standard deviation of each cluster's own scatter at a checkpoint."""
 
     @classmethod
     def stated(cls, jitter: float) -> Self:
@@ -85,7 +85,7 @@ def _square(grid: Grid, values: Array) -> Array:
 
 
 def _own_slopes(grid: Grid, own: Array, square: float) -> float:
-    """Standard deviation of the clusters' slopes, without what their scatter makes of it."""
+    """Standard deviation of the clusters' slopes, without the part due to their scatter."""
     line = Lines.fit(grid, own, grid.window(2, FEWEST))
     spread = float(line.slope[:, -1].var(ddof=1)) - square / float(line.squares[-1])
     return math.sqrt(max(0.0, spread))
@@ -93,7 +93,7 @@ def _own_slopes(grid: Grid, own: Array, square: float) -> float:
 
 @dataclass(frozen=True)
 class Design:
-    """What a plan asks for."""
+    """What a plan specifies."""
 
     at: tuple[float, ...]
     """Horizons of its checkpoints, ascending."""
@@ -102,13 +102,13 @@ class Design:
 
     @classmethod
     def even(cls, horizons: float, density: float, haystacks: int, needles: int) -> Self:
-        """So many checkpoints a horizon, evenly spaced."""
+        """`density` checkpoints a horizon, evenly spaced."""
         count = int(horizons * density + 1e-9)
         return cls(tuple((i + 1) / density for i in range(count)), haystacks, needles)
 
     @property
     def samples(self) -> int:
-        """That are read along the run, but for the grid of lengths and depths."""
+        """Samples read along the run, not counting the grid of lengths and depths."""
         return len(self.at) * self.haystacks * self.needles
 
 
@@ -135,7 +135,7 @@ def designs(planned: Design) -> Iterator[Design]:
 
 
 def continued(tokens: Sequence[int], budget_tokens: int | None) -> list[int]:
-    """The checkpoints at `tokens`, two or more, and further ones as dense until the budget."""
+    """The checkpoints at `tokens`, two or more, and further ones of the same density."""
     every = max(1, round((tokens[-1] - tokens[0]) / (len(tokens) - 1)))
     end = tokens[-1] if budget_tokens is None else budget_tokens
     return [*tokens, *range(tokens[-1] + every, end + 1, every)]

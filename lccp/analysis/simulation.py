@@ -1,8 +1,8 @@
 """Simulated runs: for the power of a plan, and for how often the verdict is wrong.
 
-A signal is a true curve, jitter of the weights that all samples share, and what clusters have of
-their own: how each follows the curve in its own way, all along the run, and a scatter that is new
-at every checkpoint.
+A signal is a true curve, plus jitter of the weights that all samples share, plus two effects of
+each cluster: its own way of following the curve, all along the run, and a scatter that is new at
+every checkpoint.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Jitter:
 
     sd: float
     shape: Literal["Normal", "HeavyTails", "Growing"] = "Normal"
-    """Student's t with three degrees of freedom has heavy tails; growing noise goes from half to
+    """Student's t with three degrees of freedom has heavy tails; growing noise rises from half to
     one and a half `sd` along the run."""
     memory: float = 0.0
     """Coefficient of a first-order autoregression from checkpoint to checkpoint."""
@@ -49,7 +49,7 @@ NOISES = {
 FOLLOWS = {"haystack": 0.1, "needle": 0.3}
 """How clusters differ in following a curve, as a share of it: the demo's are 0.06 and 0.31."""
 SCATTER = {"haystack": 0.3, "needle": 0.1}
-"""What a cluster has of its own at a checkpoint, in least gains that pay."""
+"""A cluster's own scatter at a checkpoint, in units of the least gain that pays."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Kind:
     follows: float
     """Standard deviation of their own slopes, per horizon."""
     scatter: float
-    """Standard deviation of what each has of its own at a checkpoint."""
+    """Standard deviation of each cluster's own scatter at a checkpoint."""
 
     def draw(self, at: Array, runs: int, rng: np.random.Generator) -> Array:
-        """[runs, count, K]; one cluster alone is the population that a run is about."""
+        """[runs, count, K]; a single cluster is the population that a run is about."""
         if self.count == 1:
             return np.zeros((runs, 1, len(at)))
         own = self.follows * rng.normal(size=(runs, self.count, 1)) * (at - at[0])

@@ -1,4 +1,4 @@
-"""Signals along a run, taken from the reports that may be compared."""
+"""Signals along a run, taken from its comparable reports."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class Series:
     """By kind of cluster: [checkpoints, clusters]."""
 
     def at(self, checkpoints: NDArray[np.intp]) -> Self:
-        """The series at `checkpoints` alone."""
+        """The series at only these `checkpoints`."""
         parts = {kind: means[checkpoints] for kind, means in self.clusters.items()}
         return type(self)(self.signal, self.tokens[checkpoints], self.values[checkpoints], parts)
 
@@ -65,10 +65,10 @@ class Trajectory:
     def from_reports(cls, reports: Iterable[EvaluationReport]) -> Self:
         """The trajectory of one run's `reports`, in any order.
 
-        Of each probe those measurements count that were made alike (version, settings, samples,
-        contexts, clusters): the most, and among equally many the oldest. What was made otherwise,
-        a second report of one suite and token count, or of a checkpoint that was already reported
-        at another count, is excluded, and named.
+        For each probe, only measurements made alike count (same version, settings, samples,
+        contexts, clusters): the largest such group, and among equally large ones the oldest. Others
+        are excluded and named, and so is a second report of one suite and token count, or of a
+        checkpoint that was already reported at another count.
         """
         ordered = sorted(reports, key=lambda report: (report.tokens, report.checkpoint_digest))
         single, excluded = _without_repetitions(ordered)
@@ -138,7 +138,7 @@ def _measure(report: EvaluationReport, probe: str, common: set[str]) -> tuple[st
 
 
 def made_otherwise(a: EvaluationReport, b: EvaluationReport, probe: str) -> str:
-    """Of two reports that both hold `probe`: in what they can't be compared; empty: they can."""
+    """The aspect in which two reports that hold `probe` differ; empty: they are comparable."""
     common = {s.name for s in a.probes[probe].signals} & {s.name for s in b.probes[probe].signals}
     return _difference(_measure(a, probe, common), _measure(b, probe, common))
 

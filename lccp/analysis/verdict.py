@@ -1,4 +1,4 @@
-"""The verdict: what a run's signals say together, checkpoint by checkpoint."""
+"""The verdict: what a run's signals together show, checkpoint by checkpoint."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from lccp.contract.signals import Role, Signal
 
 
 def judge(reports: Iterable[EvaluationReport], policy: Policy) -> Verdict:
-    """The verdict over one run's `reports`, in any order; none at all are Undetermined."""
+    """The verdict over one run's `reports`, in any order; Undetermined if there are none."""
     return judge_trajectory(Trajectory.from_reports(reports), policy)
 
 
@@ -64,7 +64,7 @@ def verdict_state(
     signals: Iterable[Signal],
     policy: Policy,
 ) -> VerdictState:
-    """The state by precedence, from the values and gains by signal as known at one checkpoint."""
+    """The state by precedence, from the signals' values and gains known at one checkpoint."""
     named = list(signals)
     primaries = [known[name] for name in policy.signals if name in known]
     watched = [*policy.signals, *names_of(Role.GUARD, named, policy)]
@@ -90,12 +90,12 @@ class _Run:
     def checkpoints(self) -> tuple[CheckpointVerdict, ...]:
         """Values and verdict at each checkpoint, as known with those up to it.
 
-        They are the checkpoints at which a primary signal was measured; all, where none ever was.
+        They are the checkpoints with a measured primary signal; all, if none was ever measured.
         """
         return tuple(self._checkpoint(tokens) for tokens in self._tokens())
 
     def stands_still(self) -> bool:
-        """No signal, the leading one among them, moved over the newest three checkpoints."""
+        """No signal moved over the newest three checkpoints, the leading one included."""
         tokens = self._tokens()
         if not tokens or self.policy.signal not in self.judged:
             return False
@@ -137,7 +137,7 @@ def _values(series: Series) -> dict[int, float]:
 
 
 def _since(checkpoints: tuple[CheckpointVerdict, ...]) -> int | None:
-    """The first of the checkpoints in a row up to the newest that have the newest's state."""
+    """The first of the unbroken row of checkpoints up to the newest that share its state."""
     since = None
     for checkpoint in reversed(checkpoints):
         if checkpoint.state is not checkpoints[-1].state:

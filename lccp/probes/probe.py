@@ -42,7 +42,7 @@ class Axis:
 
 LENGTHS = Axis("length", "length (tokens)", "lengths", "tokens")
 DEPTHS = Axis("depth", "depth", "depths_percent", "percent")
-"""Of probes that ask at every length and depth."""
+"""Of probes with questions at every length and depth."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Laws that a signal may follow along a run, and what they say about tokens to come."""
+"""Laws that a signal may follow along a run, and what they predict for further tokens."""

@@ -1,4 +1,4 @@
-"""The law PPL = A ln N + B over the tokens N that were trained."""
+"""The law PPL = A ln N + B over the trained tokens N."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ FEWEST = 4
 class LogLaw:
     """A least-squares fit of PPL against ln N, as a line through its centroid.
 
-    Of one run, or of many at once: PPL is [..., K], what is derived from it [...].
+    Of one run, or of many at once: PPL is [..., K], derived values are [...].
     """
 
     centred: Array
@@ -67,14 +67,14 @@ class LogLaw:
 
     @cached_property
     def degrees(self) -> Array:
-        """Of freedom: independent checkpoints that the residuals are worth, less two."""
+        """Of freedom: the number of independent checkpoints the residuals are worth, less two."""
         e = self.residuals
         products = (e[..., 1:] * e[..., :-1]).sum(axis=-1)
         return np.maximum(effective_count(e.shape[-1], self._squares, products) - 2, 0.2)
 
     @cached_property
     def noise(self) -> Array:
-        """Variance that a slope has times `spread`, and a level times the checkpoints."""
+        """Variance of the slope times `spread`, or of the level times the checkpoints."""
         return self._squares / self.degrees
 
     @cached_property
@@ -85,7 +85,7 @@ class LogLaw:
 
     @cached_property
     def bend_probability(self) -> Array:
-        """Of as large a quadratic term in ln N if the law held; small: the course bends away."""
+        """Probability of as large a quadratic term in ln N under the law; small: it bends away."""
         square = self.centred**2 - (self.centred**2).mean()
         square = square - square @ self.centred / self.spread * self.centred
         term = self.ppl @ square / (square @ square)
@@ -102,7 +102,7 @@ class LogLaw:
         return value
 
     def slope_interval(self, confidence: float) -> tuple[Array, Array]:
-        """Ends of A's interval, each passed with 1 - `confidence`."""
+        """Ends of A's interval, each exceeded with 1 - `confidence`."""
         half = stdtrit(self.degrees, confidence) * np.sqrt(self.noise / self.spread)
         return self.slope - half, self.slope + half
 

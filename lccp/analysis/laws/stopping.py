@@ -3,9 +3,9 @@
 Training pays at N tokens while the next horizon T lowers PPL by at least the share δ of it:
 -A ln(1 + T/N) >= δ (A ln N + B). Tokens are counted in horizons here, so T = 1.
 
-The interval of ln N has the part of the law's own noise (by the derivatives of ln N to slope and
-level, which are independent at the centroid), and that of the samples: the jackknife over every
-kind of cluster (Efron and Stein, Annals of Statistics 9, 1981).
+The interval of ln N has two parts: the law's own noise (by the derivatives of ln N with respect to
+slope and level, which are independent at the centroid), and that of the samples: the jackknife over
+every kind of cluster (Efron and Stein, Annals of Statistics 9, 1981).
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from lccp.analysis.rules.noise import Clusters, Variance, several
 FEWEST = 8
 """Checkpoints."""
 BENDS_AWAY = 0.05
-"""Probability of the quadratic term below which the law is not believed."""
+"""Probability of the quadratic term below which the law is rejected."""
 HALVINGS = 60
 
 
@@ -29,9 +29,9 @@ class Stopping:
 
     log_at: Array
     half: Array
-    """Half its interval, whose ends are each passed with 1 - the confidence asked for."""
+    """Half its interval, whose ends are each exceeded with 1 - the given confidence."""
     known: Flags
-    """The law can be believed, falls, and gets there above PPL 1."""
+    """The law is credible, falls, and gets there above PPL 1."""
 
 
 def stopping(
@@ -49,7 +49,7 @@ def stopping(
 
 
 def stops_paying(law: LogLaw, min_gain: float) -> Array:
-    """ln N, by bisection: what the next horizon gains falls with N up to 1/δ - 1; nan: never."""
+    """ln N, by bisection: the next horizon's gain falls with N up to 1/δ - 1; nan: never."""
 
     def excess(log_n: Array) -> Array:
         level = law.level + law.slope * (log_n - law.log_tokens)

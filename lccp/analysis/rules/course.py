@@ -15,14 +15,14 @@ from lccp.analysis.rules.trend import rise_probability
 
 @dataclass(frozen=True)
 class Course:
-    """Flags and numbers at every fitted checkpoint, [..., K]."""
+    """Flags and numbers at every fitted checkpoint [..., K]."""
 
     grid: Grid
     gains: Gains
     lower: Array
     upper: Array
     still: Flags
-    """The newest three checkpoints hold the same numbers: nothing can be said of them."""
+    """The newest three checkpoints hold the same numbers: nothing can be concluded from them."""
     plateau: Flags
     """The whole interval lies within (-δ, δ), and a horizon is spanned."""
     improving: Flags
@@ -32,7 +32,7 @@ class Course:
     levels: tuple[Level, ...]
     """Lines over several horizons."""
     level: Flags
-    """One of them makes a saturation."""
+    """One of the lines makes a saturation."""
 
     @classmethod
     def of(cls, grid: Grid, values: Array, clusters: Clusters, measure: Measure) -> "Course":
@@ -59,7 +59,7 @@ class Course:
         )
 
     def saturated(self, allowed: Flags) -> Flags:
-        """[..., K]: said at a checkpoint where it is `allowed` [K], and not refuted since."""
+        """[..., K]: declared at a checkpoint where it is `allowed` [K], and not refuted since."""
         return held(self.level & allowed, self.resumed | self.regressing | self.still)
 
     def plateau_horizons(self) -> Indices:

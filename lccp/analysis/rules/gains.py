@@ -1,4 +1,4 @@
-"""Gain of a signal over a horizon at each checkpoint, with an interval that knows both noises.
+"""Gain of a signal over a horizon at each checkpoint, with an interval that covers both noises.
 
 The gain at checkpoint k is the least-squares slope of the signal over the window of the last
 horizon (at least its last three checkpoints), times the horizon. Its interval is Student's t with
@@ -22,7 +22,7 @@ from lccp.analysis.rules.noise import (
 )
 
 FEWEST = 3
-"""Checkpoints in a window, where there are as many."""
+"""Checkpoints in a window, where there are that many."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Gains:
 
     @classmethod
     def of(cls, grid: Grid, values: Array, clusters: Clusters) -> "Gains":
-        """Gains of `values` [..., K], of which `clusters` are the means by haystack and so on."""
+        """Gains of `values` [..., K]; `clusters` are their means by haystack and so on."""
         if len(grid) < FEWEST:
             nothing = np.full(values.shape, np.nan)
             return cls(nothing, SlopeNoise(nothing, nothing, ()))
@@ -46,7 +46,7 @@ class Gains:
         return cls(gain, SlopeNoise(mean / line.squares, degrees, kinds))
 
     def interval(self, confidence: float) -> tuple[Array, Array]:
-        """Ends that are each passed with 1 - `confidence`, at one checkpoint."""
+        """Ends that are each exceeded with 1 - `confidence`, at one checkpoint."""
         half = self.noise.variance.half_width(confidence)
         return self.gain - half, self.gain + half
 

@@ -1,4 +1,4 @@
-"""Where the fitted checkpoints of a run lie, and the windows that end at each of them."""
+"""The positions of a run's fitted checkpoints, and the windows that end at each of them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +20,11 @@ class Grid:
     at: Array
     """[K], ascending."""
     rounding: float = 0.0
-    """By how much a checkpoint may lie beyond what was asked for, in horizons."""
+    """By how much a checkpoint may be later than requested, in horizons."""
 
     @property
     def slack(self) -> float:
-        """By how much a window may be longer: the rounding, and that of floats."""
+        """By how much a window may be longer: this rounding, and that of floats."""
         return self.rounding + FLOATS
 
     def __len__(self) -> int:
@@ -53,9 +53,9 @@ class Grid:
         return np.maximum(0, np.minimum(begin, self.indices + 1 - fewest))
 
     def before(self, first: Indices) -> Indices:
-        """[K]: the checkpoint whose window lies end to end before [first, k]; -1: there is none.
+        """[K]: the checkpoint whose window is the next before [first, k]; -1: there is none.
 
-        It is the newest one at least a horizon back that does not lie inside k's window.
+        It is the newest one at least a horizon back that is not inside k's window.
         """
         newest = np.searchsorted(self.at, self.at - 1 + self.slack, "right") - 1
         return np.minimum(newest, first)

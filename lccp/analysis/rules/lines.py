@@ -1,4 +1,4 @@
-"""Least-squares lines over many windows at once, by sums from the first checkpoint on."""
+"""Least-squares lines over many windows at once, by cumulative sums from the first checkpoint."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ class Lines:
 
     @classmethod
     def fit(cls, grid: Grid, values: Array, first: Indices) -> "Lines":
-        """Lines over the windows that begin at `first`; of one checkpoint they are level."""
+        """Lines over the windows that begin at `first`; a line over one checkpoint is level."""
         return cls(grid.span, values - values[..., :1], first)
 
     @cached_property
@@ -30,7 +30,7 @@ class Lines:
 
     @cached_property
     def squares(self) -> Array:
-        """[K]: Σ (x - mean x)²: a slope's variance is the noise's over it; 1 of one checkpoint."""
+        """[K]: Σ (x - mean x)²; a slope's variance is the noise's over it. 1 of one checkpoint."""
         spread = self._sum(self.at**2) - self._mean_at * self._sum(self.at)
         return np.where(self.count > 1, spread, 1.0)
 
@@ -48,7 +48,7 @@ class Lines:
 
     @cached_property
     def residual_products(self) -> Array:
-        """[..., K]: sum of the products of residuals that follow each other."""
+        """[..., K]: sum of the products of consecutive residuals."""
         before, after = slice(None, -1), slice(1, None)
         x, y, level = self.at, self.values, self._mean_value - self.slope * self._mean_at
         pairs = self.count - 1

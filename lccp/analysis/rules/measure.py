@@ -1,4 +1,4 @@
-"""By what a signal is measured."""
+"""The thresholds that a signal is judged by."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from lccp.analysis.rules.grid import Array, Grid
 
 @dataclass(frozen=True)
 class Measure:
-    """Thresholds of the rules, and how long the run is, over which their errors are spread."""
+    """Thresholds of the rules, and the length of the run, over which their errors are spread."""
 
     min_gain: float = 1.0
     """δ per horizon, in the unit of the values."""
     patience: int = 2
     confidence: float = 0.95
     horizons: float | None = None
-    """In the budget; None: not known, then as many as were trained."""
+    """In the budget; None: unknown, then those trained so far."""
 
     def length(self, grid: Grid) -> Array:
-        """[K]: horizons of the run, as far as is known at each checkpoint."""
+        """[K]: horizons of the run, as known at each checkpoint."""
         return np.maximum(grid.at, self.horizons or 0.0)
 
     def checkpoints(self, grid: Grid) -> Array:

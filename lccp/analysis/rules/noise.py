@@ -1,18 +1,18 @@
 """The two noises of a signal: sampling, and the jitter of the weights between checkpoints.
 
-- Sampling: all checkpoints answer the same samples, so what a cluster (haystack, needle, document)
-  has of its own cancels in every contrast; what is left is how clusters differ in following the
+- Sampling: all checkpoints answer the same samples, so a constant effect of a cluster (haystack,
+  needle, document) cancels in every contrast; what is left is how clusters differ in following the
   curve. Samples are crossed, so the variances by each kind of cluster add.
 - Checkpoint noise: the weights jitter from checkpoint to checkpoint, which no number of samples
   removes. Its variance is the mean square of the scaled second differences, which a straight line
-  leaves at zero (Gasser, Sroka and Jennen-Steinmetz, Biometrika 73, 1986). What the samples explain
-  of it (the clusters' own second differences) is taken off, so that it is counted once.
+  leaves at zero (Gasser, Sroka and Jennen-Steinmetz, Biometrika 73, 1986). The part that samples
+  explain (the clusters' own second differences) is subtracted, so that it is counted once.
 
-Noise may have a memory: the jitter of a checkpoint is like that of the one before. It is told by
-the ratio of second differences at lag 2 to those at lag 1, as the square of their mean absolute
-values, which one step or kink moves little. Noise without memory makes it 1; an autoregression of
-first order with coefficient φ makes it (1 + φ)(3 - φ²) / (3 - φ), which is 1.65 at φ = 0.5 and
-never above 2; a curve that bends makes it up to 16.
+Noise may have a memory: the jitter of a checkpoint is like that of the one before. It is detected
+by the ratio of second differences at lag 2 to those at lag 1, as the square of their mean absolute
+values, which one step or kink moves little. For noise without memory the ratio is 1. For a
+first-order autoregression with coefficient φ it is (1 + φ)(3 - φ²) / (3 - φ): 1.65 at φ = 0.5, and
+never above 2. For a curve that bends it is up to 16.
 """
 
 from collections.abc import Mapping
@@ -32,17 +32,17 @@ FEWEST_FOR_MEMORY = 8
 MEMORY_MAX = 0.7
 SMALLEST = 1e-150
 CURVED = 2.0
-"""Ratio that noise with a memory does not exceed but by chance: the differences show the curve."""
+"""Ratio that noise with a memory exceeds only by chance: above, the differences show the curve."""
 LIKELY, SIGNIFICANT, CHANCE = 2.1, 3.8, 1.0
-"""How far a ratio of n checkpoints must lie above its limit, in 1 / √n of its logarithm (by
-simulation): noise without memory does so in one case of five, and of twenty."""
+"""How far a ratio of n checkpoints must be above its limit, in 1 / √n of its logarithm (by
+simulation): noise without memory exceeds these in one case of five, and of twenty."""
 
 Clusters = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
 class Variance:
-    """An estimated variance and the degrees of freedom that it was estimated with."""
+    """An estimated variance and the degrees of freedom of the estimate."""
 
     value: Array
     degrees: Array
@@ -57,25 +57,25 @@ class Variance:
         return Variance(total, 1 / shared)
 
     def half_width(self, confidence: float | Array) -> Array:
-        """Half the interval whose ends are each passed with 1 - `confidence`: Student's t."""
+        """Half the interval whose ends are each exceeded with 1 - `confidence`: Student's t."""
         half: Array = stdtrit(self.degrees, confidence) * np.sqrt(self.value)
         return half
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """What one kind of cluster adds to the variance of a slope."""
+    """One kind of cluster's contribution to the variance of a slope."""
 
     degrees: int
     spread: Array
-    """Of the clusters' own slopes: how they differ in following the curve, and their scatter."""
+    """Variance of the clusters' slopes: how they differ in following the curve, plus scatter."""
     scatter: Array
-    """Of their scatter alone, which is new at every checkpoint."""
+    """Variance from only their scatter, which is new at every checkpoint."""
 
 
 @dataclass(frozen=True)
 class SlopeNoise:
-    """All that makes a slope uncertain."""
+    """Everything that makes a slope uncertain."""
 
     noise: Array
     """Variance from what is new at every checkpoint: jitter of the weights, scatter of samples."""
@@ -84,13 +84,13 @@ class SlopeNoise:
 
     @property
     def checkpoint(self) -> Array:
-        """Variance from the weights' jitter: without what the samples explain of the noise."""
+        """Variance from the weights' jitter: the noise without the part that samples explain."""
         rest: Array = np.maximum(0.0, self.noise - sum(kind.scatter for kind in self.kinds))
         return rest
 
     @property
     def sampling(self) -> Variance:
-        """Variance from samples, which are crossed: that of all kinds."""
+        """Variance from samples, which are crossed: the sum over all kinds."""
         total = Variance(np.zeros_like(self.noise), np.full_like(self.noise, np.inf))
         for kind in self.kinds:
             total += Variance(kind.spread, np.full_like(self.noise, kind.degrees))
@@ -98,7 +98,7 @@ class SlopeNoise:
 
     @property
     def variance(self) -> Variance:
-        """Of the slope. What is left of the noise is as uncertain as all of it."""
+        """Variance of the slope. The rest of the noise is as uncertain as all of it."""
         total = self.sampling.value + self.checkpoint
         whole = np.where(total > 0, total, 1.0)
         shares = (self.noise / whole) ** 2 / self.degrees
@@ -109,12 +109,12 @@ class SlopeNoise:
         return Variance(total, 1 / np.clip(shares, SMALLEST, 1 / least))
 
     def half_width(self, look_error: float | Array, cluster_error: float) -> Array:
-        """Half an interval that is looked at again and again along a run.
+        """Half an interval that is looked at repeatedly along a run.
 
-        What is new at every checkpoint may be wrong at every look, so its error is the smaller one.
-        How clusters differ in following the curve stays the same along the run, so it is wrong
-        once. Of a kind of cluster the larger counts: its spread at the one error, or its scatter
-        at the other.
+        Noise that is new at every checkpoint may mislead at every look, so its error is the smaller
+        one. How clusters differ in following the curve stays the same along the run, so it misleads
+        only once. For each kind of cluster the larger of two counts: its spread at `cluster_error`,
+        or its scatter at `look_error`.
         """
         look = stdtrit(self.degrees, 1 - look_error) ** 2
         squared = look * self.checkpoint
@@ -137,7 +137,7 @@ def variance_of_mean(by_cluster: Array) -> Array:
 
 
 def second_differences(grid: Grid, values: Array, lag: int = 1) -> Array:
-    """[..., K - 2 lag]: distances from the line through the neighbours, in units of the noise."""
+    """[..., K - 2 lag]: distances from the line through both neighbours, in units of the noise."""
     left, middle, right = slice(None, -2 * lag), slice(lag, -lag), slice(2 * lag, None)
     x = grid.at
     share = (x[middle] - x[left]) / (x[right] - x[left])
@@ -181,10 +181,10 @@ def exceeds(ratio: Array | float, count: Array | float, limit: float, distance: 
 
 
 def memory_inflation(ratio: Array, count: Array) -> Array:
-    """By how much a memory makes a gain's variance larger than second differences tell.
+    """By how much a memory makes a gain's variance larger than second differences suggest.
 
-    1 unless the ratio exceeds what noise without memory exceeds in about one case of five, and if
-    it is more than any memory makes it: then the differences show the curve.
+    It is 1 unless the ratio is above what noise without memory exceeds in about one case of five.
+    It is also 1 where the ratio is higher than any memory explains: the differences show the curve.
     """
     grows = exceeds(ratio, count, 1.0, LIKELY) & ~exceeds(ratio, count, CURVED, CHANCE)
     steps = np.linspace(0, MEMORY_MAX, 91)
@@ -196,9 +196,9 @@ def memory_inflation(ratio: Array, count: Array) -> Array:
 def effective_count(count: Array | float, squares: Array, products: Array) -> Array:
     """How many independent checkpoints the residuals of a line are worth: n (1 - r) / (1 + r).
 
-    `squares` and `products` are the sums of squared residuals, and of those that follow each other
+    `squares` and `products` are the sums of squared residuals and of products of consecutive ones
     (Santer et al., J. Geophys. Res. 105, 2000). Their first autocorrelation r is too small by about
-    (2 + 4 r) / n, since the line takes part of them (Kendall, Biometrika 41, 1954).
+    (2 + 4 r) / n, since the line absorbs part of them (Kendall, Biometrika 41, 1954).
     """
     raw = np.clip(products / np.maximum(squares, SMALLEST), -1.0, 1.0)
     memory = np.clip(raw + (2 + 4 * np.maximum(raw, 0)) / count, 0.0, 0.99)

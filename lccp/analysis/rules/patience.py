@@ -1,7 +1,8 @@
-"""What must last before it is said, and what stands until it is refuted.
+"""What must last before it is declared, and what holds until it is refuted.
 
-A gain looks at one horizon, so on a true plateau its interval misses 0 at some checkpoint of most
-runs. A loss is therefore said, and a saturation taken back, only where it lasts.
+A gain covers one horizon, so on a true plateau its interval misses 0 at some checkpoint of most
+runs. A loss is therefore declared only if it lasts, and a saturation retracted only by a gain that
+lasts.
 """
 
 from dataclasses import replace
@@ -18,17 +19,17 @@ LASTS = 0.4
 FEWEST = 4
 """Checkpoints."""
 CHECKPOINTS = 20
-"""Of a run, up to which every one may be wrong by 1 - confidence where a loss is said."""
+"""Checkpoints of a run up to which each may be wrong by 1 - confidence about a loss."""
 MEMORY_HORIZONS = 4.0
 SPARSE = 2.5
-"""Checkpoints a horizon below which two in a row are all that can be asked."""
+"""Checkpoints a horizon below which no more than two in a row can be required."""
 
 
 def regressing(grid: Grid, values: Array, gains: Gains, measure: Measure) -> Flags:
     """[..., K]: a loss that lasts: the upper end of the gain's interval stays below 0.
 
-    The interval is wider than the one that is shown: the error of 1 - confidence is spread over the
-    checkpoints of the run beyond twenty, and it knows a memory of the noise.
+    The interval is wider than the one shown: beyond twenty checkpoints the error of 1 - confidence
+    is spread over those of the run, and a memory of the noise widens it.
     """
     inflation = memory_inflation(*memory_ratio(grid, values, MEMORY_HORIZONS))
     noise = replace(gains.noise, noise=inflation * gains.noise.noise)
@@ -57,7 +58,7 @@ def lasting(grid: Grid, flags: Flags) -> Flags:
 
 
 def held(said: Flags, refuted: Flags) -> Flags:
-    """[..., K]: `said` at some checkpoint, and not `refuted` since, nor at this one."""
+    """[..., K]: `said` at some checkpoint, and `refuted` neither since nor at this one."""
     standing = np.zeros_like(said)
     before = np.zeros(said.shape[:-1], dtype=np.bool_)
     for k in range(said.shape[-1]):

@@ -1,16 +1,16 @@
-"""Saturated: one line over several horizons whose gain lies within what pays, and nothing else.
+"""Saturated: one line over several horizons whose gain is too small to pay, and nothing else.
 
 At checkpoint k, over the last p, p + 1 or p + 2 horizons (p: the patience), one least-squares line
-is drawn. It makes a saturation if its gain per horizon lies within (-δ, δ) with its whole interval,
-and the gains of the last two horizons, end to end, lie within it as estimates.
+is drawn. It makes a saturation if the whole interval of its gain per horizon is within (-δ, δ), and
+so are the estimated gains of the last two horizons, end to end.
 
 The interval has two parts, each at its own confidence.
 
-- Noise, from the residuals, is new at every look. Its error is spread over the
-  looks that a run offers (Bonferroni): five a horizon, d² / 5 where there are d < 5 checkpoints a
-  horizon, since lines that share most of their checkpoints are nearly one look (by simulation).
-  Residuals that follow each other (jitter with a memory, a bend, a step) count as fewer; at worst
-  as a single one, which does not matter where all of them are far smaller than δ.
+- Noise, from the residuals, is new at every look. Its error is spread over the looks of a run
+  (Bonferroni): five a horizon, or d² / 5 where there are d < 5 checkpoints a horizon, since lines
+  that share most of their checkpoints are nearly one look (by simulation). Correlated residuals
+  (jitter with a memory, a bend, a step) count as fewer, at worst as a single one. That does not
+  matter where all of them are far smaller than δ.
 - How clusters differ in following the curve stays the same along a run: one error, not one a look.
 """
 
@@ -32,15 +32,15 @@ from lccp.analysis.rules.noise import (
 )
 
 LINES = 3
-"""Lengths that are tried: p, p + 1 and p + 2 horizons."""
+"""Lengths to try: p, p + 1 and p + 2 horizons."""
 FEWEST = 5
-"""Checkpoints in a line, where there are as many."""
+"""Checkpoints in a line, where there are that many."""
 LOOKS_PER_HORIZON = 5
 FEWEST_DEGREES = 1.0
 ERROR_OF_LOOKS = 0.4
-"""Of 1 - confidence: what all looks of a run together may be wrong by noise."""
+"""Share of 1 - confidence by which all looks of a run together may be wrong due to noise."""
 ERROR_OF_CLUSTERS = 0.1
-"""Of 1 - confidence: the same by sampling."""
+"""Share of 1 - confidence: the same due to sampling."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Level:
     first: Indices
     gain: Array
     half: Array
-    """Half its interval; infinite where nothing can be said."""
+    """Half its interval; infinite where nothing can be concluded."""
 
     def inside(self, min_gain: float) -> Flags:
         """The whole interval lies within (-δ, δ)."""
@@ -81,9 +81,9 @@ def levels(grid: Grid, values: Array, clusters: Clusters, measure: Measure) -> I
 
 
 def saturated(grid: Grid, gains: Array, lines: Sequence[Level], measure: Measure) -> Flags:
-    """[..., K]: one of the `lines` lies within, and the `gains` of the last two horizons do.
+    """[..., K]: one of the `lines` is within, and so are the `gains` of the last two horizons.
 
-    With a patience of one horizon that of the last is enough.
+    With a patience of one horizon, the gain of the last one is enough.
     """
     inside = np.abs(gains) < measure.min_gain
     said = np.zeros_like(inside)
@@ -105,7 +105,7 @@ def _sampling(grid: Grid, kind: Array, line: Lines) -> Sampling:
 
 
 def _noises(line: Lines, kinds: tuple[Sampling, ...]) -> Iterator[SlopeNoise]:
-    """Of a line: by its residuals' memory, and if they all were one residual."""
+    """Noise of a line: by its residuals' memory, and as if they were all a single residual."""
     effective = effective_count(line.count, line.residual_squares, line.residual_products)
     counted = np.maximum(effective - 2, FEWEST_DEGREES)
     several_degrees = np.maximum(line.count - 2, FEWEST_DEGREES)

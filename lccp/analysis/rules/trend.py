@@ -13,13 +13,13 @@ import numpy as np
 from lccp.analysis.rules.grid import Array, Grid
 
 CHECKPOINTS = 5
-"""The newest ones that are looked at; four where there are no more."""
+"""The newest checkpoints that are tested; four where there are no more."""
 SPARSE = 4.0
 """Checkpoints a horizon from which the interval of the gain is the better test."""
 
 
 def rise_probability(grid: Grid, values: Array) -> Array:
-    """[..., K]: probability of as clear a rise of the newest checkpoints if there were no trend.
+    """[..., K]: probability of as clear a rise of the newest checkpoints without any trend.
 
     1 where there are fewer than four, or more than four a horizon.
     """
@@ -44,7 +44,7 @@ def _upper_tail(values: Array) -> Array:
 def _tails(n: int) -> Array:
     """Probability of at least r rising pairs among n values, for r = 0, 1, …
 
-    Orders by their number of rising pairs are counted by Π (1 + q + … + qⁱ), i < n.
+    Π (1 + q + … + qⁱ), i < n, counts the orders by their number of rising pairs.
     """
     counts = np.ones(1)
     for i in range(1, n):

@@ -1,4 +1,4 @@
-"""What to do about a verdict, in one sentence that its numbers bear out."""
+"""What to do about a verdict, in one sentence that its numbers support."""
 
 from lccp.analysis.sentences.findings import Findings
 from lccp.api.objects.verdict import GainState, VerdictState

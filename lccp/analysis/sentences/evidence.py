@@ -54,7 +54,7 @@ def _gain(gain: Gain, findings: Findings) -> str:
 
 
 def _others_saturated(findings: Findings) -> str:
-    """The gains of the signals that make a saturation, where the leading one is not among them."""
+    """The gains of the signals that make a saturation, if the leading one is not among them."""
     names = [signal.name for signal in findings.saturated]
     if findings.newest.state is not VerdictState.SATURATED or findings.policy.signal in names:
         return ""
@@ -156,7 +156,7 @@ def _course(findings: Findings) -> str:
 
 
 def _horizon(findings: Findings) -> str:
-    """Where the horizon comes from, and the gain that does not depend on it."""
+    """The source of the horizon, and the gain that does not depend on it."""
     policy, gain = findings.policy, findings.gain
     source = HORIZON_SOURCES[policy.horizon_source]
     told = f"The horizon of {policy.horizon_tokens:,} tokens is {source}. " if source else ""
@@ -181,7 +181,7 @@ def _noise(findings: Findings) -> str:
 
 
 def _memory(findings: Findings) -> str:
-    """Noise or curvature: what the checkpoints' distances from their neighbours grow like."""
+    """Noise or curvature: how the distances between checkpoints grow."""
     gain = findings.gain
     if gain is None or gain.memory_ratio is None:
         return ""
@@ -201,7 +201,7 @@ def _memory(findings: Findings) -> str:
 
 
 def _compared(findings: Findings) -> int:
-    """Checkpoints that the ratio is made from."""
+    """Checkpoints that the ratio is computed from."""
     since = findings.newest.tokens - MEMORY_HORIZONS * findings.policy.horizon_tokens
     fitted = [c for c in findings.checkpoints if c.tokens > max(0, findings.policy.warmup_tokens)]
     return max(FEWEST_FOR_MEMORY, sum(c.tokens >= since for c in fitted))

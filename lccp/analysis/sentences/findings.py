@@ -22,7 +22,7 @@ class Findings:
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Findings":
-        """What a verdict that was made already says."""
+        """The findings of an existing verdict."""
         declared = {signal.name: signal for signal in verdict.signals}
         return cls(verdict.checkpoints, declared, verdict.policy)
 
@@ -32,12 +32,12 @@ class Findings:
 
     @property
     def gain(self) -> Gain | None:
-        """The newest gain of the primary signal that leads."""
+        """The newest gain of the leading primary signal."""
         return self.newest.gain(self.policy.signal)
 
     @property
     def title(self) -> str:
-        """The leading signal in sentences."""
+        """The leading signal's title in sentences."""
         return self.title_of(self.policy.signal)
 
     def title_of(self, name: str) -> str:
@@ -69,19 +69,19 @@ class Findings:
 
     @property
     def standing_ceiling(self) -> Signal | None:
-        """The first ceiling signal that stands still."""
+        """The first ceiling signal that is flat."""
         return next((one for one in self.of_role(Role.CEILING) if self._stands_still(one)), None)
 
     def _stands_still(self, signal: Signal) -> bool:
         return stands_still(self.newest_value(signal.name), self.newest_gain(signal.name))
 
     def newest_value(self, name: str) -> float | None:
-        """The newest value that is known of a signal."""
+        """The newest known value of a signal."""
         known = (one.values[name] for one in reversed(self.checkpoints) if name in one.values)
         return next(known, None)
 
     def newest_gain(self, name: str) -> Gain | None:
-        """The newest gain that is known of a signal."""
+        """The newest known gain of a signal."""
         gains = (checkpoint.gain(name) for checkpoint in reversed(self.checkpoints))
         return next((gain for gain in gains if gain is not None), None)
 

@@ -1,4 +1,4 @@
-"""What a plateau and a saturation rest on, in sentences with numbers."""
+"""The evidence for a plateau and a saturation, in sentences with numbers."""
 
 from lccp.analysis.sentences.findings import Findings
 from lccp.api.objects.policy import Policy
@@ -6,7 +6,7 @@ from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState
 
 
 def lines(findings: Findings) -> str:
-    """What each saturation rests on: the line of now, or that of when it was said."""
+    """The evidence for each saturation: the current line, or the one that declared it."""
     told = (_line(signal.name, findings) for signal in findings.saturated)
     return " ".join(sentence for sentence in told if sentence)
 
@@ -28,14 +28,14 @@ def _line(name: str, findings: Findings) -> str:
 
 
 def _begins(gain: Gain | None, findings: Findings) -> bool:
-    """A saturation is said by this gain's own line, not by an earlier one's."""
+    """A saturation is declared by this gain's own line, not by an earlier one's."""
     if gain is None or not gain.saturated or gain.line is None:
         return False
     return abs(gain.line.gain) + gain.line.half_width < findings.policy.delta(gain.signal)
 
 
 def plateau(findings: Findings) -> str:
-    """How far the leading signal's plateau is, while it is no saturation."""
+    """How far the leading signal's plateau has come, while it is not a saturation."""
     gain, policy = findings.gain, findings.policy
     if gain is None or gain.saturated or gain.state is GainState.REGRESSING:
         return ""
@@ -58,5 +58,5 @@ def plateau(findings: Findings) -> str:
 
 
 def plateau_words(checkpoint: CheckpointVerdict, policy: Policy) -> str:
-    """How far a plateau is: `1 of 2 horizons`."""
+    """How far a plateau has come: `1 of 2 horizons`."""
     return f"{min(checkpoint.plateau_horizons, policy.patience)} of {policy.patience} horizons"

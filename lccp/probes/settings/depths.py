@@ -24,7 +24,7 @@ REPEATED = "depthsPercent must be distinct"
 DISTINCT = Rule(distinct("self.depthsPercent"), REPEATED, ".depthsPercent")
 
 MIDDLE_PERCENT = (100 / 3, 200 / 3)
-"""Depths from the first to the second lie in the middle."""
+"""Depths from the first to the second are in the middle."""
 
 NAME = "lost_in_the_middle"
 
