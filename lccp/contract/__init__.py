@@ -1,1 +1,1 @@
-"""What types of the contract are written with: their base, errors, quantities, rules in CEL."""
+"""The building blocks of the contract's types: their base, errors, quantities, rules in CEL."""

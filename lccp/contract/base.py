@@ -1,4 +1,4 @@
-"""The base of every type in the contract, and how its errors read."""
+"""The base of every type in the contract, and the wording of its errors."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -16,7 +16,7 @@ def _cut(value: Any) -> Any:
 
 
 Message = Annotated[str, BeforeValidator(_cut), Field(max_length=MESSAGE_LENGTH_MAX)]
-"""A text for people; a longer one is cut, since etcd and events have no room for it."""
+"""A text for people, cut to the length that etcd and events have room for."""
 
 
 class Contract(BaseModel):
@@ -54,12 +54,12 @@ class Contract(BaseModel):
             raise InvalidInput(sentence(error, where)) from None
 
     def document(self) -> dict[str, Any]:
-        """This value as plain JSON types, under its outside names, without unset optionals."""
+        """This value as plain JSON types, under its external names, without unset optionals."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def sentence(error: ValidationError, where: str) -> str:
-    """The first fault of `error` as one sentence with its field path, and how many more."""
+    """The first fault of `error` as one sentence with its field path, and the number of others."""
     faults = error.errors(include_url=False)
     first = faults[0]
     path = field_path(first["loc"])

@@ -1,8 +1,8 @@
-"""Rules for the API server, in CEL: written beside the validators that say the same in Python.
+"""Rules for the API server, in CEL, beside the validators that check the same in Python.
 
-A rule's text stands in the CRD under `x-kubernetes-validations`; `self` is the value that the
-rule is attached to, `oldSelf` the value before an update. Keys that start with `x-lccp-` are for
-the reference page and never reach the CRD.
+A rule's text is in the CRD under `x-kubernetes-validations`; `self` is the value that the rule is
+attached to, `oldSelf` the value before an update. Keys that start with `x-lccp-` are for the
+reference page and never reach the CRD.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ BOUNDS = f"{OWN}bounds"
 
 @dataclass(frozen=True)
 class Rule:
-    """What must hold, and the sentence for the person whose manifest breaks it.
+    """What must hold, and the sentence for the person whose manifest violates it.
 
     `message` is a CEL expression instead of a text if `computed`.
     """
@@ -36,14 +36,14 @@ class Rule:
 def let(name: str, value: str, body: str) -> str:
     """CEL: `body`, in which `name` stands for `value`.
 
-    For what is needed twice: the API server unfolds an object anew for each of its parts that an
-    expression names.
+    For a value that is needed twice: the API server unfolds an object again for each of its parts
+    that an expression names.
     """
     return f"[{value}].map({name}, {body})[0]"
 
 
 def distinct(values: str) -> str:
-    """CEL: no value of the list comes twice. Its cost grows with the square of the length."""
+    """CEL: no value of the list occurs twice. The cost grows with the square of the length."""
     return let("all", values, "all.all(one, all.indexOf(one) == all.lastIndexOf(one))")
 
 

@@ -13,7 +13,7 @@ class Change(StrEnum):
     """The class of a field."""
 
     IDENTITY = "identity"
-    """What the run's numbers mean: never changes. With another value it is another run."""
+    """Determines what the run's numbers mean: never changes. Another value makes another run."""
     NEXT_ATTEMPT = "next attempt"
     """How the run is carried out: may change, and takes effect at the next attempt or try."""
     LIVE = "live"
@@ -23,7 +23,7 @@ class Change(StrEnum):
 def declared(change: Change, how: str = "") -> dict[str, Any]:
     """`json_schema_extra` that gives a field, and all below it, this class.
 
-    `how` says what changes a rule of the field's type allows, if not all.
+    `how` says which changes a rule of the field's type allows, if not all.
     """
     return {CHANGE: change.value} | ({HOW: how} if how else {})
 

@@ -1,9 +1,9 @@
 """The errors of LCCP. An error's type is its retry policy.
 
 LccpError
-├── InvalidInput        what was given is wrong: one sentence, never retried
+├── InvalidInput        the input is wrong: one sentence, never retried
 │   └── Incompatible    it was written by another version, or belongs to another run
-├── NotFound            no such object; what that means is the caller's to say
+├── NotFound            no such object; the caller decides what that means
 ├── Conflict            another writer was first: read again, then decide
 └── StoreUnavailable    the store does not answer: retried, with a bound
 """
@@ -14,7 +14,7 @@ class LccpError(Exception):
 
 
 class InvalidInput(LccpError):
-    """What was given is wrong; trying again changes nothing."""
+    """The input is wrong; trying again changes nothing."""
 
 
 class Incompatible(InvalidInput):
@@ -26,7 +26,7 @@ class NotFound(LccpError):
 
 
 class Conflict(LccpError):
-    """A conditional write lost against another writer."""
+    """A conditional write lost to another writer."""
 
 
 class StoreUnavailable(LccpError):
@@ -34,5 +34,5 @@ class StoreUnavailable(LccpError):
 
 
 def sentence_of(error: BaseException) -> str:
-    """What is told of `error`: its text, behind the name of its type if it is no LccpError."""
+    """The text of `error`, after the name of its type if it is not an LccpError."""
     return str(error) if isinstance(error, LccpError) else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Where a model or documents lie: a path, objects of a bucket, or a repository of a hub."""
+"""The location of a model or documents: a path, objects of a bucket, or a repository of a hub."""
 
 import re
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class HubLocation:
 
 
 def remote_location(text: str) -> BucketLocation | HubLocation | None:
-    """The place outside of the file system that `text` names; None: `text` is a path."""
+    """The place outside the file system that `text` names; None: `text` is a path."""
     if found := re.fullmatch(_BUCKET, text):
         return BucketLocation(found[1], found[2])
     found = re.fullmatch(_HUB, text)

@@ -48,7 +48,7 @@ class Counted:
         )
 
     def parse(self, value: Any) -> int:
-        """The number that `value` is or writes; ValueError if it is none, or out of bounds."""
+        """The number that `value` is or writes; ValueError if it is not one, or out of bounds."""
         if isinstance(value, str) and re.fullmatch(self.pattern, value):
             return self._number(value)
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= self.most:
@@ -60,9 +60,9 @@ class Counted:
         return int(text[:-1]) * unit if unit else int(text)
 
     def cel(self, name: str) -> str:
-        """CEL expression of the number that the variable is or writes; -1 if it writes none.
+        """CEL expression for the number that the variable is or writes; -1 if it writes none.
 
-        The rule of the field itself says so; a rule over several fields has to hold then.
+        The field's own rule reports that; a rule over several fields must then hold.
         """
         units = " : ".join(f"{name}.endsWith('{unit}') ? {n}" for unit, n in self.units.items())
         head, suffix = f"{name}.substring(0, size({name}) - 1)", f"[{''.join(self.units)}]$"
@@ -71,11 +71,11 @@ class Counted:
         return f"(type({name}) == int ? {name} : {valid})"
 
     def cel_at(self, path: str) -> str:
-        """CEL expression of the number at `path`."""
+        """CEL expression for the number at `path`."""
         return let("n", path, self.cel("n"))
 
     def schema(self) -> dict[str, Any]:
-        """JSON schema, with the bound and the sentence that `parse` has."""
+        """JSON schema, with the bound and the sentence of `parse`."""
         is_one = f"type(self) == int ? self >= 1 && self <= {self.most}"
         rule = Rule(f"{is_one} : self.matches('{self.pattern}')", self.sentence)
         return {
@@ -99,7 +99,7 @@ TokenBudget = Annotated[int, BeforeValidator(TOKENS.parse), WithJsonSchema(TOKEN
 
 @dataclass(frozen=True)
 class Decimal:
-    """A float that a manifest writes as a string, with bounds that type and API server check."""
+    """A float that a manifest writes as a string; type and API server check its bounds."""
 
     ge: float | None = None
     gt: float | None = None
@@ -108,7 +108,7 @@ class Decimal:
 
     @staticmethod
     def cel(path: str) -> str:
-        """CEL expression of the number that the text at `path` writes; -1.0 if it writes none."""
+        """CEL expression for the number that the text at `path` writes; -1.0 if it writes none."""
         return f"({path}.matches('{DECIMAL_PATTERN}') ? double({path}) : -1.0)"
 
     def __get_pydantic_core_schema__(
@@ -146,7 +146,8 @@ class Decimal:
         return f'must be a decimal number{bounds and " " + bounds} in quotes, such as "1.2e-5"'
 
     def parse(self, value: Any) -> float:
-        """The number that the string `value` writes; ValueError if it is none, or out of bounds."""
+        """The number that the string `value` writes; ValueError if it is not one, or out of
+        bounds."""
         if isinstance(value, str) and re.fullmatch(DECIMAL_PATTERN, value):
             number = float(value)
             if all(COMPARISONS[sign](number, bound) for sign, bound in self.bounds()):

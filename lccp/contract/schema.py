@@ -1,4 +1,4 @@
-"""JSON schemas of the contract's types, in the form that the API server takes: structural."""
+"""JSON schemas of the contract's types, in the form that the API server accepts: structural."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ KEPT = (
 def structural(model: type[Contract]) -> Schema:
     """The schema of `model`: references inlined, optional fields without null, defaults by level.
 
-    The default of an object is empty, and its fields' own defaults fill it; where rules judge the
-    object it is written out, since the API server judges a default before it is filled. LCCP's
-    own keys (`x-lccp-…`) stay; `bare` removes them.
+    The default of an object is empty, and its fields' own defaults fill it. Where rules apply to
+    the object, its default is written out, since the API server checks it before it is filled.
+    LCCP's own keys (`x-lccp-…`) stay; `bare` removes them.
     """
     schema = model.model_json_schema(by_alias=True)
     return _converted(schema, schema.get("$defs", {}))
@@ -75,7 +75,7 @@ def _object(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 
 def _written(default: Any) -> Any:
-    """A default as a manifest would write it: decimals in quotes, nothing that is unset."""
+    """A default as a manifest would write it: decimals in quotes, nothing unset."""
     if isinstance(default, dict):
         return {name: _written(value) for name, value in default.items() if value is not None}
     return decimal_string(default) if isinstance(default, float) else default
@@ -84,7 +84,7 @@ def _written(default: Any) -> Any:
 def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     """`schema` with its reference followed, and without the null that an optional field allows.
 
-    Null is a value of its own only where the default is not null.
+    Null is a distinct value only where the default is not null.
     """
     own = {key: value for key, value in schema.items() if key != "$ref"}
     if reference := schema.get("$ref"):
@@ -99,7 +99,7 @@ def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 
 def bare(schema: Any) -> Any:
-    """`schema` without the keys that are LCCP's own."""
+    """`schema` without LCCP's own keys."""
     if isinstance(schema, list):
         return [bare(value) for value in schema]
     if isinstance(schema, dict):
@@ -109,7 +109,7 @@ def bare(schema: Any) -> Any:
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a schema: its path below the root, its own schema, whether it must be given."""
+    """A field of a schema: its path below the root, its own schema, whether it is required."""
 
     path: str
     schema: Schema
@@ -121,7 +121,7 @@ class Field:
 
 
 def fields(schema: Schema, path: str = "", change: str | None = None) -> Iterator[Field]:
-    """All fields below `schema`, depth first; a class holds for what lies below it."""
+    """All fields below `schema`, depth first; a class also applies to the fields below it."""
     for name, value in schema.get("properties", {}).items():
         own = value.get(CHANGE, change)
         required, how = name in schema.get("required", ()), value.get(HOW, "")

@@ -1,4 +1,4 @@
-"""What a signal is: a number that is measured at every checkpoint, and how it is to be read."""
+"""What a signal is: a number that is measured at every checkpoint, and how to read it."""
 
 import re
 from enum import StrEnum
@@ -11,14 +11,14 @@ from lccp.contract.cel import Rule, rules
 
 _PART = "[a-z0-9][-a-z0-9_.]*"
 PART_PATTERN = f"^{_PART}$"
-"""Of what follows the slash in a signal's name."""
+"""Pattern of the part after the slash in a signal's name."""
 SIGNAL_PATTERN = f"^[a-z][a-z0-9_]*(/{_PART})?$"
 SIGNAL_LENGTH_MAX = 63
 
 SignalName = Annotated[
     str, Field(min_length=1, max_length=SIGNAL_LENGTH_MAX, pattern=SIGNAL_PATTERN)
 ]
-"""`niah_ppl`, or with a part of its own, `corpus_ppl/english`."""
+"""`niah_ppl`, or with a part, `corpus_ppl/english`."""
 
 _NUMBER = r"-?[0-9]{1,9}([.][0-9]{1,9})?"
 _ASKED = f"{SIGNAL_PATTERN[1:-1]}( gain)?( (lower|upper) bound)? (>=|<=|>|<) {_NUMBER}"
@@ -55,7 +55,7 @@ Band = Literal["extension", "guard"]
 
 
 class Scale(StrEnum):
-    """The scale on which differences of a signal mean the same everywhere."""
+    """The scale on which equal differences of a signal mean the same everywhere."""
 
     LOG = "Log"
     LINEAR = "Linear"
@@ -69,7 +69,7 @@ class Better(StrEnum):
 
 
 class Role(StrEnum):
-    """What a verdict takes a signal for, unless the policy says otherwise."""
+    """The role of a signal in a verdict, unless the policy says otherwise."""
 
     PRIMARY = "Primary"
     """The verdict is about it."""
@@ -78,7 +78,7 @@ class Role(StrEnum):
     GUARD = "Guard"
     """It must not get worse."""
     WATCHED = "Watched"
-    """An alert tells when it gets worse; the verdict does not depend on it."""
+    """An alert fires when it gets worse; the verdict does not depend on it."""
     SHOWN = "Shown"
 
 
