@@ -18,8 +18,8 @@ Upgrade = Callable[[Document], Document]
 class StoreObject(Contract):
     """An object in the store. `schemaVersion` rises when a reader of the old one would misread it.
 
-    Within a version a reader ignores fields that it does not know, and a missing field takes its
-    default. An older version is upgraded to this one by `UPGRADES`, step by step.
+    Within a version a reader ignores unknown fields, and a missing field takes its default. An
+    older version is upgraded to this one by `UPGRADES`, step by step.
     """
 
     SCHEMA_VERSION: ClassVar[int] = 1
@@ -40,7 +40,7 @@ class StoreObject(Contract):
 
     @classmethod
     def _current(cls, data: bytes) -> Self | None:
-        """The object, parsed in one pass, which works for most; None if it needs the slow path."""
+        """The object, parsed in one pass, as most can be; None if it needs the slow path."""
         if f'"schemaVersion": {cls.SCHEMA_VERSION}'.encode() not in data:
             return None
         try:

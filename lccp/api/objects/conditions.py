@@ -1,4 +1,4 @@
-"""`conditions.json`: the operator's last report on a run, for readers that only see the store."""
+"""`conditions.json`: the operator's last report on a run, for readers that see only the store."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""`sft/<tokens>/sft.json`: the records that a checkpoint is fine-tuned on, and how."""
+"""`sft/<tokens>/sft.json`: which records a checkpoint is fine-tuned on, and how."""
 
 from typing import Annotated, Any
 

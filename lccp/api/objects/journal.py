@@ -33,7 +33,7 @@ class AttemptRecord(Contract):
     counted: Annotated[bool, Field(description="Counts against maxRestarts.")] = False
     message: Annotated[Message, Field(description="What is known about the end.")] = ""
     drain_asked_at: Annotated[
-        datetime | None, Field(description="When it was told to save and exit, UTC.")
+        datetime | None, Field(description="When it was requested to save and exit, UTC.")
     ] = None
 
 
@@ -89,7 +89,7 @@ class PodDefaults(Contract):
 
 
 class Pinned(Contract):
-    """What was resolved when the first pod of the run started.
+    """Settings that were resolved when the first pod of the run started.
 
     Everything else about a run's pods is in its spec, except the address of its store, which is
     always the installation's current one. An image that the spec names may be changed there.
@@ -128,7 +128,7 @@ class Acceptance(Contract):
 
 
 class Gang(Contract):
-    """The pods of an attempt, to detect that one was replaced."""
+    """The pods of an attempt, to detect when one was replaced."""
 
     attempt: Annotated[int, Field(ge=1, description="Attempt.")]
     started_at: Annotated[datetime, Field(description="Start time of the Job, UTC.")]
@@ -149,7 +149,7 @@ class Journal(StoreObject):
 
     schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
 
-    accepted: Annotated[Acceptance | None, Field(description="Whose run it is.")] = None
+    accepted: Annotated[Acceptance | None, Field(description="The run object that owns it.")] = None
     pinned: Annotated[
         Pinned | None, Field(description="Resolved when the first pod of the run started.")
     ] = None

@@ -19,7 +19,7 @@ class FileRecord(Contract):
 
 
 class Manifest(StoreObject):
-    """What makes a checkpoint or a state exist: written last, put-if-absent, so one writer wins."""
+    """Makes a checkpoint or a state exist: written last, put-if-absent, so one writer wins."""
 
     kind: Annotated[Literal["Checkpoint", "State"], Field(description="Which of the two.")]
     tokens: Annotated[int, Field(ge=0, description="Tokens trained.")]

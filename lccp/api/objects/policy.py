@@ -9,7 +9,7 @@ from lccp.contract.signals import GateSentence, SignalName
 
 
 class Policy(Contract):
-    """What a verdict depends on besides the reports."""
+    """Everything that a verdict depends on besides the reports."""
 
     signals: Annotated[
         tuple[SignalName, ...],
@@ -76,7 +76,7 @@ class Policy(Contract):
         int,
         Field(
             ge=0,
-            description="How far a checkpoint may lie beyond the requested tokens, since it is "
+            description="How far a checkpoint may be beyond the requested tokens, since it is "
             "saved at the end of a step.",
         ),
     ] = 0

@@ -1,7 +1,7 @@
 """`evaluations/<tokens>/<suite>/…`: an evaluator's measurements at one checkpoint.
 
-`report.json` is small: for every probe the values of its signals, with their means by cluster,
-which are all that a verdict reads. Arrays (cells, score maps) and values per sample lie beside it.
+`report.json` is small: for every probe the values of its signals, with their means by cluster. A
+verdict reads nothing else. Arrays (cells, score maps) and values per sample are beside it.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class SignalValue(Signal):
     n: Annotated[int, Field(ge=1, description="Samples that it is the mean of.")]
     by_cluster: Annotated[
         dict[str, tuple[Finite, ...]],
-        Field(description="Values over each single cluster, by kind (haystack, needle, document)."),
+        Field(description="Values over each cluster, by kind (haystack, needle, document)."),
     ] = {}
     interval: Annotated[
         tuple[Finite, Finite] | None,
@@ -50,7 +50,7 @@ class SignalValue(Signal):
         return self
 
     def _lies_within(self, kind: str, least: float, most: float) -> None:
-        """A mean over all samples lies between those over their clusters."""
+        """A mean over all samples is between those over their clusters."""
         slack = ROUNDING * max(abs(least), abs(most), 1.0)
         if not least - slack <= self.value <= most + slack:
             raise ValueError(
@@ -80,7 +80,7 @@ class ProbeReport(Contract):
 
 
 class EvaluationReport(StoreObject):
-    """`report.json`: all that a verdict needs of one checkpoint; written last, put-if-absent."""
+    """`report.json`: all that a verdict needs from one checkpoint; written last, put-if-absent."""
 
     SCHEMA_VERSION: ClassVar[int] = 2
 

@@ -28,5 +28,5 @@ class RunIdentity(StoreObject):
         str, Field(description="Installation that manages the run; empty: a laptop.")
     ] = ""
     identity: Annotated[
-        dict[str, Any], Field(description="The part of the spec whose fields have that class.")
+        dict[str, Any], Field(description="The spec, reduced to fields of the class identity.")
     ]

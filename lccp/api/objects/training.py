@@ -1,4 +1,4 @@
-"""`training/<writer>/…`: what rank 0 says of its attempt."""
+"""`training/<writer>/…`: what rank 0 reports about its attempt."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,7 +13,7 @@ from lccp.contract.base import Contract
 
 
 class Ledger(Contract):
-    """Where the wall time of an attempt went, in seconds; the sum is all of it."""
+    """Where the wall time of an attempt went, in seconds; the parts add up to all of it."""
 
     queued: Annotated[
         float,
@@ -34,7 +34,7 @@ class Ledger(Contract):
         float, Field(description="Loss on held-out documents, at checkpoints.")
     ] = 0.0
     lost: Annotated[
-        float, Field(description="Steps after the newest state, which a failure made void.")
+        float, Field(description="Steps after the newest state, lost to a failure.")
     ] = 0.0
     hanging: Annotated[float, Field(description="Without a step, until a hang was found.")] = 0.0
     ending: Annotated[float, Field(description="After the last step: uploads, and the end.")] = 0.0
@@ -60,7 +60,7 @@ class Ledger(Contract):
 
 
 class RouterRecord(Contract):
-    """What the routers of the experts did, since the logged step before.
+    """What the routers of the experts did since the previous logged step.
 
     By position band (first half of the context, second half), and by layer.
     """
@@ -77,12 +77,12 @@ class RouterRecord(Contract):
         int | None, Field(ge=1, description="Experts of a layer that tokens are routed to.")
     ] = None
     experts_per_token: Annotated[
-        int | None, Field(ge=1, description="How many of them a token passes.")
+        int | None, Field(ge=1, description="How many of them process a token.")
     ] = None
 
     @property
     def even_share(self) -> float | None:
-        """Share of the tokens that every expert has where the load is even, 0 to 1."""
+        """Share of the tokens that every expert gets where the load is even, 0 to 1."""
         if self.experts is None or self.experts_per_token is None:
             return None
         return self.experts_per_token / self.experts
@@ -102,7 +102,7 @@ class RouterLoad(StoreObject):
 
 
 class Spike(Contract):
-    """A step whose loss or gradient norm stood out, and what was done about it."""
+    """A step whose loss or gradient norm stood out, and the reaction to it."""
 
     step: Annotated[int, Field(ge=0, description="Steps so far.")]
     tokens: Annotated[int, Field(ge=0, description="Tokens trained so far.")]
@@ -111,7 +111,7 @@ class Spike(Contract):
     median: Annotated[float, Field(description="Median of the steps before.")]
     action: Annotated[
         Literal["Recorded", "Skipped", "Rewound"],
-        Field(description="Recorded alone; the batch left out; or back to the newest state."),
+        Field(description="Only recorded; the batch left out; or back to the newest state."),
     ]
 
 
@@ -136,20 +136,20 @@ class StepRecord(Contract):
         float | None, Field(description="Loss that balances the experts, before its coefficient.")
     ] = None
     router: Annotated[RouterRecord | None, Field(description="The routers of the experts.")] = None
-    spike: Annotated[Spike | None, Field(description="That it stood out from those before.")] = None
+    spike: Annotated[Spike | None, Field(description="How it stood out, if it did.")] = None
     tokens_per_second: Annotated[float, Field(description="Throughput over the last steps.")]
     at: Annotated[datetime, Field(description="When, UTC.")]
 
 
 class Fetched(Contract):
-    """How far node 0 is with fetching what the run reads from buckets and hubs."""
+    """How far node 0 has come with fetching the run's inputs from buckets and hubs."""
 
-    size: Annotated[int, Field(ge=0, description="Bytes that are here.")]
-    total: Annotated[int, Field(ge=0, description="Bytes in all.")]
+    size: Annotated[int, Field(ge=0, description="Bytes fetched so far.")]
+    total: Annotated[int, Field(ge=0, description="Bytes in total.")]
 
 
 class Heartbeat(StoreObject):
-    """`heartbeat.json`: how far the attempt is; rewritten every few seconds."""
+    """`heartbeat.json`: how far the attempt has come; rewritten every few seconds."""
 
     attempt: Annotated[int, Field(ge=1, description="Attempt.")]
     writer: Annotated[str, Field(description="Writer, `a<attempt>-<8 hex>`.")]
@@ -203,35 +203,35 @@ class Heartbeat(StoreObject):
         ),
     ] = {}
     held_out: Annotated[
-        HeldOutLoss | None, Field(description="Of the newest checkpoint that has it measured.")
+        HeldOutLoss | None, Field(description="Of the newest checkpoint whose loss was measured.")
     ] = None
     position_shares: Annotated[
         tuple[PositionShare, ...],
         Field(
             description="Of the tokens predicted between the last two logged steps, with the last: "
-            "where they stand in their documents, within the source context and by its doublings."
+            "their positions in their documents, within the source context and by its doublings."
         ),
     ] = ()
     peak_memory_bytes: Annotated[
         int | None,
         Field(
-            description="Most memory that rank 0 had in use: of its accelerator, or of its process "
+            description="Most memory that rank 0 had in use: on its accelerator, or of its process "
             "without one."
         ),
     ] = None
     last_save_seconds: Annotated[
-        float | None, Field(description="Time that the last save held the training up.")
+        float | None, Field(description="Time by which the last save held up the training.")
     ] = None
     ledger: Annotated[Ledger, Field(description="Where the attempt's time went so far.")] = Ledger()
     unsaved_seconds: Annotated[
         float, Field(description="Productive seconds since the newest complete state.")
     ] = 0.0
     step_seconds: Annotated[
-        float, Field(description="Seconds since the last step ended; of them a hang is made.")
+        float, Field(description="Seconds since the last step ended; too many make a hang.")
     ] = 0.0
     unknown_fields: Annotated[
         tuple[str, ...],
-        Field(description="Fields of the spec that its writer does not know and leaves out."),
+        Field(description="Fields of the spec that its writer does not know and ignores."),
     ] = ()
     problem: Annotated[
         str | None, Field(description="What hampers the attempt now, such as a store that is down.")

@@ -1,4 +1,4 @@
-"""`analysis/verdict.json`: what the reports say together."""
+"""`analysis/verdict.json`: what the reports together show."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -15,7 +15,7 @@ Answer = Literal["Yes", "No", "Undecided"]
 
 
 class GainState(StrEnum):
-    """What the rules allow to say of a signal."""
+    """What the rules permit to conclude about a signal."""
 
     IMPROVING = "Improving"
     PLATEAU = "Plateau"
@@ -34,7 +34,7 @@ class VerdictState(StrEnum):
 
 
 class Line(Contract):
-    """A least-squares line over several horizons, by which a saturation is said."""
+    """A least-squares line over several horizons, by which a saturation is declared."""
 
     horizons: Annotated[int, Field(description="Its length, in horizons.")]
     from_tokens: Annotated[int, Field(description="Its first checkpoint.")]
@@ -65,26 +65,26 @@ class Gain(Contract):
         ),
     ] = None
     per_doubling: Annotated[
-        float, Field(description="Gain over the last doubling of tokens: it knows no horizon.")
+        float, Field(description="Gain over the last doubling of tokens: it depends on no horizon.")
     ] = 0.0
     spans_horizon: Annotated[
         bool, Field(description="The fitted checkpoints span a whole horizon.")
     ]
-    state: Annotated[GainState, Field(description="What the rules allow to say.")]
+    state: Annotated[GainState, Field(description="What the rules permit to conclude.")]
     saturated: Annotated[
-        bool, Field(description="A primary signal: a saturation was said and is not refuted.")
+        bool, Field(description="A primary signal: a saturation was declared and is not refuted.")
     ] = False
     line: Annotated[
         Line | None,
         Field(
-            description="A primary signal: the line that lies within the least gain, else the "
+            description="A primary signal: the line that is within the least gain, else the "
             "one with the narrowest interval."
         ),
     ] = None
 
 
 class CheckpointVerdict(Contract):
-    """Values and verdict as they were known at one checkpoint."""
+    """Values and verdict as known at one checkpoint."""
 
     tokens: Annotated[int, Field(description="Tokens trained.")]
     values: Annotated[dict[str, float], Field(description="Values by signal, in their units.")] = {}
@@ -110,11 +110,11 @@ class Exclusion(Contract):
 
 
 class GateAnswer(Contract):
-    """A sentence of the gate, and what the newest checkpoint answers."""
+    """A sentence of the gate, and the newest checkpoint's answer."""
 
-    sentence: Annotated[str, Field(description="What is asked.")]
-    answer: Annotated[Answer, Field(description="Undecided: the interval holds both.")]
-    evidence: Annotated[str, Field(description="By which numbers.")]
+    sentence: Annotated[str, Field(description="The condition.")]
+    answer: Annotated[Answer, Field(description="Undecided: the interval contains both.")]
+    evidence: Annotated[str, Field(description="The numbers that decide it.")]
 
 
 class Gate(Contract):
@@ -148,9 +148,9 @@ class Verdict(StoreObject):
 
     schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
     state: Annotated[VerdictState, Field(description="The verdict.")]
-    since_tokens: Annotated[int | None, Field(description="Checkpoint since which it stands.")]
-    at_tokens: Annotated[int | None, Field(description="Newest checkpoint that it rests on.")]
-    policy: Annotated[Policy, Field(description="By what measure.")]
+    since_tokens: Annotated[int | None, Field(description="Checkpoint since which it holds.")]
+    at_tokens: Annotated[int | None, Field(description="Newest checkpoint that it is based on.")]
+    policy: Annotated[Policy, Field(description="The rules that it was judged by.")]
     signals: Annotated[
         tuple[Signal, ...], Field(description="The signals that were measured, as declared.")
     ] = ()
@@ -163,12 +163,12 @@ class Verdict(StoreObject):
         tuple[Exclusion, ...], Field(description="What was left out, oldest first.")
     ] = ()
     inputs: Annotated[
-        str, Field(description="SHA-256 of the reports, policy and analysis that it rests on.")
+        str, Field(description="SHA-256 of the reports, policy and analysis that it is based on.")
     ] = ""
 
     @property
     def primary(self) -> Signal | None:
-        """The signal that it is about, as declared, once it was measured."""
+        """The signal that it is about, as declared, once it has been measured."""
         return self.declared(self.policy.signal)
 
     def declared(self, name: str) -> Signal | None:
