@@ -17,18 +17,18 @@ class FeedForward:
     """The feed-forward part of one layer: gated (SwiGLU), dense or of experts."""
 
     size: int
-    """Inner width of what every token passes: the dense block or the shared expert; 0: none."""
+    """Inner width of the part that processes every token: dense block or shared expert; 0: none."""
     experts: int = 0
     """Routed experts; 0: a dense layer."""
     chosen: int = 0
-    """Routed experts that a token passes."""
+    """Routed experts that process a token."""
     expert_size: int = 0
     """Inner width of a routed expert."""
     bias: bool = False
 
     @property
     def width(self) -> int:
-        """Inner width that one token passes, over all its experts."""
+        """Inner width used by one token, over all its experts."""
         return self.size + self.chosen * self.expert_size
 
     def parameters(self, hidden_size: int, experts: int) -> int:
@@ -59,7 +59,7 @@ class Architecture:
         """The architecture that `config` (a parsed config.json) describes.
 
         Raises:
-            InvalidInput: its model type is not known here, or a field is missing or no number.
+            InvalidInput: its model type is unknown, or a field is missing or not a number.
         """
         kind = config.get("model_type")
         if kind not in DENSE + SPARSE:
@@ -84,7 +84,7 @@ class Architecture:
 
     @property
     def active_parameters(self) -> int:
-        """Parameters that one token passes: of the routed experts, those that are chosen."""
+        """Parameters used by one token: of the routed experts, those that are chosen."""
         return self._parameters([layer.chosen for layer in self.feed_forward])
 
     @property

@@ -27,11 +27,11 @@ class Attention:
     parameters: int
     """Projections, their biases, and norms within."""
     latent_size: int = 0
-    """Elements of a token from which queries, keys and values are projected anew; 0: none."""
+    """Elements of a token from which queries, keys and values are projected again; 0: none."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Raises InvalidInput if a field is missing or no number."""
+        """Raises InvalidInput if a field is missing or not a number."""
         hidden, heads = integer(config, "hidden_size"), integer(config, "num_attention_heads")
         if heads < 1:
             raise InvalidInput("config.json: num_attention_heads must be 1 or more, not 0")
@@ -57,7 +57,7 @@ class Attention:
 
     @property
     def width(self) -> float:
-        """Mean width of what query heads compare and what they add up, all heads together."""
+        """Mean of the widths that query heads compare and add up, over all heads together."""
         return self.heads * (self.query_size + self.value_size) / 2
 
     @property

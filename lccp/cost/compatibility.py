@@ -1,6 +1,6 @@
 """Combinations of settings that can't work: one check for `lccp plan`, admission and the trainer.
 
-Each refusal is one sentence that begins with the field at fault and says what would do.
+Each refusal is one sentence that begins with the field at fault and says what would work.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,9 +26,9 @@ DERIVED = {
     "expert_parallel": f"{FIELD}.expertParallelSize",
     "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
 }
-"""Settings of DeepSpeed that the trainer itself counts on, and the field that gives each."""
+"""Settings of DeepSpeed that the trainer itself relies on, and the field that sets each."""
 LEAST_UNIT = 4
-"""Of a part of a row of weights, elements: 16 bytes in float32, which a CPU takes."""
+"""Elements of a part of a row of weights: 16 bytes in float32, which a CPU needs."""
 HEAD_CHANGES = {
     "final_logit_softcapping": None,
     "attn_logit_softcapping": None,
@@ -41,10 +41,10 @@ WINDOW_BY_SWITCH = ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
 
 
 def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list[str]:
-    """Why the run of `spec` can't be trained as it is laid out; empty if it can.
+    """Why the run of `spec` can't be trained with its layout; empty if it can.
 
     Args:
-        config: the source model's config.json, parsed; None where it can't be seen.
+        config: the source model's config.json, parsed; None where it can't be read.
     """
     found = [*_layout(spec), *_deepspeed(spec.trained), *_processes(spec)]
     if config is not None:
@@ -185,7 +185,7 @@ def _divisors(number: int) -> str:
 
 
 def _at(config: Any, path: list[str]) -> Any:
-    """What lies at `path` in nested objects, or None."""
+    """The value at `path` in nested objects, or None."""
     for name in path:
         config = config.get(name) if isinstance(config, Mapping) else None
     return config

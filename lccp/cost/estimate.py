@@ -15,7 +15,7 @@ class Estimate:
 
     parameters: int
     active_parameters: int
-    """Parameters that one token passes."""
+    """Parameters used by one token."""
     flops_per_token: float
     """Forward and backward pass, attention at the target context included."""
     training_flops: float
@@ -29,7 +29,7 @@ class Estimate:
         """The cost of `training` for the model of `config` (a parsed config.json).
 
         Raises:
-            InvalidInput: the model type is not known here, or a field is missing.
+            InvalidInput: the model type is unknown, or a field is missing.
         """
         model = Architecture.from_config(config)
         flops = flops_per_token(model, training.context_length)

@@ -12,7 +12,7 @@ def integer(
     """The first of `names` that is set; a list holds one value a layer.
 
     Raises:
-        InvalidInput: none is set and there is no default, or it is no whole number from 0 on.
+        InvalidInput: none is set and there is no default, or it is not a whole number >= 0.
     """
     found = next((config[name] for name in names if config.get(name) is not None), default)
     value = found[layer] if isinstance(found, list) and layer < len(found) else found

@@ -1,4 +1,4 @@
-"""A fine-tuning in the terms of a run: what the trainer's loop is told."""
+"""A fine-tuning expressed as a run, for the trainer's loop."""
 
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
@@ -10,8 +10,8 @@ from lccp.cost.layout import Layout
 def fine_tuning_run(run: LCCPRunSpec, sft: SFTSpec) -> LCCPRunSpec:
     """The spec of a run that fine-tunes by `sft`, with the parallelism of `run`.
 
-    Its budget is one step: `with_budget` sets it, once the rows are counted. Raises InvalidInput,
-    with the field of `sft`, if they don't fit together.
+    Its budget is one step: `with_budget` sets the real one, once the rows are counted. Raises
+    InvalidInput, with the field of `sft`, if the two don't fit together.
     """
     length = sft.context_length or run.model.target_context_length
     if length > run.model.target_context_length:

@@ -1,7 +1,7 @@
 """Which process holds what: the one place that maps ranks to rows, sequences and experts.
 
-Processes that share sequences lie next to each other, and so do those that share experts, since
-neighbours are most often on one node.
+Processes that share sequences are adjacent, and so are those that share experts, since neighbours
+are most often on one node.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from lccp.contract.errors import InvalidInput
 
 @dataclass(frozen=True)
 class Layout:
-    """Processes of a run, and over how many of them sequences and experts are spread."""
+    """Processes of a run, and how many of them share a sequence or the experts of a layer."""
 
     processes: int
     sequence_size: int = 1
@@ -61,7 +61,7 @@ class StepShape:
 
     @property
     def own_tokens(self) -> int:
-        """Tokens of a micro batch that one process computes on."""
+        """Tokens of a micro batch that one process computes."""
         return self.micro_batch_rows * self.row_tokens // self.layout.sequence_size
 
     @property
@@ -70,18 +70,18 @@ class StepShape:
         return self.rows // self.layout.data_size // self.micro_batch_rows
 
     def own_rows(self, rank: int) -> slice:
-        """Rows of a step that `rank` computes on; ranks that share sequences have the same."""
+        """Rows of a step that `rank` computes; ranks that share sequences have the same."""
         rows = self.rows // self.layout.data_size
         start = self.layout.data_rank(rank) * rows
         return slice(start, start + rows)
 
     def micro_batches(self) -> list[slice]:
-        """Of its own rows, those of each micro batch of a process."""
+        """A process's own rows, divided into its micro batches."""
         starts = range(0, self.rows // self.layout.data_size, self.micro_batch_rows)
         return [slice(at, at + self.micro_batch_rows) for at in starts]
 
     def columns(self, rank: int) -> slice:
-        """Tokens of every row that `rank` computes on."""
+        """Tokens of every row that `rank` computes."""
         width = self.row_tokens // self.layout.sequence_size
         start = self.layout.sequence_rank(rank) * width
         return slice(start, start + width)

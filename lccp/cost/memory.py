@@ -1,8 +1,8 @@
-"""Memory that one process of a training holds at its peak, by what it is for.
+"""Memory that one process of a training holds at its peak, by purpose.
 
-Two moments decide: the end of a forward pass, when all that the backward pass needs is kept, and
-the step of the optimizer, when gradients are flattened for it. What each holds was found in
-DeepSpeed 0.19's ZeRO optimizers, and is compared with processes by `benchmarks/memory.py`.
+Two moments decide: the end of a forward pass, when everything that the backward pass needs is kept,
+and the step of the optimizer, when gradients are flattened for it. What each holds was found in
+DeepSpeed 0.19's ZeRO optimizers; `benchmarks/memory.py` compares it with real processes.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from lccp.cost.architecture import Architecture, FeedForward
 from lccp.cost.layout import Layout
 
 CHUNK_LOGITS = 2**25
-"""Logits that exist at once in the head and the loss, which the trainer takes from here."""
+"""Logits that exist at once in the head and the loss; the trainer uses this value."""
 TILE_ELEMENTS = 2**28
 """Inner elements (tokens x inner size) of a dense feed-forward block that exist at once where
-activations are computed again; the trainer takes it from here."""
+activations are computed again; the trainer uses this value."""
 BUCKET_ELEMENTS = 500_000_000
-"""Gradients that DeepSpeed reduces at once; a device holds the buffer, filled or not."""
+"""Gradients that DeepSpeed reduces at once; a device holds the buffer, full or not."""
 LIVE_ELEMENTS = 1_000_000_000
 """Parameters that ZeRO-3 keeps gathered for another use."""
 WEIGHT_BYTES = {"BF16": 2, "FP32": 4}
 FP32_BYTES = 4
-"""Of gradients as they are added up, of the optimizer's copy of the weights, of each moment."""
+"""Of accumulated gradients, of the optimizer's copy of the weights, of each moment."""
 
 ONE_PROCESS = Layout(1)
 
 
 @dataclass(frozen=True)
 class Training:
-    """The part of a training that its cost depends on."""
+    """The settings of a training that its cost depends on."""
 
     tokens: int
-    """Of the run's own training."""
+    """Of the run itself, without branches."""
     context_length: int
     layout: Layout = ONE_PROCESS
     zero_stage: int = 1
@@ -43,11 +43,11 @@ class Training:
     precision: Literal["BF16", "FP32"] = "BF16"
     activation_checkpointing: bool = False
     branch_tokens: int = 0
-    """Of all its branches, on top."""
+    """Of all its branches, in addition."""
 
     @classmethod
     def of(cls, run: LCCPRun) -> Self:
-        """The training that `run` asks for, at its target context."""
+        """The training that `run` specifies, at its target context."""
         training, layout = run.spec.trained, Layout.of(run.spec)
         context = run.spec.model.target_context_length
         micro_batch = context * layout.data_size * training.micro_batch_size
@@ -76,20 +76,20 @@ class Training:
 
     @property
     def own_tokens(self) -> int:
-        """Tokens of a micro batch that one process computes on."""
+        """Tokens of a micro batch that one process computes."""
         return self.micro_batch_size * self.context_length // self.layout.sequence_size
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that one process holds at its peak; fragmentation comes on top."""
+    """Bytes that one process holds at its peak, without fragmentation."""
 
     weights: int
     gradients: int
     optimizer: int
-    """Moments and the FP32 weights, with what the host stages for them if they lie there."""
+    """Moments and the FP32 weights, with the host's staging buffers if they are on the host."""
     activations: int
-    """What the backward pass needs, the head's gradients and a chunk of logits included."""
+    """Tensors that the backward pass needs, with the head's gradients and a chunk of logits."""
     buffers: int
     """Gathered weights, buckets of gradients, and what the optimizer's step flattens."""
     optimizer_on_host: bool
@@ -147,7 +147,7 @@ class _Held:
 
     @property
     def standing(self) -> int:
-        """Gradients that are held while another forward pass is made."""
+        """Gradients that are held during another forward pass."""
         if self._training.offload_optimizer:
             return 0
         if self._stage == 3:
@@ -163,7 +163,7 @@ class _Held:
 
     @property
     def gathered(self) -> int:
-        """Beside a forward pass of ZeRO-3: gathered weights, and the bucket that is kept.
+        """During a forward pass of ZeRO-3: gathered weights, and the bucket that is kept.
 
         A block of experts is gathered as one.
         """
@@ -174,7 +174,8 @@ class _Held:
 
     @property
     def working(self) -> int:
-        """Beside the optimizer's step: flat gradients and square roots; below ZeRO-3 a list too."""
+        """During the optimizer's step: flat gradients and square roots; below ZeRO-3, also a
+        list."""
         if self._stage == 0 or self._training.offload_optimizer:
             return 0
         if self._stage == 3:
@@ -194,10 +195,11 @@ def is_tiled(block: FeedForward, training: Training) -> bool:
 def activation_bytes(model: Architecture, training: Training) -> int:
     """Tensors of one micro batch that the backward pass needs, on one process.
 
-    Counted as Korthikanti et al., arXiv 2205.05198, section 4.1, for attention that stores no
-    L x L and gated feed-forward layers, with the norms of transformers, which are computed in
-    FP32; with activation checkpointing, each layer's input and the tensors of the largest layer.
-    The head holds a chunk of logits twice in FP32, and the gradients of its inputs and weight.
+    Counted as in Korthikanti et al., arXiv 2205.05198, section 4.1, for attention that stores no
+    L x L matrix and gated feed-forward layers, with the norms of transformers, which are computed
+    in FP32. With activation checkpointing: each layer's input, and the tensors of the largest
+    layer. The head holds a chunk of logits twice in FP32, and the gradients of its inputs and
+    weight.
     """
     size, tokens = training.element_bytes, training.own_tokens
     layers = [_layer_bytes(model, number, training) for number in range(model.layers)]
@@ -211,9 +213,9 @@ def activation_bytes(model: Architecture, training: Training) -> int:
 
 def _layer_bytes(model: Architecture, number: int, training: Training) -> int:
     """Of each token: both norms (input in FP32, normalized, scaled), queries, keys, values, the
-    heads' output as it is and as it is joined, and of each expert or dense block gate, up,
-    activated gate and product; what routed experts take in and give, too. Where activations are
-    computed again, a tile of the dense block alone."""
+    heads' output before and after joining; of each expert or dense block gate, up, activated gate
+    and product; and the inputs and outputs of routed experts. Where activations are computed
+    again, only a tile of the dense block counts."""
     heads, block = model.attention, model.feed_forward[number]
     size, tokens = training.element_bytes, training.own_tokens
     norms = 2 * model.hidden_size * (FP32_BYTES + 2 * size)

@@ -16,7 +16,7 @@ class Throughput:
 
     @classmethod
     def told_by(cls, beat: Heartbeat) -> Self | None:
-        """What a trainer told; None while it lacks one of the two, or trains on CPUs."""
+        """As a trainer reported; None while one of the two is missing, or on CPUs."""
         if not beat.tokens_per_second or not beat.accelerators:
             return None
         return cls(beat.tokens_per_second, beat.accelerators)
@@ -32,7 +32,7 @@ class Savings:
     flops: float
     """6 x active parameters x tokens; attention's own part is left out."""
     accelerator_hours: float | None
-    """None if the throughput is not known."""
+    """None if the throughput is unknown."""
 
     @classmethod
     def of(
@@ -42,7 +42,7 @@ class Savings:
         active_parameters: int,
         throughput: Throughput | None = None,
     ) -> Self:
-        """What a stop at `stop_tokens` saves of `budget_tokens`; nothing if it came no sooner."""
+        """What a stop at `stop_tokens` saves of `budget_tokens`; nothing if it came no earlier."""
         tokens = max(0, budget_tokens - stop_tokens)
         hours = None
         if throughput is not None and throughput.tokens_per_second > 0:

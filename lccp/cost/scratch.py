@@ -3,12 +3,12 @@
 from lccp.cost.memory import FP32_BYTES, Training
 
 STATE_BYTES = 3 * FP32_BYTES
-"""Of a parameter in a state: its weight and two moments."""
+"""Bytes of a parameter in a state: its weight and two moments."""
 
 
 def scratch_bytes(parameters: int, training: Training, pods: int) -> int:
-    """Of the first of `pods`: a checkpoint, and its part of a state; the others lack the former.
+    """Of the first of `pods`: a checkpoint, and its part of a state. Others hold no checkpoint.
 
-    Tokens of sources that are text, and what is fetched, come on top.
+    Tokens of text sources, and fetched inputs, are extra.
     """
     return parameters * training.element_bytes + -(-parameters * STATE_BYTES // pods)

@@ -1,4 +1,4 @@
-"""How many parts the width of a model's experts can be cut into, each held by a process."""
+"""How many parts the width of a model's experts can be cut into, one for each process."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 def uneven(width: int, shards: int, unit: int) -> str | None:
     """What is wrong with `shards` parts of experts that are `width` elements wide; None: nothing.
 
-    A part is a multiple of `unit` elements, or grouped products refuse its rows.
+    A part must be a multiple of `unit` elements, or grouped products refuse its rows.
     """
     if width % (unit * shards) == 0:
         return None

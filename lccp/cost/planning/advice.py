@@ -1,4 +1,4 @@
-"""The plan of a training on a cluster: whether the manifest's layout fits, and what would."""
+"""The plan of a training on a cluster: whether the manifest's layout fits, and which would."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,21 +12,21 @@ from lccp.cost.planning.layouts import Candidate, fitting, layouts_that_fit
 
 GIBIBYTE = 2**30
 MORE_NODES = (2, 4, 8, 16)
-"""Times as many nodes are tried where nothing fits."""
+"""Multiples of the run's nodes to try where nothing fits."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What the manifest asks for, and every layout that fits."""
+    """The manifest's layout, and every layout that fits."""
 
     asked: Candidate | None
-    """The manifest's own layout; None if the trainer would refuse it."""
+    """The manifest's layout; None if the trainer would refuse it."""
     obstacles: tuple[str, ...]
-    """Why it can't be trained so, a sentence each; empty if it can."""
+    """Why it can't be trained that way, a sentence each; empty if it can."""
     layouts: tuple[Candidate, ...]
     """All that fit, the fastest first."""
     advice: str
-    """What would fit, where the manifest's layout does not and no refusal says it; else empty."""
+    """What would fit, if the manifest's layout does not and no refusal says so; else empty."""
 
     @classmethod
     def of(cls, run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> Self:
@@ -49,7 +49,7 @@ class TrainingPlan:
 
 
 def with_nodes(run: LCCPRun, nodes: int) -> LCCPRun:
-    """`run` on as many nodes."""
+    """`run` on `nodes` nodes."""
     topology = run.spec.topology.model_copy(update={"nodes": nodes})
     return run.model_copy(update={"spec": run.spec.model_copy(update={"topology": topology})})
 
@@ -82,7 +82,7 @@ def _fields(best: Candidate) -> str:
 
 
 def _elsewhere(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> str:
-    """More nodes of the same, or the smallest device that would do on as many nodes."""
+    """More nodes of the same kind, or the smallest device that suffices on this many nodes."""
     found = list(filter(None, [_more_nodes(run, config, cluster), _larger(run, config, cluster)]))
     if not found:
         most = MORE_NODES[-1] * run.spec.topology.nodes

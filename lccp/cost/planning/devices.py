@@ -1,7 +1,8 @@
-"""Accelerators that a training can be planned for, and the servers that they sit in.
+"""Accelerators that a training can be planned for, and the servers that contain them.
 
-Rates are those of the manufacturers' data sheets: dense, each way of a link. Memory is what the
-driver tells. A server is the manufacturer's reference: DGX A100, DGX H100, HGX B200, MI300X OAM.
+Rates are those of the manufacturers' data sheets: dense, one direction of a link. Memory is as the
+driver reports it. A server is the manufacturer's reference: DGX A100, DGX H100, HGX B200, MI300X
+OAM.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from lccp.cost.flops import PEAK_FLOPS
 
 MEBIBYTE = 2**20
 USABLE = 0.9
-"""Share of a device's memory that is planned with; fragments, contexts and NCCL take the rest."""
+"""Share of a device's memory to plan with; fragments, contexts and NCCL take the rest."""
 EFFICIENCY = 0.4
-"""Share of its peak that a device computes with; Llama 3 reached 0.38 to 0.43 on up to 16,384 H100
+"""Share of its peak that a device achieves; Llama 3 reached 0.38 to 0.43 on up to 16,384 H100
 (arXiv 2407.21783, table 4)."""
 LINK_EFFICIENCY = 0.7
-"""Share of its bandwidth that a link carries: an assumption."""
+"""Share of its bandwidth that a link achieves: an assumption."""
 NETWORK = 50e9
 """Bytes/s that each device sends to other nodes: a port of 400 Gbit/s each, as in DGX H100."""
 
@@ -30,7 +31,7 @@ class Device:
     bf16: float
     """FLOP/s."""
     fp32: float
-    """FLOP/s, without TF32, which PyTorch leaves off."""
+    """FLOP/s, without TF32, which PyTorch leaves off by default."""
     link: float
     """Bytes/s to the devices of its node."""
     host_link: float
@@ -69,7 +70,7 @@ DEVICES = {
 
 
 def device_of(name: str) -> Device:
-    """The device of that name. Raises InvalidInput, which names those that are known."""
+    """The device of that name. Raises InvalidInput, which names the known ones."""
     if name not in DEVICES:
         raise InvalidInput(f"device {name!r} is not known: take one of {', '.join(DEVICES)}")
     return DEVICES[name]
@@ -77,18 +78,18 @@ def device_of(name: str) -> Device:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Nodes of one kind of device, as many on each node as the run has processes there."""
+    """Nodes with one kind of device, one device for each of the run's processes on a node."""
 
     device: Device
     devices_per_node: int
     efficiency: float = EFFICIENCY
-    """Share of its peak that a device computes with, 0 to 1."""
+    """Share of its peak that a device achieves, 0 to 1."""
     network: float = NETWORK
     """Bytes/s of each device to other nodes."""
     host_bytes: int | None = None
-    """Memory of a node that the run may take; None: not known."""
+    """Memory of a node that the run may use; None: unknown."""
 
     def bandwidth(self, processes: int) -> float:
-        """Bytes/s that a device sends in a group of as many processes, which are neighbours."""
+        """Bytes/s that a device sends in a group of `processes` neighbouring processes."""
         inside = processes <= self.devices_per_node
         return LINK_EFFICIENCY * (self.device.link if inside else self.network)

@@ -1,6 +1,6 @@
 """What an evaluator holds in the memory of its first device, and in how many shards it fits.
 
-It is counted as the evaluator counts it before it measures, on a GPU: in bfloat16.
+The count is the one that the evaluator makes before it measures, on a GPU: in bfloat16.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from lccp.cost.shards import uneven
 ELEMENT_BYTES = 2
 STEP_TOKENS = 8_192
 HEAD_ROWS = 1_024
-"""Rows whose logits exist at a time; of these `FLOAT_ROWS` in float32."""
+"""Rows whose logits exist at a time, `FLOAT_ROWS` of them in float32."""
 FLOAT_ROWS = 256
 FLOAT_BYTES = 4
 UNIT = 16 // ELEMENT_BYTES
@@ -24,7 +24,7 @@ PROCESSES_MAX = 64
 
 @dataclass(frozen=True)
 class EvaluatorMemory:
-    """Bytes of the process that leads: it holds all but the other shards' parts of experts."""
+    """Bytes of the leading process: it holds all but the other shards' parts of the experts."""
 
     weights: int
     cache: int
@@ -34,7 +34,7 @@ class EvaluatorMemory:
 
     @classmethod
     def of(cls, model: Architecture, tokens: int, shards: int) -> Self:
-        """Of prompts of up to `tokens` tokens, with experts in that many `shards`."""
+        """For prompts of up to `tokens` tokens, with experts in `shards` shards."""
         routed = model.routed_parameters
         elements = model.parameters - routed + routed // shards
         rows = min(HEAD_ROWS, tokens)
@@ -63,7 +63,7 @@ def shards_that_fit(model: Architecture, tokens: int, usable_bytes: int) -> int 
 
 @dataclass(frozen=True)
 class EvaluatorPlan:
-    """What evaluators hold on such a device, as the manifest has them, and what would fit."""
+    """What the manifest's evaluators hold on such a device, and what would fit."""
 
     memory: EvaluatorMemory
     tokens: int

@@ -31,7 +31,7 @@ class Candidate:
 
     @classmethod
     def of(cls, run: LCCPRun, model: Architecture, cluster: Cluster) -> Self:
-        """The layout that the spec of `run` asks for."""
+        """The layout that the spec of `run` requests."""
         training = Training.of(run)
         return cls(
             training,
@@ -48,7 +48,7 @@ class Candidate:
 
     @property
     def utilisation(self) -> float:
-        """Model FLOPs of the devices' peak, 0 to 1: what is computed again does not count."""
+        """Model FLOPs as a share of the devices' peak, 0 to 1; recomputation does not count."""
         peak = self.training.layout.processes * self.peak_flops
         return self.tokens_per_second * self.flops_per_token / peak
 
@@ -85,7 +85,7 @@ def layouts_that_fit(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) 
 
 
 def fitting(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> Iterator[Candidate]:
-    """The same in no order, as they are found."""
+    """The same in no particular order, as they are found."""
     model = Architecture.from_config(config)
     for other in variants(run, config):
         candidate = Candidate.of(other, model, cluster)
@@ -94,9 +94,9 @@ def fitting(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> Iterat
 
 
 def variants(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[LCCPRun]:
-    """`run` in every layout that `refusals` has nothing against.
+    """`run` in every layout that `refusals` does not refuse.
 
-    Of micro batches, those of a power of 2 that divides the rows of a process.
+    Micro batches are limited to powers of 2 that divide the rows of a process.
     """
     sizes = _divisors(Layout.of(run.spec).processes)
     for stage, sequence, experts, offload in product(ZERO_STAGES, sizes, sizes, ("None", "CPU")):

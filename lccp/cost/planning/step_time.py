@@ -1,6 +1,6 @@
-"""How long one step of the optimizer takes, from what is computed and what is sent.
+"""How long one step of the optimizer takes, from its computing and its communication.
 
-An estimate to compare layouts with: devices compute at a stated share of their peak, links carry a
+An estimate for comparing layouts: devices compute at a stated share of their peak, links carry a
 stated share of their bandwidth, and every process is as busy as the others.
 """
 
@@ -14,16 +14,16 @@ from lccp.cost.memory import Training, is_tiled
 from lccp.cost.planning.devices import LINK_EFFICIENCY, Cluster
 
 RECOMPUTED = 4 / 3
-"""FLOPs with activation checkpointing, of those without: a second forward pass."""
+"""FLOPs with activation checkpointing, relative to those without: a second forward pass."""
 GATED_FORWARD = 6
-"""FLOPs of a gated block's forward pass, a weight of one of its three matrices; tiles add one."""
+"""FLOPs of a gated block's forward pass per weight of one of its three matrices; tiles add one."""
 ADAM_BYTES = 28
-"""Read and written a parameter by a step of Adam: four numbers in, three out, in FP32."""
+"""Bytes read and written per parameter by a step of Adam: four numbers in, three out, in FP32."""
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """Seconds of one step, by what they are for."""
+    """Seconds of one step, by purpose."""
 
     computing: float
     collectives: float
@@ -33,7 +33,7 @@ class StepTime:
     host: float
     """An offloaded optimizer: gradients to the host, its step there, weights back."""
     overlapped: bool
-    """Collectives run beside computing: DeepSpeed does so at ZeRO stage 3."""
+    """Collectives overlap with computing, as in DeepSpeed at ZeRO stage 3."""
 
     @classmethod
     def of(cls, model: Architecture, training: Training, cluster: Cluster) -> Self:
@@ -71,8 +71,8 @@ def _computing(model: Architecture, training: Training, cluster: Cluster) -> flo
 def _collectives(model: Architecture, training: Training, cluster: Cluster) -> float:
     """Rajbhandari et al., arXiv 1910.02054, section 7: twice the parameters, or three times.
 
-    Stages 0 and 1 send once a step; stage 2 reduces gradients, and stage 3 gathers weights twice,
-    too, with every micro batch.
+    Stages 0 and 1 send once a step. With every micro batch, stage 2 reduces gradients; stage 3 also
+    gathers weights twice.
     """
     layout, steps = training.layout, training.accumulation_steps
     times = {0: 2, 1: 2, 2: steps + 1, 3: 3 * steps}[training.zero_stage]
@@ -105,7 +105,7 @@ def _head_elements(model: Architecture, sequence_size: int) -> int:
 
 
 def _host(model: Architecture, training: Training, cluster: Cluster) -> float:
-    """Ren et al., arXiv 2101.06840: each process steps its own part of the optimizer."""
+    """Ren et al., arXiv 2101.06840: each process updates its own part of the optimizer."""
     if not training.offload_optimizer:
         return 0.0
     part = model.parameters / training.layout.processes
