@@ -1,1 +1,1 @@
-"""What the store holds of a run, read in one place for operator, exporter, report and CLI."""
+"""What the store holds about a run, read in one place for operator, exporter, report and CLI."""

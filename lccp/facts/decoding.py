@@ -1,4 +1,4 @@
-"""What is made of an object's bytes: the object, which must be about what its key says."""
+"""Decoding of objects: each must be about what its key says."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ T = TypeVar("T")
 Object = TypeVar("Object", bound=StoreObject)
 
 Read = Callable[[bytes, str], T]
-"""Makes of an object's bytes what is kept of it; its key is for messages. Raises InvalidInput."""
+"""Turns an object's bytes into what is kept of it; its key is for messages. Raises InvalidInput."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a GET gave: an object, or the sentence that says why it can't be read."""
+    """The result of a GET: an object, or the sentence that says why it can't be read."""
 
     etag: str
     value: Any
@@ -28,12 +28,12 @@ class Kept:
 
 
 def whole(kind: type[Object], take: Callable[[Object], Any] = lambda value: value) -> Read[Any]:
-    """Reads an object, and takes of it what is kept."""
+    """Reads an object, and takes from it what is kept."""
     return lambda data, key: take(kind.from_json(data, key))
 
 
 def report(of: EvaluationKey, take: Callable[[EvaluationReport], R]) -> Read[R]:
-    """Reads the report `of` an evaluation, and takes of it what is kept."""
+    """Reads the report `of` an evaluation, and takes from it what is kept."""
 
     def read(data: bytes, key: str) -> R:
         found = EvaluationReport.from_json(data, key)
@@ -46,7 +46,7 @@ def report(of: EvaluationKey, take: Callable[[EvaluationReport], R]) -> Read[R]:
 
 
 def checkpoint(tokens: int) -> Read[Checkpoint]:
-    """Reads the manifest of the checkpoint of so many tokens."""
+    """Reads the manifest of the checkpoint after `tokens` tokens."""
 
     def read(data: bytes, key: str) -> Checkpoint:
         manifest = Manifest.from_json(data, key)

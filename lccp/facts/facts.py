@@ -1,4 +1,4 @@
-"""What the store holds of a run."""
+"""What the store holds about a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ EvaluationKey = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A complete checkpoint: what is needed of its manifest."""
+    """A complete checkpoint: the needed part of its manifest."""
 
     tokens: int
     step: int
@@ -31,7 +31,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one writer of an attempt told; an attempt has several if a queue took its pods away."""
+    """What one writer of an attempt reported; an attempt has several if a queue took its pods."""
 
     attempt: int
     heartbeat: Heartbeat | None
@@ -40,7 +40,7 @@ class Told:
 
 @dataclass(frozen=True)
 class RunFacts(Generic[R_co, V_co]):
-    """What the store holds of a run; `R` and `V` is what is kept of a report and of the verdict."""
+    """What the store holds about a run; `R` and `V` are what is kept of reports and verdict."""
 
     identity: RunIdentity | None = None
     identity_etag: str | None = None
@@ -48,9 +48,9 @@ class RunFacts(Generic[R_co, V_co]):
     journal_etag: str | None = None
     """None: there is no journal yet."""
     controls: Mapping[int, Control] = field(default_factory=dict)
-    """What the newest attempt is asked."""
+    """The operator's requests to the newest attempt."""
     tells_to_stop: bool = False
-    """The trainer of an attached run is told to end."""
+    """The trainer of an attached run is requested to end."""
     heartbeats: Mapping[int, Heartbeat] = field(default_factory=dict)
     """Newest heartbeat, by attempt, of the run or of a branch."""
     ends: Mapping[int, End] = field(default_factory=dict)
@@ -58,11 +58,11 @@ class RunFacts(Generic[R_co, V_co]):
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
     """Complete checkpoints, by tokens, oldest first."""
     branches: Mapping[int, Checkpoint] = field(default_factory=dict)
-    """Checkpoints at the ends of branches, by the tokens that these began with, oldest first."""
+    """Checkpoints at the ends of branches, by the tokens at which each began, oldest first."""
     said: str | None = None
-    """Digest of the conditions that the store tells; None: it tells none that can be read."""
+    """Digest of the stored conditions; None: there are none that can be read."""
     has_state: bool = False
-    """Without any checkpoint: whether a training state is there to go on from."""
+    """Without any checkpoint: whether there is a training state to resume from."""
     reports: Mapping[EvaluationKey, R_co] = field(default_factory=dict)
     """By tokens and suite, oldest first."""
     progress: Mapping[EvaluationKey, EvaluationProgress] = field(default_factory=dict)
@@ -71,16 +71,16 @@ class RunFacts(Generic[R_co, V_co]):
     damaged: Mapping[str, str] = field(default_factory=dict)
     """Objects that can't be read: sentence, by key."""
     damaged_reports: Mapping[EvaluationKey, str] = field(default_factory=dict)
-    """The sentences of reports among them."""
+    """Those of them that are about reports."""
 
     @property
     def drains(self) -> frozenset[int]:
-        """Attempts that are asked to drain."""
+        """Attempts that are requested to drain."""
         return frozenset(n for n, c in self.controls.items() if c.request == "Drain")
 
     @property
     def heartbeat(self) -> Heartbeat | None:
-        """The heartbeat of the run's newest attempt: an older one may still beat, cut off."""
+        """The heartbeat of the run's newest attempt: an older one, cut off, may still beat."""
         newest = max(self.heartbeats.keys() - self.of_branches, default=None)
         return self.heartbeats[newest] if newest is not None else None
 
@@ -90,7 +90,7 @@ class RunFacts(Generic[R_co, V_co]):
         return frozenset(a.number for a in self.journal.attempts if a.branch is not None)
 
     def evaluated(self, key: EvaluationKey) -> Checkpoint | None:
-        """The complete checkpoint that the evaluation is of."""
+        """The complete checkpoint that the evaluation measures."""
         return (self.branches if key[1] == ANNEAL else self.checkpoints).get(key[0])
 
     @property
@@ -100,5 +100,5 @@ class RunFacts(Generic[R_co, V_co]):
 
     @property
     def holds_progress(self) -> bool:
-        """Whether there is anything to go on from, or to lose."""
+        """Whether there is anything to resume from, or to lose."""
         return bool(self.checkpoints or self.reports or self.damaged_reports) or self.has_state

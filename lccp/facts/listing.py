@@ -19,7 +19,7 @@ PAGE_OBJECTS = 1_000
 
 
 class Listing:
-    """Finding objects costs no call of the store."""
+    """Finds objects without further requests to the store."""
 
     def __init__(self, keys: RunKeys, infos: Iterable[ObjectInfo]) -> None:
         self._keys = keys
@@ -30,7 +30,7 @@ class Listing:
     def of(cls, store: Store, keys: RunKeys) -> Self:
         """One page of the store's listing shows all of most runs.
 
-        Of a run with more, the first level tells which parts exist; each of them takes one more
+        For a larger run, the first level shows which parts exist; each of them takes one more
         listing, training states only where there is no checkpoint.
         """
         page = list(islice(store.scan(keys.prefix), PAGE_OBJECTS))
@@ -40,7 +40,7 @@ class Listing:
         return self._by_key.get(key)
 
     def below(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Those whose key starts with `prefix`, by key."""
+        """Objects whose key starts with `prefix`, by key."""
         for index in range(bisect_left(self._sorted, prefix), len(self._sorted)):
             if not self._sorted[index].startswith(prefix):
                 return
@@ -70,7 +70,7 @@ class Listing:
         return found
 
     def branches(self) -> list[BranchKeys]:
-        """Keys of the branches of which there is anything, oldest first."""
+        """Keys of the branches with any objects, oldest first."""
         folders = {folder for folder, _, _ in self._under(self._keys.branches)}
         return [self._keys.branch(int(one)) for one in sorted(folders) if TOKENS.fullmatch(one)]
 
@@ -85,7 +85,7 @@ class Listing:
 
         `keys` are those of a branch; without any, of the run.
 
-        An attempt has several if a queue took its pods away and let it in again.
+        An attempt has several if a queue took its pods away and admitted it again.
         """
         wrote: dict[str, datetime] = {}
         for writer, _, info in self._under((keys or self._keys).trainings):
@@ -94,11 +94,11 @@ class Listing:
         return sorted(wrote, key=lambda writer: (attempt_of(writer), wrote[writer]))
 
     def all_writers(self) -> list[str]:
-        """Writers of the run, and then those of its branches."""
+        """Writers of the run, then those of its branches."""
         return [writer for keys in (None, *self.branches()) for writer in self.writers(keys)]
 
     def of_all_writers(self, name: str) -> dict[str, ObjectInfo]:
-        """`<name>` of these, by writer."""
+        """`<name>` of all of them, by writer."""
         parts = (self.of_writers(name, keys) for keys in (None, *self.branches()))
         return {writer: info for part in parts for writer, info in part.items()}
 
@@ -121,11 +121,11 @@ def _parts(store: Store, keys: RunKeys) -> Iterator[ObjectInfo]:
 
 
 def attempt_of(writer: str) -> int:
-    """Attempt of a writer, `a<attempt>-<8 hex>`; 0 if it is none."""
+    """Attempt of a writer, `a<attempt>-<8 hex>`; 0 if it is not a writer."""
     match = WRITER.fullmatch(writer)
     return int(match[1]) if match else 0
 
 
 def by_attempt(infos: Mapping[str, ObjectInfo]) -> dict[int, ObjectInfo]:
-    """Of several writers of an attempt, which come in order, the last one's."""
+    """By attempt, the object of its last writer; writers come in order."""
     return {attempt_of(writer): info for writer, info in infos.items()}

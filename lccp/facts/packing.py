@@ -1,4 +1,4 @@
-"""What is kept of a run between two readings, in a part of its memory."""
+"""Keeps what was read of a run between two readings, in a fraction of the memory."""
 
 import io
 import pickle
@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 QUICK = 1
-"""Of zlib's levels: twice as quick as its default, and hardly larger, since most are numbers."""
+"""zlib's level: twice as fast as its default, with hardly larger results: most are numbers."""
 
 
 class Shared:
-    """A thing of which what is kept of many runs holds the same one: it is not packed."""
+    """A value that the kept data of many runs share: it is not packed."""
 
 
 class Packed(Generic[T]):
@@ -25,7 +25,7 @@ class Packed(Generic[T]):
         self._bytes = zlib.compress(written.getvalue(), QUICK)
 
     def unpacked(self) -> T:
-        """A value that is equal to the one that was packed."""
+        """A value equal to the packed one."""
         value: T = _Unpickler(io.BytesIO(zlib.decompress(self._bytes)), self._shared).load()
         return value
 

@@ -1,4 +1,4 @@
-"""Reading a run again and again: what there is by a listing, and a GET of what changed."""
+"""Reading a run repeatedly: one listing to find its objects, and a GET of those that changed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ K = TypeVar("K")
 
 @dataclass(frozen=True)
 class Keep(Generic[R, V]):
-    """What a reader keeps of a report and of the verdict, of which there is most."""
+    """What a reader keeps of reports and verdict, the largest part of a run."""
 
     report: Callable[[EvaluationReport], R]
     verdict: Callable[[Verdict], V]
@@ -37,9 +37,9 @@ class Keep(Generic[R, V]):
 class RunReader(Generic[R, V]):
     """Reads one run of a store, and remembers by ETag what it read: each object is parsed once.
 
-    Equal content is the same object from one reading to the next, an equal one after `pack`. What
-    is damaged, of another version, or not what its key says, is left out, and named; a damaged
-    verdict, or damaged conditions, are as good as none: they are made anew.
+    Equal content is the same object from one reading to the next, or an equal one after `pack`.
+    Objects that are damaged, of another version, or not what their keys say are left out and named.
+    A damaged verdict or damaged conditions count as missing: they are recreated.
     """
 
     def __init__(self, store: Store, keys: RunKeys, keep: Keep[R, V]) -> None:
@@ -49,15 +49,15 @@ class RunReader(Generic[R, V]):
         self._known: dict[str, Kept] | Packed[dict[str, Kept]] = {}
 
     def listing(self) -> Listing:
-        """The objects that there are. Raises as a store does."""
+        """The objects that exist. Raises as a store does."""
         return Listing.of(self.store, self.keys)
 
     def facts(self, listing: Listing) -> RunFacts[R, V]:
-        """What the store holds, by a listing that was just made."""
+        """What the store holds, by a fresh listing."""
         return self.read(listing, facts_of)
 
     def read(self, listing: Listing, make: "Callable[[Reading[R, V]], T]") -> T:
-        """What `make` gives of the parts that it reads; of others nothing is remembered.
+        """The result of `make` on the parts that it reads; the others are forgotten.
 
         Raises as a store does.
         """
@@ -67,7 +67,7 @@ class RunReader(Generic[R, V]):
         return made
 
     def remember(self, key: str, value: StoreObject, etag: str) -> None:
-        """This process wrote `value` there: it need not be read."""
+        """This process wrote `value` at `key`: it need not be read."""
         kept: Any = value.digest if isinstance(value, RunConditions) else value
         kept = self._keep.verdict(value) if isinstance(value, Verdict) else kept
         self._unpacked()[key] = Kept(etag, kept)
@@ -77,7 +77,7 @@ class RunReader(Generic[R, V]):
         self._known = {}
 
     def pack(self) -> None:
-        """Keep what was read in less memory until it is needed again."""
+        """Keep what was read in less memory, until it is needed again."""
         if not isinstance(self._known, Packed):
             self._known = Packed(self._known)
 
@@ -88,7 +88,7 @@ class RunReader(Generic[R, V]):
 
 
 class Reading(Generic[R, V]):
-    """One reading of a run, part by part: what was seen of it, and what of that is damaged."""
+    """One reading of a run, part by part: what was read, and what of that is damaged."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class Reading(Generic[R, V]):
         return self._with_etag(self.keys.journal, decoding.whole(Journal, take))
 
     def control(self, take: Callable[[Control], T]) -> dict[int, T]:
-        """What is kept of what the newest attempt is asked, by its number."""
+        """What is kept of the requests to the newest attempt, by its number."""
         newest = dict(sorted(self.listing.controls().items())[-1:])
         return self._each(newest, lambda _: decoding.whole(Control, take))
 
@@ -135,7 +135,7 @@ class Reading(Generic[R, V]):
         return self._each(by_attempt(ended), lambda _: decoding.whole(End))
 
     def of_writers(self) -> dict[str, Told]:
-        """By writer, of the run and then of its branches, as they wrote last: what each told."""
+        """What each writer of the run, then of its branches, reported; later writers come last."""
         listing = self.listing
         found = {name: listing.of_all_writers(f"{name}.json") for name in ("heartbeat", "end")}
         beats = self._each(found["heartbeat"], lambda _: decoding.whole(Heartbeat))
@@ -148,7 +148,7 @@ class Reading(Generic[R, V]):
         return self._each(self.listing.manifests(self.keys.checkpoints), decoding.checkpoint)
 
     def branches(self) -> dict[int, Checkpoint]:
-        """By the tokens that they began with, oldest first: the checkpoints at their ends."""
+        """Checkpoints at the ends of branches, by the tokens at which each began, oldest first."""
         made = ((b, self.listing.manifests(b.checkpoints)) for b in self.listing.branches())
         ends = {b.trunk_tokens: self._each(found, decoding.checkpoint) for b, found in made}
         return {tokens: found[max(found)] for tokens, found in ends.items() if found}
@@ -159,7 +159,7 @@ class Reading(Generic[R, V]):
         return self._each(self._reports(), lambda key: decoding.report(key, keep))
 
     def damaged_reports(self) -> dict[EvaluationKey, str]:
-        """The sentences of reports that were read and are damaged."""
+        """The sentences about damaged reports."""
         found = ((key, self.damaged.get(info.key)) for key, info in self._reports().items())
         return {key: sentence for key, sentence in found if sentence is not None}
 
@@ -175,7 +175,7 @@ class Reading(Generic[R, V]):
         return self._with_etag(self.keys.verdict, decoding.whole(Verdict, self._keep.verdict))[0]
 
     def conditions(self, take: Callable[[RunConditions], T]) -> T | None:
-        """What is kept of the conditions of the run object, as they were last changed."""
+        """What is kept of the run object's conditions, as last changed."""
         return self._with_etag(self.keys.conditions, decoding.whole(RunConditions, take))[0]
 
     def _reports(self) -> dict[EvaluationKey, ObjectInfo]:
@@ -195,7 +195,7 @@ class Reading(Generic[R, V]):
         return value
 
     def _with_etag(self, key: str, read: Read[T]) -> tuple[T | None, str | None]:
-        """What is kept of the object, and its ETag, of the very bytes that were read."""
+        """What is kept of the object, and the ETag of exactly the bytes that were read."""
         info = self.listing.get(key)
         value = self._get(info, read) if info is not None else None
         return (None, None) if value is None else (value, self.seen[key].etag)
@@ -246,5 +246,5 @@ def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
 def _of_all(
     reading: Reading[R, V], told: Callable[[BranchKeys | None], dict[int, T]]
 ) -> dict[int, T]:
-    """What is told by the attempts of the run and of its branches, which are numbered together."""
+    """What attempts of the run and of its branches reported; they are numbered together."""
     return {n: one for keys in (None, *reading.listing.branches()) for n, one in told(keys).items()}

@@ -8,19 +8,19 @@ from lccp.store.port import ObjectInfo, Store
 
 
 class StoredRuns:
-    """Lists a store again and again, in whatever order that tells its keys."""
+    """Lists a store repeatedly, in whatever order it returns its keys."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._scattered = False
-        """Its listing was seen to come back to a run."""
+        """Its listing has been seen to return to a run."""
 
     def listed(self) -> Iterator[tuple[RunKeys, list[ObjectInfo]]]:
-        """The objects of each run while the store is being listed: one run's lie in memory.
+        """The objects of each run while the store is being listed: memory holds one run's.
 
-        A store that comes back to a run (S3's directory buckets list in no order) is listed as a
-        whole, then and from then on: what was given before is given again, complete. Raises
-        StoreUnavailable, InvalidInput.
+        If the listing returns to an earlier run (S3's directory buckets list in no order), the
+        store is listed as a whole, then and from then on: runs that were already yielded are
+        yielded again, complete. Raises StoreUnavailable, InvalidInput.
         """
         if not self._scattered:
             yield from self._in_passing()
@@ -44,7 +44,7 @@ class StoredRuns:
 
 
 def names_in(store: Store, namespace: str) -> set[str]:
-    """Names below which the store holds anything: one LIST for every 1,000 of them.
+    """Names below which the store holds anything; takes one LIST per 1,000 of them.
 
     Raises StoreUnavailable, InvalidInput.
     """
