@@ -1,4 +1,4 @@
-"""Anneal branches: how far each is, and what was measured at its end."""
+"""Anneal branches: how far each has come, and what was measured at its end."""
 
 from dataclasses import dataclass
 
@@ -13,23 +13,23 @@ from lccp.report.text import tokens_text
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch that was begun."""
+    """A branch that has begun."""
 
     tokens: int
-    """Of the run, where it begins."""
+    """Tokens of the run at which it begins."""
     progress: str
-    """How far it is, in words."""
+    """How far it has come, in words."""
     report: EvaluationReport | None
     """Of its end."""
 
     def value(self, signal: Signal) -> float | None:
-        """What was measured of `signal` at its end."""
+        """The value of `signal` at its end."""
         found = self.report.signal(signal_of_suite(ANNEAL, signal.name)) if self.report else None
         return None if found is None else found.value
 
 
 def branches_of(data: RunData) -> list[Branch]:
-    """All that were begun, by the tokens that they begin with."""
+    """All that have begun, by the tokens at which they begin."""
     attempts = data.journal.attempts if data.journal else ()
     newest = {one.branch: one for one in attempts if one.branch is not None}
     reports = {report.tokens: report for report in data.branches}

@@ -1,4 +1,4 @@
-"""Two checkpoints with what lies beside their reports: differences of signals, and of the heads."""
+"""Two checkpoints with their reports and details: differences of signals, and of the heads."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ def pair(
 ) -> tuple[Evaluated, Evaluated]:
     """The checkpoints of two runs, given their tokens, or None.
 
-    Where neither has tokens, they are the newest at which both runs were evaluated, or the newest
-    of each where there is none. Raises InvalidInput: there is no such report.
+    Where neither has tokens, they are the newest at which both runs were evaluated, or else the
+    newest of each. Raises InvalidInput: there is no such report.
     """
     (a, at_a), (b, at_b) = first, second
     if at_a is None and at_b is None:
@@ -55,7 +55,7 @@ def _evaluated(data: RunData, tokens: int | None) -> Evaluated:
 
 
 def compared(a: Evaluated, b: Evaluated) -> Comparison:
-    """What is known of A and B, the signals among it that compare checkpoints."""
+    """The comparison of A and B, including the signals that compare checkpoints."""
     found = compare(a.report, b.report)
     agreements = [
         agreement
@@ -82,5 +82,5 @@ def _agreements(name: str, probe: Probe, a: Evaluated, b: Evaluated) -> Iterator
 
 
 def _shapes(details: Details) -> Mapping[str, tuple[int, ...]]:
-    """Models of other layers or heads have nothing to compare."""
+    """Models with different layers or heads have nothing to compare."""
     return {name: array.shape for name, array in details.items()}

@@ -1,4 +1,4 @@
-"""Correlations between signals in the words and columns of tables."""
+"""Correlations between signals as the text and columns of tables."""
 
 from lccp.analysis.correlation import Association, Correlation, Correlations
 from lccp.report.text import MISSING
@@ -17,7 +17,7 @@ P_LEAST = 0.0001
 
 
 def rows(found: Correlations) -> list[list[str]]:
-    """A row of `HEADS` for each pair. The p of levels stand in none: tokens move both signals."""
+    """A row of `HEADS` for each pair. The p of levels is left out: tokens move both signals."""
     return [_row(pair) for pair in found.pairs]
 
 
@@ -41,5 +41,5 @@ def _coefficients(one: Association | None) -> list[str]:
 
 
 def p_text(p: float) -> str:
-    """A probability with two digits, or that it is tiny."""
+    """A probability with two digits, or a bound if it is tiny."""
     return f"< {P_LEAST}" if p < P_LEAST else f"{p:.2g}"

@@ -1,4 +1,4 @@
-"""Arrays beside the reports: read when they are drawn, and what follows from several of them."""
+"""Arrays beside the reports, read when they are drawn, and signals derived from several of them."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ Compared = Mapping[str, Mapping[int, float]]
 
 @dataclass(frozen=True)
 class Part:
-    """What a probe left of the checkpoint at `tokens`."""
+    """A probe's details of the checkpoint at `tokens`."""
 
     tokens: int
     settings: Mapping[str, Any]
@@ -31,12 +31,12 @@ class Part:
 
 
 def nothing_beside(report: EvaluationReport, name: str) -> bytes:
-    """For reports that nothing lies beside."""
+    """For reports with nothing beside them."""
     raise NotFound(f"report at {report.tokens:,} tokens: there is no {name} beside it")
 
 
 def details_of(report: EvaluationReport, probe: str, fetch: Fetch) -> Details | None:
-    """The details of `probe` in `report`; None if they are missing or are not what it says."""
+    """The details of `probe` in `report`; None if they are missing or do not match it."""
     part = report.probes.get(probe)
     if part is None or part.details is None:
         return None
@@ -48,7 +48,7 @@ def details_of(report: EvaluationReport, probe: str, fetch: Fetch) -> Details | 
 
 
 def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> Details | None:
-    """The arrays in `data`, or those of `names`; None if it has another digest, or holds none."""
+    """The arrays in `data`, or those in `names`; None if the digest differs or it holds none."""
     if hashlib.sha256(data).hexdigest() != sha256:
         return None
     try:
@@ -69,7 +69,7 @@ def compared(reports: Sequence[EvaluationReport], fetch: Fetch) -> dict[str, dic
 
 
 def between(parts: Callable[[str], Sequence[Part]]) -> dict[str, dict[int, float]]:
-    """Signals that compare checkpoints, of all probes; `parts` gives those of a probe, by name."""
+    """Signals that compare checkpoints, of all probes; `parts` gives a probe's parts, by name."""
     found: dict[str, dict[int, float]] = {}
     for name, probe in PROBES.items():
         if probe.comparison is None or not (measured := parts(name)):

@@ -1,4 +1,4 @@
-"""The policy that a run was judged by, as far as its stored facts tell, and a verdict by it."""
+"""The policy that a run was judged by, as far as its stored facts show, and a verdict by it."""
 
 from lccp.analysis.policy import policy_of_reports
 from lccp.analysis.verdict import judge
@@ -18,5 +18,5 @@ def policy_of(data: RunData) -> Policy:
 
 
 def verdict_of(data: RunData) -> Verdict:
-    """The stored verdict; where there is none, what the reports say."""
+    """The stored verdict; where there is none, one from the reports."""
     return data.verdict or judge(data.reports, policy_of(data))

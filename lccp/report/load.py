@@ -1,4 +1,4 @@
-"""What a report is drawn from: the facts of one run, from its store or from a folder of reports."""
+"""The facts that a report is drawn from: those of one run, from its store or from a folder."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -31,31 +31,31 @@ WHOLE = Keep[EvaluationReport, Verdict](lambda report: report, lambda verdict: v
 
 @dataclass(frozen=True)
 class RunData:
-    """Facts of one run; what is not known is None or empty."""
+    """Facts of one run; unknown ones are None or empty."""
 
     title: str
     reports: tuple[EvaluationReport, ...]
     """Oldest first, one for each evaluated checkpoint."""
     verdict: Verdict | None = None
     history: tuple[StepRecord, ...] = ()
-    """Logged steps in order, without those that a later attempt did again."""
+    """Logged steps in order, without those that a later attempt repeated."""
     heartbeat: Heartbeat | None = None
     tokens_per_source: Mapping[str, int] = field(default_factory=dict)
-    """Trained up to the newest checkpoint."""
+    """Tokens trained up to the newest checkpoint."""
     held_out: tuple[HeldOutLoss, ...] = ()
-    """Of the checkpoints that have it measured, oldest first."""
+    """Of the checkpoints where it was measured, oldest first."""
     ledgers: Mapping[int, Ledger] = field(default_factory=dict)
     """Where the time of each attempt went."""
     identity: RunIdentity | None = None
     journal: Journal | None = None
     branches: tuple[EvaluationReport, ...] = ()
-    """Of the ends of branches, by the tokens that these began with, oldest first."""
+    """Of the ends of branches, by the tokens at which each began, oldest first."""
     model_config: Mapping[str, Any] | None = None
     """config.json of the newest checkpoint."""
     failures: Mapping[int, EvaluationFailure] = field(default_factory=dict)
     """Last failures of checkpoints that have no report, by tokens."""
     fetch: Fetch = nothing_beside
-    """Reads what lies beside a report."""
+    """Reads an object beside a report."""
 
     @classmethod
     def from_store(cls, store: Store, keys: RunKeys) -> Self:
@@ -63,7 +63,7 @@ class RunData:
 
         Raises:
             InvalidInput: there is no such run, or one of its objects is damaged or has another
-                schema version; a verdict like that is as good as none.
+                schema version; such a verdict counts as missing.
         """
         reader = RunReader(store, keys, WHOLE)
         listing = reader.listing()
@@ -100,7 +100,7 @@ class RunData:
         """All `report.json` below `folder`, as one run.
 
         Raises:
-            InvalidInput: there is none, two are of the same checkpoint, or one is damaged.
+            InvalidInput: there are none, two are of the same checkpoint, or one is damaged.
             Incompatible: a report has another schema version.
         """
         if not folder.is_dir():
@@ -148,7 +148,7 @@ def _model_config(
 
 
 def history_of(store: Store, keys: RunKeys, wrote: Iterable[str]) -> tuple[StepRecord, ...]:
-    """Steps of all attempts; what an attempt did again replaces what an earlier one had done."""
+    """Steps of all attempts; repeated steps replace those of an earlier attempt."""
     steps: dict[int, StepRecord] = {}
     for writer in wrote:
         lines = _lines(store, keys.history(writer))

@@ -24,7 +24,7 @@ STATE_COLOURS = {
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch with one verdict, in tokens; borders lie midway between checkpoints."""
+    """A stretch with one verdict, in tokens; borders are midway between checkpoints."""
 
     state: VerdictState
     start: float

@@ -39,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to."""
+    """The outcome of a run."""
 
     verdict: str
     """The verdict in one sentence."""
@@ -48,9 +48,9 @@ class Summary:
     trained_tokens: int
     budget_tokens: int | None
     saved: Savings | None
-    """None unless the run was stopped because it was saturated; FLOPs are 0 if not known."""
+    """None unless the run was stopped because it was saturated; FLOPs are 0 if unknown."""
     changes: tuple[Change, ...]
-    """Of the signals that short tables show."""
+    """Changes of the signals in short tables."""
 
     @classmethod
     def of(cls, data: RunData, verdict: Verdict) -> Self:
@@ -86,14 +86,14 @@ def _saved(data: RunData) -> Savings | None:
 
 
 def _active_parameters(data: RunData) -> int:
-    """Parameters that a token passes; 0 if the model's kind is not known."""
+    """Parameters used by a token; 0 if the model's kind is unknown."""
     with suppress(InvalidInput):
         return Architecture.from_config(data.model_config or {}).active_parameters
     return 0
 
 
 def trained_tokens(data: RunData) -> int:
-    """Tokens trained as far as is known."""
+    """Tokens trained, as far as known."""
     known = [report.tokens for report in data.reports] + [line.tokens for line in data.history[-1:]]
     return max(known + ([data.heartbeat.tokens] if data.heartbeat else []), default=0)
 
@@ -130,7 +130,7 @@ def _since(verdict: Verdict) -> str:
 
 
 def gain_with_interval(checkpoint: CheckpointVerdict, verdict: Verdict) -> str:
-    """The gain of the policy's signal with half of its interval; a dash where there is none."""
+    """The gain of the policy's signal with half its interval; a dash where there is none."""
     gain, signal = checkpoint.gain(verdict.policy.signal), verdict.primary
     if gain is None or signal is None:
         return MISSING
@@ -139,7 +139,7 @@ def gain_with_interval(checkpoint: CheckpointVerdict, verdict: Verdict) -> str:
 
 
 def forecast_sentence(forecast: Forecast | None) -> str:
-    """Until when training is expected to pay; empty while that can't be said."""
+    """Until when training is expected to pay; empty while that is unknown."""
     if forecast is None or forecast.tokens is None:
         return ""
     interval = ""
@@ -154,7 +154,7 @@ def forecast_sentence(forecast: Forecast | None) -> str:
 
 
 def ceiling_against_signal(verdict: Verdict) -> str:
-    """When the ceiling signal reached its ceiling, and how far the policy's moved after that."""
+    """When the ceiling signal reached its ceiling, and how far the policy's signal moved since."""
     primary, findings = verdict.primary, Findings.of(verdict)
     ceilings = findings.of_role(Role.CEILING)
     if primary is None or not ceilings:

@@ -1,4 +1,4 @@
-"""Numbers as people read them: `1.43 M` tokens, `64K` of context, `1.2 × 10¹³`, `3 min 20 s`."""
+"""Human-readable numbers: `1.43 M` tokens, `64K` of context, `1.2 × 10¹³`, `3 min 20 s`."""
 
 from lccp.contract.signals import Scale
 
@@ -22,7 +22,7 @@ def tokens_text(tokens: float) -> str:
 
 
 def length_text(length: int) -> str:
-    """A context length in binary units where they are short (`64K`, `1.5K`), else as it is."""
+    """A context length in binary units where they are short (`64K`, `1.5K`), else unchanged."""
     for size, letter in BINARY_UNITS:
         if length >= size and (length * 4) % size == 0:
             return f"{length / size:g}{letter}"
@@ -34,7 +34,7 @@ DIGITS = {"PPL": 4, "share": 3}
 
 
 def value_text(value: float | None, unit: str) -> str:
-    """A signal's value as people read it; a dash where there is none."""
+    """A signal's value for people; a dash where there is none."""
     if value is None:
         return MISSING
     if unit in DIGITS:

@@ -1,4 +1,4 @@
-"""What the trainers told: where the time went, steps that stood out, routers of experts."""
+"""What the trainers reported: where the time went, steps that stood out, routers of experts."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from lccp.facts.facts import Told
 from lccp.report.text import tokens_text
 
 BANDS = ("first half", "second half")
-"""Of the context: the position bands of a router's record."""
+"""Parts of the context: the position bands of a router's record."""
 HELD_OUT_BANDS: dict[PositionBand, str] = {
     "within": "within the source context",
     "beyond": "beyond it",
@@ -27,8 +27,8 @@ ACTIONS = {
 def ledgers(told: Iterable[Told], attempts: Iterable[AttemptRecord]) -> dict[int, Ledger]:
     """By attempt, where its time went, over all its writers, which come in order.
 
-    What a writer tells begins with its first process; before that the attempt was queued, since it
-    was decided, or since the writer before it ended.
+    A writer's ledger begins with its first process. Before that the attempt was queued: since it
+    was decided, or since the previous writer ended.
     """
     since = {attempt.number: attempt.started_at for attempt in attempts}
     found: dict[int, Ledger] = {}
@@ -54,7 +54,7 @@ def _account(told: Told) -> tuple[Ledger, datetime] | None:
 
 
 def accelerator_seconds(told: Iterable[Told]) -> float | None:
-    """Accelerators x wall time over all writers that tell how many they had; None: none does."""
+    """Accelerators x wall time over all writers that report how many they had; None: none does."""
     known = [
         one.heartbeat.accelerators * account[0].total
         for one in told
@@ -70,7 +70,7 @@ def spikes_total(told: Iterable[Told]) -> int:
 
 
 def activities(ledger: Ledger) -> Iterator[tuple[str, float, float]]:
-    """What was done, its seconds, and its share of the whole; without what took no time."""
+    """Activities that took time, their seconds, and their shares of the whole."""
     for name, seconds in ledger.model_dump().items():
         if seconds:
             yield name.replace("_", " "), seconds, seconds / ledger.total
@@ -84,7 +84,7 @@ def router_bands(router: RouterRecord) -> Iterator[tuple[str, float, float]]:
 
 
 def source_losses(history: Sequence[StepRecord]) -> Iterator[tuple[str, float, float]]:
-    """By source: its mean loss over the first and over the last tenth of the lines that tell it."""
+    """By source: its mean loss over the first and over the last tenth of the lines that have it."""
     for name in dict.fromkeys(name for line in history for name in line.loss_by_source):
         told = [line.loss_by_source[name] for line in history if name in line.loss_by_source]
         tenth = -(-len(told) // 10)
@@ -94,7 +94,7 @@ def source_losses(history: Sequence[StepRecord]) -> Iterator[tuple[str, float, f
 def held_out_bands(
     first: HeldOutLoss, last: HeldOutLoss
 ) -> Iterator[tuple[str, str, float | None, float]]:
-    """By source and position band of the last: the loss at the first, if it is there, and then."""
+    """By source and band of the last: the loss at the first, if it is there, and at the last."""
     before = {(cell.source, cell.band): cell.loss for cell in first.cells}
     for cell in last.cells:
         positions = HELD_OUT_BANDS[cell.band]
@@ -102,7 +102,7 @@ def held_out_bands(
 
 
 def spike_sentence(spike: Spike) -> str:
-    """What stood out, and what was done about it."""
+    """What stood out, and the reaction to it."""
     return (
         f"Step {spike.step:,} ({tokens_text(spike.tokens)} tokens): the {SIGNALS[spike.signal]} "
         f"was {spike.value:.3g}, the median before it {spike.median:.3g}; {ACTIONS[spike.action]}."

@@ -53,7 +53,7 @@ def _heat_map(chart: HeatMaps, arrays: Details) -> go.Heatmap:
 
 
 def labels(axis: Axis, arrays: Details) -> list[str] | None:
-    """The values along an axis as text; None where they are counted."""
+    """The values along an axis as text; None where they are counted from 0."""
     if axis.values is None:
         return None
     return [_label(axis, value) for value in arrays[axis.values].tolist()]
@@ -96,7 +96,7 @@ def _dividers(chart: HeatMaps, panels: Panels[Any]) -> Iterator[dict[str, object
 
 
 def _colours(chart: HeatMaps, values: NDArray[np.float64]) -> dict[str, object]:
-    """The colour axis over all values; of a logarithmic one the ticks are at round values."""
+    """The colour axis over all values; the ticks of a logarithmic one are at round values."""
     bar: dict[str, object] = {"title": {"text": chart.unit}, "thickness": 12, "outlinewidth": 0}
     if chart.scale is Scale.LINEAR:
         ends = {"cmin": 0, "cmax": float(values.max()) or 1}
@@ -136,7 +136,7 @@ def profile(chart: Profile, measured: Measured) -> go.Figure | None:
 
 
 def _token_colours(figure: go.Figure, axis: TokenAxis, newest: int) -> None:
-    """A colour bar of tokens for lines that are coloured by them."""
+    """A colour bar of tokens for lines coloured by them."""
     suffix = axis.style()["ticksuffix"]
     bar = {"title": {"text": "tokens"}, "thickness": 12, "outlinewidth": 0, "ticksuffix": suffix}
     scale = {"colorscale": style.TOKENS, "cmin": 0, "cmax": axis(newest), "colorbar": bar}

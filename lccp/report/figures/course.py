@@ -19,14 +19,14 @@ from lccp.report.figures.style import TokenAxis, translucent
 
 PANEL_PIXELS, REST_PIXELS = 200, 90
 LEGEND_BELOW_PIXELS = 54
-"""From the lowest panel to the legend of its shades: ticks and title of the axis lie between."""
+"""From the lowest panel to the legend of its shades, with the axis's ticks and title between."""
 LAW_POINTS = 60
 """Of a log law's curve."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A signal along a run: by tokens its value, and the interval where there is one."""
+    """A signal along a run: its values by tokens, with intervals where there are any."""
 
     signal: Signal
     points: Mapping[int, tuple[float, tuple[float, float] | None]]
@@ -37,7 +37,7 @@ class Line:
 
 
 def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Figure | None:
-    """The chart's panels one below the other; None if none of their signals was measured."""
+    """The chart's panels from top to bottom; None if none of their signals was measured."""
     if chart.log_tokens:
         lines = {name: line.without_the_base() for name, line in lines.items()}
     panels = [[line for name in panel for line in _named(name, lines)] for panel in chart.panels]
@@ -152,7 +152,7 @@ def log_law(
 ) -> go.Scatter | None:
     """PPL = A ln N + B through `ppl` by tokens, with A's interval; None below four checkpoints.
 
-    The checkpoints count that are trained, and beyond the warm-up.
+    Only trained checkpoints beyond the warm-up count.
     """
     tokens = [at for at in ppl if at > max(0, policy.warmup_tokens)]
     if len(tokens) < FEWEST:

@@ -18,7 +18,7 @@ ROW_PIXELS = 150
 
 @dataclass(frozen=True)
 class Panels(Generic[T]):
-    """The checkpoints that get a panel, oldest first: their tokens, and what is drawn of each."""
+    """The checkpoints that get a panel, oldest first: their tokens, and the data to draw."""
 
     tokens: tuple[int, ...]
     items: tuple[T, ...]
@@ -59,7 +59,7 @@ class Panels(Generic[T]):
         return figure.update_annotations(font_size=12)
 
     def label(self, figure: go.Figure, across: str, down: str) -> None:
-        """Tick labels and titles at the outer panels alone."""
+        """Tick labels and titles only at the outer panels."""
         figure.update_xaxes(showticklabels=False, ticks="")
         figure.update_yaxes(showticklabels=False, ticks="")
         for row in range(1, self.rows + 1):

@@ -1,4 +1,4 @@
-"""What all figures share: colours that hold on a light and a dark page, axes, themes."""
+"""Shared by all figures: colours that work on a light and a dark page, axes, themes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lccp.report.text import token_unit
 SCORE, PPL, GUARD = "#dd7a1c", "#2f7fc9", "#8c9bab"
 LOSS, SPEED = PPL, GUARD
 COLOURWAY = ("#209a86", "#8f67c4", "#b8527a", "#5f8f2f", "#a7742f", "#4c6fa5")
-"""Of signals that are neither the policy's, its guards nor its ceilings."""
+"""Colours of signals that are neither the policy's, its guards nor its ceilings."""
 SEQUENTIAL = "Viridis"
 TOKENS = [[0.0, "#dd8a2c"], [0.5, "#c2588f"], [1.0, "#4a72d8"]]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -38,7 +38,7 @@ class TokenAxis:
 
 
 def figure(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    """`figure` with the house's margins and legend; its colours come from the page's theme."""
+    """`figure` with the common margins and legend; its colours come from the page's theme."""
     common = {
         "template": "none",
         "height": height,
@@ -98,7 +98,7 @@ def _round_step(step: float) -> float:
 
 
 def log_axis(values: Iterable[float], title: str) -> dict[str, Any]:
-    """A logarithmic axis, with ticks however narrow their range is."""
+    """A logarithmic axis, with ticks however narrow the range is."""
     known = list(values)
     low, high = min(known), max(known)
     margin = (high / low) ** 0.06 if high > low else 1.01

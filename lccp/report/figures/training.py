@@ -15,7 +15,7 @@ SMOOTHED_SHARE = 1 / 30
 
 
 def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
-    """Of each logged step: loss with its running mean, gradient norm, learning rate, speed."""
+    """Loss with its running mean, gradient norm, learning rate and speed of each logged step."""
     if not history:
         return None
     lines = _thinned(history)

@@ -1,4 +1,4 @@
-"""The figures of the page, in order, each with what to see in it."""
+"""The figures of the page, in order, each with a caption."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,12 +42,12 @@ BRANCHES = (
     "end there would have been worth."
 )
 BRANCHED_MAX = 4
-"""Signals that are drawn of branches."""
+"""Number of signals that are drawn for branches."""
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A figure with its title and what to see in it."""
+    """A figure with its title and caption."""
 
     title: str
     caption: str
@@ -57,7 +57,7 @@ class Exhibit:
 
 
 def exhibits(data: RunData, verdict: Verdict) -> Iterator[Exhibit]:
-    """All figures that there is something to draw of: the probes', the gains, the training."""
+    """All figures with anything to draw: the probes', the gains, the training."""
     lines = _lines(data, verdict)
     drawn = [
         _drawn(chart, name, data, verdict, lines)
@@ -95,7 +95,7 @@ def _drawn(
 
 
 def _branches(lines: Mapping[str, Line], verdict: Verdict) -> go.Figure | None:
-    """The first signals of short tables that branches have as well, each in a panel."""
+    """The first signals of short tables that branches also have, each in a panel."""
     names = (signal.name for signal in table_signals(verdict))
     pairs = ((name, signal_of_suite(ANNEAL, name)) for name in names)
     panels = [pair for pair in pairs if pair[1] in lines][:BRANCHED_MAX]
@@ -108,7 +108,7 @@ def _measured(data: RunData, probe: str, array: str) -> Measured:
 
 
 def _lines(data: RunData, verdict: Verdict) -> dict[str, Line]:
-    """Every signal that was measured, or compares checkpoints, by name."""
+    """Every signal that was measured or that compares checkpoints, by name."""
     points: dict[str, dict[int, tuple[float, tuple[float, float] | None]]] = {}
     declared: dict[str, Signal] = {}
     for report in (*data.reports, *data.branches):

@@ -54,7 +54,7 @@ def folded(title: str, text: str) -> str:
 
 
 def plot(figure_json: str, caption: str, *, wide: bool = False) -> str:
-    """A figure with what to see in it; the page's script draws it. A wide one scrolls on phones."""
+    """A figure with its caption; the page's script draws it. A wide one scrolls on phones."""
     kind = "plot wide" if wide else "plot"
     data = figure_json.replace("</", "<\\/")
     return (

@@ -1,4 +1,4 @@
-"""The page put together, and written."""
+"""Assembles the page and writes it."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from lccp.report.summary import Summary
 
 
 def render(data: RunData) -> str:
-    """One self-contained HTML page; it opens offline and asks the network for nothing."""
+    """One self-contained HTML page; it opens offline and makes no network requests."""
     verdict = verdict_of(data)
     summary = Summary.of(data, verdict)
     return Template(_resource("page.html")).substitute(
@@ -38,7 +38,7 @@ def render(data: RunData) -> str:
 
 
 def write_report(data: RunData, path: Path) -> Path:
-    """Write the page to `path`, atomically: a reader sees the old page or the new one, whole."""
+    """Write the page to `path` atomically: a reader sees the old page or the new one, complete."""
     page = render(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

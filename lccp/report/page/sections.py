@@ -1,4 +1,4 @@
-"""The sections of the page: numbers, evidence, checkpoints, figures, how it was measured."""
+"""The sections of the page: numbers, evidence, checkpoints, figures, method of measurement."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,7 +139,7 @@ def _correlations(verdict: Verdict) -> Iterator[str]:
 
 
 def _training(data: RunData) -> Iterator[str]:
-    """Where the time went, losses, routers, steps that stood out, as far as trainers told."""
+    """Where the time went, losses, routers, steps that stood out, as far as trainers reported."""
     if rows := _time_rows(Ledger.of_all(data.ledgers.values())):
         yield html.section(
             "Where the time went", html.table(("activity", "time", "share"), rows, (0,))
@@ -169,7 +169,7 @@ def _training(data: RunData) -> Iterator[str]:
 
 
 def _share(name: str, tokens: Mapping[str, int]) -> str:
-    """Of the tokens of all sources; not known before the first checkpoint."""
+    """Its share of the tokens of all sources; unknown before the first checkpoint."""
     return percent_text(tokens[name] / sum(tokens.values())) if tokens.get(name) else MISSING
 
 
