@@ -1,6 +1,6 @@
-"""What a process of a run works on, read from the store: its spec, and what it is asked.
+"""A process's assignment, read from the store: its run's spec, and the requests to it.
 
-`run.json` holds the identity; `control/<attempt>.json` how the attempt is carried out, and
+`run.json` holds the identity; `control/<attempt>.json` says how the attempt is carried out, and
 `sft/<tokens>/control/<attempt>.json` the same for one that fine-tunes.
 """
 
@@ -16,7 +16,7 @@ from lccp.store.port import Store
 
 
 def attempt_spec(store: Store, keys: RunKeys | BranchKeys, attempt: int) -> LCCPRunSpec:
-    """The run's spec that the trainer of an attempt, of the run or of a branch, works by.
+    """The run's spec as the trainer of an attempt, of the run or of a branch, follows it.
 
     Raises:
         InvalidInput: one of the two objects is missing, or damaged.
@@ -28,7 +28,7 @@ def attempt_spec(store: Store, keys: RunKeys | BranchKeys, attempt: int) -> LCCP
 
 
 def unknown_fields(store: Store, keys: RunKeys, attempt: int) -> tuple[str, ...]:
-    """Fields of that spec that this version does not know and leaves out. Raises as above."""
+    """Fields of that spec that this version does not know and ignores. Raises as above."""
     key = keys.control(attempt)
     identity, settings = _identity(store, keys).identity, _control(store, key).settings or {}
     return tuple(left_out(merged(settings, identity), joined(identity, settings, key)))
@@ -37,7 +37,7 @@ def unknown_fields(store: Store, keys: RunKeys, attempt: int) -> tuple[str, ...]
 def fine_tuning_specs(
     store: Store, keys: FineTuningKeys, attempt: int
 ) -> tuple[LCCPRunSpec, SFTSpec]:
-    """The specs of the run, and of the fine-tuning that an attempt makes. Raises as above."""
+    """The specs of the run, and of the fine-tuning of an attempt. Raises as above."""
     key = keys.control(attempt)
     control = _control(store, key)
     if control.sft is None:
@@ -46,12 +46,12 @@ def fine_tuning_specs(
 
 
 def identity_spec(store: Store, keys: RunKeys) -> LCCPRunSpec:
-    """A spec with the identity of the run, for who asks for nothing else. Raises as above."""
+    """A spec with the identity of the run, for callers that need nothing else. Raises as above."""
     return spec_of(_identity(store, keys).identity, keys.identity)
 
 
 def unknown_probe_fields(store: Store, keys: RunKeys) -> tuple[str, ...]:
-    """Fields of the evaluation that this version does not know and leaves out. Raises as above."""
+    """Fields of the evaluation that this version does not know and ignores. Raises as above."""
     identity = _identity(store, keys).identity
     unknown = left_out(identity, spec_of(identity, keys.identity))
     return tuple(path for path in unknown if path.startswith("evaluation."))

@@ -38,13 +38,13 @@ def upload_directory(
     names: Iterable[str] | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, FileRecord]:
-    """Write every file below `directory` under `prefix`; what was written, by relative path.
+    """Write every file below `directory` under `prefix`; returns records by relative path.
 
-    `names` are those of the files, if they are not all. `tick` is called every second, in the
-    calling thread; what it raises ends the upload once the files that are on their way arrived.
+    `names` limits the files, if not all are meant. `tick` is called every second, in the calling
+    thread; an error that it raises ends the upload once the files in flight have arrived.
 
-    The size of what arrived is checked for every file, the content for those up to 1 MiB.
-    `on_bytes` is told the size of each file that arrived, in the calling thread.
+    The size of each file in the store is checked, and the content of those up to 1 MiB.
+    `on_bytes` receives the size of each file that arrived, in the calling thread.
 
     Raises:
         InvalidInput: there is nothing to upload, or a file cannot be read.
@@ -77,7 +77,7 @@ def download_directory(
 ) -> None:
     """Fetch `files`, by path below `prefix`, into `directory`, which appears once all are there.
 
-    `on_bytes` is told the size of each file that arrived, in the calling thread.
+    `on_bytes` receives the size of each file that arrived, in the calling thread.
 
     Raises:
         InvalidInput: `directory` is not empty, or an object differs from its record; the message
@@ -153,9 +153,9 @@ def in_parallel(
     workers: int,
     tick: Callable[[], None] = lambda: None,
 ) -> Iterator[Result]:
-    """Results of `work`, as they come; the first error cancels what has not started.
+    """Results of `work` as they come; the first error cancels work that has not started.
 
-    `tick` is called at least every second; what it raises is such an error.
+    `tick` is called at least every second; an error that it raises counts, too.
     """
     with ThreadPoolExecutor(workers) as pool:
         try:

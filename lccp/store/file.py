@@ -42,7 +42,7 @@ class FileStore:
     its place, or linked there for put-if-absent. Replacing or deleting an object takes the lock
     `.lccp/lock`. An ETag consists of time, inode and size, so that listing reads no content.
 
-    A folder that is not there is a wrong one, unless it was there before: then the store is down.
+    A missing folder is an input error, unless it was there before: then the store is down.
     """
 
     def __init__(self, root: Path) -> None:
@@ -155,7 +155,7 @@ class FileStore:
 
     @contextmanager
     def _finished(self, source: BinaryIO) -> Iterator[Path]:
-        """Yield a hidden file with the content of `source`, flushed to disk; removed afterwards."""
+        """Yield a hidden file with the content of `source`, flushed to disk; it is temporary."""
         path = self._hidden / uuid.uuid4().hex
         file = path.open("xb")
         try:
@@ -181,7 +181,7 @@ class FileStore:
 
     @cached_property
     def _hidden(self) -> Path:
-        """The folder of unfinished writes, without what killed writers left there."""
+        """The folder of unfinished writes, cleared of leftovers of killed writers."""
         folder = self._root / _HIDDEN
         self._check_away()
         folder.mkdir(parents=True, exist_ok=True)
@@ -217,7 +217,7 @@ class FileStore:
             raise StoreUnavailable(f"store {self.url}: its folder is not there any more")
 
     def _is_away(self) -> bool:
-        """Whether what was seen is gone: of a lost mount the empty mount point may be left."""
+        """Whether the folder that was seen is gone; a lost mount may leave an empty mount point."""
         return self._seen is not None and not os.path.isdir(self._seen)
 
     @contextmanager

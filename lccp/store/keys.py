@@ -11,7 +11,7 @@ from lccp.api.labels import INTRINSIC, tokens_key
 from lccp.contract.errors import InvalidInput
 
 EVENT_FILES = "exports/tensorboard/"
-"""Below a run: TensorBoard's event files."""
+"""Folder below a run: TensorBoard's event files."""
 
 _KEY_BYTES_MAX = 1024
 _SEGMENT_BYTES_MAX = 255
@@ -50,7 +50,7 @@ def writer_name(attempt: int, unique: str) -> str:
 
 
 class TrainingKeys(ABC):
-    """Keys of what one training reads and writes, below its prefix."""
+    """Keys of the objects that one training reads and writes, below its prefix."""
 
     @property
     @abstractmethod
@@ -101,7 +101,7 @@ class TrainingKeys(ABC):
 
 
 class EvaluationKeys(ABC):
-    """Keys of samples and of what was measured on them, below their prefix."""
+    """Keys of samples and of measurements on them, below their prefix."""
 
     @property
     @abstractmethod
@@ -165,7 +165,7 @@ class RunKeys(TrainingKeys, EvaluationKeys):
 
     @property
     def stop(self) -> str:
-        """What the trainer of an attached run polls for."""
+        """The object that the trainer of an attached run polls for."""
         return f"{self.controls}stop.json"
 
     @property
@@ -189,17 +189,17 @@ class RunKeys(TrainingKeys, EvaluationKeys):
         return f"{self.prefix}branches/"
 
     def branch(self, tokens: int) -> "BranchKeys":
-        """Keys of the branch that begins with the training's state of `tokens`."""
+        """Keys of the branch that begins with the training's state at `tokens`."""
         return BranchKeys(self, tokens)
 
     def fine_tuning(self, tokens: int) -> "FineTuningKeys":
-        """Keys of the fine-tuning of the checkpoint of `tokens`."""
+        """Keys of the fine-tuning of the checkpoint at `tokens`."""
         return FineTuningKeys(self, tokens)
 
 
 @dataclass(frozen=True)
 class BranchKeys(TrainingKeys):
-    """Keys of a branch of the training; its attempts are asked what they are as the run's are."""
+    """Keys of a branch of the training; its attempts receive requests where the run's do."""
 
     run: RunKeys
     trunk_tokens: int
@@ -230,7 +230,7 @@ class FineTuningKeys(TrainingKeys):
 
     @property
     def manifest(self) -> str:
-        """Of the fine-tuned model."""
+        """Manifest of the fine-tuned model."""
         return f"{self.prefix}manifest.json"
 
     def checkpoint(self, tokens: int, writer: str) -> str:

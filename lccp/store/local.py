@@ -1,4 +1,4 @@
-"""Local files that a store reads from and writes to; their errors are input errors."""
+"""Local files that a store reads and writes; their errors are input errors."""
 
 import io
 import os
@@ -25,7 +25,7 @@ def open_source(path: Path) -> Iterator[io.BufferedReader]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Write]:
-    """Yield a function that writes chunks; `path` appears when the block has ended.
+    """Yield a function that writes chunks; `path` appears when the block ends.
 
     Raises InvalidInput if the file cannot be written.
     """

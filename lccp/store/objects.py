@@ -67,7 +67,7 @@ def reports(store: Store, keys: EvaluationKeys) -> list[EvaluationReport]:
 
 
 def branch_end(store: Store, keys: BranchKeys) -> Manifest | None:
-    """The manifest of the one checkpoint of a branch, at its end, if that is there."""
+    """The manifest of a branch's single checkpoint, at its end, if it exists."""
     return next(iter(listed(store, keys.checkpoints, "manifest.json", Manifest)), None)
 
 

@@ -26,8 +26,8 @@ def open_store(
 
     `file:///a/b` is the folder /a/b, `file://runs` the folder runs, `s3://bucket/prefix` a prefix
     of a bucket; `patience` bounds how long an S3 endpoint may be silent. No request is made.
-    Raises InvalidInput, also where there are no credentials; with `late_credentials` each request
-    does that until there are.
+    Raises InvalidInput, also if there are no credentials; with `late_credentials` each request
+    raises it instead, until there are.
     """
     scheme, _, rest = config.url.partition("://")
     match scheme:

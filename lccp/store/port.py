@@ -1,7 +1,7 @@
 """The interface to object storage.
 
 Keys are `/`-separated paths relative to the store's root. Every write is atomic: a reader sees the
-old object or the new one, never a part. Calls are synchronous, have timeouts and bounded retries.
+old object or the new one, never a part. Calls are synchronous, with timeouts and bounded retries.
 """
 
 from collections.abc import Iterator
@@ -86,16 +86,16 @@ class Store(Protocol):
         """All objects whose key starts with `prefix`, sorted by key."""
 
     def scan(self, prefix: str) -> Iterator[ObjectInfo]:
-        """The same while they are being listed: those below one folder follow each other.
+        """The same while they are being listed: those below one folder are consecutive.
 
-        Raises as it goes on; nothing but one page or folder of the listing lies in memory.
+        Raises while it continues; memory holds only one page or folder of the listing.
         """
 
     def level(self, prefix: str) -> Level:
         """Objects and prefixes directly below `prefix`, unsorted.
 
         `prefix` ends in a slash, or is empty for the store's root. A server that keeps folders
-        (SeaweedFS) may name a prefix below which nothing lies any more.
+        (SeaweedFS) may name a prefix below which nothing is left.
         """
 
     def delete(self, key: str) -> None:

@@ -1,4 +1,4 @@
-"""What `file://` asks of a POSIX file system: times, ETags, locks, and what reaches the disk."""
+"""What `file://` needs from a POSIX file system: times, ETags, locks, and flushing to disk."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 def object_info(key: str, path: "Path | os.DirEntry[str]") -> ObjectInfo | None:
-    """What listing tells of the file at `path`; None if there is none, or it is no file."""
+    """The metadata of the file at `path`; None if there is none, or it is not a file."""
     try:
         status = path.stat()
     except ABSENT:
@@ -29,7 +29,7 @@ def object_info(key: str, path: "Path | os.DirEntry[str]") -> ObjectInfo | None:
 def files(folder: Path | str, key: str, but: str = "") -> Iterator[ObjectInfo]:
     """The files below `folder` by their keys, which begin with `key`; none without a folder.
 
-    The folder of the key `but` is not looked into.
+    The folder of the key `but` is skipped.
     """
     try:
         with os.scandir(folder) as entries:
@@ -46,12 +46,12 @@ def files(folder: Path | str, key: str, but: str = "") -> Iterator[ObjectInfo]:
 
 
 def holds_a_file(folder: Path) -> bool:
-    """Whether any file lies below `folder`; not in what is no folder."""
+    """Whether there is any file below `folder`; False if it is not a folder."""
     return next(files(folder, ""), None) is not None
 
 
 def _as_in_keys(entry: "os.DirEntry[str]") -> str:
-    """Its name, a folder's with a slash, so that names sort as keys do."""
+    """The entry's name, a folder's with a slash, so that names sort as keys do."""
     return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
 
 
@@ -78,7 +78,7 @@ def etag(status: os.stat_result) -> str:
 
 
 def stamp(file: BinaryIO) -> None:
-    """Set the file's time to now in nanoseconds; the kernel's own clock ticks in milliseconds."""
+    """Set the file's time to now, in nanoseconds; the kernel's own clock ticks in milliseconds."""
     now = time.time_ns()
     os.utime(file.fileno(), ns=(now, now))
 

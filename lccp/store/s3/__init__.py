@@ -1,1 +1,1 @@
-"""`s3://`: a store in a bucket of S3 or of what speaks its protocol."""
+"""`s3://`: a store in a bucket of S3, or of a server that speaks its protocol."""

@@ -1,4 +1,4 @@
-"""Keys to an S3 store: of a mounted Secret, the environment, or the pod's identity."""
+"""Keys to an S3 store: from a mounted Secret, the environment, or the pod's identity."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ IDENTITIES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
 )
-"""What a cluster puts into the environment of a pod whose ServiceAccount has a role (EKS, ECS)."""
+"""Variables that a cluster sets in a pod whose ServiceAccount has a role (EKS, ECS)."""
 
 TOKEN_SERVICE = "AWS_ENDPOINT_URL_STS"
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
@@ -25,7 +25,7 @@ _RETRIES = 3
 
 
 class MountedCredentials(Provider):
-    """Credentials in the files accessKey and secretKey of a folder, read again when they change.
+    """Credentials in the files accessKey and secretKey of a folder, reread when they change.
 
     kubelet replaces a mounted Secret as a whole; both files are read from one version of it.
     """
@@ -65,13 +65,13 @@ class MountedCredentials(Provider):
 class TemporaryCredentials(Provider):
     """Keys for the role of the pod's ServiceAccount, or of its node, renewed before they expire.
 
-    The pod's by AWS's variables, as its SDKs read them; the node's by its metadata service
-    (IMDSv2). Messages never hold a token.
+    The pod's keys come by AWS's variables, as its SDKs read them; the node's by its metadata
+    service (IMDSv2). Messages never contain a token.
 
     Args:
-        endpoint: of the service that gives them; None: Amazon's own.
-        whose: whose keys they are, for messages.
-        remedy: what to see to when they are refused.
+        endpoint: of the service that issues them; None: Amazon's own.
+        whose: owner of the keys, for messages.
+        remedy: what to check when they are refused.
     """
 
     def __init__(self, endpoint: str | None, whose: str, remedy: str) -> None:
@@ -115,7 +115,7 @@ def of_the_node(endpoint: str) -> Provider:
 
 
 class LateCredentials(Provider):
-    """Credentials that may not be there yet: looked for at each request, until they are."""
+    """Credentials that may not exist yet: each request looks for them until they do."""
 
     def __init__(self, config: StoreConfig) -> None:
         self._config = config
@@ -127,7 +127,7 @@ class LateCredentials(Provider):
 
 
 def provider_of(config: StoreConfig) -> Provider:
-    """The provider of credentials; what is on this machine was read once. Raises InvalidInput."""
+    """The provider of credentials; those on this machine are read once. Raises InvalidInput."""
     if config.credentials_directory:
         mounted = MountedCredentials(Path(config.credentials_directory))
         mounted.retrieve()

@@ -1,4 +1,4 @@
-"""Maps the errors of the S3 client to errors of LCCP."""
+"""Maps errors of the S3 client to errors of LCCP."""
 
 import re
 import ssl

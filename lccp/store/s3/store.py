@@ -233,7 +233,7 @@ class S3Store:
 
     @contextmanager
     def _mapped(self, key: str) -> Iterator[None]:
-        """Map errors of SDK, HTTP and TLS to errors of the store; nowhere else is this done."""
+        """Map errors of SDK, HTTP and TLS to errors of the store; done nowhere else."""
         try:
             yield
         except FOREIGN as error:
