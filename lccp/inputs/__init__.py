@@ -1,1 +1,1 @@
-"""What a run reads from buckets and hubs: found, pinned, and fetched to a folder once a node."""
+"""A run's inputs from buckets and hubs: found, pinned, and fetched to a folder once per node."""

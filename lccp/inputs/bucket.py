@@ -1,4 +1,4 @@
-"""Objects of an S3 bucket, reached as the run's store is: its endpoint, its credentials."""
+"""Objects of an S3 bucket, reached like the run's store, with its endpoint and credentials."""
 
 from pathlib import Path
 

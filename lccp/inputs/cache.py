@@ -1,4 +1,4 @@
-"""A folder of what was fetched: each thing once, whole, under its digest."""
+"""A folder of fetched inputs: each of them once, complete, under its digest."""
 
 import fcntl
 import hashlib
@@ -16,7 +16,7 @@ from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.inputs.remote import Remote
 
 DIRECTORY = "LCCP_CACHE"
-"""Variable of the environment that names the folder."""
+"""Environment variable that names the folder."""
 WORKERS = 8
 TICK_SECONDS = 0.5
 DIGITS = 24
@@ -24,8 +24,8 @@ HUBS_NOTES = ".cache"
 """Folder that the hub's library writes beside the files: what it needs to resume."""
 
 Tick = Callable[[int], None]
-"""Called twice a second while something is fetched, with the bytes that are here; what it raises
-ends that."""
+"""Called twice a second during a fetch, with the bytes that are here; an error that it raises
+ends the fetch."""
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path:
@@ -35,16 +35,16 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
 
 
 def cached(found: Input, remote: Remote, directory: Path, where: str, tick: Tick) -> Path:
-    """Where `found` lies in `directory`, fetched from `remote` unless it was before.
+    """Path of `found` in `directory`, fetched from `remote` unless it is there already.
 
-    Of two processes that want the same, one fetches; what an interrupted one has fetched is kept.
+    Of two processes that need the same input, one fetches; an interrupted fetch keeps its files.
 
     Args:
         where: field of the spec, for messages.
 
     Raises:
         InvalidInput: the folder can't be written, is too full, or `remote` refuses.
-        StoreUnavailable: `remote` does not answer, or what arrives is damaged.
+        StoreUnavailable: `remote` does not answer, or a file arrives damaged.
     """
     whole = directory / found.digest[:DIGITS]
     try:
@@ -79,7 +79,7 @@ def _locked(path: Path, tick: Tick) -> Iterator[None]:
 
 
 def _clear(found: Input, part: Path) -> None:
-    """Delete what a process that was killed left half written; the hub goes on with its own."""
+    """Delete files that a killed process left half written; the hub resumes its own."""
     for path in part.rglob("*"):
         name = path.relative_to(part)
         wanted = str(name) in found.files or name.parts[0] == HUBS_NOTES
@@ -109,7 +109,7 @@ def _check_room(needed: int, part: Path, where: str) -> None:
 
 
 def _verify(found: Input, name: str, part: Path, where: str) -> None:
-    """Raise StoreUnavailable, and delete the file, if it is not what was found."""
+    """Raise StoreUnavailable, and delete the file, if it differs from what was found."""
     file, path = found.files[name], part / name
     intact = _size(path) == file.size
     if intact and file.sha256 is not None:
@@ -121,7 +121,7 @@ def _verify(found: Input, name: str, part: Path, where: str) -> None:
 
 
 def _in_threads(work: Callable[[str], None], names: list[str], tick: Callable[[], None]) -> None:
-    """`work` on all names; the first error ends it. Threads that hang outlive no process."""
+    """`work` on all names; the first error ends it. Hanging threads do not outlive the process."""
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in names:
         waiting.put(name)
@@ -155,7 +155,7 @@ def _in_threads(work: Callable[[str], None], names: list[str], tick: Callable[[]
 
 
 def _size(path: Path) -> int | None:
-    """Of a file, which another thread may rename or delete at any moment."""
+    """Size of a file, which another thread may rename or delete at any moment."""
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):

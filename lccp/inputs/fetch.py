@@ -1,4 +1,4 @@
-"""A spec whose places in buckets and hubs are folders of this machine."""
+"""A spec whose locations in buckets and hubs are replaced by folders of this machine."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,11 +20,11 @@ from lccp.store.port import Store
 MODEL = "model.source"
 
 Progress = Callable[[int, int], None]
-"""Bytes that are here, and bytes in all."""
+"""Bytes fetched so far, and bytes in total."""
 
 
 def remotes(spec: LCCPRunSpec, config: StoreConfig, hub: str | None = None) -> dict[str, Remote]:
-    """The places of `spec` that are to be fetched, by field.
+    """The locations of `spec` to fetch, by field.
 
     Args:
         config: of the run's store.
@@ -34,7 +34,7 @@ def remotes(spec: LCCPRunSpec, config: StoreConfig, hub: str | None = None) -> d
 
 
 def remote_of(text: str, config: StoreConfig, hub: str | None, where: str) -> Remote:
-    """The place that `text` names. Raises InvalidInput if it is a path, or can't be reached."""
+    """The location that `text` names. Raises InvalidInput if it is a path, or is unreachable."""
     location = remote_location(text)
     if location is None:
         raise InvalidInput(f"{where}: {text} is a path")
@@ -46,9 +46,9 @@ def remote_of(text: str, config: StoreConfig, hub: str | None, where: str) -> Re
 
 
 def pinned(store: Store, keys: RunKeys, given: Mapping[str, Remote]) -> Inputs:
-    """What lies at the given places, as the run's first process found it. Raises as `Remote`.
+    """The inputs at the given locations, as the run's first process found them.
 
-    A place that the spec names otherwise since then is found anew.
+    A location that has changed in the spec since then is looked up again. Raises as `Remote`.
     """
     with suppress(Conflict):  # another node was first
         _pin(store, keys.inputs, given)
@@ -80,7 +80,7 @@ def _unpinned(given: Mapping[str, Remote], there: Inputs) -> dict[str, Remote]:
 
 
 def found(given: Mapping[str, Remote]) -> Inputs:
-    """What lies at the given places now. Raises as `Remote`."""
+    """The current inputs at the given locations. Raises as `Remote`."""
     wanted = {MODEL: of_a_model}
     return Inputs(inputs={f: r.find(wanted.get(f, of_documents)) for f, r in given.items()})
 
@@ -92,7 +92,7 @@ def fetched(
     directory: Path,
     progress: Progress,
 ) -> LCCPRunSpec:
-    """`spec` with a folder below `directory` in place of each of the given places.
+    """`spec` with a folder below `directory` instead of each of the given locations.
 
     Raises as `cached`.
     """
@@ -108,7 +108,7 @@ def fetched(
 
 
 def located(spec: LCCPRunSpec, folders: Mapping[str, str]) -> LCCPRunSpec:
-    """`spec` with other places, by field."""
+    """`spec` with other locations, by field."""
     source = folders.get(MODEL, spec.model.source)
     sources = tuple(
         one.model_copy(update={"path": folders.get(_field(number), one.path)})

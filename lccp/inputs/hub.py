@@ -16,10 +16,10 @@ from lccp.inputs.remote import Wanted
 
 TRIES = 5
 BACKOFF_SECONDS = 2.0
-"""Before the second try; doubled with each further one."""
+"""Wait before the second try; doubled with each further one."""
 TIMEOUT_SECONDS = 15.0
 WAIT_SECONDS_MAX = 60.0
-"""Before a further try, where the hub asks for a wait (`Retry-After`)."""
+"""Longest wait before another try, where the hub requests one (`Retry-After`)."""
 CARD = "README.md"
 TOKEN = "set HF_TOKEN to a token that may read it"
 
@@ -108,7 +108,7 @@ class Hub:
         )
 
     def _asked(self, ask: Callable[[], Answer]) -> Answer:
-        """What `ask` gives, tried again while the hub does not answer."""
+        """The result of `ask`, retried while the hub does not answer."""
         for number in range(TRIES):
             try:
                 return ask()
@@ -145,14 +145,14 @@ class Hub:
 
 
 def without_credentials(text: str) -> str:
-    """`text`, with all URLs in it without user, password and query, which may be a signature."""
+    """`text` with user, password and query (perhaps a signature) removed from all its URLs."""
     return re.sub(r"(https?://)(?:[^/\s?#'\"]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?", r"\1\2", text)
 
 
 def retry_after_seconds(value: str, now: datetime) -> float:
     """Seconds to wait by `Retry-After` (RFC 9110: seconds, or a date), at most WAIT_SECONDS_MAX.
 
-    0 for what is neither.
+    0 for anything else.
     """
     try:
         seconds = float(value) if value.isdecimal() else _date(value, now)
@@ -168,7 +168,7 @@ def _date(value: str, now: datetime) -> float:
 
 
 def _passes(error: Exception) -> bool:
-    """Whether it may be otherwise soon: no answer, an overloaded server, a broken connection."""
+    """Whether the error may pass soon: no answer, an overloaded server, a broken connection."""
     import httpx
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
