@@ -1,7 +1,7 @@
-"""Carrying out a plan, in such an order that a crash between any two steps is healed.
+"""Carrying out a plan, in an order that makes a crash between any two steps harmless.
 
 Claim, finalizer, identity, journal, control, conditions, workloads, verdict, status, events; last
-what releases the run, or answers what was asked. Every step is idempotent. A lost race raises
+the intents that release the run or answer a request. Every step is idempotent. A lost race raises
 Conflict; the next reconcile does the rest.
 """
 
@@ -54,7 +54,7 @@ ORDER = (
 )
 
 ANSWERS_KEPT = 32
-"""Words of `lccp.io/reevaluate` that are known to be answered, however often they come back."""
+"""Words of `lccp.io/reevaluate` that are remembered as answered, however often they return."""
 
 
 class Workloads(Protocol):
@@ -63,18 +63,18 @@ class Workloads(Protocol):
     def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
         """Create the workload unless it exists.
 
-        A workload that is refused (quota, admission) raises nothing: the next reconcile observes it
-        as `rejected`, and the rest of the plan is carried out.
+        A refused workload (quota, admission) raises nothing: the next reconcile observes it as
+        `rejected`, and the rest of the plan is carried out.
         """
 
     def delete(self, run: LCCPRun, workload: Workload, wait_for_pods: bool = True) -> None:
-        """Delete the workload with its pods, which get their grace period; nothing if it is gone.
+        """Delete the workload with its pods, which get their grace period; no error if it is gone.
 
         It stays, `deleting`, until its last pod is gone; without `wait_for_pods` it goes at once.
         """
 
     def tell_state(self, run: LCCPRun, workload: Workload, state: SavedState) -> None:
-        """Tell on the workload which state it saved last; nothing if it is gone.
+        """Record on the workload which state it saved last; no error if it is gone.
 
         A failure is logged, not raised: the next reconcile tries again.
         """
@@ -90,10 +90,10 @@ class Runs(Protocol):
         """Post the event; a failure to post is logged, not raised."""
 
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
-        """Put LCCP's finalizer on the run object, or take it away."""
+        """Add LCCP's finalizer to the run object, or remove it."""
 
     def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
-        """Take off the annotation that asks for a re-evaluation, if it still says `asked`."""
+        """Remove the annotation that requests a re-evaluation, if it still says `asked`."""
 
     def delete(self, run: LCCPRun) -> None:
         """Delete the run object."""
@@ -101,7 +101,7 @@ class Runs(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """What a plan is carried out with."""
+    """The means to carry out a plan."""
 
     store: Store
     workloads: Workloads
@@ -109,7 +109,7 @@ class Backend:
     guard: Callable[[], None] = lambda: None
     """Called before every write; raises Conflict if this process may no longer write."""
     remember: Callable[[str, StoreObject, str], None] = lambda *_: None
-    """Called with what was written to be read again: key, object, ETag."""
+    """Called with each written object that is read again: key, object, ETag."""
 
 
 def apply(plan: Plan, run: LCCPRun, backend: Backend) -> None:
@@ -124,14 +124,14 @@ def apply(plan: Plan, run: LCCPRun, backend: Backend) -> None:
 
 
 def act(plan: Plan, run: LCCPRun, backend: Backend) -> None:
-    """The first half: everything but status and events, which the next reconcile catches up on."""
+    """The first half: all but status and events, on which the next reconcile catches up."""
     for intent in _ordered(plan.intents)[0]:
         backend.guard()
         _carry_out(intent, run, backend)
 
 
 def publish(plan: Plan, run: LCCPRun, backend: Backend) -> None:
-    """The second half: status and events, and what releases the run."""
+    """The second half: status, events, and the release of the run."""
     after = _ordered(plan.intents)[1]
     if plan.status != (run.status or LCCPRunStatus()):
         backend.guard()
@@ -189,12 +189,12 @@ def _carry_out(intent: Intent, run: LCCPRun, backend: Backend) -> None:
 
 
 def _write(backend: Backend, key: str, value: StoreObject) -> None:
-    """Write what is read again at the next observation, which need not read it."""
+    """Write an object of the next observation, which then need not read it."""
     backend.remember(key, value, objects.write(backend.store, key, value))
 
 
 def _note_answered(backend: Backend, keys: RunKeys, asked: str) -> None:
-    """After the evaluations are deleted: until then the question is open."""
+    """After the evaluations are deleted: until then the request is open."""
     known = objects.read_versioned(backend.store, keys.journal, Journal)
     answered = (*known.value.reevaluations, asked)[-ANSWERS_KEPT:]
     journal = known.value.model_copy(update={"reevaluations": answered})
@@ -203,7 +203,7 @@ def _note_answered(backend: Backend, keys: RunKeys, asked: str) -> None:
 
 
 def _tell_state(told: TellState, run: LCCPRun, keys: RunKeys, backend: Backend) -> None:
-    """With the time of its manifest, which makes it complete; nothing of a state that is gone."""
+    """With the time of its manifest, which makes it complete; a state that is gone is skipped."""
     manifests = (keys.state_manifest(told.tokens), keys.checkpoint_manifest(told.tokens))
     found = next(filter(None, map(backend.store.stat, manifests)), None)
     if found is not None:
@@ -211,7 +211,7 @@ def _tell_state(told: TellState, run: LCCPRun, keys: RunKeys, backend: Backend) 
 
 
 def _delete_evaluation(store: Store, keys: RunKeys, tokens: int, suite: str) -> None:
-    """The report first: without it the rest is of no evaluation."""
+    """The report first: without it the rest belongs to no evaluation."""
     report = keys.report(tokens, suite)
     store.delete(report)
     for info in store.list(keys.evaluation(tokens, suite)):

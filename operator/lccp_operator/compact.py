@@ -1,7 +1,7 @@
-"""Reports as they are kept between two reconciles: their numbers, in an arrangement that all share.
+"""Reports as kept between two reconciles: their numbers, in a shared arrangement.
 
-A store holds many thousand reports, nearly all of a run made alike. What is alike in them is kept
-once; of each there are its numbers, from which the report is put together again without parsing.
+A store holds many thousand reports, and nearly all reports of a run were made alike. Their common
+part is kept once; each keeps only its numbers, from which it is rebuilt without parsing.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from lccp.facts.packing import Shared
 
 
 class Arrangement(Shared):
-    """A report without its numbers, and how these are arranged; shared by all that are alike."""
+    """A report without its numbers, and their arrangement; shared by all that are alike."""
 
     def __init__(self, report: EvaluationReport, digest: bytes) -> None:
         self.digest = digest
@@ -41,7 +41,7 @@ _ARRANGEMENTS: WeakValueDictionary[bytes, Arrangement] = WeakValueDictionary()
 
 @dataclass(frozen=True, slots=True)
 class CompactReport:
-    """A report in a small part of the memory that it takes as an object."""
+    """A report in a small fraction of the memory that it takes as an object."""
 
     tokens: int
     suite: str
@@ -67,12 +67,12 @@ class CompactReport:
         return self.arrangement.unknown_fields
 
     def report(self) -> EvaluationReport:
-        """The report, without what differs between equal measurements: files beside it, timings."""
+        """The report, without parts that differ between equal measurements: details, timings."""
         return self.arrangement.filled(self.tokens, self.step, self.checkpoint_digest, self.numbers)
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of all that a verdict can rest on."""
+        """SHA-256 of everything that a verdict can be based on."""
         own = f"{self.tokens} {self.step} {self.checkpoint_digest}".encode()
         return hashlib.sha256(own + self.arrangement.digest + self.numbers.tobytes()).digest()
 

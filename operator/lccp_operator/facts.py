@@ -1,4 +1,4 @@
-"""The facts of a run as the operator keeps them: of many runs, so compact."""
+"""The facts of a run as the operator keeps them: compact, since it keeps those of many runs."""
 
 from lccp.facts.facts import RunFacts
 from lccp.facts.reader import Keep

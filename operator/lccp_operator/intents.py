@@ -1,4 +1,4 @@
-"""What a reconcile leads to: intents, a status, events, and when to reconcile again."""
+"""The results of a reconcile: intents, a status, events, and when to reconcile again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from lccp_operator.workloads.kind import Workload
 
 @dataclass(frozen=True)
 class ClaimRun:
-    """Write the status as it was read, but for who carries the run out."""
+    """Write the status as it was read, changing only who carries out the run."""
 
     status: LCCPRunStatus
 
@@ -38,7 +38,7 @@ class RecordJournal:
 
 @dataclass(frozen=True)
 class WriteControl:
-    """Ask the trainer of `attempt` for something."""
+    """Send a request to the trainer of `attempt`."""
 
     attempt: int
     control: Control
@@ -46,14 +46,14 @@ class WriteControl:
 
 @dataclass(frozen=True)
 class TellStop:
-    """Tell the trainer of an attached run to end; None: no longer."""
+    """Request the trainer of an attached run to end; None: withdraw the request."""
 
     marker: StopMarker | None
 
 
 @dataclass(frozen=True)
 class ApplyWorkload:
-    """Create the workload, from what was pinned at the run's start; nothing if it exists."""
+    """Create the workload with the settings pinned at the run's start, unless it exists."""
 
     workload: Workload
     pinned: Pinned
@@ -61,7 +61,7 @@ class ApplyWorkload:
 
 @dataclass(frozen=True)
 class DeleteWorkload:
-    """Delete the workload and its pods; nothing if it is gone."""
+    """Delete the workload and its pods, unless it is gone."""
 
     workload: Workload
     wait_for_pods: bool = True
@@ -70,7 +70,7 @@ class DeleteWorkload:
 
 @dataclass(frozen=True)
 class TellState:
-    """Tell on the gang's workload which state it saved last."""
+    """Record on the gang's workload which state it saved last."""
 
     workload: Workload
     tokens: int
@@ -78,7 +78,7 @@ class TellState:
 
 @dataclass(frozen=True)
 class DeleteEvaluation:
-    """Delete what the store holds of the evaluation, its report first."""
+    """Delete the evaluation's objects from the store, its report first."""
 
     tokens: int
     suite: str
@@ -86,7 +86,7 @@ class DeleteEvaluation:
 
 @dataclass(frozen=True)
 class EndReevaluation:
-    """Note that `asked` was answered, and take the annotation that asked off the run object."""
+    """Record that `asked` was answered, and remove the annotation that requested it."""
 
     asked: str
 
@@ -100,14 +100,14 @@ class WriteVerdict:
 
 @dataclass(frozen=True)
 class SetFinalizer:
-    """Put LCCP's finalizer on the run object, or take it away."""
+    """Add LCCP's finalizer to the run object, or remove it."""
 
     present: bool
 
 
 @dataclass(frozen=True)
 class WriteConditions:
-    """Write what the status says to the store, for who reads it there."""
+    """Write the status's conditions to the store, for its readers."""
 
     conditions: RunConditions
 
@@ -136,7 +136,7 @@ Intent = (
 
 
 class EventReason(StrEnum):
-    """Why an event is posted: few, and stable."""
+    """Reasons for events: few, and stable."""
 
     ACCEPTED = "Accepted"
     REFUSED = "Refused"
@@ -158,18 +158,18 @@ class EventReason(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that changed, posted once. Nothing is driven by it.
+    """A change, posted once. Nothing depends on it.
 
-    Reason, `at` and `about` make its identity: posted again, it is the same event.
+    Reason, `at` and `about` are its identity: posted again, it is the same event.
     """
 
     type: Literal["Normal", "Warning"]
     reason: EventReason
     message: str
     at: datetime
-    """When it happened, or was asked for, UTC."""
+    """When it happened, or was requested, UTC."""
     about: str = ""
-    """What it is about, if several things happen at once."""
+    """Its subject, if several things happen at once."""
 
 
 @dataclass(frozen=True)
@@ -179,16 +179,16 @@ class Plan:
     intents: tuple[Intent, ...]
     status: LCCPRunStatus
     verdict: Verdict | None = None
-    """The verdict over all reports that there are."""
+    """The verdict over all existing reports."""
     events: tuple[Event, ...] = ()
     requeue_after_seconds: float | None = None
     """Longest time until the next reconcile; None: not before something changes."""
     due_after_seconds: float | None = None
-    """Time until something is due by itself, whatever the store says; None: never."""
+    """Time until something is due, whatever the store says; None: never."""
     idle: bool = False
-    """Nothing runs, and nothing is to be done until the run object changes."""
+    """Nothing runs, and there is nothing to do until the run object changes."""
     left_to: str | None = None
-    """Another installation, which carries the run out: nothing is done here."""
+    """Another installation, which carries out the run: nothing is done here."""
 
     @property
     def applies_workloads(self) -> bool:
@@ -196,5 +196,5 @@ class Plan:
 
     @property
     def changes_nothing(self) -> bool:
-        """The same reconcile would plan the same again."""
+        """Another reconcile would produce the same plan."""
         return not self.intents and not self.events

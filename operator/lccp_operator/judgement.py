@@ -1,4 +1,4 @@
-"""A verdict as it is kept between two reconciles: what the status, the stop and the events need."""
+"""A verdict as kept between two reconciles: the parts for the status, the stop and the events."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -21,11 +21,11 @@ from lccp_operator.compact import CompactReport
 
 @dataclass(frozen=True, slots=True)
 class CheckpointJudgement:
-    """Values and verdict as they were known at one checkpoint."""
+    """Values and verdict as known at one checkpoint."""
 
     state: VerdictState
     values: Mapping[str, float]
-    """Of the signals, by name."""
+    """Values of the signals, by name."""
 
     @classmethod
     def of(cls, checkpoint: CheckpointVerdict) -> "CheckpointJudgement":
@@ -76,7 +76,7 @@ class Judgement:
 
 
 def inputs_of(reports: Iterable[CompactReport], policy: Policy) -> str:
-    """SHA-256 of all that a verdict rests on: the reports, the policy, and the analysis."""
+    """SHA-256 of everything that a verdict is based on: reports, policy, and analysis."""
     digest = hashlib.sha256(f"{lccp.__version__} {policy.model_dump_json()}".encode())
     for report in reports:
         digest.update(report.digest)

@@ -28,7 +28,7 @@ def operate(
         str, typer.Option(envvar=LEVEL_VARIABLE, help="DEBUG, INFO, WARNING or ERROR.")
     ] = "INFO",
 ) -> None:
-    """Reconcile the LCCPRun objects of the cluster that it runs in, or that KUBECONFIG names.
+    """Reconcile the LCCPRun objects of the cluster that it runs in, or the one in KUBECONFIG.
 
     LCCP_INSTALLATION names the file that describes the installation; the chart mounts it.
 
@@ -46,7 +46,7 @@ def operate(
 
 
 def _spare_collections() -> None:
-    """Collect garbage seldom, and never what was imported: it took 8 % of the operator's CPU."""
+    """Collect garbage rarely, and never imported objects: it took 8 % of the operator's CPU."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 

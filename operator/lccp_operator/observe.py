@@ -1,4 +1,4 @@
-"""Observing one run's part of a store: its facts, or since when and why they can't be read."""
+"""Observing one run's part of a store: its facts, or since when and why they are unreadable."""
 
 from datetime import datetime
 
@@ -22,28 +22,28 @@ DAMAGED_THEN = (
 
 
 def unreachable(error: LccpError) -> str:
-    """What is wrong with a store that can't be used, and what follows."""
+    """What is wrong with an unusable store, and the consequence."""
     return f"{error}: {WHAT_THEN if isinstance(error, StoreUnavailable) else REFUSED_THEN}"
 
 
 class StoreObserver:
-    """Observes one run of a store. Equal content is the same object from one time to the next."""
+    """Observes one run of a store. Equal content is the same object in successive observations."""
 
     def __init__(self, store: Store, keys: RunKeys) -> None:
         self.store = store
         self.keys = keys
         self.found_run = False
-        """Its run.json was there when it was last read."""
+        """Its run.json was there at the last reading."""
         self._reader = RunReader(store, keys, KEEP)
         self._since: datetime | None = None
         self._trainings: list[ObjectInfo] | None = None
         self._all = 0
         """Hash of the whole listing."""
         self._silent: LccpError | None = None
-        """Why `moved` could not be told."""
+        """Why `moved` could not answer."""
 
     def part(self, now: datetime) -> Known[Facts] | Unknown:
-        """The facts, or since when and why they can't be read."""
+        """The facts, or since when and why they are unreadable."""
         silent, self._silent = self._silent, None
         try:
             if silent is not None:
@@ -59,15 +59,15 @@ class StoreObserver:
         return Known(facts)
 
     def remember(self, key: str, value: StoreObject, etag: str) -> None:
-        """This process wrote `value` there: it need not be read."""
+        """This process wrote `value` at `key`: it need not be read."""
         self._reader.remember(key, value, etag)
 
     def moved(self, idle: bool = False) -> bool:
         """Whether a trainer wrote anything since the last reconcile: one LIST, and no GET.
 
-        Every checkpoint and every end is followed by a heartbeat, or by the end of a workload. Of
-        an `idle` run nothing trains: whether anything at all changed, or was deleted. A store that
-        does not answer counts too: `part` then says so, without asking again.
+        Every checkpoint and every end is followed by a heartbeat, or by the end of a workload. For
+        an `idle` run, where nothing trains, any change or deletion counts. A store that does not
+        answer counts too: `part` then says so, without another request.
         """
         try:
             if idle:

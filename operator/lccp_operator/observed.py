@@ -1,8 +1,8 @@
-"""What one reconcile of a run found: its workloads, and what its store holds.
+"""The observations of one reconcile of a run: its workloads, and what its store holds.
 
-A part that could not be read is `Unknown`, which is never read as empty. Both backends fill these
-types. They observe the workloads before the store, so that what an ended workload wrote is seen
-with its end.
+A part that could not be read is `Unknown`, which is never taken as empty. Both backends fill these
+types. They observe the workloads before the store, so that the objects of an ended workload are
+seen with its end.
 """
 
 from collections.abc import Mapping
@@ -28,18 +28,18 @@ class Known(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Unknown:
-    """A part that could not be read: since when, why (one sentence), and as which reason."""
+    """A part that could not be read: since when, why (one sentence), and the reason's name."""
 
     since: datetime
     why: str
     reason: Reason = Reason.OBSERVATION_INCOMPLETE
     watched: bool = False
-    """A change will be announced: nobody needs to poll for it."""
+    """A change will be announced: there is no need to poll for it."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who reconciles: an installation, and those that are gone and whose runs it goes on with."""
+    """The reconciling installation, and those that are gone and whose runs it takes over."""
 
     id: str = ""
     """Empty: no installation, as on a laptop."""
@@ -52,7 +52,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Observed:
-    """All that `plan` is told beside the run object.
+    """The input of `plan` besides the run object.
 
     `workloads` are Known only if they were read after this process's last write to them.
     """
@@ -60,24 +60,24 @@ class Observed:
     workloads: Known[Mapping[Workload, WorkloadState]] | Unknown
     store: Known[Facts] | Unknown
     rejected: Mapping[Workload, Trouble] = field(default_factory=dict)
-    """Workloads that could not be created when it was last tried, and why."""
+    """Workloads that could not be created at the last try, and why."""
     offered: Pinned = field(default_factory=Pinned)
     """Images and templates that the installation would give a new run."""
     owner: Owner = field(default_factory=Owner)
     made_by: str | None = None
-    """Installation that made the newest of the workloads; None: no workload tells.
+    """Installation that made the newest of the workloads; None: no workload names one.
 
-    It is asked of a run whose status was emptied."""
+    It matters for a run whose status was emptied."""
     left_to: str | None = None
-    """Installation to which the run is left, as an event tells already."""
+    """Installation to which the run is left, according to an earlier event."""
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
     reevaluate: str | None = None
-    """What the run object's annotation `lccp.io/reevaluate` says."""
+    """Value of the run object's annotation `lccp.io/reevaluate`."""
     model_config: Mapping[str, Any] | None = None
-    """The source model's config.json, parsed; None where it can't be seen."""
+    """The source model's config.json, parsed; None where it can't be read."""
     tells_states: bool = False
-    """The installation wants the newest state told on the gang's workload."""
+    """The installation wants the newest state recorded on the gang's workload."""
     namespace_terminating: bool = False
     events_posted: bool = True
-    """The events of what the journal says are posted; else its writer may have died first."""
+    """The journal's events are posted; else its writer may have died before posting them."""

@@ -1,4 +1,4 @@
-"""The purge Job: deletes all that the store holds of a run, its identity last."""
+"""The purge Job: deletes everything that the store holds of a run, its identity last."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ def purge(environ: Mapping[str, str], installation: str) -> None:
 
     Raises:
         InvalidInput: the store can't be used, its `run.json` or `journal.json` is damaged, or the
-            first names another installation than `installation` (empty: any may).
+            former names another installation than `installation` (empty: any may purge).
         StoreUnavailable: the store does not answer.
     """
     invocation = Invocation.from_environ(environ)

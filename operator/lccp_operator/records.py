@@ -1,6 +1,6 @@
-"""What the store is told of a run object without a plan: what is said of it, and that it is gone.
+"""Records about a run object that the store gets without a plan: its conditions, its deletion.
 
-Nothing is where the store holds the run of another object, or its journal can't be read.
+None is written where the store holds the run of another object, or its journal can't be read.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from lccp.store.port import Store
 
 
 def record_deletion(store: Store, keys: RunKeys, run_uid: str, guard: Callable[[], None]) -> None:
-    """Say in the journal that the run object is deleted.
+    """Record in the journal that the run object is deleted.
 
-    Nothing else in the store would say so of a run whose objects are retained. Raises Conflict,
+    For a run whose objects are retained, nothing else in the store shows that. Raises Conflict,
     StoreUnavailable, or InvalidInput where the store refuses: try again.
     """
     found = _own(store, keys, run_uid)
@@ -34,9 +34,9 @@ def record_deletion(store: Store, keys: RunKeys, run_uid: str, guard: Callable[[
 def record_conditions(
     store: Store, keys: RunKeys, run_uid: str, told: RunConditions, guard: Callable[[], None]
 ) -> None:
-    """Write what is said of the run object, unless the store says so. Raises as `record_deletion`.
+    """Write the run object's conditions, unless the store has them. Raises as `record_deletion`.
 
-    What can't be read of an earlier word is replaced.
+    Earlier conditions that can't be read are replaced.
     """
     if _own(store, keys, run_uid) is None:
         return
@@ -51,7 +51,7 @@ def record_conditions(
 def _own(
     store: Store, keys: RunKeys, run_uid: str
 ) -> tuple[objects.Versioned[Journal], Acceptance] | None:
-    """The journal, and that it is of this run object; None otherwise."""
+    """The journal if it belongs to this run object; None otherwise."""
     try:
         entry = store.get_entry(keys.journal)
     except NotFound:

@@ -1,4 +1,4 @@
-"""The embedded backend: processes of this machine in place of Jobs."""
+"""The embedded backend: processes of this machine instead of Jobs."""
 
 from lccp_operator.embedded.engine import EmbeddedEngine, run
 from lccp_operator.embedded.processes import Programs

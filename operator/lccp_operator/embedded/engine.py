@@ -1,4 +1,4 @@
-"""The embedded engine: observe, plan, apply, with processes of this machine in place of Jobs."""
+"""The embedded engine: observe, plan, apply, with processes of this machine instead of Jobs."""
 
 import signal
 import threading
@@ -39,7 +39,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class EmbeddedEngine:
     """Works on one run until it is at rest or interrupted.
 
-    `run` is as its manifest says, relative paths in it start from `base_directory`; a relative
+    `run` is as in its manifest. Its relative paths start from `base_directory`; a relative
     `file://` store starts from the working directory.
     """
 
@@ -98,14 +98,14 @@ class EmbeddedEngine:
         raise (StoreUnavailable if silent else InvalidInput)(part.why)
 
     def _stored_verdict(self) -> Verdict | None:
-        """What an earlier engine judged; a damaged one is made anew."""
+        """The verdict of an earlier engine; a damaged one is recreated."""
         try:
             return read_or_none(self._store, self._keys.verdict, Verdict)
         except InvalidInput:
             return None
 
     def interrupt(self) -> None:
-        """End soon, as by SIGINT. May be called from another thread or a signal handler."""
+        """End soon, as after SIGINT. May be called from another thread or a signal handler."""
         self._interrupts += 1
         self._wake.set()
 
@@ -179,7 +179,7 @@ class EmbeddedEngine:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Take the signals that ask to end; only a main thread can."""
+        """Handle the signals that request an end; only a main thread can."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -203,7 +203,7 @@ def run(
 
 
 def _model_config(directory: Path) -> dict[str, Any] | None:
-    """The model's config.json; None if it is none, which the trainer then tells."""
+    """The model's config.json; None if it is invalid, which the trainer then reports."""
     try:
         return read_model_config(directory)
     except InvalidInput:
@@ -218,7 +218,7 @@ def _absolute(store: StoreConfig) -> StoreConfig:
 
 
 def _directory(store: StoreConfig) -> Path:
-    """Where logs and lock lie: beside the objects if they are files, else below ./runs."""
+    """The folder of logs and lock: beside the objects if they are files, else below ./runs."""
     scheme, _, path = store.url.partition("://")
     return Path(path) if scheme == "file" else Path("runs").absolute()
 

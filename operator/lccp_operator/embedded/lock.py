@@ -1,4 +1,4 @@
-"""One engine for a run: the lock that it holds together with its child processes."""
+"""One engine per run: the lock that it holds together with its child processes."""
 
 import fcntl
 import os
@@ -15,10 +15,10 @@ POLL_SECONDS = 0.1
 
 @contextmanager
 def held(path: Path) -> Iterator[int]:
-    """Hold the lock at `path`; gives its file descriptor, which child processes inherit.
+    """Hold the lock at `path`; yields its file descriptor, which child processes inherit.
 
-    Since they do, the lock of a killed engine is free only when its last child process is gone:
-    we wait. Raises InvalidInput if an engine that lives holds it.
+    Therefore the lock of a killed engine is free only when its last child process is gone: we
+    wait for that. Raises InvalidInput if a live engine holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:

@@ -1,4 +1,4 @@
-"""Processes of this machine in place of Jobs."""
+"""Processes of this machine instead of Jobs."""
 
 import os
 import signal
@@ -24,13 +24,13 @@ SPAWN = Path(__file__).with_name("spawn.py")
 PROCESSES_MAX = 64
 
 GANG_NICENESS = 10
-"""A gang takes every core it is given. Evaluators run beside it and are short; at the same
-priority they would fall behind the training that they are to stop in time."""
+"""A gang uses every core it is given. Evaluators run beside it and are short; at the same
+priority they would fall behind the training that they should stop in time."""
 
 
 @dataclass(frozen=True)
 class Programs:
-    """Command lines of the programs that workloads run, by the name of their container."""
+    """Command lines of the workloads' programs, by the name of their container."""
 
     trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launch.launcher")
     evaluator: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.main")
@@ -46,7 +46,7 @@ class Programs:
 
 @dataclass(frozen=True)
 class ProcessSettings:
-    """Where and with what the processes of a run work."""
+    """Store, folders, programs and lock of a run's processes."""
 
     store: StoreConfig
     base_directory: Path
@@ -63,7 +63,7 @@ class _Process:
     pods: PodSet
     log: Path
     deadline: float | None
-    """When it has taken too long, in seconds of the clock."""
+    """When its deadline is over, in seconds of the clock."""
     killed_at: float | None = None
     """When its grace period is over."""
     rule: Rule | None = None
@@ -74,7 +74,7 @@ class _Process:
 
     @property
     def running(self) -> bool:
-        """Whether it runs; once it does not, nothing of its group does."""
+        """Whether it runs; once it does not, no process of its group does."""
         if self.popen.poll() is None:
             return True
         if not self.swept:
@@ -83,7 +83,7 @@ class _Process:
         return False
 
     def terminate(self, now: float) -> None:
-        """SIGTERM, and SIGKILL when its grace period is over."""
+        """SIGTERM, then SIGKILL when its grace period is over."""
         if self.running and self.killed_at is None:
             self.popen.send_signal(signal.SIGTERM)
             self.killed_at = now + self.pods.grace_seconds
@@ -118,9 +118,9 @@ class _Process:
 
 
 class Processes:
-    """The workloads of one run, as processes: each in a group of its own, with a log of its own.
+    """The workloads of one run, as processes: each in its own group, with its own log.
 
-    A gang is folded to this machine: one launcher that starts all its processes.
+    A gang is folded onto this machine: one launcher starts all its processes.
     """
 
     def __init__(
@@ -131,12 +131,12 @@ class Processes:
         self._processes: dict[Workload, _Process] = {}
 
     def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
-        """Start the workload unless it is there. `pinned` is for clusters: here is one version."""
+        """Start the workload unless it exists. `pinned` is for clusters: here is one version."""
         if workload not in self._processes:
             self._processes[workload] = self._start(run, workload, workload.pods(run, pinned))
 
     def tell_state(self, run: LCCPRun, workload: Workload, state: SavedState) -> None:
-        """No queue evicts processes: nobody wants to know."""
+        """Does nothing: no queue evicts processes."""
 
     def delete(self, run: LCCPRun, workload: Workload, wait_for_pods: bool = True) -> None:
         """End the workload: SIGTERM, and SIGKILL when its grace period is over."""
@@ -146,7 +146,7 @@ class Processes:
             process.terminate(self._clock())
 
     def terminate_all(self) -> None:
-        """End everything: what has a state to save may do so within its grace period."""
+        """End everything: a process with a state to save may do so within its grace period."""
         for process in self._processes.values():
             process.terminate(self._clock())
 
@@ -160,7 +160,7 @@ class Processes:
         return any(process.running for process in self._processes.values())
 
     def states(self) -> Mapping[Workload, WorkloadState]:
-        """The workloads as they are; what outlasted its limits is killed first."""
+        """The current workloads; those that exceeded their limits are killed first."""
         for workload, process in list(self._processes.items()):
             process.enforce_limits(self._clock())
             if not process.running and process.deleted:
@@ -201,7 +201,7 @@ class Processes:
 
 
 def check_gang(run: LCCPRun) -> None:
-    """Raise InvalidInput if the gang is more processes than one machine runs."""
+    """Raise InvalidInput if the gang has more processes than one machine runs."""
     topology = run.spec.topology
     processes = topology.nodes * topology.processes_per_node
     if processes > PROCESSES_MAX:
@@ -212,7 +212,7 @@ def check_gang(run: LCCPRun) -> None:
 
 
 def _threads(pods: PodSet) -> int:
-    """All cores for the processes of a gang, one for what runs beside it."""
+    """All cores for the processes of a gang, one for processes beside it."""
     if not pods.is_gang:
         return 1
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
@@ -220,7 +220,7 @@ def _threads(pods: PodSet) -> int:
 
 
 def _exit_code(code: int | None) -> int | None:
-    """A signal's number counts from 128 on, as for a container.
+    """A signal is reported as 128 plus its number, as for a container.
 
     SIGTERM ends only a process that has no handler for it yet, and so has nothing to save.
     """

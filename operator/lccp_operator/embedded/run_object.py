@@ -1,4 +1,4 @@
-"""The run object of the embedded engine, in its memory alone."""
+"""The run object of the embedded engine, only in its memory."""
 
 import uuid
 from typing import Self
@@ -11,7 +11,7 @@ from lccp_operator.intents import Event
 
 
 class RunObject:
-    """The run object, which nobody but the engine holds."""
+    """The run object, which only the engine holds."""
 
     def __init__(self, run: LCCPRun) -> None:
         self.current = run
@@ -19,7 +19,7 @@ class RunObject:
 
     @classmethod
     def applied(cls, run: LCCPRun) -> Self:
-        """`run` as a new object: whoever starts the engine applies it anew, and so adopts it."""
+        """`run` as a new object: each start of the engine applies it again, and so adopts it."""
         metadata = run.metadata.model_copy(
             update={"uid": str(uuid.uuid4()), "generation": 1, "deletion_timestamp": None}
         )
@@ -27,7 +27,7 @@ class RunObject:
 
     @property
     def state(self) -> State:
-        """What its conditions say of the run, as it stands now."""
+        """The run's current state by its conditions."""
         status = self.current.status
         true = {c.type for c in status.conditions if c.status == "True"} if status else set()
         if ConditionType.FAILED in true:
@@ -43,13 +43,13 @@ class RunObject:
         self.events.append(event)
 
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
-        """Nobody deletes the object here, so nothing holds it back."""
+        """Does nothing: nobody deletes the object here."""
 
     def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
-        """Nobody asks for one here: the engine reads no annotations."""
+        """Does nothing: the engine reads no annotations."""
 
     def delete(self, run: LCCPRun) -> None:
-        """The object ends with the engine; what the store holds stays."""
+        """Does nothing: the object ends with the engine, and the store keeps its own."""
 
     def take_events(self) -> tuple[Event, ...]:
         taken, self.events = tuple(self.events), []

@@ -1,4 +1,4 @@
-"""What the embedded engine shows of a run while it works, and what it ends with."""
+"""What the embedded engine shows of a run while it works, and its outcome."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ State = Literal["Succeeded", "Failed", "Suspended", "Interrupted"]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The run at one moment. `run` has the status; `events` are those since the last snapshot."""
+    """The run at one moment. `run` has the status; `events` are new since the last snapshot."""
 
     at: datetime
     run: LCCPRun
@@ -36,7 +36,7 @@ class Snapshot:
 
     @property
     def evaluating(self) -> Mapping[EvaluationKey, EvaluationProgress]:
-        """How far evaluations are that have no report yet, by tokens and suite."""
+        """Progress of evaluations that have no report yet, by tokens and suite."""
         return {k: p for k, p in self.facts.progress.items() if k not in self.facts.reports}
 
 
@@ -64,7 +64,7 @@ class Outcome:
 
     @property
     def message(self) -> str:
-        """Why it ended so, and what to do, in one sentence."""
+        """Why it ended that way, and what to do, in one sentence."""
         if self.state == "Interrupted":
             return "interrupted: the same command resumes the run"
         return self.conditions[ConditionType(self.state)].message

@@ -3,8 +3,8 @@
     python -I -S spawn.py <pid of the parent> <niceness> <program> [argument ...]
 
 On Linux this process becomes the program, and the kernel kills it when the parent's thread ends.
-Elsewhere this process stays, watches its parent ten times a second, and kills its process group
-when the parent is gone; it passes SIGTERM on, and ends with the program's exit code.
+Elsewhere this process stays, checks its parent ten times a second, and kills its process group
+when the parent is gone; it forwards SIGTERM, and ends with the program's exit code.
 """
 
 import os

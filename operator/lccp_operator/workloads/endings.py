@@ -1,4 +1,4 @@
-"""How a workload ended: by its pods, and by what it left in the store."""
+"""How a workload ended: by its pods, and by its objects in the store."""
 
 import re
 from collections.abc import Set
@@ -9,7 +9,7 @@ from lccp.api.exits import ExitCode
 from lccp_operator.workloads.state import Rule, WorkloadState
 
 KUBECTL_LOG = re.compile(r"(; )?log: kubectl logs [^;()]*")
-"""Where the log of a Job is, as `Ending.of` says it."""
+"""Where the log of a Job is, in the words of `Ending.of`."""
 
 BY_RULE = {
     Rule.DISRUPTION: Cause.DISRUPTED,
@@ -29,12 +29,12 @@ class Ending:
 
     @property
     def counted(self) -> bool:
-        """It counts against the tries that there are."""
+        """It counts against the allowed tries."""
         return MEANINGS[self.cause].counted
 
     @classmethod
     def of(cls, cause: Cause, state: WorkloadState | None, message: str = "") -> "Ending":
-        """The ending in a sentence; of what began and failed also where its log is."""
+        """The ending in a sentence; for a workload that began and failed also where its log is."""
         message = message or _unbegun(state) or _said(state, cause) or MEANINGS[cause].sentence
         message += _killed(state)
         if state is None or not MEANINGS[cause].counted:
@@ -46,12 +46,12 @@ class Ending:
 
 
 def without_log(message: str) -> str:
-    """The message of an ending whose Job is gone, and its log with it."""
+    """The message of an ending whose Job, and with it the log, is gone."""
     return KUBECTL_LOG.sub("", message).replace(" ()", "").replace("(; ", "(")
 
 
 def failure(state: WorkloadState) -> Cause:
-    """The cause of a workload that failed, as its pods and its rule tell it."""
+    """The cause of a workload's failure, according to its pods and its rule."""
     disrupted = state.has_lost_pod or any(pod.disrupted for pod in state.pods)
     if state.rule is Rule.DISRUPTION or disrupted:
         return Cause.DISRUPTED
@@ -68,28 +68,28 @@ def failure(state: WorkloadState) -> Cause:
 
 
 def _unbegun(state: WorkloadState | None) -> str:
-    """Why a pod of it failed before its main container began, in words; empty if none did so."""
+    """Why a pod of it failed before its main container began, in words; empty if none did."""
     told = (pod.failure for pod in state.pods if pod.failure) if state is not None else iter(())
     first = next(told, "")
     return f"{MEANINGS[Cause.NOT_BEGUN].sentence}: {first}" if first else ""
 
 
 def _killed(state: WorkloadState | None) -> str:
-    """What its node says of the first pod that it ended."""
+    """The node's message about the first pod that it ended."""
     told = (pod.killed for pod in state.pods if pod.killed) if state is not None else iter(())
     first = next(told, "")
     return f": {first}" if first else ""
 
 
 def _said(state: WorkloadState | None, cause: Cause) -> str:
-    """What a process left in its pod's status that ended with the code of `cause`."""
+    """The message in the pod's status of a process that ended with the code of `cause`."""
     code = MEANINGS[cause].exit_code
     pods = state.pods if state is not None else ()
     return next((pod.message for pod in pods if pod.message and pod.exit_code == code), "")
 
 
 def _exit_codes(state: WorkloadState) -> Set[int]:
-    """The exit codes that tell why: those of pods that nobody deleted, else of any that ended."""
+    """The exit codes that explain it: those of pods that nobody deleted, else of any that ended."""
     by_themselves = {pod.exit_code for pod in state.pods if not pod.deleting}
     found = by_themselves, {pod.exit_code for pod in state.pods}, {state.exit_code}
     failures = ({code for code in codes if code and code != ExitCode.OK} for codes in found)

@@ -78,7 +78,7 @@ class Evaluation(Workload):
         )
 
     def done(self, facts: Facts) -> bool:
-        """There is a report of the very checkpoint."""
+        """There is a report of exactly this checkpoint."""
         checkpoint, report = facts.evaluated(self.key), facts.reports.get(self.key)
         if checkpoint is None or report is None:
             return False

@@ -24,39 +24,39 @@ HASH_LENGTH = 8
 
 @dataclass(frozen=True)
 class PodSet:
-    """The pods of a workload, which are alike, whatever runs them."""
+    """The pods of a workload, all alike, whatever runs them."""
 
     container: str
     command: tuple[str, ...]
     image: str
     spec: WorkloadSpec = field(default_factory=WorkloadSpec)
     is_gang: bool = False
-    """The pods work together, each knows its index, and they find each other."""
+    """The pods work together: each knows its index, and they find each other."""
     count: int = 1
     processes: int = 1
-    """Of each pod; each takes one accelerator, if `spec` names one."""
+    """Processes of each pod; each takes one accelerator, if `spec` names one."""
     attempt: int = 1
-    """What the processes are told: attempt of the gang, or try."""
+    """Passed to the processes: attempt of the gang, or try."""
     branch: int | None = None
-    """What the processes are told: tokens that the branch which they train begins with."""
+    """Passed to the processes: tokens at which the branch that they train begins."""
     tokens: int | None = None
-    """What the processes are told: checkpoint to work on."""
+    """Passed to the processes: checkpoint to work on."""
     suite: str | None = None
-    """What the processes are told: suite to evaluate it by."""
+    """Passed to the processes: suite to evaluate it by."""
     external: ExternalSuite | None = None
-    """That suite, if it is a program of its own, with the image that runs it: between fetching the
+    """That suite, if it is an external program, with the image that runs it: between fetching the
     checkpoint and reporting."""
     grace_seconds: int = 30
     """From SIGTERM to SIGKILL."""
     deadline_seconds: int | None = None
     retries: int = 0
-    """Times that a failed pod is replaced; without any, the first failure ends the workload."""
+    """How often a failed pod is replaced; with 0, the first failure ends the workload."""
     priority_class_name: str | None = None
-    """Instead of none in `spec`."""
+    """Used where `spec` has none."""
 
     @property
     def digest(self) -> str:
-        """Of what the run's spec says of them: under another one they would be other pods."""
+        """Digest of their part of the run's spec: with another digest they would be other pods."""
         settings: list[object] = [self.spec.document(), self.deadline_seconds]
         settings += [self.external.document()] if self.external is not None else []
         settings += [self.processes] if self.processes > 1 else []
@@ -64,7 +64,7 @@ class PodSet:
         return hashlib.sha256(canonical.encode()).hexdigest()[:HASH_LENGTH]
 
     def invocation(self, run: LCCPRun, store: StoreConfig) -> Invocation:
-        """What the processes are told; a gang's number of them stands in the run's topology."""
+        """What the processes are given; a gang's number of them is in the run's topology."""
         return Invocation(
             namespace=run.metadata.namespace,
             name=run.metadata.name,
@@ -80,10 +80,10 @@ class PodSet:
 
 @dataclass(frozen=True)
 class Workload(ABC):
-    """One workload of a run: a value made of facts alone, so that the same never exists twice."""
+    """One workload of a run: a value made only of facts, so that the same never exists twice."""
 
     COMPONENT: ClassVar[str]
-    """Value of the label that tells the kind."""
+    """Value of the label for the kind."""
 
     @property
     @abstractmethod
@@ -92,7 +92,7 @@ class Workload(ABC):
 
     @property
     def pods_field(self) -> str:
-        """Part of the spec that says what its pods are like, for messages."""
+        """Part of the spec that describes its pods, for messages."""
         return ""
 
     @property
@@ -102,27 +102,27 @@ class Workload(ABC):
 
     @abstractmethod
     def labels(self) -> Mapping[str, str]:
-        """What tells it from others of its kind: names of labels without their prefix."""
+        """Labels that distinguish it from others of its kind, named without their prefix."""
 
     @classmethod
     @abstractmethod
     def of_labels(cls, own: Mapping[str, str]) -> Self:
-        """The workload of these labels, names without their prefix."""
+        """The workload with these labels, named without their prefix."""
 
     @abstractmethod
     def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
-        """Its pods, from the spec and from what was pinned at the run's start."""
+        """Its pods, from the spec and the settings pinned at the run's start."""
 
     @abstractmethod
     def ending(self, state: WorkloadState | None, facts: Facts) -> Ending:
-        """How it ended, given that it has, or is gone (`None`)."""
+        """How it ended, given that it has ended, or is gone (`None`)."""
 
     @abstractmethod
     def done(self, facts: Facts) -> bool:
-        """What it was to leave in the store is there."""
+        """Its result is in the store."""
 
     def name(self, run: str) -> str:
-        """Name of the object that runs it; a hash stands for the middle of one that is too long."""
+        """Name of the object that runs it; a hash replaces the middle of one that is too long."""
         name = f"{run}-{self.suffix}"
         if len(name) <= NAME_LENGTH_MAX:
             return name

@@ -1,4 +1,4 @@
-"""The deletion of all that the store holds of a run."""
+"""The deletion of everything that the store holds of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from lccp_operator.workloads.state import Phase, WorkloadState
 
 @dataclass(frozen=True)
 class Purge(Workload):
-    """Deletes all that the store holds of the run."""
+    """Deletes everything that the store holds of the run."""
 
     COMPONENT: ClassVar[str] = labels.PURGER
 

@@ -1,4 +1,4 @@
-"""The kinds of workloads that there are."""
+"""The kinds of workloads."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,7 +14,7 @@ KINDS: tuple[type[Workload], ...] = (Training, Evaluation, Purge)
 def workload_of(
     labels: Mapping[str, str], kinds: Iterable[type[Workload]] = KINDS
 ) -> Workload | None:
-    """The workload that has these labels; None if none of ours has."""
+    """The workload that has these labels; None if they are not ours."""
     own = {name.removeprefix(f"{GROUP}/"): value for name, value in labels.items()}
     found = (kind for kind in kinds if labels.get(COMPONENT) == kind.COMPONENT)
     return next((kind.of_labels(own) for kind in found), None)

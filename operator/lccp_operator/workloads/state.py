@@ -11,7 +11,7 @@ class Phase(StrEnum):
     """Where a workload, or one of its pods, is."""
 
     QUEUED = "Queued"
-    """Held back by a queue: it has no pods."""
+    """Held by a queue: it has no pods."""
     PENDING = "Pending"
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
@@ -41,7 +41,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class SavedState:
-    """A complete training state: what a gang that is ended now goes on from."""
+    """A complete training state: a gang that ends now would resume from it."""
 
     tokens: int
     at: datetime
@@ -56,7 +56,7 @@ class Pod:
     uid: str
     phase: Phase
     began_at: datetime | None = None
-    """When its node took it on, UTC."""
+    """When its node accepted it, UTC."""
     deleting: bool = False
     exit_code: int | None = None
     out_of_memory: bool = False
@@ -64,25 +64,25 @@ class Pod:
     failure: str = ""
     """Why it failed before its main container began: a kubelet's refusal, or an init container."""
     message: str = ""
-    """What its process left in the pod's status about its end."""
+    """The message of its process about its end, from the pod's status."""
     killed: str = ""
     """Why its node ended it though it had begun, in the node's words."""
     silent_node: str = ""
-    """Its node, if that no longer tells how it is."""
+    """Its node, if that no longer reports its state."""
     lost: bool = False
-    """It should have ended, and nobody says that it has: its node is gone, or cut off."""
+    """It should have ended, but nothing reports that it has: its node is gone, or cut off."""
     lingers: bool = False
-    """Its main container ended, which its phase tells; others in it run on and hold its node."""
+    """Its main container ended, as its phase shows; others in it still run and hold its node."""
 
     @property
     def over(self) -> bool:
-        """Nothing more is waited for."""
+        """There is nothing left to wait for."""
         return self.phase in TERMINAL or self.lost
 
 
 @dataclass(frozen=True)
 class WorkloadState:
-    """A workload as observed. A deleted one is there, `deleting`, until its last pod is gone."""
+    """A workload as observed. A deleted one remains, `deleting`, until its last pod is gone."""
 
     phase: Phase
     pods: tuple[Pod, ...] = ()
@@ -92,23 +92,23 @@ class WorkloadState:
     deleting: bool = False
     rule: Rule | None = None
     exit_code: int | None = None
-    """Exit code that the rule matched: it is known longer than the pods are."""
+    """Exit code that the rule matched: it stays known after the pods are gone."""
     trouble: Trouble | None = None
     log: str | None = None
     """Where its output is, for messages."""
     settings: str | None = None
-    """Digest of the `PodSet` that it was made from; None: nobody wrote it down."""
+    """Digest of the `PodSet` that it was made from; None: not recorded."""
     saved: SavedState | None = None
-    """The newest state that its Job tells of."""
+    """The newest state recorded on its Job."""
 
     @property
     def ended(self) -> bool:
-        """It ended, by itself, and no pod of it works any more."""
+        """It ended on its own, and no pod of it works any more."""
         return self.phase in TERMINAL and all(pod.phase in TERMINAL for pod in self.pods)
 
     @property
     def lingers(self) -> bool:
-        """A pod of it does, until somebody deletes it."""
+        """A pod of it still works, until somebody deletes it."""
         return any(pod.lingers for pod in self.pods)
 
     @property
@@ -123,13 +123,13 @@ class WorkloadState:
 
     @property
     def stuck(self) -> bool:
-        """It can't go on, and does not end by itself."""
+        """It can't continue, and does not end without help."""
         failed = any(pod.lingers and pod.phase is Phase.FAILED for pod in self.pods)
         return failed or self.has_lost_pod
 
     @property
     def abandoned(self) -> bool:
-        """All that still holds it up are lost pods."""
+        """Only lost pods still hold it up."""
         return self.has_lost_pod and all(pod.over for pod in self.pods)
 
     @property

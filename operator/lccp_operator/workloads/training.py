@@ -15,7 +15,7 @@ from lccp_operator.workloads.kind import PodSet, Workload
 from lccp_operator.workloads.state import Phase, WorkloadState
 
 YIELDING = {"priority_class_name": None, "queue_priority_class_name": None}
-"""Of a branch's pods: they yield to those of runs, as evaluators do."""
+"""Settings of a branch's pods: they yield to those of runs, as evaluators do."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Training(Workload):
 
     attempt: int
     branch: int | None = None
-    """Tokens of the run's state that it begins with; None: it trains the run itself."""
+    """Tokens of the run's state from which it begins; None: it trains the run itself."""
     COMPONENT: ClassVar[str] = labels.TRAINER
 
     @property
@@ -73,7 +73,7 @@ class Training(Workload):
         )
 
     def _importer(self, topology: TopologySpec, pinned: Pinned) -> PodSet:
-        """What takes the trainer's place in an attached run: it copies another's checkpoints."""
+        """The importer, which replaces the trainer of an attached run: it copies checkpoints."""
         return PodSet(
             container="importer",
             command=("lccp-import",),
@@ -86,7 +86,7 @@ class Training(Workload):
         return self.attempt in facts.ends
 
     def ending(self, state: WorkloadState | None, facts: Facts) -> Ending:
-        """An exit code of 0 is believed only with an `end.json` that fits what was asked."""
+        """An exit code of 0 counts only with an `end.json` that matches the requests."""
         end = facts.ends.get(self.attempt)
         if state is not None and state.phase is not Phase.SUCCEEDED:
             cause = failure(state)
