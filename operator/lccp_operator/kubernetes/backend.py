@@ -93,7 +93,7 @@ class KubernetesWorkloads:
             )
 
     def _delete_service(self, run: LCCPRun, name: str) -> None:
-        """Delete the gang's Service; one of its name that is someone else's stays."""
+        """Delete the gang's Service; someone else's of the same name stays."""
         namespace = run.metadata.namespace
         try:
             found = self._cluster.get(api.SERVICES, namespace, name)
@@ -103,14 +103,14 @@ class KubernetesWorkloads:
             self._cluster.delete(api.SERVICES, namespace, name, found["metadata"]["uid"])
 
     def _created(self, kind: api.Kind, document: Object) -> Object | None:
-        """The new object; None if there is one of its name."""
+        """The new object; None if there is already one of its name."""
         try:
             return self._cluster.create(kind, document)
         except api.AlreadyExists:
             return None
 
     def _existing(self, run: LCCPRun, kind: api.Kind, document: Object) -> Object:
-        """The object that is there instead.
+        """The object that exists instead.
 
         Raises InvalidInput if it is someone else's, and Conflict if it is gone by now.
         """
@@ -128,7 +128,7 @@ class KubernetesWorkloads:
         return found
 
     def _there(self, kind: api.Kind, namespace: str, name: str) -> Object:
-        """The object. Raises NotFound. Of Jobs the operator may read lists alone."""
+        """The object. Raises NotFound. The operator may only list Jobs, not get one."""
         if kind is not api.JOBS:
             return self._cluster.get(kind, namespace, name)
         found = self._cluster.list(kind, namespace, fieldSelector=f"metadata.name={name}")
@@ -150,7 +150,7 @@ class KubernetesWorkloads:
 class KubernetesRuns:
     """Run objects of a cluster, as a reconcile read one of them: at `version`.
 
-    To write over another version raises Conflict, so that stale facts undo nothing.
+    Overwriting another version raises Conflict, so that stale facts undo nothing.
     """
 
     def __init__(self, cluster: api.Cluster, version: str) -> None:
@@ -163,11 +163,11 @@ class KubernetesRuns:
         self.write(_address(run), status)
 
     def write(self, address: Object, status: LCCPRunStatus) -> None:
-        """Server-side apply of a status: fields that are no longer set go."""
+        """Server-side apply of a status: fields that are no longer set are removed."""
         self.write_as_it_is(address, status.document())
 
     def write_as_it_is(self, address: Object, status: Object) -> None:
-        """The same of a status that another version may have written."""
+        """The same for a status that another version may have written."""
         where = {"namespace": address["namespace"], "name": address["name"]}
         document = {
             "apiVersion": labels.API_VERSION,
@@ -183,7 +183,7 @@ class KubernetesRuns:
         self.tell(_address(run) | {"uid": run.metadata.uid}, event)
 
     def tell(self, address: Object, event: Event) -> None:
-        """The same of a run object by its namespace, name and UID."""
+        """The same for a run object by its namespace, name and UID."""
         try:
             self._cluster.create(api.EVENTS, _event(address, event))
         except Conflict:
@@ -208,7 +208,7 @@ class KubernetesRuns:
             self.version = patched["metadata"]["resourceVersion"]
 
     def end_reevaluation(self, run: LCCPRun, asked: str) -> None:
-        """Take the annotation off: a change of the object, which leads to the next reconcile."""
+        """Remove the annotation: a change of the object, which leads to the next reconcile."""
         namespace, name = run.metadata.namespace, run.metadata.name
         meta = self._cluster.get(api.RUNS, namespace, name)["metadata"]
         if meta.get("annotations", {}).get(labels.REEVALUATE) != asked:

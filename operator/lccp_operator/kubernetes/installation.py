@@ -1,4 +1,4 @@
-"""What an installation gives to all runs: stores, images, defaults of pods."""
+"""What an installation provides for all runs: stores, images, defaults of pods."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ CONFIG_VARIABLE = "LCCP_INSTALLATION"
 CONFIG_PATH = "/etc/lccp/installation.yaml"
 CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 CA_LENGTH_MAX = 65_536
-"""Characters: the kernel takes no longer variable than twice that."""
+"""Characters: the kernel's limit for a variable is twice that."""
 
 
 class LeaseSettings(Contract):
@@ -70,7 +70,7 @@ class Installation(PodDefaults):
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Self:
-        """The configuration file that `LCCP_INSTALLATION` names, or the chart's default place."""
+        """The configuration in the file that `LCCP_INSTALLATION` names, or in the chart's."""
         path = Path(environ.get(CONFIG_VARIABLE, CONFIG_PATH))
         try:
             given = cls.parse(yaml.safe_load(path.read_text()), str(path))
@@ -84,16 +84,16 @@ class Installation(PodDefaults):
         return given.model_copy(update={"stores": tuple(map(_with_ca, given.stores))})
 
     def store(self, name: str) -> StoreConfig | None:
-        """The store that runs call `name`, or None."""
+        """The store that runs refer to as `name`, or None."""
         return next((store for store in self.stores if store.name == name), None)
 
     @cached_property
     def pod_defaults(self) -> PodDefaults:
-        """What it puts into the pods of runs."""
+        """The settings that it adds to the pods of runs."""
         return PodDefaults(**{name: getattr(self, name) for name in PodDefaults.model_fields})
 
     def offered(self, run: LCCPRun) -> Pinned:
-        """What is pinned of it when `run` starts."""
+        """The settings that are pinned when `run` starts."""
         return Pinned(
             trainer_image=run.spec.topology.image or self.trainer_image,
             evaluator_image=run.spec.evaluation.image or self.evaluator_image,
@@ -104,7 +104,7 @@ class Installation(PodDefaults):
 
 
 def _with_ca(store: StoreConfig) -> StoreConfig:
-    """`store` with the certificates of its CA in place of their file, as pods can use it."""
+    """`store` with the certificates of its CA instead of their file, as pods can use it."""
     if store.ca_file is None:
         return store
     where = f"store {store.name}: caFile {store.ca_file}"

@@ -12,7 +12,7 @@ from lccp.store.port import Entry, Level, ObjectInfo, Store
 
 @dataclass(frozen=True)
 class InstrumentedStore:
-    """`store`, telling `measure` the method, the result and the seconds of every call."""
+    """`store`; `measure` receives method, result and seconds of every call."""
 
     store: Store
     measure: Callable[[str, str, float], None]

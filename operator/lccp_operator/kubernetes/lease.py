@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 class Leadership:
-    """Holds the Lease, or waits for it. `guard` is the leader's licence to write.
+    """Holds the Lease, or waits for it. `guard` is the leader's permission to write.
 
-    Another holder's silence is measured by this process's own clock, as client-go does, so that
-    clocks of nodes need not agree.
+    Another holder's silence is measured by this process's clock, as in client-go, so that clocks of
+    nodes need not agree.
     """
 
     def __init__(

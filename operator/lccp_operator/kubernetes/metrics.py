@@ -73,7 +73,7 @@ class Metrics:
 
 
 class Endpoint:
-    """`/metrics` on one port, and `checks` by their path: each says what is wrong, or nothing."""
+    """`/metrics` on one port, and `checks` by their path: each reports problems, if any."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Who this installation is: its release, and the namespace that the release lies in.
+"""Identity of this installation: its release, and the namespace of the release.
 
-The UID of that namespace tells it from one of the same name on another cluster, and stays when the
-release is uninstalled and installed again.
+The UID of that namespace distinguishes it from one of the same name on another cluster, and stays
+when the release is uninstalled and installed again.
 """
 
 from functools import cached_property
@@ -22,7 +22,7 @@ class Ownership:
 
     @cached_property
     def owner(self) -> Owner:
-        """Asked for once. Raises ApiUnavailable, Forbidden."""
+        """Requested once. Raises ApiUnavailable, Forbidden."""
         release = self._installation.release
         if release is None:
             return Owner(adopts=frozenset(self._installation.adopt_from))

@@ -1,6 +1,6 @@
-"""Metrics of the run objects: what their conditions say, and whose deletion was asked for.
+"""Metrics of the run objects: their conditions, and requested deletions.
 
-A run that never began has nothing in a store that an exporter could tell.
+A run that never began has nothing in a store that an exporter could report.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ class _State:
 
 
 class RunStates(Collector):
-    """The runs as last reconciled, while this replica leads: another one knows nothing of them."""
+    """The runs as last reconciled, while this replica leads: others know nothing about them."""
 
     def __init__(self, leads: Callable[[], bool]) -> None:
         self._leads = leads
@@ -40,7 +40,7 @@ class RunStates(Collector):
         deletion_asked_at: datetime | None,
         left_to: str | None = None,
     ) -> None:
-        """The run has this status. Of one that is `left_to` another installation, that tells it."""
+        """The run has this status. If it is `left_to` another installation, that one reports it."""
         conditions = tuple((c.type.value, c.status, c.reason.value) for c in status.conditions)
         left = None if status.completion_time is not None else left_to
         mine = ("", ()) if left_to else (status.summary, conditions)

@@ -33,13 +33,13 @@ from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
 STALE_SECONDS = 120.0
-"""Time that a run may be overdue before the process is no longer healthy."""
+"""How long a run may be overdue before the process counts as unhealthy."""
 
 WORKLOADS_SECONDS = 1.0
 """Between a change of a run's workloads and its reconcile: they change several at a time."""
 
 STORE_PATIENCE = Patience(connect_seconds=3.0, read_seconds=5.0, retries=2)
-"""17 s in all: a store that hangs is named within half a minute; reconciles are repeated."""
+"""17 s in total: a hanging store is reported within half a minute; reconciles are repeated."""
 
 END_SECONDS = 10.0
 TICK_SECONDS = 0.2
@@ -115,7 +115,7 @@ class Service:
         self._endpoint.stop()
 
     def _run_changed(self, key: RunKey, body: Object | None) -> None:
-        """What a person asked for goes before what workloads do. A standby keeps no objects."""
+        """A person's request goes before changes of workloads. A standby keeps no objects."""
         if self._reconciler.run_changed(key, body, keep=self._leading.is_set()):
             self._queue.add(key, urgent=True)
 
@@ -125,7 +125,7 @@ class Service:
         self._queue.add(key, WORKLOADS_SECONDS)
 
     def _store_changed(self, health: StoreHealth) -> None:
-        """A store stopped answering, or answers again: that concerns all runs in it."""
+        """A store stopped answering, or answers again: that affects all runs in it."""
         for key in self._reconciler.memories.under_way_in(health.store):
             self._workloads_changed(key)
 
@@ -147,7 +147,7 @@ class Service:
         self._prefixes.follow(self._stop, self._leading)
 
     def _watch_runs(self) -> None:
-        """Kopf in this thread; if it ends by itself, so does the process."""
+        """Kopf in this thread; if it ends unexpectedly, so does the process."""
         try:
             kopf.run(
                 registry=handlers.registry(self._run_changed, clusterwide=not self._namespaces),
@@ -182,7 +182,7 @@ class Service:
         yield from self._unhealthy()
 
     def _outages(self) -> Iterator[str]:
-        """No reason to be unready: the runs of other stores go on."""
+        """Not a reason to be unready: the runs of other stores continue."""
         for name, health in self._stores.items():
             if health.outage is not None:
                 yield f"store {name}: {health.outage.why}"
@@ -204,7 +204,7 @@ def _always() -> threading.Event:
 def _stores(
     installation: Installation, metrics: Metrics, on_change: Callable[[StoreHealth], None]
 ) -> Mapping[str, StoreHealth]:
-    """The stores by name. Raises InvalidInput for one that is configured wrongly."""
+    """The stores by name. Raises InvalidInput for a misconfigured one."""
     stores = {
         config.name: open_store(config, patience=STORE_PATIENCE, late_credentials=True)
         for config in installation.stores
@@ -216,7 +216,7 @@ def _stores(
 
 
 def serve(installation: Installation, port: int) -> None:
-    """Run one replica of the operator until it is told to end."""
+    """Run one replica of the operator until it is requested to end."""
     started = time.monotonic()
     Service(installation, port).run()
     logger.info("ended after %.0f s", time.monotonic() - started)

@@ -1,7 +1,7 @@
-"""The health of a store: whether it can be used, asked once for all the runs that lie in it.
+"""The health of a store: whether it can be used, checked once for all its runs.
 
-An idle run learns of an outage without asking, and no run asks while one lasts. A store that is not
-yet known to take what LCCP writes is asked by writing.
+An idle run learns of an outage without a check of its own, and no run checks while one lasts. A
+store that is not yet known to accept LCCP's writes is checked by writing.
 """
 
 import logging
@@ -18,13 +18,13 @@ from lccp_operator.observed import Unknown
 
 PROBE_SECONDS = 10.0
 NOTHING = ".health/"
-"""A prefix below which nothing lies."""
+"""A prefix that is empty."""
 
 logger = logging.getLogger(__name__)
 
 
 class StoreHealth:
-    """Asks `store` in a thread of its own; `on_change` is called when an outage begins or ends."""
+    """Checks `store` in its own thread; calls `on_change` when an outage begins or ends."""
 
     def __init__(self, store: Store, on_change: Callable[["StoreHealth"], None]) -> None:
         self.store = store
@@ -34,16 +34,16 @@ class StoreHealth:
         self._takes_writes = False
 
     def start(self, stop: threading.Event) -> None:
-        """Ask every few seconds, until `stop`."""
+        """Check every few seconds, until `stop`."""
         name = f"health-{self.store.url}"
         threading.Thread(target=self._follow, args=(stop,), name=name, daemon=True).start()
 
     def doubt(self) -> None:
-        """It refused a write: the next time it is asked by writing."""
+        """It refused a write: the next check is by writing."""
         self._takes_writes = False
 
     def ask(self) -> None:
-        """Ask once. A store that refuses is of no more use than one that is silent."""
+        """Check once. A store that refuses is of no more use than a silent one."""
         before = self.outage
         try:
             self._try()
@@ -60,7 +60,7 @@ class StoreHealth:
             self._on_change(self)
 
     def tell(self, record: Callable[[Store], None]) -> bool:
-        """Have `record` tell the store; False: it can't be told now.
+        """Let `record` write to the store; False: that is not possible now.
 
         Raises Conflict, StoreUnavailable: try again.
         """

@@ -1,4 +1,4 @@
-"""A hook of Helm, before the release goes: whether runs need the operator to be deleted."""
+"""A Helm hook before the release is deleted: whether deletions of runs still need the operator."""
 
 import os
 import sys
@@ -30,9 +30,9 @@ def in_need(cluster: api.Cluster, installation: Installation) -> Iterator[str]:
 
 
 def _runs(cluster: api.Cluster, namespace: str | None) -> list[Object]:
-    """The runs of a namespace, or of all; none where the release has no right any more.
+    """The runs of a namespace, or of all; none where the release no longer has access.
 
-    The right goes with a namespace that was deleted, and the operator could delete nothing there.
+    Access ends with the deletion of a namespace, and the operator could delete nothing there.
     """
     try:
         return cluster.list(api.RUNS, namespace)

@@ -1,4 +1,4 @@
-"""What the API server answers when it does not do as it was asked, as errors. Pure."""
+"""Answers of the API server that refuse a request, as errors. Pure."""
 
 import json
 
@@ -6,7 +6,7 @@ from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp_operator.kubernetes.api.merge import Object
 
 UNDECLARED = "field not declared in schema"
-"""Of a 500, by which the API server refuses to apply a field that the CRD does not have."""
+"""Part of a 500, by which the API server refuses to apply a field that the CRD does not have."""
 OTHER_CRD = (
     "the CRD in the cluster is of another version than this operator: apply "
     "crds/lccpruns.lccp.io.yaml of its chart"
@@ -18,27 +18,27 @@ class ApiUnavailable(LccpError):
 
 
 class AdmissionUnavailable(ApiUnavailable):
-    """A webhook that has to admit an object does not answer."""
+    """A webhook that must admit an object does not answer."""
 
 
 class Refused(InvalidInput):
-    """The API server, or what admits objects to it, does not take this."""
+    """The API server, or a webhook that admits objects to it, does not accept this."""
 
 
 class Forbidden(Refused):
-    """The API server does not let the operator do this."""
+    """The API server does not permit the operator to do this."""
 
 
 class AlreadyExists(Conflict):
-    """There is an object of this name."""
+    """There is already an object of this name."""
 
 
 class Gone(LccpError):
-    """The watch can't go on where it ended: list again."""
+    """The watch can't resume where it ended: list again."""
 
 
 def event_of(event: Object, path: str) -> Object:
-    """An event of a watch. Raises what the API server sends instead of one."""
+    """An event of a watch. Raises the error that the API server sends instead of one."""
     if event["type"] != "ERROR":
         return event
     status = event["object"]
@@ -59,7 +59,7 @@ def message_of(data: bytes) -> str:
 
 
 def error_of(status: int, data: bytes, path: str) -> LccpError:
-    """The error that an answer of the API server means."""
+    """The error for an answer of the API server."""
     message = message_of(data)
     match status:
         case 500 if UNDECLARED in message:

@@ -26,7 +26,7 @@ from lccp_operator.kubernetes.api.merge import Object
 
 TIMEOUT_SECONDS = 10.0
 ADMISSION_SECONDS = 35.0
-"""Of a write, but that of a Lease: webhooks may take 30 s, and the API server then says which."""
+"""For writes except to a Lease: webhooks may take 30 s, and the API server then says which."""
 TRIES = 4
 PAGE_SIZE = 500
 WATCH_SECONDS = 300
@@ -41,7 +41,7 @@ class Cluster:
     """Calls to one API server. Safe to use from several threads.
 
     `guard` is called before every try of a write; it raises Conflict if this process may no longer
-    write. `measure` is told verb, result and seconds of every try.
+    write. `measure` receives verb, result and seconds of every try.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Cluster:
     def listing(
         self, kind: Kind, namespace: str | None = None, **selectors: str
     ) -> tuple[list[Object], str]:
-        """The objects, read page by page, and the version from which a watch goes on."""
+        """The objects, read page by page, and the version from which a watch continues."""
         items: list[Object] = []
         query: dict[str, str] = {"limit": str(PAGE_SIZE), **selectors}
         while True:
@@ -81,13 +81,13 @@ class Cluster:
             query["continue"] = more
 
     def list(self, kind: Kind, namespace: str | None = None, **selectors: str) -> list[Object]:
-        """All objects that `labelSelector` and `fieldSelector` choose."""
+        """All objects that `labelSelector` and `fieldSelector` select."""
         return self.listing(kind, namespace, **selectors)[0]
 
     def watch(
         self, kind: Kind, namespace: str | None, version: str, **selectors: str
     ) -> Iterator[Object]:
-        """Events since `version`, bookmarks among them, until the API server ends the watch.
+        """Events since `version`, including bookmarks, until the API server ends the watch.
 
         Raises Gone if the version is too old; ApiUnavailable if the connection breaks.
         """
@@ -120,7 +120,7 @@ class Cluster:
         return self.call("PATCH", path, document, query, "application/apply-patch+yaml")
 
     def create(self, kind: Kind, document: Object) -> Object:
-        """Create the object. Raises AlreadyExists; InvalidInput for a field that nobody knows."""
+        """Create the object. Raises AlreadyExists; InvalidInput for an unknown field."""
         path = kind.path(document["metadata"]["namespace"])
         return self.call("POST", path, document, {"fieldValidation": "Strict"})
 
@@ -144,10 +144,10 @@ class Cluster:
         uid: str | None = None,
         foreground: bool = True,
     ) -> Object | None:
-        """Delete the object once its dependents are gone: the object that ends, None if none does.
+        """Delete the object once its dependents are gone; returns the ending object, if any.
 
-        Not in the `foreground` it goes at once, and its dependents after it.
-        With `uid` only that very object is deleted; raises Conflict if it is another one.
+        Not in the `foreground`, it goes at once, and its dependents after it.
+        With `uid`, only that exact object is deleted; raises Conflict if it is another one.
         """
         options: Object = {"propagationPolicy": "Foreground" if foreground else "Background"}
         if uid is not None:
@@ -166,10 +166,10 @@ class Cluster:
         query: Mapping[str, str] | None = None,
         media_type: str = "application/json",
     ) -> Object:
-        """The answer to any request: tried again, with the licence to write asked for each time.
+        """The answer to any request: retried, calling `guard` before each write.
 
-        What a webhook failed is not: it may have taken half a minute, and is to be told.
-        Raises as the methods do that are made of it.
+        A request that a webhook failed is not retried: it may have taken half a minute, and must be
+        reported. Raises as the methods that use it.
         """
         for attempt in range(TRIES):
             if method != "GET":

@@ -1,4 +1,4 @@
-"""The connection to one API server: who asks, how it is encrypted, and which pool it goes through.
+"""The connection to one API server: authentication, encryption, and the pool of connections.
 
 Built on the official client's transport (authentication, TLS, token refresh) without its generated
 models, so that objects of any kind keep every field.
@@ -19,16 +19,16 @@ from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 
 CONNECTIONS = 32
-"""Kept open: a few more than workers and watches, since to open one costs more than a call."""
+"""Kept open: a few more than workers and watches, since opening one costs more than a call."""
 
 TOKEN_SECONDS = 10.0
-"""How long a token is used before the official client is asked for it again."""
+"""How long a token is used before it is requested again from the official client."""
 
 ONCE = urllib3.Retry(False)
 
 
 def connect() -> client.ApiClient:
-    """A connection to the cluster that this process belongs to, or else to the kubeconfig's."""
+    """A connection to the cluster that this process runs in, or else to the kubeconfig's."""
     settings = client.Configuration()
     settings.connection_pool_maxsize = CONNECTIONS
     try:
@@ -48,7 +48,7 @@ class Connection:
         self._api = api
         self._host = api.configuration.host
         self._token: tuple[float, str | None] = (-math.inf, None)
-        """When it was asked for, and the header."""
+        """When it was requested, and the header."""
 
     def request(
         self,

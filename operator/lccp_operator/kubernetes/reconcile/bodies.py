@@ -1,7 +1,7 @@
-"""Run objects as the API server gives them: what is read of them before, or instead of, a plan.
+"""Run objects as the API server returns them: what is read of them before, or instead of, a plan.
 
-Another version may have written them. Whose run it is, and whether it began, is read whatever else
-the status and the spec say.
+Another version may have written them. Who owns the run, and whether it began, is read whatever
+else is in status and spec.
 """
 
 from collections.abc import Iterator
@@ -24,20 +24,20 @@ from lccp_operator.plan.acceptance import left_alone
 
 BEGUN = ("installation", "startTime")
 MARKS = (*BEGUN, "completionTime")
-"""Fields of the status that say whose run it is, and whether it began and ended."""
+"""Fields of the status for who owns the run, and whether it began and ended."""
 
 UNREAD_THEN = "nothing is started or judged: use the LCCP that wrote it"
 
 
 @dataclass(frozen=True)
 class Said:
-    """What was said of a run object in place of a plan."""
+    """What was written about a run object instead of a plan."""
 
     status: LCCPRunStatus
     left_to: str | None = None
-    """The installation that carries it out."""
+    """The installation that carries out the run."""
     told: RunConditions | None = None
-    """What its status tells now."""
+    """What its status now says."""
 
 
 def purges(body: Object) -> bool:
@@ -46,19 +46,19 @@ def purges(body: Object) -> bool:
 
 
 def asked_anew(body: Object) -> str | None:
-    """What is to be evaluated anew, as its annotation says it."""
+    """The evaluations to repeat, in the words of its annotation."""
     asked: str | None = body["metadata"].get("annotations", {}).get(REEVALUATE)
     return asked
 
 
 def store_name(body: Object) -> str:
-    """Name of its store, also of a run that can't be read otherwise; empty: it names none."""
+    """Name of its store, even if the rest of the run can't be read; empty: it names none."""
     named = body.get("spec", {}).get("checkpoints", {}).get("storeName", "")
     return named if isinstance(named, str) else ""
 
 
 def deletion_asked_at(body: Object) -> datetime | None:
-    """When its deletion was asked for, UTC."""
+    """When its deletion was requested, UTC."""
     asked = body["metadata"].get("deletionTimestamp")
     return None if asked is None else datetime.fromisoformat(asked)
 
@@ -66,11 +66,11 @@ def deletion_asked_at(body: Object) -> datetime | None:
 def run_or_said(
     body: Object, owner: Owner, made_by: str | None, runs: KubernetesRuns, told: str | None = None
 ) -> LCCPRun | Said:
-    """The run to plan for, or what was said of one that is another's, or that can't be read.
+    """The run to plan for, or what was written about another's run, or an unreadable one.
 
-    `made_by` is the installation that made its workloads, if they tell; `told` the one to which the
-    run is left, if an event tells it already. A run whose deletion is asked for is planned for
-    without a status that can't be read, but for its marks.
+    `made_by` is the installation that made its workloads, if they name one; `told` the one to which
+    the run is left according to an earlier event. A run whose deletion is requested is planned for
+    even with an unreadable status, of which only the marks are used.
     """
     marks = marks_of(body)
     other = marks.installation or made_by
@@ -93,7 +93,7 @@ def _tell_left(body: Object, owner: Owner, other: str, runs: KubernetesRuns) -> 
 def _in_part(
     body: Object, marks: LCCPRunStatus, sentence: str, owner: Owner, runs: KubernetesRuns
 ) -> LCCPRun | Said:
-    """By what can be read of it; a status that can't be, of a run that is nobody's, is none."""
+    """By its readable part; an unreadable status of a run without an owner counts as missing."""
     begun = any(name in body.get("status", {}) for name in BEGUN)
     rest = {name: part for name, part in body.items() if name != "status"}
     try:
@@ -106,7 +106,7 @@ def _in_part(
 
 
 def _refused(body: Object, sentence: str, begun: bool, owner: Owner, runs: KubernetesRuns) -> Said:
-    """Say in the status of an object that is no valid run what is wrong with it, and claim it."""
+    """Write in the status of an invalid run what is wrong with it, and claim the run."""
     try:
         before = LCCPRunStatus.parse(body.get("status", {}), "status")
     except InvalidInput:
@@ -121,7 +121,7 @@ def _refused(body: Object, sentence: str, begun: bool, owner: Owner, runs: Kuber
 
 
 def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> Said:
-    """Say in `Degraded` why the run is held; the rest of a status that can't be read stays."""
+    """Write in `Degraded` why the run is held; the rest of an unreadable status stays."""
     told = body.get("status", {})
     known = told.get("conditions", ())
     others = [c for c in known if c.get("type") != ConditionType.DEGRADED]
@@ -149,7 +149,7 @@ def _readable(conditions: list[Object]) -> Iterator[ToldCondition]:
 
 
 def marks_of(body: Object) -> LCCPRunStatus:
-    """Whose run it is, and whether it began and ended: each mark that can be read."""
+    """The owner of the run, and whether it began and ended: each mark that can be read."""
     told = body.get("status", {})
     readable = {name: told[name] for name in MARKS if name in told and _reads(name, told[name])}
     return LCCPRunStatus.parse(readable, "status")

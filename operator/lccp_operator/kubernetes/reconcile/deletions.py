@@ -1,7 +1,7 @@
-"""Deletions that nobody saw: a run whose object is gone is marked as deleted in its store.
+"""Unseen deletions: a run whose object is gone is marked as deleted in its store.
 
-An operator that leads records each deletion as it sees it. What was deleted before leaves nothing
-behind but its run in a store, whose series and alerts would last, and which `lccp run` may not use.
+A leading operator records each deletion that it sees. An earlier deletion leaves only the run in a
+store, whose series and alerts would last, and which `lccp run` may not use.
 """
 
 import logging
@@ -35,10 +35,10 @@ logger = logging.getLogger(__name__)
 
 
 class UnseenDeletions:
-    """Looks through `stores` (by name) for runs of this installation that have no object.
+    """Searches `stores` (by name) for runs of this installation that have no object.
 
-    Runs of other installations and of namespaces that are not watched are left alone; so are all
-    where the installation has no id. `namespaces` that are watched: none for all of them.
+    Runs of other installations and of unwatched namespaces are left alone; so are all runs if the
+    installation has no id. `namespaces` are the watched ones; none: all of them.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class UnseenDeletions:
         self._namespaces = namespaces
         self._stores = stores
         self._settled: set[tuple[str, RunKey]] = set()
-        """Store and run, where there is nothing to mark unless the run is applied again."""
+        """Store and run where there is nothing to mark unless the run is applied again."""
 
     def follow(self, stop: threading.Event, leading: threading.Event) -> None:
-        """Sweep as soon as this replica leads, and rarely after that, until `stop`."""
+        """Sweep as soon as this replica leads, then rarely, until `stop`."""
         due_at = 0.0
         while not stop.wait(TICK_SECONDS):
             if not leading.is_set():
@@ -66,7 +66,7 @@ class UnseenDeletions:
                 due_at = time.monotonic() + (SWEEP_SECONDS if self.sweep() else RETRY_SECONDS)
 
     def sweep(self) -> bool:
-        """Look through all stores once; False if that was not possible for each of them."""
+        """Search all stores once; False if that was not possible for each of them."""
         try:
             owner = self._ownership.owner.id
             there = self._runs() if owner else {}
@@ -79,9 +79,9 @@ class UnseenDeletions:
         return not missed
 
     def _runs(self) -> dict[RunKey, str]:
-        """The run objects that there are, with their stores.
+        """The existing run objects, with their stores.
 
-        Raises as a call does: part of them is of no use.
+        Raises as a call does: an incomplete list is of no use.
         """
         listings = [self._cluster.list(api.RUNS, name) for name in self._namespaces or (None,)]
         bodies = [body for listing in listings for body in listing]
@@ -104,14 +104,14 @@ class UnseenDeletions:
         return True
 
     def _stored(self, store: Store) -> Iterator[RunKey]:
-        """Where the store may hold a run."""
+        """The keys under which the store may hold a run."""
         top = self._namespaces or [p.removesuffix("/") for p in store.level("").prefixes]
         for namespace in filter(NAMESPACE.fullmatch, top):
             for name in names_in(store, namespace):
                 yield RunKey(namespace, name)
 
     def _settle(self, health: StoreHealth, key: RunKey, owner: str) -> bool:
-        """Mark the run if its object is gone; False if the store can't be told now."""
+        """Mark the run if its object is gone; False if the store can't be written now."""
         keys = RunKeys(*key)
         uid = _accepted_uid(health.store, keys, owner)
         if uid is None or self._exists(key, uid):
@@ -121,7 +121,7 @@ class UnseenDeletions:
         return health.tell(partial(record_deletion, keys=keys, run_uid=uid, guard=guard))
 
     def _exists(self, key: RunKey, uid: str) -> bool:
-        """Asked once more: it may have been created since all of them were listed."""
+        """Requested once more: it may have been created since all of them were listed."""
         try:
             found: str = self._cluster.get(api.RUNS, *key)["metadata"]["uid"]
         except NotFound:
@@ -134,7 +134,7 @@ def _key(meta: Object) -> RunKey:
 
 
 def _accepted_uid(store: Store, keys: RunKeys, owner: str) -> str | None:
-    """UID of the object of a run of `owner` that is not marked; None for what is no such run."""
+    """UID of the object of an unmarked run of `owner`; None for anything else."""
     try:
         identity = objects.read_or_none(store, keys.identity, RunIdentity)
         if identity is None or identity.installation != owner:

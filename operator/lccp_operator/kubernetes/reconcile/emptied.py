@@ -1,8 +1,8 @@
 """Prefixes that were emptied while nothing else of their runs changed.
 
-A run at rest would learn of it only when its objects are next listed. One listing names the
-prefixes of a namespace that hold anything. A server that keeps folders names emptied ones as well,
-and a run.json may be gone alone: so some runs are asked for theirs each time, all of them in turn.
+For a run at rest that would show only when its objects are next listed. One listing names the
+non-empty prefixes of a namespace. But a server that keeps folders names emptied ones as well, and
+sometimes only a run.json is gone. So each time the run.json of some runs is checked, all in turn.
 """
 
 import logging
@@ -21,10 +21,10 @@ from lccp_operator.kubernetes.workloads.seen import RunKey
 
 LOOK_SECONDS = 15.0
 NAMESPACES_A_SECOND = 10.0
-"""Where runs lie in more namespaces than that, each is looked at more seldom."""
+"""With runs in more namespaces than that, each is checked less often."""
 
 ASKED = 150
-"""Runs that are asked for their run.json at a time: ten a second."""
+"""Runs whose run.json is checked at a time: ten a second."""
 
 Found = tuple[StoreHealth, RunKey]
 
@@ -44,17 +44,17 @@ class EmptiedPrefixes:
         self._stores = stores
         self._on_emptied = on_emptied
         self._unasked: list[Found] = []
-        """What is left of a round in which each run is asked once."""
+        """The rest of a round in which each run is checked once."""
 
     def follow(self, stop: threading.Event, leading: threading.Event) -> None:
-        """Look again and again while this replica leads, until `stop`."""
+        """Look repeatedly while this replica leads, until `stop`."""
         wait = LOOK_SECONDS
         while not stop.wait(wait):
             namespaces = self.look() if leading.is_set() else 0
             wait = max(LOOK_SECONDS, namespaces / NAMESPACES_A_SECOND)
 
     def look(self) -> int:
-        """Look once; in how many namespaces. A store that does not answer is not empty."""
+        """Look once; returns in how many namespaces. A silent store does not count as empty."""
         namespaces, found = 0, list(self._found())
         for (health, namespace), runs in groupby(found, lambda run: (run[0], run[1].namespace)):
             keys = [key for _, key in runs]
@@ -70,7 +70,7 @@ class EmptiedPrefixes:
                 yield health, key
 
     def _next(self, found: list[Found]) -> list[Found]:
-        """Those whose turn it is."""
+        """The runs whose turn it is."""
         left = self._unasked or found
         self._unasked = left[ASKED:]
         return left[:ASKED]

@@ -1,4 +1,4 @@
-"""Which runs changed since their last reconcile, and what is known of their objects."""
+"""Which runs changed since their last reconcile, and what is known about their objects."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Inbox(Generic[K]):
-    """Safe to use from several threads, each of its steps being one of a set or a dict.
+    """Safe to use from several threads: each step is a single operation of a set or a dict.
 
     Many objects may wait for their reconcile, so they are packed.
     """
@@ -18,14 +18,14 @@ class Inbox(Generic[K]):
     def __init__(self) -> None:
         self._changed: set[K] = set()
         self._objects: dict[K, Packed[Object] | None] = {}
-        """As they are now; None for one that is to be read."""
+        """The current objects; None for one that must be read."""
 
     def note(self, key: K) -> None:
-        """Something of the run changed that is not the run object."""
+        """Something of the run changed, but not the run object."""
         self._changed.add(key)
 
     def put(self, key: K, body: Object | None) -> None:
-        """The run object is now `body`; None if it is gone, or is to be read."""
+        """The run object is now `body`; None if it is gone, or must be read."""
         self._objects[key] = None if body is None else Packed(body)
         self._changed.add(key)
 
@@ -34,7 +34,7 @@ class Inbox(Generic[K]):
         return key in self._changed
 
     def take(self, key: K) -> Object | None:
-        """The run object, if it need not be read; its changes are then taken note of."""
+        """The run object, if it need not be read; its changes then count as seen."""
         self._changed.discard(key)
         found = self._objects.pop(key, None)
         return None if found is None else found.unpacked()

@@ -16,7 +16,7 @@ from lccp_operator.observed import Observed
 
 @dataclass
 class Memory:
-    """Of one run object; all of it can be lost."""
+    """Memory of one run object; all of it can be lost."""
 
     uid: str
     store: str
@@ -25,13 +25,13 @@ class Memory:
     observer: StoreObserver
     workloads_unknown_since: datetime | None = None
     runs: KubernetesRuns | None = None
-    """Of the last reconcile: it knows the version of the run object that this process wrote."""
+    """Of the last reconcile: it has the version of the run object that this process wrote."""
     resync: Resync | None = None
     events_posted: bool = False
-    """The last plan was carried out to its end, so that its events are posted."""
+    """The last plan was carried out completely, so its events are posted."""
 
     def wrote(self, body: Object) -> bool:
-        """The run object is as the last reconcile left it."""
+        """The run object is unchanged since the last reconcile."""
         return self.runs is not None and self.runs.version == body["metadata"]["resourceVersion"]
 
     def rest(self, result: Plan, observed: Observed) -> None:
@@ -47,14 +47,14 @@ class Memory:
             self.runs.written = None
 
     def is_unchanged(self) -> bool:
-        """No resync is due, and its part of the store that may change by itself did not."""
+        """No resync is due, and nothing in its part of the store changed."""
         if self.resync is None or self.resync.is_due:
             return False
         return not self.observer.moved(self.resync.is_idle)
 
 
 class Memories(dict[RunKey, Memory]):
-    """Of the runs that were reconciled; other threads ask while one of them changes it."""
+    """Memories of reconciled runs; other threads read them while one thread changes them."""
 
     def under_way_in(self, store: Store) -> Iterator[RunKey]:
         """The runs in that store that are not idle."""
@@ -72,18 +72,18 @@ class Memories(dict[RunKey, Memory]):
 
 
 class LeftRuns:
-    """Runs that are left to other installations, and to which, as an event has told."""
+    """Runs that are left to other installations, and to which, according to an event."""
 
     def __init__(self) -> None:
         self._told: dict[RunKey, tuple[str, str]] = {}
 
     def told(self, key: RunKey, uid: str) -> str | None:
-        """The installation to which this run object is left, if an event tells it already."""
+        """The installation to which this run object is left, if an event already says so."""
         known_uid, other = self._told.get(key, ("", None))
         return other if known_uid == uid else None
 
     def note(self, key: RunKey, uid: str, left_to: str | None) -> None:
-        """An event tells that it is `left_to` that installation; None: to nobody."""
+        """An event says that it is `left_to` that installation; None: to nobody."""
         self._told.pop(key, None)
         if left_to is not None:
             self._told[key] = (uid, left_to)

@@ -10,19 +10,19 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 
 HEAD_START_SECONDS = 20.0
-"""How much sooner an urgent key counts as due: it is not to starve the others."""
+"""How much sooner an urgent key counts as due: limited, so as not to starve the others."""
 
 BESIDE_URGENT = 2
-"""Others in work at a time while urgent ones are, which share the API server with them."""
+"""Other keys in work at a time besides urgent ones, which share the API server with them."""
 
 
 class WorkQueue(Generic[K]):
     """A queue of keys with due times. Safe to use from several threads.
 
-    The key due longest is handed out first, and an urgent one has a head start; while workers have
-    urgent keys, few others are handed out that have not been due for as long. A key that is added
-    while a worker has it is handed out again when that worker is done. Adding and taking cost
-    O(log n).
+    The key due longest is handed out first, and an urgent one has a head start. While workers have
+    urgent keys, only a few others that have not been due as long are handed out. A key that is
+    added while a worker has it is handed out again when that worker is done. Adding and taking
+    cost O(log n).
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class WorkQueue(Generic[K]):
         self.closed = False
 
     def add(self, key: K, after_seconds: float = 0.0, urgent: bool = False) -> None:
-        """Hand `key` out after so many seconds, or sooner if it is already due sooner."""
+        """Hand out `key` after `after_seconds`, or sooner if it is already due sooner."""
         with self._changed:
             known = self._due.get(key, math.inf)
             due = min(known, self._clock() + after_seconds)
@@ -94,7 +94,7 @@ class WorkQueue(Generic[K]):
             return sum(due <= now for due in self._due.values())
 
     def overdue_seconds(self) -> float:
-        """How long the longest waiting key has been due, or the slowest worker has had its own."""
+        """How long the longest-waiting key has been due, or the slowest worker has had its key."""
         with self._changed:
             since = min((*self._due.values(), *self._taken.values()), default=math.inf)
             return max(0.0, self._clock() - since)
@@ -104,7 +104,7 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._waiting, (due, self._count, key))
 
     def _next(self) -> K | None:
-        """The key to hand out now; entries that are old go."""
+        """The key to hand out now; old entries are dropped."""
         self._collect()
         while self._ready and self._may_take(*self._ready[0][-2:]):
             _, _, due, key = heapq.heappop(self._ready)
@@ -113,13 +113,13 @@ class WorkQueue(Generic[K]):
         return None
 
     def _may_take(self, due: float, key: K) -> bool:
-        """No urgent key is ready behind one that may not be taken: it would have gone before."""
+        """No urgent key is ready behind one that may not be taken: it would have been first."""
         urgent = len(self._taken_urgent)
         few = urgent == 0 or len(self._taken) - urgent < BESIDE_URGENT
         return few or key in self._urgent or self._clock() - due >= HEAD_START_SECONDS
 
     def _collect(self) -> None:
-        """Move what has become due to where the urgent ones go first."""
+        """Move entries that have become due to the heap where urgent ones go first."""
         while self._waiting and self._waiting[0][0] <= self._clock():
             due, count, key = heapq.heappop(self._waiting)
             if self._is_open(key, due):
@@ -127,5 +127,5 @@ class WorkQueue(Generic[K]):
                 heapq.heappush(self._ready, (rank, count, due, key))
 
     def _is_open(self, key: K, due: float) -> bool:
-        """Whether the entry still stands, and no worker has its key."""
+        """Whether the entry is still valid, and no worker has its key."""
         return self._due.get(key) == due and key not in self._taken

@@ -1,8 +1,8 @@
 """One reconcile of one run: observe, plan, apply. Never by two workers for the same run.
 
-A run at which nothing changes is polled instead: nothing of it was announced as changed, and one
-LIST shows that its trainer wrote nothing. A new run gets its gang first, but for the name of who
-carries it out, and the rest of its status with the gang's first change.
+An unchanged run is polled instead: no change of it was announced, and one LIST shows that its
+trainer wrote nothing. A new run gets only its owner's name in the status, then its gang; the rest
+of the status comes with the gang's first change.
 """
 
 import math
@@ -48,7 +48,7 @@ from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
 TO_BE_TOLD_SECONDS = 1.0
-"""Until the next reconcile reports what this one did: a new run's gang, or a refused workload."""
+"""Delay until the next reconcile reports what this one did: a new run's gang, or a refused workload."""
 
 
 class Reconciler:
@@ -78,9 +78,9 @@ class Reconciler:
         self._inbox.note(key)
 
     def run_changed(self, key: RunKey, body: Object | None, keep: bool = True) -> bool:
-        """The run object is now `body`, or gone; False if it is as this process wrote it.
+        """The run object is now `body`, or gone; False if it is what this process wrote.
 
-        The next reconcile reads it again unless it is to `keep` it.
+        The next reconcile reads it again, unless `keep` is true.
         """
         memory = self.memories.get(key)
         if body is not None and memory is not None and memory.wrote(body):
@@ -145,7 +145,7 @@ class Reconciler:
         return IDLE_SECONDS if after is None else after
 
     def _noted(self, said: Said, key: RunKey, body: Object) -> float:
-        """What was said in place of a plan: its store is told too, unless it is another's run."""
+        """Record what was said instead of a plan in the store too, unless it is another's run."""
         uid = body["metadata"]["uid"]
         self._states.note(key, said.status, deletion_asked_at(body), said.left_to)
         self._left.note(key, uid, said.left_to)
@@ -156,7 +156,7 @@ class Reconciler:
         return IDLE_SECONDS if health.tell(partial(record, guard=guard)) else PROBE_SECONDS
 
     def _forget(self, key: RunKey) -> float:
-        """The run is gone, or is deleted with its workloads: its store is told, if it keeps it."""
+        """The run is gone, or deleted with its workloads: record that in a store that keeps it."""
         memory, guard = self.memories.get(key), self._cluster.guard
         record = partial(record_deletion, keys=RunKeys(*key), guard=guard)
         if memory and not self._health(memory.store).tell(partial(record, run_uid=memory.uid)):
@@ -167,7 +167,7 @@ class Reconciler:
     def _carried_out(
         self, result: Plan, run: LCCPRun, observed: Observed, memory: Memory, runs: KubernetesRuns
     ) -> bool:
-        """Carry out the plan; False if the run has its gang, and its status is yet to say so."""
+        """Carry out the plan; False if the run has its gang, but its status does not say so yet."""
         memory.events_posted = False
         health = self._health(run.spec.checkpoints.store_name)
         guard, remember = self._cluster.guard, memory.observer.remember
@@ -222,7 +222,7 @@ class Reconciler:
         return known
 
     def _health(self, name: str) -> StoreHealth:
-        """The store's; any one's, for a name that the installation lacks: it is then not asked."""
+        """The store's health; any store's for an unknown name, which is then not used."""
         return self._stores.get(name) or next(iter(self._stores.values()))
 
     def _facts(self, run: LCCPRun, memory: Memory, now: datetime) -> Known[Facts] | Unknown:

@@ -1,4 +1,4 @@
-"""What the API server refuses of a plan is told on the run object, not in the log alone."""
+"""The API server's refusals of parts of a plan are reported on the run object, not only logged."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ def told(
     guard: Callable[[], None],
     tell_store: Callable[[LCCPRunStatus], None],
 ) -> Iterator[None]:
-    """What is refused inside is raised, and told by `Degraded`, to the store, and by an event.
+    """A refusal inside is raised, and reported by `Degraded`, in the store, and by an event.
 
-    A status that was written inside is left as it is, and the event alone tells.
+    A status that was written inside is left as it is; then only the event reports the refusal.
     """
     try:
         yield
@@ -53,7 +53,7 @@ def _tell(
 
 
 def _written(run: LCCPRun, runs: KubernetesRuns, status: LCCPRunStatus) -> bool:
-    """Whether the status tells it from now on; else an event does, once an hour while it lasts."""
+    """Whether the status now reports it; else an event does, once an hour while it lasts."""
     if runs.written is not None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Resync: when a run at which nothing changes is next reconciled in full."""
+"""Resync: when an unchanged run is next reconciled in full."""
 
 import math
 import time
@@ -14,7 +14,7 @@ from lccp_operator.workloads.training import Training
 
 LONGEST_SECONDS = 60.0
 GROWTH = 1.5
-"""Of the time between two polls, from each to the next."""
+"""Growth of the time between two polls, from each to the next."""
 
 IDLE_SECONDS = 600.0
 FULL_SECONDS = 3_600.0
@@ -23,7 +23,7 @@ FULL_SECONDS = 3_600.0
 
 @dataclass
 class Resync:
-    """The next full reconcile of a run at which nothing changes, and how often it is polled."""
+    """The next full reconcile of an unchanged run, and how often it is polled."""
 
     due_at: float
     poll_seconds: float
@@ -32,7 +32,7 @@ class Resync:
     def of(cls, plan: Plan, observed: Observed) -> Self | None:
         """The resync after a reconcile that changed nothing.
 
-        None if the plan asks for a reconcile sooner than a poll of the store, or while the store
+        None if the plan requests a reconcile sooner than a poll of the store, or while the store
         may change without its trainer: a workload waits, or an evaluator works.
         """
         if not plan.idle and (plan.requeue_after_seconds or 0.0) < POLL_SECONDS:
@@ -56,7 +56,7 @@ class Resync:
         return time.monotonic() >= self.due_at
 
     def next_poll(self) -> float:
-        """Seconds until the next poll, after one that saw no change; more each time."""
+        """Seconds until the next poll after one that saw no change; longer each time."""
         self.poll_seconds = max(self.poll_seconds, min(LONGEST_SECONDS, GROWTH * self.poll_seconds))
         return min(self.poll_seconds, max(0.0, self.due_at - time.monotonic()))
 

@@ -14,7 +14,7 @@ from lccp_operator.kubernetes.workloads.seen import RunKey
 
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 LEAD_SECONDS = 0.2
-"""Between two checks of whether this replica leads."""
+"""Seconds between two checks of whether this replica leads."""
 
 logger = logging.getLogger(__name__)
 

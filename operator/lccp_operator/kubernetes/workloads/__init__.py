@@ -1,1 +1,1 @@
-"""A run's workloads: what is asked of the API server, and what is read back."""
+"""A run's workloads: requests to the API server, and the objects that it returns."""

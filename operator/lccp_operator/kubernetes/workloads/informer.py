@@ -1,7 +1,7 @@
 """An informer: the objects of one kind that belong to runs, listed once, then watched.
 
 Reading it costs no call. It never lags behind this process's own writes (`upsert`, `remove`), and
-it says so when it lost touch with the API server, so that nothing stale is taken for current.
+it reports a lost connection to the API server, so that nothing stale is taken for current.
 """
 
 import logging
@@ -18,10 +18,10 @@ from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
 PATIENCE_SECONDS = 15.0
-"""How long the API server may be silent before what is cached no longer counts as known."""
+"""How long the API server may be silent before cached objects no longer count as known."""
 
 GONE_REMEMBERED = 1_000
-"""Deleted objects of which a late event is ignored: an answer to a call may come after it."""
+"""Number of deleted objects whose late events are ignored: a call's answer may precede them."""
 
 RETRY_SECONDS = 1.0
 KEPT_METADATA = (
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 class Informer:
     """The objects of `kind` that carry a run's label, in `namespaces` (none: in all of them).
 
-    `on_change` is called with the run whose objects changed, but for this process's own changes.
+    `on_change` is called with the run whose objects changed, except for this process's own changes.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class Informer:
         self._lock = threading.Lock()
         self._objects: dict[RunKey, dict[str, Object]] = defaultdict(dict)
         self._gone: dict[str, float] = {}
-        """Version at which an object went, by UID, oldest first."""
+        """Version at which an object was deleted, by UID, oldest first."""
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._lost_at = dict.fromkeys(self._scopes, -math.inf)
-        """When it lost touch, by scope; absent while it is in touch."""
+        """When it lost the connection, by scope; absent while connected."""
 
     def start(self, stop: threading.Event) -> None:
-        """Follow from now on, in threads that end with the process."""
+        """Start following, in threads that end with the process."""
         for scope in self._scopes:
             name = f"informer-{self._kind.plural}-{scope or 'all'}"
             threading.Thread(
@@ -83,12 +83,12 @@ class Informer:
 
     @property
     def synced(self) -> bool:
-        """It was in touch with the API server in every scope a moment ago."""
+        """It was connected to the API server in every scope a moment ago."""
         lost = [self._lost_at.get(scope, math.inf) for scope in self._scopes]
         return all(time.monotonic() - at < PATIENCE_SECONDS for at in lost)
 
     def of(self, key: RunKey) -> list[Object]:
-        """The run's objects. Raises ApiUnavailable if it has lost touch."""
+        """The run's objects. Raises ApiUnavailable if it has lost the connection."""
         if not self.synced:
             raise ApiUnavailable(f"the API server does not report {self._kind.plural}")
         with self._lock:
@@ -101,7 +101,7 @@ class Informer:
             return [document for own in found for document in own.values()]
 
     def upsert(self, document: Object) -> bool:
-        """Take over an object as the API server gave it; whether any of what is kept changed."""
+        """Store an object as the API server returned it; whether any kept part of it changed."""
         kept, key = _kept(document), _key(document)
         with self._lock:
             if _version(kept) <= self._gone.get(kept["metadata"]["uid"], -1):
@@ -143,7 +143,7 @@ class Informer:
                     stop.wait(RETRY_SECONDS)
 
     def _listed(self, scope: str | None) -> str:
-        """Replace all that is cached; the version that was read."""
+        """Replace the whole cache; returns the version that was read."""
         found, version = self._cluster.listing(self._kind, scope, labelSelector=labels.RUN)
         fresh: dict[RunKey, dict[str, Object]] = defaultdict(dict)
         for document in found:
@@ -162,7 +162,7 @@ class Informer:
         return version
 
     def _watched(self, scope: str | None, version: str) -> str:
-        """Follow the changes since `version`; the version at which the watch ended."""
+        """Follow the changes since `version`; returns the version at which the watch ended."""
         for event in self._cluster.watch(self._kind, scope, version, labelSelector=labels.RUN):
             document = event["object"]
             version = document["metadata"]["resourceVersion"]
@@ -175,7 +175,7 @@ class Informer:
 
 
 def _newer(objects: Mapping[RunKey, dict[str, Object]], version: int) -> Iterator[Object]:
-    """Those that this process wrote after the listing of that version was made."""
+    """Objects that this process wrote after the listing of that version."""
     for named in objects.values():
         yield from (document for document in named.values() if _version(document) > version)
 
@@ -190,7 +190,7 @@ def _version(document: Object) -> int:
 
 
 def _kept(document: Object) -> Object:
-    """What the plan asks of an object: no template, no managed fields, no annotations of others."""
+    """The parts that the plan needs: no template, no managed fields, no foreign annotations."""
     meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
     told = meta.get("annotations", {}).items()
     own = {name: text for name, text in told if name.startswith(f"{labels.GROUP}/")}
@@ -203,6 +203,6 @@ def _kept(document: Object) -> Object:
 
 
 def _same(one: Object, other: Object) -> bool:
-    """They differ in nothing but their version."""
+    """They differ only in their version."""
     version = one["metadata"]["resourceVersion"]
     return one == other | {"metadata": other["metadata"] | {"resourceVersion": version}}

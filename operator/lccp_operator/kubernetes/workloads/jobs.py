@@ -1,4 +1,4 @@
-"""Jobs and Services of a run's workloads, as objects for the API server. Pure."""
+"""Jobs and Services for a run's workloads, as objects for the API server. Pure."""
 
 from lccp.api import labels
 from lccp.api.exits import ExitCode
@@ -15,7 +15,7 @@ PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 
 
 def service(run: LCCPRun, workload: Workload, pods: PodSet) -> Object | None:
-    """The headless Service by which a gang's pods find each other, also before they are ready.
+    """The headless Service by which a gang's pods find each other, even before they are ready.
 
     None for a single pod.
     """
@@ -53,7 +53,7 @@ def job(
 
 
 def failure_rules(container: str) -> list[Object]:
-    """FailJob alone, in a fixed order: disruption, configuration, not finite, the rest."""
+    """Only FailJob rules, in a fixed order: disruption, configuration, not finite, the rest."""
 
     def exits(operator: str, code: ExitCode) -> Object:
         codes = {"containerName": container, "operator": operator, "values": [int(code)]}

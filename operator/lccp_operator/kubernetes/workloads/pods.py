@@ -1,4 +1,4 @@
-"""Pod templates of a run's workloads: hardened, and told what to do by environment variables."""
+"""Pod templates of a run's workloads: hardened, and instructed by environment variables."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ EXTERNAL = {
     "LCCP_CHECKPOINT": f"{SCRATCH_PATH}/checkpoint",
     "LCCP_SIGNALS": f"{SCRATCH_PATH}/signals.json",
 }
-"""Where the containers of an external suite find the checkpoint, and leave what was measured."""
+"""Where the containers of an external suite find the checkpoint, and leave their results."""
 
 
 def pod_store(run: LCCPRun, store: StoreConfig) -> StoreConfig:
@@ -81,7 +81,7 @@ def _pod_spec(
 
 
 def _before(main: Object, pods: PodSet) -> list[Object]:
-    """What runs before a report of an external suite is made; its program sees no credentials."""
+    """Containers that run before an external suite's report; its program sees no credentials."""
     suite = pods.external
     if suite is None:
         return []
@@ -110,7 +110,7 @@ def _container(run: LCCPRun, defaults: PodDefaults, pods: PodSet, told: dict[str
 
 
 def _env(pods: PodSet, told: dict[str, str]) -> list[Object]:
-    # A kubelet replaces $(NAME) in values, and reads $$ as $: what is told arrives as it is.
+    # A kubelet replaces $(NAME) in values, and reads $$ as $: so values arrive unchanged.
     plain = {name: value.replace("$", "$$") for name, value in told.items()}
     plain |= {"HOME": SCRATCH_PATH, "TMPDIR": SCRATCH_PATH}
     plain |= {variable.name: variable.value for variable in pods.spec.env}
@@ -156,7 +156,7 @@ def _mounts(run: LCCPRun) -> list[Object]:
 
 
 def _affinity(placement: PlacementSpec, labels: dict[str, str]) -> dict[str, Any]:
-    """The given affinity, with the wish that the gang lie within one value of `topologyKey`."""
+    """The given affinity, plus a preference for one value of `topologyKey` for the whole gang."""
     given = placement.affinity.document()
     if placement.topology_key is None:
         return given

@@ -1,4 +1,4 @@
-"""Reading a run's workloads: Jobs and pods from informers, why they wait from the API server."""
+"""Reading a run's workloads: Jobs and pods from informers, reasons to wait from events."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from lccp_operator.workloads.state import WorkloadState
 
 JOB_UID_LABEL = "kueue.x-k8s.io/job-uid"
 WAITING = timedelta(seconds=5)
-"""How long a workload may not run before its events are asked why."""
+"""How long a workload may not run before its events are read for the reason."""
 
 ENDS = {"Complete", "Failed"}
 
@@ -28,7 +28,7 @@ class EarlierWorkloads(LccpError):
 
 
 class WorkloadReader:
-    """What the API server tells of the workloads of runs."""
+    """Reads the workloads of runs from the API server."""
 
     def __init__(self, cluster: api.Cluster, jobs: Informer, pods: Informer) -> None:
         self._cluster = cluster
@@ -39,8 +39,8 @@ class WorkloadReader:
         """The workloads.
 
         Raises:
-            ApiUnavailable: they are not known.
-            EarlierWorkloads: others, with the same names, are still there.
+            ApiUnavailable: they are unknown.
+            EarlierWorkloads: others with the same names still exist.
         """
         key = RunKey(run.metadata.namespace, run.metadata.name)
         jobs = self.jobs.of(key)
@@ -59,7 +59,7 @@ class WorkloadReader:
         return states(seen, now)
 
     def made_by(self, key: RunKey, uid: str) -> str | None:
-        """Installation that made the newest Job of the run object; None: no Job tells."""
+        """Installation that made the newest Job of the run object; None: no Job names one."""
         if not self.jobs.synced:
             return None
         return maker(job for job in self.jobs.of(key) if uid in owner_uids(job))
@@ -89,7 +89,7 @@ class WorkloadReader:
 
 
 def maker(jobs: Iterable[Object]) -> str | None:
-    """Installation that made the newest of the Jobs that tell theirs."""
+    """Installation that made the newest of the Jobs that name theirs."""
     told = (
         (str(meta["creationTimestamp"]), str(meta["annotations"][labels.INSTALLATION]))
         for meta in (job["metadata"] for job in jobs)
@@ -115,7 +115,7 @@ def _check_others(run: LCCPRun, jobs: Iterable[Object], pods: Iterable[Object]) 
 
 
 def orphans(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[str]:
-    """Jobs and pods, as kubectl names them, that have not ended and that no controller owns."""
+    """Jobs and pods, as named by kubectl, that have not ended and that no controller owns."""
     for job in jobs:
         if not (_controlled(job) or _true_conditions(job) & ENDS):
             yield f"job/{job['metadata']['name']}"
@@ -134,11 +134,11 @@ def _true_conditions(job: Object) -> set[str]:
 
 
 def unexplained(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[Object]:
-    """Objects whose events alone may say why a Job under way does not run in full.
+    """Objects whose events may be the only explanation why a Job does not run in full.
 
-    It is the Job itself, while it has fewer pods than it wants, and one of its pods that are
-    pending and do not say why: the pods of a gang are alike, and the API server reads all events of
-    a namespace for each object that it is asked about.
+    These are the Job itself, while it has fewer pods than it wants, and one of its pods that are
+    pending without a reason. One is enough: the pods of a gang are alike, and for each requested
+    object the API server reads all events of a namespace.
     """
     for job in jobs:
         uid = job["metadata"]["uid"]

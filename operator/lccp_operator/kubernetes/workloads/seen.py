@@ -1,4 +1,4 @@
-"""What was read of a run's workloads."""
+"""The objects that were read of a run's workloads."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,14 +15,14 @@ class RunKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read of a run's workloads: raw objects of the API server."""
+    """The raw objects of the API server that were read of a run's workloads."""
 
     jobs: tuple[Object, ...]
     pods: tuple[Object, ...]
     events: tuple[Object, ...] = ()
     kueue_workloads: tuple[Object, ...] = ()
     neighbours: tuple[Object, ...] = ()
-    """Jobs of all runs of the namespace, if one of `jobs` is held back by a queue."""
+    """Jobs of all runs of the namespace, if one of `jobs` is held by a queue."""
 
 
 def owner_uids(document: Object) -> set[str]:

@@ -22,26 +22,26 @@ PHASES = {
     "Failed": Phase.FAILED,
 }
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
-"""Ends of a container whose process the runtime could not start."""
+"""Reasons for the end of a container whose process the runtime could not start."""
 OUT_OF_MEMORY = "OOMKilled"
 DEADLINE_EXCEEDED = "DeadlineExceeded"
-"""Reason of a Job whose deadline is over, or of a pod with one of its own."""
+"""Reason of a Job whose deadline is over, or of a pod with its own deadline."""
 
 INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 LOST_AFTER = timedelta(seconds=15)
-"""From the end of a pod's grace period: a kubelet that is there has told its end by then."""
+"""From the end of a pod's grace period: a live kubelet has reported its end by then."""
 
 LINGERS_AFTER = timedelta(seconds=15)
-"""From the end of a pod's main container: a container beside it that ends with it has by then."""
+"""From the end of a pod's main container: a sidecar that ends with it has ended by then."""
 
 RULES = (Rule.DISRUPTION, Rule.CONFIGURATION, Rule.NOT_FINITE, Rule.OTHER)
-"""By their index in the podFailurePolicy (`jobs.failure_rules`)."""
+"""Rules by their index in the podFailurePolicy (`jobs.failure_rules`)."""
 
 MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index (?P<index>\d+)$")
 
 
 def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
-    """The workloads, by name of their Job, as they are at `now` (UTC).
+    """The workloads at `now` (UTC), by name of their Job.
 
     Raises InvalidInput for a Job whose labels another version of LCCP wrote.
     """
@@ -62,7 +62,7 @@ def _workload(kind: str, document: Object) -> Workload | None:
 
 
 def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
-    """Workloads whose Job was deleted or lost its labels, as long as a pod of theirs may work."""
+    """Workloads whose Job was deleted or lost its labels, while a pod of theirs may still work."""
     jobs = {job["metadata"]["uid"] for job in seen.jobs}
     left: dict[Workload, list[Pod]] = defaultdict(list)
     for pod in seen.pods:
@@ -100,7 +100,7 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
 
 
 def _saved(told: Mapping[str, str]) -> SavedState | None:
-    """The state that a Job tells of; None also for what is no tokens and no time."""
+    """The state recorded on a Job; None also if tokens or time can't be read."""
     try:
         at = datetime.fromisoformat(told[labels.LAST_STATE_AT]).astimezone(UTC)
         return SavedState(int(told[labels.LAST_STATE_TOKENS]), at)
@@ -121,7 +121,7 @@ def _phase(job: Object, pods: Collection[Pod]) -> Phase:
 
 
 def _phase_of(pods: Collection[Pod]) -> Phase:
-    """By the pods: of those that linger the Job never says that they ended."""
+    """By the pods: for lingering ones the Job never reports an end."""
     phases = {pod.phase for pod in pods}
     ended = {pod.phase for pod in pods if pod.lingers}
     if Phase.FAILED in ended:
@@ -135,7 +135,7 @@ def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
     """The rule that failed the Job and the exit code that matched, by its condition.
 
     The message ends with "failed with exit code C matching FailJob rule at index N". A Job whose
-    pods a queue takes away fails by them, unless they are gone at once.
+    pods are evicted by a queue fails because of them, unless they are gone at once.
     """
     true = [condition for condition in conditions if condition["status"] == "True"]
     preempted = any(condition["type"] == "Suspended" for condition in true)
@@ -186,16 +186,16 @@ def _long_over(ended: Object, now: datetime) -> bool:
 
 
 def _overdue(pod: Object, now: datetime) -> bool:
-    """Its deletion was asked for, and its grace period has long been over."""
+    """Its deletion was requested, and its grace period has long been over."""
     by = _time(pod["metadata"].get("deletionTimestamp"))
     return by is not None and now - by > LOST_AFTER
 
 
 def _terminated(pod: Object) -> Object:
-    """How the pod's main container ended, which is named as its component; empty while it has not.
+    """How the pod's main container, named after its component, ended; empty while it runs.
 
-    One that fetches for it and fails ends the work as it would. Containers beside them, such as
-    those that a service mesh injects, say nothing of the work.
+    A failed fetching container ends the work in the same way. Other containers, such as those that
+    a service mesh injects, do not matter.
     """
     fetching: Object = _init(pod.get("status", {}), labels.FETCH).get("terminated", {})
     if fetching.get("exitCode"):
@@ -218,7 +218,7 @@ def _init(status: Object, name: str) -> Object:
 
 
 def _failure_of(status: Object, ended: Object) -> str:
-    """Why a pod failed of which no main container ran, as its kubelet tells it."""
+    """Why a pod failed without running its main container, as reported by its kubelet."""
     if ended:
         return _short(_told(ended)) if ended.get("reason") in NOT_STARTED else ""
     for container in status.get("initContainerStatuses", ()):

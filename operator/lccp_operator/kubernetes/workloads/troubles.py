@@ -23,15 +23,15 @@ IMAGE_REASONS = frozenset(
     }
 )
 BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*": (?:\w+: )?')
-"""Between two tries: what is left is the sentence of the try, so that the two say the same."""
+"""Prefix between two tries: the rest is the sentence of the try, so that both read the same."""
 
 SILENT_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
-"""A kubelet says no more as long as it is at work, or waits for a volume or the network."""
+"""A kubelet gives no other reason while it works, or waits for a volume or the network."""
 
 MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 SANDBOX_REASONS = frozenset({"FailedCreatePodSandBox", "NetworkNotReady"})
 SILENCE = timedelta(seconds=15)
-"""From the creation of an object: whoever has to begin with it has done so by then."""
+"""From the creation of an object: the responsible controller has begun with it by then."""
 
 MESSAGE_LENGTH_MAX = 500
 JOBS_NAMED = 3
@@ -58,16 +58,16 @@ def has_ended(pod: Object) -> bool:
 
 
 def of_status(status: Object) -> Iterator[Trouble]:
-    """The troubles that a pod's own status names."""
+    """The troubles named by a pod's own status."""
     yield from _of_containers(status)
     yield from _of_scheduling(status)
 
 
 def silent_node(pod: Object) -> str:
-    """The pod's node, if the pod runs there and its kubelet no longer tells how; else empty.
+    """The pod's node, if the pod runs there and its kubelet has stopped reporting; else empty.
 
-    It is then the node controller that calls the pod not ready, and its containers stay so; a
-    kubelet gives a reason.
+    Then the node controller marks the pod not ready while its containers stay ready; a kubelet
+    would give a reason.
     """
     ready = condition_of(pod.get("status", {}), "Ready")
     containers = condition_of(pod.get("status", {}), "ContainersReady")
@@ -97,7 +97,7 @@ def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
 
 
 def _of_hands(job: Object) -> Iterator[Trouble]:
-    """A Job that somebody holds back by changing it: no queue of it does."""
+    """A Job that somebody holds by changing it, rather than its queue."""
     spec, wanted = job["spec"], job["spec"].get("completions") or 1
     name = f"Job {job['metadata']['name']}"
     if spec.get("suspend"):
@@ -108,7 +108,7 @@ def _of_hands(job: Object) -> Iterator[Trouble]:
 
 
 def _behind(queue: str, seen: Seen) -> str:
-    """The Jobs of runs that the queue has let in, in words."""
+    """The Jobs of runs that the queue has admitted, in words."""
     names = sorted(job["metadata"]["name"] for job in seen.neighbours if _is_let_in(job, queue))
     if not names:
         return ""
@@ -124,7 +124,7 @@ def _is_let_in(job: Object, queue: str) -> bool:
 
 
 def _of_creation(job: Object, seen: Seen) -> Iterator[Trouble]:
-    """Pods that the API server refused: the Job controller tells it in FailedCreate events."""
+    """Pods that the API server refused: the Job controller reports that in FailedCreate events."""
     if job.get("status", {}).get("active", 0) >= (job["spec"].get("completions") or 1):
         return
     for event in seen.events:
@@ -144,7 +144,7 @@ def _of_pods(pods: Iterable[Object], seen: Seen) -> Iterator[Trouble]:
 
 
 def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterator[Trouble]:
-    """What nobody explains, since who has to begin with it does not."""
+    """Troubles that nothing explains, since the responsible controller does not begin."""
     meta = job["metadata"]
     began = job.get("status", {}).get("startTime") or meta["creationTimestamp"]
     if not pods and "deletionTimestamp" not in meta and _is_long_ago(began, now):
@@ -184,7 +184,7 @@ def _of_containers(status: Object) -> Iterator[Trouble]:
 
 
 def _of_kubelet(pod: Object, seen: Seen) -> Iterator[Trouble]:
-    """What keeps a pod from having its volumes and its network, by its events, newest first."""
+    """What keeps a pod from getting its volumes and its network, by its events, newest first."""
     if _is_ready_to_start(pod):
         return
     own = (e for e in seen.events if e["involvedObject"].get("uid") == pod["metadata"]["uid"])
@@ -197,7 +197,7 @@ def _of_kubelet(pod: Object, seen: Seen) -> Iterator[Trouble]:
 
 
 def _is_ready_to_start(pod: Object) -> bool:
-    """Its volumes are mounted and its network is there: older events no longer count."""
+    """Its volumes are mounted and its network is up: older events no longer count."""
     ready = condition_of(pod["status"], "PodReadyToStartContainers")
     return bool(ready.get("status") == "True")
 
@@ -207,7 +207,7 @@ def _last_seen(event: Object) -> str:
 
 
 def _missing(message: str) -> Reason | None:
-    """The object that the kubelet's message misses."""
+    """The kind of object that is missing according to the kubelet's message."""
     told = message.lower()
     if "configmap" in told:
         return Reason.MISSING_CONFIG_MAP
