@@ -1,8 +1,8 @@
 """The reconcile core: what follows from one observation of a run. No I/O, no clock, no randomness.
 
-The journal is brought up to date with what is seen and decided, one policy after another; then the
-intents make the world what the journal says. That can be interrupted anywhere: the next reconcile
-heals it.
+The journal is brought up to date with observations and decisions, one policy after another; then
+the intents make the world match the journal. That can be interrupted anywhere: the next reconcile
+completes it.
 """
 
 from collections.abc import Mapping
@@ -48,11 +48,11 @@ __all__ = ["ended", "hindered", "invalid_spec", "plan", "said"]
 UNKNOWN_REQUEUE_SECONDS = 5.0
 
 REFUSED_SECONDS = 600.0
-"""Until the store is looked at again for whether it still holds another run."""
+"""Time until the next check whether the store still holds another run."""
 
 
 def plan(run: LCCPRun, observed: Observed, now: datetime, judge: Judge = judge) -> Plan:
-    """What follows from what was observed of `run` at `now` (UTC).
+    """The plan that follows from the observations of `run` at `now` (UTC).
 
     `judge` is the analysis.
     """
@@ -107,7 +107,7 @@ def _context(
 
 
 def _contradicted(context: Context, missing: Refusal) -> Plan:
-    """Held; of several installations without a claim on it one says so."""
+    """Held; of several installations without a claim on it, only one says so."""
     run, now = context.run, context.now
     held = _uncertain(run, Unknown(now, missing.message, missing.reason), now)
     if acceptance.told_by_any(run, context.owner, missing.reason, ConditionType.DEGRADED):
@@ -156,7 +156,7 @@ def _record(context: Context, facts: Facts) -> list[Intent]:
 
 
 def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]:
-    """The record of what is seen to have ended, for a backend that shuts down."""
+    """The record of observed endings, for a backend that shuts down."""
     if isinstance(observed.store, Unknown) or isinstance(observed.workloads, Unknown):
         return ()
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
@@ -169,13 +169,13 @@ def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]
 def invalid_spec(
     before: LCCPRunStatus | None, generation: int, sentence: str, now: datetime, owner: Owner
 ) -> LCCPRunStatus:
-    """The status of a run object that is no valid LCCPRun; `sentence` says what is wrong."""
+    """The status of a run object that is not a valid LCCPRun; `sentence` says what is wrong."""
     refusal = Refusal(Reason.INVALID_SPEC, sentence)
     return _refused_status(acceptance.claimed(before, owner), generation, refusal, now)
 
 
 def hindered(run: LCCPRun, sentence: str, now: datetime) -> LCCPRunStatus:
-    """The status of a run of whose plan something is refused: as it was, and Degraded says what."""
+    """The status of a run whose plan is partly refused: unchanged, except that Degraded says so."""
     return _uncertain(run, Unknown(now, sentence, Reason.ACTION_REFUSED), now).status
 
 
@@ -188,7 +188,7 @@ def _left_alone(run: LCCPRun, observed: Observed, other: str, now: datetime) -> 
 
 
 def _refused(context: Context, refusal: Refusal) -> Plan:
-    """The run is claimed as well, so that no other installation refuses it in other words."""
+    """The run is also claimed, so that no other installation refuses it in different words."""
     run, foreign = context.run, acceptance.foreign_owner(context.facts, context.owner)
     told = Plan((), run.status or LCCPRunStatus(), due_after_seconds=REFUSED_SECONDS, idle=True)
     if foreign is not None and acceptance.told_by_any(run, context.owner, refusal.reason):

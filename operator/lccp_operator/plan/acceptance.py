@@ -1,8 +1,8 @@
-"""Acceptance: whether the run may use what the store holds under its name, and since when it does.
+"""Acceptance: whether the run may use the objects under its name in the store, and since when.
 
 A new run object of the same identity (deleted and applied again; on a laptop, the command started
-again) adopts the store's run. Failures before a person asked again no longer count: by a new
-object, by another way of carrying the run out, or by suspending it.
+again) adopts the store's run. Failures before a person's new request no longer count: a new object,
+changed settings for carrying out the run, or suspending it.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from lccp_operator.plan.goals import final_failure
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a run is not accepted, and what would be right."""
+    """Why a run is not accepted, and the remedy."""
 
     reason: Reason
     message: str
@@ -41,7 +41,7 @@ def stored_identity(run: LCCPRun, owner: Owner | None = None) -> RunIdentity:
 
 
 def other_installation(run: LCCPRun, observed: Observed) -> str | None:
-    """The installation that carries the run out, if that is another one, or None."""
+    """The installation that carries out the run, if that is another one, or None."""
     told = run.status.installation if run.status else None
     other = told or observed.made_by
     if not other and isinstance(observed.store, Known):
@@ -53,7 +53,7 @@ def other_installation(run: LCCPRun, observed: Observed) -> str | None:
 
 
 def left_alone(namespace: str, owner: Owner, other: str, at: datetime) -> Event:
-    """That `other` carries the run out, and what would be right where both watch its namespace."""
+    """Says that `other` carries out the run, and the remedy if both watch its namespace."""
     message = (
         f"installation {other} manages this run, and {_named(owner)} watches namespace {namespace} "
         "too and leaves it alone: give each its own namespaces (the chart's namespaces); if "
@@ -63,7 +63,7 @@ def left_alone(namespace: str, owner: Owner, other: str, at: datetime) -> Event:
 
 
 def refusal(context: Context) -> Refusal | None:
-    """Why the run may not use the store's prefix, or can't be trained as it is; or None."""
+    """Why the run may not use the store's prefix, or can't be trained as specified; or None."""
     foreign = foreign_owner(context.facts, context.owner)
     if foreign is not None:
         return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, told_of_another(context, foreign))
@@ -80,10 +80,9 @@ def refusal(context: Context) -> Refusal | None:
 
 
 def _untrainable(context: Context) -> Refusal | None:
-    """What a trainer would refuse, told before there is one.
+    """What a trainer would refuse, reported before there is one.
 
-    Once an attempt was made for this run object a trainer tells it itself, and what else is under
-    way goes on.
+    Once there was an attempt for this run object, a trainer reports it, and other work continues.
     """
     before = context.journal.accepted
     own = before is not None and before.run_uid == context.run.metadata.uid
@@ -96,7 +95,7 @@ def _untrainable(context: Context) -> Refusal | None:
 
 
 def claimed(status: LCCPRunStatus | None, owner: Owner) -> LCCPRunStatus:
-    """The status of a run that `owner` carries out, or refuses in everybody's name."""
+    """The status of a run that `owner` carries out, or refuses on behalf of all."""
     known = status or LCCPRunStatus()
     return known.model_copy(update={"installation": owner.id or known.installation})
 
@@ -104,10 +103,10 @@ def claimed(status: LCCPRunStatus | None, owner: Owner) -> LCCPRunStatus:
 def told_by_any(
     run: LCCPRun, owner: Owner, reason: Reason, by: ConditionType = ConditionType.ACCEPTED
 ) -> bool:
-    """Whether its status, on which `owner` has no claim, tells that reason already.
+    """Whether its status, on which `owner` has no claim, already gives that reason.
 
-    That makes no claim, since another installation may carry the run out: of several that say it
-    in their own words the first one's stand, until the spec changes.
+    That makes no claim, since another installation may carry out the run. If several report it in
+    their own words, the first one's stay until the spec changes.
     """
     status, told = run.status, (by, reason, run.metadata.generation)
     if not owner.id or status is None or status.installation == owner.id:
@@ -117,10 +116,10 @@ def told_by_any(
 
 
 def claims(context: Context) -> list[Intent]:
-    """The marks of whose run it is: first in the status, which one installation writes, not two.
+    """The marks of ownership: first in the status, which only one installation can write.
 
-    Of several that watch one namespace the API server takes the write of one, over the object that
-    all of them have read; the others read it again before anything else is done.
+    If several watch one namespace, the API server accepts one write over the object that all of
+    them have read; the others read it again before they do anything else.
     """
     own, status = context.owner.id, context.run.status
     marked = not own or (status is not None and status.installation == own)
@@ -129,7 +128,7 @@ def claims(context: Context) -> list[Intent]:
 
 
 def _claim_of_store(context: Context) -> list[ClaimIdentity]:
-    """The record of the identity, also over one of which nothing else is there."""
+    """The record of the identity; it may replace one without any other objects."""
     wanted, found = stored_identity(context.run, context.owner), context.facts.identity
     if found is None:
         return [ClaimIdentity(wanted)]
@@ -140,9 +139,9 @@ def _claim_of_store(context: Context) -> list[ClaimIdentity]:
 
 
 def foreign_owner(facts: Facts, owner: Owner) -> str | None:
-    """The installation whose run the store holds, if that is none that `owner` may have.
+    """The installation whose run the store holds, if `owner` may not have that run.
 
-    Who is no installation may have what is left of a run whose object was deleted.
+    An owner without an installation may have the rest of a run whose object was deleted.
     """
     found, accepted = facts.identity, facts.journal.accepted
     left = not owner.id and accepted is not None and accepted.deleted_at is not None
@@ -152,7 +151,7 @@ def foreign_owner(facts: Facts, owner: Owner) -> str | None:
 
 
 def of_another(run: LCCPRun, owner: Owner, other: str) -> str:
-    """Whose run it is that the store holds under the name of `run`."""
+    """The owner of the run that the store holds under the name of `run`."""
     return (
         f"store {run.spec.checkpoints.store_name} holds a run {run.metadata.namespace}/"
         f"{run.metadata.name} that installation {other} manages according to its run.json, and "
@@ -165,7 +164,7 @@ def _named(owner: Owner) -> str:
 
 
 def accepted(context: Context) -> Journal:
-    """The journal as this run object's own."""
+    """The journal, taken over by this run object."""
     uid, journal = context.run.metadata.uid, context.journal
     before = journal.accepted
     if before is None or before.run_uid != uid:
@@ -179,7 +178,7 @@ def accepted(context: Context) -> Journal:
 
 
 def pinned(context: Context) -> Journal:
-    """The journal with what is due pinned, but for workloads that are there and yet to begin."""
+    """The journal with current settings pinned, unless existing workloads have yet to begin."""
     known, due = context.pinned, context.due
     waiting = [state for state in context.evaluations.values() if state.live and not state.begun]
     both = known.templates is None or not (context.gang or waiting)
@@ -220,7 +219,7 @@ def _begun(context: Context) -> Journal:
 
 
 def _asked_again(context: Context) -> bool:
-    """The run failed, and since then it was suspended, or is to be carried out differently."""
+    """The run failed, and since then it was suspended, or its settings were changed."""
     if context.open_attempt is not None or final_failure(context) is None:
         return False
     return context.spec.suspend or bool(context.changed_settings)

@@ -1,6 +1,6 @@
 """The conditions: what holds, why, and what to do. Times move only when a status flips.
 
-Messages hold no number that changes by itself, so that a run at rest writes nothing.
+Messages contain no steadily changing number, so that a run at rest writes nothing.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def found(context: Context, goal: Goal) -> Findings:
 
 
 def refused(refusal: Refusal) -> Findings:
-    """All conditions of a run that is not accepted; it fails, so that nobody waits for it."""
+    """All conditions of an unaccepted run; it fails, so that nobody waits for it."""
     waiting = Finding("False", Reason.PENDING, "the run is not accepted")
     return dict.fromkeys(OF_EVERY_RUN, waiting) | {
         ConditionType.ACCEPTED: Finding("False", refusal.reason, refusal.message),
@@ -60,7 +60,7 @@ def refused(refusal: Refusal) -> Findings:
 def uncertain(
     previous: tuple[Condition, ...], refused: tuple[ConditionType, ...], reason: Reason, why: str
 ) -> Findings:
-    """All conditions while something can't be read: what was known stays, Degraded says why.
+    """All conditions while something can't be read: earlier ones stay, Degraded says why.
 
     `refused` are the conditions that are False for this reason.
     """
@@ -99,7 +99,7 @@ def _last_flip(before: Condition | None, finding: Finding, now: datetime) -> dat
 
 
 def _acceptance(context: Context) -> str:
-    """That it is accepted, and what of its spec is yet to take effect."""
+    """Says that it is accepted, and which of its settings have yet to take effect."""
     changed = [difference.path for difference in context.changed_settings]
     if context.open_attempt is None or not changed:
         return f"the run is accepted{_answered(context)}{_passed(context)}"
@@ -122,7 +122,7 @@ def _passed(context: Context) -> str:
 
 
 def _answered(context: Context) -> str:
-    """That the same question was answered before, if it is asked again."""
+    """Says that the same request was answered before, if it is repeated."""
     if (asked := context.reevaluate) is None or context.asked_anew is not None:
         return ""
     return (
@@ -151,7 +151,7 @@ def _gate(context: Context) -> Finding:
 
 
 def _impossible(context: Context) -> Findings:
-    """That no checkpoint of the plan can ever be called Saturated; nothing where one can be."""
+    """Says that no checkpoint of the plan can ever be Saturated; empty if one can."""
     problem = obstacle(context.run)
     if not problem:
         return {}
@@ -192,7 +192,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
 
 
 def _silent_nodes(context: Context) -> list[str]:
-    """The nodes that no longer tell of the pods of live workloads."""
+    """The nodes that no longer report on pods of live workloads."""
     live = (state for state in context.workloads.values() if state.live)
     nodes = {pod.silent_node for state in live for pod in state.pods if pod.silent_node}
     return [
@@ -204,13 +204,13 @@ def _silent_nodes(context: Context) -> list[str]:
 
 
 def _hampered(context: Context) -> list[str]:
-    """What the newest attempt says that hampers it, such as a store that takes no uploads."""
+    """Problems that the newest attempt reports, such as a store that accepts no uploads."""
     beat = context.facts.heartbeat
     return [beat.problem] if beat is not None and beat.problem else []
 
 
 def _repeats(context: Context) -> list[str]:
-    """The sources that were read more often than they may be."""
+    """The sources that were read more often than allowed."""
     data, beat = context.spec.data, context.facts.heartbeat
     if data is None:
         return []

@@ -1,4 +1,4 @@
-"""What the policies decide on: what was observed, and the journal as decided so far."""
+"""The input of the policies: the observations, and the journal as decided so far."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ DIFFERENCES_SHOWN = 3
 
 @dataclass(frozen=True)
 class Context:
-    """What one reconcile observed, both parts known, and the journal that a policy may replace."""
+    """A reconcile's observations, both parts known, and the journal, which policies may replace."""
 
     run: LCCPRun
     facts: Facts
@@ -36,16 +36,16 @@ class Context:
     now: datetime
     journal: Journal
     reevaluate: str | None = None
-    """What the run object's annotation `lccp.io/reevaluate` says."""
+    """Value of the run object's annotation `lccp.io/reevaluate`."""
     model_config: Mapping[str, Any] | None = None
-    """The source model's config.json; None where it can't be seen."""
+    """The source model's config.json; None where it can't be read."""
     tells_states: bool = False
-    """The newest state is told on the gang's workload."""
+    """The newest state is recorded on the gang's workload."""
     judgement: Judgement | None = None
     events_posted: bool = True
 
     def after(self, *policies: Callable[["Context"], Journal]) -> "Context":
-        """The context with the journal as the policies, one after another, leave it."""
+        """The context with the journal after all policies, one after another."""
         context = self
         for policy in policies:
             context = replace(context, journal=policy(context))
@@ -56,7 +56,7 @@ class Context:
         return self.journal.model_copy(update=changes)
 
     def seconds_left(self, since: datetime, seconds: float) -> float:
-        """Seconds from now to so many seconds after `since`; negative once they are over."""
+        """Seconds left of the `seconds` after `since`; negative once they are over."""
         return (since + timedelta(seconds=seconds) - self.now).total_seconds()
 
     @property
@@ -65,21 +65,21 @@ class Context:
 
     @property
     def acceptance(self) -> Acceptance:
-        """Whose run it is; asked for only after it was accepted."""
+        """The owner of the run; used only after it was accepted."""
         assert self.journal.accepted is not None
         return self.journal.accepted
 
     @property
     def pinned(self) -> Pinned:
-        """What workloads are made from."""
+        """The pinned settings for workloads."""
         return self.journal.pinned or self.offered
 
     @property
     def due(self) -> Pinned:
-        """What workloads should be made from by now.
+        """The settings that workloads should now be made from.
 
-        Before the first pod of this run object begins it is what the installation offers; then
-        nothing of it changes but an image that the spec names.
+        Before the first pod of this run object begins, they are the installation's; afterwards only
+        an image that the spec names can change.
         """
         if not self._has_begun:
             return self.offered
@@ -107,7 +107,7 @@ class Context:
 
     @property
     def open_attempt(self) -> AttemptRecord | None:
-        """The attempt whose end was not seen yet."""
+        """The attempt whose end has not been observed yet."""
         last = self.last_attempt
         return last if last is not None and last.ended_at is None else None
 
@@ -146,7 +146,7 @@ class Context:
         return next((pair for pair in self.evaluations.items() if pair[0].key == key), None)
 
     def outcome(self, key: EvaluationKey) -> EvaluationOutcome | None:
-        """What the journal says of the evaluation of the checkpoint that is now there."""
+        """The journal's outcome for the evaluation of the current checkpoint."""
         outcome = self.journal.evaluations.get(evaluation_key(*key))
         evaluated = self.facts.evaluated(key)
         if outcome is None or evaluated is None:
@@ -155,7 +155,7 @@ class Context:
 
     @cached_property
     def identity_problem(self) -> str | None:
-        """How the identity in the store differs from the run's, in words; None: it does not."""
+        """How the identity in the store differs from the run's, in words; None: not at all."""
         held = self.facts.identity
         if held is None:
             return None
@@ -170,7 +170,7 @@ class Context:
 
     @cached_property
     def changed_settings(self) -> list[Difference]:
-        """What of the spec is not as the newest attempt was started with."""
+        """The settings that differ from those that the newest attempt was started with."""
         last = self.last_attempt
         control = self.facts.controls.get(last.number) if last is not None else None
         if control is None or control.settings is None:
@@ -182,7 +182,7 @@ class Context:
 
     @property
     def asked_anew(self) -> str | None:
-        """What that annotation asks for: the same words ask once."""
+        """The request of that annotation: the same words count only once."""
         return None if self.reevaluate in self.journal.reevaluations else self.reevaluate
 
     @property
@@ -190,7 +190,7 @@ class Context:
         return max(self.facts.checkpoints, default=None)
 
     def is_trained(self, branch: int | None) -> bool:
-        """The store holds what ends a branch, or the run's own training (None)."""
+        """The store holds the end of a branch, or of the run's own training (None)."""
         return self.training_complete if branch is None else branch in self.facts.branches
 
     @property

@@ -1,4 +1,4 @@
-"""What the store no longer holds, though status, workloads, journal and trainers tell of it."""
+"""Objects missing from the store, though status, workloads, journal or trainers mention them."""
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
@@ -8,15 +8,15 @@ from lccp_operator.plan.acceptance import Refusal, foreign_owner, told_of_anothe
 from lccp_operator.plan.context import Context
 
 ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
-"""Ends that a trainer tells once its state is saved."""
+"""Ends that a trainer reports once its state is saved."""
 
 
 def contradiction(context: Context) -> Refusal | None:
-    """Why the store can't be the one that status and workloads tell of, or None.
+    """Why the store can't be the one that status and workloads refer to, or None.
 
-    A run's objects are written before its workloads are made, and before the status that tells of
-    them. So one that began and of which nothing, or an older copy, is there lies under another
-    URL, or was deleted behind LCCP's back: to train from there would spend its compute twice.
+    A run's objects are written before its workloads are made, and before the status that mentions
+    them. So if a run has begun and the store has nothing of it, or an older copy, the run is under
+    another URL, or was deleted behind LCCP's back: training from there would repeat its compute.
     """
     status = context.run.status or LCCPRunStatus()
     if status.start_time is None and not (context.trainings or context.evaluations):
@@ -50,7 +50,7 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
 
 
 def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
-    """The newest one that the status tells of: older ones may be deleted to save room."""
+    """The newest one in the status: older ones may have been deleted to save space."""
     told = max((checkpoint.tokens for checkpoint in status.checkpoints), default=0)
     damaged = any("/checkpoints/" in key for key in facts.damaged)
     if damaged or told <= max(facts.checkpoints, default=0):
@@ -60,7 +60,7 @@ def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
 
 
 def _missing_state(facts: Facts) -> str | None:
-    """A training state, if the trainers for this run object saved any and nothing is there."""
+    """A training state, if the trainers for this run object saved any and there is none."""
     accepted = facts.journal.accepted
     if facts.checkpoints or facts.has_state or accepted is None:
         return None

@@ -1,6 +1,6 @@
-"""Deletion with `DeleteArtifacts`: the gang ends, a purge deletes the run's objects, then it goes.
+"""Deletion with `DeleteArtifacts`: the gang ends, a purge deletes the run's objects, then the run.
 
-With `Retain` there is no finalizer: the workloads follow their owner, and the objects stay.
+With `Retain` there is no finalizer: the workloads are deleted with the run, and the objects stay.
 """
 
 from collections.abc import Mapping
@@ -36,16 +36,16 @@ def finalizer_wanted(run: LCCPRun) -> bool:
 
 
 def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
-    """What a run whose deletion was asked for still needs."""
+    """What a run whose deletion was requested still needs."""
     if not observed.finalizer:
         return _plan(run, now, idle=True)
     return _telling(_decided(run, observed, now), run, observed)
 
 
 def _telling(plan: Plan, run: LCCPRun, observed: Observed) -> Plan:
-    """The plan, which tells the store as well unless it lets the run go.
+    """The plan, which also writes conditions to the store, unless it releases the run.
 
-    Nothing is told beside a purge, after which it would stay.
+    Nothing is written during a purge, since it would remain afterwards.
     """
     if plan.idle or isinstance(observed.workloads, Unknown):
         return plan
@@ -90,7 +90,7 @@ def _purge(
 
 
 def _begin(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
-    """The purge, unless the store may hold another's run, and the purge could not tell."""
+    """The purge, unless the store may hold another's run and the purge could not tell."""
     store = observed.store
     if isinstance(store, Unknown):
         own = run.status.installation if run.status else None
@@ -103,14 +103,14 @@ def _begin(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
 
 
 def _trouble(purge: WorkloadState) -> str:
-    """What keeps it from running, or why a pod of it failed."""
+    """What keeps the purge from running, or why a pod of it failed."""
     if purge.trouble:
         return purge.trouble.message
     return _failure(purge) if any(pod.phase is Phase.FAILED for pod in purge.pods) else ""
 
 
 def _failure(purge: WorkloadState) -> str:
-    """Without its log, which goes with the Job."""
+    """Without its log, which is deleted with the Job."""
     said = without_log(Ending.of(failure(purge), purge).message)
     return f"{said}, and it is retried"
 
@@ -121,7 +121,7 @@ def _given_up_at(run: LCCPRun) -> datetime | None:
 
 
 def _of_another(run: LCCPRun, observed: Observed) -> str:
-    """Whose run the store holds, if its objects are not this run's to delete; else nothing."""
+    """The owner of the store's run, if this run may not delete its objects; else empty."""
     store, owner = observed.store, observed.owner
     other = foreign_owner(store.value, owner) if isinstance(store, Known) else None
     return of_another(run, owner, other) if other else ""
@@ -156,7 +156,7 @@ def _plan(
     why: str = "",
     idle: bool = False,
 ) -> Plan:
-    """`why` says what holds up the purge; what did is told until something else does."""
+    """`why` says what holds up the purge; the last reason is reported until another replaces it."""
     return Plan(
         intents=intents,
         status=_status(run, now, why),

@@ -1,8 +1,8 @@
-"""Events: what this reconcile changed, posted once.
+"""Events: the changes of this reconcile, posted once.
 
-They come from the journal and the verdict as they were and as they are, so that after a status was
-emptied nothing is posted twice. A process that can't know whether the events of the journal were
-posted posts the recent ones again, as the same events.
+They come from the old and the new journal and verdict, so that nothing is posted twice after a
+status was emptied. A process that can't know whether the journal's events were posted posts the
+recent ones again, as the same events.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from lccp_operator.plan.goals import Course, Goal
 
 NOTE_LENGTH_MAX = 1_024
 RECENT = timedelta(minutes=10)
-"""A process that ends is followed by the next one in less."""
+"""A process that ends is succeeded by the next one within this time."""
 
 
 def of(context: Context, goal: Goal) -> tuple[Event, ...]:
@@ -41,14 +41,14 @@ def of(context: Context, goal: Goal) -> tuple[Event, ...]:
 
 
 def of_refusal(context: Context, refusal: Refusal) -> tuple[Event, ...]:
-    """The event of a refusal that the status does not tell yet."""
+    """The event of a refusal that is not yet in the status."""
     before = context.run.status.conditions if context.run.status else ()
     told = any(condition.message == refusal.message for condition in before)
     return () if told else (_short(_warning(EventReason.REFUSED, refusal.message, context.now)),)
 
 
 def _as_of(journal: Journal, then: datetime) -> Journal:
-    """The journal as it was at `then`, as far as it holds its times."""
+    """The journal as it was at `then`, as far as its times show."""
     accepted, stop, finished_at = journal.accepted, journal.stop, journal.finished_at
     update = {
         "accepted": accepted if accepted and accepted.at <= then else None,

@@ -1,4 +1,4 @@
-"""What is found of a run, and of its training and evaluations above all."""
+"""Findings about a run, mainly its training and evaluations."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -23,14 +23,14 @@ WHOLE_GANGS = (
     "topology.queueName with Kueue, or a scheduler of whole gangs, admits all pods or none"
 )
 OF_ATTEMPTS = ("model", "data", "training", "source", "topology", "checkpoints")
-"""Parts of the spec by which an attempt is carried out; of others the evaluators tell."""
+"""Parts of the spec by which an attempt is carried out; evaluators report on others."""
 
 EVALUATORS_IMAGE = "evaluation.image"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a condition is found to be."""
+    """The value of a condition, with its reason."""
 
     status: Literal["True", "False", "Unknown"]
     reason: Reason
@@ -41,7 +41,7 @@ Findings = Mapping[ConditionType, Finding]
 
 
 def training(context: Context, goal: Goal) -> Finding:
-    """What the training does, or what it waits for."""
+    """What the training does or waits for."""
     attempt, gang = context.open_attempt, context.gang
     if attempt is None:
         return _no_attempt(context, goal)
@@ -104,7 +104,7 @@ def _waiting(
 
 
 def evaluating(context: Context) -> Finding:
-    """What is evaluated, or what evaluations wait for."""
+    """What the evaluations do or wait for."""
     outstanding = evaluations.outstanding(context)
     live = [(workload, state) for workload, state in context.evaluations.items() if state.live]
     begun = [workload.key for workload, state in live if state.begun]
@@ -143,7 +143,7 @@ def _named(keys: list[EvaluationKey]) -> str:
 
 
 def unknown_fields(context: Context) -> list[str]:
-    """Fields set by the run that older images leave out: who does, and what would be right."""
+    """Fields set by the run that older images ignore: which images, and the remedy."""
     trains = context.spec.source is None
     who, does = ("trainer", "trains") if trains else ("importer", "imports")
     image = "topology.image" if trains else EVALUATORS_IMAGE

@@ -10,13 +10,13 @@ POLL_SECONDS = 15.0
 """Time between two polls of the store while something writes to it."""
 
 ENDING_SECONDS = 5.0
-"""Time between two reconciles while pods are to end: one that does not is lost in the end."""
+"""Time between two reconciles while pods should end: one that does not counts as lost."""
 
 LEAST_SECONDS = 0.2
 
 
 def noted(context: Context) -> Journal:
-    """The journal with the time since which nothing is left to be done, or without one."""
+    """The journal with the time since which nothing is left to do, or without one."""
     if not finished(context):
         return context.noted(finished_at=None)
     return context.noted(finished_at=context.journal.finished_at or context.now)
@@ -28,7 +28,7 @@ def finished(context: Context) -> bool:
 
 
 def idle(context: Context) -> bool:
-    """Nothing runs, and nothing is to be done until the run object changes."""
+    """Nothing runs, and there is nothing to do until the run object changes."""
     busy = context.open_attempt is not None or any(
         state.live for state in context.workloads.values()
     )
@@ -42,7 +42,7 @@ def intents(context: Context) -> list[Intent]:
 
 
 def seconds_to_requeue(context: Context) -> float | None:
-    """Seconds until the store is to be polled, or something is due by itself; None: never."""
+    """Seconds until the next poll of the store, or until something is due; None: never."""
     waits = [seconds_to_due(context), None if idle(context) else POLL_SECONDS]
     pods = (pod for state in context.workloads.values() for pod in state.pods)
     if any((pod.deleting or pod.exit_code is not None) and not pod.over for pod in pods):
@@ -51,7 +51,7 @@ def seconds_to_requeue(context: Context) -> float | None:
 
 
 def seconds_to_due(context: Context) -> float | None:
-    """Seconds until something is due by itself; None: never."""
+    """Seconds until something is due, whatever the store says; None: never."""
     waits = [_seconds_to_live(context)]
     if not finished(context):
         waits += [stops.seconds_to_deadline(context), attempts.drain_seconds_left(context)]

@@ -1,4 +1,4 @@
-"""The goal of a run: what its training is to come to, by what was decided and what ended."""
+"""The goal of a run: what its training is to do next, by past decisions and endings."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,7 +31,7 @@ SUSPENDED = Goal(Course.HOLD, Reason.SUSPENDED_BY_USER, "to resume, set suspend 
 
 
 def goal(context: Context) -> Goal:
-    """The goal that the context asks for: the run's own training, and then its branches."""
+    """The goal that follows from the context: the run's own training, then its branches."""
     own = _of_the_run(context)
     if own.course is not Course.END or branch_due(context) is None:
         return own
@@ -41,9 +41,9 @@ def goal(context: Context) -> Goal:
 
 
 def branch_due(context: Context) -> int | None:
-    """The oldest branch that is to be trained, by the tokens that it begins with.
+    """The oldest branch to train, by the tokens at which it begins.
 
-    One that has failed for good is not, nor one whose state the run has passed without keeping it.
+    Branches that failed for good are skipped, and those whose state the run did not keep.
     """
     points = (point for point in context.spec.branch_points if point in context.facts.checkpoints)
     untrained = (point for point in points if point not in context.facts.branches)
@@ -53,26 +53,26 @@ def branch_due(context: Context) -> int | None:
 def passed_points(context: Context) -> list[int]:
     """Points of branches that the training had passed, by its checkpoints, when they were added.
 
-    It kept no state there, so that no branch can begin with it.
+    It kept no state there, so no branch can begin there.
     """
     newest, made = context.newest_checkpoint or 0, context.facts.checkpoints
     return [point for point in context.spec.branch_points if point < newest and point not in made]
 
 
 def branch_trained(context: Context) -> int | None:
-    """The branch that is trained now, or None: the run itself is, or nothing."""
+    """The branch that is being trained, or None: the run itself is, or nothing."""
     return branch_due(context) if _of_the_run(context).course is Course.END else None
 
 
 def failed_branches(context: Context) -> list[Goal]:
-    """Why the branches that have failed for good did, oldest first."""
+    """Why branches failed for good, oldest first."""
     missing = (one for one in context.spec.branch_points if one not in context.facts.branches)
     failures = (final_failure(context, one) for one in missing)
     return [failure for failure in failures if failure is not None]
 
 
 def _of_the_run(context: Context) -> Goal:
-    """The goal of the run's own training; what ended it first, rules."""
+    """The goal of the run's own training; the first thing that ended it decides."""
     stop = context.journal.stop
     if context.training_complete:
         return Goal(Course.END, Reason.COMPLETED, "trained its budget of tokens")
@@ -95,7 +95,7 @@ def _of_the_run(context: Context) -> Goal:
 def counted_failures(context: Context, branch: int | None = None) -> list[AttemptRecord]:
     """Failures since this run object was accepted that count against maxRestarts.
 
-    They are those of a branch, by the tokens that it begins with, or of the run's own training.
+    They are those of a branch, by the tokens at which it begins, or of the run's own training.
     """
     earlier = context.acceptance.earlier_attempts
     own = (a for a in context.journal.attempts if a.branch == branch)
@@ -103,7 +103,7 @@ def counted_failures(context: Context, branch: int | None = None) -> list[Attemp
 
 
 def final_failure(context: Context, branch: int | None = None) -> Goal | None:
-    """The goal after a failure, of the run or of a branch, that no new attempt answers."""
+    """The goal after a failure, of the run or of a branch, that no new attempt follows."""
     own = [a for a in context.journal.attempts if a.branch == branch]
     last, failures = own[-1] if own else None, counted_failures(context, branch)
     if last is None or last.cause is None or last not in failures:

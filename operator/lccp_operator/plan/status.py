@@ -1,4 +1,4 @@
-"""The status: a projection of store and workloads, equal as long as they say the same."""
+"""The status: a projection of store and workloads; equal facts give an equal status."""
 
 import math
 from collections.abc import Sequence
@@ -37,10 +37,10 @@ from lccp_operator.workloads.endings import without_log
 from lccp_operator.workloads.training import Training
 
 SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
-"""Ends before which the state was saved."""
+"""Ends that follow a saved state."""
 
 PROGRESS_SECONDS = 90
-"""Least time between two writes of a status in which nothing but the progress changed."""
+"""Least time between two writes of a status in which only the progress changed."""
 
 
 def projected(context: Context, goal: Goal) -> LCCPRunStatus:
@@ -67,7 +67,7 @@ def projected(context: Context, goal: Goal) -> LCCPRunStatus:
 
 
 def _attempts(context: Context) -> tuple[AttemptRecord, ...]:
-    """The newest attempts; of one whose Job is gone the message names no log."""
+    """The newest attempts; if a Job is gone, the attempt's message names no log."""
     return tuple(
         attempt
         if Training.of(attempt) in context.trainings
@@ -79,7 +79,7 @@ def _attempts(context: Context) -> tuple[AttemptRecord, ...]:
 def held(
     before: LCCPRunStatus | None, generation: int, findings: Findings, now: datetime
 ) -> LCCPRunStatus:
-    """The status as it was, with these conditions: nothing else is known."""
+    """The earlier status with these conditions: nothing else is known."""
     known = before or LCCPRunStatus()
     dated = conditions.dated(known.conditions, findings, generation, now)
     update = {
@@ -93,9 +93,9 @@ def held(
 def said(
     run: LCCPRun, store: Known[Facts] | Unknown, status: LCCPRunStatus
 ) -> list[WriteConditions]:
-    """What tells the store what `status` says, once; not before a new run has a status.
+    """The intent to write changed conditions of `status` to the store, once a run has a status.
 
-    Nothing does where the store does not hold the run of this very object.
+    Empty if the store does not hold the run of exactly this object.
     """
     if run.status is None or isinstance(store, Unknown) or store.value.identity is None:
         return []
@@ -105,7 +105,7 @@ def said(
 
 
 def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:
-    """`status`, with the progress of `before` if that alone changed, and only a moment ago."""
+    """`status`, with the progress of `before` if only that changed, and only a moment ago."""
     if before.model_copy(update={"progress": status.progress}) != status:
         return status
     old, new = before.progress.last_heartbeat_time, status.progress.last_heartbeat_time
@@ -133,7 +133,7 @@ def _progress(context: Context, goal: Goal) -> Progress:
 
 
 def _reached(context: Context) -> int:
-    """Tokens that an attempt that starts goes on after: of a checkpoint, or of a saved state."""
+    """Tokens from which a starting attempt resumes: of a checkpoint, or of a saved state."""
     own = (end for n, end in context.facts.ends.items() if n not in context.facts.of_branches)
     saved = (end.tokens for end in own if end.result in SAVED)
     return max([context.newest_checkpoint or 0, *saved])
@@ -174,7 +174,7 @@ def _judged(context: Context, tokens: int) -> CheckpointJudgement | None:
 
 
 def _short_table(judgement: Judgement | None) -> list[str]:
-    """Signals that the status shows of every checkpoint: the policy's, and those of the tables."""
+    """Signals that the status shows for every checkpoint: the policy's, and those of tables."""
     named = [column.signal for column in PROBES.columns()]
     return list(dict.fromkeys([judgement.signal, *named])) if judgement else named
 

@@ -1,7 +1,7 @@
-"""The verdict over all reports, and the stop that it, or the deadline, leads to.
+"""The verdict over all reports, and the stop that follows from it, or from the deadline.
 
-A stop is journalled before it is acted on. It stands as long as its ground does: one by saturation
-until the policy is changed, one by the deadline until that lies in the future again.
+A stop is journalled before it is acted on. It holds as long as its reason does: one by saturation
+until the policy is changed, one by the deadline until that is in the future again.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ Judge = Callable[[Sequence[EvaluationReport], Policy], Verdict]
 
 
 def judged(context: Context, judge: Judge) -> tuple[Judgement | None, Verdict | None]:
-    """The verdict over all reports in short, and in full if it was made anew; None without any.
+    """The verdict over all reports in short, and in full if it is new; None without any.
 
-    The stored one stands as long as it rests on the same reports, policy and analysis.
+    The stored one holds as long as it is based on the same reports, policy and analysis.
     """
     found, stored = evaluations.reports(context), context.facts.verdict
     if not found:
@@ -58,7 +58,7 @@ def seconds_to_deadline(context: Context) -> float | None:
 
 
 def policy_digest(run: LCCPRun) -> str:
-    """SHA-256 of all that a decision to stop rests on, beside the reports."""
+    """SHA-256 of everything that a decision to stop is based on, besides the reports."""
     policy = policy_of_run(run).model_dump(mode="json", exclude={"gate", "budget_tokens"})
     policy |= {"action": run.spec.saturation.action}
     return hashlib.sha256(json.dumps(policy, sort_keys=True).encode()).hexdigest()
@@ -90,7 +90,7 @@ def _by_saturation(context: Context) -> StopRecord | None:
     found, action = context.judgement, context.spec.saturation.action
     if found is None or found.state is not VerdictState.SATURATED or found.at_tokens is None:
         return None
-    # An older checkpoint that is still to be evaluated could change the verdict.
+    # An older checkpoint that has yet to be evaluated could change the verdict.
     undecided = any(tokens < found.at_tokens for tokens, _ in evaluations.outstanding(context))
     if action not in ("Suspend", "Stop") or undecided:
         return None

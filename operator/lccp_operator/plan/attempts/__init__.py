@@ -1,7 +1,7 @@
 """Attempts of the training gang: one at a time, each ended before the next begins.
 
 The journal is brought up to date first (`settled`, `steered`); the intents then make the workloads
-what the journal says. So a crash between the two is healed by the next reconcile.
+match the journal. So the next reconcile repairs a crash between the two.
 """
 
 from lccp_operator.plan.attempts.gangs import gathering_seconds_left, old_gang_lives

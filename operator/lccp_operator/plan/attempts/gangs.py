@@ -1,4 +1,4 @@
-"""The gang of the open attempt: whether it is whole, has begun, and is as its settings ask."""
+"""The gang of the open attempt: whether it is complete, has begun, and matches its settings."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.state import Phase, WorkloadState
 
 MEETING_SECONDS = 60
-"""A gang all of whose pods began is seen whole in less."""
+"""A gang whose pods all began is seen complete within this time."""
 
 
 def old_gang_lives(context: Context) -> bool:
@@ -22,7 +22,7 @@ def old_gang_lives(context: Context) -> bool:
 
 
 def gathering_seconds_left(context: Context) -> float | None:
-    """Seconds that a gang of which some pods run has left to be whole; None: it is not limited."""
+    """Seconds left for a gang with some running pods to be complete; None: there is no limit."""
     limit, attempt = context.spec.topology.gang_timeout_seconds, context.open_attempt
     state = context.gang
     if limit is None or attempt is None or state is None or not _gathers(context, attempt):
@@ -33,7 +33,7 @@ def gathering_seconds_left(context: Context) -> float | None:
 
 
 def lacks_an_old_image(context: Context) -> bool:
-    """The image of its gang can't be had, and by now it would get another."""
+    """The image of its gang can't be pulled, and a new gang would get another."""
     trouble = context.gang.trouble if context.gang is not None else None
     pinned, due = context.pinned, context.due
     changed = (pinned.trainer_image, pinned.templates) != (due.trainer_image, due.templates)
@@ -41,7 +41,7 @@ def lacks_an_old_image(context: Context) -> bool:
 
 
 def has_begun(context: Context, attempt: AttemptRecord) -> bool:
-    """A process of it worked, or works."""
+    """A process of it has worked, or works."""
     seen = context.gang is not None and context.gang.begun
     return seen or attempt.number in {*context.facts.heartbeats, *context.facts.ends}
 
@@ -53,7 +53,7 @@ def ungathered(state: WorkloadState) -> Ending:
 
 
 def _gathers(context: Context, attempt: AttemptRecord) -> bool:
-    """It was never seen whole, and works at nothing yet."""
+    """It was never seen complete, and does not work yet."""
     seen, beat = context.journal.gang, context.facts.heartbeats.get(attempt.number)
     whole = seen is not None and seen.attempt == attempt.number
     return not whole and (beat is None or beat.phase == "Starting")
@@ -68,7 +68,7 @@ def incoherent(context: Context, attempt: AttemptRecord, state: WorkloadState) -
 
 
 def never_met(context: Context, attempt: AttemptRecord) -> bool:
-    """Its pods waited for one that never began, and failed by that."""
+    """Its pods waited for one that never began, and failed because of that."""
     state = context.gang
     if state is None or state.started_at is None or state.pods_begun >= state.pods_expected:
         return False

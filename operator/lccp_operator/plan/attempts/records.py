@@ -27,7 +27,7 @@ REPLACED = Ending(Cause.DRAINED, "had not started when its settings were changed
 
 
 def settled(context: Context) -> Journal:
-    """The journal with the end of the open attempt, if it is seen, and the pods of its gang."""
+    """The journal with the observed end of the open attempt, and the pods of its gang."""
     attempt = context.open_attempt
     if attempt is None:
         return context.journal
@@ -40,7 +40,7 @@ def settled(context: Context) -> Journal:
 
 
 def steered(context: Context) -> Journal:
-    """The journal with what the goal asks for: a new attempt, or a drain of the open one."""
+    """The journal with what the goal requires: a new attempt, or a drain of the open one."""
     attempt, course = context.open_attempt, goal(context).course
     if attempt is None:
         return _opened(context) if course is Course.TRAIN and ready(context) else context.journal

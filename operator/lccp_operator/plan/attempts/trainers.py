@@ -1,4 +1,4 @@
-"""The workloads that train, made what the journal says, and what their attempts are asked."""
+"""The workloads that train, made to match the journal, and the requests to their attempts."""
 
 from datetime import datetime, timedelta
 
@@ -18,14 +18,14 @@ from lccp_operator.workloads.state import SavedState
 from lccp_operator.workloads.training import Training
 
 ATTEMPTS_KEPT = 2
-"""Ended attempts whose workloads stay, for their logs."""
+"""Number of ended attempts whose workloads are kept for their logs."""
 
 TOLD_EVERY = timedelta(minutes=1)
-"""Least age of the state that is told, before another one is."""
+"""Least age of the recorded state before another one is recorded."""
 
 
 def intents(context: Context) -> list[Intent]:
-    """What makes the workloads those that the journal asks for."""
+    """The intents that make the workloads match the journal."""
     return [
         *_deletions(context),
         *_of_open_attempt(context),
@@ -35,7 +35,7 @@ def intents(context: Context) -> list[Intent]:
 
 
 def drain_seconds_left(context: Context) -> float | None:
-    """Seconds that the open attempt has left to save and end; None: it was not asked to."""
+    """Seconds that the open attempt has left to save and end; None: no such request."""
     attempt = context.open_attempt
     if attempt is None or attempt.drain_asked_at is None:
         return None
@@ -69,7 +69,7 @@ def _of_open_attempt(context: Context) -> list[Intent]:
 
 
 def _stop_told(context: Context) -> list[Intent]:
-    """Whether the trainer of an attached run is to end: nobody but it can end it."""
+    """The request that the trainer of an attached run end: only it can do so."""
     if context.spec.source is None:
         return []
     stop = context.journal.stop
@@ -82,7 +82,7 @@ def _stop_told(context: Context) -> list[Intent]:
 
 
 def _control(context: Context, attempt: AttemptRecord) -> list[Intent]:
-    """What the attempt is asked: its settings as long as it has no gang, and to drain."""
+    """The requests to the attempt: its settings, while it has no gang, and to drain."""
     known = context.facts.controls.get(attempt.number, Control())
     wanted = known
     if context.gang is None and not has_begun(context, attempt):
@@ -93,7 +93,7 @@ def _control(context: Context, attempt: AttemptRecord) -> list[Intent]:
 
 
 def _state_told(context: Context) -> list[Intent]:
-    """The newest complete state, on the gang's workload: a queue may evict who has just saved."""
+    """The newest complete state, on the gang's workload: a queue may evict one that just saved."""
     attempt, gang = context.open_attempt, context.gang
     if not context.tells_states or attempt is None or gang is None or gang.deleting:
         return []
@@ -104,7 +104,7 @@ def _state_told(context: Context) -> list[Intent]:
 
 
 def _newest(context: Context, attempt: int) -> int | None:
-    """Tokens of the newest state, by the attempt's heartbeat; also of one that it began from."""
+    """Tokens of the newest state, by the attempt's heartbeat; possibly the one it began from."""
     beat = context.facts.heartbeats.get(attempt)
     return max((*beat.states, *beat.checkpoints), default=None) if beat is not None else None
 

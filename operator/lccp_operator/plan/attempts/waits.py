@@ -10,7 +10,7 @@ from lccp_operator.plan.goals import counted_failures
 
 
 def ready(context: Context) -> bool:
-    """A new attempt may begin: the old ones are gone, and the wait is over."""
+    """A new attempt may begin: the old ones are gone and the wait is over."""
     return not old_gang_lives(context) and backoff_seconds_left(context) <= 0
 
 
@@ -27,7 +27,7 @@ def backoff_seconds_left(context: Context) -> float:
 
 
 def _fruitless(context: Context) -> int:
-    """The attempts in a row, up to the last, that ended unasked before a process had begun."""
+    """Consecutive attempts, up to the last, that ended unrequested before a process had begun."""
     attempts = reversed(context.journal.attempts)
     unbegun = takewhile(lambda attempt: not _worked(context, attempt), attempts)
     earlier = context.acceptance.earlier_attempts
@@ -35,14 +35,14 @@ def _fruitless(context: Context) -> int:
 
 
 def _worked(context: Context, attempt: AttemptRecord) -> bool:
-    """A process of it sent a heartbeat, and not only to fetch, to load or to wait for its peers."""
+    """A process of it sent a heartbeat for more than fetching, loading or waiting for peers."""
     beat = context.facts.heartbeats.get(attempt.number)
     ranks_began = beat is not None and beat.fetched is None and beat.phase != "Starting"
     return ranks_began and attempt.cause is not Cause.INCOMPLETE_GANG
 
 
 def unbegun(context: Context) -> AttemptRecord | None:
-    """The last attempt that ended, if it did so unasked before a process of it began.
+    """The last ended attempt, if it ended unrequested before a process of it began.
 
     None once a process of the next one works.
     """

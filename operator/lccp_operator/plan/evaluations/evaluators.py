@@ -20,12 +20,12 @@ from lccp_operator.workloads.state import WorkloadState
 
 
 def intents(context: Context) -> list[Intent]:
-    """What deletes the workloads that have ended, and begins the oldest that are due."""
+    """Intents that delete the ended workloads, and begin the oldest that are due."""
     return [*_deletions(context), *_anew(context), *_beginnings(context)]
 
 
 def _anew(context: Context) -> Iterator[Intent]:
-    """What forgets the evaluations that are asked anew, and then the question."""
+    """Intents that delete the evaluations to repeat, and then the request."""
     if context.asked_anew is None:
         return
     asked = asked_anew(context)
@@ -55,7 +55,7 @@ def _is_asked_for(context: Context, workload: Evaluation) -> bool:
 
 
 def _is_outdated(context: Context, workload: Evaluation, state: WorkloadState) -> bool:
-    """It has not begun, and by now it would be made otherwise: such a Job counts as no try."""
+    """It has not begun, and would now be made differently: such a Job does not count as a try."""
     if state.deleting or state.pods_begun or not state.live:
         return False
     asked = workload.pods(context.run, context.pinned).digest
@@ -63,7 +63,7 @@ def _is_outdated(context: Context, workload: Evaluation, state: WorkloadState) -
 
 
 def _lacks_an_old_image(context: Context, state: WorkloadState) -> bool:
-    """Its image can't be had, and by now it would get another."""
+    """Its image can't be pulled, and a new one would get another."""
     trouble, changed = state.trouble, context.pinned.evaluator_image != context.due.evaluator_image
     waits = trouble is not None and trouble.reason is Reason.IMAGE_UNAVAILABLE
     return changed and waits

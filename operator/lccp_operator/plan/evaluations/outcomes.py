@@ -1,7 +1,7 @@
 """How evaluations ended: by reports in the store and by workloads.
 
-An outcome is in the journal, under the checkpoint's digest, before the workload that it comes from
-is deleted. A failure is never an evaluation.
+An outcome is in the journal, under the checkpoint's digest, before its workload is deleted. A
+failure never counts as an evaluation.
 """
 
 from lccp.api.causes import Cause
@@ -17,7 +17,7 @@ from lccp_operator.workloads.evaluation import Evaluation
 
 
 def settled(context: Context) -> Journal:
-    """The journal with the outcomes that are seen, and without those that are asked anew."""
+    """The journal with the observed outcomes, without those of evaluations to repeat."""
     anew = asked_anew(context)
     seen = {
         evaluation_key(*key): _with_exhaustion(context, outcome)
@@ -31,7 +31,7 @@ def settled(context: Context) -> Journal:
 
 
 def reports(context: Context) -> list[CompactReport]:
-    """The reports of the checkpoints that there are, oldest first."""
+    """The reports of the existing checkpoints, oldest first."""
     found = context.facts.reports.items()
     anew = asked_anew(context)
     return [
@@ -77,7 +77,7 @@ def _record(
 
 
 def _interrupted(context: Context, key: EvaluationKey, ending: Ending) -> EvaluationOutcome:
-    """One more end that counts as no try."""
+    """One more end that does not count as a try."""
     known = context.outcome(key)
     tries, before = (known.tries, known.interruptions) if known is not None else (0, 0)
     record = _record(context, key, tries, ending)
@@ -93,7 +93,7 @@ def _unusable(context: Context, key: EvaluationKey) -> Ending:
 
 
 def _with_exhaustion(context: Context, outcome: EvaluationOutcome) -> EvaluationOutcome:
-    """The outcome, saying whether it is tried again, by the retries that are allowed now."""
+    """The outcome, with whether it is retried, by the retries that are now allowed."""
     final = outcome.cause is Cause.CONFIGURATION
     no_more = final or outcome.tries > context.spec.evaluation.retries
     exhausted = outcome.result == "Failed" and no_more

@@ -1,4 +1,4 @@
-"""Which evaluations the run's annotation asks for anew."""
+"""Which evaluations the run's annotation requests again."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ EVERYTHING = "all"
 
 
 def asked_anew(context: Context) -> list[EvaluationKey]:
-    """The evaluations that the run's annotation asks for anew, oldest first.
+    """The evaluations that the run's annotation requests again, oldest first.
 
-    As long as it is there nothing of them begins, so that what is asked once is done once.
+    While it is there none of them begins, so that one request has one result.
     """
     if context.asked_anew is None:
         return []
@@ -22,7 +22,7 @@ def asked_anew(context: Context) -> list[EvaluationKey]:
 
 
 def not_to_be_asked(context: Context) -> list[str]:
-    """What the annotation names that is no complete checkpoint, or no suite of it."""
+    """Parts of the annotation that name no complete checkpoint, or no suite of it."""
     asked = () if context.asked_anew is None else _parts(context.asked_anew)
     complete = [(tokens, "") for tokens in context.facts.checkpoints]
     known = [*complete, *wanted(context)]
@@ -32,7 +32,7 @@ def not_to_be_asked(context: Context) -> list[str]:
 
 @dataclass(frozen=True)
 class _Part:
-    """`all` or tokens, and after a slash a suite; without one all of them are meant."""
+    """`all` or tokens, and after a slash a suite; without one, all suites are meant."""
 
     checkpoint: str
     tokens: int | None
@@ -49,9 +49,9 @@ class _Part:
 
 
 def _parts(asked: str) -> list[_Part]:
-    """What an annotation names.
+    """The parts of an annotation.
 
-    Further words of a part say nothing: they tell one question from the next.
+    Further words of a part have no meaning: they distinguish one request from the next.
     """
     words = (next(iter(part.split()), "") for part in asked.split(","))
     split = ((word.partition("/")[0], word.partition("/")[2]) for word in words)

@@ -1,5 +1,5 @@
-"""Where the evaluations are, by the journal and their workloads: one for every complete checkpoint
-and suite.
+"""The stages of the evaluations, by the journal and their workloads: one for every complete
+checkpoint and suite.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from lccp_operator.workloads.endings import Ending
 
 
 class Stage(StrEnum):
-    """Where an evaluation is."""
+    """The stage of an evaluation."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -34,16 +34,16 @@ def name_of(key: EvaluationKey) -> str:
 
 
 def wanted(context: Context) -> Iterator[EvaluationKey]:
-    """What is to be evaluated: the probes at every complete checkpoint, oldest first, then others.
+    """The evaluations to make: the probes at every complete checkpoint, oldest first, then others.
 
-    A verdict rests on the probes: a suite that is slower than checkpoints come holds up itself.
+    A verdict depends on the probes: a suite slower than the checkpoints delays only itself.
     """
     keys = ((tokens, suite) for tokens, suites in context.suites.items() for suite in suites)
     yield from sorted(keys, key=lambda key: (key[1] != INTRINSIC, key))
 
 
 def stage(context: Context, key: EvaluationKey) -> Stage:
-    """Where the evaluation is, by the journal and its workload."""
+    """The stage of the evaluation, by the journal and its workload."""
     outcome, workload = context.outcome(key), context.evaluation(key)
     if outcome is not None and outcome.result == "Succeeded":
         return Stage.SUCCEEDED
@@ -53,13 +53,13 @@ def stage(context: Context, key: EvaluationKey) -> Stage:
 
 
 def stage_of_checkpoint(context: Context, tokens: int) -> Stage:
-    """Where all evaluations of the checkpoint at `tokens` are."""
+    """The common stage of all evaluations of the checkpoint at `tokens`."""
     stages = {stage(context, (tokens, suite)) for suite in context.suites[tokens]}
     return next(one for one in BY_URGENCY if one in stages)
 
 
 def outstanding(context: Context) -> list[EvaluationKey]:
-    """Evaluations that are still to end, oldest first."""
+    """Evaluations that have yet to end, oldest first."""
     open_stages = (Stage.PENDING, Stage.RUNNING)
     return [key for key in wanted(context) if stage(context, key) in open_stages]
 
@@ -70,7 +70,7 @@ def failed(context: Context) -> list[EvaluationKey]:
 
 
 def gone(context: Context) -> list[EvaluationKey]:
-    """Evaluations that had succeeded, and whose report is gone, oldest first."""
+    """Evaluations that succeeded but whose report is gone, oldest first."""
     outcomes = ((key, context.outcome(key)) for key in outstanding(context))
     return [key for key, one in outcomes if one is not None and one.message == REPORT_GONE.message]
 
