@@ -29,7 +29,7 @@ def standard_output() -> Console:
 
 
 def json_text(document: object) -> str:
-    """`document`, of plain JSON types, as text that any parser takes."""
+    """`document`, of plain JSON types, as text that any parser accepts."""
     return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)
 
 

@@ -138,14 +138,14 @@ class Measuring:
         typer.Option(
             min=1,
             max=64,
-            help="Of these processes, those that share one model: its experts lie in parts on all "
+            help="Of these processes, those that share one model: its experts are split over all "
             "of them. Default: 1.",
         ),
     ] = None
 
 
 def takes_measuring(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command` the fields of its argument `measuring` as options of its own, at its place."""
+    """Give `command` the fields of its argument `measuring` as options, in the same place."""
     hints = get_type_hints(Measuring, include_extras=True)
     own = get_type_hints(command, include_extras=True)
     parameters: list[inspect.Parameter] = []

@@ -21,7 +21,7 @@ from lccp_cli.commands.estimate import model_config
 from lccp_cli.console import json_text, standard_output, table_of
 
 ROWS = 10
-"""Layouts that are told."""
+"""Number of layouts that are printed."""
 SECONDS_PER_HOUR = 3_600
 GIGABIT = 10**9 / 8
 """Bytes."""
@@ -30,18 +30,18 @@ COLUMNS = ("SP", "EP", "offload", "checkpointing", "micro batch", "memory", "tok
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What `--device` may be given with."""
+    """Options that go with `--device`."""
 
     nodes: int | None = None
     price: float | None = None
-    """Of an accelerator-hour."""
+    """Price of an accelerator-hour."""
     efficiency: float | None = None
     network_gbits: float | None = None
     model: Path | None = None
     """Folder that contains config.json."""
 
     def refuse(self) -> None:
-        """Raise InvalidInput if one of them is given, for want of a device."""
+        """Raise InvalidInput if one of them is given without a device."""
         for name, value in vars(self).items():
             if value is not None:
                 option = f"--{name.replace('_', '-')}"
@@ -56,13 +56,13 @@ def plan_training(
     json: bool,
     endpoint: str | None = None,
 ) -> bool:
-    """Print the plan of the training on devices of that name; whether the manifest's layout fits.
+    """Print the plan of the training on that device; return whether the manifest's layout fits.
 
     Args:
-        endpoint: of the bucket that the model lies in, if it does.
+        endpoint: of the bucket that holds the model, if any.
 
     Raises:
-        InvalidInput: the device is not known, or the model's config.json is not there, or can't be
+        InvalidInput: the device is unknown, or the model's config.json is missing, or can't be
             counted.
     """
     asked = run if options.nodes is None else with_nodes(run, options.nodes)
@@ -90,14 +90,14 @@ def plan_training(
 
 
 def _host_bytes(run: LCCPRun) -> int | None:
-    """Memory that the run's pods may take; None if it is not said."""
+    """Memory that the run's pods may use; None if it is not given."""
     resources = run.spec.topology.resources
     quantity = resources.limits.get("memory") or resources.requests.get("memory")
     return None if quantity is None else amount(quantity)
 
 
 def _show(plan: TrainingPlan, cluster: Cluster, price: float | None, out: Console) -> None:
-    """Print the manifest's layout by part, why it can't be trained so, and those that fit."""
+    """Print the manifest's layout by part, why it can't be trained, and layouts that fit."""
     if plan.asked is not None:
         for name, value in _lines(plan.asked, cluster, price):
             out.print(f"{name:<24}{value}")

@@ -1,1 +1,1 @@
-"""The commands of `lccp`, one module each; what a command needs is imported when it runs."""
+"""The commands of `lccp`, one module each; a command's dependencies are imported when it runs."""

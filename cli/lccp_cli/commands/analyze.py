@@ -174,7 +174,7 @@ def planned(series: "Series", policy: "Policy") -> list[int]:
 
     if not policy.constant_schedule:
         raise InvalidInput(
-            "--power: under a decaying learning rate a run is never judged Saturatedf"
+            "--power: under a decaying learning rate a run is never judged Saturated"
         )
     fitted = series.tokens[series.fitted(policy.warmup_tokens)].tolist()
     checkpoints = continued(fitted, policy.budget_tokens)

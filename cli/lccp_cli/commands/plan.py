@@ -192,7 +192,7 @@ def _advice(own: "Power", best: "Power | None") -> str:
     if best is None:
         return (
             f"The plan detects {own.within:.0%} of plateaus within four horizons, and none of the "
-            "others suffices: lower the learning rate, raise minGain, or use longer horizons.f"
+            "others suffices: lower the learning rate, raise minGain, or use longer horizons."
         )
     design = best.design
     return (

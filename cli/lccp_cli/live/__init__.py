@@ -1,1 +1,1 @@
-"""What a terminal shows while something goes on: a run, or a folder that is watched."""
+"""Live output on a terminal: of a run, or of a watched folder."""

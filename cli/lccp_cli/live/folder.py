@@ -21,7 +21,7 @@ ROWS_MIN = 4
 
 @contextmanager
 def watching(console: Console, heading: str, judge: Judge) -> Iterator[Show]:
-    """Yield the callback that is told what was seen; `judge` is called when a report is new."""
+    """Yield the callback that receives each view; `judge` is called when a report is new."""
     if not console.is_terminal:
         yield PlainView(console, heading, judge)
         return
@@ -36,7 +36,7 @@ def watching(console: Console, heading: str, judge: Judge) -> Iterator[Show]:
 
 
 class Judged:
-    """The verdict over the reports, made again only when they changed."""
+    """The verdict over the reports, recomputed only when they changed."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
@@ -44,7 +44,7 @@ class Judged:
         self._verdict: Verdict | None = None
 
     def of(self, view: View) -> Verdict | None:
-        """None as long as there is no report."""
+        """The verdict; None while there is no report."""
         if view.reports != self._reports:
             self._reports, self._verdict = view.reports, self._judge(view.reports)
         return self._verdict

@@ -1,1 +1,1 @@
-"""What this machine has, and whether it can carry out a run."""
+"""The equipment of this machine, and whether it can carry out a run."""

@@ -24,7 +24,7 @@ def checks(
     """Whether `lccp run` can carry out the run here, with all nodes' processes on this machine.
 
     Args:
-        folder: the manifest's, which relative paths are relative to.
+        folder: the manifest's, from which relative paths start.
         memory: bytes of this machine; None: unknown.
         disk: free bytes where the run is stored.
     """
