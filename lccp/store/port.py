@@ -88,7 +88,7 @@ class Store(Protocol):
     def scan(self, prefix: str) -> Iterator[ObjectInfo]:
         """The same while they are being listed: those below one folder are consecutive.
 
-        Raises while it continues; memory holds only one page or folder of the listing.
+        May raise at any point; memory holds only one page or folder of the listing.
         """
 
     def level(self, prefix: str) -> Level:

@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 15.0
 """How long the API server may be silent before cached objects no longer count as known."""
 
 GONE_REMEMBERED = 1_000
-"""Number of deleted objects whose late events are ignored: a call's answer may precede them."""
+"""Number of deleted objects that late news can't bring back: a call's answer may be late."""
 
 RETRY_SECONDS = 1.0
 KEPT_METADATA = (
