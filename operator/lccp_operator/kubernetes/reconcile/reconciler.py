@@ -48,7 +48,7 @@ from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
 TO_BE_TOLD_SECONDS = 1.0
-"""Delay until the next reconcile reports what this one did: a new run's gang, or a refused workload."""
+"""Until the next reconcile reports what this one did: a new run's gang, or a refused workload."""
 
 
 class Reconciler:
