@@ -38,6 +38,7 @@ def report(
         lccp report s3://bucket/prefix/team/my-run --out my-run.html
         lccp report runs/default/tiny --gate && ./release.sh
     """
+    from lccp.contract.errors import InvalidInput
     from lccp.report.page.render import write_report
     from lccp_cli.target import load_target
 
@@ -45,7 +46,10 @@ def report(
     if gate:
         raise typer.Exit(0 if passed(found.data) else 1)
     path = out or (found.folder or Path()) / "report.html"
-    typer.echo(str(write_report(found.data, path)))
+    try:
+        typer.echo(str(write_report(found.data, path)))
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be written: {error.strerror}") from None
 
 
 def passed(data: "RunData") -> bool:

@@ -26,6 +26,18 @@ def test_report_is_written_into_the_folder_or_where_asked(
 
 
 @pytest.mark.slow
+def test_a_page_that_can_t_be_written_is_refused_by_name(
+    lccp: Lccp, stored: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "page.html"):
+        result = lccp("report", stored, "--out", path)
+
+        assert result.exit_code == 2
+        assert f"{path}: can't be written: " in result.output
+
+
+@pytest.mark.slow
 def test_reports_within_the_source_context_are_shown_but_not_judged(
     lccp: Lccp, tmp_path: Path
 ) -> None:
