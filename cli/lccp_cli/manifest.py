@@ -33,6 +33,17 @@ class KubernetesLoader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Refuse a key that stands twice, as kubectl does, rather than take the last one."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                problem = f"the key {key.value!r} stands twice in one mapping"
+                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
+        return node
+
 
 KubernetesLoader.add_implicit_resolver(INT, INTEGER, list("-+0123456789"))
 KubernetesLoader.add_implicit_resolver(FLOAT, NUMBER, list("-+0123456789."))
