@@ -34,12 +34,12 @@ class KubernetesLoader(yaml.SafeLoader):
     }
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Refuse a key that stands twice, as kubectl does, rather than take the last one."""
+        """Refuse a key that occurs twice, as kubectl does, rather than take the last one."""
         node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                problem = f"the key {key.value!r} stands twice in one mapping"
+                problem = f"the key {key.value!r} occurs twice in one mapping"
                 raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
         return node

@@ -44,13 +44,13 @@ def test_a_number_where_a_manifest_needs_a_string_is_refused_as_by_an_api_server
         load_manifest(path)
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_key_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("a: &one {b: 1}\nc: {<<: *one, b: 2}\n", encoding="utf-8")
     assert documents(path) == [{"a": {"b": 1}, "c": {"b": 2}}]
 
     path.write_text("a:\n  b: 1\n  c: 2\n  b: 3\n", encoding="utf-8")
-    with pytest.raises(InvalidInput, match=r"line 4: .*the key 'b' stands twice"):
+    with pytest.raises(InvalidInput, match=r"line 4: .*the key 'b' occurs twice"):
         documents(path)
 
 
