@@ -26,6 +26,8 @@ TOKENS_PATTERN = (
     "^([1-9][0-9]{0,14}|[1-9][0-9]{0,11}K|[1-9][0-9]{0,8}M|[1-9][0-9]{0,5}B|[1-9][0-9]{0,2}T)$"
 )
 DECIMAL_LENGTH_MAX = 48
+EXAMPLES = ("1.2e-5", "0.1", "0.95", "1.5", "100")
+"""Decimals for messages, of which one lies within any bounds that are used."""
 DECIMAL_PATTERN = r"^-?[0-9]{1,17}([.][0-9]{1,24})?([eE][-+]?[0-9]{1,3})?$"
 
 
@@ -143,16 +145,20 @@ class Decimal:
     @property
     def sentence(self) -> str:
         bounds = self.words()
-        return f'must be a decimal number{bounds and " " + bounds} in quotes, such as "1.2e-5"'
+        example = next(text for text in EXAMPLES if self._within(float(text)))
+        return f'must be a decimal number{bounds and " " + bounds} in quotes, such as "{example}"'
 
     def parse(self, value: Any) -> float:
         """The number that the string `value` writes; ValueError if it is not one, or out of
         bounds."""
         if isinstance(value, str) and re.fullmatch(DECIMAL_PATTERN, value):
             number = float(value)
-            if all(COMPARISONS[sign](number, bound) for sign, bound in self.bounds()):
+            if self._within(number):
                 return number
         raise ValueError(f"{self.sentence}, not {value!r}")
+
+    def _within(self, number: float) -> bool:
+        return all(COMPARISONS[sign](number, bound) for sign, bound in self.bounds())
 
 
 def decimal_string(value: float) -> str:

@@ -18,10 +18,15 @@ def held(path: Path) -> Iterator[int]:
     """Hold the lock at `path`; yields its file descriptor, which child processes inherit.
 
     Therefore the lock of a killed engine is free only when its last child process is gone: we
-    wait for that. Raises InvalidInput if a live engine holds it.
+    wait for that. Raises InvalidInput if a live engine holds it, or the file can't be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+")
+    except OSError as error:
+        reason = f"{path}: can't be written: {error.strerror}"
+        raise InvalidInput(f"{reason}: give another folder as --store") from None
+    with opened as file:
         _take(file.fileno(), path)
         file.truncate(0)
         file.write(f"{os.getpid()}\n")

@@ -25,6 +25,13 @@ def test_a_lock_is_held_once_and_names_its_holder(tmp_path: Path) -> None:
         assert path.read_text() == f"{os.getpid()}\n"
 
 
+def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "engine.lock"
+    with pytest.raises(InvalidInput, match=f"{path}: can't be written: "), lock.held(path):
+        pass
+
+
 @pytest.mark.slow
 def test_the_lock_of_a_killed_engine_is_free_when_its_last_child_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "engine.lock"
