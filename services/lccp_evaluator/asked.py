@@ -21,6 +21,8 @@ class Asked:
     settings: Mapping[str, Contract]
     """Of the readers, defaults resolved, by probe."""
     text: Spell = as_numbers
+    drawn: bool = False
+    """The samples were drawn now, and are kept nowhere yet."""
 
     @property
     def watches_heads(self) -> bool:

@@ -1,6 +1,6 @@
 """Where an evaluation is kept in a store: report, details and samples beside it, frozen samples."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,29 +57,34 @@ class Place:
         return [info.key for info in found if info.key.endswith(SUFFIX)]
 
     def frozen(
-        self,
-        probe: str,
-        version: int,
-        settings: dict[str, Any],
-        tokenizer_digest: str,
-        draw: Callable[[], FrozenSamples],
-    ) -> FrozenSamples:
-        """The samples of `probe` that lie here, else those that `draw` gives, which then lie here.
+        self, probe: str, version: int, settings: dict[str, Any], tokenizer_digest: str
+    ) -> FrozenSamples | None:
+        """The samples of `probe` that are here; None if there are none.
 
         Raises:
-            Incompatible: those that lie here are of other settings or another tokenizer.
+            Incompatible: they are of other settings or another tokenizer.
         """
         keys = self._keys(probe)
         if not keys:
-            samples = draw()
-            key = f"{self.samples}{probe}/{samples.name}{SUFFIX}"
-            try:
-                self.store.put_if_absent(key, samples.to_bytes())
-                return samples
-            except Conflict:  # another evaluator was first, whose keys count
-                keys = [key]
-        samples = FrozenSamples.from_bytes(self.store.get(keys[0]), keys[0])
+            return None
+        samples = self._read(keys[0])
         samples.header.check(version, settings, tokenizer_digest, keys[0])
-        if f"{self.samples}{probe}/{samples.name}{SUFFIX}" != keys[0]:
-            raise Incompatible(f"{keys[0]}: is not what its name says: it was changed")
         return samples
+
+    def freeze(self, samples: FrozenSamples) -> FrozenSamples:
+        """Keep drawn samples here; if another evaluator was first, its own count."""
+        key = self._key(samples)
+        try:
+            self.store.put_if_absent(key, samples.to_bytes())
+        except Conflict:
+            return self._read(key)
+        return samples
+
+    def _read(self, key: str) -> FrozenSamples:
+        samples = FrozenSamples.from_bytes(self.store.get(key), key)
+        if self._key(samples) != key:
+            raise Incompatible(f"{key}: is not what its name says: it was changed")
+        return samples
+
+    def _key(self, samples: FrozenSamples) -> str:
+        return f"{self.samples}{samples.header.probe}/{samples.name}{SUFFIX}"

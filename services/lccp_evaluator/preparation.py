@@ -104,13 +104,19 @@ class Prepared:
 def ask(subject: Subject, place: Place, choosing: bool = True) -> list[Asked]:
     """The samples of all probes, those that lie in `place` or drawn.
 
+    Drawn ones are kept there once all are drawn: a refusal leaves no samples behind.
+
     Without `choosing` no model chooses keys in them: they cost as much, and mean nothing.
 
     Raises:
         InvalidInput: settings, tokenizer, files or frozen samples are wrong or do not fit.
     """
     groups = by_source(subject.probes.asked())
-    return [_asked(subject, place, *group, choosing) for group in groups]
+    found = [_asked(subject, place, *group, choosing) for group in groups]
+    return [
+        replace(one, frozen=place.freeze(one.frozen), drawn=False) if one.drawn else one
+        for one in found
+    ]
 
 
 def _asked(
@@ -148,10 +154,11 @@ def _asked(
             return frozen
         return _with_keys(subject, frozen, source.keys, used[half.name], digest)
 
-    frozen = place.frozen(half.name, source.version, settings, digest, drawn)
+    kept = place.frozen(half.name, source.version, settings, digest)
+    frozen = kept or drawn()
     documents = PROBES[half.name].documents(given[half.name])
     files.check(frozen.header, documents, place.samples_of(half.name))
-    return Asked(frozen, readers, used, lambda ids: tokenizer().text(ids.tolist()))
+    return Asked(frozen, readers, used, lambda ids: tokenizer().text(ids.tolist()), kept is None)
 
 
 def _with_keys(

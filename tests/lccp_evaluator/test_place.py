@@ -28,44 +28,26 @@ def place(tmp_path):
     return Place(FileStore(tmp_path / "store"), "", "samples/")
 
 
-def test_samples_are_drawn_once_and_read_ever_after(tmp_path, place):
+def kept(place, frozen):
+    return place.frozen("niah", VERSION, frozen.header.settings, "digest")
+
+
+def test_frozen_samples_are_read_ever_after(tmp_path, place):
     frozen = some(tmp_path)
-    drawn = []
+    assert kept(place, frozen) is None
 
-    def draw_once():
-        drawn.append(1)
-        return frozen
-
-    settings = frozen.header.settings
-    first = place.frozen("niah", VERSION, settings, "digest", draw_once)
-    second = place.frozen("niah", VERSION, settings, "digest", draw_once)
-
-    assert len(drawn) == 1
-    assert first.digest == second.digest
+    assert place.freeze(frozen) is frozen
+    assert kept(place, frozen).digest == frozen.digest
     assert place.store.stat(f"samples/niah/{frozen.digest}.jsonl.gz")
-
-
-def test_two_evaluators_may_draw_at_once(tmp_path, place):
-    frozen = some(tmp_path)
-
-    def another_is_faster():
-        place.store.put(f"samples/niah/{frozen.digest}.jsonl.gz", frozen.to_bytes())
-        return frozen
-
-    found = place.frozen("niah", VERSION, frozen.header.settings, "digest", another_is_faster)
-    assert found.digest == frozen.digest
 
 
 def test_keys_of_the_evaluator_that_was_first_count(tmp_path, place):
     frozen = some(tmp_path)
     first = frozen.marked([(0,)] * len(frozen.samples), "the first")
     second = frozen.marked([(1,)] * len(frozen.samples), "the second")
+    place.freeze(first)
 
-    def another_is_faster():
-        place.frozen("niah", VERSION, frozen.header.settings, "digest", lambda: first)
-        return second
-
-    found = place.frozen("niah", VERSION, frozen.header.settings, "digest", another_is_faster)
+    found = place.freeze(second)
     assert found.digest == first.digest != second.digest
     assert found.header.chosen_by == "the first"
     assert [info.key for info in place.store.list("samples/niah/")] == [
@@ -83,10 +65,10 @@ MISFITS = {
 def test_samples_of_something_else_are_refused(tmp_path, place, changed, digest, why):
     frozen = some(tmp_path)
     settings = frozen.header.settings
-    place.frozen("niah", VERSION, settings, "digest", lambda: frozen)
+    place.freeze(frozen)
 
     with pytest.raises(Incompatible, match=why):
-        place.frozen("niah", VERSION, settings | changed, digest, lambda: frozen)
+        place.frozen("niah", VERSION, settings | changed, digest)
 
 
 def test_samples_that_were_changed_are_refused(tmp_path, place):
@@ -94,4 +76,4 @@ def test_samples_that_were_changed_are_refused(tmp_path, place):
     place.store.put(f"samples/niah/{'0' * 64}.jsonl.gz", frozen.to_bytes())
 
     with pytest.raises(Incompatible, match=r"is not what its name says"):
-        place.frozen("niah", VERSION, frozen.header.settings, "digest", lambda: frozen)
+        kept(place, frozen)

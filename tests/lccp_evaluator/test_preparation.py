@@ -53,6 +53,19 @@ def test_heads_are_masked_at_the_checkpoints_that_are_named(models: Path, tmp_pa
     assert readers(8) == ["niah"]
 
 
+def test_a_refused_probe_leaves_no_samples_of_others_behind(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl").write_text("{}\n", encoding="utf-8")
+    more = {"targetPpl": {"path": str(tmp_path / "questions.jsonl")}}
+    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": NIAH} | more, "probes")
+    place = Place(FileStore(tmp_path / "out"), "", "samples/")
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(InvalidInput, match=r"questions\.jsonl"):
+        ask(Subject(models / "first", "f" * 64, probes, Contexts(128, 300, 512), 7), place)
+
+    assert place.store.list("") == []
+
+
 @pytest.mark.parametrize(("asked", "used"), [(None, LEAST_STEP_TOKENS), (512, 512)])
 def test_passes_fit_the_machines_memory_unless_their_size_is_asked(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None, used: int
