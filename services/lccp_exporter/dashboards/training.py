@@ -97,7 +97,7 @@ def training() -> Iterator[Panel]:
     )
     yield Panel(
         "Memory",
-        "Peak memory of rank 0: of its accelerator, or of its process without one.",
+        "Peak memory of rank 0: on its accelerator, or of its process without one.",
         [Query(of_run("lccp_peak_memory_bytes"), "peak")],
         unit="bytes",
     )

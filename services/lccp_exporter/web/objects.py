@@ -114,7 +114,7 @@ class RunDetail(RunSummary):
     peak_memory_bytes: Annotated[
         int | None,
         Field(
-            description="Peak memory of rank 0: of its accelerator, or of its process without one."
+            description="Peak memory of rank 0: on its accelerator, or of its process without one."
         ),
     ]
     finished_at: Annotated[datetime | None, Field(description="When nothing was left to do, UTC.")]
