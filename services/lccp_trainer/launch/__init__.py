@@ -1,1 +1,1 @@
-"""What is started from outside: the processes of a container, and the tokenizing before a run."""
+"""Entry points: the processes of a container, and the tokenizing before a run."""

@@ -10,18 +10,18 @@ DRIVER_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Accelerators:
-    """What PyTorch and the driver tell of this machine's devices."""
+    """What PyTorch and the driver report of this machine's devices."""
 
     count: int = 0
     name: str = ""
-    """Of the first."""
+    """Of the first device."""
     memory_bytes: int = 0
-    """Of the smallest."""
+    """Of the smallest device."""
     bf16: bool = False
     driver: str | None = None
-    """Its version; None: there is none, or it does not answer."""
+    """Version; None: there is no driver, or it does not answer."""
     nccl: str | None = None
-    """Its version; None: this build of PyTorch has none."""
+    """Version; None: this build of PyTorch has none."""
 
 
 def detected() -> Accelerators | None:

@@ -1,4 +1,4 @@
-"""Model and documents that lie in buckets and hubs, fetched before there are ranks that beat."""
+"""Fetches model and documents from buckets and hubs, before ranks exist that write heartbeats."""
 
 import logging
 import time
@@ -23,11 +23,11 @@ TOLD_SECONDS = 30.0
 
 
 class Fetching:
-    """Fetches to this node, and tells how far it is: in the log, and, of the first node, in the
+    """Fetches to this node, and reports progress: in the log and, on the first node, in the
     heartbeat.
 
     Args:
-        started: when the launcher began, by `time.time`: what came since is told as starting.
+        started: when the launcher began, by `time.time`: time since then is reported as starting.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class Fetching:
         self._beat_at = self._told_at = float("-inf")
 
     def fetched(self, spec: LCCPRunSpec, directory: Path) -> LCCPRunSpec:
-        """`spec` with folders below `directory` in place of what is no path.
+        """`spec` with folders below `directory` instead of places that are not paths.
 
         Raises:
-            InvalidInput: something is not there, refused, or has no room.
+            InvalidInput: something does not exist, is refused, or does not fit on the disk.
             StoreUnavailable: a bucket or a hub does not answer.
-            Stopped: this process was told to end.
+            Stopped: this process was requested to end.
         """
         given = remotes(spec, self._invocation.store, self._hub)
         if not given:

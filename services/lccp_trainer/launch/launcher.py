@@ -1,6 +1,6 @@
-"""`lccp-train`: the container's first process. It checks, starts torchrun, and says how it ended.
+"""`lccp-train`: a container's first process. It checks, starts torchrun, reports how that ended.
 
-It alone decides the exit code: torchrun answers 1 to everything, so ranks leave typed causes.
+Only it decides the exit code: torchrun exits with 1 on every failure, so ranks leave typed causes.
 """
 
 import json
@@ -57,7 +57,7 @@ class Launcher:
         self._invocation = invocation
         self._store = store
         self._number = number
-        """Of this node in the gang."""
+        """This node's number in the gang."""
         self._keys = keys_of(invocation)
         self._gang: subprocess.Popen[bytes] | None = None
         self._terminated = False
@@ -65,7 +65,7 @@ class Launcher:
         self._started = time.time()
 
     def train(self, environ: Mapping[str, str]) -> ExitCode:
-        """Run the attempt to its end; the code to exit with."""
+        """Run the attempt to its end; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._terminate)
         try:
@@ -82,9 +82,9 @@ class Launcher:
         return self._record(end)
 
     def _checked(self, environ: Mapping[str, str]) -> tuple[LCCPRunSpec, SFTSpec | None]:
-        """The specs, whose places are folders of this node once that is done.
+        """The checked specs, with folders of this node as places.
 
-        Raises for anything that can be known to be wrong before the start.
+        Raises for every error that can be found before the start.
         """
         store, keys, attempt = self._store, self._keys, self._invocation.attempt
         base, sft = Path(self._invocation.base_directory).absolute(), None
@@ -107,7 +107,7 @@ class Launcher:
         return spec, sft
 
     def _has_pinned(self) -> bool:
-        """Whether buckets and hubs have answered this run before, so that their names are right."""
+        """Whether buckets and hubs have answered this run before, so their names are right."""
         if isinstance(self._keys, FineTuningKeys):
             return False
         run = RunKeys(self._invocation.namespace, self._invocation.name)
@@ -179,7 +179,7 @@ class Launcher:
         self._terminated = True
 
     def _record(self, end: End) -> ExitCode:
-        """Write `end.json`; without it nobody could tell how an attempt ended well."""
+        """Write `end.json`; without it nobody could tell how an attempt succeeded."""
         if self._number != 0:
             return self._say(end)
         writer = writer_name(self._invocation.attempt, self._invocation.pod_uid)
@@ -204,7 +204,7 @@ class Launcher:
 
 
 def _complete(end: End, beat: Heartbeat | None, seconds: float) -> End:
-    """`end`, with where its time went, and how far it came if the rank that ended couldn't say."""
+    """`end` with its ledger, and with its progress if the rank that ended couldn't report that."""
     known: dict[str, object] = {"ledger": closed(beat, end.result, seconds)}
     if beat and not end.tokens and end.result is not Cause.CONFIGURATION:
         known |= {"tokens": beat.tokens, "step": beat.step}
@@ -212,7 +212,7 @@ def _complete(end: End, beat: Heartbeat | None, seconds: float) -> End:
 
 
 def launch(environ: Mapping[str, str]) -> ExitCode:
-    """Run the attempt that `environ` describes; the code to exit with."""
+    """Run the attempt that `environ` describes; the exit code."""
     try:
         configure_from(environ)
         invocation = Invocation.from_environ(environ)

@@ -1,4 +1,4 @@
-"""This machine's part of the gang, and how torchrun is told of it."""
+"""This machine's part of the gang, and torchrun's arguments for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from lccp.contract.errors import InvalidInput
 RENDEZVOUS = "LCCP_RENDEZVOUS"
 NODE = "JOB_COMPLETION_INDEX"
 MEETING_SECONDS = 600
-"""That a node waits for the others of its gang; torchrun's own default."""
+"""How long a node waits for the others of its gang; torchrun's own default."""
 MEETING_AFTER_FETCH_SECONDS = 3_600
-"""The same once model or documents were fetched, for which nodes need different times."""
+"""The same after model or documents were fetched, which takes nodes different times."""
 EXIT_MARGIN_SECONDS = 10
-"""Part of the grace period that is left for the launcher itself."""
+"""Part of the grace period that is reserved for the launcher itself."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Node:
 
     @classmethod
     def of(cls, topology: TopologySpec, environ: Mapping[str, str]) -> "Node":
-        """In a cluster one pod is one node; without a rendezvous all processes run here."""
+        """In a cluster, one pod is one node; without a rendezvous all processes run here."""
         rendezvous = environ.get(RENDEZVOUS)
         if rendezvous is None:
             return cls(processes=topology.nodes * topology.processes_per_node)

@@ -42,17 +42,17 @@ def main() -> None:
     ends.write_end(scratch, rank, end)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Interpreter shutdown with live gloo threads aborts now and then, after all is done.
+    # Interpreter shutdown with live gloo threads aborts now and then, after all work is done.
     os._exit(code)
 
 
 def attempt(worker: Worker, requests: Requests) -> End:
-    """Train as this rank; how it ended. Rank 0 reports from before the slow imports on."""
+    """Train as this rank; how it ended. Rank 0 begins to report before the slow imports."""
     attempt_number = worker.invocation.attempt
     configure_from(os.environ, run=worker.invocation.run, attempt=attempt_number, rank=worker.rank)
     worker.own_scratch.mkdir()
     store = open_store(worker.invocation.store, worker.base)
-    # Once the store was seen, its being away is an outage.
+    # Once the store has answered, its absence is an outage.
     store.stat(worker.keys.control(attempt_number))
     watchdog, clock = _watchdog(worker), WallClock(worker.started)
     reporter = _reporter(worker, store, clock) if worker.rank == 0 else None
@@ -70,7 +70,7 @@ def attempt(worker: Worker, requests: Requests) -> End:
 
 
 def _quiet_libraries() -> None:
-    """Keep what DeepSpeed and transformers log below an error out of the log."""
+    """Keep messages of DeepSpeed and transformers below an error out of the log."""
     from transformers.utils.logging import disable_progress_bar
 
     for name in ("DeepSpeed", "transformers"):
@@ -107,7 +107,7 @@ def _reporter(worker: Worker, store: Store, clock: WallClock) -> Reporter:
 
 
 def _unknown_fields(worker: Worker, store: Store) -> tuple[str, ...]:
-    """Of the spec of a run, as an operator wrote it that may be newer."""
+    """Unknown fields of the run's spec, written by an operator that may be newer."""
     keys = keys_of(worker.invocation)
     if not isinstance(keys, RunKeys):
         return ()

@@ -1,4 +1,4 @@
-"""The scratch folder of a launcher: gone when it ends, or once the next one begins."""
+"""The scratch folder of a launcher: removed when it ends, or when the next one begins."""
 
 import fcntl
 import logging
@@ -18,14 +18,14 @@ LOCK = "launcher.lock"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder for this launcher; what killed ones have left beside it is removed first."""
+    """A folder for this launcher; folders left beside it by killed ones are removed first."""
     remove_left(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name, _locked(Path(name)):
         yield Path(name)
 
 
 def remove_left(folder: Path) -> None:
-    """Remove the scratch folders in `folder` whose launchers live no more."""
+    """Remove the scratch folders in `folder` whose launchers no longer run."""
     for scratch in folder.glob(f"{PREFIX}*"):
         if _is_left(scratch):
             logger.info("%s was left by a launcher that was killed: removed", scratch)
@@ -34,7 +34,7 @@ def remove_left(folder: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Within it nobody else gets the lock, which is there only once it is held."""
+    """Within it nobody else gets the lock, whose file appears only once it is held."""
     part = folder / f"{LOCK}.part"
     with part.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""What is to be known of the documents of a run before it starts, read from their tokens."""
+"""A survey of a run's documents before it starts, made from their tokens."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ from lccp_trainer.model.source import context_length, read_config
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found in the sources that have a share of the tokens, in the manifest's order."""
+    """Findings in the sources that have a share of the tokens, in the manifest's order."""
 
     sources: list[SourceFacts]
     repeated: list[Repeated]
-    """Equal to a document before them."""
+    """Documents equal to an earlier one."""
     nearly: list[Repeated]
-    """Nearly equal to one, and to none equal."""
+    """Documents nearly equal to an earlier one, and equal to none."""
     bands: list[PositionShare]
     overlaps: dict[str, Overlap]
     """By the field of the evaluation that holds the documents' path."""
@@ -45,14 +45,14 @@ def survey(
     base: Path,
     prepared: Mapping[str, Path],
 ) -> Survey:
-    """Look into the documents of a run.
+    """Examine the documents of a run.
 
     Args:
         base: folder that relative paths of the spec start from.
-        prepared: folder of the tokens of each source, by its name, whose format is not Tokens.
+        prepared: folder of tokens, by source name, of each source whose format is not Tokens.
 
     Raises:
-        InvalidInput: a folder is not whole, no document of a source is long enough, or a document
+        InvalidInput: a folder is incomplete, no document of a source is long enough, or a document
             of the evaluation can't be read.
     """
     directory, row = base / spec.model.source, spec.model.target_context_length
@@ -70,7 +70,7 @@ def survey(
 
 
 def _folders(spec: LCCPRunSpec, base: Path, prepared: Mapping[str, Path]) -> list[Path | None]:
-    """The folder of each source; None where it has no share of the tokens."""
+    """The folder of each source; None for a source without a share of the tokens."""
     digest = tokenizer_digest(base / spec.model.source)
     folders: list[Path | None] = []
     for number, source in enumerate(spec.mixture.sources):
@@ -85,7 +85,7 @@ def _folders(spec: LCCPRunSpec, base: Path, prepared: Mapping[str, Path]) -> lis
 
 
 def _overlaps(spec: LCCPRunSpec, base: Path, shards: Sequence[TokenShards]) -> dict[str, Overlap]:
-    """What of the files that probes read stands in the shards, by field; the same files once."""
+    """The overlap of the probes' files with the shards, by field; equal files are read once."""
     found: dict[str, Overlap] = {}
     seen: set[tuple[str | None, str, str]] = set()
     for field, documents in _named(spec.evaluation.probes):

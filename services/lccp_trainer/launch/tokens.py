@@ -25,7 +25,7 @@ from lccp_trainer.data.shards import INDEX, ShardIndex
 
 @dataclass(frozen=True)
 class Prepared:
-    """A source whose tokens lie in `folder`."""
+    """A source whose tokens are in `folder`."""
 
     source: DataSource
     folder: Path
@@ -38,13 +38,13 @@ class Prepared:
 
 
 class Place:
-    """Where tokens are left: a folder, or a prefix of a bucket, with a folder until they are there.
+    """Where tokens go: a folder, or a bucket's prefix with a folder until they are uploaded.
 
     Args:
-        out: as `--out` names it.
-        endpoint: of the bucket; None: the provider's own.
+        out: the value of `--out`.
+        endpoint: of the bucket; None: the provider's default.
 
-    Raises InvalidInput unless it can be written, and StoreUnavailable.
+    Raises InvalidInput if it can't be written, and StoreUnavailable.
     """
 
     def __init__(self, out: str, endpoint: str | None) -> None:
@@ -59,7 +59,7 @@ class Place:
         self.folder = cache_directory(os.environ) / "tokens" / name
 
     def put(self, prepared: Prepared) -> str:
-        """Bring the tokens of a source to their place, the index last; what a manifest names."""
+        """Move the tokens of a source to their place, the index last; the path for a manifest."""
         if self._store is None:
             return str(prepared.folder.resolve())
         name = prepared.source.name
@@ -69,7 +69,7 @@ class Place:
         return f"{self._store.url}/{name}"
 
     def leave(self) -> None:
-        """Delete the folder, if everything is in a bucket now."""
+        """Delete the folder if everything is in a bucket now."""
         if self._store is not None:
             shutil.rmtree(self.folder)
 
@@ -83,14 +83,14 @@ def prepare_sources(
     workers: int = 1,
     progress: Callable[[DataSource], Progress] = lambda source: lambda *_: None,
 ) -> Iterator[Prepared]:
-    """Tokenize the sources of `spec` that are not tokenized yet, each into a folder of its name.
+    """Tokenize the sources of `spec` that are not tokenized yet, each into a folder named after it.
 
     Args:
         base: folder that relative paths of the spec start from.
         names: of the sources; default: all.
 
     Raises:
-        InvalidInput: there is no such source, or one can't be read.
+        InvalidInput: a source does not exist or can't be read.
         LccpError: `out` can't be written, or a process was killed.
     """
     unknown = set(names) - {source.name for source in spec.mixture.sources}

@@ -17,10 +17,10 @@ ENDED_BY_TORCHRUN = (-signal.SIGTERM, -signal.SIGKILL)
 
 
 def failed_first(codes: Mapping[int, int]) -> dict[int, int]:
-    """The ranks that failed by themselves, of the exit codes by rank in the order of their ends.
+    """The ranks that failed on their own, from exit codes by rank in the order of their ends.
 
-    torchrun names with them those that it ended for it: none but the first can be told from these
-    if a signal killed it.
+    torchrun also names the ranks that it ended because of these. A rank that a signal killed can't
+    be told from those, unless it was the first.
     """
     first = next(iter(codes))
     return {r: c for r, c in codes.items() if r == first or c not in ENDED_BY_TORCHRUN}
@@ -32,7 +32,7 @@ def main() -> None:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    # What torchrun says of a failure is said better, once, by the launcher.
+    # The launcher reports a failure once, and better than torchrun.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     try:
         run.main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""All that can be known to be wrong before a process is started."""
+"""All errors that can be found before a process is started."""
 
 from pathlib import Path
 
