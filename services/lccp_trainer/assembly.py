@@ -59,7 +59,7 @@ class Connections:
     """On rank 0."""
 
     def alive(self) -> None:
-        """Say that work before the first step goes on; raises Stopped after a SIGTERM."""
+        """Report that work before the first step continues; raises Stopped after a SIGTERM."""
         self.watchdog.touch()
         if self.requests.asked.stop is Stop.TERMINATE:
             raise Stopped("SIGTERM before the first step: there was nothing to save")
@@ -80,7 +80,7 @@ class Parts:
 
 
 def train(worker: Worker, connections: Connections) -> End:
-    """Train as `worker`, from where the run is to its end or to a stop."""
+    """Train as `worker`, from the run's current point to its end or to a stop."""
     parts = build(worker, connections)
     task = parts.task
     connections.watchdog.touch()
@@ -189,7 +189,7 @@ def build(worker: Worker, connections: Connections) -> Parts:
 
 
 def _problems_to(reporter: Reporter | None) -> Callable[[str | None], None]:
-    """Says what hampers the attempt in its heartbeat; on other ranks than 0 the log says it."""
+    """Reports problems of the attempt: rank 0 in its heartbeat, other ranks in the log."""
     return lambda problem: reporter.update(problem=problem) if reporter else None
 
 

@@ -1,4 +1,4 @@
-"""What the training is asked for: by SIGTERM on any rank, or by a control object for rank 0."""
+"""Requests to the training: by SIGTERM on any rank, or by a control object for rank 0."""
 
 import logging
 import signal
@@ -20,7 +20,7 @@ POLL_SECONDS = 1.0
 
 
 class Stop(IntEnum):
-    """How it is asked to end; the greater one counts."""
+    """How it is requested to end; the greater one counts."""
 
     NO = 0
     DRAIN = 1
@@ -29,11 +29,11 @@ class Stop(IntEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a rank is asked for; or, of all ranks, what any of them is."""
+    """What is requested of a rank, or of any rank."""
 
     stop: Stop = Stop.NO
     save: bool = False
-    """A state, since the last one is old."""
+    """Save a state, because the last one is old."""
 
     def flags(self) -> list[float]:
         """As numbers whose sum over the ranks `of_flags` reads."""
@@ -48,7 +48,7 @@ class Asked:
 
 
 class Requests:
-    """What this rank was asked for."""
+    """The requests that this rank received."""
 
     def __init__(self) -> None:
         self._stop = Stop.NO
@@ -65,15 +65,15 @@ class Requests:
         self._stop = max(self._stop, stop)
 
     def save_every(self, seconds: float | None) -> None:
-        """Ask for a state so long after the last one. On rank 0 alone, whose clock counts."""
+        """Request a state this long after the last one. Only on rank 0, whose clock counts."""
         self._state_seconds = seconds
 
     def saved(self) -> None:
-        """Say that a state was saved just now."""
+        """Note that a state was saved just now."""
         self._saved = time.monotonic()
 
     def listen(self) -> None:
-        """Let SIGTERM ask for TERMINATE. SIGINT is the launcher's to hear."""
+        """Let SIGTERM request TERMINATE. The launcher handles SIGINT."""
         signal.signal(signal.SIGTERM, lambda *_: self.ask(Stop.TERMINATE))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

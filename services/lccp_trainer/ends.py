@@ -1,4 +1,4 @@
-"""How ranks say why they ended, and what the launcher makes of it."""
+"""How ranks report why they ended, and what the launcher concludes."""
 
 import json
 import os
@@ -23,11 +23,11 @@ ROOT_CAUSES = (
     Cause.STORE_UNREACHABLE,
     Cause.OUT_OF_MEMORY,
 )
-"""Causes that a rank can't have caught from a peer; the first one found explains the others."""
+"""Causes that can't have spread from a peer; the first one found explains the others."""
 
 
 class NotFinite(LccpError):
-    """Loss or gradient stayed not finite beyond the bounded count."""
+    """Loss or gradient was not finite in more steps in a row than the limit allows."""
 
 
 class Stopped(LccpError):
@@ -36,7 +36,7 @@ class Stopped(LccpError):
 
 @dataclass(frozen=True)
 class Death:
-    """A rank that torchrun saw failing, and its exit code (negative: the signal)."""
+    """A rank that torchrun saw fail, and its exit code (negative: the signal)."""
 
     rank: int
     exit_code: int
@@ -69,7 +69,7 @@ def _cause(error: BaseException) -> Cause:
 
 
 def mark_started(scratch: Path, rank: int) -> None:
-    """Say that this rank hears SIGTERM from now on."""
+    """Record that this rank handles SIGTERM from now on."""
     (scratch / f"started-{rank}").touch()
 
 
@@ -78,7 +78,7 @@ def count_started(scratch: Path) -> int:
 
 
 def write_end(scratch: Path, rank: int, end: End) -> None:
-    """Leave `end` for the launcher; the first one of a rank stays."""
+    """Leave `end` for the launcher; the first one of a rank is kept."""
     path = scratch / f"end-{rank}.json"
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_bytes(end.to_json())
@@ -87,7 +87,7 @@ def write_end(scratch: Path, rank: int, end: End) -> None:
 
 
 def read_ends(scratch: Path) -> dict[int, End]:
-    """What the ranks of this node left, by rank."""
+    """The ends that the ranks of this node left, by rank."""
     found = {}
     for path in scratch.glob("end-*.json"):
         rank = int(path.stem.removeprefix("end-"))
@@ -96,15 +96,15 @@ def read_ends(scratch: Path) -> dict[int, End]:
 
 
 def read_deaths(path: Path) -> list[Death]:
-    """The ranks that had failed when torchrun looked first; more than one if it was quick."""
+    """The ranks that had failed when torchrun first looked; more than one if they were quick."""
     return [Death(**death) for death in json.loads(path.read_text())] if path.exists() else []
 
 
 def decide(ends: Mapping[int, End], deaths: Sequence[Death], started: int, terminated: bool) -> End:
-    """How the attempt ended, as seen on this node, on which `started` ranks heard signals.
+    """How the attempt ended, as seen on this node, where `started` ranks handled signals.
 
-    A typed cause explains everything else; a rank that died without a cause explains what its
-    peers caught from it. A SIGTERM that came before any rank could hear it left nothing to save.
+    A typed cause explains everything else; a rank that died without a cause explains the failures
+    of its peers. A SIGTERM that came before any rank could handle it left nothing to save.
     """
     by_cause = {end.result: end for _, end in sorted(ends.items(), reverse=True)}
     for cause in ROOT_CAUSES:
@@ -122,9 +122,9 @@ def decide(ends: Mapping[int, End], deaths: Sequence[Death], started: int, termi
 
 
 def made_before(store: Store, keys: RunKeys | BranchKeys | FineTuningKeys) -> End | None:
-    """The end of an attempt whose only checkpoint is there; None where there is work left.
+    """The end of an attempt whose only checkpoint exists; None while there is work left.
 
-    A run has several checkpoints, and finds out by its states.
+    A run has several checkpoints, and learns from its states whether work is left.
     """
     made = None
     if isinstance(keys, FineTuningKeys):

@@ -16,10 +16,10 @@ Activity = Literal["starting", "productive", "waiting_for_data", "saving", "meas
 
 
 class WallClock:
-    """Adds up the seconds of what is done, one thing at a time. May be read from other threads.
+    """Adds up the seconds of activities, one at a time. May be read from other threads.
 
     Args:
-        started: when the attempt began, by `now`, which other processes of this machine share.
+        started: when the attempt began, by `now`, a clock shared by this machine's processes.
     """
 
     def __init__(self, started: float, now: Callable[[], float] = time.time) -> None:
@@ -33,7 +33,7 @@ class WallClock:
         self._stepped = started
 
     def turn_to(self, activity: Activity) -> None:
-        """From now on `activity` is done."""
+        """Count time as `activity` from now on."""
         with self._lock:
             now = self._now()
             self._seconds[self._activity] = self._of(self._activity, now)
@@ -41,7 +41,7 @@ class WallClock:
 
     @contextmanager
     def during(self, activity: Activity) -> Iterator[None]:
-        """Within it `activity` is done, and after it what was done before."""
+        """Count time within it as `activity`, and after it as the activity before."""
         before = self._activity
         self.turn_to(activity)
         try:
@@ -50,7 +50,7 @@ class WallClock:
             self.turn_to(before)
 
     def stepped(self) -> None:
-        """Say that a step ended."""
+        """Note that a step ended."""
         with self._lock:
             self._stepped = self._now()
 
@@ -60,12 +60,12 @@ class WallClock:
             return self._now() - self._stepped
 
     def state_taken(self, tokens: int) -> None:
-        """Say that the work up to now is in the state of `tokens`, once that is complete."""
+        """Note that the state of `tokens` will hold the work up to now, once it is complete."""
         with self._lock:
             self._at_state[tokens] = self._of("productive", self._now())
 
     def state_complete(self, tokens: int) -> None:
-        """Say that this state is complete: what it holds can't be lost any more."""
+        """Note that this state is complete: the work in it can no longer be lost."""
         with self._lock:
             self._safe = max(self._safe, self._at_state.pop(tokens, 0.0))
 
@@ -86,7 +86,7 @@ class WallClock:
 
 
 def closed(beat: Heartbeat | None, result: Cause, total_seconds: float) -> Ledger:
-    """The ledger of an attempt that ended by `result` after `total_seconds`, its sum.
+    """The ledger of an attempt that ended with `result` after `total_seconds`, its sum.
 
     Args:
         beat: its last heartbeat, if it wrote any.

@@ -9,11 +9,11 @@ from typing import Literal, Self
 WINDOW = 128
 """Steps that a step is compared with."""
 FEWEST = 32
-"""Steps that have to be known before any stands out."""
+"""Steps needed before any can stand out."""
 DEVIATIONS = 8.0
-"""Robust standard deviations above the median from which on a step stands out."""
+"""Robust standard deviations above the median at which a step stands out."""
 NORMAL = 1.4826
-"""Median absolute deviations of a normal distribution in a standard deviation."""
+"""Standard deviation of a normal distribution, in median absolute deviations."""
 LEAST_SPREAD = 0.01
 """Least deviation that is assumed, as a share of the median: a flat loss has no spikes."""
 
@@ -57,7 +57,7 @@ class Typical:
 
 @dataclass
 class Guard:
-    """Watches loss and gradient norm. It decides alike on every rank, which see the same values."""
+    """Watches loss and gradient norm. All ranks see the same values, so all decide alike."""
 
     loss: Typical = field(default_factory=lambda: Typical("Loss"))
     norm: Typical = field(default_factory=lambda: Typical("GradientNorm"))
@@ -73,11 +73,11 @@ class Guard:
 
     @property
     def typical(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """What it compares with, for `of`."""
+        """The values that it compares with, for `of`."""
         return self.loss.values, self.norm.values
 
     def watch(self, loss: float, norm: float | None) -> Outlier | None:
-        """The outlier of a step that was made, if it is one; else the step is typical from now."""
+        """The outlier of a finished step, if it is one; otherwise the step counts as typical."""
         found = self.loss.outlier(loss) or (self.norm.outlier(norm) if norm is not None else None)
         if found is None and norm is not None:
             self.loss.add(loss)

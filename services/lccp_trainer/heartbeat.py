@@ -1,4 +1,4 @@
-"""What rank 0 says of its attempt while it runs: the heartbeat and the history, from a thread."""
+"""What rank 0 reports while its attempt runs: the heartbeat and the history, from a thread."""
 
 import logging
 import threading
@@ -20,9 +20,9 @@ HISTORY_BYTES_PER_SECOND = 250_000
 
 
 class Reporter:
-    """Writes `heartbeat.json` every second, and `history.jsonl` when it grew.
+    """Writes `heartbeat.json` every second, and `history.jsonl` when it has grown.
 
-    A store that does not answer is no reason to stop: what is missed now is written later.
+    A store that does not answer is no reason to stop: a missed write is made up for later.
     """
 
     def __init__(

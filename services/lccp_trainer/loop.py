@@ -1,4 +1,4 @@
-"""The training loop: one step after the other, until the budget is reached or a stop is asked."""
+"""The training loop: one step after another, until the budget is reached or a stop is requested."""
 
 import logging
 import math
@@ -27,7 +27,7 @@ from lccp_trainer.watchdog import Watchdog
 logger = logging.getLogger(__name__)
 
 MOST_REWINDS = 8
-"""In one attempt; later spikes are recorded alone."""
+"""In one attempt; later spikes are only recorded."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Loop:
     stepper: Stepper
     saver: Saver
     rewind: Callable[[], Point | None]
-    """Puts the engine where the newest complete state has it; None if there is none."""
+    """Restores the engine from the newest complete state; None if there is none."""
     requests: Requests
     watchdog: Watchdog
     clock: WallClock
@@ -51,7 +51,7 @@ class Loop:
     _rewinds: int = 0
 
     def run(self, point: Point) -> tuple[Cause, Point]:
-        """Train from `point` on; how it ended, and where."""
+        """Train from `point`; how it ended, and where."""
         due = self.checkpoints.due(self.training.tokens)
         self._guard = Guard.of(point.typical)
         self.recorder.begin()
@@ -84,9 +84,9 @@ class Loop:
         return self.stepper.step(batch, tokens, lambda: self.requests.asked, stands_out)
 
     def _account(self, step: Step, point: Point) -> Point:
-        """Record the step; where the run is after it, which a rewind changes.
+        """Record the step; the point of the run after it, which a rewind changes.
 
-        Raises NotFinite, once the step is recorded, if there are too many of its kind.
+        Raises NotFinite, once the step is recorded, if too many steps were not finite.
         """
         self.watchdog.touch()
         self.clock.stepped()
@@ -114,7 +114,7 @@ class Loop:
         return replace(state, position=point.position) if state else point
 
     def _rewound(self) -> Point | None:
-        """The newest state, where the engine is then; None if no rewind is wanted or possible."""
+        """The point of the newest state, once restored; None if no rewind is due or possible."""
         if self.training.on_spike != "Rewind" or self._rewinds == MOST_REWINDS:
             return None
         self._rewinds += 1
@@ -134,7 +134,7 @@ class Loop:
             logger.warning("step %d left out: loss or gradient is not finite", point.step)
 
     def _save(self, step: Step, before: Point, point: Point, with_checkpoint: bool) -> None:
-        """Save what is due after a step. Waiting for uploads is no hang; measuring may be one."""
+        """Save what is due after a step. Waiting for uploads is not a hang; measuring may be."""
         every = self.checkpoints.state_every_tokens
         due = reaches_multiple(every, before.tokens, point.tokens) or step.asked.save
         stops = step.asked.stop is not Stop.NO

@@ -1,4 +1,4 @@
-"""What a rank makes known of its steps: lines of the history, and the heartbeat."""
+"""What a rank reports of its steps: lines of the history, and the heartbeat."""
 
 import math
 import resource
@@ -28,7 +28,7 @@ DIGITS = 4
 
 @dataclass
 class Recorder:
-    """Records steps. On every rank, since what routers did is summed over all of them."""
+    """Records steps. On every rank, because router loads are summed over all ranks."""
 
     engine: Any
     reporter: Reporter | None
@@ -41,18 +41,17 @@ class Recorder:
     """How often each source was read at a position."""
     processes: int
     flops_per_token: Callable[[float], float] | None
-    """By the length of its document; None: the model is of a family that lccp.cost does not know.
-    """
+    """By the length of its document; None: lccp.cost does not know the model's family."""
     device_name: str | None
     _ended: deque[float] = field(default_factory=lambda: deque(maxlen=RATE_STEPS + 1))
     _spikes: list[Spike] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Say that the first step begins now."""
+        """Report that the first step begins now."""
         self._ended.append(time.monotonic())
 
     def say(self, phase: Literal["Training", "Saving"], **changes: Any) -> None:
-        """Say in the heartbeat what is done now."""
+        """Report the current activity in the heartbeat."""
         if self.reporter:
             self.reporter.update(phase=phase, **changes)
 
@@ -79,7 +78,7 @@ class Recorder:
         self._beat(step, point)
 
     def _by_source(self, losses: Losses) -> dict[str, float]:
-        """Mean loss of each source, without values that are not numbers."""
+        """Mean loss of each source; values that are not numbers are omitted."""
         means = zip(self.sources, losses.by_source, strict=True)
         return {name: round(mean, 2 * DIGITS) for name, mean in means if math.isfinite(mean)}
 
@@ -135,7 +134,7 @@ class Recorder:
 
 
 def peak_memory_bytes() -> int:
-    """Most memory of the accelerator that was in use; without one, of this process."""
+    """Most memory that was in use on the accelerator; without one, by this process."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_reserved())
     unit = 1 if sys.platform == "darwin" else 1_024
@@ -152,6 +151,6 @@ def _record(routing: Routing) -> RouterRecord:
 
 
 def _nested(values: torch.Tensor) -> Any:
-    """Nested lists, rounded; a load [layers, bands, experts] by band first."""
+    """Nested lists, rounded; a load [layers, bands, experts] is ordered by band first."""
     ordered = values.transpose(0, 1) if values.ndim == 3 else values
     return ordered.double().mul(10**DIGITS).round().div(10**DIGITS).tolist()

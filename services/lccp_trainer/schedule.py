@@ -11,9 +11,9 @@ from lccp.contract.errors import InvalidInput
 def learning_rate(training: TrainingSpec, tokens: int) -> float:
     """Learning rate of the step that ends at `tokens`.
 
-    It rises linearly from 0 over the warm-up; after that it is constant, or goes to
-    `finalFraction` of itself at the end of the budget, along a line or half a cosine wave, at once
-    or (WSD: warm-up, stable, decay; Hu et al., arXiv 2404.06395) over `decayTokens` before the end.
+    It rises linearly from 0 over the warm-up. Then it is constant, or decays to `finalFraction` of
+    itself at the end of the budget, along a line or half a cosine wave. The decay begins at once,
+    or `decayTokens` before the end (WSD: warm-up, stable, decay; Hu et al., arXiv 2404.06395).
     """
     schedule, peak = training.schedule, training.learning_rate
     warmup = schedule.warmup_tokens or 0
@@ -28,7 +28,7 @@ def learning_rate(training: TrainingSpec, tokens: int) -> float:
 
 
 def decay_start(training: TrainingSpec) -> int:
-    """Tokens from which a schedule that decays does so."""
+    """Tokens at which a decaying schedule begins to decay."""
     schedule = training.schedule
     if schedule.type == "WSD":
         return training.tokens - (schedule.decay_tokens or 0)
@@ -36,7 +36,7 @@ def decay_start(training: TrainingSpec) -> int:
 
 
 def check_budget(training: TrainingSpec, tokens: int, old_budget: int) -> None:
-    """Raise InvalidInput if a budget other than `old_budget` would raise a rate that has decayed.
+    """Raise InvalidInput if the budget differs from `old_budget` and would raise a decayed rate.
 
     Args:
         tokens: trained so far.
@@ -65,7 +65,7 @@ def reaches_multiple(every: int | None, before: int, after: int) -> bool:
 def kept(
     states: Sequence[int], newest: int, every: int | None, always: Set[int] = frozenset()
 ) -> set[int]:
-    """Which states (by tokens) stay: the `newest`, the first at each multiple of `every`, `always`.
+    """The states (by tokens) to keep: the `newest`, the first per multiple of `every`, `always`.
 
     Without `every`, no multiples.
     """

@@ -22,7 +22,7 @@ from lccp_trainer.schedule import learning_rate
 
 @dataclass(frozen=True)
 class Step:
-    """What a step came to: the same on every rank."""
+    """The result of a step: the same on every rank."""
 
     loss: float
     """Mean NLL of the predicted tokens, nats."""
@@ -30,11 +30,11 @@ class Step:
     gradient_norm: float | None
     """Global norm before clipping; None if it was not finite, or the batch was left out."""
     asked: Asked
-    """What any rank was asked for, up to the last backward pass."""
+    """What was requested of any rank, up to the last backward pass."""
     document_length: float
-    """Tokens of a document, averaged over tokens: attention costs what it does in rows of these."""
+    """Tokens of a document, averaged over tokens: attention costs as much as in rows this long."""
     skipped: bool = False
-    """Whether the batch was left out since its loss stands out."""
+    """Whether the batch was left out because its loss stands out."""
     balance: float | None = None
     """Balancing loss of the routers, averaged over layers and rows; None if it is not applied."""
 
@@ -64,8 +64,8 @@ class Stepper:
         """Make the step that ends at `tokens`.
 
         Args:
-            asked: what this rank is asked for.
-            stands_out: whether a batch of this mean loss is to be left out of the weights.
+            asked: what is requested of this rank.
+            stands_out: whether a batch of this mean loss must not change the weights.
         """
         self._seed(tokens)
         rate = learning_rate(self.training, tokens)
@@ -80,7 +80,7 @@ class Stepper:
         last = step.forward(own[-1])
         nll, balance, *flags = self._sum([*step.losses.tolist(), *asked().flags()])
         skipped = stands_out(nll / counted)
-        # A gradient that is not finite is what every ZeRO stage leaves out by itself.
+        # Every ZeRO stage skips a step whose gradient is not finite.
         self.engine.backward(last * math.nan if skipped else last)
         norm = apply_step(self.engine)
         return Step(
@@ -98,7 +98,7 @@ class Stepper:
         return float(self.engine.module.balance_coefficient)
 
     def _seed(self, tokens: int) -> None:
-        """Make what is random in a step depend on where it is, not on what went before it."""
+        """Make the randomness of a step depend on its position, not on the steps before it."""
         entropy = np.random.SeedSequence((self.training.seed, tokens, self.groups.rank))
         torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
 
@@ -112,9 +112,9 @@ class Stepper:
 class _Passes:
     """The forward passes of a step.
 
-    DeepSpeed divides what is backpropagated by the micro batches and the processes, so a sum that
-    is scaled by both is the exact mean over all `counted` tokens of the step, however unequal the
-    parts of the processes are.
+    DeepSpeed divides the backpropagated value by the numbers of micro batches and processes. A sum
+    scaled by both is thus the exact mean over all `counted` tokens of the step, however unequal
+    the parts of the processes are.
     """
 
     def __init__(self, stepper: Stepper, counted: float) -> None:
@@ -127,7 +127,7 @@ class _Passes:
         """NLL and balancing loss, summed over the passes."""
 
     def forward(self, shard: Shard) -> torch.Tensor:
-        """What is to be backpropagated of a shard."""
+        """The value to backpropagate for a shard."""
         nll, balance = self._engine(shard)
         self.losses[0] += nll.detach()
         loss: torch.Tensor = nll * self._of_nll

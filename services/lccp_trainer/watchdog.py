@@ -13,8 +13,8 @@ LINGER_SECONDS = 5.0
 class Watchdog:
     """Calls `on_hang` once, from a thread, if `touch` is not called for `limit_seconds`.
 
-    Before that it writes the stacks of all threads to `stacks`, and lingers, so that the
-    watchdogs of the other ranks, which wait for this one, write theirs too.
+    Before that it writes the stacks of all threads to `stacks`, and waits a while: the other
+    ranks, which wait for this one, have watchdogs that must write theirs too.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def touch(self) -> None:
-        """Say that something went on."""
+        """Note that there was progress."""
         self._touched = time.monotonic()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Within it nothing is a hang: what is waited for there has a bound of its own."""
+        """Within it nothing counts as a hang: waits there have their own limit."""
         self._paused = True
         try:
             yield

@@ -1,4 +1,4 @@
-"""Which process of the attempt this is, and what it was told."""
+"""Which process of the attempt this is, and its orders."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys, TrainingKeys
 
 SCRATCH = "LCCP_SCRATCH"
 SPEC_FILE = "spec.json"
-"""In the folder that the processes of a node share; the run's spec."""
+"""The run's spec, in the folder that the processes of a node share."""
 SFT_FILE = "sft.json"
 """Beside it, if a checkpoint is fine-tuned."""
 STARTED = "LCCP_STARTED"
@@ -28,7 +28,7 @@ class FineTuningOrder:
 
 
 def keys_of(invocation: Invocation) -> RunKeys | BranchKeys | FineTuningKeys:
-    """Keys of what the trainer that is told this reads and writes."""
+    """Keys of everything that a trainer of this invocation reads and writes."""
     run = RunKeys(invocation.namespace, invocation.name)
     if invocation.branch is not None:
         return run.branch(invocation.branch)
@@ -44,7 +44,7 @@ class Worker:
 
     invocation: Invocation
     spec: LCCPRunSpec
-    """Of the run, or of its branch, as the launcher made it from what the store holds."""
+    """Of the run or its branch, as the launcher derived it from the store."""
     sft: SFTSpec | None
     """None: the run is trained."""
     rank: int
@@ -56,7 +56,7 @@ class Worker:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "Worker":
-        """The worker that torchrun and the launcher describe in the environment of its process."""
+        """The worker that torchrun and the launcher describe in its process's environment."""
         scratch = Path(environ[SCRATCH])
         spec, sft = (_read(scratch / name) for name in (SPEC_FILE, SFT_FILE))
         return cls(
@@ -75,7 +75,7 @@ class Worker:
 
     @property
     def fine_tuning(self) -> FineTuningOrder:
-        """What is fine-tuned, if that is what it was told."""
+        """What to fine-tune, if that is its order."""
         keys = keys_of(self.invocation)
         assert isinstance(keys, FineTuningKeys)
         assert self.sft is not None
@@ -83,12 +83,12 @@ class Worker:
 
     @property
     def base(self) -> Path:
-        """Folder that relative paths of the spec start from."""
+        """Folder that the spec's relative paths start from."""
         return Path(self.invocation.base_directory).absolute()
 
     @property
     def own_scratch(self) -> Path:
-        """Folder of this rank alone."""
+        """Folder that only this rank uses."""
         return self.scratch / f"rank-{self.rank}"
 
 
