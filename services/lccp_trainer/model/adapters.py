@@ -14,7 +14,7 @@ BASE = ".base_layer."
 
 
 def with_adapters(model: Any, lora: LoRASpec) -> Any:
-    """`model`, of which adapters alone are trained. Raises InvalidInput if no layer gets one."""
+    """`model`, of which only adapters are trained. Raises InvalidInput if no layer gets one."""
     from peft import LoraConfig, inject_adapter_in_model
 
     config = LoraConfig(
@@ -34,9 +34,9 @@ def with_adapters(model: Any, lora: LoRASpec) -> Any:
 
 
 def merged(model: Any, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """`weights` in the names that the model has without adapters, which are added to them.
+    """`weights` with the adapters added, by the names that the model has without them.
 
-    A layer of weight W with adapters A and B is one of weight W + B A alpha / rank; it is summed in
+    A layer of weight W with adapters A and B has the weight W + B A alpha / rank, summed in
     float32.
     """
     found = {name: w for name, w in weights.items() if ".lora_" not in name}

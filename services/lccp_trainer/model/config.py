@@ -1,4 +1,4 @@
-"""The configuration of the model, with RoPE and context raised as the manifest asks."""
+"""The configuration of the model, with RoPE and context raised as the manifest specifies."""
 
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,17 @@ from lccp.api.spec.model import ModelSpec, RopeScaling
 from lccp.contract.errors import InvalidInput
 
 LLAMA3_FREQUENCIES = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
-"""Llama 3.1's, for models whose config doesn't bring any."""
+"""Llama 3.1's, for models whose config has none."""
 ALPHA = ("hunyuan_v1_moe", "hunyuan_v1_dense")
 """Model types whose `dynamic` RoPE may have an `alpha`."""
 UNSCALED = ("partial_rotary_factor",)
-"""What a RoPE keeps whose scaling is taken away."""
+"""Parameters that a RoPE keeps when its scaling is removed."""
 
 
 def load_config(spec: ModelSpec, directory: Path) -> Any:
-    """The model's config with RoPE and `max_position_embeddings` raised as `spec` asks.
+    """The model's config with RoPE and `max_position_embeddings` raised as `spec` specifies.
 
-    Raises InvalidInput if transformers does not take the config, or it has no RoPE to raise.
+    Raises InvalidInput if transformers rejects the config, or it has no RoPE to raise.
     """
     try:
         config = AutoConfig.from_pretrained(
@@ -67,10 +67,10 @@ def _scale(config: Any, scaling: RopeScaling, target: int) -> None:
 
 
 def _settle(config: Any, original: int, target: int) -> None:
-    """Put the base of a `dynamic` RoPE at a length of `target` in place of the scaling.
+    """Replace the scaling of a `dynamic` RoPE by its base at a length of `target`.
 
-    By itself its frequencies would follow the longest document of each micro batch, on each
-    process for itself. HunYuan's `alpha` makes it another base at every length.
+    Otherwise its frequencies would follow the longest document of each micro batch, separately on
+    each process. HunYuan's `alpha` means another base, the same at every length.
     """
     rope = getattr(config, "rope_parameters", None)
     if not isinstance(rope, dict) or rope.get("rope_type") != "dynamic":
@@ -86,5 +86,5 @@ def _settle(config: Any, original: int, target: int) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error of transformers says."""
+    """The first line of the message of an error from transformers."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

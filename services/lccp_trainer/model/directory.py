@@ -1,4 +1,4 @@
-"""The model and its tokenizer from a Hugging Face directory, and back to a directory."""
+"""Reads a model and its tokenizer from a Hugging Face directory, and writes such a directory."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ SHARD_SIZE = "5GB"
 
 
 def load_tokenizer(spec: ModelSpec, directory: Path, config: Any) -> Any:
-    """The model's tokenizer. Raises InvalidInput if it gives ids that the model does not have."""
+    """The model's tokenizer. Raises InvalidInput if it yields ids that the model lacks."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             directory, trust_remote_code=spec.trust_remote_code, local_files_only=True
@@ -41,7 +41,7 @@ def load_model(
     dtype: torch.dtype,
     attention: str = "sdpa",
 ) -> Any:
-    """The model with its weights. Raises InvalidInput if weights are missing or of other shapes.
+    """The model with its weights. Raises InvalidInput if weights are missing or of wrong shapes.
 
     Args:
         attention: name of an implementation that transformers knows.
@@ -67,7 +67,7 @@ def load_model(
 
 
 def save_directory(model: Any, weights: dict[str, torch.Tensor], source: Path, to: Path) -> None:
-    """Write a Hugging Face directory: weights, config, and what lies beside them in `source`.
+    """Write a Hugging Face directory: weights, config, and the files beside them in `source`.
 
     Adapters are added to the weights.
     """
@@ -85,7 +85,7 @@ def save_directory(model: Any, weights: dict[str, torch.Tensor], source: Path, t
 
 
 def _save_weights(model: Any, weights: dict[str, torch.Tensor], to: Path) -> None:
-    """Write the weights as transformers would, in its layout of files."""
+    """Write the weights as transformers would, in its file layout."""
     untied = remove_tied_weights_from_state_dict(dict(weights), model)
     stored = revert_weight_conversion(model, untied)
     split = split_torch_state_dict_into_shards(
@@ -101,7 +101,7 @@ def _save_weights(model: Any, weights: dict[str, torch.Tensor], to: Path) -> Non
 
 
 def _raise_length(tokenizer_config: Path, length: int) -> None:
-    """Let servers take a context of `length` tokens, not of the source's."""
+    """Let servers accept a context of `length` tokens, not only the source's."""
     if not tokenizer_config.exists():
         return
     settings = json.loads(tokenizer_config.read_bytes())

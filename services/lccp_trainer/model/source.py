@@ -1,4 +1,4 @@
-"""What can be known of a model's directory without loading it: config, weights, tokenizer."""
+"""Checks of a model's directory without loading the model: config, weights, tokenizer."""
 
 import json
 import logging
@@ -42,7 +42,7 @@ def read_config(directory: Path) -> dict[str, Any]:
 
 
 def context_length(config: dict[str, Any], directory: Path) -> int:
-    """Context that the source model was made for, in tokens."""
+    """Context length that the source model was made for, in tokens."""
     length = _of_text(config, "max_position_embeddings")
     if not isinstance(length, int):
         raise InvalidInput(f"{FIELD}: {directory}/config.json gives no max_position_embeddings")
@@ -50,7 +50,7 @@ def context_length(config: dict[str, Any], directory: Path) -> int:
 
 
 def flops_of_token(directory: Path) -> Callable[[float], float] | None:
-    """FLOPs of training on a token of a document of so many; None for a model of unknown kind."""
+    """FLOPs of training on a token, by its document's length; None: a model of unknown kind."""
     try:
         model = Architecture.from_config(read_config(directory))
     except InvalidInput as error:
@@ -60,7 +60,7 @@ def flops_of_token(directory: Path) -> Callable[[float], float] | None:
 
 
 def check_weights(directory: Path) -> None:
-    """Raise InvalidInput unless every safetensors file is there, and whole."""
+    """Raise InvalidInput unless every safetensors file exists and is complete."""
     files = sorted(directory.glob("*.safetensors"))
     if not files:
         raise InvalidInput(f"{FIELD}: {directory} holds no weights (*.safetensors)")
@@ -81,7 +81,7 @@ def check_weights(directory: Path) -> None:
 
 
 def check_tokenizer(directory: Path, config: dict[str, Any]) -> None:
-    """Raise InvalidInput unless there is a tokenizer, and the model knows all of its ids."""
+    """Raise InvalidInput unless there is a tokenizer and the model knows all of its ids."""
     path = directory / "tokenizer.json"
     if not path.exists():
         if not (directory / "tokenizer_config.json").exists():
@@ -97,7 +97,7 @@ def check_tokenizer(directory: Path, config: dict[str, Any]) -> None:
 
 
 def companions(directory: Path) -> list[Path]:
-    """The files beside config and weights, which every checkpoint gets as they are."""
+    """The files beside config and weights, which every checkpoint gets unchanged."""
     files = (file for file in sorted(directory.iterdir()) if file.suffix in COMPANION_SUFFIXES)
     return [
         file
@@ -107,7 +107,7 @@ def companions(directory: Path) -> list[Path]:
 
 
 def check_companions(directory: Path) -> None:
-    """Raise InvalidInput unless they can be read, and those that are JSON are."""
+    """Raise InvalidInput unless the companions can be read, and `*.json` holds JSON."""
     for file in companions(directory):
         try:
             data = file.read_bytes()
@@ -120,7 +120,7 @@ def check_companions(directory: Path) -> None:
 
 
 def check_vocabulary(largest_id: int, vocabulary: int, directory: Path) -> None:
-    """Raise InvalidInput if a token id lies beyond the model's vocabulary."""
+    """Raise InvalidInput if a token id is outside the model's vocabulary."""
     if largest_id >= vocabulary:
         raise InvalidInput(
             f"{FIELD}: {directory}: the tokenizer does not match the model: it gives ids up to "

@@ -1,7 +1,7 @@
-"""A safetensors file, written so that other threads run meanwhile.
+"""A safetensors file, written so that other threads can run meanwhile.
 
-The safetensors library holds Python's lock while it writes, and so would stop the training that
-a checkpoint is written beside. Format: https://github.com/huggingface/safetensors#format
+The safetensors library holds Python's lock while it writes, which would stop the training that
+runs meanwhile. Format: https://github.com/huggingface/safetensors#format
 """
 
 import json
@@ -27,7 +27,7 @@ ALIGNMENT = 8
 def write_tensors(
     tensors: Mapping[str, torch.Tensor], path: Path, metadata: Mapping[str, str]
 ) -> None:
-    """Write `tensors`, which lie on the CPU, in their order."""
+    """Write `tensors`, which are on the CPU, in their order."""
     header: dict[str, object] = {"__metadata__": dict(metadata)}
     offset = 0
     for name, tensor in tensors.items():

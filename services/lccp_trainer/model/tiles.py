@@ -1,8 +1,8 @@
-"""Feed-forward blocks of long sequences, computed tile by tile of tokens.
+"""Feed-forward blocks of long sequences, computed in tiles of tokens.
 
-What a block is within, tokens x its inner size, so never exists whole: each tile is computed again
-in the backward pass. Of a model of experts these are dense layers and shared experts; routed ones
-are computed whole, whose weights' gradients are larger than what tiles would spare.
+The inner values of a block, tokens x its inner size, thus never exist whole: the backward pass
+recomputes each tile. In a model of experts this applies to dense layers and shared experts. Routed
+experts are computed whole: the gradients of their weights are larger than the saving of tiles.
 """
 
 import logging
@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 def tile_feed_forward(model: torch.nn.Module, tokens: int) -> list[torch.nn.Module]:
-    """Let the blocks of `model` whose inner part is large be computed in tiles; these blocks.
+    """Compute blocks of `model` with large inner values in tiles; returns these blocks.
 
     Args:
-        tokens: of a micro batch that this process computes on.
+        tokens: of a micro batch, those that this process computes.
     """
     blocks = [module for module in model.modules() if _inner_size(module)]
     if not blocks:
@@ -44,6 +44,6 @@ def _tiled(
 
 
 def _inner_size(module: torch.nn.Module) -> int:
-    """Of a block that ends in `down_proj`, as transformers' gated ones do; 0: it is none."""
+    """Inner size of a block that ends in `down_proj`, as transformers' gated ones do; 0: none."""
     down = getattr(module, "down_proj", None)
     return down.in_features if isinstance(down, torch.nn.Linear) else 0
