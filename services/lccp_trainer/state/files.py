@@ -1,8 +1,8 @@
 """The files of a state: parameters and moments by Hugging Face's names, for readers of any layout.
 
-Every process writes one safetensors file of what it alone keeps. A tensor in it is a contiguous
-part of a flattened parameter, named `<kind>/<first element>/<parameter>`; the CRC-32 of each is in
-the file's metadata. A reader fetches the tensors that it needs, whoever wrote them.
+Every process writes one safetensors file with the values that only it keeps. A tensor in it is a
+contiguous part of a flattened parameter, named `<kind>/<first element>/<parameter>`. The file's
+metadata has the CRC-32 of each. A reader fetches the tensors that it needs, whoever wrote them.
 """
 
 import json
@@ -26,7 +26,7 @@ CHECKSUMS = "crc32"
 ELEMENT_BYTES = 4
 HEADER_BYTES_MAX = 2**28
 RANGE_BYTES = 2**26
-"""Bytes that are fetched at once, where tensors lie next to each other."""
+"""Most bytes that are fetched at once, where tensors are adjacent."""
 FETCHERS = 4
 
 
@@ -36,7 +36,7 @@ class Damaged(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A contiguous part of one kind of values of a flattened parameter."""
+    """A contiguous part of a flattened parameter, of one kind of values."""
 
     kind: str
     name: str
@@ -59,7 +59,7 @@ class Stored:
     start: int
     length: int
     offset: int
-    """Of its first byte in the file."""
+    """Of the tensor's first byte in the file."""
     checksum: int
 
     @property
@@ -95,7 +95,7 @@ class StateFiles:
         """Fill the values of `wanted`. Raises Damaged if that can't be done.
 
         Args:
-            first: the file to look in before all others; most often it holds everything.
+            first: the file to read before all others; it usually holds everything.
         """
         index = self._index([first]) if first in self.sizes else {}
         if not all(_covers(part, index) for part in wanted):
@@ -129,7 +129,7 @@ class StateFiles:
             raise Damaged(f"{self.prefix}{name}: is damaged or cut short ({error})") from None
 
     def _fetch(self, together: list[Stored], needs: dict[Stored, list[Part]]) -> None:
-        """Read neighbours in a file at once, check them, and hand on what is wanted of them."""
+        """Read neighbours in a file at once, check them, and copy the wanted values."""
         begin = together[0].offset
         data = self._read(together[0].file, begin, together[-1].bytes_end - begin)
         for stored in together:
@@ -178,7 +178,7 @@ def _covers(part: Part, index: dict[tuple[str, str], list[Stored]]) -> bool:
 
 
 def _ranges(needs: Iterable[Stored]) -> Iterator[list[Stored]]:
-    """Tensors that are read together: neighbours in a file, up to a bound."""
+    """Groups of tensors to read together: neighbours in a file, up to a size limit."""
     ordered = sorted(needs, key=lambda stored: (stored.file, stored.offset))
     for _, in_file in groupby(ordered, key=lambda stored: stored.file):
         together: list[Stored] = []

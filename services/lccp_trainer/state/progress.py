@@ -1,4 +1,4 @@
-"""How far a run is: steps, tokens, and where its data is; as an object of a state."""
+"""The progress of a run: steps, tokens, and position in the data; as an object of a state."""
 
 import json
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ class Point:
     tokens: int
     position: Position
     typical: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
-    """Losses and gradient norms that the guard against spikes compares with."""
+    """Losses and gradient norms with which the guard against spikes compares."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a state tells beside the point that it was saved at."""
+    """What a state records besides the point at which it was saved."""
 
     optimizer_steps: int
-    """Steps that the optimizer has made; those left out don't count."""
+    """Steps that the optimizer has made; skipped steps don't count."""
     budget: int
-    """Tokens of the budget that it was saved under."""
+    """Tokens of the budget in force when it was saved."""
     with_checkpoint: bool
-    """Whether a checkpoint of the same tokens was asked for."""
+    """Whether a checkpoint of the same tokens was requested."""
 
 
 def to_json(point: Point, told: Told) -> bytes:
-    """The object."""
+    """The object's bytes."""
     document = {
         "step": point.step,
         "tokens": point.tokens,
@@ -46,7 +46,7 @@ def to_json(point: Point, told: Told) -> bytes:
 
 
 def from_json(data: bytes) -> tuple[Point, Told]:
-    """What `to_json` wrote. Raises ValueError or KeyError if it is damaged."""
+    """The arguments of `to_json` that gave `data`. Raises ValueError or KeyError if damaged."""
     document = json.loads(data)
     losses, norms = (tuple(values) for values in document["typical"])
     position = Position.of(document["data"])

@@ -1,4 +1,4 @@
-"""How checkpoints and states come to exist: files first, checked; the manifest last."""
+"""How checkpoints and states are published: files first, checked; the manifest last."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class RendezvousStore(Protocol):
-    """What is used of torchrun's key-value store."""
+    """The operations used of torchrun's key-value store."""
 
     def set(self, key: str, value: str) -> None: ...
 
@@ -38,18 +38,18 @@ class RendezvousStore(Protocol):
 
 @dataclass(frozen=True)
 class TrainedCounts:
-    """How far a run is; what a manifest says of a checkpoint or state."""
+    """The progress of a run, as the manifest of a checkpoint or state records it."""
 
     step: int
     tokens: int
     tokens_per_source: dict[str, int]
     held_out: HeldOutLoss | None = None
-    """Of a checkpoint, where it is measured."""
+    """Of a checkpoint, if it is measured."""
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """Publishes what this rank's attempt writes."""
+    """Publishes the checkpoints and states of this rank's attempt."""
 
     store: Store
     keys: TrainingKeys
@@ -61,11 +61,11 @@ class Publisher:
     """Context length of the source model and of the target, tokens."""
     keep_states: int
     keep_state_every: int | None
-    """Tokens; one state in each stays for ever."""
+    """Tokens; one state in each interval of this length is kept for ever."""
     keep_states_at: frozenset[int] = frozenset()
-    """Tokens of states that stay for ever: branches begin with them."""
+    """Tokens of states that are kept for ever: branches begin with them."""
     tell: Callable[[str | None], None] = lambda problem: None
-    """Told what the store can't do now, and None once it can."""
+    """Called with what the store can't do now, and with None once it can."""
 
     def checkpoint(self, directory: Path, counts: TrainedCounts) -> None:
         """Publish the Hugging Face directory that rank 0 wrote."""
@@ -81,10 +81,10 @@ class Publisher:
         replace: bool,
         before_completion: Callable[[], None] | None = None,
     ) -> None:
-        """Publish this rank's part of a state; rank 0 completes it when all parts arrived.
+        """Publish this rank's part of a state; rank 0 completes it when all parts have arrived.
 
         Args:
-            replace: a state of these tokens is there, but was found damaged.
+            replace: a state of these tokens exists, but was found damaged.
             before_completion: called on rank 0 before the state exists.
         """
         prefix = self.keys.state(counts.tokens, self.writer)
@@ -147,7 +147,7 @@ class Publisher:
         logger.info("%s of %d tokens is complete", manifest.kind.lower(), manifest.tokens)
 
     def _prune(self) -> None:
-        """Delete the states that needn't be kept, and older ones that were never completed."""
+        """Delete states that need not be kept, and older ones that were never completed."""
         complete = complete_tokens(self.store, self.keys.states)
         stay = kept(complete, self.keep_states, self.keep_state_every, self.keep_states_at)
         found = {
@@ -158,7 +158,7 @@ class Publisher:
 
 
 def complete_tokens(store: Store, below: str) -> list[int]:
-    """Tokens of the checkpoints or states below a prefix that have a manifest, ascending."""
+    """Tokens of the checkpoints or states with a manifest below a prefix, ascending."""
     keys = (info.key for info in store.list(below))
     depth = below.count("/") + 1
     return sorted(

@@ -1,4 +1,4 @@
-"""Where a run goes on: the newest complete state that verifies, whatever layout wrote it."""
+"""Where a run resumes: from the newest complete state that verifies, whatever layout wrote it."""
 
 import hashlib
 import logging
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Resumed:
-    """Where a state has the run."""
+    """The point of a run in a state."""
 
     point: Point
     told: Told
@@ -36,7 +36,7 @@ class Resumed:
 
 @dataclass(frozen=True)
 class Resume:
-    """Puts the engine where a state has it. On every rank alike."""
+    """Restores the engine from a state. Called on every rank alike."""
 
     store: Store
     keys: TrainingKeys
@@ -45,9 +45,10 @@ class Resume:
     device: torch.device
 
     def newest(self, candidates: Iterable[int]) -> tuple[Resumed | None, set[int]]:
-        """Where the newest of `candidates` (by tokens) that verifies on all ranks has the run.
+        """Restore from the newest of `candidates` (by tokens) that verifies on all ranks.
 
-        Beside it the newer ones, which are damaged. None, and nothing changed, if none verifies.
+        Returns it and the newer ones, which are damaged. None, and nothing changed, if none
+        verifies.
         """
         damaged: set[int] = set()
         for tokens in sorted(candidates, reverse=True):
@@ -72,7 +73,7 @@ class Resume:
         return found
 
     def _read(self, tokens: int, wanted: list[Part]) -> Resumed | None:
-        """Fill `wanted`; what the state tells; None if anything is damaged."""
+        """Fill `wanted`; returns the state's record, or None if anything is damaged."""
         try:
             manifest = self._manifest(tokens)
             prefix = self.keys.state(manifest.tokens, manifest.writer)
@@ -109,7 +110,7 @@ class Resume:
 
 @dataclass
 class Rewind:
-    """Back to the newest complete state, in the middle of an attempt. On every rank alike."""
+    """Rewinds to the newest complete state in mid-attempt. Called on every rank alike."""
 
     resume: Resume
     uploader: Uploader
@@ -117,7 +118,7 @@ class Rewind:
     _count: int = 0
 
     def __call__(self) -> Point | None:
-        """Where the engine is now; None, and nothing changed, if no state verifies."""
+        """The engine's new point; None, and nothing changed, if no state verifies."""
         self._count += 1
         self.uploader.wait()
         resume = self.resume

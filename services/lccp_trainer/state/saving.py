@@ -1,4 +1,4 @@
-"""Checkpoints and states of a running training: copied here, written and published beside it."""
+"""Saves checkpoints and states of a running training: copies them, publishes in the background."""
 
 import shutil
 import threading
@@ -27,9 +27,9 @@ from lccp_trainer.state.uploads import Uploader
 
 
 class Snapshot:
-    """A copy of what a state holds, so that training goes on while it is written.
+    """A copy of a state's values, so that training continues while they are written.
 
-    Its host memory, page-locked beside a GPU, is used again for every state.
+    Its host memory, page-locked if there is a GPU, is reused for every state.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Snapshot:
         return parts
 
     def write(self, parts: list[Part], path: Path) -> None:
-        """Write what was taken, and free the memory for the next."""
+        """Write the copy, and free the memory for the next."""
         try:
             write_file(parts, path)
         finally:
@@ -80,14 +80,14 @@ class Saver:
     """Tokens of the run."""
     clock: WallClock
     checkpoints: set[int]
-    """Complete checkpoints, by tokens; those of earlier attempts stay as they are."""
+    """Complete checkpoints, by tokens; those of earlier attempts stay unchanged."""
     states: set[int]
     last_state: int | None = None
-    """From these tokens on no state is saved: nothing goes on from there."""
+    """From these tokens on no state is saved: nothing resumes from there."""
     damaged: set[int] = field(default_factory=set)
     """States, by tokens, that were found damaged: they are replaced."""
     measure: Callable[[int], HeldOutLoss] | None = None
-    """Measures the loss on held-out documents, given the tokens trained; None: there are none."""
+    """Measures the loss on held-out documents at these trained tokens; None: there are none."""
     _snapshot: Snapshot = field(default_factory=Snapshot)
 
     def measured(self, point: Point) -> HeldOutLoss | None:
@@ -107,10 +107,10 @@ class Saver:
             self._stall(lambda: self._checkpoint(point, held_out))
 
     def state(self, point: Point, with_checkpoint: bool) -> None:
-        """Save what training resumes from, unless a complete state of these tokens exists.
+        """Save a state, unless a complete one of these tokens exists.
 
-        It is saved before a checkpoint of the same tokens, so that a complete checkpoint always
-        has a state to go on from; an attempt that resumes makes the checkpoint if it is missing.
+        It is saved before a checkpoint of the same tokens, so that every complete checkpoint has a
+        state to resume from. An attempt that resumes makes the checkpoint if it is missing.
         """
         ended = self.last_state is not None and point.tokens >= self.last_state
         if not ended and point.tokens not in self.states:
@@ -156,7 +156,7 @@ class Saver:
         self._snapshot.write(parts, directory / file_name(self.publisher.rank))
         if self.publisher.rank == 0:
             (directory / progress.FILE).write_bytes(progress_file)
-        # A history that a later attempt cuts where it resumes has to reach that far.
+        # The history must reach this state: an attempt that resumes cuts the history there.
         flush = self.reporter.flush if self.reporter else None
         self.publisher.state(directory, counts, counts.tokens in self.damaged, flush)
         shutil.rmtree(directory)

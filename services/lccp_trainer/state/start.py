@@ -1,4 +1,4 @@
-"""Where an attempt begins: with its newest state, with the run's in a branch, or afresh."""
+"""Where an attempt begins: at its newest state, in a branch at the run's state, or afresh."""
 
 import logging
 from collections.abc import Set
@@ -27,7 +27,7 @@ NO_TRUNK = (
 
 @dataclass(frozen=True)
 class Start:
-    """Puts the engine where an attempt begins. Called on every rank alike."""
+    """Sets the engine to the point where an attempt begins. Called on every rank alike."""
 
     task: Task
     saver: Saver
@@ -36,9 +36,9 @@ class Start:
     """On rank 0."""
 
     def __call__(self) -> Point:
-        """Where the engine is then.
+        """The engine's point after that.
 
-        Raises InvalidInput if a state that there should be is not there, or damaged.
+        Raises InvalidInput if a state that should exist is missing or damaged.
         """
         point = self._resumed()
         if point is not None:
@@ -47,7 +47,7 @@ class Start:
         return self._branched(keys) if isinstance(keys, BranchKeys) else self._fresh()
 
     def _resumed(self) -> Point | None:
-        """By the newest state that verifies; None if there is none."""
+        """Resume from the newest state that verifies; None if there is none."""
         saver, task = self.saver, self.task
         found, damaged = self.resume.newest(saver.states)
         saver.damaged |= damaged
@@ -69,7 +69,7 @@ class Start:
             raise InvalidInput(LOST_STATE.format(newest))
 
     def _branched(self, keys: BranchKeys) -> Point:
-        """By the run's state that the branch begins with."""
+        """Resume from the run's state with which the branch begins."""
         found, _ = replace(self.resume, keys=keys.run).newest({keys.trunk_tokens})
         if found is None:
             raise InvalidInput(NO_TRUNK.format(keys.run.state_manifest(keys.trunk_tokens)))
@@ -85,7 +85,7 @@ class Start:
         return point
 
     def _fresh(self) -> Point:
-        """The model before any training is checkpoint 0 if that is wanted."""
+        """Start afresh. The model before any training is checkpoint 0, if that is wanted."""
         point = Point(step=0, tokens=0, position=self.task.stream.start())
         if self.task.spec.evaluation.baseline:
             self.saver.checkpoint(point, self.saver.measured(point))

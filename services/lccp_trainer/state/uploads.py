@@ -1,4 +1,4 @@
-"""Uploads beside the training: one runs, one may wait, a third holds the training up."""
+"""Uploads during the training: one runs, one may wait, a third blocks the training."""
 
 import logging
 import queue
@@ -23,9 +23,9 @@ def patiently(
     sleep: Callable[[float], None] = time.sleep,
     tell: Callable[[str | None], None] = lambda problem: None,
 ) -> Result:
-    """`call()`, again and again while the store does not answer, until patience runs out.
+    """`call()`, retried while the store does not answer, until patience runs out.
 
-    `tell` is told why, and None once it is over.
+    `tell` is called with the reason, and with None once the store answers again.
     """
     deadline = time.monotonic() + patience_seconds
     pause = 1.0
@@ -45,7 +45,7 @@ def patiently(
 
 
 class Uploader:
-    """Runs jobs one after the other in a thread. A job that fails fails the next call."""
+    """Runs jobs one after another in a thread. If a job fails, the next call here raises."""
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(maxsize=1)
@@ -54,17 +54,17 @@ class Uploader:
         self._thread.start()
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run `job` after the ones before; blocks while one is waiting already."""
+        """Run `job` after the earlier ones; blocks while one is waiting already."""
         self.check()
         self._jobs.put(job)
 
     def check(self) -> None:
-        """Raise what a job raised."""
+        """Raise the exception of a failed job."""
         if self._failure is not None:
             raise self._failure
 
     def wait(self) -> None:
-        """Wait until all jobs that were submitted are done; raise what one raised."""
+        """Wait until all submitted jobs are done; raise the exception of a failed one."""
         done = threading.Event()
         self._jobs.put(done.set)
         while not done.wait(1.0) and self._failure is None:
@@ -72,7 +72,7 @@ class Uploader:
         self.check()
 
     def finish(self) -> None:
-        """Wait until all jobs are done; raise what one raised."""
+        """Wait until all jobs are done; raise the exception of a failed one."""
         self._jobs.put(None)
         self._thread.join()
         self.check()
