@@ -1,1 +1,1 @@
-"""What is minimized."""
+"""The objectives: what training minimizes."""

@@ -1,4 +1,4 @@
-"""A branch in the terms of a run: what the trainer's loop is told."""
+"""A branch expressed as a run, for the trainer's loop."""
 
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.training import ScheduleSpec
@@ -9,10 +9,10 @@ FIELD = "checkpoints.anneal"
 
 
 def branch_run(run: LCCPRunSpec, tokens: int) -> LCCPRunSpec:
-    """The spec of a run that goes on with the state of `tokens`, and whose learning rate decays.
+    """The spec of a run that resumes from the state of `tokens` with a decaying learning rate.
 
-    Its one checkpoint comes at its end. Raises InvalidInput if `run` asks for no such branch, or
-    has no learning rate to decay there.
+    Its one checkpoint comes at its end. Raises InvalidInput if `run` requests no such branch, or
+    its learning rate is 0 there.
     """
     anneal = run.checkpoints.anneal
     if anneal is None or tokens not in run.branch_points:

@@ -1,4 +1,4 @@
-"""The language-model head that gives the loss of its tokens, and never holds all their logits."""
+"""The language-model head that computes the loss of tokens without holding all their logits."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from lccp_trainer.parallel.shard import IGNORED
 
 
 class LossHead(torch.nn.Module):
-    """A model's head, with its own weight; as it was without targets, and the loss with them."""
+    """A model's head, with its weight. Without targets it gives logits; with them, the loss."""
 
     def __init__(self, head: torch.nn.Linear, chunk_logits: int = CHUNK_LOGITS) -> None:
         super().__init__()
@@ -18,13 +18,13 @@ class LossHead(torch.nn.Module):
         self.chunk_logits = chunk_logits
 
     def forward(self, hidden: torch.Tensor, targets: torch.Tensor | None = None) -> Any:
-        """Logits; or the NLL of `targets`, summed, and that of each [rows, length], in float32.
+        """Logits; or in float32 the NLL of `targets`, summed, and the NLL of each [rows, length].
 
-        That of each has no gradient; none is made where gradients are off.
+        The NLL of each has no gradient. Where gradients are off, neither has.
 
         Args:
             hidden: [rows, length, hidden size].
-            targets: token ids [rows, length]; IGNORED ones count for nothing.
+            targets: token ids [rows, length]; IGNORED ones don't count.
         """
         if targets is None:
             return linear(hidden, self.weight, self.bias)
@@ -39,7 +39,7 @@ class LossHead(torch.nn.Module):
 
 
 class _SummedNll(torch.autograd.Function):
-    """Head and cross-entropy, chunk by chunk of tokens; gradients are taken in the same sweep."""
+    """Head and cross-entropy in chunks of tokens; gradients are computed in the same sweep."""
 
     @staticmethod
     def forward(
@@ -70,8 +70,8 @@ class _Sweep:
     """Loss and gradients, summed over chunks.
 
     Args:
-        gradients: whether there are any; without them it takes a third of the time.
-        trained: whether those of the head are among them.
+        gradients: whether to compute any; without them it takes a third of the time.
+        trained: whether the head's are among them.
     """
 
     def __init__(

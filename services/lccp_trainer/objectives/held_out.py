@@ -1,4 +1,4 @@
-"""The loss on documents that no step trains on, as it is measured at a checkpoint."""
+"""The loss on documents that no step trains on, measured at each checkpoint."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,15 +21,15 @@ BANDS: tuple[PositionBand, ...] = ("within", "beyond")
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Rows of held-out documents; what is left of a row is padding."""
+    """Rows of held-out documents; the rest of a row is padding."""
 
     names: tuple[str, ...]
-    """Of the sources, by their numbers."""
+    """Of the sources, in the order of their numbers."""
     shards: Sequence[TokenShards]
     rows: Sequence[Sequence[Piece]]
-    """Each of a row's tokens at most."""
+    """Each has at most a row's tokens."""
     source_context: int
-    """Where one band of positions ends and the other begins, tokens."""
+    """The boundary between the two bands of positions, tokens."""
 
     @property
     def documents(self) -> int:
@@ -40,9 +40,9 @@ class HeldOut:
         return sum(len(piece) for row in self.rows for piece in row)
 
     def batches(self, shape: StepShape, rank: int) -> Iterator[Batch]:
-        """The rows that `rank` computes on, a micro batch at a time.
+        """The rows that `rank` computes, one micro batch at a time.
 
-        Every rank gets as many: rows of padding follow where they are missing.
+        Every rank gets equally many: missing rows are replaced by padding.
         """
         own = shape.own_rows(rank)
         for start in range(0, len(self.rows), shape.rows):
@@ -68,9 +68,9 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class HeldOutMeter:
-    """Measures the model as it is now. Called on every rank at the same point.
+    """Measures the current model. Called on every rank at the same point.
 
-    The same under every layout, but for the order in which a sum is made.
+    The result is the same under every layout, except for the order of summation.
     """
 
     engine: Any
@@ -79,10 +79,10 @@ class HeldOutMeter:
     groups: Groups
     device: torch.device
     alive: Callable[[], None]
-    """Called after each pass, so that nobody takes it for a hang."""
+    """Called after each pass, so that the measurement is not taken for a hang."""
 
     def __call__(self, tokens: int) -> HeldOutLoss:
-        """The loss after so many tokens."""
+        """The loss after `tokens` trained tokens."""
         names, context = self.held_out.names, self.held_out.source_context
         row = self.shape.row_tokens
         edges = [0, context, row] if context < row else [0, row]
@@ -97,7 +97,7 @@ class HeldOutMeter:
 
 
 def cells_of(losses: Losses, names: Sequence[str]) -> tuple[HeldOutCell, ...]:
-    """The cells in which anything was predicted, by source and then by band."""
+    """The cells in which tokens were predicted, by source and then by band."""
     return tuple(
         HeldOutCell(source=name, band=band, predicted_tokens=int(count), loss=nll / count)
         for name, by_band, counts in zip(

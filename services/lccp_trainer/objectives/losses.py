@@ -11,7 +11,7 @@ from lccp.api.objects.losses import PositionShare
 from lccp_trainer.parallel.shard import IGNORED, Shard
 
 DIGITS = 4
-"""Of a share."""
+"""Decimal digits of a share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Losses:
     """NLL and predicted tokens, summed over all processes: [sources, bands], on the CPU."""
 
     edges: Sequence[int]
-    """Of the bands, tokens: one more than there are."""
+    """Of the bands, tokens: one more than there are bands."""
     nll: torch.Tensor
     predicted: torch.Tensor
 
@@ -31,7 +31,7 @@ class Losses:
 
     @property
     def shares(self) -> tuple[PositionShare, ...]:
-        """How the predicted tokens are spread over the bands."""
+        """The distribution of the predicted tokens over the bands."""
         by_band = self.predicted.sum(0)
         shares = (by_band / by_band.sum().clamp(min=1)).tolist()
         return tuple(
@@ -48,7 +48,7 @@ class LossTable:
     """
 
     def __init__(self, sources: int, edges: Sequence[int], device: torch.device) -> None:
-        """Bands lie between each two `edges`, of which the first is 0, the last a row's tokens."""
+        """Each band is between two `edges`; the first edge is 0, the last a row's tokens."""
         self._edges = edges
         self._inner = torch.tensor(edges[1:-1], dtype=torch.long, device=device)
         shape = (2, sources, len(edges) - 1)
@@ -66,7 +66,7 @@ class LossTable:
             sums.view(-1).scatter_add_(0, cells, each.flatten())
 
     def take(self) -> Losses:
-        """The sums over all processes; it begins anew. Called on every process."""
+        """The sums over all processes; resets the table. Called on every process."""
         sums = self._sums.clone()
         if dist.is_initialized():
             dist.all_reduce(sums)

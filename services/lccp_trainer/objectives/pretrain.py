@@ -27,7 +27,7 @@ from lccp_trainer.worker import Worker
 logger = logging.getLogger(__name__)
 
 FORWARD_SHARE = 1 / 3
-"""Of the time of a step: its backward pass takes twice as long as its forward pass."""
+"""The forward pass's share of a step's time: the backward pass takes twice as long."""
 
 
 class Pretraining(torch.nn.Module):
@@ -42,12 +42,12 @@ class Pretraining(torch.nn.Module):
         self.losses: LossTable | None = None
 
     def watch_losses(self, sources: int, source_context: int, row: int) -> None:
-        """Watch the loss of so many sources, by positions; called once the engine stands."""
+        """Watch the loss of each source, by position; called once the engine is built."""
         edges = position_edges(source_context, row)
         self.losses = LossTable(sources, edges, next(self.parameters()).device)
 
     def watch_routers(self, context: int, coefficient: float | None) -> None:
-        """Watch the routers of a family that has them; called once the engine stands.
+        """Watch the routers of a family that has them; called once the engine is built.
 
         Args:
             context: tokens of a row.
@@ -62,7 +62,7 @@ class Pretraining(torch.nn.Module):
 
     @contextmanager
     def measuring(self, losses: LossTable) -> Iterator[None]:
-        """Within it passes train nothing: they are counted in `losses`, and nowhere else."""
+        """Within it passes train nothing: they are counted only in `losses`."""
         kept, self.losses = self.losses, losses
         self.eval()
         try:
@@ -73,10 +73,10 @@ class Pretraining(torch.nn.Module):
             self.train()
 
     def forward(self, shard: Shard) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """NLL of the tokens that are predicted in `shard`, summed, in float32.
+        """NLL of the tokens predicted in `shard`, summed, in float32; and the balancing loss.
 
-        Beside it the balancing loss of the routers, averaged over layers and summed over rows; of
-        both only this process's part.
+        The routers' balancing loss is averaged over layers and summed over rows. Both are only
+        this process's part.
         """
         routers = self.routers if self.training else None
         with routers.watching(shard) if routers else nullcontext():
@@ -98,7 +98,7 @@ def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
     """The run itself, or a branch of it.
 
     Args:
-        alive: called while sources are made ready; what it raises ends it.
+        alive: called while sources are prepared; an exception that it raises ends that.
     """
     spec = worker.spec
     directory = worker.base / spec.model.source

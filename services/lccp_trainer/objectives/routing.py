@@ -1,10 +1,10 @@
-"""What the routers of a mixture of experts do: their load, and the loss that balances it.
+"""The routers of a mixture of experts: their load, and the loss that balances it.
 
-The loss is that of Fedus et al. (Switch Transformers, arXiv 2101.03961, section 2.2), taken for
-every sequence and layer as in DeepSeek-V3 (arXiv 2412.19437, section 2.1.2), so that it depends on
-no layout: experts x sum over experts of the share of tokens that chose it x its mean probability.
-The shares add up to the experts that a token passes, as in transformers: coefficients mean the
-same.
+The loss is that of Fedus et al. (Switch Transformers, arXiv 2101.03961, section 2.2). It is
+computed for every sequence and layer, as in DeepSeek-V3 (arXiv 2412.19437, section 2.1.2), and so
+depends on no layout: experts x sum over experts of the share of tokens that chose it x its mean
+probability. As in transformers, the shares add up to the number of experts that a token passes, so
+coefficients mean the same.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from lccp_trainer.parallel import experts
 from lccp_trainer.parallel.shard import Shard
 
 BANDS = 2
-"""Positions in the first half of the context, and in the second."""
+"""Positions in the first and in the second half of the context."""
 
 
 @dataclass(frozen=True, eq=False)
 class Routing:
-    """What was routed, by layer and band; on the CPU, over all processes."""
+    """Routing statistics by layer and band; on the CPU, over all processes."""
 
     load: torch.Tensor
     """[layers, bands, experts]: share of the band's tokens that chose an expert, k in all."""
@@ -39,7 +39,7 @@ class Routing:
 
 
 class Tally:
-    """Counts of what was routed, summed over micro batches."""
+    """Counts of routed tokens, summed over micro batches."""
 
     def __init__(self, layers: int, number_of_experts: int, device: torch.device) -> None:
         self._load = torch.zeros(layers, BANDS, number_of_experts, device=device)
@@ -53,12 +53,12 @@ class Tally:
 
     @torch.no_grad()
     def add(self, layer: int, bands: torch.Tensor, chosen: torch.Tensor, p: torch.Tensor) -> None:
-        """Count what a layer did: bands [tokens], chosen [tokens, k], p [tokens, experts]."""
+        """Count a layer's choices: bands [tokens], chosen [tokens, k], p [tokens, experts]."""
         self._load[layer] += counted(bands, chosen, BANDS, p.shape[1])
         self._entropy[layer].scatter_add_(0, bands, torch.special.entr(p).sum(1))
 
     def take(self) -> Routing:
-        """The tally over all processes; it begins anew. Called on every process."""
+        """The tally over all processes; resets it. Called on every process."""
         parts = [self._load, self._entropy, self._tokens]
         sums = torch.cat([part.flatten() for part in parts])
         if dist.is_initialized():
@@ -78,11 +78,11 @@ class Routers:
     """The routers of a model, watched by hooks."""
 
     def __init__(self, model: Any, context: int, balances: bool) -> None:
-        """Called once the engine stands: expert parallelism puts in routers of its own.
+        """Called once the engine is built: expert parallelism inserts its own routers.
 
         Args:
             context: tokens of a row.
-            balances: whether the balancing loss will be asked for.
+            balances: whether the balancing loss will be requested.
         """
         found = list(_routers(model))
         family = experts.FAMILIES[model.config.model_type]
@@ -102,7 +102,7 @@ class Routers:
 
     @contextmanager
     def watching(self, shard: Shard) -> Iterator[None]:
-        """Count what is routed within; what is computed again for a backward pass isn't counted."""
+        """Count tokens routed within it, without recomputation for a backward pass."""
         self._shard, self._counts, self._probabilities = shard, [], []
         self._bands = (shard.positions >= self._context // BANDS).long()
         self.tally.add_tokens(self._bands)
@@ -126,7 +126,7 @@ class Routers:
         self._logits = logits
 
     def _hook(self, router: Any, inputs: Any, output: Any) -> None:
-        """Hugging Face's give logits, weights, indices; AutoEP's weights, indices, counts."""
+        """Hugging Face's give logits, weights and indices; AutoEP's weights, indices and counts."""
         logits, chosen = output[0], output[-1]
         if self._logits is not None:
             logits, chosen, self._logits = self._logits, output[1], None

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of a checkpoint: of its records the completions alone are predicted."""
+"""Supervised fine-tuning of a checkpoint: only the completions of its records are predicted."""
 
 import logging
 from collections.abc import Callable
@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 
 
 def fine_tuning(worker: Worker, store: Store, alive: Callable[[], None]) -> Task:
-    """The fine-tuning that `worker` was told of. Called on every rank.
+    """The fine-tuning that `worker` was ordered to do. Called on every rank.
 
     Args:
-        alive: called while inputs are made ready; what it raises ends it.
+        alive: called while inputs are prepared; an exception that it raises ends that.
 
     Raises:
         InvalidInput: the checkpoint is damaged, or the records can't be trained on.
-        Incompatible: the store holds a part of another fine-tuning of this checkpoint.
+        Incompatible: the store holds part of another fine-tuning of this checkpoint.
     """
     keys, sft = worker.fine_tuning.keys, worker.fine_tuning.sft
     spec = fine_tuning_run(worker.spec, sft)
@@ -61,7 +61,7 @@ def fine_tuning(worker: Worker, store: Store, alive: Callable[[], None]) -> Task
 
 
 def _adapted(model: Any, lora: LoRASpec, seed: int) -> Pretraining:
-    torch.manual_seed(seed)  # Adapters begin at random, and alike on every rank.
+    torch.manual_seed(seed)  # Adapters begin at random, but equal on every rank.
     return Pretraining(with_adapters(model, lora))
 
 
@@ -80,7 +80,7 @@ def _identity(worker: Worker, given: Inputs, spec: LCCPRunSpec) -> FineTuning:
 
 
 def _claim(store: Store, keys: FineTuningKeys, own: FineTuning) -> None:
-    """Write down what is fine-tuned; raise Incompatible if it is something else already."""
+    """Record what is fine-tuned; raise Incompatible if something else is recorded already."""
     try:
         write_if_absent(store, keys.identity, own)
     except Conflict:

@@ -1,4 +1,4 @@
-"""What a fine-tuning starts from, on each node: the checkpoint, and its records as tokens."""
+"""The inputs of a fine-tuning, on each node: the checkpoint, and its records as tokens."""
 
 import time
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from lccp_trainer.worker import Worker
 
 WHERE = "sft.path"
 TEMPLATE_FILE = "chat_template.jinja"
-"""Beside a tokenizer; it goes before a template in the tokenizer's configuration."""
+"""Beside a tokenizer; it has precedence over a template in the tokenizer's configuration."""
 POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a fine-tuning starts from."""
+    """The inputs of a fine-tuning."""
 
     checkpoint: Manifest
     directory: Path
@@ -39,8 +39,8 @@ def inputs(worker: Worker, store: Store, spec: LCCPRunSpec, alive: Callable[[], 
     """The inputs on this node: one process fetches and tokenizes them, the others wait.
 
     Args:
-        spec: of the fine-tuning, in the terms of a run.
-        alive: called meanwhile; what it raises ends the waiting.
+        spec: of the fine-tuning, expressed as a run.
+        alive: called meanwhile; an exception that it raises ends the wait.
 
     Raises:
         InvalidInput: the checkpoint is damaged, or the records can't be trained on.

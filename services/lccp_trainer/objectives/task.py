@@ -1,4 +1,4 @@
-"""What an attempt trains: what each objective makes of what the trainer is told."""
+"""What an attempt trains: each objective makes it from the trainer's orders."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lccp_trainer.objectives.held_out import HeldOut
 
 @dataclass(frozen=True)
 class Task:
-    """A training: from which model, on what, how, and to what end."""
+    """A training: its model, its data, its method and its purpose."""
 
     spec: LCCPRunSpec
     directory: Path
@@ -24,8 +24,8 @@ class Task:
     """Context length of that model, tokens."""
     stream: Stream
     module: Callable[[Any], torch.nn.Module]
-    """Puts the loss around the model."""
+    """Wraps the model in its loss."""
     extendable: bool
-    """A state is kept of its end, for a later attempt with a higher budget."""
+    """Whether a state is kept at its end, for a later attempt with a higher budget."""
     held_out: HeldOut | None = None
-    """What is measured at each checkpoint; None: nothing is."""
+    """What is measured at each checkpoint; None: nothing."""
