@@ -1,9 +1,9 @@
-"""Causal attention within documents, over sequences that one process or several hold.
+"""Causal attention within documents, over sequences that one or several processes hold.
 
 Several processes exchange heads for tokens before attention, and back after it (Jacobs et al.,
-DeepSpeed-Ulysses, arXiv 2309.14509): each has a part of every sequence outside of attention, and
-whole sequences with a part of the heads within. Documents are isolated by cutting the sequence
-where they end, not by a mask of length x length.
+DeepSpeed-Ulysses, arXiv 2309.14509). Outside attention each has a part of every sequence; within
+it, whole sequences with a part of the heads. Documents are isolated by cutting the sequence at
+their ends, not by a mask of length x length.
 """
 
 import math
@@ -18,20 +18,20 @@ from transformers import AttentionInterface
 
 IMPLEMENTATION = "lccp_documents"
 LARGEST_PACKED_HEAD = 256
-"""Head size that the variable-length kernel takes at most."""
+"""Largest head size that the variable-length kernel accepts."""
 
 
 @dataclass(frozen=True)
 class Documents:
-    """Where the documents of a micro batch lie, and which processes share its sequences."""
+    """Where the documents of a micro batch are, and which processes share its sequences."""
 
     lengths: tuple[tuple[int, ...], ...]
-    """Tokens of each document, by row; over the whole row, whoever holds it."""
+    """Tokens of each document, by row; over the whole row, whichever processes hold it."""
     group: dist.ProcessGroup | None = None
 
 
 def register() -> None:
-    """Make this attention known to transformers, without any mask."""
+    """Register this attention with transformers, without any mask."""
     AttentionInterface.register(IMPLEMENTATION, attention)
 
 
@@ -52,7 +52,7 @@ def attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention in transformers' terms.
+    """Attention with the signature that transformers expects.
 
     Args:
         query, key, value: [rows, heads, own tokens, size]; key and value may have fewer heads.
@@ -80,7 +80,7 @@ def _within_documents(
     scaling: float,
     dropout: float,
 ) -> torch.Tensor:
-    """Attention over whole sequences: [rows, heads, tokens, size] of each."""
+    """Attention over whole sequences; query, key and value are [rows, heads, tokens, size]."""
 
     def attend(rows: slice, tokens: slice) -> torch.Tensor:
         return scaled_dot_product_attention(
@@ -142,7 +142,7 @@ def packed(
 
 
 def divisible(tensor: torch.Tensor, processes: int) -> torch.Tensor:
-    """Heads repeated, each beside itself, until `processes` divides them."""
+    """Heads, each repeated next to itself, until `processes` divides their number."""
     heads = tensor.shape[1]
     return tensor.repeat_interleave(processes // math.gcd(heads, processes), dim=1)
 
@@ -150,7 +150,7 @@ def divisible(tensor: torch.Tensor, processes: int) -> torch.Tensor:
 def exchanged(tensor: torch.Tensor, group: Any, heads_for_tokens: bool) -> torch.Tensor:
     """[rows, heads, own tokens, size] to [rows, own heads, tokens, size] within `group`, or back.
 
-    Its gradient is the exchange the other way.
+    Its gradient is the reverse exchange.
     """
     result: torch.Tensor = _Exchange.apply(tensor, group, heads_for_tokens)  # type: ignore[no-untyped-call]
     return result

@@ -1,4 +1,4 @@
-"""The DeepSpeed engine: model and optimizer partitioned over the processes."""
+"""The DeepSpeed engine: model and optimizer, partitioned over the processes."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ def build_engine(
     size = training.deepspeed.expert_parallel_size
     if size > 1:
         settings["expert_parallel"] = experts.autoep_settings(config, size)
-    # Has to live while the model is loaded: it makes transformers partition it on the way (ZeRO-3).
+    # Must exist while the model is loaded: transformers then partitions it on loading (ZeRO-3).
     partitioning = HfDeepSpeedConfig(settings)  # type: ignore[no-untyped-call]
     dtype = torch.bfloat16 if training.precision == "BF16" else torch.float32
     model = load_model(spec.model, directory, config, dtype, IMPLEMENTATION)
@@ -47,7 +47,7 @@ def build_engine(
     if size > 1:
         experts.prepare(model)
     module = objective(model)
-    # A callable is called after AutoEP has replaced the experts, whose parameters are others then.
+    # DeepSpeed calls it after AutoEP has replaced the experts, whose parameters then differ.
     engine, *_ = deepspeed.initialize(
         model=module, optimizer=lambda _: adamw(module, training), config=settings
     )
@@ -56,9 +56,9 @@ def build_engine(
 
 
 def deepspeed_config(training: TrainingSpec, accumulation_steps: int) -> dict[str, Any]:
-    """The configuration that `deepspeed.initialize` takes; `deepspeed.config` is merged last.
+    """The configuration for `deepspeed.initialize`; `deepspeed.config` is merged last.
 
-    Processes that share sequences are ordinary data-parallel ones to DeepSpeed: it partitions over
+    To DeepSpeed, processes that share sequences are ordinary data-parallel ones. It partitions over
     all of them, and the gradient norm is that of the whole batch.
     """
     asked = training.deepspeed
@@ -94,10 +94,10 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def apply_step(engine: Any) -> float | None:
-    """Let the optimizer make the step, unless the gradient is not finite; the gradient's norm.
+    """Make the optimizer's step unless the gradient is not finite; returns the gradient's norm.
 
-    None says that the step was left out, on every rank alike. ZeRO's optimizers do so themselves;
-    without ZeRO the gradients are whole and equal on every rank, and it is decided here.
+    None means that the step was skipped, on every rank alike. ZeRO's optimizers skip it themselves;
+    without ZeRO the gradients are whole and equal on every rank, and the decision is made here.
     """
     if engine.zero_optimization():
         engine.step()
@@ -115,6 +115,6 @@ def _experts(model: torch.nn.Module) -> list[torch.nn.Module]:
 
 
 def _fetch_whole(model: torch.nn.Module, blocks: list[torch.nn.Module]) -> None:
-    """Fetch blocks as one: which experts run differs from rank to rank; tiles fetch once."""
+    """Fetch each block as one: ranks run different experts, and tiles must fetch only once."""
     if blocks:
         set_z3_leaf_modules(model, list({type(block) for block in blocks}))

@@ -1,8 +1,8 @@
 """Expert parallelism by DeepSpeed's AutoEP: how it finds the experts of each model family.
 
-AutoEP replaces every block of experts by a layer of its own: three stacks of the process's own
+AutoEP replaces every block of experts with its own layer: three stacks of the process's own
 experts (`w1` gate, `w2` down, `w3` up, each [experts, …]) beside `router` and `shared_experts`.
-Here lies what it is told of each family, and the way back to Hugging Face's names and layout.
+This module has its settings for each family, and converts back to Hugging Face's names and layout.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ STACKS = ("w1", "w2", "w3")
 
 @dataclass(frozen=True)
 class Family:
-    """How a family's blocks of experts are built, in transformers' terms."""
+    """The structure of a family's blocks of experts, in transformers' terms."""
 
     experts: str = "num_experts"
     """Field of the configuration: routed experts of a layer."""
@@ -28,7 +28,7 @@ class Family:
     """Module of the experts that every token passes."""
     scores: Literal["softmax", "sigmoid"] = "softmax"
     always_normalized: bool = True
-    """Whether the chosen experts' scores add up to 1; else `norm_topk_prob` says it."""
+    """Whether the chosen experts' scores always add up to 1; otherwise `norm_topk_prob` decides."""
 
 
 FAMILIES = {
@@ -68,7 +68,7 @@ def autoep_settings(config: Any, size: int) -> dict[str, Any]:
 
 
 def prepare(model: Any) -> None:
-    """Let AutoEP find the router's weight where it looks for it: `gate.weight`."""
+    """Make the router's weight available where AutoEP looks for it: `gate.weight`."""
     if FAMILIES[model.config.model_type].router_weight == "gate.wg.weight":
         for module in model.modules():
             if hasattr(module, "wg"):
@@ -77,14 +77,14 @@ def prepare(model: Any) -> None:
 
 
 def blocks(module: torch.nn.Module) -> Iterator[tuple[str, Any]]:
-    """The layers that AutoEP put in, and their names."""
+    """The layers that AutoEP inserted, with their names."""
     for name, part in module.named_modules():
         if getattr(part, "_is_autoep_layer", False):
             yield name, part
 
 
 def hugging_face_name(name: str, block: str, model_type: str) -> str:
-    """Name in Hugging Face's layout of what AutoEP's layer `block` names `name`; not of stacks."""
+    """Hugging Face's name for the parameter `name` of AutoEP's layer `block`; not for stacks."""
     family, within = FAMILIES[model_type], name.removeprefix(f"{block}.")
     if within == "router.gate.weight":
         return f"{block}.{family.router_weight}"
@@ -94,7 +94,7 @@ def hugging_face_name(name: str, block: str, model_type: str) -> str:
 
 
 def fused(stacks: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """All experts of a layer in Hugging Face's layout, of their stacks [experts, …]."""
+    """All experts of a layer in Hugging Face's layout, from their stacks [experts, …]."""
     return {
         "experts.gate_up_proj": torch.cat([stacks["w1"], stacks["w3"]], dim=1),
         "experts.down_proj": stacks["w2"],
@@ -102,5 +102,5 @@ def fused(stacks: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def of_layers(value: int | list[int]) -> int:
-    """A number that may be given by layer; it is the same in all of them."""
+    """A number that may be given per layer; it is the same in all layers."""
     return value[0] if isinstance(value, list) else value

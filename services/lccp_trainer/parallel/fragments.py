@@ -1,7 +1,7 @@
-"""What DeepSpeed keeps of each parameter in this process: float32 weights and Adam's moments.
+"""The part of each parameter that DeepSpeed keeps here: float32 weights and Adam's moments.
 
 Every ZeRO stage flattens and partitions them in its own way; here they are views by parameter, to
-read and to write. The ways in are those of `deepspeed.utils.tensor_fragment`, which copies.
+read and to write. They are found as in `deepspeed.utils.tensor_fragment`, which copies.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ class Fragment:
 
     parameter: str
     start: int
-    """Its first element in the flattened parameter."""
+    """The fragment's first element in the flattened parameter."""
     values: dict[str, torch.Tensor]
-    """Weight and moments: flat float32 views, alike in length."""
+    """Weight and moments: flat float32 views of equal length."""
 
     def part(self, start: int, length: int) -> "Fragment":
-        """`length` elements of it from `start` on, which is counted in the parameter."""
+        """`length` elements of the fragment from `start`, an index into the parameter."""
         offset = start - self.start
         values = {kind: value[offset : offset + length] for kind, value in self.values.items()}
         return Fragment(self.parameter, start, values)
@@ -35,7 +35,7 @@ class Fragment:
 
 
 def held(engine: Any) -> list[Fragment]:
-    """All that this process keeps; without ZeRO, whole parameters."""
+    """All fragments that this process keeps; without ZeRO, whole parameters."""
     match engine.zero_optimization_stage():
         case 0:
             return list(_whole(engine))
@@ -46,7 +46,7 @@ def held(engine: Any) -> list[Fragment]:
 
 
 def owned(engine: Any, rank: int, processes: int) -> list[Fragment]:
-    """What of it no other process writes to a state: all; without ZeRO, an equal share."""
+    """The fragments that only this process writes to a state; without ZeRO, an equal share."""
     if engine.zero_optimization_stage() != 0:
         return held(engine)
     found = []
@@ -58,18 +58,18 @@ def owned(engine: Any, rank: int, processes: int) -> list[Fragment]:
 
 
 def trained(engine: Any) -> Iterator[tuple[str, Any]]:
-    """The parameters that are trained, by name: of a model with adapters, these alone."""
+    """The trained parameters, by name: of a model with adapters, only the adapters'."""
     return ((n, p) for n, p in engine.module.named_parameters() if p.requires_grad)
 
 
 def optimizer_steps(engine: Any) -> int:
-    """Steps that Adam has made; those that were left out don't count."""
+    """Steps that Adam has made; skipped steps don't count."""
     states = _torch_optimizer(engine).state.values()
     return max((int(state["step"]) for state in states if "step" in state), default=0)
 
 
 def restored(engine: Any, steps: int) -> None:
-    """Make what was written to the fragments count: Adam's steps, and the weights of the passes."""
+    """Make values written to fragments take effect: sets Adam's steps and the passes' weights."""
     for state in _torch_optimizer(engine).state.values():
         state["step"] = torch.tensor(float(steps))
     match engine.zero_optimization_stage():
@@ -77,7 +77,7 @@ def restored(engine: Any, steps: int) -> None:
             return
         case 3:
             optimizer = engine.optimizer
-            # What an earlier pass gathered, and small parameters that stay whole, is of before.
+            # Parameters gathered by an earlier pass, and small ones that stay whole, are outdated.
             optimizer.checkpoint_event_prologue()
             for number in range(len(optimizer.fp32_partitioned_groups_flat)):
                 optimizer._reassign_or_swap_out_partitioned_parameters(number)
@@ -123,7 +123,7 @@ def _of_stage_3(engine: Any) -> Iterator[Fragment]:
 
 
 def _moments(optimizer: torch.optim.Optimizer, parameter: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Adam's moments of a parameter, which are made here if no step was made yet."""
+    """Adam's moments of a parameter, created here if no step was made yet."""
     state = optimizer.state[parameter]
     if not state:
         zeros = {moment: torch.zeros_like(parameter) for moment in MOMENTS}

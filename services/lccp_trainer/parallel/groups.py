@@ -10,16 +10,16 @@ from lccp.cost.layout import Layout
 
 @dataclass(frozen=True)
 class Groups:
-    """Where this process is in the layout, and the group that it exchanges tokens with."""
+    """This process's place in the layout, and the group with which it exchanges tokens."""
 
     layout: Layout
     rank: int
     sequence: dist.ProcessGroup | None
-    """Processes that share this one's sequences; None: it has them alone."""
+    """Processes that share this one's sequences; None: it shares them with none."""
 
     @classmethod
     def create(cls, layout: Layout, rank: int) -> Self:
-        """Called on every process: each takes part in creating every group."""
+        """Create the groups. Called on every process: each takes part in creating every group."""
         own = None
         if layout.sequence_size > 1:
             for ranks in layout.sequence_groups():

@@ -8,7 +8,7 @@ from lccp.api.spec.training import TrainingSpec
 
 
 class AdamW(torch.optim.AdamW):
-    """PyTorch's AdamW, which can leave out steps."""
+    """PyTorch's AdamW, able to skip steps."""
 
     leaves_out = False
 
@@ -17,7 +17,7 @@ class AdamW(torch.optim.AdamW):
 
 
 def adamw(model: Any, training: TrainingSpec) -> torch.optim.Optimizer:
-    """The optimizer; only matrices decay, and experts that are spread have groups of their own."""
+    """The optimizer; only matrices decay, and experts that are spread have separate groups."""
     groups: dict[tuple[bool, str | None], list[torch.nn.Parameter]] = {}
     for parameter in (p for p in model.parameters() if p.requires_grad):
         spread = getattr(parameter, "group_name", None)

@@ -1,7 +1,7 @@
-"""Fragments in the names and places of Hugging Face's parameters, whatever the layout.
+"""Fragments by the names and places of Hugging Face's parameters, whatever the layout.
 
-So a state that one layout wrote can be read by any other: only experts that AutoEP spreads lie
-elsewhere than in Hugging Face's layout.
+A state written under one layout can thus be read under any other. Only experts that AutoEP spreads
+are in other places than in Hugging Face's layout.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class _Stack:
-    """Where a stack of experts lies in Hugging Face's parameter."""
+    """Where a stack of experts is in Hugging Face's parameter."""
 
     name: str
     expert: int
@@ -35,11 +35,11 @@ class _Stack:
     stride: int
     """Elements from one expert to the next in Hugging Face's parameter."""
     start: int
-    """First element there."""
+    """First element in Hugging Face's parameter."""
 
 
 def pieces(engine: Any, fragments: list[Fragment]) -> Iterator[Piece]:
-    """The pieces that `fragments` of the engine's parameters are."""
+    """The pieces of Hugging Face's parameters that `fragments` hold."""
     stacks, names = _stacks(engine), _names(engine)
     for fragment in fragments:
         if fragment.parameter in stacks:
@@ -83,7 +83,7 @@ def _inner(layer: Any) -> int:
 
 
 def _of_stack(stack: _Stack, fragment: Fragment) -> Iterator[Piece]:
-    """One piece an expert that the fragment touches."""
+    """One piece per expert that the fragment touches."""
     start, end = fragment.start, fragment.start + fragment.length
     while start < end:
         expert, within = divmod(start, stack.expert)

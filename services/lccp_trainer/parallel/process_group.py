@@ -1,4 +1,4 @@
-"""The processes of an attempt, joined: devices, collectives, and a store of keys beside them."""
+"""Joins the processes of an attempt: devices, collectives, and a key-value store beside them."""
 
 import json
 import os
@@ -17,10 +17,10 @@ from lccp.contract.errors import InvalidInput
 
 
 def join_process_group(spec: LCCPRunSpec, local_rank: int) -> torch.device:
-    """Join the processes of the attempt; the device that this one computes on.
+    """Join the processes of the attempt; returns the device that this process computes on.
 
-    On a CPU the backend is gloo, and DeepSpeed's shared-memory kernel, which would be compiled on
-    first use and is not needed, is opted out of.
+    On a CPU the backend is gloo. DeepSpeed's shared-memory kernel, which is not needed and would be
+    compiled on first use, is disabled.
     """
     accelerated = spec.topology.accelerator_resource_name is not None
     if accelerated and not torch.cuda.is_available():
@@ -31,7 +31,7 @@ def join_process_group(spec: LCCPRunSpec, local_rank: int) -> torch.device:
     if accelerated:
         torch.cuda.set_device(local_rank)
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    # Longer than the watchdog's limit, so that a hang is found by the watchdog, which knows stacks.
+    # Longer than the watchdog's limit: the watchdog must find a hang first, as it writes stacks.
     timeout = timedelta(seconds=spec.trained.hang_timeout_seconds + 300)
     deepspeed.init_distributed("nccl" if accelerated else "gloo", timeout=timeout, verbose=False)
     return torch.device("cuda", local_rank) if accelerated else torch.device("cpu")
@@ -46,13 +46,13 @@ def rendezvous_store() -> Any:
 
 @dataclass(frozen=True)
 class Shared:
-    """What rank 0 finds out for all ranks, by torchrun's key-value store."""
+    """Shares values that rank 0 finds for all ranks, by torchrun's key-value store."""
 
     rank: int
     facts: Any
 
     def __call__(self, name: str, by_rank_0: Callable[[], Any]) -> Any:
-        """What `by_rank_0` gives there; `name` is used once in an attempt."""
+        """The value that `by_rank_0` returns on rank 0; `name` is used once in an attempt."""
         if self.rank == 0:
             self.facts.set(name, json.dumps(by_rank_0()))
         return json.loads(self.facts.get(name))

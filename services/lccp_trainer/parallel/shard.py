@@ -1,4 +1,4 @@
-"""What one process computes on of a micro batch."""
+"""The part of a micro batch that one process computes."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from lccp_trainer.parallel.attention import Documents
 from lccp_trainer.parallel.groups import Groups
 
 IGNORED = -100
-"""Target of a token after which nothing is predicted."""
+"""Target of a token whose successor is not predicted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +21,12 @@ class Shard:
 
     tokens: torch.Tensor
     targets: torch.Tensor
-    """The token that follows each, or IGNORED where a document ends."""
+    """The token that follows each token, or IGNORED where a document ends."""
     positions: torch.Tensor
-    """Within the document, 0 where it starts; whole documents are counted, whoever holds them."""
+    """Positions within the whole document, whichever processes hold it; 0 at its start."""
     documents: Documents
     sources: torch.Tensor | None = None
-    """Number of the source that each token is from; None: there is one source."""
+    """Number of each token's source; None: there is one source."""
 
     @property
     def counted(self) -> int:
@@ -35,12 +35,12 @@ class Shard:
 
     @property
     def preceding(self) -> int:
-        """Tokens before each in its document, summed over the tokens here."""
+        """Tokens that precede each token in its document, summed over the tokens here."""
         return int(self.positions.sum())
 
 
 def shards(batch: Batch, shape: StepShape, groups: Groups, device: torch.device) -> list[Shard]:
-    """The shards of this process in a step, one a micro batch; `batch` holds its rows alone."""
+    """The shards of this process in a step, one per micro batch; `batch` holds only its rows."""
     columns = shape.columns(groups.rank)
 
     def own(values: NDArray[np.int32]) -> torch.Tensor:
@@ -76,7 +76,7 @@ def following(
 
 
 def document_lengths(positions: NDArray[np.int32]) -> tuple[tuple[int, ...], ...]:
-    """Tokens of each document, by row, of positions [rows, length] that restart with each."""
+    """Tokens of each document, by row, from positions [rows, length] that restart with each."""
     found = []
     for row in positions:
         starts = np.flatnonzero(row == 0)

@@ -1,4 +1,4 @@
-"""The whole model's weights, gathered from the processes in Hugging Face's names and layout."""
+"""The whole model's weights, gathered from the processes, by Hugging Face's names and layout."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ import torch.distributed as dist
 from lccp_trainer.parallel import experts
 
 PREFIX = "model."
-"""Of the model within the objective."""
+"""Prefix of the model's parameters within the objective."""
 
 
 def whole_weights(engine: Any) -> dict[str, torch.Tensor] | None:
@@ -31,7 +31,7 @@ def whole_weights(engine: Any) -> dict[str, torch.Tensor] | None:
 
 
 def _shared(engine: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Weights that expert parallelism leaves alone, in their names without it; on rank 0."""
+    """Weights that expert parallelism does not spread, by their names without it; on rank 0."""
     blocks = dict(experts.blocks(engine.module))
     kind = engine.module.model.config.model_type
     for name, tensor in engine.module.state_dict(keep_vars=True).items():
@@ -45,7 +45,7 @@ def _shared(engine: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _all_experts(layer: Any, name: str) -> torch.Tensor | None:
-    """A stack of all experts of a layer, on rank 0."""
+    """One stack with all experts of a layer, on rank 0."""
     stack = getattr(layer.experts, name)
     with gathered(stack):
         if dist.get_rank() // layer.ep_size != 0:
