@@ -1,1 +1,1 @@
-"""Documents become the batches of a run."""
+"""Turns documents into the batches of a run."""

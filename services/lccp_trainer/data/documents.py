@@ -1,4 +1,4 @@
-"""The documents of a source, file by file, in whatever format they lie on disk."""
+"""The documents of a source, file by file, whatever their format on disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lccp_trainer.data.lines import Unreadable, json_object, lines_of, text_faul
 
 @dataclass(frozen=True)
 class Document:
-    """A text, and where it stands, for messages."""
+    """A text, and its place, for messages."""
 
     text: str
     place: str
@@ -26,7 +26,7 @@ Read = Document | Unreadable
 def files_of(path: Path, where: str) -> list[Path]:
     """The file at `path`, or all files of the folder and of folders that it links to, sorted.
 
-    Hidden ones are left out. Raises InvalidInput if there is none.
+    Hidden files are left out. Raises InvalidInput if there is none.
     """
     if path.is_file():
         return [path]
@@ -39,7 +39,7 @@ def files_of(path: Path, where: str) -> list[Path]:
 
 
 class Form(Protocol):
-    """How documents lie in files: what `read_documents` needs of a source."""
+    """How files hold documents: the fields of a source that `read_documents` needs."""
 
     @property
     def format(self) -> str: ...

@@ -1,7 +1,7 @@
-"""Which documents no step trains on, and in which rows their loss is measured.
+"""The documents that no step trains on, and the rows in which their loss is measured.
 
-They are drawn by their numbers, in an order that the seed of the data gives; each counts from its
-beginning up to a row at most.
+They are drawn by number, in an order given by the seed of the data. Each counts from its beginning,
+for at most a row.
 """
 
 from collections.abc import Iterable
@@ -10,16 +10,16 @@ from lccp_trainer.data.order import Order
 from lccp_trainer.data.packing import PackedSource, Piece
 
 SALT = 0x48454C44
-"""Beside the seed of a source: the documents drawn are not those that its epochs begin with."""
+"""Added to a source's seed, so that the drawn documents differ from those that begin its epochs."""
 LARGEST_SHARE = 0.1
 """Of a source's tokens."""
 
 
 def drawn(source: PackedSource, wanted: int, row: int) -> list[int]:
-    """Numbers of documents that have `wanted` tokens together, or all there are; at least one.
+    """Numbers of documents with `wanted` tokens in total, or of all documents; at least one.
 
     Args:
-        row: tokens of a document that count, at most.
+        row: most tokens of a document that count.
     """
     lengths, order = source.lengths, Order(len(source.lengths), (*source.seed, SALT))
     found: list[int] = []
@@ -35,7 +35,7 @@ def drawn(source: PackedSource, wanted: int, row: int) -> list[int]:
 
 
 def rows_of(pieces: Iterable[Piece], row: int) -> list[list[Piece]]:
-    """The pieces in rows of at most `row` tokens: the longest first, into the first that fits."""
+    """The pieces in rows of at most `row` tokens: longest first, into the first row that fits."""
     rows: list[list[Piece]] = []
     rooms: list[int] = []
     for piece in sorted(pieces, key=lambda p: (-len(p), p.source, p.document)):

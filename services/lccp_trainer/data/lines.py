@@ -1,4 +1,4 @@
-"""The lines of files, packed or not, the JSON object on a line, and what may be wrong with them."""
+"""The lines of files, compressed or not, the JSON object on a line, and their possible faults."""
 
 import bz2
 import gzip
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-"""How a packed file is opened, by its first bytes; others are read as they are."""
+"""Openers of compressed files, by their first bytes; other files are read as they are."""
 
 STRANGERS = {
     b"\xff\xfe": "is UTF-16 text: save it as UTF-8",
@@ -28,14 +28,14 @@ SHOWN_CHARACTERS = 40
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file, or a document, that can't be used: where it stands, and why."""
+    """A file or a document that can't be used: its place, and the reason."""
 
     place: str
     reason: str
 
 
 def lines_of(file: Path) -> Iterator[bytes | Unreadable]:
-    """The lines of a file, packed or not; what is wrong with it comes last."""
+    """The lines of a file, compressed or not; a fault of the file comes last."""
     try:
         with file.open("rb") as opened:
             head = opened.read(HEAD_BYTES)
@@ -50,7 +50,7 @@ def lines_of(file: Path) -> Iterator[bytes | Unreadable]:
 
 
 def json_object(line: bytes) -> dict[str, Any] | str:
-    """The JSON object on a line, or what is wrong with it."""
+    """The JSON object on a line, or the line's fault."""
     try:
         found: Any = json.loads(line.decode())
     except UnicodeDecodeError as error:
@@ -61,7 +61,7 @@ def json_object(line: bytes) -> dict[str, Any] | str:
 
 
 def text_fault(value: Any) -> str | None:
-    """What is wrong with a value that is to be text, or None."""
+    """The fault of a value that should be text, or None."""
     if not isinstance(value, str):
         return f"holds {json.dumps(value, default=repr)[:SHOWN_CHARACTERS]} and no text"
     try:

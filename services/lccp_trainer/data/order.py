@@ -10,9 +10,9 @@ MASK = 2**64 - 1
 class Order:
     """A permutation of the numbers below `count`, given by `seed`.
 
-    A Feistel network over the next power of four permutes at least as many numbers; one that falls
-    beyond `count` is permuted again until it does not (Black and Rogaway, CT-RSA 2002, "cycle
-    walking": fewer than four times on average). Time and memory of a number do not depend on count.
+    A Feistel network over the next power of four permutes at least as many numbers. A result beyond
+    `count` is permuted again until it is below (Black and Rogaway, CT-RSA 2002, "cycle walking":
+    fewer than four times on average). Time and memory of a number do not depend on count.
     """
 
     count: int

@@ -1,10 +1,10 @@
-"""Documents become rows of exactly the target length: a plan made from lengths alone.
+"""Packs documents into rows of exactly the target length: a plan made only from lengths.
 
 A row is led by the source that is furthest behind its share of the tokens. A piece of a long
-document is never cut to fill a row: the row takes the longest waiting piece that still fits, and
-what is left is filled with short documents, of which the last is cut, and goes on in a later row.
-So no token is padding, and long documents stay as long as they are. Where no short source may
-give more, a long piece is cut after all.
+document is never cut to fill a row: the row takes the longest waiting piece that still fits. The
+rest is filled with short documents; the last one is cut, and continues in a later row. So no token
+is padding, and long documents keep their length. Where no short source may give more, a long piece
+is cut after all.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lccp_trainer.data.order import Order
 
 WAITING = 64
-"""Long pieces among which the best fit is sought."""
+"""Long pieces among which the best fit is chosen."""
 
 
 class Lengths(Protocol):
@@ -43,23 +43,23 @@ class Piece:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a source is."""
+    """The position in a source."""
 
     epoch: int = 0
     document: int = 0
-    """Documents of the epoch that were read."""
+    """Documents read in this epoch."""
     waiting: tuple[Piece, ...] = ()
-    """Pieces that were read and are in no row yet, oldest first."""
+    """Pieces that were read but are in no row yet, oldest first."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where the data of a run is: tokens given and cursor, by source."""
+    """The position in the data of a run: tokens given and cursor, by source."""
 
     tokens: tuple[int, ...]
     cursors: tuple[Cursor, ...]
     digests: tuple[str, ...] = ()
-    """Of the documents of each source: the position means nothing among others."""
+    """Of each source's documents: among other documents the position is meaningless."""
 
     @classmethod
     def start(cls, digests: tuple[str, ...]) -> Self:
@@ -67,7 +67,7 @@ class Position:
         return cls((0,) * count, (Cursor(),) * count, digests)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON types; pieces without their source, which is that of the cursor."""
+        """As JSON types; pieces omit their source, which is the cursor's."""
         return {
             "tokens": list(self.tokens),
             "digests": list(self.digests),
@@ -83,7 +83,7 @@ class Position:
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Self:
-        """What `plain` gave."""
+        """The position that `plain` was made from."""
         cursors = tuple(
             Cursor(c["epoch"], c["document"], tuple(Piece(i, *piece) for piece in c["waiting"]))
             for i, c in enumerate(plain["cursors"])
@@ -93,26 +93,26 @@ class Position:
 
 @dataclass(frozen=True)
 class PackedSource:
-    """A source as the plan sees it."""
+    """A source as the plan uses it."""
 
     lengths: Lengths
     share: float
     """Of all tokens, 0 to 1."""
     long: bool
     minimum_tokens: int
-    """Shorter documents, and shorter rests of longer ones, are left out."""
+    """Shorter documents, and shorter remainders of longer ones, are left out."""
     seed: tuple[int, ...]
-    """Of the order that each epoch reads the documents in."""
+    """Of the order in which each epoch reads the documents."""
     held_out: frozenset[int] = frozenset()
-    """Documents that are left out as well."""
+    """Documents that are also left out."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Endless rows of `row_tokens` from sources whose shares have the sum 1.
+    """Endless rows of `row_tokens` from sources whose shares sum to 1.
 
-    Every source must have a document of its minimum length. The plan of a row takes time in its
-    number of pieces, and memory in the pieces that wait.
+    Every source must have a document of its minimum length. Planning a row takes time proportional
+    to its number of pieces, and memory proportional to the waiting pieces.
     """
 
     sources: Sequence[PackedSource]
@@ -142,7 +142,7 @@ class _Reader:
 
 @dataclass
 class _Work:
-    """The making of some rows."""
+    """The work of planning some rows."""
 
     packing: Packing
     given: list[int]
@@ -167,7 +167,7 @@ class _Work:
         return tuple(pieces)
 
     def _behind(self, sources: Sequence[int]) -> int:
-        """The source that is furthest behind its share after one row more; the first of equals."""
+        """The source furthest behind its share after one more row; the first of equals."""
         return max(sources, key=lambda number: (self._deficit(number), -number))
 
     def _deficit(self, number: int) -> float:
@@ -176,7 +176,7 @@ class _Work:
         return share * total - self.given[number] if share > 0 else float("-inf")
 
     def _best_fit(self, leader: int, room: int, first: bool) -> int | None:
-        """Which waiting piece goes next: the oldest if it is the first, else the longest to fit."""
+        """The waiting piece to place: the oldest as the row's first, else the longest that fits."""
         waiting = self.readers[leader].waiting
         if first:
             return 0
@@ -184,7 +184,7 @@ class _Work:
         return max(fitting, key=lambda i: (len(waiting[i]), -i), default=None)
 
     def _filler(self, leader: int, room: int) -> int:
-        """The source that fills a row up: a short one, unless that is a row ahead of its share."""
+        """The source that fills up a row: a short one, unless it is a row ahead of its share."""
         sources = self.packing.sources
         short = [i for i, source in enumerate(sources) if not source.long and source.share > 0]
         if not sources[leader].long or not short:
@@ -206,7 +206,7 @@ class _Work:
         return replace(piece, end=piece.start + room)
 
     def _read_on(self, number: int, wanted: int) -> None:
-        """Read documents until so many pieces wait."""
+        """Read documents until `wanted` pieces wait."""
         source, reader = self.packing.sources[number], self.readers[number]
         while len(reader.waiting) < wanted:
             if reader.document == len(source.lengths):
@@ -234,9 +234,9 @@ class _Work:
 
 
 def used_tokens(lengths: NDArray[np.int64], minimum: int, row: int) -> int:
-    """Tokens that an epoch gives of documents of `lengths`.
+    """Tokens that an epoch uses of documents of `lengths`.
 
-    Shorter documents than `minimum` are left out, and shorter rests of those that are cut to rows.
+    Documents shorter than `minimum`, and shorter remainders of those cut to rows, are left out.
     """
     kept = lengths[lengths >= max(1, minimum)]
     rests = np.where(kept > row, kept % row, 0)

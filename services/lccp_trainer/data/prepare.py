@@ -1,7 +1,7 @@
-"""Tokenizing a source once: a shard for each of its files, in parallel, and resumed where it broke.
+"""Tokenizes a source once: a shard per file, in parallel, resuming where an earlier try stopped.
 
 `lccp data prepare` writes the shards where later runs find them; a run whose source is text writes
-them to its scratch, once on each node.
+them to its scratch folder, once on each node.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from lccp_trainer.data.shards import INDEX, ShardIndex, write_index
 from lccp_trainer.data.spreading import each
 
 Progress = Callable[[int, int], None]
-"""Is told how many bytes of the input are done, and how many there are; of a file that is under way
-the bytes of its texts stand for its own."""
+"""Called with the bytes of the input that are done, and their total. Of a file in progress, the
+bytes of its texts count instead."""
 
 
 def prepare(
@@ -33,9 +33,8 @@ def prepare(
 ) -> ShardIndex:
     """Tokenize the files of `source` at `path` into `folder`, and make it ready.
 
-    Files that an earlier try with this tokenizer has done are left as they are. With `workers`
-    above 1 the files are spread over as many processes, so `load_tokenizer` must be a function of a
-    module.
+    Files finished by an earlier try with this tokenizer are left as they are. With `workers` above
+    1 the files are spread over as many processes, so `load_tokenizer` must be a module's function.
 
     Raises:
         InvalidInput: a document can't be read and none may be left out, or none is left.
@@ -75,7 +74,7 @@ def prepare(
 
 
 def _size(file: Path, where: str) -> int:
-    """Bytes of `file`. Raises InvalidInput if it can't be read, such as a link to nothing."""
+    """Bytes of `file`. Raises InvalidInput if it can't be read, such as a dangling link."""
     try:
         return file.stat().st_size
     except OSError as error:
@@ -83,5 +82,5 @@ def _size(file: Path, where: str) -> int:
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether `prepare` has written `folder` to its end."""
+    """Whether `prepare` has finished writing `folder`."""
     return (folder / INDEX).is_file()

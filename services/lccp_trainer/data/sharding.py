@@ -1,4 +1,4 @@
-"""One file of a source that becomes one shard: read, tokenized, written, and known again."""
+"""Turns one file of a source into one shard: reads, tokenizes, writes, and recognizes it later."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +19,11 @@ DOCUMENTS_AT_ONCE = 256
 """Documents that the tokenizer gets in one call, which it spreads over the cores."""
 
 Tell = Callable[[int, int], None]
-"""Is told the number of a file, and how many bytes of text were read of it."""
+"""Called with the number of a file, and the bytes of text read from it."""
 
 
 class Tokenizer(Protocol):
-    """What is used of a Hugging Face tokenizer."""
+    """The methods used of a Hugging Face tokenizer."""
 
     eos_token_id: int | None
 
@@ -32,7 +32,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class BadDocuments:
-    """What a document that can't be read leads to: an end, or so many of a file are left out."""
+    """Treatment of documents that can't be read: an error, or up to so many per file left out."""
 
     skipped_max: int = 0
 
@@ -89,7 +89,7 @@ class ShardTask:
             return writer.close(str(self.file), skipped)
 
     def done(self) -> ShardRecord | None:
-        """The record of the shard, if an earlier try made it of the same file, and alike."""
+        """The record of the shard, if an earlier try made it from the same file in the same way."""
         try:
             noted = json.loads((self.folder / f"{shard_name(self.number)}.done").read_bytes())
             record = ShardRecord.parse(noted["record"], "shard")
@@ -100,7 +100,7 @@ class ShardTask:
         return record if whole and noted["from"] == self._origin() else None
 
     def _note(self, record: ShardRecord) -> None:
-        """Write down that the shard is whole, and from what it was made."""
+        """Record that the shard is complete, and what it was made from."""
         noted = {"from": self._origin(), "record": record.document()}
         part = self.folder / f".{shard_name(self.number)}.done.part"
         part.write_text(json.dumps(noted))
@@ -128,7 +128,7 @@ def shard_name(number: int) -> str:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Raises LccpError, naming `folder`, where the block can't write to it."""
+    """Raises LccpError, naming `folder`, if the block can't write to it."""
     try:
         yield
     except OSError as error:

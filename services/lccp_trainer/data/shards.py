@@ -1,7 +1,7 @@
 """Tokenized documents on disk: token files, their offsets, and an index that names them all.
 
 A folder of shards holds `index.json` and, for each shard, `<name>.tokens` (uint32, little-endian,
-documents one after the other) and `<name>.offsets` (int64, where each document begins, and the
+one document after another) and `<name>.offsets` (int64, where each document begins, and the
 end). The index is written last: without it the folder is not ready.
 """
 
@@ -55,18 +55,18 @@ class ShardIndex(StoreObject):
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """Of all shards, beside the index."""
+        """Files of all shards, without the index."""
         endings = ("tokens", "offsets")
         return tuple(f"{shard.name}.{ending}" for shard in self.shards for ending in endings)
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the shards' own: equal documents in equal order, equal digest."""
+        """SHA-256 over the shards' digests: equal documents in equal order give an equal digest."""
         return hashlib.sha256("".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
 
 
 class ShardWriter:
-    """Writes one shard, as a context; its files appear under their names by `close`."""
+    """Writes one shard, as a context; `close` gives the files their final names."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
@@ -90,7 +90,7 @@ class ShardWriter:
             self._offsets.append(self._offsets[-1] + len(tokens))
 
     def close(self, source: str, skipped: int = 0) -> ShardRecord:
-        """The record of the shard, whose files are now whole."""
+        """The record of the shard, whose files are now complete."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -136,7 +136,7 @@ class _Shard:
 class TokenShards:
     """The documents of a folder of shards, mapped into memory.
 
-    Opening takes time in the number of shards; reading a document, in its own length.
+    Opening takes time proportional to the number of shards; reading a document, to its length.
     """
 
     def __init__(self, folder: Path, index: ShardIndex, where: str) -> None:
@@ -161,13 +161,13 @@ class TokenShards:
         return shard.tokens[begin + start : begin + end]
 
     def place(self, number: int) -> str:
-        """Where a document was read, for messages: its number, from 1, among those of its file."""
+        """A document's place, for messages: its number in its file, from 1."""
         shard = bisect_right(self._ends, number)
         before = self._ends[shard - 1] if shard else 0
         return f"document {number - before + 1:,} of {self._records[shard].input}"
 
     def chunks(self, size: int, overlap: int) -> Iterator[Tokens]:
-        """All tokens, in parts of `size` and `overlap` more, which begin the next part as well."""
+        """All tokens, in parts of `size` plus `overlap` more, with which the next part begins."""
         for shard in self._shards:
             for start in range(0, len(shard.tokens), size):
                 yield shard.tokens[start : start + size + overlap]
@@ -182,7 +182,7 @@ class TokenShards:
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
     def lengths_by_shard(self) -> Iterator[NDArray[np.int64]]:
-        """Tokens of every document, a shard at a time; none is empty."""
+        """Tokens of every document, one shard at a time; none is empty."""
         return (np.diff(shard.offsets) for shard in self._shards)
 
     def _at(self, number: int) -> tuple[_Shard, int]:

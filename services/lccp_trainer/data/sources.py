@@ -1,4 +1,4 @@
-"""Where the tokens of each source lie on this node: in its own folder, or tokenized to scratch."""
+"""Where each source's tokens are on this node: in its own folder, or tokenized to scratch."""
 
 import logging
 import time
@@ -21,18 +21,18 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Node:
-    """What the processes of one node share while sources are made ready."""
+    """What the processes of one node share while sources are prepared."""
 
     scratch: Path
-    """Folder for what is tokenized here."""
+    """Folder for sources that are tokenized here."""
     first: bool
-    """This process does the work; the others wait for it."""
+    """Whether this process does the work; the others wait for it."""
     alive: Callable[[], None] = lambda: None
-    """Called while it goes on, so that nobody takes it for a hang."""
+    """Called during the work, so that it is not taken for a hang."""
 
 
 def check_source(source: DataSource, path: Path, where: str, tokenizer_digest: str) -> None:
-    """Raise InvalidInput unless the source can be used, as far as the first documents tell."""
+    """Raise InvalidInput unless the source can be used, as far as the first documents show."""
     if source.format == "Tokens":
         _check_tokens(path, where, tokenizer_digest)
     else:
@@ -46,7 +46,7 @@ def token_folders(
     tokenizer_digest: str,
     node: Node,
 ) -> list[Path | None]:
-    """The folder of shards of each source; None where it has no share of the tokens.
+    """The folder of shards of each source; None for a source without a share of the tokens.
 
     Sources that are not tokenized yet are tokenized on every node, once; relative paths start from
     `base`.
@@ -88,14 +88,14 @@ def _check_tokens(folder: Path, where: str, tokenizer_digest: str) -> None:
 
 
 def _wait(folder: Path, alive: Callable[[], None]) -> None:
-    """Until another process of the node has made the folder ready; if it fails, all are ended."""
+    """Wait until another process of the node has finished the folder; its failure ends all."""
     while not is_ready(folder):
         alive()
         time.sleep(POLL_SECONDS)
 
 
 class _Told:
-    """Logs how far a source is, now and then."""
+    """Logs the progress of a source from time to time."""
 
     def __init__(self, name: str, alive: Callable[[], None]) -> None:
         self._name, self._alive = name, alive

@@ -1,4 +1,4 @@
-"""Shards made by this process, or spread over several."""
+"""Makes shards in this process, or in several."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ PARALLELISM = "TOKENIZERS_PARALLELISM"
 
 
 def each(tasks: list[ShardTask], workers: int, tell: Tell) -> Iterator[tuple[int, ShardRecord]]:
-    """The record of each task, as it is done; one process alone uses every core by itself."""
+    """The record of each task as it finishes; a single process uses every core."""
     with _tokenizer_threads(workers <= 1):
         if workers > 1:
             yield from _each_spread(tasks, workers, tell)
@@ -51,7 +51,7 @@ def _each_spread(
 
 
 _shared: Any = None
-"""In a process of the pool: bytes of text that were read, by the number of the file."""
+"""In a process of the pool: bytes of text read, by the file's number."""
 
 
 def _share(read: Any) -> None:
@@ -65,7 +65,7 @@ def _run(task: ShardTask) -> ShardRecord:
 
 @contextmanager
 def _tokenizer_threads(allowed: bool) -> Iterator[None]:
-    """Inside, a call of the tokenizer may use every core, or one."""
+    """Within it a call of the tokenizer may use every core, or only one."""
     before = os.environ.get(PARALLELISM)
     os.environ[PARALLELISM] = "true" if allowed else "false"
     try:

@@ -1,6 +1,6 @@
 """The batches of a run: a pure function of the position, the same for every number of processes.
 
-Every process plans all rows from the lengths of the documents, and reads the tokens of its own.
+Every process plans all rows from the lengths of the documents, and reads the tokens of its rows.
 """
 
 import logging
@@ -28,15 +28,15 @@ class Batch:
 
     tokens: NDArray[np.int32]
     positions: NDArray[np.int32]
-    """0 where a document starts, or a row of documents that see each other."""
+    """0 where a document starts, or where a row starts whose documents see each other."""
     predicted: NDArray[np.bool_] | None = None
     """Which tokens are predicted; None: all but the first of a document."""
     sources: NDArray[np.int32] | None = None
-    """Number of the source that each token is from; None: there is one source."""
+    """Number of each token's source; None: there is one source."""
 
 
 class Stream(Protocol):
-    """Endless batches, of which a position tells where they are."""
+    """Endless batches, read from a position."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ class Stream(Protocol):
     def start(self) -> Position: ...
 
     def resumed(self, position: Position) -> Position:
-        """`position`, as an earlier attempt left it, among the documents as they are now."""
+        """`position` of an earlier attempt, adapted to the current documents."""
 
     def next_batch(self, position: Position, rows: int, own: slice) -> tuple[Batch, Position]:
         """The `own` ones of the next `rows` rows at `position`, and the position after all."""
@@ -66,18 +66,18 @@ class DataStream:
     used: tuple[int, ...]
     """Tokens that an epoch gives, by source."""
     isolated: bool = True
-    """Positions restart with each document, which then sees no other; else with each row."""
+    """Whether positions restart with each document, which then sees no other, or with each row."""
     accept_changed: bool = False
-    """Go on among other documents than those that the run was trained on so far."""
+    """Whether to continue with other documents than those that the run was trained on so far."""
 
     def start(self) -> Position:
         return Position.start(tuple(shards.index.digest for shards in self.shards))
 
     def resumed(self, position: Position) -> Position:
-        """`position`, among the documents as they are now: what waits of changed ones is lost.
+        """`position`, adapted to the current documents: waiting pieces of changed ones are lost.
 
         Raises:
-            InvalidInput: documents changed, and it is not accepted.
+            InvalidInput: documents changed, and that is not accepted.
         """
         now = self.start().digests
         pairs = zip(self.names, now, position.digests, strict=True)
@@ -115,13 +115,13 @@ class DataStream:
     def epochs(self, position: Position) -> dict[str, float]:
         """How often each source was trained on so far, by its name: 1.5 is once and a half.
 
-        What was given of documents that changed since counts as well.
+        Tokens of documents that have changed since count as well.
         """
         of_each = zip(self.names, position.tokens, self.used, strict=True)
         return {name: round(tokens / used, 3) for name, tokens, used in of_each}
 
     def held_out(self) -> list[list[Piece]]:
-        """Rows, that may have room left, of the documents that no step trains on."""
+        """Rows of the documents that no step trains on; they may have room left."""
         row = self.packing.row_tokens
         pieces = (
             Piece(number, document, 0, min(source.lengths.length(document), row))
@@ -146,11 +146,11 @@ def open_stream(
     """The stream of the sources that have a share of the tokens.
 
     Args:
-        folders: folder of shards of each source; None where it has no share.
+        folders: folder of shards of each source; None for a source without a share.
         lengths: context length of the source model, and of the target, tokens.
 
     Raises:
-        InvalidInput: a folder is not whole, or no document of a source is long enough.
+        InvalidInput: a folder is incomplete, or no document of a source is long enough.
     """
     row = lengths[1]
     names, shards, packed, used = [], [], [], []
@@ -186,7 +186,7 @@ def open_stream(
 def _held_out(
     source: PackedSource, wanted: int, used: int, row: int, name: str
 ) -> tuple[PackedSource, int]:
-    """The source without its part of `wanted` held-out tokens, and what it loses of `used`."""
+    """The source without its part of `wanted` held-out tokens, and its loss of `used` tokens."""
     if not wanted:
         return source, 0
     documents = drawn(source, math.ceil(source.share * wanted), row)

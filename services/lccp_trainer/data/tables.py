@@ -1,4 +1,4 @@
-"""One column of a table in a Parquet or Arrow file, by pyarrow, a few rows in memory at a time."""
+"""Reads a column of a Parquet or Arrow file by pyarrow, with a few rows in memory at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +11,14 @@ BUFFER_BYTES = 2**20
 
 
 class NotRead(Exception):
-    """A file that is no such table, is damaged, or has no such column."""
+    """A file that is not such a table, is damaged, or has no such column."""
 
 
 def column(file: Path, form: str, name: str) -> Iterator[Any]:
-    """The values of the column `name`, as Python's, row by row.
+    """The values of the column `name`, as Python objects, row by row.
 
     Args:
-        form: Parquet, or Arrow: a file of either of its formats for interchange, file and stream.
+        form: Parquet, or Arrow: a file in either of its interchange formats, file or stream.
 
     Raises:
         InvalidInput: pyarrow is not installed.
@@ -38,7 +38,7 @@ def column(file: Path, form: str, name: str) -> Iterator[Any]:
 
 
 def _parquet(file: Path, name: str) -> Iterator[Any]:
-    """Without reading ahead, which takes memory in the size of the file."""
+    """Reads without read-ahead, which would take memory in proportion to the file."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False) as table:

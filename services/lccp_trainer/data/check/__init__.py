@@ -1,1 +1,1 @@
-"""What is to be known of the documents of a run before it is paid for."""
+"""Checks of a run's documents before the run is paid for."""

@@ -1,4 +1,4 @@
-"""Documents that repeat another one before them, in any source."""
+"""Documents that repeat an earlier one, in any source."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from lccp_trainer.data.shards import TokenShards
 
 DIGEST_BYTES = 8
-"""Of 10 million documents two that differ are taken for equal once in 400,000 times."""
+"""Among 10 million documents, two different ones are taken for equal once in 400,000 times."""
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """The documents of a source that stand in it, or in a source before it, already."""
+    """The documents of a source that already occurred in it, or in an earlier source."""
 
     documents: int
     tokens: int
@@ -24,7 +24,7 @@ class Repeated:
 
 
 def originals(sources: Sequence[TokenShards]) -> NDArray[np.int64]:
-    """Of each document, counted through all sources, the first that is equal: most often itself.
+    """For each document, numbered through all sources, the first equal one: usually itself.
 
     Reads all tokens once.
     """
@@ -35,10 +35,11 @@ def originals(sources: Sequence[TokenShards]) -> NDArray[np.int64]:
 
 
 def repeated(sources: Sequence[TokenShards], earlier: NDArray[np.int64]) -> list[Repeated]:
-    """The documents of each source that another one comes before.
+    """The documents of each source that repeat an earlier one.
 
     Args:
-        earlier: of each document, counted through all sources, the one that it repeats, or itself.
+        earlier: for each document, numbered through all sources, the one that it repeats, or
+            itself.
     """
     found, begin = [], 0
     starts = np.cumsum([0, *(len(shards) for shards in sources)])

@@ -1,4 +1,4 @@
-"""Lengths of the documents of each source, what is used of them, and where tokens stand in rows."""
+"""Document lengths of each source, how much of it is used, and the positions of tokens in rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from lccp_trainer.data.packing import PackedSource, Piece, used_tokens
 from lccp_trainer.data.stream import DataStream
 
 ROWS_MAX = 2_000
-"""Rows that are planned to see how packing spreads the tokens over positions."""
+"""Rows that are planned to find how packing spreads the tokens over positions."""
 
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What a source holds, and how much of it the run uses."""
+    """The content of a source, and how much of it the run uses."""
 
     name: str
     documents: int
     tokens: int
     median: int
-    """Tokens of a document; of as many of them more and less."""
+    """Median tokens of a document."""
     percentile_95: int
     longest: int
     minimum: int
-    """Shorter documents are left out, tokens."""
+    """Tokens; shorter documents are left out."""
     used_share: float
-    """Of the tokens of the source, 0 to 1: those in documents that are long enough."""
+    """Share of the source's tokens in documents that are long enough, 0 to 1."""
     share: float
-    """Of the tokens of the run, 0 to 1."""
+    """Share of the run's tokens, 0 to 1."""
     epochs: float
     """How often the run reads it."""
 
@@ -64,7 +64,7 @@ class SourceFacts:
 def position_bands(stream: DataStream, source_context: int, budget: int) -> list[PositionShare]:
     """Shares of the positions within the source context, and of each doubling beyond it.
 
-    The first rows of the run are planned as it will do it; no token is read.
+    The first rows are planned as the run will plan them; no token is read.
     """
     row = stream.packing.row_tokens
     rows, _ = stream.packing.rows(stream.start(), min(ROWS_MAX, max(1, budget // row)))

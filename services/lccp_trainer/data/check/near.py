@@ -1,9 +1,9 @@
-"""Documents that are nearly equal to another one before them, in any source.
+"""Documents that are nearly equal to an earlier one, in any source.
 
-Two documents are nearly equal if they share four fifths of their 5-grams (Jaccard similarity, as
-Lee et al., arXiv 2107.06499, section 4.2). It is estimated by MinHash with one permutation (Li,
-Owen and Zhang, arXiv 1208.1259), whose empty bins borrow from the next (Shrivastava and Li, arXiv
-1406.4784).
+Two documents are nearly equal if they share four fifths of their 5-grams (Jaccard similarity, as in
+Lee et al., arXiv 2107.06499, section 4.2). The share is estimated by MinHash with one permutation
+(Li, Owen and Zhang, arXiv 1208.1259), in which empty bins borrow from the next (Shrivastava and Li,
+arXiv 1406.4784).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,21 +20,21 @@ BIN_BITS = 6
 BINS = 2**BIN_BITS
 """Minima of a document; the estimate of 0.8 has a standard deviation of 0.05."""
 BANDS = 16
-"""Documents are compared that agree in all bins of a band: at a similarity of 0.8 it is missed once
-in 5,000 times."""
+"""Documents that agree in all bins of a band are compared: at a similarity of 0.8, a pair is missed
+once in 5,000 times."""
 EMPTY = np.uint32(2**32 - 1)
 _STEP = np.uint32(0x9E3779B1)
-"""Added for each bin that a minimum was borrowed over."""
+"""Added for each bin across which a minimum was borrowed."""
 
 
 def nearly_equal(sources: Sequence[TokenShards], equal: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of each document, counted through all sources, one before it that is nearly equal, or itself.
+    """For each document, numbered through all sources, a nearly equal earlier one, or itself.
 
-    Reads all tokens once. Documents of fewer than 5 tokens, and those that are equal to one before
-    them, count for themselves.
+    Reads all tokens once. Documents of fewer than 5 tokens, and those equal to an earlier one, are
+    assigned to themselves.
 
     Args:
-        equal: of each document the first that is equal.
+        equal: for each document, the first equal one.
     """
     sketches = [sketch for shards in sources for sketch in _sketches(shards)]
     long = np.array([n for n, one in enumerate(sketches) if one is not None and equal[n] == n])
@@ -49,7 +49,7 @@ def nearly_equal(sources: Sequence[TokenShards], equal: NDArray[np.int64]) -> ND
 
 
 def sketch_of(tokens: Tokens) -> NDArray[np.uint32] | None:
-    """The least hash of each bin [BINS]; None if the document has no n-gram."""
+    """The smallest hash of each bin [BINS]; None if the document has no n-gram."""
     hashes = ngram_hashes(tokens, NGRAM_TOKENS)
     if not len(hashes):
         return None
@@ -71,7 +71,7 @@ def _sketches(shards: TokenShards) -> Iterator[NDArray[np.uint32] | None]:
 def _candidates(
     minima: NDArray[np.uint32],
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Documents, and one before each that agrees in a band: the last such, then the first."""
+    """Documents, each with an earlier one that agrees in a band: the last such, then the first."""
     for band in np.split(minima, BANDS, axis=1):
         rows = np.ascontiguousarray(band).view(f"V{band.shape[1] * band.itemsize}").ravel()
         _, first, which = np.unique(rows, return_index=True, return_inverse=True)

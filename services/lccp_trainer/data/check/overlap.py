@@ -1,7 +1,7 @@
-"""How much of the evaluation's documents stands in the documents that a run trains on.
+"""How much of the evaluation's documents occurs in the documents that a run trains on.
 
-What is compared are n-grams of 13 tokens, as many words as Brown et al. (arXiv 2005.14165,
-appendix C) take; a text that was copied shares all of them but those at its edges.
+N-grams of 13 tokens are compared; Brown et al. (arXiv 2005.14165, appendix C) use as many words. A
+copied text shares all of them except those at its edges.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from lccp_trainer.data.shards import Tokens, TokenShards
 NGRAM_TOKENS = 13
 CHUNK_TOKENS = 2**22
 TABLE_BITS = 24
-"""A table of so many bits of a hash leaves out most n-grams before they are looked up."""
+"""Bits of a hash in the table that rules out most n-grams before they are looked up."""
 
 _FACTORS = np.random.default_rng(13).integers(
     2**63, 2**64, NGRAM_TOKENS, dtype=np.uint64
@@ -24,25 +24,25 @@ _FACTORS = np.random.default_rng(13).integers(
 
 @dataclass(frozen=True)
 class Overlap:
-    """What of the n-grams of an evaluation's documents was found."""
+    """How many n-grams of an evaluation's documents were found."""
 
     ngrams: int
     found: int
     documents: int
     documents_found: int
-    """Documents of which half the n-grams or more were found."""
+    """Documents with at least half of their n-grams found."""
 
     @property
     def share(self) -> float:
-        """Of the n-grams, 0 to 1."""
+        """Share of the n-grams found, 0 to 1."""
         return self.found / self.ngrams if self.ngrams else 0.0
 
 
 def overlap(evaluation: Sequence[Tokens], sources: Sequence[TokenShards]) -> Overlap:
-    """What of `evaluation` stands in `sources`. Reads all tokens once.
+    """How much of `evaluation` occurs in `sources`. Reads all tokens once.
 
-    N-grams that begin in one document and end in the next are looked up, too: they hold an
-    end-of-text token, which no evaluation document has inside.
+    N-grams that begin in one document and end in the next are looked up too. They match nothing:
+    they hold an end-of-text token, which no evaluation document has inside.
     """
     hashes = [ngram_hashes(tokens) for tokens in evaluation]
     wanted = np.unique(np.concatenate([*hashes, np.empty(0, dtype=np.uint64)]))
@@ -57,7 +57,7 @@ def overlap(evaluation: Sequence[Tokens], sources: Sequence[TokenShards]) -> Ove
 
 
 def _found(wanted: NDArray[np.uint64], sources: Sequence[TokenShards]) -> NDArray[np.bool_]:
-    """Which of the hashes, in ascending order, n-grams of the sources have."""
+    """Which of the hashes, in ascending order, occur among the n-grams of the sources."""
     found = np.zeros(len(wanted), dtype=np.bool_)
     if not len(wanted):
         return found
@@ -74,10 +74,10 @@ def _found(wanted: NDArray[np.uint64], sources: Sequence[TokenShards]) -> NDArra
 
 
 def ngram_hashes(tokens: Tokens, size: int = NGRAM_TOKENS) -> NDArray[np.uint64]:
-    """A hash of each n-gram of `tokens`, [tokens - size + 1]; `size` is 13 at most.
+    """A hash of each n-gram of `tokens`, [tokens - size + 1]; `size` is at most 13.
 
     The multilinear hash (Lemire and Kaser, The Computer Journal 2014): the sum of the tokens, each
-    by a factor of its place, modulo 2^64.
+    times a factor for its place, modulo 2^64.
     """
     count = max(0, len(tokens) - size + 1)
     total = np.zeros(count, dtype=np.uint64)

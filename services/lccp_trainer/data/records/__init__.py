@@ -1,1 +1,1 @@
-"""Records of a fine-tuning become rows, of which completions alone are predicted."""
+"""Turns records of a fine-tuning into rows, of which only completions are predicted."""

@@ -27,7 +27,7 @@ RECORDS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Summary:
-    """What a folder of records holds."""
+    """The content of a folder of records."""
 
     records: int
     left_out: int
@@ -35,20 +35,20 @@ class Summary:
     digest: str
     """SHA-256 of the SHA-256 of the three files."""
     template: str | None
-    """Jinja, by which conversations became text."""
+    """The Jinja template that made text of conversations."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What makes records of what was read."""
+    """How records are made from what was read."""
 
     template: str | None
-    """Jinja, by which conversations become text."""
+    """The Jinja template that makes text of conversations."""
     row_tokens: int
-    """A longer record is left out: cut, it would lose its answer."""
+    """A longer record is left out: if cut, it would lose its answer."""
     left_out_max: int
     where: str
-    """Field path of the records, for messages."""
+    """Path of the records' field, for messages."""
 
 
 def prepare(
@@ -58,10 +58,10 @@ def prepare(
     folder: Path,
     alive: Callable[[], None] = lambda: None,
 ) -> Summary:
-    """Tokenize what is read into `folder`, and make it ready.
+    """Tokenize the records of `read` into `folder`, and make it ready.
 
     Args:
-        alive: called while it goes on, so that nobody takes it for a hang.
+        alive: called while it works, so that this is not taken for a hang.
 
     Raises:
         InvalidInput: a record can't be used and none may be left out, or none is left.
@@ -108,7 +108,7 @@ def _fault(tokens: Tokens, row_tokens: int) -> Unusable | None:
 
 
 class _LeftOut:
-    """Counts the records that are left out, and refuses one too many."""
+    """Counts the records left out, and refuses more than are allowed."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -168,7 +168,7 @@ class _Writer:
 
 
 def is_ready(folder: Path) -> bool:
-    """Whether `prepare` has written `folder` to its end."""
+    """Whether `prepare` has finished writing `folder`."""
     return (folder / SUMMARY).is_file()
 
 

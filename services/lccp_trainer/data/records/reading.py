@@ -13,7 +13,7 @@ ASSISTANT = "assistant"
 
 @dataclass(frozen=True)
 class Completion:
-    """A text, and what is to follow it."""
+    """A text, and the text that should follow it."""
 
     prompt: str
     completion: str
@@ -35,7 +35,7 @@ class Unusable:
 
 Record = Completion | Conversation
 Read = tuple[str, Record | Unusable]
-"""The place of a record, for messages, and what was read there."""
+"""The place of a record, for messages, and the record or its fault."""
 
 
 def read_records(file: Path, where: str) -> Iterator[Read]:

@@ -1,4 +1,4 @@
-"""Records become text, and the parts of it that are predicted."""
+"""Turns records into text, and marks the parts of it that are predicted."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,11 +23,11 @@ PLAIN_TEMPLATE = (
 )
 """`User: …`, `Assistant: …`; an answer ends with the end-of-text token."""
 STAND_IN = "\u2983answer\u2984"
-"""An answer that no template has in its own words."""
+"""A placeholder for an answer, which occurs in no template's own text."""
 
 
 class Templating(Protocol):
-    """What is used of a Hugging Face tokenizer."""
+    """The methods used of a Hugging Face tokenizer."""
 
     def apply_chat_template(
         self,
@@ -41,19 +41,19 @@ class Templating(Protocol):
 
 @dataclass(frozen=True)
 class Passage:
-    """A text with the spans of characters that are predicted; the last of them ends with it."""
+    """A text with the spans of characters that are predicted; the last span ends the text."""
 
     text: str
     spans: tuple[tuple[int, int], ...]
     marked: bool
-    """The tokenizer adds its own marks (a template has them in the text)."""
+    """Whether the tokenizer adds its own marks (a template has them in the text)."""
 
 
 def rendered(record: Record, tokenizer: Templating, template: str | None) -> Passage | Unusable:
     """The passage of a record.
 
     Args:
-        template: Jinja, by which a conversation becomes text.
+        template: the Jinja template that makes text of a conversation.
     """
     if isinstance(record, Completion):
         start, text = len(record.prompt), record.prompt + record.completion
@@ -87,9 +87,9 @@ class _Renderer:
     def _span(
         self, messages: list[dict[str, str]], number: int, text: str
     ) -> tuple[int, int] | Unusable:
-        """What the model is to write as message `number`, with the mark that ends it.
+        """The span that the model should write as message `number`, with the mark that ends it.
 
-        It begins where the template asks for an answer.
+        It begins where the template prompts for an answer.
         """
         asked, content = self._text(messages[:number], asks=True), messages[number]["content"]
         if not text.startswith(asked):
@@ -105,7 +105,7 @@ class _Renderer:
         return Unusable(f"messages[{number}]: the chat template drops the answer, or a part of it")
 
     def _closing(self, before: list[dict[str, str]]) -> str:
-        """What the template puts after an answer."""
+        """The text that the template puts after an answer."""
         answer = {"role": ASSISTANT, "content": STAND_IN}
         return self._text([*before, answer]).partition(STAND_IN)[2]
 

@@ -1,4 +1,4 @@
-"""Records are packed into rows: whole ones, each epoch by itself, in an order that a seed gives."""
+"""Packs whole records into rows, each epoch separately, in an order given by a seed."""
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 OPEN_ROWS = 256
-"""Rows among which the best fit is sought."""
+"""Rows among which the best fit is chosen."""
 
 Row = tuple[int, ...]
 """Numbers of the records in a row."""
 
 
 def planned_rows(lengths: Sequence[int], row_tokens: int, epochs: int, seed: int) -> list[Row]:
-    """The rows of all epochs; in each, every record is once.
+    """The rows of all epochs; each epoch has every record once.
 
-    A record goes into the open row with the least room that it fits in (best fit). The order of the
-    records, and then of the rows, is drawn anew for each epoch.
+    A record goes into the open row with the least room that still fits it (best fit). The order of
+    the records, and then of the rows, is drawn again for each epoch.
 
     Args:
         lengths: tokens of each record, none above `row_tokens`.
@@ -34,7 +34,7 @@ def planned_rows(lengths: Sequence[int], row_tokens: int, epochs: int, seed: int
 class _Open:
     room: int
     number: int
-    """Of the row, in the order in which rows were begun."""
+    """The row's number, in the order in which rows were begun."""
 
 
 def _packed(order: Sequence[int], lengths: Sequence[int], row_tokens: int) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The batches of a fine-tuning: a pure function of the position, as those of a run."""
+"""The batches of a fine-tuning: a pure function of the position, like those of a run."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from lccp_trainer.data.records.rows import Row
 from lccp_trainer.data.stream import Batch
 
 PADDING = 0
-"""Token id of what fills a row up: a document of its own, in which nothing is predicted."""
+"""Token id that fills up a row: a separate document, in which nothing is predicted."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class RecordStream:
         return Position(tokens=(0,), cursors=())
 
     def resumed(self, position: Position) -> Position:
-        """`position`: a fine-tuning of other records is another one, and was refused before."""
+        """`position`: other records mean another fine-tuning, which was refused before."""
         return position
 
     def next_batch(
         self, position: Position, rows: int, own: slice = slice(None)
     ) -> tuple[Batch, Position]:
-        """The `own` ones of the next `rows` rows at `position`, and the position after all."""
+        """The `own` part of the next `rows` rows at `position`, and the position after all."""
         (tokens,) = position.tokens
         numbers = range(tokens // self.row_tokens, tokens // self.row_tokens + rows)[own]
         shape = len(numbers), self.row_tokens
@@ -46,7 +46,7 @@ class RecordStream:
         return batch, Position(tokens=(tokens + rows * self.row_tokens,), cursors=())
 
     def tokens_per_source(self, position: Position) -> dict[str, int]:
-        """Tokens given so far, with padding."""
+        """Tokens given so far, including padding."""
         return dict(zip(self.names, position.tokens, strict=True))
 
     def epochs(self, position: Position) -> dict[str, float]:

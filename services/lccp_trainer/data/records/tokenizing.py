@@ -1,4 +1,4 @@
-"""Passages become tokens, each of which is predicted or not."""
+"""Turns passages into tokens, each of which is predicted or not."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lccp_trainer.data.records.rendering import Passage
 
 
 class Tokenizer(Protocol):
-    """What is used of a Hugging Face tokenizer."""
+    """The methods used of a Hugging Face tokenizer."""
 
     eos_token_id: int | None
 
@@ -21,18 +21,18 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """Token ids of a record, and which of them are predicted; alike in length."""
+    """Token ids of a record, and which of them are predicted; of equal length."""
 
     ids: NDArray[np.int32]
     predicted: NDArray[np.bool_]
 
 
 def tokenized(passages: Sequence[Passage], tokenizer: Tokenizer) -> list[Tokens]:
-    """The tokens of each passage; an end-of-text token, which is predicted, ends it.
+    """The tokens of each passage; it ends with an end-of-text token, which is predicted.
 
-    Where a span begins or ends is told by tokenizing the text up to there: the first token in which
-    that differs belongs to the span, since a model that is given the beginning has yet to write it.
-    This needs no offsets, which not every tokenizer gives.
+    A span's beginning and end are found by tokenizing the text up to them. The first token that
+    differs then belongs to the span: a model given that beginning has yet to write it. This needs
+    no offsets, which not every tokenizer gives.
     """
     texts = [(p.marked, text) for p in passages for text in (p.text, *_beginnings(p))]
     encoded: dict[tuple[bool, str], list[int]] = {}
@@ -67,6 +67,6 @@ def _tokens(
 
 
 def _common(first: list[int], second: list[int]) -> int:
-    """Tokens that both begin with."""
+    """Number of tokens with which both begin."""
     pairs = zip(first, second, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
