@@ -1,4 +1,4 @@
-"""The training loop: what is done after each step, until the budget is reached or a stop asked."""
+"""The training loop: what follows each step, until the budget is reached or a stop requested."""
 
 import math
 import threading

@@ -1,4 +1,4 @@
-"""What a rank makes known of its steps."""
+"""What a rank reports of its steps."""
 
 import math
 from dataclasses import replace

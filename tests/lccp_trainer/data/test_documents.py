@@ -1,4 +1,4 @@
-"""Documents in every format, and what can't be read named for what it is."""
+"""Documents in every format, and unreadable ones named with their fault."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""Which documents no step trains on: drawn alike everywhere, and packed with room left."""
+"""Held-out documents: drawn alike everywhere, and packed with room to spare."""
 
 import pytest
 from hypothesis import given

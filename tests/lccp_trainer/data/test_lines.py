@@ -1,4 +1,4 @@
-"""Lines of files, and what may be wrong with them."""
+"""Lines of files, and their possible faults."""
 
 import bz2
 import gzip

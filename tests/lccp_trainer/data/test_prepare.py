@@ -1,4 +1,4 @@
-"""A source is tokenized once, in parallel, and goes on where it broke."""
+"""A source is tokenized once, in parallel, and resumes where an earlier try stopped."""
 
 import json
 from pathlib import Path

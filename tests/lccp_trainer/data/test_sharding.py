@@ -1,4 +1,4 @@
-"""One file becomes one shard, which is known again."""
+"""One file becomes one shard, which is recognized later."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the tokens of each source lie on a node."""
+"""Where the tokens of each source are on a node."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Shards are the same by one process and by several."""
+"""One process and several processes make the same shards."""
 
 import os
 from pathlib import Path

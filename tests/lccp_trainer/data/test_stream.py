@@ -1,4 +1,4 @@
-"""The batches of a run depend on nothing but position, data and seed."""
+"""The batches of a run depend only on position, data and seed."""
 
 import json
 from pathlib import Path

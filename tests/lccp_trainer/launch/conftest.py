@@ -1,4 +1,4 @@
-"""A world whose model and data may be damaged, and in which no process is started."""
+"""A world whose model and data may be damaged, where no process is started."""
 
 import shutil
 import signal

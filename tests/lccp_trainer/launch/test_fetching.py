@@ -1,4 +1,4 @@
-"""`lccp-train` on a model and documents of a hub."""
+"""`lccp-train` with a model and documents from a hub."""
 
 import threading
 import time

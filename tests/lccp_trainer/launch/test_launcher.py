@@ -1,4 +1,4 @@
-"""What is wrong is said in one sentence before any process is started, and an end has one code."""
+"""Errors take one sentence before any process is started; every end has one exit code."""
 
 from pathlib import Path
 from typing import Any

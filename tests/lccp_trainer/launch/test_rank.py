@@ -1,4 +1,4 @@
-"""A rank says how it ended, whatever stops it."""
+"""A rank reports how it ended, whatever stops it."""
 
 import json
 import os

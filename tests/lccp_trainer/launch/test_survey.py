@@ -1,4 +1,4 @@
-"""What is to be known of documents before a run starts."""
+"""A survey of documents before a run starts."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""torchrun tells which ranks failed first."""
+"""torchrun records which ranks failed first."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What is wrong with a run is said with its field, before any process is started."""
+"""Errors of a run are reported with their field, before any process is started."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""What is wrong with a fine-tuning is said in one sentence, before any process is started."""
+"""Errors of a fine-tuning are reported in one sentence, before any process is started."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The rotations of a written checkpoint beside those that transformers computes by itself."""
+"""The rotations of a written checkpoint beside those that transformers computes itself."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can be known of a model's directory without loading it."""
+"""Checks of a model's directory without loading the model."""
 
 import json
 from pathlib import Path

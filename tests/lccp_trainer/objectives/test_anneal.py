@@ -1,4 +1,4 @@
-"""What the trainer's loop is told of a branch."""
+"""A branch expressed as a run, for the trainer's loop."""
 
 from typing import Any
 

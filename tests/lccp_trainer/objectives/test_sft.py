@@ -1,4 +1,4 @@
-"""The fine-tuning that a rank was told of."""
+"""The fine-tuning that a rank was ordered to do."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a fine-tuning starts from, on each node."""
+"""The inputs of a fine-tuning, on each node."""
 
 import json
 from collections.abc import Callable

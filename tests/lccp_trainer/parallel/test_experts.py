@@ -1,4 +1,4 @@
-"""What AutoEP is told of each family, and the way back to Hugging Face's names."""
+"""AutoEP's settings for each family, and the way back to Hugging Face's names."""
 
 from types import SimpleNamespace
 from typing import Any

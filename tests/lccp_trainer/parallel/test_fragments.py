@@ -1,4 +1,4 @@
-"""What is kept of each parameter, as views to read and to write."""
+"""The part of each parameter that is kept here, as views to read and to write."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Fragments in the names and places of Hugging Face's parameters."""
+"""Fragments by the names and places of Hugging Face's parameters."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The processes of an attempt, joined."""
+"""Joining the processes of an attempt."""
 
 import a_run
 import pytest

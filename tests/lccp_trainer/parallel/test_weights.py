@@ -1,4 +1,4 @@
-"""The whole model's weights, in Hugging Face's names."""
+"""The whole model's weights, by Hugging Face's names."""
 
 from types import SimpleNamespace
 

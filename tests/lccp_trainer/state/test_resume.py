@@ -1,4 +1,4 @@
-"""Where a run goes on: a state comes back as it was, and a damaged one is passed over."""
+"""Where a run resumes: a state is restored as it was, and a damaged one is passed over."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

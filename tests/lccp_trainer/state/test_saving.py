@@ -1,4 +1,4 @@
-"""Checkpoints and states are made once, and not where nothing goes on from."""
+"""Checkpoints and states are saved once, and not where nothing resumes."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real branches of a training: begun with its state, disturbed, and made once."""
+"""Real branches of a training: begun with its state, disturbed, and trained once."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Real fine-tunings: a made-up task is learnt, and what is disturbed goes on exactly."""
+"""Real fine-tunings: a made-up task is learnt, and disturbed ones resume exactly."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""A process holds what lccp.cost says; benchmarks/memory.py measures a dozen layouts."""
+"""A process takes the memory that lccp.cost says; benchmarks/memory.py measures a dozen layouts."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Documents that stand in the data twice are counted where they stand again."""
+"""Documents that occur twice in the data are counted where they occur again."""
 
 from pathlib import Path
 

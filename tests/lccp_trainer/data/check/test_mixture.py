@@ -1,4 +1,4 @@
-"""What a source holds, and where its tokens stand in rows."""
+"""The content of a source, and the positions of its tokens in rows."""
 
 import numpy as np
 import pytest

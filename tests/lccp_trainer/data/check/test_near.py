@@ -1,4 +1,4 @@
-"""Documents that were changed a little are found, those that share less are not."""
+"""Slightly changed documents are found; documents that share less are not."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The batches of a fine-tuning follow from their position alone."""
+"""The batches of a fine-tuning follow only from their position."""
 
 from collections.abc import Iterator
 from itertools import pairwise
