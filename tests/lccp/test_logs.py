@@ -1,4 +1,4 @@
-"""Log lines have one shape, and say which run and process they are about."""
+"""Log lines have one form, and say which run and process they are about."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""A model's config.json: read by all in one way, with one sentence where it can't be."""
+"""A model's config.json: read everywhere in one way, with one sentence if it can't be read."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Correlations of signals along a run, against scipy and against what is known of them."""
+"""Correlations of signals along a run, against scipy and against known results."""
 
 import math
 from collections.abc import Sequence

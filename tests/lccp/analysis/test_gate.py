@@ -1,4 +1,4 @@
-"""What numbers answer to the sentences of a gate."""
+"""How numbers answer the sentences of a gate."""
 
 import math
 from collections.abc import Sequence

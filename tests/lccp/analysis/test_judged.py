@@ -1,4 +1,4 @@
-"""What the rules say about one signal, by token count."""
+"""What the rules conclude about one signal, by token count."""
 
 import numpy as np
 import pytest

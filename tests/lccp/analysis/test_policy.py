@@ -1,4 +1,4 @@
-"""By what measure a run is judged."""
+"""The policy by which a run is judged."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether a plan can ever end Saturated, and what is told where it can't."""
+"""Whether a plan can ever end Saturated, and what is reported if it can't."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""How well a plan sees a plateau."""
+"""How well a plan detects a plateau."""
 
 import math
 

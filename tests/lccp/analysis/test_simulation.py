@@ -1,4 +1,4 @@
-"""Simulated runs have the noises that they are asked for."""
+"""Simulated runs have the noises that were requested."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The verdict over a run, and the order of events that it tells."""
+"""The verdict over a run, and the order of events that it reports."""
 
 import json
 import math

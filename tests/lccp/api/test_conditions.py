@@ -1,4 +1,4 @@
-"""Conditions in one word."""
+"""Conditions, summed up in one word."""
 
 import re
 from datetime import UTC, datetime

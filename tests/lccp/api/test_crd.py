@@ -1,4 +1,4 @@
-"""The CRD: current, bounded, described, and shown well by kubectl."""
+"""The CRD: current, bounded, described, and displayed well by kubectl."""
 
 from datetime import UTC, datetime
 from pathlib import Path

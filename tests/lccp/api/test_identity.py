@@ -1,4 +1,4 @@
-"""The identity of a run, compared by values."""
+"""The identity of a run, compared by value."""
 
 import json
 from pathlib import Path

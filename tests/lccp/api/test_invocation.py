@@ -1,4 +1,4 @@
-"""What a process is told by its environment."""
+"""A process's orders, in its environment."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""One table of manifests, passed by the types here and by a real API server alike."""
+"""One table of manifests, given to the types here and to a real API server alike."""
 
 import pytest
 from apiserver import ApiServer

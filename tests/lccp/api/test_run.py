@@ -1,4 +1,4 @@
-"""The run as a whole: what its parts ask of each other."""
+"""The run as a whole: what its parts require of each other."""
 
 from typing import Any
 

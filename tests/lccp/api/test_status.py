@@ -1,4 +1,4 @@
-"""The status: what it shows in short."""
+"""The status: its summaries."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Values of the contract: their names outside, what they refuse, and how they say it."""
+"""Values of the contract: their external names, what they refuse, and with what message."""
 
 from typing import Annotated
 

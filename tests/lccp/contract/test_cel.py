@@ -1,4 +1,4 @@
-"""Rules in CEL, as the CRD holds them; an API server judges them in `api/test_manifests.py`."""
+"""Rules in CEL, as the CRD has them; an API server judges them in `api/test_manifests.py`."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Classes of change, as a field's schema holds them."""
+"""Classes of change, as a field's schema has them."""
 
 from lccp.contract.changes import CHANGE, HOW, IDENTITY, LIVE, NEXT_ATTEMPT, Change, declared
 

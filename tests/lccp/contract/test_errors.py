@@ -1,4 +1,4 @@
-"""What is told of an error."""
+"""What is reported of an error."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where a model or documents lie."""
+"""Where a model or documents are."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Numbers of a manifest: what is written is what is read."""
+"""Numbers of a manifest are read as they are written."""
 
 import contextlib
 import math

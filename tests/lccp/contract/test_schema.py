@@ -1,4 +1,4 @@
-"""Structural schemas: what an API server takes, from the contract's types."""
+"""Structural schemas, which an API server accepts, from the contract's types."""
 
 from typing import Annotated, Any, Literal
 

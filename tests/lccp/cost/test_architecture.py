@@ -1,4 +1,4 @@
-"""Parameters counted from a configuration, against models that torch has built."""
+"""Parameters counted from a configuration, against models built by torch."""
 
 import json
 from typing import Any

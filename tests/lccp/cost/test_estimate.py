@@ -1,4 +1,4 @@
-"""What a training costs."""
+"""The cost of a training."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a process of a training holds; benchmarks/memory.py compares it with processes."""
+"""The memory of a training process; benchmarks/memory.py compares it with real processes."""
 
 from dataclasses import replace
 from typing import Any

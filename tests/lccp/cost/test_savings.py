@@ -1,4 +1,4 @@
-"""What a stop saves."""
+"""What stopping saves."""
 
 import a_run
 import pytest

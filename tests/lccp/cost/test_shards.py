@@ -1,4 +1,4 @@
-"""Into how many parts experts can be cut."""
+"""Into how many parts experts can be split."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Bytes become the object that their key names, or a sentence that says why not."""
+"""Bytes are decoded to the object that their key names, or to a sentence that says why not."""
 
 import a_run
 import pytest

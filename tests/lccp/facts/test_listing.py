@@ -1,4 +1,4 @@
-"""Objects of a run, found in one listing of the store."""
+"""Objects of a run, found by one listing of the store."""
 
 from datetime import UTC, datetime, timedelta
 

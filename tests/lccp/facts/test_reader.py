@@ -1,4 +1,4 @@
-"""What the store holds of a run, as it is read: each object once, and nothing taken for another."""
+"""Reading a run's objects in the store: each once, and none mistaken for another."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The objects of all runs of a store, in whatever order it lists them."""
+"""The objects of all runs of a store, whatever the order of its listing."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The cache: each thing once, whole, and what was interrupted goes on."""
+"""The cache: each thing once, complete, and resumed after an interruption."""
 
 import os
 import threading

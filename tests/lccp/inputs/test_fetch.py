@@ -1,4 +1,4 @@
-"""The places of a spec: found once a run, the same for all nodes and attempts."""
+"""The places of a spec: found once per run, the same for all nodes and attempts."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A model and documents from a hub: pinned to a commit, whole, and told of where they can't be."""
+"""A model and documents from a hub: pinned to a commit, complete; failures are reported."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is said of answers that a model generates."""
+"""What is reported of answers that a model generates."""
 
 from lccp.contract.signals import Better
 from lccp.probes.generation import PROBE, GenerationSettings, signals

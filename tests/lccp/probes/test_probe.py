@@ -1,4 +1,4 @@
-"""What is known of a probe where it says nothing itself."""
+"""The defaults of a probe that does not specify something itself."""
 
 import pytest
 

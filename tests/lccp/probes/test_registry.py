@@ -1,4 +1,4 @@
-"""The registry: explicit, frozen, and the one place that a further probe is named in."""
+"""The registry: explicit, frozen, and the only place where another probe must be named."""
 
 import json
 import os

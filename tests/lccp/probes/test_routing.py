@@ -1,4 +1,4 @@
-"""Whose prompts are routed, and what is told of the experts."""
+"""Whose prompts are routed, and what is reported of the experts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Settings and signals of one's own questions."""
+"""Settings and signals of the user's own questions."""
 
 import pytest
 

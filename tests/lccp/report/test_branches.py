@@ -1,4 +1,4 @@
-"""How far branches are, in words, and what was measured of them."""
+"""The progress of branches, in words, and their measurements."""
 
 from dataclasses import replace
 from pathlib import Path

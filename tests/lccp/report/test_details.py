@@ -1,4 +1,4 @@
-"""Arrays beside reports: taken only if they are what the report says."""
+"""Arrays beside reports: accepted only if they match the report."""
 
 import hashlib
 from pathlib import Path

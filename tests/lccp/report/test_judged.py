@@ -1,4 +1,4 @@
-"""The policy that a run was judged by, as far as it is known."""
+"""The policy by which a run was judged, as far as it is known."""
 
 from dataclasses import replace
 

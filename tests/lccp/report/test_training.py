@@ -1,4 +1,4 @@
-"""What the trainers told, in words and rows."""
+"""What the trainers reported, in words and rows."""
 
 from datetime import timedelta
 

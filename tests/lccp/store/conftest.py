@@ -1,4 +1,4 @@
-"""Both stores, each empty and of its own for every test."""
+"""Both stores, each empty and separate for every test."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What processes of a run are told, whoever wrote it."""
+"""The orders of a run's processes, whoever wrote them."""
 
 import json
 from pathlib import Path

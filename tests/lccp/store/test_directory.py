@@ -1,4 +1,4 @@
-"""Directories go to a store and come back whole, or not at all."""
+"""Directories are put into a store and come back complete, or not at all."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""The layout of keys, and which keys are none."""
+"""The layout of keys, and what is not a key."""
 
 import pytest
 from hypothesis import given

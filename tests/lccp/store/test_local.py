@@ -1,4 +1,4 @@
-"""Local files that a store reads and writes: whole or not at all, and errors are input errors."""
+"""Local files that a store reads and writes: complete or not at all; errors are input errors."""
 
 from pathlib import Path
 

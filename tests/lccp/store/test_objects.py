@@ -1,4 +1,4 @@
-"""Objects are read as what they are."""
+"""Objects are read as their own types."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From a configuration to a store that does what it must."""
+"""From a configuration to a working store."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `file://` asks of a file system."""
+"""What `file://` requires of a file system."""
 
 import os
 from datetime import UTC, datetime

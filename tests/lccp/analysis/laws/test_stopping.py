@@ -1,4 +1,4 @@
-"""When a perplexity that follows the log law stops to pay."""
+"""When a perplexity that follows the log law stops paying."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How long a run is, as far as is known."""
+"""The length of a run, as far as it is known."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The two noises, and a memory of the jitter."""
+"""The two kinds of noise, and a memory of the jitter."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What must last before it is said, and what stands until it is refuted."""
+"""What must last before it is declared, and what holds until it is refuted."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Why the verdict is what it is: sentences that its numbers bear out."""
+"""The reasons for a verdict: sentences that its numbers support."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the sentences about a verdict are made from."""
+"""The findings from which sentences about a verdict are made."""
 
 import pytest
 from reports import declared

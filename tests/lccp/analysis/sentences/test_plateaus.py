@@ -1,4 +1,4 @@
-"""How far a plateau is, and what a saturation rests on."""
+"""How far a plateau has come, and what a saturation is based on."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Objects of the store: JSON in and out, and versions of their schema."""
+"""Objects of the store: JSON in and out, and schema versions."""
 
 from typing import ClassVar
 

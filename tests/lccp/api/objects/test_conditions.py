@@ -1,4 +1,4 @@
-"""`conditions.json`: what was said of a run comes back as it was."""
+"""`conditions.json`: conditions of a run are read back as they were written."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The journal, also as older versions wrote it."""
+"""The journal, including journals written by older versions."""
 
 import json
 

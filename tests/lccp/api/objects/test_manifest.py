@@ -1,4 +1,4 @@
-"""What makes a checkpoint: the digest of its files."""
+"""What identifies a checkpoint: the digest of its files."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The measure of a verdict."""
+"""The policy of a verdict."""
 
 import pytest
 

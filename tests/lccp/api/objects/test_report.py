@@ -1,4 +1,4 @@
-"""Reports: values that can be, and their signals."""
+"""Reports: the values that they accept, and their signals."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Identity of a run, also as version 1 wrote it."""
+"""Identity of a run, including as version 1 wrote it."""
 
 from lccp.api.objects.run import RunIdentity
 

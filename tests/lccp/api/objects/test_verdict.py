@@ -1,4 +1,4 @@
-"""A verdict, and what is looked up in it."""
+"""A verdict, and the look-ups in it."""
 
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import CheckpointVerdict, Gain, Verdict

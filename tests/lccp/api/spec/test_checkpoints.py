@@ -1,4 +1,4 @@
-"""When checkpoints are made."""
+"""When checkpoints are saved."""
 
 import pytest
 from hypothesis import given

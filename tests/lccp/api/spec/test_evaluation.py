@@ -1,4 +1,4 @@
-"""Evaluations, as a manifest asks for them."""
+"""Evaluations, as a manifest requests them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a verdict and failures lead to."""
+"""The consequences of a verdict and of failures."""
 
 import pytest
 

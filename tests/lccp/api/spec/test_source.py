@@ -1,4 +1,4 @@
-"""A source says where another trainer's checkpoints are, and how they are read."""
+"""A source specifies where another trainer's checkpoints are, and how to read them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How long and how a model is trained."""
+"""How long and by what settings a model is trained."""
 
 import pytest
 

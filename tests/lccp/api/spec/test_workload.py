@@ -1,4 +1,4 @@
-"""What pods of all workloads have in common."""
+"""What the pods of all workloads have in common."""
 
 import pytest
 

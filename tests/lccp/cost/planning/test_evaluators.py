@@ -1,4 +1,4 @@
-"""What an evaluator holds, and in how many shards it fits."""
+"""The memory that an evaluator needs, and in how many shards it fits."""
 
 import json
 from pathlib import Path

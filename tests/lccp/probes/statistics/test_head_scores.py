@@ -1,4 +1,4 @@
-"""How many retrieval heads there are, and whether they are the same."""
+"""How many retrieval heads there are, and whether they are the same ones."""
 
 import numpy as np
 import pytest

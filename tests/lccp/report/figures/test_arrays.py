@@ -1,4 +1,4 @@
-"""Heat maps and profiles hold the values that they are drawn from."""
+"""Heat maps and profiles show the values from which they are drawn."""
 
 import a_run
 import numpy as np

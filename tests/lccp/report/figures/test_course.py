@@ -1,4 +1,4 @@
-"""Signals against tokens are those of reports and verdict."""
+"""Signals against tokens are the ones of reports and verdict."""
 
 import math
 from collections.abc import Sequence

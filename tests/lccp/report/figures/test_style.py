@@ -1,4 +1,4 @@
-"""Axes and colours that all figures share."""
+"""The axes and colours of all figures."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The run that never was, as it is read from a store."""
+"""The run that never was, as read from a store."""
 
 from dataclasses import replace
 

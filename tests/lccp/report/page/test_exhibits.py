@@ -1,4 +1,4 @@
-"""Figures of the page: those that there is something to draw of, in the order of the registry."""
+"""Figures of the page: those with something to draw, in the registry's order."""
 
 from dataclasses import replace
 

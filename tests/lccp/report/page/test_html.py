@@ -1,4 +1,4 @@
-"""Pieces of HTML: whole, and with every text from outside escaped."""
+"""Pieces of HTML: complete, and with all text from outside escaped."""
 
 from collections.abc import Callable
 

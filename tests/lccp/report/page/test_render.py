@@ -1,4 +1,4 @@
-"""The page as a whole: what it fetches, shows, escapes, and how it is written."""
+"""The page as a whole: what it fetches, displays and escapes, and how it is written."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Clients of an S3 store: endpoints, TLS, and how often a request is tried."""
+"""Clients of an S3 store: endpoints, TLS, and how often a request is retried."""
 
 import ssl
 import subprocess

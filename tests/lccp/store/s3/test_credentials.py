@@ -1,4 +1,4 @@
-"""Keys of a mounted Secret, the environment, or the identity of a pod (by a token service)."""
+"""Keys from a mounted Secret, the environment, or a pod's identity (by a token service)."""
 
 import json
 import logging

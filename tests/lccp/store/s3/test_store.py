@@ -1,4 +1,4 @@
-"""What only a bucket has: refusals, places, and networks that fail in the middle of a request."""
+"""What only a bucket has: refusals, places, and networks that fail in mid-request."""
 
 import random
 import socket
