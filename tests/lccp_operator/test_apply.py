@@ -1,4 +1,4 @@
-"""Carrying out a plan: in order, and no further than a lost race."""
+"""Carrying out a plan: in order, and not beyond a lost race."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reports as the operator keeps them: the same to a verdict, in a small part of the memory."""
+"""Reports as the operator keeps them: equal for a verdict, in a small fraction of the memory."""
 
 import gc
 import tracemalloc

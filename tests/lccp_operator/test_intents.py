@@ -1,4 +1,4 @@
-"""What follows from one reconcile."""
+"""The results of one reconcile."""
 
 import pytest
 from operator_world import START

@@ -1,4 +1,4 @@
-"""What holds for every run, whatever happens: the plan against a world that fails at random."""
+"""Invariants of every run: the plan against a world that fails at random."""
 
 from collections import Counter
 from dataclasses import dataclass, replace

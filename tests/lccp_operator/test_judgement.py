@@ -1,4 +1,4 @@
-"""A verdict in short."""
+"""A short form of a verdict."""
 
 import a_run
 from operator_world import EVERY_TOKENS, verdict_of

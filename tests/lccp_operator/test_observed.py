@@ -1,4 +1,4 @@
-"""Whose a run is."""
+"""Which installation a run belongs to."""
 
 import pytest
 

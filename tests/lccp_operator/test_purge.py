@@ -1,4 +1,4 @@
-"""The purge deletes the objects of its own run, and says why it does not."""
+"""The purge deletes the objects of its own run, and reports why it does not."""
 
 from pathlib import Path
 

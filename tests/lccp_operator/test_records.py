@@ -1,4 +1,4 @@
-"""What the store is told of a run object without a plan."""
+"""What the store learns about a run object without a plan."""
 
 import pytest
 from operator_world import KEYS, START, MemoryStore

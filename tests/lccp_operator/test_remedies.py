@@ -1,4 +1,4 @@
-"""A field that a message of the operator tells somebody to change is one that may be changed."""
+"""Every field that a message of the operator says to change can be changed."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Whatever a store holds of a run, a reconcile comes to a plan, and says what it could not read."""
+"""Whatever a store holds of a run, a reconcile makes a plan and reports what it can't read."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The embedded engine with real processes; stub programs stand for trainer and evaluator."""
+"""The embedded engine with real processes; stub programs replace trainer and evaluator."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""One engine for a run: the lock that it holds with its child processes."""
+"""One engine per run: the lock that it shares with its child processes."""
 
 import os
 import subprocess

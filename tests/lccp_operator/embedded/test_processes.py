@@ -1,4 +1,4 @@
-"""Workloads as processes of this machine."""
+"""Workloads as local processes."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""The run object that the embedded engine holds: its state, and its events."""
+"""The embedded engine's run object: its state, and its events."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What the embedded engine shows of a run."""
+"""What the embedded engine displays of a run."""
 
 from pathlib import Path
 

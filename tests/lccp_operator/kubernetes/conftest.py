@@ -1,4 +1,4 @@
-"""An operator beside an API server that has no nodes: tests play the Job controller."""
+"""An operator and an API server without nodes: tests play the Job controller."""
 
 from collections.abc import Iterator
 from pathlib import Path

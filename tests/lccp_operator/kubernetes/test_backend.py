@@ -1,4 +1,4 @@
-"""Workloads, status and events of a run, as they are written to a cluster."""
+"""Workloads, status and events of a run, as written to a cluster."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What Kopf tells of runs."""
+"""What Kopf reports of runs."""
 
 import threading
 

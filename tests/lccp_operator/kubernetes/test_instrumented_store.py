@@ -1,4 +1,4 @@
-"""Calls of a store are measured, whatever comes of them."""
+"""Calls of a store are measured, whatever their result."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Two candidates for one Lease, by a clock of the test, and as processes."""
+"""Two candidates for one Lease, by a test's clock, and as processes."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""Who an installation is, by its release and the namespace of it."""
+"""The identity of an installation: its release and namespace."""
 
 from typing import Any
 

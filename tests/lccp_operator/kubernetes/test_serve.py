@@ -1,4 +1,4 @@
-"""The operator as a process: its endpoint, and wrong beginnings."""
+"""The operator as a process: its endpoint, and failed starts."""
 
 import subprocess
 import sys

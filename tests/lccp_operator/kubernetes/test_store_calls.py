@@ -1,4 +1,4 @@
-"""What a run costs its store: each object is written once for each thing that it says."""
+"""What a run costs its store: each object is written once for each change."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Outages of a store, seen once for all runs in it."""
+"""Outages of a store, detected once for all its runs."""
 
 from datetime import datetime
 from functools import partial

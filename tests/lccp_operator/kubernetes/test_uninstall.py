@@ -1,4 +1,4 @@
-"""Runs that need the operator to be deleted are named before it goes."""
+"""Runs that need the operator for their deletion are named before it is removed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Whether a run may use what the store holds under its name."""
+"""Whether a run may use the store's objects under its name."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the policies decide on."""
+"""The context in which policies decide."""
 
 from dataclasses import replace
 from typing import Any

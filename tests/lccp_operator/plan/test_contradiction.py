@@ -1,4 +1,4 @@
-"""A store that no longer holds what the run's status tells of starts nothing."""
+"""A store without the objects that the run's status reports starts nothing."""
 
 from copy import deepcopy
 from typing import Any

@@ -1,4 +1,4 @@
-"""Deletion: what a run still needs before it goes."""
+"""Deletion: what a run still needs before it is removed."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Events: what changed, told once and in order."""
+"""Events: changes, reported once and in order."""
 
 from typing import Any
 

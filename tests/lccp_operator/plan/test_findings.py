@@ -1,4 +1,4 @@
-"""What a run's training and evaluations do, or wait for."""
+"""What a run's training and evaluations are doing or waiting for."""
 
 import pytest
 from operator_world import (

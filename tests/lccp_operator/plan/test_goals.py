@@ -1,4 +1,4 @@
-"""What the training of a run is to come to."""
+"""The goal of a run's training."""
 
 from dataclasses import replace
 from typing import Any

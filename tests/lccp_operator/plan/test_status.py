@@ -1,4 +1,4 @@
-"""The status: what people and programs read of a run."""
+"""The status: what people and programs read about a run."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The verdict and what it leads to; the deadline."""
+"""The verdict and its consequences; the deadline."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Why a workload failed, as its pods and the rule that matched say."""
+"""Why a workload failed, by its pods and the rule that matched."""
 
 from dataclasses import replace
 

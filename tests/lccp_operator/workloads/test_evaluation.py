@@ -1,4 +1,4 @@
-"""How the evaluation of a checkpoint ended, as its pods and the store say."""
+"""How the evaluation of a checkpoint ended, by its pods and the store."""
 
 from dataclasses import replace
 

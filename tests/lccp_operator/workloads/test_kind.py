@@ -1,4 +1,4 @@
-"""Names of the objects that run workloads, and what their processes are told."""
+"""Names of the objects that run workloads, and the orders of their processes."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every kind of workload has the one shape; a further kind is a module of its own and a line."""
+"""Every kind of workload has the same form; another kind takes one module and one line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a workload's pods make of it."""
+"""The state of a workload, from its pods."""
 
 import pytest
 

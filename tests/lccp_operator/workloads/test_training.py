@@ -1,4 +1,4 @@
-"""How an attempt ended, as its pods, the rule that matched and the store say."""
+"""How an attempt ended, by its pods, the rule that matched and the store."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What an answer of the API server means."""
+"""The meaning of the API server's answers."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Calls of the API server, with a proxy between that makes faults."""
+"""Calls of the API server, through a proxy that injects faults."""
 
 from pathlib import Path
 

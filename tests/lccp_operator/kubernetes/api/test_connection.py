@@ -1,4 +1,4 @@
-"""Who asks an API server, and how."""
+"""With which identity an API server is called, and how."""
 
 import json
 from collections.abc import Iterator

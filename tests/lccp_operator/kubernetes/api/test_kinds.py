@@ -1,4 +1,4 @@
-"""Where the API server keeps objects of a kind."""
+"""Where the API server keeps objects of each kind."""
 
 import pytest
 

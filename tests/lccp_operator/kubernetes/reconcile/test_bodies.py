@@ -1,4 +1,4 @@
-"""What is read of run objects before, or instead of, a plan."""
+"""What is read from run objects before, or instead of, a plan."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Runs whose objects were deleted while no operator led, beside a real API server."""
+"""Runs whose objects were deleted while no operator led, on a real API server."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs whose prefix was emptied are reconciled at once, whatever else they do."""
+"""Runs whose prefix was emptied are reconciled at once, whatever their state."""
 
 import threading
 from typing import cast

@@ -1,4 +1,4 @@
-"""What is known of a run between two reconciles."""
+"""What is known about a run between two reconciles."""
 
 import tracemalloc
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a process keeps of a run tells whether there is anything to do."""
+"""What a process remembers of a run shows whether there is anything to do."""
 
 import math
 from typing import cast

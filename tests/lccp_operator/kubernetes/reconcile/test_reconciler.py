@@ -1,4 +1,4 @@
-"""The first reconcile of a run and the last: no call is made without need."""
+"""The first and the last reconcile of a run: no call is made without need."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the API server refuses of a plan is told on the run object."""
+"""Parts of a plan that the API server refuses are reported on the run object."""
 
 from datetime import UTC, datetime
 

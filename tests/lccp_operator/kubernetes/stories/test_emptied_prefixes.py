@@ -1,4 +1,4 @@
-"""That the objects of a run at rest are gone is told soon, though nothing else of it changes."""
+"""The loss of a resting run's objects is reported soon, though nothing else of it changes."""
 
 import shutil
 import time

@@ -1,4 +1,4 @@
-"""The operator's process against a real API server: what tests do is the Job controller's part."""
+"""The operator's process on a real API server: tests do the Job controller's part."""
 
 from datetime import datetime
 from typing import Any

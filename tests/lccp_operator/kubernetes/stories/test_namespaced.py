@@ -1,4 +1,4 @@
-"""Operators of one namespace: a Role is all they need, and what is another's is left alone."""
+"""Operators of one namespace: they need only a Role, and leave others' objects untouched."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The samples for a platform team: an API server takes them, and they refuse what they say."""
+"""Samples for a platform team: an API server accepts them; they refuse what they claim to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A status emptied in any state is rebuilt from store and workloads, and nothing is done twice."""
+"""A status emptied in any state is rebuilt from store and workloads; nothing is done twice."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Events that an operator did not live to post are posted by the next one, and none twice."""
+"""Events that an operator died before posting are posted once, by the next operator."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What keeps a run from going on is named in its conditions, with what to do."""
+"""Whatever blocks a run is named in its conditions, with the remedy."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An upgrade of the installation in mid-run: started runs keep what they were started with."""
+"""An upgrade of the installation in mid-run: runs in progress keep their original settings."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs whose status a newer version wrote, before an operator that can't read it."""
+"""Runs whose status a newer version wrote, under an operator that can't read it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An informer follows the objects of runs, and says when it lost touch."""
+"""An informer follows the objects of runs, and reports when it is out of touch."""
 
 import threading
 from collections.abc import Iterator

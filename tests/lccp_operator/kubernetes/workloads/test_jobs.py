@@ -1,4 +1,4 @@
-"""What is built for a run's workloads: the API server takes it, strictly and twice."""
+"""Objects built for a run's workloads: the API server accepts them, strictly and twice."""
 
 from pathlib import Path
 from typing import Any

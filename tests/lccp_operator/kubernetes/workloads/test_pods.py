@@ -1,4 +1,4 @@
-"""Pods are hardened, and told what to do by environment variables."""
+"""Pods are hardened, and get their orders from environment variables."""
 
 import json
 

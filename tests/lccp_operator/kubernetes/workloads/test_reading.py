@@ -1,4 +1,4 @@
-"""What of a run's label is nobody's, and whose events are asked for what keeps it from running."""
+"""Objects with a run's label but no owner, and Jobs whose events are read for what blocks them."""
 
 from typing import Any
 

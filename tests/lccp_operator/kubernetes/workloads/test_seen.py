@@ -1,4 +1,4 @@
-"""Whose an object is."""
+"""Which run an object belongs to."""
 
 from lccp_operator.kubernetes.workloads.seen import owner_uids
 

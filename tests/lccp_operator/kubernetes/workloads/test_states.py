@@ -1,4 +1,4 @@
-"""Workloads as they are read from Jobs, pods, events and Workloads."""
+"""Workloads as read from Jobs, pods, events and Workloads."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What keeps a workload from running is named, in the order in which it has to be solved."""
+"""Whatever blocks a workload is named, in the order in which it must be solved."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A run that is attached to another trainer, whose checkpoints an importer copies."""
+"""A run attached to another trainer, whose checkpoints an importer copies."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A gang is whole, or is replaced as a whole."""
+"""A gang is complete, or is replaced as a whole."""
 
 from dataclasses import replace
 

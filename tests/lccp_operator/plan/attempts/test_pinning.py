@@ -1,4 +1,4 @@
-"""Images and templates are pinned by the first pod of a run that begins."""
+"""Images and templates are pinned by the first pod of a run."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The workloads that train are those that the journal asks for, with its settings."""
+"""The training workloads are those that the journal requests, with its settings."""
 
 import json
 from dataclasses import replace

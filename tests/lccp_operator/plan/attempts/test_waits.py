@@ -1,4 +1,4 @@
-"""Attempts wait for those that failed, and for pods that are still there."""
+"""Attempts wait after failed ones, and for pods that still exist."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Evaluators begin oldest first, and are deleted once their outcome is recorded."""
+"""Evaluators start oldest first, and are deleted once their outcome is recorded."""
 
 from dataclasses import replace
 

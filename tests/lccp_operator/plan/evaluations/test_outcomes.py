@@ -1,4 +1,4 @@
-"""Evaluations end by a report or by a failure, which is never an evaluation."""
+"""Evaluations end with a report or a failure; a failure never counts as an evaluation."""
 
 import pytest
 from evaluated_world import FIRST, SECOND, a_world, begun, fail_once, outcome

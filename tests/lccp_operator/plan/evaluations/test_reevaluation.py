@@ -1,4 +1,4 @@
-"""What is asked anew is evaluated once more."""
+"""Checkpoints are evaluated again on request."""
 
 import pytest
 from evaluated_world import FIRST, SECOND, a_world, begun, fail_once

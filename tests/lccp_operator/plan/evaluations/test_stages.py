@@ -1,4 +1,4 @@
-"""Where evaluations are: pending, waiting, done, or failed for good."""
+"""Stages of evaluations: pending, waiting, done, or failed for good."""
 
 import json
 from itertools import pairwise
