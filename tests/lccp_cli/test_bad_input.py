@@ -1,4 +1,4 @@
-"""What is wrong on the way in: one sentence with place and remedy, exit code 2, nothing written."""
+"""Wrong input: one sentence with place and remedy, exit code 2, nothing written."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the terminal shows, and what is told where there is none."""
+"""What the terminal shows, and what is printed where there is no terminal."""
 
 from collections.abc import Sequence
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Options that stand for fields of a manifest: what is wrong is said of the option."""
+"""Options that correspond to fields of a manifest: errors name the option."""
 
 from typing import Any
 

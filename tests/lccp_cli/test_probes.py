@@ -1,4 +1,4 @@
-"""What options ask of probes."""
+"""What options request of probes."""
 
 from pathlib import Path
 from typing import Any

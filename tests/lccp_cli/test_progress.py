@@ -1,4 +1,4 @@
-"""What an evaluation costs and how far it is, with and without a terminal."""
+"""The cost and progress of an evaluation, with and without a terminal."""
 
 from io import StringIO
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a command works on."""
+"""The target of a command."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`lccp run` with the real engine; trainer and evaluator are stand-ins (tests/support)."""
+"""`lccp run` with the real engine; stand-ins (tests/support) for trainer and evaluator."""
 
 import json
 import re
