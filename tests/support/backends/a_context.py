@@ -1,4 +1,4 @@
-"""What a policy of the plan decides on, made small."""
+"""A small version of the context in which a plan's policies decide."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A world whose attempts train, and end as a test has them end."""
+"""A world whose attempts train, and end as a test specifies."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The operator as a real process, forked from one that has its modules loaded: quick to start."""
+"""The operator as a real process, forked from one with its modules loaded: quick to start."""
 
 import faulthandler
 import multiprocessing

@@ -1,7 +1,7 @@
-"""A run in a world without machines: a store in memory, and workloads that do what a test says.
+"""A run in a world without machines: a store in memory, and workloads that obey the test.
 
-What is simulated are the trainer and the evaluators. The operator's observing, planning and
-applying are the real ones.
+The trainer and the evaluators are simulated. The operator's observing, planning and applying are
+real.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Stands in for trainer and evaluator below the real engine: it writes what they would, at once.
+"""Replaces trainer and evaluator under the real engine: it writes their outputs at once.
 
 Its numbers are those of `a_run`: nothing is trained or measured. `python stand_in.py lccp …` is the
 real command line with these stand-ins below it; its engine calls `trainer` and `evaluator`.

@@ -1,5 +1,5 @@
-"""Programs that stand for the trainer and the evaluator: quick, obedient, of the standard library
-alone. They write what lies ready as `ready/<kind>-<tokens>.json` beside the store's objects.
+"""Stub programs for the trainer and the evaluator: quick, obedient, only of the standard library.
+They write what is prepared as `ready/<kind>-<tokens>.json` beside the store's objects.
 
     python stub_programs.py trainer EVERY_TOKENS  [--steps STEPS] [--fail ATTEMPT:CODE] [--deaf]
                                                   [--wait-at TOKENS [--until FILE]] [--hoard]
@@ -8,8 +8,8 @@ alone. They write what lies ready as `ready/<kind>-<tokens>.json` beside the sto
                                                  [--hang-at TOKENS [--hang-tries TRIES]]
                                                  [--field NAME]
 
-With `--field` each object that they write has a field of this name more, as those of a newer
-version have.
+With `--field` each object that they write has an additional field of this name, like those of a
+newer version.
 """
 
 import argparse

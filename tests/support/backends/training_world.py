@@ -1,4 +1,4 @@
-"""A run that trains, and what its status says."""
+"""A run that trains, and what its status reports."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs, and what belongs to them, in a namespace of a real API server."""
+"""Runs, and the objects that belong to them, in a namespace of a real API server."""
 
 import uuid
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a service account asked of the API server, from the cluster's audit log."""
+"""What a service account requested from the API server, from the cluster's audit log."""
 
 import json
 import os

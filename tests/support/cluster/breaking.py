@@ -1,4 +1,4 @@
-"""Breaking a cluster on this machine, and mending it: by its program, `CLUSTER_TOOL`."""
+"""Breaks and repairs a cluster on this machine, by its program, `CLUSTER_TOOL`."""
 
 import subprocess
 from collections.abc import Iterator

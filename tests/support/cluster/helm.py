@@ -1,4 +1,4 @@
-"""Helm as tests use it: the chart rendered, or what it refuses values with."""
+"""Helm as tests use it: the rendered chart, or the message that refuses values."""
 
 import subprocess
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""How a run ended: what must be the same whatever happened to its operator."""
+"""How a run ended: what must be the same whatever happens to its operator."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self

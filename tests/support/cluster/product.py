@@ -1,4 +1,4 @@
-"""The whole product on a real cluster: the release, its store, and the demo's run as applied."""
+"""The whole product on a real cluster: the release, its store, and the demo's applied run."""
 
 import json
 import os

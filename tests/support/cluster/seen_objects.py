@@ -1,4 +1,4 @@
-"""Jobs and pods as the API server gives them, made small."""
+"""Jobs and pods as the API server returns them, in short form."""
 
 from datetime import UTC, datetime
 from typing import Any

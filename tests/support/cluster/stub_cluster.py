@@ -1,7 +1,7 @@
 """A real cluster whose pods are stubs: quick programs that share a folder with this machine.
 
-The pods run the Python of the operator's image. The nodes must see that folder, as those of a
-cluster on one machine do.
+The pods run the Python of the operator's image. The nodes must see that folder, like those of a
+cluster on one machine.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Every Job that was ever there: what a look at the end would miss."""
+"""Every Job that ever existed: a look at the end would miss some."""
 
 import json
 import subprocess

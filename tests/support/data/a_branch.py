@@ -1,4 +1,4 @@
-"""A branch of the run that never was: what its end leaves in the store."""
+"""A branch of the run that never was: the objects that its end leaves in the store."""
 
 from functools import cache
 

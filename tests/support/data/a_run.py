@@ -1,7 +1,7 @@
 """Fixtures: the reports, history and verdict of a run that never was.
 
 The numbers follow a trial of the tiny example (score at its ceiling at step 50, NIAH-PPL falling
-until step 300), but they are made here by formulas and a fixed seed: nothing was trained.
+until step 300), but formulas and a fixed seed make them here: nothing was trained.
 """
 
 import json

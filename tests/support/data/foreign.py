@@ -1,4 +1,4 @@
-"""What another trainer leaves: a directory with a config and weights, without torch."""
+"""The output of another trainer: a directory with a config and weights, without torch."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs with as many signals, checkpoints and cells as one likes, as the exporter knows them."""
+"""Runs with any number of signals, checkpoints and cells, in the exporter's form."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Pages of HTML, as their readers take them."""
+"""HTML pages, as their readers see them."""
 
 from html.parser import HTMLParser
 

@@ -1,4 +1,4 @@
-"""A store that remembers which objects were read of it, and that can be made to fail."""
+"""A store that records which of its objects were read, and that can be made to fail."""
 
 from collections.abc import Iterator
 

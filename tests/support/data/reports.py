@@ -1,4 +1,4 @@
-"""Evaluation reports made from plain numbers, with the details that lie beside them."""
+"""Evaluation reports made from plain numbers, with the details beside them."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""What a store holds of a run, read one by one."""
+"""The store's objects of a run, read one by one."""
 
 from lccp.api.objects.manifest import Manifest
 from lccp.store.keys import TrainingKeys

@@ -1,4 +1,4 @@
-"""Reports as a trial of the tiny example gave them, and policies to judge them by."""
+"""Reports from a trial of the tiny example, and policies to judge them by."""
 
 import math
 

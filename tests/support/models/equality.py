@@ -1,8 +1,8 @@
 """The trainer's steps beside those of plain PyTorch, for any layout.
 
-Plain PyTorch is one process that runs every document by itself: no packing, no DeepSpeed, nothing
-of the trainer. `equality.py FOLDER` is one process of the trainer (started by torchrun): it makes
-the cases in FOLDER/cases.json one after another and leaves what each came to.
+Plain PyTorch is one process that runs every document separately: no packing, no DeepSpeed, nothing
+of the trainer. `equality.py FOLDER` is one process of the trainer (started by torchrun): it runs
+the cases in FOLDER/cases.json one after another and saves the result of each.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a model makes of frozen samples, by its own eager attention and full logits."""
+"""A model's results on frozen samples, by its own eager attention and full logits."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Directories measured as `lccp evaluate` does, on few short samples."""
+"""Directories measured as by `lccp evaluate`, on few short samples."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Makes the model and the documents that the trainer is tested on: `trainer_model.py FOLDER`."""
+"""Makes the model and the documents for the trainer's tests: `trainer_model.py FOLDER`."""
 
 import gzip
 import json

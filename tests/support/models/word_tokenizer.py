@@ -1,4 +1,4 @@
-"""A tokenizer of numbers, which processes that tests start can load too."""
+"""A tokenizer of numbers, which processes started by tests can load too."""
 
 import os
 import signal

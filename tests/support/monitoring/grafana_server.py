@@ -1,8 +1,8 @@
 """A server that answers the calls of Grafana's HTTP API in `grafana_openapi.yaml`, and no others.
 
-Every call and every answer is checked against the description. What Grafana does beyond it, as far
-as it matters to us, is done here too: it fills in defaults, takes the organization of the token,
-refuses a second rule of one title in a folder, and deletes from a group what is not sent again.
+Every call and every answer is checked against the description. The server also does what Grafana
+does beyond it, as far as we need: it fills in defaults, uses the token's organization, refuses a
+second rule of the same title in a folder, and deletes rules of a group that are not sent again.
 """
 
 import copy

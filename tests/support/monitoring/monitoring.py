@@ -1,4 +1,4 @@
-"""A real Prometheus and a real Alertmanager on this machine, and the webhook that they reach."""
+"""A real Prometheus and a real Alertmanager on this machine, and the webhook that they call."""
 
 import json
 import re

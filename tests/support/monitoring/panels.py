@@ -1,6 +1,6 @@
-"""Grafana's panels as a page of HTML, from what a Prometheus answers; no Grafana is needed.
+"""Grafana's panels as an HTML page, from a Prometheus's answers; no Grafana is needed.
 
-Of Grafana it knows what our dashboards use: four kinds of panels, and units.
+It knows only the parts of Grafana that our dashboards use: four kinds of panels, and units.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A Prometheus that remembers: it holds from its start what it would have scraped in the past."""
+"""A Prometheus with a past: from its start it holds what it would have scraped before."""
 
 import subprocess
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What Prometheus would read of the exporter's page."""
+"""What Prometheus would read from the exporter's page."""
 
 from dataclasses import dataclass
 from typing import Self

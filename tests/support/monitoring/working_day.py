@@ -1,6 +1,6 @@
-"""Six hours of an installation, as its exporters would have shown them every three minutes.
+"""Six hours of an installation, as its exporters would have shown it every three minutes.
 
-Numbers of runs are those of `a_run`; what an operator and GPUs tell is made up.
+Numbers of runs are those of `a_run`; those of an operator and of GPUs are made up.
 """
 
 import math

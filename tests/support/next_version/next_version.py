@@ -1,4 +1,4 @@
-"""What a version after this one does: each object that it stores has a field of its own.
+"""A simulated next version: each object that it stores has an additional field.
 
 Imported by the image's Python as it starts.
 """

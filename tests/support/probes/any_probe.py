@@ -1,4 +1,4 @@
-"""What any probe may have measured: values of its signals, and arrays of its charts, made up."""
+"""Possible measurements of any probe: made-up values of its signals, and arrays of its charts."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What figures are drawn from: the signals and details of the run that never was."""
+"""The data for figures: the signals and details of the run that never was."""
 
 from collections.abc import Sequence
 from dataclasses import replace

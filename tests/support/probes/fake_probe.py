@@ -1,6 +1,6 @@
-"""A third probe, registered as a further one would be, and what it is seen in: printed as JSON.
+"""A third probe, registered like any other, and the places where it appears: printed as JSON.
 
-It runs in a process of its own, since the registry is frozen once the manifest is made from it.
+It runs in a separate process, because the registry is frozen once the manifest is made from it.
 """
 
 import json

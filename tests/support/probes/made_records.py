@@ -1,4 +1,4 @@
-"""Records of a needle grid, made by hand: two lengths, two depths, three haystacks, two needles."""
+"""Hand-made records of a needle grid: two lengths, two depths, three haystacks, two needles."""
 
 from collections.abc import Callable, Sequence
 

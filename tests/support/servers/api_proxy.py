@@ -1,6 +1,6 @@
-"""A proxy before a real API server: it counts writes, makes faults, and can go away.
+"""A proxy before a real API server: it counts writes, injects faults, and can disappear.
 
-It speaks HTTP to its clients and uses the administrator's connection, so that a client needs no
+It speaks HTTP to its clients and uses the administrator's connection, so clients need no
 credentials.
 """
 

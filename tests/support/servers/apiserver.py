@@ -1,6 +1,6 @@
 """A real API server on 127.0.0.1 (etcd and kube-apiserver from KUBEBUILDER_ASSETS), and a client.
 
-There are no nodes and no controllers: what it proves is what an API server itself does, such as
+There are no nodes and no controllers: it proves only what an API server itself does, such as
 validation, defaulting, pruning and server-side apply.
 """
 

@@ -1,4 +1,4 @@
-"""A real Chromium without a screen, by its DevTools protocol."""
+"""A real headless Chromium, by its DevTools protocol."""
 
 import base64
 import itertools

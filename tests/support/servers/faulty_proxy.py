@@ -1,4 +1,4 @@
-"""A proxy before a real S3 server that makes faults on demand: what networks do to requests."""
+"""A proxy before a real S3 server that injects faults on demand, as networks do."""
 
 import http.client
 import socket

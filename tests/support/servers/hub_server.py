@@ -1,4 +1,4 @@
-"""A server of this process that speaks as much of Hugging Face's hub as fetching needs."""
+"""A server in this process that implements as much of Hugging Face's hub as fetching needs."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A real MLflow server, for as long as a block lasts."""
+"""A real MLflow server, for the duration of a block."""
 
 import os
 import shutil

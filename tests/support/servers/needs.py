@@ -1,4 +1,4 @@
-"""What a test needs and does not find: a reason to skip it, but on CI a failure."""
+"""Missing prerequisites of a test: a reason to skip it, but on CI a failure."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A small HTTP server of this process, for as long as a block lasts."""
+"""A small HTTP server in this process, for the duration of a block."""
 
 import threading
 from collections.abc import Iterator

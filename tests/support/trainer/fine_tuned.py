@@ -1,4 +1,4 @@
-"""A rank that is told to fine-tune a checkpoint of a trainer's world."""
+"""A rank with orders to fine-tune a checkpoint of a trainer's world."""
 
 import json
 from pathlib import Path

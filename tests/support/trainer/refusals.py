@@ -1,4 +1,4 @@
-"""What a trainer that refuses leaves."""
+"""What a refusing trainer leaves behind."""
 
 import pytest
 from trainer_world import World
