@@ -129,7 +129,7 @@ INSIGHT = (
     ),
     RunMetric(
         "lccp_peak_memory_bytes",
-        "Peak memory of rank 0: of its accelerator, or of its process without one.",
+        "Peak memory of rank 0: on its accelerator, or of its process without one.",
         of_heartbeat(lambda b: b.peak_memory_bytes),
     ),
     RunMetric(
