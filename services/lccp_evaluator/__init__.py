@@ -1,1 +1,1 @@
-"""The evaluator: probes on a checkpoint, from one pass a sample."""
+"""The evaluator: probes on a checkpoint, from one pass per sample."""

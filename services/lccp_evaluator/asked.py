@@ -1,4 +1,4 @@
-"""Samples that are to be answered, and what their readers need to be read of them."""
+"""Samples to be answered, and what their readers need to know about them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,36 +14,36 @@ from lccp_evaluator.sampling.samples import FrozenSamples
 
 @dataclass(frozen=True)
 class Asked:
-    """Samples that are to be answered, and the probes that read the answers."""
+    """Samples to be answered, and the probes that read the answers."""
 
     frozen: FrozenSamples
     readers: list[TorchHalf]
     settings: Mapping[str, Contract]
-    """Of the readers, defaults resolved, by probe."""
+    """The readers' settings by probe, with defaults resolved."""
     text: Spell = as_numbers
     drawn: bool = False
     """The samples were drawn now, and are kept nowhere yet."""
 
     @property
     def watches_heads(self) -> bool:
-        """Whether a reader asks where heads look."""
+        """Whether a reader requests where heads look."""
         return any(half.watches_heads for half in self.readers)
 
     @cached_property
     def routed(self) -> set[int]:
-        """Numbers of the samples whose tokens' experts a reader asks for."""
+        """Numbers of the samples for whose tokens a reader requests the experts."""
         samples = self.frozen.samples
         return {n for half in self.readers for n in half.routes(samples, self.settings[half.name])}
 
     @cached_property
     def answered(self) -> dict[int, int]:
-        """Numbers of the samples that the model answers by itself: tokens that it may say."""
+        """Numbers of the samples that the model answers itself, with the most tokens it may say."""
         samples, seed = self.frozen.samples, self.frozen.header.settings.get("seed", 0)
         asked = [half.answers(samples, self.settings[half.name], seed) for half in self.readers]
         return {number: tokens for one in asked for number, tokens in one.items()}
 
     def passages(self, numbers: list[int]) -> list[Passage]:
-        """The samples of these numbers, as the engine takes them."""
+        """The samples with these numbers, as passages for the engine."""
         passages = ((n, self.frozen.passage(self.frozen.samples[n])) for n in numbers)
         return [
             replace(one, bands=BANDS if n in self.routed else 0, say=self.answered.get(n, 0))

@@ -16,7 +16,7 @@ FILE_SCHEME = "file://"
 
 
 def read_manifest(store: Store, keys: RunKeys | BranchKeys, tokens: int) -> Manifest:
-    """The manifest of the run's checkpoint at `tokens`, or of that at the end of a branch from it.
+    """The manifest of the run's checkpoint at `tokens`, or of the end of a branch from it.
 
     Raises InvalidInput if there is none.
     """
@@ -36,10 +36,10 @@ def read_manifest(store: Store, keys: RunKeys | BranchKeys, tokens: int) -> Mani
 
 @contextmanager
 def checkpoint_directory(store: Store, keys: TrainingKeys, manifest: Manifest) -> Iterator[Path]:
-    """The checkpoint's files: where they lie in a `file://` store, else a copy, gone afterwards.
+    """The checkpoint's files: in place in a `file://` store, else a temporary copy.
 
     Raises:
-        InvalidInput: a file is missing or is not what the manifest says.
+        InvalidInput: a file is missing or differs from the manifest.
     """
     prefix = keys.checkpoint(manifest.tokens, manifest.writer)
     if store.url.startswith(FILE_SCHEME):

@@ -1,9 +1,9 @@
-"""What an evaluation is going to cost: counted before it is run, its seconds from a short trial.
+"""The cost of an evaluation: counted before it is run, its seconds from a short trial.
 
-The trial reads parts of the real samples. The time of every pass of it is one equation in what the
-pass consists of (`passes.work`). Non-negative least squares over these, weighted by their times,
-give what a token, a pair of query and key, a piece and a judged row cost on this machine. Three
-short prompts are too few for that: without a trial they give the seconds of an operation alone.
+The trial reads parts of the real samples. The time of each of its passes is one equation in that
+pass's work (`passes.work`). Non-negative least squares over these, weighted by their times,
+give what a token, a query-key pair, a piece and a judged row cost on this machine. Three short
+prompts are too few for that: without a trial, they give only the seconds of an operation.
 """
 
 import time
@@ -26,13 +26,13 @@ from lccp_evaluator.passes.work import Work
 from lccp_evaluator.preparation import Cohort, Prepared
 
 FEW = 6
-"""Prompts of the trial that are read to their end."""
+"""Prompts of the trial that are read to the end."""
 CUT_TOKENS = (512, 1_024, 2_048)
-"""To these lengths prompts of the trial are cut where beginnings are not shared."""
+"""Lengths to which the trial's prompts are cut where beginnings are not shared."""
 SHORT_TOKENS = (32, 64, 192)
 
 Observation = tuple[Work, float]
-"""A pass, and its seconds."""
+"""A pass, and the seconds that it took."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class Estimate:
 
     samples: int
     prompt_tokens: int
-    """Of all samples, each by itself."""
+    """Of all samples, each counted separately."""
     passes: int
     tokens: int
-    """That are computed: beginnings that prompts share, once."""
+    """Computed tokens: beginnings that prompts share count once."""
     flops: float
     seconds: float
     memory_bytes: int
-    """Of a process: weights, keys and values, logits, and the activations of a pass."""
+    """Of one process: weights, keys and values, logits, and the activations of a pass."""
     disk_bytes: int
-    """Frozen samples and the arrays beside the report, before they are packed."""
+    """Frozen samples and the arrays beside the report, before compression."""
     rough: bool
-    """Whether its seconds come from three short prompts alone."""
+    """Whether its seconds come from only three short prompts."""
 
 
 def estimate(
@@ -60,10 +60,10 @@ def estimate(
     trial_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Estimate:
-    """The cost of all that is prepared; its memory is that of the process that leads.
+    """The cost of everything prepared; its memory is that of the leading process.
 
-    Its seconds come from passes over parts of each probe's samples, for about `trial_seconds` or a
-    pass of each; None: from its operations and three short prompts alone, which is rough.
+    Its seconds come from passes over parts of each probe's samples, for about `trial_seconds` or
+    one pass of each. None: from its operations and three short prompts only, which is rough.
     """
     engine, cohorts = prepared.engine, prepared.cohorts
     works = [engine.work(cohort.passages(), cohort.plan) for cohort in cohorts]
@@ -89,7 +89,7 @@ def estimate(
 
 
 def _again(prepared: Prepared) -> Iterator[Work]:
-    """Of the samples that are read again with heads masked."""
+    """The work of the samples that are read again with heads masked."""
     for cohort in prepared.cohorts:
         asked, engine = cohort.asked, prepared.engine
         for half in asked.readers:
@@ -102,7 +102,7 @@ def _again(prepared: Prepared) -> Iterator[Work]:
 
 
 def flops(size: Size, work: Work) -> float:
-    """Floating-point operations of forward passes: 2 a weight and token, 4 a pair and channel.
+    """Floating-point operations of forward passes: 2 per weight and token, 4 per pair and channel.
 
     Kaplan et al., arXiv 2001.08361, table 1, with attention's pairs counted instead of bounded.
     """
@@ -112,7 +112,7 @@ def flops(size: Size, work: Work) -> float:
 
 
 def seconds_of(work: Work, observed: Sequence[Observation]) -> float:
-    """Seconds of `work`, from passes that were observed."""
+    """Seconds of `work`, from observed passes."""
     if not observed:
         return 0.0
     rows = np.array([astuple(one) for one, _ in observed], dtype=np.float64)
@@ -123,12 +123,12 @@ def seconds_of(work: Work, observed: Sequence[Observation]) -> float:
 
 
 def seconds_per_flop(size: Size, observed: Sequence[Observation]) -> float:
-    """Of the quickest pass that was observed: what disturbs a pass adds to its seconds."""
+    """Of the quickest observed pass: disturbances only ever add to a pass's seconds."""
     return min(seconds / flops(size, work) for work, seconds in observed)
 
 
 def _short(engine: Engine, cohort: Cohort, clock: Callable[[], float]) -> list[Observation]:
-    """Short ends of one prompt, each by itself, and how long they took."""
+    """Passes over short ends of one prompt, each separately, and how long they took."""
     long = cohort.passages()[-1]
     ends = [_end_of(long, tokens) for tokens in SHORT_TOKENS]
     return [seen for one in ends for seen in _observed(engine, [one], inf, clock)]
@@ -154,7 +154,7 @@ def _trial(
 
 
 class _Enough(Exception):
-    """The trial has taken its time."""
+    """The trial's time is up."""
 
 
 def _observed(
@@ -176,7 +176,7 @@ def _observed(
 
 
 def _end_of(passage: Passage, tokens: int) -> Passage:
-    """The last `tokens` tokens of `passage`, and of its answer; only its cost is asked."""
+    """The last `tokens` tokens of `passage`, and of its answer; only its cost matters."""
     cut = max(0, len(passage.ids) - tokens)
     answer = max(1, passage.answer[0] - cut), passage.answer[1] - cut
     size = 0 if passage.needle is None else passage.needle[1] - passage.needle[0]

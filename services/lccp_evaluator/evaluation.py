@@ -33,12 +33,12 @@ logger = logging.getLogger("lccp_evaluator.evaluation")
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
 
 Announce = Callable[[Estimate], None]
-"""Is told what an evaluation is going to cost; nothing, if all of it was read before."""
+"""Called with the cost of an evaluation; not called if all of it was read before."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report, the content of the files beside it by name, and what the report makes needless."""
+    """A report, the contents of the files beside it by name, and what the report makes obsolete."""
 
     report: EvaluationReport
     files: dict[str, bytes]
@@ -48,10 +48,10 @@ class Evaluation:
 def evaluate(
     subject: Subject, place: Place, progress: Progress, announce: Announce | None = None
 ) -> Evaluation:
-    """Measure `subject` on the samples in `place`, drawn if there are none.
+    """Measure `subject` on the samples in `place`, which are drawn if there are none.
 
-    What an interrupted evaluation of the same has read already is not read again; nothing else is
-    written into `place`.
+    What an interrupted evaluation of the same subject has already read is not read again. Nothing
+    else is written into `place`.
 
     Raises:
         InvalidInput: model, tokenizer, settings or frozen samples are wrong or do not fit.
@@ -97,7 +97,7 @@ def _versions() -> dict[str, str]:
 
 
 def _report(name: str, asked: Asked, found: Measurement, files: dict[str, bytes]) -> ProbeReport:
-    """What the probe measured; its arrays are added to `files`."""
+    """The probe's measurements; its arrays are added to `files`."""
     parts = {
         "details": (f"{name}.npz", found.details),
         "samples": (f"{name}.samples.npz", found.samples),
@@ -126,7 +126,7 @@ def packed(arrays: Arrays) -> bytes:
 
 @dataclass(frozen=True)
 class _Read:
-    """What each probe has to measure from, and how it was read in the end."""
+    """The records that each probe measures from, and how they were finally read."""
 
     prepared: Prepared
     records: Mapping[str, Records]
@@ -141,7 +141,7 @@ def _read(
     progress: Progress,
     announce: Announce | None,
 ) -> _Read:
-    """Read all that is asked: from the start in smaller passes where memory runs out."""
+    """Read all that is requested; if memory runs out, again from the start in smaller passes."""
     while True:
         try:
             return _all_read(subject, prepared, asked, place, progress, announce)
@@ -188,9 +188,9 @@ def _records(
     progress: Progress,
     team: Team,
 ) -> Iterator[Records]:
-    """What was read of the samples, haystack by haystack: within one, prompts begin alike.
+    """The records of the samples, haystack by haystack: within one, prompts begin alike.
 
-    Cohorts whose numbers are `kept` were read before.
+    Cohorts whose numbers are in `kept` were read before.
     """
     cohorts, engine = prepared.cohorts, prepared.engine
     found = dict(kept)
@@ -217,7 +217,7 @@ def _records(
 
 
 def _again(prepared: Prepared, asked: Asked, half: TorchHalf, read: Records, team: Team) -> Records:
-    """`read`, with what `half` asks to be read again with heads masked."""
+    """`read`, plus the samples that `half` requests again with heads masked."""
     masking = half.masks(read, asked.settings[half.name])
     if masking is None:
         return read

@@ -1,4 +1,4 @@
-"""What is recorded of work that failed."""
+"""The record of failed work."""
 
 import logging
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def failure_of(error: Exception) -> EvaluationFailure:
-    """The record of `error`: its cause, and its first line."""
+    """The record of `error`: its cause, and the first line of its message."""
     cause = cause_of(error)
     without_words = "not enough memory" if cause is Cause.OUT_OF_MEMORY else type(error).__name__
     message = str(error).strip().split("\n")[0] or without_words
@@ -25,13 +25,13 @@ def failure_of(error: Exception) -> EvaluationFailure:
 
 
 def tell(error: Exception, message: str) -> None:
-    """Say what the work failed of, in the log and to the kubelet; where, if it is no LccpError."""
+    """Report why the work failed, to log and kubelet; with a traceback if it is no LccpError."""
     logger.error("%s", message, exc_info=not isinstance(error, LccpError))
     leave_termination_message(message)
 
 
 def record(store: Store, key: str, value: StoreObject, what: str) -> None:
-    """Write the record, the last thing that a process does: where that fails too, it is logged."""
+    """Write the record, the last act of a process; if that fails too, log it."""
     try:
         objects.write(store, key, value)
     except LccpError as error:

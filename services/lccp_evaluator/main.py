@@ -1,9 +1,9 @@
 """`lccp-evaluate`: evaluate one checkpoint of a run, as the environment says.
 
-With `fetch` or `report` it does only what comes before or after the program of an external suite.
+With `fetch` or `report` it does only the part before or after the program of an external suite.
 
-Whoever starts it reads its exit code (lccp.api.exits) and, in the store, its report or failure. A
-checkpoint whose report exists is left alone.
+Its caller reads its exit code (lccp.api.exits) and, in the store, its report or failure. A
+checkpoint that has a report is skipped.
 """
 
 import gc
@@ -32,7 +32,7 @@ from lccp_evaluator.failure import failure_of, record, tell
 from lccp_evaluator.progress import ProgressFile
 
 TITLE_LENGTH_MAX = 63
-"""Of a signal."""
+"""Longest title of a signal, in characters."""
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def run(environ: Mapping[str, str], *steps: str) -> ExitCode:
     """Evaluate the checkpoint that `environ` names; never raises.
 
     Args:
-        steps: of an external suite: `fetch` or `report`; without any, all of it.
+        steps: of an external suite, `fetch` or `report`; without any, the whole evaluation.
     """
     try:
         configure_from(environ)
@@ -119,7 +119,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int, 
 
 
 def _clear_unfinished(store: Store, keys: RunKeys, tokens: int, suite: str) -> None:
-    """Delete what an evaluator left that was ended between its report and its end."""
+    """Delete the leftovers of an evaluator that was killed after writing its report."""
     from lccp_evaluator.place import Place
     from lccp_evaluator.unfinished import clear
 
@@ -127,9 +127,9 @@ def _clear_unfinished(store: Store, keys: RunKeys, tokens: int, suite: str) -> N
 
 
 def of_suite(report: EvaluationReport, suite: str) -> EvaluationReport:
-    """The report as one of `suite`: but for the probes' own, its signals carry the suite's name.
+    """The report as one of `suite`: unless it is the probes' suite, signals carry its name.
 
-    They are shown, and no verdict rests on them. A name has one slash: one of its own is a dot.
+    They are shown, but no verdict rests on them. A name has one slash: its own become dots.
     """
     if suite == INTRINSIC:
         return report
@@ -153,7 +153,7 @@ def _signal(signal: SignalValue, suite: str) -> SignalValue:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """For imports: what they make, a million objects, stays anyway."""
+    """For imports: the million objects that they create stay anyway."""
     gc.disable()
     yield
     gc.freeze()

@@ -16,17 +16,17 @@ SUFFIX = ".jsonl.gz"
 
 @dataclass(frozen=True)
 class Place:
-    """Folders in `store`, each ending in a slash or empty."""
+    """Folders in `store`, each empty or ending in a slash."""
 
     store: Store
     folder: str
-    """Of the report and the arrays beside it."""
+    """Folder of the report and the arrays beside it."""
     samples: str
-    """Of the frozen samples, by probe."""
+    """Folder of the frozen samples, by probe."""
 
     @classmethod
     def of(cls, store: Store, keys: EvaluationKeys, tokens: int, suite: str = INTRINSIC) -> "Place":
-        """The place of the checkpoint at `tokens`, or of the branch that begins with it."""
+        """The place of the checkpoint at `tokens`, or of the branch that starts from it."""
         return cls(store, keys.evaluation(tokens, suite), keys.all_samples)
 
     @property
@@ -35,7 +35,7 @@ class Place:
 
     @property
     def unfinished(self) -> str:
-        """How keys begin of what was read, until the report is there."""
+        """Prefix of the keys of what was read so far, used until the report exists."""
         return f"{self.folder}unfinished-"
 
     def put(self, files: Mapping[str, bytes]) -> None:
@@ -44,11 +44,11 @@ class Place:
             self.store.put(f"{self.folder}{name}", data)
 
     def samples_of(self, probe: str) -> str:
-        """Where the frozen samples of `probe` lie, for messages."""
+        """The location of the frozen samples of `probe`, for messages."""
         return f"{self.store.url}/{self.samples}{probe}"
 
     def header(self, probe: str) -> Header | None:
-        """What the samples of `probe` that lie here were drawn from; None if there are none."""
+        """What the stored samples of `probe` were drawn from; None if there are none."""
         keys = self._keys(probe)
         return header_of(self.store.get(keys[0]), keys[0]) if keys else None
 
@@ -59,10 +59,10 @@ class Place:
     def frozen(
         self, probe: str, version: int, settings: dict[str, Any], tokenizer_digest: str
     ) -> FrozenSamples | None:
-        """The samples of `probe` that are here; None if there are none.
+        """The samples of `probe` that are stored here; None if there are none.
 
         Raises:
-            Incompatible: they are of other settings or another tokenizer.
+            Incompatible: the stored ones are of other settings or another tokenizer.
         """
         keys = self._keys(probe)
         if not keys:

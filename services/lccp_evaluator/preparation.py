@@ -1,4 +1,4 @@
-"""What an evaluation needs before it measures: the samples that it asks for, and an engine."""
+"""What an evaluation needs before it measures: samples and an engine."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ class Subject:
     base: Path = Path()
     trust_remote_code: bool = False
     plan: ExecutionPlan | None = None
-    """Of the checkpoints before; None: `execution`."""
+    """The execution plan of earlier checkpoints; None: a new one, as `execution` says."""
     execution: Execution = AS_SUITS
     tokenizer: Path | None = None
     """Directory of the tokenizer, unless it is the model's."""
@@ -57,32 +57,32 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cohort:
-    """Samples that are read together, those of one haystack: within it prompts begin alike."""
+    """The samples of one haystack, which are read together: their prompts begin alike."""
 
     asked: Asked
     numbers: list[int]
     plan: Schedule
 
     def passages(self) -> list[Passage]:
-        """The samples, as the engine takes them."""
+        """The samples, as passages for the engine."""
         return self.asked.passages(self.numbers)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An engine for all that is asked, and how it is going to compute it."""
+    """An engine for all requested samples, and how it will compute them."""
 
     engine: Engine
     opening: Opening
-    """How another process would make the engine."""
+    """How another process can open the same engine."""
     cohorts: list[Cohort]
     notes: tuple[str, ...]
     models: int = 1
-    """That read haystacks side by side."""
+    """Models that read haystacks in parallel."""
 
     @property
     def shares(self) -> list[Share]:
-        """What each cohort is of all that is read."""
+        """Each cohort's share of the evaluation."""
         works = [self.engine.work(one.passages(), one.plan) for one in self.cohorts]
         return [Share(len(c.numbers), w.tokens) for c, w in zip(self.cohorts, works, strict=True)]
 
@@ -92,7 +92,7 @@ class Prepared:
         return self.opening.plan
 
     def halved(self) -> "Prepared | None":
-        """With passes of half as many tokens; None where that can't be, or would not help."""
+        """The same with passes of half as many tokens; None if impossible or of no help."""
         plan = self.plan.halved()
         if plan is None:
             return None
@@ -102,11 +102,10 @@ class Prepared:
 
 
 def ask(subject: Subject, place: Place, choosing: bool = True) -> list[Asked]:
-    """The samples of all probes, those that lie in `place` or drawn.
+    """The samples of all probes, either stored in `place` or newly drawn.
 
-    Drawn ones are kept there once all are drawn: a refusal leaves no samples behind.
-
-    Without `choosing` no model chooses keys in them: they cost as much, and mean nothing.
+    Drawn ones are stored there once all are drawn: a refusal leaves no samples behind.
+    Without `choosing`, no model chooses keys in them: they cost the same, but mean nothing.
 
     Raises:
         InvalidInput: settings, tokenizer, files or frozen samples are wrong or do not fit.
@@ -164,7 +163,7 @@ def _asked(
 def _with_keys(
     subject: Subject, frozen: FrozenSamples, choice: KeyChoice, settings: Contract, tokenizer: str
 ) -> FrozenSamples:
-    """`frozen` with the keys that a model chooses; `tokenizer` is the digest of theirs."""
+    """`frozen` with the keys that a model chooses; `tokenizer` is their tokenizer's digest."""
     named = choice.model(settings)
     directory = subject.directory if named is None else subject.base / named
     if named is not None and tokenizer_digest(directory) != tokenizer:
@@ -182,7 +181,7 @@ def _with_keys(
 def _open(
     subject: Subject, directory: Path, frozen: list[FrozenSamples], watches: bool
 ) -> Iterator[Prepared]:
-    """The engine for samples, of which none are planned yet."""
+    """The engine for samples, with nothing planned yet."""
     plan, trusted = subject.plan or ExecutionPlan.here(subject.execution), subject.trust_remote_code
     models = subject.execution.models(plan)
     plan.enter()
@@ -205,10 +204,10 @@ def _open(
 
 @contextmanager
 def prepare(subject: Subject, asked: list[Asked]) -> Iterator[Prepared]:
-    """The engine, its plan with the way that the model allows, and what is to be said of it.
+    """The engine, its plan with the way that the model allows, and notes about it.
 
     Raises:
-        InvalidInput: the model is wrong, or does not allow what is asked.
+        InvalidInput: the model is wrong, or does not allow the request.
     """
     watches = any(one.watches_heads for one in asked)
     frozen = [one.frozen for one in asked]

@@ -1,4 +1,4 @@
-"""How far an evaluation is, and `progress.json`, written at most every other second."""
+"""The progress of an evaluation, and `progress.json`, written at most every two seconds."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,13 +15,13 @@ INTERVAL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Done:
-    """How far an evaluation is."""
+    """The progress of an evaluation."""
 
     samples: int
     total: int
-    """Samples in all."""
+    """All samples."""
     share: float
-    """Of the tokens that are computed, 0 to 1; time goes with these, not with samples."""
+    """Share of the tokens computed, 0 to 1; time depends on these, not on samples."""
 
 
 Progress = Callable[[Done], None]
@@ -29,15 +29,15 @@ Progress = Callable[[Done], None]
 
 @dataclass(frozen=True)
 class Share:
-    """Of an evaluation: what is read together."""
+    """A part of an evaluation that is read together."""
 
     samples: int
     tokens: int
-    """That are computed."""
+    """Tokens to compute."""
 
 
 class Told:
-    """Tells `progress` what was done, from the start on what was `kept`: it tells no speed."""
+    """Reports what was done to `progress`; what was `kept` counts at once, but not as speed."""
 
     def __init__(self, shares: Sequence[Share], kept: Iterable[int], progress: Progress) -> None:
         self._progress, self._lock = progress, Lock()
@@ -51,14 +51,14 @@ class Told:
         self._tell()
 
     def computed(self, number: int, tokens: int) -> None:
-        """So many tokens of the share of that number were computed by this process."""
+        """This process computed `tokens` more tokens of share `number`."""
         with self._lock:
             self._tokens[number] += tokens
             if tokens:
                 self._tell()
 
     def finished(self, number: int) -> None:
-        """All of a share is known."""
+        """Share `number` is complete."""
         with self._lock:
             self._all_of(number)
             self._tell()
@@ -73,14 +73,14 @@ class Told:
 
 
 class Remaining:
-    """The time left, from what was done since the first call; `clock` tells seconds."""
+    """The time left, from the progress since the first call; `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._first: tuple[float, float] | None = None
 
     def seconds(self, done: Done) -> float | None:
-        """None as long as nothing tells the speed."""
+        """None as long as the speed is unknown."""
         now = self._clock()
         if self._first is None or done.share < self._first[1]:
             self._first = now, done.share
@@ -99,7 +99,7 @@ class ProgressFile:
         self._written = float("-inf")
 
     def __call__(self, done: Done) -> None:
-        """Note how far it is."""
+        """Record the progress."""
         left, now = self._remaining.seconds(done), time.monotonic()
         if now - self._written < INTERVAL_SECONDS and done.samples < done.total:
             return

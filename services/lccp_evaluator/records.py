@@ -1,4 +1,4 @@
-"""What was read of every sample: the one input of all probes."""
+"""The readings of all samples: the only input of every probe."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ Spell = Callable[[Ids], str]
 
 
 def as_numbers(ids: Ids) -> str:
-    """Where no tokenizer is at hand."""
+    """The ids as numbers, for use without a tokenizer."""
     return " ".join(map(str, ids.tolist()))
 
 
@@ -32,11 +32,11 @@ class Records:
     samples: Sequence[Sample]
     readings: Sequence[Reading]
     masked: Mapping[str, Mapping[int, Reading]] = field(default_factory=dict)
-    """What was read with heads masked: by set of heads, and number of the sample among all."""
+    """Readings with heads masked, by set of heads and by the sample's number among all."""
     text: Spell = as_numbers
 
     def of(self, role: str) -> "Records":
-        """The samples of a role alone."""
+        """Only the samples of a role."""
         return self.where(np.array([sample.role == role for sample in self.samples]))
 
     def where(self, chosen: BoolArray) -> "Records":
@@ -50,7 +50,7 @@ class Records:
 
     @property
     def seed(self) -> int:
-        """Seed that the samples were drawn with."""
+        """Seed with which the samples were drawn."""
         return int(self.frozen.header.settings["seed"])
 
     def label(self, name: str) -> NDArray[Any]:
@@ -80,7 +80,7 @@ class Records:
         return self.frozen.tokens(sample, sample.needle)
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """What tells the samples apart, as arrays [N] for the files beside the report."""
+        """What distinguishes the samples, as arrays [N] for the files beside the report."""
         names = self.samples[0].labels
         return {"length": self.length} | {name: self.label(name) for name in names}
 

@@ -1,4 +1,4 @@
-"""What was read of an evaluation that is not finished: an interrupted one goes on from there."""
+"""Readings of an unfinished evaluation, from which an interrupted one resumes."""
 
 import hashlib
 import io
@@ -22,9 +22,9 @@ SUFFIX = ".npz"
 
 
 class Unfinished:
-    """Readings by cohort, whose keys begin with `prefix`, of one model, plan and set of samples.
+    """Readings by cohort, of one model, plan and set of samples; their keys begin with `prefix`.
 
-    Those of another are deleted when the first cohort is written.
+    Readings of any other are deleted when the first cohort is written.
     """
 
     def __init__(self, store: Store, prefix: str, digest: str) -> None:
@@ -32,7 +32,7 @@ class Unfinished:
 
     @classmethod
     def of(cls, subject: Subject, prepared: Prepared, place: Place, versions: object) -> Self:
-        """Where the readings of `subject` lie, as it is `prepared`, by these library versions."""
+        """The readings of `subject`, as it is `prepared`, with these library versions."""
         samples = [cohort.asked.frozen.digest for cohort in prepared.cohorts]
         routed = [sorted(cohort.asked.routed) for cohort in prepared.cohorts]
         said = [sorted(cohort.asked.answered.items()) for cohort in prepared.cohorts]
@@ -42,7 +42,7 @@ class Unfinished:
         return cls(place.store, place.unfinished, hashlib.sha256(text.encode()).hexdigest())
 
     def get(self, cohort: int) -> list[Reading] | None:
-        """The readings of the cohort of that number; None if there are none that can be read."""
+        """The readings of cohort number `cohort`; None if there are none, or damaged ones."""
         key = self._key(cohort)
         if self._store.stat(key) is None:
             return None
@@ -54,12 +54,12 @@ class Unfinished:
             return None
 
     def all(self, cohorts: int) -> dict[int, list[Reading]]:
-        """The readings that are there of so many cohorts, by number."""
+        """The existing readings of the first `cohorts` cohorts, by number."""
         found = {number: self.get(number) for number in range(cohorts)}
         return {number: readings for number, readings in found.items() if readings is not None}
 
     def put(self, cohort: int, readings: Sequence[Reading]) -> None:
-        """Keep what was read of a cohort."""
+        """Store the readings of a cohort."""
         arrays = {
             f"{number}.{field.name}": getattr(reading, field.name)
             for number, reading in enumerate(readings)
@@ -72,7 +72,7 @@ class Unfinished:
         self._store.put(self._key(cohort), buffer.getvalue())
 
     def clear(self) -> None:
-        """Delete them: the report is there."""
+        """Delete them: the report exists."""
         clear(self._store, self._prefix)
 
     def _key(self, cohort: int) -> str:
@@ -80,7 +80,7 @@ class Unfinished:
 
 
 def clear(store: Store, prefix: str, but: str | None = None) -> None:
-    """Delete all that begins with `prefix`, except what was read by the digest `but`."""
+    """Delete everything below `prefix`, except readings with the digest `but`."""
     for info in store.list(prefix):
         if but is None or but not in info.key:
             store.delete(info.key)
