@@ -1,1 +1,1 @@
-"""Checkpoints that lie in directories: found, evaluated as a series, and watched as it grows."""
+"""Checkpoints in directories: found, evaluated as a series, and watched as it grows."""

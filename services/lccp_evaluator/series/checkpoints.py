@@ -12,7 +12,7 @@ from lccp_evaluator.series.tokens import TokenCounts, Trained
 
 @dataclass(frozen=True)
 class CheckpointDirectory:
-    """A Hugging Face directory of a model that was trained on so many tokens."""
+    """A Hugging Face directory of a model, and how far it was trained."""
 
     path: Path
     trained: Trained
@@ -23,10 +23,10 @@ class CheckpointDirectory:
 
 
 def directories(given: Iterable[Path]) -> list[Path]:
-    """Directories with a config.json: those given, and in place of one without, those in it.
+    """Directories with a config.json: those given, or those inside a given one without it.
 
-    Links to a directory that is there already, such as `latest`, and what may not be entered, such
-    as `lost+found`, are left out. Raises InvalidInput if one that was given can't be read.
+    Links to a directory already listed, such as `latest`, and directories without permission, such
+    as `lost+found`, are left out. Raises InvalidInput if a given directory can't be read.
     """
     return distinct(
         one
@@ -36,7 +36,7 @@ def directories(given: Iterable[Path]) -> list[Path]:
 
 
 def distinct(paths: Iterable[Path]) -> list[Path]:
-    """In their order; of several that lead to one place, the first that is no link."""
+    """`paths` in their order; of several to one place, the first that is not a link."""
     found: dict[Path, Path] = {}
     for path in paths:
         real = path.resolve()
@@ -46,7 +46,7 @@ def distinct(paths: Iterable[Path]) -> list[Path]:
 
 
 def children(folder: Path) -> list[Path]:
-    """What lies in `folder`, by name, without what is hidden. Raises InvalidInput."""
+    """The contents of `folder`, by name, without hidden ones. Raises InvalidInput."""
     try:
         return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
     except OSError as error:
@@ -64,11 +64,11 @@ def _is_model(path: Path) -> bool:
 def series_of(
     paths: Sequence[Path], tokens: Sequence[int] | None, counts: TokenCounts
 ) -> list[CheckpointDirectory]:
-    """The checkpoints in `paths`, by tokens; `tokens` are theirs in the order given.
+    """The checkpoints in `paths`, by tokens; `tokens` are their counts, in the order given.
 
     Raises:
-        InvalidInput: there is none, one does not tell its tokens, two tell the same, or `tokens`
-            are given for a folder of checkpoints, which has no order.
+        InvalidInput: there is none, the tokens of one are unknown, two have the same tokens, or
+            `tokens` are given for a folder of checkpoints, which has no order.
     """
     found = directories(paths)
     if not found:

@@ -1,7 +1,7 @@
-"""A command that makes a checkpoint of another format into a Hugging Face directory.
+"""A command that converts a checkpoint of another format into a Hugging Face directory.
 
-The model of the checkpoint `step-100` lies in `step-100/` of a cache, with `step-100.json`, which
-says of what files it was made, and `step-100.log`, what the command printed.
+The model of the checkpoint `step-100` is in `step-100/` of a cache, beside `step-100.json`, which
+names the files that it was made from, and `step-100.log`, the output of the command.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ from lccp_evaluator.series.files import check_whole, stamps
 
 TICK_SECONDS = 1.0
 SECONDS_MAX = 14_400.0
-"""As the default of an evaluation's deadline."""
+"""The same as the default of an evaluation's deadline."""
 MESSAGE_LENGTH_MAX = 300
 
 Stamps = dict[str, FileStamp]
 
 
 class ConversionSource(StoreObject):
-    """`<name>.json` of the cache: of what a model was made."""
+    """`<name>.json` of the cache: what a model was made from."""
 
     command: Annotated[tuple[str, ...], Field(description="The command.")]
     digest: Annotated[str, Field(description="SHA-256 over names and contents of its input.")]
@@ -46,9 +46,9 @@ class ConversionSource(StoreObject):
 class Conversion:
     """Conversion by `command`, in which {input} and {output} stand for two directories.
 
-    The first holds the checkpoint; the second is there and empty. While the command runs, `tick` is
-    called every second; what it raises ends the command. Raises InvalidInput if one of the
-    directories is not named.
+    The first holds the checkpoint; the second exists and is empty. While the command runs, `tick`
+    is called every second; an exception from it ends the command. Raises InvalidInput if one of
+    the directories is not named.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Conversion:
         self._cache, self._seconds_max, self._tick = cache, seconds_max, tick
 
     def model(self, path: Path) -> Path:
-        """The Hugging Face directory that the checkpoint in `path` is made into."""
+        """The Hugging Face directory that the checkpoint in `path` is converted into."""
         return self._cache / path.name
 
     def is_of(self, path: Path, files: Stamps) -> bool:
-        """Whether the model was made by this command of a checkpoint of this content.
+        """Whether this command made the model from a checkpoint with these contents.
 
         Raises InvalidInput if a file can't be read.
         """
@@ -89,11 +89,11 @@ class Conversion:
         return True
 
     def convert(self, path: Path, files: Stamps, now: Callable[[], Stamps]) -> None:
-        """Make the model anew; one that was there is replaced when the new one is whole.
+        """Recreate the model; an existing one is replaced once the new one is complete.
 
         Raises:
-            InvalidInput: the command failed, took too long, or left no whole model.
-            Conflict: the checkpoint is no longer of `files`.
+            InvalidInput: the command failed, took too long, or left no complete model.
+            Conflict: the checkpoint's files are no longer `files`.
         """
         made, partial = self.model(path), self._cache / f".{path.name}.partial"
         try:
@@ -115,7 +115,7 @@ class Conversion:
             shutil.rmtree(partial, ignore_errors=True)
 
     def _fault(self, path: Path, output: Path) -> str:
-        """Run the command; what went wrong, empty if it left a whole model in `output`."""
+        """Run the command; return what failed, empty if `output` holds a complete model."""
         log = self._cache / f"{path.name}.log"
         words = [
             word.replace(INPUT, str(path.resolve())).replace(OUTPUT, str(output.resolve()))
@@ -138,7 +138,7 @@ class Conversion:
         return ""
 
     def _source(self, path: Path) -> ConversionSource | None:
-        """A record that can't be read is none: the model is made anew."""
+        """The record; None if it can't be read, and so the model is recreated."""
         try:
             return objects.read_or_none(FileStore(self._cache), _key(path), ConversionSource)
         except LccpError:
@@ -154,7 +154,7 @@ def _key(path: Path) -> str:
 
 
 def _run(words: list[str], log: Path, seconds_max: float, tick: Callable[[], None]) -> int:
-    """The exit code. All that it started ends with it."""
+    """The command's exit code. All processes that it started end with it."""
     latest = time.monotonic() + seconds_max
     with (
         log.open("wb") as output,

@@ -1,4 +1,4 @@
-"""The files of a Hugging Face directory that make the model, and whether they are whole."""
+"""The files of a Hugging Face directory that make up the model, and whether they are whole."""
 
 import hashlib
 import json
@@ -25,11 +25,11 @@ BESIDE_WEIGHTS = (
 )
 HEADER_SIZE_BYTES = 8
 HEADER_BYTES_MAX = 100_000_000
-"""As the format's own reader has it."""
+"""The limit of the format's own reader."""
 
 
 def model_files(directory: Path) -> dict[str, Path]:
-    """What makes the model in `directory` and its tokenizer, by name: no README, no optimizer.
+    """The files of model and tokenizer in `directory`, by name: no README, no optimizer.
 
     Raises:
         InvalidInput: there is no config.json or weight, or a part of the weights is missing.
@@ -45,7 +45,7 @@ def model_files(directory: Path) -> dict[str, Path]:
 
 
 def weight_names(directory: Path) -> list[str]:
-    """Names of the files that hold the weights, from their index if there is one."""
+    """Names of the weights' files, from their index if there is one."""
     path = directory / WEIGHTS_INDEX
     if not path.is_file():
         return [WEIGHTS]
@@ -101,12 +101,12 @@ class Digests:
         return found
 
     def note(self, directory: Path, files: dict[str, FileStamp], found: str) -> None:
-        """With these files its digest is `found`."""
+        """Remember that the digest of `directory` with `files` is `found`."""
         self._known[directory] = files, found
 
 
 def check_whole(directory: Path) -> None:
-    """Raise InvalidInput unless every file of weights has the size that its header tells."""
+    """Raise InvalidInput unless every file of weights has the size given by its header."""
     files = model_files(directory)
     for name in weight_names(directory):
         expected, size = _size_told(files[name]), os.path.getsize(files[name])

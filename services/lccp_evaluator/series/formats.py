@@ -1,4 +1,4 @@
-"""What a trainer leaves: Hugging Face directories, or something that a command makes into them."""
+"""What a trainer leaves: Hugging Face directories, or what a command converts into them."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ from lccp_evaluator.series.files import check_whole, stamps
 
 
 class Format(Protocol):
-    """How checkpoints lie in a folder, and where the model of each of them is."""
+    """How checkpoints are laid out in a folder, and where the model of each is."""
 
     def found(self, folder: Path) -> list[Path]:
         """The checkpoints in `folder`. Raises InvalidInput if it can't be read."""
@@ -23,20 +23,20 @@ class Format(Protocol):
         """Size and time of each file of a checkpoint. Raises InvalidInput."""
 
     def check_whole(self, path: Path) -> None:
-        """Raise InvalidInput if the checkpoint is told to be cut short by its own files."""
+        """Raise InvalidInput if the checkpoint's own files show that it is cut short."""
 
     def model(self, path: Path) -> Path:
-        """The Hugging Face directory of the checkpoint, which may be yet to be made."""
+        """The Hugging Face directory of the checkpoint, which may not exist yet."""
 
     def converted(self, path: Path, files: Stamps) -> bool:
-        """Whether the model was made of just these files, though it may be deleted since."""
+        """Whether the model was made from exactly these files; it may be deleted since."""
 
     def convert(self, path: Path, files: Stamps) -> None:
-        """Make the model. Raises InvalidInput; Conflict if the files changed meanwhile."""
+        """Make the model. Raises InvalidInput, or Conflict if the files changed meanwhile."""
 
 
 class HuggingFace:
-    """Hugging Face directories, which are the model themselves."""
+    """Hugging Face directories, which already are the model."""
 
     def found(self, folder: Path) -> list[Path]:
         return directories([folder])
@@ -58,13 +58,13 @@ class HuggingFace:
 
 
 class Foreign:
-    """Folders of another format, each made into a Hugging Face directory by a command."""
+    """Folders of another format, each converted into a Hugging Face directory by a command."""
 
     def __init__(self, conversion: Conversion) -> None:
         self._conversion = conversion
 
     def found(self, folder: Path) -> list[Path]:
-        """Its folders, without hidden ones and links to one that is there already."""
+        """The folders in `folder`, without hidden ones and links to one already listed."""
         return sorted(distinct(filter(Path.is_dir, children(folder))))
 
     def stamps(self, path: Path) -> Stamps:
@@ -80,7 +80,7 @@ class Foreign:
         return found
 
     def check_whole(self, path: Path) -> None:
-        """Only its converter can tell; but an empty folder is no checkpoint."""
+        """Only the converter can check it, but an empty folder is no checkpoint."""
         if not any(_files(path)):
             raise InvalidInput(f"{path}: holds no file yet")
 

@@ -1,4 +1,4 @@
-"""Samples as text, for people who want to read what a model is asked."""
+"""Samples as text, for people who want to read a model's prompts."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,10 @@ from lccp_evaluator.sampling.tokenization import Tokenizer
 
 
 def write_prompts(asked: Iterable[Asked], tokenizer: Tokenizer, path: Path) -> int:
-    """Write a JSON object a line for every sample; how many there are.
+    """Write one line of JSON per sample; return the number of samples.
 
-    Each has its probe, role, labels and number of tokens, the prompt up to the answer, the answer
-    that is judged, and the needle, where there is one. Raises InvalidInput if it can't be written.
+    Each has probe, role, labels, number of tokens, the prompt up to the answer, the judged answer,
+    and the needle if there is one. Raises InvalidInput if `path` can't be written.
     """
     count = 0
     with atomic_write(path) as write:

@@ -1,8 +1,8 @@
-"""Evaluate directories into a folder: a series of checkpoints, which may have but one.
+"""Evaluate directories into a folder: a series of checkpoints, of one or more.
 
-The folder is laid out as a run's is: `samples/`, and `evaluations/<tokens>/intrinsic/` with report,
-arrays and `source.json`, which says of what files the report is. So a second call goes on where the
-first one ended, a checkpoint that was rewritten is evaluated again, and no report is replaced by
+The folder is laid out like a run's: `samples/`, and `evaluations/<tokens>/intrinsic/` with report,
+arrays and `source.json`, which names the files that the report is of. So a second call resumes
+where the first one ended, a rewritten checkpoint is evaluated again, and no report is replaced by
 one of another model.
 """
 
@@ -39,10 +39,10 @@ logger = logging.getLogger("lccp_evaluator.series")
 
 
 class Series:
-    """The evaluations in the folder `out`, which is made if it is missing.
+    """The evaluations in the folder `out`, which is created if it is missing.
 
     Raises:
-        InvalidInput: it cannot be made.
+        InvalidInput: it cannot be created.
     """
 
     def __init__(self, out: Path, settings: SeriesSettings) -> None:
@@ -61,22 +61,22 @@ class Series:
         return objects.reports(self._store, self._keys)
 
     def folder(self, tokens: int) -> Path:
-        """Where the report at `tokens` lies, and its arrays."""
+        """The folder of the report at `tokens`, and its arrays."""
         return self.out / self._keys.evaluation(tokens)
 
     def settled(self, tokens: int) -> bool:
-        """Never: a report is one of weights, which a conversion has to give again."""
+        """Never: a report is of weights, so a conversion must first recreate them."""
         return False
 
     def report(self, checkpoint: CheckpointDirectory) -> EvaluationReport | None:
-        """The report of just these weights; None if they are to be evaluated.
+        """The report of exactly these weights; None if they are to be evaluated.
 
-        What an evaluation left that ended between its report and its end is deleted.
+        The leftovers of an evaluation that was killed after writing its report are deleted.
 
         Raises:
-            InvalidInput: at these tokens lies the report of a checkpoint from elsewhere.
-            Incompatible: it was made with other settings or another tokenizer, or files that they
-                name changed since.
+            InvalidInput: there is a report at these tokens, of a checkpoint from elsewhere.
+            Incompatible: it was made with other settings or another tokenizer, or files named by
+                the settings changed since.
         """
         found = self._stored(checkpoint)
         self._plan()
@@ -89,13 +89,13 @@ class Series:
         return report
 
     def check_free(self, checkpoint: CheckpointDirectory) -> None:
-        """Raise InvalidInput if at its tokens lies the report of a checkpoint from elsewhere."""
+        """Raise InvalidInput if the report at its tokens is of a checkpoint from elsewhere."""
         found = self._stored(checkpoint)
         if found is not None:
             self._is_of(checkpoint, *found)
 
     def _check_samples(self, checkpoint: CheckpointDirectory) -> None:
-        """Once: raise Incompatible if tokenizer or files are not those of the frozen samples."""
+        """Raise Incompatible, once, unless tokenizer and files are those of the frozen samples."""
         if self._samples_checked or _now(checkpoint.path) is None:
             return
         chosen = self._settings.tokenizer or checkpoint.path
@@ -140,32 +140,32 @@ class Series:
         return False
 
     def _plan(self) -> ExecutionPlan | None:
-        """That of the first report, as `Execution.onto` has it. Raises Incompatible."""
+        """The first report's plan, adapted by `Execution.onto`. Raises Incompatible."""
         plan = first_plan(self.reports())
         if plan is not None:
             return self._settings.execution.onto(plan, str(self.out))
         return None
 
     def estimate(self, checkpoint: CheckpointDirectory, trial_seconds: float | None) -> Estimate:
-        """What measuring a checkpoint would cost (see `estimate`); nothing stays.
+        """The cost of measuring a checkpoint (see `estimate`); nothing is kept.
 
-        Raises InvalidInput where the evaluation would fail of it.
+        Raises InvalidInput where the evaluation would.
         """
         subject = self._subject(checkpoint, digest="")
         with prepare(subject, self._asked(subject)) as prepared:
             return estimate(prepared, trial_seconds)
 
     def prompts(self, checkpoint: CheckpointDirectory, path: Path) -> int:
-        """Write what a checkpoint would be asked, as text (see `write_prompts`); how many samples.
+        """Write a checkpoint's prompts as text (see `write_prompts`); return the number of samples.
 
-        Raises InvalidInput where the evaluation would fail of it, or `path` can't be written.
+        Raises InvalidInput where the evaluation would, or if `path` can't be written.
         """
         subject = self._subject(checkpoint, digest="")
         tokenizer = Tokenizer(subject.tokenizer or subject.directory, subject.trust_remote_code)
         return write_prompts(self._asked(subject), tokenizer, path)
 
     def _asked(self, subject: Subject) -> list[Asked]:
-        """What the checkpoint would be asked; nothing stays."""
+        """The samples that the checkpoint would answer; nothing is kept."""
         with TemporaryDirectory(prefix="lccp-") as scratch:
             place = Place.of(FileStore(Path(scratch)), self._keys, subject.tokens)
             return ask(subject, place, choosing=False)
@@ -176,7 +176,7 @@ class Series:
         progress: Progress,
         announce: Announce | None = None,
     ) -> EvaluationReport | EvaluationFailure:
-        """Measure a checkpoint, write its report in place of an older one, or why it failed.
+        """Measure a checkpoint; write its report in place of an older one, or return its failure.
 
         Raises:
             Conflict: its files changed meanwhile; nothing was written.
@@ -217,7 +217,7 @@ class Series:
         return evaluation.report
 
     def _subject(self, checkpoint: CheckpointDirectory, digest: str) -> Subject:
-        """The checkpoint, as it is to be measured. Raises InvalidInput."""
+        """The checkpoint, and how to measure it. Raises InvalidInput."""
         asked, path = self._settings, checkpoint.path
         context = asked.context or context_length(path, asked.trust_remote_code)
         if asked.source_context is not None and asked.source_context > context:

@@ -15,11 +15,11 @@ class SeriesSettings:
 
     probes: ProbesSpec
     source_context: int | None = None
-    """None: each model's own context, so that no length lies beyond it."""
+    """Source context length; None: each model's own, so that no length is beyond it."""
     context: int | None = None
-    """Of the models; None: what their configurations tell."""
+    """Context length of the models; None: what their configurations say."""
     tokenizer: Path | None = None
-    """Directory of the tokenizer, where checkpoints hold none."""
+    """Directory of the tokenizer, if checkpoints hold none."""
     trust_remote_code: bool = False
     execution: Execution = AS_SUITS
 

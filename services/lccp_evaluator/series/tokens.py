@@ -10,7 +10,7 @@ from lccp.contract.quantities import DECIMAL, TOKENS, TOKENS_MAX
 from lccp_evaluator.series.files import read_object
 
 TRAINER_STATE = "trainer_state.json"
-"""Of transformers' Trainer, which writes it last."""
+"""Written by transformers' Trainer, as its last file."""
 
 _NUMBER = r"(\d+(?:\.\d+)?)([kmbt]?)"
 _WORD = r"(?<![a-z0-9])"
@@ -20,7 +20,7 @@ TOKENS_IN_NAME = (
     re.compile(r"^(\d+(?:\.\d+)?)([bt])$"),
     re.compile(r"^(\d{15})()$"),
 )
-"""Each is sought in the whole name before the next: in `step-1000-tokens-4B` the 1000 are steps."""
+"""Each is tried on the whole name before the next: in `step-1000-tokens-4B`, 1000 are steps."""
 STEP_IN_NAME = re.compile(
     rf"{_WORD}(?:checkpoint|ckpt|global[-_]?step|step|iteration|iter)[-_=]?(\d+)(?![a-z0-9.])"
 )
@@ -28,7 +28,7 @@ STEP_IN_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Trained:
-    """Tokens that a checkpoint was trained on, and steps of its optimizer (0: not known)."""
+    """Tokens that a checkpoint was trained on, and optimizer steps (0: unknown)."""
 
     tokens: int
     step: int = 0
@@ -36,18 +36,18 @@ class Trained:
 
 @dataclass(frozen=True)
 class TokenCounts:
-    """Where token counts come from, beside what the checkpoints say themselves."""
+    """Sources of token counts, besides the checkpoints themselves."""
 
     index: Mapping[str, int] = field(default_factory=dict)
     """Tokens by the directory's name."""
     per_step: int | None = None
     index_alone: bool = False
-    """What the index does not name yet has no count."""
+    """Whether a checkpoint that the index does not name yet has no count."""
 
     def of(self, directory: Path) -> Trained | None:
-        """The count of the checkpoint in `directory`; None if nothing tells it.
+        """The count of the checkpoint in `directory`; None if it is unknown.
 
-        What was given counts before what the trainer's state says, and this before the name.
+        Given counts take precedence over the trainer's state, and the state over the name.
         Raises InvalidInput if the state is damaged.
         """
         state = _state(directory)
@@ -66,7 +66,7 @@ class TokenCounts:
         return Trained(told, step or 0)
 
     def asked(self, directory: Path) -> Trained:
-        """The count of the checkpoint in `directory`. Raises InvalidInput if nothing tells it."""
+        """The count of the checkpoint in `directory`. Raises InvalidInput if it is unknown."""
         found = self.of(directory)
         if found is None:
             raise InvalidInput(
@@ -77,7 +77,7 @@ class TokenCounts:
 
 
 def tokens_in(name: str) -> int | None:
-    """Tokens that a name tells: `5B`, `step1000-tokens4B`, `tokens_250M`, or our own 15 digits."""
+    """Tokens in a name: `5B`, `step1000-tokens4B`, `tokens_250M`, or our own 15 digits."""
     matches = (pattern.search(name.lower()) for pattern in TOKENS_IN_NAME)
     match = next((found for found in matches if found), None)
     if match is None:
@@ -87,7 +87,7 @@ def tokens_in(name: str) -> int | None:
 
 
 def step_in(name: str) -> int | None:
-    """The step that a name tells: `checkpoint-500`, `global_step1000`, `iter_0001000`."""
+    """The step in a name: `checkpoint-500`, `global_step1000`, `iter_0001000`."""
     match = STEP_IN_NAME.search(name.lower())
     return int(match[1]) if match else None
 
@@ -104,7 +104,7 @@ def _state(directory: Path) -> Trained | None:
 
 
 def index_of(document: object, where: str) -> dict[str, int]:
-    """An index: tokens by the names of directories, such as `checkpoint-500: 2B`.
+    """An index: tokens by directory name, such as `checkpoint-500: 2B`.
 
     Raises InvalidInput, naming the entry.
     """

@@ -1,4 +1,4 @@
-"""What a watch sees of a folder: the reports, and the checkpoints that have none."""
+"""What a watch sees in a folder: reports, and checkpoints without one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,30 +17,30 @@ class Unmeasured:
     """A checkpoint without a report of its weights, and why it has none."""
 
     path: Path
-    """Where its trainer left it."""
+    """Where its trainer wrote it."""
     tokens: int | None
     state: State
     note: str
     checkpoint: CheckpointDirectory | None = None
-    """Given where it can be evaluated: the model, which may be yet to be converted."""
+    """Set if it can be evaluated: the model, which may yet have to be converted."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What was seen."""
+    """What a watch saw at one look."""
 
     reports: tuple[EvaluationReport, ...]
     """All, by tokens."""
     unmeasured: tuple[Unmeasured, ...]
-    """By tokens; at the end those whose tokens nothing tells, and what could not be read."""
+    """By tokens; at the end, those whose tokens are unknown, and what could not be read."""
 
     @property
     def next(self) -> Unmeasured | None:
-        """The checkpoint to work on now, that of the fewest tokens."""
+        """The checkpoint to work on now: the one with the fewest tokens."""
         return next((one for one in self.unmeasured if one.state == "Waiting"), None)
 
     def with_state(self, path: Path, state: State, note: str) -> "View":
-        """The same, but for the state of the checkpoint in `path`."""
+        """The same, except for the state of the checkpoint in `path`."""
         rows = (
             replace(one, state=state, note=note) if one.path == path else one
             for one in self.unmeasured
@@ -48,7 +48,7 @@ class View:
         return replace(self, unmeasured=tuple(rows))
 
     def reached(self, tokens: int) -> bool:
-        """Whether a checkpoint of so many tokens or more has a report, or never will as it lies."""
+        """Whether a checkpoint at `tokens` or beyond has a report, or cannot get one as it is."""
         if any(report.tokens >= tokens for report in self.reports):
             return True
         states = {one.state for one in self.unmeasured if one.tokens and one.tokens >= tokens}
@@ -59,19 +59,19 @@ class Destination(Protocol):
     """What is done with complete checkpoints: they are evaluated, or copied."""
 
     def reports(self) -> Sequence[EvaluationReport]:
-        """The reports that there are, by tokens."""
+        """The existing reports, by tokens."""
 
     def report(self, checkpoint: CheckpointDirectory) -> object | None:
-        """What was made of just these weights; None if it is yet to be made.
+        """What was made from exactly these weights; None if not made yet.
 
-        Raises InvalidInput where something else was made at these tokens.
+        Raises InvalidInput if something else was made at these tokens.
         """
 
     def settled(self, tokens: int) -> bool:
-        """What was made at these tokens counts, whatever a conversion would give now."""
+        """Whether the result at these tokens stands, whatever a conversion would produce now."""
 
     def evaluate(self, checkpoint: CheckpointDirectory, progress: Progress) -> object:
-        """Make it; an EvaluationFailure if that failed. Raises Conflict if files changed."""
+        """Make it, or return an EvaluationFailure. Raises Conflict if files changed."""
 
 
 Show = Callable[[View], None]

@@ -1,4 +1,4 @@
-"""A folder in which somebody's trainer leaves checkpoints: a series that grows."""
+"""A folder into which somebody's trainer writes checkpoints: a series that grows."""
 
 import time
 from collections.abc import Callable
@@ -22,21 +22,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Completion:
-    """How a checkpoint is known to be complete; its weights must be whole besides."""
+    """How a checkpoint is known to be complete; its weights must also be whole."""
 
     marker: str | None = None
-    """A file in it that its trainer writes last."""
+    """The file in it that its trainer writes last."""
     quiet_seconds: float = 30.0
-    """Without a marker, and without transformers' own: for so long its files have not changed."""
+    """Without a marker, and without transformers' own: its files must be unchanged so long."""
     by_trainer_state: bool = True
     """transformers' Trainer writes its state last: a checkpoint that holds one is complete."""
 
 
 class Watch:
-    """Looks at `folder`, which need not exist yet, and evaluates into `series` what is complete.
+    """Looks at `folder`, which need not exist yet; evaluates complete checkpoints into `series`.
 
-    What it knows beside the reports lies in memory alone, so it may be ended at any time: an
-    evaluation that was cut off goes on behind the last haystack or document that it finished.
+    What it knows besides the reports is only in memory, so it may be ended at any time: an
+    interrupted evaluation resumes after the last haystack or document that it finished.
     """
 
     def __init__(
@@ -51,23 +51,23 @@ class Watch:
         self._folder, self._series, self._counts = folder, series, counts
         self._completion, self._clock, self._format = completion, clock, format
         self._since: dict[Path, tuple[Stamps, float]] = {}
-        """Files of each checkpoint, and since when they have been so."""
+        """Files of each checkpoint, and since when they are unchanged."""
         self._measured: dict[Path, tuple[Stamps, int]] = {}
-        """Files of what has a report, and its tokens."""
+        """Files of each checkpoint with a report, and its tokens."""
         self._failed: dict[Path, tuple[Stamps, str]] = {}
         self._rows: dict[Path, Unmeasured] = {}
-        """As they were seen last."""
+        """As last seen."""
         self._counted: TokenCounts | None = None
         self._found: list[Path] | None = None
-        """As they were read last."""
+        """As last read."""
 
     def look(self) -> View:
-        """What lies there now. Where the index or the folder can't be read, what was read of it
-        before holds, and a row says so.
+        """The present contents. If the index or the folder can't be read, its last reading holds,
+        and a row says so.
 
         Raises:
-            Incompatible: reports are of other settings.
-            InvalidInput: the index or the folder could not be read yet.
+            Incompatible: reports have other settings.
+            InvalidInput: the index or the folder has never been readable.
         """
         faults: list[str] = []
         self._counted = counts = _or_before(self._counts, self._counted, faults)
@@ -99,8 +99,8 @@ class Watch:
     ) -> None:
         """Evaluate what is complete, and wait for more.
 
-        It ends when a checkpoint of `until_tokens` or more is evaluated,
-        or never will be as it lies there.
+        It ends when a checkpoint at `until_tokens` or beyond is evaluated,
+        or cannot be evaluated as it is.
         """
         while True:
             view = self.look()
@@ -121,7 +121,7 @@ class Watch:
             files = self._format.stamps(row.path)
             is_there = model.is_dir() and self._format.converted(row.path, files)
         except InvalidInput:
-            return  # it is gone: it is looked at anew
+            return  # it is gone: look again
         if is_there:
             self._evaluate(row.path, row.checkpoint, view, show, poll_seconds)
             return
@@ -157,7 +157,7 @@ class Watch:
         try:
             result = self._series.evaluate(checkpoint, progress)
         except Conflict:
-            return  # it changed: it is looked at anew
+            return  # it changed: look again
         except InvalidInput as error:
             self._refused(path, before, error)
             return
@@ -165,7 +165,7 @@ class Watch:
             self._failed[path] = before, result.message
 
     def _refused(self, path: Path, before: Stamps, error: InvalidInput) -> None:
-        """It failed, unless it changed or is gone: then it is looked at anew."""
+        """Note that it failed, unless it changed or is gone: then look again."""
         with suppress(InvalidInput):
             if self._format.stamps(path) == before:
                 self._failed[path] = before, str(error)
@@ -216,7 +216,7 @@ class Watch:
         return None
 
     def _missing(self, path: Path, files: Stamps) -> str:
-        """What has to come before the checkpoint counts as complete; empty if it does."""
+        """What the checkpoint lacks to count as complete; empty if nothing."""
         known, since = self._since.get(path, (None, 0.0))
         if known != files:
             self._since[path] = files, self._clock()
@@ -235,9 +235,9 @@ def _order(one: Unmeasured) -> tuple[bool, int, str]:
 
 
 def _or_before(ask: Callable[[], T], before: T | None, faults: list[str]) -> T:
-    """What `ask` answers; where it refuses, why is added to `faults`, and `before` holds.
+    """The result of `ask`; if it refuses, its reason is added to `faults`, and `before` holds.
 
-    Raises InvalidInput if there is nothing before.
+    Raises InvalidInput if `before` is None.
     """
     try:
         return ask()
