@@ -1,1 +1,1 @@
-"""Passes of a model over samples: what is read from one, and how it is computed."""
+"""Passes of a model over samples: what a pass reads, and how it is computed."""

@@ -10,21 +10,21 @@ from lccp_evaluator.passes.passage import Span
 
 
 class Arena:
-    """Room for the keys and values of `slots` tokens in every layer; layers are made when used."""
+    """Room for keys and values of `slots` tokens in every layer; layers are allocated on use."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self._layers: list[Part] = []
 
     def put(self, layer: int, slot: int, key: Tensor, value: Tensor) -> None:
-        """Write `key` [K, n, D] and `value` [K, n, Dv] to the slots from `slot` on."""
+        """Write `key` [K, n, D] and `value` [K, n, Dv] to the slots from `slot` onward."""
         if layer == len(self._layers):
             self._layers.append((self._room(key), self._room(value)))
         for room, given in zip(self._layers[layer], (key, value), strict=True):
             room[:, slot : slot + given.shape[1]] = given
 
     def parts(self, layer: int, spans: Sequence[Span]) -> list[Part]:
-        """What lies in the slots of `spans`, as views."""
+        """The contents of the slots of `spans`, as views."""
         key, value = self._layers[layer]
         return [(key[:, start:stop], value[:, start:stop]) for start, stop in spans]
 

@@ -1,7 +1,7 @@
-"""Greedy decoding: what a model says after a prompt, one token a pass.
+"""Greedy decoding: what a model generates after a prompt, one token per pass.
 
-A prompt is read in passes of bounded size, whose keys and values stay; then each token that is said
-is a pass of its own. Where beginnings are not shared, every pass is over all there is so far.
+A prompt is read in passes of bounded size, whose keys and values are kept; then each generated
+token is one pass. Where beginnings are not shared, every pass covers the whole text so far.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,11 +22,11 @@ Logits = Callable[[Step], Iterable[Tensor]]
 
 
 def say(passage: Passage, step_tokens: int | None, ends: set[int], logits: Logits) -> Iterator[int]:
-    """Tokens that follow those before the answer of `passage`, at most `passage.say` of them.
+    """Generate the tokens after the prompt of `passage`, at most `passage.say` of them.
 
     Args:
-        step_tokens: of a pass, at most; None: no pass uses what another one computed.
-        ends: tokens that end a text; they are not said.
+        step_tokens: of a pass, at most; None: no pass uses the results of another.
+        ends: tokens that end a text; they are not yielded.
     """
     ids = passage.ids[: passage.answer[0]]
     arena, done = Arena(len(ids) + passage.say), 0
@@ -40,7 +40,7 @@ def say(passage: Passage, step_tokens: int | None, ends: set[int], logits: Logit
 
 
 def said_work(passage: Passage, step_tokens: int | None) -> Work:
-    """What `say` costs, if the text does not end before."""
+    """The cost of `say`, if the text does not end earlier."""
     if not passage.say:
         return Work()
     start, stop = passage.answer[0], passage.answer[0] + passage.say - 1
@@ -56,7 +56,7 @@ def said_work(passage: Passage, step_tokens: int | None) -> Work:
 def _next(
     ids: NDArray[np.integer], done: int, step_tokens: int | None, arena: Arena, logits: Logits
 ) -> int:
-    """The likeliest token after `ids`, of which the first `done` were computed before."""
+    """The likeliest token after `ids`, of which the first `done` are already computed."""
     passage = Passage(ids, (len(ids), len(ids) + 1))
     found: list[Tensor] = []
     for start in range(done, len(ids), step_tokens or len(ids)):

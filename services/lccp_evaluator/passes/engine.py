@@ -1,17 +1,17 @@
 """Read passages with a model: NLL of their answers, and what every head copies.
 
-`Engine.read` is what probes use. It takes a cohort of passages, in any order, and answers a reading
-for each. A cohort should hold all passages that begin alike (those of one haystack), since only
-within it beginnings are shared. One of three ways is taken, and said in the report:
+Probes use `Engine.read`. It takes a cohort of passages, in any order, and returns a reading for
+each. A cohort should hold all passages that begin alike (those of one haystack), since beginnings
+are shared only within it. One of three ways is used, and named in the report:
 
 - Forked: beginnings are shared; the passages' tree runs in steps of bounded size;
-- Whole: passages one by one, each in one pass, where the model does not let beginnings be shared
+- Whole: passages one by one, each in one pass, where the model does not allow shared beginnings
   (RoPE scaling that depends on the length);
 - Native: passages one by one, by the model's own attention, where that cannot be computed here.
   Heads cannot be watched then.
 
-Logits exist at the rows alone that predict an answer token, and at a block of these at a time.
-Nothing of the size length x length or length x vocabulary is made.
+Logits exist only at rows that predict an answer token, one block of these at a time. Nothing of
+size length x length or length x vocabulary is allocated.
 """
 
 import inspect
@@ -40,12 +40,12 @@ from lccp_evaluator.passes.tree import grow, separate
 from lccp_evaluator.passes.work import Work
 
 Progress = Callable[[int], None]
-"""Is told of tokens that were computed: 0 before the first pass, then those of each."""
+"""Called with the number of tokens computed: 0 before the first pass, then each pass's."""
 
 
 @dataclass
 class Engine:
-    """A model that was set up for its way (`ways.go`).
+    """A model, set up for its way (`ways.go`).
 
     A step has at most `step_tokens` tokens; logits exist at `head_rows` rows at a time. `watches`:
     whether heads are watched.
@@ -66,7 +66,7 @@ class Engine:
         self._body = body_of(self.model)
 
     def planned(self, passages: Sequence[Passage]) -> Schedule:
-        """How `passages` are computed: their cost is known before they are."""
+        """How `passages` are to be computed; so their cost is known before."""
         if self.way == "Forked":
             return schedule(passages, grow(passages), self.step_tokens)
         return schedule(passages, separate(passages), None)
@@ -78,12 +78,12 @@ class Engine:
         plan: Schedule | None = None,
         masked: Heads = (),
     ) -> list[Reading]:
-        """The readings of `passages`, in their order; `plan` is what `planned` says of them.
+        """The readings of `passages`, in their order; `plan` is the result of `planned` for them.
 
-        Heads that are `masked` add nothing, at any token; the way must not be Native.
+        Heads that are `masked` contribute nothing at any token; the way must not be Native.
 
         Raises:
-            InvalidInput: the load of experts is asked for, and there are none.
+            InvalidInput: the load of experts is requested, but there are none.
             NotFinite: NaN or infinite values; says in which layer they begin.
         """
         plan = plan or self.planned(passages)
@@ -112,7 +112,7 @@ class Engine:
         return found
 
     def work(self, passages: Sequence[Passage], plan: Schedule) -> Work:
-        """What reading them by `plan` costs."""
+        """The cost of reading `passages` by `plan`."""
         said = (said_work(passage, self._said_tokens) for passage in passages)
         return sum(said, Work.of(plan.steps, passages, self.watches))
 
@@ -130,7 +130,7 @@ class Engine:
         return np.array(list(say(passage, self._said_tokens, ids, logits)), np.int32)
 
     def _take(self, step: Step, readings: Readings) -> None:
-        """Run `step`, and add what it tells to `readings`."""
+        """Run `step`, and add its results to `readings`."""
         try:
             readings.add(step, self._logits(step))
         except NotFinite:

@@ -1,7 +1,7 @@
-"""How many tokens of a passage each expert gets, by position: put together from steps.
+"""How many tokens of a passage each expert gets, by position: assembled from steps.
 
 Passages share beginnings, so the tokens of one are spread over pieces that were computed for
-others. Attention is causal: what a router chose for a token holds for all passages that begin so.
+others. Attention is causal: a router's choice for a token holds for all passages that begin alike.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from lccp_evaluator.passes.schedule import Piece
 from lccp_evaluator.passes.tree import common_length
 
 Choices = list[NDArray[np.int64]]
-"""Experts [tokens, k] by layer."""
+"""Chosen experts [tokens, k] by layer."""
 
 
 class Loads:
-    """What the routers chose for the tokens of `passages` so far; `experts` is their number."""
+    """The routers' choices for the tokens of `passages` so far, among `experts` experts."""
 
     def __init__(self, passages: Sequence[Passage], experts: int) -> None:
         self._passages = passages
@@ -27,7 +27,7 @@ class Loads:
         self._computed: list[tuple[Piece, Choices]] = []
 
     def add(self, pieces: Sequence[Piece], chosen: Sequence[Tensor]) -> None:
-        """Take over a step of `pieces`; `chosen` [T, k] by layer."""
+        """Add a step of `pieces`; `chosen` [T, k] by layer."""
         layers = [layer.cpu().numpy() for layer in chosen]
         self._computed += [(piece, [layer[piece.rows] for layer in layers]) for piece in pieces]
 
@@ -49,7 +49,7 @@ class Loads:
         return load
 
     def _parts(self, number: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp], Choices]]:
-        """Places of the passage, and where they lie in what was computed; its own pieces first."""
+        """Places in the passage, and theirs in the computed pieces; its own pieces come first."""
         ids = self._passages[number].ids
         missing = np.ones(len(ids), dtype=np.bool_)
         parts = []

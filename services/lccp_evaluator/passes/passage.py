@@ -1,8 +1,8 @@
-"""What a probe asks of the engine, and what it gets: passages and readings.
+"""A probe's request to the engine, and the result: passages and readings.
 
-A probe that needs likelihoods or heads makes passages, in any number and order, and hands them to
-`engine.Engine.read` in cohorts. It does not say how they are computed. Tokens that passages have in
-common from their beginning on are computed once (see `tree`), so a probe gets all of these cheaply:
+A probe that needs likelihoods or heads makes passages, in any number and order, and passes them to
+`engine.Engine.read` in cohorts. It does not say how they are computed. Leading tokens that passages
+have in common are computed once (see `tree`), so a probe gets all of these cheaply:
 
 - one haystack with its needle at several places, cut at several lengths (niah, interference);
 - hundreds of questions about one text of facts (retrieval_heads on biographies, multi_key);
@@ -20,17 +20,17 @@ Span = tuple[int, int]
 """[start, stop) in the tokens of a passage."""
 
 Heads = Sequence[tuple[int, int]]
-"""Attention heads, each by its layer and its number in it."""
+"""Attention heads, each by its layer and its number in that layer."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Token ids [L] and the span of them that is judged, `answer`: from token 1 on.
+    """Token ids [L] and the judged span of them, `answer`: from token 1 onward.
 
     With `needle`, the span that the answer repeats, every head is watched while it predicts the
-    answer; without it no head is. With `bands`, the load of experts is told for as many equal parts
-    of its tokens. With `say`, the model also goes on by itself from where the answer begins, for so
-    many tokens at most.
+    answer; without it, none is. With `bands`, the load of experts is reported for that number of
+    equal parts of its tokens. With `say`, the model also generates, from where the answer begins,
+    at most that number of tokens.
     """
 
     ids: NDArray[np.integer]
@@ -44,18 +44,18 @@ class Passage:
 class Reading:
     """What a model made of a passage with an answer of M tokens.
 
-    `nll` [M] in nats; `is_arg_max` [M]. Of the heads, where they were watched (else of no layer):
+    `nll` [M] in nats; `is_arg_max` [M]. Of the heads, if they were watched (else of no layer):
 
     - `copied` [layers, heads, M]: place in the needle of the token that the head looks at, if it is
       the token to be predicted, else -1;
-    - `mass` [layers, heads]: share of the head's attention that the needle gets, mean over M;
-    - `sees` [layers, M]: whether the heads of a layer see all of the needle; a head with a sliding
-      window that does not cannot copy it, which is not a score of 0.
+    - `mass` [layers, heads]: share of the head's attention on the needle, mean over M;
+    - `sees` [layers, M]: whether the heads of a layer see all of the needle; a head whose sliding
+      window is too short for that cannot copy it, which is not a score of 0.
 
-    Of the experts, where `Passage.bands` were asked for (else empty): `load` [layers, bands,
+    Of the experts, if `Passage.bands` requested them (else empty): `load` [layers, bands,
     experts], how often each was chosen for the tokens of a band.
 
-    `said` are the tokens that it says where `Passage.say` asked for it, else none.
+    `said` are the generated tokens, if `Passage.say` requested them, else none.
     """
 
     nll: NDArray[np.float32]

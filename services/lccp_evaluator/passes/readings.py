@@ -1,4 +1,4 @@
-"""Readings, put together from the steps that judged their tokens."""
+"""Readings, assembled from the steps that judged their tokens."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from lccp_evaluator.passes.step import Step
 
 
 class Readings:
-    """What was read of each of `passages` so far."""
+    """The readings of `passages` so far."""
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self._passages = passages
@@ -29,9 +29,9 @@ class Readings:
         self._looks: list[list[_Look]] = [[] for _ in passages]
 
     def add(self, step: Step, logits: Iterable[Tensor]) -> None:
-        """Take over what `step` judged; `logits` at its `kept_rows`, in blocks [n, V].
+        """Add what `step` judged; `logits` at its `kept_rows`, in blocks [n, V].
 
-        Raises NotFinite if a value is.
+        Raises NotFinite if a value is not finite.
         """
         judged = step.judged
         if not judged:
@@ -51,7 +51,7 @@ class Readings:
         self._add_looks(step)
 
     def collected(self) -> list[Reading]:
-        """One reading a passage, once all steps were added."""
+        """One reading per passage, once all steps are added."""
         for nll in self._nll:
             if len(nll) and not float(nll.mean()) <= LARGEST_NLL_NATS:
                 raise NotFinite(
@@ -91,7 +91,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class _Look:
-    """At consecutive answer tokens, from number `place` on: see `Reading`; `mass` for each."""
+    """At consecutive answer tokens, from number `place`: see `Reading`; `mass` for each."""
 
     place: int
     copied: NDArray[np.int16]
@@ -139,7 +139,7 @@ def _by_layer(
 def judge(
     blocks: Iterable[Tensor], index: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """NLL (nats) of `targets` [N] at rows `index` [N] of logits; if they are the arg-max.
+    """NLL (nats) of `targets` [N] at rows `index` [N] of logits; whether they are the arg-max.
 
     The logits come in `blocks` [n, V], one after the other.
     """
@@ -155,7 +155,7 @@ def judge(
 def _judged(
     logits: Tensor, index: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """`judge` in a block; its logits are taken to float32 by a few rows."""
+    """`judge` in one block; its logits are converted to float32 a few rows at a time."""
     log_sums, best = [], []
     for rows_of_block in torch.split(logits, ROWS_AT_ONCE):
         numbers = rows_of_block.float()

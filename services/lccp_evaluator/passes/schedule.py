@@ -1,12 +1,12 @@
 """The order in which a tree of tokens is computed, in steps of bounded size.
 
 A step is one forward pass over pieces of the tree, packed in a row. Keys and values of all tokens
-lie in an arena of slots; a piece says where its own go and where those before it lie. The schedule
+are in an arena of slots; a piece says where its own go and where those before it are. The schedule
 follows one path of the tree to its deepest token, then its branches from the last to the first.
-Each branch may overwrite what follows the token that it leaves at, so that the arena needs hardly
+Each branch may overwrite everything after the token at which it forks, so the arena needs hardly
 more slots than the longest passage has tokens. Short branches share a step.
 
-Nothing here knows of tensors: a schedule is data, and can be counted before it is run.
+Nothing here uses tensors: a schedule is data, and can be counted before it is run.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ class Judged:
     """Rows of a piece that predict answer tokens of a passage.
 
     Row `row` of the step, and the `count - 1` after it, predict the tokens of the answer of
-    `passage` from number `place` on.
+    `passage`, starting at number `place`.
     """
 
     passage: int
@@ -34,8 +34,8 @@ class Judged:
 class Piece:
     """The tokens [start, stop) of a passage; `row` is the first one's row in its step.
 
-    Keys and values of the tokens before `start` lie in the slots of `before`, in order; its own go
-    to the slots from `slot` on.
+    Keys and values of the tokens before `start` are in the slots of `before`, in order; its own go
+    to the slots from `slot` onward.
     """
 
     passage: int
@@ -48,7 +48,7 @@ class Piece:
 
     @property
     def rows(self) -> slice:
-        """Rows of the step."""
+        """The piece's rows in its step."""
         return slice(self.row, self.row + self.stop - self.start)
 
     @property
@@ -66,12 +66,12 @@ class Schedule:
 
     @property
     def tokens(self) -> int:
-        """Tokens that are computed."""
+        """Number of tokens computed."""
         return sum(piece.stop - piece.start for step in self.steps for piece in step)
 
     @property
     def pairs(self) -> int:
-        """Pairs of a query and a key that it sees: what attention is proportional to."""
+        """Pairs of a query and a key that it sees: attention's cost is proportional to these."""
         return sum(
             (piece.stop * (piece.stop + 1) - piece.start * (piece.start + 1)) // 2
             for step in self.steps
@@ -82,7 +82,7 @@ class Schedule:
 def schedule(passages: Sequence[Passage], roots: Sequence[Node], tokens: int | None) -> Schedule:
     """The schedule of the tree with `roots`, in steps of at most `tokens` tokens.
 
-    Without `tokens` every root is a step of its own; none may then have children.
+    Without `tokens`, every root is one step; none may then have children.
     """
     builder = _Builder(passages)
     for root in roots:
@@ -121,7 +121,7 @@ class _Builder:
     _step: list[Piece] = field(default_factory=list)
     _rows: int = 0
     _touched: int = 0
-    """End of the slots that the step under way reads or writes: they cannot be used again in it."""
+    """End of the slots that the current step reads or writes, and cannot reuse."""
 
     def compute(self, root: Node) -> None:
         """Schedule `root` and all below it."""
@@ -135,13 +135,13 @@ class _Builder:
             pending += [(branch, first(slots, branch.start)) for branch in branches]
 
     def end_step(self) -> None:
-        """Close the step under way."""
+        """Close the current step."""
         if self._step:
             self.steps.append(tuple(self._step))
         self._step, self._rows, self._touched = [], 0, 0
 
     def _lay(self, path: list[Node], before: tuple[Span, ...]) -> tuple[Span, ...]:
-        """Append the tokens of `path`; the slots of all tokens up to its end."""
+        """Append the tokens of `path`; return the slots of all tokens up to its end."""
         at, stop = path[0].start, path[-1].stop
         slot = self._free_slot(before[-1][1] if before else 0, stop - at)
         while at < stop:
@@ -154,7 +154,7 @@ class _Builder:
         return before
 
     def _free_slot(self, wanted: int, count: int) -> int:
-        """Where `count` tokens go: to `wanted`, or beyond what the step touches if they fit it."""
+        """Where `count` tokens go: to `wanted`, or beyond the step's slots if the step has room."""
         if wanted < self._touched and count > self.tokens - self._rows:
             self.end_step()
         return max(wanted, self._touched)

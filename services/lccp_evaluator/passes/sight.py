@@ -1,6 +1,6 @@
-"""Where heads look: the arg-max key of each row, and the share of attention that a needle gets.
+"""Where heads look: the arg-max key of each row, and the share of attention on a needle.
 
-Shapes as in `attention`; M watched rows.
+Shapes are as in `attention`, with M watched rows.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from lccp_evaluator.passes.passage import Span
 @dataclass(frozen=True)
 class Sight:
     """Of one layer: `position` [H, M] of the key with the highest score, `mass` [H, M] of the
-    attention that the needle gets, and whether all of the needle can be seen, `sees` [M].
+    attention on the needle, and whether all of the needle can be seen, `sees` [M].
     """
 
     position: Tensor
@@ -26,7 +26,7 @@ class Sight:
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
-        """The sights of consecutive rows as one."""
+        """The sights of consecutive rows, joined."""
         return cls(
             torch.cat([part.position for part in parts], dim=-1),
             torch.cat([part.mass for part in parts], dim=-1),
@@ -35,9 +35,9 @@ class Sight:
 
 
 def look(query: Tensor, parts: Sequence[Part], rows: range, needle: Span, form: ScoreForm) -> Sight:
-    """What heads see at `rows`, positions among the tokens of `parts`; `query` [H, M, D] has them.
+    """What heads see at `rows`, positions in the tokens of `parts`; `query` [H, M, D] is theirs.
 
-    Sinks take attention, but are no key to look at. Ties go to one of the tied keys.
+    Sinks receive attention, but are no keys to look at. Ties go to one of the tied keys.
     """
     first = form.mask.first_key(rows.start)
     visible = between(parts, first, rows.stop)

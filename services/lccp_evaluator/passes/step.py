@@ -23,7 +23,7 @@ class Step:
     """An observer that gives every piece its past, and watches heads where passages have needles.
 
     Heads that are `masked` add nothing to their layer's output. `sights` holds, layer by layer,
-    what was seen at the watched ones of the judged rows.
+    what heads saw at the judged rows that are watched.
     """
 
     pieces: Sequence[Piece]
@@ -47,7 +47,7 @@ class Step:
 
     @property
     def watched(self) -> list[Judged]:
-        """Those of them at which heads are watched."""
+        """Judged rows at which heads are watched."""
         return [one for piece in self.pieces for one in self._watched(piece)]
 
     @cached_property
@@ -57,7 +57,7 @@ class Step:
         return np.unique(np.concatenate(rows)) if rows else np.zeros(0, np.int64)
 
     def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
-        """Masks were checked before anything was measured."""
+        """Nothing to do: masks were checked before measuring."""
 
     def attend(self, call: Call) -> Tensor:
         """See `capture.Observer`."""

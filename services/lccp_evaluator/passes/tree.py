@@ -1,9 +1,9 @@
-"""The tokens of passages as a radix tree: what several have in common exists once.
+"""The tokens of passages as a radix tree: common beginnings exist once.
 
-Attention is causal, so what a model computes for a token depends on the tokens before it alone.
+Attention is causal, so what a model computes for a token depends only on the tokens up to it.
 Passages that begin alike can therefore share that beginning, whatever follows. For one haystack
-with needles at several positions and cuts at several lengths the tree holds the haystack once, one
-branch a position and needle that serves all lengths, and question and answer once a cell.
+with needles at several positions and cuts at several lengths, the tree holds the haystack once, one
+branch per position and needle (for all lengths), and question and answer once per cell.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def grow(passages: Sequence[Passage]) -> list[Node]:
 
 
 def separate(passages: Sequence[Passage]) -> list[Node]:
-    """One root a passage: nothing is shared."""
+    """One root per passage: nothing is shared."""
     return [
         Node(number, 0, len(passage.ids), judged=[number])
         for number, passage in enumerate(passages)
@@ -77,13 +77,13 @@ def _sort_key(ids: NDArray[np.integer]) -> bytes:
 
 
 def _node_that_ends_at(end: Node, length: int) -> Node:
-    """The node at token `length` on the way to `end`; one that goes on beyond is split there."""
+    """The node on the way to `end` that stops at `length`; a longer one is split there."""
     node = end
     while node.parent is not None and node.start >= length:
         node = node.parent
     if node.stop <= length or node.parent is None:
         return node
-    # The lower part stays the same object, so that whoever ended there still does.
+    # The lower part stays the same object, so passages that ended there still do.
     upper = Node(node.passage, node.start, length, node.parent, [node])
     siblings = node.parent.children
     siblings[siblings.index(node)] = upper

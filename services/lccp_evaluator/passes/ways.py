@@ -1,4 +1,4 @@
-"""Which of the engine's ways a model allows: tried on the model, before anything is measured."""
+"""Which of the engine's ways a model allows: tested on the model before measuring."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ TRIAL_TOKENS = 48
 TRIAL_STEP_TOKENS = 20
 TOLERANCE_NATS = {torch.float32: 1e-3}
 ROUGH_TOLERANCE_NATS = 0.25
-"""In half precision, where rounding alone moves single tokens: of the median token."""
+"""Of the median token, in half precision, where mere rounding changes single tokens."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A way, and why beginnings are not shared if they are not."""
+    """A way, and the reason if beginnings are not shared."""
 
     way: Way
     reason: str = ""
 
 
 def choose(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watches: bool) -> Choice:
-    """The best way for `model`, tried on the start of `ids`; prompts have up to `longest` tokens.
+    """The best way for `model`, tested on the start of `ids`; prompts have up to `longest` tokens.
 
     Raises:
-        InvalidInput: heads are to be watched (`watches`), and cannot be.
+        InvalidInput: heads are to be watched (`watches`), but cannot be.
         NotFinite: there are NaN or infinite values.
     """
     try:
@@ -63,7 +63,7 @@ def go(model: PreTrainedModel, way: Way) -> None:
     if way != "Native":
         model.set_attn_implementation(capture.NAME)
         return
-    with suppress(ValueError):  # it has eager attention alone
+    with suppress(ValueError):  # it has only eager attention
         model.set_attn_implementation("sdpa")
     if model.config._attn_implementation == capture.NAME:
         model.config._attn_implementation = "eager"
@@ -81,7 +81,7 @@ def _check(model: PreTrainedModel, ids: NDArray[np.integer], longest: int) -> No
 
 
 def _difference(model: PreTrainedModel, ids: NDArray[np.integer]) -> float:
-    """How far two passages with a common beginning read otherwise when they share it (nats)."""
+    """How much the NLL of two passages changes when they share their beginning (nats)."""
     start = np.asarray(ids[:TRIAL_TOKENS])
     half = len(start) // 2
     turned = np.concatenate((start[:half], start[half:][::-1]))

@@ -1,4 +1,4 @@
-"""What a schedule costs, in units that are counted before it is run."""
+"""The cost of a schedule, in units that are counted before it is run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
@@ -15,19 +15,19 @@ class Work:
     passes: int = 0
     tokens: int = 0
     pairs: int = 0
-    """Of a query and a key that it sees: what attention is proportional to."""
+    """Pairs of a query and a key that it sees: attention's cost is proportional to these."""
     pieces: int = 0
-    """Of a pass that have a past of their own."""
+    """Parts of a pass that each have their own past."""
     judged: int = 0
-    """Rows whose logits are made."""
+    """Rows whose logits are computed."""
     watched: int = 0
-    """Pairs of a row at which heads are watched, and a key that it sees."""
+    """Pairs of a row at which heads are watched and a key that it sees."""
 
     @classmethod
     def of(
         cls, steps: Iterable[Sequence[Piece]], passages: Sequence[Passage], watches: bool
     ) -> Self:
-        """The work of `steps` over `passages`, whose heads are watched or not."""
+        """The work of `steps` over `passages`, with or without watched heads."""
         counts = [_counts(step, passages, watches) for step in steps]
         return cls(*map(sum, zip(*counts, strict=True)))
 
