@@ -1,13 +1,13 @@
 """Causal attention of the last rows of a sequence, in memory linear in its length.
 
 Shapes: H query heads, K key heads (H a multiple of K), R rows, N tokens, D head size. The rows are
-the last R of N tokens. Keys and values come as one or more parts in order, so that tokens which
-several sequences share need not be copied. No mask of rows x tokens is ever made: what precedes all
-rows is attended without a mask, the rows among themselves causally, and the two are joined by the
-logarithms of their sums of exponentials; windows and soft-caps go in blocks of rows.
+the last R of N tokens. Keys and values come as one or more parts in order, so tokens that several
+sequences share need not be copied. No mask of rows x tokens is ever allocated. Tokens before all
+rows are attended without a mask, the rows among themselves causally, and the two are joined by the
+logarithms of their sums of exponentials. Windows and soft-caps are computed in blocks of rows.
 
-`scaled_dot_product_attention` keeps those logarithms to itself; fused are the operators beneath it,
-which torch's own context parallelism joins in the same way.
+`scaled_dot_product_attention` does not return those logarithms, so the fused operators beneath it
+are called, which torch's own context parallelism joins in the same way.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ from torch.nn import functional
 
 BLOCK_ROWS = 128
 BLOCK_SCORES = 2**24
-"""Scores that exist at once, where a row's are made."""
+"""Scores held at once, where a row's scores are computed."""
 
 MULTIPLE = 8
-"""Of which CUDA's kernels want the head size to be a multiple."""
+"""CUDA's kernels require a head size that is a multiple of this."""
 FLASH_HEAD_SIZE = 256
 
 Part = tuple[Tensor, Tensor]
@@ -31,7 +31,7 @@ Part = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class CausalMask:
-    """What a row may see: itself and what is before it, within `window` keys if that is given."""
+    """What a row may see: itself and the tokens before it, within `window` keys if that is set."""
 
     window: int | None = None
 
@@ -49,7 +49,7 @@ class CausalMask:
 class ScoreForm:
     """How a model turns query and key into the weight of a key.
 
-    `softcap` c bounds a score s to c * tanh(s / c). `sinks` [H] are scores of a key without value.
+    `softcap` c bounds a score s to c * tanh(s / c). `sinks` [H] score a key without value.
     """
 
     scaling: float
@@ -58,7 +58,7 @@ class ScoreForm:
     sinks: Tensor | None = None
 
     def shaped(self, products: Tensor) -> Tensor:
-        """Scores of `products` of queries and keys, which they may overwrite."""
+        """Scores from `products` of queries and keys, which may be overwritten."""
         scores = products.mul_(self.scaling)
         if self.softcap is None:
             return scores
@@ -88,7 +88,7 @@ def between(parts: Sequence[Part], start: int, stop: int) -> list[Part]:
 
 
 def together(parts: Sequence[Part]) -> Part:
-    """`parts` as one; a copy, where there are several."""
+    """`parts` as one; a copy if there are several."""
     if len(parts) == 1:
         return parts[0]
     keys, values = zip(*parts, strict=True)
@@ -124,7 +124,7 @@ def _own_rows(query: Tensor, own: Part, scaling: float) -> tuple[Tensor, Tensor]
 
 
 def _all_keys(query: Tensor, part: Part, scaling: float) -> tuple[Tensor, Tensor]:
-    """Attention of rows that see all of `part`: query heads of one key head become its rows."""
+    """Attention of rows that see all of `part`; query heads of one key head become rows."""
     key, value = part
     heads, rows, size = query.shape
     grouped = query.reshape(key.shape[0], -1, size)
@@ -153,7 +153,7 @@ def _attend_in_blocks(query: Tensor, parts: Sequence[Part], form: ScoreForm) -> 
 
 
 def _weights(query: Tensor, key: Tensor, row: int, column: int, form: ScoreForm) -> Tensor:
-    """Softmax weights [H, R, n] of rows from position `row` on over keys from `column` on."""
+    """Softmax weights [H, R, n] of rows from position `row` over keys from `column`."""
     scores = form.shaped(products(query, key).float())
     rows = row + torch.arange(query.shape[1], device=query.device)
     columns = column + torch.arange(key.shape[1], device=key.device)

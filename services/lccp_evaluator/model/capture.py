@@ -1,9 +1,9 @@
 """transformers' attention interface, implemented so that a pass shares keys and watches heads.
 
-A model loaded with `attn_implementation=NAME` asks here for its masks and computes its attention
-here. A mask is a value, a `CausalMask`: an attention that does not receive one has not been told
-what its rows may see, and is refused. What is done with queries, keys and values is the business
-of the `Observer` that is current: a step of the engine, or a check of the model.
+A model loaded with `attn_implementation=NAME` requests its masks and computes its attention here.
+A mask is a value, a `CausalMask`: an attention that does not receive one does not know what its
+rows may see, and is refused. The current `Observer` handles queries, keys and values: a step of the
+engine, or a check of the model.
 """
 
 from collections.abc import Iterator
@@ -35,15 +35,15 @@ KNOWN_OPTIONS = frozenset(
         "output_router_logits",
     }
 )
-"""What models pass along. From `cache` on it changes nothing here: the window comes with the mask,
-and nothing is cached, dropped out or returned."""
+"""Options that models pass. From `cache` onward they change nothing here: the window comes with
+the mask, and nothing is cached, dropped out or returned."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a layer's attention was asked for: `query` [1, H, T, D], `key` [1, K, T, D], `value`.
+    """A call of a layer's attention: `query` [1, H, T, D], `key` [1, K, T, D], `value`.
 
-    `module` is the attention, and `options` all that it passed along.
+    `module` is the attention, and `options` are all that it passed.
     """
 
     module: nn.Module
@@ -55,14 +55,14 @@ class Call:
 
 
 class Observer(Protocol):
-    """Whoever computes the attention of a forward pass."""
+    """What computes the attention of a forward pass."""
 
     def attend(self, call: Call) -> Tensor:
         """The next layer's output [1, T, H, Dv]."""
         ...
 
     def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
-        """The model asks for `mask`; `asked` is all that it says of it."""
+        """The model requests `mask`; `asked` are the arguments of its request."""
         ...
 
 
@@ -71,7 +71,7 @@ _observer: ContextVar[Observer] = ContextVar("observer")
 
 @contextmanager
 def observing(observer: Observer) -> Iterator[None]:
-    """Let `observer` compute the attention of what runs inside."""
+    """Let `observer` compute the attention of models that run inside."""
     token = _observer.set(observer)
     try:
         yield
@@ -99,9 +99,9 @@ def attention(
 
 
 def causal_mask(**asked: Any) -> CausalMask:
-    """A mask function of transformers: the mask that a model asks for, as a value.
+    """A mask function of transformers: the mask that a model requests, as a value.
 
-    Whether it is what the model means is checked once, by `check`.
+    `support` verifies once that this is the mask that the model means.
     """
     mask = CausalMask(asked.get("local_size"))
     _observer.get().mask(mask, asked)

@@ -1,4 +1,4 @@
-"""How a run's checkpoints are computed: fixed at the first one, recorded, used for all others."""
+"""How a run's checkpoints are computed: fixed and recorded at the first, used for the others."""
 
 import os
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.attention import BLOCK_ROWS
 
 STEP_TOKENS = {"cpu": 1_024, "cuda": 8_192}
-"""Tokens of a pass at most, by kind of device; fewer where its memory asks for that."""
+"""Tokens of a pass at most, by kind of device; fewer if its memory requires that."""
 LEAST_STEP_TOKENS = 64
-"""Passes are not halved below this: then it is not they that fill the memory."""
+"""Passes are not halved below this: passes so small are not what fills the memory."""
 HEAD_ROWS = 1_024
 ATTENTION = f"fused kernels joined by log-sums; blocks of {BLOCK_ROWS} rows if windowed or capped"
 
@@ -27,20 +27,20 @@ Way = Literal["Forked", "Whole", "Native"]
 
 @dataclass(frozen=True)
 class Execution:
-    """What is asked of an execution plan; None: what suits the machine."""
+    """The requested execution plan; None: what suits the machine."""
 
     device: Device | None = None
     dtype: DType | None = None
     step_tokens: int | None = None
     processes: int = 1
-    """That read together, each on a device of its own or a share of the CPU's threads."""
+    """Processes that read together, each with its own device or share of the CPU's threads."""
     shards: int | None = None
-    """Of these processes, those that share one model."""
+    """Number of these processes that share one model."""
 
     def onto(self, plan: "ExecutionPlan", where: str) -> "ExecutionPlan":
-        """`plan`, of the reports in `where`, with passes as large as is asked.
+        """`plan`, of the reports in `where`, with the requested size of passes.
 
-        Raises Incompatible where anything else of it is asked otherwise.
+        Raises Incompatible if the request differs from it in anything else.
         """
         options = {"device": "--device", "dtype": "--dtype", "shards": "--shards"}
         for name, option in options.items():
@@ -66,7 +66,7 @@ AS_SUITS = Execution()
 
 
 class ExecutionPlan(Contract):
-    """Everything that may change the last digits of a measurement, but for library versions."""
+    """Everything that may change the last digits of a measurement, except library versions."""
 
     device: Annotated[Device, Field(description="Device type.")]
     dtype: Annotated[DType, Field(description="Of weights and values.")]
@@ -90,7 +90,7 @@ class ExecutionPlan(Contract):
 
     @classmethod
     def here(cls, asked: Execution = AS_SUITS) -> "ExecutionPlan":
-        """The plan for this machine, as `asked`; its way and what fits are the model's to say."""
+        """The plan for this machine, as `asked`; its way and size depend on the model."""
         device = asked.device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(
             device=device,
@@ -101,7 +101,7 @@ class ExecutionPlan(Contract):
         )
 
     def halved(self) -> "ExecutionPlan | None":
-        """With passes of half as many tokens; None where that can't be, or would not help."""
+        """The same with passes of half as many tokens; None if impossible or of no help."""
         tokens = self.step_tokens // 2
         if self.shards > 1 or self.way != "Forked" or tokens < LEAST_STEP_TOKENS:
             return None

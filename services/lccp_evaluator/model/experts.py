@@ -1,7 +1,7 @@
 """Which experts a model's routers choose, read where the experts are called.
 
-Routers differ (softmax, sigmoid, groups, a bias), but in transformers all of them hand the numbers
-of the chosen experts to one module a layer, which computes them.
+Routers differ (softmax, sigmoid, groups, a bias), but in transformers all of them pass the numbers
+of the chosen experts to one module per layer, which computes them.
 """
 
 import inspect
@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from lccp.contract.errors import InvalidInput
 
 CHOSEN = ("top_k_index", "router_indices")
-"""Names of the argument that holds the chosen experts [T, k]; the second one."""
+"""Names of the argument with the chosen experts [T, k], which is the second one."""
 
 
 def expert_layers(model: nn.Module) -> list[nn.Module]:
@@ -24,7 +24,7 @@ def expert_layers(model: nn.Module) -> list[nn.Module]:
 
 
 def count(model: PreTrainedModel) -> int:
-    """Experts of each layer. Raises InvalidInput if there are none, or layers differ in them."""
+    """Experts per layer. Raises InvalidInput if there are none, or layers differ."""
     found = {int(layer.num_experts) for layer in expert_layers(model)}  # type: ignore[arg-type]
     if len(found) != 1:
         numbers = " and ".join(map(str, sorted(found)))

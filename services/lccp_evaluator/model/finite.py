@@ -1,4 +1,4 @@
-"""Numbers that are none: found when they are measured, named by the layer where they begin."""
+"""NaN and infinite values: found while measuring, reported with the layer where they begin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,11 @@ from torch.distributed.tensor import DTensor
 from lccp.contract.errors import InvalidInput
 
 LARGEST_NLL_NATS = 700.0
-"""Mean of an answer; beyond it a perplexity is no floating-point number."""
+"""Of an answer's mean; beyond it, a perplexity exceeds floating-point range."""
 
 
 class NotFinite(InvalidInput):
-    """Weights, activations or results are NaN or infinite: the evaluation has failed."""
+    """Weights, activations or results are NaN or infinite: the evaluation failed."""
 
 
 def check_finite(*tensors: Tensor) -> None:
@@ -24,7 +24,7 @@ def check_finite(*tensors: Tensor) -> None:
 
 
 def own(weight: Tensor) -> Tensor:
-    """What this process holds of `weight`."""
+    """The part of `weight` that this process holds."""
     return weight.to_local() if isinstance(weight, DTensor) else weight
 
 
@@ -36,7 +36,7 @@ def check_weights(model: nn.Module) -> None:
 
 
 def named(model: nn.Module, forward: Callable[[], Any]) -> NotFinite:
-    """The error that says where `model` stops being finite; `forward` runs it on such an input."""
+    """The error that names where `model` becomes non-finite; `forward` reproduces that."""
     try:
         check_weights(model)
     except NotFinite as error:

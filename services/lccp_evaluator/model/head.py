@@ -1,4 +1,4 @@
-"""The LM head, a block of rows at a time: the logits of a whole document never exist."""
+"""The LM head, one block of rows at a time: never the logits of a whole document at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from lccp.contract.errors import InvalidInput
 
 FLOAT_BYTES = 4
 ROWS_AT_ONCE = 256
-"""Rows of logits that are held in float32."""
+"""Rows of logits held in float32."""
 
 
 def logits_in_blocks(
@@ -20,9 +20,9 @@ def logits_in_blocks(
 ) -> Iterator[Tensor]:
     """Logits [n, V] at blocks of at most `at_once` of `rows` [R], in order.
 
-    `forward` runs a model and gives its logits at some rows. `body`, what lies below its head, runs
-    once: for further blocks it answers what it answered first. So a model does with its logits
-    (scales them, caps them) what it always does.
+    `forward` runs a model and returns its logits at some rows. `body`, the part below the head,
+    runs once: for further blocks it returns its first result. So a model still scales or caps its
+    logits as usual.
     """
     first, *others = torch.split(rows, at_once)
     with _kept(body) as outputs:
@@ -33,9 +33,9 @@ def logits_in_blocks(
 
 
 def body_of(model: PreTrainedModel) -> nn.Module:
-    """What lies below the head: as `base_model_prefix` names it, or all that is not the head.
+    """The part below the head: named by `base_model_prefix`, or all that is not the head.
 
-    Raises InvalidInput where neither is one module.
+    Raises InvalidInput if neither is one module.
     """
     if model.base_model is not model:
         return model.base_model
@@ -62,7 +62,7 @@ def _kept(body: nn.Module) -> Iterator[list[Any]]:
 
 @contextmanager
 def _answering(body: nn.Module, output: Any) -> Iterator[None]:
-    """`body` gives `output` while inside, whatever it is asked."""
+    """`body` returns `output` while inside, whatever its input."""
     body.forward = lambda *_args, **_options: output
     try:
         yield

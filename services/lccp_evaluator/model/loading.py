@@ -35,7 +35,7 @@ def read_config(directory: Path, trust_remote_code: bool = False) -> Any:
 
 
 def context_length(directory: Path, trust_remote_code: bool = False) -> int:
-    """Tokens that the model is made for (`max_position_embeddings`). Raises InvalidInput."""
+    """The model's context length (`max_position_embeddings`). Raises InvalidInput."""
     config = read_config(directory, trust_remote_code)
     for name in CONTEXT_NAMES:
         length = getattr(config, name, None)
@@ -49,7 +49,7 @@ def context_length(directory: Path, trust_remote_code: bool = False) -> int:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model, and what is to be said of how it was loaded."""
+    """A model, and notes on how it was loaded."""
 
     model: PreTrainedModel
     notes: tuple[str, ...] = ()
@@ -61,11 +61,11 @@ def load_model(
     trust_remote_code: bool = False,
     split: DistributedConfig | None = None,
 ) -> Loaded:
-    """The model in `directory`, on the plan's device; if it is `split`, what is this process's.
+    """The model in `directory`, on the plan's device; if `split`, this process's part of it.
 
     Raises:
-        InvalidInput: it cannot be read, its weights are damaged or incomplete, or an adapter lies
-            beside it.
+        InvalidInput: it cannot be read, its weights are damaged or incomplete, or there is an
+            adapter beside it.
         NotFinite: a weight is NaN or infinite.
     """
     if (directory / ADAPTER).is_file():
@@ -100,7 +100,7 @@ def _loaded(directory: Path, options: dict[str, Any]) -> tuple[Any, dict[str, An
         result: tuple[Any, dict[str, Any]] = load(
             directory, attn_implementation=capture.NAME, **options
         )
-    except (KeyError, ValueError) as error:  # attention that does not know the interface
+    except (KeyError, ValueError) as error:  # attention without the interface
         if capture.NAME not in str(error):
             raise
         result = load(directory, **options)
@@ -124,7 +124,7 @@ def _check_weights(directory: Path, loading: dict[str, Any]) -> None:
 
 @contextmanager
 def _told(where: Path, what: str) -> Iterator[None]:
-    """One sentence for the many types of errors of transformers, safetensors and models' code."""
+    """One sentence for the many error types of transformers, safetensors and models' code."""
     try:
         yield
     except InvalidInput:
@@ -138,7 +138,7 @@ def _told(where: Path, what: str) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    """The first line of its words, with the next where it only announces that."""
+    """The first line of its message, with the next if the first ends in a colon."""
     first, _, rest = str(error).strip().partition("\n")
     more = f" {rest.strip().split(chr(10))[0]}" if first.endswith(":") and rest.strip() else ""
     return f"{first}{more}".rstrip(".") or type(error).__name__

@@ -1,7 +1,7 @@
-"""What passes hold in memory, and how large they may be where there is so much of it.
+"""What passes hold in memory, and how large they may be for a given amount of it.
 
-Measured peaks of a device know more, but only once a pass was made; these are counts, so that a
-plan can be fixed before the first one.
+Measured peaks of a device would be more accurate, but exist only after a pass. These are counts, so
+that a plan can be fixed before the first pass.
 """
 
 import os
@@ -14,7 +14,7 @@ from lccp_evaluator.model.head import FLOAT_BYTES, ROWS_AT_ONCE
 from lccp_evaluator.model.size import Size
 
 PLANNED = 0.9
-"""Of a memory: the rest is for fragments, and for libraries."""
+"""Usable share of a memory: the rest is for fragments and libraries."""
 CGROUPS = Path("/sys/fs/cgroup")
 LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 
@@ -35,7 +35,7 @@ def held_bytes(size: Size, step_tokens: int, slots: int, head_rows: int) -> int:
 def fitting(size: Size, most: int, slots: int, head_rows: int, memory_bytes: int) -> int:
     """Tokens of a pass: `most`, halved until all that is held fits into `memory_bytes`.
 
-    Not below the least size: where that does not fit either, trying tells.
+    Never below the least size: if that does not fit either, the attempt shows it.
     """
     tokens = most
     while tokens >= 2 * LEAST_STEP_TOKENS and (
@@ -46,9 +46,9 @@ def fitting(size: Size, most: int, slots: int, head_rows: int, memory_bytes: int
 
 
 def memory_bytes(device: Device, processes: int, cgroups: Path = CGROUPS) -> int:
-    """Memory of a device of this machine; of the machine itself, a share for each of `processes`.
+    """Memory of a device of this machine; of the machine's own, the share of one process.
 
-    Where this process was given less of the machine (a pod's limit), that counts.
+    If this process was given less of the machine (a pod's limit), that counts.
     """
     if device == "cuda":
         return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory

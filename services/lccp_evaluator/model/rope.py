@@ -1,4 +1,4 @@
-"""Rotations whose angles depend on the length of the input: they tie a pass to one length."""
+"""Rotations whose angles depend on the input's length, and so tie a pass to one length."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ STATEFUL = ("dynamic", "longrope")
 
 
 def stateful_kinds(model: nn.Module) -> list[str]:
-    """Kinds of RoPE scaling in `model` by which a token's rotation depends on those after it."""
+    """Kinds of RoPE scaling in `model` where a token's rotation depends on later tokens."""
     kinds = {
         kind
         for module in model.modules()
@@ -17,7 +17,7 @@ def stateful_kinds(model: nn.Module) -> list[str]:
 
 
 def forget_lengths(model: nn.Module) -> None:
-    """Undo what earlier inputs did to `dynamic` rotations: they only ever grow by themselves."""
+    """Undo the effect of earlier inputs on `dynamic` rotations, which otherwise only grow."""
     for module in model.modules():
         original = getattr(module, "original_inv_freq", None)
         if original is not None and "dynamic" in _kinds(getattr(module, "rope_type", None)):
@@ -26,6 +26,6 @@ def forget_lengths(model: nn.Module) -> None:
 
 
 def _kinds(rope_type: object) -> list[str]:
-    """Of a rotary embedding: one kind, or one a type of layer."""
+    """Kinds of a rotary embedding: one, or one per type of layer."""
     values = rope_type.values() if isinstance(rope_type, dict) else [rope_type]
     return [value for value in values if isinstance(value, str)]

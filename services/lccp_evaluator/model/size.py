@@ -16,21 +16,21 @@ CHOSEN_NAMES = ("num_experts_per_tok", "moe_topk", "top_k_experts", "experts_per
 
 @dataclass(frozen=True)
 class Size:
-    """Of a decoder."""
+    """The size of a decoder."""
 
     weight_bytes: int
-    """That this process holds."""
+    """Bytes of weights that this process holds."""
     multiplied: int
-    """Weights that a token is multiplied with, but for embeddings and head; of experts, those that
-    are chosen."""
+    """Weights that a token is multiplied with, except embeddings and head; of experts, only the
+    chosen ones."""
     vocabulary: int
     hidden: int
     attention_width: float
-    """Mean width of what all query heads compare and what they add up, over all layers."""
+    """Mean of the query heads' total widths of keys and of values, over all layers."""
     widest: int
-    """Widest that a matrix makes of a token."""
+    """Largest output width of a matrix, per token."""
     cache_bytes: int
-    """Keys and values of a token."""
+    """Bytes of keys and values per token."""
     value_bytes: int
 
     @classmethod
@@ -54,8 +54,8 @@ class Size:
 
 
 def _widths(config: Any) -> tuple[float, int]:
-    """A layer's mean width of attention, and the elements of a token's keys and values."""
-    with suppress(InvalidInput):  # a family that is not known there
+    """Mean attention width of a layer, and the elements of a token's keys and values."""
+    with suppress(InvalidInput):  # a family that is unknown there
         attention = Architecture.from_config(config.to_dict()).attention
         return attention.width, attention.cached
     heads = config.num_attention_heads
@@ -82,6 +82,6 @@ def _ends(model: Any) -> list[Any]:
 
 
 def _chosen(config: Any) -> int:
-    """Experts that a token passes in a layer."""
+    """Experts that compute a token in a layer."""
     found = next((v for name in CHOSEN_NAMES if (v := getattr(config, name, None))), 1)
     return int(max(found) if isinstance(found, list) else found)

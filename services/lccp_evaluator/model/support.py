@@ -1,17 +1,17 @@
-"""What a model's code allows: tried on the model itself, before anything is measured.
+"""What a model's code allows: tested on the model itself before measuring.
 
-Two things of a model are replaced while it is measured: the function that computes attention from
-queries, keys and values, and the one that makes its masks. All else is its own code. So these two
-are held against the model's own, and nothing else needs to be:
+Two functions of a model are replaced while it is measured: the one that computes attention from
+queries, keys and values, and the one that creates its masks. All else is its own code. So only
+these two are checked against the model's own:
 
 - attention: layer by layer, on the same queries, keys and values, in float32 whatever the model's
-  dtype, against the eager attention of the model's module. Rounding therefore cannot refuse a right
-  model, and a wrong one cannot hide behind it;
-- masks: at the longest length that is going to be measured, before the first layer runs.
+  dtype, against the eager attention of the model's module. So rounding cannot cause a correct model
+  to be refused, nor hide a wrong one;
+- masks: at the longest length to be measured, before the first layer runs.
 
-Passages can share their beginnings if, besides, every token is computed from its own hidden state
-and what attention gives it. That is tried too: pieces of two short passages, packed, must read the
-same as the passages alone.
+Passages can share their beginnings if, in addition, every token is computed only from its own
+hidden state and the output of attention. That is tested too: pieces of two short passages, packed,
+must give the same readings as the passages alone.
 """
 
 import sys
@@ -35,28 +35,28 @@ from lccp_evaluator.model.finite import check_finite
 
 CHECKED_TOKENS = 64
 ATTENTION_TOLERANCE = 1e-3
-"""Of the norm of a layer's attention output, in float32."""
+"""Relative to the norm of a layer's attention output, in float32."""
 
 
 class _Enough(Exception):
-    """The masks were asked for; the layers need not run."""
+    """The masks were requested; the layers need not run."""
 
 
 @dataclass
 class AttentionCheck:
-    """An observer that holds every layer's attention against the model's own eager one."""
+    """An observer that checks every layer's attention against the model's own eager one."""
 
     modules: list[nn.Module] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
     _eager_masks: dict[CausalMask, Tensor] = field(default_factory=dict)
 
     def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
-        """Refuse what is neither causal nor a window; keep the mask as eager attention wants it."""
+        """Refuse what is neither causal nor a window; keep the mask that eager attention needs."""
         check_mask(mask, asked)
         self._eager_masks[mask] = eager_mask(**asked | {"dtype": torch.float32})
 
     def attend(self, call: Call) -> Tensor:
-        """Our output, if it is the model's own."""
+        """Our output, if it equals the model's own."""
         name = type(call.module).__name__
         query, key, value = (one.float() for one in (call.query, call.key, call.value))
         check_finite(query, key, value)
@@ -75,19 +75,19 @@ class AttentionCheck:
 
 
 class MaskCheck:
-    """An observer for masks alone."""
+    """An observer that only checks masks."""
 
     def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
         """Refuse what is neither causal nor a window."""
         check_mask(mask, asked)
 
     def attend(self, call: Call) -> Tensor:
-        """Masks come before attention."""
+        """Stop here: masks are created before attention."""
         raise _Enough
 
 
 def own_attention(module: nn.Module) -> Callable[..., tuple[Tensor, Any]]:
-    """The eager attention of the module's own file."""
+    """The eager attention in the module's own file."""
     found = getattr(sys.modules[type(module).__module__], "eager_attention_forward", None)
     if found is None:
         raise InvalidInput(f"{type(module).__name__} has no eager attention to be checked against")
@@ -96,7 +96,7 @@ def own_attention(module: nn.Module) -> Callable[..., tuple[Tensor, Any]]:
 
 
 def check_mask(mask: CausalMask, asked: dict[str, Any]) -> None:
-    """Raise InvalidInput unless the mask that a model asks for is `mask`."""
+    """Raise InvalidInput unless the mask that a model requests is `mask`."""
     is_whole = asked["q_length"] == asked["kv_length"] and asked.get("attention_mask") is None
     if not is_whole or asked.get("use_vmap") or not _equals(asked, mask):
         raise InvalidInput("its mask is neither causal nor a sliding window")
@@ -119,11 +119,11 @@ def _equals(asked: dict[str, Any], mask: CausalMask) -> bool:
 def check_attention(
     model: PreTrainedModel, ids: NDArray[np.integer], longest: int
 ) -> AttentionCheck:
-    """Hold the attention of all layers on the start of `ids`, and masks of `longest` tokens,
+    """Check the attention of all layers on the start of `ids`, and masks of `longest` tokens,
     against the model's own.
 
     Raises:
-        InvalidInput: they differ, or the model does not ask for them in transformers' ways.
+        InvalidInput: they differ, or the model does not request them in transformers' ways.
         NotFinite: there are NaN or infinite values.
     """
     check = AttentionCheck()
