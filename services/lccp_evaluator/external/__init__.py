@@ -1,1 +1,1 @@
-"""External suites: programs of others that read a checkpoint and write signals."""
+"""External suites: programs that are not ours, which read a checkpoint and write signals."""

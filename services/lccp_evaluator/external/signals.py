@@ -1,4 +1,4 @@
-"""`signals.json`: what the program of an external suite measured, and the report of it."""
+"""`signals.json`: the measurements of an external suite's program, and their report."""
 
 import json
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Better, Role, Scale
 
 NORMAL_95 = 1.959964
-"""Quantile of the normal distribution: half of a 95 % interval, in standard errors."""
+"""Quantile of the normal distribution: half a 95 % interval, in standard errors."""
 SIZE_MAX = 4 * 2**20
 
 
@@ -56,9 +56,9 @@ class SuiteSignals(Contract):
 
 
 def read_signals(data: bytes, suite: ExternalSuite) -> SuiteSignals:
-    """The signals in `data`, with all that the suite must write.
+    """The signals in `data`, including all that the suite must write.
 
-    Raises InvalidInput: it is not JSON, contains a value that is not a number, or lacks a signal.
+    Raises InvalidInput if it is not JSON, contains a value that is not a number, or lacks a signal.
     """
     where = f"suite {suite.name}: its signals file"
     if len(data) > SIZE_MAX:

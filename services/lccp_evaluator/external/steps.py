@@ -1,6 +1,6 @@
 """The three steps of an external suite: fetch the checkpoint, run its program, report its signals.
 
-In a cluster each is a container of one pod; on one machine one process does all of them.
+In a cluster, each is a container of one pod; on one machine, one process does all of them.
 """
 
 import logging
@@ -29,7 +29,7 @@ logger = logging.getLogger("lccp_evaluator.external")
 
 ALL = ("fetch", "run", "report")
 CHECKPOINT, SIGNALS = "LCCP_CHECKPOINT", "LCCP_SIGNALS"
-"""Variables that name the checkpoint's directory, and the file that the program writes."""
+"""Variables with the paths of the checkpoint's directory and the file of signals to write."""
 
 REFERENCE = re.compile(r"\$(\$|\((?P<name>[A-Za-z_][A-Za-z0-9_]*)\))")
 
@@ -53,20 +53,20 @@ class ExternalEvaluation:
     keys: RunKeys
     manifest: Manifest
     base: Path
-    """Folder in which the program is run on this machine."""
+    """Folder in which the program runs on this machine."""
 
     @classmethod
     def of(cls, invocation: Invocation, suite: ExternalSuite, store: Store) -> Self:
-        """What `invocation` asks for. Raises InvalidInput if there is no such checkpoint."""
+        """The evaluation that `invocation` requests. Raises InvalidInput without its checkpoint."""
         keys = RunKeys(invocation.namespace, invocation.name)
         manifest = read_manifest(store, keys, invocation.tokens or 0)
         return cls(suite, store, keys, manifest, Path(invocation.base_directory))
 
     def do(self, steps: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Do the steps: `fetch`, `report`, or all. A report that is there is left alone.
+        """Do the steps: `fetch`, `report`, or all. An existing report is kept.
 
         Raises:
-            InvalidInput: no such step; the checkpoint is damaged; the signals are none.
+            InvalidInput: no such step; the checkpoint is damaged; the signals are invalid.
             LccpError: the program can't be started, or ended with another exit code than 0.
         """
         match tuple(steps):

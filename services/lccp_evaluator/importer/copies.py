@@ -1,4 +1,4 @@
-"""The copies of another trainer's checkpoints in a run's store, laid out as our own trainer's."""
+"""Copies of another trainer's checkpoints in a run's store, laid out like our own trainer's."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ MANIFEST = "manifest.json"
 
 
 class Copies:
-    """What was copied; the first copy at a token count counts, and stays as it is."""
+    """The copied checkpoints; the first copy at a token count holds, and never changes."""
 
     def __init__(
         self,
@@ -39,12 +39,12 @@ class Copies:
         self._digests = Digests()
 
     def tokens(self) -> tuple[int, ...]:
-        """Token counts of the checkpoints that are in the store, ascending."""
+        """Token counts of the checkpoints in the store, ascending."""
         below = self._keys.checkpoints
         return tuple(t for t, _ in objects.named(self._store.list(below), below, MANIFEST))
 
     def reports(self) -> Sequence[EvaluationReport]:
-        """None: evaluators make them."""
+        """None: evaluators write them."""
         return ()
 
     def report(self, checkpoint: CheckpointDirectory) -> Manifest | None:
@@ -73,7 +73,7 @@ class Copies:
             Conflict: files changed meanwhile, or another writer was first; no manifest was written.
             InvalidInput: a file is missing, or can't be read.
 
-        What `tick` raises ends it, too, once the files that are on their way have arrived.
+        An exception from `tick` also ends it, once the files in transfer have arrived.
         """
         path, tokens = checkpoint.path, checkpoint.tokens
         before = stamps(path)
@@ -97,7 +97,7 @@ class Copies:
         return manifest
 
     def _manifest(self, tokens: int) -> Manifest | None:
-        """Read once: a manifest never changes."""
+        """Read only once: a manifest never changes."""
         if tokens not in self._manifests:
             key = self._keys.checkpoint_manifest(tokens)
             found = objects.read_or_none(self._store, key, Manifest)

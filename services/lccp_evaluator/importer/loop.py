@@ -1,4 +1,4 @@
-"""The importer's loop: look, copy, say how far it is, until the budget is there or it is asked."""
+"""The importer's loop: look, copy, report progress, until the budget is reached or on request."""
 
 import logging
 import threading
@@ -20,15 +20,15 @@ logger = logging.getLogger("lccp_evaluator.importer")
 
 POLL_SECONDS = 2.0
 PATIENCE_SECONDS = 600.0
-"""So long the store may be unreachable before the attempt ends of it."""
+"""How long the store may be unreachable before the attempt ends."""
 INCOMPLETE_SECONDS = 900.0
-"""So long a checkpoint may be incomplete before that is told."""
+"""How long a checkpoint may be incomplete before that is reported."""
 TOLD = ("Failed", "LeftOut", "Deleted")
 PROBLEMS_NAMED = 3
 
 
 class Importer:
-    """Copies what `watch` finds complete. `ended` is set by SIGTERM."""
+    """Copies the checkpoints that `watch` finds complete. `ended` is set by SIGTERM."""
 
     def __init__(
         self,
@@ -44,10 +44,10 @@ class Importer:
         self._ended, self._poll_seconds, self._clock = ended, poll_seconds, clock
         self._silent_since: float | None = None
         self._since: dict[str, float] = {}
-        """Since when a checkpoint has been incomplete for the same reason."""
+        """The time since which a checkpoint is incomplete for the same reason."""
 
     def run(self) -> End:
-        """How it ended: with the budget's checkpoint, drained, or terminated.
+        """Run, and return how it ended: with the budget's checkpoint, drained, or terminated.
 
         Raises StoreUnavailable if the store stays unreachable.
         """
@@ -82,14 +82,14 @@ class Importer:
         return None
 
     def _seen(self) -> tuple[View | None, str]:
-        """What lies in the folder; without it, why it can't be read."""
+        """The contents of the folder, or why it can't be read."""
         try:
             return self._watch.look(), ""
         except InvalidInput as error:
             return None, str(error)
 
     def _problem(self, view: View | None) -> str:
-        """What was left out, or stays incomplete, and why; without numbers that change alone."""
+        """What was left out, or stays incomplete, and why; without numbers that keep changing."""
         rows = view.unmeasured if view is not None else ()
         waits = [_told(one) for one in rows if one.state == "Incomplete"]
         self._since = {one: self._since.get(one, self._clock()) for one in waits}

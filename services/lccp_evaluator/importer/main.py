@@ -1,7 +1,7 @@
 """`lccp-import`: copy the checkpoints of an attached run's trainer, as the environment says.
 
-It takes the trainer's place in the run: it writes a heartbeat, hears `control/<attempt>.json`, and
-leaves `end.json`; whoever starts it reads its exit code (lccp.api.exits).
+It takes the trainer's place in the run: it writes a heartbeat, obeys `control/<attempt>.json`, and
+writes `end.json`. Its caller reads its exit code (lccp.api.exits).
 """
 
 import os
@@ -90,17 +90,17 @@ def _imported(
 
 
 def _keep(path: Path) -> None:
-    """It is the trainer's."""
+    """Do not delete it: it is the trainer's."""
 
 
 def watch_of(
     source: SourceSpec, base: Path, scratch: Path, copies: Copies, tick: Callable[[], None]
 ) -> Watch:
-    """What looks at the folder of `source`, relative to `base`; conversions lie in `scratch`.
+    """The watch of the folder of `source`, relative to `base`; conversions go into `scratch`.
 
     `tick` is called every second while a command converts.
 
-    Raises InvalidInput if the command that converts is none.
+    Raises InvalidInput if the conversion's command is invalid.
     """
     folder = base / source.path
     foreign = (
@@ -117,7 +117,7 @@ def watch_of(
 
 
 def _counts(asked: CountsSpec, folder: Path) -> TokenCounts:
-    """Where token counts come from now: an index grows. Raises InvalidInput."""
+    """The current sources of token counts: an index grows. Raises InvalidInput."""
     if asked.index is None:
         return TokenCounts(per_step=asked.tokens_per_step)
     path = folder / asked.index

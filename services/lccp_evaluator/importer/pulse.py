@@ -1,4 +1,4 @@
-"""The importer's sign of life, which goes on while it copies or converts."""
+"""The importer's heartbeat, which continues while it copies or converts."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 
 BEAT_SECONDS = 10.0
-"""At most between two heartbeats while one checkpoint is copied or converted."""
+"""Longest time between heartbeats while one checkpoint is copied or converted."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Task:
     writer: str
     until_tokens: int
     unknown_fields: tuple[str, ...] = ()
-    """Of the run's spec, which this version leaves out."""
+    """Fields of the run's spec that this version ignores."""
 
 
 class Stopped(Exception):
-    """The importer was told to end while it copied or converted."""
+    """The importer was stopped while it copied or converted."""
 
 
 class Pulse:
@@ -48,7 +48,7 @@ class Pulse:
         self._at = clock()
 
     def beat(self, tokens: tuple[int, ...], problem: str) -> None:
-        """Tell the checkpoints that are copied, by tokens, and what is wrong, if anything."""
+        """Report the copied checkpoints, by tokens, and what is wrong, if anything."""
         self._told, task = (tokens, problem), self._task
         beat = Heartbeat(
             attempt=task.attempt,
@@ -66,9 +66,9 @@ class Pulse:
         self._at = self._clock()
 
     def tick(self) -> None:
-        """Tell the same once more if that was long ago. Raises Stopped if it is to end."""
+        """Repeat the last report if it is old. Raises Stopped if the importer is to end."""
         if self._ended.is_set():
             raise Stopped
         if self._clock() - self._at >= BEAT_SECONDS:
-            with suppress(StoreUnavailable):  # the work itself tells that
+            with suppress(StoreUnavailable):  # the work itself reports that
                 self.beat(*self._told)

@@ -1,1 +1,1 @@
-"""An evaluation by several processes: the one that leads, and its followers."""
+"""An evaluation by several processes: the leading one, and its followers."""

@@ -1,7 +1,7 @@
 """A process that reads passages for another one, and ends with it.
 
-`python -m lccp_evaluator.spread.follower FD NUMBER`: it takes an `Opening`, then jobs, from the
-connection FD, and answers each job by its readings.
+`python -m lccp_evaluator.spread.follower FD NUMBER`: it receives an `Opening`, then jobs, from the
+connection FD, and answers each job with its readings.
 """
 
 from multiprocessing.connection import Connection
@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def serve(orders: "Connection[Any, Any]") -> None:
-    """Do what is told until nothing more is."""
+    """Execute orders until there are no more."""
     try:
         with orders.recv().engine() as engine:
             while True:

@@ -1,7 +1,7 @@
 """A process that holds a shard of a model for another one, and ends with it.
 
-`python -m lccp_evaluator.spread.holder FD NUMBER`: it takes a `Share` from the connection FD, then
-calls of the experts, whose results it adds to those of the others.
+`python -m lccp_evaluator.spread.holder FD NUMBER`: it receives a `Share` from the connection FD,
+then calls of the experts, whose results it adds to those of the others.
 """
 
 from multiprocessing.connection import Connection
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def serve(orders: "Connection[Any, Any]", layers: list[nn.Module], device: torch.device) -> None:
-    """Compute this process's part of what experts of `layers` are called for, call by call."""
+    """Compute this process's part of each call of the experts of `layers`."""
     while True:
         call = orders.recv()
         given = [_received(form, device) for form in call.given]
@@ -46,7 +46,7 @@ def serve(orders: "Connection[Any, Any]", layers: list[nn.Module], device: torch
 
 
 def _layers(share: Share) -> list[nn.Module]:
-    """The experts, the rest of the model being let go."""
+    """The experts; the rest of the model is released."""
     directory, plan, trusted = share.directory, share.plan, share.trust_remote_code
     split = splitting(directory, plan, trusted)
     return expert_layers(load_model(directory, plan, trusted, split).model)

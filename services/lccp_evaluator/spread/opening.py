@@ -1,4 +1,4 @@
-"""A model, and how the process that leads has found that it can be read."""
+"""A model, and the way of reading it that the leading process found."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ from lccp_evaluator.spread.shards import loaded
 
 @dataclass(frozen=True)
 class Opening:
-    """What another process needs to read as the one that leads does."""
+    """What another process needs to read like the leading one."""
 
     directory: Path
     plan: ExecutionPlan
-    """With its way."""
+    """The plan, with its way."""
     trust_remote_code: bool
     watches: bool
 

@@ -1,4 +1,4 @@
-"""What the other processes of an evaluation are told, and how they tell that they failed."""
+"""Orders to the other processes of an evaluation, and their report of a failure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from lccp_evaluator.passes.passage import Heads, Passage
 
 @dataclass(frozen=True)
 class Job:
-    """Passages that are read together, with heads masked or none."""
+    """Passages that are read together, with or without masked heads."""
 
     passages: Sequence[Passage]
     masked: Heads = ()
@@ -21,7 +21,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Share:
-    """A model of which a process is to hold the shard `rank`; all meet at a file."""
+    """A model of which a process holds the shard `rank`; all processes meet at a file."""
 
     directory: Path
     plan: ExecutionPlan
@@ -35,9 +35,9 @@ Form = tuple[torch.Size, torch.dtype]
 
 @dataclass(frozen=True)
 class Call:
-    """Experts of the layer of that number among those that have some are called.
+    """A call of the experts of one layer, numbered among the layers with experts.
 
-    What they are given follows, tensor by tensor, from the process that leads.
+    Its arguments follow, tensor by tensor, from the leading process.
     """
 
     layer: int
@@ -47,6 +47,6 @@ class Call:
 
 @dataclass(frozen=True)
 class Failed:
-    """What a process answers if it could not do it."""
+    """A process's answer to an order that failed."""
 
     error: LccpError | MemoryError | RuntimeError

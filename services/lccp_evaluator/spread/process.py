@@ -1,4 +1,4 @@
-"""Another process of an evaluation, which ends with this one and answers what it is told."""
+"""Another process of an evaluation, which ends with this one and answers its orders."""
 
 import logging
 import os
@@ -18,13 +18,13 @@ logger = logging.getLogger("lccp_evaluator.spread.process")
 
 
 class ProcessLost(LccpError):
-    """A process of an evaluation ended before its work was done."""
+    """A process of an evaluation ended before finishing its work."""
 
 
 class Process:
-    """A process that runs `module`; `name` is what messages call it.
+    """A process that runs `module`; messages call it `name`.
 
-    Its arguments are a file descriptor of a connection, and `number`, that of its device.
+    Its arguments are a file descriptor of a connection, and `number`, its device's number.
     """
 
     def __init__(self, module: str, number: int, name: str) -> None:
@@ -38,15 +38,15 @@ class Process:
         theirs.close()
 
     def tell(self, order: object) -> None:
-        """Send it an order. Raises ProcessLost if it has ended without a word."""
+        """Send it an order. Raises ProcessLost if it ended without an answer."""
         try:
             self.orders.send(order)
         except OSError:
-            if not self.orders.poll():  # else it says why it ended
+            if not self.orders.poll():  # else its answer says why it ended
                 raise self._lost() from None
 
     def answer(self) -> Any:
-        """The next thing that it says. Raises what it raised, from then on, or ProcessLost."""
+        """Its next answer. Raises its error, also in all later calls, or ProcessLost."""
         try:
             said = self._failed or self.orders.recv()
         except (EOFError, OSError):
@@ -71,14 +71,14 @@ class Process:
 def begin() -> tuple["Connection[Any, Any]", int]:
     """Set up a process that `Process` started: its connection, and the number of its device."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that leads hears it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the leading process handles it
     number = int(sys.argv[2])
     configure_from(os.environ, rank=number)
     return Connection(int(sys.argv[1])), number
 
 
 def failed(error: Exception) -> Failed:
-    """What is sent of `error`: one of the same cause that another process can raise."""
+    """What to send for `error`: one of the same cause that another process can raise."""
     if isinstance(error, LccpError):
         return Failed(error)
     if cause_of(error) is Cause.OUT_OF_MEMORY:

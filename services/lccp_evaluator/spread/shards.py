@@ -1,8 +1,8 @@
-"""A model whose experts lie in several processes: this one computes all else.
+"""A model whose experts are in several processes: this one computes everything else.
 
-Where experts are called, the other processes (`holder`) get what they are called with, each
-computes its part of their width, and the parts are added up. So all that knows a model, its
-attention, its cache and the heads that are watched, need not know of them.
+When experts are called, the other processes (`holder`) receive the call's arguments, each computes
+its part of the experts' width, and the parts are added up. So no code for a model, its attention,
+its cache or watched heads needs to know about the other processes.
 """
 
 import os
@@ -26,7 +26,7 @@ from lccp_evaluator.spread.splitting import splitting
 
 HOLDER = "lccp_evaluator.spread.holder"
 GRACE_SECONDS = 2.0
-"""For a process whose connection broke to be known as one that has ended."""
+"""Time for a process whose connection broke to be recognized as ended."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def loaded(directory: Path, plan: ExecutionPlan, trust_remote_code: bool) -> Ite
         for rank, holder in enumerate(holders, start=1):
             holder.tell(Share(directory, plan, trust_remote_code, rank, meeting))
         for holder in holders:
-            holder.answer()  # it is there
+            holder.answer()  # it has started
         with _first_error_of(holders), joined(plan, meeting, 0, device):
             found = load_model(directory, plan, trust_remote_code, split)
             for holder in holders:
@@ -65,7 +65,7 @@ def loaded(directory: Path, plan: ExecutionPlan, trust_remote_code: bool) -> Ite
 
 @contextmanager
 def joined(plan: ExecutionPlan, meeting: Path, rank: int, device: int) -> Iterator[None]:
-    """All processes of a model as one group, of which this is `rank`, on the device `device`."""
+    """All processes of a model as one group; this one is `rank`, on the device `device`."""
     os.environ["LOCAL_RANK"] = str(device)  # transformers takes the device from it
     backend = "nccl" if plan.device == "cuda" else "gloo"
     where = meeting.absolute().as_uri()
@@ -77,7 +77,7 @@ def joined(plan: ExecutionPlan, meeting: Path, rank: int, device: int) -> Iterat
 
 
 def form(tensor: Tensor) -> Form:
-    """What another process needs to know to receive `tensor`."""
+    """What another process needs in order to receive `tensor`."""
     return tensor.shape, tensor.dtype
 
 
@@ -112,7 +112,7 @@ def _teller(number: int, holders: list[Process]) -> Callable[..., None]:
 
 @contextmanager
 def _first_error_of(holders: list[Process]) -> Iterator[None]:
-    """Raise what a holder failed of instead of what this process noticed of it."""
+    """Raise the error of a failed holder instead of its consequence in this process."""
     try:
         yield
     except Exception:

@@ -1,4 +1,4 @@
-"""Which weights of a model are split where its experts lie in several processes: theirs alone.
+"""Which weights of a model are split if its experts are in several processes: only theirs.
 
 Each process holds a part of the width of every expert, by transformers' own plan of its tensor
 parallelism. Everything else of that plan is turned off: attention, embeddings and head stay whole.
@@ -19,9 +19,9 @@ from lccp_evaluator.model.experts import expert_layers
 from lccp_evaluator.model.loading import read_config
 
 ALIGNED_BYTES = 16
-"""Rows of weights begin at multiples of it, or grouped products refuse them."""
+"""Rows of weights must begin at multiples of this, or grouped products refuse them."""
 WHOLE = "replicate"
-"""transformers' name of what is not split."""
+"""transformers' name for what is not split."""
 
 
 def splitting(directory: Path, plan: ExecutionPlan, trusted: bool) -> DistributedConfig:

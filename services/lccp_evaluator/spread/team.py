@@ -1,7 +1,7 @@
-"""The process that leads an evaluation, and the followers that read a share of its passages.
+"""The leading process of an evaluation, and followers that read a share of its passages.
 
 Each follower holds the whole model, or leads the processes that do. Passages that begin alike are
-one job, and jobs go to whichever process is free, so that no reading depends on how many there are.
+one job. Jobs go to whichever process is free, and no reading depends on the number of processes.
 """
 
 from collections import deque
@@ -22,28 +22,28 @@ from lccp_evaluator.spread.process import Process
 MODULE = "lccp_evaluator.spread.follower"
 
 Read = Callable[[int, Job], list[Reading]]
-"""Reads a job, which has a number."""
+"""Reads the job with a number."""
 Done = Callable[[int, list[Reading]], None]
-"""Is told what was read of the job of a number, by any thread."""
+"""Called with a job's number and its readings, from any thread."""
 
 
 class Follower(Process):
-    """Another process of this evaluation; `number` is its own among `processes`."""
+    """Another process of this evaluation, number `number` of `processes`."""
 
     def __init__(self, number: int, processes: int, opening: Opening) -> None:
         name = f"process {number} of the evaluation's {processes} (0 leads)"
         super().__init__(MODULE, number * opening.plan.shards, name)
-        self.tell(opening)  # a failure is told by the first job
+        self.tell(opening)  # a failure is reported by the first job
 
     def read(self, job: Job) -> list[Reading]:
-        """What it reads. Raises what it raised, or ProcessLost."""
+        """Its readings of `job`. Raises its error, or ProcessLost."""
         self.tell(job)
         readings: list[Reading] = self.answer()
         return readings
 
 
 class Team:
-    """An evaluation's processes, this one among them; its followers end with the context."""
+    """An evaluation's processes, including this one; its followers end with the context."""
 
     def __init__(self, processes: int) -> None:
         self._processes = processes
@@ -58,9 +58,9 @@ class Team:
         self._end()
 
     def read(self, jobs: Mapping[int, Job], opening: Opening, own: Read, done: Done) -> None:
-        """Read all `jobs`, by this process with `own` and by followers, started if they are not.
+        """Read all `jobs`, in this process with `own` and in followers, started if necessary.
 
-        `opening` is the same in every call. Raises what a process raises, or ProcessLost.
+        `opening` is the same in every call. Raises a process's error, or ProcessLost.
         """
         self._start(min(self._processes, len(jobs)), opening)
         waiting = deque(jobs.items())
@@ -78,7 +78,7 @@ class Team:
             try:
                 work(own)
             except BaseException:
-                self._end()  # so that no thread waits for one
+                self._end()  # so that no thread waits for a follower
                 raise
         for other in others:
             other.result()
@@ -99,7 +99,7 @@ class Team:
 
 
 def _next(waiting: deque[tuple[int, Job]]) -> tuple[int, Job] | None:
-    """The next job, which another thread can't take too."""
+    """Take the next job, so that no other thread can take it."""
     with suppress(IndexError):
         return waiting.popleft()
     return None
