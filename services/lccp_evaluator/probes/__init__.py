@@ -1,6 +1,6 @@
-"""The half of every probe that reads a model: one module each, of one shape.
+"""The half of every probe that reads a model: one module each, of the same shape.
 
-Settings, signals and charts are in the other half, `lccp.probes`. A further probe is a module here,
+Settings, signals and charts are in the other half, `lccp.probes`. A new probe takes a module here,
 one there, and a line in each registry.
 """
 
@@ -42,9 +42,9 @@ HALVES: dict[str, TorchHalf] = {
 
 
 def by_source(asked: Mapping[str, Contract]) -> Iterator[tuple[TorchHalf, list[TorchHalf]]]:
-    """Of the asked probes, those that draw samples, each with all that read them, itself first.
+    """Requested probes that draw samples, each with all probes that read them, itself first.
 
-    Raises InvalidInput for a probe that nobody could measure.
+    Raises InvalidInput for a probe that cannot be measured.
     """
     _check(asked)
     for name in asked:

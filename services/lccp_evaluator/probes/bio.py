@@ -1,4 +1,4 @@
-"""Facts asked of biographies: values by band and by cell. See `lccp.probes.bio`."""
+"""Questions about biographies' facts: values by band and cell. See `lccp.probes.bio`."""
 
 from collections.abc import Iterator
 
@@ -49,7 +49,7 @@ def _signals(
 ) -> Iterator[SignalValue]:
     """The signals of a band, with their means by document and by attribute.
 
-    How much worse the middle is, is by document alone, and left out where one has too few facts.
+    The loss in the middle is by document only, and left out where one has too few facts.
     """
     groups = {kind: records.label(kind) for kind in CLUSTERS}
     columns: dict[str, Column] = {

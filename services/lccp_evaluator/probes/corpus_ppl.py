@@ -43,7 +43,7 @@ def measure(records: Records, asked: CorpusPplSettings, _contexts: Contexts) -> 
 
 
 def _value(signal: Signal, records: Records, nll: FloatArray, corpus: int) -> Iterator[SignalValue]:
-    """The value of `signal` over the documents of a corpus; none where it has no samples."""
+    """The value of `signal` over the documents of a corpus; none if it has no samples."""
     if len(nll) == 0:
         return
     own = nll[records.label("corpus") == corpus]

@@ -14,7 +14,7 @@ from lccp_evaluator.sampling.samples import Sample
 
 
 def answered(samples: Sequence[Sample], asked: GenerationSettings, seed: int) -> Mapping[int, int]:
-    """Numbers of the samples that the model answers by itself, and tokens that it may say."""
+    """Numbers of the samples that the model answers itself, and the most tokens it may say."""
     full = [number for number, sample in enumerate(samples) if sample.role == FULL]
     drawn = np.random.default_rng(seed).permutation(full)[: asked.samples].tolist()
     sizes = {number: samples[number].answer for number in sorted(drawn)}
@@ -22,7 +22,7 @@ def answered(samples: Sequence[Sample], asked: GenerationSettings, seed: int) ->
 
 
 def measure(records: Records, asked: GenerationSettings, _contexts: Contexts) -> Measurement:
-    """Both signals, and for each answered prompt whether its key was said and whether it scored."""
+    """Both signals, and per answered prompt whether its key was said, and whether it scored."""
     numbers = list(answered(records.samples, asked, records.seed))
     chosen = np.isin(np.arange(len(records.samples)), numbers)
     own = records.where(chosen)

@@ -13,7 +13,7 @@ from lccp_evaluator.sampling.crossing import FULL, around_needle
 
 CLUSTERS = ("haystack", "needle")
 TELLS_APART = 1e-3
-"""Least share of the variance of interference that levels and distance do not tell."""
+"""Least share of interference's variance that levels and distance do not explain."""
 
 
 def measure(records: Records, asked: InterferenceSettings, contexts: Contexts) -> Measurement:
@@ -42,8 +42,8 @@ def slope_weights(
 ) -> FloatArray | None:
     """Weights [N] whose sum with the NLLs is their least-squares slope against `before`.
 
-    `distance` [N] and a level for each of `groups` [N] are fitted beside it. None where the samples
-    cannot tell these apart.
+    `distance` [N] and a level for each of `groups` [N] are fitted as well. None if the samples
+    cannot separate these effects.
     """
     if len(before) == 0:
         return None
@@ -69,7 +69,7 @@ def _details(
     near: BoolArray,
     width: float,
 ) -> Arrays:
-    """Means by bin, which is told by where it begins; NaN where there is no sample."""
+    """Means by bin, which is named by its beginning; NaN where there is no sample."""
     down, across = (_begins(tokens, width) for tokens in (distance, before))
     cells = Cells(down, across)
     found = {
@@ -85,7 +85,7 @@ def _details(
 
 
 def _begins(tokens: NDArray[np.int64], width: float) -> NDArray[np.int64]:
-    """Where the bins of `tokens` [N] begin."""
+    """Beginnings of the bins of `tokens` [N]."""
     begins: NDArray[np.int64] = np.round(np.floor(tokens / width) * width).astype(np.int64)
     return begins
 

@@ -58,7 +58,7 @@ def _means(nll: Sequence[FloatArray], chosen: Sequence[BoolArray]) -> FloatArray
 
 
 def _by_position(having: Records, is_key: Sequence[BoolArray]) -> Arrays:
-    """Perplexity of the keys in bands of position, and where each band begins."""
+    """Perplexity of the keys by band of position, and each band's beginning."""
     places = np.concatenate(
         [
             one.answer[0] + np.flatnonzero(mask)

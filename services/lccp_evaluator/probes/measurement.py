@@ -1,4 +1,4 @@
-"""What a probe's torch half is, and what it makes of one checkpoint."""
+"""The interface of a probe's torch half, and its result for one checkpoint."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from lccp_evaluator.sampling.tokenization import Tokenizer
 Arrays = Mapping[str, NDArray[Any]]
 
 Column = tuple[FloatArray, Callable[[Any], Any]]
-"""Values of samples [N], and what is made of a mean of them: of NLLs, its exponential."""
+"""Values of samples [N], and the function applied to their mean: exp for NLLs."""
 
 
 @dataclass(frozen=True)
@@ -32,32 +32,32 @@ class Measurement:
 
     signals: Sequence[SignalValue]
     details: Arrays = field(default_factory=dict)
-    """What figures are drawn from."""
+    """Arrays from which figures are drawn."""
     samples: Arrays = field(default_factory=dict)
     """Values of every sample."""
     notes: Sequence[str] = ()
-    """What a reader should know of it, a sentence each."""
+    """Sentences that a reader of the report should know."""
 
 
 @dataclass(frozen=True)
 class KeyChoice:
-    """How a model chooses tokens of samples, once, before they are frozen."""
+    """How a model chooses tokens of samples, once, before the samples are frozen."""
 
     model: Callable[[Any], str | None]
-    """From settings: directory of the model that chooses; None: the checkpoint itself."""
+    """Maps settings to the directory of the choosing model; None: the checkpoint itself."""
     choose: Callable[[FrozenSamples, Any, Read], list[tuple[int, ...]]]
-    """Samples, settings, and the model: numbers of the chosen ones of each sample's judged tokens.
+    """Maps samples, settings and model to each sample's chosen tokens, as numbers of judged tokens.
     """
 
 
 @dataclass(frozen=True)
 class SampleSource:
-    """Samples that a probe draws, and other probes may read."""
+    """Samples that a probe draws and other probes may read."""
 
     version: int
-    """Rises when equal settings give other samples."""
+    """Incremented when equal settings give other samples."""
     draw: Callable[[Any, Tokenizer, Files], Drawn]
-    """Settings, tokenizer, and the files that settings name: the samples."""
+    """Maps settings, tokenizer and the files that settings name to samples."""
     keys: KeyChoice | None = None
 
 
@@ -91,20 +91,20 @@ class TorchHalf:
 
     name: str
     measure: Callable[[Records, Any, Contexts], Measurement]
-    """From what was read of the samples, its settings, and the contexts."""
+    """Maps the samples' records, settings and contexts to the measurement."""
     source: SampleSource | None = None
-    """Samples of its own; None: it reads those of the probe that it needs."""
+    """Its own samples; None: it reads those of the probe that it needs."""
     watches_heads: bool = False
-    """Whether it asks where heads look, which costs a part of the pass."""
+    """Whether it requests where heads look, which takes part of the pass's time."""
     routes: Callable[[Sequence[Sample], Any], set[int]] = _none
-    """From samples and its settings: numbers of those whose tokens' experts it asks for."""
+    """Maps samples and settings to numbers of the samples whose tokens' experts it requests."""
     answers: Callable[[Sequence[Sample], Any, int], Mapping[int, int]] = _silent
-    """From samples, its settings and the samples' seed: numbers of those that the model answers by
-    itself, and how many tokens it may say."""
+    """Maps samples, settings and the samples' seed to numbers of the samples that the model answers
+    itself, with the most tokens it may say."""
     masks: Callable[[Records, Any], Masking | None] = _unmasked
-    """From what was read and its settings: what is to be read again (`Records.masked`)."""
+    """Maps records and settings to what is to be read again (`Records.masked`)."""
     again: Callable[[Sequence[Sample], Any], tuple[list[int], int]] = _once
-    """From samples and its settings: numbers of those that will be, and how often each."""
+    """Maps samples and settings to numbers of the samples to be read again, and how often each."""
 
 
 def measured(
@@ -128,7 +128,7 @@ def measured(
 def means(
     signals: Iterable[Signal], columns: Mapping[str, Column], groups: Mapping[str, NDArray[Any]]
 ) -> Iterator[SignalValue]:
-    """Means of those of `signals` whose quantity has a column, in whichever band.
+    """Means of the `signals` whose quantity has a column, in any band.
 
     `groups` are the clusters of the samples [N], by kind.
     """

@@ -23,7 +23,7 @@ QUESTION = ("nominal_length", "haystack", "set", "question")
 
 @dataclass(frozen=True)
 class Answers:
-    """Of each question [Q]: its right value's NLL, and the least NLL of a wrong value."""
+    """Per question [Q]: the right value's NLL, and the least NLL of a wrong value."""
 
     right: Records
     nll: FloatArray
@@ -40,7 +40,7 @@ class Answers:
 
 
 def measure(records: Records, asked: MultiKeySettings, contexts: Contexts) -> Measurement:
-    """Signals by band and size of the group, and the values of every question."""
+    """Signals by band and group size, and the values of every question."""
     answers = Answers.of(records)
     right = answers.right
     beyond = right.label("nominal_length") > contexts.source

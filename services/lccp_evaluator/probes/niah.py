@@ -32,12 +32,13 @@ from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE
 class ContextUse:
     """What the context is worth to the model: gain and recovery, over the samples of a band.
 
-    NLL (nats a token) of each answer with the whole prompt, `full` [N], of which `haystack` [N]
-    and `needle` [N] are given; and by needle without context, `none`, and with the needle alone as
+    NLL (nats per token) of each answer with the whole prompt, `full` [N], whose `haystack` [N] and
+    `needle` [N] are given; and, by needle, without context, `none`, and with only the needle as
     context, `oracle`.
 
-    Both are means over samples, so each cluster has a share in them: a value of its own, and their
-    mean is the whole's. The share in a quotient is its linearization around that of the means.
+    Gain and recovery are means over samples, so each cluster has a share in them: its own value,
+    and the mean of these is the whole's. A share in a quotient is its linearization around that of
+    the means.
     """
 
     full: FloatArray
@@ -55,7 +56,7 @@ class ContextUse:
 
     @property
     def recovery(self) -> Estimate | None:
-        """`(none - full) / (none - oracle)`; None where the latter is not above 0 for sure."""
+        """`(none - full) / (none - oracle)`; None if the latter is not certainly above 0."""
         best = self.none - self.oracle
         sure = interval(float(best.mean()), {"needle": best})
         if sure is None or not sure[0] > 0:
@@ -138,7 +139,7 @@ def _answers(
 
 
 def _use(records: Records, full: Records) -> ContextUse:
-    """What the contexts of `full` are worth, by the samples that have none, or the needle alone."""
+    """What the contexts of `full` are worth, by the samples with none, or with only the needle."""
     return ContextUse(
         full=full.nll,
         haystack=full.label("haystack"),
@@ -149,7 +150,7 @@ def _use(records: Records, full: Records) -> ContextUse:
 
 
 def _estimates(declared: Iterable[Signal], use: ContextUse, full: Records) -> Iterator[SignalValue]:
-    """Gain, recovery, and how much worse the middle is, as far as they are defined."""
+    """Gain, recovery, and the loss in the middle, as far as they are defined."""
     clusters = {kind: full.label(kind) for kind in ("haystack", "needle")}
     estimates = {
         "context_gain": use.gain,

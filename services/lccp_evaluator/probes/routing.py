@@ -13,7 +13,7 @@ from lccp_evaluator.records import FloatArray, Records
 from lccp_evaluator.sampling.samples import Sample
 
 CLUSTERS = {"Niah": "haystack", "Bio": "document", "CorpusPpl": "document"}
-"""Kind of cluster, by source: of each the longest prompt is routed."""
+"""Kind of cluster, by source: the longest prompt of each cluster is routed."""
 
 
 def longest(samples: Sequence[Sample], asked: RoutingSettings) -> set[int]:
@@ -62,7 +62,7 @@ def measure(records: Records, asked: RoutingSettings, contexts: Contexts) -> Mea
 
 
 def shares(counts: FloatArray) -> FloatArray:
-    """`counts` [..., experts] by their sum."""
+    """`counts` [..., experts] divided by their sum."""
     load: FloatArray = counts / counts.sum(axis=-1, keepdims=True)
     return load
 

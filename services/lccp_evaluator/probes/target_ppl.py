@@ -29,7 +29,7 @@ from lccp_evaluator.sampling.targets import FEWEST_TEXTS, FULL, NONE
 
 @dataclass(frozen=True)
 class Answers:
-    """Of each question [N]: NLL (nats a token) with its context and without, and its hits."""
+    """Per question [N]: NLL (nats per token) with and without its context, and its hits."""
 
     context: NDArray[Any]
     nll: FloatArray

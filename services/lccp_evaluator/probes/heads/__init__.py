@@ -1,1 +1,1 @@
-"""Probes of attention heads: which of them retrieve, and what is lost without these."""
+"""Probes of attention heads: which of them retrieve, and what is lost without those."""

@@ -28,7 +28,7 @@ def masks(records: Records, asked: HeadAblationSettings) -> Masking:
 
 
 def again(samples: Sequence[Sample], asked: HeadAblationSettings) -> tuple[list[int], int]:
-    """Numbers of the samples that are read again, and the sets that each is read with."""
+    """Numbers of the samples that are read again, and the number of sets for each."""
     lengths = {n: one.length for n, one in enumerate(samples) if one.needle is not None}
     longest = max(lengths.values())
     return [n for n, length in lengths.items() if 4 * length > 3 * longest], 1 + asked.draws
@@ -61,7 +61,7 @@ def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Hea
 
 
 def measure(records: Records, asked: HeadAblationSettings, _contexts: Contexts) -> Measurement:
-    """Signals by cluster, the masked heads, and what every sample loses by each set."""
+    """Signals by cluster, the masked heads, and every sample's loss by set."""
     numbers = sorted(records.masked[TOP])
     chosen = np.isin(np.arange(len(records.samples)), numbers)
     again = records.where(chosen)
@@ -84,7 +84,7 @@ def measure(records: Records, asked: HeadAblationSettings, _contexts: Contexts) 
 
 
 def _nll(readings: Mapping[int, Reading], numbers: list[int]) -> FloatArray:
-    """Mean NLL of the answers of the samples of these numbers."""
+    """Mean NLL of the answers of samples `numbers`."""
     return np.array([readings[number].nll.mean(dtype=np.float64) for number in numbers])
 
 

@@ -15,12 +15,12 @@ from lccp_evaluator.records import BoolArray, FloatArray, Records
 from lccp_evaluator.sampling.samples import Ids
 
 CLUSTERS = {"Bio": ("document", "attribute"), "Niah": ("haystack", "needle")}
-"""Kinds of clusters, by source; haystacks or documents first, which are resampled and halved."""
+"""Kinds of clusters, by source. The first, haystacks or documents, is resampled and halved."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What heads did on N samples, NaN where a head does not see all of the needle."""
+    """Heads' behavior on N samples; NaN where a head does not see all of the needle."""
 
     scores: FloatArray
     """[N, layers, heads]"""
@@ -41,8 +41,8 @@ class Watched:
 def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts) -> Measurement:
     """Number of heads above the threshold, and mean scores [layers, heads].
 
-    `halves` [2, layers, heads] are the same over each half of the haystacks or documents; `visible`
-    [layers] is the share of samples in which a layer sees the needle.
+    `halves` [2, layers, heads] are mean scores over each half of the haystacks or documents;
+    `visible` [layers] is the share of samples in which a layer sees the needle.
     """
     records = records.where(np.array([sample.needle is not None for sample in records.samples]))
     seen = Watched.of(records, asked)
@@ -109,13 +109,13 @@ def token_set(needle: Ids, _key_start: int, copied: NDArray[np.int16]) -> FloatA
 
 
 def position_recall(_needle: Ids, _key_start: int, copied: NDArray[np.int16]) -> FloatArray:
-    """As `token_set`, over the positions of the answer."""
+    """Like `token_set`, over the positions of the answer."""
     score: FloatArray = (copied >= 0).mean(axis=-1)
     return score
 
 
 def wu_count(needle: Ids, key_start: int, copied: NDArray[np.int16]) -> FloatArray:
-    """As `token_set`, but counting copies from the key, by the number of its tokens."""
+    """Like `token_set`, but copies from the key, divided by the number of its tokens."""
     score: FloatArray = (copied >= key_start).sum(axis=-1) / (len(needle) - key_start)
     return score
 

@@ -1,1 +1,1 @@
-"""What is made of the values of samples: means by cell, intervals, what the context is worth."""
+"""Statistics over the values of samples: means by cell, intervals, the worth of the context."""

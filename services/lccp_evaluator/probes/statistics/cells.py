@@ -1,4 +1,4 @@
-"""Means of samples by cell: arrays [down, across] that heat maps are drawn from."""
+"""Means of samples by cell: arrays [down, across] for heat maps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lccp_evaluator.records import FloatArray, Records
 
 @dataclass(frozen=True)
 class Cells:
-    """Samples by two of their numbers, each [N]."""
+    """Samples by two of their values, each [N]."""
 
     down: NDArray[Any]
     across: NDArray[Any]
@@ -57,7 +57,7 @@ def by_depth_and_length(
 ) -> dict[str, NDArray[Any]]:
     """Details of prompts by cell [depths, lengths], and by depth in both bands.
 
-    `more` are further columns [N] whose means are wanted.
+    `more` are further columns [N] to average.
     """
     cells = Cells(depth_percent, length)
     means = cells.means(nll)
@@ -77,9 +77,9 @@ def by_depth_and_length(
 
 
 def by_sample(records: Records, columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Per sample [N]: which it is, its `nll`, and `columns`.
+    """Per sample [N]: its identity, its `nll`, and `columns`.
 
-    Per answer token of all samples in a row: `token_nll`, `token_is_arg_max`; sample i has those
+    Per answer token of all samples in sequence: `token_nll`, `token_is_arg_max`; sample i has those
     from `token_offsets[i]` to `token_offsets[i + 1]`.
     """
     counts = [len(reading.nll) for reading in records.readings]

@@ -16,7 +16,7 @@ def lost_in_the_middle(
 ) -> Estimate | None:
     """The index over samples [N] of one band, given the cluster of each, by kind.
 
-    The first kind's clusters weigh the same; crossed kinds average to the same value. None where a
+    The first kind's clusters have equal weights; crossed kinds average to the same value. None if a
     cluster has no sample in one of the thirds.
     """
     third = np.digitize(depth_percent, MIDDLE_PERCENT)

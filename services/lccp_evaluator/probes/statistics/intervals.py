@@ -14,10 +14,11 @@ COVERAGE = 0.95
 def interval(
     value: float, clusters: Mapping[str, NDArray[np.float64]]
 ) -> tuple[float, float] | None:
-    """The interval of `value`, given the values of each cluster alone, by kind of cluster.
+    """The interval of `value`, given each cluster's own value, by kind of cluster.
 
-    The variances of the kinds add, so what haystacks and needles share counts twice: it is rather
-    too wide. Student's t, with Welch and Satterthwaite's degrees. None: no kind has two clusters.
+    The variances of the kinds add, so variance that haystacks and needles share counts twice: the
+    interval is rather too wide. Student's t, with Welch-Satterthwaite degrees of freedom. None: no
+    kind has two clusters.
     """
     kinds = [own for own in clusters.values() if len(own) > 1]
     if not kinds:
