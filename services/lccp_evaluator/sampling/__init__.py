@@ -1,1 +1,1 @@
-"""The samples that checkpoints answer: texts, tokens, and where everything lies in them."""
+"""The samples that checkpoints answer: texts, tokens, and positions in them."""

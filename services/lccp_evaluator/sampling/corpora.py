@@ -1,8 +1,8 @@
 """Whole documents of one length, and their beginnings, of every corpus of `corpus_ppl`.
 
-A sample is what the tokenizer puts before a text, and then a document from its first token on;
-every token but the first is judged. Beginnings of a document are samples of their own, which the
-engine computes along with the whole where the model allows it.
+A sample is the tokenizer's leading tokens, then a document from its first token; every token but
+the first is judged. Beginnings of a document are separate samples, which the engine computes along
+with the whole if the model allows it.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ VERSION = 1
 WHOLE, GUARD, SHORT = "whole", "guard", "short"
 """Roles: a document at its full length, and its beginnings of two shorter lengths."""
 CHARACTERS_PER_TOKEN = 12
-"""More than tokens have on average: of a long document no more is tokenized at first."""
+"""More than tokens have on average; limits how much of a long document is first tokenized."""
 
 
 def draw(asked: CorpusPplSettings, tokenizer: Tokenizer, files: Files) -> Drawn:
@@ -63,7 +63,7 @@ def _lengths(asked: CorpusPplSettings) -> dict[str, int]:
 
 
 class Wanted(Protocol):
-    """Settings that ask for documents of a length in tokens, leading ones included."""
+    """Settings that request documents of a length in tokens, including leading ones."""
 
     @property
     def length(self) -> int | None: ...
@@ -98,7 +98,7 @@ def long_enough(
 
 
 def _texts(corpus: Documents, files: Files, where: str, tokens: int, count: int) -> Iterator[str]:
-    """Documents of `corpus`; what is made up is joined to documents that are long enough."""
+    """Documents of `corpus`; made-up paragraphs are joined into long enough documents."""
     if corpus.path is not None:
         yield from documents(corpus, files, where, "")
         return
@@ -113,8 +113,8 @@ def _texts(corpus: Documents, files: Files, where: str, tokens: int, count: int)
 
 
 def _first(text: str, tokens: int, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The first `tokens` token ids of `text`, or all if they are fewer."""
-    if len(text.encode()) < tokens:  # a token has a byte at least
+    """The first `tokens` token ids of `text`, or all if there are fewer."""
+    if len(text.encode()) < tokens:  # a token has at least one byte
         return ()
     start = text[: CHARACTERS_PER_TOKEN * tokens]
     ids = tokenizer.opening(start).ids[:tokens]

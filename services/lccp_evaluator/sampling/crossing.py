@@ -1,11 +1,11 @@
 """Needles in haystacks, crossed: the same haystacks and needles in every cell of length x depth.
 
-A sample of length L has exactly L tokens, its answer included:
+A sample of length L has exactly L tokens, including its answer:
 
     opening | haystack before | needle | haystack after | question | answer
 
-Needle and answer are the same tokens, tokenized after the same white space. Shorter samples take
-the beginning of a haystack, and needles stand at positions that lengths share (`positions`).
+Needle and answer are the same tokens, tokenized after the same white space. Shorter samples use
+the beginning of a haystack, and needles are at positions that lengths share (`positions`).
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ from lccp_evaluator.sampling.tokenization import Tokenizer, space_between
 FIELD = "evaluation.probes.niah"
 VERSION = 3
 FULL, NONE, ORACLE = "full", "none", "oracle"
-"""Roles: a cell's prompt; the question alone; the needle alone as its context."""
+"""Roles: a cell's prompt; only the question; the question with only the needle as context."""
 
 
 @dataclass(frozen=True)
 class _Needle:
-    """Tokens of a needle, how many of them come before its key, and those of its question."""
+    """Tokens of a needle, their number before its key, and tokens of its question."""
 
     ids: tuple[int, ...]
     key_start: int
@@ -54,11 +54,11 @@ class _Frame:
         return length - self.opening[2] - self.question[2] - 2 * self.needle[2]
 
     def without_context(self, number: int) -> Sample:
-        """The question about needle `number` and its answer, without anything to know it from."""
+        """The question about needle `number` and its answer, with no context to find it in."""
         return self.sample(NONE, (), None, {"needle": number})
 
     def with_needle_alone(self, number: int) -> Sample:
-        """The same with needle `number` itself as the context."""
+        """The same with only needle `number` as the context."""
         return self.sample(ORACLE, (self.needle,), None, {"needle": number})
 
     def sample(
@@ -185,7 +185,7 @@ def _unknown_field(needle: Needle, tokenizer: Tokenizer) -> str:
 
 
 def _check_absent(needles: Sequence[Needle], texts: Sequence[str]) -> None:
-    """Raise InvalidInput if the answer of a needle stands in the haystack's text."""
+    """Raise InvalidInput if the answer of a needle occurs in the haystack's text."""
     whole = "\n".join(" ".join(text.split()).lower() for text in texts)
     for number, needle in enumerate(needles):
         if " ".join(needle.key.split()).lower() in whole:

@@ -1,13 +1,13 @@
-"""Questions about facts: one document of biographies, asked at every length and depth.
+"""Questions about facts in documents of biographies, at every length and depth.
 
 A sample of length L has at most L tokens:
 
     opening | beginning of a document | question | answer
 
-The beginning is the same for all questions of a document and a length, so that they share its pass.
-The needle of a sample is what its answer repeats: the value where it stands in the document, or the
-sentence that states it. A fact whose tokens are others in the document than in the answer (a
-tokenizer may join a value to what surrounds it) is not asked for.
+The beginning is the same for all questions of a document and a length, so they share its pass. The
+needle of a sample is what its answer repeats: the value in the document, or the sentence that
+states it. A fact is left out if its tokens differ between document and answer (a tokenizer may join
+a value to the text around it).
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,15 +24,15 @@ from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
 FIELD = "evaluation.probes.bio"
 REMEDY = "write bio: {enabled: false} and retrievalHeads: {source: Niah}"
 TOKENS_PER_PERSON = 150
-"""Rather more than biographies have: as many people are made as are needed."""
+"""More than biographies have: people are added until there are enough tokens."""
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A fact as it is asked for; `needle` in the tokens of its document, `stop` its sentence's end.
+    """A fact as a question; `needle` in the tokens of its document, `stop` its sentence's end.
 
-    `question` goes up to the answer, of which `key_start` tokens come before the value.
+    `question` ends where the answer begins, of which `key_start` tokens precede the value.
     """
 
     attribute: int
@@ -47,8 +47,8 @@ def draw(bio: BioSettings, tokenizer: Tokenizer, _files: Files) -> Drawn:
     """The samples of `bio`, its defaults resolved.
 
     Raises:
-        InvalidInput: a length holds no fact that can be asked for, or the tokenizer does not know
-            the words of the biographies.
+        InvalidInput: a length holds no fact to ask about, or the tokenizer does not know the
+            words of the biographies.
     """
     head, tail = bio.template.split("{context}")
     drawn = Drawn(names={"attribute": biographies.attributes()})
@@ -81,9 +81,9 @@ def draw(bio: BioSettings, tokenizer: Tokenizer, _files: Files) -> Drawn:
 def chosen(
     facts: Sequence[Asked], depths: Sequence[int], questions: int, tokens: int, turn: int
 ) -> Iterator[tuple[int, Asked]]:
-    """For each depth (percent of `tokens`) the nearest facts, attributes taking turns from `turn`.
+    """The nearest facts for each depth (percent of `tokens`); attributes take turns from `turn`.
 
-    No fact is asked for twice; where facts run out, a depth has fewer.
+    No fact is used twice; if facts run out, a depth has fewer.
     """
     left = list(facts)
     for depth in depths:
@@ -100,7 +100,7 @@ def chosen(
 
 
 def _document(bio: BioSettings, number: int, tokenizer: Tokenizer) -> tuple[Document, Piece]:
-    """The document of that number, and its tokens: as many as the longest prompt, or more."""
+    """Document `number`, and its tokens: at least as many as the longest prompt."""
     people = bio.lengths[-1] // TOKENS_PER_PERSON + 1
     while True:
         document = biographies.document(people, f"{bio.seed}/{number}", bio.density)

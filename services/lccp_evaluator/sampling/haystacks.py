@@ -1,4 +1,4 @@
-"""The text around the needle: documents, cut into units, drawn in a seeded order for a haystack."""
+"""The text around the needle: documents, cut into units, in a seeded order for each haystack."""
 
 import random
 import re
@@ -17,7 +17,7 @@ from lccp_evaluator.sampling.sources.words import holds_any
 from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
 
 CHARACTERS_PER_TOKEN = 12
-"""More than tokens have on average: reading stops when there is text enough."""
+"""More than tokens have on average: reading stops once there is enough text."""
 FEWEST_CHARACTERS_PER_TOKEN = 2
 
 PARAGRAPH_END = re.compile(r"\n\s*\n")
@@ -28,11 +28,11 @@ STARTS = (SENTENCE_START, LINE_END)
 
 @dataclass(frozen=True)
 class Units:
-    """Texts that haystacks are put together from, each with the white space that sets it apart."""
+    """Texts of which haystacks are composed, each with the white space that separates it."""
 
     texts: list[str]
     left_out: int
-    """Sentences that are not in them, since they hold words of needles."""
+    """Number of sentences left out because they hold words of needles."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Stream:
 def units(
     spec: Documents, files: Files, haystacks: int, tokens: int, words: frozenset[str], where: str
 ) -> Units:
-    """Texts to draw from: paragraphs, or sentences where paragraphs are fewer than haystacks.
+    """Texts to draw from: paragraphs, or sentences if there are fewer paragraphs than haystacks.
 
     Enough are read for `haystacks` haystacks of `tokens` tokens; `where` is the field of `spec` in
     the manifest. Sentences that hold one of `words` are left out.
 
     Raises:
-        InvalidInput: there are too few to make the haystacks differ.
+        InvalidInput: there are too few for different haystacks.
     """
     paragraphs: list[list[str]] = []
     left_out, missing = 0, haystacks * tokens * CHARACTERS_PER_TOKEN
@@ -101,7 +101,7 @@ def draw(
 ) -> list[Stream]:
     """`haystacks` streams of `tokens` tokens: `texts` in random orders, cut at the end.
 
-    Each begins with another text, so that all of them differ at every length.
+    Each begins with a different text, so that all of them differ at every length.
     """
     beginnings = random.Random(f"{seed}").sample(range(len(texts)), haystacks)
     return [
@@ -118,9 +118,9 @@ def _haystack(
     rng: random.Random,
     where: str,
 ) -> Stream:
-    """`tokens` tokens that begin with the text numbered `first`.
+    """`tokens` tokens that begin with text number `first`.
 
-    They are tokenized in one go, so that texts join as the tokenizer joins them.
+    All are tokenized in one call, so that texts join as the tokenizer joins them.
     """
     order = _endless(len(texts), first, rng)
     chosen: list[str] = []
@@ -138,7 +138,7 @@ def _haystack(
 
 
 def _endless(count: int, first: int, rng: random.Random) -> Iterator[int]:
-    """`first` and all other numbers below `count` in a random order, then all of them, again."""
+    """`first` and all other numbers below `count` in random order, then all of them repeatedly."""
     yield first
     yield from rng.sample([number for number in range(count) if number != first], count - 1)
     while True:

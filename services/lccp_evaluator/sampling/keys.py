@@ -1,7 +1,7 @@
 """Whole documents of `long_ppl`, and the key tokens that a model chooses in them.
 
-A sample is what the tokenizer puts before a text, and then a document; its tokens from
-`shortLength` on are judged. Windows begin with the former too.
+A sample is the tokenizer's leading tokens, then a document; its tokens from `shortLength` onward
+are judged. Windows begin with the leading tokens too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ FEWEST_DOCUMENTS = 2
 VERSION = 1
 
 Read = Callable[[Sequence[Passage]], list[Reading]]
-"""Reads passages with a model, in their order."""
+"""Reads passages with a model, and keeps their order."""
 
 
 def draw(asked: LongPplSettings, tokenizer: Tokenizer, files: Files) -> Drawn:
@@ -74,13 +74,13 @@ def choose(frozen: FrozenSamples, asked: LongPplSettings, read: Read) -> list[tu
 def is_key(
     whole: NDArray[np.floating], short: NDArray[np.floating], asked: LongPplSettings
 ) -> NDArray[np.bool_]:
-    """Whether tokens are keys, by their NLLs [N] with the whole context and with a short one."""
+    """Whether tokens are keys, from their NLLs [N] with the whole context and with a short one."""
     gained: NDArray[np.bool_] = short - whole > asked.min_gain
     return gained & (whole < asked.max_nll)
 
 
 def _windows(frozen: FrozenSamples, sample: Sample, asked: LongPplSettings) -> Iterator[Passage]:
-    """Short windows, whose answers are the judged tokens of `sample` in a row."""
+    """Short windows, whose answers together are the judged tokens of `sample`, in order."""
     assert asked.short_length is not None
     assert asked.stride is not None
     ids = frozen.tokens(sample, (0, sample.length))

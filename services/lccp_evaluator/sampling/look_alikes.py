@@ -1,10 +1,10 @@
-"""Groups of needles that look alike, in one haystack, and every value of a group as the answer.
+"""Groups of look-alike needles in one haystack, with every value of a group as the answer.
 
 A sample of length L has at most L tokens:
 
     opening | haystack with all needles of a set in it | question | one value
 
-All samples of a haystack, a set and a length begin alike, so that they share one pass.
+All samples of a haystack, a set and a length begin alike, so they share one pass.
 """
 
 import random
@@ -27,13 +27,13 @@ from lccp_evaluator.sampling.tokenization import Tokenizer
 
 FIELD = "evaluation.probes.multiKey"
 RIGHT, WRONG = "right", "wrong"
-"""Roles: the value that belongs to the name, and one that belongs to another of the group."""
+"""Roles: the value of the name in question, and a value of another name of the group."""
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class _Needle:
-    """A needle of the group of `size`: its sentence, what asks for it, and its value."""
+    """A needle of the group of `size`: its sentence, its question, and its value."""
 
     size: int
     sentence: Slice
@@ -43,7 +43,7 @@ class _Needle:
 
 @dataclass(frozen=True)
 class _Set:
-    """All needles of a set, in the order in which they stand in the haystack."""
+    """All needles of a set, in their order in the haystack."""
 
     needles: tuple[_Needle, ...]
 
@@ -91,7 +91,7 @@ def draw(multi_key: MultiKeySettings, tokenizer: Tokenizer, files: Files) -> Dra
 
 
 def _facts(multi_key: MultiKeySettings, number: int) -> Iterator[tuple[int, Fact]]:
-    """The facts of a set, with the size of their groups; every group has another attribute."""
+    """The facts of a set, with the size of their groups; every group has its own attribute."""
     people = sum(multi_key.groups)
     document = biographies.document(people, f"multi_key/{multi_key.seed}/{number}")
     names = list(dict.fromkeys(fact.name for fact in document.facts))
@@ -129,7 +129,7 @@ def _set(
 
 
 def _positions(stream: Stream, count: int) -> list[int]:
-    """Beginnings of sentences before which `count` needles stand, evenly spread."""
+    """Beginnings of sentences before which to put `count` needles, evenly spread."""
     begins = np.concatenate(([0], np.flatnonzero(stream.begins_sentence)))
     even = [len(stream.ids) * (2 * number + 1) / (2 * count) for number in range(count)]
     return [int(begins[np.abs(begins - at).argmin()]) for at in even]

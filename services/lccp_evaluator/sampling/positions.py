@@ -1,10 +1,10 @@
-"""Where needles stand in a haystack, so that lengths share positions.
+"""Positions of needles in a haystack, chosen so that lengths share them.
 
-Every length takes the beginning of a haystack, so a needle at token p of it serves all lengths that
-are longer. A cell (length, depth) may take any beginning of a sentence whose depth is near its
-nominal one. A position costs the tokens from it to the end of the longest length that it serves;
-positions are picked greedily, from the longest length down, so that the cost is small. No cell
-takes a position that is not a beginning where there is one.
+Every length uses the beginning of a haystack, so a needle at its token p serves all longer lengths.
+A cell (length, depth) may use any beginning of a sentence whose depth is near its nominal one. A
+position costs the tokens from it to the end of the longest length that it serves. Positions are
+picked greedily, from the longest length down, so that the cost is small. A cell uses another
+position only if it has no such beginning.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCE = 1 / 25
-"""How far from its nominal depth a needle may stand, as a share of the haystack."""
+"""How far a needle may be from its nominal depth, as a share of the haystack."""
 
 
 @dataclass(frozen=True)
 class Cell:
     """A length that holds `room` tokens of haystack, and a nominal depth.
 
-    `candidates` are the positions that it may take: beginnings of sentences, or else of words, or
-    else the exact token.
+    `candidates` are its possible positions: beginnings of sentences, or else of words, or else the
+    exact token.
     """
 
     room: int
@@ -38,7 +38,7 @@ class Cell:
 def cell(
     room: int, depth_percent: int, sentences: NDArray[np.int64], words: NDArray[np.int64]
 ) -> Cell:
-    """A cell with its candidates; `sentences` and `words` are the tokens that begin one, rising."""
+    """A cell with its candidates; `sentences` and `words` are tokens that begin one, ascending."""
     exact, reach = room * depth_percent / 100, TOLERANCE * room
     low, high = max(0.0, exact - reach), min(float(room), exact + reach)
     for begins in (sentences, words):
@@ -52,7 +52,7 @@ def cell(
 
 
 def pick(cells: Sequence[Cell]) -> list[int]:
-    """A position for each of `cells`, at small cost; the nearest of those that were picked."""
+    """A position for each of `cells`, at small cost: the nearest picked one."""
     reach: dict[int, int] = {}
     open_cells = sorted(cells, key=lambda one: (-one.room, one.depth_percent))
     while open_cells:
@@ -64,7 +64,7 @@ def pick(cells: Sequence[Cell]) -> list[int]:
 
 
 def cost(cells: Sequence[Cell], positions: Sequence[int]) -> int:
-    """Tokens that are computed for one needle: those after each position, and those before."""
+    """Tokens computed for one needle: those after each position, and those before."""
     longest: dict[int, int] = {}
     for one, at in zip(cells, positions, strict=True):
         longest[at] = max(longest.get(at, 0), one.room)
@@ -72,7 +72,7 @@ def cost(cells: Sequence[Cell], positions: Sequence[int]) -> int:
 
 
 def _best(first: Cell, open_cells: Sequence[Cell]) -> int:
-    """The candidate of `first` by which others save most, less what it costs; then the nearest."""
+    """The candidate of `first` that saves others the most, minus its cost; then the nearest."""
     candidates = np.array(first.candidates)
     worth = (candidates - first.room).astype(float)
     for one in open_cells:

@@ -1,8 +1,8 @@
 """The frozen samples of a probe: drawn once for a run, answered by every checkpoint.
 
-`samples/<probe>/<digest>.jsonl.gz` holds one JSON object a line: a header, then parts, which are
+`samples/<probe>/<digest>.jsonl.gz` holds one JSON object per line: a header, then parts, which are
 token ids that samples have in common (a haystack, a needle, a question), then the samples. A sample
-is a row of slices of parts, and the spans in it that are judged.
+is a sequence of slices of parts, and the judged spans in it.
 """
 
 import gzip
@@ -41,11 +41,11 @@ Slice = tuple[int, int, int]
 
 
 Labels = dict[str, int | float]
-"""What a sample is told apart by."""
+"""What distinguishes a sample from the others."""
 
 
 class Sample(Contract):
-    """One sample; `labels` are what it is told apart by."""
+    """One sample; `labels` distinguish it from the others."""
 
     kind: Literal["sample"] = "sample"
     role: Annotated[str, Field(description="What its probe takes it for.")] = ""
@@ -69,7 +69,7 @@ class Sample(Contract):
 
 @dataclass
 class Drawn:
-    """Parts and samples as a generator puts them together."""
+    """Parts and samples, as a generator assembles them."""
 
     parts: list[Ids] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Drawn:
     notes: list[str] = field(default_factory=list)
 
     def part(self, ids: Iterable[int] | Ids) -> Slice:
-        """A new part, all of it."""
+        """A slice that is all of a new part."""
         self.parts.append(np.array(ids if isinstance(ids, np.ndarray) else list(ids), np.int32))
         return len(self.parts) - 1, 0, len(self.parts[-1])
 
@@ -108,7 +108,7 @@ class FrozenSamples:
         files: Digests,
         whole: Sequence[str] = (),
     ) -> Self:
-        """What a generator of that version drew with these settings from these files.
+        """What a generator of this version drew with these settings from these files.
 
         `whole` are the fields whose files were all read to the end.
         """
@@ -126,7 +126,7 @@ class FrozenSamples:
         return cls(header, tuple(drawn.parts), tuple(drawn.samples))
 
     def passage(self, sample: Sample) -> Passage:
-        """The tokens of `sample`, as the engine takes them."""
+        """The tokens of `sample`, as a passage for the engine."""
         return Passage(self.tokens(sample, (0, sample.length)), sample.answer, sample.needle)
 
     def tokens(self, sample: Sample, span: Span) -> Ids:
@@ -140,9 +140,9 @@ class FrozenSamples:
         return np.concatenate(found)
 
     def cohorts(self) -> list[list[int]]:
-        """Numbers of the samples, by the part that most of their tokens come from.
+        """Numbers of the samples, grouped by the part with most of their tokens.
 
-        Within a cohort samples begin alike, as far as they do at all.
+        Samples of a cohort begin alike, if any samples do.
         """
         groups: dict[int, list[int]] = {}
         for number, sample in enumerate(self.samples):
@@ -178,7 +178,7 @@ class FrozenSamples:
 
     @cached_property
     def name(self) -> str:
-        """Digest of what was drawn: equal settings give equal names, whatever keys were chosen."""
+        """Digest of what was drawn: equal settings give equal names, whichever keys were chosen."""
         if self.header.chosen_by is None:
             return self.digest
         header = self.header.model_copy(update={"chosen_by": None})

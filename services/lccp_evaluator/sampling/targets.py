@@ -1,7 +1,7 @@
-"""The user's own questions as samples: each prompt tokenized in one go, as a product would.
+"""The user's own questions as samples: each prompt is tokenized as a whole, as in a product.
 
-Tokens that hold a character of the answer are judged. What prompts about one text have in common
-from their beginning on is one part, so that they share its pass.
+Tokens that hold a character of the answer are judged. The common beginning of prompts about one
+text is one part, so they share its pass.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def _questions(asked: TargetPplSettings, files: Files) -> Iterator[Question]:
 def _prompt(
     question: Question, context: str, template: str, tokenizer: Tokenizer
 ) -> tuple[Ids, Span]:
-    """Tokens of the prompt with its answer, and where in them the answer is."""
+    """Tokens of the prompt with its answer, and the answer's span in them."""
     head, tail = template.split("{context}")
     prompt = head + context + tail.replace("{question}", question.question)
     if not prompt[-1].isspace():
@@ -85,7 +85,7 @@ def _prompt(
 
 
 def _slices(drawn: Drawn, whole: Slice, ids: Ids) -> tuple[Slice, ...]:
-    """`ids`, as far as they go from the beginning of `whole`, and the rest as a part of its own."""
+    """`ids` as slices: the beginning that they share with `whole`, and the rest as a new part."""
     shared = common_length(drawn.parts[whole[0]], ids)
     beginning = part_of(whole, 0, shared)
     return (beginning,) if shared == len(ids) else (beginning, drawn.part(ids[shared:]))

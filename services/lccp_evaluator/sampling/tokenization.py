@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer, as far as samples need it: pieces of a prompt, and where they begin."""
+"""A checkpoint's tokenizer, as far as samples need it: pieces of a prompt, and their offsets."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from lccp.contract.errors import InvalidInput
 
 ANCHORS = ("a", ".")
-"""Texts after which a piece of a prompt is tokenized, so that it is not taken for its beginning."""
+"""Texts to tokenize a prompt's piece after, so that it is not taken for the beginning."""
 
 MOST_UNKNOWN = 0.1
 """Largest share of unknown tokens in a text."""
@@ -43,7 +43,7 @@ class Tokenizer:
     """The tokenizer in `directory`.
 
     Raises:
-        InvalidInput: there is none, or it does not tell characters from tokens.
+        InvalidInput: there is none, or it does not map tokens to characters.
     """
 
     def __init__(self, directory: Path, trust_remote_code: bool = False) -> None:
@@ -53,7 +53,7 @@ class Tokenizer:
             self.library = AutoTokenizer.from_pretrained(
                 directory, local_files_only=True, trust_remote_code=trust_remote_code
             )
-            """As transformers has it."""
+            """The tokenizer, as transformers loads it."""
         except MemoryError:
             raise
         except Exception as error:  # tokenizers raises Exception itself; a newer file is one cause
@@ -68,7 +68,7 @@ class Tokenizer:
         mask = special["special_tokens_mask"]
         count = mask.index(0) if 0 in mask else 0
         self.leading: tuple[int, ...] = tuple(special["input_ids"][:count])
-        """What it puts before every text, such as BOS."""
+        """The leading tokens that it puts before every text, such as BOS."""
 
     @property
     def vocabulary(self) -> int:
@@ -83,7 +83,7 @@ class Tokenizer:
     def opening(self, text: str) -> Piece:
         """`text` as the beginning of a prompt, without special tokens.
 
-        What in `text` is spelled like one ("</s>") is text like any other.
+        A part of `text` that is spelled like one ("</s>") is ordinary text.
         """
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise InvalidInput(
@@ -98,7 +98,7 @@ class Tokenizer:
         return Piece(tuple(encoding["input_ids"]), tuple(map(tuple, encoding["offset_mapping"])))
 
     def following(self, text: str) -> Piece:
-        """`text` as it is tokenized inside a prompt, after other text."""
+        """`text`, tokenized as inside a prompt, after other text."""
         for anchor in ANCHORS:
             whole = self.opening(anchor + text)
             edge = len(anchor)
@@ -109,12 +109,12 @@ class Tokenizer:
         return self.opening(text)
 
     def text(self, ids: list[int]) -> str:
-        """The text of `ids`, special tokens as they are spelled."""
+        """The text of `ids`, with special tokens spelled out."""
         return str(self.library.decode(ids, clean_up_tokenization_spaces=False))
 
 
 def space_between(left: str, right: str) -> str:
-    """A space, unless either text is there of a script that is written without."""
+    """A space, unless either text is, at the border, in a script that is written without."""
     return "" if WITHOUT_SPACES.search(left[-1] + right[0]) else " "
 
 

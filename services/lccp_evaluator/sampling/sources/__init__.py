@@ -1,1 +1,1 @@
-"""Texts that samples are made of: from files, or made up from a seed."""
+"""Source texts of samples: from files, or made up from a seed."""

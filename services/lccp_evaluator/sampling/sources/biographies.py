@@ -1,8 +1,8 @@
-"""Biographies of people who never lived: facts that only the context can tell, in plain sentences.
+"""Biographies of people who never lived: facts known only from the context, in plain sentences.
 
-After LongBioBench (arXiv 2506.02921), with banks and paraphrases of our own. Of one document every
-value of an attribute belongs to one person, so that a guess is no better than chance. Every fact is
-known by its characters from construction; nothing is searched for.
+After LongBioBench (arXiv 2506.02921), with our own banks and paraphrases. In one document, every
+value of an attribute belongs to one person, so a guess is no better than chance. The characters of
+every fact are known from construction; nothing is searched for.
 """
 
 import random
@@ -29,15 +29,15 @@ Characters = tuple[int, int]
 
 @dataclass(frozen=True)
 class Fact:
-    """One attribute of one person, where its sentence and value stand, and how it is asked for."""
+    """One attribute of one person, the positions of its sentence and value, and its question."""
 
     attribute: str
     name: str
     value: str
     sentence: Characters
-    """In the document's text."""
+    """Position in the document's text."""
     value_at: Characters
-    """In the document's text; it lies inside the sentence."""
+    """Position in the document's text, inside the sentence."""
 
     @property
     def question(self) -> str:
@@ -45,13 +45,13 @@ class Fact:
 
     @property
     def stem(self) -> str:
-        """What the answer begins with: the value follows it."""
+        """The beginning of the answer, which the value follows."""
         return str(_bank()["attributes"][self.attribute]["stem"]).format(name=self.name)
 
 
 @dataclass(frozen=True)
 class Document:
-    """Biographies one after the other, and all their facts in the order of the text."""
+    """Biographies one after another, and all their facts in the order of the text."""
 
     text: str
     facts: tuple[Fact, ...]
@@ -63,10 +63,10 @@ def attributes() -> tuple[str, ...]:
 
 
 def document(people: int, seed: str, density: float = 1.0) -> Document:
-    """`people` biographies; each attribute is stated by a person with the chance `density`.
+    """`people` biographies; each states each attribute with probability `density`.
 
-    An attribute of few values (hobby, major) is stated at most as often as it has values. The same
-    arguments give the same text.
+    An attribute with few values (hobby, major) is stated at most as often as it has values. The
+    same arguments give the same text.
 
     Raises:
         InvalidInput: there are fewer names than people, or `density` is not between 0 and 1.
@@ -92,7 +92,7 @@ def document(people: int, seed: str, density: float = 1.0) -> Document:
 def _biography(
     name: str, values: Mapping[str, str], start: int, rng: random.Random
 ) -> Iterator[tuple[str, Fact | None]]:
-    """Its sentences, each with the white space before it, and the fact that it states."""
+    """The sentences of a biography, each with the white space before it and the fact it states."""
     header = rng.choice(_bank()["headers"]).format(name=name)
     lead = "\n\n" if start else ""
     yield f"{lead}{header}", None
@@ -123,7 +123,7 @@ def _names(people: int, rng: random.Random) -> list[str]:
 
 
 def _drawn(attribute: str, people: int, density: float, rng: random.Random) -> dict[int, str]:
-    """Values of the attribute by the number of the person, no value twice."""
+    """Values of the attribute by the person's number, no value twice."""
     stating = [i for i in range(people) if rng.random() < density]
     found = _values(attribute)
     if len(stating) > len(found):

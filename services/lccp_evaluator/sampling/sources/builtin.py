@@ -1,8 +1,8 @@
-"""The built-in haystacks: text without end in English, Chinese or code, made from a seed.
+"""The built-in haystacks: endless text in English, Chinese or code, made from a seed.
 
-It says nothing that anybody could know, repeats no paragraph, and costs no download. What is
-measured in it is how well a model finds a needle in plain text of that language; texts of one's own
-are given by path.
+It states nothing that anybody could know, repeats no paragraph, and needs no download. It measures
+how well a model finds a needle in plain text of that language; the user's own texts are given by
+path.
 """
 
 import random
@@ -22,7 +22,7 @@ SENTENCES = (4, 8)
 
 
 def paragraphs(language: Language, seed: str) -> Iterator[str]:
-    """Paragraphs without end; the same language and seed give the same ones."""
+    """Endless paragraphs; the same language and seed give the same ones."""
     rng = random.Random(f"texts/{language}/{seed}")
     while True:
         yield _function(rng) if language == "Code" else _prose(language.lower(), rng)
@@ -37,7 +37,7 @@ def _prose(language: str, rng: random.Random) -> str:
 
 
 def _filled(pattern: str, bank: Mapping[str, Sequence[str]], rng: random.Random) -> str:
-    """The pattern with a word in every slot; no word twice."""
+    """The pattern with a word in every slot, no word twice."""
     used: set[str] = set()
 
     def word(slot: re.Match[str]) -> str:

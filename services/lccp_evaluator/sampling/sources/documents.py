@@ -18,7 +18,7 @@ SURROGATE = re.compile(r"[\ud800-\udfff]")
 def documents(spec: Documents, files: Files, where: str, seed: str) -> Iterator[str]:
     """The documents of `spec`, whose field in the manifest is `where`, read from `files`.
 
-    Where it names no path they are paragraphs without end, made from `seed`.
+    If it names no path, they are endless paragraphs, made from `seed`.
 
     Raises:
         InvalidInput: files are missing or damaged.

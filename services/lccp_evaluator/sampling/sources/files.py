@@ -1,4 +1,4 @@
-"""The files that settings name, and whether they still hold what samples were drawn from."""
+"""The files that settings name, and whether they are unchanged since samples were drawn."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,15 +10,14 @@ from lccp.store.directory import file_record
 from lccp_evaluator.sampling.header import Header
 
 Digests = dict[str, dict[str, str]]
-"""By the field that names a path: SHA-256 of the files below it that were read, by name."""
+"""SHA-256 of the files that were read, by name, by the field that names their path."""
 
 
 class Files:
-    """Files that are named by settings, whose relative paths start from `base`.
+    """Files that settings name; relative paths start from `base`.
 
-    Files are read in the order of their names, as far as they are needed. `read` holds those that
-    were opened, `whole` the fields whose files were all read to the end, `notes` say what was left
-    out.
+    Files are read in the order of their names, as far as needed. `read` holds those that were
+    opened, `whole` the fields whose files were all read to the end; `notes` say what was left out.
     """
 
     def __init__(self, base: Path) -> None:
@@ -29,7 +28,7 @@ class Files:
         self.notes: list[str] = []
 
     def opened(self, documents: Documents, where: str) -> Iterator[Path]:
-        """The files of `documents`, whose path stands in the field `where`, to be read now.
+        """The files of `documents`, whose path is in the field `where`, to be read now.
 
         Raises InvalidInput if there is none.
         """
@@ -51,7 +50,7 @@ class Files:
             )
 
     def check(self, header: Header, named: Mapping[str, Documents], where: str) -> None:
-        """Raise Incompatible if files that are there are not those that `header` tells of.
+        """Raise Incompatible if the existing files are not those of `header`.
 
         `named` are documents by the field of their path; `where` holds the samples.
         """

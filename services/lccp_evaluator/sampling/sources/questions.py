@@ -1,4 +1,4 @@
-"""Questions of the user's own: JSONL objects of a text, a question about it and its answer."""
+"""The user's own questions: JSONL objects of a text, a question about it and its answer."""
 
 import json
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ def questions(
 ) -> Iterator[Question]:
     """The questions in the JSONL of `spec`, whose path the manifest names in `where`.
 
-    `fields` are those of text, question and answer in a JSON object. Blank lines are passed over.
+    `fields` are those of text, question and answer in a JSON object. Blank lines are skipped.
 
     Raises:
-        InvalidInput: there are no files, or a line is no such object; it is named.
+        InvalidInput: there are no files, or a line, which it names, is no such object.
     """
     for file in files.opened(spec, where):
         for number, line in enumerate(lines(file, f"{where}: {file}"), start=1):
@@ -54,7 +54,7 @@ def _texts(line: str, fields: tuple[str, str, str], where: str) -> tuple[str, st
 
 
 def _text(record: dict[str, object], field: str, where: str) -> str:
-    """The text in `field`; white space around it is left out."""
+    """The text in `field`, without white space around it."""
     if field not in record:
         has = ", ".join(map(repr, record)) or "none at all"
         raise InvalidInput(f"{where}: has no field {field!r}, but {has}")

@@ -1,11 +1,11 @@
-"""Words that tell of a needle: its haystack must not hold them, or it would answer by itself."""
+"""Words that give a needle away: its haystack must not hold them, or it would answer too."""
 
 import re
 from collections.abc import Iterable
 
 WORD = re.compile(r"[^\W_]+")
 SHORTEST = 4
-"""Shorter words tell of nothing, but those of scripts that write words without spaces."""
+"""Shorter words give nothing away, except in scripts that write words without spaces."""
 COMMON = """
 about above after again also always another anything because been before being best between both
 could does doing done down during each either else ever every everything from gave getting give
@@ -20,13 +20,13 @@ TELLS_NOTHING = frozenset(COMMON.split())
 
 
 def telling(texts: Iterable[str]) -> frozenset[str]:
-    """Words of `texts`, case-folded, but the common ones and those of fewer than four letters."""
+    """Words of `texts`, case-folded, except common ones and those of fewer than four letters."""
     words = (word for text in texts for word in WORD.findall(text.casefold()))
     return frozenset(word for word in words if not word.isascii() or _tells(word))
 
 
 def holds_any(text: str, words: frozenset[str]) -> bool:
-    """Whether one of `words` stands in `text`; words with other than ASCII letters anywhere."""
+    """Whether one of `words` is in `text`; non-ASCII words count anywhere, even within others."""
     folded = text.casefold()
     if any(not word.isascii() and word in folded for word in words):
         return True
