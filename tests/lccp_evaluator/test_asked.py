@@ -1,4 +1,4 @@
-"""What is to be read of samples follows from who reads them."""
+"""What is read from samples follows from their readers."""
 
 import made_records
 

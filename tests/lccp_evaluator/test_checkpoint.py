@@ -1,4 +1,4 @@
-"""A checkpoint on this machine is what its manifest says."""
+"""A checkpoint on this machine matches its manifest."""
 
 from pathlib import Path
 from typing import Any, cast

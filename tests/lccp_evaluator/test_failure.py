@@ -1,4 +1,4 @@
-"""What is recorded of an evaluation that failed."""
+"""The record of a failed evaluation."""
 
 from datetime import UTC
 from pathlib import Path

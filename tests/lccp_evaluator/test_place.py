@@ -1,4 +1,4 @@
-"""Where an evaluation is kept: samples are drawn once, and read ever after."""
+"""Where an evaluation is kept: samples are drawn once, and only read afterwards."""
 
 import pytest
 from sampled import frozen as frozen_samples

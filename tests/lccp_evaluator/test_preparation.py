@@ -1,4 +1,4 @@
-"""Samples that are asked for, and what their readers need of them."""
+"""Requested samples, and what their readers need from them."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was read of samples, as arrays."""
+"""The readings of samples, as arrays."""
 
 import numpy as np
 from made_records import NEEDLES, plain_records, records

@@ -1,4 +1,4 @@
-"""What a program of others wrote becomes a report, or is refused in one sentence."""
+"""The output of an external program becomes a report, or is refused in one sentence."""
 
 import json
 

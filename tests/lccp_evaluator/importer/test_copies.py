@@ -1,4 +1,4 @@
-"""Checkpoints of another trainer are copied whole, once, as if our own trainer had made them."""
+"""Checkpoints of another trainer are copied whole, once, as if our own trainer had written them."""
 
 import os
 import shutil

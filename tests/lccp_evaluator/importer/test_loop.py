@@ -1,4 +1,4 @@
-"""The importer ends with the budget, or as it is asked; what it leaves out is told."""
+"""The importer ends with the budget, or on request; what it leaves out is reported."""
 
 import shutil
 import threading

@@ -1,4 +1,4 @@
-"""The heartbeat goes on while a checkpoint is copied or converted, and SIGTERM is heard."""
+"""The heartbeat continues while a checkpoint is copied or converted, and SIGTERM is handled."""
 
 import threading
 from itertools import count

@@ -1,4 +1,4 @@
-"""Attention of the last rows of a sequence is that of a whole matrix of weights."""
+"""Attention of the last rows of a sequence equals that of a full matrix of weights."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What transformers asks of attention and masks goes to whoever observes."""
+"""transformers' requests for attention and masks go to the current observer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Numbers that are none are named by where they begin."""
+"""NaN and infinite values are reported with the layer where they begin."""
 
 import math
 

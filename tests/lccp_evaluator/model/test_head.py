@@ -1,4 +1,4 @@
-"""The LM head runs a block of rows at a time, what lies below it once."""
+"""The LM head runs one block of rows at a time, the part below it only once."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A directory as a model that can be measured."""
+"""A directory is loaded as a model that can be measured."""
 
 import json
 from pathlib import Path

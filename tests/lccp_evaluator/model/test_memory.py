@@ -1,4 +1,4 @@
-"""What passes hold in memory, and how large they may be there."""
+"""What passes hold in memory, and how large they may be for a given amount of it."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A model's attention and masks are held against its own."""
+"""Our attention and masks are checked against the model's own."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a model says by itself, against transformers' own generation."""
+"""What a model generates, against transformers' own generation."""
 
 import numpy as np
 import pytest

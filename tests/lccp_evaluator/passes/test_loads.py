@@ -1,4 +1,4 @@
-"""The load of experts is put together from steps that were computed for several passages."""
+"""The load of experts is assembled from steps that were computed for several passages."""
 
 import numpy as np
 import torch

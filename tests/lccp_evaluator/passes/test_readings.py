@@ -1,4 +1,4 @@
-"""Readings are put together from the steps that judged their tokens."""
+"""Readings are assembled from the steps that judged their tokens."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Trees and schedules, carried out with token ids in the place of keys and values."""
+"""Trees and schedules, executed with token ids in place of keys and values."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Where heads look is told by the scores of all keys."""
+"""Where heads look follows from the scores of all keys."""
 
 import pytest
 import torch

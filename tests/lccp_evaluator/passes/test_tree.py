@@ -1,4 +1,4 @@
-"""What passages have in common from their beginning on exists once."""
+"""The common beginnings of passages exist once."""
 
 import numpy as np
 import pytest

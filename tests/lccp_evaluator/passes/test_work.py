@@ -1,4 +1,4 @@
-"""What a schedule costs is counted before it is run."""
+"""The cost of a schedule is counted before it is run."""
 
 import numpy as np
 

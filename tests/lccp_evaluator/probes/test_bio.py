@@ -1,4 +1,4 @@
-"""The definitions of `lccp.probes.bio`, on records made by hand."""
+"""The definitions of `lccp.probes.bio`, on handmade records."""
 
 import math
 

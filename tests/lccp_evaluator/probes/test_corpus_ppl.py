@@ -1,4 +1,4 @@
-"""The definitions of `lccp.probes.corpus_ppl`, on records made by hand."""
+"""The definitions of `lccp.probes.corpus_ppl`, on handmade records."""
 
 import math
 from dataclasses import replace

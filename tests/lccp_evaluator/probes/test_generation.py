@@ -1,4 +1,4 @@
-"""Answers that a model generates: by hand, and by transformers on the models of three families."""
+"""Answers that a model generates: by hand, and by transformers on models of three families."""
 
 from dataclasses import replace
 from pathlib import Path

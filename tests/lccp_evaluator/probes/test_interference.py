@@ -1,4 +1,4 @@
-"""The definitions of `lccp.probes.interference`, on records made by hand."""
+"""The definitions of `lccp.probes.interference`, on handmade records."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The value of a signal is a finite number, with what is declared of it."""
+"""The value of a signal is a finite number, with the signal's declaration."""
 
 import math
 import re

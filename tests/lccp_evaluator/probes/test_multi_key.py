@@ -1,4 +1,4 @@
-"""The definitions of `lccp.probes.multi_key`, on records made by hand."""
+"""The definitions of `lccp.probes.multi_key`, on handmade records."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""The definitions of `lccp.probes.niah`, on records made by hand."""
+"""The definitions of `lccp.probes.niah`, on handmade records."""
 
 import math
 

@@ -1,7 +1,7 @@
 """Values of the probes against an independent computation, on models of several families.
 
 The reference reads the same frozen samples with transformers' own eager attention and full logits,
-and takes every mean anew.
+and recomputes every mean.
 """
 
 import json

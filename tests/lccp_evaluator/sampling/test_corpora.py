@@ -1,4 +1,4 @@
-"""Whole documents: which are taken, how they are cut, and what is said of them."""
+"""Whole documents: which are used, how they are cut, and what notes say about them."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Questions about biographies: where a fact stands, and what its answer is, are the same tokens."""
+"""Questions about biographies: a fact in its document and its answer are the same tokens."""
 
 from collections import Counter
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Samples are used for the settings and the tokenizer that they were drawn for, or refused."""
+"""Samples are used with the settings and the tokenizer that they were drawn for, or refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Key tokens: which are judged, by what context, and which are chosen."""
+"""Key tokens: which tokens are judged, with what context, and which are chosen."""
 
 from collections.abc import Sequence
 

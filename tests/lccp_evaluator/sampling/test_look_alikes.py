@@ -1,4 +1,4 @@
-"""Groups of needles that look alike: all stand in the haystack, each value is an answer once."""
+"""Groups of look-alike needles: all are in the haystack, each value is an answer once."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The user's own questions: which are taken, what is judged, and which lines are refused."""
+"""The user's own questions: which are used, what is judged, and which lines are refused."""
 
 import json
 from collections.abc import Sequence

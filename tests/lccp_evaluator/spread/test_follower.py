@@ -1,4 +1,4 @@
-"""A follower does what it is told, or tells why it could not."""
+"""A follower executes its orders, or reports why it could not."""
 
 from dataclasses import replace
 from multiprocessing.connection import Pipe

@@ -1,4 +1,4 @@
-"""A process that holds a shard computes what it is called for."""
+"""A process that holds a shard computes its part of each call."""
 
 from pathlib import Path
 

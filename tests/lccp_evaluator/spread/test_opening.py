@@ -1,4 +1,4 @@
-"""What a follower is told suffices to make the engine of the process that leads."""
+"""A follower's opening suffices to recreate the engine of the leading process."""
 
 from pathlib import Path
 

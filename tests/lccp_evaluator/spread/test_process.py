@@ -1,4 +1,4 @@
-"""What is heard of another process: its answers, its errors, or that it is gone."""
+"""What another process returns: its answers, its errors, or the news that it ended."""
 
 import pytest
 

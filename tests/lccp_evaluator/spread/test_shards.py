@@ -1,4 +1,4 @@
-"""A model whose experts lie in two processes reads as it does in one."""
+"""A model whose experts are in two processes gives the same readings as in one."""
 
 from pathlib import Path
 from typing import Any

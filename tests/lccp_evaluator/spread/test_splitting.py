@@ -1,4 +1,4 @@
-"""Experts alone are split, and what cannot be split is refused by name."""
+"""Only experts are split, and what cannot be split is refused by name."""
 
 from pathlib import Path
 

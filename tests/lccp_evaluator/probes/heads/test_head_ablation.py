@@ -1,4 +1,4 @@
-"""Heads that are masked, and what is lost, on records made by hand."""
+"""Masked heads, and what is lost without them, on handmade records."""
 
 from dataclasses import replace
 

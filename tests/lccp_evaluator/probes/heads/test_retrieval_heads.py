@@ -1,4 +1,4 @@
-"""The definitions of `lccp.probes.heads.retrieval_heads`, on records made by hand."""
+"""The definitions of `lccp.probes.heads.retrieval_heads`, on handmade records."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Biographies: every fact is where it is said to be, and no value belongs to two people."""
+"""Biographies: every fact is at its recorded position, and no value belongs to two people."""
 
 from collections import Counter
 from itertools import pairwise

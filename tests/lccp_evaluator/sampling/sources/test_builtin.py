@@ -1,4 +1,4 @@
-"""The built-in haystacks: as much text as is asked for, never the same paragraph twice."""
+"""The built-in haystacks: as much text as requested, never the same paragraph twice."""
 
 import ast
 import re

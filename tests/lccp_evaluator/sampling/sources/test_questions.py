@@ -1,4 +1,4 @@
-"""Questions of the user's own, one a line."""
+"""The user's own questions, one per line."""
 
 import json
 import re
