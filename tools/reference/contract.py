@@ -61,7 +61,7 @@ write to the same place. An object whose `schemaVersion` differs from the reader
 
 Some files are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face directory),
 `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the frozen
-samples), and beside each report `<probe>.npz` (arrays that figures are drawn from) and
+samples), and beside each report `<probe>.npz` (arrays for figures) and
 `<probe>.samples.npz` (values per sample); until the report exists, `unfinished-….npz` (the results
 so far). The fine-tuning of a checkpoint reads and writes `control/`, `training/`, `state/` below
 `sft/<tokens>/`; its model is `sft/<tokens>/<writer>/…`, once `sft/<tokens>/manifest.json` exists. A

@@ -27,7 +27,7 @@ class SignalValue(Signal):
     """A measured signal with its declaration, so that a report is self-describing."""
 
     value: Annotated[Finite, Field(description="Its value, in its unit.")]
-    n: Annotated[int, Field(ge=1, description="Samples that it is the mean of.")]
+    n: Annotated[int, Field(ge=1, description="Number of samples averaged.")]
     by_cluster: Annotated[
         dict[str, tuple[Finite, ...]],
         Field(description="Values over each cluster, by kind (haystack, needle, document)."),
@@ -50,7 +50,7 @@ class SignalValue(Signal):
         return self
 
     def _lies_within(self, kind: str, least: float, most: float) -> None:
-        """A mean over all samples is between those over their clusters."""
+        """A mean over all samples is between the means over their clusters."""
         slack = ROUNDING * max(abs(least), abs(most), 1.0)
         if not least - slack <= self.value <= most + slack:
             raise ValueError(
@@ -63,7 +63,7 @@ class ObjectReference(Contract):
     """An object stored beside the report."""
 
     name: Annotated[str, Field(description="Its name, below the report's folder.")]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of it.")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Its SHA-256.")]
 
 
 class ProbeReport(Contract):
@@ -74,7 +74,7 @@ class ProbeReport(Contract):
     samples_digest: Annotated[str, Field(description="SHA-256 of the frozen samples.")] = ""
     signals: Annotated[tuple[SignalValue, ...], Field(description="Values of its signals.")]
     details: Annotated[
-        ObjectReference | None, Field(description="Arrays that figures are drawn from.")
+        ObjectReference | None, Field(description="Arrays from which figures are drawn.")
     ] = None
     samples: Annotated[ObjectReference | None, Field(description="Values of every sample.")] = None
 
@@ -122,15 +122,15 @@ class EvaluationReport(StoreObject):
             yield from probe.signals
 
     def signal(self, name: str) -> SignalValue | None:
-        """The value of the signal of that name, if it was measured."""
+        """The value of the signal `name`, if it was measured."""
         return next((signal for signal in self.signals() if signal.name == name), None)
 
 
 class EvaluationProgress(StoreObject):
-    """`progress.json`: how far an evaluation is."""
+    """`progress.json`: the progress of an evaluation."""
 
     done: Annotated[int, Field(description="Samples done.")]
-    total: Annotated[int, Field(description="Samples in all.")]
+    total: Annotated[int, Field(description="All samples.")]
     remaining_seconds: Annotated[float | None, Field(description="Estimate of the time left.")] = (
         None
     )
@@ -150,7 +150,7 @@ class FileStamp(Contract):
     """Size and modification time of a file: if either differs, the file may have changed."""
 
     size: Annotated[int, Field(ge=0, description="Bytes.")]
-    modified_ns: Annotated[int, Field(description="When it was written, in ns since 1970.")]
+    modified_ns: Annotated[int, Field(description="Time of the last change, in ns since 1970.")]
 
 
 class EvaluationSource(StoreObject):

@@ -63,7 +63,7 @@ class ExternalSuite(Contract):
     ] = ()
     every_checkpoints: Annotated[
         StrictInt,
-        Field(ge=1, le=1_000, description="It evaluates the first of every so many checkpoints."),
+        Field(ge=1, le=1_000, description="It evaluates every n-th checkpoint, from the first."),
     ] = 1
     deadline_seconds: Annotated[
         StrictInt | None,
@@ -130,7 +130,7 @@ class EvaluationSpec(Contract):
         Field(
             ge=1,
             le=64,
-            description="Of these processes, those that share one model of experts, each with a "
+            description="Number of these processes that share one model of experts, each with a "
             "part of the width of every expert: for a model too large for one accelerator.",
             json_schema_extra=IDENTITY,
         ),
@@ -160,10 +160,10 @@ class EvaluationSpec(Contract):
         return self
 
     def suite(self, name: str) -> ExternalSuite | None:
-        """The external suite with that name; None: it is the probes' suite, or does not exist."""
+        """The external suite `name`; None if it is the probes' suite, or does not exist."""
         return next((suite for suite in self.suites if suite.name == name), None)
 
     def suites_of(self, number: int) -> tuple[str, ...]:
-        """Names of the suites that evaluate a checkpoint; `number` counts them from 0 on."""
+        """Names of the suites that evaluate a checkpoint; `number` counts them from 0."""
         due = (suite.name for suite in self.suites if number % suite.every_checkpoints == 0)
         return (INTRINSIC, *due)

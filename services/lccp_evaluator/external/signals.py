@@ -22,10 +22,10 @@ class MeasuredSignal(Contract):
 
     name: Annotated[PartName, Field(description="Its name within the suite.")]
     value: Annotated[Finite, Field(description="Its value, in its unit.")]
-    n: Annotated[StrictInt, Field(ge=1, description="Samples that it is the mean over.")]
+    n: Annotated[StrictInt, Field(ge=1, description="Number of samples averaged.")]
     better: Annotated[Better, Field(description="Which way is better.")] = Better.HIGHER
     scale: Annotated[Scale, Field(description="Scale of its gains.")] = Scale.LINEAR
-    role: Annotated[Role, Field(description="What a verdict takes it for.")] = Role.SHOWN
+    role: Annotated[Role, Field(description="Its role in a verdict.")] = Role.SHOWN
     title: Annotated[str | None, Field(max_length=63, description="Its name in tables.")] = None
     unit: Annotated[str, Field(max_length=31, description="Unit of its value.")] = ""
     standard_error: Annotated[
@@ -33,7 +33,7 @@ class MeasuredSignal(Contract):
     ] = None
     by_cluster: Annotated[
         dict[str, tuple[Finite, ...]],
-        Field(description="Values over each cluster of samples alone, by kind of cluster."),
+        Field(description="Value over each cluster of samples, by kind of cluster."),
     ] = {}
 
 
@@ -44,10 +44,10 @@ class SuiteSignals(Contract):
         tuple[MeasuredSignal, ...], Field(min_length=1, max_length=64, description="The signals.")
     ]
     samples_digest: Annotated[
-        str, Field(max_length=128, description="Of the samples: others can't be compared.")
+        str, Field(max_length=128, description="Digest of the samples: others can't be compared.")
     ] = ""
     settings: Annotated[
-        dict[str, Any], Field(description="How it measured; other settings can't be compared.")
+        dict[str, Any], Field(description="Its settings; others can't be compared.")
     ] = {}
     versions: Annotated[dict[str, str], Field(description="Versions of its libraries.")] = {}
     notes: Annotated[

@@ -18,10 +18,10 @@ class Header(Contract):
     tokenizer_digest: Annotated[str, Field(description="Digest of the tokenizer.")]
     vocabulary: Annotated[int, Field(description="Number of tokens of the tokenizer.")]
     names: Annotated[
-        dict[str, tuple[str, ...]], Field(description="Of labels that are numbers of something.")
+        dict[str, tuple[str, ...]], Field(description="Names, by label whose values number them.")
     ] = {}
     notes: Annotated[
-        tuple[str, ...], Field(description="What a reader should know of them, a sentence each.")
+        tuple[str, ...], Field(description="What to know about the samples, one sentence each.")
     ] = ()
     files: Annotated[
         dict[str, dict[str, str]],
@@ -29,7 +29,7 @@ class Header(Contract):
     ] = {}
     whole: Annotated[
         tuple[str, ...] | None,
-        Field(description="Fields whose files were all read: one that is added would be, too."),
+        Field(description="Fields whose files were all read: an added file would be read too."),
     ] = None
     chosen_by: Annotated[
         str | None, Field(description="What chose the keys of the samples, if any were chosen.")

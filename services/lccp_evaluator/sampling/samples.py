@@ -48,7 +48,7 @@ class Sample(Contract):
     """One sample; `labels` distinguish it from the others."""
 
     kind: Literal["sample"] = "sample"
-    role: Annotated[str, Field(description="What its probe takes it for.")] = ""
+    role: Annotated[str, Field(description="Its role in its probe.")] = ""
     slices: Annotated[tuple[Slice, ...], Field(description="Its tokens.")]
     answer: Annotated[Span, Field(description="Tokens that are judged.")]
     key_start: Annotated[int, Field(description="Tokens of the answer before its key.")] = 0
