@@ -19,7 +19,7 @@ TOKENS, WRITER = 8_192, "a1-00000000"
 
 
 class Remote:
-    """A store that is no folder of this machine."""
+    """A store that is not a folder of this machine."""
 
     url = "s3://bucket"
 
@@ -32,7 +32,7 @@ class Remote:
 
 @pytest.fixture
 def store(tmp_path: Path) -> FileStore:
-    """With a checkpoint of two files."""
+    """A store with a checkpoint of two files."""
     store = FileStore(tmp_path / "store")
     files = {}
     for name in ("config.json", "sub/model.safetensors"):
@@ -55,7 +55,7 @@ def store(tmp_path: Path) -> FileStore:
 
 
 def names(store: Store) -> dict[str, str]:
-    """The content of the checkpoint's files, by name."""
+    """The contents of the checkpoint's files, by name."""
     with checkpoint_directory(store, KEYS, read_manifest(store, KEYS, TOKENS)) as folder:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         return {str(path.relative_to(folder)): path.read_text() for path in files}

@@ -64,7 +64,7 @@ def a_run(niah, **evaluation):
 
 
 class World:
-    """A store, and what it takes to evaluate a checkpoint in it."""
+    """A store, and what is needed to evaluate a checkpoint in it."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -87,7 +87,7 @@ class World:
         return self.folder / "runs" / prefix
 
     def branch(self, tokens):
-        """A checkpoint at the end of a branch from `tokens`: that of other weights."""
+        """A checkpoint with other weights, at the end of a branch from `tokens`."""
         keys = KEYS.branch(tokens)
         directory = a_checkpoint(self.folder / "annealed", "byte pairs", 7)
         files = upload_directory(self.store, directory, keys.checkpoint(2 * tokens, "a2-0123abcd"))
@@ -281,7 +281,7 @@ def no_tokenizer(world, folder):
 
 
 def relist(world, folder):
-    """Make the manifest say what lies in the folder now."""
+    """Make the manifest match the folder's present contents."""
     key = KEYS.checkpoint_manifest(10_000)
     manifest = objects.read(world.store, key, Manifest)
     elsewhere = FileStore(world.folder / "elsewhere")

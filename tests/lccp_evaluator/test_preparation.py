@@ -116,7 +116,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def key_asked(models: Path, store: Path, name: str, choosing: bool = True, **more: Any) -> Asked:
-    """What is asked of the model `name` for the probe long_ppl, with samples in `store`."""
+    """The requested samples of long_ppl for the model `name`, with samples in `store`."""
     store.mkdir(exist_ok=True)
     probes = ProbesSpec.parse(KEYS | {"longPpl": {**KEYS["longPpl"], **more}}, "probes")
     subject = Subject(models / name, "f" * 64, probes, Contexts(128, 256, 512), base=models)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 class World:
-    """A checkpoint that is measured, haystack by haystack, again and again."""
+    """A checkpoint that is measured repeatedly, haystack by haystack."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -36,7 +36,7 @@ class World:
     def evaluate(
         self, out: str, until: float = 2.0, announce: Announce | None = None
     ) -> EvaluationReport | EvaluationFailure:
-        """Measured into `out`, until so great a share is done."""
+        """The checkpoint measured into `out`, until a share is done."""
         self.read.clear()
         self.told.clear()
 

@@ -104,7 +104,7 @@ def test_a_copy_of_files_that_change_meanwhile_does_not_exist(tmp_path: Path) ->
     copies = Copies(store, KEYS, "a1-00000000", Contexts(256, 512, 512))
     path = a_foreign_checkpoint(tmp_path / "step-1", value=1)
     for file in path.iterdir():
-        os.utime(file, (0, 0))  # a clock of files may stand still for milliseconds
+        os.utime(file, (0, 0))  # the file system's clock may stand still for milliseconds
 
     with pytest.raises(Conflict, match="was changed while it was copied"):
         copies.evaluate(CheckpointDirectory(path, Trained(10, 1)), ignore)

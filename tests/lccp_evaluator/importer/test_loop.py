@@ -26,7 +26,7 @@ KEYS, WRITER = RunKeys("default", "attached"), "a1-00000000"
 
 
 class Ended(threading.Event):
-    """SIGTERM after so many waits; at each of them the next of `happens` is called."""
+    """SIGTERM after a number of waits; at each wait, the next of `happens` is called."""
 
     def __init__(self, *happens) -> None:
         super().__init__()

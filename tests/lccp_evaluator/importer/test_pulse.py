@@ -17,7 +17,7 @@ KEYS, WRITER = RunKeys("default", "attached"), "a1-00000000"
 
 
 class Counted(FileStore):
-    """Counts what is put; once it is `away` nothing can be."""
+    """Counts what is put; once it is `away`, nothing can be put."""
 
     puts, away = 0, False
 
@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Counted:
 
 
 def a_pulse(store: Counted, step: float, ended: threading.Event | None = None) -> Pulse:
-    """One whose clock advances by `step` seconds with each look."""
+    """A pulse whose clock advances by `step` seconds with each look."""
     task = Task(store, KEYS, 1, WRITER, 500)
     return Pulse(task, ended or threading.Event(), count(step=step).__next__)
 

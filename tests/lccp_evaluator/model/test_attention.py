@@ -37,7 +37,7 @@ def parts_of(*sizes: int) -> list[Part]:
 
 
 def naively(form: ScoreForm) -> Tensor:
-    """By one softmax over all keys."""
+    """The output from one softmax over all keys."""
     key, value = (one.repeat_interleave(HEADS // KEY_HEADS, dim=0) for one in (KEY, VALUE))
     scores = QUERY @ key.transpose(1, 2) * form.scaling
     if form.softcap:

@@ -12,7 +12,7 @@ from lccp_evaluator.model.capture import Call, attention, causal_mask, observing
 
 
 class Noted:
-    """Notes what it is asked for, and gives zeros."""
+    """Records its requests, and returns zeros."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []

@@ -19,7 +19,7 @@ class Experts(nn.Module):
 
 
 class NoExperts(nn.Module):
-    """Says that it has experts, and is given none that were chosen."""
+    """Claims to have experts, but receives no chosen ones."""
 
     num_experts = 4
 

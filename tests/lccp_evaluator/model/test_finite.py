@@ -10,7 +10,7 @@ from lccp_evaluator.model.finite import NotFinite, check_finite, check_weights, 
 
 
 class Shut(nn.Module):
-    """Gives what is not finite, whatever it is given."""
+    """Returns non-finite values, whatever its input."""
 
     def forward(self, values: Tensor) -> tuple[Tensor, None]:
         return values / 0, None

@@ -24,7 +24,7 @@ def model(request):
 
 
 def read_naively(model, passage: Passage) -> Reading:
-    """The same by full logits and full attention weights of the model's own eager attention."""
+    """The same from full logits and full attention weights of the model's own eager attention."""
     model.set_attn_implementation("eager")
     with torch.no_grad():
         output = model(torch.tensor(passage.ids[None]), output_attentions=True)
@@ -173,7 +173,7 @@ def a_model_that_looks_back(*tokens_back: int):
     """One layer; head i looks exactly `tokens_back[i]` tokens back, whatever the tokens are.
 
     The embedding's first value is the same for all tokens, and query and key read nothing else.
-    A query is the key turned back by that many positions, so rotation makes their product largest
+    A query is the key rotated back by that many positions, so rotation makes their product largest
     there.
     """
     heads, size = len(tokens_back), 8
@@ -257,7 +257,7 @@ def test_a_likelihood_without_a_perplexity_is_refused():
 
 
 class LargestTensor(TorchDispatchMode):
-    """Records the largest tensor that any operation makes."""
+    """Records the largest tensor that any operation creates."""
 
     numel = 0
 

@@ -18,7 +18,7 @@ def a_piece(passage: int, start: int, stop: int, row: int = 0) -> Piece:
 
 
 def chosen(*experts: int) -> list[Tensor]:
-    """Of one layer, one expert a token."""
+    """Choices of one layer, one expert per token."""
     return [torch.tensor(experts)[:, None]]
 
 

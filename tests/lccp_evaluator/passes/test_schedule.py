@@ -31,7 +31,7 @@ def passages(draw) -> list[Passage]:
 
 
 def carry_out(plan: Schedule, given: list[Passage]) -> Counter[tuple[int, int]]:
-    """Run `plan` on an arena of ids, as a model would; how often each answer token was judged.
+    """Run `plan` on an arena of ids, like a model; return how often each answer token was judged.
 
     Every piece must find the tokens before it in its slots once all pieces of its step have
     written theirs, and every judged row must be the one that predicts its token.

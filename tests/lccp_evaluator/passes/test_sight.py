@@ -25,7 +25,7 @@ NEEDLE = (9, 14)
 
 
 def weights(form: ScoreForm) -> Tensor:
-    """[H, M, N], by one softmax."""
+    """Weights [H, M, N], from one softmax."""
     scores = QUERY @ KEY.repeat_interleave(2, dim=0).transpose(1, 2) * form.scaling
     if form.softcap:
         scores = torch.tanh(scores / form.softcap) * form.softcap

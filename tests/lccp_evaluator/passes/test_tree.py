@@ -15,7 +15,7 @@ def a_passage(*ids: int, judged: int = 1) -> Passage:
 
 
 def sequences(passages: list[Passage], roots: list[Node]) -> dict[int, list[int]]:
-    """The tokens on the way to each passage's end, by passage; its end is where it is judged."""
+    """The tokens on the path to each passage's end, by passage; a passage is judged at its end."""
     found: dict[int, list[int]] = {}
     for root in roots:
         for node in root.walk():

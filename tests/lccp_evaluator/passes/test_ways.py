@@ -141,7 +141,7 @@ def test_attention_that_does_more_than_it_says_is_refused(monkeypatch):
 
 
 class Shifted(nn.Module):
-    """Adds to every token what the one before it holds: tokens are not computed by themselves."""
+    """Adds the preceding token's value to every token: tokens are not computed independently."""
 
     def forward(self, hidden):
         return hidden + torch.nn.functional.pad(hidden, (0, 0, 1, 0))[:, :-1]

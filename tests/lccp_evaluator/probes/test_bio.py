@@ -20,7 +20,7 @@ HEADER = Header(probe="bio", version=1, settings={"seed": 0}, tokenizer_digest="
 
 def a_sample(length, depth, document, attribute):
     return Sample(
-        slices=((0, 0, length - 3 - document), (1, 0, 3)),  # rather less than the nominal length
+        slices=((0, 0, length - 3 - document), (1, 0, 3)),  # somewhat less than the nominal length
         answer=(length - 3 - document, length - document),
         needle=(0, 3),
         key_start=1,
@@ -71,7 +71,7 @@ def test_a_band_is_told_by_the_nominal_length_and_every_answer_weighs_the_same(r
     assert found["bio_ppl"].value == pytest.approx(math.exp(np.mean(own)))
     assert found["bio_ppl"].n == 12
     hits = [s.labels["attribute"] != 2 for s in beyond]
-    assert found["bio_score"].value == pytest.approx(np.mean(hits))  # the stem's miss is no matter
+    assert found["bio_score"].value == pytest.approx(np.mean(hits))  # a miss in the stem is ignored
 
 
 def test_clusters_are_documents_and_attributes(records):

@@ -27,7 +27,7 @@ WHOLE_NLL = [[1.0, 1.0, 2.0, 4.0], [2.0, 2.0, 2.0, 6.0], [1.0, 1.0, 1.0, 1.0], [
 
 
 def records(*roles: str) -> Records:
-    """The documents as each of `roles`, which has but their first tokens if it is no whole one."""
+    """The documents in each of `roles`; all but the whole one have only their first tokens."""
     tokens = {WHOLE: 4, GUARD: 2, SHORT: 1}
     nll = [one[: tokens[role]] for role in roles for one in WHOLE_NLL]
     labels = [{"corpus": n // 2, "document": n} for _ in roles for n in range(4)]

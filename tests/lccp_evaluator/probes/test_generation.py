@@ -38,7 +38,7 @@ def test_as_many_prompts_as_asked_are_answered_the_same_ones_each_time() -> None
 
 def test_a_key_may_stand_anywhere_in_what_is_said() -> None:
     records = made_records.records()
-    keys = ([0, 0], [0])  # the answers of made records are zeros
+    keys = ([0, 0], [0])  # the answers of handmade records are zeros
     said = [
         [1, *keys[sample.labels["needle"]], 2] if sample.labels.get("haystack") == 1 else [1, 2]
         for sample in records.samples

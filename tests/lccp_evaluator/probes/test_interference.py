@@ -22,7 +22,7 @@ NEAR = 5
 
 
 def _placed(sample: Sample, before: int, after: int) -> Sample:
-    """`sample` with so many tokens of haystack around its needle."""
+    """`sample` with these numbers of haystack tokens around its needle."""
     opening, needle, *_ = sample.slices
     question, answer = (2, 0, 6), needle
     slices = (opening, (0, 0, before), needle, (0, before, before + after), question, answer)

@@ -37,7 +37,7 @@ PROBES = {
 
 
 def _choices(model: nn.Module, ids: np.ndarray) -> np.ndarray:
-    """Experts [layers, L, k] that the routers' logits are largest for."""
+    """Experts [layers, L, k] with the routers' largest logits."""
     found: list[np.ndarray] = []
 
     def note(router: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
@@ -94,7 +94,7 @@ def test_loads_are_those_of_the_routers_own_weights(family: str, tmp_path: Path)
 
 
 def _passages() -> list[Passage]:
-    """Three that begin alike, two of them routed."""
+    """Three passages that begin alike, two of them routed."""
     ids = np.random.default_rng(0).integers(3, 90, 70)
     turned = np.concatenate((ids[:30], ids[30:][::-1]))
     routed = [Passage(one, (len(one) - 5, len(one)), bands=4) for one in (ids[:50], turned)]

@@ -66,7 +66,7 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class World:
-    """A report, and what full logits say of the samples that it is made of."""
+    """A report, and the values from full logits of its samples."""
 
     report: EvaluationReport
     model: FullLogits
@@ -222,7 +222,7 @@ def test_target_ppl(world: World) -> None:
 
 
 def _by_text(read: Read, numbers: Sequence[int], values: Any) -> float:
-    """Mean over texts of the mean over the questions about each."""
+    """Mean over texts of the mean over each text's questions."""
     groups: dict[Any, list[float]] = {}
     for number in numbers:
         groups.setdefault(read.samples[number].labels["context"], []).append(values[number])

@@ -30,7 +30,7 @@ def frozen(
 
 
 def reader(nll_of: dict[bool, float]) -> tuple[keys.Read, list[Passage]]:
-    """A model whose NLL is `nll_of` whether a passage is a whole document; all that it read."""
+    """A model whose NLL is `nll_of` whether a passage is a whole document, and all that it read."""
     seen: list[Passage] = []
 
     def read(passages: Sequence[Passage]) -> list[Reading]:

@@ -11,7 +11,7 @@ from lccp_evaluator.sampling.positions import TOLERANCE, Cell, cell, cost, pick
 
 
 def a_grid(lengths, depths, every: int) -> list[Cell]:
-    """Cells over a haystack with a sentence every so many tokens."""
+    """Cells over a haystack with a sentence for every `every` tokens."""
     sentences = np.arange(0, max(lengths) + 1, every)
     return [
         cell(length, depth, sentences, np.arange(0)) for length, depth in product(lengths, depths)
@@ -62,9 +62,9 @@ def test_the_cost_is_near_the_least_one(lengths, depths):
 
 
 def the_least(cells: list[Cell]) -> float:
-    """The least that any choice of positions costs, by linear programming in whole numbers.
+    """The least cost of any choice of positions, by integer linear programming.
 
-    A variable says of a position and a length that the haystack is computed from there up to it.
+    A variable, by position and length, says that the haystack is computed from one to the other.
     """
     rooms = sorted({one.room for one in cells})
     reaches = [

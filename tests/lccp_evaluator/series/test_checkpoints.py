@@ -11,7 +11,7 @@ COUNTS = TokenCounts(per_step=10)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three checkpoints, what lies beside them, and a link to the newest."""
+    """Three checkpoints, other files beside them, and a link to the newest."""
     for name in ("checkpoint-900", "checkpoint-1000", "checkpoint-20"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text("{}")

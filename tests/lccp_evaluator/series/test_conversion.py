@@ -21,7 +21,7 @@ print("made", flush=True)
 
 
 class Converter:
-    """A checkpoint of another format, and the conversion of it."""
+    """A checkpoint of another format, and its conversion."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self.script = folder / "dcp" / "step-1", folder / "script.py"

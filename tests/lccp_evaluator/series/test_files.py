@@ -13,7 +13,7 @@ INDEX = "model.safetensors.index.json"
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """A directory in two shards, as far as its files tell."""
+    """A directory that is in two shards according to its files."""
     directory = tmp_path / "model"
     directory.mkdir()
     (directory / "config.json").write_text("{}")

@@ -21,7 +21,7 @@ from lccp_evaluator.series.watch import Completion, Watch
 
 
 class Reports:
-    """Stands for the evaluations: a report is of the content of a directory's files."""
+    """In place of the evaluations: a report is of the contents of a directory's files."""
 
     def __init__(self) -> None:
         self.by_tokens: dict[int, EvaluationReport] = {}
@@ -64,7 +64,7 @@ class Reports:
 
 
 class World:
-    """A folder, a clock that stands unless it is waited, and a watch over them."""
+    """A folder, a clock that advances only while waiting, and a watch over them."""
 
     def __init__(self, folder: Path, completion: Completion) -> None:
         self.folder, self.now, self.series = folder, 0.0, Reports()
@@ -91,7 +91,7 @@ class World:
         return {one.path.name: one.note for one in self.watch.look().unmeasured}
 
     def run(self, *happens, until: int = 10**9) -> None:
-        """Runs until nothing happens any more; at each wait the next of `happens` is called."""
+        """Runs until nothing more happens; at each wait, the next of `happens` is called."""
         ahead = iter(happens)
 
         def wait(seconds: float) -> None:
@@ -310,7 +310,7 @@ def test_how_far_an_evaluation_is_is_shown(world: World) -> None:
 
 
 class ForeignWorld(World):
-    """A folder of checkpoints `step-N`, each with weights that a command puts into a directory."""
+    """A folder of checkpoints `step-N`, whose weights a command puts into a directory."""
 
     def __init__(self, folder: Path) -> None:
         self.converted = folder.parent / "converted"
@@ -338,7 +338,7 @@ class ForeignWorld(World):
         return path
 
     def conversions(self) -> int:
-        """Checkpoints that were shown as being converted."""
+        """Checkpoints shown as being converted."""
         states = [one.state for view in self.views for one in view.unmeasured]
         return states.count("Converting")
 

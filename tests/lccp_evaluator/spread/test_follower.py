@@ -23,7 +23,7 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
 
 
 def answers(opening: Opening, job: Job) -> list[object]:
-    """All that a follower says that is told to open a model, and of one job."""
+    """All answers of a follower to the orders to open a model and to do one job."""
     mine, theirs = Pipe()
     mine.send(opening)
     mine.send(job)

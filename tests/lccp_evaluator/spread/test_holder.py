@@ -13,7 +13,7 @@ from lccp_evaluator.spread.shards import form, joined
 
 
 class Experts(nn.Module):
-    """Notes what it is given."""
+    """Records its input."""
 
     def __init__(self) -> None:
         super().__init__()

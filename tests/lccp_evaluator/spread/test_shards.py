@@ -62,7 +62,7 @@ def test_two_processes_read_as_one_does(
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
-    """The processes that hold shards, from the moment on at which they are started."""
+    """The processes that hold shards, from their start."""
     found: list[Process] = []
 
     class Noted(Process):

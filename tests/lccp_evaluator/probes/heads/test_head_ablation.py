@@ -16,7 +16,7 @@ ASKED = HeadAblationSettings(source="Niah", heads=1, draws=2)
 
 
 def copying(sample: Sample) -> np.ndarray:
-    """Head 1.0 copies the first token, the others nothing."""
+    """Head 1.0 copies the first token, the others copy nothing."""
     copied = np.full((2, 2, len(NEEDLES[int(sample.labels["needle"])])), -1, dtype=np.int16)
     copied[1, 0, 0] = 0
     return copied

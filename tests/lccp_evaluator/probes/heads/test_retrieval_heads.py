@@ -46,7 +46,7 @@ def test_copies_are_counted_as_each_way_says(copied, expected):
 
 
 def copying(sample):
-    """Head 0.0 copies everything, 0.1 from haystack 0 alone, 1.0 the first token, 1.1 nothing."""
+    """Head 0.0 copies everything, 0.1 only from haystack 0, 1.0 the first token, 1.1 nothing."""
     size = len(NEEDLES[sample.labels["needle"]])
     copied = np.full((2, 2, size), -1, dtype=np.int16)
     copied[0, 0] = np.arange(size)
@@ -64,7 +64,7 @@ def test_scores_are_means_over_samples_and_over_halves_of_the_haystacks():
     np.testing.assert_allclose(found.details["halves"][1], [[1, 0], [first_token, 0]])
     number = signals(found)["retrieval_heads"]
     assert (number.value, number.n) == (2, 24)
-    assert number.interval == (2, 3)  # head 0.1 enters with haystack 0 drawn twice
+    assert number.interval == (2, 3)  # head 0.1 counts when haystack 0 is drawn twice
     mean = signals(found)["retrieval_score_mean"].value
     assert mean == pytest.approx((1 + 1 / 3 + first_token) / 4)
 

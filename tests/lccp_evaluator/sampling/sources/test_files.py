@@ -11,7 +11,7 @@ FOLDER = Documents(path="texts", format="Text")
 
 @pytest.fixture
 def read(tmp_path):
-    """What is remembered of the first two of three files, and of no file after them."""
+    """The record of the first two of three files, and of no later file."""
     (tmp_path / "texts").mkdir()
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / "texts" / name).write_text(name)
