@@ -51,9 +51,12 @@ class Release:
 
     def leader(self) -> str:
         """The pod that holds the Lease; empty for none."""
+        return self.holder().rpartition("_")[0]
+
+    def holder(self) -> str:
+        """The process that holds the Lease: a restarted one of the same pod is another."""
         holder = "--output=jsonpath={.spec.holderIdentity}"
-        told = kubectl("get", "lease", RELEASE, f"--namespace={self.namespace}", holder)
-        return told.rpartition("_")[0]
+        return kubectl("get", "lease", RELEASE, f"--namespace={self.namespace}", holder)
 
     def kill(self, pod: str) -> None:
         """SIGKILL to the operator in `pod`; the node must be on this machine."""
