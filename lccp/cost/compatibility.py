@@ -12,7 +12,7 @@ from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import SPARSE, Architecture
 from lccp.cost.layout import Layout, step_shape
-from lccp.cost.shards import one_of, uneven
+from lccp.cost.shards import ALIGNED_BYTES, one_of, uneven
 
 FIELD = "training.deepspeed"
 DERIVED = {
@@ -27,8 +27,8 @@ DERIVED = {
     "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
 }
 """Settings of DeepSpeed that the trainer itself relies on, and the field that sets each."""
-LEAST_UNIT = 4
-"""Elements of a part of a row of weights: 16 bytes in float32, which a CPU needs."""
+LEAST_UNIT = ALIGNED_BYTES // 4
+"""Elements of a part of a row of weights in float32, which a CPU needs."""
 HEAD_CHANGES = {
     "final_logit_softcapping": None,
     "attn_logit_softcapping": None,

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+ALIGNED_BYTES = 16
+"""Rows of weights must begin at multiples of this, or grouped products refuse them."""
+
 
 def uneven(width: int, shards: int, unit: int) -> str | None:
     """What is wrong with `shards` parts of experts that are `width` elements wide; None: nothing.

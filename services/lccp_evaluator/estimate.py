@@ -94,7 +94,8 @@ def _again(prepared: Prepared) -> Iterator[Work]:
         asked, engine = cohort.asked, prepared.engine
         for half in asked.readers:
             numbers, times = half.again(asked.frozen.samples, asked.settings[half.name])
-            chosen = [number for number in cohort.numbers if number in set(numbers)]
+            again = set(numbers)
+            chosen = [number for number in cohort.numbers if number in again]
             passages = [asked.frozen.passage(asked.frozen.samples[n]) for n in chosen]
             steps = engine.planned(passages).steps
             if steps:

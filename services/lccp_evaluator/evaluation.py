@@ -63,7 +63,9 @@ def evaluate(
         with _timed(timings, "load"):
             prepared = opened.enter_context(prepare(subject, asked))
         with _timed(timings, "measure"):
-            read = _read(subject, prepared, asked, place, progress, announce)
+            read = _in_fitting_passes(
+                prepared, lambda fit: _read(subject, fit, asked, place, progress, announce)
+            )
     with _timed(timings, "aggregate"):
         found = {
             half.name: (
@@ -133,18 +135,11 @@ class _Read:
     unfinished: Unfinished
 
 
-def _read(
-    subject: Subject,
-    prepared: Prepared,
-    asked: list[Asked],
-    place: Place,
-    progress: Progress,
-    announce: Announce | None,
-) -> _Read:
-    """Read all that is requested; if memory runs out, again from the start in smaller passes."""
+def _in_fitting_passes(prepared: Prepared, read: Callable[[Prepared], _Read]) -> _Read:
+    """What `read` returns; if memory runs out, again from the start in smaller passes."""
     while True:
         try:
-            return _all_read(subject, prepared, asked, place, progress, announce)
+            return read(prepared)
         except Exception as error:
             smaller = prepared.halved()
             if smaller is None or cause_of(error) is not Cause.OUT_OF_MEMORY:
@@ -157,7 +152,7 @@ def _read(
         prepared = smaller
 
 
-def _all_read(
+def _read(
     subject: Subject,
     prepared: Prepared,
     asked: list[Asked],

@@ -10,7 +10,7 @@ from typing import Any, Self
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture
 from lccp.cost.planning.devices import Cluster
-from lccp.cost.shards import uneven
+from lccp.cost.shards import ALIGNED_BYTES, uneven
 
 ELEMENT_BYTES = 2
 STEP_TOKENS = 8_192
@@ -18,7 +18,7 @@ HEAD_ROWS = 1_024
 """Rows whose logits exist at a time, `FLOAT_ROWS` of them in float32."""
 FLOAT_ROWS = 256
 FLOAT_BYTES = 4
-UNIT = 16 // ELEMENT_BYTES
+UNIT = ALIGNED_BYTES // ELEMENT_BYTES
 PROCESSES_MAX = 64
 
 

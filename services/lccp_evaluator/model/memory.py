@@ -55,4 +55,4 @@ def memory_bytes(device: Device, processes: int, cgroups: Path = CGROUPS) -> int
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     texts = [(cgroups / name).read_text() for name in LIMITS if (cgroups / name).is_file()]
     limits = [int(text) for text in texts if text.strip().isdecimal()]
-    return min(physical, *limits) // processes if limits else physical // processes
+    return min([physical, *limits]) // processes

@@ -13,13 +13,11 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.distributed.configuration_utils import DistributedConfig
 
 from lccp.contract.errors import InvalidInput
-from lccp.cost.shards import uneven
+from lccp.cost.shards import ALIGNED_BYTES, uneven
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.experts import expert_layers
 from lccp_evaluator.model.loading import read_config
 
-ALIGNED_BYTES = 16
-"""Rows of weights must begin at multiples of this, or grouped products refuse them."""
 WHOLE = "replicate"
 """transformers' name for what is not split."""
 
