@@ -6,24 +6,45 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lccp.lifeline import die_with_parent
 from lccp_trainer.worker import SCRATCH
 
 DEATHS_FILE = "deaths.json"
-ENDED_BY_TORCHRUN = (-signal.SIGTERM, -signal.SIGKILL)
-"""Exit codes of the ranks that torchrun ends once one has failed."""
+KILLED_AFTER_SECONDS = 30
+"""torchrun kills the ranks that have not ended so long after its SIGTERM (its own default)."""
 
 
-def failed_first(codes: Mapping[int, int]) -> dict[int, int]:
-    """The ranks that failed on their own, from exit codes by rank in the order of their ends.
+@dataclass(frozen=True)
+class Failure:
+    """The exit code of a rank, negative for a signal, and when torchrun saw it, in seconds."""
 
-    torchrun also names the ranks that it ended because of these. A rank that a signal killed can't
-    be told from those, unless it was the first.
+    exit_code: int
+    seen: int
+
+
+def failed_first(failures: Mapping[int, Failure]) -> dict[int, int]:
+    """The ranks that failed on their own, from failures by rank in the order of their ends.
+
+    torchrun also names the ranks that it ended because of these: by SIGTERM, and by SIGKILL where
+    that did not help. A rank that was killed earlier is one that something else killed, even if
+    torchrun saw a peer's failure in the same look.
     """
-    first = next(iter(codes))
-    return {r: c for r, c in codes.items() if r == first or c not in ENDED_BY_TORCHRUN}
+    first = next(iter(failures))
+    since = failures[first].seen
+    return {
+        rank: failure.exit_code
+        for rank, failure in failures.items()
+        if rank == first or not _ended_by_torchrun(failure, since)
+    }
+
+
+def _ended_by_torchrun(failure: Failure, since: int) -> bool:
+    if failure.exit_code == -signal.SIGKILL:
+        return failure.seen - since >= KILLED_AFTER_SECONDS
+    return failure.exit_code == -signal.SIGTERM
 
 
 def main() -> None:
@@ -37,8 +58,8 @@ def main() -> None:
     try:
         run.main(sys.argv[1:])
     except ChildFailedError as error:
-        codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
-        deaths = [{"rank": r, "exit_code": code} for r, code in failed_first(codes).items()]
+        failures = {r: Failure(one.exitcode, one.timestamp) for r, one in error.failures.items()}
+        deaths = [{"rank": r, "exit_code": code} for r, code in failed_first(failures).items()]
         Path(os.environ[SCRATCH], DEATHS_FILE).write_text(json.dumps(deaths))
         sys.exit(1)
     except SignalException:
