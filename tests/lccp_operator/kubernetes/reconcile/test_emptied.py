@@ -8,10 +8,10 @@ from operator_world import START, MemoryStore
 
 from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp.store.keys import RunKeys
-from lccp.store.port import Level, ObjectInfo
+from lccp.store.port import ObjectInfo
 from lccp_operator.kubernetes.backend import KubernetesWorkloads
 from lccp_operator.kubernetes.reconcile import emptied
-from lccp_operator.kubernetes.reconcile.emptied import EmptiedPrefixes
+from lccp_operator.kubernetes.reconcile.emptied import LOOKS, ROUND_SECONDS, EmptiedPrefixes
 from lccp_operator.kubernetes.reconcile.memory import Memories, Memory
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.seen import RunKey
@@ -22,21 +22,16 @@ TINY, OTHER, THIRD = (RunKey("lab", name) for name in ("tiny", "tiny-2", "tiny-3
 
 
 class Counting(MemoryStore):
-    """It counts what is listed, and fails as it is told."""
+    """It counts what is checked, and fails as it is told."""
 
     failure: LccpError | None = None
 
     def __init__(self) -> None:
         super().__init__()
-        self.levels: list[str] = []
-
-    def level(self, prefix: str) -> Level:
-        self.levels.append(prefix)
-        if self.failure is not None:
-            raise self.failure
-        return super().level(prefix)
+        self.checked: list[str] = []
 
     def stat(self, key: str) -> ObjectInfo | None:
+        self.checked.append(key)
         if self.failure is not None:
             raise self.failure
         return super().stat(key)
@@ -63,11 +58,15 @@ class World:
         for key in keys:
             self.store.put(RunKeys(*key).identity, b"{}")
             self.reconciled(key)
-        self.store.levels.clear()
+        self.store.checked.clear()
 
     def empty(self, key: RunKey) -> None:
         for info in self.store.list(RunKeys(*key).prefix):
             self.store.delete(info.key)
+
+    def look_a_round(self) -> None:
+        for _ in range(LOOKS):
+            self.prefixes.look()
 
 
 @pytest.fixture
@@ -75,52 +74,51 @@ def world() -> World:
     return World()
 
 
-def test_a_run_whose_prefix_was_emptied_is_told_by_the_listing_until_it_was_reconciled(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(emptied, "ASKED", 0)
+def test_a_run_whose_prefix_was_emptied_is_told_until_it_was_reconciled(world: World) -> None:
     world.hold(TINY, OTHER)
-    world.prefixes.look()
+    world.look_a_round()
     assert world.told == []
 
     world.empty(TINY)
-    world.prefixes.look()
-    assert set(world.told) == {TINY}
+    world.look_a_round()
+    assert world.told == [TINY]
 
     world.reconciled(TINY)
     world.told.clear()
-    world.prefixes.look()
+    world.look_a_round()
     assert world.told == []
 
 
-def test_a_server_that_keeps_folders_is_asked_for_some_runs_at_a_time(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(emptied, "ASKED", 2)
-    world.hold(TINY, OTHER, THIRD)
-    for key in (TINY, OTHER, THIRD):
-        world.store.delete(RunKeys(*key).identity)
-        world.store.put(RunKeys(*key).journal, b"{}")
+def test_a_run_that_lost_only_its_identity_is_told(world: World) -> None:
+    world.hold(TINY, OTHER)
+    world.store.put(RunKeys(*TINY).journal, b"{}")
+    world.store.delete(RunKeys(*TINY).identity)
 
-    for expected in ([TINY, OTHER], [THIRD], [TINY, OTHER]):
-        world.told.clear()
-        world.prefixes.look()
-        assert world.told == expected
+    world.look_a_round()
+
+    assert world.told == [TINY]
+
+
+def test_every_run_is_checked_once_a_round_however_many_there_are(world: World) -> None:
+    keys = [RunKey(f"lab-{number % 7}", f"run-{number}") for number in range(1_000)]
+    world.hold(*keys)
+
+    world.look_a_round()
+
+    assert sorted(world.store.checked) == sorted(RunKeys(*key).identity for key in keys)
+
+
+def test_a_loss_is_told_within_half_a_minute() -> None:
+    reconciled_within = 5.0
+    assert ROUND_SECONDS + reconciled_within <= 30.0
 
 
 def test_a_run_of_which_the_store_holds_nothing_yet_is_not_told(world: World) -> None:
     world.reconciled(TINY)
 
-    world.prefixes.look()
+    world.look_a_round()
 
     assert world.told == []
-
-
-def test_all_runs_of_a_namespace_take_one_listing(world: World) -> None:
-    world.hold(*(RunKey("lab", f"run-{number}") for number in range(50)), RunKey("other", "run"))
-
-    assert world.prefixes.look() == 2
-    assert world.store.levels == ["lab/", "other/"]
 
 
 @pytest.mark.parametrize("failure", [StoreUnavailable("silent"), InvalidInput("refused")])
@@ -128,7 +126,7 @@ def test_a_store_that_does_not_answer_is_not_empty(world: World, failure: LccpEr
     world.hold(TINY)
     world.store.failure = failure
 
-    world.prefixes.look()
+    world.look_a_round()
 
     assert world.told == []
 
@@ -137,25 +135,29 @@ def test_a_store_is_not_asked_during_its_outage(world: World) -> None:
     world.hold(TINY)
     world.health.outage = Unknown(START, "silent")
 
-    world.prefixes.look()
+    world.look_a_round()
 
-    assert (world.store.levels, world.told) == ([], [])
+    assert (world.store.checked, world.told) == ([], [])
 
 
-def test_many_namespaces_are_looked_at_more_seldom(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("took", "waited"), [(0.0, 5.0), (2.0, 3.0), (7.0, 0.0)])
+def test_what_a_look_takes_does_not_delay_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch, took: float, waited: float
 ) -> None:
-    monkeypatch.setattr(emptied, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(world.prefixes, "look", lambda: 1_000)
-    waits: list[float] = []
+    clock, waits = [0.0], list[float]()
+
+    def look() -> None:
+        clock[0] += took
 
     class Stop(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
             waits.append(timeout or 0.0)
             return len(waits) > 2
 
+    monkeypatch.setattr(world.prefixes, "look", look)
+    monkeypatch.setattr(emptied.time, "monotonic", lambda: clock[0])
     leading = threading.Event()
     leading.set()
     world.prefixes.follow(Stop(), leading)
 
-    assert waits == [0.0, 100.0, 100.0]
+    assert waits == [5.0, waited, waited]

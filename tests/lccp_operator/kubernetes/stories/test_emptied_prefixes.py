@@ -8,7 +8,7 @@ from a_cluster import JobPlayer, Namespace, run_document
 from operator_process import OperatorProcess, wait_for
 
 from lccp.api.exits import ExitCode
-from lccp_operator.kubernetes.reconcile.emptied import LOOK_SECONDS
+from lccp_operator.kubernetes.reconcile.emptied import ROUND_SECONDS
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.long]
 
@@ -54,5 +54,5 @@ def test_a_run_at_rest_tells_what_its_store_lost(at_rest: Namespace, alone: bool
 
     at_rest.wait_condition("tiny", "Degraded", "StoredRunMissing", seconds=TOLD_WITHIN_SECONDS)
 
-    assert time.monotonic() - gone_at < LOOK_SECONDS + 5
+    assert time.monotonic() - gone_at < ROUND_SECONDS + 5
     assert len(at_rest.jobs()) == jobs
