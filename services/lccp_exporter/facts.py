@@ -133,6 +133,11 @@ class RunFacts:
         return owner is not None and owner.deleted_at is not None
 
     @property
+    def watched(self) -> tuple[str, ...]:
+        """Signals that the verdict reads and short tables show; none before the first verdict."""
+        return self.judged.watched if self.judged else ()
+
+    @property
     def newest(self) -> Measured | None:
         """The report of the newest checkpoint whose probes were measured."""
         own = (one for one in reversed(self.measured) if one.suite == INTRINSIC)

@@ -1,23 +1,16 @@
 """Metrics of anneal branches."""
 
 from lccp.api.causes import Cause
-from lccp.api.labels import tokens_key
 from lccp_exporter.facts import RunFacts
-from lccp_exporter.metrics.metric import RunMetric, Samples, one
+from lccp_exporter.metrics.metric import RunMetric, Samples, by_tokens, one
 
 BRANCH_SIGNALS_MAX = 28
 """Maximum series of one run: the newest branches, all watched signals."""
 
 
 def _signals(facts: RunFacts) -> Samples:
-    names = facts.judged.watched if facts.judged else ()
-    count = BRANCH_SIGNALS_MAX // max(1, len(names))
-    newest = list(facts.values_of_branches(names).items())[-count:]
-    return [
-        ((*key, tokens_key(tokens)), value)
-        for tokens, values in newest
-        for key, value in values.items()
-    ]
+    count = BRANCH_SIGNALS_MAX // max(1, len(facts.watched))
+    return by_tokens(facts.values_of_branches(facts.watched), count)
 
 
 def _trained(facts: RunFacts) -> float:

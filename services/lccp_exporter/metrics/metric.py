@@ -1,13 +1,15 @@
 """A metric, and the forms that most metrics have."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.training import Heartbeat
 from lccp_exporter.facts import Judged, RunFacts
+from lccp_exporter.measured import SignalKey
 
 RUN_LABELS = ("namespace", "run")
 Samples = Iterable[tuple[tuple[str, ...], float | None]]
@@ -48,6 +50,15 @@ def of_journal(value: Callable[[Journal], float | None]) -> Callable[[RunFacts],
 
 def of_verdict(value: Callable[[Judged], float | None]) -> Callable[[RunFacts], Samples]:
     return one(lambda facts: value(facts.judged) if facts.judged else None)
+
+
+def by_tokens(points: Mapping[int, Mapping[SignalKey, float]], count: int) -> Samples:
+    """The last `count` points: signal, band and tokens (15 digits) of each value."""
+    return [
+        ((*key, tokens_key(tokens)), value)
+        for tokens, values in list(points.items())[-count:]
+        for key, value in values.items()
+    ]
 
 
 def one_hot(states: Iterable[StrEnum], state: StrEnum) -> Samples:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Literal
 
-from lccp.api.labels import is_of_branch, tokens_key
+from lccp.api.labels import is_of_branch
 from lccp.api.objects.verdict import Gain, GainState
 from lccp_exporter.facts import WATCHED_MAX, RunFacts
 from lccp_exporter.measured import SignalKey
-from lccp_exporter.metrics.metric import RunMetric, Samples, one, one_hot
+from lccp_exporter.metrics.metric import RunMetric, Samples, by_tokens, one, one_hot
 
 SIGNALS_MAX = 64
 """Signals of a run that have a series; more are only in the JSON API."""
@@ -22,8 +22,7 @@ def _values(facts: RunFacts) -> dict[SignalKey, float]:
 
 def _newest(facts: RunFacts) -> Samples:
     values = _values(facts)
-    first = facts.judged.watched if facts.judged else ()
-    ordered = sorted(values, key=lambda key: (key[0] not in first, key))
+    ordered = sorted(values, key=lambda key: (key[0] not in facts.watched, key))
     return [(key, values[key]) for key in ordered[:SIGNALS_MAX]]
 
 
@@ -33,14 +32,8 @@ def _left_out(facts: RunFacts) -> float:
 
 def _by_checkpoint(facts: RunFacts) -> Samples:
     """The newest checkpoints, fewer if there are many signals."""
-    names = facts.judged.watched if facts.judged else ()
-    count = min(CHECKPOINTS_MAX, BY_CHECKPOINT_MAX // max(1, len(names)))
-    newest = list(facts.values_by_checkpoint(names).items())[-count:]
-    return [
-        ((*key, tokens_key(tokens)), value)
-        for tokens, values in newest
-        for key, value in values.items()
-    ]
+    count = min(CHECKPOINTS_MAX, BY_CHECKPOINT_MAX // max(1, len(facts.watched)))
+    return by_tokens(facts.values_by_checkpoint(facts.watched), count)
 
 
 def _gains(facts: RunFacts) -> list[Gain]:

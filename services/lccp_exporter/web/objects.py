@@ -34,7 +34,6 @@ class RunSummary(Contract):
     @classmethod
     def of(cls, facts: RunFacts) -> Self:
         beat, judged, newest = facts.heartbeat, facts.judged, facts.newest
-        watched = judged.watched if judged else ()
         values = {name: value for (name, _), value in facts.newest_values().items()}
         return cls(
             namespace=facts.namespace,
@@ -44,7 +43,7 @@ class RunSummary(Contract):
             tokens=beat.tokens if beat else None,
             tokens_total=beat.tokens_total if beat else None,
             evaluated_tokens=newest.tokens if newest else None,
-            signals={name: values[name] for name in watched if name in values},
+            signals={name: values[name] for name in facts.watched if name in values},
             heartbeat_at=beat.at if beat else None,
         )
 

@@ -120,7 +120,7 @@ def of_run(run: ShownRun, now: datetime) -> dict[str, Any]:
         "gains": [(shown[g.signal], g) for g in gains if g.signal in shown],
         "gain_text": gain_text,
         "attempt_text": attempt_text,
-        "branches": facts.values_of_branches(facts.judged.watched) if facts.judged else {},
+        "branches": facts.values_of_branches(facts.watched),
         "checkpoints": [one.tokens for one in measured],
         "maps": grids_of(run, measured[-1].tokens) if measured else [],
         "values": [
@@ -149,11 +149,11 @@ def verdict_of(run: ShownRun) -> Verdict | None:
 
 def charts_of(facts: RunFacts, verdict: Verdict | None) -> list[Chart]:
     """A chart for each unit of the watched signals."""
-    if verdict is None or facts.judged is None:
+    if verdict is None:
         return []
-    by_checkpoint = facts.values_by_checkpoint(facts.judged.watched)
+    by_checkpoint = facts.values_by_checkpoint(facts.watched)
     panels: dict[tuple[str, str], dict[Signal, dict[int, float]]] = {}
-    for name in facts.judged.watched:
+    for name in facts.watched:
         signal = verdict.declared(name)
         course = {
             tokens: value

@@ -6,7 +6,15 @@ import a_run
 import pytest
 
 from lccp_exporter.facts import RunFacts
-from lccp_exporter.metrics.metric import of_heartbeat, of_journal, of_verdict, one, one_hot, padded
+from lccp_exporter.metrics.metric import (
+    by_tokens,
+    of_heartbeat,
+    of_journal,
+    of_verdict,
+    one,
+    one_hot,
+    padded,
+)
 
 BARE = RunFacts("default", "tiny")
 
@@ -30,6 +38,16 @@ def test_what_nobody_wrote_has_no_value() -> None:
 
 def test_one_state_is_1_and_the_others_0() -> None:
     assert one_hot(State, State.OFF) == [(("On",), 0.0), (("Off",), 1.0)]
+
+
+def test_the_last_points_have_all_their_values() -> None:
+    points = {tokens: {("ppl", "guard"): float(tokens), ("score", ""): 0.5} for tokens in (1, 2, 3)}
+    assert list(by_tokens(points, 2)) == [
+        (("ppl", "guard", "000000000000002"), 2.0),
+        (("score", "", "000000000000002"), 0.5),
+        (("ppl", "guard", "000000000000003"), 3.0),
+        (("score", "", "000000000000003"), 0.5),
+    ]
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0000"), (42, "0042"), (12_345, "12345")])
