@@ -1,9 +1,8 @@
 """The purge Job: deletes everything that the store holds of a run, its identity last."""
 
-import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
@@ -38,11 +37,10 @@ def purge(environ: Mapping[str, str], installation: str) -> None:
     delete_prefix(store, keys.prefix)
 
 
-def main(arguments: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--installation", default="", help="Whose run it is, by its status.")
+def main(environ: Mapping[str, str], installation: str = "") -> ExitCode:
+    """Purge, and say why if that is refused; `installation` is whose run it is, by its status."""
     try:
-        purge(environ, parser.parse_args(arguments).installation)
+        purge(environ, installation)
     except LccpError as error:
         print(error, file=sys.stderr)
         leave_termination_message(str(error))
@@ -52,4 +50,4 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    sys.exit(main(os.environ, *sys.argv[1:]))

@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> FileStore:
 
 def purged(store: FileStore, *arguments: str) -> ExitCode:
     told = Invocation(namespace="default", name="tiny", store=StoreConfig(url=store.url))
-    return main(arguments, told.to_environ())
+    return main(told.to_environ(), *arguments)
 
 
 def claim(store: FileStore, installation: str) -> None:
@@ -34,7 +34,7 @@ def claim(store: FileStore, installation: str) -> None:
     store.put(KEYS.journal, Journal().to_json())
 
 
-@pytest.mark.parametrize("arguments", [(), ("--installation", OWN)])
+@pytest.mark.parametrize("arguments", [(), (OWN,)])
 def test_all_of_its_run_goes_and_nothing_of_another(
     store: FileStore, arguments: tuple[str, ...]
 ) -> None:
@@ -50,7 +50,7 @@ def test_a_run_of_another_installation_is_left(
 ) -> None:
     claim(store, OTHER)
 
-    assert purged(store, "--installation", OWN) == ExitCode.CONFIGURATION
+    assert purged(store, OWN) == ExitCode.CONFIGURATION
 
     assert len(store.list("default/tiny/")) == 2
     assert f"that installation {OTHER} manages" in capsys.readouterr().err
@@ -63,7 +63,7 @@ def test_nothing_goes_while_a_record_of_whose_run_it_is_is_damaged(
     claim(store, OWN)
     store.put(key, b"damaged")
 
-    assert purged(store, "--installation", OWN) == ExitCode.CONFIGURATION
+    assert purged(store, OWN) == ExitCode.CONFIGURATION
 
     assert store.get(key) == b"damaged"
     assert len(store.list("default/tiny/")) == 2
@@ -71,5 +71,5 @@ def test_nothing_goes_while_a_record_of_whose_run_it_is_is_damaged(
 
 def test_what_a_purge_left_is_deleted_by_the_next(store: FileStore) -> None:
     store.put(KEYS.journal, Journal().to_json())
-    assert purged(store, "--installation", OWN) == ExitCode.OK
+    assert purged(store, OWN) == ExitCode.OK
     assert store.list("default/tiny/") == []

@@ -34,10 +34,9 @@ class Purge(Workload):
 
     def pods(self, run: LCCPRun, pinned: Pinned) -> PodSet:
         owner = run.status.installation if run.status else None
-        told = ("--installation", owner) if owner else ()
         return PodSet(
             container="purger",
-            command=("python3", "-m", "lccp_operator.purge", *told),
+            command=("python3", "-m", "lccp_operator.purge", *filter(None, [owner])),
             image=pinned.purger_image,
             spec=WorkloadSpec(resources=pinned.purger_resources),
             retries=3,

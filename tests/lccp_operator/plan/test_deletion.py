@@ -205,7 +205,7 @@ def test_a_run_of_which_nobody_knows_whose_it_is_is_not_purged_unseen() -> None:
     status = world.run.status.model_copy(update={"installation": world.owner.id})
     world.run = world.run.model_copy(update={"status": status})
     assert world.plan(unseen).intents == (ApplyWorkload(Purge(), Pinned()),)
-    assert Purge().pods(world.run, Pinned()).command[-2:] == ("--installation", world.owner.id)
+    assert Purge().pods(world.run, Pinned()).command[-2:] == ("lccp_operator.purge", world.owner.id)
 
 
 def test_a_store_that_does_not_answer_holds_up_no_purge() -> None:
