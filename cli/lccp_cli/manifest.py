@@ -1,13 +1,10 @@
 """Reading an LCCPRun from a manifest, and checking that the files it names exist."""
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun, LCCPRunSpec
@@ -15,38 +12,12 @@ from lccp.contract.errors import InvalidInput
 from lccp.contract.location import MALFORMED, remote_location
 from lccp.model_config import CONFIG
 from lccp.probes.registry import PROBES
+from lccp.yaml_files import documents
 
 if TYPE_CHECKING:
     from lccp.api.invocation import StoreConfig
 
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
-INT, FLOAT, TIMESTAMP = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
-INTEGER = re.compile(r"^[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)$")
-NUMBER = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
-
-
-class KubernetesLoader(yaml.SafeLoader):
-    """Reads plain scalars like kubectl: `1e-5` is a number, a date or `1:30` is a string."""
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (INT, FLOAT, TIMESTAMP)]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Refuse a key that occurs twice, as kubectl does, rather than take the last one."""
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                problem = f"the key {key.value!r} occurs twice in one mapping"
-                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
-        return node
-
-
-KubernetesLoader.add_implicit_resolver(INT, INTEGER, list("-+0123456789"))
-KubernetesLoader.add_implicit_resolver(FLOAT, NUMBER, list("-+0123456789."))
 
 
 def load_manifest(path: Path) -> LCCPRun:
@@ -60,23 +31,6 @@ def load_manifest(path: Path) -> LCCPRun:
         found = f"{len(runs)} documents" if runs else "no document"
         raise InvalidInput(f"{path}: contains {found} of kind {KIND}; it must contain one")
     return LCCPRun.parse(runs[0], str(path))
-
-
-def documents(path: Path) -> list[Any]:
-    """The YAML documents in `path`, as plain values. Raises InvalidInput."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{path}: is not UTF-8 text") from None
-    try:
-        return list(yaml.load_all(text, KubernetesLoader))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InvalidInput(f"{path}: line {line}: is not YAML: {error.problem}") from None
-    except yaml.YAMLError:
-        raise InvalidInput(f"{path}: is not YAML") from None
 
 
 def check_files(run: LCCPRun, manifest: Path) -> None:
@@ -112,8 +66,8 @@ def _missing(run: LCCPRun, base: Path) -> Iterator[str]:
         if remote_location(source.path) is None and not (base / source.path).exists():
             yield f"spec.data.sources[{i}].path: there is no file or folder {base / source.path}"
     for name, settings in run.spec.evaluation.probes.asked().items():
-        for field, documents in PROBES[name].documents(settings).items():
-            path = base / str(documents.path)
+        for field, texts in PROBES[name].documents(settings).items():
+            path = base / str(texts.path)
             if not path.exists():
                 yield f"spec.{field}: there is no file or folder {path}"
 

@@ -141,10 +141,10 @@ def _parts(text: str | None) -> list[int | str] | None:
 
 def _needles(path: Path) -> list[object]:
     from lccp.contract.errors import InvalidInput
-    from lccp_cli.manifest import documents
+    from lccp.yaml_files import document
 
-    match documents(path):
-        case [[*needles]]:
+    match document(path):
+        case [*needles]:
             return needles
         case _:
             raise InvalidInput(f"{path}: must be a list of needles (stem, key, question)")
@@ -168,11 +168,11 @@ def _sizes(niah: "NiahSettings") -> dict[str, object]:
 
 def _document(path: Path) -> dict[str, object]:
     from lccp.contract.errors import InvalidInput
-    from lccp_cli.manifest import documents
+    from lccp.yaml_files import document
 
-    match documents(path):
-        case [dict() as document]:
-            return document
+    match document(path):
+        case dict() as found:
+            return found
         case _:
             raise InvalidInput(f"{path}: must be a mapping")
 

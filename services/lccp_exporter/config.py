@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
+from lccp.yaml_files import document
 
 
 class ExporterConfig(Contract):
@@ -32,9 +32,15 @@ class ExporterConfig(Contract):
 
 
 def configuration(urls: Sequence[str], file: Path | None, **settings: Any) -> ExporterConfig:
-    """The configuration with the stores of `urls` and `file`; a setting of None takes its default.
+    """The configuration with the stores of `urls` and `file`.
 
-    Raises InvalidInput.
+    Args:
+        urls: stores without further settings, named by their URL.
+        file: YAML or JSON list of stores.
+        settings: by field name; one of None takes its default.
+
+    Raises:
+        InvalidInput: the file can't be read, a setting is invalid, or there is no store.
     """
     stores = [{"name": url, "url": url} for url in urls] + (_listed(file) if file else [])
     if not stores:
@@ -44,12 +50,7 @@ def configuration(urls: Sequence[str], file: Path | None, **settings: Any) -> Ex
 
 
 def _listed(path: Path) -> list[Any]:
-    try:
-        stores = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be read: {error.strerror}") from None
-    except yaml.YAMLError:
-        raise InvalidInput(f"{path}: is neither YAML nor JSON") from None
+    stores = document(path)
     if not isinstance(stores, list):
         raise InvalidInput(f"{path}: must be a list of stores")
     return stores

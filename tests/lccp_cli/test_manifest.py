@@ -8,31 +8,7 @@ from seaweedfs import SeaweedFS
 
 from lccp.contract.errors import InvalidInput
 from lccp.store.open import open_store
-from lccp_cli.manifest import check_files, documents, fetched_model, load_manifest
-
-SCALARS = [
-    ("1e-5", 1e-5),
-    ("1.5e-4", 1.5e-4),
-    ("2.", 2.0),
-    (".5", 0.5),
-    ("-3E+2", -300.0),
-    ("512", 512),
-    ("-0x1F", -31),
-    ("2026-01-05", "2026-01-05"),
-    ("1:30", "1:30"),
-    ("64K", "64K"),
-    ('"1e-5"', "1e-5"),
-    ("true", True),
-    ("null", None),
-]
-
-
-@pytest.mark.parametrize(("text", "value"), SCALARS, ids=[row[0] for row in SCALARS])
-def test_scalars_are_read_as_kubectl_reads_them(tmp_path: Path, text: str, value: object) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_text(f"value: {text}\n")
-    (found,) = documents(path)
-    assert (type(found["value"]), found["value"]) == (type(value), value)
+from lccp_cli.manifest import check_files, fetched_model, load_manifest
 
 
 def test_a_number_where_a_manifest_needs_a_string_is_refused_as_by_an_api_server(
@@ -42,16 +18,6 @@ def test_a_number_where_a_manifest_needs_a_string_is_refused_as_by_an_api_server
     path.write_text(path.read_text().replace("'1.5e-4'", "1e-5"))
     with pytest.raises(InvalidInput, match=r"learningRate: must be a decimal number .* in quotes"):
         load_manifest(path)
-
-
-def test_a_key_that_occurs_twice_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "run.yaml"
-    path.write_text("a: &one {b: 1}\nc: {<<: *one, b: 2}\n", encoding="utf-8")
-    assert documents(path) == [{"a": {"b": 1}, "c": {"b": 2}}]
-
-    path.write_text("a:\n  b: 1\n  c: 2\n  b: 3\n", encoding="utf-8")
-    with pytest.raises(InvalidInput, match=r"line 4: .*the key 'b' occurs twice"):
-        documents(path)
 
 
 def test_places_that_are_fetched_later_are_not_looked_for_here(

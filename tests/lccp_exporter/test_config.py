@@ -27,7 +27,8 @@ def test_stores_of_urls_are_named_by_them_and_settings_of_none_have_defaults() -
     ("text", "sentence"),
     [
         ("{name: main}", "must be a list of stores"),
-        ("[", "is neither YAML nor JSON"),
+        ("[", "is not YAML"),
+        ("- {name: main, url: file://a, url: file://b}", "the key 'url' occurs twice"),
         ("- {name: main}", r"configuration: stores\[0\].url: is required"),
         ("[]", "no store to export: give --store URL or --stores FILE"),
     ],

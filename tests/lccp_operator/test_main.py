@@ -31,6 +31,6 @@ def test_an_installation_that_is_not_there_is_one_sentence_and_exit_code_2(
     assert operator(monkeypatch) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert said == [
-        f"{tmp_path}/none.yaml: cannot be read (No such file or directory): set LCCP_INSTALLATION "
-        "to the installation's configuration file"
+        f"{tmp_path}/none.yaml: there is no such file: set LCCP_INSTALLATION to the installation's "
+        "configuration file"
     ]

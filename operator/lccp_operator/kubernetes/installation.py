@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
-import yaml
 from pydantic import Field
 
 from lccp.api.invocation import StoreConfig
@@ -15,6 +14,7 @@ from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import ResourceSpec
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
+from lccp.yaml_files import document
 
 CONFIG_VARIABLE = "LCCP_INSTALLATION"
 CONFIG_PATH = "/etc/lccp/installation.yaml"
@@ -72,15 +72,12 @@ class Installation(PodDefaults):
     def load(cls, environ: Mapping[str, str]) -> Self:
         """The configuration in the file that `LCCP_INSTALLATION` names, or in the chart's."""
         path = Path(environ.get(CONFIG_VARIABLE, CONFIG_PATH))
-        try:
-            given = cls.parse(yaml.safe_load(path.read_text()), str(path))
-        except OSError as error:
+        if not path.is_file():
             raise InvalidInput(
-                f"{path}: cannot be read ({error.strerror}): set {CONFIG_VARIABLE} to the "
-                "installation's configuration file"
-            ) from None
-        except yaml.YAMLError as error:
-            raise InvalidInput(f"{path}: is not YAML: {error}") from None
+                f"{path}: there is no such file: set {CONFIG_VARIABLE} to the installation's "
+                "configuration file"
+            )
+        given = cls.parse(document(path), str(path))
         return given.model_copy(update={"stores": tuple(map(_with_ca, given.stores))})
 
     def store(self, name: str) -> StoreConfig | None:

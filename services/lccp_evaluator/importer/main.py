@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from lccp.api.causes import cause_of, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
@@ -31,6 +29,7 @@ from lccp.store.assignment import attempt_spec, unknown_fields
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.open import open_store
 from lccp.store.port import Store
+from lccp.yaml_files import document
 from lccp_evaluator.failure import record, tell
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.loop import Importer
@@ -121,11 +120,7 @@ def _counts(asked: CountsSpec, folder: Path) -> TokenCounts:
     if asked.index is None:
         return TokenCounts(per_step=asked.tokens_per_step)
     path = folder / asked.index
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        raise InvalidInput(f"{path}: can't be read as YAML: it is the index of tokens") from None
-    return TokenCounts(index=index_of(document, str(path)), index_alone=True)
+    return TokenCounts(index=index_of(document(path), str(path)), index_alone=True)
 
 
 def _source(spec: LCCPRunSpec) -> SourceSpec:

@@ -82,6 +82,16 @@ def test_tokens_are_read_from_an_index_and_a_marker_makes_complete(world: World)
     assert world.end.tokens == 60
 
 
+def test_an_index_that_names_a_directory_twice_is_refused(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = world.foreign("last").parent
+    (folder / "tokens.yaml").write_text("last: 60\nlast: 70\n")
+
+    assert world.imported(tokens={"index": "tokens.yaml"}) is ExitCode.CONFIGURATION
+    assert "line 2: is not YAML: the key 'last' occurs twice" in capfd.readouterr().err
+
+
 def test_a_checkpoint_of_another_format_is_converted_first(world: World) -> None:
     folder = world.root / "checkpoints" / "step-5"
     a_foreign_checkpoint(folder / "inner")
