@@ -14,6 +14,9 @@ SIGNALS_MAX = 64
 CHECKPOINTS_MAX = 32
 BY_CHECKPOINT_MAX = 64
 
+BRANCH_SIGNALS_MAX = 28
+"""Maximum series of one run: the newest branches, all watched signals."""
+
 
 def _values(facts: RunFacts) -> dict[SignalKey, float]:
     """But for those of branches, which have metrics of their own."""
@@ -34,6 +37,11 @@ def _by_checkpoint(facts: RunFacts) -> Samples:
     """The newest checkpoints, fewer if there are many signals."""
     count = min(CHECKPOINTS_MAX, BY_CHECKPOINT_MAX // max(1, len(facts.watched)))
     return by_tokens(facts.values_by_checkpoint(facts.watched), count)
+
+
+def _by_branch(facts: RunFacts) -> Samples:
+    count = BRANCH_SIGNALS_MAX // max(1, len(facts.watched))
+    return by_tokens(facts.values_of_branches(facts.watched), count)
 
 
 def _gains(facts: RunFacts) -> list[Gain]:
@@ -76,6 +84,14 @@ SIGNALS = (
         _by_checkpoint,
         ("signal", "band", "checkpoint_tokens"),
         most=BY_CHECKPOINT_MAX,
+    ),
+    RunMetric(
+        "lccp_branch_signal",
+        "Value of a watched signal at the end of an anneal branch, by the tokens of the run at "
+        f"which the branch began (15 digits): {BRANCH_SIGNALS_MAX} series of the newest branches.",
+        _by_branch,
+        ("signal", "band", "branch_tokens"),
+        most=BRANCH_SIGNALS_MAX,
     ),
     RunMetric(
         "lccp_signal_gain",

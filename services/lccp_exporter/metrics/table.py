@@ -1,6 +1,5 @@
 """The table of all metrics of runs."""
 
-from lccp_exporter.metrics.branches import BRANCHES
 from lccp_exporter.metrics.cells import cells
 from lccp_exporter.metrics.cost import COST
 from lccp_exporter.metrics.evaluation import EVALUATION
@@ -20,6 +19,5 @@ RUN_METRICS: tuple[RunMetric, ...] = (
     *EVALUATION,
     *SIGNALS,
     *VERDICT,
-    *BRANCHES,
     *cells(),
 )

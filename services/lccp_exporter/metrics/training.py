@@ -1,4 +1,4 @@
-"""Metrics of the run and its training: phase, progress, attempts, checkpoints."""
+"""Metrics of the run and its training: phase, progress, attempts, checkpoints, branches."""
 
 from lccp.api.causes import Cause
 from lccp_exporter.facts import RunFacts, RunPhase
@@ -41,6 +41,12 @@ def _failed(facts: RunFacts) -> float:
     if journal.stop is not None and journal.stop.action == "Stop":
         return float(journal.stop.reason == "DeadlineExceeded")
     return float(last is not None and last.counted)
+
+
+def _branches_trained(facts: RunFacts) -> float:
+    attempts = facts.journal.attempts if facts.journal else ()
+    ended = (one.branch for one in attempts if one.cause is Cause.COMPLETED)
+    return float(len({branch for branch in ended if branch is not None}))
 
 
 TRAINING = (
@@ -141,5 +147,16 @@ TRAINING = (
         "lccp_unsaved_tokens",
         "Tokens trained since the newest complete state, which a restart would repeat.",
         one(_state_lag),
+    ),
+    RunMetric(
+        "lccp_branches_trained",
+        "Anneal branches that have been trained to their end.",
+        one(_branches_trained),
+    ),
+    RunMetric(
+        "lccp_branch_trained_tokens",
+        "Tokens of the branch in training, including those of the run at which it began; absent "
+        "while none is in training.",
+        one(lambda facts: facts.branching.tokens if facts.branching else None),
     ),
 )

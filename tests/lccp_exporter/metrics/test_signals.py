@@ -2,20 +2,24 @@
 
 from collections.abc import Callable
 
+import a_branch
 import a_run
 import pytest
 from large_runs import rendered_of, worst_case
 from scraped import Scraped
 
+from lccp.api.labels import tokens_key
 from lccp.api.objects.verdict import Gain, GainState
 from lccp.probes.heads import retrieval_heads
 from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
+from lccp.store.file import FileStore
 from lccp_exporter.refresh import Runs, StoreWatch
 
 pytestmark = pytest.mark.slow
 
 Value = Callable[..., float | None]
 RUN = {"namespace": "default", "run": "tiny"}
+BRANCHED = a_run.CHECKPOINTS[3]
 
 
 def test_measurements_are_those_of_the_newest_report(value: Value) -> None:
@@ -88,3 +92,32 @@ def test_gains_of_signals_that_nobody_watches_have_no_series(watch: StoreWatch) 
     assert "niah_exact" in {gain.signal for gain in gains}
     shown = Scraped.of(Runs([watch])).samples("lccp_signal_gain", signal="niah_exact")
     assert shown == []
+
+
+def test_a_branch_has_its_watched_signals_by_the_tokens_that_it_began_with(
+    store: FileStore, watch: StoreWatch
+) -> None:
+    a_branch.put(store, BRANCHED)
+    watch.refresh()
+    shown = Scraped.of(Runs([watch])).samples("lccp_branch_signal")
+    ppl = a_run.report(BRANCHED).signal("niah_ppl")
+    assert ppl is not None
+    assert {one.labels["branch_tokens"] for one in shown} == {tokens_key(BRANCHED)}
+    (own,) = (one for one in shown if one.labels["signal"] == "niah_ppl")
+    assert (own.labels["band"], own.value) == ("extension", a_branch.annealed(ppl.value))
+
+
+def test_signals_of_a_branch_take_no_series_from_those_of_checkpoints(
+    store: FileStore, watch: StoreWatch
+) -> None:
+    def signals() -> set[str]:
+        watch.refresh()
+        return {one.labels["signal"] for one in Scraped.of(Runs([watch])).samples("lccp_signal")}
+
+    before = signals()
+    a_branch.put(store, BRANCHED)
+    assert signals() == before
+
+
+def test_a_run_without_branches_has_no_signals_of_them(watch: StoreWatch) -> None:
+    assert Scraped.of(Runs([watch])).samples("lccp_branch_signal") == []
