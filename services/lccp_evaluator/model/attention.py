@@ -185,9 +185,7 @@ def fused(
     rows, size = query.shape[1], value.shape[-1]
     wide = max(key.shape[-1], size)
     wide += -wide % MULTIPLE if query.device.type == "cuda" else 0
-    query, key, value = (
-        functional.pad(one, (0, wide - one.shape[-1]))[None] for one in (query, key, value)
-    )
+    query, key, value = (_widened(one, wide)[None] for one in (query, key, value))
     if query.device.type == "cpu":
         output, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
             query, key, value, 0.0, is_causal, scale=scaling
@@ -201,3 +199,9 @@ def fused(
             query, key, value, None, True, 0.0, is_causal, scale=scaling
         )
     return output[0, :, :, :size].float(), log_sum[0, :, :rows].float()
+
+
+def _widened(one: Tensor, size: int) -> Tensor:
+    """`one` [H, n, D] with zeros up to `size`; itself if that is D, where `pad` would copy it."""
+    missing = size - one.shape[-1]
+    return functional.pad(one, (0, missing)) if missing else one

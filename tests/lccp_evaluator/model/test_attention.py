@@ -1,11 +1,14 @@
 """Attention of the last rows of a sequence equals that of a full matrix of weights."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lccp_evaluator.model import attention
 from lccp_evaluator.model.attention import (
@@ -125,6 +128,30 @@ def test_output_and_sum_are_those_of_a_softmax(value_size: int, is_causal: bool)
 
     assert torch.allclose(output, scores.softmax(-1) @ value, atol=1e-5)
     assert torch.allclose(log_sum, scores.logsumexp(-1), atol=1e-5)
+
+
+class Kernels(TorchDispatchMode):
+    """Notes where the keys lie that attention's kernels are given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[int] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if "attention" in str(func):
+            self.keys.append(args[1].data_ptr())
+        return func(*args, **kwargs or {})
+
+
+def test_keys_before_the_rows_are_not_copied() -> None:
+    parts = [(key, key) for key, _ in parts_of(7, 13, 20)]
+
+    with Kernels() as kernels:
+        attend(QUERY, parts, FORMS["plain"])
+
+    assert {key.data_ptr() for key, _ in parts} <= set(kernels.keys)
 
 
 def test_half_precision_gives_float32() -> None:
