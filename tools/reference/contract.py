@@ -57,7 +57,7 @@ A run's objects are stored below `<store>/<namespace>/<run>/`. They are the fact
 metrics follow from them. {GENERATED}
 
 `<tokens>` has 15 digits. `<writer>` is `a<attempt>-<8 hexadecimal digits>`, so two attempts never
-write to the same place. A reader ignores unknown fields, and refuses a newer `schemaVersion`.
+write to the same place. An older `schemaVersion` is upgraded if possible, a newer one is refused.
 
 Some files are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging Face directory),
 `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the frozen

@@ -13,9 +13,8 @@ SIGNALS_MAX = 64
 """Signals of a run that have a series; more are only in the JSON API."""
 CHECKPOINTS_MAX = 32
 BY_CHECKPOINT_MAX = 64
-
-BRANCH_SIGNALS_MAX = 28
-"""Maximum series of one run: the newest branches, all watched signals."""
+OF_BRANCHES_MAX = 28
+"""Series of one run: the newest branches, all watched signals."""
 
 
 def _values(facts: RunFacts) -> dict[SignalKey, float]:
@@ -39,8 +38,8 @@ def _by_checkpoint(facts: RunFacts) -> Samples:
     return by_tokens(facts.values_by_checkpoint(facts.watched), count)
 
 
-def _by_branch(facts: RunFacts) -> Samples:
-    count = BRANCH_SIGNALS_MAX // max(1, len(facts.watched))
+def _of_branches(facts: RunFacts) -> Samples:
+    count = OF_BRANCHES_MAX // max(1, len(facts.watched))
     return by_tokens(facts.values_of_branches(facts.watched), count)
 
 
@@ -88,10 +87,10 @@ SIGNALS = (
     RunMetric(
         "lccp_branch_signal",
         "Value of a watched signal at the end of an anneal branch, by the tokens of the run at "
-        f"which the branch began (15 digits): {BRANCH_SIGNALS_MAX} series of the newest branches.",
-        _by_branch,
+        f"which the branch began (15 digits): {OF_BRANCHES_MAX} series of the newest branches.",
+        _of_branches,
         ("signal", "band", "branch_tokens"),
-        most=BRANCH_SIGNALS_MAX,
+        most=OF_BRANCHES_MAX,
     ),
     RunMetric(
         "lccp_signal_gain",

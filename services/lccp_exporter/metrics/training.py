@@ -1,4 +1,4 @@
-"""Metrics of the run and its training: phase, progress, attempts, checkpoints, branches."""
+"""Metrics of the run and its training: phase, progress, attempts, checkpoints."""
 
 from lccp.api.causes import Cause
 from lccp_exporter.facts import RunFacts, RunPhase
@@ -43,10 +43,10 @@ def _failed(facts: RunFacts) -> float:
     return float(last is not None and last.counted)
 
 
-def _branches_trained(facts: RunFacts) -> float:
+def _branches(facts: RunFacts) -> float:
     attempts = facts.journal.attempts if facts.journal else ()
-    ended = (one.branch for one in attempts if one.cause is Cause.COMPLETED)
-    return float(len({branch for branch in ended if branch is not None}))
+    ended = {one.branch for one in attempts if one.cause is Cause.COMPLETED}
+    return float(len(ended - {None}))
 
 
 TRAINING = (
@@ -151,7 +151,7 @@ TRAINING = (
     RunMetric(
         "lccp_branches_trained",
         "Anneal branches that have been trained to their end.",
-        one(_branches_trained),
+        one(_branches),
     ),
     RunMetric(
         "lccp_branch_trained_tokens",

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 Value = Callable[..., float | None]
 RUN = {"namespace": "default", "run": "tiny"}
-BRANCHED = a_run.CHECKPOINTS[3]
+BRANCH_AT = a_run.CHECKPOINTS[3]
 
 
 def test_measurements_are_those_of_the_newest_report(value: Value) -> None:
@@ -97,12 +97,12 @@ def test_gains_of_signals_that_nobody_watches_have_no_series(watch: StoreWatch) 
 def test_a_branch_has_its_watched_signals_by_the_tokens_that_it_began_with(
     store: FileStore, watch: StoreWatch
 ) -> None:
-    a_branch.put(store, BRANCHED)
+    a_branch.put(store, BRANCH_AT)
     watch.refresh()
     shown = Scraped.of(Runs([watch])).samples("lccp_branch_signal")
-    ppl = a_run.report(BRANCHED).signal("niah_ppl")
+    ppl = a_run.report(BRANCH_AT).signal("niah_ppl")
     assert ppl is not None
-    assert {one.labels["branch_tokens"] for one in shown} == {tokens_key(BRANCHED)}
+    assert {one.labels["branch_tokens"] for one in shown} == {tokens_key(BRANCH_AT)}
     (own,) = (one for one in shown if one.labels["signal"] == "niah_ppl")
     assert (own.labels["band"], own.value) == ("extension", a_branch.annealed(ppl.value))
 
@@ -115,9 +115,10 @@ def test_signals_of_a_branch_take_no_series_from_those_of_checkpoints(
         return {one.labels["signal"] for one in Scraped.of(Runs([watch])).samples("lccp_signal")}
 
     before = signals()
-    a_branch.put(store, BRANCHED)
+    a_branch.put(store, BRANCH_AT)
     assert signals() == before
 
 
-def test_a_run_without_branches_has_no_signals_of_them(watch: StoreWatch) -> None:
+def test_a_run_without_branches_has_no_signals_of_them(value: Value, watch: StoreWatch) -> None:
+    assert value("lccp_branches_trained") == 0
     assert Scraped.of(Runs([watch])).samples("lccp_branch_signal") == []

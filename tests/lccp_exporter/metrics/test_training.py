@@ -17,7 +17,6 @@ from lccp_exporter.metrics.training import TRAINING
 from lccp_exporter.refresh import Runs, StoreWatch
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-BRANCHED = a_run.CHECKPOINTS[3]
 OPEN = AttemptRecord(number=1, started_at=a_run.START)
 Value = Callable[..., float | None]
 
@@ -119,18 +118,9 @@ def test_unsaved_is_what_a_restart_would_do_again(
     assert samples("lccp_unsaved_tokens", heartbeat=beat) == [((), unsaved)]
 
 
-@pytest.mark.slow
-def test_a_run_without_branches_has_trained_none(value: Value) -> None:
-    assert value("lccp_branches_trained") == 0
-
-
 def test_how_far_the_branch_is_that_is_trained_now() -> None:
-    made = [
-        (None, Cause.COMPLETED),
-        (BRANCHED, Cause.HANG),
-        (BRANCHED, Cause.COMPLETED),
-        (2 * BRANCHED, None),
-    ]
+    at = a_run.CHECKPOINTS[3]
+    made = [(None, Cause.COMPLETED), (at, Cause.HANG), (at, Cause.COMPLETED), (2 * at, None)]
     attempts = tuple(
         AttemptRecord(number=n, branch=branch, cause=cause, started_at=a_run.START)
         for n, (branch, cause) in enumerate(made, 1)
@@ -138,5 +128,5 @@ def test_how_far_the_branch_is_that_is_trained_now() -> None:
     journal = Journal(attempts=attempts)
     assert samples("lccp_branches_trained", journal=journal) == [((), 1)]
     assert samples("lccp_branch_trained_tokens", journal=journal) == [((), None)]
-    beat = a_run.heartbeat(BRANCHED)
-    assert samples("lccp_branch_trained_tokens", branching=beat) == [((), BRANCHED)]
+    training = samples("lccp_branch_trained_tokens", branching=a_run.heartbeat(at))
+    assert training == [((), at)]
