@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from lccp.api.objects.policy import Policy
     from lccp.contract.base import Contract
 
 Endpoint = Annotated[
@@ -72,3 +73,52 @@ def _quantity(kind: Any, text: str, option: str) -> int:
         return adapter.validate_python(int(text) if text.isdecimal() else text)
     except ValidationError as error:
         raise InvalidInput(sentence(error, option)) from None
+
+
+def trained(
+    policy: "Policy",
+    budget: str | None,
+    warmup_tokens: str | None,
+    schedule: str | None,
+    newest: int = 0,
+) -> "Policy":
+    """`policy` of a run trained like this; a guessed horizon is replaced by the budget's.
+
+    Raises InvalidInput, naming the option, if the budget or the warm-up contradicts the `newest`
+    checkpoint's tokens (0: not checked).
+    """
+    from lccp.api.spec.saturation import horizon_of_budget
+    from lccp.contract.errors import InvalidInput
+
+    update: dict[str, object] = {}
+    if budget is not None:
+        tokens = token_budget(budget, "--budget")
+        if tokens + policy.rounding_tokens < newest:
+            raise InvalidInput(
+                f"--budget: must be at least {newest}, the tokens of the newest checkpoint"
+            )
+        update["budget_tokens"] = tokens
+        if policy.horizon_source != "Given":
+            update |= {"horizon_tokens": horizon_of_budget(tokens), "horizon_source": "Budget"}
+    if warmup_tokens is not None:
+        tokens = token_budget(warmup_tokens, "--warmup-tokens")
+        if 0 < newest <= tokens:
+            raise InvalidInput(
+                f"--warmup-tokens: must be less than {newest}, the tokens of the newest "
+                "checkpoint: only checkpoints after the warm-up are judged"
+            )
+        update["warmup_tokens"] = tokens
+    if schedule is not None:
+        update["constant_schedule"] = schedule == "Constant"
+    return policy.model_copy(update=update)
+
+
+def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
+    """`policy` with the given options, validated as in a manifest."""
+    from lccp.api.spec.saturation import SaturationSpec
+
+    spec = checked(SaturationSpec, given)
+    update = {name: getattr(spec, name) for name in given}
+    if "horizon_tokens" in update:
+        update["horizon_source"] = "Given"
+    return policy.model_copy(update=update)

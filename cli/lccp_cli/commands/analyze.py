@@ -7,7 +7,7 @@ import typer
 from lccp_cli.options import Endpoint, RunTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lccp.analysis.correlation import Correlations
     from lccp.analysis.trajectory import Series
@@ -91,6 +91,7 @@ def analyze(
     from lccp.analysis.verdict import judge
     from lccp.contract.errors import InvalidInput
     from lccp.report.judged import policy_of
+    from lccp_cli.options import changed, trained
     from lccp_cli.target import load_target
 
     data = load_target(target, endpoint).data
@@ -101,7 +102,8 @@ def analyze(
         "patience": patience,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    policy = trained(policy_of(data), budget, warmup_tokens, schedule)
+    newest = max((report.tokens for report in data.reports), default=0)
+    policy = trained(policy_of(data), budget, warmup_tokens, schedule, newest)
     policy = changed(policy, given)
     if power and correlations:
         raise InvalidInput("--power, --correlations: exclude each other: use one at a time")
@@ -186,38 +188,6 @@ def planned(series: "Series", policy: "Policy") -> list[int]:
             "--horizon-tokens"
         )
     return checkpoints
-
-
-def trained(
-    policy: "Policy", budget: str | None, warmup_tokens: str | None, schedule: str | None
-) -> "Policy":
-    """`policy` of a run trained like this; a guessed horizon is replaced by the budget's."""
-    from lccp.api.spec.saturation import horizon_of_budget
-    from lccp_cli.options import token_budget
-
-    update: dict[str, object] = {}
-    if budget is not None:
-        tokens = token_budget(budget, "--budget")
-        update["budget_tokens"] = tokens
-        if policy.horizon_source != "Given":
-            update |= {"horizon_tokens": horizon_of_budget(tokens), "horizon_source": "Budget"}
-    if warmup_tokens is not None:
-        update["warmup_tokens"] = token_budget(warmup_tokens, "--warmup-tokens")
-    if schedule is not None:
-        update["constant_schedule"] = schedule == "Constant"
-    return policy.model_copy(update=update)
-
-
-def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
-    """`policy` with the given options, validated as in a manifest."""
-    from lccp.api.spec.saturation import SaturationSpec
-    from lccp_cli.options import checked
-
-    spec = checked(SaturationSpec, given)
-    update = {name: getattr(spec, name) for name in given}
-    if "horizon_tokens" in update:
-        update["horizon_source"] = "Given"
-    return policy.model_copy(update=update)
 
 
 def show(verdict: "Verdict") -> None:

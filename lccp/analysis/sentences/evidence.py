@@ -158,6 +158,8 @@ def _course(findings: Findings) -> str:
 def _horizon(findings: Findings) -> str:
     """The source of the horizon, and the gain that does not depend on it."""
     policy, gain = findings.policy, findings.gain
+    if policy.horizon_source == "Guess" and not findings.newest.tokens:
+        return "No horizon is known before the first trained checkpoint."
     source = HORIZON_SOURCES[policy.horizon_source]
     told = f"The horizon of {policy.horizon_tokens:,} tokens is {source}. " if source else ""
     doubled = (

@@ -77,6 +77,29 @@ def test_a_budget_that_is_none_is_refused_with_the_option(lccp: Lccp, tmp_path: 
     assert result.stderr.startswith("lccp: --budget: must be a number of tokens")
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "sentence"),
+    [
+        ("--budget", "1M", "--budget: must be at least {newest}, the tokens of the newest"),
+        ("--warmup-tokens", "{newest}", "--warmup-tokens: must be less than {newest}, the tokens"),
+    ],
+)
+def test_a_budget_or_a_warm_up_that_contradicts_the_checkpoints_is_refused(
+    lccp: Lccp, stored: Path, option: str, text: str, sentence: str
+) -> None:
+    newest = a_run.CHECKPOINTS[-1]
+    result = lccp("analyze", stored, option, text.format(newest=newest))
+    assert result.exit_code == 2
+    assert sentence.format(newest=newest) in result.stderr
+
+
+def test_the_budget_may_lie_within_the_step_of_the_newest_checkpoint(
+    lccp: Lccp, stored: Path
+) -> None:
+    budget = a_run.CHECKPOINTS[-1] - 1
+    assert lccp("analyze", stored, "--budget", budget).exit_code == 0
+
+
 def test_power_goes_by_the_noise_of_the_run(lccp: Lccp, stored: Path) -> None:
     result = lccp("analyze", stored, "--power")
     assert result.exit_code == 0

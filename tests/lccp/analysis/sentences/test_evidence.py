@@ -16,6 +16,7 @@ from series import (
 )
 from tiny_reports import DEMO, POLICY, REGULAR, demo_reports
 
+from lccp.analysis.policy import policy_of_reports
 from lccp.analysis.sentences.findings import percent
 from lccp.analysis.simulation import Jitter
 from lccp.analysis.trajectory import Trajectory
@@ -102,6 +103,13 @@ def test_it_says_where_the_horizon_comes_from(source: str, words: str) -> None:
     verdict = judge_trajectory(FLAT, with_changes(POLICY, horizon_source=source))
     assert words in " ".join(verdict.evidence)
     assert (source == "Given") == ("The horizon of" not in " ".join(verdict.evidence))
+
+
+def test_an_untrained_checkpoint_alone_has_no_horizon() -> None:
+    reports = demo_reports(0)[:1]
+    told = " ".join(judge(reports, policy_of_reports(reports)).evidence)
+    assert "No horizon is known before the first trained checkpoint." in told
+    assert "1 token" not in told
 
 
 def test_min_tokens_are_named_when_they_alone_hold_a_saturation_back() -> None:
