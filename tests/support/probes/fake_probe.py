@@ -6,7 +6,7 @@ It runs in a separate process, because the registry is frozen once the manifest 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +15,9 @@ from lccp.contract.base import Contract
 from lccp.contract.signals import Better, Role, Scale, Signal
 from lccp.probes.probe import Axis, Column, Course, HeatMaps, Need, Probe
 from lccp.probes.registry import PROBES
+
+if TYPE_CHECKING:
+    from lccp.api.objects.report import EvaluationReport
 
 
 class ColourSettings(Contract):
@@ -56,12 +59,51 @@ PROBE = Probe(
 )
 
 
+DETAILS = {
+    "hues": np.array([0, 1]),
+    "shades": np.array([1, 2]),
+    "ppl": np.array([[1.5, 2.0], [2.5, 3.0]]),
+}
+
+
+def measured(report: "EvaluationReport") -> "EvaluationReport":
+    """The report with the probe's measurements, which become worse from step to step."""
+    import a_run
+    from reports import a_value, part
+
+    ppl = 2.0 + 0.01 * report.tokens / a_run.STEP_TOKENS
+    clusters = {"document": [ppl * (1 + 0.001 * i) for i in (-1, 0, 1)]}
+    own = part("colour", {"shades": 3}, [a_value(SIGNAL, ppl, clusters)], DETAILS)
+    return report.model_copy(update={"probes": {**report.probes, "colour": own}})
+
+
+def latest_values() -> dict[str, str]:
+    """Of the status that the operator writes for a run with an evaluated checkpoint."""
+    from operator_world import KEYS, World, a_small_run
+
+    from lccp.analysis.verdict import judge
+    from lccp.store import objects
+
+    world = World(a_small_run(), judge)
+    for _ in range(4):
+        world.reconcile()
+        world.pass_time()
+        world.train()
+        world.evaluate()
+    for report in objects.reports(world.store, KEYS):
+        world.store.put(KEYS.report(report.tokens), measured(report).to_json())
+    world.reconcile()
+    assert world.run.status is not None
+    assert world.run.status.latest is not None
+    return world.run.status.latest.values
+
+
 def seen(folder: Path) -> dict[str, bool]:
     """Where the probe's settings and signals appear, once it is registered."""
     import a_run
-    from reports import a_value, part
     from scraped import Scraped
 
+    from lccp.analysis.comparison import compare
     from lccp.analysis.policy import policy_of_run
     from lccp.analysis.verdict import judge
     from lccp.api.crd import crd
@@ -70,22 +112,12 @@ def seen(folder: Path) -> dict[str, bool]:
     from lccp.report.page.render import render
     from lccp.store.file import FileStore
     from lccp_cli.console import checkpoint_line
+    from lccp_exporter.dashboards.run import RUN
     from lccp_exporter.refresh import Runs, StoreWatch
     from reference.contract import render_reference
     from reference.metrics import render as render_metrics
 
-    details = {
-        "hues": np.array([0, 1]),
-        "shades": np.array([1, 2]),
-        "ppl": np.array([[1.5, 2.0], [2.5, 3.0]]),
-    }
-    reports = []
-    for report in a_run.reports():
-        ppl = 2.0 + 0.01 * report.tokens / a_run.STEP_TOKENS
-        clusters = {"document": [ppl * (1 + 0.001 * i) for i in (-1, 0, 1)]}
-        own = part("colour", {"shades": 3}, [a_value(SIGNAL, ppl, clusters)], details)
-        probes = {**report.probes, "colour": own}
-        reports.append(report.model_copy(update={"probes": probes}))
+    reports = [measured(report) for report in a_run.reports()]
     run = a_run.run()
     verdict = judge(reports, policy_of_run(run))
     store = FileStore(folder)
@@ -93,7 +125,7 @@ def seen(folder: Path) -> dict[str, bool]:
     a_run.put(store, type(stored)(tuple(reports), stored.history, verdict, None, stored.journal))
     for report in reports:
         key = f"{a_run.KEYS.evaluation(report.tokens)}colour.npz"
-        store.put(key, a_run.packed(details))
+        store.put(key, a_run.packed(DETAILS))
     (version,) = crd()["spec"]["versions"]
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     watch = StoreWatch("default", store, a_run.timedelta(days=9_999))
@@ -111,6 +143,10 @@ def seen(folder: Path) -> dict[str, bool]:
             for column in version["additionalPrinterColumns"]
         ),
         "reference of the manifest": "probes.colour.shades" in render_reference(),
+        "status": "colour_ppl" in latest_values(),
+        "comparison": "colour_ppl"
+        in [one.signal.name for one in compare(reports[0], reports[-1]).differences],
+        "dashboard": "colour_ppl" in json.dumps(RUN.json()),
         "verdict values": "colour_ppl" in verdict.checkpoints[-1].values,
         "verdict gains": verdict.checkpoints[-1].gain("colour_ppl") is not None,
         "verdict as a guard": verdict.state.value == "Regressing",
