@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_world import (
@@ -20,13 +22,16 @@ from operator_world import (
     conditions,
     manifest_of,
     with_spec,
+    with_uid,
 )
 
+from lccp.analysis.verdict import judge
 from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.objects.run import RunIdentity
+from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.cost.compatibility import refusals
 from lccp_operator.intents import ApplyWorkload, ClaimIdentity, ClaimRun
@@ -645,3 +650,18 @@ def test_a_failed_run_is_not_tried_again_unless_somebody_asks() -> None:
 
     assert conditions(world.run)["Failed"] == ("True", "Configuration")
     assert len(world.journal.attempts) == 1
+
+
+def test_a_finished_run_that_version_2_recorded_runs_nothing() -> None:
+    recorded = Path(__file__).parents[2] / "fixtures" / "stored" / "v2"
+    store = MemoryStore()
+    for path in filter(Path.is_file, recorded.rglob("default/**/*")):
+        store.put(str(path.relative_to(recorded)), path.read_bytes())
+    manifest = yaml.safe_load((recorded / "tiny.yaml").read_text())
+    world = World(with_uid(LCCPRun.parse(manifest, "tiny.yaml"), "run-2"), judge, store)
+
+    world.settle()
+
+    assert world.started == []
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
