@@ -31,7 +31,7 @@ TINY = Path(__file__).parents[1] / "examples" / "tiny"
 RATE, ROW, ROWS = "1.5e-4", 512, 8
 LONG_ROW = 8_192
 STEPS = 1_000_000
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 8.0
 """Time until a trainer's history contains its last steps."""
 
 

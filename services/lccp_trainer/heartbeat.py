@@ -14,13 +14,15 @@ from lccp_trainer.goodput import WallClock
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 1.0
+BEAT_SECONDS = 2.0
+HISTORY_SECONDS = 5.0
+"""Least time between two writes of the history that nobody asked for."""
 HISTORY_BYTES_PER_SECOND = 250_000
 """A store has no append: the history is rewritten, at most at this rate."""
 
 
 class Reporter:
-    """Writes `heartbeat.json` every second, and `history.jsonl` when it has grown.
+    """Writes `heartbeat.json` every two seconds, and `history.jsonl` when it has grown.
 
     A store that does not answer is no reason to stop: a missed write is made up for later.
     """
@@ -101,4 +103,5 @@ class Reporter:
             data = b"".join(lines)
             self._store.put(self._keys.history(writer), data)
             self._written_lines = len(lines)
-            self._next_history = time.monotonic() + len(data) / HISTORY_BYTES_PER_SECOND
+            pause = max(HISTORY_SECONDS, len(data) / HISTORY_BYTES_PER_SECOND)
+            self._next_history = time.monotonic() + pause

@@ -76,12 +76,11 @@ class Loop:
         return self.stream.next_batch(position, self.shape.rows, own)
 
     def _step(self, batch: Batch, tokens: int) -> Step:
-        skips = self.training.on_spike == "SkipBatch"
-
-        def stands_out(loss: float) -> bool:
-            return skips and self._guard.loss.outlier(loss) is not None
-
+        stands_out = self._stands_out if self.training.on_spike == "SkipBatch" else None
         return self.stepper.step(batch, tokens, lambda: self.requests.asked, stands_out)
+
+    def _stands_out(self, loss: float) -> bool:
+        return self._guard.loss.outlier(loss) is not None
 
     def _account(self, step: Step, point: Point) -> Point:
         """Record the step; the point of the run after it, which a rewind changes.

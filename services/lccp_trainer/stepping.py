@@ -1,7 +1,7 @@
 """One step of the optimizer over a global batch."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,30 +59,32 @@ class Stepper:
         batch: Batch,
         tokens: int,
         asked: Callable[[], Asked],
-        stands_out: Callable[[float], bool] = lambda loss: False,
+        stands_out: Callable[[float], bool] | None = None,
     ) -> Step:
         """Make the step that ends at `tokens`.
 
         Args:
             asked: what is requested of this rank.
-            stands_out: whether a batch of this mean loss must not change the weights.
+            stands_out: whether a batch of this mean loss must not change the weights. None: no
+                batch is left out, and no rank waits for the others before the backward pass.
         """
         self._seed(tokens)
         rate = learning_rate(self.training, tokens)
         set_learning_rate(self.engine, rate)
         own = shards(batch, self.shape, self.groups, self.device)
         own_sums = (sum(of) for of in zip(*((s.counted, s.preceding) for s in own), strict=True))
-        counted, preceding = self._sum([float(each) for each in own_sums])
+        counted, preceding = _Sums(own_sums, self.device).read()
         step = _Passes(self, counted)
         for shard in own[:-1]:
             self.engine.backward(step.forward(shard))
             self.engine.step()
         last = step.forward(own[-1])
-        nll, balance, *flags = self._sum([*step.losses.tolist(), *asked().flags()])
-        skipped = stands_out(nll / counted)
+        sums = _Sums(asked().flags(), self.device, step.losses)
+        skipped = stands_out is not None and stands_out(sums.read()[0] / counted)
         # Every ZeRO stage skips a step whose gradient is not finite.
         self.engine.backward(last * math.nan if skipped else last)
         norm = apply_step(self.engine)
+        nll, balance, *flags = sums.read()
         return Step(
             loss=nll / counted,
             learning_rate=rate,
@@ -100,13 +102,27 @@ class Stepper:
     def _seed(self, tokens: int) -> None:
         """Make the randomness of a step depend on its position, not on the steps before it."""
         entropy = np.random.SeedSequence((self.training.seed, tokens, self.groups.rank))
-        torch.manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+        seed = int(entropy.generate_state(1, np.uint64)[0])
+        # torch.manual_seed also seeds what is not there, formatting the stack for each.
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
-    def _sum(self, own: list[float]) -> list[float]:
-        """Each of `own`, summed over the ranks."""
-        totals = torch.tensor(own, dtype=torch.float64, device=self.device)
-        dist.all_reduce(totals)
-        return [float(total) for total in totals.tolist()]
+
+class _Sums:
+    """Sums over the ranks, which are under way until they are read."""
+
+    def __init__(
+        self, own: Iterable[float], device: torch.device, first: torch.Tensor | None = None
+    ) -> None:
+        totals = torch.tensor([*own], dtype=torch.float64, device=device)
+        self._totals = totals if first is None else torch.cat([first, totals])
+        self._work = dist.all_reduce(self._totals, async_op=True)
+
+    def read(self) -> list[float]:
+        """The sums, those of `first` before those of `own`; waits for the other ranks."""
+        self._work.wait()
+        return [float(total) for total in self._totals.tolist()]
 
 
 class _Passes:

@@ -1,8 +1,9 @@
 import json
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from lccp.api.objects.training import Heartbeat, RouterLoad, StepRecord
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
+from lccp_trainer import heartbeat
 from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 
@@ -107,6 +109,30 @@ def test_the_history_is_written_when_it_is_asked_for(store: FileStore) -> None:
         reporter.flush()
         assert len(store.get(KEYS.history(WRITER)).splitlines()) == step
     reporter.finish()
+
+
+class Counting:
+    """A store that only counts what is written, by the last part of its key."""
+
+    def __init__(self) -> None:
+        self.written = Counter[str]()
+
+    def put(self, key: str, data: bytes) -> str:
+        self.written[key.rpartition("/")[2]] += 1
+        return ""
+
+
+def test_the_history_is_written_less_often_than_the_heartbeat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.001)
+    store = Counting()
+    reporter = Reporter(cast(Any, store), KEYS, FIRST, WallClock(time.time()))
+    while store.written["heartbeat.json"] < 20:
+        reporter.record(a_step(1))
+        time.sleep(0.001)
+    reporter.finish()
+    assert store.written["history.jsonl"] <= 2
 
 
 def test_a_history_that_can_t_be_written_says_so() -> None:

@@ -50,7 +50,7 @@ class Steps:
 
     def step(self, batch: Batch, tokens: int, asked: Any, stands_out: Any) -> Step:
         made = next(self._steps, OK)
-        return replace(made, skipped=stands_out(made.loss))
+        return replace(made, skipped=bool(stands_out and stands_out(made.loss)))
 
 
 class Saved:

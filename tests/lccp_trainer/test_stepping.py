@@ -1,6 +1,7 @@
 """One step over a global batch."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from plain_engine import VOCABULARY, Bigrams, PlainEngine, a_training, alone
 
 from lccp.cost.layout import Layout, StepShape
+from lccp_trainer import stepping
 from lccp_trainer.control import Asked, Stop
 from lccp_trainer.data.stream import Batch
 from lccp_trainer.parallel.groups import Groups
@@ -91,6 +93,24 @@ def test_a_batch_that_stands_out_is_left_out_and_its_step_counts_as_finite() -> 
     assert (skipped.skipped, skipped.finite, skipped.gradient_norm) == (True, True, None)
     assert seen == [skipped.loss]
     assert torch.equal(weights(made), before)
+
+
+@pytest.mark.parametrize("stands_out", [None, lambda loss: False])
+def test_other_ranks_are_waited_for_before_the_backward_pass_only_if_the_loss_decides(
+    stands_out: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, done = stepper(ROWS), list[str]()
+    work = SimpleNamespace(wait=lambda: done.append("waited"))
+    monkeypatch.setattr(stepping.dist, "all_reduce", lambda own, async_op: work)
+    backward = made.engine.backward
+    made.engine.backward = lambda loss: done.append("backward") or backward(loss)
+
+    step(made, a_batch(), stands_out=stands_out)
+
+    counts, *after = done
+    assert counts == "waited"
+    assert after[0] == ("backward" if stands_out is None else "waited")
+    assert after[-1] == "waited"
 
 
 @pytest.mark.parametrize(

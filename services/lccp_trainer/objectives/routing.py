@@ -48,8 +48,8 @@ class Tally:
 
     @torch.no_grad()
     def add_tokens(self, bands: torch.Tensor) -> None:
-        """Count tokens by their band."""
-        self._tokens += bands.flatten().bincount(minlength=BANDS)
+        """Count tokens by their band: [tokens]."""
+        self._tokens.scatter_add_(0, bands, torch.ones_like(bands, dtype=self._tokens.dtype))
 
     @torch.no_grad()
     def add(self, layer: int, bands: torch.Tensor, chosen: torch.Tensor, p: torch.Tensor) -> None:
@@ -91,6 +91,7 @@ class Routers:
         self._experts = experts.of_layers(getattr(model.config, family.experts))
         self._shard: Shard | None = None
         self._logits: torch.Tensor | None = None
+        self._layer = 0
         self._counts: list[torch.Tensor] = []
         self._probabilities: list[torch.Tensor] = []
         device = next(model.parameters()).device
@@ -103,8 +104,8 @@ class Routers:
     @contextmanager
     def watching(self, shard: Shard) -> Iterator[None]:
         """Count tokens routed within it, without recomputation for a backward pass."""
-        self._shard, self._counts, self._probabilities = shard, [], []
-        self._bands = (shard.positions >= self._context // BANDS).long()
+        self._shard, self._layer, self._counts, self._probabilities = shard, 0, [], []
+        self._bands = (shard.positions >= self._context // BANDS).long().flatten()
         self.tally.add_tokens(self._bands)
         try:
             yield
@@ -140,8 +141,12 @@ class Routers:
         p = p / p.sum(1, keepdim=True) if self._sigmoid else p
         if self._shard is None:
             return
-        rows, length = self._shard.tokens.shape
-        self.tally.add(len(self._counts), self._bands.flatten(), chosen, p.detach())
+        self.tally.add(self._layer, self._bands, chosen, p.detach())
+        self._layer += 1
+        if self._balances:
+            self._keep_rows(chosen, p, *self._shard.tokens.shape)
+
+    def _keep_rows(self, chosen: torch.Tensor, p: torch.Tensor, rows: int, length: int) -> None:
         row = torch.arange(rows, device=p.device).repeat_interleave(length)
         self._counts.append(counted(row, chosen, rows, self._experts))
         self._probabilities.append(p.view(rows, length, -1).sum(1))
