@@ -67,7 +67,7 @@ def test_a_limit_is_the_most_of_what_intervals_are_taken_over(tmp_path: Path) ->
         ),
         ("[]", {}, "probes.yaml: must be a mapping"),
         ("niah: {haystack: 1}", {}, "probes.yaml: niah.haystack: "),
-        ("a: 1\n---\nb: 2", {}, "probes.yaml: must be a mapping"),
+        ("a: 1\n---\nb: 2", {}, "probes.yaml: contains 2 YAML documents; it must contain one"),
     ],
 )
 def test_a_wrong_file_is_named(

@@ -82,14 +82,20 @@ def test_tokens_are_read_from_an_index_and_a_marker_makes_complete(world: World)
     assert world.end.tokens == 60
 
 
-def test_an_index_that_names_a_directory_twice_is_refused(
-    world: World, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_index_that_names_a_directory_twice_is_told_until_it_is_mended(world: World) -> None:
     folder = world.foreign("last").parent
     (folder / "tokens.yaml").write_text("last: 60\nlast: 70\n")
+    world.assign(tokens={"index": "tokens.yaml"})
+    objects.write(
+        world.store,
+        KEYS.control(1),
+        objects.read(world.store, KEYS.control(1), Control).model_copy(update={"request": "Drain"}),
+    )
 
-    assert world.imported(tokens={"index": "tokens.yaml"}) is ExitCode.CONFIGURATION
-    assert "line 2: is not YAML: the key 'last' occurs twice" in capfd.readouterr().err
+    assert run(world.environ, threading.Event()) is ExitCode.OK
+    problem = objects.read(world.store, KEYS.heartbeat("a1-0123abcd"), Heartbeat).problem
+    assert problem is not None
+    assert "line 2: is not YAML: the key 'last' occurs twice" in problem
 
 
 def test_a_checkpoint_of_another_format_is_converted_first(world: World) -> None:
