@@ -10,6 +10,7 @@ from typing import Any
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
+from lccp.cost import scratch
 from lccp.cost.architecture import SPARSE, Architecture
 from lccp.cost.layout import Layout, step_shape
 from lccp.cost.shards import ALIGNED_BYTES, one_of, uneven
@@ -49,6 +50,7 @@ def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list
     found = [*_layout(spec), *_deepspeed(spec.trained), *_processes(spec)]
     if config is not None:
         found += [*_attention(spec, config), *_experts(spec, config), *_shards(spec, config)]
+        found += _scratch(spec, config)
     return found or list(_batch(spec))
 
 
@@ -163,6 +165,13 @@ def _shards(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
             yield f"evaluation.shards: {size}: the model has no experts to split: take 1"
         for found in filter(None, (uneven(width, size, LEAST_UNIT) for width in widths)):
             yield f"evaluation.shards: {found}"
+
+
+def _scratch(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
+    with suppress(InvalidInput):  # the size of a family that is not counted is unknown
+        found = scratch.refusal(Architecture.from_config(config).parameters, spec)
+        if found is not None:
+            yield found
 
 
 def _batch(spec: LCCPRunSpec) -> Iterator[str]:

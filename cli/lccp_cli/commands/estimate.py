@@ -49,17 +49,14 @@ def estimate(
     from lccp.cost.compatibility import check
     from lccp.cost.estimate import Estimate
     from lccp.cost.memory import Training
-    from lccp.cost.scratch import scratch_bytes
-    from lccp.report.text import bytes_text
     from lccp_cli.manifest import load_manifest
 
     run = load_manifest(manifest)
     config, training = model_config(run, manifest, model, endpoint), Training.of(run)
     costs = Estimate.of(config, training)
     check(run.spec, config)
-    scratch = scratch_bytes(costs.parameters, training, run.spec.topology.nodes)
-    on_disk = ("scratch of the first pod", bytes_text(scratch))
-    for name, value in (*_lines(costs, training), on_disk, *_hours(costs, flops_per_second, mfu)):
+    on_disk = _scratch(run, costs.parameters)
+    for name, value in (*_lines(costs, training), *on_disk, *_hours(costs, flops_per_second, mfu)):
         typer.echo(f"{name:<28}{value}")
 
 
@@ -105,6 +102,19 @@ def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]
     yield "  activations", bytes_text(memory.activations)
     yield "  buffers", bytes_text(memory.buffers)
     yield "key-value cache", f"{bytes_text(costs.key_value_bytes)} per sequence (evaluation)"
+
+
+def _scratch(run: "LCCPRun", parameters: int) -> "Iterator[tuple[str, str]]":
+    from lccp.api.spec.workload import EPHEMERAL_STORAGE, amount
+    from lccp.cost.scratch import scratch_bytes
+    from lccp.report.text import bytes_text
+
+    needed = scratch_bytes(parameters, run.spec)
+    yield "scratch of the first pod", bytes_text(needed)
+    resources = run.spec.topology.resources
+    asked = (resources.limits | resources.requests).get(EPHEMERAL_STORAGE)
+    if asked is None or amount(asked) < needed:
+        yield "  requested", f"{asked or 'none'}: a node short of disk evicts the pod first"
 
 
 def _hours(

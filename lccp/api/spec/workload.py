@@ -12,6 +12,8 @@ from lccp.contract.cel import KIND, Rule, rules
 
 QUANTITY_PATTERN = r"^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$"
 QUANTITY = 'must be a resource quantity: an integer, or text such as "500m" or "64Gi"'
+EPHEMERAL_STORAGE = "ephemeral-storage"
+"""The resource that a pod's scratch volume counts towards."""
 FREE_OBJECT: dict[str, Any] = {"x-kubernetes-preserve-unknown-fields": True}
 
 

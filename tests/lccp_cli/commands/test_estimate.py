@@ -46,6 +46,23 @@ def test_estimate_refuses_a_layout_that_the_trainer_would(
     assert result.stderr.startswith("lccp: training.globalBatchTokens: ")
 
 
+def test_estimate_compares_scratch_with_what_the_pods_request(
+    lccp: Lccp, manifest: Callable[..., Path]
+) -> None:
+    def estimated(**resources: dict[str, str]) -> Result:
+        path = manifest(topology={"resources": resources})
+        (path.parent / "model" / "config.json").write_text(json.dumps(LLAMA))
+        return lccp("estimate", path)
+
+    enough, little = {"ephemeral-storage": "1Gi"}, {"ephemeral-storage": "1Ki"}
+    assert "requested                 none: a node short of disk" in estimated().output
+    assert "requested                 1Ki: " in estimated(requests=little).output
+    assert "requested" not in estimated(requests=enough).output + estimated(limits=enough).output
+    refused = estimated(limits=little)
+    assert refused.exit_code == 2
+    assert "topology.resources.limits.ephemeral-storage: 1Ki does not hold" in refused.stderr
+
+
 def test_estimate_names_a_model_that_it_cannot_count(
     lccp: Lccp, manifest: Callable[..., Path]
 ) -> None:

@@ -6,7 +6,7 @@ from lccp.api.invocation import StoreConfig
 from lccp.api.labels import FETCH, SUITE
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
-from lccp.api.spec.workload import PlacementSpec
+from lccp.api.spec.workload import EPHEMERAL_STORAGE, PlacementSpec
 from lccp_operator.kubernetes.api.merge import Object, strategic_merge
 from lccp_operator.workloads.kind import PodSet
 
@@ -132,8 +132,9 @@ def _resources(pods: PodSet) -> Object:
 
 def _volumes(run: LCCPRun, pods: PodSet) -> list[Object]:
     memory = {"medium": "Memory", "sizeLimit": pods.spec.shared_memory}
+    limit = pods.spec.resources.limits.get(EPHEMERAL_STORAGE)
     volumes: list[Object] = [
-        {"name": "scratch", "emptyDir": {}},
+        {"name": "scratch", "emptyDir": {} if limit is None else {"sizeLimit": limit}},
         {"name": "shm", "emptyDir": memory},
     ]
     secret = run.spec.checkpoints.secret_ref

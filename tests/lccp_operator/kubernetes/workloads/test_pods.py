@@ -1,6 +1,7 @@
 """Pods are hardened, and get their orders from environment variables."""
 
 import json
+from typing import Any
 
 import pytest
 from a_workload import RICH, STORE, WORKLOADS, built, container, environ, external, gang
@@ -28,6 +29,15 @@ def test_pods_of_every_kind_meet_the_restricted_standard(workload: Workload) -> 
     assert not security["allowPrivilegeEscalation"]
     assert security["readOnlyRootFilesystem"]
     assert security["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_scratch_is_as_large_as_the_limit_on_local_storage() -> None:
+    def scratch(**limits: str) -> Any:
+        job = gang(topology={"resources": {"limits": limits}})
+        return job["spec"]["template"]["spec"]["volumes"][0]["emptyDir"]
+
+    assert scratch() == {}
+    assert scratch(**{"ephemeral-storage": "600Gi"}) == {"sizeLimit": "600Gi"}
 
 
 def test_the_users_template_is_merged_over_the_pods() -> None:
