@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
@@ -133,7 +134,7 @@ class Publisher:
             source_context_length=self.lengths[0],
             target_context_length=self.lengths[1],
             world_size=self.world,
-            versions={name: version(name) for name in LIBRARIES},
+            versions=versions(),
         )
 
     def _complete(self, key: str, manifest: Manifest) -> None:
@@ -155,6 +156,12 @@ class Publisher:
         }
         for tokens in sorted(t for t in found - stay if t < complete[-1]):
             delete_prefix(self.store, self.keys.state_manifest(tokens).rpartition("/")[0])
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the libraries, which take longer to find out than a small state to write."""
+    return {name: version(name) for name in LIBRARIES}
 
 
 def complete_tokens(store: Store, below: str) -> list[int]:

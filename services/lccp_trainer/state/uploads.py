@@ -1,7 +1,9 @@
 """Uploads during the training: one runs, one may wait, a third blocks the training."""
 
 import logging
+import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 30.0
+NICENESS = 10
+"""Of the thread of uploads and of those that it starts, above the process's own."""
 
 Result = TypeVar("Result")
 
@@ -45,7 +49,10 @@ def patiently(
 
 
 class Uploader:
-    """Runs jobs one after another in a thread. If a job fails, the next call here raises."""
+    """Runs jobs one after another in a thread that leaves the cores to the training.
+
+    If a job fails, the next call here raises.
+    """
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(maxsize=1)
@@ -78,6 +85,7 @@ class Uploader:
         self.check()
 
     def _work(self) -> None:
+        _step_aside()
         while (job := self._jobs.get()) is not None:
             if self._failure is None:
                 self._run(job)
@@ -87,3 +95,11 @@ class Uploader:
             job()
         except BaseException as error:
             self._failure = error
+
+
+def _step_aside() -> None:
+    """Let other threads go first; only Linux has a priority for each thread."""
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + NICENESS
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)

@@ -9,6 +9,7 @@ from lccp.store.directory import file_record
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read
+from lccp_trainer.state import publish
 from lccp_trainer.state.publish import Publisher, TrainedCounts, complete_tokens
 
 KEYS = RunKeys("default", "run")
@@ -70,6 +71,20 @@ def test_a_state_holds_the_files_of_all_ranks(store: FileStore, tmp_path: Path) 
     fetched = tmp_path / "fetched"
     store.get_file(f"{KEYS.state(30, manifest.writer)}rank-1", fetched)
     assert file_record(fetched) == manifest.files["rank-1"]
+
+
+def test_versions_are_found_out_once(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(publish, "version", lambda name: asked.append(name) or "1")
+    publish.versions.cache_clear()
+    ranks = publishers(store)
+    for tokens in (30, 60):
+        publish_state(ranks, tokens, tmp_path)
+    publish.versions.cache_clear()
+
+    assert sorted(asked) == sorted(publish.LIBRARIES)
 
 
 def test_a_state_of_which_a_part_is_missing_does_not_exist(

@@ -1,9 +1,12 @@
+import os
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lccp.contract.errors import InvalidInput, StoreUnavailable
-from lccp_trainer.state.uploads import Uploader, patiently
+from lccp_trainer.state.uploads import NICENESS, Uploader, patiently
 
 
 class Flaky:
@@ -60,6 +63,24 @@ def test_jobs_run_in_order_beside_the_caller_and_a_third_one_waits() -> None:
     third.join(10)
     uploader.finish()
     assert done == [True, "second", "third"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_jobs_and_threads_that_they_start_leave_the_cores_to_the_training() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def job() -> None:
+        found.append(niceness())
+        with ThreadPoolExecutor(1) as pool:
+            found.append(pool.submit(niceness).result())
+
+    uploader, found, own = Uploader(), list[int](), niceness()
+    uploader.submit(job)
+    uploader.finish()
+
+    assert found == [min(19, own + NICENESS)] * 2
+    assert niceness() == own
 
 
 def test_a_job_that_fails_fails_what_is_asked_next_and_stops_those_behind_it() -> None:
