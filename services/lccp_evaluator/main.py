@@ -81,7 +81,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int, 
     trained = keys.branch(tokens) if suite == ANNEAL else keys
     manifest = read_manifest(store, trained, tokens)
     with checkpoint_directory(store, trained, manifest) as directory:
-        with _no_garbage_collection():
+        with no_garbage_collection():
             from lccp.probes.probe import Contexts
             from lccp_evaluator.evaluation import evaluate
             from lccp_evaluator.model.execution import Execution, first_plan
@@ -152,7 +152,7 @@ def _signal(signal: SignalValue, suite: str) -> SignalValue:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """For imports: the million objects that they create stay anyway."""
     gc.disable()
     yield

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -211,6 +212,35 @@ def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(world
     assert first.pop("timings").keys() == second.pop("timings").keys()
     assert first == second
     assert world.store.get(heads) == arrays
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks evaluators")
+def test_a_forked_evaluator_gives_the_same_bytes_but_for_timings(world):
+    world.checkpoint(10_000)
+    environ = os.environ | world.environ(10_000) | {"OMP_NUM_THREADS": "1"}
+    ordinary = [sys.executable, "-m", "lccp_evaluator.main"]
+    subprocess.run(ordinary, env=environ, check=True, timeout=120)
+    first = json.loads(world.store.get(KEYS.report(10_000)))
+    world.store.delete(KEYS.report(10_000))
+
+    assert forked(environ) == b"+0"
+
+    second = json.loads(world.store.get(KEYS.report(10_000)))
+    assert first.pop("timings").keys() == second.pop("timings").keys()
+    assert first == second
+
+
+def forked(environ):
+    """What is answered about an evaluator that a warm process forks."""
+    control, its = socket.socketpair()
+    client, asked = socket.socketpair()
+    command = [sys.executable, "-m", "lccp_evaluator.warm", str(its.fileno())]
+    with its, subprocess.Popen(command, env=environ, pass_fds=[its.fileno()]), control, client:
+        socket.send_fds(control, [b"+"], [asked.fileno()])
+        asked.close()
+        socket.send_fds(client, [json.dumps(dict(environ)).encode() + b"\n"], [1, 2])
+        return b"".join(iter(lambda: client.recv(64), b""))
 
 
 def test_a_checkpoint_with_a_report_is_left_alone(world):

@@ -150,6 +150,7 @@ class EmbeddedEngine:
             processes.states()
             self._show(ending=True)
             time.sleep(POLL_SECONDS / 3)
+        processes.kill_all()  # what forks evaluators waits for the next one
         if self._interrupts:
             self._record_ends(processes)
 

@@ -17,15 +17,21 @@ from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
 from lccp.logs import FORMAT_VARIABLE, LogFormat
+from lccp_operator.embedded.children import Warm, start
 from lccp_operator.workloads.kind import PodSet, Workload
 from lccp_operator.workloads.state import Phase, Pod, Rule, SavedState, WorkloadState
 
-SPAWN = Path(__file__).with_name("spawn.py")
 PROCESSES_MAX = 64
 
 GANG_NICENESS = 10
 """A gang uses every core it is given. Evaluators run beside it and are short; at the same
 priority they would fall behind the training that they should stop in time."""
+
+EVALUATOR = (sys.executable, "-m", "lccp_evaluator.main")
+FORKED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
+    EVALUATOR: (sys.executable, "-m", "lccp_evaluator.warm")
+}
+"""Programs that take seconds to import their libraries, and those that fork them without."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Programs:
     """Command lines of the workloads' programs, by the name of their container."""
 
     trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launch.launcher")
-    evaluator: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.main")
+    evaluator: tuple[str, ...] = EVALUATOR
     importer: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.importer.main")
 
     def of(self, pods: PodSet) -> tuple[str, ...]:
@@ -129,6 +135,7 @@ class Processes:
         self._settings = settings
         self._clock = clock
         self._processes: dict[Workload, _Process] = {}
+        self._forking: dict[tuple[str, ...], Warm] = {}
 
     def apply(self, run: LCCPRun, workload: Workload, pinned: Pinned) -> None:
         """Start the workload unless it exists. `pinned` is for clusters: here is one version."""
@@ -154,6 +161,8 @@ class Processes:
         """End everything at once."""
         for process in self._processes.values():
             process.kill()
+        for warm in self._forking.values():
+            warm.end()
 
     @property
     def running(self) -> bool:
@@ -173,18 +182,17 @@ class Processes:
         log.parent.mkdir(parents=True, exist_ok=True)
         command = settings.programs.of(pods)
         niceness = GANG_NICENESS if pods.is_gang else 0
+        environ = self._environment(run, pods, uid)
         with log.open("ab") as output:
-            popen = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(SPAWN), str(os.getpid()), str(niceness), *command],
-                env=self._environment(run, pods, uid),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=(settings.lock,),
-            )
+            if command in FORKED_BY and pods.external is None and sys.platform == "linux":
+                popen = self._warm(command).start(command, environ, output)
+            else:
+                popen = start(command, environ, output, [settings.lock], niceness)
         limit = pods.deadline_seconds
         return _Process(uid, popen, pods, log, None if limit is None else self._clock() + limit)
+
+    def _warm(self, command: tuple[str, ...]) -> Warm:
+        return self._forking.setdefault(command, Warm(FORKED_BY[command], self._settings.lock))
 
     def _environment(self, run: LCCPRun, pods: PodSet, uid: str) -> dict[str, str]:
         told = pods.invocation(run, self._settings.store)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_stub
 from laptop import lives, wait_for
 from operator_world import a_small_run
 
@@ -16,7 +18,13 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
-from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, check_gang
+from lccp_operator.embedded.processes import (
+    FORKED_BY,
+    Processes,
+    ProcessSettings,
+    Programs,
+    check_gang,
+)
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.state import Phase, Rule, WorkloadState
@@ -199,6 +207,23 @@ def test_what_a_workload_leaves_in_its_process_group_ends_with_it(tmp_path: Path
         orphan = int(log(tmp_path, "train-a1"))
 
         wait_for(lambda: not lives(orphan))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks evaluators")
+def test_an_evaluator_of_probes_is_forked_and_one_of_an_external_suite_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FORKED_BY, ("sh", "-c", "echo ordinary"), warm_stub.COMMAND)
+    monkeypatch.setenv("DO", "print('forked')")
+    suite = {"name": "mine", "command": ["true"], "signals": ["score"]}
+    run = a_small_run(evaluation={"suites": [suite]})
+    with processes_of(tmp_path, "exit 0", "echo ordinary") as processes:
+        apply(processes, EVALUATION, Evaluation(8_192, "mine"), run=run)
+        wait_for(lambda: ended(processes))
+
+    assert log(tmp_path, "eval-intrinsic-000000000008192") == "forked\n"
+    assert log(tmp_path, "eval-mine-000000000008192") == "ordinary\n"
 
 
 def test_what_is_no_process_here_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from laptop import lives, wait_for
 
-from lccp_operator.embedded.processes import SPAWN
+from lccp_operator.embedded.children import SPAWN
 
 pytestmark = pytest.mark.slow
 
