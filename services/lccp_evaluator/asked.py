@@ -1,6 +1,6 @@
 """Samples to be answered, and what their readers need to know about them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +10,14 @@ from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.probes.measurement import TorchHalf
 from lccp_evaluator.records import Spell, as_numbers
 from lccp_evaluator.sampling.samples import FrozenSamples
+
+
+@dataclass(frozen=True)
+class Again:
+    """A probe for which samples are read again, and which of its sets of heads is masked."""
+
+    half: TorchHalf
+    number: int
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,16 @@ class Asked:
         samples, seed = self.frozen.samples, self.frozen.header.settings.get("seed", 0)
         asked = [half.answers(samples, self.settings[half.name], seed) for half in self.readers]
         return {number: tokens for one in asked for number, tokens in one.items()}
+
+    def parts(self) -> Iterator[tuple[list[int], Again | None]]:
+        """Numbers of the samples of a haystack, for each time that they are read."""
+        cohorts = self.frozen.cohorts()
+        yield from ((numbers, None) for numbers in cohorts)
+        for half in self.readers:
+            again, times = half.again(self.frozen.samples, self.settings[half.name])
+            chosen = [[number for number in numbers if number in again] for numbers in cohorts]
+            for number in range(times):
+                yield from ((numbers, Again(half, number)) for numbers in filter(None, chosen))
 
     def passages(self, numbers: list[int]) -> list[Passage]:
         """The samples with these numbers, as passages for the engine."""

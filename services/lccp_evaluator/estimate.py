@@ -7,7 +7,7 @@ prompts are too few for that: without a trial, they give only the seconds of an 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from functools import reduce
@@ -40,6 +40,7 @@ class Estimate:
     """The cost of an evaluation."""
 
     samples: int
+    """One that is read again counts again."""
     prompt_tokens: int
     """Of all samples, each counted separately."""
     passes: int
@@ -67,7 +68,6 @@ def estimate(
     """
     engine, cohorts = prepared.engine, prepared.cohorts
     works = [engine.work(cohort.passages(), cohort.plan) for cohort in cohorts]
-    works += _again(prepared)
     work = reduce(Work.__add__, works, Work())
     samples = [one.asked.frozen.samples[n] for one in cohorts for n in one.numbers]
     size = Size.of(engine.model)
@@ -86,20 +86,6 @@ def estimate(
         disk_bytes=_disk(prepared),
         rough=trial_seconds is None,
     )
-
-
-def _again(prepared: Prepared) -> Iterator[Work]:
-    """The work of the samples that are read again with heads masked."""
-    for cohort in prepared.cohorts:
-        asked, engine = cohort.asked, prepared.engine
-        for half in asked.readers:
-            numbers, times = half.again(asked.frozen.samples, asked.settings[half.name])
-            again = set(numbers)
-            chosen = [number for number in cohort.numbers if number in again]
-            passages = [asked.frozen.passage(asked.frozen.samples[n]) for n in chosen]
-            steps = engine.planned(passages).steps
-            if steps:
-                yield from [Work.of(steps, passages, watches=False)] * times
 
 
 def flops(size: Size, work: Work) -> float:
@@ -197,6 +183,7 @@ def _memory(size: Size, prepared: Prepared) -> int:
 def _disk(prepared: Prepared) -> int:
     parts = {id(one.asked.frozen): one.asked.frozen.parts for one in prepared.cohorts}
     ids = sum(len(part) for own in parts.values() for part in own)
-    samples = [one.asked.frozen.samples[n] for one in prepared.cohorts for n in one.numbers]
+    once = [one for one in prepared.cohorts if one.again is None]
+    samples = [one.asked.frozen.samples[n] for one in once for n in one.numbers]
     judged = sum(sample.answer[1] - sample.answer[0] for sample in samples)
     return FLOAT_BYTES * (ids + 2 * judged)

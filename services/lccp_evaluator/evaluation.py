@@ -18,7 +18,7 @@ from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeRepo
 from lccp.probes.registry import PROBES
 from lccp_evaluator.asked import Asked
 from lccp_evaluator.estimate import Estimate, estimate
-from lccp_evaluator.passes.passage import Reading
+from lccp_evaluator.passes.passage import Heads, Reading
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
@@ -166,75 +166,71 @@ def _read(
     if announce is not None and missing:
         announce(estimate(replace(prepared, cohorts=missing)))
     with Team(prepared.models) as team:
-        records = list(_records(prepared, asked, unfinished, kept, progress, team))
+        readings = _Readings(
+            prepared, unfinished, Told(prepared.shares, kept, progress), team, kept
+        )
+        readings.read({n: () for n, one in enumerate(prepared.cohorts) if one.again is None})
+        records = [readings.of(one) for one in asked]
         again = {
-            half.name: _again(prepared, one, half, read, team)
+            half.name: readings.again(one, half, read)
             for one, read in zip(asked, records, strict=True)
             for half in one.readers
         }
     return _Read(prepared, again, unfinished)
 
 
-def _records(
-    prepared: Prepared,
-    asked: list[Asked],
-    unfinished: Unfinished,
-    kept: Mapping[int, list[Reading]],
-    progress: Progress,
-    team: Team,
-) -> Iterator[Records]:
-    """The records of the samples, haystack by haystack: within one, prompts begin alike.
+@dataclass(frozen=True)
+class _Readings:
+    """The readings of all cohorts, by their numbers in `prepared`."""
 
-    Cohorts whose numbers are in `kept` were read before.
-    """
-    cohorts, engine = prepared.cohorts, prepared.engine
-    found = dict(kept)
-    told = Told(prepared.shares, kept, progress)
+    prepared: Prepared
+    unfinished: Unfinished
+    told: Told
+    team: Team
+    found: dict[int, list[Reading]]
 
-    def own(number: int, job: Job) -> list[Reading]:
-        return engine.read(job.passages, partial(told.computed, number), cohorts[number].plan)
+    def read(self, masked: Mapping[int, Heads]) -> None:
+        """Read these cohorts, each with heads masked, unless they were read before."""
+        cohorts = self.prepared.cohorts
+        jobs = {
+            number: Job(cohorts[number].passages(), heads)
+            for number, heads in masked.items()
+            if number not in self.found
+        }
+        self.team.read(jobs, self.prepared.opening, self._own, self._done)
 
-    def done(number: int, readings: list[Reading]) -> None:
-        found[number] = readings
-        unfinished.put(number, readings)
-        told.finished(number)
+    def _own(self, number: int, job: Job) -> list[Reading]:
+        plan, computed = self.prepared.cohorts[number].plan, partial(self.told.computed, number)
+        return self.prepared.engine.read(job.passages, computed, plan, job.masked)
 
-    missing = [number for number in range(len(cohorts)) if number not in kept]
-    jobs = {number: Job(cohorts[number].passages()) for number in missing}
-    team.read(jobs, prepared.opening, own, done)
-    for one in asked:
+    def _done(self, number: int, readings: list[Reading]) -> None:
+        self.found[number] = readings
+        self.unfinished.put(number, readings)
+        self.told.finished(number)
+
+    def of(self, asked: Asked) -> Records:
+        """The records of its samples: within a haystack, prompts begin alike."""
         readings: dict[int, Reading] = {}
-        for number, cohort in enumerate(cohorts):
-            if cohort.asked is one:
-                readings |= zip(cohort.numbers, found[number], strict=True)
-        in_order = [readings[number] for number in range(len(one.frozen.samples))]
-        yield Records(one.frozen, one.frozen.samples, in_order, text=one.text)
+        for number, cohort in enumerate(self.prepared.cohorts):
+            if cohort.asked is asked and cohort.again is None:
+                readings |= zip(cohort.numbers, self.found[number], strict=True)
+        in_order = [readings[number] for number in range(len(asked.frozen.samples))]
+        return Records(asked.frozen, asked.frozen.samples, in_order, text=asked.text)
 
-
-def _again(prepared: Prepared, asked: Asked, half: TorchHalf, read: Records, team: Team) -> Records:
-    """`read`, plus the samples that `half` requests again with heads masked."""
-    masking = half.masks(read, asked.settings[half.name])
-    if masking is None:
-        return read
-    chosen, frozen = set(masking.numbers), asked.frozen
-    cohorts = [[n for n in numbers if n in chosen] for numbers in frozen.cohorts()]
-    parts = [(name, numbers) for name in masking.heads for numbers in filter(None, cohorts)]
-    masked: dict[str, dict[int, Reading]] = {name: {} for name in masking.heads}
-
-    def job(name: str, numbers: list[int]) -> Job:
-        passages = [frozen.passage(frozen.samples[number]) for number in numbers]
-        return Job([replace(one, needle=None) for one in passages], masking.heads[name])
-
-    def done(number: int, found: list[Reading]) -> None:
-        name, numbers = parts[number]
-        masked[name] |= zip(numbers, found, strict=True)
-
-    def own(_: int, job: Job) -> list[Reading]:
-        return prepared.engine.read(job.passages, masked=job.masked)
-
-    jobs = {number: job(*part) for number, part in enumerate(parts)}
-    team.read(jobs, prepared.opening, own, done)
-    return replace(read, masked=masked)
+    def again(self, asked: Asked, half: TorchHalf, read: Records) -> Records:
+        """`read`, plus the samples that `half` requests again with heads masked."""
+        sets = list(half.masks(read, asked.settings[half.name]).items())
+        numbers = {
+            number: sets[one.again.number]
+            for number, one in enumerate(self.prepared.cohorts)
+            if one.asked is asked and one.again is not None and one.again.half is half
+        }
+        self.read({number: heads for number, (_, heads) in numbers.items()})
+        masked: dict[str, dict[int, Reading]] = {name: {} for name, _ in sets}
+        for number, (name, _) in numbers.items():
+            cohort = self.prepared.cohorts[number]
+            masked[name] |= zip(cohort.numbers, self.found[number], strict=True)
+        return replace(read, masked=masked)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.tokenizer import tokenizer_digest
-from lccp_evaluator.asked import Asked
+from lccp_evaluator.asked import Again, Asked
 from lccp_evaluator.model import experts
 from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan
 from lccp_evaluator.model.memory import fitting, memory_bytes
@@ -62,10 +62,15 @@ class Cohort:
     asked: Asked
     numbers: list[int]
     plan: Schedule
+    again: Again | None = None
+    """Why they are read again; None: this is the first time."""
 
     def passages(self) -> list[Passage]:
         """The samples, as passages for the engine."""
-        return self.asked.passages(self.numbers)
+        passages = self.asked.passages(self.numbers)
+        if self.again is None:
+            return passages
+        return [replace(one, needle=None, bands=0, say=0) for one in passages]
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Prepared:
     opening: Opening
     """How another process can open the same engine."""
     cohorts: list[Cohort]
+    """Those that are read again come after they were read."""
     notes: tuple[str, ...]
     models: int = 1
     """Models that read haystacks in parallel."""
@@ -223,8 +229,8 @@ def prepare(subject: Subject, asked: list[Asked]) -> Iterator[Prepared]:
             )
         notes = [f"prompts do not share beginnings: {chosen.reason}"] if chosen.reason else []
         cohorts = [
-            Cohort(one, numbers, engine.planned(one.passages(numbers)))
+            Cohort(one, numbers, engine.planned(one.passages(numbers)), again)
             for one in asked
-            for numbers in one.frozen.cohorts()
+            for numbers, again in one.parts()
         ]
         yield replace(opened, cohorts=cohorts, notes=(*opened.notes, *notes))

@@ -36,8 +36,12 @@ class Unfinished:
         samples = [cohort.asked.frozen.digest for cohort in prepared.cohorts]
         routed = [sorted(cohort.asked.routed) for cohort in prepared.cohorts]
         said = [sorted(cohort.asked.answered.items()) for cohort in prepared.cohorts]
+        again = [
+            None if one.again is None else one.asked.settings[one.again.half.name].document()
+            for one in prepared.cohorts
+        ]
         plan = prepared.plan.document()
-        told = [subject.checkpoint_digest, plan, samples, routed, said, versions]
+        told = [subject.checkpoint_digest, plan, samples, routed, said, again, versions]
         text = json.dumps([*told, prepared.engine.watches], sort_keys=True)
         return cls(place.store, place.unfinished, hashlib.sha256(text.encode()).hexdigest())
 

@@ -5,6 +5,7 @@ from measured import few
 from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
+from lccp.api.spec.probes import ProbesSpec
 from lccp_evaluator.estimate import Estimate
 from lccp_evaluator.evaluation import Announce
 from lccp_evaluator.passes.engine import Engine
@@ -26,15 +27,19 @@ class World:
         self.told: list[Done] = []
         whole = Engine.read
 
-        def counted(engine: Engine, passages, progress=lambda tokens: None, plan=None):
+        def counted(engine: Engine, passages, progress=lambda tokens: None, plan=None, masked=()):
             if plan is not None:  # others try the model
                 self.read.append(len(passages))
-            return whole(engine, passages, progress, plan)
+            return whole(engine, passages, progress, plan, masked)
 
         monkeypatch.setattr(Engine, "read", counted)
 
     def evaluate(
-        self, out: str, until: float = 2.0, announce: Announce | None = None
+        self,
+        out: str,
+        until: float = 2.0,
+        announce: Announce | None = None,
+        probes: ProbesSpec | None = None,
     ) -> EvaluationReport | EvaluationFailure:
         """The checkpoint measured into `out`, until a share is done."""
         self.read.clear()
@@ -46,7 +51,7 @@ class World:
                 raise InterruptedError
 
         path = self.folder / "model"
-        series = Series(self.folder / out, SeriesSettings(few()))
+        series = Series(self.folder / out, SeriesSettings(probes or few()))
         return series.evaluate(CheckpointDirectory(path, Trained(0)), told, announce)
 
     def kept(self, out: str) -> list[Path]:
@@ -79,6 +84,41 @@ def test_what_was_read_before_is_done_from_the_start_and_costs_nothing(world: Wo
     assert start.share == pytest.approx(1 - rest.tokens / whole.tokens)
     assert start.samples == whole.samples - rest.samples > 0
     assert (end.samples, end.share) == (whole.samples, 1)
+
+
+def test_what_was_read_again_with_heads_masked_is_kept_and_shown_too(world: World) -> None:
+    probes = ablating(heads=1)
+    whole = world.evaluate("whole", probes=probes)
+    cohorts, end = len(world.read), world.told[-1]
+    assert isinstance(whole, EvaluationReport)
+    assert (end.samples, end.total, end.share) == (sum(world.read), sum(world.read), 1)
+    assert [done.share for done in world.told] == sorted(done.share for done in world.told)
+
+    assert isinstance(world.evaluate("out", until=0.8, probes=probes), EvaluationFailure)
+    kept = len(world.kept("out"))
+    resumed = world.evaluate("out", probes=probes)
+
+    assert isinstance(resumed, EvaluationReport)
+    assert 2 < kept < cohorts  # those of the two haystacks, and some that were masked
+    assert len(world.read) == cohorts - kept
+    assert resumed.probes == whole.probes
+
+
+def test_what_was_read_with_other_heads_masked_is_not_taken(world: World) -> None:
+    assert isinstance(world.evaluate("out", until=0.8, probes=ablating(heads=1)), EvaluationFailure)
+    other = ablating(heads=2)
+    assert isinstance(world.evaluate("out", until=0.1, probes=other), EvaluationFailure)
+
+    resumed, whole = world.evaluate("out", probes=other), world.evaluate("whole", probes=other)
+
+    assert isinstance(resumed, EvaluationReport)
+    assert resumed.probes == whole.probes
+
+
+def ablating(heads: int) -> ProbesSpec:
+    """Samples of two haystacks, read once and then with two sets of heads masked."""
+    ablation = {"source": "Niah", "heads": heads, "draws": 1}
+    return ProbesSpec.parse(few().document() | {"headAblation": ablation}, "probes")
 
 
 def test_what_was_read_of_another_model_is_not_taken(world: World) -> None:

@@ -61,20 +61,12 @@ class SampleSource:
     keys: KeyChoice | None = None
 
 
-@dataclass(frozen=True)
-class Masking:
-    """Samples, by number, that are read again with heads masked: once for each set of heads."""
-
-    numbers: Sequence[int]
-    heads: Mapping[str, Heads]
+def _once(_samples: Sequence[Sample], _settings: Any) -> tuple[set[int], int]:
+    return set(), 0
 
 
-def _once(_samples: Sequence[Sample], _settings: Any) -> tuple[list[int], int]:
-    return [], 0
-
-
-def _unmasked(_records: Records, _settings: Any) -> Masking | None:
-    return None
+def _unmasked(_records: Records, _settings: Any) -> Mapping[str, Heads]:
+    return {}
 
 
 def _none(_samples: Sequence[Sample], _settings: Any) -> set[int]:
@@ -101,10 +93,10 @@ class TorchHalf:
     answers: Callable[[Sequence[Sample], Any, int], Mapping[int, int]] = _silent
     """Maps samples, settings and the samples' seed to numbers of the samples that the model answers
     itself, with the most tokens it may say."""
-    masks: Callable[[Records, Any], Masking | None] = _unmasked
-    """Maps records and settings to what is to be read again (`Records.masked`)."""
-    again: Callable[[Sequence[Sample], Any], tuple[list[int], int]] = _once
+    again: Callable[[Sequence[Sample], Any], tuple[set[int], int]] = _once
     """Maps samples and settings to numbers of the samples to be read again, and how often each."""
+    masks: Callable[[Records, Any], Mapping[str, Heads]] = _unmasked
+    """Maps records and settings to as many sets of heads, each masked once (`Records.masked`)."""
 
 
 def measured(

@@ -11,27 +11,26 @@ from lccp.probes.heads.retrieval_heads import RetrievalHeadsSettings
 from lccp.probes.probe import Contexts
 from lccp_evaluator.passes.passage import Heads, Reading
 from lccp_evaluator.probes.heads.retrieval_heads import CLUSTERS, Watched, means
-from lccp_evaluator.probes.measurement import Masking, Measurement, TorchHalf, measured
+from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
 from lccp_evaluator.records import FloatArray, Records, mean_by
 from lccp_evaluator.sampling.samples import Sample
 
 
-def masks(records: Records, asked: HeadAblationSettings) -> Masking:
-    """The longer samples with needles, and the sets of heads.
+def masks(records: Records, asked: HeadAblationSettings) -> Mapping[str, Heads]:
+    """The sets of heads.
 
     Raises InvalidInput if too few heads are left for a random set.
     """
     watched = np.array([sample.needle is not None for sample in records.samples])
     seen = Watched.of(records.where(watched), RetrievalHeadsSettings())
-    numbers, _ = again(records.samples, asked)
-    return Masking(numbers, sets_of(means(seen.scores), asked))
+    return sets_of(means(seen.scores), asked)
 
 
-def again(samples: Sequence[Sample], asked: HeadAblationSettings) -> tuple[list[int], int]:
-    """Numbers of the samples that are read again, and the number of sets for each."""
+def again(samples: Sequence[Sample], asked: HeadAblationSettings) -> tuple[set[int], int]:
+    """Numbers of the longer samples with needles, and the number of sets for each."""
     lengths = {n: one.length for n, one in enumerate(samples) if one.needle is not None}
     longest = max(lengths.values())
-    return [n for n, length in lengths.items() if 4 * length > 3 * longest], 1 + asked.draws
+    return {n for n, length in lengths.items() if 4 * length > 3 * longest}, 1 + asked.draws
 
 
 def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Heads]:
@@ -78,7 +77,7 @@ def measure(records: Records, asked: HeadAblationSettings, _contexts: Contexts) 
         kinds = CLUSTERS[asked.source]
         clusters = {kind: mean_by(again.label(kind), column) for kind in kinds}
         found.append(measured(signal, float(column.mean()), len(column), clusters))
-    sets = masks(records, asked).heads
+    sets = masks(records, asked)
     details = {name.replace("/", "_"): np.array(heads) for name, heads in sets.items()}
     return Measurement(found, details, again.columns() | columns)
 
