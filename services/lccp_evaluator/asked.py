@@ -1,13 +1,14 @@
 """Samples to be answered, and what their readers need to know about them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lccp.contract.base import Contract
 from lccp.probes.routing import BANDS
 from lccp_evaluator.passes.passage import Passage
-from lccp_evaluator.probes.measurement import TorchHalf
+from lccp_evaluator.passes.schedule import Schedule
+from lccp_evaluator.probes.measurement import TorchHalf, Turns
 from lccp_evaluator.records import Spell, as_numbers
 from lccp_evaluator.sampling.samples import FrozenSamples
 
@@ -31,6 +32,8 @@ class Asked:
     text: Spell = as_numbers
     drawn: bool = False
     """The samples were drawn now, and are kept nowhere yet."""
+    unchosen: Sequence[Turns] = ()
+    """What a model has yet to read of each sample, in turns, to choose tokens in it."""
 
     @property
     def watches_heads(self) -> bool:
@@ -67,3 +70,21 @@ class Asked:
             replace(one, bands=BANDS if n in self.routed else 0, say=self.answered.get(n, 0))
             for n, one in passages
         ]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The samples of one haystack, which are read together: their prompts begin alike."""
+
+    asked: Asked
+    numbers: list[int]
+    plan: Schedule
+    again: Again | None = None
+    """Why they are read again; None: this is the first time."""
+
+    def passages(self) -> list[Passage]:
+        """The samples, as passages for the engine."""
+        passages = self.asked.passages(self.numbers)
+        if self.again is None:
+            return passages
+        return [replace(one, needle=None, bands=0, say=0) for one in passages]

@@ -17,13 +17,15 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
+from lccp_evaluator.asked import Asked, Cohort
 from lccp_evaluator.model.head import FLOAT_BYTES
 from lccp_evaluator.model.memory import held_bytes
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.work import Work
-from lccp_evaluator.preparation import Cohort, Prepared
+from lccp_evaluator.preparation import Prepared
+from lccp_evaluator.probes.choosing import work_of
 
 FEW = 6
 """Prompts of the trial that are read to the end."""
@@ -42,7 +44,7 @@ class Estimate:
     samples: int
     """One that is read again counts again."""
     prompt_tokens: int
-    """Of all samples, each counted separately."""
+    """Of all samples, and of what keys are yet to be chosen from, each counted separately."""
     passes: int
     tokens: int
     """Computed tokens: beginnings that prompts share count once."""
@@ -67,25 +69,33 @@ def estimate(
     one pass of each. None: from its operations and three short prompts only, which is rough.
     """
     engine, cohorts = prepared.engine, prepared.cohorts
-    works = [engine.work(cohort.passages(), cohort.plan) for cohort in cohorts]
-    work = reduce(Work.__add__, works, Work())
+    unchosen = [turns for one in _asked(cohorts) for turns in one.unchosen]
+    parts = [engine.work(cohort.passages(), cohort.plan) for cohort in cohorts]
+    shared, alone = reduce(Work.__add__, parts, Work()), work_of(engine, unchosen)
     samples = [one.asked.frozen.samples[n] for one in cohorts for n in one.numbers]
-    size = Size.of(engine.model)
+    chosen_from = [len(one.ids) for turns in unchosen for passages in turns for one in passages]
+    size, work = Size.of(engine.model), shared + alone
     if trial_seconds is None:
-        seconds = flops(size, work) * seconds_per_flop(size, _short(engine, cohorts[0], clock))
+        by_flop = seconds_per_flop(size, _short(engine, cohorts[0], clock))
+        costs = [by_flop * flops(size, part) for part in (shared, alone)]
     else:
-        seconds = seconds_of(work, _trial(engine, cohorts, trial_seconds, clock))
+        observed = _trial(engine, cohorts, trial_seconds, clock)
+        costs = [seconds_of(part, observed) for part in (shared, alone)]
     return Estimate(
         samples=len(samples),
-        prompt_tokens=sum(sample.length for sample in samples),
+        prompt_tokens=sum(sample.length for sample in samples) + sum(chosen_from),
         passes=work.passes,
         tokens=work.tokens,
         flops=flops(size, work),
-        seconds=seconds / min(prepared.models, len(cohorts)),
+        seconds=costs[0] / min(prepared.models, len(cohorts)) + costs[1],
         memory_bytes=_memory(size, prepared),
         disk_bytes=_disk(prepared),
         rough=trial_seconds is None,
     )
+
+
+def _asked(cohorts: Sequence[Cohort]) -> list[Asked]:
+    return list({id(one.asked): one.asked for one in cohorts}.values())
 
 
 def flops(size: Size, work: Work) -> float:

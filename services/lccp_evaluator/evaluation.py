@@ -58,7 +58,7 @@ def evaluate(
     """
     timings: dict[str, float] = {}
     with _timed(timings, "samples"):
-        asked = ask(subject, place)
+        asked = ask(subject, place, progress)
     with ExitStack() as opened:
         with _timed(timings, "load"):
             prepared = opened.enter_context(prepare(subject, asked))

@@ -14,19 +14,17 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.tokenizer import tokenizer_digest
-from lccp_evaluator.asked import Again, Asked
+from lccp_evaluator.asked import Asked, Cohort
 from lccp_evaluator.model import experts
 from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan
 from lccp_evaluator.model.memory import fitting, memory_bytes
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
-from lccp_evaluator.passes.passage import Passage
-from lccp_evaluator.passes.schedule import Schedule
 from lccp_evaluator.passes.ways import choose, go
 from lccp_evaluator.place import Place
-from lccp_evaluator.probes import by_source
+from lccp_evaluator.probes import by_source, choosing
 from lccp_evaluator.probes.measurement import KeyChoice, TorchHalf
-from lccp_evaluator.progress import Share
+from lccp_evaluator.progress import Progress, Share
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
@@ -53,24 +51,6 @@ class Subject:
     execution: Execution = AS_SUITS
     tokenizer: Path | None = None
     """Directory of the tokenizer, unless it is the model's."""
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """The samples of one haystack, which are read together: their prompts begin alike."""
-
-    asked: Asked
-    numbers: list[int]
-    plan: Schedule
-    again: Again | None = None
-    """Why they are read again; None: this is the first time."""
-
-    def passages(self) -> list[Passage]:
-        """The samples, as passages for the engine."""
-        passages = self.asked.passages(self.numbers)
-        if self.again is None:
-            return passages
-        return [replace(one, needle=None, bands=0, say=0) for one in passages]
 
 
 @dataclass(frozen=True)
@@ -107,17 +87,21 @@ class Prepared:
         return Prepared(engine, replace(self.opening, plan=plan), cohorts, self.notes)
 
 
-def ask(subject: Subject, place: Place, choosing: bool = True) -> list[Asked]:
+def ask(
+    subject: Subject, place: Place, progress: Progress = lambda done: None, chooses: bool = True
+) -> list[Asked]:
     """The samples of all probes, either stored in `place` or newly drawn.
 
-    Drawn ones are stored there once all are drawn: a refusal leaves no samples behind.
-    Without `choosing`, no model chooses keys in them: they cost the same, but mean nothing.
+    Drawn ones are stored there once all are drawn: a refusal leaves no samples behind. `progress`
+    is that of a model which chooses keys in them. Unless `chooses` none does: they cost the same,
+    but mean nothing.
 
     Raises:
         InvalidInput: settings, tokenizer, files or frozen samples are wrong or do not fit.
     """
     groups = by_source(subject.probes.asked())
-    found = [_asked(subject, place, *group, choosing) for group in groups]
+    chosen_with = progress if chooses else None
+    found = [_asked(subject, place, *group, chosen_with) for group in groups]
     return [
         replace(one, frozen=place.freeze(one.frozen), drawn=False) if one.drawn else one
         for one in found
@@ -125,7 +109,11 @@ def ask(subject: Subject, place: Place, choosing: bool = True) -> list[Asked]:
 
 
 def _asked(
-    subject: Subject, place: Place, half: TorchHalf, readers: list[TorchHalf], choosing: bool
+    subject: Subject,
+    place: Place,
+    half: TorchHalf,
+    readers: list[TorchHalf],
+    progress: Progress | None,
 ) -> Asked:
     source = half.source
     assert source is not None
@@ -155,19 +143,32 @@ def _asked(
             files.read,
             files.whole,
         )
-        if source.keys is None or not choosing:
+        if source.keys is None or progress is None:
             return frozen
-        return _with_keys(subject, frozen, source.keys, used[half.name], digest)
+        return _with_keys(subject, frozen, source.keys, used[half.name], digest, progress)
 
     kept = place.frozen(half.name, source.version, settings, digest)
     frozen = kept or drawn()
     documents = PROBES[half.name].documents(given[half.name])
     files.check(frozen.header, documents, place.samples_of(half.name))
-    return Asked(frozen, readers, used, lambda ids: tokenizer().text(ids.tolist()), kept is None)
+    keys = source.keys if kept is None and progress is None else None
+    return Asked(
+        frozen,
+        readers,
+        used,
+        lambda ids: tokenizer().text(ids.tolist()),
+        drawn=kept is None,
+        unchosen=choosing.turns_of(keys, frozen, used[half.name]) if keys else (),
+    )
 
 
 def _with_keys(
-    subject: Subject, frozen: FrozenSamples, choice: KeyChoice, settings: Contract, tokenizer: str
+    subject: Subject,
+    frozen: FrozenSamples,
+    choice: KeyChoice,
+    settings: Contract,
+    tokenizer: str,
+    progress: Progress,
 ) -> FrozenSamples:
     """`frozen` with the keys that a model chooses; `tokenizer` is their tokenizer's digest."""
     named = choice.model(settings)
@@ -179,8 +180,10 @@ def _with_keys(
         )
     chosen_by = named or f"the checkpoint at {subject.tokens:,} tokens"
     logger.info("%s: keys are chosen by %s", frozen.header.probe, chosen_by)
+    turns = choosing.turns_of(choice, frozen, settings)
     with _open(subject, directory, [frozen], watches=False) as opened:
-        return frozen.marked(choice.choose(frozen, settings, opened.engine.read), chosen_by)
+        read = choosing.read(opened.engine, turns, progress)
+    return frozen.marked(choice.choose(read, settings), chosen_by)
 
 
 @contextmanager

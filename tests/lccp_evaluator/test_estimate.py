@@ -9,6 +9,7 @@ from tiny_checkpoints import a_checkpoint
 from tiny_models import a_model
 from torch.utils.flop_counter import FlopCounterMode
 
+from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
@@ -19,6 +20,7 @@ from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.work import Work
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
+from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.series import Series
 from lccp_evaluator.series.settings import SeriesSettings
@@ -128,3 +130,21 @@ def test_what_is_read_again_with_heads_masked_is_counted(
     series.evaluate(model, lambda done: None)
     assert cost.tokens == sum(computed)
     assert len(computed) > 3 * 2
+
+
+def test_what_keys_are_chosen_from_is_counted_until_they_are_chosen(tmp_path: Path) -> None:
+    texts = {"texts": {"language": "English"}, "documents": 2, "length": 200}
+    keys = texts | {"minGain": "0.001", "maxNll": "20"}
+    without = {"niah": {"enabled": False}, "longPpl": keys} | NIAH_ALONE
+    series = Series(tmp_path / "out", SeriesSettings(ProbesSpec.parse(without, "probes")))
+    model = CheckpointDirectory(a_checkpoint(tmp_path / "model"), Trained(0))
+    before = series.estimate(model, trial_seconds=None)
+    done: list[Done] = []
+    assert isinstance(series.evaluate(model, done.append), EvaluationReport)
+    after = series.estimate(model, trial_seconds=None)
+
+    assert after.prompt_tokens == 2 * 200
+    assert before.samples == after.samples == 2
+    assert before.passes > after.passes
+    windows = 8 * 100 // 25  # as many of 100 tokens as judge the second half of two documents
+    assert before.prompt_tokens == 4 * 200 + windows * 100 / 4

@@ -19,6 +19,7 @@ from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.probes import HALVES
 from lccp_evaluator.probes.measurement import TorchHalf
+from lccp_evaluator.progress import Done
 
 FROZEN = made_records.records().frozen
 SETTINGS = {"niah": made_records.NIAH, "routing": RoutingSettings()} | ProbesSpec().asked()
@@ -115,12 +116,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def key_asked(models: Path, store: Path, name: str, choosing: bool = True, **more: Any) -> Asked:
+def key_asked(
+    models: Path,
+    store: Path,
+    name: str,
+    chooses: bool = True,
+    told: list[Done] | None = None,
+    **more: Any,
+) -> Asked:
     """The requested samples of long_ppl for the model `name`, with samples in `store`."""
     store.mkdir(exist_ok=True)
     probes = ProbesSpec.parse(KEYS | {"longPpl": {**KEYS["longPpl"], **more}}, "probes")
     subject = Subject(models / name, "f" * 64, probes, Contexts(128, 256, 512), base=models)
-    (found,) = ask(subject, Place(FileStore(store), "", "samples/"), choosing)
+    told = [] if told is None else told
+    (found,) = ask(subject, Place(FileStore(store), "", "samples/"), told.append, chooses)
     return found
 
 
@@ -154,6 +163,23 @@ def test_a_model_with_another_tokenizer_chooses_no_keys(models: Path, tmp_path: 
 
 
 def test_nothing_is_chosen_where_the_cost_alone_is_asked(models: Path, tmp_path: Path) -> None:
-    unchosen = key_asked(models, tmp_path / "run", "first", choosing=False)
+    unchosen = key_asked(models, tmp_path / "run", "first", chooses=False)
 
     assert keys_of(unchosen) == [None, None]
+    document, windows = unchosen.unchosen[0]
+    assert [len(one.ids) for one in document] == [256]
+    assert len(windows) > 1
+
+
+@pytest.mark.slow
+def test_the_choice_of_keys_shows_its_progress(models: Path, tmp_path: Path) -> None:
+    told: list[Done] = []
+    key_asked(models, tmp_path / "run", "first", told=told)
+    shares = [done.share for done in told]
+
+    assert shares == sorted(shares)
+    assert len(set(shares)) > 2
+    assert (told[-1].samples, told[-1].total, shares[-1]) == (2, 2, 1)
+    told.clear()
+    key_asked(models, tmp_path / "run", "second", told=told)
+    assert told == []

@@ -79,5 +79,7 @@ def _by_position(having: Records, is_key: Sequence[BoolArray]) -> Arrays:
 HALF = TorchHalf(
     long_ppl.PROBE.name,
     measure,
-    source=SampleSource(keys.VERSION, keys.draw, KeyChoice(keys.key_model, keys.choose)),
+    source=SampleSource(
+        keys.VERSION, keys.draw, KeyChoice(keys.key_model, keys.turns, keys.choose)
+    ),
 )

@@ -13,9 +13,8 @@ from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
 from lccp.probes.probe import Contexts
 from lccp.probes.settings.bands import quantity
-from lccp_evaluator.passes.passage import Heads
+from lccp_evaluator.passes.passage import Heads, Passage, Reading
 from lccp_evaluator.records import FloatArray, Records, mean_by
-from lccp_evaluator.sampling.keys import Read
 from lccp_evaluator.sampling.samples import Drawn, FrozenSamples, Sample
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
@@ -24,6 +23,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 Column = tuple[FloatArray, Callable[[Any], Any]]
 """Values of samples [N], and the function applied to their mean: exp for NLLs."""
+
+
+Turns = Sequence[list[Passage]]
+"""Passages of one sample; only those of one turn are read together."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,12 @@ class KeyChoice:
 
     model: Callable[[Any], str | None]
     """Maps settings to the directory of the choosing model; None: the checkpoint itself."""
-    choose: Callable[[FrozenSamples, Any, Read], list[tuple[int, ...]]]
-    """Maps samples, settings and model to each sample's chosen tokens, as numbers of judged tokens.
-    """
+    turns: Callable[[FrozenSamples, Sample, Any], Turns]
+    """Maps a sample and settings to what the model reads of it."""
+    choose: Callable[[Sequence[Sequence[list[Reading]]], Any], list[tuple[int, ...]]]
+    """Maps each sample's readings and settings to its chosen tokens, as numbers of judged tokens.
+
+    Raises InvalidInput if they are too few."""
 
 
 @dataclass(frozen=True)

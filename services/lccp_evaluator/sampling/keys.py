@@ -4,7 +4,7 @@ A sample is the tokenizer's leading tokens, then a document; its tokens from `sh
 are judged. Windows begin with the leading tokens too.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ from lccp_evaluator.sampling.tokenization import Tokenizer
 FIELD = "evaluation.probes.longPpl"
 FEWEST_DOCUMENTS = 2
 VERSION = 1
-
-Read = Callable[[Sequence[Passage]], list[Reading]]
-"""Reads passages with a model, and keeps their order."""
 
 
 def draw(asked: LongPplSettings, tokenizer: Tokenizer, files: Files) -> Drawn:
@@ -48,17 +45,24 @@ def key_model(asked: LongPplSettings) -> str | None:
     return asked.key_model
 
 
-def choose(frozen: FrozenSamples, asked: LongPplSettings, read: Read) -> list[tuple[int, ...]]:
-    """Key tokens of each document, as numbers of its judged tokens.
+def turns(
+    frozen: FrozenSamples, sample: Sample, asked: LongPplSettings
+) -> tuple[list[Passage], list[Passage]]:
+    """The document, and its short windows, whose answers together are its judged tokens."""
+    return [frozen.passage(sample)], list(_windows(frozen, sample, asked))
+
+
+def choose(
+    read: Sequence[Sequence[list[Reading]]], asked: LongPplSettings
+) -> list[tuple[int, ...]]:
+    """Key tokens of each document, as numbers of its judged tokens, from readings of its `turns`.
 
     Raises:
         InvalidInput: fewer than two documents have one.
     """
     found = []
-    for sample in frozen.samples:
-        document = frozen.passage(sample)
-        (whole,) = read([document])
-        short = np.concatenate([one.nll for one in read(list(_windows(frozen, sample, asked)))])
+    for (whole,), windows in read:
+        short = np.concatenate([one.nll for one in windows])
         found.append(tuple(np.flatnonzero(is_key(whole.nll, short, asked)).tolist()))
     having = sum(map(bool, found))
     if having < FEWEST_DOCUMENTS:
@@ -80,7 +84,6 @@ def is_key(
 
 
 def _windows(frozen: FrozenSamples, sample: Sample, asked: LongPplSettings) -> Iterator[Passage]:
-    """Short windows, whose answers together are the judged tokens of `sample`, in order."""
     assert asked.short_length is not None
     assert asked.stride is not None
     ids = frozen.tokens(sample, (0, sample.length))

@@ -7,6 +7,7 @@ one of another model.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -168,7 +169,12 @@ class Series:
         """The samples that the checkpoint would answer; nothing is kept."""
         with TemporaryDirectory(prefix="lccp-") as scratch:
             place = Place.of(FileStore(Path(scratch)), self._keys, subject.tokens)
-            return ask(subject, place, choosing=False)
+            asked = ask(subject, place, chooses=False)
+        kept = Place.of(self._store, self._keys, subject.tokens)
+        return [
+            one if kept.header(one.frozen.header.probe) is None else replace(one, unchosen=())
+            for one in asked
+        ]
 
     def evaluate(
         self,

@@ -1,7 +1,5 @@
 """Key tokens: which tokens are judged, with what context, and which are chosen."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from sampled import frozen as frozen_samples
@@ -29,15 +27,19 @@ def frozen(
     return frozen_samples("long_ppl", ASKED, Tokenizer(folder))
 
 
-def reader(nll_of: dict[bool, float]) -> tuple[keys.Read, list[Passage]]:
-    """A model whose NLL is `nll_of` whether a passage is a whole document, and all that it read."""
-    seen: list[Passage] = []
-
-    def read(passages: Sequence[Passage]) -> list[Reading]:
-        seen.extend(passages)
-        return [_reading(one, nll_of[len(one.ids) == ASKED.length]) for one in passages]
-
-    return read, seen
+def chosen(
+    frozen: FrozenSamples, whole: float, short: float
+) -> tuple[list[tuple[int, ...]], list[Passage]]:
+    """The keys of a model with such NLLs of whole documents and windows, and all that it read."""
+    turns = [keys.turns(frozen, sample, ASKED) for sample in frozen.samples]
+    read = [
+        [
+            [_reading(one, nll) for one in passages]
+            for passages, nll in zip(one, (whole, short), strict=True)
+        ]
+        for one in turns
+    ]
+    return keys.choose(read, ASKED), [one for pair in turns for part in pair for one in part]
 
 
 def _reading(passage: Passage, nll: float) -> Reading:
@@ -48,10 +50,9 @@ def _reading(passage: Passage, nll: float) -> Reading:
 def test_every_token_is_judged_once_with_a_whole_and_once_with_a_short_context(
     frozen: FrozenSamples,
 ) -> None:
-    read, seen = reader({True: 0.0, False: 9.0})
-    chosen = keys.choose(frozen, ASKED, read)
+    found, seen = chosen(frozen, whole=0.0, short=9.0)
 
-    assert chosen == [tuple(range(128 - 40))] * 3
+    assert found == [tuple(range(128 - 40))] * 3
     whole, windows = seen[0], seen[1:7]
     assert whole.answer == (40, 128)
     answers = [one.ids[slice(*one.answer)] for one in windows]
@@ -70,7 +71,5 @@ def test_keys_are_gained_by_the_long_context_and_sure_with_it() -> None:
 
 
 def test_a_model_without_use_of_long_contexts_is_refused(frozen: FrozenSamples) -> None:
-    read, _ = reader({True: 1.0, False: 1.0})
-
     with pytest.raises(InvalidInput, match=r"longPpl: 0 of 3 documents .* \(keyModel\)"):
-        keys.choose(frozen, ASKED, read)
+        chosen(frozen, whole=1.0, short=1.0)
