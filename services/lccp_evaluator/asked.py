@@ -36,6 +36,11 @@ class Asked:
     """What a model has yet to read of each sample, in turns, to choose tokens in it."""
 
     @property
+    def probe(self) -> str:
+        """Whose samples they are."""
+        return self.frozen.header.probe
+
+    @property
     def watches_heads(self) -> bool:
         """Whether a reader requests where heads look."""
         return any(half.watches_heads for half in self.readers)

@@ -170,11 +170,8 @@ class Series:
         with TemporaryDirectory(prefix="lccp-") as scratch:
             place = Place.of(FileStore(Path(scratch)), self._keys, subject.tokens)
             asked = ask(subject, place, chooses=False)
-        kept = Place.of(self._store, self._keys, subject.tokens)
-        return [
-            one if kept.header(one.frozen.header.probe) is None else replace(one, unchosen=())
-            for one in asked
-        ]
+        known = Place.of(self._store, self._keys, subject.tokens).header
+        return [replace(one, unchosen=()) if known(one.probe) else one for one in asked]
 
     def evaluate(
         self,
