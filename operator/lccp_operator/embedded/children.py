@@ -54,6 +54,11 @@ class Warm:
             deputy = [sys.executable, "-I", "-S", str(DEPUTY), str(ours.fileno()), *command]
             return start(deputy, environ, output, [ours.fileno(), self._lock])
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id, once it was started."""
+        return None if self._process is None else self._process.pid
+
     def end(self) -> None:
         """End it, and all that it forked, at once."""
         self._control.close()
