@@ -54,6 +54,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/default/tiny"))
     parser.add_argument("--turns", type=int, default=3)
     asked = parser.parse_args()
+    if len(list(asked.run.glob("evaluations/*/intrinsic/report.json"))) <= asked.turns:
+        parser.error(f"{asked.run}: has too few reports: run `make demo` first, or give --run")
     with tempfile.TemporaryDirectory() as scratch, open(os.devnull, "wb") as output:
         store = Path(scratch)
         run = shutil.copytree(asked.run, store / asked.run.parent.name / asked.run.name)
