@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from lccp.contract.cel import Rule, rules
 
-_BUCKET = r"s3://([^/]+)/(.*[^/])/?"
+BUCKET = r"s3://([^/]+)/(.*[^/])/?"
 _HUB = r"hf://(datasets/)?([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(@[^/@]+)?(/.*[^/])?/?"
 _AMBIGUOUS = r"hf://(datasets/[^/@]+(@.*)?/?|(datasets/)?[^/@]+/[^/@]+@refs/.+)"
 """A data set without its organisation; a revision with slashes."""
@@ -49,7 +49,7 @@ class HubLocation:
 
 def remote_location(text: str) -> BucketLocation | HubLocation | None:
     """The place outside the file system that `text` names; None: `text` is a path."""
-    if found := re.fullmatch(_BUCKET, text):
+    if found := re.fullmatch(BUCKET, text):
         return BucketLocation(found[1], found[2])
     found = re.fullmatch(_HUB, text)
     if found and not re.fullmatch(_AMBIGUOUS, text):
@@ -71,7 +71,7 @@ Location = Annotated[
         max_length=1024,
         json_schema_extra=rules(
             Rule(
-                f"!self.contains('://') || (self.matches('^({_BUCKET}|{_HUB})$') && "
+                f"!self.contains('://') || (self.matches('^({BUCKET}|{_HUB})$') && "
                 f"!self.matches('^{_AMBIGUOUS}$'))",
                 MALFORMED,
             )

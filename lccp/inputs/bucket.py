@@ -8,6 +8,17 @@ from lccp.contract.errors import InvalidInput, NotFound
 from lccp.contract.location import BucketLocation
 from lccp.inputs.remote import Wanted
 from lccp.store.open import open_store
+from lccp.store.port import Store
+
+
+def bucket_store(url: str, config: StoreConfig, where: str) -> Store:
+    """The store at `url`, reached as the run's. Raises InvalidInput, naming `where`."""
+    if not config.url.startswith("s3://"):
+        raise InvalidInput(
+            f"{where}: {url} is reached as the run's store is, but that is {config.url}: take a "
+            "store in S3, or name a folder"
+        )
+    return open_store(config.model_copy(update={"url": url}))
 
 
 class Bucket:
@@ -19,14 +30,9 @@ class Bucket:
     """
 
     def __init__(self, location: BucketLocation, config: StoreConfig, where: str) -> None:
-        if not config.url.startswith("s3://"):
-            raise InvalidInput(
-                f"{where}: {location.url} is reached as the run's store is, but that is "
-                f"{config.url}: take a store in S3, or name a folder"
-            )
         above, _, self._last = location.key.rpartition("/")
         url = f"s3://{location.bucket}/{above}".removesuffix("/")
-        self._store = open_store(config.model_copy(update={"url": url}))
+        self._store = bucket_store(url, config, where)
         self._location, self._where = location, where
 
     @property

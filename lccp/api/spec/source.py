@@ -8,6 +8,7 @@ from lccp.api.spec.training import ScheduleSpec
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, rules
 from lccp.contract.changes import NEXT_ATTEMPT, Change, declared
+from lccp.contract.location import BUCKET, BucketLocation, remote_location
 from lccp.contract.quantities import ContextLength, TokenBudget
 
 INPUT, OUTPUT = "{input}", "{output}"
@@ -16,9 +17,7 @@ ONE_COUNT = "tokensPerStep and index exclude each other: set only one of them"
 CONVERTS = (
     f"convert must name {INPUT} and {OUTPUT}: a checkpoint, and the directory to convert it into"
 )
-IS_A_FOLDER = (
-    "path must be a folder, not a URL: mount the bucket, or let the trainer write to a volume"
-)
+IS_A_PLACE = "path must be a folder or s3://bucket/prefix"
 FILE_NAME = "^[^/]+$"
 
 
@@ -99,8 +98,12 @@ class SourceSpec(Contract):
             max_length=1024,
             description="Folder with a directory for each checkpoint; it need not exist yet. On a "
             "cluster, as the importer's pod sees it (a volume of `topology.podTemplate`); with "
-            "`lccp run` a relative path is relative to the manifest's folder.",
-            json_schema_extra=NEXT_ATTEMPT | rules(Rule("!self.contains('://')", IS_A_FOLDER)),
+            "`lccp run` a relative path is relative to the manifest's folder. Or "
+            "`s3://bucket/prefix`, accessed like the run's store.",
+            json_schema_extra=NEXT_ATTEMPT
+            | rules(
+                Rule(f"!self.contains('://') || self.matches('^{BUCKET}$')", IS_A_PLACE),
+            ),
         ),
     ]
     context_length: Annotated[
@@ -146,11 +149,17 @@ class SourceSpec(Contract):
 
     @model_validator(mode="after")
     def _can_be_followed(self) -> "SourceSpec":
-        if "://" in self.path:
-            raise ValueError(IS_A_FOLDER)
+        if "://" in self.path and self.bucket is None:
+            raise ValueError(IS_A_PLACE)
         if self.convert is not None and not (INPUT in self.convert and OUTPUT in self.convert):
             raise ValueError(CONVERTS)
         return self
+
+    @property
+    def bucket(self) -> BucketLocation | None:
+        """The prefix of a bucket that `path` names; None: it is a folder."""
+        location = remote_location(self.path)
+        return location if isinstance(location, BucketLocation) else None
 
     @property
     def tokens_per_step(self) -> int:

@@ -19,6 +19,8 @@ from lccp_evaluator.series.watch import Watch
 logger = logging.getLogger("lccp_evaluator.importer")
 
 POLL_SECONDS = 2.0
+LISTING_SECONDS = 10.0
+"""Interval between two polls of a bucket, whose listings cost money."""
 PATIENCE_SECONDS = 600.0
 """How long the store may be unreachable before the attempt ends."""
 INCOMPLETE_SECONDS = 900.0

@@ -20,8 +20,9 @@ from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.training import End
 from lccp.api.run import LCCPRunSpec
-from lccp.api.spec.source import CountsSpec, SourceSpec
+from lccp.api.spec.source import SourceSpec
 from lccp.contract.errors import InvalidInput, sentence_of
+from lccp.inputs.bucket import bucket_store
 from lccp.logs import configure_from
 from lccp.probes.probe import Contexts
 from lccp.store import objects
@@ -32,10 +33,11 @@ from lccp.store.port import Store
 from lccp.yaml_files import document
 from lccp_evaluator.failure import record, tell
 from lccp_evaluator.importer.copies import Copies
-from lccp_evaluator.importer.loop import Importer
+from lccp_evaluator.importer.loop import LISTING_SECONDS, POLL_SECONDS, Importer
 from lccp_evaluator.importer.pulse import Pulse, Task
+from lccp_evaluator.series.bucket import InBucket, Mirror
 from lccp_evaluator.series.conversion import Conversion
-from lccp_evaluator.series.formats import Foreign, HuggingFace
+from lccp_evaluator.series.formats import Foreign, Format, HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts, index_of
 from lccp_evaluator.series.watch import Completion, Watch
 
@@ -77,15 +79,16 @@ def _imported(
     contexts = Contexts(
         source.context_length, spec.model.target_context_length, spec.model.target_context_length
     )
-    copied = _keep if source.convert is None else shutil.rmtree
+    is_theirs = source.convert is None and source.bucket is None
+    copied = _keep if is_theirs else shutil.rmtree
     unknown = unknown_fields(store, keys, invocation.attempt)
     task = Task(store, keys, invocation.attempt, writer, source.until_tokens, unknown)
     pulse = Pulse(task, ended)
     copies = Copies(store, keys, writer, contexts, copied, pulse.tick)
     with tempfile.TemporaryDirectory(prefix="lccp-") as scratch:
-        base = Path(invocation.base_directory)
-        watch = watch_of(source, base, Path(scratch), copies, pulse.tick)
-        return Importer(task, watch, copies, pulse, ended).run()
+        watch = watch_of(source, invocation, Path(scratch), copies, pulse.tick)
+        poll_seconds = POLL_SECONDS if source.bucket is None else LISTING_SECONDS
+        return Importer(task, watch, copies, pulse, ended, poll_seconds).run()
 
 
 def _keep(path: Path) -> None:
@@ -93,34 +96,44 @@ def _keep(path: Path) -> None:
 
 
 def watch_of(
-    source: SourceSpec, base: Path, scratch: Path, copies: Copies, tick: Callable[[], None]
+    source: SourceSpec,
+    invocation: Invocation,
+    scratch: Path,
+    copies: Copies,
+    tick: Callable[[], None],
 ) -> Watch:
-    """The watch of the folder of `source`, relative to `base`; conversions go into `scratch`.
+    """The watch of the folder or bucket of `source`; `scratch` is for conversions and fetches.
 
-    `tick` is called every second while a command converts.
+    `tick` is called every second while a checkpoint is converted or fetched.
 
-    Raises InvalidInput if the conversion's command is invalid.
+    Raises InvalidInput if the conversion's command is invalid, or the bucket can't be reached as
+    the run's store is.
     """
-    folder = base / source.path
-    foreign = (
-        None if source.convert is None else Foreign(Conversion(source.convert, scratch, tick=tick))
-    )
+    format: Format = HuggingFace()
+    if source.convert is not None:
+        format = Foreign(Conversion(source.convert, scratch / "converted", tick=tick))
+    folder = Path(invocation.base_directory) / source.path
+    if source.bucket is not None:
+        store = bucket_store(source.bucket.url, invocation.store, "spec.source.path")
+        mirror = Mirror(store, scratch / "bucket", source.tokens.index, tick)
+        folder, format = mirror.listed, InBucket(mirror, format)
     asked = source.complete.quiet_seconds
     return Watch(
         folder,
         copies,
-        partial(_counts, source.tokens, folder),
+        partial(_counts, source, folder),
         Completion(source.complete.marker, asked or Completion.quiet_seconds, asked is None),
-        format=foreign or HuggingFace(),
+        format=format,
     )
 
 
-def _counts(asked: CountsSpec, folder: Path) -> TokenCounts:
+def _counts(source: SourceSpec, folder: Path) -> TokenCounts:
     """The current sources of token counts: an index grows. Raises InvalidInput."""
+    asked = source.tokens
     if asked.index is None:
         return TokenCounts(per_step=asked.tokens_per_step)
-    path = folder / asked.index
-    return TokenCounts(index=index_of(document(path), str(path)), index_alone=True)
+    index = document(folder / asked.index)
+    return TokenCounts(index=index_of(index, f"{source.path}/{asked.index}"), index_alone=True)
 
 
 def _source(spec: LCCPRunSpec) -> SourceSpec:

@@ -16,6 +16,9 @@ from lccp_evaluator.series.files import check_whole, stamps
 class Format(Protocol):
     """How checkpoints are laid out in a folder, and where the model of each is."""
 
+    making: str
+    """What happens to a checkpoint while its model is made, for people."""
+
     def found(self, folder: Path) -> list[Path]:
         """The checkpoints in `folder`. Raises InvalidInput if it can't be read."""
 
@@ -38,6 +41,8 @@ class Format(Protocol):
 class HuggingFace:
     """Hugging Face directories, which already are the model."""
 
+    making = "being read"
+
     def found(self, folder: Path) -> list[Path]:
         return directories([folder])
 
@@ -51,7 +56,7 @@ class HuggingFace:
         return path
 
     def converted(self, path: Path, files: Stamps) -> bool:
-        return True
+        return stamps(path) == files
 
     def convert(self, path: Path, files: Stamps) -> None:
         pass
@@ -59,6 +64,8 @@ class HuggingFace:
 
 class Foreign:
     """Folders of another format, each converted into a Hugging Face directory by a command."""
+
+    making = "being converted"
 
     def __init__(self, conversion: Conversion) -> None:
         self._conversion = conversion

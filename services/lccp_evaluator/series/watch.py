@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lccp.api.objects.report import EvaluationFailure
-from lccp.contract.errors import Conflict, Incompatible, InvalidInput
+from lccp.contract.errors import Conflict, Incompatible, InvalidInput, StoreUnavailable
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.conversion import Stamps
@@ -70,8 +70,8 @@ class Watch:
             InvalidInput: the index or the folder has never been readable.
         """
         faults: list[str] = []
-        self._counted = counts = _or_before(self._counts, self._counted, faults)
         self._found = found = _or_before(self._directories, self._found, faults)
+        self._counted = counts = _or_before(self._counts, self._counted, faults)
         first = dict[int, Path]()
         rows = {path: row for path in found if (row := self._seen(path, counts, first))}
         for path, before in self._rows.items():
@@ -125,11 +125,11 @@ class Watch:
         if is_there:
             self._evaluate(row.path, row.checkpoint, view, show, poll_seconds)
             return
-        show(view.with_state(row.path, "Converting", "being converted"))
+        show(view.with_state(row.path, "Converting", self._format.making))
         try:
             self._format.convert(row.path, files)
         except Conflict:
-            return
+            return  # it changed: look again
         except InvalidInput as error:
             self._failed[row.path] = files, str(error)
 
@@ -237,11 +237,11 @@ def _order(one: Unmeasured) -> tuple[bool, int, str]:
 def _or_before(ask: Callable[[], T], before: T | None, faults: list[str]) -> T:
     """The result of `ask`; if it refuses, its reason is added to `faults`, and `before` holds.
 
-    Raises InvalidInput if `before` is None.
+    Raises InvalidInput or StoreUnavailable if `before` is None.
     """
     try:
         return ask()
-    except InvalidInput as error:
+    except (InvalidInput, StoreUnavailable) as error:
         if before is None:
             raise
         faults.append(str(error))

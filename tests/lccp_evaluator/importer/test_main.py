@@ -1,6 +1,7 @@
 """The importer's process: what it reads from environment and store, and how it ends."""
 
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from a_run import assign
 from foreign import a_foreign_checkpoint
 from operator_world import an_attached_run
+from seaweedfs import SeaweedFS
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
@@ -17,9 +19,12 @@ from lccp.api.objects.journal import Control
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.run import LCCPRun
 from lccp.store import objects
-from lccp.store.file import FileStore
+from lccp.store.directory import upload_directory
 from lccp.store.keys import RunKeys
+from lccp.store.open import open_store
+from lccp_evaluator.checkpoint import read_manifest
 from lccp_evaluator.importer.main import run
+from lccp_evaluator.series.files import digest
 
 KEYS = RunKeys("default", "tiny")
 UID = "0123abcd-0000-0000-0000-000000000000"
@@ -29,8 +34,13 @@ class World:
     """A store as the operator leaves it for attempt 1, and a folder of another trainer."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.store = root, FileStore(root / "store")
+        self.root = root
         (root / "store").mkdir()
+        self.use(StoreConfig(url=(root / "store").as_uri()))
+
+    def use(self, config: StoreConfig) -> None:
+        """Take another store."""
+        self.config, self.store = config, open_store(config)
 
     def imported(self, ended: threading.Event | None = None, **source: Any) -> ExitCode:
         self.assign(**source)
@@ -46,7 +56,7 @@ class World:
         return Invocation(
             namespace="default",
             name="tiny",
-            store=StoreConfig(url=self.store.url),
+            store=self.config,
             pod_uid=UID,
             base_directory=str(self.root),
         ).to_environ()
@@ -169,3 +179,34 @@ def test_without_its_objects_in_the_store_it_says_what_is_missing(world: World) 
 
 def test_an_environment_that_names_no_run_is_refused() -> None:
     assert run({}, threading.Event()) is ExitCode.CONFIGURATION
+
+
+@pytest.mark.s3
+def test_checkpoints_in_a_bucket_are_reached_as_the_store_is(
+    seaweedfs: SeaweedFS, world: World
+) -> None:
+    keys = seaweedfs.credentials(world.root / "keys")
+    config = seaweedfs.config(f"runs/{uuid.uuid4().hex}", keys)
+    theirs = config.model_copy(update={"url": config.url.replace("/runs/", "/theirs/")})
+    path = world.foreign("last")
+    upload_directory(open_store(theirs), path, "last")
+    open_store(theirs).put("tokens.yaml", b"last: 60")
+    open_store(theirs).put("last/DONE", b"")
+    world.use(config)
+
+    code = world.imported(
+        path=theirs.url, tokens={"index": "tokens.yaml"}, complete={"marker": "DONE"}
+    )
+
+    assert code is ExitCode.OK
+    assert world.end.tokens == 60
+    manifest = read_manifest(world.store, KEYS, 60)
+    assert manifest.digest == digest(path)
+
+
+def test_a_bucket_is_refused_where_the_store_is_a_folder(world: World) -> None:
+    assert world.imported(path="s3://bucket/checkpoints") is ExitCode.CONFIGURATION
+    assert world.end.message is not None
+    assert world.end.message.startswith(
+        "spec.source.path: s3://bucket/checkpoints is reached as the run's store is, but that is"
+    )

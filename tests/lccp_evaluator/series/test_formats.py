@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from foreign import a_foreign_checkpoint
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.series.conversion import Conversion
@@ -46,4 +47,6 @@ def test_a_hugging_face_directory_is_its_own_model(tmp_path: Path) -> None:
     form = HuggingFace()
     assert form.found(tmp_path) == [tmp_path / "a"]
     assert form.model(tmp_path / "a") == tmp_path / "a"
-    assert form.converted(tmp_path / "a", {})
+    a_foreign_checkpoint(tmp_path / "a")
+    assert form.converted(tmp_path / "a", form.stamps(tmp_path / "a"))
+    assert not form.converted(tmp_path / "a", {})

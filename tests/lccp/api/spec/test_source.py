@@ -20,7 +20,7 @@ def source(**given: Any) -> SourceSpec:
         ({"complete": {"marker": "DONE", "quietSeconds": 1}}, "exclude each other"),
         ({"tokens": {"tokensPerStep": "4M", "index": "tokens.yaml"}}, "exclude each other"),
         ({"convert": "convert {input}"}, "must name {input} and {output}"),
-        ({"path": "s3://bucket/checkpoints"}, "must be a folder"),
+        ({"path": "hf://organisation/name"}, "must be a folder or s3://"),
     ],
 )
 def test_what_contradicts_itself_is_refused(given: dict[str, Any], sentence: str) -> None:
