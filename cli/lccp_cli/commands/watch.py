@@ -5,22 +5,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lccp_cli import probes as options
 from lccp_cli.measuring import Measuring, takes_measuring
+from lccp_cli.options import Endpoint
+
+if TYPE_CHECKING:
+    from lccp_evaluator.series.formats import Format
 
 
 @takes_measuring
 def watch(
     folder: Annotated[
-        Path,
+        str,
         typer.Argument(
-            metavar="DIR",
+            metavar="DIR|s3://BUCKET/PREFIX",
             help="Folder to which a trainer saves checkpoints: Hugging Face directories, or "
-            "folders that --convert converts into them.",
+            "folders that --convert converts into them. Or a prefix of a bucket: checkpoints are "
+            "fetched to the folder bucket/ of --out.",
         ),
     ],
     out: Annotated[
@@ -70,6 +75,7 @@ def watch(
     ] = None,
     tokens_per_step: options.TokensPerStep = None,
     index: options.Index = None,
+    endpoint: Endpoint = None,
     measuring: Measuring = Measuring(),
     poll_seconds: Annotated[
         float, typer.Option(min=0.1, help="Interval between two polls of the folder.")
@@ -84,6 +90,7 @@ def watch(
 
         lccp watch ./checkpoints --out eval --tokens-per-step 4M --budget 20B
         lccp watch ./checkpoints --out eval --marker DONE --until 20B --source-context 8K
+        lccp watch s3://bucket/run-1 --out eval --endpoint https://s3.example.org --marker DONE
         lccp watch ./dcp --out eval --convert "python to_hf.py {input} {output}"
     """
     from lccp_cli.console import standard_output
@@ -96,15 +103,12 @@ def watch(
     counts = partial(options.token_counts, index, tokens_per_step)
     judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
     counts(), judge(())  # report wrong options at once
-    from lccp_evaluator.series.conversion import Conversion
-    from lccp_evaluator.series.formats import Foreign, HuggingFace
     from lccp_evaluator.series.series import Series
     from lccp_evaluator.series.watch import Completion, Watch
 
-    foreign = None if convert is None else Foreign(Conversion(convert, out / "converted"))
+    place, format = _watched(folder, endpoint, convert, out)
     series = Series(out, settings())
-    completion = Completion(marker, quiet_seconds)
-    watched = Watch(folder, series, counts, completion, format=foreign or HuggingFace())
+    watched = Watch(place, series, counts, Completion(marker, quiet_seconds), format=format)
     console = standard_output()
     try:
         with terminated_as_interrupted(), watching(console, f"watching {folder}", judge) as show:
@@ -113,6 +117,30 @@ def watch(
         console.print("\nEnded: the same command resumes from here.", markup=False)
     if series.reports():
         conclude(console, out, judge)
+
+
+def _watched(
+    folder: str, endpoint: str | None, convert: str | None, out: Path
+) -> "tuple[Path, Format]":
+    """The folder to look at, and the format of the checkpoints in it. Raises InvalidInput."""
+    from lccp.api.invocation import StoreConfig
+    from lccp.contract.errors import InvalidInput
+    from lccp.contract.location import BucketLocation, remote_location
+    from lccp.store.open import open_store
+    from lccp_evaluator.series.bucket import InBucket, Mirror
+    from lccp_evaluator.series.conversion import Conversion
+    from lccp_evaluator.series.formats import Foreign, HuggingFace
+
+    foreign = None if convert is None else Foreign(Conversion(convert, out / "converted"))
+    format: Format = foreign or HuggingFace()
+    if "://" not in folder:
+        return Path(folder), format
+    location = remote_location(folder)
+    if not isinstance(location, BucketLocation):
+        raise InvalidInput(f"{folder}: must be a folder or s3://bucket/prefix")
+    store = open_store(StoreConfig(url=location.url, endpoint=endpoint))
+    mirror = Mirror(store, out / "bucket")
+    return mirror.listed, InBucket(mirror, format)
 
 
 @contextmanager

@@ -4,13 +4,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from seaweedfs import SeaweedFS
 from tiny_checkpoints import a_checkpoint
 from typer.testing import Result
+
+from lccp.store.directory import upload_directory
+from lccp.store.open import open_store
 
 Lccp = Callable[..., Result]
 BAND = ("--source-context", "128")
@@ -108,3 +113,33 @@ def test_wrong_options_are_told_before_anything_is_watched(
     assert result.exit_code == 2, result.output
     assert sentence in result.stderr
     assert not Path("out").exists()
+
+
+@pytest.mark.s3
+@pytest.mark.slow
+def test_a_prefix_of_a_bucket_is_watched_as_a_folder_is(
+    seaweedfs: SeaweedFS, lccp: Lccp, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in seaweedfs.environ.items():
+        monkeypatch.setenv(name, value)
+    config = seaweedfs.config(f"trainer/{uuid.uuid4().hex}")
+    upload_directory(open_store(config), Path("checkpoints/checkpoint-4"), "checkpoint-4")
+    asked[1] = config.url
+    asked += ["--endpoint", seaweedfs.endpoint, "--tokens-per-step", "1K", "--until", "4K"]
+
+    result = lccp(*asked)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"watching {config.url}"
+    assert "checkpoint-4: being fetched" in lines
+    assert any(line.startswith("checkpoint 4 K: NIAH-PPL ") for line in lines)
+
+    again = lccp(*asked)
+    assert again.exit_code == 0, again.output
+    assert "being fetched" not in again.stdout
+
+
+def test_an_address_that_is_no_bucket_is_refused(lccp: Lccp) -> None:
+    result = lccp("watch", "hf://organisation/name", "--out", "out")
+    assert result.exit_code == 2
+    assert "hf://organisation/name: must be a folder or s3://bucket/prefix" in result.stderr
