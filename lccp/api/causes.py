@@ -44,6 +44,8 @@ class Meaning:
     """It counts against the allowed restarts or retries."""
     remedy: str = ""
     """What to do once it is final, if it ever is. Fields are named by their path in the spec."""
+    command_remedy: str = ""
+    """The same for a run that a command carries out on one machine; empty: no difference."""
 
 
 MEANINGS: Mapping[Cause, Meaning] = {
@@ -52,6 +54,7 @@ MEANINGS: Mapping[Cause, Meaning] = {
         ExitCode.CONFIGURATION,
         remedy="correct the field that it names, then set suspend to true and back to false; to "
         "correct a field of the run's identity, delete the run and apply it again",
+        command_remedy="correct it and run the same command again",
     ),
     Cause.NOT_FINITE: Meaning(
         "had a loss or gradient that stayed non-finite",

@@ -76,6 +76,8 @@ class Observed:
     """Value of the run object's annotation `lccp.io/reevaluate`."""
     model_config: Mapping[str, Any] | None = None
     """The source model's config.json, parsed; None where it can't be read."""
+    by_command: bool = False
+    """A command on one machine carries out the run: each time, it applies the run again."""
     tells_states: bool = False
     """The installation wants the newest state recorded on the gang's workload."""
     namespace_terminating: bool = False

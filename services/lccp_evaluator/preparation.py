@@ -97,11 +97,20 @@ def ask(
     but mean nothing.
 
     Raises:
-        InvalidInput: settings, tokenizer, files or frozen samples are wrong or do not fit.
+        InvalidInput: settings, tokenizer, files or frozen samples are wrong or do not fit; all
+            refused probes are named at once.
     """
-    groups = by_source(subject.probes.asked())
     chosen_with = progress if chooses else None
-    found = [_asked(subject, place, *group, chosen_with) for group in groups]
+    found, refused = [], []
+    for group in by_source(subject.probes.asked()):
+        try:
+            found.append(_asked(subject, place, *group, chosen_with))
+        except InvalidInput as error:
+            refused.append(error)
+    if len(refused) == 1:
+        raise refused[0]
+    if refused:
+        raise InvalidInput("; ".join(dict.fromkeys(map(str, refused))))
     return [
         replace(one, frozen=place.freeze(one.frozen), drawn=False) if one.drawn else one
         for one in found

@@ -67,6 +67,19 @@ def test_a_refused_probe_leaves_no_samples_of_others_behind(models: Path, tmp_pa
     assert place.store.list("") == []
 
 
+def test_all_refused_probes_are_named_at_once(tmp_path: Path) -> None:
+    model = a_checkpoint(tmp_path / "model", kind="words")
+    place = Place(FileStore(tmp_path), "", "samples/")
+    needle = {"stem": "The password is", "key": "zyzzyva.", "question": "What is it?"}
+    probes = ProbesSpec.parse({"niah": {"needles": [needle] * 2}}, "probes")
+
+    with pytest.raises(InvalidInput) as refusal:
+        ask(Subject(model, "f" * 64, probes, Contexts(128, 512, 512)), place)
+
+    assert "evaluation.probes.niah.needles[0]" in str(refusal.value)
+    assert "evaluation.probes.bio" in str(refusal.value)
+
+
 @pytest.mark.parametrize(("asked", "used"), [(None, LEAST_STEP_TOKENS), (512, 512)])
 def test_passes_fit_the_machines_memory_unless_their_size_is_asked(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None, used: int

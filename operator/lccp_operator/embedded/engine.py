@@ -139,6 +139,7 @@ class EmbeddedEngine:
             store,
             finalizer=finalizer_wanted(self._object.current),
             model_config=self._model_config,
+            by_command=True,
         )
 
     def _end(self, processes: Processes) -> None:

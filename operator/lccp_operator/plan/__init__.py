@@ -101,6 +101,7 @@ def _context(
         journal=facts.journal,
         reevaluate=observed.reevaluate,
         model_config=observed.model_config,
+        by_command=observed.by_command,
         tells_states=observed.tells_states,
         events_posted=observed.events_posted,
     )

@@ -39,6 +39,8 @@ class Context:
     """Value of the run object's annotation `lccp.io/reevaluate`."""
     model_config: Mapping[str, Any] | None = None
     """The source model's config.json; None where it can't be read."""
+    by_command: bool = False
+    """A command on one machine carries out the run."""
     tells_states: bool = False
     """The newest state is recorded on the gang's workload."""
     judgement: Judgement | None = None
@@ -50,6 +52,13 @@ class Context:
         for policy in policies:
             context = replace(context, journal=policy(context))
         return context
+
+    @property
+    def apply_again(self) -> str:
+        """How a user applies the run as a new object, in words."""
+        return (
+            "run the same command again" if self.by_command else "delete the run and apply it again"
+        )
 
     def noted(self, **changes: Any) -> Journal:
         """The journal with `changes`."""

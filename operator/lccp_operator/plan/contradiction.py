@@ -30,8 +30,7 @@ def contradiction(context: Context) -> Refusal | None:
     message = (
         f"store {context.spec.checkpoints.store_name} holds no {missing} any more: nothing is "
         "started or judged; correct the store's url in the installation, or restore the object; to "
-        "train on from what is left, or from the beginning if nothing is, delete the run and apply "
-        "it again"
+        f"train on from what is left, or from the beginning if nothing is, {context.apply_again}"
     )
     return Refusal(Reason.STORED_RUN_MISSING, message)
 

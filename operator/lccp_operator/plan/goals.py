@@ -110,17 +110,18 @@ def final_failure(context: Context, branch: int | None = None) -> Goal | None:
         return None
     policy = context.spec.restart_policy
     if last.cause is Cause.CONFIGURATION:
-        return _failed(Reason.CONFIGURATION, last)
+        return _failed(context, Reason.CONFIGURATION, last)
     if last.cause is Cause.NOT_FINITE and not policy.retry_not_finite:
-        return _failed(Reason.NOT_FINITE, last)
+        return _failed(context, Reason.NOT_FINITE, last)
     if len(failures) > policy.max_restarts:
-        return _failed(Reason.RESTARTS_EXHAUSTED, last)
+        return _failed(context, Reason.RESTARTS_EXHAUSTED, last)
     return None
 
 
-def _failed(reason: Reason, last: AttemptRecord) -> Goal:
+def _failed(context: Context, reason: Reason, last: AttemptRecord) -> Goal:
     assert last.cause is not None
-    remedy = MEANINGS[last.cause].remedy
+    meaning = MEANINGS[last.cause]
+    remedy = (context.by_command and meaning.command_remedy) or meaning.remedy
     return Goal(Course.FAIL, reason, f"{attempt_name(last)} {_told(last)}: {remedy}")
 
 

@@ -33,7 +33,7 @@ from lccp_evaluator.sampling.tokenization import Tokenizer
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.files import Digests, stamps
 from lccp_evaluator.series.prompts import write_prompts
-from lccp_evaluator.series.settings import SeriesSettings
+from lccp_evaluator.series.settings import SeriesSettings, naming_options
 from lccp_evaluator.unfinished import clear
 
 logger = logging.getLogger("lccp_evaluator.series")
@@ -167,7 +167,7 @@ class Series:
 
     def _asked(self, subject: Subject) -> list[Asked]:
         """The samples that the checkpoint would answer; nothing is kept."""
-        with TemporaryDirectory(prefix="lccp-") as scratch:
+        with naming_options(), TemporaryDirectory(prefix="lccp-") as scratch:
             place = Place.of(FileStore(Path(scratch)), self._keys, subject.tokens)
             asked = ask(subject, place, chooses=False)
         known = Place.of(self._store, self._keys, subject.tokens).header
@@ -185,7 +185,8 @@ class Series:
             Conflict: its files changed meanwhile; nothing was written.
         """
         try:
-            return self._measured(checkpoint, progress, announce)
+            with naming_options():
+                return self._measured(checkpoint, progress, announce)
         except Conflict:
             raise
         except Exception as error:

@@ -1,12 +1,28 @@
 """How all checkpoints of a series are measured."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lccp.api.objects.report import EvaluationSource
 from lccp.api.spec.probes import ProbesSpec
-from lccp.contract.errors import Incompatible
+from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.execution import AS_SUITS, Execution
+
+PROBES_FIELD = "evaluation.probes."
+OPTIONS = "--needles replaces the needles, and --probes the settings of any probe"
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Add to a refusal that names a field of the probes which options set it."""
+    try:
+        yield
+    except InvalidInput as error:
+        if PROBES_FIELD not in str(error):
+            raise
+        raise type(error)(f"{error} ({OPTIONS})") from None
 
 
 @dataclass(frozen=True)

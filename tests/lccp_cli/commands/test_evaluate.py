@@ -48,6 +48,21 @@ def checkpoints(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+def test_a_tokenizer_that_does_not_know_the_probes_texts_is_refused_with_the_options(
+    lccp: Lccp, tmp_path: Path
+) -> None:
+    model, needles = a_checkpoint(tmp_path / "model", kind="words"), tmp_path / "needles.yaml"
+    needles.write_text(NEEDLE.replace("sandwich", "zyzzyva"))
+    command = ("evaluate", model, "--out", tmp_path / "out", "--needles", needles)
+    for more in ((), ("--dry-run",)):
+        refused = lccp(*command, *more)
+        assert refused.exit_code == 2
+        assert "evaluation.probes.niah" in refused.stderr
+        assert "evaluation.probes.bio" in refused.stderr
+        assert "--needles replaces the needles, and --probes" in refused.stderr
+
+
+@pytest.mark.slow
 def test_evaluate_prints_a_row_per_length_and_leaves_a_report(
     lccp: Lccp, tmp_path: Path, few: list[str]
 ) -> None:

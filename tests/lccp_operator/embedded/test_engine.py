@@ -156,7 +156,9 @@ def test_the_exit_code_of_the_trainer_decides_what_follows(
 
 
 def test_a_failed_run_is_tried_again_by_the_same_command(laptop: Laptop) -> None:
-    assert laptop.run(a_run(), "--fail", "1:64").state == "Failed"
+    failed = laptop.run(a_run(), "--fail", "1:64")
+    assert failed.state == "Failed"
+    assert failed.message.endswith(": correct it and run the same command again")
 
     assert laptop.run(a_run(), "--fail", "1:64").state == "Succeeded"
 

@@ -88,7 +88,7 @@ def _unusable(context: Context, key: EvaluationKey) -> Ending:
     damage = context.facts.damaged_reports.get(key)
     why = damage or "its report is about another checkpoint's files"
     where = f"evaluations/{tokens_key(key[0])}/{key[1]}/"
-    remedy = f"delete {where} from the store and apply the run again"
+    remedy = f"delete {where} from the store, then {context.apply_again}"
     return Ending(Cause.CONFIGURATION, f"{why}: {remedy}")
 
 
