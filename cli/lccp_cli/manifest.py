@@ -36,14 +36,15 @@ def load_manifest(path: Path) -> LCCPRun:
 def check_files(run: LCCPRun, manifest: Path) -> None:
     """Raise InvalidInput, naming file and field, for the first path in `run` that is missing.
 
-    Files in buckets and hubs are checked when they are fetched; an attached run's checkpoints
-    and their folder may appear later.
+    Of each file of documents, the first one must be readable too. Files in buckets and hubs are
+    checked when they are fetched; an attached run's checkpoints and their folder may appear later.
     """
     source = run.spec.model.source
     if remote_location(source) is None and run.spec.source is None:
         check_model(manifest.parent / source, f"{manifest}: spec.model.source")
     for fault in _missing(run, manifest.parent):
         raise InvalidInput(f"{manifest}: {fault}")
+    _check_documents(run, manifest)
 
 
 def check_model(folder: Path, where: str, *, with_tokenizer: bool = True) -> None:
@@ -59,6 +60,17 @@ def check_tokenizer(folder: Path, where: str) -> None:
     fault = _tokenizer_fault(folder)
     if fault:
         raise InvalidInput(f"{where}: {fault}: give the folder of a Hugging Face tokenizer")
+
+
+def _check_documents(run: LCCPRun, manifest: Path) -> None:
+    from lccp_trainer.data.documents import check_documents
+
+    data = run.spec.data
+    for i, source in enumerate(data.sources if data else ()):
+        here = remote_location(source.path) is None
+        if data and here and source.format != "Tokens" and data.share(source):
+            where = f"{manifest}: spec.data.sources[{i}]"
+            check_documents(source, manifest.parent / source.path, where)
 
 
 def _missing(run: LCCPRun, base: Path) -> Iterator[str]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from lccp.report.text import bytes_text, duration_text
+from lccp.store.local import delete_unused, missing_folders
 
 if TYPE_CHECKING:
     from lccp_cli.measuring import Measuring
@@ -74,6 +75,16 @@ def unmade(out: Path | None) -> "Iterator[Path]":
     """The folder `out` if it exists, else a temporary one, so that a dry run creates nothing."""
     with TemporaryDirectory(prefix="lccp-") as scratch:
         yield out if out is not None and out.exists() else Path(scratch)
+
+
+@contextmanager
+def made(out: Path) -> "Iterator[None]":
+    """Delete the folder `out` at the end if it is new and nothing was measured into it."""
+    new = missing_folders(out)
+    try:
+        yield
+    finally:
+        delete_unused(new, "failure.json")
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 import io
 import os
+import shutil
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
@@ -40,6 +41,21 @@ def atomic_write(path: Path) -> Iterator[Write]:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def missing_folders(folder: Path) -> list[Path]:
+    """The folder and those above it that do not exist, the deepest first."""
+    return [one for one in (folder, *folder.parents) if not one.exists()]
+
+
+def delete_unused(folders: Sequence[Path], worthless: str) -> None:
+    """Delete new folders, as of `missing_folders`, if no file but `worthless` ones is in them."""
+    if not folders or any(one.is_file() for one in folders[0].rglob("*") if one.name != worthless):
+        return
+    shutil.rmtree(folders[0], ignore_errors=True)
+    with suppress(OSError):
+        for folder in folders[1:]:
+            folder.rmdir()
 
 
 def _writer(write: Callable[[bytes], int], path: Path) -> Write:

@@ -32,7 +32,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         (model / name).write_text("{}")
     for name in ("long.jsonl", "short.jsonl"):
-        (tmp_path / "example" / name).touch()
+        (tmp_path / "example" / name).write_text('{"text": "The grass is green."}\n')
     return tmp_path
 
 

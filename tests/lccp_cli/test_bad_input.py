@@ -162,6 +162,7 @@ def test_a_manifest_may_hold_other_documents(
 def test_a_wrong_store_is_one_sentence(
     lccp: Lccp,
     manifest: Callable[..., Path],
+    workplace: Path,
     monkeypatch: pytest.MonkeyPatch,
     store: str,
     sentence: str,
@@ -169,8 +170,22 @@ def test_a_wrong_store_is_one_sentence(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
     path = manifest()
+    before = contents(workplace)
     result = lccp("run", path, "--store", store, "--endpoint", "http://127.0.0.1:9")
     refused(result, sentence)
+    assert result.stdout == ""
+    assert contents(workplace) == before
+
+
+def test_a_broken_first_document_is_named_before_anything_starts(
+    lccp: Lccp, manifest: Callable[..., Path], workplace: Path
+) -> None:
+    path = manifest()
+    Path("example/short.jsonl").write_text("The grass is green.\n")
+    before = contents(workplace)
+    result = lccp("run", path)
+    refused(result, "spec.data.sources[1].path: example/short.jsonl, line 1: is not JSON")
+    assert contents(workplace) == before
 
 
 def test_a_store_that_holds_another_run_is_left_alone(

@@ -101,6 +101,7 @@ def evaluate(
     from lccp.contract.errors import InvalidInput
     from lccp_cli.manifest import fetched_model
     from lccp_cli.progress import dry_run as tell_cost
+    from lccp_cli.progress import made
 
     settings = options.settings_of(measuring)
     counts, given = options.token_counts(index, tokens_per_step), options.tokens_of(tokens)
@@ -119,10 +120,12 @@ def evaluate(
         _prompts(_checkpoints(paths, given, counts, series)[0], out, prompts, settings())
     elif dry_run:
         tell_cost(_checkpoints(paths, given, counts, series), out, measuring, on)
-    elif series:
-        _series(paths, given, counts, out, settings())
     else:
-        _one(paths[0], given, counts, out, settings())
+        with made(out):
+            if series:
+                _series(paths, given, counts, out, settings())
+            else:
+                _one(paths[0], given, counts, out, settings())
 
 
 def _check(model: Path, tokenizer: Path | None) -> None:

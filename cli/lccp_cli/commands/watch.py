@@ -96,6 +96,7 @@ def watch(
     from lccp_cli.console import standard_output
     from lccp_cli.live.folder import watching
     from lccp_cli.options import token_budget
+    from lccp_cli.progress import made
     from lccp_cli.series import conclude, verdict_over
 
     settings = options.settings_of(measuring)
@@ -107,16 +108,21 @@ def watch(
     from lccp_evaluator.series.watch import Completion, Watch
 
     place, format = _watched(folder, endpoint, convert, out)
-    series = Series(out, settings())
-    watched = Watch(place, series, counts, Completion(marker, quiet_seconds), format=format)
-    console = standard_output()
-    try:
-        with terminated_as_interrupted(), watching(console, f"watching {folder}", judge) as show:
-            watched.run(show, until_tokens, poll_seconds)
-    except KeyboardInterrupt:
-        console.print("\nEnded: the same command resumes from here.", markup=False)
-    if series.reports():
-        conclude(console, out, judge)
+    completion, console = Completion(marker, quiet_seconds), standard_output()
+    with made(out):
+        series = Series(out, settings())
+        watched = Watch(place, series, counts, completion, format=format)
+        try:
+            with (
+                terminated_as_interrupted(),
+                watching(console, f"watching {folder}", judge) as show,
+            ):
+                watched.run(show, until_tokens, poll_seconds)
+        except KeyboardInterrupt:
+            console.print("
+Ended: the same command resumes from here.", markup=False)
+        if series.reports():
+            conclude(console, out, judge)
 
 
 def _watched(

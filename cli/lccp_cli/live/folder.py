@@ -57,9 +57,10 @@ class PlainView:
         self._console = console
         self._judged = Judged(judge)
         self._told: set[object] = set()
-        console.print(heading, markup=False)
+        self._heading = heading
 
     def __call__(self, view: View) -> None:
+        self._tell(self._heading, self._heading)
         verdict = self._judged.of(view)
         digests = {report.tokens: report.checkpoint_digest for report in view.reports}
         for checkpoint in verdict.checkpoints if verdict else ():

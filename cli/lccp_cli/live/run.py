@@ -53,9 +53,12 @@ class PlainView:
         self._last_progress, self._text = -PROGRESS_SECONDS, ""
         self._told: int | None = None
         self._stopping = False
-        console.print(heading, markup=False)
+        self._heading: str | None = heading
 
     def __call__(self, snapshot: Snapshot) -> None:
+        if self._heading is not None:
+            self._console.print(self._heading, markup=False)
+            self._heading = None
         self._checkpoints(snapshot)
         for event in snapshot.events:
             if event.reason is not EventReason.CHECKPOINT_EVALUATED:

@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from lccp.contract.errors import InvalidInput
+from lccp.store.local import delete_unused, missing_folders
 
 ORPHANS_SECONDS = 15.0
 POLL_SECONDS = 0.1
@@ -18,20 +20,44 @@ def held(path: Path) -> Iterator[int]:
     """Hold the lock at `path`; yields its file descriptor, which child processes inherit.
 
     Therefore the lock of a killed engine is free only when its last child process is gone: we
-    wait for that. Raises InvalidInput if a live engine holds it, or the file can't be written.
+    wait for that. New folders in which nothing else was written are deleted at the end.
+
+    Raises InvalidInput if a live engine holds it, or the file can't be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened = path.open("a+")
-    except OSError as error:
-        reason = f"{path}: can't be written: {error.strerror}"
-        raise InvalidInput(f"{reason}: give another folder as --store") from None
-    with opened as file:
-        _take(file.fileno(), path)
+    new = missing_folders(path.parent)
+    with _taken(path) as file:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        yield file.fileno()
+        try:
+            yield file.fileno()
+        finally:
+            delete_unused(new, path.name)
+
+
+def _taken(path: Path) -> TextIO:
+    """The file at `path`, locked. Another holder may delete it while we wait for its lock."""
+    while True:
+        file = _opened(path)
+        try:
+            _take(file.fileno(), path)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        except InvalidInput:
+            file.close()
+            raise
+        file.close()
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        reason = f"{path}: can't be written: {error.strerror}"
+        raise InvalidInput(f"{reason}: give another folder as --store") from None
 
 
 def _take(descriptor: int, path: Path) -> None:

@@ -143,3 +143,15 @@ def test_an_address_that_is_no_bucket_is_refused(lccp: Lccp) -> None:
     result = lccp("watch", "hf://organisation/name", "--out", "out")
     assert result.exit_code == 2
     assert "hf://organisation/name: must be a folder or s3://bucket/prefix" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_none_is_refused_before_a_line_is_printed(
+    lccp: Lccp, asked: list[str]
+) -> None:
+    Path("file").touch()
+    result = lccp("watch", "file", *asked[2:], "--tokens-per-step", "1K")
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "file: " in result.stderr
+    assert not Path("out").exists()

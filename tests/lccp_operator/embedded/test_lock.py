@@ -53,6 +53,36 @@ def test_the_folder_of_a_lock_is_made(tmp_path: Path) -> None:
         assert os.fstat(descriptor).st_size > 0
 
 
+def test_new_folders_without_anything_but_the_lock_are_deleted(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    path = tmp_path / "runs" / "default" / "tiny" / "engine.lock"
+    with lock.held(path):
+        pass
+    assert list(tmp_path.rglob("*")) == [tmp_path / "runs"]
+
+    with lock.held(path):
+        (path.parent / "run.json").touch()
+    assert path.exists()
+
+
+def test_a_lock_that_its_holder_deletes_is_not_taken_by_who_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, take = tmp_path / "engine.lock", lock.fcntl.flock
+    taken: list[int] = []
+
+    def deleted_first(descriptor: int, how: int) -> None:
+        if not taken:
+            path.unlink()
+        taken.append(descriptor)
+        take(descriptor, how)
+
+    monkeypatch.setattr(lock.fcntl, "flock", deleted_first)
+    with lock.held(path) as descriptor:
+        assert os.path.samestat(os.fstat(descriptor), path.stat())
+    assert len(taken) == 2
+
+
 def test_a_lock_that_orphans_hold_is_waited_for_so_long_and_no_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
