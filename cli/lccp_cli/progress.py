@@ -84,7 +84,7 @@ def made(out: Path) -> "Iterator[None]":
     try:
         yield
     finally:
-        delete_unused(new, "failure.json")
+        delete_unused(new, "failure.json", "lock")
 
 
 @contextmanager

@@ -48,9 +48,11 @@ def missing_folders(folder: Path) -> list[Path]:
     return [one for one in (folder, *folder.parents) if not one.exists()]
 
 
-def delete_unused(folders: Sequence[Path], worthless: str) -> None:
+def delete_unused(folders: Sequence[Path], *worthless: str) -> None:
     """Delete new folders, as of `missing_folders`, if no file but `worthless` ones is in them."""
-    if not folders or any(one.is_file() for one in folders[0].rglob("*") if one.name != worthless):
+    if not folders or any(
+        one.is_file() for one in folders[0].rglob("*") if one.name not in worthless
+    ):
         return
     shutil.rmtree(folders[0], ignore_errors=True)
     with suppress(OSError):
