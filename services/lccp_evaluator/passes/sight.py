@@ -10,7 +10,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from lccp_evaluator.model.attention import BLOCK_SCORES, Part, ScoreForm, between, products
+from lccp_evaluator.model.attention import (
+    BLOCK_SCORES,
+    CausalMask,
+    Part,
+    ScoreForm,
+    between,
+    products,
+)
 from lccp_evaluator.passes.passage import Span
 
 
@@ -54,16 +61,24 @@ def _look(
     query: Tensor, parts: Sequence[Part], first: int, rows: range, needle: Span, form: ScoreForm
 ) -> Sight:
     raw = torch.cat([products(query.float(), key.float()) for key, _ in parts], dim=-1)
-    positions = torch.arange(first, first + raw.shape[-1], device=query.device)
-    at = torch.arange(rows.start, rows.stop, device=query.device)
-    hidden = ~form.mask.allows(at[:, None], positions)
-    raw.masked_fill_(hidden, float("-inf"))
+    _hide(raw, rows, first, form.mask)
     position = raw.argmax(-1) + first  # before a soft-cap, which may flatten the largest ones
-    scores = form.shaped(raw).masked_fill_(hidden, float("-inf"))
+    scores = form.shaped(raw)
+    if form.softcap is not None:
+        _hide(scores, rows, first, form.mask)
     log_sum = scores.logsumexp(-1)
     if form.sinks is not None:
         log_sum = torch.logaddexp(log_sum, form.sinks.float()[:, None])
     start, stop = (max(0, edge - first) for edge in needle)
     mass = (scores[..., start:stop].logsumexp(-1) - log_sum).exp()
+    at = torch.arange(rows.start, rows.stop, device=query.device)
     sees = form.mask.allows(at, torch.tensor(needle[0], device=query.device))
     return Sight(position, mass, sees)
+
+
+def _hide(scores: Tensor, rows: range, first: int, mask: CausalMask) -> None:
+    """Make `scores` [H, M, n] of keys from `first` minus infinity where `rows` may not see them."""
+    low = rows.start if mask.window is None else first  # all rows see the keys before it
+    at = torch.arange(rows.start, rows.stop, device=scores.device)
+    keys = torch.arange(low, first + scores.shape[-1], device=scores.device)
+    scores[..., low - first :].masked_fill_(~mask.allows(at[:, None], keys), float("-inf"))
