@@ -102,6 +102,7 @@ def flops(size: Size, work: Work) -> float:
     """Floating-point operations of forward passes: 2 per weight and token, 4 per pair and channel.
 
     Kaplan et al., arXiv 2001.08361, table 1, with attention's pairs counted instead of bounded.
+    Slightly too many: the last layer may attend at judged rows only, but is counted like the rest.
     """
     head = size.hidden * size.vocabulary
     by_token = 2 * (size.multiplied * work.tokens + head * work.judged)

@@ -94,7 +94,8 @@ class Engine:
         progress(0)
         for pieces in plan.steps:
             watches = self.watches and self.way != "Native"
-            step = Step(pieces, passages, arena, watches, masked=masked)
+            layers = self._layers if loads is None else None
+            step = Step(pieces, passages, arena, watches, masked=masked, layers=layers)
             if loads is None:
                 self._take(step, readings)
             else:
@@ -115,6 +116,13 @@ class Engine:
         """The cost of reading `passages` by `plan`."""
         said = (said_work(passage, self._said_tokens) for passage in passages)
         return sum(said, Work.of(plan.steps, passages, self.watches))
+
+    @property
+    def _layers(self) -> int | None:
+        """Number of layers, where it was tested that only attention reads other tokens."""
+        if self.way != "Forked":
+            return None
+        return int(self.model.config.get_text_config(decoder=True).num_hidden_layers)
 
     @property
     def _said_tokens(self) -> int | None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lccp_evaluator.model.attention import CausalMask, attend
+from lccp_evaluator.model.attention import CausalMask, attend, between
 from lccp_evaluator.model.capture import Call
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.passage import Heads, Passage, Span
@@ -23,7 +23,9 @@ class Step:
     """An observer that gives every piece its past, and watches heads where passages have needles.
 
     Heads that are `masked` add nothing to their layer's output. `sights` holds, layer by layer,
-    what heads saw at the judged rows that are watched.
+    what heads saw at the judged rows that are watched. With `layers`, the number of the model's,
+    the last one attends at judged rows only: nothing reads the others, if all but attention
+    computes every token by itself.
     """
 
     pieces: Sequence[Piece]
@@ -32,6 +34,7 @@ class Step:
     watches: bool
     sights: list[list[Sight]] = field(default_factory=list)
     masked: Heads = ()
+    layers: int | None = None
 
     def inputs(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Token ids and positions, [1, T] each."""
@@ -65,19 +68,30 @@ class Step:
         for piece in self.pieces:
             key, value = (one[0, :, piece.rows] for one in (call.key, call.value))
             self.arena.put(layer, piece.slot, key, value)
-        outputs, sights = [], []
+        output = query.new_zeros(query.shape[1], len(query), call.value.shape[-1])
+        sights = []
         for piece in self.pieces:
             parts = self.arena.parts(layer, piece.slots)
-            outputs.append(attend(query[:, piece.rows], parts, call.form))
+            if rows := self._needed(piece, layer):
+                seen = between(parts, 0, piece.start + rows.stop - piece.row)
+                needed = attend(query[:, rows.start : rows.stop], seen, call.form)
+                output[rows.start : rows.stop] = needed.transpose(0, 1)
             for one in self._watched(piece):
                 first = piece.start + one.row - piece.row
                 rows = range(first, first + one.count)
                 asked = query[:, one.row : one.row + one.count]
                 sights.append(look(asked, parts, rows, self._needle(one), call.form))
         self.sights.append(sights)
-        output = torch.cat(outputs, dim=1)
-        output[[head for at, head in self.masked if at == layer]] = 0
-        return output.transpose(0, 1)[None].contiguous()
+        output[:, [head for at, head in self.masked if at == layer]] = 0
+        return output[None]
+
+    def _needed(self, piece: Piece, layer: int) -> range:
+        """Rows of the step, of those in `piece`, at which `layer` attends."""
+        rows = range(piece.rows.start, piece.rows.stop)
+        if layer + 1 != self.layers:
+            return rows
+        ends = [end for one in piece.judged for end in (one.row, one.row + one.count)]
+        return range(min(ends, default=0), max(ends, default=0))
 
     def _watched(self, piece: Piece) -> list[Judged]:
         needles = [one for one in piece.judged if self.passages[one.passage].needle is not None]

@@ -1,5 +1,7 @@
 """One step as a forward pass: its pieces in one row, each with its own past."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
@@ -44,6 +46,29 @@ def test_a_row_may_predict_for_several_passages_and_is_kept_once() -> None:
     piece = Piece(0, 0, 5, 0, (), 0, (Judged(0, 2, 0, 2), Judged(1, 3, 0, 1)))
 
     assert Step([piece], PASSAGES, Arena(5), False).kept_rows.tolist() == [2, 3]
+
+
+def test_the_last_layer_attends_at_judged_rows_only() -> None:
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, 2, 7, 4, generator=generator) for _ in range(3))
+    call = Call(nn.Linear(1, 1), query, key, value, ScoreForm(0.5), {})
+    whole, step = a_step().attend(call), replace(a_step(), layers=2)
+
+    first, last = step.attend(call), step.attend(call)
+
+    assert torch.equal(first, whole)
+    assert torch.allclose(last[0, [2, 3, 5]], whole[0, [2, 3, 5]], atol=1e-6)
+    assert not last[0, [0, 1, 4, 6]].any()
+    assert torch.equal(step.sights[1][0].position, step.sights[0][0].position)
+
+
+def test_a_last_layer_without_judged_rows_attends_nowhere() -> None:
+    piece, ones = Piece(0, 0, 5, 0, (), 0, ()), torch.ones(1, 2, 5, 4)
+    step = Step([piece], PASSAGES, Arena(5), True, layers=1)
+
+    output = step.attend(Call(nn.Linear(1, 1), ones, ones, ones, ScoreForm(0.5), {}))
+
+    assert not output.any()
 
 
 def test_every_piece_attends_over_its_own_past() -> None:
