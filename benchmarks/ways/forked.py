@@ -49,14 +49,19 @@ def forked(task: Task) -> tuple[Outcome, Floor]:
 
 
 def memory_at(task: Task) -> tuple[Cost, float]:
-    """The cost of only the longest sample, and the MiB of its keys and values."""
+    """The cost of only the longest sample, and the MiB that it must hold: keys, values, logits of
+    its answer and the activations of a pass.
+    """
+    from lccp_evaluator.model.memory import held_bytes
     from lccp_evaluator.model.size import Size
 
     engine = _engine(task)
     longest = max(passages(task, task.depths).values(), key=lambda one: len(one.ids))
     with costing() as cost:
         engine.read([longest])
-    return cost, Size.of(engine.model).cache_bytes * len(longest.ids) / 2**20
+    size, (start, stop) = Size.of(engine.model), longest.answer
+    held = held_bytes(size, engine.step_tokens, len(longest.ids), head_rows=stop - start)
+    return cost, (held - size.weight_bytes) / 2**20
 
 
 def _engine(task: Task):  # type: ignore[no-untyped-def]
