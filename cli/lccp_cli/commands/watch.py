@@ -119,8 +119,7 @@ def watch(
             ):
                 watched.run(show, until_tokens, poll_seconds)
         except KeyboardInterrupt:
-            console.print("
-Ended: the same command resumes from here.", markup=False)
+            console.print("\nEnded: the same command resumes from here.", markup=False)
         if series.reports():
             conclude(console, out, judge)
 
