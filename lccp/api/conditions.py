@@ -104,7 +104,7 @@ REMEDIES = {
 """What to do about a condition with this reason; `pods` and `image` are fields of the spec."""
 
 
-class ToldCondition(Contract):
+class ReportedCondition(Contract):
     """A condition as it was reported, possibly by a version with other types and reasons."""
 
     type: Annotated[str, Field(description="What it is about.")]
@@ -117,7 +117,7 @@ class ToldCondition(Contract):
     ] = 0
 
 
-class Condition(ToldCondition):
+class Condition(ReportedCondition):
     """One condition, as Kubernetes defines it."""
 
     type: Annotated[ConditionType, Field(description="What it is about.")]

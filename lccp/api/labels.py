@@ -1,5 +1,7 @@
 """Names, labels and annotations of a run's workloads, defined once."""
 
+import re
+
 GROUP = "lccp.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -10,7 +12,6 @@ FIELD_MANAGER = "lccp-operator"
 RUN = f"{GROUP}/run"
 COMPONENT = f"{GROUP}/component"
 ATTEMPT = f"{GROUP}/attempt"
-TOKENS = f"{GROUP}/tokens"
 SETTINGS = f"{GROUP}/settings"
 """Digest of the spec's settings for a workload's pods when its Job was created."""
 
@@ -54,6 +55,9 @@ def is_of_branch(signal: str) -> bool:
 
 
 RUN_NAME_LENGTH_MAX = 40
+
+TOKENS_KEY = re.compile("[0-9]{15}")
+"""The form of `tokens_key`."""
 
 
 def tokens_key(tokens: int) -> str:

@@ -22,7 +22,7 @@ Number = Annotated[str, Field(max_length=32)]
 Tokens = Annotated[int, Field(ge=0, le=TOKENS_MAX)]
 
 
-class Progress(Contract):
+class ProgressStatus(Contract):
     """How far the training is."""
 
     tokens: Annotated[Tokens, Field(description="Tokens trained.")] = 0
@@ -156,7 +156,9 @@ class LCCPRunStatus(Contract):
         tuple[AttemptRecord, ...],
         Field(max_length=ATTEMPTS_SHOWN, description="Last attempts, with causes, oldest first."),
     ] = ()
-    progress: Annotated[Progress, Field(description="How far the training is.")] = Progress()
+    progress: Annotated[ProgressStatus, Field(description="How far the training is.")] = (
+        ProgressStatus()
+    )
     checkpoints: Annotated[
         tuple[CheckpointStatus, ...],
         Field(max_length=CHECKPOINTS_SHOWN, description="Last checkpoints, oldest first."),

@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Self
 
+from lccp.api.labels import TOKENS_KEY
 from lccp.store.keys import BranchKeys, RunKeys, TrainingKeys
 from lccp.store.port import ObjectInfo, Store
 
 CONTROL = re.compile(r"([0-9]+)\.json")
-TOKENS = re.compile(r"[0-9]{15}")
 WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
 SUITE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 PAGE_OBJECTS = 1_000
@@ -57,7 +57,7 @@ class Listing:
         return {
             int(tokens): info
             for tokens, rest, info in self._under(below)
-            if TOKENS.fullmatch(tokens) and rest == "manifest.json"
+            if TOKENS_KEY.fullmatch(tokens) and rest == "manifest.json"
         }
 
     def evaluations(self, name: str) -> dict[tuple[int, str], ObjectInfo]:
@@ -65,14 +65,14 @@ class Listing:
         found = {}
         for tokens, rest, info in self._under(self._keys.evaluations):
             suite, _, last = rest.partition("/")
-            if TOKENS.fullmatch(tokens) and SUITE.fullmatch(suite) and last == name:
+            if TOKENS_KEY.fullmatch(tokens) and SUITE.fullmatch(suite) and last == name:
                 found[int(tokens), suite] = info
         return found
 
     def branches(self) -> list[BranchKeys]:
         """Keys of the branches with any objects, oldest first."""
         folders = {folder for folder, _, _ in self._under(self._keys.branches)}
-        return [self._keys.branch(int(one)) for one in sorted(folders) if TOKENS.fullmatch(one)]
+        return [self._keys.branch(int(one)) for one in sorted(folders) if TOKENS_KEY.fullmatch(one)]
 
     def of_writers(self, name: str, keys: TrainingKeys | None = None) -> dict[str, ObjectInfo]:
         """`training/<writer>/<name>`, by writer, in the order of `writers`."""

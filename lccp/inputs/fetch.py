@@ -19,8 +19,8 @@ from lccp.store.port import Store
 
 MODEL = "model.source"
 
-Progress = Callable[[int, int], None]
-"""Bytes fetched so far, and bytes in total."""
+BytesProgress = Callable[[int, int], None]
+"""Called with the bytes that are done, and those in total."""
 
 
 def remotes(spec: LCCPRunSpec, config: StoreConfig, hub: str | None = None) -> dict[str, Remote]:
@@ -90,7 +90,7 @@ def fetched(
     given: Mapping[str, Remote],
     inputs: Inputs,
     directory: Path,
-    progress: Progress,
+    progress: BytesProgress,
 ) -> LCCPRunSpec:
     """`spec` with a folder below `directory` instead of each of the given locations.
 
@@ -122,7 +122,7 @@ def located(spec: LCCPRunSpec, folders: Mapping[str, str]) -> LCCPRunSpec:
     )
 
 
-def _ticking(progress: Progress, before: int, total: int) -> Callable[[int], None]:
+def _ticking(progress: BytesProgress, before: int, total: int) -> Callable[[int], None]:
     return lambda here: progress(before + here, total)
 
 

@@ -23,7 +23,7 @@ STATE_COLOURS = {
 
 
 @dataclass(frozen=True)
-class Phase:
+class VerdictPhase:
     """A stretch with one verdict, in tokens; borders are midway between checkpoints."""
 
     state: VerdictState
@@ -31,7 +31,7 @@ class Phase:
     end: float
 
 
-def phases(checkpoints: Sequence[CheckpointVerdict]) -> tuple[Phase, ...]:
+def phases(checkpoints: Sequence[CheckpointVerdict]) -> tuple[VerdictPhase, ...]:
     """The run's phases, oldest first, from the first checkpoint to the last."""
     if not checkpoints:
         return ()
@@ -39,4 +39,4 @@ def phases(checkpoints: Sequence[CheckpointVerdict]) -> tuple[Phase, ...]:
     borders = [tokens[0], *((a + b) / 2 for a, b in pairwise(tokens)), tokens[-1]]
     groups = groupby(range(len(tokens)), key=lambda i: checkpoints[i].state)
     spans = ((state, list(members)) for state, members in groups)
-    return tuple(Phase(state, borders[m[0]], borders[m[-1] + 1]) for state, m in spans)
+    return tuple(VerdictPhase(state, borders[m[0]], borders[m[-1] + 1]) for state, m in spans)

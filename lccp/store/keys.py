@@ -7,7 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from lccp.api.labels import INTRINSIC, tokens_key
+from lccp.api.labels import INTRINSIC, TOKENS_KEY, tokens_key
 from lccp.contract.errors import InvalidInput
 
 EVENT_FILES = "exports/tensorboard/"
@@ -243,6 +243,6 @@ class FineTuningKeys(TrainingKeys):
 def tokens_of(key: str, below: str) -> int:
     """Tokens in a key under `below` (such as `RunKeys.checkpoints`). Raises InvalidInput."""
     digits = key.removeprefix(below).split("/", 1)[0]
-    if not key.startswith(below) or not re.fullmatch("[0-9]{15}", digits):
+    if not key.startswith(below) or not TOKENS_KEY.fullmatch(digits):
         raise InvalidInput(f"key {key!r}: must go on after {below!r} with tokens in 15 digits")
     return int(digits)

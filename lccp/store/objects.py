@@ -1,11 +1,10 @@
 """Typed objects in a store: read, write and list."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import INTRINSIC, TOKENS_KEY
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationReport
@@ -14,8 +13,6 @@ from lccp.store.keys import BranchKeys, EvaluationKeys
 from lccp.store.port import ObjectInfo, Store
 
 T = TypeVar("T", bound=StoreObject)
-
-TOKENS = re.compile("[0-9]{15}")
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def named(infos: Iterable[ObjectInfo], below: str, name: str) -> Iterator[tuple[
     """The objects whose key is `<below><tokens>/<name>`, with their tokens."""
     for info in infos:
         tokens, _, rest = info.key.removeprefix(below).partition("/")
-        if rest == name and TOKENS.fullmatch(tokens):
+        if rest == name and TOKENS_KEY.fullmatch(tokens):
             yield int(tokens), info
 
 

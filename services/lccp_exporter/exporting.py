@@ -12,7 +12,7 @@ from lccp.contract.errors import LccpError
 from lccp.report.load import RunData
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.health import ExportHealth
 from lccp_exporter.refresh import Runs, ShownRun
 from lccp_exporter.trackers.kinds import tracker_of
@@ -44,7 +44,7 @@ class Exports:
         self._folder = folder
         self._make = make
         self._now = now
-        self._logged: dict[Key, RunFacts] = {}
+        self._logged: dict[Key, ExportedFacts] = {}
         """Facts that were exported successfully."""
         self._health: dict[Key, ExportHealth] = {}
         self._stopped = threading.Event()

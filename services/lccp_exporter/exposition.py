@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.health import ExportHealth, StoreHealth
 from lccp_exporter.metrics.metric import RUN_LABELS, RunMetric
 from lccp_exporter.metrics.own import (
@@ -35,7 +35,7 @@ Lines = tuple[bytes, ...]
 """Sample lines of one run, by metric in the order of the table."""
 
 
-def lines(facts: RunFacts) -> Lines:
+def lines(facts: ExportedFacts) -> Lines:
     """The sample lines of `facts`."""
     parts = (b"\n" + _text(_families(facts))).split(b"\n# HELP ")[1:]
     return tuple(_samples(part) for part in parts)
@@ -67,7 +67,7 @@ def _family(metric: RunMetric) -> Family:
     return FAMILIES[metric.kind](metric.name, metric.help, labels=RUN_LABELS + metric.labels)
 
 
-def _families(facts: RunFacts) -> Iterator[Metric]:
+def _families(facts: ExportedFacts) -> Iterator[Metric]:
     """Every metric with the samples of the run."""
     for metric in RUN_METRICS:
         family = _family(metric)

@@ -16,8 +16,8 @@ from lccp.api.spec.export import ExportSpec
 from lccp.contract.signals import Role
 from lccp.probes.probe import Details
 from lccp.probes.registry import PROBES
+from lccp_exporter.conditions import KeptCondition
 from lccp_exporter.measured import Measured, SignalKey
-from lccp_exporter.said import Said
 
 WATCHED_MAX = 7
 WATCHED_ROLES = (Role.PRIMARY, Role.CEILING, Role.GUARD, Role.WATCHED)
@@ -86,7 +86,7 @@ def watched(verdict: Verdict) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class ExportedFacts:
     """Facts of one run; unknown ones are None or empty."""
 
     namespace: str
@@ -115,7 +115,7 @@ class RunFacts:
     compared: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """Signals that compare checkpoints, by name and tokens."""
     judged: Judged | None = None
-    conditions: tuple[Said, ...] = ()
+    conditions: tuple[KeptCondition, ...] = ()
     """Of the run object, as last changed."""
     exports: tuple[ExportSpec, ...] = ()
     """Trackers in the newest attempt's spec."""

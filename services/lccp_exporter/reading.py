@@ -20,10 +20,10 @@ from lccp.report.details import Part, between, unpacked
 from lccp.report.training import accelerator_seconds, ledgers, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
-from lccp_exporter.facts import Judged, RunFacts
+from lccp_exporter.conditions import kept_conditions
+from lccp_exporter.facts import ExportedFacts, Judged
 from lccp_exporter.measured import Measured
 from lccp_exporter.metrics.cells import cell_arrays
-from lccp_exporter.said import all_said
 
 T = TypeVar("T")
 RESULTS = {
@@ -47,7 +47,7 @@ class _Known:
     reader: RunReader[Measured, Judged]
     stamp: int = 0
     """Hash of the keys and ETags from which its facts follow."""
-    facts: RunFacts | None = None
+    facts: ExportedFacts | None = None
     reports: Sequence[Measured] = ()
     """The reports from which `compared` follows."""
     compared: Compared = Compared({}, {})
@@ -55,7 +55,9 @@ class _Known:
     def rest(self) -> None:
         """Keep only the journal, which shows that the run is no longer wanted."""
         if self.facts is not None:
-            self.facts = RunFacts(self.facts.namespace, self.facts.run, journal=self.facts.journal)
+            self.facts = ExportedFacts(
+                self.facts.namespace, self.facts.run, journal=self.facts.journal
+            )
         self.reports, self.compared = (), Compared({}, {})
         self.reader.forget()
 
@@ -66,7 +68,7 @@ class StoreReader:
     If a run is not `wanted`, which its journal decides, nothing else of it is read.
     """
 
-    def __init__(self, store: Store, wanted: Callable[[RunFacts], bool]) -> None:
+    def __init__(self, store: Store, wanted: Callable[[ExportedFacts], bool]) -> None:
         self.store = store
         self._wanted = wanted
         self._shared: dict[str, Any] = {}
@@ -74,7 +76,7 @@ class StoreReader:
         self._stored = StoredRuns(store)
         self._keep = Keep(self._measured, Judged.of)
 
-    def runs(self) -> tuple[RunFacts, ...]:
+    def runs(self) -> tuple[ExportedFacts, ...]:
         """The runs in the store, by namespace and name; an unchanged run is the same object.
 
         Raises StoreUnavailable, InvalidInput.
@@ -87,7 +89,7 @@ class StoreReader:
         self._known = {keys: self._known[keys] for keys in facts}
         return tuple(facts.values())
 
-    def _facts(self, keys: RunKeys, infos: Sequence[ObjectInfo]) -> RunFacts:
+    def _facts(self, keys: RunKeys, infos: Sequence[ObjectInfo]) -> ExportedFacts:
         if keys not in self._known:
             self._known[keys] = _Known(RunReader(self.store, keys, self._keep))
         known, stamp = self._known[keys], hash(tuple((info.key, info.etag) for info in infos))
@@ -98,10 +100,10 @@ class StoreReader:
             known.rest()
         return known.facts
 
-    def _read(self, reading: Reading[Measured, Judged]) -> RunFacts:
+    def _read(self, reading: Reading[Measured, Judged]) -> ExportedFacts:
         keys = reading.keys
         journal = reading.journal(_with_results_alone)[0]
-        known = RunFacts(keys.namespace, keys.name, journal=journal)
+        known = ExportedFacts(keys.namespace, keys.name, journal=journal)
         if not self._wanted(known):
             return known
         heartbeats, ends = reading.heartbeats(), reading.ends()
@@ -122,7 +124,7 @@ class StoreReader:
             details=compared.details,
             compared=compared.values,
             judged=reading.verdict(),
-            conditions=reading.conditions(all_said) or (),
+            conditions=reading.conditions(kept_conditions) or (),
             exports=next(iter(reading.control(_exports).values()), ()),
             unreadable_objects=len(reading.damaged),
         )

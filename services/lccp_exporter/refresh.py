@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from lccp.contract.errors import LccpError
 from lccp.store.port import Store
 from lccp_exporter.exposition import Lines, lines, unchanged
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.health import StoreHealth
 from lccp_exporter.reading import StoreReader
 
@@ -26,7 +26,7 @@ def utc_now() -> datetime:
 class ShownRun:
     """A run that is exported."""
 
-    facts: RunFacts
+    facts: ExportedFacts
     lines: Lines
     """Its lines on the page that Prometheus scrapes."""
     store: Store
@@ -66,13 +66,13 @@ class StoreWatch:
             runs=len(found),
         )
 
-    def _is_shown(self, facts: RunFacts) -> bool:
+    def _is_shown(self, facts: ExportedFacts) -> bool:
         if facts.deleted:
             return False
         at = facts.finished_at
         return at is None or self._now() - at < self._finished_ttl
 
-    def _shown(self, facts: RunFacts) -> ShownRun:
+    def _shown(self, facts: ExportedFacts) -> ShownRun:
         known = self.runs.get((facts.namespace, facts.run))
         if known is not None and known.facts is facts:
             return known

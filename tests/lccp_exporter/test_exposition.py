@@ -6,7 +6,7 @@ from large_runs import rendered_of, worst_case
 from scraped import Scraped
 
 from lccp_exporter import exposition
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.health import ExportHealth, StoreHealth
 from lccp_exporter.metrics.cells import CELLS_MAX, cells
 from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
@@ -42,7 +42,8 @@ def test_a_page_of_no_runs_has_every_family_and_no_sample() -> None:
 
 def test_runs_stand_side_by_side_below_one_head() -> None:
     runs = [
-        exposition.lines(RunFacts("default", name, heartbeat=a_run.heartbeat())) for name in "ab"
+        exposition.lines(ExportedFacts("default", name, heartbeat=a_run.heartbeat()))
+        for name in "ab"
     ]
     page = b"".join(exposition.page(runs, [])).decode()
 
@@ -73,7 +74,7 @@ def test_health_has_a_series_for_what_is_known() -> None:
 
 def test_labels_of_any_run_are_escaped() -> None:
     facts = worst_case(1, 1, (1, 1))
-    evil = RunFacts('a"b', "c\\d\n", heartbeat=facts.heartbeat)
+    evil = ExportedFacts('a"b', "c\\d\n", heartbeat=facts.heartbeat)
 
     (sample,) = rendered_of(evil).samples("lccp_trained_tokens")
 

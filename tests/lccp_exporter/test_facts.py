@@ -9,7 +9,7 @@ import pytest
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, Journal, StopRecord
 from lccp.api.objects.training import End, Heartbeat
-from lccp_exporter.facts import WATCHED_MAX, Judged, RunFacts, RunPhase, watched
+from lccp_exporter.facts import WATCHED_MAX, ExportedFacts, Judged, RunPhase, watched
 from lccp_exporter.measured import Measured
 
 OPEN = AttemptRecord(number=1, started_at=a_run.START)
@@ -121,7 +121,7 @@ CASES: dict[str, tuple[RunPhase, Journal | None, dict[str, Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_the_phase_follows_from_journal_and_trainer(case: str) -> None:
     phase, journal, facts = CASES[case]
-    assert RunFacts("default", "tiny", journal=journal, **facts).phase is phase
+    assert ExportedFacts("default", "tiny", journal=journal, **facts).phase is phase
 
 
 def measured(*checkpoints: int) -> list[Measured]:
@@ -131,7 +131,7 @@ def measured(*checkpoints: int) -> list[Measured]:
 def test_a_signal_has_its_newest_value_though_not_every_checkpoint_measured_it() -> None:
     first, newest = a_run.CHECKPOINTS[:2]
     other = a_run.report(newest).model_copy(update={"probes": {}})
-    facts = RunFacts(
+    facts = ExportedFacts(
         "default",
         "tiny",
         measured=[*measured(first), Measured.of(other)],
@@ -148,7 +148,7 @@ def test_a_signal_has_its_newest_value_though_not_every_checkpoint_measured_it()
 
 def test_values_by_checkpoint_are_of_the_named_signals_alone() -> None:
     checkpoints = a_run.CHECKPOINTS[:3]
-    facts = RunFacts(
+    facts = ExportedFacts(
         "default", "tiny", measured=measured(*checkpoints), compared={"head_overlap": {9: 0.5}}
     )
 
@@ -161,11 +161,13 @@ def test_values_by_checkpoint_are_of_the_named_signals_alone() -> None:
 
 def test_the_newest_checkpoint_is_that_of_the_probes() -> None:
     external = a_run.report(a_run.CHECKPOINTS[3]).model_copy(update={"suite": "ruler"})
-    facts = RunFacts("d", "t", measured=[*measured(a_run.CHECKPOINTS[1]), Measured.of(external)])
+    facts = ExportedFacts(
+        "d", "t", measured=[*measured(a_run.CHECKPOINTS[1]), Measured.of(external)]
+    )
 
     assert facts.newest is not None
     assert facts.newest.tokens == a_run.CHECKPOINTS[1]
-    assert RunFacts("d", "t").newest is None
+    assert ExportedFacts("d", "t").newest is None
 
 
 def test_watched_are_few_and_the_policys_signal_is_the_first() -> None:

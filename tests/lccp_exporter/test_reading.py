@@ -18,7 +18,7 @@ from lccp.contract.errors import StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.reading import StoreReader
 from lccp_exporter.refresh import Runs, StoreWatch
 
@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> RecordedStore:
     return store
 
 
-def facts_of(watch: StoreWatch) -> list[RunFacts]:
+def facts_of(watch: StoreWatch) -> list[ExportedFacts]:
     return [run.facts for run in watch.runs.values()]
 
 
@@ -130,7 +130,7 @@ def test_of_a_run_that_is_shown_no_more_nothing_but_the_journal_is_kept(
     (shown,) = reader.runs()
     assert shown.measured
     now[0] = NOW + 2 * DAY
-    kept = RunFacts(a_run.KEYS.namespace, a_run.KEYS.name, journal=shown.journal)
+    kept = ExportedFacts(a_run.KEYS.namespace, a_run.KEYS.name, journal=shown.journal)
     store.read = []
     assert reader.runs() == (kept,)
     assert store.read == []

@@ -71,19 +71,19 @@ def prepare(
     """
     from lccp_cli.console import standard_output
     from lccp_cli.manifest import fetched, load_manifest
-    from lccp_trainer.launch.tokens import Place
+    from lccp_trainer.launch.tokens import Destination
 
-    place = Place(out, endpoint)
+    destination = Destination(out, endpoint)
     spec = fetched(load_manifest(manifest).spec, endpoint)
-    found = _prepared(spec, manifest.parent, place.folder, source or (), workers)
+    found = _prepared(spec, manifest.parent, destination.folder, source or (), workers)
     console = standard_output()
     for one in found:
         left_out = f", {one.left_out:,} left out" if one.left_out else ""
         console.print(
             f"{one.source.name}: {one.index.tokens:,} tokens in {one.index.documents:,} documents"
-            f"{left_out}: path: {place.put(one)}, format: Tokens"
+            f"{left_out}: path: {destination.put(one)}, format: Tokens"
         )
-    place.leave()
+    destination.leave()
     if not found:
         console.print("all sources are already tokenized")
 

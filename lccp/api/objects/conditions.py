@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lccp.api.conditions import ToldCondition
+from lccp.api.conditions import ReportedCondition
 from lccp.api.objects.base import StoreObject
 
 
@@ -15,7 +15,7 @@ class RunConditions(StoreObject):
     """The conditions of the run object, as of their last change."""
 
     conditions: Annotated[
-        tuple[ToldCondition, ...], Field(description="As in the run object's status.")
+        tuple[ReportedCondition, ...], Field(description="As in the run object's status.")
     ]
 
     @cached_property

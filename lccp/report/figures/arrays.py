@@ -115,7 +115,7 @@ def profile(chart: Profile, measured: Measured) -> go.Figure | None:
     figure = go.Figure()
     newest = max(1, measured[-1][0].tokens)
     for report, arrays in measured:
-        colour = sample_colorscale(style.TOKENS, [report.tokens / newest])[0]
+        colour = sample_colorscale(style.TOKEN_COLOURS, [report.tokens / newest])[0]
         figure.add_scatter(
             x=labels(chart.along, arrays),
             y=np.asarray(arrays[chart.array]).tolist(),
@@ -139,7 +139,7 @@ def _token_colours(figure: go.Figure, axis: TokenAxis, newest: int) -> None:
     """A colour bar of tokens for lines coloured by them."""
     suffix = axis.style()["ticksuffix"]
     bar = {"title": {"text": "tokens"}, "thickness": 12, "outlinewidth": 0, "ticksuffix": suffix}
-    scale = {"colorscale": style.TOKENS, "cmin": 0, "cmax": axis(newest), "colorbar": bar}
+    scale = {"colorscale": style.TOKEN_COLOURS, "cmin": 0, "cmax": axis(newest), "colorbar": bar}
     marker = {"color": [0], "coloraxis": "coloraxis"}
     figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, hoverinfo="skip")
     figure.update_layout(coloraxis=scale)

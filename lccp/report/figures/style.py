@@ -14,7 +14,7 @@ LOSS, SPEED = PPL, GUARD
 COLOURWAY = ("#209a86", "#8f67c4", "#b8527a", "#5f8f2f", "#a7742f", "#4c6fa5")
 """Colours of signals that are neither the policy's, its guards nor its ceilings."""
 SEQUENTIAL = "Viridis"
-TOKENS = [[0.0, "#dd8a2c"], [0.5, "#c2588f"], [1.0, "#4a72d8"]]
+TOKEN_COLOURS = [[0.0, "#dd8a2c"], [0.5, "#c2588f"], [1.0, "#4a72d8"]]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 

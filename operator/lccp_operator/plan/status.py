@@ -19,7 +19,7 @@ from lccp.api.status import (
     CheckpointStatus,
     ForecastStatus,
     LCCPRunStatus,
-    Progress,
+    ProgressStatus,
     ResolvedImages,
     VerdictStatus,
 )
@@ -113,14 +113,14 @@ def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:
     return before if recent else status
 
 
-def _progress(context: Context, goal: Goal) -> Progress:
+def _progress(context: Context, goal: Goal) -> ProgressStatus:
     total, beat = context.spec.budget_tokens, context.facts.heartbeat
     reached = _reached(context)
     if beat is None:
-        return Progress(tokens=reached, tokens_total=total, percent=_percent(reached, total))
+        return ProgressStatus(tokens=reached, tokens_total=total, percent=_percent(reached, total))
     tokens = beat.tokens if beat.phase != "Starting" else max(beat.tokens, reached)
     trains = goal.course is Course.TRAIN and context.open_attempt is not None
-    return Progress(
+    return ProgressStatus(
         tokens=tokens,
         tokens_total=total,
         percent=_percent(tokens, total),

@@ -39,7 +39,7 @@ from lccp_evaluator.passes.step import Step
 from lccp_evaluator.passes.tree import grow, separate
 from lccp_evaluator.passes.work import Work
 
-Progress = Callable[[int], None]
+PassProgress = Callable[[int], None]
 """Called with the number of tokens computed: 0 before the first pass, then each pass's."""
 
 
@@ -74,7 +74,7 @@ class Engine:
     def read(
         self,
         passages: Sequence[Passage],
-        progress: Progress = lambda tokens: None,
+        progress: PassProgress = lambda tokens: None,
         plan: Schedule | None = None,
         masked: Heads = (),
     ) -> list[Reading]:
@@ -128,7 +128,7 @@ class Engine:
     def _said_tokens(self) -> int | None:
         return self.step_tokens if self.way == "Forked" else None
 
-    def _said(self, passage: Passage, progress: Progress) -> NDArray[np.int32]:
+    def _said(self, passage: Passage, progress: PassProgress) -> NDArray[np.int32]:
         def logits(step: Step) -> Iterator[Tensor]:
             yield from self._logits(step)
             progress(sum(piece.stop - piece.start for piece in step.pieces))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lccp.contract.signals import Scale
 from lccp.probes.probe import Axis, Details, HeatMaps
 from lccp.probes.registry import PROBES
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, padded
 
 CELLS_MAX = 200
@@ -78,7 +78,7 @@ class _Grid:
         return min(len(self.columns), CELLS_MAX // len(list(charts())))
 
 
-def _shown_whole(facts: RunFacts) -> set[tuple[str, str]]:
+def _shown_whole(facts: ExportedFacts) -> set[tuple[str, str]]:
     """Probe and array of the grids shown cell by cell: those that fit, in order."""
     given = [
         ((name, chart.array), grid)
@@ -95,10 +95,10 @@ def _shown_whole(facts: RunFacts) -> set[tuple[str, str]]:
     return whole
 
 
-def _samples(probe: str, chart: HeatMaps) -> Callable[[RunFacts], Samples]:
+def _samples(probe: str, chart: HeatMaps) -> Callable[[ExportedFacts], Samples]:
     """The chart's array by both axes, or its means if there are too many cells."""
 
-    def samples(facts: RunFacts) -> Samples:
+    def samples(facts: ExportedFacts) -> Samples:
         grid = _Grid.of(facts.details.get(probe, {}), chart)
         if grid is None:
             return []

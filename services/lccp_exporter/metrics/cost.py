@@ -1,23 +1,23 @@
 """Metrics of a run's cost, and of the savings by its stop."""
 
 from lccp.cost.savings import Savings, Throughput
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.metrics.metric import RunMetric, of_heartbeat, one
 
 
-def _saved(facts: RunFacts) -> Savings | None:
+def _saved(facts: ExportedFacts) -> Savings | None:
     stop, beat = facts.journal.stop if facts.journal else None, facts.heartbeat
     if stop is None or beat is None or stop.action != "Stop":
         return None
     return Savings.of(beat.tokens_total, beat.tokens, 0, Throughput.told_by(beat))
 
 
-def _saved_tokens(facts: RunFacts) -> float | None:
+def _saved_tokens(facts: ExportedFacts) -> float | None:
     saved = _saved(facts)
     return None if saved is None else float(saved.tokens)
 
 
-def _saved_seconds(facts: RunFacts) -> float | None:
+def _saved_seconds(facts: ExportedFacts) -> float | None:
     saved = _saved(facts)
     if saved is None or saved.accelerator_hours is None:
         return None

@@ -1,25 +1,25 @@
 """Metrics of evaluations: ended and waiting ones, and their lag behind the training."""
 
 from lccp.api.labels import INTRINSIC, evaluation_key
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, one
 
 
-def _ended(facts: RunFacts) -> Samples:
+def _ended(facts: ExportedFacts) -> Samples:
     outcomes = facts.journal.evaluations.values() if facts.journal else ()
     succeeded = sum(outcome.result == "Succeeded" for outcome in outcomes)
     failed = sum(outcome.exhausted for outcome in outcomes)
     return [(("Succeeded",), float(succeeded)), (("Failed",), float(failed))]
 
 
-def _pending(facts: RunFacts) -> float:
+def _pending(facts: ExportedFacts) -> float:
     complete = facts.heartbeat.checkpoints if facts.heartbeat else ()
     outcomes = facts.journal.evaluations if facts.journal else {}
     ended = {key for key, one in outcomes.items() if one.exhausted or one.result == "Succeeded"}
     return float(sum(evaluation_key(tokens, INTRINSIC) not in ended for tokens in complete))
 
 
-def _lag(facts: RunFacts) -> float | None:
+def _lag(facts: ExportedFacts) -> float | None:
     complete = facts.heartbeat.checkpoints if facts.heartbeat else ()
     evaluated = facts.newest.tokens if facts.newest else 0
     return float(max(0, max(complete) - evaluated)) if complete else None

@@ -2,7 +2,7 @@
 
 from lccp.api.objects.training import Ledger
 from lccp.report.training import BANDS, router_bands
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, of_heartbeat, one, padded
 
 SOURCES_MAX = 12
@@ -11,36 +11,36 @@ BANDS_MAX = 8
 POSITION_DIGITS = 8
 
 
-def _wall_time(facts: RunFacts) -> Samples:
+def _wall_time(facts: ExportedFacts) -> Samples:
     if not facts.ledger.total:
         return []
     return [((name,), seconds) for name, seconds in facts.ledger.model_dump().items()]
 
 
-def _entropy(facts: RunFacts) -> Samples:
+def _entropy(facts: ExportedFacts) -> Samples:
     return [((band,), entropy) for band, entropy, _ in _bands(facts)]
 
 
-def _busiest(facts: RunFacts) -> Samples:
+def _busiest(facts: ExportedFacts) -> Samples:
     return [((band,), share) for band, _, share in _bands(facts)]
 
 
-def _source_losses(facts: RunFacts) -> Samples:
+def _source_losses(facts: ExportedFacts) -> Samples:
     told = facts.heartbeat.loss_by_source if facts.heartbeat else {}
     return [((name,), told[name]) for name in list(told)[:SOURCES_MAX]]
 
 
-def _held_out(facts: RunFacts) -> Samples:
+def _held_out(facts: ExportedFacts) -> Samples:
     told = facts.heartbeat.held_out if facts.heartbeat else None
     return [((c.source, c.band), c.loss) for c in told.cells[:CELLS_MAX]] if told else []
 
 
-def _position_shares(facts: RunFacts) -> Samples:
+def _position_shares(facts: ExportedFacts) -> Samples:
     told = facts.heartbeat.position_shares if facts.heartbeat else ()
     return [((padded(one.start, POSITION_DIGITS),), one.share) for one in told[:BANDS_MAX]]
 
 
-def _bands(facts: RunFacts) -> list[tuple[str, float, float]]:
+def _bands(facts: ExportedFacts) -> list[tuple[str, float, float]]:
     router = facts.heartbeat.router if facts.heartbeat else None
     return list(router_bands(router)) if router else []
 

@@ -8,7 +8,7 @@ from typing import Literal
 from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.training import Heartbeat
-from lccp_exporter.facts import Judged, RunFacts
+from lccp_exporter.facts import ExportedFacts, Judged
 from lccp_exporter.measured import SignalKey
 
 RUN_LABELS = ("namespace", "run")
@@ -22,7 +22,7 @@ class RunMetric:
 
     name: str
     help: str
-    samples: Callable[[RunFacts], Samples]
+    samples: Callable[[ExportedFacts], Samples]
     labels: tuple[str, ...] = ()
     """Labels in addition to namespace and run."""
     kind: Literal["gauge", "counter"] = "gauge"
@@ -35,20 +35,20 @@ def padded(number: int, digits: int) -> str:
     return f"{number:0{digits}d}"
 
 
-def one(value: Callable[[RunFacts], float | None]) -> Callable[[RunFacts], Samples]:
+def one(value: Callable[[ExportedFacts], float | None]) -> Callable[[ExportedFacts], Samples]:
     """Samples of a metric with one series a run."""
     return lambda facts: [((), value(facts))]
 
 
-def of_heartbeat(value: Callable[[Heartbeat], float | None]) -> Callable[[RunFacts], Samples]:
+def of_heartbeat(value: Callable[[Heartbeat], float | None]) -> Callable[[ExportedFacts], Samples]:
     return one(lambda facts: value(facts.heartbeat) if facts.heartbeat else None)
 
 
-def of_journal(value: Callable[[Journal], float | None]) -> Callable[[RunFacts], Samples]:
+def of_journal(value: Callable[[Journal], float | None]) -> Callable[[ExportedFacts], Samples]:
     return one(lambda facts: value(facts.journal) if facts.journal else None)
 
 
-def of_verdict(value: Callable[[Judged], float | None]) -> Callable[[RunFacts], Samples]:
+def of_verdict(value: Callable[[Judged], float | None]) -> Callable[[ExportedFacts], Samples]:
     return one(lambda facts: value(facts.judged) if facts.judged else None)
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from lccp.api.labels import is_of_branch
 from lccp.api.objects.verdict import Gain, GainState
-from lccp_exporter.facts import WATCHED_MAX, RunFacts
+from lccp_exporter.facts import WATCHED_MAX, ExportedFacts
 from lccp_exporter.measured import SignalKey
 from lccp_exporter.metrics.metric import RunMetric, Samples, by_tokens, one, one_hot
 
@@ -17,42 +17,42 @@ OF_BRANCHES_MAX = 28
 """Series of one run: the newest branches, all watched signals."""
 
 
-def _values(facts: RunFacts) -> dict[SignalKey, float]:
+def _values(facts: ExportedFacts) -> dict[SignalKey, float]:
     """But for those of branches, which have metrics of their own."""
     return {k: value for k, value in facts.newest_values().items() if not is_of_branch(k[0])}
 
 
-def _newest(facts: RunFacts) -> Samples:
+def _newest(facts: ExportedFacts) -> Samples:
     values = _values(facts)
     ordered = sorted(values, key=lambda key: (key[0] not in facts.watched, key))
     return [(key, values[key]) for key in ordered[:SIGNALS_MAX]]
 
 
-def _left_out(facts: RunFacts) -> float:
+def _left_out(facts: ExportedFacts) -> float:
     return float(max(0, len(_values(facts)) - SIGNALS_MAX))
 
 
-def _by_checkpoint(facts: RunFacts) -> Samples:
+def _by_checkpoint(facts: ExportedFacts) -> Samples:
     """The newest checkpoints, fewer if there are many signals."""
     count = min(CHECKPOINTS_MAX, BY_CHECKPOINT_MAX // max(1, len(facts.watched)))
     return by_tokens(facts.values_by_checkpoint(facts.watched), count)
 
 
-def _of_branches(facts: RunFacts) -> Samples:
+def _of_branches(facts: ExportedFacts) -> Samples:
     count = OF_BRANCHES_MAX // max(1, len(facts.watched))
     return by_tokens(facts.values_of_branches(facts.watched), count)
 
 
-def _gains(facts: RunFacts) -> list[Gain]:
+def _gains(facts: ExportedFacts) -> list[Gain]:
     """Of watched signals, at the newest checkpoint."""
     return list(facts.judged.gains) if facts.judged else []
 
 
-def _gain(value: Literal["gain", "lower", "upper"]) -> Callable[[RunFacts], Samples]:
+def _gain(value: Literal["gain", "lower", "upper"]) -> Callable[[ExportedFacts], Samples]:
     return lambda facts: [((gain.signal,), getattr(gain, value)) for gain in _gains(facts)]
 
 
-def _states(facts: RunFacts) -> Samples:
+def _states(facts: ExportedFacts) -> Samples:
     return [
         ((gain.signal, *labels), value)
         for gain in _gains(facts)

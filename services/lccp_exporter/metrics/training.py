@@ -1,7 +1,7 @@
 """Metrics of the run and its training: phase, progress, attempts, checkpoints."""
 
 from lccp.api.causes import Cause
-from lccp_exporter.facts import RunFacts, RunPhase
+from lccp_exporter.facts import ExportedFacts, RunPhase
 from lccp_exporter.metrics.metric import (
     RunMetric,
     Samples,
@@ -12,17 +12,17 @@ from lccp_exporter.metrics.metric import (
 )
 
 
-def _info(facts: RunFacts) -> Samples:
+def _info(facts: ExportedFacts) -> Samples:
     context = facts.target_context_length
     return [((facts.digest[:12], "" if context is None else str(context)), 1.0)]
 
 
-def _attempts(facts: RunFacts) -> Samples:
+def _attempts(facts: ExportedFacts) -> Samples:
     ended = [a.cause for a in facts.journal.attempts if a.cause] if facts.journal else []
     return [((cause.value,), float(ended.count(cause))) for cause in sorted(set(ended))]
 
 
-def _state_lag(facts: RunFacts) -> float | None:
+def _state_lag(facts: ExportedFacts) -> float | None:
     beat = facts.heartbeat
     if beat is None or not beat.tokens or beat.phase == "Importing":
         return None
@@ -30,7 +30,7 @@ def _state_lag(facts: RunFacts) -> float | None:
     return float(max(0, beat.tokens - saved))
 
 
-def _failed(facts: RunFacts) -> float:
+def _failed(facts: ExportedFacts) -> float:
     """1 if the run did not end as intended."""
     journal = facts.journal
     if journal is None or facts.phase is not RunPhase.FINISHED:
@@ -43,7 +43,7 @@ def _failed(facts: RunFacts) -> float:
     return float(last is not None and last.counted)
 
 
-def _branches(facts: RunFacts) -> float:
+def _branches(facts: ExportedFacts) -> float:
     attempts = facts.journal.attempts if facts.journal else ()
     ended = {one.branch for one in attempts if one.cause is Cause.COMPLETED}
     return float(len(ended - {None}))

@@ -3,25 +3,25 @@
 from typing import get_args
 
 from lccp.api.objects.verdict import Answer, Budget, VerdictState
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.metrics.metric import RunMetric, Samples, of_verdict, one_hot
 
 ANSWERS: tuple[str, ...] = get_args(Answer)
 BUDGETS: tuple[str, ...] = get_args(Budget)
 
 
-def _states(facts: RunFacts) -> Samples:
+def _states(facts: ExportedFacts) -> Samples:
     state = facts.judged.state if facts.judged else VerdictState.UNDETERMINED
     return one_hot(VerdictState, state)
 
 
-def _budgets(facts: RunFacts) -> Samples:
+def _budgets(facts: ExportedFacts) -> Samples:
     forecast = facts.judged.forecast if facts.judged else None
     budget = forecast.budget if forecast else "Unknown"
     return [((each,), float(each == budget)) for each in BUDGETS]
 
 
-def _answers(facts: RunFacts) -> Samples:
+def _answers(facts: ExportedFacts) -> Samples:
     answer = facts.judged.gate if facts.judged else None
     return [((each,), float(each == answer)) for each in ANSWERS] if answer else []
 

@@ -12,7 +12,7 @@ import wandb
 from lccp_exporter.trackers.rows import Row, TrackedRun, digest_of
 from lccp_exporter.trackers.tracker import TrackerFailed
 
-TOKENS = "tokens"
+STEP_METRIC = "tokens"
 STAMP = "lccp.sha256"
 """File beside one of our offline runs: the digest of its contents."""
 OFFLINE_MODES = ("offline", "dryrun")
@@ -72,9 +72,9 @@ class WandB:
         except wandb.errors.CommError:
             return found
         for line in history:
-            if line.get(TOKENS) is not None:
+            if line.get(STEP_METRIC) is not None:
                 names = {name for name, value in line.items() if value is not None}
-                found.setdefault(int(line[TOKENS]), set()).update(names)
+                found.setdefault(int(line[STEP_METRIC]), set()).update(names)
         return found
 
     def _log(self, run: TrackedRun, rows: Sequence[Row]) -> Path:
@@ -89,10 +89,10 @@ class WandB:
             resume="allow",
             settings=wandb.Settings(init_timeout=INIT_SECONDS, **QUIET),
         )
-        logged.define_metric(TOKENS)
-        logged.define_metric("*", step_metric=TOKENS)
+        logged.define_metric(STEP_METRIC)
+        logged.define_metric("*", step_metric=STEP_METRIC)
         for row in rows:
-            logged.log({TOKENS: row.tokens, **row.values})
+            logged.log({STEP_METRIC: row.tokens, **row.values})
         logged.summary.update({f"verdict/{key}": value for key, value in run.verdict.items()})
         folder = Path(logged.dir).parent
         logged.finish()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lccp.contract.signals import Scale, Signal
 from lccp.probes.probe import Axis, Details, HeatMaps
-from lccp.report.states import Phase
+from lccp.report.states import VerdictPhase
 from lccp.report.text import length_text, tokens_text, value_text
 
 WIDTH, HEIGHT = 480, 240
@@ -68,7 +68,7 @@ class Chart:
         return f"{self.title} against tokens. At the newest checkpoint {ends}."
 
     @classmethod
-    def of(cls, signals: Mapping[Signal, Values], phases: Sequence[Phase]) -> Self:
+    def of(cls, signals: Mapping[Signal, Values], phases: Sequence[VerdictPhase]) -> Self:
         """The chart of `signals`, which share a unit and a scale; each has at least one value."""
         first = next(iter(signals))
         tokens = [t for values in signals.values() for t in values]

@@ -5,13 +5,13 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from lccp.api.conditions import ToldCondition
+from lccp.api.conditions import ReportedCondition
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.losses import HeldOutLoss, PositionShare
 from lccp.api.objects.training import Ledger, RouterRecord, Spike, StepRecord
 from lccp.api.objects.verdict import Forecast, Gain, VerdictState
 from lccp.contract.base import Contract
-from lccp_exporter.facts import RunFacts, RunPhase
+from lccp_exporter.facts import ExportedFacts, RunPhase
 
 
 class RunSummary(Contract):
@@ -32,7 +32,7 @@ class RunSummary(Contract):
     heartbeat_at: Annotated[datetime | None, Field(description="Last heartbeat, UTC.")]
 
     @classmethod
-    def of(cls, facts: RunFacts) -> Self:
+    def of(cls, facts: ExportedFacts) -> Self:
         beat, judged, newest = facts.heartbeat, facts.judged, facts.newest
         values = {name: value for (name, _), value in facts.newest_values().items()}
         return cls(
@@ -68,7 +68,7 @@ class RunDetail(RunSummary):
     """Everything that the exporter knows about a run."""
 
     conditions: Annotated[
-        tuple[ToldCondition, ...],
+        tuple[ReportedCondition, ...],
         Field(description="Of the run object, as last changed; none: it had no status."),
     ]
     digest: Annotated[str, Field(description="SHA-256 of its identity.")]
@@ -122,13 +122,13 @@ class RunDetail(RunSummary):
     ]
 
     @classmethod
-    def of(cls, facts: RunFacts) -> Self:
+    def of(cls, facts: ExportedFacts) -> Self:
         summary, beat = RunSummary.of(facts), facts.heartbeat
         names = {name for name, _ in facts.newest_values()}
         measured = facts.values_by_checkpoint(tuple(names))
         return cls(
             **{name: getattr(summary, name) for name in RunSummary.model_fields},
-            conditions=tuple(said.condition for said in facts.conditions),
+            conditions=tuple(one.condition for one in facts.conditions),
             digest=facts.digest,
             attempts=facts.journal.attempts if facts.journal else (),
             checkpoints=tuple(

@@ -19,7 +19,7 @@ from lccp.report.branches import attempt_text
 from lccp.report.states import STATE_WORDS, phases
 from lccp.report.text import duration_text, gain_text, tokens_text, value_text
 from lccp.report.training import HELD_OUT_BANDS, activities, router_bands, spike_sentence
-from lccp_exporter.facts import RunFacts, watched
+from lccp_exporter.facts import ExportedFacts, watched
 from lccp_exporter.measured import Measured
 from lccp_exporter.reading import arrays_beside
 from lccp_exporter.refresh import Runs, ShownRun
@@ -80,16 +80,16 @@ def _static(request: Request) -> Response:
 class Row:
     """A run in the list."""
 
-    def __init__(self, facts: RunFacts, values: Mapping[str, float], age: str) -> None:
+    def __init__(self, facts: ExportedFacts, values: Mapping[str, float], age: str) -> None:
         self.facts, self.values, self.age = facts, values, age
 
     @classmethod
-    def of(cls, facts: RunFacts, now: datetime) -> "Row":
+    def of(cls, facts: ExportedFacts, now: datetime) -> "Row":
         values = {name: value for (name, _), value in facts.newest_values().items()}
         return cls(facts, values, age_text(facts, now))
 
 
-def age_text(facts: RunFacts, now: datetime) -> str:
+def age_text(facts: ExportedFacts, now: datetime) -> str:
     """Time since the trainer's last heartbeat; empty before the first."""
     if facts.heartbeat is None:
         return ""
@@ -147,7 +147,7 @@ def verdict_of(run: ShownRun) -> Verdict | None:
         return None
 
 
-def charts_of(facts: RunFacts, verdict: Verdict | None) -> list[Chart]:
+def charts_of(facts: ExportedFacts, verdict: Verdict | None) -> list[Chart]:
     """A chart for each unit of the watched signals."""
     if verdict is None:
         return []
@@ -167,7 +167,7 @@ def charts_of(facts: RunFacts, verdict: Verdict | None) -> list[Chart]:
     return [Chart.of(signals, found) for signals in panels.values()]
 
 
-def evaluated(facts: RunFacts) -> list[Measured]:
+def evaluated(facts: ExportedFacts) -> list[Measured]:
     """The newest checkpoints whose details can be shown, oldest first."""
     return [one for one in facts.measured if one.details][-GRIDS_MAX:]
 

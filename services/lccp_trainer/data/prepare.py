@@ -9,14 +9,11 @@ from pathlib import Path
 
 from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput
+from lccp.inputs.fetch import BytesProgress
 from lccp_trainer.data.documents import files_of
 from lccp_trainer.data.sharding import NONE_LEFT_OUT, BadDocuments, ShardTask, Tokenizer, writing
 from lccp_trainer.data.shards import INDEX, ShardIndex, write_index
 from lccp_trainer.data.spreading import each
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes of the input that are done, and their total. Of a file in progress, the
-bytes of its texts count instead."""
 
 
 def prepare(
@@ -29,12 +26,13 @@ def prepare(
     *,
     bad: BadDocuments = NONE_LEFT_OUT,
     workers: int = 1,
-    progress: Progress = lambda *_: None,
+    progress: BytesProgress = lambda *_: None,
 ) -> ShardIndex:
     """Tokenize the files of `source` at `path` into `folder`, and make it ready.
 
     Files finished by an earlier try with this tokenizer are left as they are. With `workers` above
     1 the files are spread over as many processes, so `load_tokenizer` must be a module's function.
+    Of a file in progress, `progress` is told the bytes of its texts.
 
     Raises:
         InvalidInput: a document can't be read and none may be left out, or none is left.

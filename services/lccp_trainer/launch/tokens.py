@@ -15,10 +15,11 @@ from lccp.api.spec.data import DataSource
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
 from lccp.inputs.cache import DIGITS, cache_directory
+from lccp.inputs.fetch import BytesProgress
 from lccp.store.directory import upload_directory
 from lccp.store.open import open_store, probe
 from lccp.tokenizer import tokenizer_digest
-from lccp_trainer.data.prepare import Progress, prepare
+from lccp_trainer.data.prepare import prepare
 from lccp_trainer.data.sharding import BadDocuments
 from lccp_trainer.data.shards import INDEX, ShardIndex
 
@@ -37,7 +38,7 @@ class Prepared:
         return sum(shard.skipped for shard in self.index.shards)
 
 
-class Place:
+class Destination:
     """Where tokens go: a folder, or a bucket's prefix with a folder until they are uploaded.
 
     Args:
@@ -81,7 +82,7 @@ def prepare_sources(
     *,
     names: Sequence[str] = (),
     workers: int = 1,
-    progress: Callable[[DataSource], Progress] = lambda source: lambda *_: None,
+    progress: Callable[[DataSource], BytesProgress] = lambda source: lambda *_: None,
 ) -> Iterator[Prepared]:
     """Tokenize the sources of `spec` that are not tokenized yet, each into a folder named after it.
 

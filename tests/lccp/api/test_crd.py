@@ -12,7 +12,7 @@ from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.crd import crd, identity, render_crd
 from lccp.api.objects.verdict import VerdictState
 from lccp.api.run import LCCPRun
-from lccp.api.status import CheckpointStatus, LCCPRunStatus, Progress, VerdictStatus
+from lccp.api.status import CheckpointStatus, LCCPRunStatus, ProgressStatus, VerdictStatus
 from lccp.contract.changes import Change
 from lccp.contract.schema import Field, Schema, fields, structural
 
@@ -127,7 +127,7 @@ def a_status(state: VerdictState, tokens: int) -> LCCPRunStatus:
     )
     return LCCPRunStatus(
         conditions=(condition,),
-        progress=Progress(tokens=tokens, tokens_total=2 * tokens, percent=50),
+        progress=ProgressStatus(tokens=tokens, tokens_total=2 * tokens, percent=50),
         checkpoints=(checkpoint,),
         latest=checkpoint,
         verdict=VerdictStatus(state=state, gain="0.0312", advice="Go on."),

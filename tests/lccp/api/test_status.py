@@ -2,13 +2,13 @@
 
 import pytest
 
-from lccp.api.status import LCCPRunStatus, Progress
+from lccp.api.status import LCCPRunStatus, ProgressStatus
 from lccp.contract.errors import InvalidInput
 
 
 @pytest.mark.parametrize(("tokens", "short"), [(0, "0"), (1_600_000, "1.6M"), (10**11, "100B")])
 def test_progress_is_shown_in_short(tokens: int, short: str) -> None:
-    assert Progress(tokens=tokens).display == short
+    assert ProgressStatus(tokens=tokens).display == short
 
 
 def test_a_run_that_nobody_looked_at_is_pending() -> None:
@@ -17,4 +17,4 @@ def test_a_run_that_nobody_looked_at_is_pending() -> None:
 
 def test_a_share_beyond_100_percent_is_refused() -> None:
     with pytest.raises(InvalidInput, match="s: percent: input should be less than or equal to 100"):
-        Progress.parse({"percent": 101}, "s")
+        ProgressStatus.parse({"percent": 101}, "s")

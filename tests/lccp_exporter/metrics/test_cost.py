@@ -6,7 +6,7 @@ import a_run
 import pytest
 
 from lccp.api.objects.journal import Journal, StopRecord
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.metrics.cost import COST
 
 BEAT = a_run.heartbeat().model_copy(update={"tokens": 5})
@@ -15,7 +15,7 @@ LEFT = a_run.BUDGET_TOKENS - 5
 
 def value(name: str, **facts: Any) -> float | None:
     (metric,) = [one for one in COST if one.name == name]
-    ((_, found),) = metric.samples(RunFacts("default", "tiny", **facts))
+    ((_, found),) = metric.samples(ExportedFacts("default", "tiny", **facts))
     return found
 
 

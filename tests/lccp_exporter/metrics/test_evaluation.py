@@ -7,7 +7,7 @@ import pytest
 from scraped import Scraped
 
 from lccp.store.file import FileStore
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.measured import Measured
 from lccp_exporter.metrics.evaluation import EVALUATION
 from lccp_exporter.refresh import Runs, StoreWatch
@@ -40,8 +40,8 @@ def test_evaluations_lag_behind_the_newest_complete_checkpoint() -> None:
     (lag,) = [one for one in EVALUATION if one.name == "lccp_evaluation_lag_tokens"]
     beat = a_run.heartbeat().model_copy(update={"checkpoints": (100, 300)})
     report = a_run.report(0).model_copy(update={"tokens": 100})
-    facts = RunFacts("d", "t", heartbeat=beat, measured=[Measured.of(report)])
+    facts = ExportedFacts("d", "t", heartbeat=beat, measured=[Measured.of(report)])
 
     assert [*lag.samples(facts)] == [((), 200.0)]
-    assert [*lag.samples(RunFacts("d", "t", heartbeat=beat))] == [((), 300.0)]
-    assert [*lag.samples(RunFacts("d", "t"))] == [((), None)]
+    assert [*lag.samples(ExportedFacts("d", "t", heartbeat=beat))] == [((), 300.0)]
+    assert [*lag.samples(ExportedFacts("d", "t"))] == [((), None)]

@@ -5,7 +5,7 @@ from enum import StrEnum
 import a_run
 import pytest
 
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.metrics.metric import (
     by_tokens,
     of_heartbeat,
@@ -16,7 +16,7 @@ from lccp_exporter.metrics.metric import (
     padded,
 )
 
-BARE = RunFacts("default", "tiny")
+BARE = ExportedFacts("default", "tiny")
 
 
 class State(StrEnum):
@@ -31,7 +31,7 @@ def test_one_series_of_each_run() -> None:
 def test_what_nobody_wrote_has_no_value() -> None:
     for of in (of_heartbeat, of_journal, of_verdict):
         assert of(lambda _: 1.0)(BARE) == [((), None)]
-    beating = RunFacts("d", "t", heartbeat=a_run.heartbeat(), journal=a_run.journal())
+    beating = ExportedFacts("d", "t", heartbeat=a_run.heartbeat(), journal=a_run.journal())
     assert of_heartbeat(lambda beat: beat.attempt)(beating) == [((), 1)]
     assert of_journal(lambda journal: len(journal.attempts))(beating) == [((), 1)]
 

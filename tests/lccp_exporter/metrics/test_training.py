@@ -12,7 +12,7 @@ from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, Journal, StopRecord
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
-from lccp_exporter.facts import RunFacts
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.metrics.training import TRAINING
 from lccp_exporter.refresh import Runs, StoreWatch
 
@@ -81,13 +81,13 @@ ENDS: dict[str, tuple[float, Journal]] = {
 def test_a_run_failed_if_nothing_follows_its_failure(case: str) -> None:
     expected, journal = ENDS[case]
     [metric] = [one for one in TRAINING if one.name == "lccp_run_failed"]
-    facts = RunFacts("default", "tiny", journal=journal)
+    facts = ExportedFacts("default", "tiny", journal=journal)
     assert [*metric.samples(facts)] == [((), expected)]
 
 
 def samples(name: str, **facts: Any) -> list[tuple[tuple[str, ...], float | None]]:
     (metric,) = [one for one in TRAINING if one.name == name]
-    return [*metric.samples(RunFacts("default", "tiny", **facts))]
+    return [*metric.samples(ExportedFacts("default", "tiny", **facts))]
 
 
 def test_attempts_are_counted_by_cause() -> None:

@@ -2,12 +2,12 @@
 
 import a_run
 
-from lccp_exporter.facts import Judged, RunFacts
+from lccp_exporter.facts import ExportedFacts, Judged
 from lccp_exporter.measured import Measured
 from lccp_exporter.web.objects import RunDetail, RunSummary
 
-BARE = RunFacts("default", "tiny")
-KNOWN = RunFacts(
+BARE = ExportedFacts("default", "tiny")
+KNOWN = ExportedFacts(
     "default",
     "tiny",
     journal=a_run.journal(),

@@ -14,7 +14,7 @@ from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.shards import TokenShards, read_index
-from lccp_trainer.launch.tokens import Place, Prepared, prepare_sources, tokenizer_of
+from lccp_trainer.launch.tokens import Destination, Prepared, prepare_sources, tokenizer_of
 
 
 def names(prepared: Iterable[Prepared]) -> list[str]:
@@ -76,23 +76,23 @@ def test_a_tokenizer_is_loaded_once(world: World, spec: LCCPRunSpec) -> None:
 @pytest.fixture
 def bucket(
     seaweedfs: SeaweedFS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Place, Store]:
+) -> tuple[Destination, Store]:
     """A prefix that tokens are left below, and its store."""
     monkeypatch.setenv("LCCP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", seaweedfs.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", seaweedfs.secret_key)
     config = seaweedfs.config(f"prepared-{uuid.uuid4().hex}", None)
-    return Place(config.url, config.endpoint), open_store(config)
+    return Destination(config.url, config.endpoint), open_store(config)
 
 
 @pytest.mark.s3
 def test_tokens_are_left_in_a_bucket(
-    world: World, spec: LCCPRunSpec, bucket: tuple[Place, Store], tmp_path: Path
+    world: World, spec: LCCPRunSpec, bucket: tuple[Destination, Store], tmp_path: Path
 ) -> None:
-    place, store = bucket
-    (long,) = prepare_sources(spec, world.root, place.folder, names=["long"])
+    destination, store = bucket
+    (long,) = prepare_sources(spec, world.root, destination.folder, names=["long"])
 
-    assert place.put(long) == f"{store.url}/long"
+    assert destination.put(long) == f"{store.url}/long"
     download = tmp_path / "again"
     download.mkdir()
     for info in store.list("long/"):
@@ -101,36 +101,36 @@ def test_tokens_are_left_in_a_bucket(
     assert index == long.index
     TokenShards(download, index, "here")
 
-    place.leave()
-    assert not place.folder.exists()
+    destination.leave()
+    assert not destination.folder.exists()
 
 
 @pytest.mark.s3
 def test_tokens_that_are_replaced_are_not_ready_until_all_are_there(
     world: World,
     spec: LCCPRunSpec,
-    bucket: tuple[Place, Store],
+    bucket: tuple[Destination, Store],
 ) -> None:
-    place, store = bucket
-    (long,) = prepare_sources(spec, world.root, place.folder, names=["long"])
-    place.put(long)
+    destination, store = bucket
+    (long,) = prepare_sources(spec, world.root, destination.folder, names=["long"])
+    destination.put(long)
     for name in long.index.file_names:
-        (place.folder / "long" / name).unlink()
+        (destination.folder / "long" / name).unlink()
 
     with pytest.raises(InvalidInput, match="no file to upload"):
-        place.put(long)
+        destination.put(long)
     assert store.stat("long/index.json") is None
 
 
 def test_a_folder_is_the_place_itself(world: World, spec: LCCPRunSpec, tmp_path: Path) -> None:
-    place = Place(str(tmp_path / "tokens"), None)
-    (long,) = prepare_sources(spec, world.root, place.folder, names=["long"])
-    place.leave()
+    destination = Destination(str(tmp_path / "tokens"), None)
+    (long,) = prepare_sources(spec, world.root, destination.folder, names=["long"])
+    destination.leave()
 
-    assert place.put(long) == str(tmp_path / "tokens" / "long")
+    assert destination.put(long) == str(tmp_path / "tokens" / "long")
     assert read_index(tmp_path / "tokens" / "long", "here") == long.index
 
 
 def test_another_kind_of_place_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"^--out: must be a folder or s3://bucket/prefix"):
-        Place("gs://bucket/tokens", None)
+        Destination("gs://bucket/tokens", None)

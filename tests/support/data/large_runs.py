@@ -11,7 +11,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp.contract.signals import Role
 from lccp.probes.probe import HeatMaps
 from lccp_exporter import exposition
-from lccp_exporter.facts import Judged, RunFacts
+from lccp_exporter.facts import ExportedFacts, Judged
 from lccp_exporter.measured import Measured
 from lccp_exporter.metrics.cells import charts
 
@@ -28,7 +28,7 @@ def large_verdict(names: list[str]) -> Verdict:
     return template.model_copy(update={"checkpoints": (newest,), "signals": signals})
 
 
-def worst_case(signals: int, checkpoints: int, grid: tuple[int, int]) -> RunFacts:
+def worst_case(signals: int, checkpoints: int, grid: tuple[int, int]) -> ExportedFacts:
     names = [f"signal_{n:03d}" for n in range(signals)]
     report = a_run.report(0)
     part = report.probes["niah"].model_copy(
@@ -40,7 +40,7 @@ def worst_case(signals: int, checkpoints: int, grid: tuple[int, int]) -> RunFact
         }
     )
     large = report.model_copy(update={"probes": {"niah": part}})
-    return RunFacts(
+    return ExportedFacts(
         "default",
         "tiny",
         journal=a_run.journal(stopped=False),
@@ -63,5 +63,5 @@ def grid_of(chart: HeatMaps, grid: tuple[int, int]) -> Mapping[str, np.ndarray]:
     }
 
 
-def rendered_of(facts: RunFacts) -> Scraped:
+def rendered_of(facts: ExportedFacts) -> Scraped:
     return Scraped.text(b"".join(exposition.page([exposition.lines(facts)], [])).decode())

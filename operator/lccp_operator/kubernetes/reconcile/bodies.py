@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lccp.api.conditions import Condition, ConditionType, Reason, ToldCondition
+from lccp.api.conditions import Condition, ConditionType, Reason, ReportedCondition
 from lccp.api.labels import REEVALUATE
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.run import LCCPRun
@@ -142,10 +142,10 @@ def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> 
     return Said(LCCPRunStatus(conditions=(degraded,)), told=told)
 
 
-def _readable(conditions: list[Object]) -> Iterator[ToldCondition]:
+def _readable(conditions: list[Object]) -> Iterator[ReportedCondition]:
     for document in conditions:
         with suppress(InvalidInput):
-            yield ToldCondition.parse_stored(document, "")
+            yield ReportedCondition.parse_stored(document, "")
 
 
 def marks_of(body: Object) -> LCCPRunStatus:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
 
-from lccp.api.conditions import ToldCondition
+from lccp.api.conditions import ReportedCondition
 from lccp.api.objects.conditions import RunConditions
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class KeptCondition:
     """A condition of the run object, in a fifth of its memory."""
 
     type: str
@@ -20,14 +20,14 @@ class Said:
     observed_generation: int
 
     @classmethod
-    def of(cls, condition: ToldCondition) -> Self:
+    def of(cls, condition: ReportedCondition) -> Self:
         return cls(*(getattr(condition, name) for name in cls.__slots__))
 
     @property
-    def condition(self) -> ToldCondition:
-        return ToldCondition(**{name: getattr(self, name) for name in self.__slots__})
+    def condition(self) -> ReportedCondition:
+        return ReportedCondition(**{name: getattr(self, name) for name in self.__slots__})
 
 
-def all_said(told: RunConditions) -> tuple[Said, ...]:
+def kept_conditions(reported: RunConditions) -> tuple[KeptCondition, ...]:
     """All conditions of a run."""
-    return tuple(Said.of(condition) for condition in told.conditions)
+    return tuple(KeptCondition.of(condition) for condition in reported.conditions)
