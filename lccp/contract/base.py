@@ -10,13 +10,17 @@ from lccp.contract.errors import InvalidInput
 MESSAGE_LENGTH_MAX = 1_024
 
 
+def cut(text: str) -> str:
+    """A text for people, cut to the length that etcd and events have room for."""
+    return text if len(text) <= MESSAGE_LENGTH_MAX else f"{text[: MESSAGE_LENGTH_MAX - 1]}…"
+
+
 def _cut(value: Any) -> Any:
-    too_long = isinstance(value, str) and len(value) > MESSAGE_LENGTH_MAX
-    return f"{value[: MESSAGE_LENGTH_MAX - 1]}…" if too_long else value
+    return cut(value) if isinstance(value, str) else value
 
 
 Message = Annotated[str, BeforeValidator(_cut), Field(max_length=MESSAGE_LENGTH_MAX)]
-"""A text for people, cut to the length that etcd and events have room for."""
+"""A text for people, cut to its length."""
 
 
 class Contract(BaseModel):

@@ -9,6 +9,7 @@ from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.base import cut
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp_operator.intents import Event
 from lccp_operator.kubernetes import api
@@ -20,7 +21,6 @@ from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import SavedState, Trouble
 
 FINALIZER = f"{labels.GROUP}/purge"
-NOTE_LENGTH_MAX = 1024
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 logger = logging.getLogger(__name__)
@@ -240,7 +240,7 @@ def _event(address: Object, event: Event) -> Object:
         "involvedObject": involved,
         "type": event.type,
         "reason": event.reason.value,
-        "message": event.message[:NOTE_LENGTH_MAX],
+        "message": cut(event.message),
         "source": {"component": labels.FIELD_MANAGER},
         "reportingComponent": labels.FIELD_MANAGER,
         "firstTimestamp": at,

@@ -6,11 +6,11 @@ recent ones again, as the same events.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from lccp.api.labels import INTRINSIC, REEVALUATE, evaluation_key
 from lccp.api.objects.journal import AttemptRecord, Journal
+from lccp.contract.base import cut
 from lccp.facts.facts import EvaluationKey
 from lccp.probes.registry import PROBES
 from lccp_operator.intents import Event, EventReason
@@ -19,7 +19,6 @@ from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Course, Goal
 
-NOTE_LENGTH_MAX = 1_024
 RECENT = timedelta(minutes=10)
 """A process that ends is succeeded by the next one within this time."""
 
@@ -28,7 +27,7 @@ def of(context: Context, goal: Goal) -> tuple[Event, ...]:
     """The events of an accepted run, in the order in which things happened."""
     journal = context.facts.journal
     told = journal if context.events_posted else _as_of(journal, context.now - RECENT)
-    changes = (
+    return (
         *_acceptance(context, told),
         *_reevaluation(context),
         *_evaluations(context, told),
@@ -37,14 +36,13 @@ def of(context: Context, goal: Goal) -> tuple[Event, ...]:
         *_attempts(context, told),
         *_finish(context, told, goal),
     )
-    return tuple(_short(event) for event in changes)
 
 
 def of_refusal(context: Context, refusal: Refusal) -> tuple[Event, ...]:
     """The event of a refusal that is not yet in the status."""
     before = context.run.status.conditions if context.run.status else ()
-    told = any(condition.message == refusal.message for condition in before)
-    return () if told else (_short(_warning(EventReason.REFUSED, refusal.message, context.now)),)
+    told = any(condition.message == cut(refusal.message) for condition in before)
+    return () if told else (_warning(EventReason.REFUSED, refusal.message, context.now),)
 
 
 def _as_of(journal: Journal, then: datetime) -> Journal:
@@ -78,12 +76,6 @@ def _normal(reason: EventReason, message: str, at: datetime, about: str = "") ->
 
 def _warning(reason: EventReason, message: str, at: datetime, about: str = "") -> Event:
     return Event("Warning", reason, message, at, about)
-
-
-def _short(event: Event) -> Event:
-    if len(event.message) <= NOTE_LENGTH_MAX:
-        return event
-    return replace(event, message=f"{event.message[: NOTE_LENGTH_MAX - 1]}…")
 
 
 def _acceptance(context: Context, told: Journal) -> Iterator[Event]:

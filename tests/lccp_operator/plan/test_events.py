@@ -15,7 +15,10 @@ from operator_world import (
 
 from lccp.analysis.verdict import judge
 from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
 from lccp.api.exits import ExitCode
+from lccp_operator.plan import acceptance
+from lccp_operator.plan.acceptance import Refusal
 
 POLICY = {"minGain": "0.03", "action": "Suspend"}
 
@@ -143,11 +146,12 @@ def test_the_end_is_told_last() -> None:
     assert told(badly)[-1] == ("Warning", "Failed")
 
 
-def test_a_long_message_is_cut_to_what_an_event_holds() -> None:
-    names = [{"name": f"source-{n}", "kind": "Long", "path": "p" * 900} for n in range(2)]
-    first = a_world()
-    data = {"sources": names, "shortFraction": "0"}
-    world = World(a_small_run("run-2", data=data), NEVER, store=first.store)
-    world.reconcile()
+def test_a_refusal_longer_than_a_condition_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = Refusal(Reason.INVALID_SPEC, "it is wrong " * 200)
+    monkeypatch.setattr(acceptance, "refusal", lambda _: long)
+    world = World(a_small_run(), NEVER)
+    for _ in range(3):
+        world.reconcile()
+        world.pass_time()
 
-    assert len(world.events[0].message) <= 1_024
+    assert told(world) == [("Warning", "Refused")]

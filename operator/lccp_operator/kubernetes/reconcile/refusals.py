@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.base import cut
 from lccp.contract.errors import LccpError
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
@@ -28,7 +29,7 @@ def told(
         yield
     except (api.Refused, api.AdmissionUnavailable) as error:
         guard()
-        sentence = f"{error}: it is retried, and later actions wait for it"
+        sentence = cut(f"{error}: it is retried, and later actions wait for it")
         _tell(run, runs, sentence, tell_store)
         raise
 

@@ -65,12 +65,14 @@ def test_what_was_known_of_the_run_stays(namespace: Namespace, run: LCCPRun) -> 
     assert namespace.run("tiny")["status"]["attempt"] == 3
 
 
-def test_the_store_is_told_once(namespace: Namespace, run: LCCPRun) -> None:
-    (told,) = refused(run, as_read(namespace), api.Refused(SENTENCE))
+@pytest.mark.parametrize("sentence", [SENTENCE, "a policy forbids it " * 100])
+def test_the_store_is_told_once(namespace: Namespace, run: LCCPRun, sentence: str) -> None:
+    (told,) = refused(run, as_read(namespace), api.Refused(sentence))
     assert Reason.ACTION_REFUSED in [condition.reason for condition in told.conditions]
 
     run = LCCPRun.parse(namespace.run("tiny"), "run")
-    assert refused(run, as_read(namespace), api.Refused(SENTENCE)) == []
+    assert refused(run, as_read(namespace), api.Refused(sentence)) == []
+    assert namespace.events("tiny") == ["Refused"]
 
 
 def test_a_refused_status_is_told_by_one_event(namespace: Namespace, run: LCCPRun) -> None:
