@@ -1,10 +1,12 @@
 """Two checkpoints: differences paired by cluster."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reports import a_value, declared, part
+from reports import a_value, declared, part, report_with
 from scipy import stats
 
 from lccp.analysis.comparison import Comparison, compare
@@ -14,19 +16,13 @@ CORPUS = {"corpora": ["english"]}
 
 
 def a_report(
-    tokens: int, name: str, values: dict[str, list[float]], **changes: object
+    tokens: int, name: str, values: dict[str, list[float]], **changes: Any
 ) -> EvaluationReport:
     """A report of one signal, whose clusters have these values."""
     mean = float(np.mean(next(iter(values.values()))))
     signal = a_value(declared(name), mean, values)
-    document = {
-        "tokens": tokens,
-        "checkpoint_digest": f"{tokens:064x}",
-        "source_context_length": 256,
-        "target_context_length": 512,
-        "probes": {"niah": part("niah", {"seed": 0}, [signal])},
-    }
-    return EvaluationReport(**document | changes)
+    probes = {"niah": part("niah", {"seed": 0}, [signal])}
+    return report_with(**{"probes": probes, "tokens": tokens} | changes)
 
 
 def compared(

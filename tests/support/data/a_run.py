@@ -14,7 +14,7 @@ from typing import Any
 
 import any_probe
 import numpy as np
-from reports import heads_values, niah_values, packed, part
+from reports import heads_values, niah_values, packed, part, report_with
 
 from lccp.analysis.policy import policy_of_run
 from lccp.analysis.verdict import judge
@@ -145,25 +145,25 @@ def report(tokens: int) -> EvaluationReport:
     ]
     count = float((maps["scores"] > RETRIEVAL_HEADS.threshold).sum())
     heads = heads_values(maps["scores"], (max(0.0, count - 1), count))
-    return EvaluationReport(
-        tokens=tokens,
+    probes = {
+        "niah": part("niah", NIAH.document(), signals, cells),
+        "retrieval_heads": part("retrieval_heads", RETRIEVAL_HEADS.document(), heads, maps),
+        **{
+            name: part(
+                name,
+                PROBES[name].usual.document(),
+                any_probe.values(PROBES[name], tokens / BUDGET_TOKENS),
+                details(tokens)[name],
+            )
+            for name in OTHERS
+        },
+    }
+    return report_with(
+        probes,
+        tokens,
         step=tokens // STEP_TOKENS,
-        checkpoint_digest=f"{tokens:064x}",
         source_context_length=SOURCE_LENGTH,
         target_context_length=TARGET_LENGTH,
-        probes={
-            "niah": part("niah", NIAH.document(), signals, cells),
-            "retrieval_heads": part("retrieval_heads", RETRIEVAL_HEADS.document(), heads, maps),
-            **{
-                name: part(
-                    name,
-                    PROBES[name].usual.document(),
-                    any_probe.values(PROBES[name], tokens / BUDGET_TOKENS),
-                    details(tokens)[name],
-                )
-                for name in OTHERS
-            },
-        },
         execution_plan={"device": "cpu", "dtype": "float32", "attention": "sdpa", "batchSize": 8},
         versions={"lccp": "0.1.0", "torch": "2.13.0+cpu", "transformers": "5.17.0"},
         timings={"samples": 0.5, "load": 1.0, "measure": 5.75, "aggregate": 0.25},

@@ -128,6 +128,19 @@ def part(
     )
 
 
+def report_with(probes: Mapping[str, ProbeReport], tokens: int, **changes: Any) -> EvaluationReport:
+    """A report of these probes' parts."""
+    document: dict[str, Any] = {
+        "tokens": tokens,
+        "step": tokens // 100,
+        "checkpoint_digest": f"{tokens:064x}",
+        "source_context_length": 256,
+        "target_context_length": 512,
+        "probes": probes,
+    }
+    return EvaluationReport(**document | changes)
+
+
 def a_report(
     tokens: int,
     nll: float,
@@ -148,15 +161,7 @@ def a_report(
         maps = {"scores": heads, "halves": np.stack([heads, heads])}
         values = heads_values(heads)
         probes["retrieval_heads"] = part("retrieval_heads", HEADS.document(), values, maps)
-    document: dict[str, Any] = {
-        "tokens": tokens,
-        "step": tokens // 100,
-        "checkpoint_digest": f"{tokens:064x}",
-        "source_context_length": 256,
-        "target_context_length": 512,
-        "probes": probes,
-    }
-    return EvaluationReport(**document | changes)
+    return report_with(probes, tokens, **changes)
 
 
 def without_signals(report: EvaluationReport, *names: str) -> EvaluationReport:
