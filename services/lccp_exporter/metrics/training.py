@@ -31,11 +31,12 @@ def _state_lag(facts: ExportedFacts) -> float | None:
 
 
 def _failed(facts: ExportedFacts) -> float:
-    """1 if the run did not end as intended."""
+    """1 if the run did not end as intended; a branch that failed for good leaves it succeeded."""
     journal = facts.journal
     if journal is None or facts.phase is not RunPhase.FINISHED:
         return 0.0
-    last = journal.attempts[-1] if journal.attempts else None
+    own = [attempt for attempt in journal.attempts if attempt.branch is None]
+    last = own[-1] if own else None
     if last is not None and last.cause is Cause.COMPLETED:
         return 0.0
     if journal.stop is not None and journal.stop.action == "Stop":

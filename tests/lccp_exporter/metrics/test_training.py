@@ -55,6 +55,7 @@ def stop(action: str) -> StopRecord:
 
 FINISHED = {"finished_at": a_run.START + timedelta(hours=1)}
 COUNTED = ended(Cause.OUT_OF_MEMORY).model_copy(update={"counted": True})
+OF_A_BRANCH = COUNTED.model_copy(update={"number": 2, "branch": a_run.CHECKPOINTS[3]})
 ENDS: dict[str, tuple[float, Journal]] = {
     "the budget is trained": (
         0.0,
@@ -74,6 +75,10 @@ ENDS: dict[str, tuple[float, Journal]] = {
     ),
     "no restart is left": (1.0, Journal(attempts=(COUNTED,), **FINISHED)),
     "a failed attempt waits for the next": (0.0, Journal(attempts=(COUNTED,))),
+    "a branch failed for good": (
+        0.0,
+        Journal(attempts=(ended(Cause.COMPLETED), OF_A_BRANCH), **FINISHED),
+    ),
 }
 
 
