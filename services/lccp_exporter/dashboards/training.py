@@ -114,7 +114,7 @@ def training() -> Iterator[Panel]:
     )
     yield Panel(
         "Evaluations",
-        "Those that ended, by result, and those that wait.",
+        "Those of all suites that ended, by result, and checkpoints that wait for the probes.",
         [
             Query(of_run("lccp_checkpoint_evaluations"), "{{result}}"),
             Query(of_run("lccp_checkpoint_evaluations_pending"), "pending"),

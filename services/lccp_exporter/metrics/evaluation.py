@@ -28,15 +28,16 @@ def _lag(facts: ExportedFacts) -> float | None:
 EVALUATION = (
     RunMetric(
         "lccp_checkpoint_evaluations",
-        "Checkpoints by how their evaluation ended: Succeeded, or Failed after all retries; a "
-        "failed one that is evaluated again leaves Failed.",
+        "Evaluations of checkpoints by how they ended, those by external suites and of branches "
+        "included: Succeeded, or Failed after all retries; a failed one that starts again leaves "
+        "Failed.",
         _ended,
         ("result",),
         most=2,
     ),
     RunMetric(
         "lccp_checkpoint_evaluations_pending",
-        "Complete checkpoints whose evaluation has not ended.",
+        "Complete checkpoints whose evaluation by the probes has not ended.",
         one(_pending),
     ),
     RunMetric(

@@ -6,6 +6,7 @@ import a_run
 import pytest
 from scraped import Scraped
 
+from lccp.api.objects.journal import EvaluationOutcome, Journal
 from lccp.store.file import FileStore
 from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.measured import Measured
@@ -45,3 +46,17 @@ def test_evaluations_lag_behind_the_newest_complete_checkpoint() -> None:
     assert [*lag.samples(facts)] == [((), 200.0)]
     assert [*lag.samples(ExportedFacts("d", "t", heartbeat=beat))] == [((), 300.0)]
     assert [*lag.samples(ExportedFacts("d", "t"))] == [((), None)]
+
+
+def test_evaluations_of_all_suites_count_and_checkpoints_wait_for_the_probes() -> None:
+    ended, pending = (
+        next(one for one in EVALUATION if one.name == f"lccp_checkpoint_evaluations{suffix}")
+        for suffix in ("", "_pending")
+    )
+    outcome = EvaluationOutcome(checkpoint_digest="", result="Succeeded")
+    journal = Journal(evaluations={f"{100:015d}/{suite}": outcome for suite in ("words", "anneal")})
+    beat = a_run.heartbeat().model_copy(update={"checkpoints": (100,)})
+    facts = ExportedFacts("d", "t", heartbeat=beat, journal=journal)
+
+    assert [*ended.samples(facts)] == [(("Succeeded",), 2.0), (("Failed",), 0.0)]
+    assert [*pending.samples(facts)] == [((), 1.0)]
