@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, rules
+from lccp.contract.changes import Change, declared
 from lccp.contract.quantities import Decimal, TokenBudget
 from lccp.contract.signals import GateSentence, SignalName
 
@@ -115,7 +116,8 @@ class SaturationSpec(Contract):
             description="What a release requires of the newest checkpoint: criteria such as "
             "`recovery lower bound >= 0.8` or `guards not regressing`; the condition GatePassed "
             "holds the answer.",
-            json_schema_extra=rules(Rule("self == oldSelf", GATE_IS_FIXED)),
+            json_schema_extra=declared(Change.LIVE, "fixed once the run is created")
+            | rules(Rule("self == oldSelf", GATE_IS_FIXED)),
         ),
     ] = ()
     action: Annotated[

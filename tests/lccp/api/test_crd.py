@@ -13,6 +13,7 @@ from lccp.api.crd import crd, identity, render_crd
 from lccp.api.objects.verdict import VerdictState
 from lccp.api.run import LCCPRun
 from lccp.api.status import CheckpointStatus, LCCPRunStatus, ProgressStatus, VerdictStatus
+from lccp.contract.cel import VALIDATIONS
 from lccp.contract.changes import Change
 from lccp.contract.schema import Field, Schema, fields, structural
 
@@ -106,6 +107,14 @@ def test_the_identity_alone_is_forbidden_to_change() -> None:
     tops = {field.path for field in identity(SPEC)}
     judged = {field.path for field in LEAVES if covered(field, tops)}
     assert judged == {field.path for field in LEAVES if field.change is Change.IDENTITY}
+
+
+def test_a_field_whose_changes_a_rule_limits_says_how() -> None:
+    limited = [
+        f for f in LEAVES if any("oldSelf" in r["rule"] for r in f.schema.get(VALIDATIONS, ()))
+    ]
+    assert ".saturation.gate" in [field.path for field in limited]
+    assert [field.path for field in limited if not field.how] == []
 
 
 def test_what_is_forbidden_to_change_is_in_every_stored_object() -> None:
