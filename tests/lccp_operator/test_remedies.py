@@ -1,4 +1,4 @@
-"""Every field that a message of the operator says to change can be changed."""
+"""Every field that a message of the operator, or a runbook, says to change can be changed."""
 
 import ast
 import re
@@ -21,6 +21,11 @@ MODULES = [
 FIELD = re.compile(r"(?<![\w.{])[a-z][A-Za-z]*(?:\.[a-z][A-Za-z]*)+")
 STATED = {"checkpoints.storeName"}
 """Named as what is, not as what to change."""
+RUNBOOKS = sorted((ROOT / "docs" / "runbooks").rglob("*.md"))
+TO_DO = re.compile(r"^## What to do$(.*?)^## ", re.MULTILINE | re.DOTALL)
+QUOTED = re.compile(r"`(?:spec\.)?([a-z][A-Za-z]*(?:\.[a-z][A-Za-z]*)+)")
+OF_ANOTHER_RUN = {"model.source"}
+"""Named as what a further run would have."""
 
 
 def texts(path: Path) -> Iterator[str]:
@@ -38,6 +43,14 @@ def named_in_modules() -> set[str]:
     return {field for fields in found for field in fields if field in classes()}
 
 
+def named_in_runbooks() -> set[str]:
+    """Also fields that are no fields of the spec, but look like it."""
+    parts = (part for path in RUNBOOKS for part in TO_DO.findall(path.read_text(encoding="utf-8")))
+    tops = {field.partition(".")[0] for field in classes()}
+    named = {field for part in parts for field in QUOTED.findall(part)}
+    return {field for field in named if field.partition(".")[0] in tops}
+
+
 @pytest.mark.slow
 def test_messages_name_fields() -> None:
     assert {"training.activationCheckpointing", "evaluation.retries"} <= named_in_modules()
@@ -45,6 +58,11 @@ def test_messages_name_fields() -> None:
 
 @pytest.mark.parametrize("field", sorted(named_in_modules() - STATED))
 def test_a_field_that_a_message_names_may_be_changed(field: str) -> None:
+    assert classes()[field] is not Change.IDENTITY
+
+
+@pytest.mark.parametrize("field", sorted(named_in_runbooks() - OF_ANOTHER_RUN))
+def test_a_field_that_a_runbook_says_to_change_may_be_changed(field: str) -> None:
     assert classes()[field] is not Change.IDENTITY
 
 
