@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from lccp.api.objects.verdict import Gain, GainState, Verdict, VerdictState
-from lccp.contract.signals import Role
+from lccp.contract.signals import Role, Scale, Signal
 from lccp.report.figures import style
 from lccp.report.figures.phases import mark_saturation
 from lccp.report.figures.style import TokenAxis, translucent
@@ -18,34 +18,42 @@ GAIN_COLOURS = {
 
 
 def gain(verdict: Verdict) -> go.Figure | None:
-    """Gain of the policy's signal and its guards over one horizon, with intervals, against ±δ."""
+    """Gain of the policy's signal over one horizon, with its intervals, against ±δ.
+
+    Guards on the same scale are beside it: percent on a logarithmic one, else as a number.
+    """
+    leading = verdict.declared(verdict.policy.signal)
+    if leading is None:
+        return None
+    guards = [s for s in verdict.signals if s.role is Role.GUARD and s.scale is leading.scale]
     axis = TokenAxis.of(checkpoint.tokens for checkpoint in verdict.checkpoints)
-    guards = [signal.name for signal in verdict.signals if signal.role is Role.GUARD]
     by_signal = {
-        name: [(c.tokens, g) for c in verdict.checkpoints if (g := c.gain(name)) is not None]
-        for name in (verdict.policy.signal, *guards)
+        signal: [(c.tokens, g) for c in verdict.checkpoints if (g := c.gain(signal.name))]
+        for signal in (leading, *guards)
     }
-    if not by_signal[verdict.policy.signal]:
+    if not by_signal[leading]:
         return None
     figure = go.Figure()
-    delta = verdict.policy.delta(verdict.policy.signal)
+    delta = verdict.policy.delta(leading.name)
     figure.add_hrect(
         y0=-delta, y1=delta, fillcolor=translucent(style.GUARD, 0.18), line_width=0, layer="below"
     )
-    for name, gains in by_signal.items():
-        _gains(figure, gains, axis, verdict, name)
+    for signal, gains in by_signal.items():
+        _gains(figure, gains, axis, signal, main=signal is leading)
     mark_saturation(figure, verdict, axis)
-    figure.update_yaxes(title_text="gain per horizon", tickformat="+.1~%", zeroline=True)
+    ticks = "+.1~%" if leading.scale is Scale.LOG else "+.3~f"
+    figure.update_yaxes(title_text="gain per horizon", tickformat=ticks, zeroline=True)
     figure.update_xaxes(axis.style(title_text="tokens trained"))
     return style.figure(figure, 330)
 
 
 def _gains(
-    figure: go.Figure, gains: list[tuple[int, Gain]], axis: TokenAxis, verdict: Verdict, name: str
+    figure: go.Figure, gains: list[tuple[int, Gain]], axis: TokenAxis, signal: Signal, *, main: bool
 ) -> None:
-    declared, main = verdict.declared(name), name == verdict.policy.signal
-    if not gains or declared is None:
+    if not gains:
         return
+    number = "+.2%" if signal.scale is Scale.LOG else "+.3f"
+    value, low, high = (f"%{{{of}:{number}}}" for of in ("y", "customdata[0]", "customdata[1]"))
     colours = [GAIN_COLOURS[g.state] if main else style.GUARD for _, g in gains]
     figure.add_scatter(
         x=[axis(tokens) for tokens, _ in gains],
@@ -57,9 +65,9 @@ def _gains(
             "thickness": 1.5,
             "width": 4,
         },
-        name=declared.title,
+        name=signal.title,
         mode="markers",
         marker={"size": 9 if main else 5, "color": colours},
         customdata=[[g.lower, g.upper, g.state] for _, g in gains],
-        hovertemplate="%{y:+.2%} (%{customdata[0]:+.2%} … %{customdata[1]:+.2%}), %{customdata[2]}",
+        hovertemplate=f"{value} ({low} … {high}), %{{customdata[2]}}",
     )

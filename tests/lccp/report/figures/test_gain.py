@@ -4,6 +4,7 @@ import a_run
 import pytest
 from drawn import REPORTS, trace
 
+from lccp.analysis.verdict import judge
 from lccp.report.figures.gain import gain
 
 
@@ -30,3 +31,12 @@ def test_delta_is_that_of_the_leading_signal() -> None:
 
 def test_without_gains_there_is_no_figure_of_them() -> None:
     assert gain(a_run.verdict(REPORTS[:2])) is None
+
+
+def test_gains_of_a_linear_signal_are_no_percentages() -> None:
+    by_score = a_run.policy().model_copy(update={"signals": ("niah_score",)})
+    figure = gain(judge(REPORTS, by_score))
+    assert figure is not None
+    assert figure.layout.yaxis.tickformat == "+.3~f"
+    assert [one.name for one in figure.data] == ["NIAH score"]
+    assert trace(figure, "NIAH score").hovertemplate.startswith("%{y:+.3f} (%{customdata[0]:+.3f}")
