@@ -74,10 +74,8 @@ def plan_training(
         _host_bytes(run),
     )
     config = model_config(run, manifest, options.model, endpoint)
-    plan, evaluator = (
-        TrainingPlan.of(asked, config, cluster),
-        EvaluatorPlan.of(run, config, cluster),
-    )
+    plan = TrainingPlan.of(asked, config, cluster)
+    evaluator = EvaluatorPlan.of(run, config, cluster)
     if json:
         document = _document(plan, cluster, options.price)
         print(json_text(document | {"evaluator": _evaluator_document(evaluator)}))
