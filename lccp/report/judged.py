@@ -19,4 +19,4 @@ def policy_of(data: RunData) -> Policy:
 
 def verdict_of(data: RunData) -> Verdict:
     """The stored verdict; where there is none, one from the reports."""
-    return data.verdict or judge(data.reports, policy_of(data))
+    return data.verdict or judge(data.all_reports, policy_of(data))

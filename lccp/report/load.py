@@ -16,7 +16,7 @@ from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, Ledger, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
-from lccp.facts.facts import Checkpoint
+from lccp.facts.facts import Checkpoint, EvaluationKey
 from lccp.facts.reader import Keep, RunReader, facts_of
 from lccp.model_config import CONFIG, parsed_model_config
 from lccp.report.details import Fetch, nothing_beside
@@ -35,7 +35,7 @@ class RunData:
 
     title: str
     reports: tuple[EvaluationReport, ...]
-    """Oldest first, one for each evaluated checkpoint."""
+    """Of the probes, oldest first, one for each evaluated checkpoint."""
     verdict: Verdict | None = None
     history: tuple[StepRecord, ...] = ()
     """Logged steps in order, without those that a later attempt repeated."""
@@ -50,12 +50,19 @@ class RunData:
     journal: Journal | None = None
     branches: tuple[EvaluationReport, ...] = ()
     """Of the ends of branches, by the tokens at which each began, oldest first."""
+    external: tuple[EvaluationReport, ...] = ()
+    """Of external suites, oldest first."""
     model_config: Mapping[str, Any] | None = None
     """config.json of the newest checkpoint."""
     failures: Mapping[int, EvaluationFailure] = field(default_factory=dict)
     """Last failures of checkpoints that have no report, by tokens."""
     fetch: Fetch = nothing_beside
     """Reads an object beside a report."""
+
+    @property
+    def all_reports(self) -> tuple[EvaluationReport, ...]:
+        """Those that a verdict is based on: of the probes, of branches, of external suites."""
+        return (*self.reports, *self.branches, *self.external)
 
     @classmethod
     def from_store(cls, store: Store, keys: RunKeys) -> Self:
@@ -74,8 +81,7 @@ class RunData:
             raise InvalidInput(f"{store.url}: holds no run {keys.namespace}/{keys.name}")
         return cls(
             title=f"{keys.namespace}/{keys.name}",
-            reports=tuple(r for (_, suite), r in facts.reports.items() if suite == INTRINSIC),
-            branches=tuple(r for (_, suite), r in facts.reports.items() if suite == ANNEAL),
+            **_by_suite(facts.reports),
             verdict=facts.verdict,
             history=history_of(store, keys, listing.writers()),
             heartbeat=facts.heartbeat,
@@ -100,33 +106,43 @@ class RunData:
         """All `report.json` below `folder`, as one run.
 
         Raises:
-            InvalidInput: there are none, two are of the same checkpoint, or one is damaged.
+            InvalidInput: there are none of the probes, two are of the same suite and checkpoint, or
+                one is damaged.
             Incompatible: a report has another schema version.
         """
         if not folder.is_dir():
             raise InvalidInput(f"{folder}: is not a folder")
-        by_tokens: dict[int, EvaluationReport] = {}
-        folders: dict[int, Path] = {}
+        found: dict[EvaluationKey, EvaluationReport] = {}
+        folders: dict[EvaluationKey, Path] = {}
         for path in sorted(folder.rglob(REPORT)):
             report = EvaluationReport.from_json(path.read_bytes(), str(path))
-            if report.tokens in by_tokens:
+            key = report.tokens, report.suite
+            if key in found:
                 raise InvalidInput(
                     f"{path}: is a second report at {report.tokens} tokens: "
                     f"give a folder that holds the reports of one run"
                 )
-            by_tokens[report.tokens], folders[report.tokens] = report, path.parent
-        if not by_tokens:
-            raise InvalidInput(f"{folder}: holds no {REPORT}, at any depth")
+            found[key], folders[key] = report, path.parent
+        if not any(suite == INTRINSIC for _, suite in found):
+            raise InvalidInput(f"{folder}: holds no {REPORT} of probes, at any depth")
 
         def fetch(report: EvaluationReport, name: str) -> bytes:
             try:
-                return (folders[report.tokens] / name).read_bytes()
+                return (folders[report.tokens, report.suite] / name).read_bytes()
             except OSError as error:
                 raise NotFound(f"{name}: {error.strerror}") from None
 
-        title = folder.resolve().name
-        ordered = tuple(report for _, report in sorted(by_tokens.items()))
-        return cls(title=title, reports=ordered, fetch=fetch)
+        ordered = dict(sorted(found.items()))
+        return cls(title=folder.resolve().name, fetch=fetch, **_by_suite(ordered))
+
+
+def _by_suite(reports: Mapping[EvaluationKey, EvaluationReport]) -> dict[str, Any]:
+    """The fields of a run that hold the reports."""
+    own = {INTRINSIC: "reports", ANNEAL: "branches"}
+    found: dict[str, list[EvaluationReport]] = {"reports": [], "branches": [], "external": []}
+    for (_, suite), report in reports.items():
+        found[own.get(suite, "external")].append(report)
+    return {name: tuple(listed) for name, listed in found.items()}
 
 
 def _tokens_per_source(

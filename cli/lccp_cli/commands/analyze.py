@@ -108,9 +108,9 @@ def analyze(
     if power and correlations:
         raise InvalidInput("--power, --correlations: exclude each other: use one at a time")
     if power:
-        show_own_power(data.reports, policy, json)
+        show_own_power(data.all_reports, policy, json)
         return
-    verdict = judge(data.reports, policy)
+    verdict = judge(data.all_reports, policy)
     if correlations:
         show_correlations(correlations_of(verdict), json)
     elif json:

@@ -90,12 +90,12 @@ def _held_out(data: RunData) -> Iterator[Row]:
 
 def _evaluated(data: RunData) -> Iterator[Row]:
     between = compared(data.reports, data.fetch)
-    for report in data.reports:
+    for report in data.all_reports:
         values: dict[str, float | None] = {
             f"signal/{signal.name}": signal.value for signal in report.signals()
         }
-        for name, by_tokens in between.items():
-            values[f"signal/{name}"] = by_tokens.get(report.tokens)
+        if report.suite == INTRINSIC:
+            values |= {f"signal/{name}": of.get(report.tokens) for name, of in between.items()}
         at = _time_of(data, report.tokens, report.suite)
         yield Row(report.suite, report.tokens, at, _finite(values))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lccp.analysis.verdict import judge
 from lccp.api.labels import ANNEAL, INTRINSIC, tokens_key
 from lccp.api.objects.base import StoreObject
 from lccp.contract.errors import Incompatible
@@ -88,5 +89,8 @@ def test_of_version_2_measurements_are_read_too() -> None:
         path.name for path in run.glob("checkpoints/*")
     )
     assert [one.suite for one in found.branches] == [ANNEAL]
+    assert {one.suite for one in found.external} == {"words"}
     assert found.verdict is not None
+    judged = judge(found.all_reports, found.verdict.policy)
+    assert [c.values for c in judged.checkpoints] == [c.values for c in found.verdict.checkpoints]
     assert len(found.held_out) == len(found.reports)

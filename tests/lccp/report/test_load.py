@@ -6,6 +6,7 @@ import a_run
 import pytest
 
 from lccp.api.causes import Cause
+from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure
 from lccp.contract.errors import Incompatible, InvalidInput
@@ -136,6 +137,19 @@ def test_two_reports_of_one_checkpoint_are_refused(tmp_path: Path) -> None:
         (tmp_path / name / "report.json").write_bytes(a_run.report(0).to_json())
     with pytest.raises(InvalidInput, match=r"b/report\.json: is a second report at 0 tokens"):
         RunData.from_folder(tmp_path)
+
+
+def test_reports_of_other_suites_stand_beside_those_of_the_probes(tmp_path: Path) -> None:
+    for suite in (INTRINSIC, ANNEAL, "words"):
+        report = a_run.report(0).model_copy(update={"suite": suite})
+        (tmp_path / suite).mkdir()
+        (tmp_path / suite / "report.json").write_bytes(report.to_json())
+
+    data = RunData.from_folder(tmp_path)
+
+    found = [[one.suite for one in of] for of in (data.reports, data.branches, data.external)]
+    assert found == [[INTRINSIC], [ANNEAL], ["words"]]
+    assert len(data.all_reports) == 3
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

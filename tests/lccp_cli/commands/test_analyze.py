@@ -14,6 +14,8 @@ from lccp_cli.commands.analyze import show_own_power
 pytestmark = pytest.mark.slow
 
 Lccp = Callable[..., Result]
+RECORDED = Path(__file__).parents[2] / "fixtures" / "stored" / "v2" / "default" / "tiny"
+"""A run with an external suite."""
 
 
 def test_analyze_prints_checkpoints_verdict_and_advice(lccp: Lccp, stored: Path) -> None:
@@ -29,6 +31,11 @@ def test_analyze_prints_checkpoints_verdict_and_advice(lccp: Lccp, stored: Path)
 def test_analyze_json_is_the_verdict(lccp: Lccp, stored: Path) -> None:
     printed = Verdict.from_json(lccp("analyze", stored, "--json").stdout_bytes, "stdout")
     assert printed == a_run.verdict()
+
+
+def test_analyze_judges_signals_of_external_suites_too(lccp: Lccp) -> None:
+    printed = Verdict.from_json(lccp("analyze", RECORDED, "--json").stdout_bytes, "stdout")
+    assert "words/known" in printed.checkpoints[-1].values
 
 
 def test_analyze_judges_by_the_policy_that_is_asked_for(lccp: Lccp, stored: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import a_run
 import pytest
 
-from lccp.api.labels import INTRINSIC, evaluation_key
+from lccp.api.labels import ANNEAL, INTRINSIC, evaluation_key
 from lccp.report.load import RunData
 from lccp_exporter.trackers.rows import TrackedRun, digest_of, rows_of
 
@@ -54,6 +54,16 @@ def test_an_evaluation_and_its_verdict_stand_at_the_time_when_it_ended(whole: Ru
     times = {row.source: row.at for row in rows if row.tokens == tokens}
     assert times["intrinsic"] == times["verdict"] == ended
     assert times["training"] < ended
+
+
+def test_suites_and_branches_have_rows_of_their_own(whole: RunData) -> None:
+    words = whole.reports[2].model_copy(update={"suite": "words"})
+    branch = whole.reports[3].model_copy(update={"suite": ANNEAL})
+
+    rows = rows_of(dataclasses.replace(whole, external=(words,), branches=(branch,)))
+
+    found = {row.source: row.tokens for row in rows if row.source in ("words", ANNEAL)}
+    assert found == {"words": words.tokens, ANNEAL: branch.tokens}
 
 
 def test_signals_between_checkpoints_are_among_them(whole: RunData) -> None:
