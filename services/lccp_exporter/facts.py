@@ -8,7 +8,7 @@ from typing import Self
 
 from lccp.api.causes import Cause
 from lccp.api.labels import ANNEAL, INTRINSIC, signal_of_suite
-from lccp.api.objects.journal import Journal
+from lccp.api.objects.journal import AttemptRecord, Journal
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.training import End, Heartbeat, Ledger
 from lccp.api.objects.verdict import Answer, Forecast, Gain, Verdict, VerdictState
@@ -149,7 +149,7 @@ class ExportedFacts:
             return RunPhase.FINISHED
         attempt = self.journal.attempts[-1] if self.journal and self.journal.attempts else None
         if attempt is not None and attempt.ended_at is not None:
-            return self._after(attempt.cause)
+            return self._after(attempt)
         if attempt is not None and attempt.branch is not None:
             phase = OF_HEARTBEAT[self.branching.phase] if self.branching else RunPhase.QUEUED
             return RunPhase.ANNEALING if phase is RunPhase.TRAINING else phase
@@ -159,13 +159,13 @@ class ExportedFacts:
             return RunPhase.QUEUED
         return OF_HEARTBEAT[beat.phase]
 
-    def _after(self, cause: Cause | None) -> RunPhase:
-        """The phase after an attempt that ended with `cause`."""
+    def _after(self, attempt: AttemptRecord) -> RunPhase:
+        """The phase after an attempt that ended; a stop ends the run's own training alone."""
         stop = self.journal.stop if self.journal else None
-        if cause is Cause.DRAINED:
-            ended = stop is not None and stop.action == "Stop"
+        if attempt.cause is Cause.DRAINED:
+            ended = attempt.branch is None and stop is not None and stop.action == "Stop"
             return RunPhase.EVALUATING if ended else RunPhase.SUSPENDED
-        return RunPhase.EVALUATING if cause is Cause.COMPLETED else RunPhase.QUEUED
+        return RunPhase.EVALUATING if attempt.cause is Cause.COMPLETED else RunPhase.QUEUED
 
     def newest_values(self) -> dict[SignalKey, float]:
         """Every signal at the newest checkpoint where it was measured."""

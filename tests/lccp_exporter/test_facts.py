@@ -105,6 +105,17 @@ CASES: dict[str, tuple[RunPhase, Journal | None, dict[str, Any]]] = {
         Journal(attempts=(ended(Cause.DRAINED),), stop=stop("Stop")),
         {},
     ),
+    "somebody suspended a branch of a run that the verdict stopped": (
+        RunPhase.SUSPENDED,
+        Journal(
+            attempts=(
+                ended(Cause.DRAINED),
+                ended(Cause.DRAINED).model_copy(update={"number": 2, "branch": BRANCH.branch}),
+            ),
+            stop=stop("Stop"),
+        ),
+        {},
+    ),
     "the budget is trained": (
         RunPhase.EVALUATING,
         Journal(attempts=(ended(Cause.COMPLETED),)),
