@@ -119,7 +119,8 @@ def _progress(context: Context, goal: Goal) -> ProgressStatus:
     if beat is None:
         return ProgressStatus(tokens=reached, tokens_total=total, percent=_percent(reached, total))
     tokens = beat.tokens if beat.phase != "Starting" else max(beat.tokens, reached)
-    trains = goal.course is Course.TRAIN and context.open_attempt is not None
+    attempt = context.open_attempt
+    trains = goal.course is Course.TRAIN and attempt is not None and attempt.branch is None
     return ProgressStatus(
         tokens=tokens,
         tokens_total=total,

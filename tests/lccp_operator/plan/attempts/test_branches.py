@@ -7,10 +7,12 @@ import pytest
 from operator_world import (
     BUDGET_TOKENS,
     EVERY_TOKENS,
+    KEYS,
     NEVER,
     World,
     a_small_run,
     conditions,
+    heartbeat_of,
     saturating_at,
     with_spec,
 )
@@ -128,6 +130,21 @@ def test_a_run_that_was_stopped_has_the_branches_that_it_reached() -> None:
     assert BUDGET_TOKENS not in world.facts.checkpoints
     assert branches(world) == [None, EVERY_TOKENS]
     assert conditions(world.run)["Succeeded"] == ("True", "Saturated")
+
+
+def test_a_stopped_run_whose_branch_trains_has_no_time_left_of_its_own() -> None:
+    anneal = {"atTokens": [EVERY_TOKENS], "tokens": EVERY_TOKENS}
+    world = a_world(checkpoints={"everyTokens": EVERY_TOKENS, "anneal": anneal})
+    world.judge = saturating_at(FIRST)
+    until_a_branch_runs(world)
+    beat = heartbeat_of(1, FIRST, world.now, phase="Ending", tokens_per_second=100.0)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.run = world.run.model_copy(update={"status": None})
+    world.reconcile()
+
+    assert world.run.status is not None
+    assert world.run.status.progress.tokens == FIRST < BUDGET_TOKENS
+    assert world.run.status.progress.remaining_seconds is None
 
 
 def test_a_run_that_failed_has_none() -> None:
