@@ -123,7 +123,7 @@ def _details(beat: Heartbeat) -> Iterator[str]:
     if beat.tokens_per_second:
         yield f"{tokens_text(beat.tokens_per_second)} tokens/s"
         left = (beat.tokens_total - beat.tokens) / beat.tokens_per_second
-        if left > 0:
+        if left > 0 and beat.phase != "Ending":
             yield f"at most {duration_text(left)} left"
 
 

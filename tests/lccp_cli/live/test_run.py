@@ -59,6 +59,13 @@ def test_the_panel_shows_progress_and_a_row_for_each_checkpoint() -> None:
     assert "waiting for evaluation" in text
 
 
+def test_a_training_that_ended_early_has_no_time_left() -> None:
+    beat = a_run.heartbeat(AFTER).model_copy(update={"phase": "Ending"})
+    text = shown(a_snapshot(heartbeats={1: beat}))
+    assert "1.02 M of 3.28 M tokens" in text
+    assert "at most" not in text
+
+
 @pytest.mark.parametrize("height", [15, 24, 50])
 def test_the_panel_fits_the_terminal(height: int) -> None:
     lines = shown(a_snapshot(), height).splitlines()
