@@ -204,8 +204,9 @@ def _silent_nodes(context: Context) -> list[str]:
 
 
 def _hampered(context: Context) -> list[str]:
-    """Problems that the newest attempt reports, such as a store that accepts no uploads."""
-    beat = context.facts.heartbeat
+    """Problems that the newest attempt, a branch's included, reports: a store without uploads."""
+    last = context.last_attempt
+    beat = context.facts.heartbeats.get(last.number) if last is not None else None
     return [beat.problem] if beat is not None and beat.problem else []
 
 

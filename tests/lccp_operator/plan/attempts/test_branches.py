@@ -147,6 +147,19 @@ def test_a_stopped_run_whose_branch_trains_has_no_time_left_of_its_own() -> None
     assert world.run.status.progress.remaining_seconds is None
 
 
+def test_what_hampers_a_branch_is_told() -> None:
+    world = a_world()
+    branch = until_a_branch_runs(world)
+    said = "store s3://lccp does not answer: connection refused"
+    beat = heartbeat_of(branch.attempt, FIRST, world.now, problem=said)
+    world.store.put(KEYS.branch(FIRST).heartbeat(beat.writer), beat.to_json())
+    world.reconcile()
+
+    assert world.run.status is not None
+    (told,) = (c.message for c in world.run.status.conditions if c.type == "Degraded")
+    assert said in told
+
+
 def test_a_run_that_failed_has_none() -> None:
     world = a_world(restartPolicy={"maxRestarts": 0})
     for _ in range(3):
