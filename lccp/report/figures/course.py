@@ -54,15 +54,7 @@ def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Fig
             if line.signal.name.partition("/")[0] in chart.log_law:
                 _law(figure, row, line, axis, colour, verdict)
         _vertical_axis(figure, row, panel, straight=chart.log_tokens)
-    title = "tokens trained"
-    if chart.log_tokens:
-        figure.update_xaxes(type="log", ticksuffix=axis.style()["ticksuffix"], dtick="D2")
-        title = f"{title} (log scale)"
-    else:
-        shade(figure, verdict, axis)
-        mark_saturation(figure, verdict, axis)
-        figure.update_xaxes(axis.style())
-    figure.update_xaxes(title_text=title, row=len(panels))
+    _token_axis(figure, len(panels), axis, verdict, log=chart.log_tokens)
     below = {
         "orientation": "h",
         "x": 0,
@@ -128,6 +120,21 @@ def _law(
     drawn = log_law(values, line.signal.title, verdict.policy, axis, colour)
     if drawn is not None:
         figure.add_trace(drawn, row=row, col=1)
+
+
+def _token_axis(
+    figure: go.Figure, lowest: int, axis: TokenAxis, verdict: Verdict, *, log: bool
+) -> None:
+    """Scale and title below the lowest panel; on a linear scale, the verdict behind all panels."""
+    title = "tokens trained"
+    if log:
+        figure.update_xaxes(type="log", ticksuffix=axis.style()["ticksuffix"], dtick="D2")
+        title = f"{title} (log scale)"
+    else:
+        shade(figure, verdict, axis)
+        mark_saturation(figure, verdict, axis)
+        figure.update_xaxes(axis.style())
+    figure.update_xaxes(title_text=title, row=lowest)
 
 
 def _vertical_axis(figure: go.Figure, row: int, panel: Sequence[Line], *, straight: bool) -> None:
