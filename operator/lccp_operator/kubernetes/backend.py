@@ -15,6 +15,7 @@ from lccp_operator.intents import Event
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads import jobs
+from lccp_operator.kubernetes.workloads.making import Making
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey, owner_uids
 from lccp_operator.workloads.kind import Workload
@@ -37,6 +38,7 @@ class KubernetesWorkloads:
         installation: str = "",
     ) -> None:
         self._cluster = cluster
+        self._making = Making(cluster)
         self._reader = reader
         self._store = store
         self._installation = installation
@@ -50,7 +52,7 @@ class KubernetesWorkloads:
             return
         try:
             for kind, document in self._objects(run, workload, pinned, self._store):
-                there = self._created(kind, document) or self._existing(run, kind, document)
+                there = self._making.make(run, kind, document)
                 if kind is api.JOBS:
                     self._reader.jobs.upsert(there)
         except (InvalidInput, api.AdmissionUnavailable) as error:
@@ -101,40 +103,6 @@ class KubernetesWorkloads:
             return
         if run.metadata.uid in owner_uids(found):
             self._cluster.delete(api.SERVICES, namespace, name, found["metadata"]["uid"])
-
-    def _created(self, kind: api.Kind, document: Object) -> Object | None:
-        """The new object; None if there is already one of its name."""
-        try:
-            return self._cluster.create(kind, document)
-        except api.AlreadyExists:
-            return None
-
-    def _existing(self, run: LCCPRun, kind: api.Kind, document: Object) -> Object:
-        """The object that exists instead.
-
-        Raises InvalidInput if it is someone else's, and Conflict if it is gone by now.
-        """
-        namespace, name = run.metadata.namespace, document["metadata"]["name"]
-        what = f"{document['kind']} {name}"
-        try:
-            found = self._there(kind, namespace, name)
-        except NotFound:
-            raise Conflict(f"{what} existed, and is gone") from None
-        if run.metadata.uid not in owner_uids(found):
-            raise InvalidInput(
-                f"there is another {what} in the namespace, which does not belong to this run: "
-                "delete it or rename the run"
-            )
-        return found
-
-    def _there(self, kind: api.Kind, namespace: str, name: str) -> Object:
-        """The object. Raises NotFound. The operator may only list Jobs, not get one."""
-        if kind is not api.JOBS:
-            return self._cluster.get(kind, namespace, name)
-        found = self._cluster.list(kind, namespace, fieldSelector=f"metadata.name={name}")
-        if not found:
-            raise NotFound(name)
-        return found[0]
 
     def _objects(
         self, run: LCCPRun, workload: Workload, pinned: Pinned, store: StoreConfig

@@ -18,6 +18,7 @@ from lccp_operator.plan import evaluations
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Course, Goal
+from lccp_operator.workloads.training import Training
 
 RECENT = timedelta(minutes=10)
 """A process that ends is succeeded by the next one within this time."""
@@ -34,6 +35,7 @@ def of(context: Context, goal: Goal) -> tuple[Event, ...]:
         *_verdict(context),
         *_stop(context, told, goal),
         *_attempts(context, told),
+        *_gang_refused(context),
         *_finish(context, told, goal),
     )
 
@@ -112,6 +114,18 @@ def _end(attempt: AttemptRecord, at: datetime, name: str) -> Event:
     if attempt.counted:
         return _warning(EventReason.ATTEMPT_FAILED, message, at, name)
     return _normal(EventReason.ATTEMPT_ENDED, message, at, name)
+
+
+def _gang_refused(context: Context) -> Iterator[Event]:
+    """The refusal of a gang, unless its condition already has that reason."""
+    attempt = context.open_attempt
+    if attempt is None or attempt.drain_asked_at is not None or context.gang is not None:
+        return
+    refused = context.rejected.get(Training.of(attempt))
+    before = context.run.status.conditions if context.run.status else ()
+    if refused is not None and all(c.reason != refused.reason for c in before):
+        name = f"attempt {attempt.number}"
+        yield _warning(EventReason.REFUSED, f"{name}: {refused.message}", context.now, name)
 
 
 def _evaluations(context: Context, told: Journal) -> Iterator[Event]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from a_cluster import JobPlayer, Namespace, connect
+from admission import Webhook, admission
 from api_proxy import ApiProxy, api_proxy
 from apiserver import ApiServer
 from operator_process import OperatorProcess, installation
@@ -63,3 +64,10 @@ def namespace(cluster: Cluster, root: Path) -> Namespace:
 @pytest.fixture
 def jobs(namespace: Namespace) -> JobPlayer:
     return JobPlayer(namespace)
+
+
+@pytest.fixture
+def webhook(server: ApiServer, namespace: Namespace, tmp_path: Path) -> Iterator[Webhook]:
+    """One for the Jobs of the namespace."""
+    with admission(server, namespace.name, tmp_path) as made:
+        yield made

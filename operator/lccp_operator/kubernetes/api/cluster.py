@@ -119,10 +119,14 @@ class Cluster:
         path = kind.path(meta["namespace"], meta["name"], subresource)
         return self.call("PATCH", path, document, query, "application/apply-patch+yaml")
 
-    def create(self, kind: Kind, document: Object) -> Object:
-        """Create the object. Raises AlreadyExists; InvalidInput for an unknown field."""
+    def create(self, kind: Kind, document: Object, dry_run: bool = False) -> Object:
+        """The object as created, or with `dry_run` as it would be: webhooks may have changed it.
+
+        Raises AlreadyExists; InvalidInput for an unknown field.
+        """
         path = kind.path(document["metadata"]["namespace"])
-        return self.call("POST", path, document, {"fieldValidation": "Strict"})
+        query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+        return self.call("POST", path, document, query)
 
     def replace(self, kind: Kind, document: Object) -> Object:
         """Replace the object. Raises Conflict if its resourceVersion is old."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from a_cluster import JobPlayer, Namespace, run_document
+from admission import HALVED, Webhook
 from api_proxy import ApiProxy, Fault
 from operator_process import OperatorProcess, installation, wait_for
 
@@ -173,3 +174,22 @@ def test_a_refused_workload_is_reported_by_the_next_reconcile_which_follows_at_o
         assert reconciler.reconcile(key) > TO_BE_TOLD_SECONDS
 
     assert namespace.conditions("tiny")["Training"]["reason"] == "PodRejected"
+
+
+def test_a_gang_that_a_webhook_halves_is_told_and_not_trained(
+    namespace: Namespace, proxied: api.Cluster, webhook: Webhook, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    webhook.patch = HALVED
+    namespace.create_run(run_document("tiny", topology={"nodes": 2}))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(5):
+            reconciler.reconcile(key)
+
+    told = namespace.conditions("tiny")["Training"]
+    assert (told["status"], told["reason"]) == ("False", "PodRejected")
+    assert "spec.parallelism is 1, not 2" in told["message"]
+    assert namespace.jobs() == []
+    assert namespace.run("tiny")["status"]["attempt"] == 1
+    assert namespace.events("tiny").count("Refused") == 1

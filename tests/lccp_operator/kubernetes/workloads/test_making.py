@@ -1,0 +1,111 @@
+"""Jobs are kept only as they were asked for, whatever a webhook makes of them."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from a_cluster import Namespace, run_document
+from a_workload import PINNED, RICH, STORE, a_run, built
+from admission import HALVED, Webhook
+
+from lccp.api.conditions import Reason
+from lccp.api.run import LCCPRun
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.backend import KubernetesWorkloads
+from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.making import changed
+from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.workloads.training import Training
+
+GANG = Training(1)
+TEMPLATE = "/spec/template/metadata/labels"
+UNLABELLED = [{"op": "replace", "path": TEMPLATE, "value": {}}]
+
+
+@pytest.fixture
+def run(namespace: Namespace) -> LCCPRun:
+    document = run_document("tiny", topology={"nodes": 2})
+    return LCCPRun.parse(namespace.create_run(document), "tiny")
+
+
+@pytest.fixture
+def workloads(cluster: api.Cluster) -> KubernetesWorkloads:
+    cached = [Informer(cluster, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
+    return KubernetesWorkloads(cluster, WorkloadReader(cluster, *cached), STORE)
+
+
+@pytest.mark.apiserver
+@pytest.mark.parametrize(
+    ("patch", "told"),
+    [
+        (HALVED, "spec.completions is 1, not 2; spec.parallelism is 1, not 2"),
+        (UNLABELLED, "spec.template.metadata.labels.lccp.io/run is absent, not tiny"),
+    ],
+    ids=["halved", "without labels"],
+)
+def test_a_job_that_a_webhook_changes_is_not_kept_and_is_told(
+    namespace: Namespace,
+    run: LCCPRun,
+    workloads: KubernetesWorkloads,
+    webhook: Webhook,
+    patch: list[dict[str, Any]],
+    told: str,
+) -> None:
+    webhook.patch = patch
+    for _ in range(3):
+        workloads.apply(run, GANG, PINNED)
+        trouble = workloads.rejected[GANG]
+        assert trouble.reason is Reason.POD_REJECTED
+        assert told in trouble.message
+        assert namespace.jobs() == []
+    assert webhook.seen == [False, True, True]
+
+    webhook.patch = []
+    workloads.apply(run, GANG, PINNED)
+    assert workloads.rejected == {}
+    (job,) = namespace.jobs()
+    assert job["spec"]["completions"] == 2
+
+
+@pytest.mark.apiserver
+def test_what_a_webhook_adds_is_accepted(
+    namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, webhook: Webhook
+) -> None:
+    webhook.patch = [
+        {"op": "add", "path": f"{TEMPLATE}/team", "value": "blue"},
+        {"op": "add", "path": "/spec/suspend", "value": True},
+    ]
+
+    workloads.apply(run, GANG, PINNED)
+
+    assert workloads.rejected == {}
+    assert len(namespace.jobs()) == 1
+    assert webhook.seen == [False]
+
+
+@pytest.mark.parametrize(
+    ("image", "accepted"),
+    [
+        ("localhost/trainer:1", True),
+        ("mirror.example.org/cache/trainer:1", True),
+        ("localhost/trainer:2", False),
+        ("localhost/other:1", False),
+    ],
+)
+def test_a_mirror_of_the_image_is_accepted_and_no_other_image(image: str, accepted: bool) -> None:
+    asked = built(GANG, a_run(**RICH))[1]
+    made = deepcopy(asked)
+    made["spec"]["template"]["spec"]["containers"][0]["image"] = image
+
+    assert (list(changed(asked, made)) == []) == accepted
+
+
+@pytest.mark.parametrize("command", [["sleep"], None])
+def test_another_command_is_told(command: list[str] | None) -> None:
+    asked = built(GANG, a_run(**RICH))[1]
+    made = deepcopy(asked)
+    made["spec"]["template"]["spec"]["containers"][0]["command"] = command
+
+    (told,) = changed(asked, made)
+
+    assert told.startswith("spec.template.spec.containers[trainer].command is ")
