@@ -4,14 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from lccp.api.run import LCCPRun
+from lccp.contract.errors import LccpError
 from lccp.store.port import Store
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.reconcile.resync import Resync
+from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Observed
+from lccp_operator.observed import Known, Observed, Unknown
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import WorkloadState
 
 
 @dataclass
@@ -29,6 +34,18 @@ class Memory:
     resync: Resync | None = None
     events_posted: bool = False
     """The last plan was carried out completely, so its events are posted."""
+
+    def read_workloads(
+        self, reader: WorkloadReader, run: LCCPRun, now: datetime
+    ) -> Known[dict[Workload, WorkloadState]] | Unknown:
+        """The run's workloads, or since when and why they are unknown."""
+        try:
+            found = reader.read(run, now)
+        except LccpError as error:
+            self.workloads_unknown_since = self.workloads_unknown_since or now
+            return Unknown(self.workloads_unknown_since, str(error))
+        self.workloads_unknown_since = None
+        return Known(found)
 
     def wrote(self, body: Object) -> bool:
         """The run object is unchanged since the last reconcile."""

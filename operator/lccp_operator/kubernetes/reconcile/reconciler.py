@@ -7,13 +7,14 @@ of the status comes with the gang's first change.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
-from lccp.contract.errors import InvalidInput, LccpError, NotFound
+from lccp.contract.errors import InvalidInput, NotFound
 from lccp.logs import note
 from lccp.store.keys import RunKeys
 from lccp_operator.apply import Backend, act, publish
@@ -44,11 +45,9 @@ from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import plan, said
 from lccp_operator.records import record_conditions, record_deletion
-from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.state import WorkloadState
 
 TO_BE_TOLD_SECONDS = 1.0
-"""Until the next reconcile reports what this one did: a new run's gang, or a refused workload."""
+"""Until the next reconcile reports the gang that this one made for a new run."""
 
 
 class Reconciler:
@@ -127,10 +126,11 @@ class Reconciler:
         memory = self._memory(key, run)
         memory.resync, memory.runs = None, runs
         observed = self._observed(run, body, memory, made_by, left_to)
-        result = plan(run, observed, datetime.now(UTC))
+        now = datetime.now(UTC)
+        result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
         self._states.note(key, result.status, deletion, result.left_to)
-        memory.events_posted = self._carried_out(result, run, observed, memory, runs)
+        memory.events_posted = self._carried_out(result, run, observed, memory, runs, now)
         self._left.note(key, uid, result.left_to)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
             memory.rest(result, observed)
@@ -138,8 +138,7 @@ class Reconciler:
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
         memory.pack()
-        refused = memory.workloads.rejected.keys() - observed.rejected.keys()
-        if refused or not memory.events_posted:
+        if not memory.events_posted:
             return TO_BE_TOLD_SECONDS
         after = result.requeue_after_seconds
         return IDLE_SECONDS if after is None else after
@@ -165,9 +164,18 @@ class Reconciler:
         return math.inf
 
     def _carried_out(
-        self, result: Plan, run: LCCPRun, observed: Observed, memory: Memory, runs: KubernetesRuns
+        self,
+        result: Plan,
+        run: LCCPRun,
+        observed: Observed,
+        memory: Memory,
+        runs: KubernetesRuns,
+        now: datetime,
     ) -> bool:
-        """Carry out the plan; False if the run has its gang, but its status does not say so yet."""
+        """Carry out the plan; False if the run has its gang, but its status does not say so yet.
+
+        The status reports what was refused in the course of it: the next call may take as long.
+        """
         memory.events_posted = False
         health = self._health(run.spec.checkpoints.store_name)
         guard, remember = self._cluster.guard, memory.observer.remember
@@ -183,8 +191,12 @@ class Reconciler:
                 if not isinstance(error, api.Refused):
                     health.doubt()
                 raise
-            if run.status is None and result.applies_workloads and not memory.workloads.rejected:
+            rejected = dict(memory.workloads.rejected)
+            if run.status is None and result.applies_workloads and not rejected:
                 return False
+            if rejected != observed.rejected:
+                result = plan(run, replace(observed, rejected=rejected), now)
+                tell_store(result.status)
             publish(result, run, backend)
         return True
 
@@ -193,7 +205,7 @@ class Reconciler:
     ) -> Observed:
         now = datetime.now(UTC)
         return Observed(
-            workloads=self._workloads(run, memory, now),
+            workloads=memory.read_workloads(self._reader, run, now),
             store=self._facts(run, memory, now),
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
@@ -232,14 +244,3 @@ class Reconciler:
         known = ", ".join(self._stores)
         why = f"checkpoints.storeName: there is no store {name!r}; this installation has {known}"
         return Unknown(now, why, Reason.UNKNOWN_STORE)
-
-    def _workloads(
-        self, run: LCCPRun, memory: Memory, now: datetime
-    ) -> Known[dict[Workload, WorkloadState]] | Unknown:
-        try:
-            found = self._reader.read(run, now)
-        except LccpError as error:
-            memory.workloads_unknown_since = memory.workloads_unknown_since or now
-            return Unknown(memory.workloads_unknown_since, str(error))
-        memory.workloads_unknown_since = None
-        return Known(found)

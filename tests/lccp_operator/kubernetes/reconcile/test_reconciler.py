@@ -11,13 +11,15 @@ from admission import HALVED, Webhook
 from api_proxy import ApiProxy, Fault
 from operator_process import OperatorProcess, installation, wait_for
 
+from lccp.api.objects.conditions import RunConditions
 from lccp.contract.errors import InvalidInput
+from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
-from lccp_operator.kubernetes.reconcile.reconciler import TO_BE_TOLD_SECONDS, Reconciler
+from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.informer import Informer
@@ -161,19 +163,21 @@ def test_a_store_is_doubted_for_what_it_refuses_itself(
     assert health.doubts == doubts
 
 
-def test_a_refused_workload_is_reported_by_the_next_reconcile_which_follows_at_once(
+def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
     namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
 ) -> None:
     health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
     namespace.create_run(run_document("tiny"))
     denied = {"message": 'failed calling webhook "x.y.z": connection refused'}
-    proxy.faults.extend(Fault("POST", "/jobs", 500, body=denied) for _ in range(2))
+    proxy.faults.append(Fault("POST", "/jobs", 500, body=denied))
 
     with reconciling(namespace, proxied, health, tmp_path) as reconciler:
-        assert reconciler.reconcile(key) == TO_BE_TOLD_SECONDS
-        assert reconciler.reconcile(key) > TO_BE_TOLD_SECONDS
+        reconciler.reconcile(key)
 
     assert namespace.conditions("tiny")["Training"]["reason"] == "PodRejected"
+    said = objects.read(health.store, namespace.keys("tiny").conditions, RunConditions)
+    assert "PodRejected" in {condition.reason for condition in said.conditions}
+    assert namespace.events("tiny").count("Refused") == 1
 
 
 def test_a_gang_that_a_webhook_halves_is_told_and_not_trained(
