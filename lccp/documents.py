@@ -38,7 +38,7 @@ def document_files(path: Path, form: str, where: str) -> list[Path]:
     ]
     if not found:
         names = " or ".join(SUFFIXES[form][:2])
-        what = f"holds no {names}" if path.is_dir() else "is missing"
+        what = f"contains no {names}" if path.is_dir() else "is missing"
         raise InvalidInput(f"{where}: {path} {what}")
     return found
 

@@ -21,7 +21,7 @@ def read_model_config(directory: Path, field: str | None = None) -> dict[str, An
         data = path.read_bytes()
     except FileNotFoundError:
         wanted = "give the directory of a Hugging Face model"
-        raise InvalidInput(f"{begins}{directory}: holds no {CONFIG}: {wanted}") from None
+        raise InvalidInput(f"{begins}{directory}: contains no {CONFIG}: {wanted}") from None
     except OSError as error:
         raise InvalidInput(f"{begins}{path}: can't be read: {error.strerror}") from None
     return parsed_model_config(data, f"{begins}{path}")

@@ -18,7 +18,7 @@ def tokenizer_digest(directory: Path) -> str:
     """
     files = [directory / name for name in TOKENIZER_FILES if (directory / name).is_file()]
     if not files:
-        raise InvalidInput(f"{directory}: holds no tokenizer ({', '.join(TOKENIZER_FILES)})")
+        raise InvalidInput(f"{directory}: contains no tokenizer ({', '.join(TOKENIZER_FILES)})")
     if files[0].name == TOKENIZER_FILES[0]:
         return hashlib.sha256(_essence(files[0])).hexdigest()
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
@@ -30,6 +30,6 @@ def _essence(path: Path) -> bytes:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise InvalidInput(f"{path}: is no tokenizer in JSON: it is damaged or cut short")
+        raise InvalidInput(f"{path}: is not a tokenizer in JSON: it is damaged or cut short")
     kept = {key: value for key, value in document.items() if key not in ("truncation", "padding")}
     return json.dumps(kept, sort_keys=True).encode()

@@ -57,7 +57,7 @@ class Bucket:
         try:
             there = self._store.stat(name)
             if there is None or there.etag != found.files[name].etag:
-                raise InvalidInput(f"{url} is not what it was when the run began: restore it")
+                raise InvalidInput(f"{url} has changed since the run began: restore it")
             self._store.get_file(name, folder / name)
         except NotFound:
             raise InvalidInput(f"{self._where}: {url} was deleted: restore it") from None

@@ -117,7 +117,9 @@ def _verify(found: Input, name: str, part: Path, where: str) -> None:
             intact = hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
     if not intact:
         path.unlink(missing_ok=True)
-        raise StoreUnavailable(f"{where}: {found.location}: {name} arrived damaged: fetch it again")
+        raise StoreUnavailable(
+            f"{where}: {found.location}: {name} was damaged in transfer: fetch it again"
+        )
 
 
 def _in_threads(work: Callable[[str], None], names: list[str], tick: Callable[[], None]) -> None:

@@ -92,7 +92,9 @@ class Hub:
             or (entry.path.startswith(below) and wanted(entry.path.removeprefix(below)))
         }
         if not files:
-            raise InvalidInput(f"{self._where}: {self._location.url} holds no files that it needs")
+            raise InvalidInput(
+                f"{self._where}: {self._location.url} contains no files that the run needs"
+            )
         return Input(location=self.url, revision=info.sha, path=path, files=files)
 
     def get(self, found: Input, name: str, folder: Path) -> None:
@@ -121,7 +123,7 @@ class Hub:
                 time.sleep(max(asked, self._backoff_seconds * 2**number))
         raise StoreUnavailable(
             f"{self._where}: the hub {without_credentials(self._api.endpoint)} does not answer, "
-            f"after {TRIES} tries ({_words(last)}): see to the network of the pods, or set "
+            f"after {TRIES} tries ({_words(last)}): check the network of the pods, or set "
             "HF_ENDPOINT"
         )
 
@@ -135,9 +137,9 @@ class Hub:
             case errors.RepositoryNotFoundError():
                 return f"{place}: the hub shows no such repository: correct the name, or {TOKEN}"
             case errors.RevisionNotFoundError():
-                return f"{place}: the repository has no such revision: name one that it has"
+                return f"{place}: the repository has no such revision: name an existing one"
             case errors.OfflineModeIsEnabled():
-                return f"{place} can't be read while HF_HUB_OFFLINE is set: take it away"
+                return f"{place} can't be read while HF_HUB_OFFLINE is set: unset it"
         status = _status(error)
         if status in (401, 403):
             return f"{place} is refused by the hub ({status}): {TOKEN}"

@@ -78,7 +78,7 @@ class RunData:
         if facts.damaged:
             raise InvalidInput(f"{store.url}/{next(iter(facts.damaged.values()))}")
         if facts.identity is None:
-            raise InvalidInput(f"{store.url}: holds no run {keys.namespace}/{keys.name}")
+            raise InvalidInput(f"{store.url}: contains no run {keys.namespace}/{keys.name}")
         return cls(
             title=f"{keys.namespace}/{keys.name}",
             **_by_suite(facts.reports),
@@ -124,7 +124,7 @@ class RunData:
                 )
             found[key], folders[key] = report, path.parent
         if not any(suite == INTRINSIC for _, suite in found):
-            raise InvalidInput(f"{folder}: holds no {REPORT} of probes, at any depth")
+            raise InvalidInput(f"{folder}: contains no {REPORT} of probes, at any depth")
 
         def fetch(report: EvaluationReport, name: str) -> bytes:
             try:

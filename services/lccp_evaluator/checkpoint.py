@@ -56,6 +56,4 @@ def checkpoint_directory(store: Store, keys: TrainingKeys, manifest: Manifest) -
 def _verify(folder: Path, files: dict[str, FileRecord]) -> None:
     for name, record in files.items():
         if file_record(folder / name) != record:
-            raise InvalidInput(
-                f"file {folder / name}: is damaged: it is not what its manifest says"
-            )
+            raise InvalidInput(f"file {folder / name}: is damaged: it does not match its manifest")

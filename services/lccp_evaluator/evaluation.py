@@ -145,7 +145,7 @@ def _in_fitting_passes(prepared: Prepared, read: Callable[[Prepared], _Read]) ->
             if smaller is None or cause_of(error) is not Cause.OUT_OF_MEMORY:
                 raise
             logger.warning(
-                "memory is not enough for passes of %d tokens: all is read in passes of %d",
+                "not enough memory for passes of %d tokens: everything is read in passes of %d",
                 prepared.plan.step_tokens,
                 smaller.plan.step_tokens,
             )

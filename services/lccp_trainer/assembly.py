@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 MESSAGES = {
     Cause.COMPLETED: "trained the whole budget",
-    Cause.DRAINED: "saved and ended as asked",
+    Cause.DRAINED: "saved its state and exited, as requested",
     Cause.TERMINATED: "saved after SIGTERM",
 }
 
@@ -62,7 +62,7 @@ class Connections:
         """Report that work before the first step continues; raises Stopped after a SIGTERM."""
         self.watchdog.touch()
         if self.requests.asked.stop is Stop.TERMINATE:
-            raise Stopped("SIGTERM before the first step: there was nothing to save")
+            raise Stopped("received SIGTERM before the first step: there was nothing to save")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def train(worker: Worker, connections: Connections) -> End:
     connections.watchdog.touch()
     point = Start(task, parts.saver, parts.resume, connections.reporter)()
     connections.watchdog.touch()
-    logger.info("training from %d tokens on", point.tokens)
+    logger.info("training starts at %d tokens", point.tokens)
     loop = _loop(connections, parts)
     try:
         cause, point = loop.run(point)

@@ -88,7 +88,7 @@ class Requests:
             try:
                 control = read_or_none(store, key, Control)
                 if control is not None and control.request == "Drain":
-                    logger.info("asked to drain")
+                    logger.info("drain requested")
                     self.ask(Stop.DRAIN)
             except LccpError as error:
                 logger.warning("control: %s", error)

@@ -45,7 +45,7 @@ class Death:
     def sentence(self) -> str:
         if self.exit_code < 0:
             return f"rank {self.rank} was killed by {signal.Signals(-self.exit_code).name}"
-        return f"rank {self.rank} ended with code {self.exit_code} and left no cause"
+        return f"rank {self.rank} exited with code {self.exit_code} without reporting a cause"
 
 
 def end_of(error: BaseException, rank: int | None = None) -> End:
@@ -111,14 +111,16 @@ def decide(ends: Mapping[int, End], deaths: Sequence[Death], started: int, termi
         if cause in by_cause:
             return by_cause[cause]
     if terminated and not started:
-        return _end(Cause.TERMINATED, "SIGTERM before the start: there was nothing to save")
+        return _end(
+            Cause.TERMINATED, "received SIGTERM before the start: there was nothing to save"
+        )
     for death in deaths:
         if death.rank not in ends:
             return _end(Cause.INTERNAL, death.sentence, death.rank)
     for cause in (Cause.INTERNAL, Cause.TERMINATED, Cause.DRAINED, Cause.COMPLETED):
         if cause in by_cause and (cause is Cause.INTERNAL or len(ends) == started):
             return by_cause[cause]
-    return _end(Cause.INTERNAL, "the gang ended, but not every rank said why")
+    return _end(Cause.INTERNAL, "the gang ended, but not every rank reported why")
 
 
 def made_before(store: Store, keys: RunKeys | BranchKeys | FineTuningKeys) -> End | None:
@@ -137,7 +139,7 @@ def made_before(store: Store, keys: RunKeys | BranchKeys | FineTuningKeys) -> En
         result=Cause.COMPLETED,
         tokens=made.tokens,
         step=made.step,
-        message=f"{keys.checkpoint_manifest(made.tokens)} was there already",
+        message=f"{keys.checkpoint_manifest(made.tokens)} already exists",
         at=datetime.now(UTC),
     )
 

@@ -127,10 +127,10 @@ class Loop:
         if self._not_finite > self.training.not_finite_steps:
             raise NotFinite(
                 f"loss or gradient was not finite in {self._not_finite} steps in a row, up to step "
-                f"{point.step}: lower training.learningRate, or look at the data there"
+                f"{point.step}: lower training.learningRate, or check the data there"
             )
         if not step.finite:
-            logger.warning("step %d left out: loss or gradient is not finite", point.step)
+            logger.warning("step %d skipped: loss or gradient is not finite", point.step)
 
     def _save(self, step: Step, before: Point, point: Point, with_checkpoint: bool) -> None:
         """Save what is due after a step. Waiting for uploads is not a hang; measuring may be."""

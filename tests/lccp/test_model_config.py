@@ -21,7 +21,7 @@ def test_what_it_holds_is_given(tmp_path: Path) -> None:
         ("[" * 100_000, "is not JSON"),
         ("\udcff", "is not JSON"),
         ("[]", "is not a JSON object with the model's configuration"),
-        (None, "holds no config.json: give the directory of a Hugging Face model"),
+        (None, "contains no config.json: give the directory of a Hugging Face model"),
     ],
     ids=["cut short", "too deep", "no text", "a list", "none"],
 )

@@ -30,10 +30,12 @@ def test_another_vocabulary_has_another_digest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000])
 def test_a_damaged_tokenizer_is_refused_in_one_sentence(text: str, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(text)
-    with pytest.raises(InvalidInput, match="is no tokenizer in JSON: it is damaged or cut short"):
+    with pytest.raises(
+        InvalidInput, match="is not a tokenizer in JSON: it is damaged or cut short"
+    ):
         tokenizer_digest(tmp_path)
 
 
 def test_a_directory_without_tokenizer_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="holds no tokenizer"):
+    with pytest.raises(InvalidInput, match="contains no tokenizer"):
         tokenizer_digest(tmp_path)

@@ -215,9 +215,9 @@ def test_a_report_of_another_schema_version_is_refused(
     ("target", "sentence"),
     [
         ("nowhere", "nowhere: is not a folder"),
-        ("example", "example: holds no report.json"),
+        ("example", "example: contains no report.json"),
         ("file://runs", "file://runs: must be <store URL>/<namespace>/<name>"),
-        ("file://runs/default/other", "holds no run default/other"),
+        ("file://runs/default/other", "contains no run default/other"),
     ],
 )
 def test_a_wrong_target_is_named(
@@ -266,4 +266,4 @@ def test_a_series_of_an_empty_folder_is_refused(
 ) -> None:
     out = tmp_path / "out"
     result = lccp("evaluate", "--series", tmp_path, "--out", out, *dry_run)
-    refused(result, "holds no directory of a model")
+    refused(result, "contains no model directory")

@@ -330,14 +330,17 @@ def newer_manifest(world, folder):
 
 
 FAULTS = {
-    "a file was cut": (cut_weights, r"model.safetensors: is damaged: it is not what its manifest"),
+    "a file was cut": (
+        cut_weights,
+        r"model.safetensors: is damaged: it does not match its manifest",
+    ),
     "weights were cut": (
         cut_weights_before_they_were_listed,
         r"cannot be loaded as a model: .*cov",
     ),
     "weights are missing": (other_weights, r"lacks \d+ of the model's weights, model.layers.3"),
     "too few embeddings": (fewer_embeddings, r"has embeddings for \d+ tokens, but its tokenizer"),
-    "no tokenizer": (no_tokenizer, r"holds no tokenizer"),
+    "no tokenizer": (no_tokenizer, r"contains no tokenizer"),
     "no manifest": (no_manifest, r"there is no checkpoint at 10000 tokens"),
     "a newer manifest": (newer_manifest, r"has schema version 9, but this LCCP reads Manifest"),
 }

@@ -117,7 +117,7 @@ def test_the_one_checkpoint_of_a_branch_or_a_fine_tuning_ends_it(
     end = made_before(store, keys)
     assert end is not None
     assert (end.result, end.tokens, end.step) == (Cause.COMPLETED, 300, 3)
-    assert end.message == f"{keys.checkpoint_manifest(300)} was there already"
+    assert end.message == f"{keys.checkpoint_manifest(300)} already exists"
 
 
 def test_a_run_has_several_checkpoints_and_goes_on(tmp_path: Path) -> None:

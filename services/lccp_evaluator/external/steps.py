@@ -71,7 +71,7 @@ class ExternalEvaluation:
         """
         match tuple(steps):
             case _ if self.store.stat(self._key):
-                logger.info("%s: is there already", self._key)
+                logger.info("%s: already exists", self._key)
             case ("fetch",):
                 self.fetch(Path(environ[CHECKPOINT]))
             case ("report",):
@@ -92,7 +92,7 @@ class ExternalEvaluation:
             data = file.read_bytes()
         except OSError as error:
             raise InvalidInput(
-                f"suite {self.suite.name}: its program ended with exit code 0, but left no "
+                f"suite {self.suite.name}: its program ended with exit code 0, but wrote no "
                 f"signals: it must write the file that {SIGNALS} names ({error.strerror})"
             ) from None
         report = report_of(read_signals(data, self.suite), self.suite, self.manifest)

@@ -64,7 +64,7 @@ class Importer:
                 self._outlast(error)
             if end is not None:
                 return end
-        return self._end(Cause.TERMINATED, "received SIGTERM: what was copied stays", 0)
+        return self._end(Cause.TERMINATED, "received SIGTERM: what was copied is kept", 0)
 
     def _step(self) -> End | None:
         view, problem = self._seen()
@@ -76,7 +76,7 @@ class Importer:
             logger.info("%s: %s tokens", ready.path, f"{ready.tokens or 0:,}")
             self._watch.advance(ready, view, lambda view: None, self._poll_seconds)
         elif self._is_drained():
-            return self._end(Cause.DRAINED, "ended as asked", newest)
+            return self._end(Cause.DRAINED, "exited as requested", newest)
         elif tokens and newest >= self._task.until_tokens:
             return self._end(Cause.COMPLETED, f"copied {len(tokens)} checkpoints", newest)
         else:

@@ -30,7 +30,7 @@ def count(model: PreTrainedModel) -> int:
         numbers = " and ".join(map(str, sorted(found)))
         what = f"layers of {numbers} experts" if found else "no experts"
         raise InvalidInput(
-            f"model type {model.config.model_type!r} has {what}, so that their load is not told: "
+            f"model type {model.config.model_type!r} has {what}, so their load is not measured: "
             "turn the probe off (routing: {enabled: false})"
         )
     return found.pop()

@@ -56,7 +56,7 @@ class Readings:
             if len(nll) and not float(nll.mean()) <= LARGEST_NLL_NATS:
                 raise NotFinite(
                     f"the NLL of an answer is {nll.mean():.4g} nats a token: its perplexity is "
-                    "beyond all numbers"
+                    "too large for a number"
                 )
         return [
             Reading(nll, is_arg_max, *_joined(looks, len(nll)))

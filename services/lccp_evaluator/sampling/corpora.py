@@ -93,7 +93,7 @@ def long_enough(
             return
     raise InvalidInput(
         f"{where}.path: {found} of its {read} documents have {asked.length:,} tokens, but "
-        f"{asked.documents} are asked for: give more or longer documents, or ask for fewer"
+        f"{asked.documents} are requested: give more or longer documents, or request fewer"
     )
 
 

@@ -97,5 +97,5 @@ def _check_enough(asked: TargetPplSettings, questions: int, texts: int, too_long
         raise InvalidInput(
             f"{FIELD}.path: {asked.path} has {questions} questions about {texts} texts that fit in "
             f"{asked.length:,} tokens{left_out}, but an interval needs two texts: give more, or "
-            "ask for a longer length"
+            "request a longer length"
         )

@@ -58,7 +58,8 @@ class Tokenizer:
             raise
         except Exception as error:  # tokenizers raises Exception itself; a newer file is one cause
             raise InvalidInput(
-                f"{directory}: holds no tokenizer that transformers can read ({_first_line(error)})"
+                f"{directory}: contains no tokenizer that transformers can read "
+                f"({_first_line(error)})"
             ) from None
         if not self.library.is_fast:
             raise InvalidInput(
@@ -87,7 +88,8 @@ class Tokenizer:
         """
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise InvalidInput(
-                "the text holds half a surrogate pair, which no tokenizer takes: write it as UTF-8"
+                "the text contains half of a surrogate pair, which no tokenizer accepts: write it "
+                "as UTF-8"
             )
         encoding = self.library(
             text,

@@ -73,7 +73,7 @@ def series_of(
     found = directories(paths)
     if not found:
         names = ", ".join(map(str, paths))
-        raise InvalidInput(f"{names}: holds no directory of a model (with a {CONFIG})")
+        raise InvalidInput(f"{names}: contains no model directory (with a {CONFIG})")
     folders = [path for path in paths if not _is_model(path)]
     if tokens is not None and folders:
         raise InvalidInput(

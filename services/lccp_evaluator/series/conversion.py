@@ -61,7 +61,7 @@ class Conversion:
         try:
             self._command = tuple(shlex.split(command))
         except ValueError as error:
-            raise InvalidInput(f"--convert: is no command: {error}") from None
+            raise InvalidInput(f"--convert: is not a command: {error}") from None
         if not all(any(part in word for word in self._command) for part in (INPUT, OUTPUT)):
             raise InvalidInput(
                 f"--convert: must name {INPUT}, a checkpoint, and {OUTPUT}, the Hugging Face "
@@ -134,7 +134,7 @@ class Conversion:
             stamps(output)
         except (InvalidInput, OSError) as error:
             told = str(error).replace(str(output), OUTPUT)
-            return f"--convert: left no whole model: {told} (see {log})"
+            return f"--convert: wrote no complete model: {told} (see {log})"
         return ""
 
     def _source(self, path: Path) -> ConversionSource | None:

@@ -35,11 +35,11 @@ def model_files(directory: Path) -> dict[str, Path]:
         InvalidInput: there is no config.json or weight, or a part of the weights is missing.
     """
     if not (directory / CONFIG).is_file():
-        raise InvalidInput(f"{directory}: holds no {CONFIG}: give a directory of a model")
+        raise InvalidInput(f"{directory}: contains no {CONFIG}: give a directory of a model")
     weights = [directory / name for name in weight_names(directory)]
     for path in weights:
         if not path.is_file():
-            raise InvalidInput(f"{directory}: holds no {path.name}: it is not complete")
+            raise InvalidInput(f"{directory}: contains no {path.name}: it is not complete")
     beside = [path for pattern in BESIDE_WEIGHTS for path in directory.glob(pattern)]
     return {path.name: path for path in sorted((*weights, *beside)) if path.is_file()}
 
@@ -113,7 +113,7 @@ def check_whole(directory: Path) -> None:
         if expected != size:
             told = "no size" if expected is None else f"{expected:,}"
             raise InvalidInput(
-                f"{files[name]}: is cut short: it has {size:,} bytes, its header tells {told}"
+                f"{files[name]}: is cut short: it has {size:,} bytes, its header says {told}"
             )
 
 

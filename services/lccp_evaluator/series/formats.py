@@ -89,7 +89,7 @@ class Foreign:
     def check_whole(self, path: Path) -> None:
         """Only the converter can check it, but an empty folder is no checkpoint."""
         if not any(_files(path)):
-            raise InvalidInput(f"{path}: holds no file yet")
+            raise InvalidInput(f"{path}: contains no file yet")
 
     def model(self, path: Path) -> Path:
         return self._conversion.model(path)

@@ -50,7 +50,7 @@ class Series:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InvalidInput(f"{out}: can't be made a folder: {error.strerror}") from None
+            raise InvalidInput(f"{out}: can't be created as a folder: {error.strerror}") from None
         self.out = out
         self._settings = settings
         self._store, self._keys = FileStore(out), SeriesKeys()

@@ -223,7 +223,7 @@ class Watch:
             since = self._clock()
         if self._completion.marker is not None:
             name = self._completion.marker
-            return "" if (path / name).exists() else f"incomplete: holds no {name} yet"
+            return "" if (path / name).exists() else f"incomplete: contains no {name} yet"
         if self._completion.by_trainer_state and (path / TRAINER_STATE).is_file():
             return ""
         left = self._completion.quiet_seconds - (self._clock() - since)

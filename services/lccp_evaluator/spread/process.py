@@ -64,7 +64,7 @@ class Process:
     def _lost(self) -> ProcessLost:
         code = self.process.wait()
         if code == -signal.SIGKILL:
-            return ProcessLost(f"{self._name} was killed, as it is where memory runs out")
+            return ProcessLost(f"{self._name} was killed, which happens when memory runs out")
         return ProcessLost(f"{self._name} ended with exit code {code}: read its log")
 
 

@@ -34,7 +34,7 @@ def files_of(path: Path, where: str) -> list[Path]:
         raise InvalidInput(f"{where}.path: {path} is neither a file nor a folder")
     found = files_below(path)
     if not found:
-        raise InvalidInput(f"{where}.path: the folder {path} holds no files")
+        raise InvalidInput(f"{where}.path: the folder {path} contains no files")
     return found
 
 
@@ -58,7 +58,7 @@ def read_documents(source: Form, file: Path) -> Iterator[Read]:
         case "Parquet" | "Arrow":
             yield from _rows(file, source)
         case "Tokens":
-            raise InvalidInput(f"{file}: holds tokens, which are not read as text")
+            raise InvalidInput(f"{file}: contains tokens, which are not read as text")
 
 
 def check_documents(source: DataSource, path: Path, where: str) -> None:

@@ -16,10 +16,10 @@ OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zX
 STRANGERS = {
     b"\xff\xfe": "is UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "is UTF-16 text: save it as UTF-8",
-    b"\x28\xb5\x2f\xfd": "is packed by zstd: unpack it, or pack it by gzip",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd: decompress it, or compress it with gzip",
     b"PAR1": "is a Parquet file: set format to Parquet, or write it as JSONL",
     b"ARROW1": "is an Arrow file: set format to Arrow, or write it as JSONL",
-    b"PK\x03\x04": "is a zip archive: unpack it",
+    b"PK\x03\x04": "is a zip archive: extract it",
 }
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 HEAD_BYTES = 6
@@ -67,7 +67,7 @@ def text_fault(value: Any) -> str | None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return "holds half of a surrogate pair, which is no text"
+        return "contains half of a surrogate pair, which is not text"
     return None
 
 

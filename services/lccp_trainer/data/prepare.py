@@ -65,7 +65,7 @@ def prepare(
     shards = tuple(done[number] for number in range(len(files)))
     index = ShardIndex(tokenizer_digest=tokenizer_digest, shards=shards)
     if not index.tokens:
-        raise InvalidInput(f"{where}.path: {path} holds no text")
+        raise InvalidInput(f"{where}.path: {path} contains no text")
     with writing(folder):
         write_index(folder, index)
     return index

@@ -121,7 +121,7 @@ def read_index(folder: Path, where: str) -> ShardIndex:
         data = (folder / INDEX).read_bytes()
     except OSError:
         raise InvalidInput(
-            f"{where}: {folder} holds no {INDEX}: give a folder that `lccp data prepare` has "
+            f"{where}: {folder} contains no {INDEX}: give a folder that `lccp data prepare` has "
             "written to its end"
         ) from None
     return ShardIndex.from_json(data, f"{where}: {folder / INDEX}")

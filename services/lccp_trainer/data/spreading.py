@@ -42,8 +42,8 @@ def _each_spread(
                     tell(number, read[number])
         except BrokenProcessPool:
             raise LccpError(
-                f"{tasks[0].where}: a process that tokenizes was killed, perhaps since memory ran "
-                "out: try again with fewer --workers; files that are done are kept"
+                f"{tasks[0].where}: a tokenizing process was killed, perhaps because memory ran "
+                "out: try again with fewer --workers; finished files are kept"
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

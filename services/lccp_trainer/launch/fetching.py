@@ -61,7 +61,10 @@ class Fetching:
 
         def progress(here: int, total: int) -> None:
             if self._is_terminated():
-                raise Stopped("SIGTERM while model and documents were fetched: what is here stays")
+                raise Stopped(
+                    "received SIGTERM while model and documents were fetched: what was fetched is "
+                    "kept"
+                )
             self._tell(Fetched(size=here, total=total), spec.trained.tokens)
 
         inputs = pinned(self._store, self._keys, given)

@@ -28,7 +28,7 @@ def remove_left(folder: Path) -> None:
     """Remove the scratch folders in `folder` whose launchers no longer run."""
     for scratch in folder.glob(f"{PREFIX}*"):
         if _is_left(scratch):
-            logger.info("%s was left by a launcher that was killed: removed", scratch)
+            logger.info("removed %s, left by a launcher that was killed", scratch)
             shutil.rmtree(scratch, ignore_errors=True)
 
 

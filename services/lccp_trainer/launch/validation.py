@@ -51,7 +51,7 @@ def check_fine_tuning(
     except NotFound:
         raise InvalidInput(
             f"environment: LCCP_TOKENS: {store.url}: there is no complete checkpoint of "
-            f"{keys.checkpoint_tokens} tokens ({key}): give one that there is"
+            f"{keys.checkpoint_tokens} tokens ({key}): name an existing one"
         ) from None
     check(fine_tuning_run(spec, sft), config)
     for file in files_of(base / sft.path, "sft"):

@@ -45,7 +45,7 @@ def context_length(config: dict[str, Any], directory: Path) -> int:
     """Context length that the source model was made for, in tokens."""
     length = _of_text(config, "max_position_embeddings")
     if not isinstance(length, int):
-        raise InvalidInput(f"{FIELD}: {directory}/config.json gives no max_position_embeddings")
+        raise InvalidInput(f"{FIELD}: {directory}/config.json does not set max_position_embeddings")
     return length
 
 
@@ -54,7 +54,7 @@ def flops_of_token(directory: Path) -> Callable[[float], float] | None:
     try:
         model = Architecture.from_config(read_config(directory))
     except InvalidInput as error:
-        logger.info("model FLOPs utilisation is not known: %s", error)
+        logger.info("model FLOPs utilisation is unknown: %s", error)
         return None
     return partial(flops_per_token, model)
 
@@ -63,12 +63,12 @@ def check_weights(directory: Path) -> None:
     """Raise InvalidInput unless every safetensors file exists and is complete."""
     files = sorted(directory.glob("*.safetensors"))
     if not files:
-        raise InvalidInput(f"{FIELD}: {directory} holds no weights (*.safetensors)")
+        raise InvalidInput(f"{FIELD}: {directory} contains no weights (*.safetensors)")
     for index in directory.glob("*.safetensors.index.json"):
         missing = sorted(_named(index) - {file.name for file in files})
         if missing:
             raise InvalidInput(
-                f"{FIELD}: {directory}/{missing[0]} is missing; {index.name} names it"
+                f"{FIELD}: {directory}/{missing[0]} is missing, but listed in {index.name}"
             )
     for file in files:
         try:
@@ -85,12 +85,12 @@ def check_tokenizer(directory: Path, config: dict[str, Any]) -> None:
     path = directory / "tokenizer.json"
     if not path.exists():
         if not (directory / "tokenizer_config.json").exists():
-            raise InvalidInput(f"{FIELD}: {directory} holds no tokenizer")
+            raise InvalidInput(f"{FIELD}: {directory} contains no tokenizer")
         return
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:
-        raise InvalidInput(f"{FIELD}: {path} is no tokenizer ({error})") from None
+        raise InvalidInput(f"{FIELD}: {path} is not a tokenizer ({error})") from None
     vocabulary = _of_text(config, "vocab_size")
     if isinstance(vocabulary, int):
         check_vocabulary(max(tokenizer.get_vocab().values()), vocabulary, directory)

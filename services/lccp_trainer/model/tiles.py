@@ -25,7 +25,7 @@ def tile_feed_forward(model: torch.nn.Module, tokens: int) -> list[torch.nn.Modu
     """
     blocks = [module for module in model.modules() if _inner_size(module)]
     if not blocks:
-        logger.info("no feed-forward block is known by its parts: none is computed in tiles")
+        logger.info("no feed-forward block has a known structure: none is computed in tiles")
     large = [block for block in blocks if tokens * _inner_size(block) > memory.TILE_ELEMENTS]
     for block in large:
         tile = max(1, memory.TILE_ELEMENTS // _inner_size(block))

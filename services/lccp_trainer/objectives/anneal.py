@@ -24,8 +24,8 @@ def branch_run(run: LCCPRunSpec, tokens: int) -> LCCPRunSpec:
     rate = learning_rate(run.trained, tokens)
     if rate <= 0:
         raise InvalidInput(
-            f"{FIELD}.atTokens: the learning rate is 0 at {tokens} tokens, so that nothing is left "
-            "to decay: take an earlier point"
+            f"{FIELD}.atTokens: the learning rate is 0 at {tokens} tokens, so nothing is left "
+            "to decay: choose an earlier point"
         )
     schedule = ScheduleSpec.model_construct(
         type="WSD", decay_tokens=anneal.tokens, final_fraction=anneal.final_fraction

@@ -26,7 +26,7 @@ def join_process_group(spec: LCCPRunSpec, local_rank: int) -> torch.device:
     if accelerated and not torch.cuda.is_available():
         raise InvalidInput(
             "topology.acceleratorResourceName: "
-            f"{spec.topology.accelerator_resource_name} is asked for, but none is visible here"
+            f"{spec.topology.accelerator_resource_name} is requested, but none is visible here"
         )
     if accelerated:
         torch.cuda.set_device(local_rank)

@@ -105,7 +105,7 @@ class StateFiles:
             for stored in _overlapping(part, index):
                 needs.setdefault(stored, []).append(part)
             if not _covers(part, index):
-                raise Damaged(f"{self.prefix}: holds no {part.kind} of {part.name}")
+                raise Damaged(f"{self.prefix}: contains no {part.kind} of {part.name}")
         with ThreadPoolExecutor(FETCHERS) as pool:
             for _ in pool.map(lambda together: self._fetch(together, needs), _ranges(needs)):
                 pass
@@ -135,7 +135,9 @@ class StateFiles:
         for stored in together:
             own = memoryview(data)[stored.offset - begin : stored.bytes_end - begin]
             if zlib.crc32(own) != stored.checksum:
-                raise Damaged(f"{self.prefix}{stored.file}: {stored.name} is not what was written")
+                raise Damaged(
+                    f"{self.prefix}{stored.file}: {stored.name} differs from what was written"
+                )
             values = torch.from_numpy(np.frombuffer(own, dtype=np.float32).copy())
             for part in needs[stored]:
                 _copy(values, stored, part)

@@ -142,7 +142,7 @@ class Publisher:
             try:
                 write_if_absent(self.store, key, manifest)
             except Conflict:
-                logger.info("%s was there already and stays", key)
+                logger.info("%s already exists and is kept", key)
 
         self._patiently(write)
         logger.info("%s of %d tokens is complete", manifest.kind.lower(), manifest.tokens)

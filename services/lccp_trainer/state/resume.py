@@ -55,7 +55,7 @@ class Resume:
             resumed = self._resumed(tokens)
             if resumed is not None:
                 return resumed, damaged
-            logger.warning("state of %d tokens: passed over for the one before it", tokens)
+            logger.warning("state of %d tokens: skipped in favour of the previous one", tokens)
             damaged.add(tokens)
         return None, damaged
 
@@ -99,7 +99,7 @@ class Resume:
         except NotFound:
             raise Damaged(f"{key} is missing") from None
         if hashlib.sha256(data).hexdigest() != manifest.files[progress.FILE].sha256:
-            raise Damaged(f"{key} is not what its manifest says")
+            raise Damaged(f"{key} does not match its manifest")
         return Resumed(*progress.from_json(data))
 
     def _all_have(self, it: bool) -> bool:

@@ -39,7 +39,7 @@ def patiently(
         except StoreUnavailable as error:
             if time.monotonic() + pause > deadline:
                 raise
-            logger.warning("%s; again in %.0f s", error, pause)
+            logger.warning("%s; retrying in %.0f s", error, pause)
             tell(str(error))
             sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

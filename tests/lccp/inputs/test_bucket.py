@@ -67,7 +67,7 @@ def test_an_object_that_changed_since_it_was_found_is_refused(
     found = remote.find(of_a_model)
     bucket.put("config.json", b"[]")
 
-    with pytest.raises(InvalidInput, match=r"^model\.source: .*config\.json is not what it was"):
+    with pytest.raises(InvalidInput, match=r"^model\.source: .*config\.json has changed since"):
         cached(found, remote, tmp_path / "cache", FIELD, lambda here: None)
 
 

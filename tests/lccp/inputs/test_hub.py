@@ -144,7 +144,7 @@ def test_a_wait_is_asked_for_in_seconds_or_by_date_and_is_bounded(
 def test_a_damaged_file_is_never_used(hub: HubServer, tmp_path: Path) -> None:
     hub.damage.add("model.safetensors")
 
-    with pytest.raises(StoreUnavailable, match=r"model\.safetensors arrived damaged"):
+    with pytest.raises(StoreUnavailable, match=r"model\.safetensors was damaged in transfer"):
         fetch(hub, "hf://org/base", tmp_path)
 
     hub.damage.clear()
@@ -159,7 +159,7 @@ def test_a_damaged_file_is_never_used(hub: HubServer, tmp_path: Path) -> None:
         ("hf://org/base@v9", "no such revision"),
         ("hf://org/gated", "is gated: accept its terms on the hub"),
         ("hf://org/private", "the hub shows no such repository"),
-        ("hf://datasets/org/texts/none", "holds no files"),
+        ("hf://datasets/org/texts/none", "contains no files"),
     ],
 )
 def test_what_is_not_there_is_named_in_one_sentence(

@@ -103,7 +103,7 @@ def test_a_failure_shows_only_where_there_is_no_report(store: FileStore) -> None
 
 def test_a_run_that_is_not_there_is_named(store: FileStore) -> None:
     keys = type(a_run.KEYS)("default", "other")
-    with pytest.raises(InvalidInput, match=r"holds no run default/other$"):
+    with pytest.raises(InvalidInput, match=r"contains no run default/other$"):
         RunData.from_store(store, keys)
 
 
@@ -154,5 +154,5 @@ def test_reports_of_other_suites_stand_beside_those_of_the_probes(tmp_path: Path
 
 @pytest.mark.parametrize("name", ["nowhere", "."])
 def test_a_folder_without_reports_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidInput, match=r"is not a folder|holds no report\.json"):
+    with pytest.raises(InvalidInput, match=r"is not a folder|contains no report\.json"):
         RunData.from_folder(tmp_path / name)

@@ -274,7 +274,7 @@ BAD = [
     (
         "a file to write to",
         ["checkpoints/checkpoint-4", "--out", "notes.txt"],
-        "notes.txt: can't be made a folder: File exists",
+        "notes.txt: can't be created as a folder: File exists",
     ),
 ]
 

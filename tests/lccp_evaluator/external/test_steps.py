@@ -111,7 +111,7 @@ def test_a_report_that_is_there_is_left_alone(world):
     ("program", "code", "told"),
     [
         ("raise SystemExit(3)", ExitCode.INTERNAL, "suite mine: its program .* exit code 3"),
-        ("pass", ExitCode.CONFIGURATION, "left no signals: it must write the file that LCCP_SIGN"),
+        ("pass", ExitCode.CONFIGURATION, "wrote no signals: it must write the file that LCCP_SIGN"),
         (MEASURE.replace('"bytes", "value"', '"b", "value"'), 64, "lacks the signal bytes"),
         (MEASURE.replace("len(weights)", "float('nan')"), 64, "contains NaN"),
     ],

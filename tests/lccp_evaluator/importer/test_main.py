@@ -169,7 +169,7 @@ def test_fields_that_it_does_not_know_are_told(world: World) -> None:
 def test_a_command_that_is_none_is_wrong_input(world: World) -> None:
     assert world.imported(convert="convert '{input} {output}") is ExitCode.CONFIGURATION
     assert world.end.result is Cause.CONFIGURATION
-    assert "is no command" in world.end.message
+    assert "is not a command" in world.end.message
 
 
 def test_without_its_objects_in_the_store_it_says_what_is_missing(world: World) -> None:

@@ -82,7 +82,7 @@ def test_an_adapter_beside_the_model_is_refused(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, r"holds no config\.json: give the directory"),
+        (None, r"contains no config\.json: give the directory"),
         ("{", "is not JSON: it is damaged or cut short"),
         ("[]", "is not a JSON object"),
         ('{"model_type": "none"}', "cannot be read as a model's configuration: "),

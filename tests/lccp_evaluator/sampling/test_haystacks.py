@@ -137,5 +137,5 @@ def test_a_haystack_of_unknown_words_is_refused(tmp_path):
 
 
 def test_half_a_surrogate_pair_is_refused(tokenizer):
-    with pytest.raises(InvalidInput, match="half a surrogate pair"):
+    with pytest.raises(InvalidInput, match="half of a surrogate pair"):
         tokenizer.following("One \ud800 two.")

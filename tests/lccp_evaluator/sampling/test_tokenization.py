@@ -37,5 +37,5 @@ def test_what_the_tokenizer_puts_before_a_text_is_known(directory, request):
 
 
 def test_a_directory_without_tokenizer_is_refused_in_one_sentence(tmp_path):
-    with pytest.raises(InvalidInput, match=r"holds no tokenizer"):
+    with pytest.raises(InvalidInput, match=r"contains no tokenizer"):
         Tokenizer(tmp_path)

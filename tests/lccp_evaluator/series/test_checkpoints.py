@@ -56,7 +56,7 @@ def test_two_of_the_same_tokens_are_named(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["runs", "notes.txt", "nowhere"])
 def test_where_there_is_no_checkpoint_it_is_said(folder: Path, name: str) -> None:
-    with pytest.raises(InvalidInput, match=rf"{name}: (holds no directory|can't be read)"):
+    with pytest.raises(InvalidInput, match=rf"{name}: (contains no model directory|can't be read)"):
         series_of([folder / name], None, COUNTS)
 
 
@@ -71,7 +71,7 @@ def test_what_may_not_be_entered_is_left_out(folder: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "is_file", denied)
     assert len(directories([folder])) == 3
-    with pytest.raises(InvalidInput, match=r"lost\+found: holds no directory of a model"):
+    with pytest.raises(InvalidInput, match=r"lost\+found: contains no model directory"):
         series_of([folder / "lost+found"], None, COUNTS)
 
 

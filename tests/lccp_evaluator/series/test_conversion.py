@@ -81,10 +81,10 @@ def test_another_command_makes_another_model(converter: Converter) -> None:
 FAULTS = {
     "it fails": ("print('boom'); sys.exit(3)", "ended with exit code 3: boom"),
     "it prints nothing": ("sys.exit(3)", "ended with exit code 3: it printed nothing"),
-    "it leaves nothing": ("", "left no whole model: {output}: holds no config.json"),
+    "it leaves nothing": ("", "wrote no complete model: {output}: contains no config.json"),
     "it leaves half a model": (
         HUGGING_FACE + "\n(output / 'model.safetensors').write_bytes(b'12345678')",
-        "left no whole model: {output}/model.safetensors: is cut short",
+        "wrote no complete model: {output}/model.safetensors: is cut short",
     ),
 }
 
@@ -128,7 +128,7 @@ def test_a_command_that_is_not_there_is_told(converter: Converter) -> None:
     ("command", "sentence"),
     [
         ("python to_hf.py {input}", "must name {input}, a checkpoint, and {output}"),
-        ("python 'to_hf.py {input} {output}", "is no command: No closing quotation"),
+        ("python 'to_hf.py {input} {output}", "is not a command: No closing quotation"),
     ],
 )
 def test_a_command_that_names_no_directories_is_refused(

@@ -123,7 +123,7 @@ def of_unknown_type(model):
 
 
 FAULTS = {
-    "no config": (without_config, r"model: holds no config.json"),
+    "no config": (without_config, r"model: contains no config.json"),
     "no context": (
         without_context,
         r"config.json: does not say how many tokens",

@@ -67,7 +67,7 @@ def test_weights_that_are_cut_short_are_told(model: Path, kept: int) -> None:
 def test_a_missing_shard_is_named(model: Path) -> None:
     (model / "model-1.safetensors").unlink()
 
-    with pytest.raises(InvalidInput, match=r"holds no model-1.safetensors: it is not complete"):
+    with pytest.raises(InvalidInput, match=r"contains no model-1.safetensors: it is not complete"):
         check_whole(model)
 
 

@@ -27,7 +27,7 @@ def test_foreign_checkpoints_are_the_folders_of_a_folder(foreign: Foreign, tmp_p
 def test_all_files_of_a_foreign_checkpoint_count(foreign: Foreign, tmp_path: Path) -> None:
     path = tmp_path / "step-1"
     (path / "shards").mkdir(parents=True)
-    with pytest.raises(InvalidInput, match="holds no file yet"):
+    with pytest.raises(InvalidInput, match="contains no file yet"):
         foreign.check_whole(path)
     (path / "shards" / "a").write_text("12")
     (path / ".metadata").write_text("1")

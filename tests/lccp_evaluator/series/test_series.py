@@ -184,7 +184,7 @@ def test_running_out_of_memory_is_a_failure_in_words(tmp_path: Path, out: Path) 
 def test_a_file_cannot_be_the_folder_of_reports(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
 
-    with pytest.raises(InvalidInput, match=r"out: can't be made a folder"):
+    with pytest.raises(InvalidInput, match=r"out: can't be created as a folder"):
         a_series(tmp_path / "out")
 
 

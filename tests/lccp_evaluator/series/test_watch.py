@@ -166,7 +166,7 @@ def test_a_marker_of_ones_own_is_waited_for(tmp_path: Path) -> None:
     world = World(tmp_path, Completion(marker="DONE"))
     path = world.write(10)
     world.now = 1_000.0
-    assert world.notes() == {"checkpoint-10": "incomplete: holds no DONE yet"}
+    assert world.notes() == {"checkpoint-10": "incomplete: contains no DONE yet"}
     (path / "DONE").touch()
     assert world.notes() == {"checkpoint-10": "waiting for evaluation"}
 
@@ -355,7 +355,7 @@ def test_another_format_is_converted_then_evaluated_and_not_again_by_a_later_wat
     foreign.write(10)
     foreign.run()
     assert (foreign.conversions(), [*foreign.series.by_tokens]) == (1, [100])
-    assert foreign.notes() == {"step-20": "incomplete: holds no DONE yet"}
+    assert foreign.notes() == {"step-20": "incomplete: contains no DONE yet"}
 
     foreign.write(20)
     foreign.restart()

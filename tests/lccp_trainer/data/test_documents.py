@@ -111,10 +111,10 @@ FAULTS = {
     "a list": (b'["x"]\n', "line 1: is not a JSON object"),
     "damaged gzip": (damaged_in_its_middle(gzip.compress(lines("x"))), "can't be read"),
     "cut gzip": (gzip.compress(lines("x" * 10_000))[:40], "can't be read"),
-    "half a surrogate": (b'{"text": "\\ud800"}\n', "holds half of a surrogate pair"),
+    "half a surrogate": (b'{"text": "\\ud800"}\n', "contains half of a surrogate pair"),
     "Latin-1": ('{"text": "é"}\n'.encode("latin-1"), "line 1: is not UTF-8 text (byte 0xe9)"),
     "UTF-16": (lines("x").decode().encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
-    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(9), "is packed by zstd"),
+    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(9), "is compressed with zstd"),
     "Parquet": (PARQUET, "is a Parquet file: set format to Parquet"),
 }
 
@@ -144,5 +144,5 @@ def test_the_first_document_of_every_file_is_checked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_a_path_without_files_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InvalidInput, match=r"neither a file nor a folder|holds no files"):
+    with pytest.raises(InvalidInput, match=r"neither a file nor a folder|contains no files"):
         files_of(tmp_path / name, WHERE)

@@ -62,7 +62,7 @@ def test_a_line_is_an_object_or_says_what_is_wrong(line: bytes, found: object) -
     [
         ("tëxt", None),
         (3, "holds 3 and no text"),
-        ("\ud800", "holds half of a surrogate pair, which is no text"),
+        ("\ud800", "contains half of a surrogate pair, which is not text"),
     ],
 )
 def test_text_is_text(value: object, fault: str | None) -> None:

@@ -79,7 +79,7 @@ def test_a_bad_document_ends_it_unless_some_may_be_left_out(tmp_path: Path) -> N
 
 def test_a_source_without_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n\n")
-    with pytest.raises(InvalidInput, match="holds no text"):
+    with pytest.raises(InvalidInput, match="contains no text"):
         prepared(tmp_path / "a.jsonl", tmp_path / "out")
 
 
@@ -103,7 +103,7 @@ def test_progress_is_told_inside_a_file(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_said_and_what_is_done_is_kept(tmp_path: Path) -> None:
     path = write(tmp_path / "in", a=["1"], b=["2"])
-    with pytest.raises(LccpError, match="was killed, perhaps since memory ran out"):
+    with pytest.raises(LccpError, match="was killed, perhaps because memory ran out"):
         prepare(SOURCE, path, tmp_path / "out", Killed, "digest", WHERE, workers=2)
     assert not is_ready(tmp_path / "out")
     prepared(path, tmp_path / "out")
@@ -134,7 +134,9 @@ def test_a_shard_that_is_cut_short_is_named(tmp_path: Path, ending: str) -> None
 
 
 def test_a_folder_without_an_index_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"holds no index\.json: give a folder that `lccp data"):
+    with pytest.raises(
+        InvalidInput, match=r"contains no index\.json: give a folder that `lccp data"
+    ):
         read_index(tmp_path, WHERE)
 
 

@@ -70,7 +70,7 @@ def test_a_shard_that_was_not_closed_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_an_index_is_not_ready(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"^here: .* holds no index.json: give a folder"):
+    with pytest.raises(InvalidInput, match=r"^here: .* contains no index.json: give a folder"):
         read_index(tmp_path, "here")
 
 

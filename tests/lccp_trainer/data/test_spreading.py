@@ -44,5 +44,5 @@ def test_one_process_alone_lets_the_tokenizer_use_every_core(
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_said(tmp_path: Path) -> None:
-    with pytest.raises(LccpError, match="was killed, perhaps since memory ran out"):
+    with pytest.raises(LccpError, match="was killed, perhaps because memory ran out"):
         list(each(tasks(tmp_path, Killed), 2, lambda *_: None))

@@ -81,7 +81,7 @@ TABLE: dict[str, tuple[Callable[[World], None], dict[str, Any], dict[str, Any], 
         write(QUESTION),
         {},
         {},
-        "records.jsonl, line 1: messages has none of the role assistant",
+        "records.jsonl, line 1: messages contains none with the role assistant",
     ),
     "batch": (
         nothing,

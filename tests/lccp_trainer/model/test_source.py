@@ -53,13 +53,13 @@ def test_a_target_below_the_sources_context_is_refused(directory: Path) -> None:
 
 def test_fields_may_lie_in_the_configuration_of_the_text_model(directory: Path) -> None:
     assert context_length({"text_config": {"max_position_embeddings": 9}}, directory) == 9
-    with pytest.raises(InvalidInput, match="gives no max_position_embeddings"):
+    with pytest.raises(InvalidInput, match="does not set max_position_embeddings"):
         context_length({"text_config": {}}, directory)
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(None, "holds no config.json"), ("{", "is not JSON"), ("[]", "is not a JSON object")],
+    [(None, "contains no config.json"), ("{", "is not JSON"), ("[]", "is not a JSON object")],
 )
 def test_a_configuration_must_be_an_object(
     directory: Path, content: str | None, sentence: str
@@ -83,7 +83,7 @@ def test_weights_must_be_there_and_whole(directory: Path) -> None:
         check_weights(directory)
 
     path.unlink()
-    with pytest.raises(InvalidInput, match="holds no weights"):
+    with pytest.raises(InvalidInput, match="contains no weights"):
         check_weights(directory)
 
 
@@ -112,11 +112,11 @@ def test_a_model_must_know_every_id_of_its_tokenizer(directory: Path) -> None:
 
 def test_a_tokenizer_must_be_there(directory: Path) -> None:
     (directory / "tokenizer.json").write_text("{")
-    with pytest.raises(InvalidInput, match=r"tokenizer\.json is no tokenizer"):
+    with pytest.raises(InvalidInput, match=r"tokenizer\.json is not a tokenizer"):
         check_tokenizer(directory, CONFIG)
 
     (directory / "tokenizer.json").unlink()
-    with pytest.raises(InvalidInput, match="holds no tokenizer"):
+    with pytest.raises(InvalidInput, match="contains no tokenizer"):
         check_tokenizer(directory, CONFIG)
     (directory / "tokenizer_config.json").write_text("{}")
     check_tokenizer(directory, CONFIG)

@@ -13,7 +13,7 @@ def test_an_accelerator_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     spec = a_run.run(topology={"acceleratorResourceName": "nvidia.com/gpu"}).spec
 
-    sentence = r"^topology\.acceleratorResourceName: nvidia\.com/gpu is asked for, but none"
+    sentence = r"^topology\.acceleratorResourceName: nvidia\.com/gpu is requested, but none"
     with pytest.raises(InvalidInput, match=sentence):
         join_process_group(spec, 0)
 

@@ -111,7 +111,7 @@ def flipped(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (flipped, f"{file_name(1)}: b/c.weight is not what was written"),
+        (flipped, f"{file_name(1)}: b/c.weight differs from what was written"),
         (lambda path: path.write_bytes(path.read_bytes()[:-4]), f"{file_name(1)}: is cut short"),
         (lambda path: path.write_bytes(b""), f"{file_name(1)}: is cut short"),
         (lambda path: path.write_bytes(b"\xff" * 64), f"{file_name(1)}: is damaged"),
@@ -130,5 +130,5 @@ def test_damage_is_found_and_named(tmp_path: Path, damage: Any, sentence: str, r
 def test_a_part_that_nobody_wrote_is_missed(tmp_path: Path) -> None:
     first, _, last = parts([10, 20])
     files = saved(tmp_path, [first, last])
-    with pytest.raises(Damaged, match=r"holds no weight of a\.weight"):
+    with pytest.raises(Damaged, match=r"contains no weight of a\.weight"):
         files.fill(empty(parts([]))[0], file_name(0))

@@ -356,7 +356,7 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(
     world.store.put(key, data[:-1] + bytes([data[-1] ^ 1]))
     second = attempt(2, 5)
     assert second.heartbeat.resumed_from_tokens == 2 * BATCH_TOKENS
-    assert "is not what was written" in second.log
+    assert "differs from what was written" in second.log
     found = losses(first, second)
     assert list(found) == [1, 2, 3, 4, 5]
     assert found[3][0] == found[3][1]

@@ -81,7 +81,7 @@ def test_a_branch_that_was_made_is_not_made_again(
     again = world.branch(world.document(**SPEC), POINT, attempt=2)
     assert again.wait() == ExitCode.OK, again.log
     assert (again.end.result, again.end.step) == (Cause.COMPLETED, 6 + BRANCH_STEPS)
-    assert "was there already" in again.end.message
+    assert "already exists" in again.end.message
     assert not world.store.stat(BRANCH.history(again.writer))
 
 

@@ -135,7 +135,7 @@ def test_a_checkpoint_is_fine_tuned_once(taught: tuple[World, Attempt]) -> None:
     again = world.fine_tune(settings(epochs=10), CHECKPOINT, attempt=2, **ALONE)
     assert again.wait() == ExitCode.OK
     assert again.end.result is Cause.COMPLETED
-    assert again.end.message == f"{KEYS.manifest} was there already"
+    assert again.end.message == f"{KEYS.manifest} already exists"
     assert (again.end.tokens, again.end.step) == (first.end.tokens, first.end.step)
 
 

@@ -39,7 +39,7 @@ def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Hea
     if 2 * asked.heads > scores.size:
         raise InvalidInput(
             f"evaluation.probes.headAblation.heads: of {scores.size} heads {asked.heads} cannot be "
-            f"masked and as many others: ask for {scores.size // 2} at most"
+            f"masked and as many others: request {scores.size // 2} at most"
         )
     best = np.argsort(-scores.ravel(), kind="stable")[: asked.heads]
     top = [divmod(int(number), width) for number in best]

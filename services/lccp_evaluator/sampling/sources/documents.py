@@ -60,5 +60,5 @@ def _text_in(line: str, where: str, field: str) -> str:
     if not isinstance(text, str):
         raise InvalidInput(f"{where}: is not a JSON object with a text in {field!r}")
     if SURROGATE.search(text):
-        raise InvalidInput(f"{where}: holds half of a surrogate pair, which is no text")
+        raise InvalidInput(f"{where}: contains half of a surrogate pair, which is not text")
     return text

@@ -56,7 +56,7 @@ def _texts(line: str, fields: tuple[str, str, str], where: str) -> tuple[str, st
 def _text(record: dict[str, object], field: str, where: str) -> str:
     """The text in `field`, without white space around it."""
     if field not in record:
-        has = ", ".join(map(repr, record)) or "none at all"
+        has = ", ".join(map(repr, record)) or "none"
         raise InvalidInput(f"{where}: has no field {field!r}, but {has}")
     value = record[field]
     if not isinstance(value, str):

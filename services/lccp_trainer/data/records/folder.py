@@ -79,7 +79,7 @@ def prepare(
                 else:
                     writer.add(record)
         if not writer.records:
-            raise InvalidInput(f"{rules.where}: there is no record that can be used")
+            raise InvalidInput(f"{rules.where}: there is no usable record")
         return writer.close(left_out.count, rules.template)
 
 
@@ -98,7 +98,7 @@ def _passages(
 
 def _fault(tokens: Tokens, row_tokens: int) -> Unusable | None:
     if not tokens.predicted.any():
-        return Unusable("its completion gives no token")
+        return Unusable("its completion yields no tokens")
     if len(tokens.ids) > row_tokens:
         return Unusable(
             f"has {len(tokens.ids)} tokens, and a row {row_tokens}: shorten it, or raise "

@@ -78,7 +78,9 @@ def _conversation(messages: Any) -> Record | Unusable:
     while found and found[-1]["role"] != ASSISTANT:
         found.pop()
     if not found:
-        return Unusable(f"messages has none of the role {ASSISTANT}: there is nothing to learn")
+        return Unusable(
+            f"messages contains none with the role {ASSISTANT}: there is nothing to learn"
+        )
     for number, message in enumerate(found):
         if message["role"] == ASSISTANT and not message["content"].strip():
             return Unusable(f"messages[{number}].content is empty: there is no answer")

@@ -81,7 +81,7 @@ class _Renderer:
                         return span
                     spans.append(span)
         except (TemplateError, TypeError, ValueError) as error:
-            return Unusable(f"the chat template refuses it: {error}")
+            return Unusable(f"the chat template rejects it: {error}")
         return Passage(text, tuple(spans), marked=False)
 
     def _span(
@@ -102,7 +102,7 @@ class _Renderer:
             at = text.find(answer, len(asked))
             if at >= 0:
                 return len(asked), len(text) if last else at + len(answer)
-        return Unusable(f"messages[{number}]: the chat template drops the answer, or a part of it")
+        return Unusable(f"messages[{number}]: the chat template omits the answer, or a part of it")
 
     def _closing(self, before: list[dict[str, str]]) -> str:
         """The text that the template puts after an answer."""

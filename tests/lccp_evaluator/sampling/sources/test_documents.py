@@ -62,5 +62,5 @@ def test_a_packed_haystack_that_is_damaged_is_refused(tmp_path):
 
 
 def test_a_folder_without_documents_says_what_it_should_hold(tmp_path):
-    with pytest.raises(InvalidInput, match=r"holds no .jsonl or .jsonl.gz"):
+    with pytest.raises(InvalidInput, match=r"contains no .jsonl or .jsonl.gz"):
         list(read(Documents(path="."), tmp_path))

@@ -42,7 +42,7 @@ def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
         ("{", "is not JSON: write one object a line, with 'text', 'ask' and 'say'"),
         ("[" * 100_000, "is not JSON"),
         ("[]", "is not a JSON object with 'text', 'ask' and 'say'"),
-        ("{}", "has no field 'text', but none at all"),
+        ("{}", "has no field 'text', but none"),
         (a_line(say=["c"]), """'say' must be a text, not ["c"]"""),
         (a_line(ask=" "), "'ask' is empty"),
     ],

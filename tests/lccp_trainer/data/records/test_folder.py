@@ -62,5 +62,5 @@ def test_what_can_not_be_used_is_counted_and_bounded(tmp_path: Path) -> None:
 
 
 def test_nothing_to_train_on_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"^sft.path: there is no record that can be used"):
+    with pytest.raises(InvalidInput, match=r"^sft.path: there is no usable record"):
         prepared(tmp_path / "records", iter(()))

@@ -67,8 +67,8 @@ def test_what_is_predicted_is_what_the_assistant_said(contents: list[str]) -> No
         (None, "messages need a chat template, and the model has none: set sft.template to Plain"),
         (DROPPING, "messages[1]: the chat template drops the answer"),
         (ELSEWHERE, "messages[1]: the chat template does not go on where it asks"),
-        (REFUSING, "the chat template refuses it: roles must alternate"),
-        ("{% for", "the chat template refuses it: "),
+        (REFUSING, "the chat template rejects it: roles must alternate"),
+        ("{% for", "the chat template rejects it: "),
     ],
 )
 def test_a_template_that_does_not_fit_is_refused(template: str | None, reason: str) -> None:
