@@ -158,7 +158,7 @@ def test_without_a_marker_its_objects_must_not_change_for_the_quiet_time(world: 
 def test_a_marker_makes_complete(bucket: Store, tmp_path: Path) -> None:
     world = World(bucket, tmp_path, Completion(marker="DONE"))
     world.write(2)
-    assert "holds no DONE yet" in note(world.work())
+    assert "contains no DONE yet" in note(world.work())
     bucket.put("checkpoint-2/DONE", b"")
     assert world.work().unmeasured == ()
 
