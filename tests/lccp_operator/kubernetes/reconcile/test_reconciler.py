@@ -169,12 +169,13 @@ def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
     health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
     namespace.create_run(run_document("tiny"))
     denied = {"message": 'failed calling webhook "x.y.z": connection refused'}
-    proxy.faults.append(Fault("POST", "/jobs", 500, body=denied))
+    proxy.faults.extend(Fault("POST", "/jobs", 500, body=denied) for _ in range(2))
 
     with reconciling(namespace, proxied, health, tmp_path) as reconciler:
         reconciler.reconcile(key)
+        assert namespace.conditions("tiny")["Training"]["reason"] == "PodRejected"
+        reconciler.reconcile(key)
 
-    assert namespace.conditions("tiny")["Training"]["reason"] == "PodRejected"
     said = objects.read(health.store, namespace.keys("tiny").conditions, RunConditions)
     assert "PodRejected" in {condition.reason for condition in said.conditions}
     assert namespace.events("tiny").count("Refused") == 1
