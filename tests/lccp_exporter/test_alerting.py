@@ -12,7 +12,15 @@ import a_run
 import pytest
 import yaml
 from helm import CHART
-from monitoring import Webhook, alertmanager, prometheus, sixty_times_faster, until, webhook
+from monitoring import (
+    Webhook,
+    alertmanager,
+    free_port,
+    prometheus,
+    sixty_times_faster,
+    until,
+    webhook,
+)
 
 from lccp.api.objects.journal import Acceptance, Cause, Journal
 from lccp.store.file import FileStore
@@ -138,3 +146,33 @@ def test_a_failed_run_pages_until_it_is_deleted(watched: Watched) -> None:
     assert watched.sends("resolved", **alert)
     failed = watched.webhook.sent("firing", alertname="LCCPRunFailed")
     assert {one["labels"]["run"] for one in failed} == {"failed"}
+
+
+def test_a_restart_of_the_exporter_leaves_every_alert_pending_since_it_was(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "runs")
+    a_run.put(store, a_run.running(a_run.CHECKPOINTS[-1], at=datetime.now(UTC)))
+    config = configuration([store.url], None, host="127.0.0.1", port=0, refresh_seconds=0.5)
+    first, port = Exporter(config), free_port()
+    first.start()
+    rules = (FILES / "alerts.yaml").read_text(encoding="utf-8")
+    target, other = f"127.0.0.1:{first.server.port}", f"127.0.0.1:{port}"
+    with prometheus(tmp_path, [target], rules, later=[other]) as running:
+
+        def pending() -> dict[str, str]:
+            return {
+                found["metric"]["alertname"]: found["value"][1]
+                for found in running.query('ALERTS_FOR_STATE{run="tiny"}')
+            }
+
+        assert until(lambda: "LCCPRunSaturated" in pending(), 60)
+        before = pending()
+        first.close()
+        assert until(lambda: bool(running.query(f'up{{instance="{target}"}} == 0')), 60)
+        second = Exporter(config.model_copy(update={"port": port}))
+        second.start()
+        try:
+            assert until(lambda: bool(running.query('lccp_trained_tokens{pod="exporter-1"}')), 60)
+            until(lambda: pending() == before, 20)
+            assert pending() == before
+        finally:
+            second.close()

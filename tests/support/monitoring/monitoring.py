@@ -135,15 +135,26 @@ def alertmanager(folder: Path, receiver: str, inhibition: Mapping[str, Any]) -> 
 
 @contextmanager
 def prometheus(
-    folder: Path, targets: Sequence[str], rules: str = "", alerts_to: str | None = None
+    folder: Path,
+    targets: Sequence[str],
+    rules: str = "",
+    alerts_to: str | None = None,
+    later: Sequence[str] = (),
 ) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes `targets` each second, with labels of its own that conflict."""
+    """A Prometheus that scrapes `targets` each second, with labels of its own that conflict.
+
+    Targets that are started `later` are scraped too, and not waited for.
+    """
     (folder / "rules.yaml").write_text(rules or "groups: []\n")
-    labels = {"namespace": "monitoring", "run": "conflict", "pod": "exporter-0"}
+    labels = {"namespace": "monitoring", "run": "conflict"}
+    pods = [
+        {"targets": [target], "labels": labels | {"pod": f"exporter-{number}"}}
+        for number, target in enumerate((*targets, *later))
+    ]
     scrape = {
         "job_name": "lccp",
         "honor_labels": True,
-        "static_configs": [{"targets": [*targets], "labels": labels}],
+        "static_configs": pods,
     }
     config: dict[str, Any] = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
