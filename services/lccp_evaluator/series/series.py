@@ -51,8 +51,7 @@ class Series:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidInput(f"{out}: can't be created as a folder: {error.strerror}") from None
-        self.out = out
-        self._settings = settings
+        self.out, self._settings = out, settings
         self._store, self._keys = FileStore(out), SeriesKeys()
         self._digests = Digests()
         self._samples_checked = False

@@ -78,7 +78,7 @@ def test_what_follows_the_last_answer_is_left_out(tmp_path: Path) -> None:
         ({"prompt": "p"}, "has neither messages, nor prompt and completion"),
         ({"prompt": None, "completion": "c"}, "prompt holds null and no text"),
         ({"prompt": "p", "completion": ""}, "completion is empty"),
-        ({"prompt": "p", "completion": "\ud800"}, "completion holds half of a surrogate pair"),
+        ({"prompt": "p", "completion": "\ud800"}, "completion contains half of a surrogate pair"),
         ({"messages": {}}, "messages is not a list"),
         ({"messages": []}, "messages contains none with the role assistant"),
         ({"messages": [USER]}, "messages contains none with the role assistant"),
