@@ -102,7 +102,10 @@ def test_an_answer_follows_a_template_as_it_is_written(tmp_path: Path) -> None:
         ('{"context": "a", "query": "b"}', "line 2: has no field 'question', but 'context', 'que"),
         ('{"context": "a", "question": 7}', "line 2: 'question' must be a text, not 7"),
         (_line("a", answer=" \n"), "line 2: 'answer' is empty"),
-        ('{"context": "a", "question": "b\\ud800", "answer": "c"}', "line 2: the text contains half"),
+        (
+            '{"context": "a", "question": "b\\ud800", "answer": "c"}',
+            "line 2: the text contains half",
+        ),
         (_line("\u0416\u0416 " * 20), "line 2: .* tokens are unknown to the model's tokenizer"),
     ],
 )

@@ -84,7 +84,7 @@ def _check(asked: Object, made: Object) -> None:
 def changed(asked: Object, made: Object) -> Iterator[str]:
     """What a Job lacks of what was asked: numbers and labels of pods, programs, and images.
 
-    Whatever is added is accepted, and so is another registry of the same image.
+    Whatever is added is accepted, and so is the same image of another registry or by its digest.
     """
     template, made_template = asked["spec"]["template"], made["spec"]["template"]
     yield from _differences("metadata.labels", _labels(asked), _labels(made))
@@ -98,7 +98,7 @@ def changed(asked: Object, made: Object) -> Iterator[str]:
         found = there.get(container["name"], {})
         program = {field: container[field] for field in PROGRAM if field in container}
         yield from _differences(where, program, found)
-        if _image(container) != _image(found):
+        if not _is_image(container["image"], found.get("image", "")):
             yield f"{where}.image is {found.get('image')}, not {container['image']}"
 
 
@@ -107,9 +107,22 @@ def _labels(document: Object) -> Object:
     return labels
 
 
-def _image(container: Object) -> str:
-    """Name and version of its image, without registry and path: a mirror has it under others."""
-    return str(container.get("image", "")).rpartition("/")[2]
+def _is_image(asked: str, made: str) -> bool:
+    """Whether both have one name, and one digest, or else one tag.
+
+    A mirror has the image under another registry and path, and a policy that pins images adds the
+    digest to its tag, or puts it in the tag's place.
+    """
+    (name, tag, digest), (found, its_tag, its_digest) = _parts(asked), _parts(made)
+    same = digest == its_digest if digest else its_tag == tag or bool(its_digest and not its_tag)
+    return found == name and same
+
+
+def _parts(image: str) -> tuple[str, str, str]:
+    """Its name without registry and path, its tag, and its digest."""
+    named, _, digest = image.partition("@")
+    name, _, tag = named.rpartition("/")[2].partition(":")
+    return name, tag, digest
 
 
 def _differences(path: str, asked: Object, made: Object) -> Iterator[str]:

@@ -84,20 +84,30 @@ def test_what_a_webhook_adds_is_accepted(
 
 
 @pytest.mark.parametrize(
-    ("image", "accepted"),
+    ("asked", "made", "accepted"),
     [
-        ("localhost/trainer:1", True),
-        ("mirror.example.org/cache/trainer:1", True),
-        ("localhost/trainer:2", False),
-        ("localhost/other:1", False),
+        ("localhost/trainer:1", "localhost/trainer:1", True),
+        ("localhost/trainer:1", "mirror.example.org:5000/cache/trainer:1", True),
+        ("localhost/trainer:1", "localhost/trainer:1@sha256:aa", True),
+        ("localhost/trainer:1", "localhost/trainer@sha256:aa", True),
+        ("localhost/trainer@sha256:aa", "mirror.example.org/trainer:1@sha256:aa", True),
+        ("localhost/trainer@sha256:aa", "localhost/trainer@sha256:bb", False),
+        ("localhost/trainer@sha256:aa", "localhost/trainer", False),
+        ("localhost/trainer:1", "localhost/trainer:2", False),
+        ("localhost/trainer:1", "localhost/trainer:2@sha256:aa", False),
+        ("localhost/trainer:1", "localhost/trainer", False),
+        ("localhost/trainer:1", "localhost/other:1", False),
+        ("localhost/trainer:1", "localhost/other@sha256:aa", False),
     ],
 )
-def test_a_mirror_of_the_image_is_accepted_and_no_other_image(image: str, accepted: bool) -> None:
-    asked = built(GANG, a_run(**RICH))[1]
-    made = deepcopy(asked)
-    made["spec"]["template"]["spec"]["containers"][0]["image"] = image
+def test_the_image_of_a_mirror_or_by_its_digest_is_accepted_and_no_other_one(
+    asked: str, made: str, accepted: bool
+) -> None:
+    jobs = [deepcopy(built(GANG, a_run(**RICH))[1]) for _ in range(2)]
+    for job, image in zip(jobs, (asked, made), strict=True):
+        job["spec"]["template"]["spec"]["containers"][0]["image"] = image
 
-    assert (list(changed(asked, made)) == []) == accepted
+    assert (list(changed(*jobs)) == []) == accepted
 
 
 @pytest.mark.parametrize("command", [["sleep"], None])
