@@ -84,7 +84,8 @@ class Prepared:
             return None
         engine = replace(self.engine, step_tokens=plan.step_tokens)
         cohorts = [replace(one, plan=engine.planned(one.passages())) for one in self.cohorts]
-        return Prepared(engine, replace(self.opening, plan=plan), cohorts, self.notes)
+        opening = replace(self.opening, plan=plan)
+        return replace(self, engine=engine, opening=opening, cohorts=cohorts)
 
 
 def ask(

@@ -95,6 +95,17 @@ def test_passes_fit_the_machines_memory_unless_their_size_is_asked(
     assert prepared.plan.step_tokens == prepared.engine.step_tokens == used
 
 
+def test_halved_passes_are_shared_by_as_many_models(models: Path, tmp_path: Path) -> None:
+    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": NIAH}, "probes")
+    execution = Execution("cpu", step_tokens=512, processes=2)
+    subject = Subject(models / "first", "", probes, Contexts(128, 300, 512), execution=execution)
+    with prepare(subject, ask(subject, Place(FileStore(tmp_path), "", "samples/"))) as prepared:
+        halved = prepared.halved()
+
+    assert halved is not None
+    assert (halved.models, halved.plan.step_tokens) == (2, 256)
+
+
 def test_experts_are_asked_of_the_longest_prompts_alone() -> None:
     plain, routing = asked("niah"), asked("niah", "routing")
 
