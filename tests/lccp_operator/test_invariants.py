@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from operator_world import (
     BUDGET_TOKENS,
     EVERY_TOKENS,
@@ -52,6 +52,14 @@ class RunLife(RuleBasedStateMachine):
         self.world = World(a_small_run(**spec), saturating_at(4 * EVERY_TOKENS))
         self.known: set[int] = set()
         self.successes: Counter[EvaluationKey] = Counter()
+
+    @initialize(ended=st.booleans())
+    def begin(self, ended: bool) -> None:
+        """Half of all runs begin with their first branch: few would come so far."""
+        while ended and not any(a.branch for a in self.world.journal.attempts):
+            self.world.pass_time(self.world.reconcile().requeue_after_seconds or 1.0)
+            self.world.train()
+            self.evaluation_ends(ExitCode.OK)
 
     # The operator ---------------------------------------------------------------------------
 
