@@ -8,7 +8,7 @@ import pytest
 from foreign import a_foreign_checkpoint
 from seaweedfs import IMPATIENT, SeaweedFS
 
-from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, StoreUnavailable
 from lccp.probes.probe import Contexts
 from lccp.store.directory import upload_directory
 from lccp.store.file import FileStore
@@ -163,23 +163,32 @@ def test_a_marker_makes_complete(bucket: Store, tmp_path: Path) -> None:
     assert world.work().unmeasured == ()
 
 
-def test_one_that_changes_while_it_is_fetched_is_fetched_again(world: World) -> None:
-    class Disturbed:
-        """The trainer writes other weights once these were read."""
+class Disturbed:
+    """A bucket whose trainer writes other weights once these were read."""
 
-        def __init__(self) -> None:
-            self.disturbs = iter((1,))
+    def __init__(self, world: World) -> None:
+        self.world, self.disturbs = world, iter((1,))
 
-        def get_file(self, key: str, path: Path) -> None:
-            world.bucket.get_file(key, path)
-            if key.endswith(".safetensors") and next(self.disturbs, None):
-                world.write(2, value=9)
+    def get_file(self, key: str, path: Path) -> None:
+        self.world.bucket.get_file(key, path)
+        if key.endswith(".safetensors") and next(self.disturbs, None):
+            self.world.write(2, value=9)
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(world.bucket, name)
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.world.bucket, name)
 
+
+def test_a_fetch_in_which_an_object_changes_is_none(world: World) -> None:
     world.write(2, value=1)
-    world.start(HuggingFace(), Disturbed())  # type: ignore[arg-type]
+    mirror = Mirror(Disturbed(world), world.root / "other")  # type: ignore[arg-type]
+    mirror.look()
+    with pytest.raises(Conflict, match=r"model\.safetensors: was changed while it was fetched"):
+        mirror.fetch(mirror.listed / "checkpoint-2", {"model.safetensors": None})
+
+
+def test_one_that_changes_while_it_is_fetched_is_fetched_again(world: World) -> None:
+    world.write(2, value=1)
+    world.start(HuggingFace(), Disturbed(world))  # type: ignore[arg-type]
     assert world.work().unmeasured == ()
     manifest = read_manifest(world.store, KEYS, 20)
     with checkpoint_directory(world.store, KEYS, manifest) as directory:
