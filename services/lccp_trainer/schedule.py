@@ -47,8 +47,8 @@ def check_budget(training: TrainingSpec, tokens: int, old_budget: int) -> None:
     if tokens > decay_start(before):
         raise InvalidInput(
             f"training.tokens: {training.tokens} instead of {old_budget} changes a learning rate "
-            f"that decays by schedule {training.schedule.type} already, at {tokens} tokens: go "
-            f"back to {old_budget}, or begin a run of another name from the last checkpoint"
+            f"that decays by schedule {training.schedule.type} already, at {tokens} tokens: "
+            f"set it back to {old_budget}, or start a run of another name from the last checkpoint"
         )
 
 

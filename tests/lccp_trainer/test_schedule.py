@@ -79,7 +79,9 @@ def test_another_budget_is_refused_once_the_rate_has_decayed(
     if not refused:
         check_budget(spec, tokens, old_budget=800)
         return
-    with pytest.raises(InvalidInput, match=r"^training\.tokens: 1000 instead .* go back to 800"):
+    with pytest.raises(
+        InvalidInput, match=r"^training\.tokens: 1000 instead .* set it back to 800"
+    ):
         check_budget(spec, tokens, old_budget=800)
 
 

@@ -226,7 +226,7 @@ class Series:
         if asked.source_context is not None and asked.source_context > context:
             raise InvalidInput(
                 f"--source-context: {asked.source_context:,} tokens lie beyond the context of "
-                f"{path}, {context:,}: give what it was made for before the extension"
+                f"{path}, {context:,}: give the context length that it had before the extension"
             )
         return Subject(
             directory=path,

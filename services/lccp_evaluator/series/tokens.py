@@ -70,8 +70,8 @@ class TokenCounts:
         found = self.of(directory)
         if found is None:
             raise InvalidInput(
-                f"{directory}: does not tell its tokens, neither by its name nor in "
-                f"{TRAINER_STATE}: give --tokens-per-step if it tells its step, --index or --tokens"
+                f"{directory}: how many tokens it was trained on is neither in its name nor in "
+                f"{TRAINER_STATE}: give --tokens-per-step if its step is, --index or --tokens"
             )
         return found
 

@@ -196,6 +196,6 @@ def _held_out(
         raise InvalidInput(
             f"data.heldOutTokens: {wanted:,} takes {lost:,} of the {used:,} tokens of source "
             f"{name} from the training, more than {LARGEST_SHARE:.0%}: give the source more "
-            "documents, or begin a run of another name with a lower one"
+            "documents, or start a run of another name with a lower number"
         )
     return replace(source, held_out=frozenset(documents)), lost

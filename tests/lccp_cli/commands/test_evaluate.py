@@ -236,7 +236,7 @@ BAD = [
     (
         "steps without their tokens",
         ["checkpoints", "--series"],
-        "does not tell its tokens, neither by its name nor in trainer_state.json: give",
+        "how many tokens it was trained on is neither in its name nor in trainer_state.json: give",
     ),
     (
         "options of a probe that is off",

@@ -65,7 +65,9 @@ def test_what_is_given_counts_before_the_trainers_state_and_this_before_the_name
 def test_a_step_alone_needs_its_tokens(tmp_path: Path) -> None:
     directory = a_directory(tmp_path, "checkpoint-4", global_step=4)
 
-    with pytest.raises(InvalidInput, match=r"checkpoint-4: does not tell its tokens, .*per-step"):
+    with pytest.raises(
+        InvalidInput, match=r"checkpoint-4: how many tokens it was trained on .*per-step"
+    ):
         TokenCounts().asked(directory)
     assert TokenCounts(per_step=1_000).asked(directory) == Trained(4_000, 4)
 
