@@ -31,6 +31,8 @@ OF_LIBRARIES = {
 """Private state that their own interfaces leave out."""
 BY_NAME = {"setattr", "getattr", "delattr", "hasattr", "patch", "object"}
 """Calls that reach an attribute by a text: Python's, pytest's monkeypatch and unittest.mock's."""
+ADDED = re.compile(r"^```\w+\n# ([\w/.-]+)\n", re.MULTILINE)
+"""The path of a file that a page gives whole."""
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
@@ -41,6 +43,9 @@ def tracked(*patterns: str) -> list[Path]:
     command = ["git", "ls-files", "-z", "--cached", "--", *patterns]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
     return [path for name in done.stdout.split("\0") if name and (path := ROOT / name).exists()]
+
+
+PAGES = tracked("docs/contributing/add-*.md")
 
 
 def modules(*folders: str) -> list[Path]:
@@ -126,9 +131,13 @@ def _could_stand_in(name: str, user: str, texts: dict[str, str]) -> bool:
     )
 
 
-def test_no_folder_holds_more_files_than_a_reader_surveys() -> None:
+@pytest.mark.parametrize("page", [None, *PAGES], ids=lambda page: page and page.name)
+def test_no_folder_holds_more_files_than_a_reader_surveys(page: Path | None) -> None:
+    """Nor with the files that a page says to add."""
     apart = ("__init__.py", "conftest.py")
-    files_of = Counter(path.parent for path in tracked() if path.name not in apart)
+    added = ADDED.findall(page.read_text(encoding="utf-8")) if page else ()
+    files = {*tracked(), *(ROOT / name for name in added)}
+    files_of = Counter(path.parent for path in files if path.name not in apart)
     del files_of[ROOT]
     assert {str(folder) for folder, count in files_of.items() if count > FILES_MAX} == set()
 

@@ -22,11 +22,6 @@ REGISTRIES = {
         "HALF",
     ),
 }
-FOLDERS = (
-    "git init -q && git add -A && "
-    ".venv/bin/python -m pytest tests/test_policies.py -k no_folder_holds"
-)
-"""There is room for what was added: its files are counted as those of a repository."""
 
 
 class Copy:
@@ -124,7 +119,6 @@ def test_a_probe_and_a_further_signal_are_added_as_the_pages_say(copy: Copy) -> 
     copy.register("first_token")
     checked, evaluated = copy.commands("add-a-probe.md")
     copy.shell(checked)
-    copy.shell(FOLDERS)
     assert "firstToken" in (copy.root / "crds/lccpruns.lccp.io.yaml").read_text()
     assert "First token's PPL" in copy.shell(evaluated)
     assert (
@@ -143,4 +137,3 @@ def test_a_workload_is_added_as_the_page_says(copy: Copy) -> None:
     copy.follow("add-a-workload.md")
     (tested,) = copy.commands("add-a-workload.md")
     copy.shell(tested)
-    copy.shell(FOLDERS)

@@ -192,7 +192,9 @@ class Processes:
         return _Process(uid, popen, pods, log, None if limit is None else self._clock() + limit)
 
     def _warm(self, command: tuple[str, ...]) -> Warm:
-        return self._forking.setdefault(command, Warm(FORKED_BY[command], self._settings.lock))
+        if command not in self._forking:
+            self._forking[command] = Warm(FORKED_BY[command], self._settings.lock)
+        return self._forking[command]
 
     def _environment(self, run: LCCPRun, pods: PodSet, uid: str) -> dict[str, str]:
         told = pods.invocation(run, self._settings.store)
