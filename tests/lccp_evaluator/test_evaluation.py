@@ -99,6 +99,7 @@ def test_passes_are_halved_until_memory_is_enough(
     assert halved.files == asked.files
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parts", [1, 2])
 def test_two_processes_measure_what_one_does(directory: Path, tmp_path: Path, parts: int) -> None:
     for name in ("alone", "shared"):

@@ -127,6 +127,7 @@ def world(tmp_path):
     return World(tmp_path)
 
 
+@pytest.mark.long
 def test_a_run_whose_model_lies_in_shards_is_evaluated_so(world):
     world.checkpoint(10_000)
 

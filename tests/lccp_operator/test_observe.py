@@ -123,7 +123,7 @@ def test_one_list_tells_whether_anything_of_an_idle_run_changed(key: str, edited
     assert store.gets == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_not_needed_soon_takes_less_memory() -> None:
     store = MemoryStore()
     for n in range(1, 21):

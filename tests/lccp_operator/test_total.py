@@ -108,6 +108,7 @@ def test_the_worlds_hold_objects_of_every_kind(worlds: list[World]) -> None:
     assert keys >= {"run.json", "journal.json", "checkpoints", "training", "evaluations"}
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32))
 def test_a_plan_follows_whatever_the_store_holds(worlds: list[World], seed: int) -> None:

@@ -74,6 +74,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
     return found
 
 
+@pytest.mark.long
 def test_a_shard_that_dies_fails_the_evaluation(tmp_path: Path, started: list[Process]) -> None:
     def reading_without_it() -> None:
         with an_opening(a_checkpoint(tmp_path), 2).engine() as engine:
@@ -84,6 +85,7 @@ def test_a_shard_that_dies_fails_the_evaluation(tmp_path: Path, started: list[Pr
         reading_without_it()
 
 
+@pytest.mark.long
 def test_a_shard_tells_what_it_alone_can_see(tmp_path: Path, started: list[Process]) -> None:
     file = a_checkpoint(tmp_path) / "model.safetensors"
     weights = load_file(file)

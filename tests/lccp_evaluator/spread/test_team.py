@@ -27,7 +27,7 @@ def opening(tmp_path_factory: pytest.TempPathFactory) -> Opening:
     return Opening(a_checkpoint(tmp_path_factory.mktemp("model")), plan, False, watches=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_followers_read_what_the_leader_would_and_end_with_the_team(opening: Opening) -> None:
     read: dict[int, list[Reading]] = {}
     by_leader: set[int] = set()
