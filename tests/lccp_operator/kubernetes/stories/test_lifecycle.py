@@ -279,8 +279,11 @@ def test_a_gang_that_was_orphaned_is_found_and_no_other_is_started(
     namespace.api.patch(api.JOBS, namespace.name, TRAINING, orphaned)
     namespace.create_run(run_document("tiny"))
 
-    waits = namespace.wait_condition("tiny", "Degraded", "True")
-    assert f"kubectl delete job/{TRAINING} -n {namespace.name}" in waits["message"]
+    remedy = f"kubectl delete job/{TRAINING} -n {namespace.name}"
+    wait_for(
+        lambda: remedy in namespace.conditions("tiny").get("Degraded", {}).get("message", ""),
+        "the orphan is not reported",
+    )
     assert [job["metadata"]["name"] for job in namespace.jobs()] == [TRAINING]
 
     namespace.save("tiny", 1, FIRST)
