@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 600.0
 """How long the store may be unreachable before the attempt ends."""
 INCOMPLETE_SECONDS = 900.0
 """How long a checkpoint may be incomplete before that is reported."""
-TOLD = ("Failed", "LeftOut", "Deleted")
+TOLD = ("Failed", "LeftOut", "Deleted", "Unread")
 PROBLEMS_NAMED = 3
 
 
@@ -45,6 +45,8 @@ class Importer:
         self._task, self._watch, self._copies, self._pulse = task, watch, copies, pulse
         self._ended, self._poll_seconds, self._clock = ended, poll_seconds, clock
         self._silent_since: float | None = None
+        self._silence = ""
+        """What did not answer at the last step, in words."""
         self._since: dict[str, float] = {}
         """The time since which a checkpoint is incomplete for the same reason."""
 
@@ -56,7 +58,7 @@ class Importer:
         while not self._ended.is_set():
             try:
                 end = self._step()
-                self._silent_since = None
+                self._silent_since, self._silence = None, ""
             except Stopped:
                 break
             except StoreUnavailable as error:
@@ -70,7 +72,7 @@ class Importer:
         view, problem = self._seen()
         tokens = self._copies.tokens()
         newest = max(tokens, default=0)
-        self._pulse.beat(tokens, problem or self._problem(view))
+        self._pulse.beat(tokens, problem or self._silence or self._problem(view))
         ready = view.next if view is not None else None
         if ready is not None and view is not None:
             logger.info("%s: %s tokens", ready.path, f"{ready.tokens or 0:,}")
@@ -87,7 +89,7 @@ class Importer:
         """The contents of the folder, or why it can't be read."""
         try:
             return self._watch.look(), ""
-        except InvalidInput as error:
+        except (InvalidInput, StoreUnavailable) as error:
             return None, str(error)
 
     def _problem(self, view: View | None) -> str:
@@ -108,6 +110,7 @@ class Importer:
     def _outlast(self, error: StoreUnavailable) -> None:
         """Wait for the store, or give up."""
         logger.warning("%s", error)
+        self._silence = str(error)
         if self._silent_since is None:
             self._silent_since = self._clock()
         if self._clock() - self._silent_since >= PATIENCE_SECONDS:

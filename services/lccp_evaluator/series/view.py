@@ -9,7 +9,9 @@ from lccp.api.objects.report import EvaluationReport
 from lccp_evaluator.progress import Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 
-State = Literal["Incomplete", "Waiting", "Converting", "Evaluating", "Failed", "LeftOut", "Deleted"]
+State = Literal[
+    "Incomplete", "Waiting", "Converting", "Evaluating", "Failed", "LeftOut", "Deleted", "Unread"
+]
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Watch:
                 note = "was deleted before it was evaluated"
                 rows[path] = replace(before, state="Deleted", note=note, checkpoint=None)
         self._rows = rows
-        unread = (Unmeasured(self._folder, None, "Incomplete", fault) for fault in faults)
+        unread = (Unmeasured(self._folder, None, "Unread", fault) for fault in faults)
         unmeasured = (*sorted(rows.values(), key=_order), *unread)
         return View(tuple(self._series.reports()), unmeasured)
 

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from lccp.store.keys import RunKeys
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.loop import Importer
 from lccp_evaluator.importer.pulse import Pulse, Task
+from lccp_evaluator.series.formats import HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts
 from lccp_evaluator.series.watch import Completion, Watch
 
@@ -46,14 +48,17 @@ class World:
     def write(self, step: int, value: int = 0) -> Path:
         return a_foreign_checkpoint(self.folder / f"checkpoint-{step}", value, state=step)
 
-    def run(self, *happens, store: FileStore | None = None, copies=Copies, counts=None) -> End:
+    def run(
+        self, *happens, store: FileStore | None = None, copies=Copies, counts=None, format=None
+    ) -> End:
         store, ended = store or self.store, Ended(*happens)
         task = Task(store, KEYS, 1, WRITER, self.until)
         self.pulse = Pulse(task, ended)
         tick = {"tick": self.pulse.tick}
         made = copies(store, KEYS, WRITER, Contexts(256, 512, 512), **tick)
         counts = counts or TokenCounts(per_step=10)
-        watch = Watch(self.folder, made, lambda: counts, Completion())
+        format = format or HuggingFace()
+        watch = Watch(self.folder, made, lambda: counts, Completion(), format=format)
         clock = count(step=60.0).__next__
         self.ended = ended
         return Importer(task, watch, made, self.pulse, ended, clock=clock).run()
@@ -168,6 +173,42 @@ def test_a_store_that_stays_away_ends_it_and_one_that_comes_back_does_not(world:
     gone.until = 10_000
     with pytest.raises(StoreUnavailable):
         world.run(*[lambda: None] * 9_000, store=gone)
+
+
+def test_a_bucket_that_does_not_answer_is_told_at_once_from_its_first_listing_on(
+    world: World,
+) -> None:
+    class Buckets(HuggingFace):
+        answers = False
+
+        def found(self, folder: Path) -> list[Path]:
+            if not self.answers:
+                raise StoreUnavailable("s3://trainers does not answer")
+            return super().found(folder)
+
+    bucket, told = Buckets(), []
+
+    def after(answers: bool) -> None:
+        told.append(world.beat.problem)
+        bucket.answers = answers
+
+    world.write(1)
+    world.run(*(partial(after, answers) for answers in (True, False, True, True)), format=bucket)
+
+    away = "s3://trainers does not answer"
+    assert [away in (problem or "") for problem in told] == [True, False, True, False]
+    assert world.beat.checkpoints == (10,)
+
+
+def test_a_bucket_that_lists_but_gives_nothing_is_told(world: World) -> None:
+    class Unread(Copies):
+        def evaluate(self, checkpoint, progress):
+            raise StoreUnavailable("s3://trainers/checkpoint-1: 500")
+
+    world.write(1)
+    world.run(lambda: None, copies=Unread)
+
+    assert world.beat.problem == "s3://trainers/checkpoint-1: 500"
 
 
 def test_a_checkpoint_that_can_not_be_read_is_told_and_holds_up_no_other(world: World) -> None:
