@@ -176,7 +176,8 @@ def _degraded(context: Context, goal: Goal) -> Finding:
         f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
     ]
-    problems += [*_silent_nodes(context), *_hampered(context), *findings.unknown_fields(context)]
+    problems += [*_silent_nodes(context), *attempts.silence(context), *_hampered(context)]
+    problems += findings.unknown_fields(context)
     problems += context.facts.damaged.values()
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     repeats = _repeats(context)

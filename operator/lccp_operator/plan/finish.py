@@ -59,6 +59,7 @@ def seconds_to_due(context: Context) -> float | None:
         waits += [
             attempts.backoff_seconds_left(context),
             attempts.gathering_seconds_left(context),
+            attempts.silence_seconds_left(context),
             *evaluations.backing_off(context).values(),
         ]
     due = [max(LEAST_SECONDS, wait) for wait in waits if wait is not None and wait > 0]

@@ -6,6 +6,7 @@ match the journal. So the next reconcile repairs a crash between the two.
 
 from lccp_operator.plan.attempts.gangs import gathering_seconds_left, old_gang_lives
 from lccp_operator.plan.attempts.records import settled, steered
+from lccp_operator.plan.attempts.silence import silence, silence_seconds_left
 from lccp_operator.plan.attempts.trainers import drain_seconds_left, intents
 from lccp_operator.plan.attempts.waits import backoff_seconds_left, unbegun
 
@@ -16,6 +17,8 @@ __all__ = [
     "intents",
     "old_gang_lives",
     "settled",
+    "silence",
+    "silence_seconds_left",
     "steered",
     "unbegun",
 ]

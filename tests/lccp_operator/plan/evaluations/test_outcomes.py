@@ -8,6 +8,7 @@ from operator_world import (
     World,
     a_small_run,
     conditions,
+    heartbeat_of,
     manifest_of,
     report_of,
 )
@@ -70,6 +71,8 @@ def test_a_success_after_a_failure_is_no_failure() -> None:
     fail_once(world)
     world.reconcile()
     world.evaluate()
+    beat = heartbeat_of(1, FIRST, world.now)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
     world.reconcile()
 
     last = outcome(world)

@@ -1,0 +1,34 @@
+"""An attempt whose pods run, and report nothing."""
+
+from lccp.api.objects.training import Heartbeat
+from lccp_operator.plan.context import Context
+
+SILENT_SECONDS = 30.0
+"""Trainers write a heartbeat every two seconds, importers every ten."""
+
+
+def silence(context: Context) -> list[str]:
+    """That the open attempt reports nothing, and what to look at; empty if it reports."""
+    left, beat, gang = silence_seconds_left(context), _last_beat(context), context.gang
+    if left is None or left > 0 or beat is None or gang is None:
+        return []
+    log = f" ({gang.log})" if gang.log else ""
+    return [
+        f"attempt {beat.attempt} has reported nothing since {beat.at:%Y-%m-%d %H:%M:%S} UTC, "
+        "although it runs: it can't reach the store, or is frozen, or its node's clock is wrong; "
+        f"its log says more{log}"
+    ]
+
+
+def silence_seconds_left(context: Context) -> float | None:
+    """Seconds until a heartbeat is overdue; None: none is expected."""
+    beat = _last_beat(context)
+    return None if beat is None else context.seconds_left(beat.at, SILENT_SECONDS)
+
+
+def _last_beat(context: Context) -> Heartbeat | None:
+    """The last heartbeat of the open attempt while it runs; None before its first."""
+    attempt, gang = context.open_attempt, context.gang
+    if attempt is None or gang is None or not gang.begun or attempt.number in context.facts.ends:
+        return None
+    return context.facts.heartbeats.get(attempt.number)

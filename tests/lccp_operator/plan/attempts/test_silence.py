@@ -1,0 +1,60 @@
+"""An attempt that runs and reports nothing is named, with its log."""
+
+from datetime import timedelta
+
+import pytest
+from operator_world import EVERY_TOKENS, KEYS, World, heartbeat_of
+from training_world import a_training_world, message, seen
+
+from lccp.api.conditions import ConditionType
+from lccp.api.objects.training import End
+from lccp_operator.observed import Known
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.training import Training
+
+RUNS = WorkloadState(Phase.RUNNING, (Pod(0, "a", Phase.RUNNING),), log="kubectl logs job/tiny")
+WAITS = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),))
+
+
+def told(seconds: float, state: WorkloadState = RUNS, ended: bool = False) -> str:
+    """What Degraded says `seconds` after the last heartbeat."""
+    world = a_training_world()
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    if ended:
+        end = End(result="Completed", tokens=EVERY_TOKENS, at=world.now)
+        world.store.put(KEYS.end(beat.writer), end.to_json())
+    return _after(world, seconds, state)
+
+
+def _after(world: World, seconds: float, state: WorkloadState) -> str:
+    world.now += timedelta(seconds=seconds)
+    world.reconcile(seen(world, workloads=Known({Training(1): state})))
+    return message(world, ConditionType.DEGRADED)
+
+
+def test_an_attempt_that_runs_and_reports_nothing_is_named_with_its_log() -> None:
+    text = told(31)
+
+    assert text.startswith("attempt 1 has reported nothing since 2026-01-05 09:00:")
+    assert "can't reach the store" in text
+    assert text.endswith("(kubectl logs job/tiny)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "ended"),
+    [(29, RUNS, False), (90, WAITS, False), (90, RUNS, True)],
+    ids=["it reports", "it does not run", "it has ended"],
+)
+def test_nothing_is_said_of_one_that(seconds: float, state: WorkloadState, ended: bool) -> None:
+    assert told(seconds, state, ended) == ""
+
+
+def test_it_is_looked_at_when_its_next_heartbeat_is_overdue() -> None:
+    world = a_training_world()
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+
+    decided = world.plan(seen(world, workloads=Known({Training(1): RUNS})))
+
+    assert decided.due_after_seconds == 30
