@@ -42,7 +42,7 @@ class Cell:
     def kinds(self) -> dict[str, Kind]:
         """Its clusters, whose differences persist along the run."""
         scale = max(self.gain, 0.5)
-        counts = {"haystack": self.haystacks, "needle": self.needles}
+        counts = {"Text": self.haystacks, "Question": self.needles}
         return {
             name: Kind(count, FOLLOWS[name] * scale, SCATTER[name])
             for name, count in counts.items()

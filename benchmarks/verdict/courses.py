@@ -56,7 +56,7 @@ def followed(
 ) -> tuple[Array, dict[str, Array]]:
     """`runs` runs around a curve [K], from which eight haystacks and four needles deviate."""
     rng, unit = np.random.default_rng(seed), NOISES[noise]
-    counts = {"haystack": 8, "needle": 4}
+    counts = {"Text": 8, "Question": 4}
     kinds = {name: Kind(count, 0.0, SCATTER[name]) for name, count in counts.items()}
     jitter = Jitter(sigma, unit.shape, unit.memory)
     values, clusters = simulated(at, curve, jitter, kinds, runs, rng)

@@ -122,7 +122,7 @@ def _counts(settings: "Contract") -> dict[str, int]:
     from lccp.probes.niah import NiahSettings, clusters
 
     if isinstance(settings, NiahSettings):
-        return {"haystacks": clusters(settings)["haystack"]}
+        return {"haystacks": clusters(settings)[0].count}
     return {name: getattr(settings, name) for name in LIMITED if hasattr(settings, name)}
 
 

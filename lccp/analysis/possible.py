@@ -52,11 +52,16 @@ def obstacle(run: LCCPRun) -> str:
 
 def _unmeasured(run: LCCPRun, policy: Policy) -> str:
     asked = run.spec.evaluation.probes.asked()
-    off = {name: probe for name in policy.signals if (probe := probe_of(name)) not in asked}
+    suites = tuple(suite.prefix for suite in run.spec.evaluation.suites)
+    off = {
+        name: probe
+        for name in policy.signals
+        if (probe := probe_of(name)) not in asked and not name.startswith(suites)
+    }
     if len(policy.signals) - len(off) >= policy.needed:
         return ""
     name, probe = next(iter(off.items()))
-    why = f"its probe {probe} is off" if probe else "no probe measures it"
+    why = f"its probe {probe} is off" if probe else "no probe measures it, nor does a suite"
     return f"{name} is never measured, since {why}: name other signals in saturation.signals"
 
 

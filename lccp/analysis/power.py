@@ -1,11 +1,11 @@
-"""Which haystacks, needles and checkpoints a run needs to see a plateau, by simulated runs.
+"""Which clusters of samples and checkpoints a run needs to see a plateau, by simulated runs.
 
 A plateau (no gain at all) is simulated with noise like the run's own, or as stated, and judged by
 the shipped rules. Gains and noise are in units of the least gain that pays, tokens in horizons.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Self
@@ -23,6 +23,7 @@ from lccp.analysis.simulation import FOLLOWS, SCATTER, Jitter, Kind, simulated
 from lccp.analysis.trajectory import Series
 from lccp.api.objects.policy import Policy
 from lccp.contract.errors import InvalidInput
+from lccp.probes.probe import ClusterKind
 
 WITHIN_HORIZONS = 4.0
 ENOUGH = 0.8
@@ -30,10 +31,9 @@ ENOUGH = 0.8
 OWN_SLOPES = 0.5
 """How much clusters drift apart on a plateau, as a share of their drift where the gain is δ."""
 DENSITIES = (2.5, 5.0, 10.0)
-CLUSTERS = ((4, 4), (8, 4), (10, 4), (20, 4), (20, 8))
 RUNS = 200
-CROSSED = {"haystack", "needle"}
-"""Kinds of cluster that a design varies."""
+MOST_CLUSTERS = 200
+"""Of a kind, that are simulated: what more of them take from the noise is negligible."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,13 @@ class Noise:
     """By kind of cluster: standard deviation of each cluster's own scatter at a checkpoint."""
 
     @classmethod
-    def stated(cls, jitter: float) -> Self:
-        """With clusters that differ like those of the demo."""
-        return cls(jitter, {kind: OWN_SLOPES * follow for kind, follow in FOLLOWS.items()}, SCATTER)
+    def stated(cls, jitter: float, kinds: Sequence[ClusterKind]) -> Self:
+        """With clusters that differ like the demo's, by what their samples share."""
+        return cls(
+            jitter,
+            {kind.name: OWN_SLOPES * FOLLOWS[kind.share] for kind in kinds},
+            {kind.name: SCATTER[kind.share] for kind in kinds},
+        )
 
     @classmethod
     def of(cls, series: Series, policy: Policy) -> Self:
@@ -97,19 +101,19 @@ class Design:
 
     at: tuple[float, ...]
     """Horizons of its checkpoints, ascending."""
-    haystacks: int
-    needles: int
+    clusters: Mapping[str, int]
+    """How many there are, by kind; kinds are crossed."""
 
     @classmethod
-    def even(cls, horizons: float, density: float, haystacks: int, needles: int) -> Self:
+    def even(cls, horizons: float, density: float, clusters: Mapping[str, int]) -> Self:
         """`density` checkpoints a horizon, evenly spaced."""
         count = int(horizons * density + 1e-9)
-        return cls(tuple((i + 1) / density for i in range(count)), haystacks, needles)
+        return cls(tuple((i + 1) / density for i in range(count)), clusters)
 
     @property
     def samples(self) -> int:
         """Samples read along the run, not counting the grid of lengths and depths."""
-        return len(self.at) * self.haystacks * self.needles
+        return len(self.at) * math.prod(self.clusters.values())
 
 
 @dataclass(frozen=True)
@@ -125,11 +129,17 @@ class Power:
     """Until Saturated; infinite where most never are."""
 
 
-def designs(planned: Design) -> Iterator[Design]:
-    """The plan itself, and others of its length to choose from."""
+def designs(planned: Design, fixed: Collection[str] = ()) -> Iterator[Design]:
+    """The plan itself, and others of its length to choose from: with half and twice the clusters
+    of each kind, except of those whose number is `fixed`."""
     yield planned
-    for density, (haystacks, needles) in product(DENSITIES, CLUSTERS):
-        other = Design.even(planned.at[-1], density, haystacks, needles)
+    choices = [
+        [count] if kind in fixed else sorted({max(2, count // 2), count, 2 * count})
+        for kind, count in planned.clusters.items()
+    ]
+    for density, counts in product(DENSITIES, product(*choices)):
+        clusters = dict(zip(planned.clusters, counts, strict=True))
+        other = Design.even(planned.at[-1], density, clusters)
         if other.at:
             yield other
 
@@ -144,10 +154,11 @@ def continued(tokens: Sequence[int], budget_tokens: int | None) -> list[int]:
 def power(design: Design, noise: Noise, policy: Policy, runs: int = RUNS, seed: int = 0) -> Power:
     """By `runs` simulated plateaus."""
     rng, at = np.random.default_rng(seed), np.array(design.at)
-    counts = {"haystack": design.haystacks, "needle": design.needles}
     kinds = {
-        kind: Kind(count, noise.slopes.get(kind, 0.0), noise.scatter.get(kind, 0.0))
-        for kind, count in counts.items()
+        kind: Kind(
+            min(count, MOST_CLUSTERS), noise.slopes.get(kind, 0.0), noise.scatter.get(kind, 0.0)
+        )
+        for kind, count in design.clusters.items()
     }
     values, clusters = simulated(at, 0.0 * at, Jitter(noise.jitter), kinds, runs, rng)
     measure = Measure(
@@ -170,3 +181,26 @@ def cheapest(powers: Sequence[Power]) -> Power | None:
     """The design with the fewest samples that is enough; None if none is."""
     enough = [one for one in powers if one.within >= ENOUGH]
     return min(enough, key=lambda one: one.design.samples, default=None)
+
+
+@dataclass(frozen=True)
+class SignalPower:
+    """How well designs see a plateau of one signal."""
+
+    signal: str
+    noise: Noise
+    powers: Sequence[Power]
+    """Of the plan, which comes first, and of others of its length."""
+
+    @classmethod
+    def of(
+        cls,
+        signal: str,
+        planned: Design,
+        noise: Noise,
+        policy: Policy,
+        fixed: Collection[str] = (),
+    ) -> Self:
+        """By simulated plateaus; kinds of clusters that are `fixed` are not varied."""
+        powers = [power(one, noise, policy) for one in designs(planned, fixed)]
+        return cls(signal, noise, powers)

@@ -46,9 +46,10 @@ NOISES = {
     "growing": Jitter(1.0, "Growing"),
 }
 """Of standard deviation 1, by name."""
-FOLLOWS = {"haystack": 0.1, "needle": 0.3}
-"""How clusters differ in following a curve, as a share of it: the demo's are 0.06 and 0.31."""
-SCATTER = {"haystack": 0.3, "needle": 0.1}
+FOLLOWS = {"Text": 0.1, "Question": 0.3}
+"""How clusters differ in following a curve, as a share of it, by what their samples share: the
+demo's haystacks 0.06, its needles 0.31."""
+SCATTER = {"Text": 0.3, "Question": 0.1}
 """A cluster's own scatter at a checkpoint, in units of the least gain that pays."""
 
 

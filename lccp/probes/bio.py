@@ -19,7 +19,7 @@ Bands: `extension` holds the lengths beyond the source context, `guard` those wi
 that end with `_guard`). Clusters: documents, and attributes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictInt, model_validator
@@ -28,11 +28,13 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import rules
 from lccp.contract.quantities import Decimal
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import DEPTHS, LENGTHS, Contexts, Course, HeatMaps, Probe
+from lccp.probes.probe import DEPTHS, LENGTHS, ClusterKind, Contexts, Course, HeatMaps, Probe
 from lccp.probes.settings import bands, context_lengths, depths, prompts
 from lccp.probes.settings.prompts import Template
 
 DEPTHS_PERCENT = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+ATTRIBUTES = 6
+LOST = "bio_lost_in_the_middle"
 BIO_RULES = rules(
     prompts.HOLDS_BOTH,
     context_lengths.DISTINCT,
@@ -94,6 +96,19 @@ def resolved(settings: BioSettings, contexts: Contexts) -> BioSettings:
     return settings.model_copy(update=update)
 
 
+def clusters(settings: BioSettings) -> tuple[ClusterKind, ...]:
+    """Documents and attributes."""
+    return (
+        ClusterKind("document", settings.documents, "Text"),
+        ClusterKind("attribute", ATTRIBUTES, "Question", fixed=True),
+    )
+
+
+def averaged(signal: str, kinds: Sequence[ClusterKind]) -> Sequence[ClusterKind]:
+    """Being lost in the middle is reported by document only."""
+    return kinds[:1] if signal.startswith(LOST) else kinds
+
+
 def signals(settings: BioSettings) -> tuple[Signal, ...]:
     """Signals of both bands; one whose band holds no length is not measured."""
     return bands.both(_signals(settings))
@@ -117,6 +132,8 @@ PROBE = Probe(
     default=BioSettings(),
     resolved=resolved,
     signals=signals,
+    clusters=clusters,
+    averaged=averaged,
     charts=(
         Course(
             "Facts of biographies against tokens",

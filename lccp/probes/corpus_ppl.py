@@ -27,7 +27,7 @@ from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.errors import InvalidInput
 from lccp.contract.quantities import ContextLength
 from lccp.contract.signals import Band, Better, Scale, Signal
-from lccp.probes.probe import Axis, Contexts, Course, Probe, Profile
+from lccp.probes.probe import Axis, ClusterKind, Contexts, Course, Probe, Profile
 from lccp.probes.settings import context_lengths
 from lccp.probes.settings.prompts import Documents
 
@@ -124,6 +124,11 @@ def resolved(settings: CorpusPplSettings, contexts: Contexts) -> CorpusPplSettin
     return settings.model_copy(update=update)
 
 
+def clusters(settings: CorpusPplSettings) -> tuple[ClusterKind, ...]:
+    """The documents of each corpus."""
+    return (ClusterKind("document", settings.documents, "Text"),)
+
+
 def documents(settings: CorpusPplSettings) -> dict[str, Documents]:
     """The corpora that are in files."""
     return {
@@ -166,6 +171,7 @@ PROBE = Probe(
     default=None,
     resolved=resolved,
     signals=signals,
+    clusters=clusters,
     charts=(
         Course(
             "Corpus perplexity against tokens",

@@ -53,6 +53,7 @@ PROBE = Probe(
     default=None,
     needs=(Need("niah"),),
     signals=signals,
+    averaged=lambda _signal, _kinds: (),
     charts=(
         Course(
             "Generated answers against tokens",

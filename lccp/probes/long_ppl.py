@@ -31,7 +31,7 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 from lccp.contract.quantities import ContextLength, Decimal
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import Axis, Contexts, Course, Probe, Profile
+from lccp.probes.probe import Axis, ClusterKind, Contexts, Course, Probe, Profile
 from lccp.probes.settings import context_lengths
 from lccp.probes.settings.prompts import Documents
 
@@ -106,6 +106,11 @@ def resolved(settings: LongPplSettings, contexts: Contexts) -> LongPplSettings:
     return settings.model_copy(update={"length": length, "short_length": short, "stride": stride})
 
 
+def clusters(settings: LongPplSettings) -> tuple[ClusterKind, ...]:
+    """The documents."""
+    return (ClusterKind("document", settings.documents, "Text"),)
+
+
 def documents(settings: LongPplSettings) -> dict[str, Documents]:
     """The texts, if they are in files."""
     texts = settings.texts
@@ -137,6 +142,7 @@ PROBE = Probe(
     example=LongPplSettings(texts=Documents(path="books.jsonl")),
     resolved=resolved,
     signals=signals,
+    clusters=clusters,
     charts=(
         Course(
             "Key tokens against tokens",

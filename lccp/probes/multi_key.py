@@ -23,7 +23,7 @@ from pydantic import ConfigDict, Field, StrictInt, model_validator
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import Contexts, Course, Probe
+from lccp.probes.probe import ClusterKind, Contexts, Course, Probe
 from lccp.probes.settings import bands, context_lengths, prompts
 from lccp.probes.settings.prompts import Documents, Template
 
@@ -80,6 +80,14 @@ def resolved(settings: MultiKeySettings, contexts: Contexts) -> MultiKeySettings
     return settings.model_copy(update={"lengths": used, "groups": tuple(sorted(settings.groups))})
 
 
+def clusters(settings: MultiKeySettings) -> tuple[ClusterKind, ...]:
+    """Haystacks and sets of needles, crossed."""
+    return (
+        ClusterKind("haystack", settings.haystacks, "Text"),
+        ClusterKind("set", settings.sets, "Question"),
+    )
+
+
 def documents(settings: MultiKeySettings) -> dict[str, Documents]:
     """The haystacks' text, where it is in files."""
     given = settings.haystack
@@ -116,6 +124,7 @@ PROBE = Probe(
     default=None,
     resolved=resolved,
     signals=signals,
+    clusters=clusters,
     charts=(
         Course(
             "Look-alike needles against tokens",

@@ -35,7 +35,16 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import rules
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Better, Role, Scale, Signal
-from lccp.probes.probe import DEPTHS, LENGTHS, Column, Contexts, Course, HeatMaps, Probe
+from lccp.probes.probe import (
+    DEPTHS,
+    LENGTHS,
+    ClusterKind,
+    Column,
+    Contexts,
+    Course,
+    HeatMaps,
+    Probe,
+)
 from lccp.probes.settings import bands, context_lengths, depths, prompts
 from lccp.probes.settings.needles import DEFAULT_NEEDLES, ENOUGH
 from lccp.probes.settings.prompts import Documents, Needle, Template
@@ -130,12 +139,16 @@ class NiahSettings(Contract):
         return self
 
 
-def clusters(settings: NiahSettings) -> dict[str, int]:
-    """How many haystacks and needles are crossed in every cell."""
+def clusters(settings: NiahSettings) -> tuple[ClusterKind, ClusterKind]:
+    """The haystacks and needles that are crossed in every cell."""
     preset = PRESETS[settings.preset]
     shipped = len(settings.needles or DEFAULT_NEEDLES)
     needles = settings.needles_per_haystack or min(preset["needles"], shipped)
-    return {"haystack": settings.haystacks or preset["haystacks"], "needle": needles}
+    haystacks = settings.haystacks or preset["haystacks"]
+    return (
+        ClusterKind("haystack", haystacks, "Text"),
+        ClusterKind("needle", needles, "Question"),
+    )
 
 
 def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
@@ -147,8 +160,8 @@ def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
     preset = PRESETS[settings.preset]
     default = context_lengths.grid(contexts.target, preset["parts"])
     found = settings.needles or DEFAULT_NEEDLES
-    counts = clusters(settings)
-    number = counts["needle"]
+    haystacks, needles = clusters(settings)
+    number = needles.count
     if len(found) < number:
         raise InvalidInput(
             f"evaluation.probes.niah.needlesPerHaystack: {number} needles are asked for, but LCCP "
@@ -157,7 +170,7 @@ def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
     used = {
         "lengths": context_lengths.resolved(settings.lengths, default, contexts, "niah.lengths"),
         "depths_percent": tuple(sorted(settings.depths_percent or preset["depths"])),
-        "haystacks": counts["haystack"],
+        "haystacks": haystacks.count,
         "needles_per_haystack": number,
         "needles": found[:number],
     }
@@ -226,6 +239,7 @@ PROBE = Probe(
     default=NiahSettings(),
     resolved=resolved,
     signals=signals,
+    clusters=clusters,
     columns=(Column("niah_ppl", "NIAH-PPL"), Column("niah_score", "Score", wide=True)),
     charts=CHARTS,
     rules=(context_lengths.within_target("niah"),),

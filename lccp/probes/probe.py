@@ -28,6 +28,20 @@ class Contexts:
 
 
 @dataclass(frozen=True)
+class ClusterKind:
+    """Groups of samples that share something, and so are not independent; kinds are crossed."""
+
+    name: str
+    """As in reports: `haystack`."""
+    count: int
+    """At most, where samples come from files."""
+    share: Literal["Text", "Question"]
+    """What the samples of a cluster have in common."""
+    fixed: bool = False
+    """No setting chooses their number."""
+
+
+@dataclass(frozen=True)
 class Axis:
     """One axis of an array of the details."""
 
@@ -124,6 +138,14 @@ def _everywhere(_settings: Any, _tokens: int) -> bool:
     return True
 
 
+def _no_clusters(_settings: Any) -> tuple[ClusterKind, ...]:
+    return ()
+
+
+def _all_kinds(_signal: str, kinds: Sequence[ClusterKind]) -> Sequence[ClusterKind]:
+    return kinds
+
+
 def _no_documents(_settings: Any) -> Mapping[str, Documents]:
     return {}
 
@@ -170,6 +192,10 @@ class Probe:
     """Whether it is measured at the checkpoint with these tokens; one with samples always is."""
     signals: Callable[[Any], tuple[Signal, ...]] = _no_signals
     """The signals that it measures with given settings."""
+    clusters: Callable[[Any], tuple[ClusterKind, ...]] = _no_clusters
+    """Clusters of its samples with given settings; none: those of the probe that it reads."""
+    averaged: Callable[[str, Sequence[ClusterKind]], Sequence[ClusterKind]] = _all_kinds
+    """Of those, the kinds by which a signal, given by name, is reported."""
     columns: tuple[Column, ...] = ()
     charts: tuple[Chart, ...] = ()
     comparison: Comparison | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 from lccp.contract.signals import Signal
 from lccp.probes import (
@@ -16,7 +17,7 @@ from lccp.probes import (
     target_ppl,
 )
 from lccp.probes.heads import head_ablation, retrieval_heads
-from lccp.probes.probe import Column, Probe
+from lccp.probes.probe import ClusterKind, Column, Probe
 
 
 class Registry(Mapping[str, Probe]):
@@ -59,6 +60,26 @@ class Registry(Mapping[str, Probe]):
             found += probe.signals(probe.usual)
             found += probe.comparison.signals if probe.comparison else ()
         return tuple(found)
+
+    def clusters(
+        self, probe: str, signal: str, asked: Mapping[str, Contract]
+    ) -> tuple[ClusterKind, ...]:
+        """Clusters by which `probe` reports a signal, given the settings of all enabled probes.
+
+        Empty if it reports none, or is not enabled.
+        """
+        if probe not in asked:
+            return ()
+        declared, settings = self[probe], asked[probe]
+        read = declared.reads(settings)
+        kinds = declared.clusters(settings) or (self[read].clusters(asked[read]) if read else ())
+        return tuple(declared.averaged(signal, kinds))
+
+    def fixed_clusters(self, probe: str | None) -> set[str]:
+        """Kinds of clusters of a probe whose number no setting chooses; none of an unknown one."""
+        declared = self.get(probe or "")
+        kinds = declared.clusters(declared.usual) if declared else ()
+        return {kind.name for kind in kinds if kind.fixed}
 
     def columns(self) -> tuple[Column, ...]:
         """Columns of the probes that run by default."""

@@ -67,6 +67,7 @@ PROBE = Probe(
     default=None,
     needs=(Need("niah", "Niah"), Need("bio", "Bio"), Need("corpus_ppl", "CorpusPpl")),
     signals=signals,
+    averaged=lambda _signal, kinds: kinds[:1],
     charts=(
         HeatMaps(
             "Load of every expert",

@@ -26,7 +26,7 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.quantities import ContextLength
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import Axis, Contexts, Course, Probe, Profile
+from lccp.probes.probe import Axis, ClusterKind, Contexts, Course, Probe, Profile
 from lccp.probes.settings import bands, context_lengths, prompts
 from lccp.probes.settings.prompts import Documents, Template
 
@@ -88,6 +88,11 @@ def resolved(settings: TargetPplSettings, contexts: Contexts) -> TargetPplSettin
     return settings.model_copy(update={"length": length})
 
 
+def clusters(settings: TargetPplSettings) -> tuple[ClusterKind, ...]:
+    """The texts, as many as questions if no two are about the same text."""
+    return (ClusterKind("context", settings.questions, "Text"),)
+
+
 def documents(settings: TargetPplSettings) -> dict[str, Documents]:
     """The texts that questions are about."""
     texts = Documents(path=settings.path, format="JSONL", text_field=settings.context_field)
@@ -121,6 +126,7 @@ PROBE = Probe(
     example=TargetPplSettings(path="questions.jsonl"),
     resolved=resolved,
     signals=signals,
+    clusters=clusters,
     charts=(
         Course(
             "Your own questions against tokens",

@@ -21,6 +21,7 @@ POLICY = Policy(
     min_gain=0.01,
 )
 CLUSTERS = {"haystack": 10, "needle": 4}
+SHARES = {"haystack": "Text", "needle": "Question"}
 OWN_SLOPES = 0.5
 """How far clusters drift apart, relative to those of a run that gains δ a horizon."""
 SIGNALS = {signal.name: signal for signal in signals(NiahSettings())}
@@ -42,7 +43,7 @@ class SimulatedRun:
         rng, delta = np.random.default_rng(self.seed), POLICY.min_gain
         tokens = (at * POLICY.horizon_tokens).astype(np.int64)
         kinds = {
-            name: Kind(count, OWN_SLOPES * FOLLOWS[name], SCATTER[name])
+            name: Kind(count, OWN_SLOPES * FOLLOWS[SHARES[name]], SCATTER[SHARES[name]])
             for name, count in CLUSTERS.items()
         }
         curve = -self.log_ppl(at) / delta

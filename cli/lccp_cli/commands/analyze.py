@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lccp.analysis.correlation import Correlations
+    from lccp.analysis.power import SignalPower
     from lccp.analysis.trajectory import Series
     from lccp.api.objects.policy import Policy
     from lccp.api.objects.report import EvaluationReport
@@ -63,8 +64,8 @@ def analyze(
         bool,
         typer.Option(
             "--power",
-            help="Print which checkpoints, haystacks and needles would detect a plateau, given the "
-            "run's own noise.",
+            help="Print which checkpoints and clusters of samples would detect a plateau of each "
+            "primary signal, given its own noise.",
         ),
     ] = False,
     correlations: Annotated[
@@ -140,28 +141,40 @@ def show_correlations(found: "Correlations", json: bool) -> None:
 def show_own_power(
     reports: "Sequence[EvaluationReport]", policy: "Policy", json: bool = False
 ) -> None:
-    """Print the run's noise, and the designs that would detect a plateau. Raises InvalidInput."""
-    from lccp.analysis.power import CROSSED, Design, Noise
+    """Print each primary signal's noise, and the designs that would detect its plateau.
+
+    Raises:
+        InvalidInput: none was measured often enough, or none can ever be called Saturated.
+    """
     from lccp.analysis.trajectory import Trajectory
     from lccp.contract.errors import InvalidInput
-    from lccp_cli.commands.plan import power_json, powers_of, show_power
+    from lccp_cli.commands.plan import power_json, show_power
 
-    series = Trajectory.from_reports(reports).series.get(policy.signal)
-    if series is None:
+    measured = Trajectory.from_reports(reports).series
+    known = [measured[name] for name in policy.signals if name in measured]
+    if not known:
         raise InvalidInput(f"{policy.signal}: was not measured, so its noise is unknown")
-    if series.clusters.keys() != CROSSED:
-        raise InvalidInput(
-            f"{policy.signal}: has no haystacks and needles, and only these are simulated"
-        )
-    noise = Noise.of(series, policy)
-    at = [tokens / policy.horizon_tokens for tokens in planned(series, policy)]
-    counts = {kind: means.shape[1] for kind, means in series.clusters.items()}
-    powers = powers_of(Design(tuple(at), counts["haystack"], counts["needle"]), noise, policy)
+    found = [own_power(series, policy) for series in known]
     if json:
-        typer.echo(power_json(noise, powers))
+        typer.echo(power_json(found))
         return
-    typer.echo(f"{series.signal.title} jitters by {noise.jitter:.2g} minGain between checkpoints.")
-    show_power(powers)
+    for series, one in zip(known, found, strict=True):
+        jitter = f"{one.noise.jitter:.2g}"
+        typer.echo(f"{series.signal.title} jitters by {jitter} minGain between checkpoints.")
+        show_power(one)
+
+
+def own_power(series: "Series", policy: "Policy") -> "SignalPower":
+    """How well the plan sees a plateau of a measured signal, by its own noise and clusters."""
+    from lccp.analysis.possible import probe_of
+    from lccp.analysis.power import Design, Noise, SignalPower
+    from lccp.probes.registry import PROBES
+
+    noise = Noise.of(series, policy)
+    at = tuple(tokens / policy.horizon_tokens for tokens in planned(series, policy))
+    counts = {kind: means.shape[1] for kind, means in series.clusters.items()}
+    fixed = PROBES.fixed_clusters(probe_of(series.signal.name))
+    return SignalPower.of(series.signal.name, Design(at, counts), noise, policy, fixed)
 
 
 def planned(series: "Series", policy: "Policy") -> list[int]:

@@ -10,7 +10,7 @@ from lccp_cli.options import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lccp.analysis.power import Design, Noise, Power
+    from lccp.analysis.power import Power, SignalPower
     from lccp.api.objects.policy import Policy
     from lccp.api.run import LCCPRun
 
@@ -63,8 +63,9 @@ def plan(
 ) -> None:
     """Print whether a plan can detect a plateau, or what its training costs on a device.
 
-    Without --device: which haystacks, needles and checkpoints detect a plateau. Exits with 1 if no
-    checkpoint of the plan can ever be judged Saturated.
+    Without --device: which clusters of samples (haystacks, documents and so on) and checkpoints
+    detect a plateau of each primary signal. Exits with 1 if no checkpoint of the plan can ever be
+    judged Saturated.
 
     With --device: memory by part, speed, hours and cost of the manifest's layout, and the layouts
     that fit, fastest first. Exits with 1 if the manifest's layout does not fit, and says which ones
@@ -75,11 +76,11 @@ def plan(
         lccp plan examples/tiny/run.yaml
         lccp plan my-run.yaml --device h100-80g --nodes 4 --price 3
         lccp plan my-run.yaml --jitter 0.6
-        lccp plan my-run.yaml --json | jq .plans[0].within
+        lccp plan my-run.yaml --json | jq .signals[0].plans[0].within
     """
     from lccp.analysis.policy import policy_of_run
     from lccp.analysis.possible import obstacle
-    from lccp.analysis.power import Noise
+    from lccp.contract.errors import InvalidInput
     from lccp.cost.compatibility import check
     from lccp_cli.console import json_text
     from lccp_cli.manifest import load_manifest
@@ -97,78 +98,93 @@ def plan(
     if problem:
         typer.echo(json_text({"obstacle": problem}) if json else f"Never Saturated: {problem}.")
         raise typer.Exit(1)
-    policy = policy_of_run(run)
-    noise = Noise.stated(jitter)
-    powers = powers_of(planned(run, policy), noise, policy)
+    found, unknown = planned(run, policy_of_run(run), jitter)
+    if not found:
+        raise InvalidInput("; ".join(unknown))
     if json:
-        typer.echo(power_json(noise, powers))
+        typer.echo(power_json(found, unknown))
         return
     typer.echo(f"Assumed: checkpoints jitter by {jitter:g} minGain, clusters as in the demo.")
-    show_power(powers)
+    for one in found:
+        show_power(one)
+    for sentence in unknown:
+        typer.echo(f"Not simulated: {sentence}.")
 
 
-def planned(run: "LCCPRun", policy: "Policy") -> "Design":
-    """The checkpoints that are judged, with the haystacks and needles of NIAH.
-
-    Raises:
-        InvalidInput: the leading signal has none.
-    """
+def planned(
+    run: "LCCPRun", policy: "Policy", jitter: float
+) -> "tuple[list[SignalPower], list[str]]":
+    """How well the plan of `run` sees plateaus, by primary signal; and of which this is unknown."""
     from lccp.analysis.possible import probe_of
-    from lccp.analysis.power import Design
-    from lccp.contract.errors import InvalidInput
-    from lccp.probes.niah import NiahSettings, clusters
+    from lccp.analysis.power import Design, Noise, SignalPower
+    from lccp.probes.registry import PROBES
 
     due = run.spec.checkpoints.due(run.spec.budget_tokens)
-    at = [t / policy.horizon_tokens for t in due if t > policy.warmup_tokens]
-    settings = run.spec.evaluation.probes.asked().get(probe_of(policy.signal) or "")
-    if not isinstance(settings, NiahSettings):
-        raise InvalidInput(
-            f"{policy.signal}: has no haystacks and needles, and only these are simulated: the "
-            "plan can end Saturated, but how often it detects a plateau is unknown"
-        )
-    counts = clusters(settings)
-    return Design(tuple(at), counts["haystack"], counts["needle"])
+    at = tuple(t / policy.horizon_tokens for t in due if t > policy.warmup_tokens)
+    asked = run.spec.evaluation.probes.asked()
+    found, unknown = [], []
+    for signal in policy.signals:
+        probe = probe_of(signal)
+        kinds = PROBES.clusters(probe, signal, asked) if probe else ()
+        if kinds:
+            design = Design(at, {kind.name: kind.count for kind in kinds})
+            fixed = {kind.name for kind in kinds if kind.fixed}
+            noise = Noise.stated(jitter, kinds)
+            found.append(SignalPower.of(signal, design, noise, policy, fixed))
+        else:
+            unknown.append(_unknown(signal, probe, probe in asked))
+    return found, unknown
 
 
-def powers_of(design: "Design", noise: "Noise", policy: "Policy") -> "list[Power]":
-    """How often `design`, which comes first, and others of its length detect a plateau."""
-    from lccp.analysis.power import designs, power
+def _unknown(signal: str, probe: str | None, is_on: bool) -> str:
+    why = "an external suite measures it, which declares no clusters"
+    if probe is not None:
+        why = f"its probe {probe} {'reports it without clusters' if is_on else 'is off'}"
+    return (
+        f"{signal}: {why}, so how often the plan detects its plateau is unknown; lccp analyze "
+        "--power says so from the reports of three checkpoints"
+    )
 
-    return [power(one, noise, policy) for one in designs(design)]
 
-
-def show_power(powers: "Sequence[Power]") -> None:
+def show_power(one: "SignalPower") -> None:
     """Print the power of the plan (the first row) and of alternatives."""
-    from lccp.analysis.power import cheapest
     from lccp_cli.console import standard_output, table_of
 
-    table = table_of("checkpoints", "haystacks", "needles", "within 4 T", "in the end", "median")
-    for one in powers:
-        table.add_row(*_row(one))
+    kinds = [f"{kind}s" for kind in one.powers[0].design.clusters]
+    table = table_of("checkpoints", *kinds, "within 4 T", "in the end", "median")
+    for each in one.powers:
+        table.add_row(*_row(each))
     console = standard_output()
-    console.print("Share of plateaus that are judged Saturated; the first row is the plan:")
+    console.print(
+        f"{one.signal}: share of plateaus that are judged Saturated; the first row is the plan:"
+    )
     console.print(table)
-    console.print(_advice(powers[0], cheapest(powers)))
+    console.print(_advice(one.powers))
 
 
-def power_json(noise: "Noise", powers: "Sequence[Power]") -> str:
+def power_json(found: "Sequence[SignalPower]", unknown: "Sequence[str]" = ()) -> str:
     """The same as JSON, with the noise that it is based on."""
-    from lccp.analysis.power import cheapest
     from lccp_cli.console import json_text
 
-    plans = [_document(one) for one in powers]
-    advice = _advice(powers[0], cheapest(powers))
-    return json_text({"jitter": noise.jitter, "plans": plans, "advice": advice})
+    signals = [
+        {
+            "signal": one.signal,
+            "jitter": one.noise.jitter,
+            "plans": [_document(each) for each in one.powers],
+            "advice": _advice(one.powers),
+        }
+        for one in found
+    ]
+    return json_text({"signals": signals, "notSimulated": list(unknown)})
 
 
 def _document(one: "Power") -> dict[str, object]:
     import math
 
-    design, median = one.design, one.median_horizons
+    median = one.median_horizons
     return {
-        "checkpoints": len(design.at),
-        "haystacks": design.haystacks,
-        "needles": design.needles,
+        "checkpoints": len(one.design.at),
+        "clusters": dict(one.design.clusters),
         "within": one.within,
         "whole": one.whole,
         "medianHorizons": median if math.isfinite(median) else None,
@@ -178,15 +194,16 @@ def _document(one: "Power") -> dict[str, object]:
 def _row(one: "Power") -> tuple[str, ...]:
     import math
 
-    design, median = one.design, one.median_horizons
-    counts = (len(design.at), design.haystacks, design.needles)
+    median = one.median_horizons
+    counts = (len(one.design.at), *one.design.clusters.values())
     told = f"{median:.1f} T" if math.isfinite(median) else "never"
     return (*map(str, counts), f"{one.within:.0%}", f"{one.whole:.0%}", told)
 
 
-def _advice(own: "Power", best: "Power | None") -> str:
-    from lccp.analysis.power import ENOUGH
+def _advice(powers: "Sequence[Power]") -> str:
+    from lccp.analysis.power import ENOUGH, cheapest
 
+    own, best = powers[0], cheapest(powers)
     if own.within >= ENOUGH:
         return f"The plan suffices: it detects {own.within:.0%} of plateaus within four horizons."
     if best is None:
@@ -194,9 +211,9 @@ def _advice(own: "Power", best: "Power | None") -> str:
             f"The plan detects {own.within:.0%} of plateaus within four horizons, and none of the "
             "others suffices: lower the learning rate, raise minGain, or use longer horizons."
         )
-    design = best.design
+    clusters = [f"{count} {kind}s" for kind, count in best.design.clusters.items()]
+    design = ", ".join((f"{len(best.design.at)} checkpoints", *clusters))
     return (
         f"The plan detects {own.within:.0%} of plateaus within four horizons. Sufficient with the "
-        f"fewest samples: {len(design.at)} checkpoints, {design.haystacks} haystacks, "
-        f"{design.needles} needles ({best.within:.0%})."
+        f"fewest samples: {design} ({best.within:.0%})."
     )

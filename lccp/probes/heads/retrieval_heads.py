@@ -48,7 +48,17 @@ from pydantic import Field, StrictInt
 from lccp.contract.base import Contract
 from lccp.contract.quantities import Decimal
 from lccp.contract.signals import Signal
-from lccp.probes.probe import Axis, Column, Comparison, Course, Details, HeatMaps, Need, Probe
+from lccp.probes.probe import (
+    Axis,
+    ClusterKind,
+    Column,
+    Comparison,
+    Course,
+    Details,
+    HeatMaps,
+    Need,
+    Probe,
+)
 
 
 class RetrievalHeadsSettings(Contract):
@@ -95,6 +105,11 @@ def signals(_settings: RetrievalHeadsSettings) -> tuple[Signal, ...]:
     )
 
 
+def averaged(signal: str, kinds: Sequence[ClusterKind]) -> Sequence[ClusterKind]:
+    """Only means over heads are reported by cluster."""
+    return kinds if signal in ("retrieval_score_mean", "needle_mass") else ()
+
+
 def compared(
     settings: RetrievalHeadsSettings, details: Sequence[Details]
 ) -> dict[str, Sequence[float | None]]:
@@ -129,6 +144,7 @@ PROBE = Probe(
     default=RetrievalHeadsSettings(),
     needs=(Need("bio", "Bio"), Need("niah", "Niah")),
     signals=signals,
+    averaged=averaged,
     columns=(Column("retrieval_heads", "Heads"),),
     charts=(
         HeatMaps(

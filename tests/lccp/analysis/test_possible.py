@@ -68,6 +68,14 @@ def test_a_usual_plan_has_no_obstacle() -> None:
     assert obstacle(a_run()) == ""
 
 
+def test_a_suite_measures_its_signals_like_a_probe() -> None:
+    changes = {
+        "spec.evaluation.suites": [{"name": "my-words", "command": ["count"]}],
+        "spec.saturation": {"signals": [{"name": "my_words/known"}]},
+    }
+    assert obstacle(a_run(**changes)) == ""
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

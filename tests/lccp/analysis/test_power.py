@@ -6,15 +6,36 @@ import numpy as np
 import pytest
 from series import NIAH_PPL, a_trajectory
 
-from lccp.analysis.power import Design, Noise, Power, cheapest, continued, designs, power
+from lccp.analysis.power import (
+    MOST_CLUSTERS,
+    Design,
+    Noise,
+    Power,
+    cheapest,
+    continued,
+    designs,
+    power,
+)
 from lccp.analysis.simulation import Jitter, Kind, simulated
 from lccp.analysis.trajectory import Series
 from lccp.api.objects.policy import Policy
 from lccp.contract.errors import InvalidInput
+from lccp.probes.probe import ClusterKind
 
 POLICY = Policy(horizon_tokens=1_000, horizon_source="Given", min_gain=0.02)
-NOISE = Noise.stated(0.3)
-PLAN = Design.even(8.0, 5.0, 8, 4)
+KINDS = (ClusterKind("haystack", 8, "Text"), ClusterKind("needle", 4, "Question"))
+
+
+def stated(jitter: float) -> Noise:
+    return Noise.stated(jitter, KINDS)
+
+
+def crossed(haystacks: int, needles: int) -> dict[str, int]:
+    return {"haystack": haystacks, "needle": needles}
+
+
+NOISE = stated(0.3)
+PLAN = Design.even(8.0, 5.0, crossed(8, 4))
 
 
 def a_noisy_series(jitter: float, kinds: dict[str, Kind], seed: int) -> Series:
@@ -29,44 +50,64 @@ def a_noisy_series(jitter: float, kinds: dict[str, Kind], seed: int) -> Series:
 
 @pytest.mark.slow
 def test_denser_checkpoints_and_less_noise_see_more() -> None:
-    shares = [power(Design.even(8.0, d, 8, 4), Noise.stated(0.6), POLICY).within for d in (2.5, 10)]
+    shares = [
+        power(Design.even(8.0, d, crossed(8, 4)), stated(0.6), POLICY).within for d in (2.5, 10)
+    ]
     assert shares[0] < 0.6 < 0.9 < shares[1]
-    assert power(PLAN, Noise.stated(2.0), POLICY).within < 0.2
-    assert power(PLAN, Noise.stated(0.1), POLICY).within > 0.95
+    assert power(PLAN, stated(2.0), POLICY).within < 0.2
+    assert power(PLAN, stated(0.1), POLICY).within > 0.95
 
 
 def test_two_needles_are_few() -> None:
-    assert power(Design.even(8.0, 5.0, 10, 2), NOISE, POLICY).within < 0.6
+    assert power(Design.even(8.0, 5.0, crossed(10, 2)), NOISE, POLICY).within < 0.6
 
 
 def test_a_plan_without_five_checkpoints_never_sees_one() -> None:
-    seen = power(Design.even(8.0, 0.5, 8, 4), NOISE, POLICY)
+    seen = power(Design.even(8.0, 0.5, crossed(8, 4)), NOISE, POLICY)
     assert (seen.within, seen.whole, seen.median_horizons) == (0.0, 0.0, math.inf)
 
 
 def test_nothing_is_saturated_before_the_least_tokens() -> None:
     late = POLICY.model_copy(update={"min_tokens": 8_000})
-    seen = power(PLAN, Noise.stated(0.1), late)
+    seen = power(PLAN, stated(0.1), late)
     assert (seen.within, seen.median_horizons) == (0.0, pytest.approx(7.8))
     beyond = POLICY.model_copy(update={"min_tokens": 8_001})
-    assert power(PLAN, Noise.stated(0.1), beyond).whole == 0.0
+    assert power(PLAN, stated(0.1), beyond).whole == 0.0
 
 
 def test_checkpoints_at_the_ends_of_steps_are_judged_as_those_that_were_asked_for() -> None:
     at = tuple(min(2.0, 0.500001 * i) for i in range(1, 5))
-    design = Design((0.000001, *at), 8, 4)
+    design = Design((0.000001, *at), crossed(8, 4))
     exact = POLICY.model_copy(update={"patience": 2})
     rounded = exact.model_copy(update={"rounding_tokens": 1})
-    assert power(design, Noise.stated(0.1), exact).whole == 0.0
-    assert power(design, Noise.stated(0.1), rounded).whole > 0.5
+    assert power(design, stated(0.1), exact).whole == 0.0
+    assert power(design, stated(0.1), rounded).whole > 0.5
 
 
 def test_the_plan_is_the_first_of_its_designs() -> None:
     assert next(iter(designs(PLAN))) is PLAN
 
 
+def test_others_have_half_and_twice_the_clusters_but_of_a_kind_whose_number_is_fixed() -> None:
+    planned = Design.even(8.0, 5.0, {"document": 10, "attribute": 6})
+    others = list(designs(planned, {"attribute"}))[1:]
+    assert {one.clusters["document"] for one in others} == {5, 10, 20}
+    assert {one.clusters["attribute"] for one in others} == {6}
+
+
+def test_clusters_of_one_kind_are_simulated_alone() -> None:
+    few, many = (power(Design.even(8.0, 5.0, {"needle": n}), NOISE, POLICY) for n in (2, 16))
+    assert few.within < 0.6 < 0.9 < many.within
+
+
+def test_more_clusters_than_matter_cost_no_more_memory() -> None:
+    most, more = ({"haystack": count} for count in (MOST_CLUSTERS, 10_000))
+    seen = [power(Design.even(4.0, 5.0, one), NOISE, POLICY).within for one in (most, more)]
+    assert seen[0] == seen[1]
+
+
 def test_a_short_plan_has_no_other_without_checkpoints() -> None:
-    assert all(one.at for one in designs(Design((0.1, 0.2), 8, 4)))
+    assert all(one.at for one in designs(Design((0.1, 0.2), crossed(8, 4))))
 
 
 def test_checkpoints_go_on_as_dense_until_the_budget() -> None:

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import a_run
+import any_probe
 import pytest
 from typer.testing import Result
 
@@ -134,8 +135,9 @@ def test_power_goes_by_the_checkpoints_until_the_budget(lccp: Lccp, tmp_path: Pa
 def test_power_as_json_holds_the_runs_own_noise(lccp: Lccp, stored: Path) -> None:
     printed = json.loads(lccp("analyze", stored, "--power", "--json").stdout)
     told = lccp("analyze", stored, "--power").output
-    assert told.startswith(f"NIAH-PPL jitters by {printed['jitter']:.2g} minGain")
-    assert told.endswith(f"{printed['advice']}\n")
+    (niah,) = printed["signals"]
+    assert told.startswith(f"NIAH-PPL jitters by {niah['jitter']:.2g} minGain")
+    assert told.endswith(f"{niah['advice']}\n")
 
 
 def test_power_is_not_told_where_nothing_can_be_saturated(lccp: Lccp, tmp_path: Path) -> None:
@@ -149,9 +151,20 @@ def test_power_is_not_told_where_nothing_can_be_saturated(lccp: Lccp, tmp_path: 
     assert "no checkpoint up to 512,000 tokens" in early.stderr
 
 
-def test_power_needs_haystacks_and_needles() -> None:
+def test_power_is_of_the_clusters_that_the_leading_signal_was_measured_by(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     policy = a_run.policy().model_copy(update={"signals": ("target_ppl",)})
-    with pytest.raises(InvalidInput, match="target_ppl: has no haystacks and needles"):
+    show_own_power(a_run.reports(), policy)
+    title, _, head, own, *_ = capsys.readouterr().out.splitlines()
+    assert title.startswith("Target PPL jitters by ")
+    assert head.split()[:2] == ["checkpoints", "documents"]
+    assert own.split()[1] == str(any_probe.CLUSTERS)
+
+
+def test_power_needs_a_signal_that_was_measured() -> None:
+    policy = a_run.policy().model_copy(update={"signals": ("colour_ppl",)})
+    with pytest.raises(InvalidInput, match="colour_ppl: was not measured"):
         show_own_power(a_run.reports(), policy)
 
 

@@ -27,12 +27,14 @@ def test_plans_as_json_hold_the_numbers_of_the_table(
     path = manifest(training=TRAINING)
     printed = json.loads(lccp("plan", path, "--jitter", "0.2", "--json").stdout)
     table = lccp("plan", path, "--jitter", "0.2").output.splitlines()
-    assert printed["jitter"] == 0.2
-    assert len(printed["plans"]) == len(table) - 4
-    own = printed["plans"][0]
-    shown = (own["checkpoints"], own["haystacks"], own["needles"], f"{own['within']:.0%}")
+    (niah,) = printed["signals"]
+    assert (niah["signal"], niah["jitter"]) == ("niah_ppl", 0.2)
+    assert len(niah["plans"]) == len(table) - 4
+    own = niah["plans"][0]
+    shown = (own["checkpoints"], *own["clusters"].values(), f"{own['within']:.0%}")
+    assert list(own["clusters"]) == ["haystack", "needle"]
     assert table[3].split()[:4] == [str(value) for value in shown]
-    assert printed["advice"] == table[-1]
+    assert niah["advice"] == table[-1]
 
 
 def test_what_hinders_a_plan_is_json_too(lccp: Lccp, manifest: Callable[..., Path]) -> None:
@@ -41,14 +43,59 @@ def test_what_hinders_a_plan_is_json_too(lccp: Lccp, manifest: Callable[..., Pat
     assert json.loads(result.stdout)["obstacle"].startswith("a saturation needs 5 checkpoints")
 
 
-def test_plan_simulates_no_signal_without_haystacks_and_needles(
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("signal", "probe", "settings", "clusters"),
+    [
+        ("corpus_ppl/english", "corpusPpl", {"documents": 12}, {"document": 12}),
+        ("multi_key_ppl/4", "multiKey", {"sets": 5}, {"haystack": 4, "set": 5}),
+        ("bio_ppl", "bio", {"documents": 7}, {"document": 7, "attribute": 6}),
+        ("target_ppl", "targetPpl", {"path": "own.jsonl", "questions": 30}, {"context": 30}),
+        ("interference_slope", "interference", {}, {"haystack": 10, "needle": 4}),
+    ],
+)
+def test_power_is_that_of_the_clusters_of_the_probe_that_leads(
+    lccp: Lccp,
+    manifest: Callable[..., Path],
+    signal: str,
+    probe: str,
+    settings: dict[str, object],
+    clusters: dict[str, int],
+) -> None:
+    leads = {"evaluation": {"probes": {probe: settings}}, "saturation": led_by(signal)}
+    printed = json.loads(lccp("plan", manifest(training=TRAINING, **leads), "--json").stdout)
+    (found,) = printed["signals"]
+    assert found["signal"] == signal
+    assert found["plans"][0]["clusters"] == clusters
+
+
+def led_by(*signals: str, quorum: int | None = None) -> dict[str, object]:
+    asked = {"quorum": quorum} if quorum else {}
+    return {"signals": [{"name": name} for name in signals], **asked}
+
+
+def test_a_leading_suite_has_no_clusters_to_simulate(
     lccp: Lccp, manifest: Callable[..., Path]
 ) -> None:
-    probes = {"bio": {"enabled": True}}
-    asked = {"evaluation": {"probes": probes}, "saturation": {"signals": [{"name": "bio_score"}]}}
-    result = lccp("plan", manifest(training=TRAINING, **asked))
+    suite = {"suites": [{"name": "my-words", "command": ["count"], "signals": ["known"]}]}
+    leads = {"evaluation": suite, "saturation": led_by("my_words/known")}
+    result = lccp("plan", manifest(training=TRAINING, **leads))
     assert result.exit_code == 2
-    assert result.stderr.startswith("lccp: bio_score: has no haystacks and needles")
+    assert result.stderr.startswith("lccp: my_words/known: an external suite measures it")
+    assert "lccp analyze --power" in result.stderr
+
+
+@pytest.mark.slow
+def test_each_primary_signal_has_its_own_table_or_a_reason(
+    lccp: Lccp, manifest: Callable[..., Path]
+) -> None:
+    leads = led_by("niah_ppl", "bio_score", "retrieval_heads", "multi_key_ppl/2", quorum=1)
+    asked = {"saturation": leads, "evaluation": {"probes": {"bio": {}, "retrievalHeads": {}}}}
+    output = lccp("plan", manifest(training=TRAINING, **asked)).output
+    assert output.count("share of plateaus that are judged Saturated") == 2
+    told = [line for line in output.splitlines() if line.startswith("Not simulated: ")]
+    assert told[0].startswith("Not simulated: retrieval_heads: its probe retrieval_heads reports")
+    assert told[1].startswith("Not simulated: multi_key_ppl/2: its probe multi_key is off")
 
 
 def test_plan_refuses_a_layout_that_the_trainer_would(

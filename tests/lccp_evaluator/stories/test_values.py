@@ -21,6 +21,7 @@ from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
+from lccp.probes.registry import PROBES as DECLARED
 from lccp_evaluator.sampling.sources.builtin import paragraphs
 
 pytestmark = pytest.mark.long
@@ -325,3 +326,16 @@ def _answer_nll(world: World, read: Read, number: int) -> float:
     sample = read.samples[number]
     nll = world.model.token_nll(read.ids(sample))
     return float(nll[sample.answer[0] - 1 : sample.answer[1] - 1].mean())
+
+
+def test_clusters_are_those_that_the_probes_declare(world: World) -> None:
+    reported = world.report.probes
+    asked = {
+        name: DECLARED[name].settings.parse(one.settings, name) for name, one in reported.items()
+    }
+    for name, one in reported.items():
+        for signal in one.signals:
+            kinds = DECLARED.clusters(name, signal.name, asked)
+            assert {*signal.by_cluster} == {kind.name for kind in kinds}, signal.name
+            most = {kind.name: kind.count for kind in kinds}
+            assert all(1 <= len(own) <= most[kind] for kind, own in signal.by_cluster.items())

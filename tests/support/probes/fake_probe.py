@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lccp.contract.base import Contract
 from lccp.contract.signals import Better, Role, Scale, Signal
-from lccp.probes.probe import Axis, Column, Course, HeatMaps, Need, Probe
+from lccp.probes.probe import Axis, ClusterKind, Column, Course, HeatMaps, Need, Probe
 from lccp.probes.registry import PROBES
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ PROBE = Probe(
     default=ColourSettings(),
     needs=(Need("niah"),),
     signals=lambda settings: (SIGNAL,),
+    clusters=lambda settings: (ClusterKind("document", settings.shades, "Text"),),
     columns=(Column("colour_ppl", "Colour"),),
     charts=(
         Course("Colours against tokens", "They fall.", (("colour_ppl",),)),
@@ -98,6 +99,23 @@ def latest_values() -> dict[str, str]:
     return world.run.status.latest.values
 
 
+def planned_clusters() -> dict[str, int]:
+    """Of the plan of a run that the probe leads."""
+    import a_run
+
+    from lccp.analysis.policy import policy_of_run
+    from lccp.api.run import LCCPRun
+    from lccp_cli.commands.plan import planned
+
+    document = a_run.manifest(
+        evaluation={"probes": {"colour": {"shades": 5}}},
+        saturation={"signals": [{"name": "colour_ppl"}]},
+    )
+    run = LCCPRun.parse(document, "manifest")
+    ((found,), _) = planned(run, policy_of_run(run), jitter=0.3)
+    return dict(found.powers[0].design.clusters)
+
+
 def seen(folder: Path) -> dict[str, bool]:
     """Where the probe's settings and signals appear, once it is registered."""
     import a_run
@@ -143,6 +161,7 @@ def seen(folder: Path) -> dict[str, bool]:
             for column in version["additionalPrinterColumns"]
         ),
         "reference of the manifest": "probes.colour.shades" in render_reference(),
+        "plan": planned_clusters() == {"document": 5},
         "status": "colour_ppl" in latest_values(),
         "comparison": "colour_ppl"
         in [one.signal.name for one in compare(reports[0], reports[-1]).differences],
