@@ -85,6 +85,12 @@ def test_clusters_are_documents_and_attributes(records):
         assert np.log(ppl.by_cluster[kind]) == pytest.approx(by_cluster)
 
 
+def test_signals_are_reported_by_the_clusters_that_the_probe_declares(records):
+    for signal in measured(records).signals:
+        kinds = PROBES.clusters("bio", signal.name, {"bio": SETTINGS})
+        assert list(signal.by_cluster) == [kind.name for kind in kinds]
+
+
 def test_the_middle_is_told_from_the_ends_by_documents_which_weigh_the_same(records):
     even = next(one for one in measured(records).signals if one.name == "bio_lost_in_the_middle")
     for sample, reading in zip(records.samples, records.readings, strict=True):
