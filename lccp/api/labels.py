@@ -18,6 +18,9 @@ SETTINGS = f"{GROUP}/settings"
 INSTALLATION = f"{GROUP}/installation"
 """Annotation of a Job: the installation that created it."""
 
+REQUESTED = f"{GROUP}/requested"
+"""Annotation of a Job: what was asked of it, by path; what it has become is compared with that."""
+
 LAST_STATE_AT = f"{GROUP}/last-state-at"
 """Annotation of a gang's Job: when the newest training state was complete, RFC 3339, UTC."""
 

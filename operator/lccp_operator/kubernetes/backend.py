@@ -15,6 +15,7 @@ from lccp_operator.intents import Event
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads import jobs
+from lccp_operator.kubernetes.workloads.asked import annotation
 from lccp_operator.kubernetes.workloads.making import Making
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey, owner_uids
@@ -110,8 +111,8 @@ class KubernetesWorkloads:
         pods = workload.pods(run, pinned)
         service = jobs.service(run, workload, pods)
         job = jobs.job(run, workload, pods, store, pinned)
-        if self._installation:
-            job["metadata"]["annotations"] = {labels.INSTALLATION: self._installation}
+        installation = {labels.INSTALLATION: self._installation} if self._installation else {}
+        job["metadata"]["annotations"] = annotation(job) | installation
         return [*([(api.SERVICES, service)] if service else []), (api.JOBS, job)]
 
 

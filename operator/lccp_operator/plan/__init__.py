@@ -16,6 +16,7 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
 from lccp_operator.intents import (
+    DeleteWorkload,
     Intent,
     Plan,
     RecordJournal,
@@ -145,8 +146,18 @@ def _intents(context: Context, verdict: Verdict | None) -> list[Intent]:
         *_record(context, context.facts),
         *attempts.intents(context),
         *evaluations.intents(context),
+        *_changed(context),
         *([WriteVerdict(verdict)] if verdict is not None else []),
         *finish.intents(context),
+    ]
+
+
+def _changed(context: Context) -> list[Intent]:
+    """The ends of workloads that are not as requested: they are created again."""
+    return [
+        DeleteWorkload(workload, wait_for_pods=False)
+        for workload, state in context.workloads.items()
+        if state.changed and not state.deleting
     ]
 
 

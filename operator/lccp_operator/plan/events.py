@@ -118,10 +118,10 @@ def _end(attempt: AttemptRecord, at: datetime, name: str) -> Event:
 
 def _gang_refused(context: Context) -> Iterator[Event]:
     """The refusal of a gang, unless its condition already has that reason."""
-    attempt = context.open_attempt
-    if attempt is None or attempt.drain_asked_at is not None or context.gang is not None:
+    attempt, gang = context.open_attempt, context.gang
+    if attempt is None or attempt.drain_asked_at is not None or (gang and not gang.changed):
         return
-    refused = context.rejected.get(Training.of(attempt))
+    refused = gang.trouble if gang else context.rejected.get(Training.of(attempt))
     before = context.run.status.conditions if context.run.status else ()
     if refused is not None and all(c.reason != refused.reason for c in before):
         name = f"attempt {attempt.number}"

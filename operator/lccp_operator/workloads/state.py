@@ -100,6 +100,8 @@ class WorkloadState:
     """Digest of the `PodSet` that it was made from; None: not recorded."""
     saved: SavedState | None = None
     """The newest state recorded on its Job."""
+    changed: bool = False
+    """It lacks something that was asked of it, as `trouble` says: it must not go on."""
 
     @property
     def ended(self) -> bool:

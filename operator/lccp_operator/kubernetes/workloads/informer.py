@@ -15,7 +15,8 @@ from lccp.api import labels
 from lccp.contract.errors import LccpError
 from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Gone, Kind
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.workloads.seen import RunKey
+from lccp_operator.kubernetes.workloads.asked import changed_since
+from lccp_operator.kubernetes.workloads.seen import CHANGES, RunKey
 
 PATIENCE_SECONDS = 15.0
 """How long the API server may be silent before cached objects no longer count as known."""
@@ -190,16 +191,21 @@ def _version(document: Object) -> int:
 
 
 def _kept(document: Object) -> Object:
-    """The parts that the plan needs: no template, no managed fields, no foreign annotations."""
+    """The parts that the plan needs, and how a Job differs from what was asked of it.
+
+    No template, no managed fields, no foreign annotations.
+    """
     meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
     told = meta.get("annotations", {}).items()
     own = {name: text for name, text in told if name.startswith(f"{labels.GROUP}/")}
+    changes = changed_since(document)
+    own.pop(labels.REQUESTED, None)
     return {
         "metadata": {name: meta[name] for name in KEPT_METADATA if name in meta}
         | ({"annotations": own} if own else {}),
         "spec": {name: spec[name] for name in KEPT_SPEC if name in spec},
         "status": {name: status[name] for name in KEPT_STATUS if name in status},
-    }
+    } | ({CHANGES: changes} if changes else {})
 
 
 def _same(one: Object, other: Object) -> bool:

@@ -1,15 +1,11 @@
 """Making the objects of a run's workloads; a Job that an admission webhook changed is not kept."""
 
-from collections.abc import Iterator
-
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import Conflict, InvalidInput, NotFound
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.asked import changed, refusal
 from lccp_operator.kubernetes.workloads.seen import owner_uids
-
-COUNTS = ("completions", "parallelism", "completionMode")
-PROGRAM = ("command", "args")
 
 
 class Making:
@@ -73,59 +69,6 @@ class Making:
 
 def _check(asked: Object, made: Object) -> None:
     """Raises InvalidInput if the Job lacks what its run depends on."""
-    changes = "; ".join(changed(asked, made))
+    changes = changed(asked, made)
     if changes:
-        raise InvalidInput(
-            f"an admission webhook changes Job {asked['metadata']['name']} ({changes}): it is "
-            "not kept, and is created again once it stays as requested"
-        )
-
-
-def changed(asked: Object, made: Object) -> Iterator[str]:
-    """What a Job lacks of what was asked: numbers and labels of pods, programs, and images.
-
-    Whatever is added is accepted, and so is the same image of another registry or by its digest.
-    """
-    template, made_template = asked["spec"]["template"], made["spec"]["template"]
-    yield from _differences("metadata.labels", _labels(asked), _labels(made))
-    counts = {field: asked["spec"].get(field) for field in COUNTS if field in asked["spec"]}
-    yield from _differences("spec", counts, made["spec"])
-    path = "spec.template"
-    yield from _differences(f"{path}.metadata.labels", _labels(template), _labels(made_template))
-    there = {container["name"]: container for container in made_template["spec"]["containers"]}
-    for container in template["spec"]["containers"]:
-        where = f"{path}.spec.containers[{container['name']}]"
-        found = there.get(container["name"], {})
-        program = {field: container[field] for field in PROGRAM if field in container}
-        yield from _differences(where, program, found)
-        if not _is_image(container["image"], found.get("image", "")):
-            yield f"{where}.image is {found.get('image')}, not {container['image']}"
-
-
-def _labels(document: Object) -> Object:
-    labels: Object = document.get("metadata", {}).get("labels", {})
-    return labels
-
-
-def _is_image(asked: str, made: str) -> bool:
-    """Whether both have one name, and one digest, or else one tag.
-
-    A mirror has the image under another registry and path, and a policy that pins images adds the
-    digest to its tag, or puts it in the tag's place.
-    """
-    (name, tag, digest), (found, its_tag, its_digest) = _parts(asked), _parts(made)
-    same = digest == its_digest if digest else its_tag == tag or bool(its_digest and not its_tag)
-    return found == name and same
-
-
-def _parts(image: str) -> tuple[str, str, str]:
-    """Its name without registry and path, its tag, and its digest."""
-    named, _, digest = image.partition("@")
-    name, _, tag = named.rpartition("/")[2].partition(":")
-    return name, tag, digest
-
-
-def _differences(path: str, asked: Object, made: Object) -> Iterator[str]:
-    for name, value in asked.items():
-        if made.get(name) != value:
-            yield f"{path}.{name} is {made.get(name, 'absent')}, not {value}"
+        raise InvalidInput(refusal(asked["metadata"]["name"], changes))

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from lccp_operator.kubernetes.api.merge import Object
 
+CHANGES = "changes"
+"""Key of a Job as it is kept: what it lacks of what was asked of it, in words."""
+
 
 class RunKey(NamedTuple):
     """Which run."""

@@ -9,7 +9,7 @@ from lccp.api import labels
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
-from lccp_operator.kubernetes.workloads.seen import Seen, condition_of
+from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of
 from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX, silent_node, trouble_of
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.registry import workload_of
@@ -95,6 +95,7 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
         trouble=None if phase in TERMINAL else trouble_of(job, own, seen, now),
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
         settings=job["metadata"].get("labels", {}).get(labels.SETTINGS),
+        changed=CHANGES in job and phase not in TERMINAL,
         saved=_saved(job["metadata"].get("annotations", {})),
     )
 

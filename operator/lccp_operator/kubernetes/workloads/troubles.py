@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.asked import refusal
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
-from lccp_operator.kubernetes.workloads.seen import Seen, condition_of, owner_uids
+from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of, owner_uids
 from lccp_operator.workloads.state import Trouble
 
 IMAGE_REASONS = frozenset(
@@ -38,8 +39,9 @@ JOBS_NAMED = 3
 
 
 def trouble_of(job: Object, pods: Collection[Object], seen: Seen, now: datetime) -> Trouble | None:
-    """The first trouble of a workload that has not ended: queue, then creation, then its pods."""
+    """The first trouble of a workload that has not ended: Job, queue, creation, then its pods."""
     found = [
+        *_of_changes(job),
         *_of_queue(job, seen),
         *_of_hands(job),
         *_of_creation(job, seen),
@@ -74,6 +76,11 @@ def silent_node(pod: Object) -> str:
     told = ready.get("reason") or ready.get("status") != "False"
     silent = not told and containers.get("status") == "True"
     return str(pod["spec"].get("nodeName", "")) if silent else ""
+
+
+def _of_changes(job: Object) -> Iterator[Trouble]:
+    if CHANGES in job:
+        yield _trouble(Reason.POD_REJECTED, refusal(job["metadata"]["name"], job[CHANGES]))
 
 
 def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:

@@ -16,6 +16,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.cluster import TRIES
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
@@ -196,5 +197,32 @@ def test_a_gang_that_a_webhook_halves_is_told_and_not_trained(
     assert (told["status"], told["reason"]) == ("False", "PodRejected")
     assert "spec.parallelism is 1, not 2" in told["message"]
     assert namespace.jobs() == []
+    assert namespace.run("tiny")["status"]["attempt"] == 1
+    assert namespace.events("tiny").count("Refused") == 1
+
+
+def test_a_gang_that_a_webhook_halved_is_found_by_the_next_operator(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, webhook: Webhook, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    webhook.patch = HALVED
+    proxy.faults.extend([Fault("DELETE", "/jobs/", 503)] * TRIES)
+    namespace.create_run(run_document("tiny", topology={"nodes": 2}))
+    with (
+        reconciling(namespace, proxied, health, tmp_path) as first,
+        pytest.raises(api.ApiUnavailable),
+    ):
+        first.reconcile(key)
+    assert len(namespace.jobs()) == 1
+
+    webhook.patch = []
+    with reconciling(namespace, proxied, health, tmp_path) as second:
+        second.reconcile(key)
+        assert "spec.completions is 1, not 2" in namespace.conditions("tiny")["Training"]["message"]
+        assert namespace.jobs() == []
+        second.reconcile(key)
+
+    (job,) = namespace.jobs()
+    assert job["spec"]["completions"] == 2
     assert namespace.run("tiny")["status"]["attempt"] == 1
     assert namespace.events("tiny").count("Refused") == 1

@@ -1,19 +1,18 @@
 """Jobs are kept only as they were asked for, whatever a webhook makes of them."""
 
-from copy import deepcopy
 from typing import Any
 
 import pytest
 from a_cluster import Namespace, run_document
-from a_workload import PINNED, RICH, STORE, a_run, built
+from a_workload import PINNED, RICH, STORE
 from admission import HALVED, Webhook
 
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.backend import KubernetesWorkloads
+from lccp_operator.kubernetes.workloads.asked import changed_since
 from lccp_operator.kubernetes.workloads.informer import Informer
-from lccp_operator.kubernetes.workloads.making import changed
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.workloads.training import Training
 
@@ -83,39 +82,15 @@ def test_what_a_webhook_adds_is_accepted(
     assert webhook.seen == [False]
 
 
-@pytest.mark.parametrize(
-    ("asked", "made", "accepted"),
-    [
-        ("localhost/trainer:1", "localhost/trainer:1", True),
-        ("localhost/trainer:1", "mirror.example.org:5000/cache/trainer:1", True),
-        ("localhost/trainer:1", "localhost/trainer:1@sha256:aa", True),
-        ("localhost/trainer:1", "localhost/trainer@sha256:aa", True),
-        ("localhost/trainer@sha256:aa", "mirror.example.org/trainer:1@sha256:aa", True),
-        ("localhost/trainer@sha256:aa", "localhost/trainer@sha256:bb", False),
-        ("localhost/trainer@sha256:aa", "localhost/trainer", False),
-        ("localhost/trainer:1", "localhost/trainer:2", False),
-        ("localhost/trainer:1", "localhost/trainer:2@sha256:aa", False),
-        ("localhost/trainer:1", "localhost/trainer", False),
-        ("localhost/trainer:1", "localhost/other:1", False),
-        ("localhost/trainer:1", "localhost/other@sha256:aa", False),
-    ],
-)
-def test_the_image_of_a_mirror_or_by_its_digest_is_accepted_and_no_other_one(
-    asked: str, made: str, accepted: bool
+@pytest.mark.apiserver
+def test_what_the_api_server_itself_fills_in_is_no_change(
+    namespace: Namespace, workloads: KubernetesWorkloads
 ) -> None:
-    jobs = [deepcopy(built(GANG, a_run(**RICH))[1]) for _ in range(2)]
-    for job, image in zip(jobs, (asked, made), strict=True):
-        job["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    run = LCCPRun.parse(namespace.create_run(run_document("rich", **RICH)), "rich")
+    workloads.apply(run, GANG, PINNED)
 
-    assert (list(changed(*jobs)) == []) == accepted
-
-
-@pytest.mark.parametrize("command", [["sleep"], None])
-def test_another_command_is_told(command: list[str] | None) -> None:
-    asked = built(GANG, a_run(**RICH))[1]
-    made = deepcopy(asked)
-    made["spec"]["template"]["spec"]["containers"][0]["command"] = command
-
-    (told,) = changed(asked, made)
-
-    assert told.startswith("spec.template.spec.containers[trainer].command is ")
+    assert workloads.rejected == {}
+    (job,) = namespace.jobs()
+    assert changed_since(job) == []
+    job["spec"]["completions"] = 1
+    assert changed_since(job) == ["spec.completions is 1, not 2"]

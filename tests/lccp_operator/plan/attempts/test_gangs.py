@@ -23,7 +23,7 @@ from operator_world import (
 )
 
 from lccp.api.causes import Cause
-from lccp.api.conditions import ConditionType
+from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp_operator.intents import (
     DeleteWorkload,
@@ -31,7 +31,7 @@ from lccp_operator.intents import (
 )
 from lccp_operator.observed import Known
 from lccp_operator.plan.finish import ENDING_SECONDS
-from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
 
 
@@ -197,3 +197,17 @@ def test_a_gang_that_was_whole_is_not_limited() -> None:
     gathering(world, 301)
 
     assert world.journal.attempts[0].ended_at is None
+
+
+def test_a_gang_that_is_not_as_requested_ends_at_once_and_is_told() -> None:
+    world = a_training_world()
+    trouble = Trouble(Reason.POD_REJECTED, "spec.completions is 1, not 2")
+    changed = WorkloadState(Phase.PENDING, trouble=trouble, changed=True)
+    end = DeleteWorkload(Training(1), wait_for_pods=False)
+
+    decided = world.plan(observed(world, {Training(1): changed}))
+    later = world.plan(observed(world, {Training(1): replace(changed, deleting=True)}))
+
+    assert end in decided.intents
+    assert [event.message for event in decided.events] == [f"attempt 1: {trouble.message}"]
+    assert end not in later.intents
