@@ -41,6 +41,10 @@ class FeedForward:
         """Parameters of `experts` routed experts, without the router."""
         return 3 * hidden_size * experts * self.expert_size
 
+    def routed_elements(self, hidden_size: int) -> int:
+        """Values of one token in its routed experts: inputs, outputs, and four of inner width."""
+        return self.chosen * (2 * hidden_size + 4 * self.expert_size)
+
 
 @dataclass(frozen=True)
 class Architecture:

@@ -15,8 +15,8 @@ from lccp.cost.layout import Layout
 CHUNK_LOGITS = 2**25
 """Logits that exist at once in the head and the loss; the trainer uses this value."""
 TILE_ELEMENTS = 2**28
-"""Inner elements (tokens x inner size) of a dense feed-forward block that exist at once where
-activations are computed again; the trainer uses this value."""
+"""Inner elements of a feed-forward block (tokens x inner size, of routed experts x those chosen)
+that exist at once where activations are computed again; the trainer uses this value."""
 BUCKET_ELEMENTS = 500_000_000
 """Gradients that DeepSpeed reduces at once; a device holds the buffer, full or not."""
 LIVE_ELEMENTS = 1_000_000_000
@@ -192,6 +192,25 @@ def is_tiled(block: FeedForward, training: Training) -> bool:
     return training.activation_checkpointing and training.own_tokens * block.size > TILE_ELEMENTS
 
 
+def routed_tile(block: FeedForward, hidden_size: int, tokens: int) -> int | None:
+    """Tokens of a tile in which the trainer computes the routed experts of `block`; None: all.
+
+    Tiles hold the gradients of their weights once more, so they are used where they save more.
+    """
+    if not block.chosen:
+        return None
+    tile = max(1, TILE_ELEMENTS // (block.chosen * block.expert_size))
+    saved = (tokens - tile) * block.routed_elements(hidden_size)
+    return tile if saved > block.routed_parameters(hidden_size, block.experts) else None
+
+
+def own_routed_tile(block: FeedForward, hidden_size: int, training: Training) -> int | None:
+    """The same for `training`: only experts that are not spread are computed in tiles."""
+    if not training.activation_checkpointing or training.layout.expert_size > 1:
+        return None
+    return routed_tile(block, hidden_size, training.own_tokens)
+
+
 def activation_bytes(model: Architecture, training: Training) -> int:
     """Tensors of one micro batch that the backward pass needs, on one process.
 
@@ -215,11 +234,17 @@ def _layer_bytes(model: Architecture, number: int, training: Training) -> int:
     """Of each token: both norms (input in FP32, normalized, scaled), queries, keys, values, the
     heads' output before and after joining; of each expert or dense block gate, up, activated gate
     and product; and the inputs and outputs of routed experts. Where activations are computed
-    again, only a tile of the dense block counts."""
+    again, only a tile of the dense block and of routed experts counts."""
     heads, block = model.attention, model.feed_forward[number]
     size, tokens = training.element_bytes, training.own_tokens
     norms = 2 * model.hidden_size * (FP32_BYTES + 2 * size)
     attention = int(3 * heads.width) + heads.cached + heads.latent_size
-    routed = block.chosen * (2 * model.hidden_size + 4 * block.expert_size)
     dense = TILE_ELEMENTS if is_tiled(block, training) else tokens * block.size
-    return tokens * (norms + size * (attention + routed)) + size * 4 * dense
+    routed = _routed_held(block, model.hidden_size, training)
+    return tokens * (norms + size * attention) + size * (4 * dense + routed)
+
+
+def _routed_held(block: FeedForward, hidden_size: int, training: Training) -> int:
+    tile = own_routed_tile(block, hidden_size, training)
+    again = 0 if tile is None else block.routed_parameters(hidden_size, block.experts)
+    return (tile or training.own_tokens) * block.routed_elements(hidden_size) + again

@@ -180,7 +180,7 @@ class TrainingSpec(Contract):
         StrictBool,
         Field(
             description="Recompute activations in the backward pass to save memory; of long "
-            "sequences dense feed-forward blocks are then computed in tiles of tokens.",
+            "sequences feed-forward blocks are then computed in tiles of tokens.",
             json_schema_extra=NEXT_ATTEMPT,
         ),
     ] = False

@@ -8,9 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from lccp.cost.architecture import Architecture
+from lccp.cost.architecture import Architecture, FeedForward
 from lccp.cost.flops import flops_per_token
-from lccp.cost.memory import Training, is_tiled
+from lccp.cost.memory import Training, is_tiled, own_routed_tile
 from lccp.cost.planning.devices import LINK_EFFICIENCY, Cluster
 
 RECOMPUTED = 4 / 3
@@ -61,11 +61,18 @@ def step_tokens(training: Training) -> int:
 
 def _computing(model: Architecture, training: Training, cluster: Cluster) -> float:
     again = RECOMPUTED if training.activation_checkpointing else 1.0
-    tiled = sum(block.size for block in model.feed_forward if is_tiled(block, training))
+    tiled = sum(_tiled_width(block, model.hidden_size, training) for block in model.feed_forward)
     of_token = again * flops_per_token(model, training.context_length)
     of_token += GATED_FORWARD * model.hidden_size * tiled
     rate = cluster.efficiency * cluster.device.peak(training.precision)
     return of_token * step_tokens(training) / (rate * training.layout.processes)
+
+
+def _tiled_width(block: FeedForward, hidden_size: int, training: Training) -> int:
+    """Inner width that a token uses of those parts of `block` that are computed in tiles."""
+    routed = own_routed_tile(block, hidden_size, training) is not None
+    dense = block.size if is_tiled(block, training) else 0
+    return dense + (block.chosen * block.expert_size if routed else 0)
 
 
 def _collectives(model: Architecture, training: Training, cluster: Cluster) -> float:

@@ -14,7 +14,7 @@ from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.training import TrainingSpec
 from lccp.cost.layout import step_shape
 from lccp_trainer.model.directory import load_model
-from lccp_trainer.model.tiles import tile_feed_forward
+from lccp_trainer.model.tiles import tile_feed_forward, tile_routed_experts
 from lccp_trainer.parallel import experts
 from lccp_trainer.parallel.attention import IMPLEMENTATION
 from lccp_trainer.parallel.optimizer import adamw
@@ -41,7 +41,10 @@ def build_engine(
     tiled = []
     if training.activation_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
-        tiled = tile_feed_forward(model, step_shape(spec).own_tokens)
+        tokens = step_shape(spec).own_tokens
+        tiled = tile_feed_forward(model, tokens)
+        if size == 1:
+            tile_routed_experts(model, tokens)
     if training.deepspeed.zero_stage == 3:
         _fetch_whole(model, [*_experts(model), *tiled])
     if size > 1:

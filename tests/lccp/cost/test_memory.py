@@ -104,9 +104,27 @@ def test_of_dense_blocks_that_are_computed_again_a_tile_alone_is_held(
     width = model.feed_forward[0].size
 
     def held(**changes: Any) -> int:
-        return activation_bytes(model, replace(TRAINING, **changes))
+        spread = Layout(4, expert_size=2)
+        return activation_bytes(model, replace(TRAINING, layout=spread, **changes))
 
     kept, again = held(), held(activation_checkpointing=True)
     monkeypatch.setattr(memory_module, "TILE_ELEMENTS", 100 * width)
     assert held() == kept
     assert again - held(activation_checkpointing=True) == 4 * 2 * (512 - 100) * width
+
+
+def test_of_routed_experts_in_tiles_a_tile_is_held_and_their_gradients_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    block, hidden = MODEL.feed_forward[0], MODEL.hidden_size
+    again = {"activation_checkpointing": True}
+    of_token, of_weights = block.routed_elements(hidden), block.routed_parameters(hidden, 8)
+
+    def held(**changes: Any) -> int:
+        return activation_bytes(MODEL, replace(TRAINING, **changes))
+
+    kept, whole, spread = held(), held(**again), held(layout=Layout(4, expert_size=2), **again)
+    monkeypatch.setattr(memory_module, "TILE_ELEMENTS", 100 * block.width)
+    assert held() == kept
+    assert held(layout=Layout(4, expert_size=2), **again) == spread
+    assert whole - held(**again) == 2 * ((512 - 100) * of_token - of_weights)

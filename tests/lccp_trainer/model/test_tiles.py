@@ -10,10 +10,12 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from layouts import LENGTH, SIZES, VOCABULARY
 from lccp.cost import memory
-from lccp_trainer.model.tiles import tile_feed_forward
+from lccp_trainer.model.tiles import tile_feed_forward, tile_routed_experts
 
 ROWS, TILE = 2, 5
 FAMILIES = ("llama", "hunyuan_v1_dense", "hunyuan_v1_moe", "deepseek_v3")
+ROUTED = ("qwen3_moe", "hunyuan_v1_moe", "mixtral", "deepseek_v3")
+CHOSEN = 2
 INNER = SIZES["intermediate_size"]
 
 
@@ -53,16 +55,32 @@ def test_loss_and_gradients_are_those_without_tiles(
         assert (found - expected).abs().max() <= 1e-6
 
 
+@pytest.mark.parametrize("family", ROUTED)
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_routed_experts_in_tiles_give_the_same_loss_and_gradients(
+    family: str, checkpointing: bool, models: Path
+) -> None:
+    whole = loss_and_gradients(a_model(family, models))
+    model = a_model(family, models, checkpointing)
+    assert tile_routed_experts(model, ROWS * LENGTH)
+    for found, expected in zip(loss_and_gradients(model), whole, strict=True):
+        assert (found - expected).abs().max() <= 1e-6
+
+
 class _Largest(TorchDispatchMode):
     """Notes the most tokens of which an inner part exists in one tensor."""
 
     tokens = 0
 
+    def __init__(self, inner: int) -> None:
+        super().__init__()
+        self._inner = inner
+
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         out = function(*args, **(kwargs or {}))
-        if isinstance(out, torch.Tensor) and out.ndim > 1 and out.shape[-1] == INNER:
+        if isinstance(out, torch.Tensor) and out.ndim > 1 and out.shape[-1] == self._inner:
             self.tokens = max(self.tokens, out.shape[:-1].numel())
         return out
 
@@ -70,10 +88,31 @@ class _Largest(TorchDispatchMode):
 def test_the_inner_part_never_exists_whole_neither_forward_nor_backward(models: Path) -> None:
     model = a_model("llama", models, checkpointing=True)
     tile_feed_forward(model, ROWS * LENGTH)
-    with _Largest() as largest:
+    with _Largest(INNER) as largest:
         loss_and_gradients(model)
     of_a_weight = SIZES["hidden_size"]
     assert largest.tokens == of_a_weight < ROWS * LENGTH
+
+
+@pytest.mark.parametrize("family", ROUTED)
+def test_the_inner_part_of_routed_experts_never_exists_whole(family: str, models: Path) -> None:
+    model = a_model(family, models, checkpointing=True)
+    experts = next(module.experts for module in model.modules() if hasattr(module, "experts"))
+    gate_and_up = 2 * experts.intermediate_dim
+    with _Largest(gate_and_up) as whole:
+        loss_and_gradients(model)
+    tile_routed_experts(model, ROWS * LENGTH)
+    with _Largest(gate_and_up) as tiled:
+        loss_and_gradients(model)
+    assert whole.tokens == CHOSEN * ROWS * LENGTH
+    assert tiled.tokens <= experts.num_experts * SIZES["hidden_size"], "more than a weight"
+
+
+def test_routed_experts_are_computed_whole_where_tiles_would_hold_more(models: Path) -> None:
+    """The gradients of their weights are as large as the values of 28.8 tokens."""
+    model = a_model("qwen3_moe", models)
+    assert tile_routed_experts(model, TILE + 28) == 0
+    assert tile_routed_experts(model, TILE + 29) == SIZES["num_hidden_layers"]
 
 
 def test_short_rows_are_computed_whole(models: Path) -> None:

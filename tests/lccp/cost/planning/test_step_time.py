@@ -36,13 +36,22 @@ def test_recomputing_adds_a_forward_pass_to_three() -> None:
     assert again.computing == pytest.approx(4 / 3 * step().computing)
 
 
-def test_tiles_add_a_forward_pass_of_their_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Architecture.from_config(SMALL | {"model_type": "llama"})
+@pytest.mark.parametrize(
+    ("kind", "width"),
+    [
+        ("llama", SMALL["intermediate_size"]),
+        ("qwen3_moe", SMALL["num_experts_per_tok"] * SMALL["moe_intermediate_size"]),
+    ],
+)
+def test_tiles_add_a_forward_pass_of_their_blocks(
+    kind: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Architecture.from_config(SMALL | {"model_type": kind})
     training = replace(TRAINING, activation_checkpointing=True)
     whole = StepTime.of(model, training, NODE).computing
-    monkeypatch.setattr(memory, "TILE_ELEMENTS", 100 * SMALL["intermediate_size"])
+    monkeypatch.setattr(memory, "TILE_ELEMENTS", 100 * width)
     tiled = StepTime.of(model, training, NODE).computing
-    weights = 2 * 3 * SMALL["hidden_size"] * SMALL["intermediate_size"]
+    weights = 2 * 3 * SMALL["hidden_size"] * width
     expected = 2 * weights * step_tokens(training) / (4 * 0.5 * DEVICE.fp32)
     assert tiled - whole == pytest.approx(expected)
 
