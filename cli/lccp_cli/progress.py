@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -89,35 +90,46 @@ def made(out: Path) -> "Iterator[None]":
 
 @contextmanager
 def progress_of(console: Console, what: str = "evaluating") -> "Iterator[Callable[[Done], None]]":
-    """Yield a callback for progress: it shows a bar, or prints a line every 15 s.
+    """Yield the callback of `progresses` for a single evaluation, `what`."""
+    with progresses(console) as progress:
+        yield progress(what)
 
-    `what` is shown first. The time left is estimated from the tokens still to be computed.
+
+@contextmanager
+def progresses(console: Console) -> "Iterator[Callable[[str], Callable[[Done], None]]]":
+    """Yield what makes a callback for the progress of an evaluation, from a text shown first.
+
+    It shows a bar, or prints a line every 15 s. The time left is estimated from the tokens still
+    to be computed.
     """
-    from lccp_evaluator.progress import Remaining
-
-    remaining = Remaining()
     if not console.is_terminal:
-        yield _plain(console, what, remaining.seconds)
+        yield partial(_plain, console)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, TextColumn("{task.fields[more]}"), console=console) as bar:
-        task = bar.add_task(what, total=1.0, more="")
-
-        def show(done: "Done") -> None:
-            more = f"{done.samples} of {done.total} samples{_left(remaining.seconds(done))}"
-            bar.update(task, completed=done.share, more=more)
-
-        yield show
+    with Progress(*columns, TextColumn("{task.fields[more]}"), console=console) as bars:
+        yield partial(_bar, bars)
 
 
-def _plain(
-    console: Console, what: str, remaining: "Callable[[Done], float | None]"
-) -> "Callable[[Done], None]":
-    last = -math.inf
+def _bar(bars: Progress, what: str) -> "Callable[[Done], None]":
+    from lccp_evaluator.progress import Remaining
+
+    remaining, task = Remaining(), bars.add_task(what, total=1.0, more="")
+
+    def show(done: "Done") -> None:
+        more = f"{done.samples} of {done.total} samples{_left(remaining.seconds(done))}"
+        bars.update(task, completed=done.share, more=more)
+
+    return show
+
+
+def _plain(console: Console, what: str) -> "Callable[[Done], None]":
+    from lccp_evaluator.progress import Remaining
+
+    remaining, last = Remaining(), -math.inf
 
     def show(done: "Done") -> None:
         nonlocal last
-        left = remaining(done)
+        left = remaining.seconds(done)
         if done.samples == done.total or time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
             line = f"{what}: {done.samples} of {done.total} samples{_left(left)}"

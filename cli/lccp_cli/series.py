@@ -1,5 +1,6 @@
-"""A series of checkpoints on the terminal: one after another, then the conclusion."""
+"""A series of checkpoints on the terminal: how each ended, then the conclusion."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -17,32 +18,73 @@ from lccp.report.page.render import write_report
 from lccp.report.text import tokens_text
 from lccp_cli.commands.analyze import show
 from lccp_cli.options import changed, trained
-from lccp_cli.progress import cost_text, progress_of
+from lccp_cli.progress import cost_text, progress_of, progresses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lccp_evaluator.estimate import Estimate
+    from lccp_evaluator.jobs.jobs import Place
     from lccp_evaluator.series.checkpoints import CheckpointDirectory
     from lccp_evaluator.series.series import Series
 
 
 def evaluate_all(
-    console: Console, series: "Series", checkpoints: "Sequence[CheckpointDirectory]"
+    console: Console,
+    series: "Series",
+    checkpoints: "Sequence[CheckpointDirectory]",
+    places: "Sequence[Place]" = ({},),
 ) -> int:
     """Evaluate the checkpoints without a report, print how each ended, and return how many failed.
 
-    Raises InvalidInput, before the first is measured, if an existing report belongs to another
-    checkpoint or to other settings.
+    At each of `places` one is evaluated at a time. Raises InvalidInput, before the first is
+    measured, if an existing report belongs to another checkpoint or to other settings.
     """
-    measured = [series.report(checkpoint) is not None for checkpoint in checkpoints]
-    failed = 0
-    for number, (checkpoint, before) in enumerate(zip(checkpoints, measured, strict=True), 1):
-        name = f"[{number}/{len(checkpoints)}] {checkpoint.path.name}"
-        name = f"{name}, {tokens_text(checkpoint.tokens)} tokens"
-        if before:
+    count = len(checkpoints)
+    names = {
+        one: f"[{number}/{count}] {one.path.name}, {tokens_text(one.tokens)} tokens"
+        for number, one in enumerate(checkpoints, 1)
+    }
+    missing = {one: name for one, name in names.items() if series.report(one) is None}
+    for one, name in names.items():
+        if one not in missing:
             console.print(f"{name}: evaluated before", markup=False)
-            continue
+    if len(places) > 1:
+        return _several(console, series, missing, places)
+    return _one_by_one(console, series, missing)
+
+
+def _several(
+    console: Console,
+    series: "Series",
+    names: "Mapping[CheckpointDirectory, str]",
+    places: "Sequence[Place]",
+) -> int:
+    from lccp_evaluator.estimate import Estimate
+    from lccp_evaluator.jobs.jobs import Jobs
+    from lccp_evaluator.progress import Done
+
+    failed, bars = 0, dict[str, "Callable[[Done], None]"]()
+    events = Jobs(series, places).events(tuple(names))
+    with progresses(console) as progress, closing(events):
+        for checkpoint, event in events:
+            name = names[checkpoint]
+            if isinstance(event, Estimate):
+                console.print(f"{name}: {cost_text(event)}", markup=False)
+            elif isinstance(event, Done):
+                bars[name] = bars.get(name) or progress(name)
+                bars[name](event)
+            elif isinstance(event, EvaluationFailure):
+                console.print(f"{name}: failed: {event.message}", markup=False)
+                failed += 1
+    return failed
+
+
+def _one_by_one(
+    console: Console, series: "Series", names: "Mapping[CheckpointDirectory, str]"
+) -> int:
+    failed = 0
+    for checkpoint, name in names.items():
         try:
             failed += isinstance(evaluated(console, series, checkpoint, name), EvaluationFailure)
         except Conflict as error:

@@ -214,7 +214,7 @@ def _open(
         go(model, choice.way)
         plan = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
         if subject.plan is None and subject.execution.step_tokens is None:
-            room = memory_bytes(plan.device, subject.execution.processes)
+            room = memory_bytes(plan.device, subject.execution.sharing)
             tokens = fitting(Size.of(model), plan.step_tokens, longest, plan.head_rows, room)
             plan = plan.model_copy(update={"step_tokens": tokens})
         engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)

@@ -1,5 +1,6 @@
 """`lccp evaluate`: the probes on any Hugging Face model directory, or on a series of them."""
 
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -56,6 +57,16 @@ def evaluate(
     ] = None,
     tokens_per_step: options.TokensPerStep = None,
     index: options.Index = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="With --series: checkpoints evaluated at a time, each on its own CUDA device (or "
+            "devices, with --processes) or with its share of the CPU's threads. Default: as many "
+            "as there are devices for; 1 on a CPU.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -85,9 +96,9 @@ def evaluate(
 ) -> None:
     """Measure a model from the inside: perplexity of answers in long contexts, retrieval heads.
 
-    With --series, the checkpoints of a training are evaluated one after the other; run the same
-    command again to resume. Exit codes: 0 all are evaluated, 1 some failed, 2 invalid input, 130
-    interrupted.
+    With --series, the checkpoints of a training are evaluated in order of their tokens; run the
+    same command again to resume. Exit codes: 0 all are evaluated, 1 some failed, 2 invalid input,
+    130 interrupted.
 
     Examples:
 
@@ -109,6 +120,8 @@ def evaluate(
         raise InvalidInput(
             "MODEL: several models must be checkpoints of one training: add --series"
         )
+    if jobs is not None and not series:
+        raise InvalidInput("--jobs: is an option of --series")
     if on is not None and not dry_run:
         raise InvalidInput("--on: is an option of --dry-run")
     if dry_run and prompts is not None:
@@ -123,7 +136,7 @@ def evaluate(
     else:
         with made(out):
             if series:
-                _series(paths, given, counts, out, settings())
+                _series(paths, given, counts, out, settings(), jobs)
             else:
                 _one(paths[0], given, counts, out, settings())
 
@@ -208,14 +221,19 @@ def _series(
     counts: "TokenCounts",
     out: Path,
     settings: "SeriesSettings",
+    jobs: int | None,
 ) -> None:
     from lccp_cli.console import standard_output
     from lccp_cli.series import conclude, evaluate_all
+    from lccp_evaluator.jobs.jobs import places_of
     from lccp_evaluator.series.checkpoints import series_of
     from lccp_evaluator.series.series import Series
 
     console, checkpoints = standard_output(), series_of(models, given, counts)
-    failed = evaluate_all(console, Series(out, settings), checkpoints)
+    places = places_of(jobs, settings.execution)
+    at_a_time = replace(settings.execution, jobs=len(places))
+    series = Series(out, replace(settings, execution=at_a_time))
+    failed = evaluate_all(console, series, checkpoints, places)
     if failed < len(checkpoints):
         conclude(console, out)
     if failed:

@@ -36,6 +36,13 @@ class Execution:
     """Processes that read together, each with its own device or share of the CPU's threads."""
     shards: int | None = None
     """Number of these processes that share one model."""
+    jobs: int = 1
+    """Checkpoints measured at a time, each by such processes."""
+
+    @property
+    def sharing(self) -> int:
+        """Processes that share the machine's memory and the CPU's threads."""
+        return self.jobs * self.processes
 
     def onto(self, plan: "ExecutionPlan", where: str) -> "ExecutionPlan":
         """`plan`, of the reports in `where`, with the requested size of passes.
@@ -95,7 +102,7 @@ class ExecutionPlan(Contract):
         return cls(
             device=device,
             dtype=asked.dtype or ("float32" if device == "cpu" else "bfloat16"),
-            threads=max(1, torch.get_num_threads() // asked.processes),
+            threads=max(1, torch.get_num_threads() // asked.sharing),
             shards=asked.shards or 1,
             step_tokens=asked.step_tokens or STEP_TOKENS[device],
         )

@@ -51,7 +51,7 @@ class Series:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidInput(f"{out}: can't be created as a folder: {error.strerror}") from None
-        self.out, self._settings = out, settings
+        self.out, self.settings = out, settings
         self._store, self._keys = FileStore(out), SeriesKeys()
         self._digests = Digests()
         self._samples_checked = False
@@ -79,11 +79,11 @@ class Series:
                 the settings changed since.
         """
         found = self._stored(checkpoint)
-        self._plan()
+        self.plan()
         if found is None or not self._is_of(checkpoint, *found):
             return None
         report, source = found
-        self._settings.check(source, self.folder(report.tokens))
+        self.settings.check(source, self.folder(report.tokens))
         self._check_samples(checkpoint)
         clear(self._store, Place.of(self._store, self._keys, report.tokens).unfinished)
         return report
@@ -98,9 +98,9 @@ class Series:
         """Raise Incompatible, once, unless tokenizer and files are those of the frozen samples."""
         if self._samples_checked or _now(checkpoint.path) is None:
             return
-        chosen = self._settings.tokenizer or checkpoint.path
+        chosen = self.settings.tokenizer or checkpoint.path
         place = Place.of(self._store, self._keys, tokens=0)
-        for name, settings in self._settings.probes.asked().items():
+        for name, settings in self.settings.probes.asked().items():
             header, documents = place.header(name), PROBES[name].documents(settings)
             if header is not None:
                 if header.tokenizer_digest != tokenizer_digest(chosen):
@@ -139,12 +139,10 @@ class Series:
             )
         return False
 
-    def _plan(self) -> ExecutionPlan | None:
+    def plan(self) -> ExecutionPlan | None:
         """The first report's plan, adapted by `Execution.onto`. Raises Incompatible."""
         plan = first_plan(self.reports())
-        if plan is not None:
-            return self._settings.execution.onto(plan, str(self.out))
-        return None
+        return plan and self.settings.execution.onto(plan, str(self.out))
 
     def estimate(self, checkpoint: CheckpointDirectory, trial_seconds: float | None) -> Estimate:
         """The cost of measuring a checkpoint (see `estimate`); nothing is kept.
@@ -189,15 +187,19 @@ class Series:
         except Conflict:
             raise
         except Exception as error:
-            failure = failure_of(error)
-            logger.debug("%s", failure.message, exc_info=not isinstance(error, LccpError))
-            objects.write(self._store, self._keys.evaluation_failure(checkpoint.tokens), failure)
-            return failure
+            return self.failed(checkpoint, error)
+
+    def failed(self, checkpoint: CheckpointDirectory, error: Exception) -> EvaluationFailure:
+        """Record and return that `error` ended the evaluation of a checkpoint."""
+        failure = failure_of(error)
+        logger.debug("%s", failure.message, exc_info=not isinstance(error, LccpError))
+        objects.write(self._store, self._keys.evaluation_failure(checkpoint.tokens), failure)
+        return failure
 
     def _measured(
         self, checkpoint: CheckpointDirectory, progress: Progress, announce: Announce | None
     ) -> EvaluationReport:
-        asked, path = self._settings, checkpoint.path
+        path = checkpoint.path
         before = stamps(path)
         subject = self._subject(checkpoint, self._digests.of(path))
         place = Place.of(self._store, self._keys, checkpoint.tokens)
@@ -206,13 +208,7 @@ class Series:
             raise Conflict(f"{path}: was changed while it was evaluated")
         self._store.delete(place.report)
         place.put(evaluation.files)
-        source = EvaluationSource(
-            directory=str(path.resolve()),
-            files=before,
-            probes=asked.probes.document(),
-            source_context_length=asked.source_context,
-            context_length=asked.context,
-        )
+        source = self.settings.source(path, before)
         objects.write(self._store, self._keys.evaluation_source(checkpoint.tokens), source)
         self._store.delete(self._keys.evaluation_failure(checkpoint.tokens))
         objects.write(self._store, place.report, evaluation.report)
@@ -221,7 +217,7 @@ class Series:
 
     def _subject(self, checkpoint: CheckpointDirectory, digest: str) -> Subject:
         """The checkpoint, and how to measure it. Raises InvalidInput."""
-        asked, path = self._settings, checkpoint.path
+        asked, path = self.settings, checkpoint.path
         context = asked.context or context_length(path, asked.trust_remote_code)
         if asked.source_context is not None and asked.source_context > context:
             raise InvalidInput(
@@ -236,7 +232,7 @@ class Series:
             tokens=checkpoint.tokens,
             step=checkpoint.trained.step,
             trust_remote_code=asked.trust_remote_code,
-            plan=self._plan(),
+            plan=self.plan(),
             execution=asked.execution,
             tokenizer=asked.tokenizer,
         )

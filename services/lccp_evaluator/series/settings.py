@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lccp.api.objects.report import EvaluationSource
+from lccp.api.objects.report import EvaluationSource, FileStamp
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.execution import AS_SUITS, Execution
@@ -38,6 +38,16 @@ class SeriesSettings:
     """Directory of the tokenizer, if checkpoints hold none."""
     trust_remote_code: bool = False
     execution: Execution = AS_SUITS
+
+    def source(self, directory: Path, files: dict[str, FileStamp]) -> EvaluationSource:
+        """The record of what a report of the model in `directory`, with `files`, is of."""
+        return EvaluationSource(
+            directory=str(directory.resolve()),
+            files=files,
+            probes=self.probes.document(),
+            source_context_length=self.source_context,
+            context_length=self.context,
+        )
 
     def check(self, source: EvaluationSource, folder: Path) -> None:
         """Raise Incompatible unless the report in `folder`, of `source`, was measured so."""

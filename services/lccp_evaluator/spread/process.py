@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from multiprocessing.connection import Connection, Pipe
+from types import MappingProxyType
 from typing import Any
 
 from lccp.api.causes import Cause, cause_of
@@ -16,6 +18,8 @@ from lccp_evaluator.spread.orders import Failed
 
 logger = logging.getLogger("lccp_evaluator.spread.process")
 
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
 
 class ProcessLost(LccpError):
     """A process of an evaluation ended before finishing its work."""
@@ -24,17 +28,22 @@ class ProcessLost(LccpError):
 class Process:
     """A process that runs `module`; messages call it `name`.
 
-    Its arguments are a file descriptor of a connection, and `number`, its device's number.
+    Its arguments are a file descriptor of a connection, and `number`, its device's number. It has
+    this process's environment, with `variables` set. A terminal's Ctrl-C does not reach it.
     """
 
-    def __init__(self, module: str, number: int, name: str) -> None:
+    def __init__(
+        self, module: str, number: int, name: str, variables: Mapping[str, str] = EMPTY
+    ) -> None:
         self._name = name
         self._failed: Failed | None = None
         self.orders: Connection[Any, Any]
         self.orders, theirs = Pipe()
         command = [sys.executable, "-m", module, str(theirs.fileno()), str(number)]
-        environ = os.environ | {PARENT_PID: str(os.getpid())}
-        self.process = subprocess.Popen(command, env=environ, pass_fds=[theirs.fileno()])
+        environ = {**os.environ, **variables, PARENT_PID: str(os.getpid())}
+        self.process = subprocess.Popen(
+            command, env=environ, pass_fds=[theirs.fileno()], process_group=0
+        )
         theirs.close()
 
     def tell(self, order: object) -> None:
@@ -71,7 +80,6 @@ class Process:
 def begin() -> tuple["Connection[Any, Any]", int]:
     """Set up a process that `Process` started: its connection, and the number of its device."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the leading process handles it
     number = int(sys.argv[2])
     configure_from(os.environ, rank=number)
     return Connection(int(sys.argv[1])), number

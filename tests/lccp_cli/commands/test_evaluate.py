@@ -154,6 +154,28 @@ def test_a_series_ends_with_the_verdict_and_goes_on_where_it_was(
     assert "checkpoint-30, 30 K tokens: 20 of 20 samples" in again.stdout
 
 
+@pytest.mark.long
+def test_several_checkpoints_are_evaluated_at_a_time(
+    lccp: Lccp, tmp_path: Path, checkpoints: Path, few: list[str]
+) -> None:
+    probes = tmp_path / "probes.yaml"
+    probes.write_text(PROBES)
+    (checkpoints / "checkpoint-30" / "config.json").write_text("[]")
+    asked = ("--out", tmp_path / "out", "--tokens-per-step", "1K", "--probes", probes, *few)
+    result = lccp("evaluate", "--series", checkpoints, *asked, "--jobs", "2")
+    assert result.exit_code == 1, result.output
+    read = re.findall(r"\[(./3)\] \S+, \S+ K tokens: 20 of 20 samples", result.stdout)
+    assert sorted(read) == ["1/3", "3/3"]
+    assert "[2/3] checkpoint-30, 30 K tokens: failed: " in result.stdout
+    assert "1 of 3 checkpoints failed" in result.stdout
+
+
+def test_several_at_a_time_are_those_of_a_series(lccp: Lccp, tmp_path: Path) -> None:
+    refused = lccp("evaluate", tmp_path / "model", "--out", tmp_path / "out", "--jobs", "2")
+    assert refused.exit_code == 2
+    assert "--jobs: is an option of --series" in refused.stderr
+
+
 @pytest.mark.slow
 def test_a_series_goes_on_after_a_checkpoint_that_fails(
     lccp: Lccp, tmp_path: Path, checkpoints: Path, few: list[str]
