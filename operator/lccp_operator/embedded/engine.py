@@ -77,18 +77,24 @@ class EmbeddedEngine:
             StoreUnavailable: the store does not answer at the start.
         """
         with lock.held(self.directory / "engine.lock") as descriptor, self._signals():
-            probe(self._store, self._keys.prefix)
             self._facts = self._first_facts()
             self._verdict = self._stored_verdict()
             settings = ProcessSettings(
                 self._config, self._base_directory, self.directory, self._programs, descriptor
             )
             processes = Processes(settings)
+            self._check(processes)
+            probe(self._store, self._keys.prefix)
             try:
                 self._work(processes)
             finally:
                 self._end(processes)
         return self._outcome()
+
+    def _check(self, processes: Processes) -> None:
+        """Raise InvalidInput if the run is refused, before anything is written to the store."""
+        now = datetime.now(UTC)
+        _raise_if_refused(plan(self._object.current, self._observed(processes, now), now))
 
     def _first_facts(self) -> Facts:
         part = self._observer.part(datetime.now(UTC))

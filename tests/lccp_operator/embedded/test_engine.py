@@ -14,9 +14,11 @@ from operator_world import EVERY_TOKENS, KEYS, a_small_run, conditions, with_spe
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
+from lccp.api.invocation import StoreConfig
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
 from lccp_operator.embedded import Snapshot
+from lccp_operator.embedded.engine import EmbeddedEngine
 from lccp_operator.intents import EventReason
 
 pytestmark = pytest.mark.slow
@@ -126,9 +128,15 @@ def test_a_model_that_the_run_would_not_train_is_refused_before_a_process_starts
     config = laptop.root / "model" / "config.json"
     config.write_text('{"model_type": "mistral", "sliding_window": 128}')
 
-    with pytest.raises(InvalidInput, match=r"^model\.source: .* the last 128 tokens only"):
+    refused = r"^model\.source: .* the last 128 tokens only"
+    with pytest.raises(InvalidInput, match=refused):
         laptop.run(a_run())
     assert not laptop.logs.exists()
+
+    new = StoreConfig(url=f"file://{laptop.root}/new/store")
+    with pytest.raises(InvalidInput, match=refused):
+        EmbeddedEngine(a_run(), new, laptop.root).run()
+    assert not (laptop.root / "new").exists()
 
     config.write_text("is for the trainer to tell")
     assert laptop.run(a_run()).state == "Succeeded"
