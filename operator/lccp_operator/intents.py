@@ -140,6 +140,7 @@ class EventReason(StrEnum):
 
     ACCEPTED = "Accepted"
     REFUSED = "Refused"
+    ANSWER_LATE = "AnswerLate"
     ATTEMPT_STARTED = "AttemptStarted"
     ATTEMPT_ENDED = "AttemptEnded"
     ATTEMPT_FAILED = "AttemptFailed"

@@ -1,6 +1,5 @@
 """Carrying out plans on a cluster: Jobs, Services, status, finalizer and events of a run."""
 
-import hashlib
 import logging
 
 from lccp.api import labels
@@ -9,11 +8,11 @@ from lccp.api.invocation import StoreConfig
 from lccp.api.objects.journal import Pinned
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
-from lccp.contract.base import cut
-from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
+from lccp.contract.errors import InvalidInput, NotFound
 from lccp_operator.intents import Event
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.events import TIME_FORMAT, LateAnswers, address, post
 from lccp_operator.kubernetes.workloads import jobs
 from lccp_operator.kubernetes.workloads.asked import annotation
 from lccp_operator.kubernetes.workloads.making import Making
@@ -23,7 +22,6 @@ from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import SavedState, Trouble
 
 FINALIZER = f"{labels.GROUP}/purge"
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +38,7 @@ class KubernetesWorkloads:
     ) -> None:
         self._cluster = cluster
         self._making = Making(cluster)
+        self._late = LateAnswers(cluster)
         self._reader = reader
         self._store = store
         self._installation = installation
@@ -53,7 +52,9 @@ class KubernetesWorkloads:
             return
         try:
             for kind, document in self._objects(run, workload, pinned, self._store):
-                there = self._making.make(run, kind, document)
+                what = f"{document['kind']} {document['metadata']['name']}"
+                with self._late.told(run, f"creation of {what}"):
+                    there = self._making.make(run, kind, document)
                 if kind is api.JOBS:
                     self._reader.jobs.upsert(there)
         except (InvalidInput, api.AdmissionUnavailable) as error:
@@ -72,7 +73,8 @@ class KubernetesWorkloads:
         if job is None:
             return
         uid = job["metadata"]["uid"]
-        left = self._cluster.delete(api.JOBS, namespace, name, uid, foreground=wait_for_pods)
+        with self._late.told(run, f"deletion of Job {name}"):
+            left = self._cluster.delete(api.JOBS, namespace, name, uid, foreground=wait_for_pods)
         if left is None:
             self._reader.jobs.remove(job)
         else:
@@ -129,19 +131,19 @@ class KubernetesRuns:
         """The run object as its status was last written."""
 
     def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
-        self.write(_address(run), status)
+        self.write(address(run), status)
 
-    def write(self, address: Object, status: LCCPRunStatus) -> None:
+    def write(self, where: Object, status: LCCPRunStatus) -> None:
         """Server-side apply of a status: fields that are no longer set are removed."""
-        self.write_as_it_is(address, status.document())
+        self.write_as_it_is(where, status.document())
 
-    def write_as_it_is(self, address: Object, status: Object) -> None:
+    def write_as_it_is(self, where: Object, status: Object) -> None:
         """The same for a status that another version may have written."""
-        where = {"namespace": address["namespace"], "name": address["name"]}
+        named = {"namespace": where["namespace"], "name": where["name"]}
         document = {
             "apiVersion": labels.API_VERSION,
             "kind": labels.KIND,
-            "metadata": where | {"resourceVersion": self.version},
+            "metadata": named | {"resourceVersion": self.version},
             "status": status,
         }
         self.written = self._cluster.apply(api.RUNS, document, "status")
@@ -149,18 +151,11 @@ class KubernetesRuns:
 
     def post(self, run: LCCPRun, event: Event) -> None:
         """Record the event and log it, unless it was posted before; a failure is only logged."""
-        self.tell(_address(run) | {"uid": run.metadata.uid}, event)
+        self.tell(address(run), event)
 
-    def tell(self, address: Object, event: Event) -> None:
+    def tell(self, where: Object, event: Event) -> None:
         """The same for a run object by its namespace, name and UID."""
-        try:
-            self._cluster.create(api.EVENTS, _event(address, event))
-        except Conflict:
-            return
-        except LccpError as error:
-            logger.warning("event %s was not recorded: %s", event.reason, error)
-        level = logging.WARNING if event.type == "Warning" else logging.INFO
-        logger.log(level, "%s: %s", event.reason, event.message)
+        post(self._cluster, where, event)
 
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
         """Add or remove LCCP's finalizer, leaving those of others."""
@@ -190,29 +185,3 @@ class KubernetesRuns:
 
     def delete(self, run: LCCPRun) -> None:
         self._cluster.delete(api.RUNS, run.metadata.namespace, run.metadata.name, run.metadata.uid)
-
-
-def _address(run: LCCPRun) -> Object:
-    return {"namespace": run.metadata.namespace, "name": run.metadata.name}
-
-
-def _event(address: Object, event: Event) -> Object:
-    at = event.at.strftime(TIME_FORMAT)
-    involved = {name: address[name] for name in ("namespace", "name", "uid")}
-    involved |= {"apiVersion": labels.API_VERSION, "kind": labels.KIND}
-    identity = (address["uid"], event.reason.value, event.at.isoformat(), event.about)
-    name = f"{address['name']}.{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"namespace": address["namespace"], "name": name},
-        "involvedObject": involved,
-        "type": event.type,
-        "reason": event.reason.value,
-        "message": cut(event.message),
-        "source": {"component": labels.FIELD_MANAGER},
-        "reportingComponent": labels.FIELD_MANAGER,
-        "firstTimestamp": at,
-        "lastTimestamp": at,
-        "count": 1,
-    }

@@ -13,10 +13,7 @@ from operator_process import installation, wait_for
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
-from lccp.contract.base import MESSAGE_LENGTH_MAX
 from lccp.contract.errors import Conflict
-from lccp_operator.intents import Event as RunEvent
-from lccp_operator.intents import EventReason
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.api import cluster as calls
@@ -222,13 +219,3 @@ def test_fields_of_a_status_that_are_no_longer_set_go(namespace: Namespace, run:
     runs.write_status(run, LCCPRunStatus())
 
     assert "startTime" not in namespace.run("tiny")["status"]
-
-
-def test_a_long_event_is_cut_to_what_an_event_holds(namespace: Namespace, run: LCCPRun) -> None:
-    runs = KubernetesRuns(namespace.api, namespace.run("tiny")["metadata"]["resourceVersion"])
-    at = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-    runs.post(run, RunEvent("Warning", EventReason.REFUSED, "it is wrong " * 200, at))
-
-    (posted,) = namespace.api.list(api.EVENTS, namespace.name)
-    assert len(posted["message"]) == MESSAGE_LENGTH_MAX
-    assert posted["message"].endswith("…")

@@ -1,0 +1,102 @@
+"""Events on run objects."""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from lccp.api import labels
+from lccp.api.run import LCCPRun
+from lccp.contract.base import cut
+from lccp.contract.errors import Conflict, LccpError
+from lccp_operator.intents import Event, EventReason
+from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
+
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+LATE_SECONDS = 15.0
+"""After which an answer is late: an API server without slow webhooks answers within one."""
+
+logger = logging.getLogger(__name__)
+
+
+def address(run: LCCPRun) -> Object:
+    """Namespace, name and UID of the run object."""
+    meta = run.metadata
+    return {"namespace": meta.namespace, "name": meta.name, "uid": meta.uid}
+
+
+def post(cluster: api.Cluster, where: Object, event: Event) -> None:
+    """Record the event on the run object at the address `where`, and log it.
+
+    Nothing if it was posted before; a failure is only logged.
+    """
+    try:
+        cluster.create(api.EVENTS, _event(where, event))
+    except Conflict:
+        return
+    except LccpError as error:
+        logger.warning("event %s was not recorded: %s", event.reason, error)
+    level = logging.WARNING if event.type == "Warning" else logging.INFO
+    logger.log(level, "%s: %s", event.reason, event.message)
+
+
+class LateAnswers:
+    """Reports answers of the API server that are late, while a worker still waits for them."""
+
+    def __init__(self, cluster: api.Cluster) -> None:
+        self._cluster = cluster
+        self._told: set[str] = set()
+
+    @contextmanager
+    def told(self, run: LCCPRun, request: str) -> Iterator[None]:
+        """Post an event if what is inside, in words the `request`, takes long; only the first time.
+
+        A webhook may take half a minute before the API server reports it.
+        """
+        timer = threading.Timer(LATE_SECONDS, self._tell, (run, request))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _tell(self, run: LCCPRun, request: str) -> None:
+        if request in self._told:
+            return
+        self._told.add(request)
+        message = (
+            f"the API server has not answered the {request} for {LATE_SECONDS:g} s: a webhook that "
+            "admits it may be slow; the answer is waited for, and a refusal will be reported"
+        )
+        at = datetime.now(UTC)
+        post(
+            self._cluster,
+            address(run),
+            Event("Warning", EventReason.ANSWER_LATE, message, at, about=request),
+        )
+
+
+def _event(where: Object, event: Event) -> Object:
+    at = event.at.strftime(TIME_FORMAT)
+    involved = {name: where[name] for name in ("namespace", "name", "uid")}
+    involved |= {"apiVersion": labels.API_VERSION, "kind": labels.KIND}
+    identity = (where["uid"], event.reason.value, event.at.isoformat(), event.about)
+    name = f"{where['name']}.{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": where["namespace"], "name": name},
+        "involvedObject": involved,
+        "type": event.type,
+        "reason": event.reason.value,
+        "message": cut(event.message),
+        "source": {"component": labels.FIELD_MANAGER},
+        "reportingComponent": labels.FIELD_MANAGER,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }

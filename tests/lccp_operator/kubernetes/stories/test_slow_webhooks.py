@@ -1,0 +1,33 @@
+"""A webhook that takes half a minute is reported while the operator waits for it."""
+
+import time
+from pathlib import Path
+
+import pytest
+from a_cluster import Namespace, run_document
+from admission import admission
+from apiserver import ApiServer
+from operator_process import OperatorProcess, wait_for
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.long]
+
+TOLD_WITHIN_SECONDS = 30.0
+WEBHOOK_SECONDS = 29.0
+
+
+def test_a_webhook_that_takes_half_a_minute_is_told_before_it_answers(
+    server: ApiServer, namespace: Namespace, operator: OperatorProcess, tmp_path: Path
+) -> None:
+    with admission(server, namespace.name, tmp_path, timeout_seconds=30) as webhook:
+        webhook.seconds = WEBHOOK_SECONDS
+        started = time.monotonic()
+        namespace.create_run(run_document("tiny"))
+        wait_for(lambda: "AnswerLate" in namespace.events("tiny"), "it is silent", operator.log)
+        told = time.monotonic() - started
+        wait_for(namespace.jobs, "the Job is not created", operator.log)
+        created = time.monotonic() - started
+    print(f"told after {told:.1f} s, created after {created:.1f} s")
+
+    assert told < TOLD_WITHIN_SECONDS
+    assert told < created
+    assert len(webhook.seen) == 1

@@ -1,0 +1,58 @@
+"""Events on run objects: posted once, cut to what an event holds, also while an answer is late."""
+
+from datetime import UTC, datetime
+
+import pytest
+from a_cluster import Namespace, run_document
+from operator_process import wait_for
+
+from lccp.api.run import LCCPRun
+from lccp.contract.base import MESSAGE_LENGTH_MAX
+from lccp_operator.intents import Event, EventReason
+from lccp_operator.kubernetes import api, events
+from lccp_operator.kubernetes.events import LateAnswers, address, post
+
+pytestmark = pytest.mark.apiserver
+
+
+@pytest.fixture
+def run(namespace: Namespace) -> LCCPRun:
+    return LCCPRun.parse(namespace.create_run(run_document("tiny")), "tiny")
+
+
+def test_a_long_event_is_cut_to_what_an_event_holds(namespace: Namespace, run: LCCPRun) -> None:
+    at = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+    event = Event("Warning", EventReason.REFUSED, "it is wrong " * 200, at)
+    for _ in range(2):
+        post(namespace.api, address(run), event)
+
+    (posted,) = namespace.api.list(api.EVENTS, namespace.name)
+    assert len(posted["message"]) == MESSAGE_LENGTH_MAX
+    assert posted["message"].endswith("…")
+
+
+def test_an_answer_that_is_late_is_told_once_while_it_is_waited_for(
+    namespace: Namespace, run: LCCPRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LATE_SECONDS", 0.1)
+    late = LateAnswers(namespace.api)
+
+    with late.told(run, "creation of Job tiny-train-a1"):
+        wait_for(lambda: namespace.events("tiny") == ["AnswerLate"], "nothing is told")
+    with late.told(run, "creation of Job tiny-train-a1"), late.told(run, "creation of Service x"):
+        wait_for(lambda: len(namespace.events("tiny")) == 2, "nothing is told")
+
+    told = [event["message"] for event in namespace.api.list(api.EVENTS, namespace.name)]
+    assert sum("has not answered the creation of Job tiny-train-a1" in one for one in told) == 1
+
+
+def test_an_answer_in_time_is_not_told(
+    namespace: Namespace, run: LCCPRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LATE_SECONDS", 1.0)
+    late = LateAnswers(namespace.api)
+    for _ in range(3):
+        with late.told(run, "creation of Job tiny-train-a1"):
+            pass
+    with late.told(run, "creation of Job tiny-train-a2"):
+        wait_for(lambda: namespace.events("tiny") == ["AnswerLate"], "nothing is told")
