@@ -73,17 +73,18 @@ class Stepper:
         set_learning_rate(self.engine, rate)
         own = shards(batch, self.shape, self.groups, self.device)
         own_sums = (sum(of) for of in zip(*((s.counted, s.preceding) for s in own), strict=True))
-        counted, preceding = _Sums(own_sums, self.device).read()
-        step = _Passes(self, counted)
+        counts = _Sums(own_sums, self.device)
+        step = _Passes(self, counts)
         for shard in own[:-1]:
             self.engine.backward(step.forward(shard))
             self.engine.step()
         last = step.forward(own[-1])
         sums = _Sums(asked().flags(), self.device, step.losses)
-        skipped = stands_out is not None and stands_out(sums.read()[0] / counted)
+        skipped = stands_out is not None and stands_out(sums.read()[0] / counts.read()[0])
         # Every ZeRO stage skips a step whose gradient is not finite.
         self.engine.backward(last * math.nan if skipped else last)
         norm = apply_step(self.engine)
+        counted, preceding = counts.read()
         nll, balance, *flags = sums.read()
         return Step(
             loss=nll / counted,
@@ -119,10 +120,17 @@ class _Sums:
         self._totals = totals if first is None else torch.cat([first, totals])
         self._work = dist.all_reduce(self._totals, async_op=True)
 
-    def read(self) -> list[float]:
-        """The sums, those of `first` before those of `own`; waits for the other ranks."""
+    def wait(self) -> torch.Tensor:
+        """The sums, those of `first` before those of `own`, once the other ranks have theirs.
+
+        Only the device waits, if it is an accelerator.
+        """
         self._work.wait()
-        return [float(total) for total in self._totals.tolist()]
+        return self._totals
+
+    def read(self) -> list[float]:
+        """The sums as numbers."""
+        return [float(total) for total in self.wait().tolist()]
 
 
 class _Passes:
@@ -130,15 +138,14 @@ class _Passes:
 
     DeepSpeed divides the backpropagated value by the numbers of micro batches and processes. A sum
     scaled by both is thus the exact mean over all `counted` tokens of the step, however unequal
-    the parts of the processes are.
+    the parts of the processes are. It is known, at the latest, when the first pass ends.
     """
 
-    def __init__(self, stepper: Stepper, counted: float) -> None:
-        self._engine = stepper.engine
+    def __init__(self, stepper: Stepper, counts: _Sums) -> None:
+        self._engine, self._counts = stepper.engine, counts
         shape = stepper.shape
-        times = shape.accumulation_steps * shape.layout.processes
-        self._of_nll = times / counted
-        self._of_balance = times * stepper._coefficient / shape.rows
+        self._times = shape.accumulation_steps * shape.layout.processes
+        self._of_balance = self._times * stepper._coefficient / shape.rows
         self.losses = torch.zeros(2, dtype=torch.float64, device=stepper.device)
         """NLL and balancing loss, summed over the passes."""
 
@@ -146,7 +153,7 @@ class _Passes:
         """The value to backpropagate for a shard."""
         nll, balance = self._engine(shard)
         self.losses[0] += nll.detach()
-        loss: torch.Tensor = nll * self._of_nll
+        loss: torch.Tensor = nll * (self._times / self._counts.wait()[0]).to(nll.dtype)
         if balance is not None:
             self.losses[1] += balance.detach()
             loss = loss + balance * self._of_balance

@@ -96,7 +96,7 @@ def test_a_batch_that_stands_out_is_left_out_and_its_step_counts_as_finite() -> 
 
 
 @pytest.mark.parametrize("stands_out", [None, lambda loss: False])
-def test_other_ranks_are_waited_for_before_the_backward_pass_only_if_the_loss_decides(
+def test_a_forward_pass_waits_for_no_rank_and_a_backward_pass_only_if_the_loss_decides(
     stands_out: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, done = stepper(ROWS), list[str]()
@@ -104,11 +104,12 @@ def test_other_ranks_are_waited_for_before_the_backward_pass_only_if_the_loss_de
     monkeypatch.setattr(stepping.dist, "all_reduce", lambda own, async_op: work)
     backward = made.engine.backward
     made.engine.backward = lambda loss: done.append("backward") or backward(loss)
+    made.engine.module.register_forward_hook(lambda *_: done.append("forward"))
 
     step(made, a_batch(), stands_out=stands_out)
 
-    counts, *after = done
-    assert counts == "waited"
+    forward, counts, *after = done
+    assert (forward, counts) == ("forward", "waited")
     assert after[0] == ("backward" if stands_out is None else "waited")
     assert after[-1] == "waited"
 
