@@ -35,6 +35,8 @@ TRAINER = "trainer"
 EVALUATOR = "evaluator"
 PURGER = "purger"
 
+IMPORTER = "importer"
+"""The main container of an attached run's attempt, in place of the trainer's."""
 FETCH = "fetch-checkpoint"
 """The container that fetches a checkpoint for an external suite."""
 SUITE = "external-suite"

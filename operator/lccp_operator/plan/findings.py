@@ -108,14 +108,15 @@ def evaluating(context: Context) -> Finding:
     outstanding = evaluations.outstanding(context)
     live = [(workload, state) for workload, state in context.evaluations.items() if state.live]
     begun = [workload.key for workload, state in live if state.begun]
+    held = _held_up(context)
     if begun:
-        return Finding("True", Reason.RUNNING, f"evaluates {_named(begun)}")
+        told = f"; {held.message}" if held is not None else ""
+        return Finding("True", Reason.RUNNING, f"evaluates {_named(begun)}{told}")
+    if held is not None:
+        return held
     if live:
-        workload, state = next((pair for pair in live if pair[1].trouble), live[0])
+        workload, state = live[0]
         return _waiting(context, workload, state, evaluation(workload.key))
-    rejected = next((c for c in context.rejected if isinstance(c, Evaluation)), None)
-    if rejected is not None:
-        return _waiting(context, rejected, None, evaluation(rejected.key))
     if outstanding and len(evaluations.backing_off(context)) == len(outstanding):
         return Finding("False", Reason.BACKING_OFF, _next_try(context, outstanding[0]))
     if outstanding:
@@ -124,6 +125,15 @@ def evaluating(context: Context) -> Finding:
     if not context.facts.checkpoints:
         return Finding("False", Reason.PENDING, "there is no checkpoint yet")
     return Finding("False", Reason.UP_TO_DATE, "all checkpoints are evaluated")
+
+
+def _held_up(context: Context) -> Finding | None:
+    """What keeps an evaluation from starting, the oldest first; None if nothing does."""
+    waiting = {w: s for w, s in context.evaluations.items() if s.live and not s.begun and s.trouble}
+    rejected = {c: None for c in context.rejected if isinstance(c, Evaluation)}
+    for workload, state in (waiting | rejected).items():
+        return _waiting(context, workload, state, evaluation(workload.key))
+    return None
 
 
 def evaluation(key: EvaluationKey) -> str:

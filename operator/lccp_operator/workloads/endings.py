@@ -35,7 +35,9 @@ class Ending:
     @classmethod
     def of(cls, cause: Cause, state: WorkloadState | None, message: str = "") -> "Ending":
         """The ending in a sentence; for a workload that began and failed also where its log is."""
-        message = message or _unbegun(state) or _said(state, cause) or MEANINGS[cause].sentence
+        sentence, unbegun = MEANINGS[cause].sentence, _unbegun(state)
+        failed = f"{sentence}: {unbegun}" if unbegun else ""
+        message = message or failed or _said(state, cause) or sentence
         message += _killed(state)
         if state is None or not MEANINGS[cause].counted:
             return cls(cause, message)
@@ -70,8 +72,7 @@ def failure(state: WorkloadState) -> Cause:
 def _unbegun(state: WorkloadState | None) -> str:
     """Why a pod of it failed before its main container began, in words; empty if none did."""
     told = (pod.failure for pod in state.pods if pod.failure) if state is not None else iter(())
-    first = next(told, "")
-    return f"{MEANINGS[Cause.NOT_BEGUN].sentence}: {first}" if first else ""
+    return next(told, "")
 
 
 def _killed(state: WorkloadState | None) -> str:

@@ -75,7 +75,7 @@ class Training(Workload):
     def _importer(self, topology: TopologySpec, pinned: Pinned) -> PodSet:
         """The importer, which replaces the trainer of an attached run: it copies checkpoints."""
         return PodSet(
-            container="importer",
+            container=labels.IMPORTER,
             command=("lccp-import",),
             image=pinned.evaluator_image,
             spec=topology,

@@ -89,6 +89,20 @@ def test_a_workload_that_is_rejected_is_named(workload: Workload) -> None:
     assert conditions(world.run)[name] == ("False", "QuotaExceeded")
 
 
+def test_an_evaluation_that_can_not_start_is_named_beside_one_that_runs() -> None:
+    world = a_training_world()
+    trouble = Trouble(Reason.IMAGE_UNAVAILABLE, "no such image")
+    waits = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
+    runs = WorkloadState(Phase.RUNNING, (Pod(0, "b", Phase.RUNNING),))
+    both = {Evaluation(EVERY_TOKENS): runs, Evaluation(2 * EVERY_TOKENS): waits}
+    world.reconcile(seen(world, workloads=Known(both)))
+
+    assert conditions(world.run)["Evaluating"] == ("True", "Running")
+    assert message(world, ConditionType.EVALUATING).startswith(
+        "evaluates checkpoint 8,192; evaluation of checkpoint 16,384: no such image: correct"
+    )
+
+
 def test_a_field_that_the_pinned_image_does_not_know_is_told_if_the_run_sets_it() -> None:
     world = a_training_world()
     unknown = ("topology.gangTimeoutSeconds", "training.zLossCoefficient")

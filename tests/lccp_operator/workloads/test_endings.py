@@ -118,3 +118,10 @@ def test_a_gang_whose_pod_failed_before_it_began_is_counted_and_names_no_log() -
         Cause.NOT_BEGUN, "failed before its processes began: OutOfcpu: no room"
     )
     assert ending(gang).counted
+
+
+def test_a_suites_program_that_took_too_much_memory_is_told_so() -> None:
+    killed = Pod(0, "a", Phase.FAILED, failure="external-suite: 137", out_of_memory=True)
+
+    told = ending(WorkloadState(Phase.FAILED, (killed,))).message
+    assert told == "ran out of memory and was killed: external-suite: 137"

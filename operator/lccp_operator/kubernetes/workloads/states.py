@@ -193,17 +193,17 @@ def _overdue(pod: Object, now: datetime) -> bool:
 
 
 def _terminated(pod: Object) -> Object:
-    """How the pod's main container, named after its component, ended; empty while it runs.
+    """How the pod's main container ended; empty while it runs.
 
-    A failed fetching container ends the work in the same way. Other containers, such as those that
-    a service mesh injects, do not matter.
+    It is named after its component, an importer's after itself. A failed fetching container ends
+    the work in the same way. Others, such as those that a service mesh injects, do not matter.
     """
     fetching: Object = _init(pod.get("status", {}), labels.FETCH).get("terminated", {})
     if fetching.get("exitCode"):
         return fetching
-    name = pod["metadata"].get("labels", {}).get(labels.COMPONENT)
+    names = (pod["metadata"].get("labels", {}).get(labels.COMPONENT), labels.IMPORTER)
     for container in pod.get("status", {}).get("containerStatuses", ()):
-        if container.get("name") == name and "terminated" in container.get("state", {}):
+        if container.get("name") in names and "terminated" in container.get("state", {}):
             ended: Object = container["state"]["terminated"]
             return ended
     return {}

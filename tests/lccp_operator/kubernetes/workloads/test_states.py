@@ -330,3 +330,12 @@ def test_what_fetches_for_an_external_suite_ends_it_as_the_evaluator_would() -> 
     (pod,) = state(a_job(), before(labels.FETCH, {"terminated": ended}, "Failed")).pods
 
     assert (pod.exit_code, pod.message) == (64, "file a: is damaged")
+
+
+def test_an_importer_ends_as_its_container_did() -> None:
+    ended = terminated(64, "Error") | {"name": "importer"}
+    ended["state"]["terminated"]["message"] = "there is no such folder"
+
+    (found,) = state(a_job(), a_pod("Failed", containerStatuses=[ended])).pods
+
+    assert (found.exit_code, found.message) == (64, "there is no such folder")
