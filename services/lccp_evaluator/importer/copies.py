@@ -57,8 +57,8 @@ class Copies:
             return manifest
         if manifest is not None and self._digests.of(checkpoint.path) != manifest.digest:
             raise InvalidInput(
-                f"{checkpoint.path}: differs from what was copied of {checkpoint.tokens:,} tokens: "
-                "it was rewritten, and the first copy is what is judged"
+                f"differs from what was copied of {checkpoint.tokens:,} tokens: it was rewritten, "
+                "and the first copy is what is judged"
             )
         return manifest
 

@@ -111,7 +111,8 @@ def watch_of(
     """
     format: Format = HuggingFace()
     if source.convert is not None:
-        format = Foreign(Conversion(source.convert, scratch / "converted", tick=tick))
+        cache, where = scratch / "converted", "spec.source.convert"
+        format = Foreign(Conversion(source.convert, cache, tick=tick, where=where))
     folder = Path(invocation.base_directory) / source.path
     if source.bucket is not None:
         store = bucket_store(source.bucket.url, invocation.store, "spec.source.path")

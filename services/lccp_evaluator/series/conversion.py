@@ -57,17 +57,20 @@ class Conversion:
         cache: Path,
         seconds_max: float = SECONDS_MAX,
         tick: Callable[[], None] = lambda: None,
+        where: str = "--convert",
     ) -> None:
+        """`where` is the option or field that holds the command, for messages."""
         try:
             self._command = tuple(shlex.split(command))
         except ValueError as error:
-            raise InvalidInput(f"--convert: is not a command: {error}") from None
+            raise InvalidInput(f"{where}: is not a command: {error}") from None
         if not all(any(part in word for word in self._command) for part in (INPUT, OUTPUT)):
             raise InvalidInput(
-                f"--convert: must name {INPUT}, a checkpoint, and {OUTPUT}, the Hugging Face "
+                f"{where}: must name {INPUT}, a checkpoint, and {OUTPUT}, the Hugging Face "
                 f"directory to make of it, not {command!r}"
             )
         self._cache, self._seconds_max, self._tick = cache, seconds_max, tick
+        self._where = where
 
     def model(self, path: Path) -> Path:
         """The Hugging Face directory that the checkpoint in `path` is converted into."""
@@ -124,17 +127,17 @@ class Conversion:
         try:
             code = _run(words, log, self._seconds_max, self._tick)
         except OSError as error:
-            return f"--convert: {words[0]} can't be run: {error.strerror}"
+            return f"{self._where}: {words[0]} can't be run: {error.strerror}"
         except subprocess.TimeoutExpired:
-            return f"--convert: took longer than {self._seconds_max:,.0f} s (see {log})"
+            return f"{self._where}: took longer than {self._seconds_max:,.0f} s (see {log})"
         if code:
-            return f"--convert: ended with exit code {code}: {_last_line(log)} (see {log})"
+            return f"{self._where}: ended with exit code {code}: {_last_line(log)} (see {log})"
         try:
             check_whole(output)
             stamps(output)
         except (InvalidInput, OSError) as error:
             told = str(error).replace(str(output), OUTPUT)
-            return f"--convert: wrote no complete model: {told} (see {log})"
+            return f"{self._where}: wrote no complete model: {told} (see {log})"
         return ""
 
     def _source(self, path: Path) -> ConversionSource | None:

@@ -168,6 +168,7 @@ def test_fields_that_it_does_not_know_are_told(world: World) -> None:
 
 def test_a_command_that_is_none_is_wrong_input(world: World) -> None:
     assert world.imported(convert="convert '{input} {output}") is ExitCode.CONFIGURATION
+    assert (world.end.message or "").startswith("spec.source.convert: is not a command")
     assert world.end.result is Cause.CONFIGURATION
     assert "is not a command" in world.end.message
 
