@@ -21,7 +21,7 @@ from lccp.facts.reader import Keep, RunReader, facts_of
 from lccp.model_config import CONFIG, parsed_model_config
 from lccp.report.details import Fetch, nothing_beside
 from lccp.report.training import ledgers
-from lccp.store.keys import RunKeys
+from lccp.store.keys import RunKeys, TrainingKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
 
@@ -50,6 +50,8 @@ class RunData:
     journal: Journal | None = None
     branches: tuple[EvaluationReport, ...] = ()
     """Of the ends of branches, by the tokens at which each began, oldest first."""
+    branch_histories: Mapping[int, tuple[StepRecord, ...]] = field(default_factory=dict)
+    """Logged steps of branches, by the tokens at which each began, oldest first."""
     external: tuple[EvaluationReport, ...] = ()
     """Of external suites, oldest first."""
     model_config: Mapping[str, Any] | None = None
@@ -84,6 +86,10 @@ class RunData:
             **_by_suite(facts.reports),
             verdict=facts.verdict,
             history=history_of(store, keys, listing.writers()),
+            branch_histories={
+                branch.trunk_tokens: history_of(store, branch, listing.writers(branch))
+                for branch in listing.branches()
+            },
             heartbeat=facts.heartbeat,
             tokens_per_source=_tokens_per_source(store, keys, facts.checkpoints),
             held_out=tuple(one.held_out for one in facts.checkpoints.values() if one.held_out),
@@ -163,7 +169,7 @@ def _model_config(
     return None
 
 
-def history_of(store: Store, keys: RunKeys, wrote: Iterable[str]) -> tuple[StepRecord, ...]:
+def history_of(store: Store, keys: TrainingKeys, wrote: Iterable[str]) -> tuple[StepRecord, ...]:
     """Steps of all attempts; repeated steps replace those of an earlier attempt."""
     steps: dict[int, StepRecord] = {}
     for writer in wrote:

@@ -1,6 +1,6 @@
 """The training itself: loss, gradient norm, learning rate and throughput against tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,17 +9,24 @@ from plotly.subplots import make_subplots
 from lccp.api.objects.training import StepRecord
 from lccp.report.figures import style
 from lccp.report.figures.style import TokenAxis, translucent
+from lccp.report.text import tokens_text
 
 POINTS_MAX = 2_000
 SMOOTHED_SHARE = 1 / 30
 
 
-def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
-    """Loss with its running mean, gradient norm, learning rate and speed of each logged step."""
+def loss_and_speed(
+    history: Sequence[StepRecord], branches: Mapping[int, Sequence[StepRecord]] | None = None
+) -> go.Figure | None:
+    """Loss with its running mean, gradient norm, learning rate and speed of each logged step.
+
+    Of `branches`, by the tokens at which each began, the running mean and the learning rate.
+    """
     if not history:
         return None
     lines = _thinned(history)
-    axis = TokenAxis.of(line.tokens for line in lines)
+    branched = {tokens: _thinned(one) for tokens, one in (branches or {}).items() if one}
+    axis = TokenAxis.of(line.tokens for one in (lines, *branched.values()) for line in one)
     x = [axis(line.tokens) for line in lines]
     loss = [line.loss for line in lines]
     figure = make_subplots(
@@ -35,6 +42,8 @@ def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
     _curve(figure, 2, (x, norms), "gradient norm", speed)
     _curve(figure, 3, (x, [line.learning_rate for line in lines]), "learning rate", speed)
     _curve(figure, 4, (x, per_second), "tokens per second", speed)
+    for tokens, one in branched.items():
+        _branch(figure, axis, f"branch from {tokens_text(tokens)}", one)
     figure.update_yaxes(title_text="loss (nats per token)", row=1)
     figure.update_yaxes(title_text="gradient norm", row=2)
     figure.update_yaxes(title_text="learning rate", rangemode="tozero", tickformat=".1~e", row=3)
@@ -42,6 +51,13 @@ def loss_and_speed(history: Sequence[StepRecord]) -> go.Figure | None:
     figure.update_xaxes(axis.style())
     figure.update_xaxes(title_text="tokens trained", row=4)
     return style.figure(figure, 640, hovermode="x unified", showlegend=False)
+
+
+def _branch(figure: go.Figure, axis: TokenAxis, name: str, lines: Sequence[StepRecord]) -> None:
+    x = [axis(line.tokens) for line in lines]
+    of = {"color": style.SCORE, "width": 2}
+    _curve(figure, 1, (x, running_mean([line.loss for line in lines])), name, of)
+    _curve(figure, 3, (x, [line.learning_rate for line in lines]), f"{name}: learning rate", of)
 
 
 def _curve(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import plotly.graph_objects as go
 
@@ -31,8 +32,9 @@ GAIN = (
 )
 TRAINING = (
     "Loss of each logged step (thin) and its running mean; below, the gradient's norm before "
-    "clipping, the learning rate, and the throughput. The loss hardly shows what the probes show: "
-    "few tokens need the long context."
+    "clipping, the learning rate, and the throughput. An anneal branch has a running mean and a "
+    "learning rate of its own (orange). The loss hardly shows what the probes show: few tokens "
+    "need the long context."
 )
 
 
@@ -58,7 +60,7 @@ class Exhibit:
 
 def exhibits(data: RunData, verdict: Verdict) -> Iterator[Exhibit]:
     """All figures with anything to draw: the probes', the gains, the training."""
-    lines = _lines(data, verdict)
+    lines, branches = _lines(data, verdict), data.branch_histories
     drawn = [
         _drawn(chart, name, data, verdict, lines)
         for name, probe in PROBES.items()
@@ -68,7 +70,7 @@ def exhibits(data: RunData, verdict: Verdict) -> Iterator[Exhibit]:
     drawn.insert(
         2, _exhibit("Branches beside the run", BRANCHES, lambda: _branches(lines, verdict))
     )
-    drawn.append(_exhibit("Training", TRAINING, lambda: loss_and_speed(data.history)))
+    drawn.append(_exhibit("Training", TRAINING, partial(loss_and_speed, data.history, branches)))
     yield from (exhibit for exhibit in drawn if exhibit is not None)
 
 

@@ -6,11 +6,15 @@ from pathlib import Path
 import a_branch
 import a_run
 import pytest
+from drawn import trace
 
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord
 from lccp.report.branches import attempt_text, branches_of
+from lccp.report.figures.training import running_mean
+from lccp.report.judged import verdict_of
 from lccp.report.load import RunData
+from lccp.report.page.exhibits import exhibits
 from lccp.store.file import FileStore
 
 AT = a_run.CHECKPOINTS[4]
@@ -55,6 +59,20 @@ def test_branches_are_read_from_the_store_apart_from_checkpoints(tmp_path: Path)
     data = RunData.from_store(store, a_run.KEYS)
     assert [report.tokens for report in data.branches] == [AT]
     assert {report.suite for report in data.reports} == {"intrinsic"}
+
+
+def test_the_losses_of_a_branch_are_read_apart_from_the_run_s(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "runs")
+    a_run.put(store, a_run.running(LATER))
+    steps = a_run.history(3)
+    lines = "".join(step.model_dump_json(by_alias=True) + "\n" for step in steps)
+    branch = a_run.KEYS.branch(AT)
+    store.put(branch.history(a_run.WRITER), lines.encode())
+    data = RunData.from_store(store, a_run.KEYS)
+    assert data.branch_histories == {AT: steps}
+    assert len(data.history) > len(steps)
+    (drawn,) = (one.figure for one in exhibits(data, verdict_of(data)) if one.title == "Training")
+    assert list(trace(drawn, "branch from 410 K").y) == running_mean([s.loss for s in steps])
 
 
 def test_an_attempt_names_its_branch() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lccp.report.figures.training import loss_and_speed, running_mean
+from lccp.report.text import tokens_text
 
 
 def test_loss_and_throughput_are_the_history() -> None:
@@ -19,6 +20,23 @@ def test_loss_and_throughput_are_the_history() -> None:
     assert list(trace(figure, "learning rate").y) == [line.learning_rate for line in history]
     speeds = [line.tokens_per_second for line in history]
     assert list(trace(figure, "tokens per second").y) == speeds
+
+
+def test_a_branch_has_its_own_loss_and_learning_rate_beside_the_runs() -> None:
+    history = a_run.history(steps=40)
+    branch = tuple(
+        line.model_copy(update={"loss": 2.0, "learning_rate": 1e-5}) for line in history[30:]
+    )
+    figure = loss_and_speed(history[:30], {history[29].tokens: branch, history[9].tokens: ()})
+    assert figure is not None
+    name = f"branch from {tokens_text(history[29].tokens)}"
+    loss, rate = trace(figure, name), trace(figure, f"{name}: learning rate")
+    assert (list(loss.y), list(rate.y)) == ([2.0] * 10, [1e-5] * 10)
+    assert loss.x[0] > trace(figure, "loss").x[-1]
+    assert [one.name for one in figure.data if one.name.startswith("branch")] == [
+        name,
+        f"{name}: learning rate",
+    ]
 
 
 @pytest.mark.slow
