@@ -103,7 +103,7 @@ def _check_room(needed: int, part: Path, where: str) -> None:
     free = shutil.disk_usage(part).free
     if needed > free:
         raise InvalidInput(
-            f"{where}: {needed / 1e9:.1f} GB are to be fetched, but {part.parent} has room for "
+            f"{where}: {needed / 1e9:.1f} GB must be fetched, but {part.parent} has room for "
             f"{free / 1e9:.1f} GB: set {DIRECTORY} to a folder of a larger volume"
         )
 

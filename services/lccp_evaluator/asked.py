@@ -15,7 +15,7 @@ from lccp_evaluator.sampling.samples import FrozenSamples
 
 @dataclass(frozen=True)
 class Again:
-    """A probe for which samples are read again, and which of its sets of heads is masked."""
+    """A probe that requests samples again, and the number of its set of heads to be masked."""
 
     half: TorchHalf
     number: int
@@ -31,13 +31,13 @@ class Asked:
     """The readers' settings by probe, with defaults resolved."""
     text: Spell = as_numbers
     drawn: bool = False
-    """The samples were drawn now, and are kept nowhere yet."""
+    """The samples have just been drawn, and are not stored yet."""
     unchosen: Sequence[Turns] = ()
-    """What a model has yet to read of each sample, in turns, to choose tokens in it."""
+    """The turns of each sample that a model must still read to choose tokens in it."""
 
     @property
     def probe(self) -> str:
-        """Whose samples they are."""
+        """The probe that drew the samples."""
         return self.frozen.header.probe
 
     @property
@@ -59,7 +59,7 @@ class Asked:
         return {number: tokens for one in asked for number, tokens in one.items()}
 
     def parts(self) -> Iterator[tuple[list[int], Again | None]]:
-        """Numbers of the samples of a haystack, for each time that they are read."""
+        """The numbers of each haystack's samples, once for every time they are read."""
         cohorts = self.frozen.cohorts()
         yield from ((numbers, None) for numbers in cohorts)
         for half in self.readers:
@@ -79,13 +79,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Cohort:
-    """The samples of one haystack, which are read together: their prompts begin alike."""
+    """The samples of one haystack, read together because their prompts begin alike."""
 
     asked: Asked
     numbers: list[int]
     plan: Schedule
     again: Again | None = None
-    """Why they are read again; None: this is the first time."""
+    """The reason for reading them again; None: this is the first time."""
 
     def passages(self) -> list[Passage]:
         """The samples, as passages for the engine."""

@@ -42,12 +42,12 @@ class Estimate:
     """The cost of an evaluation."""
 
     samples: int
-    """One that is read again counts again."""
+    """A sample counts once for every time it is read."""
     prompt_tokens: int
-    """Of all samples, and of what keys are yet to be chosen from, each counted separately."""
+    """Of all samples, and of texts whose keys are not chosen yet, each counted separately."""
     passes: int
     tokens: int
-    """Computed tokens: beginnings that prompts share count once."""
+    """Computed tokens: a beginning shared by several prompts counts once."""
     flops: float
     seconds: float
     memory_bytes: int
@@ -102,7 +102,7 @@ def flops(size: Size, work: Work) -> float:
     """Floating-point operations of forward passes: 2 per weight and token, 4 per pair and channel.
 
     Kaplan et al., arXiv 2001.08361, table 1, with attention's pairs counted instead of bounded.
-    Slightly too many: the last layer may attend at judged rows only, but is counted like the rest.
+    Slightly too high: the last layer may attend at judged rows only, but is counted in full.
     """
     head = size.hidden * size.vocabulary
     by_token = 2 * (size.multiplied * work.tokens + head * work.judged)

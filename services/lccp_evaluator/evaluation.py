@@ -136,7 +136,7 @@ class _Read:
 
 
 def _in_fitting_passes(prepared: Prepared, read: Callable[[Prepared], _Read]) -> _Read:
-    """What `read` returns; if memory runs out, again from the start in smaller passes."""
+    """The result of `read`, restarted in smaller passes whenever memory runs out."""
     while True:
         try:
             return read(prepared)
@@ -145,7 +145,7 @@ def _in_fitting_passes(prepared: Prepared, read: Callable[[Prepared], _Read]) ->
             if smaller is None or cause_of(error) is not Cause.OUT_OF_MEMORY:
                 raise
             logger.warning(
-                "not enough memory for passes of %d tokens: everything is read in passes of %d",
+                "not enough memory for passes of %d tokens: restarting with passes of %d",
                 prepared.plan.step_tokens,
                 smaller.plan.step_tokens,
             )
@@ -190,7 +190,7 @@ class _Readings:
     found: dict[int, list[Reading]]
 
     def read(self, masked: Mapping[int, Heads]) -> None:
-        """Read these cohorts, each with heads masked, unless they were read before."""
+        """Read cohorts, by number, with these heads masked, unless already read."""
         cohorts = self.prepared.cohorts
         jobs = {
             number: Job(cohorts[number].passages(), heads)
@@ -209,7 +209,7 @@ class _Readings:
         self.told.finished(number)
 
     def of(self, asked: Asked) -> Records:
-        """The records of its samples: within a haystack, prompts begin alike."""
+        """The records of its samples, from their first reading, in their order."""
         readings: dict[int, Reading] = {}
         for number, cohort in enumerate(self.prepared.cohorts):
             if cohort.asked is asked and cohort.again is None:
@@ -218,7 +218,7 @@ class _Readings:
         return Records(asked.frozen, asked.frozen.samples, in_order, text=asked.text)
 
     def again(self, asked: Asked, half: TorchHalf, read: Records) -> Records:
-        """`read`, plus the samples that `half` requests again with heads masked."""
+        """`read`, plus readings with heads masked of the samples that `half` requests again."""
         sets = list(half.masks(read, asked.settings[half.name]).items())
         numbers = {
             number: sets[one.again.number]

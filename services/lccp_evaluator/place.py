@@ -1,4 +1,4 @@
-"""Where an evaluation is kept in a store: report, details and samples beside it, frozen samples."""
+"""Where a store holds an evaluation: report, details and samples beside it, frozen samples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -61,7 +61,7 @@ class Prepared:
     opening: Opening
     """How another process can open the same engine."""
     cohorts: list[Cohort]
-    """Those that are read again come after they were read."""
+    """First readings come before repeated ones."""
     notes: tuple[str, ...]
     models: int = 1
     """Models that read haystacks in parallel."""
@@ -93,9 +93,9 @@ def ask(
 ) -> list[Asked]:
     """The samples of all probes, either stored in `place` or newly drawn.
 
-    Drawn ones are stored there once all are drawn: a refusal leaves no samples behind. `progress`
-    is that of a model which chooses keys in them. Unless `chooses` none does: they cost the same,
-    but mean nothing.
+    Drawn samples are stored there once all are drawn: a refusal leaves none behind. `progress`
+    reports on a model that chooses keys in them. Without `chooses`, no model does: the samples
+    cost the same to read, but their keys mean nothing.
 
     Raises:
         InvalidInput: settings, tokenizer, files or frozen samples are wrong or do not fit; all

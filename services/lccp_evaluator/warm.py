@@ -1,14 +1,14 @@
-"""`python -m lccp_evaluator.warm FD`: a process that has imported all libraries forks evaluators.
+"""`python -m lccp_evaluator.warm FD`: forks evaluators from a process with libraries imported.
 
-Over the socket FD it is handed one more socket for each evaluator. Over that one
+Over the socket FD it receives one more socket for each evaluator. On that socket
 
-- it is sent the evaluator's environment, a line of JSON, with descriptors of its two outputs;
-- it answers a byte once the evaluator exists, or closes it: then there will be none;
-- it is sent a byte for each SIGTERM that the evaluator is to get;
-- it answers the evaluator's exit code in the end, negative for a signal;
-- if its other end is closed, the evaluator's whole process group is killed.
+- it receives the evaluator's environment, a line of JSON, and the descriptors of its two outputs;
+- it sends a byte once the evaluator exists, or closes the socket if it can't fork one;
+- it receives a byte for each SIGTERM to send to the evaluator;
+- it sends the evaluator's exit code at the end, negative for a signal;
+- it kills the evaluator's whole process group if the other end is closed.
 
-Evaluators end with this process, and this process with FD. Linux only.
+If this process ends, so do its evaluators; it ends when FD is closed. Linux only.
 """
 
 import json
@@ -29,7 +29,7 @@ THREADS = "/proc/self/task"
 
 
 class Server:
-    """Forks a process that runs `program` for each socket that comes over `control`."""
+    """Forks a process that runs `program` for each socket received over `control`."""
 
     def __init__(self, control: socket.socket, program: Callable[[], None]) -> None:
         self._control, self._program = control, program
@@ -37,9 +37,9 @@ class Server:
         self._ready.register(control, selectors.EVENT_READ, self._handed)
 
     def serve(self) -> None:
-        """Return when `control` is closed at its other end; a forked process never returns."""
+        """Run until the other end of `control` is closed; never returns in a forked process."""
         while self._control.fileno() >= 0:
-            key, _ = self._ready.select()[0]  # one at a time: it may close the next one
+            key, _ = self._ready.select()[0]  # one at a time: handling it may close the next
             key.data()
 
     def _handed(self) -> None:
@@ -49,7 +49,7 @@ class Server:
             return
         client = socket.socket(fileno=descriptors[0])
         text, outputs = _received(client)
-        # A fork loses all threads but one, and never gets back the locks that they hold.
+        # A fork keeps only one thread; locks that the others hold are never released.
         if text.endswith(b"\n") and len(os.listdir(THREADS)) == 1:
             self._fork(client, json.loads(text), outputs)
         else:
@@ -72,7 +72,7 @@ class Server:
         _answer(client, b"+")
 
     def _leave(self) -> None:
-        """Close what belongs to the parent."""
+        """Close the parent's sockets and descriptors."""
         for key in list(self._ready.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
@@ -99,7 +99,7 @@ class Server:
 
 
 def _received(client: socket.socket) -> tuple[bytes, list[int]]:
-    """What `client` is sent, up to a line's end unless it was closed before."""
+    """The text up to a line's end, or all of it if `client` is closed before; and descriptors."""
     text, descriptors, _, _ = socket.recv_fds(client, CHUNK, 2)
     while not text.endswith(b"\n") and (more := client.recv(CHUNK)):
         text += more
@@ -114,12 +114,12 @@ def _read(client: socket.socket) -> bytes:
 
 
 def _answer(client: socket.socket, said: bytes) -> None:
-    with suppress(OSError):  # nobody waits for it any more
+    with suppress(OSError):  # nobody is waiting for it
         client.sendall(said)
 
 
 def _become(environ: dict[str, str], outputs: list[int], parent: int) -> None:
-    """Have what an ordinary process is given: environment, outputs, a process group."""
+    """Take on what an ordinary process is given: environment, outputs, a process group."""
     os.setpgid(0, 0)
     os.environ[PARENT_PID] = str(parent)
     die_with_parent()

@@ -46,9 +46,9 @@ class Importer:
         self._ended, self._poll_seconds, self._clock = ended, poll_seconds, clock
         self._silent_since: float | None = None
         self._silence = ""
-        """What did not answer at the last step, in words."""
+        """The error of the last step, if a store or bucket did not respond; else empty."""
         self._since: dict[str, float] = {}
-        """The time since which a checkpoint is incomplete for the same reason."""
+        """When a checkpoint was first found incomplete for its present reason, by message."""
 
     def run(self) -> End:
         """Run, and return how it ended: with the budget's checkpoint, drained, or terminated.

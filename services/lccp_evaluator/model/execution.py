@@ -123,9 +123,9 @@ class ExecutionPlan(Contract):
         """Set this process up for the plan. Raises InvalidInput if the machine lacks the device."""
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InvalidInput(
-                "this machine has no CUDA device, but the evaluation is to run on one, as that of "
-                "the first checkpoint did or as was asked: run it where there is one (in a run: "
-                "evaluation.workload.acceleratorResourceName), or into another folder (--out)"
+                "this machine has no CUDA device, but the evaluation needs one, by request or "
+                "because the first checkpoint had one: run it where there is one (in a run: "
+                "evaluation.workload.acceleratorResourceName), or choose another folder (--out)"
             )
         torch.set_num_threads(self.threads)
         if self.device == "cuda":

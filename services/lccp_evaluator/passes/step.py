@@ -23,9 +23,9 @@ class Step:
     """An observer that gives every piece its past, and watches heads where passages have needles.
 
     Heads that are `masked` add nothing to their layer's output. `sights` holds, layer by layer,
-    what heads saw at the judged rows that are watched. With `layers`, the number of the model's,
-    the last one attends at judged rows only: nothing reads the others, if all but attention
-    computes every token by itself.
+    what heads saw at the judged rows that are watched. `layers` is the model's number of layers if
+    only attention reads other tokens: the last layer then attends at judged rows only, since
+    nothing reads its other rows. None: it attends at all rows.
     """
 
     pieces: Sequence[Piece]

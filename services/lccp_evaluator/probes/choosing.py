@@ -13,12 +13,12 @@ from lccp_evaluator.sampling.samples import FrozenSamples
 
 
 def turns_of(choice: KeyChoice, frozen: FrozenSamples, settings: Contract) -> list[Turns]:
-    """What is to be read of every sample."""
+    """The turns that a model must read of every sample."""
     return [choice.turns(frozen, sample, settings) for sample in frozen.samples]
 
 
 def read(engine: Engine, samples: Sequence[Turns], progress: Progress) -> list[list[list[Reading]]]:
-    """The readings of every sample's turns; `progress` is told of them alone."""
+    """The readings of every sample's turns; `progress` reports only on these."""
     plans = [[engine.planned(passages) for passages in turns] for turns in samples]
     told = Told([Share(1, sum(plan.tokens for plan in own)) for own in plans], (), progress)
     found = []

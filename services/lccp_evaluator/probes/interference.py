@@ -27,8 +27,8 @@ def measure(records: Records, asked: InterferenceSettings, contexts: Contexts) -
     weights = slope_weights(before[near], distance[near], groups)
     if weights is None:
         note = (
-            "interference: the slope is not measured: the grid of niah does not tell interference "
-            f"from distance near {asked.distance:,} tokens"
+            "interference: the slope is not measured: the grid of niah does not separate "
+            f"interference from distance near {asked.distance:,} tokens"
         )
         return Measurement((), details, notes=(note,))
     shares = contexts.target * weights * full.nll[near]

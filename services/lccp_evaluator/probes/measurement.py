@@ -47,9 +47,9 @@ class KeyChoice:
     """How a model chooses tokens of samples, once, before the samples are frozen."""
 
     model: Callable[[Any], str | None]
-    """Maps settings to the directory of the choosing model; None: the checkpoint itself."""
+    """Maps settings to the directory of the model that chooses; None: the checkpoint itself."""
     turns: Callable[[FrozenSamples, Sample, Any], Turns]
-    """Maps a sample and settings to what the model reads of it."""
+    """Maps a sample and settings to the turns that the model reads."""
     choose: Callable[[Sequence[Sequence[list[Reading]]], Any], list[tuple[int, ...]]]
     """Maps each sample's readings and settings to its chosen tokens, as numbers of judged tokens.
 
@@ -93,16 +93,16 @@ class TorchHalf:
     source: SampleSource | None = None
     """Its own samples; None: it reads those of the probe that it needs."""
     watches_heads: bool = False
-    """Whether it requests where heads look, which takes part of the pass's time."""
+    """Whether it requests where heads look, which lengthens the pass."""
     routes: Callable[[Sequence[Sample], Any], set[int]] = _none
     """Maps samples and settings to numbers of the samples whose tokens' experts it requests."""
     answers: Callable[[Sequence[Sample], Any, int], Mapping[int, int]] = _silent
     """Maps samples, settings and the samples' seed to numbers of the samples that the model answers
     itself, with the most tokens it may say."""
     again: Callable[[Sequence[Sample], Any], tuple[set[int], int]] = _once
-    """Maps samples and settings to numbers of the samples to be read again, and how often each."""
+    """Maps samples and settings to the numbers of the samples to read again, and how often."""
     masks: Callable[[Records, Any], Mapping[str, Heads]] = _unmasked
-    """Maps records and settings to as many sets of heads, each masked once (`Records.masked`)."""
+    """Maps records and settings to that many sets of heads, each masked once (`Records.masked`)."""
 
 
 def measured(

@@ -190,7 +190,7 @@ def _check_absent(needles: Sequence[Needle], texts: Sequence[str]) -> None:
     for number, needle in enumerate(needles):
         if " ".join(needle.key.split()).lower() in whole:
             raise InvalidInput(
-                f"{FIELD}.needles[{number}].key: {needle.key!r} stands in the haystack's text, so "
+                f"{FIELD}.needles[{number}].key: {needle.key!r} occurs in the haystack's text, so "
                 "it would be found without its needle: use another needle or haystack"
             )
 
@@ -201,6 +201,6 @@ def _check_room(niah: NiahSettings, frames: list[_Frame]) -> None:
         if frame.room(shortest) < 1:
             raise InvalidInput(
                 f"{FIELD}.lengths: {shortest} tokens are too few for needle {number}, which takes "
-                f"{shortest + 1 - frame.room(shortest)} with question and answer: ask for longer "
-                "prompts"
+                f"{shortest + 1 - frame.room(shortest)} with question and answer: request "
+                "longer prompts"
             )

@@ -62,7 +62,7 @@ def draw(bio: BioSettings, tokenizer: Tokenizer, _files: Files) -> Drawn:
             facts = [fact for fact in asked if fact.stop <= taken]
             if not facts:
                 raise InvalidInput(
-                    f"{FIELD}.lengths: {length} tokens hold no fact to ask about: request "
+                    f"{FIELD}.lengths: {length} tokens contain no fact to ask about: request "
                     f"longer prompts, or {REMEDY}"
                 )
             frame = opening, part_of(context, 0, taken)

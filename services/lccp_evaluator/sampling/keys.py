@@ -48,17 +48,17 @@ def key_model(asked: LongPplSettings) -> str | None:
 def turns(
     frozen: FrozenSamples, sample: Sample, asked: LongPplSettings
 ) -> tuple[list[Passage], list[Passage]]:
-    """The document, and its short windows, whose answers together are its judged tokens."""
+    """Two turns: the document; its short windows, whose answers are together its judged tokens."""
     return [frozen.passage(sample)], list(_windows(frozen, sample, asked))
 
 
 def choose(
     read: Sequence[Sequence[list[Reading]]], asked: LongPplSettings
 ) -> list[tuple[int, ...]]:
-    """Key tokens of each document, as numbers of its judged tokens, from readings of its `turns`.
+    """Indices of each document's key tokens among its judged ones, from readings of its `turns`.
 
     Raises:
-        InvalidInput: fewer than two documents have one.
+        InvalidInput: fewer than two documents have a key token.
     """
     found = []
     for (whole,), windows in read:
@@ -69,8 +69,8 @@ def choose(
         raise InvalidInput(
             f"{FIELD}: {having} of {len(found)} documents have a token that more than "
             f"{asked.short_length:,} tokens of context make likely, but an interval needs two: the "
-            "model that chooses makes no use of them: name one that does (keyModel), give longer "
-            "or more documents, or ask for less (minGain)"
+            "model that chooses makes no use of long contexts: name one that does (keyModel), give "
+            "longer or more documents, or lower minGain"
         )
     return found
 

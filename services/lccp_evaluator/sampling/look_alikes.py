@@ -178,5 +178,5 @@ def _check_room(multi_key: MultiKeySettings, opening: int, sets: Sequence[_Set])
     if shortest <= needed:
         raise InvalidInput(
             f"{FIELD}.lengths: {shortest} tokens are too few for the needles of a set, which take "
-            f"{needed} with question and answer: ask for longer prompts, or for smaller groups"
+            f"{needed} with question and answer: request longer prompts or smaller groups"
         )

@@ -63,7 +63,8 @@ class Tokenizer:
             ) from None
         if not self.library.is_fast:
             raise InvalidInput(
-                f"{directory}: its tokenizer has no tokenizer.json, which tells where tokens begin"
+                f"{directory}: its tokenizer has no tokenizer.json, which is needed to locate "
+                "tokens in a text"
             )
         special = self.library("a", return_special_tokens_mask=True)
         mask = special["special_tokens_mask"]

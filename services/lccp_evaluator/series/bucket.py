@@ -19,7 +19,7 @@ from lccp_evaluator.series.formats import Format
 from lccp_evaluator.series.tokens import TRAINER_STATE
 
 READ = frozenset({CONFIG, WEIGHTS_INDEX, TRAINER_STATE})
-"""Files whose content tells whether a checkpoint is complete, and its tokens."""
+"""Files whose content shows whether a checkpoint is complete, and its tokens."""
 WORKERS = 4
 
 
@@ -27,8 +27,9 @@ class Mirror:
     """The objects of `store` as files of two folders in `folder`, which is created.
 
     `listed` has a file for each object, of its size but without its content, except for the files
-    in READ, the `index`, and the headers of weights. `fetched` has whole checkpoints. A file's time
-    of change is its object's, with digits of the ETag as nanoseconds: other contents, other stamps.
+    in READ, the `index`, and the headers of weights. `fetched` has whole checkpoints. A file's
+    modification time is its object's, with digits of the ETag as nanoseconds, so changed contents
+    have changed stamps.
 
     `tick` is called every second of a fetch; an exception from it ends the fetch.
     """
@@ -50,7 +51,7 @@ class Mirror:
         try:
             self.listed.mkdir(parents=True)
         except OSError as error:
-            raise InvalidInput(f"{self.listed}: can't be made: {error.strerror}") from None
+            raise InvalidInput(f"{self.listed}: can't be created: {error.strerror}") from None
 
     def look(self) -> None:
         """Bring `listed` up to date. Raises InvalidInput, or StoreUnavailable."""
@@ -123,7 +124,7 @@ class Mirror:
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise InvalidInput(
-                f"{needed / 1e9:.1f} GB are to be fetched, but {folder} has room for "
+                f"{needed / 1e9:.1f} GB must be fetched, but {folder} has room for "
                 f"{free / 1e9:.1f} GB"
             )
 
@@ -175,7 +176,7 @@ class InBucket:
 
     @contextmanager
     def _by_url(self) -> Iterator[None]:
-        """Messages name the bucket in place of the folder."""
+        """Have messages name the bucket instead of the folder."""
         try:
             yield
         except InvalidInput as error:
@@ -184,7 +185,7 @@ class InBucket:
 
 
 def _files(found: dict[str, ObjectInfo]) -> dict[str, ObjectInfo]:
-    """Those whose key can be a file's path: it is safe, and is no other's folder."""
+    """Objects whose key can be a file's path: it is safe, and no other object's folder."""
     folders = {str(parent) for key in found for parent in PurePosixPath(key).parents}
     return {key: info for key, info in found.items() if key not in folders and _is_safe(key)}
 

@@ -70,8 +70,8 @@ class TokenCounts:
         found = self.of(directory)
         if found is None:
             raise InvalidInput(
-                f"{directory}: how many tokens it was trained on is neither in its name nor in "
-                f"{TRAINER_STATE}: give --tokens-per-step if its step is, --index or --tokens"
+                f"{directory}: neither its name nor {TRAINER_STATE} contains the tokens it was "
+                "trained on: give --tokens-per-step if one has its step, else --index or --tokens"
             )
         return found
 

@@ -64,16 +64,16 @@ class Destination(Protocol):
         """The existing reports, by tokens."""
 
     def report(self, checkpoint: CheckpointDirectory) -> object | None:
-        """What was made from exactly these weights; None if not made yet.
+        """The result made from exactly these weights; None if there is none yet.
 
-        Raises InvalidInput if something else was made at these tokens.
+        Raises InvalidInput if the result at these tokens is of other weights.
         """
 
     def settled(self, tokens: int) -> bool:
-        """Whether the result at these tokens stands, whatever a conversion would produce now."""
+        """Whether the result at these tokens is final, whatever a conversion would produce now."""
 
     def evaluate(self, checkpoint: CheckpointDirectory, progress: Progress) -> object:
-        """Make it, or return an EvaluationFailure. Raises Conflict if files changed."""
+        """Make the result, or return an EvaluationFailure. Raises Conflict if files changed."""
 
 
 Show = Callable[[View], None]

@@ -184,10 +184,10 @@ class Watch:
             self._since.pop(path, None)
             return Unmeasured(path, None, "Incomplete", f"incomplete: {error}")
         if trained is None:
-            note = "left out: nothing tells its tokens: no index, no state of its trainer, no name"
+            note = "left out: its tokens are in no index, in no trainer's state and not in its name"
             return Unmeasured(path, None, "LeftOut", note)
         if first.setdefault(trained.tokens, path) != path:
-            note = f"left out: is of as many tokens as {first[trained.tokens].name}"
+            note = f"left out: has as many tokens as {first[trained.tokens].name}"
             return Unmeasured(path, trained.tokens, "LeftOut", note)
         return self._whole(path, trained, files)
 
@@ -235,7 +235,7 @@ def _order(one: Unmeasured) -> tuple[bool, int, str]:
 
 
 def _or_before(ask: Callable[[], T], before: T | None, faults: list[str]) -> T:
-    """The result of `ask`; if it refuses, its reason is added to `faults`, and `before` holds.
+    """The result of `ask`; if it fails, `before`, and the reason is added to `faults`.
 
     Raises InvalidInput or StoreUnavailable if `before` is None.
     """

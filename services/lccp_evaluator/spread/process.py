@@ -1,4 +1,4 @@
-"""Another process of an evaluation, which ends with this one and answers its orders."""
+"""Another process of an evaluation: it answers orders, and ends if this process ends."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ class ProcessLost(LccpError):
 class Process:
     """A process that runs `module`; messages call it `name`.
 
-    Its arguments are a file descriptor of a connection, and `number`, its device's number. It has
+    Its arguments are the file descriptor of a connection, and `number`, that of its device. It has
     this process's environment, with `variables` set. A terminal's Ctrl-C does not reach it.
     """
 

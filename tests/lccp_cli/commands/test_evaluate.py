@@ -258,7 +258,7 @@ BAD = [
     (
         "steps without their tokens",
         ["checkpoints", "--series"],
-        "how many tokens it was trained on is neither in its name nor in trainer_state.json: give",
+        "neither its name nor trainer_state.json contains the tokens it was trained on: give",
     ),
     (
         "options of a probe that is off",

@@ -83,7 +83,7 @@ def test_it_is_not_measured_where_distance_tells_all_of_interference():
     found = measure(_records(places), ASKED, CONTEXTS)
 
     assert not found.signals
-    assert "does not tell interference from distance near 200 tokens" in found.notes[0]
+    assert "does not separate interference from distance near 200 tokens" in found.notes[0]
 
 
 def test_no_samples_near_the_distance_give_no_slope():

@@ -170,7 +170,7 @@ def test_a_needle_with_unknown_tokens_is_refused(tmp_path):
 
 def test_a_needle_that_stands_in_the_haystack_is_refused(tokenizer):
     """Its words are too short and common to give anything away, so no sentence was left out."""
-    with pytest.raises(InvalidInput, match=r"needles\[0\]\.key: .* stands in the haystack's text"):
+    with pytest.raises(InvalidInput, match=r"needles\[0\]\.key: .* occurs in the haystack's text"):
         frozen_samples("niah", settings(needles=[NEEDLE | {"key": "at the"}] * 2), tokenizer)
 
 

@@ -129,7 +129,9 @@ def test_fewer_people_state_an_attribute_with_less_density(tokenizer):
 
 
 def test_a_length_without_any_fact_is_refused(tokenizer):
-    with pytest.raises(InvalidInput, match=r"bio.lengths: 100 tokens hold no fact .*bio: {enabled"):
+    with pytest.raises(
+        InvalidInput, match=r"bio.lengths: 100 tokens contain no fact .*bio: {enabled"
+    ):
         frozen_samples("bio", settings(lengths=[100, 2_000]), tokenizer)
 
 

@@ -236,7 +236,7 @@ def test_a_disk_without_room_is_told(world: World, monkeypatch: pytest.MonkeyPat
     world.write(2)
     usage = shutil.disk_usage(world.root)._replace(free=10)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    assert "are to be fetched, but" in note(world.work())
+    assert "must be fetched, but" in note(world.work())
 
 
 def test_a_bucket_that_stays_away_keeps_what_was_seen_and_one_of_another_name_is_refused(

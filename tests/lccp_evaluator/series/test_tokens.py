@@ -66,7 +66,7 @@ def test_a_step_alone_needs_its_tokens(tmp_path: Path) -> None:
     directory = a_directory(tmp_path, "checkpoint-4", global_step=4)
 
     with pytest.raises(
-        InvalidInput, match=r"checkpoint-4: how many tokens it was trained on .*per-step"
+        InvalidInput, match=r"checkpoint-4: neither its name nor .* the tokens it .*per-step"
     ):
         TokenCounts().asked(directory)
     assert TokenCounts(per_step=1_000).asked(directory) == Trained(4_000, 4)

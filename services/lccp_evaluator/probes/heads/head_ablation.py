@@ -17,7 +17,7 @@ from lccp_evaluator.sampling.samples import Sample
 
 
 def masks(records: Records, asked: HeadAblationSettings) -> Mapping[str, Heads]:
-    """The sets of heads.
+    """The sets of heads to mask, by name.
 
     Raises InvalidInput if too few heads are left for a random set.
     """
@@ -27,7 +27,7 @@ def masks(records: Records, asked: HeadAblationSettings) -> Mapping[str, Heads]:
 
 
 def again(samples: Sequence[Sample], asked: HeadAblationSettings) -> tuple[set[int], int]:
-    """Numbers of the longer samples with needles, and the number of sets for each."""
+    """The numbers of the longer samples with needles, and how many sets to mask for each."""
     lengths = {n: one.length for n, one in enumerate(samples) if one.needle is not None}
     longest = max(lengths.values())
     return {n for n, length in lengths.items() if 4 * length > 3 * longest}, 1 + asked.draws
@@ -38,8 +38,8 @@ def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Hea
     layers, width = scores.shape
     if 2 * asked.heads > scores.size:
         raise InvalidInput(
-            f"evaluation.probes.headAblation.heads: of {scores.size} heads {asked.heads} cannot be "
-            f"masked and as many others: request {scores.size // 2} at most"
+            f"evaluation.probes.headAblation.heads: {asked.heads} heads and as many others cannot "
+            f"be masked in a model of {scores.size} heads: request at most {scores.size // 2}"
         )
     best = np.argsort(-scores.ravel(), kind="stable")[: asked.heads]
     top = [divmod(int(number), width) for number in best]

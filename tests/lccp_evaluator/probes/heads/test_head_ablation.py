@@ -77,7 +77,9 @@ def test_the_same_seed_draws_the_same_heads() -> None:
 
 
 def test_more_than_half_of_all_heads_are_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"of 4 heads 3 cannot be masked .* 2 at most"):
+    with pytest.raises(
+        InvalidInput, match=r"heads: 3 heads .* cannot be masked .* 4 heads: request at most 2"
+    ):
         head_ablation.sets_of(np.zeros((2, 2)), HeadAblationSettings(heads=3))
 
 
