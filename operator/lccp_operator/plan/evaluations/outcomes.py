@@ -52,6 +52,8 @@ def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:
         return _record(context, key, tries, _unusable(context, key))
     if workload is None or not (workload[1].ended or workload[1].stuck):
         return known
+    if known is not None and known.tries >= workload[0].number:
+        return known  # of this try: its pods, which told the cause, may be gone since
     ending = workload[0].ending(workload[1], context.facts)
     if ending.counted:
         return _record(context, key, tries, ending)

@@ -12,13 +12,16 @@ from operator_world import (
     manifest_of,
     report_of,
 )
+from training_world import seen
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.journal import EvaluationOutcome
 from lccp_operator.intents import EventReason
+from lccp_operator.observed import Known
 from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.state import Phase, WorkloadState
 
 
 def test_a_report_counts_even_if_its_evaluator_is_gone() -> None:
@@ -44,6 +47,19 @@ def test_a_failed_try_is_followed_by_the_next_and_then_by_a_failure() -> None:
     assert (last.result, last.tries, last.cause) == ("Failed", 2, Cause.INTERNAL)
     assert begun(world.reconcile()) == []
     assert conditions(world.run)["Degraded"] == ("True", "EvaluationFailed")
+
+
+def test_the_cause_of_a_failure_stays_known_when_its_pods_are_gone() -> None:
+    world = a_world(retries=0)
+    fail_once(world, out_of_memory=True)
+    known = outcome(world)
+    assert known is not None
+    assert known.cause is Cause.OUT_OF_MEMORY
+
+    gone = WorkloadState(Phase.FAILED)
+    world.reconcile(seen(world, workloads=Known({Evaluation(FIRST): gone})))
+
+    assert outcome(world) == known
 
 
 def test_wrong_input_is_not_tried_again() -> None:
