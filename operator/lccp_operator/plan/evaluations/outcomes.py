@@ -5,7 +5,7 @@ failure never counts as an evaluation.
 """
 
 from lccp.api.causes import Cause
-from lccp.api.labels import evaluation_key, tokens_key
+from lccp.api.labels import REEVALUATE, evaluation_key, tokens_key
 from lccp.api.objects.journal import EvaluationOutcome, Journal
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.compact import CompactReport
@@ -89,9 +89,15 @@ def _interrupted(context: Context, key: EvaluationKey, ending: Ending) -> Evalua
 def _unusable(context: Context, key: EvaluationKey) -> Ending:
     damage = context.facts.damaged_reports.get(key)
     why = damage or "its report is about another checkpoint's files"
-    where = f"evaluations/{tokens_key(key[0])}/{key[1]}/"
-    remedy = f"delete {where} from the store, then {context.apply_again}"
-    return Ending(Cause.CONFIGURATION, f"{why}: {remedy}")
+    return Ending(Cause.CONFIGURATION, f"{why}; to evaluate it again, {_repeated(context, *key)}")
+
+
+def _repeated(context: Context, tokens: int, suite: str) -> str:
+    """How a user has the evaluation repeated, in words."""
+    if not context.by_command:
+        return f"annotate the run with {REEVALUATE}={tokens}/{suite}"
+    where = f"evaluations/{tokens_key(tokens)}/{suite}/"
+    return f"delete {where} from the store, then {context.apply_again}"
 
 
 def _with_exhaustion(context: Context, outcome: EvaluationOutcome) -> EvaluationOutcome:

@@ -1,5 +1,7 @@
 """Evaluations end with a report or a failure; a failure never counts as an evaluation."""
 
+from dataclasses import replace
+
 import pytest
 from evaluated_world import FIRST, SECOND, a_world, begun, fail_once, outcome
 from operator_world import (
@@ -16,7 +18,7 @@ from training_world import seen
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.labels import INTRINSIC, evaluation_key
+from lccp.api.labels import INTRINSIC, tokens_key
 from lccp.api.objects.journal import EvaluationOutcome
 from lccp_operator.intents import EventReason
 from lccp_operator.observed import Known
@@ -121,7 +123,7 @@ def test_a_report_of_another_schema_version_is_a_failure_that_says_what_to_do() 
     assert last is not None
     assert last.result == "Failed"
     assert "has schema version 9" in last.message
-    assert f"delete evaluations/{evaluation_key(FIRST, INTRINSIC)}/" in last.message
+    assert f"lccp.io/reevaluate={FIRST}/{INTRINSIC}" in last.message
     assert [e.reason for e in world.events].count(EventReason.EVALUATION_FAILED) == 1
     assert world.plan().intents == ()
 
@@ -163,3 +165,30 @@ def test_a_report_that_was_deleted_is_told_and_evaluated_anew() -> None:
     assert sorted(tokens for tokens, _ in world.facts.reports) == measured
     assert conditions(world.run)["Degraded"] == ("False", "Healthy")
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_what_a_damaged_report_says_to_do_has_it_evaluated_again() -> None:
+    world = a_world()
+    world.store.put(KEYS.report(FIRST), b"{")
+    world.reconcile()
+    failed = outcome(world)
+    assert failed is not None
+    assert failed.message.endswith(f"annotate the run with lccp.io/reevaluate={FIRST}/intrinsic")
+
+    world.reevaluate = failed.message.rpartition("=")[2]
+    world.reconcile()
+
+    assert world.reevaluate is None
+    assert begun(world.reconcile()) == [Evaluation(FIRST)]
+
+
+def test_on_one_machine_a_damaged_report_is_deleted_and_the_command_run_again() -> None:
+    world = a_world()
+    world.store.put(KEYS.report(FIRST), b"{")
+    world.reconcile(replace(world.observed(), by_command=True))
+
+    failed = outcome(world)
+    assert failed is not None
+    where = f"evaluations/{tokens_key(FIRST)}/intrinsic/"
+    remedy = f"delete {where} from the store, then run the same command again"
+    assert failed.message.endswith(remedy)
