@@ -125,8 +125,9 @@ class Reconciler:
         note(attempt=(run.status.attempt or None) if run.status else None)
         memory = self._memory(key, run)
         memory.resync, memory.runs = None, runs
-        observed = self._observed(run, body, memory, made_by, left_to)
         now = datetime.now(UTC)
+        read = self._observed(run, body, memory, now)
+        observed = replace(read, made_by=made_by, left_to=left_to)
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
         self._states.note(key, result.status, deletion, result.left_to)
@@ -200,18 +201,13 @@ class Reconciler:
             publish(result, run, backend)
         return True
 
-    def _observed(
-        self, run: LCCPRun, body: Object, memory: Memory, made_by: str | None, left_to: str | None
-    ) -> Observed:
-        now = datetime.now(UTC)
+    def _observed(self, run: LCCPRun, body: Object, memory: Memory, now: datetime) -> Observed:
         return Observed(
             workloads=memory.read_workloads(self._reader, run, now),
             store=self._facts(run, memory, now),
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
             owner=self._ownership.owner,
-            made_by=made_by,
-            left_to=left_to,
             finalizer=purges(body),
             reevaluate=asked_anew(body),
             tells_states=self._installation.checkpoint_aware_preemption,

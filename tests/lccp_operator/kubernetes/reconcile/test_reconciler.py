@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, tzinfo
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from a_cluster import JobPlayer, Namespace, run_document
@@ -20,6 +22,7 @@ from lccp_operator.kubernetes.api.cluster import TRIES
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.reconcile import reconciler as reconciler_module
 from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import StoreHealth
@@ -226,3 +229,21 @@ def test_a_gang_that_a_webhook_halved_is_found_by_the_next_operator(
     assert job["spec"]["completions"] == 2
     assert namespace.run("tiny")["status"]["attempt"] == 1
     assert namespace.events("tiny").count("Refused") == 1
+
+
+def test_one_reconcile_reads_the_clock_once(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[datetime] = []
+
+    def now(zone: tzinfo) -> datetime:
+        read.append(datetime.now(zone))
+        return read[-1]
+
+    monkeypatch.setattr(reconciler_module, "datetime", SimpleNamespace(now=now))
+    health = StoreHealth(FileStore(tmp_path), print)
+    namespace.create_run(run_document("tiny"))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        reconciler.reconcile(RunKey(namespace.name, "tiny"))
+
+    assert len(read) == 1
