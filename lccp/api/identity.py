@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from lccp.api.run import LCCPRun, LCCPRunSpec
+from lccp.contract.base import Contract
 from lccp.contract.changes import Change
 from lccp.contract.quantities import TOKENS_MAX
 from lccp.contract.schema import fields, structural
@@ -78,9 +79,10 @@ def joined(identity: Mapping[str, Any], settings: Mapping[str, Any], where: str)
     return LCCPRunSpec.parse_stored(merged(settings, own), where)
 
 
-def left_out(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[str]:
-    """Fields of the stored spec that `spec`, parsed from it, lacks: from a newer version."""
-    return [found.path for found in differences(stored, spec.document()) if found.here is None]
+def left_out(stored: Mapping[str, Any], spec: Contract, path: str = "") -> list[str]:
+    """Fields stored at `path` that `spec`, parsed from there, lacks: from a newer version."""
+    found = differences(stored, spec.document(), path)
+    return [difference.path for difference in found if difference.here is None]
 
 
 def is_given(spec: LCCPRunSpec, path: str) -> bool:

@@ -4,6 +4,8 @@
 `sft/<tokens>/control/<attempt>.json` the same for one that fine-tunes.
 """
 
+from pydantic_core import from_json
+
 from lccp.api.identity import joined, left_out, merged, spec_of
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
@@ -27,11 +29,20 @@ def attempt_spec(store: Store, keys: RunKeys | BranchKeys, attempt: int) -> LCCP
     return _joined(store, run, _control(store, key), key)
 
 
-def unknown_fields(store: Store, keys: RunKeys, attempt: int) -> tuple[str, ...]:
-    """Fields of that spec that this version does not know and ignores. Raises as above."""
-    key = keys.control(attempt)
-    identity, settings = _identity(store, keys).identity, _control(store, key).settings or {}
-    return tuple(left_out(merged(settings, identity), joined(identity, settings, key)))
+def unknown_fields(
+    store: Store, keys: RunKeys | BranchKeys | FineTuningKeys, attempt: int
+) -> tuple[str, ...]:
+    """Fields that the attempt was ordered with, and that this version does not know and ignores.
+
+    Of the run's spec, and below `sft` of its fine-tuning. Raises as above.
+    """
+    key, run = keys.control(attempt), keys if isinstance(keys, RunKeys) else keys.run
+    identity, control = _identity(store, run).identity, _control(store, key)
+    settings = control.settings or {}
+    found = left_out(merged(settings, identity), joined(identity, settings, key))
+    if control.sft is not None:
+        found += left_out(from_json(store.get(key))["sft"], control.sft, "sft")
+    return tuple(found)
 
 
 def fine_tuning_specs(

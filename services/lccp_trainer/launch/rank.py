@@ -13,7 +13,7 @@ from lccp.contract.errors import LccpError
 from lccp.lifeline import die_with_parent
 from lccp.logs import configure_from
 from lccp.store.assignment import unknown_fields
-from lccp.store.keys import RunKeys, writer_name
+from lccp.store.keys import writer_name
 from lccp.store.open import open_store
 from lccp.store.port import Store
 from lccp_trainer import ends
@@ -101,17 +101,9 @@ def _reporter(worker: Worker, store: Store, clock: WallClock) -> Reporter:
         at=datetime.now(UTC),
         phase="Starting",
         tokens_total=worker.spec.trained.tokens,
-        unknown_fields=_unknown_fields(worker, store),
+        unknown_fields=unknown_fields(store, keys_of(invocation), invocation.attempt),
     )
     return Reporter(store, worker.keys, first, clock)
-
-
-def _unknown_fields(worker: Worker, store: Store) -> tuple[str, ...]:
-    """Unknown fields of the run's spec, written by an operator that may be newer."""
-    keys = keys_of(worker.invocation)
-    if not isinstance(keys, RunKeys):
-        return ()
-    return unknown_fields(store, keys, worker.invocation.attempt)
 
 
 if __name__ == "__main__":

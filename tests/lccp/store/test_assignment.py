@@ -66,6 +66,25 @@ def test_fields_of_a_newer_operator_are_left_out(store: Store) -> None:
     )
 
 
+def test_fields_of_a_newer_operator_are_left_out_of_branches_and_fine_tunings_too(
+    store: Store,
+) -> None:
+    identity, control = documents()
+    control["settings"]["training"]["ofTomorrow"] = 3
+    write(store, KEYS.identity, identity)
+    branch, tuned = KEYS.branch(8_192), KEYS.fine_tuning(8_192)
+    write(store, branch.control(1), control)
+    sft = {"path": "/records", "globalBatchTokens": 4_096, "lora": {"ofTomorrow": {"a": 1}}}
+    write(store, tuned.control(1), control | {"sft": sft | {"ofTomorrow": 3}})
+
+    assert unknown_fields(store, branch, 1) == ("training.ofTomorrow",)
+    assert unknown_fields(store, tuned, 1) == (
+        "training.ofTomorrow",
+        "sft.lora.ofTomorrow",
+        "sft.ofTomorrow",
+    )
+
+
 def test_what_is_not_there_is_named_with_who_writes_it(store: Store) -> None:
     identity, _ = documents()
     with pytest.raises(InvalidInput, match=r"no default/tiny/control/1.json, which whoever starts"):
