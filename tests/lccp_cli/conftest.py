@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -7,12 +8,16 @@ from typing import Any
 
 import a_run
 import pytest
-import stand_in
+import stubbed_command_line
 import yaml
+from laptop import saved
+from operator_world import report_of
 from typer.testing import CliRunner, Result
 
+from lccp.api.labels import ANNEAL
 from lccp.store.file import FileStore
 from lccp_cli.main import app
+from lccp_evaluator.main import of_suite
 
 EVERY = 25 * a_run.STEP_TOKENS
 
@@ -63,11 +68,23 @@ def stored(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(workplace: Path) -> Callable[..., "subprocess.Popen[str]"]:
-    """Starts the command line in a process of its own, stand-ins below its engine."""
+    """Starts the command line in a process of its own, stubs below its engine; a checkpoint takes
+    `steps` steps."""
+    ready = workplace / "ready"
+    make_ready(ready)
 
-    def popen(*arguments: str) -> "subprocess.Popen[str]":
+    def popen(*arguments: str, steps: int = 1) -> "subprocess.Popen[str]":
+        shared = ["--ready", str(ready)]
+        train = ["trainer", str(EVERY), "--from-zero", "--steps", str(steps), *shared]
+        evaluate = ["evaluator", str(workplace / "done.txt"), *shared]
         return subprocess.Popen(
-            [sys.executable, stand_in.__file__, "lccp", *arguments],
+            [
+                sys.executable,
+                stubbed_command_line.__file__,
+                json.dumps(train),
+                json.dumps(evaluate),
+                *arguments,
+            ],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -75,3 +92,16 @@ def start(workplace: Path) -> Callable[..., "subprocess.Popen[str]"]:
         )
 
     return popen
+
+
+def make_ready(ready: Path) -> None:
+    """Lay down what the stubs write: three checkpoints, and two branches."""
+    ready.mkdir()
+    for tokens in (0, EVERY, 2 * EVERY, 2 * EVERY + a_run.STEP_TOKENS):
+        made = saved(tokens)
+        report = report_of(made)
+        (ready / f"manifest-{tokens}.json").write_bytes(made.to_json())
+        (ready / f"report-{tokens}.json").write_bytes(report.to_json())
+        branch = of_suite(report.model_copy(update={"tokens": tokens - EVERY}), ANNEAL)
+        if tokens > EVERY:
+            (ready / f"report-anneal-{tokens - EVERY}.json").write_bytes(branch.to_json())

@@ -1,4 +1,4 @@
-"""`lccp run` with the real engine; stand-ins (tests/support) for trainer and evaluator."""
+"""`lccp run` with the real engine; stubs (tests/support) of trainer and evaluator."""
 
 import json
 import re
@@ -24,6 +24,8 @@ from lccp_operator.embedded import Outcome
 Start = Callable[..., "subprocess.Popen[str]"]
 RUN = Path("runs/default/tiny")
 EVERY = 25 * a_run.STEP_TOKENS
+SEVERAL = 25
+"""Steps of a checkpoint, that leave time for a signal."""
 
 
 def finished(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
@@ -68,7 +70,7 @@ def test_an_interrupted_run_goes_on_and_measures_nothing_twice(
     start: Start, manifest: Callable[..., Path]
 ) -> None:
     path = str(manifest())
-    process = start("run", path)
+    process = start("run", path, steps=SEVERAL)
     assert process.stdout is not None
     before = []
     for line in process.stdout:
@@ -99,7 +101,7 @@ def test_a_branch_is_trained_and_measured_once_though_it_was_interrupted(
 ) -> None:
     anneal = {"atTokens": [EVERY], "tokens": EVERY}
     path = str(manifest(checkpoints={"everyTokens": EVERY, "anneal": anneal}))
-    process = start("run", path)
+    process = start("run", path, steps=SEVERAL)
     wait_for(lambda: (RUN / "branches").exists() or process.poll() is not None, 150)
     process.send_signal(signal.SIGINT)
     assert finished(process)[0] == 130

@@ -1,15 +1,16 @@
 """Stub programs for the trainer and the evaluator: quick, obedient, only of the standard library.
-They write what is prepared as `ready/<kind>-<tokens>.json` beside the store's objects.
+They write what is prepared as `ready/<kind>-<tokens>.json` beside the store, or in another folder
+(`--ready`). A branch takes EVERY_TOKENS, and saves one checkpoint, at its end.
 
     python stub_programs.py trainer EVERY_TOKENS  [--steps STEPS] [--fail ATTEMPT:CODE] [--deaf]
                                                   [--wait-at TOKENS [--until FILE]] [--hoard]
-                                                  [--field NAME]
+                                                  [--field NAME] [--from-zero] [--ready FOLDER]
     python stub_programs.py evaluator DONE_FILE  [--fail TRIES:CODE]
                                                  [--hang-at TOKENS [--hang-tries TRIES]]
-                                                 [--field NAME]
+                                                 [--field NAME] [--ready FOLDER]
 
-With `--field` each object that they write has an additional field of this name, like those of a
-newer version.
+With `--from-zero` the model before training is a checkpoint too. With `--field` each object that
+they write has an additional field of this name, like those of a newer version.
 """
 
 import argparse
@@ -32,9 +33,15 @@ CAUSES = {
     76: "NotFinite",
 }
 STEP_SECONDS = 0.05
+STEP_TOKENS = 4_096
+MADE_UP = {"loss": 3.0, "learningRate": 1e-4, "tokensPerSecond": 1e4}
 ATTEMPT = int(os.environ["LCCP_ATTEMPT"])
 ROOT = Path(json.loads(os.environ["LCCP_STORE"])["url"].removeprefix("file://"))
-PREFIX = ROOT / os.environ["LCCP_RUN"]
+RUN = ROOT / os.environ["LCCP_RUN"]
+BRANCH = int(os.environ.get("LCCP_BRANCH", 0))
+PREFIX = RUN / f"branches/{BRANCH:015d}" if BRANCH else RUN
+SUITE = os.environ.get("LCCP_SUITE", "intrinsic")
+READY = [ROOT / "ready"]
 RANK = int(os.environ.get("JOB_COMPLETION_INDEX", 0))
 PART = ROOT / f"part-{os.environ['LCCP_POD_UID']}"
 ADDED: dict[str, object] = {}
@@ -61,13 +68,13 @@ def put_if_absent(key: str, document: dict[str, object]) -> None:
 
 def ready(kind: str, tokens: int) -> dict[str, object]:
     """What lies ready to be written."""
-    found: dict[str, object] = json.loads((ROOT / "ready" / f"{kind}-{tokens}.json").read_text())
+    found: dict[str, object] = json.loads((READY[-1] / f"{kind}-{tokens}.json").read_text())
     return found
 
 
 def control() -> dict[str, Any]:
     """What this attempt is asked."""
-    found: dict[str, Any] = json.loads((PREFIX / f"control/{ATTEMPT}.json").read_text())
+    found: dict[str, Any] = json.loads((RUN / f"control/{ATTEMPT}.json").read_text())
     return found
 
 
@@ -93,8 +100,10 @@ class Trainer:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.writer = f"a{ATTEMPT}-{os.environ['LCCP_POD_UID'][:8]}"
-        self.tokens = newest("checkpoints", "state")
+        self.tokens = max(BRANCH, newest("checkpoints", "state"))
         self.budget = int(control()["settings"]["training"]["tokens"])
+        if BRANCH:
+            self.budget = BRANCH + options.every
         self.terminated = False
 
     def work(self) -> int:
@@ -102,6 +111,8 @@ class Trainer:
         print(f"threads {os.environ['OMP_NUM_THREADS']}, niceness {os.nice(0)}", flush=True)
         if RANK > 0:
             return self.follow()
+        if self.options.from_zero and not self.tokens:
+            self.save_checkpoint()
         self.beat()
         if self.options.hoard:
             return self.hoard()
@@ -150,11 +161,15 @@ class Trainer:
 
     def step(self) -> None:
         self.tokens += self.options.every // self.options.steps
-        if self.tokens % self.options.every == 0:
+        if self.tokens == self.budget or (not BRANCH and self.tokens % self.options.every == 0):
             self.save_checkpoint()
         with place(f"training/{self.writer}/history.jsonl").open("a") as history:
-            history.write(json.dumps({"tokens": self.tokens, "at": now()} | ADDED) + "\n")
+            history.write(json.dumps(self.measured() | ADDED) + "\n")
         self.beat()
+
+    def measured(self) -> dict[str, object]:
+        """A line of the history, with made-up numbers."""
+        return MADE_UP | {"step": self.tokens // STEP_TOKENS, "tokens": self.tokens, "at": now()}
 
     def save_checkpoint(self) -> None:
         weights = place(f"checkpoints/{self.tokens:015d}/{self.writer}/model.safetensors")
@@ -194,7 +209,8 @@ def evaluate(options: argparse.Namespace) -> int:
         time.sleep(1)
     with Path(options.done).open("a") as done:
         done.write(f"{tokens}\n")
-    put_if_absent(f"evaluations/{tokens:015d}/intrinsic/report.json", ready("report", tokens))
+    kind = "report" if SUITE == "intrinsic" else f"report-{SUITE}"
+    put_if_absent(f"evaluations/{tokens:015d}/{SUITE}/report.json", ready(kind, tokens))
     return 0
 
 
@@ -208,13 +224,16 @@ def main() -> int:
     trainer.add_argument("--wait-at", type=int)
     trainer.add_argument("--until")
     trainer.add_argument("--deaf", action="store_true")
+    trainer.add_argument("--from-zero", action="store_true")
     evaluator.add_argument("done")
     evaluator.add_argument("--hang-at", type=int)
     evaluator.add_argument("--hang-tries", type=int, default=99)
     for role in (trainer, evaluator):
         role.add_argument("--fail")
         role.add_argument("--field", action="append", default=[])
+        role.add_argument("--ready", type=Path, action="append", default=[])
     options = parser.parse_args()
+    READY.extend(options.ready)
     ADDED.update({name: {"known": False} for name in options.field})
     if "LCCP_EXTERNAL_SUITE" in os.environ:  # the real evaluator runs it
         os.execv(sys.executable, [sys.executable, "-m", "lccp_evaluator.main"])
