@@ -110,10 +110,10 @@ def evaluating(context: Context) -> Finding:
     begun = [workload.key for workload, state in live if state.begun]
     held = _held_up(context)
     if begun:
-        told = f"; {held.message}" if held is not None else ""
-        return Finding("True", Reason.RUNNING, f"evaluates {_named(begun)}{told}")
-    if held is not None:
-        return held
+        told = [f"evaluates {_named(begun)}", *(one.message for one in held)]
+        return Finding("True", Reason.RUNNING, "; ".join(told))
+    if held:
+        return replace(held[0], message="; ".join(one.message for one in held))
     if live:
         workload, state = live[0]
         return _waiting(context, workload, state, evaluation(workload.key))
@@ -127,13 +127,14 @@ def evaluating(context: Context) -> Finding:
     return Finding("False", Reason.UP_TO_DATE, "all checkpoints are evaluated")
 
 
-def _held_up(context: Context) -> Finding | None:
-    """What keeps an evaluation from starting, the oldest first; None if nothing does."""
+def _held_up(context: Context) -> list[Finding]:
+    """What keeps evaluations from starting, the oldest first."""
     waiting = {w: s for w, s in context.evaluations.items() if s.live and not s.begun and s.trouble}
     rejected = {c: None for c in context.rejected if isinstance(c, Evaluation)}
-    for workload, state in (waiting | rejected).items():
-        return _waiting(context, workload, state, evaluation(workload.key))
-    return None
+    return [
+        _waiting(context, workload, state, evaluation(workload.key))
+        for workload, state in [*waiting.items(), *rejected.items()][:NAMED]
+    ]
 
 
 def evaluation(key: EvaluationKey) -> str:

@@ -89,18 +89,36 @@ def test_a_workload_that_is_rejected_is_named(workload: Workload) -> None:
     assert conditions(world.run)[name] == ("False", "QuotaExceeded")
 
 
-def test_an_evaluation_that_can_not_start_is_named_beside_one_that_runs() -> None:
+@pytest.mark.parametrize(
+    ("phase", "found", "start"),
+    [
+        (Phase.RUNNING, ("True", "Running"), "evaluates checkpoint 8,192; "),
+        (Phase.SUCCEEDED, ("False", "ImageUnavailable"), ""),
+    ],
+    ids=["beside one that runs", "alone"],
+)
+def test_every_evaluation_that_can_not_start_is_named(
+    phase: Phase, found: tuple[str, str], start: str
+) -> None:
     world = a_training_world()
-    trouble = Trouble(Reason.IMAGE_UNAVAILABLE, "no such image")
-    waits = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
-    runs = WorkloadState(Phase.RUNNING, (Pod(0, "b", Phase.RUNNING),))
-    both = {Evaluation(EVERY_TOKENS): runs, Evaluation(2 * EVERY_TOKENS): waits}
-    world.reconcile(seen(world, workloads=Known(both)))
-
-    assert conditions(world.run)["Evaluating"] == ("True", "Running")
-    assert message(world, ConditionType.EVALUATING).startswith(
-        "evaluates checkpoint 8,192; evaluation of checkpoint 16,384: no such image: correct"
+    first, second = (
+        WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),), trouble=trouble)
+        for trouble in (
+            Trouble(Reason.IMAGE_UNAVAILABLE, "no such image"),
+            Trouble(Reason.UNSCHEDULABLE, "no node has room"),
+        )
     )
+    workloads = {
+        Evaluation(EVERY_TOKENS): WorkloadState(phase, (Pod(0, "b", phase),)),
+        Evaluation(2 * EVERY_TOKENS): first,
+        Evaluation(3 * EVERY_TOKENS): second,
+    }
+    world.reconcile(seen(world, workloads=Known(workloads)))
+
+    assert conditions(world.run)["Evaluating"] == found
+    told = message(world, ConditionType.EVALUATING)
+    assert told.startswith(f"{start}evaluation of checkpoint 16,384: no such image: correct")
+    assert "; evaluation of checkpoint 24,576: no node has room: free" in told
 
 
 def test_a_field_that_the_pinned_image_does_not_know_is_told_if_the_run_sets_it() -> None:
