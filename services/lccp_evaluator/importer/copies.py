@@ -31,12 +31,12 @@ class Copies:
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         """`copied` is called with each directory once its copy is complete, `tick` every second
-        while it is copied.
+        while it is copied or reread.
         """
         self._store, self._keys, self._writer, self._contexts = store, keys, writer, contexts
         self._copied, self._tick = copied, tick
         self._manifests: dict[int, Manifest] = {}
-        self._digests = Digests()
+        self._digests = Digests(tick)
 
     def tokens(self) -> tuple[int, ...]:
         """Token counts of the checkpoints in the store, ascending."""
@@ -50,7 +50,7 @@ class Copies:
     def report(self, checkpoint: CheckpointDirectory) -> Manifest | None:
         """The manifest of the copy; None if there is none.
 
-        Raises InvalidInput if it is of other weights.
+        Raises InvalidInput if it is of other weights. An exception from `tick` ends the reading.
         """
         manifest = self._manifest(checkpoint.tokens)
         if not checkpoint.path.exists():

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from lccp.api.causes import Cause
-from lccp.api.objects.journal import Control
 from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput, StoreUnavailable
-from lccp.store import objects
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.pulse import Pulse, Stopped, Task
 from lccp_evaluator.series.view import Unmeasured, View
@@ -66,21 +64,25 @@ class Importer:
                 self._outlast(error)
             if end is not None:
                 return end
-        return self._end(Cause.TERMINATED, "received SIGTERM: what was copied is kept", 0)
+        if self._ended.is_set():
+            return self._end(Cause.TERMINATED, "received SIGTERM: what was copied is kept", 0)
+        return self._end(Cause.DRAINED, "exited as requested", self._pulse.newest)
 
     def _step(self) -> End | None:
+        if not self._pulse.begun:
+            self._pulse.beat(self._copies.tokens(), "")
         view, problem = self._seen()
         tokens = self._copies.tokens()
-        newest = max(tokens, default=0)
         self._pulse.beat(tokens, problem or self._silence or self._problem(view))
+        self._pulse.obey()
         ready = view.next if view is not None else None
         if ready is not None and view is not None:
             logger.info("%s: %s tokens", ready.path, f"{ready.tokens or 0:,}")
             self._watch.advance(ready, view, lambda view: None, self._poll_seconds)
-        elif self._is_drained():
-            return self._end(Cause.DRAINED, "exited as requested", newest)
-        elif tokens and newest >= self._task.until_tokens:
-            return self._end(Cause.COMPLETED, f"copied {len(tokens)} checkpoints", newest)
+        elif tokens and self._pulse.newest >= self._task.until_tokens:
+            return self._end(
+                Cause.COMPLETED, f"copied {len(tokens)} checkpoints", self._pulse.newest
+            )
         else:
             self._ended.wait(self._poll_seconds)
         return None
@@ -101,11 +103,6 @@ class Importer:
         told = [*(_told(one) for one in rows if one.state in TOLD), *long]
         more = [f"and {len(told) - PROBLEMS_NAMED} more"] if len(told) > PROBLEMS_NAMED else []
         return "; ".join([*told[:PROBLEMS_NAMED], *more])
-
-    def _is_drained(self) -> bool:
-        task = self._task
-        control = objects.read_or_none(task.store, task.keys.control(task.attempt), Control)
-        return control is not None and control.request == "Drain"
 
     def _outlast(self, error: StoreUnavailable) -> None:
         """Wait for the store, or give up."""

@@ -1,4 +1,4 @@
-"""The importer's heartbeat, which continues while it copies or converts."""
+"""The importer's heartbeat, and what it is told, also while it copies, converts or rereads."""
 
 import threading
 import time
@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lccp.api.objects.journal import Control
 from lccp.api.objects.training import Heartbeat
 from lccp.contract.errors import StoreUnavailable
 from lccp.store import objects
@@ -14,7 +15,7 @@ from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 
 BEAT_SECONDS = 10.0
-"""Longest time between heartbeats while one checkpoint is copied or converted."""
+"""Longest time between heartbeats while one checkpoint is copied, converted or reread."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Task:
 
 
 class Stopped(Exception):
-    """The importer was stopped while it copied or converted."""
+    """The importer is to end: it was sent SIGTERM, or asked to drain."""
 
 
 class Pulse:
@@ -44,7 +45,7 @@ class Pulse:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task, self._ended, self._clock = task, ended, clock
-        self._told: tuple[tuple[int, ...], str] = (), ""
+        self._told: tuple[tuple[int, ...], str] | None = None
         self._at = clock()
 
     def beat(self, tokens: tuple[int, ...], problem: str) -> None:
@@ -65,10 +66,28 @@ class Pulse:
         objects.write(task.store, task.keys.heartbeat(task.writer), beat)
         self._at = self._clock()
 
+    @property
+    def begun(self) -> bool:
+        """Whether there was a report."""
+        return self._told is not None
+
+    @property
+    def newest(self) -> int:
+        """Tokens of the newest checkpoint reported; 0 if there is none."""
+        return max(self._told[0], default=0) if self._told else 0
+
+    def obey(self) -> None:
+        """Raise Stopped if the importer was sent SIGTERM or asked to drain."""
+        task = self._task
+        control = objects.read_or_none(task.store, task.keys.control(task.attempt), Control)
+        if self._ended.is_set() or (control is not None and control.request == "Drain"):
+            raise Stopped
+
     def tick(self) -> None:
-        """Repeat the last report if it is old. Raises Stopped if the importer is to end."""
+        """Repeat the last report if it is old, and `obey`; SIGTERM at once. Raises Stopped."""
         if self._ended.is_set():
             raise Stopped
-        if self._clock() - self._at >= BEAT_SECONDS:
+        if self._told is not None and self._clock() - self._at >= BEAT_SECONDS:
             with suppress(StoreUnavailable):  # the work itself reports that
                 self.beat(*self._told)
+                self.obey()

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from lccp.api.objects.report import FileStamp
 from lccp.contract.errors import InvalidInput
 from lccp.model_config import CONFIG
-from lccp.store.directory import file_record
+from lccp.store.directory import file_record, in_parallel
 
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 BESIDE_WEIGHTS = (
@@ -23,6 +24,7 @@ BESIDE_WEIGHTS = (
     "*.tiktoken",
     "*.py",
 )
+READERS = 4
 HEADER_SIZE_BYTES = 8
 HEADER_BYTES_MAX = 100_000_000
 """The limit of the format's own reader."""
@@ -78,17 +80,23 @@ def stamps(directory: Path) -> dict[str, FileStamp]:
     return found
 
 
-def digest(directory: Path) -> str:
-    """SHA-256 over names and contents of the model's files. Raises InvalidInput."""
-    records = ((name, file_record(path)) for name, path in model_files(directory).items())
-    lines = (f"{name} {record.sha256}\n" for name, record in sorted(records))
+def digest(directory: Path, tick: Callable[[], None] = lambda: None) -> str:
+    """SHA-256 over names and contents of the model's files.
+
+    `tick` is called every second; an exception from it ends the reading after the files in hand.
+    Raises InvalidInput.
+    """
+    files = model_files(directory)
+    read = in_parallel(lambda name: (name, file_record(files[name])), files, READERS, tick)
+    lines = (f"{name} {record.sha256}\n" for name, record in sorted(read))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 class Digests:
-    """Digests of models, each computed again only when its files changed."""
+    """Digests of models, each computed again only when its files changed; `tick` as of `digest`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick: Callable[[], None] = lambda: None) -> None:
+        self._tick = tick
         self._known: dict[Path, tuple[dict[str, FileStamp], str]] = {}
 
     def of(self, directory: Path) -> str:
@@ -96,7 +104,7 @@ class Digests:
         files = stamps(directory)
         known, found = self._known.get(directory, (None, ""))
         if known != files:
-            found = digest(directory)
+            found = digest(directory, self._tick)
             self.note(directory, files, found)
         return found
 

@@ -19,7 +19,7 @@ from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.loop import Importer
-from lccp_evaluator.importer.pulse import Pulse, Task
+from lccp_evaluator.importer.pulse import BEAT_SECONDS, Pulse, Task
 from lccp_evaluator.series.formats import HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts
 from lccp_evaluator.series.watch import Completion, Watch
@@ -53,7 +53,7 @@ class World:
     ) -> End:
         store, ended = store or self.store, Ended(*happens)
         task = Task(store, KEYS, 1, WRITER, self.until)
-        self.pulse = Pulse(task, ended)
+        self.pulse = Pulse(task, ended, count(step=BEAT_SECONDS).__next__)
         tick = {"tick": self.pulse.tick}
         made = copies(store, KEYS, WRITER, Contexts(256, 512, 512), **tick)
         counts = counts or TokenCounts(per_step=10)
@@ -119,6 +119,38 @@ def test_sigterm_ends_a_copy_under_way_which_then_does_not_exist(world: World) -
     assert world.run(store=Told(world.folder.parent / "store")).result is Cause.TERMINATED
     assert world.beat.checkpoints == ()
     assert not world.store.stat(KEYS.checkpoint_manifest(10))
+
+
+def test_a_drain_ends_a_copy_under_way_and_the_next_attempt_begins_it_anew(world: World) -> None:
+    class Told(FileStore):
+        """A drain is asked for with the first file."""
+
+        def put_file(self, key: str, path: Path) -> str:
+            objects.write(world.store, KEYS.control(1), Control(request="Drain"))
+            return super().put_file(key, path)
+
+    world.write(5)
+
+    end = world.run(store=Told(world.folder.parent / "store"))
+    assert (end.result, end.tokens) == (Cause.DRAINED, 0)
+    assert not world.store.stat(KEYS.checkpoint_manifest(50))
+
+    world.store.delete(KEYS.control(1))
+    assert world.run().result is Cause.COMPLETED
+
+
+def test_a_drain_ends_the_rereading_of_copies(world: World) -> None:
+    world.write(1)
+    world.run()
+    objects.write(world.store, KEYS.control(1), Control(request="Drain"))
+
+    class Rereading(Copies):
+        def report(self, checkpoint):
+            found = super().report(checkpoint)
+            raise AssertionError(f"{found} was reread to its end")
+
+    end = world.run(copies=Rereading)
+    assert (end.result, end.tokens) == (Cause.DRAINED, 10)
 
 
 def test_a_rewritten_checkpoint_is_told_and_a_deleted_one_keeps_its_copy(world: World) -> None:
@@ -250,8 +282,9 @@ def test_what_the_index_does_not_name_yet_waits(world: World) -> None:
     assert "checkpoint-5: left out" in (world.beat.problem or "")
 
 
-def test_what_is_complete_is_copied_before_it_drains(world: World) -> None:
+def test_a_drain_leaves_what_is_complete_to_the_next_attempt(world: World) -> None:
     objects.write(world.store, KEYS.control(1), Control(request="Drain"))
     world.write(1)
 
-    assert (world.run().tokens, world.beat.checkpoints) == (10, (10,))
+    end = world.run()
+    assert (end.result, end.tokens, world.beat.checkpoints) == (Cause.DRAINED, 0, ())

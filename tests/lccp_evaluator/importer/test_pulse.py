@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lccp.api.objects.journal import Control
 from lccp.api.objects.training import Heartbeat
 from lccp.contract.errors import StoreUnavailable
 from lccp.store import objects
@@ -58,9 +59,11 @@ def test_what_was_told_just_now_is_not_told_again(store: Counted) -> None:
 
 
 def test_a_store_that_is_away_is_left_to_the_work_itself(store: Counted) -> None:
+    pulse = a_pulse(store, BEAT_SECONDS)
+    pulse.beat((), "")
     store.away = True
 
-    a_pulse(store, BEAT_SECONDS).tick()
+    pulse.tick()
 
 
 def test_it_stops_when_it_is_told_to(store: Counted) -> None:
@@ -69,3 +72,14 @@ def test_it_stops_when_it_is_told_to(store: Counted) -> None:
 
     with pytest.raises(Stopped):
         a_pulse(store, 1.0, ended).tick()
+
+
+def test_a_drain_is_heard_while_it_works(store: Counted) -> None:
+    pulse = a_pulse(store, BEAT_SECONDS)
+    pulse.beat((10,), "")
+    pulse.tick()
+    objects.write(store, KEYS.control(1), Control(request="Drain"))
+
+    with pytest.raises(Stopped):
+        pulse.tick()
+    assert pulse.newest == 10
