@@ -16,8 +16,8 @@ POLL_SECONDS = 0.5
 def die_with_parent() -> None:
     """Have this process killed when the process that `LCCP_PARENT_PID` names ends.
 
-    On Linux the kernel does it; elsewhere a thread watches. Called first of all: a parent that
-    ended before is noticed by the changed parent id. Own children are told to watch this process.
+    On Linux the kernel does it; elsewhere a thread watches. Call it first of all: a parent that
+    ended before is noticed by the changed parent id. Children that do the same end with this one.
     """
     parent = int(os.environ[PARENT_PID])
     os.environ[PARENT_PID] = str(os.getpid())

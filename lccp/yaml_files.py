@@ -14,7 +14,7 @@ NUMBER = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?
 
 
 class KubernetesLoader(yaml.SafeLoader):
-    """Reads plain scalars like kubectl: `1e-5` is a number, a date or `1:30` is a string."""
+    """Reads plain scalars as kubectl does: `1e-5` is a number, a date and `1:30` are strings."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in (INT, FLOAT, TIMESTAMP)]

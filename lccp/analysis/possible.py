@@ -98,7 +98,7 @@ def _too_early(policy: Policy, budget: int) -> str:
     if policy.min_tokens <= budget:
         return ""
     return (
-        f"saturation.minTokens, {policy.min_tokens:,}, lies beyond the budget: set it to at "
+        f"saturation.minTokens, {policy.min_tokens:,}, exceeds the budget: set it to at "
         f"most {budget:,}"
     )
 

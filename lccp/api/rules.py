@@ -5,9 +5,7 @@ from lccp.contract.cel import Rule, let, rules
 from lccp.contract.quantities import LENGTH, TOKENS
 from lccp.probes.registry import PROBES
 
-CHECKPOINT_BEYOND = (
-    "checkpoints.atTokens lies beyond training.tokens: lower it, or raise the budget"
-)
+CHECKPOINT_BEYOND = "checkpoints.atTokens exceeds training.tokens: lower it, or raise the budget"
 BATCH_TOO_SMALL = (
     "training.globalBatchTokens is less than one sequence of model.targetContextLength"
 )

@@ -11,7 +11,7 @@ MESSAGE_LENGTH_MAX = 1_024
 
 
 def cut(text: str) -> str:
-    """A text for people, cut to the length that etcd and events have room for."""
+    """`text`, a message for people, cut to the length that etcd and events allow."""
     return text if len(text) <= MESSAGE_LENGTH_MAX else f"{text[: MESSAGE_LENGTH_MAX - 1]}…"
 
 
@@ -20,7 +20,7 @@ def _cut(value: Any) -> Any:
 
 
 Message = Annotated[str, BeforeValidator(_cut), Field(max_length=MESSAGE_LENGTH_MAX)]
-"""A text for people, cut to its length."""
+"""A message for people, cut to the allowed length."""
 
 
 class Contract(BaseModel):

@@ -13,8 +13,8 @@ _HUB = r"hf://(datasets/)?([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)(@[^/@]+)?(/.*[^/])?/
 _AMBIGUOUS = r"hf://(datasets/[^/@]+(@.*)?/?|(datasets/)?[^/@]+/[^/@]+@refs/.+)"
 """A data set without its organisation; a revision with slashes."""
 MALFORMED = (
-    "must be a path, s3://bucket/key, or hf://organisation/name, with datasets/ before the "
-    "organisation of a dataset, and then @revision, without slashes, and /path where wanted"
+    "must be a path, s3://bucket/key, or hf://organisation/name (a dataset: "
+    "hf://datasets/organisation/name), then optionally @revision, without slashes, and /path"
 )
 
 

@@ -158,7 +158,7 @@ def _shards(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
     size = spec.evaluation.shards
     if size == 1:
         return
-    with suppress(InvalidInput):  # of a family that is not counted, the evaluator tells
+    with suppress(InvalidInput):  # the evaluator reports families that are not counted
         layers = Architecture.from_config(config).feed_forward
         widths = sorted({layer.expert_size for layer in layers if layer.experts})
         if not widths:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 ALIGNED_BYTES = 16
-"""Rows of weights must begin at multiples of this, or grouped products refuse them."""
+"""Grouped products need rows of weights that begin at multiples of this many bytes."""
 
 
 def uneven(width: int, shards: int, unit: int) -> str | None:

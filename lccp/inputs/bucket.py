@@ -12,11 +12,14 @@ from lccp.store.port import Store
 
 
 def bucket_store(url: str, config: StoreConfig, where: str) -> Store:
-    """The store at `url`, reached as the run's. Raises InvalidInput, naming `where`."""
+    """The store at `url`, with endpoint and credentials of the run's store, `config`.
+
+    Raises InvalidInput, naming `where`, if the run's store is not in S3.
+    """
     if not config.url.startswith("s3://"):
         raise InvalidInput(
-            f"{where}: {url} is reached as the run's store is, but that is {config.url}: take a "
-            "store in S3, or name a folder"
+            f"{where}: {url} needs the run's store to be in S3 too, for endpoint and "
+            f"credentials, but that is {config.url}: use a store in S3, or name a folder"
         )
     return open_store(config.model_copy(update={"url": url}))
 

@@ -20,7 +20,7 @@ from lccp.store.port import Store
 MODEL = "model.source"
 
 BytesProgress = Callable[[int, int], None]
-"""Called with the bytes that are done, and those in total."""
+"""Called with the bytes done and the bytes in total."""
 
 
 def remotes(spec: LCCPRunSpec, config: StoreConfig, hub: str | None = None) -> dict[str, Remote]:
@@ -56,8 +56,8 @@ def pinned(store: Store, keys: RunKeys, given: Mapping[str, Remote]) -> Inputs:
     other = sorted(_unpinned(given, there))
     if other:
         raise InvalidInput(
-            f"{store.url}: {keys.inputs} tells of another {other[0]}, which was written meanwhile: "
-            "let one run at a time use this prefix"
+            f"{store.url}: {keys.inputs} has another {other[0]}, written meanwhile by another run: "
+            "use a separate prefix for each run"
         )
     return there
 

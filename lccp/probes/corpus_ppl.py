@@ -71,7 +71,7 @@ class CorpusPplSettings(Contract):
         Field(
             max_length=8,
             description="Texts that are not in the training data; the first documents of each that "
-            "are long enough are taken. Default: text that LCCP makes up, which says little of a "
+            "are long enough are taken. Default: text that LCCP generates, which says little of a "
             "language.",
         ),
     ] = ()

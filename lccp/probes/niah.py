@@ -164,8 +164,8 @@ def resolved(settings: NiahSettings, contexts: Contexts) -> NiahSettings:
     number = needles.count
     if len(found) < number:
         raise InvalidInput(
-            f"evaluation.probes.niah.needlesPerHaystack: {number} needles are asked for, but LCCP "
-            f"ships {len(found)}: give `needles`, or ask for fewer"
+            f"evaluation.probes.niah.needlesPerHaystack: {number} needles are requested, but LCCP "
+            f"ships {len(found)}: give `needles`, or request fewer"
         )
     used = {
         "lengths": context_lengths.resolved(settings.lengths, default, contexts, "niah.lengths"),

@@ -13,7 +13,7 @@ from lccp.report.text import tokens_text
 
 @dataclass(frozen=True)
 class Branch:
-    """A branch that has begun."""
+    """A branch that has started."""
 
     tokens: int
     """Tokens of the run at which it begins."""
@@ -29,7 +29,7 @@ class Branch:
 
 
 def branches_of(data: RunData) -> list[Branch]:
-    """All that have begun, by the tokens at which they begin."""
+    """All branches that have started, by the tokens at which they start."""
     attempts = data.journal.attempts if data.journal else ()
     newest = {one.branch: one for one in attempts if one.branch is not None}
     reports = {report.tokens: report for report in data.branches}

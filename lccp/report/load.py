@@ -35,7 +35,7 @@ class RunData:
 
     title: str
     reports: tuple[EvaluationReport, ...]
-    """Of the probes, oldest first, one for each evaluated checkpoint."""
+    """Reports of the probes, oldest first, one for each evaluated checkpoint."""
     verdict: Verdict | None = None
     history: tuple[StepRecord, ...] = ()
     """Logged steps in order, without those that a later attempt repeated."""
@@ -43,17 +43,17 @@ class RunData:
     tokens_per_source: Mapping[str, int] = field(default_factory=dict)
     """Tokens trained up to the newest checkpoint."""
     held_out: tuple[HeldOutLoss, ...] = ()
-    """Of the checkpoints where it was measured, oldest first."""
+    """Losses of the checkpoints where it was measured, oldest first."""
     ledgers: Mapping[int, Ledger] = field(default_factory=dict)
     """Where the time of each attempt went."""
     identity: RunIdentity | None = None
     journal: Journal | None = None
     branches: tuple[EvaluationReport, ...] = ()
-    """Of the ends of branches, by the tokens at which each began, oldest first."""
+    """Reports of the ends of branches, by the tokens at which each began, oldest first."""
     branch_histories: Mapping[int, tuple[StepRecord, ...]] = field(default_factory=dict)
     """Logged steps of branches, by the tokens at which each began, oldest first."""
     external: tuple[EvaluationReport, ...] = ()
-    """Of external suites, oldest first."""
+    """Reports of external suites, oldest first."""
     model_config: Mapping[str, Any] | None = None
     """config.json of the newest checkpoint."""
     failures: Mapping[int, EvaluationFailure] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class RunData:
 
     @property
     def all_reports(self) -> tuple[EvaluationReport, ...]:
-        """Those that a verdict is based on: of the probes, of branches, of external suites."""
+        """The reports that a verdict is based on: probes, branches, external suites."""
         return (*self.reports, *self.branches, *self.external)
 
     @classmethod
@@ -112,7 +112,7 @@ class RunData:
         """All `report.json` below `folder`, as one run.
 
         Raises:
-            InvalidInput: there are none of the probes, two are of the same suite and checkpoint, or
+            InvalidInput: no report is of the probes, two are of the same suite and checkpoint, or
                 one is damaged.
             Incompatible: a report has another schema version.
         """

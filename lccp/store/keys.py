@@ -244,5 +244,5 @@ def tokens_of(key: str, below: str) -> int:
     """Tokens in a key under `below` (such as `RunKeys.checkpoints`). Raises InvalidInput."""
     digits = key.removeprefix(below).split("/", 1)[0]
     if not key.startswith(below) or not TOKENS_KEY.fullmatch(digits):
-        raise InvalidInput(f"key {key!r}: must go on after {below!r} with tokens in 15 digits")
+        raise InvalidInput(f"key {key!r}: must continue after {below!r} with tokens in 15 digits")
     return int(digits)

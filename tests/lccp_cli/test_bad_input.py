@@ -45,12 +45,12 @@ SPECS: list[tuple[str, dict[str, Any], str]] = [
     (
         "checkpoint beyond the budget",
         {"checkpoints": {"atTokens": ["1T"]}},
-        "checkpoints.atTokens lies beyond training.tokens",
+        "checkpoints.atTokens exceeds training.tokens",
     ),
     (
         "length beyond the context",
         {"evaluation": {"probes": {"niah": {"lengths": ["1K"]}}}},
-        "evaluation.probes.niah.lengths lies beyond model.targetContextLength",
+        "evaluation.probes.niah.lengths exceeds model.targetContextLength",
     ),
     ("no checkpoints", {"checkpoints": {}}, "spec.checkpoints: "),
     (

@@ -377,7 +377,7 @@ def test_a_length_beyond_the_models_own_context_is_refused(world):
     relist(world, folder)
 
     assert world.evaluate(10_000) == ExitCode.CONFIGURATION
-    assert "niah.lengths: 384 lies beyond the 256 tokens" in world.failure(10_000).message
+    assert "niah.lengths: 384 exceeds the 256 tokens" in world.failure(10_000).message
 
 
 def test_a_fault_of_its_own_is_internal_and_names_itself(world, monkeypatch, capsys):

@@ -71,7 +71,7 @@ def _without_gain(findings: Findings) -> str:
     policy = findings.policy
     if policy.signal not in findings.signals:
         return (
-            f"The signal {policy.signal} was not measured: no length lies beyond the source "
+            f"The signal {policy.signal} was not measured: no length exceeds the source "
             "context, or its probe is off."
         )
     measured = (c for c in findings.checkpoints if policy.signal in c.values)

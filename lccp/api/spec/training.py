@@ -15,7 +15,7 @@ BENT_UP = (
     "tokens may not change under schedule Cosine or Linear: the learning rate would rise again"
 )
 WSD_DECAYS = "schedule WSD needs decayTokens, which together with the warm-up must fit into tokens"
-WARMUP_BEYOND = "schedule.warmupTokens lies beyond tokens: shorten the warm-up, or raise the budget"
+WARMUP_BEYOND = "schedule.warmupTokens exceeds tokens: shorten the warm-up, or raise the budget"
 
 
 class ScheduleSpec(Contract):

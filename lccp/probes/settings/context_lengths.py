@@ -48,7 +48,7 @@ def grid(target: int, parts: int) -> tuple[int, ...]:
 
 def beyond(path: str) -> str:
     """The message about a length that is too long; `path` starts below the whole spec."""
-    return f"evaluation.probes.{path} lies beyond model.targetContextLength"
+    return f"evaluation.probes.{path} exceeds model.targetContextLength"
 
 
 def within_target(probe: str, field: str = "lengths") -> Rule:
@@ -114,7 +114,7 @@ def resolved(
         raise InvalidInput(wrong)
     if used[-1] > contexts.model:
         raise InvalidInput(
-            f"evaluation.probes.{path}: {used[-1]} lies beyond the {contexts.model} tokens of the "
+            f"evaluation.probes.{path}: {used[-1]} exceeds the {contexts.model} tokens of the "
             "checkpoint's config.json (max_position_embeddings)"
         )
     return used

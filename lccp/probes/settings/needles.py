@@ -6,7 +6,7 @@ from lccp.probes.settings.prompts import Needle
 ENOUGH = Rule(
     "!has(self.needlesPerHaystack) || size(self.needles) == 0 "
     "|| self.needlesPerHaystack <= size(self.needles)",
-    "needlesPerHaystack exceeds the number of needles: give more needles, or ask for fewer",
+    "needlesPerHaystack exceeds the number of needles: give more needles, or request fewer",
     ".needlesPerHaystack",
 )
 """Of settings with both fields."""

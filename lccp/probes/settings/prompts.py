@@ -66,11 +66,11 @@ class Needle(Contract):
 
 
 class Documents(Contract):
-    """Documents in files, or else text that LCCP makes up."""
+    """Documents in files, or text that LCCP generates."""
 
     language: Annotated[
         Literal["English", "Chinese", "Code"],
-        Field(description="What LCCP makes up where no `path` is given, from `seed`."),
+        Field(description="Text that LCCP generates from `seed` if no `path` is given."),
     ] = "English"
     path: Annotated[
         str | None,

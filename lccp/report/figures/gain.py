@@ -20,7 +20,7 @@ GAIN_COLOURS = {
 def gain(verdict: Verdict) -> go.Figure | None:
     """Gain of the policy's signal over one horizon, with its intervals, against ±δ.
 
-    Guards on the same scale are beside it: percent on a logarithmic one, else as a number.
+    Guards on the same scale are shown too: in percent on a logarithmic scale, else as numbers.
     """
     leading = verdict.declared(verdict.policy.signal)
     if leading is None:

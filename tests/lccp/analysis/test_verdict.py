@@ -267,7 +267,7 @@ def test_lengths_within_the_source_context_alone_are_shown_but_not_judged() -> N
     verdict = judge(reports, POLICY)
     assert verdict.state is State.UNDETERMINED
     assert len(verdict.checkpoints) == len(REGULAR)
-    assert "no length lies beyond the source context" in verdict.evidence[0]
+    assert "no length exceeds the source context" in verdict.evidence[0]
     assert "Measure lengths beyond" in verdict.advice
 
 

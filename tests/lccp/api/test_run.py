@@ -31,12 +31,12 @@ def test_a_name_that_workloads_cannot_have_is_refused(name: str) -> None:
     [
         (
             {"spec__checkpoints__atTokens": ["1B", "201B"]},
-            r"lies beyond training.tokens.*\(201,000,000,000 > 200,000,000,000\)",
+            r"exceeds training.tokens.*\(201,000,000,000 > 200,000,000,000\)",
         ),
         ({"spec__training__globalBatchTokens": 65_535}, r"\(65,535 < 65,536\)"),
         (
             {"spec__evaluation__probes": {"niah": {"lengths": ["128K"]}}},
-            r"niah.lengths lies beyond model.targetContextLength \(131,072 > 65,536\)",
+            r"niah.lengths exceeds model.targetContextLength \(131,072 > 65,536\)",
         ),
     ],
 )

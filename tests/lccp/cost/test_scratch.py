@@ -44,7 +44,7 @@ def test_a_limit_that_no_save_fits_is_refused_with_one_that_does(
     told = refusal(PARAMETERS, limited(limit, nodes))
 
     assert told is not None
-    assert told.startswith(f"topology.resources.limits.ephemeral-storage: {limit} does not hold ")
+    assert told.startswith(f"topology.resources.limits.ephemeral-storage: {limit} is too small ")
     assert f"take at least {least}," in told
     assert refusal(PARAMETERS, limited(least, nodes)) is None
 

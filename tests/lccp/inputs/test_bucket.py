@@ -78,6 +78,6 @@ def test_a_key_that_holds_nothing_is_named(config: StoreConfig, location: Bucket
 
 def test_a_bucket_needs_a_run_whose_store_is_one(location: BucketLocation) -> None:
     with pytest.raises(
-        InvalidInput, match=r"is reached as the run's store is, but that is file://"
+        InvalidInput, match=r"needs the run's store to be in S3 too, .* but that is file://"
     ):
         Bucket(location, StoreConfig(url="file:///runs"), FIELD)

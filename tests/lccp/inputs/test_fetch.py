@@ -118,7 +118,7 @@ def test_two_runs_that_write_the_same_object_are_told(
             write(store, KEYS.inputs, Inputs(inputs={}))
             raise Conflict("another was first")
 
-    with pytest.raises(InvalidInput, match=r"inputs\.json tells of another data\.sources"):
+    with pytest.raises(InvalidInput, match=r"inputs\.json has another data\.sources"):
         pinned(Taken(tmp_path / "runs"), KEYS, given(hub))
 
 

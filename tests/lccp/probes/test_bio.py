@@ -36,7 +36,7 @@ def test_a_length_beyond_the_target_is_told_with_both_numbers() -> None:
     settings = BioSettings(lengths=(1_024,))
 
     assert PROBE.fits(settings, 1_024) is None
-    assert "bio.lengths lies beyond model.targetContextLength (1,024 > 512)" in str(
+    assert "bio.lengths exceeds model.targetContextLength (1,024 > 512)" in str(
         PROBE.fits(settings, 512)
     )
 

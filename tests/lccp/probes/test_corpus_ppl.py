@@ -39,7 +39,7 @@ def test_default_lengths_are_target_source_and_4k(
     [
         (CorpusPplSettings(length=1_024, guard_length=2_048), "guardLength: 2048 is not between"),
         (CorpusPplSettings(short_length=1), "shortLength: 1 is not between 2 tokens"),
-        (CorpusPplSettings(length=131_072), "length lies beyond model.targetContextLength"),
+        (CorpusPplSettings(length=131_072), "length exceeds model.targetContextLength"),
     ],
 )
 def test_a_length_that_does_not_fit_is_named(settings: CorpusPplSettings, field: str) -> None:

@@ -16,7 +16,7 @@ def test_the_default_distance_is_a_quarter_of_the_target():
 
 def test_a_distance_beyond_the_target_is_refused():
     asked = InterferenceSettings(distance="2K")
-    assert "interference.distance lies beyond" in (interference.PROBE.fits(asked, 1_024) or "")
+    assert "interference.distance exceeds" in (interference.PROBE.fits(asked, 1_024) or "")
     assert interference.PROBE.fits(asked, 2_048) is None
 
 

@@ -28,7 +28,7 @@ def test_windows_are_of_4k_or_half_a_document(
     [
         ({"short_length": 65_536}, "shortLength: 65,536 is not between"),
         ({"stride": 4_096}, "stride: 4,096 is not less than shortLength"),
-        ({"length": 131_072}, "length lies beyond model.targetContextLength"),
+        ({"length": 131_072}, "length exceeds model.targetContextLength"),
     ],
 )
 def test_a_length_that_does_not_fit_is_named(given: dict[str, int], field: str) -> None:

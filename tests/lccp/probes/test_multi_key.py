@@ -16,9 +16,7 @@ def test_the_default_length_is_the_target_and_groups_ascend() -> None:
 
 def test_a_length_beyond_the_target_is_told() -> None:
     assert PROBE.fits(MultiKeySettings(lengths=(1_024,)), 1_024) is None
-    assert "multiKey.lengths lies beyond" in str(
-        PROBE.fits(MultiKeySettings(lengths=(1_024,)), 512)
-    )
+    assert "multiKey.lengths exceeds" in str(PROBE.fits(MultiKeySettings(lengths=(1_024,)), 512))
 
 
 def test_every_size_of_a_group_has_signals_in_both_bands() -> None:

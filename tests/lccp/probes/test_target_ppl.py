@@ -23,8 +23,8 @@ def test_a_length_beyond_the_target_is_told() -> None:
     long = TargetPplSettings(path="q.jsonl", length=1_024)
 
     assert PROBE.fits(GIVEN, 512) is None
-    assert "targetPpl.length lies beyond" in str(PROBE.fits(long, 512))
-    with pytest.raises(InvalidInput, match=r"targetPpl\.length lies beyond"):
+    assert "targetPpl.length exceeds" in str(PROBE.fits(long, 512))
+    with pytest.raises(InvalidInput, match=r"targetPpl\.length exceeds"):
         resolved(long, Contexts(256, 512, 512))
 
 

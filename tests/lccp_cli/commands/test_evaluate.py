@@ -289,7 +289,7 @@ BAD = [
     (
         "prompts beyond a context that is given",
         ["checkpoints/checkpoint-4", "--context", "256", "--lengths", "300"],
-        "niah.lengths lies beyond model.targetContextLength (300 > 256)",
+        "niah.lengths exceeds model.targetContextLength (300 > 256)",
     ),
     ("no count", ["checkpoints", "--series", "--tokens", "0,x"], "--tokens: must be a number of"),
     ("no index", ["checkpoints", "--series", "--index", "gone"], "gone: can't be read"),

@@ -48,7 +48,7 @@ def test_reports_within_the_source_context_are_shown_but_not_judged(
     page = (tmp_path / "report.html").read_text()
     guard = report.signal("niah_ppl_guard")
     assert guard is not None
-    assert "no length lies beyond the source context" in page
+    assert "no length exceeds the source context" in page
     assert f"{guard.value:.4f}" in page
 
 

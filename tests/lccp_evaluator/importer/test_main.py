@@ -209,5 +209,5 @@ def test_a_bucket_is_refused_where_the_store_is_a_folder(world: World) -> None:
     assert world.imported(path="s3://bucket/checkpoints") is ExitCode.CONFIGURATION
     assert world.end.message is not None
     assert world.end.message.startswith(
-        "spec.source.path: s3://bucket/checkpoints is reached as the run's store is, but that is"
+        "spec.source.path: s3://bucket/checkpoints needs the run's store to be in S3 too"
     )

@@ -93,7 +93,7 @@ def test_text_that_lccp_makes_up_is_long_enough_and_said(
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"length": 256}, "corpusPpl.length lies beyond model.targetContextLength"),
+        ({"length": 256}, "corpusPpl.length exceeds model.targetContextLength"),
         ({"length": 64, "guard_length": 100}, "guardLength: 100 is not between 2 tokens and"),
         ({"short_length": 1}, "shortLength: 1 is not between 2 tokens and"),
     ],

@@ -25,7 +25,7 @@ def test_a_schedule_fits_into_the_budget(schedule: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("schedule", "sentence"),
     [
-        ({"warmupTokens": 101}, "schedule.warmupTokens lies beyond tokens"),
+        ({"warmupTokens": 101}, "schedule.warmupTokens exceeds tokens"),
         ({"type": "WSD"}, "schedule WSD needs decayTokens"),
         ({"type": "WSD", "decayTokens": 61, "warmupTokens": 40}, "must fit into tokens"),
     ],

@@ -34,8 +34,8 @@ def test_lengths_are_sorted_and_the_default_serves_where_none_are_given():
 @pytest.mark.parametrize(
     ("contexts", "sentence"),
     [
-        (Contexts(256, 512, 2_048), r"niah.lengths lies beyond model.targetContextLength \(1,024"),
-        (Contexts(256, 2_048, 512), r"niah.lengths: 1024 lies beyond the 512 tokens of the check"),
+        (Contexts(256, 512, 2_048), r"niah.lengths exceeds model.targetContextLength \(1,024"),
+        (Contexts(256, 2_048, 512), r"niah.lengths: 1024 exceeds the 512 tokens of the check"),
     ],
 )
 def test_a_length_beyond_a_context_is_refused(contexts, sentence):
