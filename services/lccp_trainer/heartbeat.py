@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 2.0
 HISTORY_SECONDS = 5.0
-"""Least time between two writes of the history that nobody asked for."""
+"""Shortest time between two unrequested writes of the history."""
 HISTORY_BYTES_PER_SECOND = 250_000
 """A store has no append: the history is rewritten, at most at this rate."""
 
@@ -24,7 +24,7 @@ HISTORY_BYTES_PER_SECOND = 250_000
 class Reporter:
     """Writes `heartbeat.json` every two seconds, and `history.jsonl` when it has grown.
 
-    A store that does not answer is no reason to stop: a missed write is made up for later.
+    Training continues if the store does not answer; a missed write is repeated later.
     """
 
     def __init__(

@@ -65,8 +65,8 @@ class Stepper:
 
         Args:
             asked: what is requested of this rank.
-            stands_out: whether a batch of this mean loss must not change the weights. None: no
-                batch is left out, and no rank waits for the others before the backward pass.
+            stands_out: whether a batch of this mean loss must not change the weights. None: all
+                batches change them, and no rank waits for the others before the backward pass.
         """
         self._seed(tokens)
         rate = learning_rate(self.training, tokens)
@@ -104,14 +104,14 @@ class Stepper:
         """Make the randomness of a step depend on its position, not on the steps before it."""
         entropy = np.random.SeedSequence((self.training.seed, tokens, self.groups.rank))
         seed = int(entropy.generate_state(1, np.uint64)[0])
-        # torch.manual_seed also seeds what is not there, formatting the stack for each.
+        # torch.manual_seed formats the stack for every device type, even absent ones.
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
 
 class _Sums:
-    """Sums over the ranks, which are under way until they are read."""
+    """Sums over the ranks, computed in the background until they are read."""
 
     def __init__(
         self, own: Iterable[float], device: torch.device, first: torch.Tensor | None = None

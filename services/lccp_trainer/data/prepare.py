@@ -32,7 +32,7 @@ def prepare(
 
     Files finished by an earlier try with this tokenizer are left as they are. With `workers` above
     1 the files are spread over as many processes, so `load_tokenizer` must be a module's function.
-    Of a file in progress, `progress` is told the bytes of its texts.
+    For a file in progress, `progress` receives the bytes of its texts.
 
     Raises:
         InvalidInput: a document can't be read and none may be left out, or none is left.

@@ -87,10 +87,9 @@ class DataStream:
         names = ", ".join(changed)
         if not self.accept_changed:
             raise InvalidInput(
-                f"data.sources: the documents of {names} are not those that the run was trained "
-                f"on up to {sum(position.tokens):,} tokens: put them back, or set "
-                "data.acceptChanged to go on with these, of which some may be read twice and some "
-                "never"
+                f"data.sources: the documents of {names} changed after training on "
+                f"{sum(position.tokens):,} tokens: restore them, or set data.acceptChanged to "
+                "resume with the new ones, some of which may be read twice and some never"
             )
         logger.warning("the documents of %s changed: the position in them is kept", names)
         cursors = tuple(

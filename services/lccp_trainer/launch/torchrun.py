@@ -14,7 +14,7 @@ from lccp_trainer.worker import SCRATCH
 
 DEATHS_FILE = "deaths.json"
 KILLED_AFTER_SECONDS = 30
-"""torchrun kills the ranks that have not ended so long after its SIGTERM (its own default)."""
+"""How long torchrun waits after its SIGTERM before it kills a rank (its own default)."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Failure:
 def failed_first(failures: Mapping[int, Failure]) -> dict[int, int]:
     """The ranks that failed on their own, from failures by rank in the order of their ends.
 
-    torchrun also names the ranks that it ended because of these: by SIGTERM, and by SIGKILL where
-    that did not help. A rank that was killed earlier is one that something else killed, even if
-    torchrun saw a peer's failure in the same look.
+    torchrun also names the ranks that it ended because of these: by SIGTERM, and by SIGKILL if
+    that did not suffice. If a rank was killed earlier than that, something else killed it, even if
+    torchrun saw a peer's failure in the same poll.
     """
     first = next(iter(failures))
     since = failures[first].seen

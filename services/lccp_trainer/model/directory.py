@@ -67,7 +67,7 @@ def load_model(
 
 
 def save_directory(model: Any, weights: dict[str, torch.Tensor], source: Path, to: Path) -> None:
-    """Write a Hugging Face directory: weights, config, and the files beside them in `source`.
+    """Write a Hugging Face directory: weights, config, and the other files in `source`.
 
     Adapters are added to the weights.
     """

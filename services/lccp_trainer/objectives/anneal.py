@@ -18,8 +18,8 @@ def branch_run(run: LCCPRunSpec, tokens: int) -> LCCPRunSpec:
     if anneal is None or tokens not in run.branch_points:
         points = ", ".join(map(str, run.branch_points)) or "none"
         raise InvalidInput(
-            f"environment: LCCP_BRANCH: {FIELD} asks for no branch from the state of {tokens} "
-            f"tokens: those that it asks for begin at {points}"
+            f"environment: LCCP_BRANCH: {FIELD} requests no branch from the state of {tokens} "
+            f"tokens: the requested branches begin at {points}"
         )
     rate = learning_rate(run.trained, tokens)
     if rate <= 0:

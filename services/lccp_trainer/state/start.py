@@ -16,12 +16,12 @@ from lccp_trainer.state.saving import Saver
 logger = logging.getLogger(__name__)
 
 LOST_STATE = (
-    "checkpoints.lostState: there is a checkpoint of {} tokens, but no state that training could "
-    "go on from: bring the state back, or set Restart to begin anew from the source model"
+    "checkpoints.lostState: there is a checkpoint of {} tokens, but no state to resume from: "
+    "restore the state, or set Restart to start over from the source model"
 )
 NO_TRUNK = (
-    "checkpoints.anneal: {}: the state that this branch begins with is not there, or damaged: "
-    "bring it back from a copy"
+    "checkpoints.anneal: {}: the state that this branch starts from is missing or damaged: "
+    "restore it from a copy"
 )
 
 

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 30.0
 NICENESS = 10
-"""Of the thread of uploads and of those that it starts, above the process's own."""
+"""Added to the process's niceness for the thread of uploads and the threads it starts."""
 
 Result = TypeVar("Result")
 
@@ -49,7 +49,7 @@ def patiently(
 
 
 class Uploader:
-    """Runs jobs one after another in a thread that leaves the cores to the training.
+    """Runs jobs one after another in a thread whose priority is below that of the training.
 
     If a job fails, the next call here raises.
     """

@@ -166,7 +166,7 @@ def test_changed_documents_are_noticed_by_their_source(stream: DataStream, tmp_p
 
     _, position = stream.next_batch(stream.start(), 9)
     assert stream.resumed(position) == position
-    with pytest.raises(InvalidInput, match="the documents of short are not those"):
+    with pytest.raises(InvalidInput, match="the documents of short changed after training"):
         opened().resumed(position)
     moved = opened(accept_changed=True).resumed(position)
     assert moved.digests != position.digests

@@ -88,7 +88,7 @@ def test_a_branch_whose_own_states_are_damaged_begins_with_that_of_the_run(tmp_p
 
 
 def test_a_branch_without_the_state_of_the_run_names_it(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=rf"^checkpoints\.anneal: {STATE_KEY}: .*bring it back"):
+    with pytest.raises(InvalidInput, match=rf"^checkpoints\.anneal: {STATE_KEY}: .*restore it"):
         begun(tmp_path, there={KEYS: {100, 300}})
 
 

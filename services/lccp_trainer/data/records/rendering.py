@@ -94,7 +94,8 @@ class _Renderer:
         asked, content = self._text(messages[:number], asks=True), messages[number]["content"]
         if not text.startswith(asked):
             return Unusable(
-                f"messages[{number}]: the chat template does not go on where it asks for an answer"
+                f"messages[{number}]: the chat template's prompt for this answer is not the "
+                "beginning of the conversation's text"
             )
         last = number == len(messages) - 1
         closing = "" if last else self._closing(messages[:number])

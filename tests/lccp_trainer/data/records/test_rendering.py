@@ -66,7 +66,7 @@ def test_what_is_predicted_is_what_the_assistant_said(contents: list[str]) -> No
     [
         (None, "messages need a chat template, and the model has none: set sft.template to Plain"),
         (DROPPING, "messages[1]: the chat template omits the answer"),
-        (ELSEWHERE, "messages[1]: the chat template does not go on where it asks"),
+        (ELSEWHERE, "messages[1]: the chat template's prompt for this answer is not"),
         (REFUSING, "the chat template rejects it: roles must alternate"),
         ("{% for", "the chat template rejects it: "),
     ],
