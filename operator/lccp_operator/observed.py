@@ -77,7 +77,7 @@ class Observed:
     model_config: Mapping[str, Any] | None = None
     """The source model's config.json, parsed; None where it can't be read."""
     by_command: bool = False
-    """A command on one machine carries out the run: each time, it applies the run again."""
+    """The run is carried out by a command on one machine, which applies it anew each time."""
     tells_states: bool = False
     """The installation wants the newest state recorded on the gang's workload."""
     namespace_terminating: bool = False

@@ -1,4 +1,4 @@
-"""Child processes that do not outlive this one, and a warm one that forks others."""
+"""Child processes that do not outlive this one; one of them forks evaluators."""
 
 import os
 import socket
@@ -47,7 +47,7 @@ class Warm:
     def start(
         self, command: Sequence[str], environ: Mapping[str, str], output: IO[bytes]
     ) -> "subprocess.Popen[bytes]":
-        """As `command` would start, but forked. Its libraries see the first one's `environ`."""
+        """A forked process of `command`. Its libraries saw the first call's `environ`."""
         if self._process is None or self._process.poll() is not None:
             self._begin(environ, output)
         with self._connection() as ours:
@@ -60,7 +60,7 @@ class Warm:
         return None if self._process is None else self._process.pid
 
     def end(self) -> None:
-        """End it, and all that it forked, at once."""
+        """Kill it and everything that it forked."""
         self._control.close()
         if self._process is not None:
             self._process.kill()

@@ -1,10 +1,10 @@
-"""Stands for a process that a warm one forks. A script; needs only the standard library.
+"""Represents a process that a warm one forks. A script; needs only the standard library.
 
     python -I -S deputy.py <file descriptor> <program> [argument ...]
 
-Over the socket it asks the warm process (lccp_evaluator.warm) for an evaluator with its own
-environment and outputs. It forwards SIGTERM and ends as that one does; if it is killed, so is that
-one. Where the warm process gives none, this process becomes the program.
+Over the socket it requests an evaluator with its own environment and outputs from the warm process
+(lccp_evaluator.warm). It forwards SIGTERM to the evaluator, and ends as that does; if it is killed,
+so is the evaluator. If the warm process can't fork one, this process becomes the program.
 """
 
 import json
@@ -45,7 +45,9 @@ def wait(warm: socket.socket) -> int:
 
     signal.signal(signal.SIGTERM, forward)
     said = b"".join(iter(lambda: warm.recv(CHUNK), b""))
-    code = int(said) if said else -signal.SIGKILL  # the warm process was killed, and it with that
+    code = (
+        int(said) if said else -signal.SIGKILL
+    )  # the warm process was killed, and so was the evaluator
     if code < 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), -code)

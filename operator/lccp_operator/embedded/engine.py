@@ -51,7 +51,7 @@ class EmbeddedEngine:
         on_snapshot: OnSnapshot = ignore,
         programs: Programs | None = None,
     ) -> None:
-        check_gang(run)  # refused before anything is begun
+        check_gang(run)  # refused before anything starts
         self._model_config = _model_config(base_directory / run.spec.model.source)
         self._object = RunObject.applied(run)
         self._config = _absolute(store)

@@ -31,7 +31,7 @@ EVALUATOR = (sys.executable, "-m", "lccp_evaluator.main")
 FORKED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
     EVALUATOR: (sys.executable, "-m", "lccp_evaluator.warm")
 }
-"""Programs that take seconds to import their libraries, and those that fork them without."""
+"""Programs that import libraries for seconds, and those that fork them with these imported."""
 
 
 @dataclass(frozen=True)

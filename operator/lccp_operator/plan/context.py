@@ -40,7 +40,7 @@ class Context:
     model_config: Mapping[str, Any] | None = None
     """The source model's config.json; None where it can't be read."""
     by_command: bool = False
-    """A command on one machine carries out the run."""
+    """The run is carried out by a command on one machine."""
     tells_states: bool = False
     """The newest state is recorded on the gang's workload."""
     judgement: Judgement | None = None
@@ -55,7 +55,7 @@ class Context:
 
     @property
     def apply_again(self) -> str:
-        """How a user applies the run as a new object, in words."""
+        """What a user does to apply the run as a new object."""
         return (
             "run the same command again" if self.by_command else "delete the run and apply it again"
         )

@@ -103,7 +103,7 @@ def _attempts(context: Context, told: Journal) -> Iterator[Event]:
             yield _normal(EventReason.ATTEMPT_STARTED, message, attempt.started_at, name)
         asked = attempt.drain_asked_at
         if asked is not None and (was is None or was.drain_asked_at is None):
-            message = f"{name} is told to save its state and exit"
+            message = f"{name} was requested to save its state and exit"
             yield _normal(EventReason.DRAINING, message, asked, name)
         if attempt.ended_at is not None and (was is None or was.ended_at is None):
             yield _end(attempt, attempt.ended_at, name)
@@ -154,8 +154,8 @@ def _reevaluation(context: Context) -> Iterator[Event]:
     if wrong:
         message = (
             f"{REEVALUATE}: there is no complete checkpoint {', '.join(wrong)}, or no such suite "
-            "of it: name `all`, or tokens of checkpoints, such as 8192,16384, and after a slash "
-            "the suite that alone is meant, such as 8192/lm-eval or all/intrinsic"
+            "of it: give `all` or the tokens of checkpoints, such as 8192,16384; for one suite "
+            "only, add it after a slash, such as 8192/lm-eval or all/intrinsic"
         )
         yield _warning(EventReason.REFUSED, message, context.now)
 

@@ -1,8 +1,8 @@
-"""Prefixes that were emptied, and run.json files that were lost, while nothing else changed.
+"""Finds emptied prefixes, and lost run.json files, of runs in which nothing else changed.
 
-For a run at rest that would show only when its objects are next listed. A listing of all prefixes
-would not show it either: it names a prefix that lacks only its run.json, and on a server that keeps
-folders an emptied one as well. So the run.json of every run is checked once in each round.
+For a run at rest these would be noticed only when its objects are next listed. A listing of all
+prefixes does not suffice: it contains prefixes that lack only their run.json and, on a server that
+keeps folders, emptied ones. So the run.json of every run is checked once in each round.
 """
 
 import logging
@@ -20,11 +20,11 @@ from lccp_operator.kubernetes.workloads.seen import RunKey
 
 LOOK_SECONDS = 5.0
 LOOKS = 5
-"""In a round; each checks its share of the runs, so that the calls of a round spread over it."""
+"""Checks in a round. Each covers a share of the runs, which spreads the calls over the round."""
 ROUND_SECONDS = LOOKS * LOOK_SECONDS
 
 THREADS = 8
-"""Calls at a time: of a store with answers after 30 ms, 6,000 runs take a round."""
+"""Simultaneous calls: with a store that answers in 30 ms, 6,000 runs take a whole round."""
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class EmptiedPrefixes:
             took = time.monotonic() - started
 
     def look(self) -> None:
-        """Check the runs whose turn it is. A silent store does not count as empty."""
+        """Check the runs that are due. A store that does not answer does not count as empty."""
         turn = next(self._turns)
         due = [run for run in self._found() if hash(run[1]) % LOOKS == turn]
         with ThreadPoolExecutor(THREADS) as threads:

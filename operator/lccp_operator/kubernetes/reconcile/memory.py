@@ -38,7 +38,7 @@ class Memory:
     def read_workloads(
         self, reader: WorkloadReader, run: LCCPRun, now: datetime
     ) -> Known[dict[Workload, WorkloadState]] | Unknown:
-        """The run's workloads, or since when and why they are unknown."""
+        """The run's workloads, or the time since which they are unknown, and why."""
         try:
             found = reader.read(run, now)
         except LccpError as error:

@@ -173,9 +173,9 @@ class Reconciler:
         runs: KubernetesRuns,
         now: datetime,
     ) -> bool:
-        """Carry out the plan; False if the run has its gang, but its status does not say so yet.
+        """Carry out the plan; False if the run has its gang, but its status does not report it yet.
 
-        The status reports what was refused in the course of it: the next call may take as long.
+        The status reports refusals at once, since the next call may take as long.
         """
         memory.events_posted = False
         health = self._health(run.spec.checkpoints.store_name)

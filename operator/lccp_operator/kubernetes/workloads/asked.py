@@ -43,8 +43,8 @@ def changed_since(made: Object) -> list[str]:
 def refusal(name: str, changes: list[str]) -> str:
     """The consequence of the changes to the Job of that name, in a sentence."""
     return (
-        f"an admission webhook changes Job {name} ({'; '.join(changes)}): it is not kept, and is "
-        "created again once it stays as requested"
+        f"an admission webhook changes Job {name} ({'; '.join(changes)}): it is deleted, "
+        "and created again once the webhook leaves it as requested"
     )
 
 

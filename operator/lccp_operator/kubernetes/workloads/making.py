@@ -1,4 +1,4 @@
-"""Making the objects of a run's workloads; a Job that an admission webhook changed is not kept."""
+"""Creates the objects of a run's workloads; deletes a Job that an admission webhook changed."""
 
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import Conflict, InvalidInput, NotFound
@@ -9,7 +9,7 @@ from lccp_operator.kubernetes.workloads.seen import owner_uids
 
 
 class Making:
-    """Makes objects of one run. Once a Job came back changed, the next ones are tried first."""
+    """Creates the objects of one run. Once a Job came back changed, the next one starts as a dry run."""
 
     def __init__(self, cluster: api.Cluster) -> None:
         self._cluster = cluster
@@ -19,8 +19,8 @@ class Making:
         """The object, new or existing.
 
         Raises:
-            InvalidInput: it is someone else's, is refused, or would not be as requested.
-            Conflict: it existed, and is gone by now.
+            InvalidInput: it belongs to something else, is refused, or would not be as requested.
+            Conflict: it existed, but is gone.
         """
         try:
             return self._job(document) if kind is api.JOBS else self._cluster.create(kind, document)
@@ -28,7 +28,7 @@ class Making:
             return self._existing(run, kind, document)
 
     def _job(self, document: Object) -> Object:
-        """The new Job. One that came back changed is deleted before its pods do much."""
+        """The new Job. One that came back changed is deleted at once. Raises InvalidInput."""
         if self._tries_first:
             _check(document, self._cluster.create(api.JOBS, document, dry_run=True))
         made = self._cluster.create(api.JOBS, document)
@@ -49,7 +49,7 @@ class Making:
         try:
             found = self._there(kind, namespace, name)
         except NotFound:
-            raise Conflict(f"{what} existed, and is gone") from None
+            raise Conflict(f"{what} existed, but is gone") from None
         if run.metadata.uid not in owner_uids(found):
             raise InvalidInput(
                 f"there is another {what} in the namespace, which does not belong to this run: "
@@ -68,7 +68,7 @@ class Making:
 
 
 def _check(asked: Object, made: Object) -> None:
-    """Raises InvalidInput if the Job lacks what its run depends on."""
+    """Raise InvalidInput if the Job lacks something that its run depends on."""
     changes = changed(asked, made)
     if changes:
         raise InvalidInput(refusal(asked["metadata"]["name"], changes))

@@ -1,4 +1,4 @@
-"""An attempt whose pods run, and report nothing."""
+"""An attempt whose pods run, but report nothing."""
 
 from lccp.api.objects.training import Heartbeat
 from lccp_operator.plan.context import Context
@@ -8,20 +8,20 @@ SILENT_SECONDS = 30.0
 
 
 def silence(context: Context) -> list[str]:
-    """That the open attempt reports nothing, and what to look at; empty if it reports."""
+    """A sentence if the open attempt reports nothing, with what to check; else none."""
     left, beat, gang = silence_seconds_left(context), _last_beat(context), context.gang
     if left is None or left > 0 or beat is None or gang is None:
         return []
     log = f" ({gang.log})" if gang.log else ""
     return [
         f"attempt {beat.attempt} has reported nothing since {beat.at:%Y-%m-%d %H:%M:%S} UTC, "
-        "although it runs: it can't reach the store, or is frozen, or its node's clock is wrong; "
-        f"its log says more{log}"
+        "although it runs: it can't reach the store, it is frozen, or its node's clock is wrong; "
+        f"see its log{log}"
     ]
 
 
 def silence_seconds_left(context: Context) -> float | None:
-    """Seconds until a heartbeat is overdue; None: none is expected."""
+    """Seconds until a heartbeat is overdue; None if no heartbeat is expected."""
     beat = _last_beat(context)
     return None if beat is None else context.seconds_left(beat.at, SILENT_SECONDS)
 
