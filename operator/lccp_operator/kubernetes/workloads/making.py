@@ -9,7 +9,7 @@ from lccp_operator.kubernetes.workloads.seen import owner_uids
 
 
 class Making:
-    """Creates the objects of one run. After a Job came back changed, the next starts as a dry run."""
+    """Creates the objects of one run. After a changed Job, the next one starts as a dry run."""
 
     def __init__(self, cluster: api.Cluster) -> None:
         self._cluster = cluster
