@@ -33,6 +33,7 @@ BY_NAME = {"setattr", "getattr", "delattr", "hasattr", "patch", "object"}
 """Calls that reach an attribute by a text: Python's, pytest's monkeypatch and unittest.mock's."""
 ADDED = re.compile(r"^```\w+\n# ([\w/.-]+)\n", re.MULTILINE)
 """The path of a file that a page gives whole."""
+ADDED_MODULE = re.compile(r"^```python\n# ([\w/.-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`((?:[\w.-]+/)+[\w.-]*)`")
@@ -143,22 +144,31 @@ def test_no_folder_holds_more_files_than_a_reader_surveys(page: Path | None) -> 
 
 
 @pytest.mark.slow
-def test_every_module_that_does_something_has_tests_in_a_file_of_its_name() -> None:
+@pytest.mark.parametrize("page", [None, *PAGES], ids=lambda page: page and page.name)
+def test_every_module_that_does_something_has_tests_in_a_file_of_its_name(
+    page: Path | None,
+) -> None:
+    """And so has every one that a page says to add."""
+    added = ADDED_MODULE.findall(page.read_text(encoding="utf-8")) if page else ()
+    texts = {ROOT / name: text for name, text in added}
+    tests = {path for path in texts if path.is_relative_to(ROOT / "tests")}
+    texts |= {path: path.read_text(encoding="utf-8") for path in modules(*PACKAGES)}
     missing = [
-        path
-        for path in modules(*PACKAGES)
-        if _does_something(path) and not _tests_of(path).exists()
+        str(path.relative_to(ROOT))
+        for path, text in texts.items()
+        if path not in tests and _does_something(path, text)
+        if _tests_of(path) not in tests and not _tests_of(path).exists()
     ]
-    assert [str(path.relative_to(ROOT)) for path in missing] == []
+    assert missing == []
 
 
-def _does_something(path: Path) -> bool:
+def _does_something(path: Path, text: str) -> bool:
     """It defines a function that has a body; an entry point and a package's head do not count."""
     if path.stem in ("__init__", "__main__"):
         return False
     functions = (
         node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     return any(len(one.body) > (ast.get_docstring(one) is not None) for one in functions)

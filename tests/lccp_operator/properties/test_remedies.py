@@ -13,7 +13,7 @@ from lccp.contract.changes import Change
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.training import Training
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MODULES = [
     *sorted((ROOT / "operator" / "lccp_operator").rglob("*.py")),
     ROOT / "lccp/api/causes.py",
