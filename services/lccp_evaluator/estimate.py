@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
+from lccp.cost.planning.evaluators import FLOAT_BYTES
 from lccp_evaluator.asked import Asked, Cohort
-from lccp_evaluator.model.head import FLOAT_BYTES
 from lccp_evaluator.model.memory import held_bytes
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine

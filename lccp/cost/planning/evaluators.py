@@ -15,11 +15,25 @@ from lccp.cost.shards import ALIGNED_BYTES, uneven
 ELEMENT_BYTES = 2
 STEP_TOKENS = 8_192
 HEAD_ROWS = 1_024
-"""Rows whose logits exist at a time, `FLOAT_ROWS` of them in float32."""
+"""Rows whose logits exist at a time."""
 FLOAT_ROWS = 256
+"""Rows of logits that an evaluator holds in float32 at a time."""
 FLOAT_BYTES = 4
 UNIT = ALIGNED_BYTES // ELEMENT_BYTES
 PROCESSES_MAX = 64
+
+
+def pass_bytes(
+    vocabulary: int, hidden: int, widest: int, tokens: int, value_bytes: int, head_rows: int
+) -> int:
+    """Bytes of logits and activations of one pass of `tokens` tokens.
+
+    `widest` is the largest output width of a matrix; logits exist at up to `head_rows` tokens.
+    """
+    rows = min(head_rows, tokens)
+    logits = rows * value_bytes + min(rows, FLOAT_ROWS) * FLOAT_BYTES
+    activations = tokens * (8 * hidden + min(widest, 8 * hidden))
+    return logits * vocabulary + activations * value_bytes
 
 
 @dataclass(frozen=True)
@@ -37,13 +51,14 @@ class EvaluatorMemory:
         """For prompts of up to `tokens` tokens, with experts in `shards` shards."""
         routed = model.routed_parameters
         elements = model.parameters - routed + routed // shards
-        rows = min(HEAD_ROWS, tokens)
-        logits = rows * ELEMENT_BYTES + min(rows, FLOAT_ROWS) * FLOAT_BYTES
-        activations = min(STEP_TOKENS, tokens) * 16 * model.hidden_size
+        step, hidden = min(STEP_TOKENS, tokens), model.hidden_size
+        widest = 8 * hidden  # at most, as far as it counts
         return cls(
             weights=elements * ELEMENT_BYTES,
             cache=tokens * model.layers * model.attention.cached * ELEMENT_BYTES,
-            passes=logits * model.vocabulary_size + activations * ELEMENT_BYTES,
+            passes=pass_bytes(
+                model.vocabulary_size, hidden, widest, step, ELEMENT_BYTES, HEAD_ROWS
+            ),
         )
 
     @property

@@ -10,10 +10,6 @@ from transformers import PreTrainedModel
 
 from lccp.contract.errors import InvalidInput
 
-FLOAT_BYTES = 4
-ROWS_AT_ONCE = 256
-"""Rows of logits held in float32."""
-
 
 def logits_in_blocks(
     body: nn.Module, rows: Tensor, at_once: int, forward: Callable[[Tensor], Tensor]

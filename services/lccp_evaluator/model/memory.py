@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from lccp.cost.planning.evaluators import pass_bytes
 from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Device
-from lccp_evaluator.model.head import FLOAT_BYTES, ROWS_AT_ONCE
 from lccp_evaluator.model.size import Size
 
 PLANNED = 0.9
@@ -24,12 +24,10 @@ def held_bytes(size: Size, step_tokens: int, slots: int, head_rows: int) -> int:
 
     A pass has `step_tokens` tokens; logits exist at up to `head_rows` of them at a time.
     """
-    rows = min(head_rows, step_tokens)
-    logits = rows * size.vocabulary * size.value_bytes
-    logits += min(rows, ROWS_AT_ONCE) * size.vocabulary * FLOAT_BYTES
-    activations = step_tokens * (8 * size.hidden + min(size.widest, 8 * size.hidden))
-    held = size.weight_bytes + slots * size.cache_bytes
-    return held + logits + activations * size.value_bytes
+    passes = pass_bytes(
+        size.vocabulary, size.hidden, size.widest, step_tokens, size.value_bytes, head_rows
+    )
+    return size.weight_bytes + slots * size.cache_bytes + passes
 
 
 def fitting(size: Size, most: int, slots: int, head_rows: int, memory_bytes: int) -> int:

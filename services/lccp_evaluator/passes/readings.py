@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lccp.contract.errors import InvalidInput
+from lccp.cost.planning.evaluators import FLOAT_ROWS
 from lccp_evaluator.model.finite import LARGEST_NLL_NATS, NotFinite
-from lccp_evaluator.model.head import ROWS_AT_ONCE
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.schedule import Judged
 from lccp_evaluator.passes.sight import Sight
@@ -157,7 +157,7 @@ def _judged(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """`judge` in one block; its logits are converted to float32 a few rows at a time."""
     log_sums, best = [], []
-    for rows_of_block in torch.split(logits, ROWS_AT_ONCE):
+    for rows_of_block in torch.split(logits, FLOAT_ROWS):
         numbers = rows_of_block.float()
         log_sums.append(numbers.logsumexp(-1))
         best.append(numbers.argmax(-1))
