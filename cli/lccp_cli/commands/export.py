@@ -47,6 +47,7 @@ def export(
         MLFLOW_TRACKING_URI=http://localhost:5000 lccp export runs/default/tiny --to mlflow
         WANDB_MODE=offline lccp export s3://bucket/prefix/team/my-run --to wandb
     """
+    from lccp.contract.errors import InvalidInput
     from lccp.store.file import FileStore
     from lccp.store.keys import EVENT_FILES
     from lccp_cli.target import load_target
@@ -56,7 +57,12 @@ def export(
     found = load_target(target, endpoint)
     store, prefix = found.store, f"{found.prefix}{EVENT_FILES}"
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInput(
+                f"--out: {out}: can't be created as a folder: {error.strerror}"
+            ) from None
         store, prefix = FileStore(out), f"{found.data.title}/"
     tracker = tracker_of(KINDS[to], project, store, prefix, out)
     rows = rows_of(found.data)

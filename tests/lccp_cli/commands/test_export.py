@@ -24,6 +24,17 @@ def test_event_files_lie_with_the_run_or_where_asked(
     assert len(list((out / "default" / "tiny").iterdir())) == 1
 
 
+def test_an_output_that_is_a_file_is_refused_by_its_name(
+    lccp: Lccp, stored: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "notes.txt"
+    out.write_text("mine")
+    result = lccp("export", str(stored), "--to", "tensorboard", "--out", str(out))
+    assert result.exit_code == 2
+    assert result.stderr == f"lccp: --out: {out}: can't be created as a folder: File exists\n"
+    assert out.read_text() == "mine"
+
+
 @pytest.mark.slow
 def test_without_its_address_mlflow_is_refused_with_the_variable(
     lccp: Lccp, stored: Path, monkeypatch: pytest.MonkeyPatch
