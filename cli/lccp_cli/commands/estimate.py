@@ -29,7 +29,11 @@ def estimate(
     ] = None,
     flops_per_second: Annotated[
         float | None,
-        typer.Option(help="Peak FLOP/s of one accelerator, such as 989e12 (H100, dense BF16)."),
+        typer.Option(
+            min=1,
+            max=1e18,
+            help="Peak FLOP/s of one accelerator, such as 989e12 (H100, dense BF16).",
+        ),
     ] = None,
     mfu: Annotated[
         float,
@@ -120,6 +124,6 @@ def _scratch(run: "LCCPRun", parameters: int) -> "Iterator[tuple[str, str]]":
 def _hours(
     costs: "Estimate", flops_per_second: float | None, mfu: float
 ) -> "Iterator[tuple[str, str]]":
-    if flops_per_second is not None and flops_per_second > 0:
+    if flops_per_second is not None:
         hours = costs.training_flops / (flops_per_second * mfu) / SECONDS_PER_HOUR
         yield "accelerator-hours", f"{hours:,.3g} at {mfu:.0%} of {flops_per_second:.3g} FLOP/s"

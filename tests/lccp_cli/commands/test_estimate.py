@@ -36,6 +36,15 @@ def test_estimate_counts_parameters_flops_and_hours(
     assert f"{hours:.3g} at 50%" in lines["accelerator-hours"]
 
 
+@pytest.mark.parametrize("given", ["-5", "0", "nan", "inf"])
+def test_a_speed_that_no_accelerator_has_is_refused(
+    lccp: Lccp, manifest: Callable[..., Path], given: str
+) -> None:
+    result = lccp("estimate", manifest(), "--flops-per-second", given)
+    assert result.exit_code == 2
+    assert "Invalid value for '--flops-per-second'" in result.stderr
+
+
 def test_estimate_refuses_a_layout_that_the_trainer_would(
     lccp: Lccp, manifest: Callable[..., Path]
 ) -> None:
