@@ -80,6 +80,10 @@ def series_of(
             f"--tokens: {folders[0]} is a folder of checkpoints, which has no order: name each "
             "checkpoint, in the order of its counts, or give --index"
         )
+    if tokens is not None and len(tokens) == len(paths) > len(found):
+        raise InvalidInput(
+            f"--tokens: {_repeated(paths)} is named twice: name each checkpoint once"
+        )
     if tokens is not None and len(tokens) != len(found):
         raise InvalidInput(f"--tokens: gives {len(tokens)} counts for {len(found)} checkpoints")
     trained = [counts.asked(path) for path in found] if tokens is None else map(Trained, tokens)
@@ -92,3 +96,9 @@ def series_of(
                 "or give --tokens or --index"
             )
     return ordered
+
+
+def _repeated(paths: Sequence[Path]) -> Path:
+    """The first of `paths` that leads to the place of an earlier one."""
+    places = [path.resolve() for path in paths]
+    return next(path for n, path in enumerate(paths) if places[n] in places[:n])

@@ -42,6 +42,13 @@ def test_counts_are_those_of_the_directories_in_the_order_given(folder: Path) ->
         series_of(given, [7], COUNTS)
 
 
+def test_a_checkpoint_that_is_named_twice_is_not_counted_twice(folder: Path) -> None:
+    given = [folder / "checkpoint-900", folder / "checkpoint-1000", folder / "latest"]
+
+    with pytest.raises(InvalidInput, match=r"--tokens: .*latest is named twice"):
+        series_of(given, [1, 2, 3], COUNTS)
+
+
 def test_counts_are_not_given_to_a_folder_which_has_no_order(folder: Path) -> None:
     with pytest.raises(InvalidInput, match=r"--tokens: .* is a folder of checkpoints, .*--index"):
         series_of([folder], [20, 900, 1000], COUNTS)
