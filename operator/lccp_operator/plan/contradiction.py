@@ -16,7 +16,7 @@ def contradiction(context: Context) -> Refusal | None:
 
     A run's objects are written before its workloads are made, and before the status that mentions
     them. So if a run has begun and the store has nothing of it, or an older copy, the run is under
-    another URL, or was deleted outside of LCCP: training from there would repeat its compute.
+    another URL, or was deleted behind LCCP's back: training from there would repeat its compute.
     """
     status = context.run.status or LCCPRunStatus()
     if status.start_time is None and not (context.trainings or context.evaluations):
@@ -28,10 +28,9 @@ def contradiction(context: Context) -> Refusal | None:
     if missing is None:
         return None
     message = (
-        f"store {context.spec.checkpoints.store_name} no longer contains {missing}: nothing is "
+        f"store {context.spec.checkpoints.store_name} holds no {missing} any more: nothing is "
         "started or judged; correct the store's url in the installation, or restore the object; to "
-        "resume from what is left, or start over if nothing is, "
-        f"{context.apply_again}"
+        f"train on from what is left, or from the beginning if nothing is, {context.apply_again}"
     )
     return Refusal(Reason.STORED_RUN_MISSING, message)
 
@@ -50,7 +49,7 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
 
 
 def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
-    """The status's newest checkpoint, if missing; older ones may be deleted to save space."""
+    """The newest one in the status: older ones may have been deleted to save space."""
     told = max((checkpoint.tokens for checkpoint in status.checkpoints), default=0)
     damaged = any("/checkpoints/" in key for key in facts.damaged)
     if damaged or told <= max(facts.checkpoints, default=0):
