@@ -95,9 +95,10 @@ def start(workplace: Path) -> Callable[..., "subprocess.Popen[str]"]:
 
 
 def make_ready(ready: Path) -> None:
-    """Lay down what the stubs write: three checkpoints, and two branches."""
+    """Lay down what the stubs write: checkpoints, and the ends of two branches."""
     ready.mkdir()
-    for tokens in (0, EVERY, 2 * EVERY, 2 * EVERY + a_run.STEP_TOKENS):
+    points = (EVERY, EVERY + a_run.STEP_TOKENS)
+    for tokens in (0, *points, *(EVERY + point for point in points)):
         made = saved(tokens)
         report = report_of(made)
         (ready / f"manifest-{tokens}.json").write_bytes(made.to_json())

@@ -184,11 +184,8 @@ class Watch:
             self._since.pop(path, None)
             return Unmeasured(path, None, "Incomplete", f"incomplete: {error}")
         if trained is None:
-            note = (
-                "left out: its tokens are in no index, in no trainer's state and not in its name: "
-                "give an index, or the tokens of a step"
-            )
-            return Unmeasured(path, None, "LeftOut", note)
+            note = "left out: index, trainer's state and name lack its tokens: give an index, or"
+            return Unmeasured(path, None, "LeftOut", f"{note} the tokens of a step")
         if first.setdefault(trained.tokens, path) != path:
             note = f"left out: has as many tokens as {first[trained.tokens].name}"
             return Unmeasured(path, trained.tokens, "LeftOut", note)

@@ -160,12 +160,22 @@ class Trainer:
         return self.end("Internal", 70)
 
     def step(self) -> None:
-        self.tokens += self.options.every // self.options.steps
-        if self.tokens == self.budget or (not BRANCH and self.tokens % self.options.every == 0):
+        due = self.due()
+        self.tokens = min(self.tokens + self.options.every // self.options.steps, due)
+        if self.tokens == due:
             self.save_checkpoint()
         with place(f"training/{self.writer}/history.jsonl").open("a") as history:
             history.write(json.dumps(self.measured() | ADDED) + "\n")
         self.beat()
+
+    def due(self) -> int:
+        """Tokens of the next checkpoint."""
+        if BRANCH:
+            return self.budget
+        every = self.options.every
+        asked = control()["settings"].get("checkpoints", {}).get("anneal") or {}
+        points = [(self.tokens // every + 1) * every, self.budget, *asked.get("atTokens", ())]
+        return min(tokens for tokens in points if tokens > self.tokens)
 
     def measured(self) -> dict[str, object]:
         """A line of the history, with made-up numbers."""
