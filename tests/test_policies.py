@@ -132,6 +132,18 @@ def _could_stand_in(name: str, user: str, texts: dict[str, str]) -> bool:
     )
 
 
+def test_no_two_exceptions_have_one_name() -> None:
+    """A traceback names no module."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in modules(*PACKAGES)]
+    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    raised = {"Exception"}
+    for _ in range(3):
+        raised |= {c.name for c in classes if raised & {ast.unparse(base) for base in c.bases}}
+    names = Counter(c.name for c in classes if c.name in raised and c.name[0] != "_")
+    assert {name for name, count in names.items() if count > 1} == set()
+    assert len(names) > 10
+
+
 @pytest.mark.parametrize("page", [None, *PAGES], ids=lambda page: page and page.name)
 def test_no_folder_holds_more_files_than_a_reader_surveys(page: Path | None) -> None:
     """Nor with the files that a page says to add."""

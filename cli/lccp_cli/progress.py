@@ -18,7 +18,7 @@ from lccp.store.local import delete_unused, missing_folders
 
 if TYPE_CHECKING:
     from lccp_cli.measuring import Measuring
-    from lccp_evaluator.estimate import Estimate
+    from lccp_evaluator.estimate import EvaluationCost
     from lccp_evaluator.progress import Done
     from lccp_evaluator.series.checkpoints import CheckpointDirectory
 
@@ -29,7 +29,7 @@ REACHED_OF_PEAK = 0.4
 """Share of a device's peak reached with long prompts in bfloat16; an assumption."""
 
 
-def cost_text(cost: "Estimate", seconds: float | None = None) -> str:
+def cost_text(cost: "EvaluationCost", seconds: float | None = None) -> str:
     """The cost of an evaluation, on one line; `seconds` are those of another machine."""
     computed = 100 * cost.tokens / cost.prompt_tokens
     about = "roughly" if cost.rough and seconds is None else "about"

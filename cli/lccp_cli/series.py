@@ -23,8 +23,8 @@ from lccp_cli.progress import cost_text, progress_of, progresses
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lccp_evaluator.estimate import Estimate
-    from lccp_evaluator.jobs.jobs import Place
+    from lccp_evaluator.estimate import EvaluationCost
+    from lccp_evaluator.jobs.jobs import Devices
     from lccp_evaluator.series.checkpoints import CheckpointDirectory
     from lccp_evaluator.series.series import Series
 
@@ -33,11 +33,11 @@ def evaluate_all(
     console: Console,
     series: "Series",
     checkpoints: "Sequence[CheckpointDirectory]",
-    places: "Sequence[Place]" = ({},),
+    devices: "Sequence[Devices]" = ({},),
 ) -> int:
     """Evaluate the checkpoints without a report, print how each ended, and return how many failed.
 
-    At each of `places` one is evaluated at a time. Raises InvalidInput, before the first is
+    On each of `devices` one is evaluated at a time. Raises InvalidInput, before the first is
     measured, if an existing report belongs to another checkpoint or to other settings.
     """
     count = len(checkpoints)
@@ -49,8 +49,8 @@ def evaluate_all(
     for one, name in names.items():
         if one not in missing:
             console.print(f"{name}: evaluated before", markup=False)
-    if len(places) > 1:
-        return _several(console, series, missing, places)
+    if len(devices) > 1:
+        return _several(console, series, missing, devices)
     return _one_by_one(console, series, missing)
 
 
@@ -58,18 +58,18 @@ def _several(
     console: Console,
     series: "Series",
     names: "Mapping[CheckpointDirectory, str]",
-    places: "Sequence[Place]",
+    devices: "Sequence[Devices]",
 ) -> int:
-    from lccp_evaluator.estimate import Estimate
+    from lccp_evaluator.estimate import EvaluationCost
     from lccp_evaluator.jobs.jobs import Jobs
     from lccp_evaluator.progress import Done
 
     failed, bars = 0, dict[str, "Callable[[Done], None]"]()
-    events = Jobs(series, places).events(tuple(names))
+    events = Jobs(series, devices).events(tuple(names))
     with progresses(console) as progress, closing(events):
         for checkpoint, event in events:
             name = names[checkpoint]
-            if isinstance(event, Estimate):
+            if isinstance(event, EvaluationCost):
                 console.print(f"{name}: {cost_text(event)}", markup=False)
             elif isinstance(event, Done):
                 bars[name] = bars.get(name) or progress(name)
@@ -98,7 +98,7 @@ def evaluated(
 ) -> EvaluationReport | EvaluationFailure:
     """The report of a checkpoint, measured now, or its failure, printed on the console."""
 
-    def told(cost: "Estimate") -> None:
+    def told(cost: "EvaluationCost") -> None:
         console.print(f"{name}: {cost_text(cost)}", markup=False)
 
     with progress_of(console, name) as progress:

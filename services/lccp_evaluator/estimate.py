@@ -38,7 +38,7 @@ Observation = tuple[Work, float]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class EvaluationCost:
     """The cost of an evaluation."""
 
     samples: int
@@ -62,7 +62,7 @@ def estimate(
     prepared: Prepared,
     trial_seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Estimate:
+) -> EvaluationCost:
     """The cost of everything prepared; its memory is that of the leading process.
 
     Its seconds come from passes over parts of each probe's samples, for about `trial_seconds` or
@@ -81,7 +81,7 @@ def estimate(
     else:
         observed = _trial(engine, cohorts, trial_seconds, clock)
         costs = [seconds_of(part, observed) for part in (shared, alone)]
-    return Estimate(
+    return EvaluationCost(
         samples=len(samples),
         prompt_tokens=sum(sample.length for sample in samples) + sum(chosen_from),
         passes=work.passes,

@@ -17,7 +17,7 @@ from lccp.api.causes import Cause, cause_of
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
 from lccp.probes.registry import PROBES
 from lccp_evaluator.asked import Asked
-from lccp_evaluator.estimate import Estimate, estimate
+from lccp_evaluator.estimate import EvaluationCost, estimate
 from lccp_evaluator.passes.passage import Heads, Reading
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
@@ -32,7 +32,7 @@ logger = logging.getLogger("lccp_evaluator.evaluation")
 
 LIBRARIES = ("lccp", "numpy", "tokenizers", "torch", "transformers")
 
-Announce = Callable[[Estimate], None]
+Announce = Callable[[EvaluationCost], None]
 """Called with the cost of an evaluation; not called if all of it was read before."""
 
 

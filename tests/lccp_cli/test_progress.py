@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lccp_cli.measuring import Measuring
 from lccp_cli.progress import cost_text, dry_run, progress_of
-from lccp_evaluator.estimate import Estimate
+from lccp_evaluator.estimate import EvaluationCost
 from lccp_evaluator.model.execution import Execution
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
@@ -39,7 +39,7 @@ def test_on_a_terminal_progress_is_a_bar() -> None:
 
 
 def test_the_cost_is_a_line_with_the_seconds_of_this_machine_or_another() -> None:
-    cost = Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=False)
+    cost = EvaluationCost(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=False)
     assert cost_text(cost) == (
         "72 samples of 63,000 tokens: 22 passes compute 12,600 of them (20 %), 3.4 TFLOP; about "
         "1 min 30 s, 1 GiB of memory, 1 MiB on disk"
@@ -48,7 +48,7 @@ def test_the_cost_is_a_line_with_the_seconds_of_this_machine_or_another() -> Non
 
 
 def test_seconds_without_a_trial_are_said_to_be_rough() -> None:
-    cost = Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=True)
+    cost = EvaluationCost(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=True)
     assert "; roughly 1 min 30 s, 1 GiB" in cost_text(cost)
     assert "; about 5.0 s, 1 GiB" in cost_text(cost, 5.0)
 
@@ -62,8 +62,10 @@ def test_on_another_device_its_own_passes_count_and_nothing_that_lies_here(
         def __init__(self, out: Path, settings: SeriesSettings) -> None:
             asked.append((out, settings.execution))
 
-        def estimate(self, _checkpoint: CheckpointDirectory, _seconds: float | None) -> Estimate:
-            return Estimate(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=True)
+        def estimate(
+            self, _checkpoint: CheckpointDirectory, _seconds: float | None
+        ) -> EvaluationCost:
+            return EvaluationCost(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=True)
 
     monkeypatch.setattr("lccp_evaluator.series.series.Series", Asked)
     model = CheckpointDirectory(tmp_path / "model", Trained(0))

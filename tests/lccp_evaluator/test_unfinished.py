@@ -6,7 +6,7 @@ from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
-from lccp_evaluator.estimate import Estimate
+from lccp_evaluator.estimate import EvaluationCost
 from lccp_evaluator.evaluation import Announce
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.progress import Done
@@ -76,7 +76,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(world: World) -> None:
 
 
 def test_what_was_read_before_is_done_from_the_start_and_costs_nothing(world: World) -> None:
-    costs: list[Estimate] = []
+    costs: list[EvaluationCost] = []
     world.evaluate("out", until=0.4, announce=costs.append)
     world.evaluate("out", announce=costs.append)
     start, end, (whole, rest) = world.told[0], world.told[-1], costs

@@ -225,15 +225,15 @@ def _series(
 ) -> None:
     from lccp_cli.console import standard_output
     from lccp_cli.series import conclude, evaluate_all
-    from lccp_evaluator.jobs.jobs import places_of
+    from lccp_evaluator.jobs.jobs import devices_of
     from lccp_evaluator.series.checkpoints import series_of
     from lccp_evaluator.series.series import Series
 
     console, checkpoints = standard_output(), series_of(models, given, counts)
-    places = places_of(jobs, settings.execution)
-    at_a_time = replace(settings.execution, jobs=len(places))
+    devices = devices_of(jobs, settings.execution)
+    at_a_time = replace(settings.execution, jobs=len(devices))
     series = Series(out, replace(settings, execution=at_a_time))
-    failed = evaluate_all(console, series, checkpoints, places)
+    failed = evaluate_all(console, series, checkpoints, devices)
     if failed < len(checkpoints):
         conclude(console, out)
     if failed:

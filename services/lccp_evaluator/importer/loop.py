@@ -10,7 +10,7 @@ from lccp.api.causes import Cause
 from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp_evaluator.importer.copies import Copies
-from lccp_evaluator.importer.pulse import Pulse, Stopped, Task
+from lccp_evaluator.importer.pulse import ImportStopped, Pulse, Task
 from lccp_evaluator.series.view import Unmeasured, View
 from lccp_evaluator.series.watch import Watch
 
@@ -57,7 +57,7 @@ class Importer:
             try:
                 end = self._step()
                 self._silent_since, self._silence = None, ""
-            except Stopped:
+            except ImportStopped:
                 break
             except StoreUnavailable as error:
                 end = None

@@ -31,7 +31,7 @@ class Task:
     """Fields of the run's spec that this version ignores."""
 
 
-class Stopped(Exception):
+class ImportStopped(Exception):
     """The importer is to end: it was sent SIGTERM, or asked to drain."""
 
 
@@ -77,16 +77,16 @@ class Pulse:
         return max(self._told[0], default=0) if self._told else 0
 
     def obey(self) -> None:
-        """Raise Stopped if the importer was sent SIGTERM or asked to drain."""
+        """Raise ImportStopped if the importer was sent SIGTERM or asked to drain."""
         task = self._task
         control = objects.read_or_none(task.store, task.keys.control(task.attempt), Control)
         if self._ended.is_set() or (control is not None and control.request == "Drain"):
-            raise Stopped
+            raise ImportStopped
 
     def tick(self) -> None:
-        """Repeat the last report if it is old, and `obey`; SIGTERM at once. Raises Stopped."""
+        """`obey`, on SIGTERM at once; repeat the last report if it is old. Raises ImportStopped."""
         if self._ended.is_set():
-            raise Stopped
+            raise ImportStopped
         if self._told is not None and self._clock() - self._at >= BEAT_SECONDS:
             with suppress(StoreUnavailable):  # the work itself reports that
                 self.beat(*self._told)

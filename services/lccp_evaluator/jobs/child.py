@@ -1,7 +1,8 @@
 """A process that measures one checkpoint of a series, and ends with the process that started it.
 
-`python -m lccp_evaluator.jobs.child FD NUMBER`: it receives an `Order` from the connection FD, and
-answers with cost and progress, and in the end with the report, the failure, or why there is none.
+`python -m lccp_evaluator.jobs.child FD NUMBER`: it receives a `MeasuringOrder` from the
+connection FD, and answers with cost and progress, and in the end with the report, the failure, or
+why there is none.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from lccp_evaluator.spread.process import begin, failed
 
 
 @dataclass(frozen=True)
-class Order:
+class MeasuringOrder:
     """What to measure, how, and into which folder."""
 
     checkpoint: CheckpointDirectory
@@ -31,7 +32,7 @@ def main() -> None:
 
 def serve(orders: "Connection[Any, Any]") -> None:
     """Carry out the order that comes, and answer."""
-    order: Order = orders.recv()
+    order: MeasuringOrder = orders.recv()
     try:
         series = Series(order.out, order.settings)
         orders.send(series.evaluate(order.checkpoint, orders.send, orders.send))

@@ -9,9 +9,9 @@ import torch
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.contract.errors import Conflict, InvalidInput
-from lccp_evaluator.estimate import Estimate
+from lccp_evaluator.estimate import EvaluationCost
 from lccp_evaluator.failure import failure_of
-from lccp_evaluator.jobs.child import Order
+from lccp_evaluator.jobs.child import MeasuringOrder
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
@@ -21,12 +21,12 @@ from lccp_evaluator.spread.process import Process, ProcessLost
 MODULE = "lccp_evaluator.jobs.child"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
-Event = Estimate | Done | EvaluationReport | EvaluationFailure
-Place = Mapping[str, str]
-"""Environment variables of one process, which give it its own devices."""
+Event = EvaluationCost | Done | EvaluationReport | EvaluationFailure
+Devices = Mapping[str, str]
+"""Environment variables that give one process its own devices."""
 
 
-def places_of(jobs: int | None, asked: Execution) -> list[Place]:
+def devices_of(jobs: int | None, asked: Execution) -> list[Devices]:
     """Places for `jobs` checkpoints at a time, each with the devices that are `asked` for.
 
     None: as many as there are devices for, and one on a CPU. Raises InvalidInput if there are
@@ -49,15 +49,15 @@ def places_of(jobs: int | None, asked: Execution) -> list[Place]:
     ]
 
 
-class Job(Process):
-    """A process that measures `checkpoint` at the place with `number`."""
+class MeasuringProcess(Process):
+    """A process that measures `checkpoint` on the devices with `number`."""
 
     def __init__(
-        self, series: Series, checkpoint: CheckpointDirectory, number: int, place: Place
+        self, series: Series, checkpoint: CheckpointDirectory, number: int, devices: Devices
     ) -> None:
-        super().__init__(MODULE, number, f"the process that measured {checkpoint.path}", place)
+        super().__init__(MODULE, number, f"the process that measured {checkpoint.path}", devices)
         self.checkpoint, self.number, self._series = checkpoint, number, series
-        self.tell(Order(checkpoint, series.settings, series.out))
+        self.tell(MeasuringOrder(checkpoint, series.settings, series.out))
 
     def event(self) -> Event:
         """What it says next; that it was lost, or its checkpoint changed, is a failure."""
@@ -71,11 +71,11 @@ class Job(Process):
 
 
 class Jobs:
-    """Measures checkpoints into `series`, one at each of `places` at a time."""
+    """Measures checkpoints into `series`, one on each of `devices` at a time."""
 
-    def __init__(self, series: Series, places: Sequence[Place]) -> None:
-        self._series, self._places = series, places
-        self.running: list[Job] = []
+    def __init__(self, series: Series, devices: Sequence[Devices]) -> None:
+        self._series, self._devices = series, devices
+        self.running: list[MeasuringProcess] = []
 
     def events(
         self, checkpoints: Sequence[CheckpointDirectory]
@@ -101,12 +101,12 @@ class Jobs:
                 job.end()
 
     def _start(self, waiting: deque[CheckpointDirectory]) -> None:
-        most = 1 if self._series.plan() is None else len(self._places)
+        most = 1 if self._series.plan() is None else len(self._devices)
         free = set(range(most)) - {job.number for job in self.running}
         for number, _ in zip(sorted(free), list(waiting), strict=False):
-            place = self._places[number]
-            self.running.append(Job(self._series, waiting.popleft(), number, place))
+            devices = self._devices[number]
+            self.running.append(MeasuringProcess(self._series, waiting.popleft(), number, devices))
 
-    def _speaking(self) -> list[Job]:
+    def _speaking(self) -> list[MeasuringProcess]:
         ready = wait([job.orders for job in self.running])
         return [job for job in self.running if job.orders in ready]

@@ -13,14 +13,14 @@ LARGEST_NLL_NATS = 700.0
 """Of an answer's mean; beyond it, a perplexity exceeds floating-point range."""
 
 
-class NotFinite(InvalidInput):
+class NotFiniteModel(InvalidInput):
     """Weights, activations or results are NaN or infinite: the evaluation failed."""
 
 
 def check_finite(*tensors: Tensor) -> None:
-    """Raise NotFinite unless all values are finite."""
+    """Raise NotFiniteModel unless all values are finite."""
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
-        raise NotFinite("weights or logits are not finite")
+        raise NotFiniteModel("weights or logits are not finite")
 
 
 def own(weight: Tensor) -> Tensor:
@@ -29,17 +29,17 @@ def own(weight: Tensor) -> Tensor:
 
 
 def check_weights(model: nn.Module) -> None:
-    """Raise NotFinite, naming it, if a weight is NaN or infinite."""
+    """Raise NotFiniteModel, naming it, if a weight is NaN or infinite."""
     for name, weight in model.named_parameters():
         if not bool(torch.isfinite(own(weight)).all()):
-            raise NotFinite(f"weights are not finite: {name} holds NaN or infinite values")
+            raise NotFiniteModel(f"weights are not finite: {name} holds NaN or infinite values")
 
 
-def named(model: nn.Module, forward: Callable[[], Any]) -> NotFinite:
+def named(model: nn.Module, forward: Callable[[], Any]) -> NotFiniteModel:
     """The error that names where `model` becomes non-finite; `forward` reproduces that."""
     try:
         check_weights(model)
-    except NotFinite as error:
+    except NotFiniteModel as error:
         return error
     found: list[str] = []
     hooks = [
@@ -49,13 +49,13 @@ def named(model: nn.Module, forward: Callable[[], Any]) -> NotFinite:
     ]
     try:
         forward()
-    except NotFinite:
+    except NotFiniteModel:
         pass
     finally:
         for hook in hooks:
             hook.remove()
     where = found[0] if found else "the logits"
-    return NotFinite(f"logits are not finite: NaN or infinite values first come from {where}")
+    return NotFiniteModel(f"logits are not finite: NaN or infinite values first come from {where}")
 
 
 def _watcher(name: str, found: list[str]) -> Callable[[nn.Module, Any, Any], None]:

@@ -66,7 +66,7 @@ def load_model(
     Raises:
         InvalidInput: it cannot be read, its weights are damaged or incomplete, or there is an
             adapter beside it.
-        NotFinite: a weight is NaN or infinite.
+        NotFiniteModel: a weight is NaN or infinite.
     """
     if (directory / ADAPTER).is_file():
         raise InvalidInput(

@@ -124,7 +124,7 @@ def check_attention(
 
     Raises:
         InvalidInput: they differ, or the model does not request them in transformers' ways.
-        NotFinite: there are NaN or infinite values.
+        NotFiniteModel: there are NaN or infinite values.
     """
     check = AttentionCheck()
     start = np.asarray(ids[:CHECKED_TOKENS], dtype=np.int64)

@@ -27,7 +27,7 @@ from transformers import PreTrainedModel
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, experts, finite, rope
 from lccp_evaluator.model.execution import HEAD_ROWS, Way
-from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.head import body_of, logits_in_blocks
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.decoding import said_work, say
@@ -84,7 +84,7 @@ class Engine:
 
         Raises:
             InvalidInput: the load of experts is requested, but there are none.
-            NotFinite: NaN or infinite values; says in which layer they begin.
+            NotFiniteModel: NaN or infinite values; says in which layer they begin.
         """
         plan = plan or self.planned(passages)
         arena = Arena(plan.slots)
@@ -141,7 +141,7 @@ class Engine:
         """Run `step`, and add its results to `readings`."""
         try:
             readings.add(step, self._logits(step))
-        except NotFinite:
+        except NotFiniteModel:
             again = replace(step, watches=False, sights=[])
             raise finite.named(self.model, lambda: list(map(len, self._logits(again)))) from None
 

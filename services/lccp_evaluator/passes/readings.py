@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lccp.contract.errors import InvalidInput
 from lccp.cost.planning.evaluators import FLOAT_ROWS
-from lccp_evaluator.model.finite import LARGEST_NLL_NATS, NotFinite
+from lccp_evaluator.model.finite import LARGEST_NLL_NATS, NotFiniteModel
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.passes.schedule import Judged
 from lccp_evaluator.passes.sight import Sight
@@ -31,7 +31,7 @@ class Readings:
     def add(self, step: Step, logits: Iterable[Tensor]) -> None:
         """Add what `step` judged; `logits` at its `kept_rows`, in blocks [n, V].
 
-        Raises NotFinite if a value is not finite.
+        Raises NotFiniteModel if a value is not finite.
         """
         judged = step.judged
         if not judged:
@@ -42,7 +42,7 @@ class Readings:
         index = np.searchsorted(step.kept_rows, np.concatenate(rows))
         nll, is_arg_max = judge(logits, index, np.concatenate(targets))
         if not np.isfinite(nll).all():
-            raise NotFinite("weights or logits are not finite")
+            raise NotFiniteModel("weights or logits are not finite")
         stops = np.cumsum([one.count for one in judged])
         for one, low, high in zip(judged, [0, *stops], stops, strict=False):
             places = slice(one.place, one.place + one.count)
@@ -54,7 +54,7 @@ class Readings:
         """One reading per passage, once all steps are added."""
         for nll in self._nll:
             if len(nll) and not float(nll.mean()) <= LARGEST_NLL_NATS:
-                raise NotFinite(
+                raise NotFiniteModel(
                     f"the NLL of an answer is {nll.mean():.4g} nats a token: its perplexity is "
                     "too large for a number"
                 )

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, finite, rope
 from lccp_evaluator.model.execution import Way
-from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.support import check_attention
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
@@ -36,11 +36,11 @@ def choose(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watch
 
     Raises:
         InvalidInput: heads are to be watched (`watches`), but cannot be.
-        NotFinite: there are NaN or infinite values.
+        NotFiniteModel: there are NaN or infinite values.
     """
     try:
         _check(model, ids, longest)
-    except NotFinite:
+    except NotFiniteModel:
         raise
     except InvalidInput as error:
         if watches:
@@ -74,7 +74,7 @@ def _check(model: PreTrainedModel, ids: NDArray[np.integer], longest: int) -> No
         raise InvalidInput("its attention does not go through transformers' attention interface")
     try:
         check_attention(model, ids, longest)
-    except NotFinite:
+    except NotFiniteModel:
         passage = Passage(np.asarray(ids), (1, len(ids)))
         engine = Engine(model, "Whole", TRIAL_TOKENS, watches=False)
         raise finite.named(model, lambda: engine.read([passage])) from None

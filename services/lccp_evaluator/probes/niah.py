@@ -22,7 +22,7 @@ from lccp_evaluator.probes.measurement import (
 )
 from lccp_evaluator.probes.statistics.cells import by_depth_and_length, by_sample
 from lccp_evaluator.probes.statistics.depths import lost_in_the_middle
-from lccp_evaluator.probes.statistics.intervals import Estimate, interval
+from lccp_evaluator.probes.statistics.intervals import ClusteredMean, interval
 from lccp_evaluator.records import BoolArray, FloatArray, Records, mean_by
 from lccp_evaluator.sampling import crossing
 from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE
@@ -48,14 +48,16 @@ class ContextUse:
     oracle: FloatArray
 
     @property
-    def gain(self) -> Estimate:
+    def gain(self) -> ClusteredMean:
         """`none - full`."""
         by_needle = self.none - mean_by(self.needle, self.full)
         by_haystack = self.none.mean() - mean_by(self.haystack, self.full)
-        return Estimate(float(by_needle.mean()), {"haystack": by_haystack, "needle": by_needle})
+        return ClusteredMean(
+            float(by_needle.mean()), {"haystack": by_haystack, "needle": by_needle}
+        )
 
     @property
-    def recovery(self) -> Estimate | None:
+    def recovery(self) -> ClusteredMean | None:
         """`(none - full) / (none - oracle)`; None if the latter is not certainly above 0."""
         best = self.none - self.oracle
         sure = interval(float(best.mean()), {"needle": best})
@@ -65,7 +67,7 @@ class ContextUse:
         value = gain.value / whole
         by_needle = value + (gain.by_cluster["needle"] - value * best) / whole
         by_cluster = {"haystack": gain.by_cluster["haystack"] / whole, "needle": by_needle}
-        return Estimate(value, by_cluster)
+        return ClusteredMean(value, by_cluster)
 
 
 @dataclass(frozen=True)

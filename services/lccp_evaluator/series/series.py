@@ -20,7 +20,7 @@ from lccp.store.file import FileStore
 from lccp.store.keys import SeriesKeys
 from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.asked import Asked
-from lccp_evaluator.estimate import Estimate, estimate
+from lccp_evaluator.estimate import EvaluationCost, estimate
 from lccp_evaluator.evaluation import Announce, evaluate
 from lccp_evaluator.failure import failure_of
 from lccp_evaluator.model.execution import ExecutionPlan, first_plan
@@ -144,7 +144,9 @@ class Series:
         plan = first_plan(self.reports())
         return plan and self.settings.execution.onto(plan, str(self.out))
 
-    def estimate(self, checkpoint: CheckpointDirectory, trial_seconds: float | None) -> Estimate:
+    def estimate(
+        self, checkpoint: CheckpointDirectory, trial_seconds: float | None
+    ) -> EvaluationCost:
         """The cost of measuring a checkpoint (see `estimate`); nothing is kept.
 
         Raises InvalidInput where the evaluation would.

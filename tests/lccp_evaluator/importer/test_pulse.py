@@ -12,7 +12,7 @@ from lccp.contract.errors import StoreUnavailable
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
-from lccp_evaluator.importer.pulse import BEAT_SECONDS, Pulse, Stopped, Task
+from lccp_evaluator.importer.pulse import BEAT_SECONDS, ImportStopped, Pulse, Task
 
 KEYS, WRITER = RunKeys("default", "attached"), "a1-00000000"
 
@@ -70,7 +70,7 @@ def test_it_stops_when_it_is_told_to(store: Counted) -> None:
     ended = threading.Event()
     ended.set()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(ImportStopped):
         a_pulse(store, 1.0, ended).tick()
 
 
@@ -80,6 +80,6 @@ def test_a_drain_is_heard_while_it_works(store: Counted) -> None:
     pulse.tick()
     objects.write(store, KEYS.control(1), Control(request="Drain"))
 
-    with pytest.raises(Stopped):
+    with pytest.raises(ImportStopped):
         pulse.tick()
     assert pulse.newest == 10

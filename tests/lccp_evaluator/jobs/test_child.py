@@ -9,8 +9,8 @@ from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.estimate import Estimate
-from lccp_evaluator.jobs.child import Order, serve
+from lccp_evaluator.estimate import EvaluationCost
+from lccp_evaluator.jobs.child import MeasuringOrder, serve
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.settings import SeriesSettings
@@ -20,7 +20,7 @@ from lccp_evaluator.spread.orders import Failed
 
 def answers(model: Path, out: Path) -> list[object]:
     ours, theirs = Pipe()
-    ours.send(Order(CheckpointDirectory(model, Trained(1)), SeriesSettings(few()), out))
+    ours.send(MeasuringOrder(CheckpointDirectory(model, Trained(1)), SeriesSettings(few()), out))
     serve(theirs)
     theirs.close()
     said = []
@@ -36,7 +36,7 @@ def answers(model: Path, out: Path) -> list[object]:
 def test_it_tells_cost_and_progress_and_in_the_end_the_report(tmp_path: Path) -> None:
     cost, *progress, report = answers(a_checkpoint(tmp_path / "model"), tmp_path / "out")
 
-    assert isinstance(cost, Estimate)
+    assert isinstance(cost, EvaluationCost)
     assert {type(one) for one in progress} == {Done}
     assert isinstance(report, EvaluationReport)
 

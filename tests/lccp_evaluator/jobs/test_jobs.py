@@ -10,7 +10,7 @@ from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.jobs.jobs import VISIBLE, Jobs, places_of
+from lccp_evaluator.jobs.jobs import VISIBLE, Jobs, devices_of
 from lccp_evaluator.model.execution import Execution
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.series import Series
@@ -95,18 +95,18 @@ def test_a_checkpoint_that_is_wrong_is_a_failure_and_the_next_one_is_the_first(
 
 
 def test_on_a_cpu_there_is_one_place_unless_more_are_asked_for() -> None:
-    assert places_of(None, Execution("cpu")) == [{}]
-    assert places_of(3, Execution("cpu")) == [{}] * 3
+    assert devices_of(None, Execution("cpu")) == [{}]
+    assert devices_of(3, Execution("cpu")) == [{}] * 3
 
 
 def test_each_place_has_its_own_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     on_gpus = Execution("cuda", processes=2)
     monkeypatch.setenv(VISIBLE, "4,5,6,7,1")
-    assert places_of(None, on_gpus) == [{VISIBLE: "4,5"}, {VISIBLE: "6,7"}]
-    assert places_of(1, on_gpus) == [{VISIBLE: "4,5"}]
+    assert devices_of(None, on_gpus) == [{VISIBLE: "4,5"}, {VISIBLE: "6,7"}]
+    assert devices_of(1, on_gpus) == [{VISIBLE: "4,5"}]
     with pytest.raises(InvalidInput, match=r"^--jobs: 3 checkpoints at a time need 6"):
-        places_of(3, on_gpus)
+        devices_of(3, on_gpus)
 
     monkeypatch.delenv(VISIBLE)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    assert places_of(None, Execution("cuda")) == [{VISIBLE: "0"}, {VISIBLE: "1"}]
+    assert devices_of(None, Execution("cuda")) == [{VISIBLE: "0"}, {VISIBLE: "1"}]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lccp_evaluator.model.finite import NotFinite, check_finite, check_weights, named
+from lccp_evaluator.model.finite import NotFiniteModel, check_finite, check_weights, named
 
 
 class Shut(nn.Module):
@@ -21,7 +21,7 @@ class First(nn.Module):
         return values[0]
 
 
-def run(model: nn.Module) -> NotFinite:
+def run(model: nn.Module) -> NotFiniteModel:
     def forward() -> None:
         check_finite(model(torch.ones(1, 2)))
 
@@ -35,7 +35,7 @@ def test_finite_values_pass() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_is_found(value: float) -> None:
-    with pytest.raises(NotFinite):
+    with pytest.raises(NotFiniteModel):
         check_finite(torch.ones(3), torch.tensor([1.0, value]))
 
 

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.execution import ExecutionPlan
-from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.loading import ADAPTER, context_length, load_model, read_config
 
 PLAN = ExecutionPlan(device="cpu", dtype="float32", threads=1, step_tokens=64)
@@ -68,7 +68,7 @@ def test_a_weight_that_is_no_number_is_refused(directory: Path) -> None:
     weights["model.norm.weight"][0] = torch.nan
     save_file(weights, path, metadata={"format": "pt"})
 
-    with pytest.raises(NotFinite, match=r"model\.norm\.weight"):
+    with pytest.raises(NotFiniteModel, match=r"model\.norm\.weight"):
         load_model(directory, PLAN)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.attention import CausalMask
-from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.support import check_attention, check_mask, own_attention
 
 IDS = np.arange(3, 90)
@@ -52,7 +52,7 @@ def test_weights_that_overflow_are_no_attention_problem() -> None:
     with torch.no_grad():
         model.model.embed_tokens.weight[5] = torch.nan
 
-    with pytest.raises(NotFinite):
+    with pytest.raises(NotFiniteModel):
         check_attention(model, IDS, 100)
 
 

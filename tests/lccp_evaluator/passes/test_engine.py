@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture
-from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage, Reading
 
@@ -234,7 +234,7 @@ def test_a_weight_that_is_no_number_is_named(name, sentence):
     with torch.no_grad():
         model.get_parameter(name)[5] = float("nan")
 
-    with pytest.raises(NotFinite, match=sentence):
+    with pytest.raises(NotFiniteModel, match=sentence):
         Engine(model, "Forked", STEP_TOKENS).read(a_grid())
 
 
@@ -243,7 +243,7 @@ def test_values_that_overflow_are_named_by_the_layer_where_they_begin():
     with torch.no_grad():
         model.model.layers[1].mlp.down_proj.weight.fill_(1e38)
 
-    with pytest.raises(NotFinite, match=r"first come from model\.layers\.1\.mlp\.down_proj"):
+    with pytest.raises(NotFiniteModel, match=r"first come from model\.layers\.1\.mlp\.down_proj"):
         Engine(model, "Forked", STEP_TOKENS).read(a_grid())
 
 
@@ -252,7 +252,9 @@ def test_a_likelihood_without_a_perplexity_is_refused():
     with torch.no_grad():
         model.lm_head.weight.mul_(1e5)
 
-    with pytest.raises(NotFinite, match="nats a token: its perplexity is too large for a number"):
+    with pytest.raises(
+        NotFiniteModel, match="nats a token: its perplexity is too large for a number"
+    ):
         Engine(model, "Forked", STEP_TOKENS).read(a_grid())
 
 

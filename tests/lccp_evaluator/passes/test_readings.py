@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.readings import Readings, judge
@@ -87,7 +87,7 @@ def test_layers_must_have_equally_many_heads() -> None:
 def test_what_is_no_number_is_refused() -> None:
     step = a_step([PASSAGE], Judged(0, 0, 0, 3))
 
-    with pytest.raises(NotFinite, match="logits are not finite"):
+    with pytest.raises(NotFiniteModel, match="logits are not finite"):
         Readings([PASSAGE]).add(step, [torch.full((3, VOCABULARY), math.nan)])
 
 
@@ -97,7 +97,7 @@ def test_a_likelihood_beyond_all_numbers_is_refused() -> None:
     unlikely[:, 0] = 1_000.0
     readings.add(a_step([PASSAGE], Judged(0, 0, 0, 3)), [unlikely])
 
-    with pytest.raises(NotFinite, match="is 1000 nats a token: its perplexity is too large"):
+    with pytest.raises(NotFiniteModel, match="is 1000 nats a token: its perplexity is too large"):
         readings.collected()
 
 

@@ -11,7 +11,7 @@ from transformers.models.llama import modeling_llama
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture
-from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.ways import Choice, choose, go
 
@@ -163,5 +163,5 @@ def test_weights_that_are_no_numbers_are_not_called_an_attention_problem():
     with torch.no_grad():
         model.model.layers[2].self_attn.v_proj.weight.fill_(float("nan"))
 
-    with pytest.raises(NotFinite, match=r"weights are not finite: model\.layers\.2"):
+    with pytest.raises(NotFiniteModel, match=r"weights are not finite: model\.layers\.2"):
         choose(model, IDS, LONGEST, watches=True)

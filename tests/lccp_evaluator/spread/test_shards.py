@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from tiny_checkpoints import a_checkpoint
 
 from lccp_evaluator.model.execution import Execution, ExecutionPlan, Way
-from lccp_evaluator.model.finite import NotFinite
+from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.passage import Passage, Reading
 from lccp_evaluator.spread import shards
@@ -94,7 +94,7 @@ def test_a_shard_tells_what_it_alone_can_see(tmp_path: Path, started: list[Proce
     save_file(weights, file, {"format": "pt"})
 
     with (
-        pytest.raises(NotFinite, match="experts"),
+        pytest.raises(NotFiniteModel, match="experts"),
         an_opening(tmp_path, 2).engine(),
     ):
         pass

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lccp.probes.settings.depths import MIDDLE_PERCENT
-from lccp_evaluator.probes.statistics.intervals import Estimate
+from lccp_evaluator.probes.statistics.intervals import ClusteredMean
 from lccp_evaluator.records import FloatArray
 
 
 def lost_in_the_middle(
     nll: FloatArray, depth_percent: NDArray[Any], clusters: Mapping[str, NDArray[Any]]
-) -> Estimate | None:
+) -> ClusteredMean | None:
     """The index over samples [N] of one band, given the cluster of each, by kind.
 
     The first kind's clusters have equal weights; crossed kinds average to the same value. None if a
@@ -27,7 +27,7 @@ def lost_in_the_middle(
             return None
         by_cluster[kind] = np.array([_index(nll[one], depth_percent[one]) for one in own])
     value = float(next(iter(by_cluster.values())).mean())
-    return Estimate(value, by_cluster)
+    return ClusteredMean(value, by_cluster)
 
 
 def _index(nll: FloatArray, depth_percent: NDArray[Any]) -> float:

@@ -34,7 +34,7 @@ def interval(
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ClusteredMean:
     """A number, and its values by cluster, by kind."""
 
     value: float
