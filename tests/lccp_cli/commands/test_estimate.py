@@ -69,7 +69,7 @@ def test_estimate_compares_scratch_with_what_the_pods_request(
     assert "requested" not in estimated(requests=enough).output + estimated(limits=enough).output
     refused = estimated(limits=little)
     assert refused.exit_code == 2
-    assert "topology.resources.limits.ephemeral-storage: 1Ki does not hold" in refused.stderr
+    assert "topology.resources.limits.ephemeral-storage: 1Ki is too small for" in refused.stderr
 
 
 def test_estimate_names_a_model_that_it_cannot_count(
