@@ -118,4 +118,5 @@ def test_an_idle_run_learns_of_an_outage_and_of_its_end(
 
     proxy.always = None
     for name in names:
+        on_s3.beat(name, 1, 0)
         on_s3.wait_condition(name, "Degraded", "False", seconds=NAMED_WITHIN_SECONDS)
