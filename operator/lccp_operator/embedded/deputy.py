@@ -45,9 +45,8 @@ def wait(warm: socket.socket) -> int:
 
     signal.signal(signal.SIGTERM, forward)
     said = b"".join(iter(lambda: warm.recv(CHUNK), b""))
-    code = (
-        int(said) if said else -signal.SIGKILL
-    )  # the warm process was killed, and so was the evaluator
+    # Without a word the warm process was killed, and so was the evaluator.
+    code = int(said) if said else -signal.SIGKILL
     if code < 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), -code)

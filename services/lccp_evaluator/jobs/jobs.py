@@ -27,7 +27,7 @@ Devices = Mapping[str, str]
 
 
 def devices_of(jobs: int | None, asked: Execution) -> list[Devices]:
-    """Places for `jobs` checkpoints at a time, each with the devices that are `asked` for.
+    """Devices for each of `jobs` checkpoints at a time, as many as are `asked` for.
 
     None: as many as there are devices for, and one on a CPU. Raises InvalidInput if there are
     fewer devices.

@@ -43,26 +43,20 @@ def loss_and_gradients(model: Any) -> list[torch.Tensor]:
     return [loss, *torch.autograd.grad(loss, list(model.parameters()))]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("tile", "family"),
+    [
+        *((tile_feed_forward, family) for family in FAMILIES),
+        *((tile_routed_experts, family) for family in ROUTED),
+    ],
+)
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_loss_and_gradients_are_those_without_tiles(
-    family: str, checkpointing: bool, models: Path
+    tile: Any, family: str, checkpointing: bool, models: Path
 ) -> None:
     whole = loss_and_gradients(a_model(family, models))
     model = a_model(family, models, checkpointing)
-    assert tile_feed_forward(model, ROWS * LENGTH)
-    for found, expected in zip(loss_and_gradients(model), whole, strict=True):
-        assert (found - expected).abs().max() <= 1e-6
-
-
-@pytest.mark.parametrize("family", ROUTED)
-@pytest.mark.parametrize("checkpointing", [False, True])
-def test_routed_experts_in_tiles_give_the_same_loss_and_gradients(
-    family: str, checkpointing: bool, models: Path
-) -> None:
-    whole = loss_and_gradients(a_model(family, models))
-    model = a_model(family, models, checkpointing)
-    assert tile_routed_experts(model, ROWS * LENGTH)
+    assert tile(model, ROWS * LENGTH)
     for found, expected in zip(loss_and_gradients(model), whole, strict=True):
         assert (found - expected).abs().max() <= 1e-6
 
