@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
 from lccp.contract.location import MALFORMED, remote_location
-from lccp.model_config import CONFIG
+from lccp.model_config import CONFIG, read_model_config
 from lccp.probes.registry import PROBES
 from lccp.yaml_files import documents
 
@@ -167,3 +167,20 @@ def _anywhere(endpoint: str | None) -> "StoreConfig":
     from lccp.api.invocation import StoreConfig
 
     return StoreConfig(url="s3://", endpoint=endpoint)
+
+
+def model_config(
+    run: LCCPRun, manifest: Path, model: Path | None, endpoint: str | None
+) -> dict[str, Any]:
+    """config.json of the run's model: from the folder `model`, beside the manifest, or fetched.
+
+    Raises:
+        InvalidInput: it is missing, or not a JSON object.
+        StoreUnavailable: the bucket or the hub does not respond.
+    """
+    if model is not None:
+        return read_model_config(model, "--model")
+    source, field = run.spec.model.source, f"{manifest}: spec.model.source"
+    if remote_location(source) is not None:
+        return read_model_config(fetched_config(source, field, endpoint), field)
+    return read_model_config(manifest.parent / source, field)

@@ -51,7 +51,7 @@ def dry_run(
     """
     from lccp.contract.errors import InvalidInput
     from lccp.cost.flops import PEAK_FLOPS
-    from lccp_cli.console import standard_output
+    from lccp_cli.output.console import standard_output
     from lccp_cli.probes import settings_of
     from lccp_evaluator.model.execution import STEP_TOKENS
     from lccp_evaluator.series.series import Series

@@ -16,8 +16,8 @@ from lccp.contract.errors import Conflict
 from lccp.report.load import RunData
 from lccp.report.page.render import write_report
 from lccp.report.text import tokens_text
-from lccp_cli.commands.analyze import show
 from lccp_cli.options import changed, trained
+from lccp_cli.output.verdict import show
 from lccp_cli.progress import cost_text, progress_of, progresses
 
 if TYPE_CHECKING:

@@ -9,12 +9,10 @@ from lccp_cli.options import Endpoint, RunTarget
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lccp.analysis.correlation import Correlations
     from lccp.analysis.power import SignalPower
     from lccp.analysis.trajectory import Series
     from lccp.api.objects.policy import Policy
     from lccp.api.objects.report import EvaluationReport
-    from lccp.api.objects.verdict import Gate, Verdict
 
 
 def analyze(
@@ -93,6 +91,7 @@ def analyze(
     from lccp.contract.errors import InvalidInput
     from lccp.report.judged import policy_of
     from lccp_cli.options import changed, trained
+    from lccp_cli.output.verdict import show, show_correlations
     from lccp_cli.target import load_target
 
     data = load_target(target, endpoint).data
@@ -120,24 +119,6 @@ def analyze(
         show(verdict)
 
 
-def show_correlations(found: "Correlations", json: bool) -> None:
-    """Print which signals move together."""
-    from lccp.report.correlation import HEADS, rows
-    from lccp_cli.console import json_text, standard_output, table_of
-
-    if json:
-        typer.echo(json_text(found.document()))
-        return
-    console, table = standard_output(), table_of(*HEADS)
-    for row in rows(found):
-        table.add_row(*row)
-    if found.pairs:
-        console.print(table)
-        console.print()
-    for sentence in found.notes:
-        console.print(sentence)
-
-
 def show_own_power(
     reports: "Sequence[EvaluationReport]", policy: "Policy", json: bool = False
 ) -> None:
@@ -148,7 +129,7 @@ def show_own_power(
     """
     from lccp.analysis.trajectory import Trajectory
     from lccp.contract.errors import InvalidInput
-    from lccp_cli.commands.plan import power_json, show_power
+    from lccp_cli.output.power import power_json, show_power
 
     measured = Trajectory.from_reports(reports).series
     known = [measured[name] for name in policy.signals if name in measured]
@@ -201,32 +182,3 @@ def planned(series: "Series", policy: "Policy") -> list[int]:
             "--horizon-tokens"
         )
     return checkpoints
-
-
-def show(verdict: "Verdict") -> None:
-    """Print the checkpoints as a table, the verdict, its evidence, and what to do."""
-    from lccp.report.summary import forecast_sentence, verdict_sentence
-    from lccp_cli.console import checkpoint_table, standard_output
-
-    console = standard_output()
-    console.print(checkpoint_table(verdict))
-    console.print()
-    console.print(verdict_sentence(verdict), style="bold")
-    for sentence in (*verdict.evidence, forecast_sentence(verdict.forecast)):
-        if sentence:
-            console.print(f"  {sentence}")
-    for exclusion in verdict.excluded:
-        console.print(f"  Left out: {exclusion.reason}", style="yellow")
-    console.print(verdict.advice)
-    if verdict.gate is not None:
-        show_gate(verdict.gate)
-
-
-def show_gate(gate: "Gate") -> None:
-    """Print the answer to the gate, criterion by criterion."""
-    from lccp_cli.console import standard_output
-
-    console = standard_output()
-    console.print(f"Gate: {gate.answer}", style="bold")
-    for one in gate.sentences:
-        console.print(f"  {one.answer:<9}  {one.sentence}  ({one.evidence})")

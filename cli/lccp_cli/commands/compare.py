@@ -44,7 +44,7 @@ def compare(
     """
     from lccp.contract.errors import InvalidInput
     from lccp.report.comparison import compared, pair
-    from lccp_cli.console import json_text, standard_output
+    from lccp_cli.output.console import json_text, standard_output
 
     if a == b:
         raise InvalidInput(f"{a}: can't be compared with itself: name two checkpoints as {NAMED}")
@@ -76,7 +76,7 @@ def _place(text: str, tokens: int) -> dict[str, object]:
 
 
 def _shown(found: "Comparison") -> "Iterator[RenderableType]":
-    from lccp_cli.console import table_of
+    from lccp_cli.output.console import table_of
 
     if found.differences:
         signals = table_of("signal", "A", "B", "gain", "95 % interval", "B is")

@@ -69,8 +69,8 @@ def prepare(
         lccp data prepare run.yaml --out /data/tokens --source books --workers 16
         lccp data prepare run.yaml --out s3://bucket/tokens --endpoint https://s3.example.org
     """
-    from lccp_cli.console import standard_output
     from lccp_cli.manifest import fetched, load_manifest
+    from lccp_cli.output.console import standard_output
     from lccp_trainer.launch.tokens import Destination
 
     destination = Destination(out, endpoint)
@@ -164,7 +164,7 @@ def _bar(bars: "Progress", source: "DataSource") -> "Callable[[int, int], None]"
 
 def _show(survey: "Survey", max_epochs: float) -> None:
     """Print the tables, and anything unusual."""
-    from lccp_cli.console import standard_output
+    from lccp_cli.output.console import standard_output
 
     console = standard_output()
     for table in (_sources(survey), _lengths(survey), _bands(survey), _overlaps(survey)):

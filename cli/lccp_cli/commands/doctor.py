@@ -27,7 +27,7 @@ def doctor(
     """
     from rich.text import Text
 
-    from lccp_cli.console import standard_output
+    from lccp_cli.output.console import standard_output
 
     console = standard_output()
     found = _checks(manifest)

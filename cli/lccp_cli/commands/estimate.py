@@ -1,7 +1,7 @@
 """`lccp estimate`: what a run costs, before it starts."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -53,7 +53,7 @@ def estimate(
     from lccp.cost.compatibility import check
     from lccp.cost.estimate import Estimate
     from lccp.cost.memory import Training
-    from lccp_cli.manifest import load_manifest
+    from lccp_cli.manifest import load_manifest, model_config
 
     run = load_manifest(manifest)
     config, training = model_config(run, manifest, model, endpoint), Training.of(run)
@@ -62,27 +62,6 @@ def estimate(
     on_disk = _scratch(run, costs.parameters)
     for name, value in (*_lines(costs, training), *on_disk, *_hours(costs, flops_per_second, mfu)):
         typer.echo(f"{name:<28}{value}")
-
-
-def model_config(
-    run: "LCCPRun", manifest: Path, model: Path | None, endpoint: str | None
-) -> dict[str, Any]:
-    """config.json of the run's model: from the folder `model`, beside the manifest, or fetched.
-
-    Raises:
-        InvalidInput: it is missing, or not a JSON object.
-        StoreUnavailable: the bucket or the hub does not respond.
-    """
-    from lccp.contract.location import remote_location
-    from lccp.model_config import read_model_config
-    from lccp_cli.manifest import fetched_config
-
-    if model is not None:
-        return read_model_config(model, "--model")
-    source, field = run.spec.model.source, f"{manifest}: spec.model.source"
-    if remote_location(source) is not None:
-        return read_model_config(fetched_config(source, field, endpoint), field)
-    return read_model_config(manifest.parent / source, field)
 
 
 def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]]":

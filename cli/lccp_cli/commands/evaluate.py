@@ -187,7 +187,7 @@ def _one(
     from lccp.api.causes import Cause
     from lccp.api.exits import ExitCode
     from lccp.api.objects.report import EvaluationReport
-    from lccp_cli.console import standard_output
+    from lccp_cli.output.console import standard_output
     from lccp_cli.progress import cost_text, progress_of
     from lccp_evaluator.series.checkpoints import CheckpointDirectory, series_of
     from lccp_evaluator.series.series import Series
@@ -205,7 +205,7 @@ def _one(
         typer.echo(f"lccp: {report.message}", err=True)
         is_input = report.cause is Cause.CONFIGURATION
         raise typer.Exit(ExitCode.USAGE if is_input else FAILED)
-    from lccp_cli.results import result_lines
+    from lccp_cli.output.results import result_lines
 
     folder = series.folder(checkpoint.tokens)
     for line in result_lines(report, folder):
@@ -223,7 +223,7 @@ def _series(
     settings: "SeriesSettings",
     jobs: int | None,
 ) -> None:
-    from lccp_cli.console import standard_output
+    from lccp_cli.output.console import standard_output
     from lccp_cli.series import conclude, evaluate_all
     from lccp_evaluator.jobs.jobs import devices_of
     from lccp_evaluator.series.checkpoints import series_of

@@ -8,9 +8,7 @@ import typer
 from lccp_cli.options import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lccp.analysis.power import Power, SignalPower
+    from lccp.analysis.power import SignalPower
     from lccp.api.objects.policy import Policy
     from lccp.api.run import LCCPRun
 
@@ -82,9 +80,10 @@ def plan(
     from lccp.analysis.possible import obstacle
     from lccp.contract.errors import InvalidInput
     from lccp.cost.compatibility import check
-    from lccp_cli.console import json_text
     from lccp_cli.manifest import load_manifest
-    from lccp_cli.training_plan import TrainingOptions, plan_training
+    from lccp_cli.output.console import json_text
+    from lccp_cli.output.power import power_json, show_power
+    from lccp_cli.output.training_plan import TrainingOptions, plan_training
 
     run = load_manifest(manifest)
     options = TrainingOptions(nodes, price, efficiency, network_gbits, model)
@@ -143,77 +142,4 @@ def _unknown(signal: str, probe: str | None, is_on: bool) -> str:
     return (
         f"{signal}: {why}, so how often the plan detects its plateau is unknown; lccp analyze "
         "--power says so from the reports of three checkpoints"
-    )
-
-
-def show_power(one: "SignalPower") -> None:
-    """Print the power of the plan (the first row) and of alternatives."""
-    from lccp_cli.console import standard_output, table_of
-
-    kinds = [f"{kind}s" for kind in one.powers[0].design.clusters]
-    table = table_of("checkpoints", *kinds, "within 4 T", "in the end", "median")
-    for each in one.powers:
-        table.add_row(*_row(each))
-    console = standard_output()
-    console.print(
-        f"{one.signal}: share of plateaus that are judged Saturated; the first row is the plan:"
-    )
-    console.print(table)
-    console.print(_advice(one.powers))
-
-
-def power_json(found: "Sequence[SignalPower]", unknown: "Sequence[str]" = ()) -> str:
-    """The same as JSON, with the noise that it is based on."""
-    from lccp_cli.console import json_text
-
-    signals = [
-        {
-            "signal": one.signal,
-            "jitter": one.noise.jitter,
-            "plans": [_document(each) for each in one.powers],
-            "advice": _advice(one.powers),
-        }
-        for one in found
-    ]
-    return json_text({"signals": signals, "notSimulated": list(unknown)})
-
-
-def _document(one: "Power") -> dict[str, object]:
-    import math
-
-    median = one.median_horizons
-    return {
-        "checkpoints": len(one.design.at),
-        "clusters": dict(one.design.clusters),
-        "within": one.within,
-        "whole": one.whole,
-        "medianHorizons": median if math.isfinite(median) else None,
-    }
-
-
-def _row(one: "Power") -> tuple[str, ...]:
-    import math
-
-    median = one.median_horizons
-    counts = (len(one.design.at), *one.design.clusters.values())
-    told = f"{median:.1f} T" if math.isfinite(median) else "never"
-    return (*map(str, counts), f"{one.within:.0%}", f"{one.whole:.0%}", told)
-
-
-def _advice(powers: "Sequence[Power]") -> str:
-    from lccp.analysis.power import ENOUGH, cheapest
-
-    own, best = powers[0], cheapest(powers)
-    if own.within >= ENOUGH:
-        return f"The plan suffices: it detects {own.within:.0%} of plateaus within four horizons."
-    if best is None:
-        return (
-            f"The plan detects {own.within:.0%} of plateaus within four horizons, and none of the "
-            "others suffices: lower the learning rate, raise minGain, or use longer horizons."
-        )
-    clusters = [f"{count} {kind}s" for kind, count in best.design.clusters.items()]
-    design = ", ".join((f"{len(best.design.at)} checkpoints", *clusters))
-    return (
-        f"The plan detects {own.within:.0%} of plateaus within four horizons. Sufficient with the "
-        f"fewest samples: {design} ({best.within:.0%})."
     )

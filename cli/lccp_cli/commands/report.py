@@ -56,7 +56,7 @@ def passed(data: "RunData") -> bool:
     """Print the answer to the run's gate; return whether it is Yes. Raises InvalidInput."""
     from lccp.contract.errors import InvalidInput
     from lccp.report.judged import verdict_of
-    from lccp_cli.commands.analyze import show_gate
+    from lccp_cli.output.verdict import show_gate
 
     found = verdict_of(data).gate
     if found is None:

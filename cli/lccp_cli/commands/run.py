@@ -47,9 +47,9 @@ def run(
         lccp run my-run.yaml --store s3://bucket/prefix --endpoint https://s3.example.org
     """
     from lccp.api.invocation import StoreConfig
-    from lccp_cli.console import standard_output
     from lccp_cli.live.run import watching
     from lccp_cli.manifest import check_files, load_manifest
+    from lccp_cli.output.console import standard_output
     from lccp_operator.embedded import run as run_embedded
 
     the_run = load_manifest(manifest)

@@ -93,9 +93,9 @@ def watch(
         lccp watch s3://bucket/run-1 --out eval --endpoint https://s3.example.org --marker DONE
         lccp watch ./dcp --out eval --convert "python to_hf.py {input} {output}"
     """
-    from lccp_cli.console import standard_output
     from lccp_cli.live.folder import watching
     from lccp_cli.options import token_budget
+    from lccp_cli.output.console import standard_output
     from lccp_cli.progress import made
     from lccp_cli.series import conclude, verdict_over
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict
 from lccp.report.text import duration_text, tokens_text
-from lccp_cli.console import checkpoint_line, checkpoint_table
+from lccp_cli.output.console import checkpoint_line, checkpoint_table
 from lccp_evaluator.series.view import Show, Unmeasured, View
 
 Judge = Callable[[tuple[EvaluationReport, ...]], Verdict]

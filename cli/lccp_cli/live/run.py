@@ -14,7 +14,7 @@ from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import Heartbeat
 from lccp.report.text import duration_text, percent_text, tokens_text
-from lccp_cli.console import checkpoint_line, checkpoint_table
+from lccp_cli.output.console import checkpoint_line, checkpoint_table
 from lccp_operator.embedded import Snapshot
 from lccp_operator.intents import EventReason
 

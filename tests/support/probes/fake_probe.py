@@ -129,7 +129,7 @@ def seen(folder: Path) -> dict[str, bool]:
     from lccp.report.load import RunData
     from lccp.report.page.render import render
     from lccp.store.file import FileStore
-    from lccp_cli.console import checkpoint_line
+    from lccp_cli.output.console import checkpoint_line
     from lccp_exporter.dashboards.run import RUN
     from lccp_exporter.refresh import Runs, StoreWatch
     from reference.contract import render_reference

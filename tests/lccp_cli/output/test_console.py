@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from lccp.api.objects.verdict import Verdict
-from lccp_cli.console import checkpoint_line, checkpoint_table, say, standard_output
+from lccp_cli.output.console import checkpoint_line, checkpoint_table, say, standard_output
 
 
 @pytest.fixture(scope="module")

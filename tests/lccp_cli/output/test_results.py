@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.report.text import value_text
-from lccp_cli.results import result_lines
+from lccp_cli.output.results import result_lines
 
 REPORT = a_run.report(a_run.CHECKPOINTS[3])
 MEANS = "Perplexity by length and depth: means by length (tokens)"

@@ -17,8 +17,8 @@ from lccp.cost.planning.devices import DEVICES, EFFICIENCY, NETWORK, Cluster, de
 from lccp.cost.planning.evaluators import EvaluatorPlan
 from lccp.cost.planning.layouts import Candidate
 from lccp.report.text import bytes_text, duration_text, percent_text, tokens_text
-from lccp_cli.commands.estimate import model_config
-from lccp_cli.console import json_text, standard_output, table_of
+from lccp_cli.manifest import model_config
+from lccp_cli.output.console import json_text, standard_output, table_of
 
 ROWS = 10
 """Number of layouts that are printed."""

@@ -14,7 +14,7 @@ from lccp.probes.registry import PROBES
 from lccp.report.details import details_of
 from lccp.report.figures.arrays import labels
 from lccp.report.text import value_text
-from lccp_cli.console import table_of
+from lccp_cli.output.console import table_of
 
 
 def result_lines(report: EvaluationReport, folder: Path) -> Iterator[RenderableType]:
