@@ -24,7 +24,7 @@ from lccp.store.open import open_store  # noqa: E402
 from lccp.store.port import Store  # noqa: E402
 from lccp_operator.kubernetes.backend import KubernetesWorkloads  # noqa: E402
 from lccp_operator.kubernetes.reconcile.emptied import ROUND_SECONDS, EmptiedPrefixes  # noqa: E402
-from lccp_operator.kubernetes.reconcile.memory import Memories, Memory  # noqa: E402
+from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory  # noqa: E402
 from lccp_operator.kubernetes.store_health import StoreHealth  # noqa: E402
 from lccp_operator.kubernetes.workloads.seen import RunKey  # noqa: E402
 from lccp_operator.observe import StoreObserver  # noqa: E402
@@ -38,7 +38,7 @@ def stored(store: Store, runs: int) -> Memories:
         store.put(RunKeys(*key).identity, b"{}")
         observer = StoreObserver(store, RunKeys(*key))
         observer.found_run = True
-        memories[key] = Memory("uid", "default", cast(KubernetesWorkloads, None), observer)
+        memories[key] = RunMemory("uid", "default", cast(KubernetesWorkloads, None), observer)
     return memories
 
 

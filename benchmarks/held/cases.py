@@ -7,7 +7,7 @@ from typing import Any
 
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture
-from lccp.cost.memory import Memory, Training
+from lccp.cost.memory import Memory, TrainingSettings
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
@@ -83,4 +83,4 @@ def estimated(case: Case) -> int:
         "spec": case.spec(),
     }
     model = Architecture.from_config(case.config)
-    return Memory.of(model, Training.of(LCCPRun.parse(document, "memory"))).total
+    return Memory.of(model, TrainingSettings.of(LCCPRun.parse(document, "memory"))).total

@@ -9,7 +9,7 @@ import numpy as np
 from lccp.analysis.rules.course import Course
 from lccp.analysis.rules.grid import Array, Grid
 from lccp.analysis.rules.measure import Measure
-from lccp.analysis.simulation import FOLLOWS, NOISES, SCATTER, Jitter, Kind, simulated
+from lccp.analysis.simulation import FOLLOWS, NOISES, SCATTER, Jitter, SimulatedClusters, simulated
 
 GAINS = (0.0, 0.5, 1.0, 1.25, 1.5, 2.0, 4.0)
 CHECKPOINTS = (5, 6, 8, 12, 20, 40, 80)
@@ -39,12 +39,12 @@ class Cell:
         """Checkpoints a horizon."""
         return self.checkpoints / self.horizons
 
-    def kinds(self) -> dict[str, Kind]:
+    def kinds(self) -> dict[str, SimulatedClusters]:
         """Its clusters, whose differences persist along the run."""
         scale = max(self.gain, 0.5)
         counts = {"Text": self.haystacks, "Question": self.needles}
         return {
-            name: Kind(count, FOLLOWS[name] * scale, SCATTER[name])
+            name: SimulatedClusters(count, FOLLOWS[name] * scale, SCATTER[name])
             for name, count in counts.items()
         }
 

@@ -22,7 +22,7 @@ from lccp.analysis.laws.stopping import stopping, stops_paying
 from lccp.analysis.rules.course import Course
 from lccp.analysis.rules.grid import Array, Grid
 from lccp.analysis.rules.measure import Measure
-from lccp.analysis.simulation import FOLLOWS, NOISES, SCATTER, Jitter, Kind, simulated
+from lccp.analysis.simulation import FOLLOWS, NOISES, SCATTER, Jitter, SimulatedClusters, simulated
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def followed(
     """`runs` runs around a curve [K], from which eight haystacks and four needles deviate."""
     rng, unit = np.random.default_rng(seed), NOISES[noise]
     counts = {"Text": 8, "Question": 4}
-    kinds = {name: Kind(count, 0.0, SCATTER[name]) for name, count in counts.items()}
+    kinds = {name: SimulatedClusters(count, 0.0, SCATTER[name]) for name, count in counts.items()}
     jitter = Jitter(sigma, unit.shape, unit.memory)
     values, clusters = simulated(at, curve, jitter, kinds, runs, rng)
     for name, count in counts.items():

@@ -15,7 +15,7 @@ from lccp.contract.signals import Signal
 COVERAGE = 0.95
 
 
-class Difference(Contract):
+class SignalDifference(Contract):
     """A signal at two checkpoints A and B, and what B gains over A."""
 
     signal: Annotated[Signal, Field(description="As its probe declares it.")]
@@ -40,7 +40,7 @@ class Difference(Contract):
         return "worse" if upper < 0 else "not clear"
 
 
-class Agreement(Contract):
+class PairSignal(Contract):
     """A signal that compares B with A, such as how many top heads they have in common."""
 
     signal: Annotated[Signal, Field(description="As its probe declares it.")]
@@ -53,8 +53,8 @@ class Agreement(Contract):
 class Comparison(Contract):
     """What is known of two checkpoints A and B."""
 
-    differences: Annotated[tuple[Difference, ...], Field(description="By signal.")]
-    agreements: Annotated[tuple[Agreement, ...], Field(description="By signal.")] = ()
+    differences: Annotated[tuple[SignalDifference, ...], Field(description="By signal.")]
+    agreements: Annotated[tuple[PairSignal, ...], Field(description="By signal.")] = ()
     left_out: Annotated[
         tuple[str, ...], Field(description="Probes that can't be compared, and why.")
     ] = ()
@@ -65,7 +65,7 @@ def compare(a: EvaluationReport, b: EvaluationReport) -> Comparison:
 
     Both answered the same samples, so effects particular to a cluster cancel out.
     """
-    differences: list[Difference] = []
+    differences: list[SignalDifference] = []
     left_out = []
     for probe in (name for name in a.probes if name in b.probes):
         if how := made_otherwise(a, b, probe):
@@ -77,20 +77,22 @@ def compare(a: EvaluationReport, b: EvaluationReport) -> Comparison:
     return Comparison(differences=tuple(differences), left_out=tuple(left_out))
 
 
-def _differences(a: EvaluationReport, b: EvaluationReport, probe: str) -> Iterator[Difference]:
+def _differences(
+    a: EvaluationReport, b: EvaluationReport, probe: str
+) -> Iterator[SignalDifference]:
     others = {signal.name: signal for signal in b.probes[probe].signals}
     for first in a.probes[probe].signals:
         if first.name in others:
             yield _difference(first, others[first.name])
 
 
-def _difference(first: SignalValue, second: SignalValue) -> Difference:
+def _difference(first: SignalValue, second: SignalValue) -> SignalDifference:
     values = first.value, second.value
     declared = Signal(**{field: getattr(first, field) for field in Signal.model_fields})
     before, after = oriented(declared, np.array(values))
     gain = float(after - before)
     half = _half_width(declared, first, second)
-    return Difference(
+    return SignalDifference(
         signal=declared,
         values=values,
         gain=gain,

@@ -19,7 +19,7 @@ from lccp.analysis.rules.grid import FLOATS, Array, Grid
 from lccp.analysis.rules.lines import Lines
 from lccp.analysis.rules.measure import Measure
 from lccp.analysis.rules.noise import recent_differences
-from lccp.analysis.simulation import FOLLOWS, SCATTER, Jitter, Kind, simulated
+from lccp.analysis.simulation import FOLLOWS, SCATTER, Jitter, SimulatedClusters, simulated
 from lccp.analysis.trajectory import Series
 from lccp.api.objects.policy import Policy
 from lccp.contract.errors import InvalidInput
@@ -155,7 +155,7 @@ def power(design: Design, noise: Noise, policy: Policy, runs: int = RUNS, seed: 
     """By `runs` simulated plateaus."""
     rng, at = np.random.default_rng(seed), np.array(design.at)
     kinds = {
-        kind: Kind(
+        kind: SimulatedClusters(
             min(count, MOST_CLUSTERS), noise.slopes.get(kind, 0.0), noise.scatter.get(kind, 0.0)
         )
         for kind, count in design.clusters.items()

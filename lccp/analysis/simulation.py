@@ -54,7 +54,7 @@ SCATTER = {"Text": 0.3, "Question": 0.1}
 
 
 @dataclass(frozen=True)
-class Kind:
+class SimulatedClusters:
     """Clusters of one kind, crossed with those of the others."""
 
     count: int
@@ -76,7 +76,7 @@ def simulated(
     at: Array,
     curve: Array,
     jitter: Jitter,
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, SimulatedClusters],
     runs: int,
     rng: np.random.Generator,
 ) -> tuple[Array, dict[str, Array]]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
-from lccp.cost.memory import Memory, Training
+from lccp.cost.memory import Memory, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Estimate:
     memory: Memory
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], training: Training) -> Self:
+    def of(cls, config: Mapping[str, Any], training: TrainingSettings) -> Self:
         """The cost of `training` for the model of `config` (a parsed config.json).
 
         Raises:

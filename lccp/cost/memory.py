@@ -29,7 +29,7 @@ ONE_PROCESS = Layout(1)
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSettings:
     """The settings of a training that its cost depends on."""
 
     tokens: int
@@ -95,7 +95,7 @@ class Memory:
     optimizer_on_host: bool
 
     @classmethod
-    def of(cls, model: Architecture, training: Training) -> Self:
+    def of(cls, model: Architecture, training: TrainingSettings) -> Self:
         """By ZeRO stage (Rajbhandari et al., arXiv 1910.02054, section 5)."""
         held = _Held(model, training)
         forward = (held.standing, held.activations, held.gathered)
@@ -124,7 +124,7 @@ class Memory:
 class _Held:
     """Bytes of everything that may be held."""
 
-    def __init__(self, model: Architecture, training: Training) -> None:
+    def __init__(self, model: Architecture, training: TrainingSettings) -> None:
         layout, self._training = training.layout, training
         self._stage, size = training.zero_stage, training.element_bytes
         self._part = -(-model.parameters // layout.processes)
@@ -187,7 +187,7 @@ class _Held:
         return min(self._partitioned, BUCKET_ELEMENTS)
 
 
-def is_tiled(block: FeedForward, training: Training) -> bool:
+def is_tiled(block: FeedForward, training: TrainingSettings) -> bool:
     """Whether the trainer computes the dense part of `block` in tiles of tokens."""
     return training.activation_checkpointing and training.own_tokens * block.size > TILE_ELEMENTS
 
@@ -204,14 +204,14 @@ def routed_tile(block: FeedForward, hidden_size: int, tokens: int) -> int | None
     return tile if saved > block.routed_parameters(hidden_size, block.experts) else None
 
 
-def own_routed_tile(block: FeedForward, hidden_size: int, training: Training) -> int | None:
+def own_routed_tile(block: FeedForward, hidden_size: int, training: TrainingSettings) -> int | None:
     """The same for `training`: only experts that are not spread are computed in tiles."""
     if not training.activation_checkpointing or training.layout.expert_size > 1:
         return None
     return routed_tile(block, hidden_size, training.own_tokens)
 
 
-def activation_bytes(model: Architecture, training: Training) -> int:
+def activation_bytes(model: Architecture, training: TrainingSettings) -> int:
     """Tensors of one micro batch that the backward pass needs, on one process.
 
     Counted as in Korthikanti et al., arXiv 2205.05198, section 4.1, for attention that stores no
@@ -230,7 +230,7 @@ def activation_bytes(model: Architecture, training: Training) -> int:
     return kept + tokens * model.hidden_size * size + logits + weight
 
 
-def _layer_bytes(model: Architecture, number: int, training: Training) -> int:
+def _layer_bytes(model: Architecture, number: int, training: TrainingSettings) -> int:
     """Of each token: both norms (input in FP32, normalized, scaled), queries, keys, values, the
     heads' output before and after joining; of each expert or dense block gate, up, activated gate
     and product; and the inputs and outputs of routed experts. Where activations are computed
@@ -244,7 +244,7 @@ def _layer_bytes(model: Architecture, number: int, training: Training) -> int:
     return tokens * (norms + size * attention) + size * (4 * dense + routed)
 
 
-def _routed_held(block: FeedForward, hidden_size: int, training: Training) -> int:
+def _routed_held(block: FeedForward, hidden_size: int, training: TrainingSettings) -> int:
     tile = own_routed_tile(block, hidden_size, training)
     again = 0 if tile is None else block.routed_parameters(hidden_size, block.experts)
     return (tile or training.own_tokens) * block.routed_elements(hidden_size) + again

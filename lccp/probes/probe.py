@@ -117,7 +117,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonSignals:
     """Signals that compare a checkpoint with others, from the details of several."""
 
     signals: tuple[Signal, ...]
@@ -198,7 +198,7 @@ class Probe:
     """Of those, the kinds by which a signal, given by name, is reported."""
     columns: tuple[Column, ...] = ()
     charts: tuple[Chart, ...] = ()
-    comparison: Comparison | None = None
+    comparison: ComparisonSignals | None = None
     rules: tuple[Rule, ...] = ()
     """Rules in CEL about the whole spec; `fits` says the same in Python."""
     fits: Callable[[Any, int], str | None] = _always

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lccp.analysis.comparison import Agreement, Comparison, compare
+from lccp.analysis.comparison import Comparison, PairSignal, compare
 from lccp.analysis.trajectory import made_otherwise
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import InvalidInput
@@ -67,7 +67,7 @@ def compared(a: Evaluated, b: Evaluated) -> Comparison:
     return found.model_copy(update={"agreements": tuple(agreements)})
 
 
-def _agreements(name: str, probe: Probe, a: Evaluated, b: Evaluated) -> Iterator[Agreement]:
+def _agreements(name: str, probe: Probe, a: Evaluated, b: Evaluated) -> Iterator[PairSignal]:
     details = [details_of(one.report, name, one.fetch) for one in (a, b)]
     first, second = details
     if probe.comparison is None or first is None or second is None:
@@ -78,7 +78,7 @@ def _agreements(name: str, probe: Probe, a: Evaluated, b: Evaluated) -> Iterator
     values = probe.comparison.values(settings, [first, second])
     for signal in probe.comparison.signals:
         before, after = values[signal.name]
-        yield Agreement(signal=signal, values=(before, after))
+        yield PairSignal(signal=signal, values=(before, after))
 
 
 def _shapes(details: Details) -> Mapping[str, tuple[int, ...]]:

@@ -20,7 +20,7 @@ STOPPED = ("Saturated", "Stop")
 
 
 @dataclass(frozen=True)
-class Change:
+class SignalChange:
     """A signal's value at the first and at the newest checkpoint where it was measured."""
 
     signal: Signal
@@ -49,13 +49,13 @@ class Summary:
     budget_tokens: int | None
     saved: Savings | None
     """None unless the run was stopped because it was saturated; FLOPs are 0 if unknown."""
-    changes: tuple[Change, ...]
+    changes: tuple[SignalChange, ...]
     """Changes of the signals in short tables."""
 
     @classmethod
     def of(cls, data: RunData, verdict: Verdict) -> Self:
         seen = verdict.checkpoints
-        changes = (Change.of(signal, seen) for signal in table_signals(verdict))
+        changes = (SignalChange.of(signal, seen) for signal in table_signals(verdict))
         return cls(
             verdict=verdict_sentence(verdict),
             ceiling_against_signal=ceiling_against_signal(verdict),

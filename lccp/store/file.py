@@ -15,7 +15,7 @@ from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, St
 from lccp.store import posix
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, atomic_write, open_source
-from lccp.store.port import Entry, Level, ObjectInfo
+from lccp.store.port import Entry, ObjectInfo, StoreLevel
 
 _HIDDEN = ".lccp"
 _ABANDONED_SECONDS = 24 * 3600
@@ -116,14 +116,14 @@ class FileStore:
                 if info.key.startswith(prefix):
                     yield info
 
-    def level(self, prefix: str) -> Level:
+    def level(self, prefix: str) -> StoreLevel:
         with self._mapped(prefix):
             self._check_root()
             names = posix.names(self._path(prefix.removesuffix("/")) if prefix else self._root)
             keys = [prefix + name for name in names if prefix or name != _HIDDEN]
             infos = [posix.object_info(key, self._root / key) for key in keys]
             prefixes = [f"{key}/" for key in keys if posix.holds_a_file(self._root / key)]
-        return Level([info for info in infos if info], prefixes)
+        return StoreLevel([info for info in infos if info], prefixes)
 
     def delete(self, key: str) -> None:
         with self._mapped(key), self._locked():

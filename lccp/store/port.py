@@ -25,7 +25,7 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True)
-class Level:
+class StoreLevel:
     """One level of a hierarchy: objects directly below a prefix, and the next prefixes."""
 
     objects: list[ObjectInfo]
@@ -91,7 +91,7 @@ class Store(Protocol):
         May raise at any point; memory holds only one page or folder of the listing.
         """
 
-    def level(self, prefix: str) -> Level:
+    def level(self, prefix: str) -> StoreLevel:
         """Objects and prefixes directly below `prefix`, unsorted.
 
         `prefix` ends in a slash, or is empty for the store's root. A server that keeps folders

@@ -22,7 +22,7 @@ from lccp_evaluator.passes.passage import Heads, Reading
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
-from lccp_evaluator.progress import Progress, Told
+from lccp_evaluator.progress import Progress, ReportedProgress
 from lccp_evaluator.records import Records
 from lccp_evaluator.spread.orders import Job
 from lccp_evaluator.spread.team import Team
@@ -37,7 +37,7 @@ Announce = Callable[[EvaluationCost], None]
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationFiles:
     """A report, the contents of the files beside it by name, and what the report makes obsolete."""
 
     report: EvaluationReport
@@ -47,7 +47,7 @@ class Evaluation:
 
 def evaluate(
     subject: Subject, place: Place, progress: Progress, announce: Announce | None = None
-) -> Evaluation:
+) -> EvaluationFiles:
     """Measure `subject` on the samples in `place`, which are drawn if there are none.
 
     What an interrupted evaluation of the same subject has already read is not read again. Nothing
@@ -91,7 +91,7 @@ def evaluate(
         versions=_versions(),
         timings={stage: round(seconds, 3) for stage, seconds in timings.items()},
     )
-    return Evaluation(report, files, read.unfinished)
+    return EvaluationFiles(report, files, read.unfinished)
 
 
 def _versions() -> dict[str, str]:
@@ -167,7 +167,7 @@ def _read(
         announce(estimate(replace(prepared, cohorts=missing)))
     with Team(prepared.models) as team:
         readings = _Readings(
-            prepared, unfinished, Told(prepared.shares, kept, progress), team, kept
+            prepared, unfinished, ReportedProgress(prepared.shares, kept, progress), team, kept
         )
         readings.read({n: () for n, one in enumerate(prepared.cohorts) if one.again is None})
         records = [readings.of(one) for one in asked]
@@ -185,7 +185,7 @@ class _Readings:
 
     prepared: Prepared
     unfinished: Unfinished
-    told: Told
+    told: ReportedProgress
     team: Team
     found: dict[int, list[Reading]]
 

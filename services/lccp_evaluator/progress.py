@@ -36,7 +36,7 @@ class Share:
     """Tokens to compute."""
 
 
-class Told:
+class ReportedProgress:
     """Reports what was done to `progress`; what was `kept` counts at once, but not as speed."""
 
     def __init__(self, shares: Sequence[Share], kept: Iterable[int], progress: Progress) -> None:

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from lccp_exporter.facts import ExportedFacts
-from lccp_exporter.health import ExportHealth, StoreHealth
+from lccp_exporter.health import ExportHealth, ReadHealth
 from lccp_exporter.metrics.metric import RUN_LABELS, RunMetric
 from lccp_exporter.metrics.own import (
     EXPORT_LABELS,
@@ -48,7 +48,7 @@ def unchanged(before: Lines, now: Lines) -> Lines:
 
 
 def page(
-    runs: Sequence[Lines], stores: Sequence[StoreHealth], exports: Sequence[ExportHealth] = ()
+    runs: Sequence[Lines], stores: Sequence[ReadHealth], exports: Sequence[ExportHealth] = ()
 ) -> Iterator[bytes]:
     """The page in parts, so that it is never in memory as a whole."""
     part = bytearray()

@@ -5,7 +5,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
-class StoreHealth:
+class ReadHealth:
     """Health of the reading of one store."""
 
     store: str

@@ -11,7 +11,7 @@ from lccp.contract.errors import LccpError
 from lccp.store.port import Store
 from lccp_exporter.exposition import Lines, lines, unchanged
 from lccp_exporter.facts import ExportedFacts
-from lccp_exporter.health import StoreHealth
+from lccp_exporter.health import ReadHealth
 from lccp_exporter.reading import StoreReader
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class StoreWatch:
         self._finished_ttl = finished_ttl
         self._now = now
         self.runs: Mapping[RunKey, ShownRun] = {}
-        self.health = StoreHealth(name)
+        self.health = ReadHealth(name)
 
     def refresh(self) -> None:
         """Read the store once; failures are counted and logged."""
@@ -100,7 +100,7 @@ class Runs:
         having = [w.runs[namespace, name] for w in self._watches if (namespace, name) in w.runs]
         return max(having, key=_last_sign, default=None)
 
-    def stores(self) -> list[StoreHealth]:
+    def stores(self) -> list[ReadHealth]:
         return [watch.health for watch in self._watches]
 
 

@@ -7,7 +7,7 @@ from scraped import Scraped
 
 from lccp_exporter import exposition
 from lccp_exporter.facts import ExportedFacts
-from lccp_exporter.health import ExportHealth, StoreHealth
+from lccp_exporter.health import ExportHealth, ReadHealth
 from lccp_exporter.metrics.cells import CELLS_MAX, cells
 from lccp_exporter.metrics.table import RUN_METRICS, SERIES_MAX
 
@@ -62,7 +62,7 @@ def test_a_long_page_comes_in_parts() -> None:
 
 
 def test_health_has_a_series_for_what_is_known() -> None:
-    stores = [StoreHealth("main", errors=2, runs=3)]
+    stores = [ReadHealth("main", errors=2, runs=3)]
     exports = [ExportHealth("default", "tiny", "MLflow", failed=True)]
     scraped = Scraped.text(b"".join(exposition.page([], stores, exports)).decode())
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lccp.analysis.rules.grid import Array
-from lccp.analysis.simulation import FOLLOWS, SCATTER, Jitter, Kind, simulated
+from lccp.analysis.simulation import FOLLOWS, SCATTER, Jitter, SimulatedClusters, simulated
 from lccp.analysis.trajectory import Series, Trajectory
 from lccp.analysis.verdict import judge_trajectory
 from lccp.api.objects.policy import Policy
@@ -43,7 +43,9 @@ class SimulatedRun:
         rng, delta = np.random.default_rng(self.seed), POLICY.min_gain
         tokens = (at * POLICY.horizon_tokens).astype(np.int64)
         kinds = {
-            name: Kind(count, OWN_SLOPES * FOLLOWS[SHARES[name]], SCATTER[SHARES[name]])
+            name: SimulatedClusters(
+                count, OWN_SLOPES * FOLLOWS[SHARES[name]], SCATTER[SHARES[name]]
+            )
             for name, count in CLUSTERS.items()
         }
         curve = -self.log_ppl(at) / delta

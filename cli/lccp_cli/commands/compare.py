@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from lccp.analysis.comparison import Agreement, Comparison, Difference
+    from lccp.analysis.comparison import Comparison, PairSignal, SignalDifference
     from lccp.contract.signals import Signal
     from lccp.report.load import RunData
 
@@ -94,7 +94,7 @@ def _shown(found: "Comparison") -> "Iterator[RenderableType]":
         yield f"Left out: {sentence}"
 
 
-def _cells(difference: "Difference") -> list[str]:
+def _cells(difference: "SignalDifference") -> list[str]:
     from lccp.report.text import MISSING, value_text
 
     signal, ends = difference.signal, difference.interval
@@ -117,7 +117,7 @@ def _gain(gain: float, signal: "Signal") -> str:
     return f"{-100 * expm1(-gain):+.1f} %" if signal.scale is Scale.LOG else f"{gain:+.3f}"
 
 
-def _agreement_cells(agreement: "Agreement") -> list[str]:
+def _agreement_cells(agreement: "PairSignal") -> list[str]:
     from lccp.report.text import value_text
 
     signal = agreement.signal

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lccp.api.run import LCCPRun
     from lccp.cost.estimate import Estimate
-    from lccp.cost.memory import Training
+    from lccp.cost.memory import TrainingSettings
 
 SECONDS_PER_HOUR = 3_600
 
@@ -52,11 +52,11 @@ def estimate(
     """
     from lccp.cost.compatibility import check
     from lccp.cost.estimate import Estimate
-    from lccp.cost.memory import Training
+    from lccp.cost.memory import TrainingSettings
     from lccp_cli.manifest import load_manifest, model_config
 
     run = load_manifest(manifest)
-    config, training = model_config(run, manifest, model, endpoint), Training.of(run)
+    config, training = model_config(run, manifest, model, endpoint), TrainingSettings.of(run)
     costs = Estimate.of(config, training)
     check(run.spec, config)
     on_disk = _scratch(run, costs.parameters)
@@ -64,7 +64,7 @@ def estimate(
         typer.echo(f"{name:<28}{value}")
 
 
-def _lines(costs: "Estimate", training: "Training") -> "Iterator[tuple[str, str]]":
+def _lines(costs: "Estimate", training: "TrainingSettings") -> "Iterator[tuple[str, str]]":
     from lccp.report.text import bytes_text, length_text, scientific_text, tokens_text
 
     memory, host = costs.memory, " (on the host)" if costs.memory.optimizer_on_host else ""

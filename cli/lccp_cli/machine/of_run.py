@@ -7,7 +7,7 @@ from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
 from lccp.contract.location import remote_location
 from lccp.cost.architecture import Architecture
-from lccp.cost.memory import FP32_BYTES, Memory, Training
+from lccp.cost.memory import FP32_BYTES, Memory, TrainingSettings
 from lccp.cost.planning.devices import USABLE
 from lccp.model_config import CONFIG, read_model_config
 from lccp.report.text import bytes_text
@@ -38,7 +38,7 @@ def checks(
     except InvalidInput as error:
         yield Check("memory of it", True, f"unknown: {error}", needed=False)
         return
-    yield _memory(run, Memory.of(model, Training.of(run)), found, memory)
+    yield _memory(run, Memory.of(model, TrainingSettings.of(run)), found, memory)
     yield _disk(run, model, disk)
 
 
@@ -91,7 +91,7 @@ def _disk(run: LCCPRun, model: Architecture, free: int) -> Check:
     branches = len(spec.branch_points)
     own = len(spec.checkpoints.due(spec.trained.tokens)) + spec.evaluation.baseline
     checkpoints = own + branches
-    weights = checkpoints * Training.of(run).element_bytes
+    weights = checkpoints * TrainingSettings.of(run).element_bytes
     kept = spec.checkpoints.keep_states + branches
     states = kept * MOMENTS_AND_WEIGHTS * FP32_BYTES
     size = (weights + states) * model.parameters

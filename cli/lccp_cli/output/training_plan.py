@@ -11,9 +11,9 @@ from rich.table import Table
 from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import amount
 from lccp.contract.errors import InvalidInput
-from lccp.cost.memory import Training
+from lccp.cost.memory import TrainingSettings
 from lccp.cost.planning.advice import TrainingPlan, with_nodes
-from lccp.cost.planning.devices import DEVICES, EFFICIENCY, NETWORK, Cluster, device_of
+from lccp.cost.planning.devices import DEVICES, EFFICIENCY, NETWORK, DeviceCluster, device_of
 from lccp.cost.planning.evaluators import EvaluatorPlan
 from lccp.cost.planning.layouts import Candidate
 from lccp.report.text import bytes_text, duration_text, percent_text, tokens_text
@@ -66,7 +66,7 @@ def plan_training(
             counted.
     """
     asked = run if options.nodes is None else with_nodes(run, options.nodes)
-    cluster = Cluster(
+    cluster = DeviceCluster(
         device_of(device),
         run.spec.topology.processes_per_node,
         options.efficiency or EFFICIENCY,
@@ -94,7 +94,7 @@ def _host_bytes(run: LCCPRun) -> int | None:
     return None if quantity is None else amount(quantity)
 
 
-def _show(plan: TrainingPlan, cluster: Cluster, price: float | None, out: Console) -> None:
+def _show(plan: TrainingPlan, cluster: DeviceCluster, price: float | None, out: Console) -> None:
     """Print the manifest's layout by part, why it can't be trained, and layouts that fit."""
     if plan.asked is not None:
         for name, value in _lines(plan.asked, cluster, price):
@@ -110,7 +110,7 @@ def _show(plan: TrainingPlan, cluster: Cluster, price: float | None, out: Consol
         out.print(_table(plan, price))
 
 
-def _document(plan: TrainingPlan, cluster: Cluster, price: float | None) -> dict[str, Any]:
+def _document(plan: TrainingPlan, cluster: DeviceCluster, price: float | None) -> dict[str, Any]:
     """The same, of plain JSON types: bytes, seconds, tokens."""
     return {
         "assumed": {
@@ -127,7 +127,9 @@ def _document(plan: TrainingPlan, cluster: Cluster, price: float | None) -> dict
     }
 
 
-def _lines(one: Candidate, cluster: Cluster, price: float | None) -> Iterator[tuple[str, str]]:
+def _lines(
+    one: Candidate, cluster: DeviceCluster, price: float | None
+) -> Iterator[tuple[str, str]]:
     memory, step, training = one.memory, one.step, one.training
     yield "devices", f"{training.layout.processes}, {cluster.devices_per_node} a node"
     usable = bytes_text(cluster.device.usable_bytes)
@@ -228,7 +230,7 @@ def _candidate(one: Candidate, price: float | None) -> dict[str, Any]:
     return document if price is None else document | {"cost": price * one.accelerator_hours}
 
 
-def _fields(training: Training) -> dict[str, Any]:
+def _fields(training: TrainingSettings) -> dict[str, Any]:
     """As the manifest names them."""
     return {
         "zeroStage": training.zero_stage,

@@ -7,7 +7,7 @@ from typing import Any, Self
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture
 from lccp.cost.compatibility import refusals
-from lccp.cost.planning.devices import DEVICES, USABLE, Cluster
+from lccp.cost.planning.devices import DEVICES, USABLE, DeviceCluster
 from lccp.cost.planning.layouts import Candidate, fitting, layouts_that_fit
 
 GIBIBYTE = 2**30
@@ -29,7 +29,7 @@ class TrainingPlan:
     """What would fit, if the manifest's layout does not and no refusal says so; else empty."""
 
     @classmethod
-    def of(cls, run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> Self:
+    def of(cls, run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> Self:
         """The plan of `run`, whose model's config.json is `config`, on `cluster`.
 
         Raises:
@@ -54,7 +54,7 @@ def with_nodes(run: LCCPRun, nodes: int) -> LCCPRun:
     return run.model_copy(update={"spec": run.spec.model_copy(update={"topology": topology})})
 
 
-def _too_large(asked: Candidate, cluster: Cluster) -> Iterator[str]:
+def _too_large(asked: Candidate, cluster: DeviceCluster) -> Iterator[str]:
     held, usable = asked.memory.device, cluster.device.usable_bytes
     if held > usable:
         yield (
@@ -81,7 +81,7 @@ def _fields(best: Candidate) -> str:
     )
 
 
-def _elsewhere(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> str:
+def _elsewhere(run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> str:
     """More nodes of the same kind, or the smallest device that suffices on this many nodes."""
     found = list(filter(None, [_more_nodes(run, config, cluster), _larger(run, config, cluster)]))
     if not found:
@@ -90,14 +90,14 @@ def _elsewhere(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> str
     return f"no layout fits these devices: {' or '.join(found)} would do"
 
 
-def _more_nodes(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> str:
+def _more_nodes(run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> str:
     for nodes in (times * run.spec.topology.nodes for times in MORE_NODES):
         if any(fitting(with_nodes(run, nodes), config, cluster)):
             return f"{nodes} nodes"
     return ""
 
 
-def _larger(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> str:
+def _larger(run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> str:
     by_memory = sorted(DEVICES.items(), key=lambda item: item[1].memory_bytes)
     for name, device in by_memory:
         if device.memory_bytes > cluster.device.memory_bytes and any(

@@ -77,7 +77,7 @@ def device_of(name: str) -> Device:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class DeviceCluster:
     """Nodes with one kind of device, one device for each of the run's processes on a node."""
 
     device: Device

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture
-from lccp.cost.planning.devices import Cluster
+from lccp.cost.planning.devices import DeviceCluster
 from lccp.cost.shards import ALIGNED_BYTES, uneven
 
 ELEMENT_BYTES = 2
@@ -89,7 +89,7 @@ class EvaluatorPlan:
     """The fewest shards that fit; None if none do."""
 
     @classmethod
-    def of(cls, run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> Self:
+    def of(cls, run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> Self:
         """Raises InvalidInput if the model type of `config` (its config.json) can't be counted."""
         model, usable = Architecture.from_config(config), cluster.device.usable_bytes
         tokens, shards = run.spec.model.target_context_length, run.spec.evaluation.shards

@@ -10,8 +10,8 @@ from lccp.cost.architecture import Architecture
 from lccp.cost.compatibility import refusals
 from lccp.cost.flops import flops_per_token
 from lccp.cost.layout import Layout, step_shape
-from lccp.cost.memory import Memory, Training
-from lccp.cost.planning.devices import Cluster
+from lccp.cost.memory import Memory, TrainingSettings
+from lccp.cost.planning.devices import DeviceCluster
 from lccp.cost.planning.step_time import StepTime, step_tokens
 
 ZERO_STAGES = (0, 1, 2, 3)
@@ -22,7 +22,7 @@ SECONDS_PER_HOUR = 3_600
 class Candidate:
     """One layout of a run on a cluster: what a process holds, and how long a step takes."""
 
-    training: Training
+    training: TrainingSettings
     memory: Memory
     step: StepTime
     flops_per_token: float
@@ -30,9 +30,9 @@ class Candidate:
     """FLOP/s of one device, in the run's precision."""
 
     @classmethod
-    def of(cls, run: LCCPRun, model: Architecture, cluster: Cluster) -> Self:
+    def of(cls, run: LCCPRun, model: Architecture, cluster: DeviceCluster) -> Self:
         """The layout that the spec of `run` requests."""
-        training = Training.of(run)
+        training = TrainingSettings.of(run)
         return cls(
             training,
             Memory.of(model, training),
@@ -61,17 +61,19 @@ class Candidate:
     def accelerator_hours(self) -> float:
         return self.hours * self.training.layout.processes
 
-    def host_bytes(self, cluster: Cluster) -> int:
+    def host_bytes(self, cluster: DeviceCluster) -> int:
         """Memory of a node that an offloaded optimizer takes."""
         return (self.memory.total - self.memory.device) * cluster.devices_per_node
 
-    def fits(self, cluster: Cluster) -> bool:
+    def fits(self, cluster: DeviceCluster) -> bool:
         """Whether device and host hold it; a host of unknown memory does."""
         host = cluster.host_bytes is None or self.host_bytes(cluster) <= cluster.host_bytes
         return host and self.memory.device <= cluster.device.usable_bytes
 
 
-def layouts_that_fit(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> list[Candidate]:
+def layouts_that_fit(
+    run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster
+) -> list[Candidate]:
     """Every allowed layout of the run's processes that fits, the fastest first.
 
     Of equally fast ones, the one that holds less comes first.
@@ -84,7 +86,7 @@ def layouts_that_fit(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) 
     )
 
 
-def fitting(run: LCCPRun, config: Mapping[str, Any], cluster: Cluster) -> Iterator[Candidate]:
+def fitting(run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> Iterator[Candidate]:
     """The same in no particular order, as they are found."""
     model = Architecture.from_config(config)
     for other in variants(run, config):

@@ -10,8 +10,8 @@ from typing import Self
 
 from lccp.cost.architecture import Architecture, FeedForward
 from lccp.cost.flops import flops_per_token
-from lccp.cost.memory import Training, is_tiled, own_routed_tile
-from lccp.cost.planning.devices import LINK_EFFICIENCY, Cluster
+from lccp.cost.memory import TrainingSettings, is_tiled, own_routed_tile
+from lccp.cost.planning.devices import LINK_EFFICIENCY, DeviceCluster
 
 RECOMPUTED = 4 / 3
 """FLOPs with activation checkpointing, relative to those without: a second forward pass."""
@@ -36,7 +36,7 @@ class StepTime:
     """Collectives overlap with computing, as in DeepSpeed at ZeRO stage 3."""
 
     @classmethod
-    def of(cls, model: Architecture, training: Training, cluster: Cluster) -> Self:
+    def of(cls, model: Architecture, training: TrainingSettings, cluster: DeviceCluster) -> Self:
         """The time that one step of `training` takes on `cluster`."""
         return cls(
             computing=_computing(model, training, cluster),
@@ -53,13 +53,13 @@ class StepTime:
         return self.computing + self.collectives + self.exchanges + self.host
 
 
-def step_tokens(training: Training) -> int:
+def step_tokens(training: TrainingSettings) -> int:
     """Tokens of one step, over all processes."""
     rows = training.micro_batch_size * training.layout.data_size * training.accumulation_steps
     return rows * training.context_length
 
 
-def _computing(model: Architecture, training: Training, cluster: Cluster) -> float:
+def _computing(model: Architecture, training: TrainingSettings, cluster: DeviceCluster) -> float:
     again = RECOMPUTED if training.activation_checkpointing else 1.0
     tiled = sum(_tiled_width(block, model.hidden_size, training) for block in model.feed_forward)
     of_token = again * flops_per_token(model, training.context_length)
@@ -68,14 +68,14 @@ def _computing(model: Architecture, training: Training, cluster: Cluster) -> flo
     return of_token * step_tokens(training) / (rate * training.layout.processes)
 
 
-def _tiled_width(block: FeedForward, hidden_size: int, training: Training) -> int:
+def _tiled_width(block: FeedForward, hidden_size: int, training: TrainingSettings) -> int:
     """Inner width that a token uses of those parts of `block` that are computed in tiles."""
     routed = own_routed_tile(block, hidden_size, training) is not None
     dense = block.size if is_tiled(block, training) else 0
     return dense + (block.chosen * block.expert_size if routed else 0)
 
 
-def _collectives(model: Architecture, training: Training, cluster: Cluster) -> float:
+def _collectives(model: Architecture, training: TrainingSettings, cluster: DeviceCluster) -> float:
     """Rajbhandari et al., arXiv 1910.02054, section 7: twice the parameters, or three times.
 
     Stages 0 and 1 send once a step. With every micro batch, stage 2 reduces gradients; stage 3 also
@@ -89,7 +89,7 @@ def _collectives(model: Architecture, training: Training, cluster: Cluster) -> f
     return times * elements * training.element_bytes / cluster.bandwidth(layout.processes)
 
 
-def _exchanges(model: Architecture, training: Training, cluster: Cluster) -> float:
+def _exchanges(model: Architecture, training: TrainingSettings, cluster: DeviceCluster) -> float:
     """All-to-alls of each pass: Jacobs et al., arXiv 2309.14509, section 3.2, for sequences;
     Rajbhandari et al., arXiv 2201.05596, section 5, for experts."""
     layout, size = training.layout, training.own_tokens * training.element_bytes
@@ -111,7 +111,7 @@ def _head_elements(model: Architecture, sequence_size: int) -> int:
     return heads.heads * (heads.query_size + heads.value_size) + repeated * heads.cached
 
 
-def _host(model: Architecture, training: Training, cluster: Cluster) -> float:
+def _host(model: Architecture, training: TrainingSettings, cluster: DeviceCluster) -> float:
     """Ren et al., arXiv 2101.06840: each process updates its own part of the optimizer."""
     if not training.offload_optimizer:
         return 0.0

@@ -52,7 +52,7 @@ from lccp.probes.probe import (
     Axis,
     ClusterKind,
     Column,
-    Comparison,
+    ComparisonSignals,
     Course,
     Details,
     HeatMaps,
@@ -172,7 +172,7 @@ PROBE = Probe(
             ((OVERLAP, OVERLAP_CEILING), (SPEARMAN, SPEARMAN_CEILING)),
         ),
     ),
-    comparison=Comparison(
+    comparison=ComparisonSignals(
         (
             Signal(name=INITIAL, title="Initial heads' score", unit="share"),
             Signal(name=STEADY, title="Retrieval heads, with hysteresis", unit="heads"),

@@ -25,18 +25,18 @@ LAW_POINTS = 60
 
 
 @dataclass(frozen=True)
-class Line:
+class SignalLine:
     """A signal along a run: its values by tokens, with intervals where there are any."""
 
     signal: Signal
     points: Mapping[int, tuple[float, tuple[float, float] | None]]
 
-    def without_the_base(self) -> "Line":
+    def without_the_base(self) -> "SignalLine":
         """The same without checkpoint 0."""
-        return Line(self.signal, {at: value for at, value in self.points.items() if at})
+        return SignalLine(self.signal, {at: value for at, value in self.points.items() if at})
 
 
-def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Figure | None:
+def course(chart: Course, lines: Mapping[str, SignalLine], verdict: Verdict) -> go.Figure | None:
     """The chart's panels from top to bottom; None if none of their signals was measured."""
     if chart.log_tokens:
         lines = {name: line.without_the_base() for name, line in lines.items()}
@@ -66,7 +66,7 @@ def course(chart: Course, lines: Mapping[str, Line], verdict: Verdict) -> go.Fig
     return style.figure(figure, height, legend2=below, hovermode="x unified")
 
 
-def _named(name: str, lines: Mapping[str, Line]) -> list[Line]:
+def _named(name: str, lines: Mapping[str, SignalLine]) -> list[SignalLine]:
     """The line of a signal, or those of all its parts."""
     return [line for key, line in lines.items() if name in (key, key.partition("/")[0])]
 
@@ -79,7 +79,7 @@ def _colour(signal: Signal, verdict: Verdict) -> str | None:
     return style.SCORE if signal.role is Role.CEILING else None
 
 
-def _line(figure: go.Figure, row: int, line: Line, axis: TokenAxis, colour: str) -> None:
+def _line(figure: go.Figure, row: int, line: SignalLine, axis: TokenAxis, colour: str) -> None:
     guard = line.signal.band == "guard"
     branch = is_of_branch(line.signal.name)
     values = [value for value, _ in line.points.values()]
@@ -114,7 +114,7 @@ def _symbol(branch: bool) -> str:
 
 
 def _law(
-    figure: go.Figure, row: int, line: Line, axis: TokenAxis, colour: str, verdict: Verdict
+    figure: go.Figure, row: int, line: SignalLine, axis: TokenAxis, colour: str, verdict: Verdict
 ) -> None:
     values = {tokens: value for tokens, (value, _) in line.points.items()}
     drawn = log_law(values, line.signal.title, verdict.policy, axis, colour)
@@ -137,7 +137,9 @@ def _token_axis(
     figure.update_xaxes(title_text=title, row=lowest)
 
 
-def _vertical_axis(figure: go.Figure, row: int, panel: Sequence[Line], *, straight: bool) -> None:
+def _vertical_axis(
+    figure: go.Figure, row: int, panel: Sequence[SignalLine], *, straight: bool
+) -> None:
     """Title and scale; `straight`: a linear scale, on which the log law is a straight line."""
     signal = panel[0].signal
     values = [value for line in panel for value, _ in line.points.values()]

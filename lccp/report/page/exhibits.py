@@ -13,7 +13,7 @@ from lccp.probes.probe import Chart, Course, HeatMaps, Profile
 from lccp.probes.registry import PROBES
 from lccp.report.details import compared, details_of
 from lccp.report.figures.arrays import Measured, heat_maps, profile
-from lccp.report.figures.course import Line, course
+from lccp.report.figures.course import SignalLine, course
 from lccp.report.figures.gain import gain
 from lccp.report.figures.multiples import PANELS_MAX
 from lccp.report.figures.training import loss_and_speed
@@ -82,7 +82,7 @@ def _exhibit(
 
 
 def _drawn(
-    chart: Chart, probe: str, data: RunData, verdict: Verdict, lines: Mapping[str, Line]
+    chart: Chart, probe: str, data: RunData, verdict: Verdict, lines: Mapping[str, SignalLine]
 ) -> Exhibit | None:
     match chart:
         case Course():
@@ -96,7 +96,7 @@ def _drawn(
             return _exhibit(chart.title, chart.caption, lambda: profile(chart, measured))
 
 
-def _branches(lines: Mapping[str, Line], verdict: Verdict) -> go.Figure | None:
+def _branches(lines: Mapping[str, SignalLine], verdict: Verdict) -> go.Figure | None:
     """The first signals of short tables that branches also have, each in a panel."""
     names = (signal.name for signal in table_signals(verdict))
     pairs = ((name, signal_of_suite(ANNEAL, name)) for name in names)
@@ -109,7 +109,7 @@ def _measured(data: RunData, probe: str, array: str) -> Measured:
     return [(report, arrays) for report, arrays in found if arrays and array in arrays]
 
 
-def _lines(data: RunData, verdict: Verdict) -> dict[str, Line]:
+def _lines(data: RunData, verdict: Verdict) -> dict[str, SignalLine]:
     """Every signal that was measured or that compares checkpoints, by name."""
     points: dict[str, dict[int, tuple[float, tuple[float, float] | None]]] = {}
     declared: dict[str, Signal] = {}
@@ -121,4 +121,4 @@ def _lines(data: RunData, verdict: Verdict) -> dict[str, Line]:
     for name, values in compared(data.reports, data.fetch).items():
         declared[name] = comparing[name]
         points[name] = {tokens: (value, None) for tokens, value in values.items()}
-    return {name: Line(declared[name], points[name]) for name in points if points[name]}
+    return {name: SignalLine(declared[name], points[name]) for name in points if points[name]}

@@ -19,7 +19,7 @@ from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, Write, atomic_write, open_source
-from lccp.store.port import Entry, Level, ObjectInfo
+from lccp.store.port import Entry, ObjectInfo, StoreLevel
 from lccp.store.s3.client import (
     RETRIED_STATUSES,
     Patience,
@@ -122,12 +122,12 @@ class S3Store:
             found = self._listed(prefix, recursive=True)
             yield from (_info(key, info) for key, info in found if not key.endswith("/"))
 
-    def level(self, prefix: str) -> Level:
+    def level(self, prefix: str) -> StoreLevel:
         with self._mapped(prefix):
             found = dict(self._listed(prefix, recursive=False))
             prefixes = [key for key in found if key.endswith("/")]
             infos = [_info(key, info) for key, info in found.items() if not key.endswith("/")]
-        return Level(infos, prefixes)
+        return StoreLevel(infos, prefixes)
 
     def delete(self, key: str) -> None:
         with suppress(NotFound), self._mapped(key):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lccp.contract.errors import StoreUnavailable
-from lccp.store.port import Entry, Level, ObjectInfo, Store
+from lccp.store.port import Entry, ObjectInfo, Store, StoreLevel
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class InstrumentedStore:
         with self._measured("list"):
             yield from self.store.scan(prefix)
 
-    def level(self, prefix: str) -> Level:
+    def level(self, prefix: str) -> StoreLevel:
         with self._measured("list"):
             return self.store.level(prefix)
 

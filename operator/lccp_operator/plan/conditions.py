@@ -17,7 +17,7 @@ from lccp_operator.plan import attempts, evaluations, findings
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.findings import NAMED, Finding, Findings
-from lccp_operator.plan.goals import Course, Goal, failed_branches, passed_points
+from lccp_operator.plan.goals import Aim, Goal, failed_branches, passed_points
 
 PROBLEMS_NAMED = 3
 GATE_ANSWERS: Mapping[Answer, tuple[Literal["True", "False", "Unknown"], Reason]] = {
@@ -159,7 +159,7 @@ def _impossible(context: Context) -> Findings:
 
 
 def _suspended(context: Context, goal: Goal) -> Finding:
-    if goal.course is not Course.HOLD:
+    if goal.aim is not Aim.HOLD:
         return Finding("False", Reason.NOT_SUSPENDED)
     if context.open_attempt is not None:
         return Finding("False", Reason.DRAINING, "the training first saves its state and ends")
@@ -168,7 +168,7 @@ def _suspended(context: Context, goal: Goal) -> Finding:
 
 def _degraded(context: Context, goal: Goal) -> Finding:
     failed = evaluations.failed(context)
-    unbegun = attempts.unbegun(context) if goal.course is Course.TRAIN else None
+    unbegun = attempts.unbegun(context) if goal.aim is Aim.TRAIN else None
     problems = [f"attempt {unbegun.number} {unbegun.message}"] if unbegun else []
     problems += [_evaluation_problem(context, key) for key in failed]
     problems += [failure.message for failure in failed_branches(context)]
@@ -234,9 +234,9 @@ def _evaluation_problem(context: Context, key: EvaluationKey) -> str:
 
 
 def _succeeded(context: Context, goal: Goal) -> Finding:
-    if goal.course is Course.FAIL:
+    if goal.aim is Aim.FAIL:
         return Finding("False", goal.reason, goal.message)
-    if goal.course is not Course.END or context.open_attempt is not None:
+    if goal.aim is not Aim.END or context.open_attempt is not None:
         return Finding("False", Reason.NOT_FINISHED, "the training continues")
     if evaluations.outstanding(context):
         return Finding("False", Reason.NOT_FINISHED, "the last checkpoints are being evaluated")
@@ -244,6 +244,6 @@ def _succeeded(context: Context, goal: Goal) -> Finding:
 
 
 def _failed(context: Context, goal: Goal) -> Finding:
-    if goal.course is Course.FAIL and context.open_attempt is None:
+    if goal.aim is Aim.FAIL and context.open_attempt is None:
         return Finding("True", goal.reason, goal.message)
-    return Finding("False", Reason.NOT_FINISHED if goal.course is not Course.END else goal.reason)
+    return Finding("False", Reason.NOT_FINISHED if goal.aim is not Aim.END else goal.reason)

@@ -17,7 +17,7 @@ from lccp_operator.intents import Event, EventReason
 from lccp_operator.plan import evaluations
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Course, Goal
+from lccp_operator.plan.goals import Aim, Goal
 from lccp_operator.workloads.training import Training
 
 RECENT = timedelta(minutes=10)
@@ -193,7 +193,7 @@ def _finish(context: Context, told: Journal, goal: Goal) -> Iterator[Event]:
     at = context.journal.finished_at
     if at is None or told.finished_at is not None:
         return
-    if goal.course is Course.FAIL:
+    if goal.aim is Aim.FAIL:
         yield _warning(EventReason.FAILED, goal.message, at)
     else:
         yield _normal(EventReason.SUCCEEDED, goal.message, at)

@@ -11,7 +11,7 @@ from lccp.api.objects.training import Heartbeat
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Course, Goal, attempt_name
+from lccp_operator.plan.goals import Aim, Goal, attempt_name
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Phase, WorkloadState
@@ -76,7 +76,7 @@ def _start(beat: Heartbeat | None) -> str:
 
 def _no_attempt(context: Context, goal: Goal) -> Finding:
     last = context.last_attempt
-    if goal.course is not Course.TRAIN:
+    if goal.aim is not Aim.TRAIN:
         return Finding("False", goal.reason, goal.message)
     if last is None:
         return Finding("False", Reason.PENDING, "the first attempt waits for an older gang to end")

@@ -4,7 +4,7 @@ from lccp.api.objects.journal import Journal
 from lccp_operator.intents import DeleteRun, Intent
 from lccp_operator.plan import attempts, evaluations, stops
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Course, goal
+from lccp_operator.plan.goals import Aim, goal
 
 POLL_SECONDS = 15.0
 """Time between two polls of the store while something writes to it."""
@@ -24,7 +24,7 @@ def noted(context: Context) -> Journal:
 
 def finished(context: Context) -> bool:
     """It succeeded or failed, and no evaluation is outstanding."""
-    return idle(context) and goal(context).course in (Course.END, Course.FAIL)
+    return idle(context) and goal(context).aim in (Aim.END, Aim.FAIL)
 
 
 def idle(context: Context) -> bool:
@@ -32,7 +32,7 @@ def idle(context: Context) -> bool:
     busy = context.open_attempt is not None or any(
         state.live for state in context.workloads.values()
     )
-    return not (busy or evaluations.outstanding(context) or goal(context).course is Course.TRAIN)
+    return not (busy or evaluations.outstanding(context) or goal(context).aim is Aim.TRAIN)
 
 
 def intents(context: Context) -> list[Intent]:

@@ -9,7 +9,7 @@ from lccp.api.objects.journal import AttemptRecord, StopRecord
 from lccp_operator.plan.context import Context
 
 
-class Course(StrEnum):
+class Aim(StrEnum):
     """What the training is to do."""
 
     TRAIN = "Train"
@@ -20,24 +20,24 @@ class Course(StrEnum):
 
 @dataclass(frozen=True)
 class Goal:
-    """The course, and why."""
+    """The aim, and why."""
 
-    course: Course
+    aim: Aim
     reason: Reason
     message: str
 
 
-SUSPENDED = Goal(Course.HOLD, Reason.SUSPENDED_BY_USER, "to resume, set suspend to false")
+SUSPENDED = Goal(Aim.HOLD, Reason.SUSPENDED_BY_USER, "to resume, set suspend to false")
 
 
 def goal(context: Context) -> Goal:
     """The goal that follows from the context: the run's own training, then its branches."""
     own = _of_the_run(context)
-    if own.course is not Course.END or branch_due(context) is None:
+    if own.aim is not Aim.END or branch_due(context) is None:
         return own
     if context.spec.suspend:
         return SUSPENDED
-    return Goal(Course.TRAIN, Reason.RUNNING, "")
+    return Goal(Aim.TRAIN, Reason.RUNNING, "")
 
 
 def branch_due(context: Context) -> int | None:
@@ -61,7 +61,7 @@ def passed_points(context: Context) -> list[int]:
 
 def branch_trained(context: Context) -> int | None:
     """The branch that is being trained, or None: the run itself is, or nothing."""
-    return branch_due(context) if _of_the_run(context).course is Course.END else None
+    return branch_due(context) if _of_the_run(context).aim is Aim.END else None
 
 
 def failed_branches(context: Context) -> list[Goal]:
@@ -75,7 +75,7 @@ def _of_the_run(context: Context) -> Goal:
     """The goal of the run's own training; the first thing that ended it decides."""
     stop = context.journal.stop
     if context.training_complete:
-        return Goal(Course.END, Reason.COMPLETED, "trained its budget of tokens")
+        return Goal(Aim.END, Reason.COMPLETED, "trained its budget of tokens")
     if stop is not None and stop.action == "Stop":
         return _stopped(stop)
     failure = final_failure(context)
@@ -86,10 +86,10 @@ def _of_the_run(context: Context) -> Goal:
             f"held because the run is saturated at {stop.at_tokens:,} tokens: "
             "to resume, set saturation.action to Notify or None"
         )
-        return Goal(Course.HOLD, Reason.SATURATED, message)
+        return Goal(Aim.HOLD, Reason.SATURATED, message)
     if context.spec.suspend:
         return SUSPENDED
-    return Goal(Course.TRAIN, Reason.RUNNING, "")
+    return Goal(Aim.TRAIN, Reason.RUNNING, "")
 
 
 def counted_failures(context: Context, branch: int | None = None) -> list[AttemptRecord]:
@@ -122,7 +122,7 @@ def _failed(context: Context, reason: Reason, last: AttemptRecord) -> Goal:
     assert last.cause is not None
     meaning = MEANINGS[last.cause]
     remedy = (context.by_command and meaning.command_remedy) or meaning.remedy
-    return Goal(Course.FAIL, reason, f"{attempt_name(last)} {_told(last)}: {remedy}")
+    return Goal(Aim.FAIL, reason, f"{attempt_name(last)} {_told(last)}: {remedy}")
 
 
 def attempt_name(attempt: AttemptRecord) -> str:
@@ -138,6 +138,6 @@ def _told(attempt: AttemptRecord) -> str:
 def _stopped(stop: StopRecord) -> Goal:
     if stop.reason == "Saturated":
         message = f"stopped: the run is saturated at {stop.at_tokens:,} tokens"
-        return Goal(Course.END, Reason.SATURATED, message)
+        return Goal(Aim.END, Reason.SATURATED, message)
     message = "ran longer than activeDeadlineSeconds: raise or remove it to resume the run"
-    return Goal(Course.FAIL, Reason.DEADLINE_EXCEEDED, message)
+    return Goal(Aim.FAIL, Reason.DEADLINE_EXCEEDED, message)

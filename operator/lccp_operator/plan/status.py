@@ -32,7 +32,7 @@ from lccp_operator.plan import conditions, evaluations
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations import Stage
 from lccp_operator.plan.findings import Findings
-from lccp_operator.plan.goals import Course, Goal
+from lccp_operator.plan.goals import Aim, Goal
 from lccp_operator.workloads.endings import without_log
 from lccp_operator.workloads.training import Training
 
@@ -120,7 +120,7 @@ def _progress(context: Context, goal: Goal) -> ProgressStatus:
         return ProgressStatus(tokens=reached, tokens_total=total, percent=_percent(reached, total))
     tokens = beat.tokens if beat.phase != "Starting" else max(beat.tokens, reached)
     attempt = context.open_attempt
-    trains = goal.course is Course.TRAIN and attempt is not None and attempt.branch is None
+    trains = goal.aim is Aim.TRAIN and attempt is not None and attempt.branch is None
     return ProgressStatus(
         tokens=tokens,
         tokens_total=total,

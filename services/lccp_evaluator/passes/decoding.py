@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.passage import Passage
-from lccp_evaluator.passes.schedule import Judged, Piece
+from lccp_evaluator.passes.schedule import AnswerRows, Piece
 from lccp_evaluator.passes.step import Step
 from lccp_evaluator.passes.work import Work
 
@@ -44,7 +44,7 @@ def said_work(passage: Passage, step_tokens: int | None) -> Work:
     if not passage.say:
         return Work()
     start, stop = passage.answer[0], passage.answer[0] + passage.say - 1
-    judged = (Judged(0, 0, 0, 1),)
+    judged = (AnswerRows(0, 0, 0, 1),)
     if step_tokens is None:
         pieces = [Piece(0, 0, end, 0, (), 0, judged) for end in range(start, stop + 1)]
     else:
@@ -61,7 +61,7 @@ def _next(
     found: list[Tensor] = []
     for start in range(done, len(ids), step_tokens or len(ids)):
         stop = min(len(ids), start + (step_tokens or len(ids)))
-        judged = (Judged(0, stop - start - 1, 0, 1),) if stop == len(ids) else ()
+        judged = (AnswerRows(0, stop - start - 1, 0, 1),) if stop == len(ids) else ()
         before = ((0, start),) if start else ()
         piece = Piece(0, start, stop, 0, before, start, judged)
         found = list(logits(Step([piece], [passage], arena, watches=False)))

@@ -13,7 +13,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.cost.planning.evaluators import FLOAT_ROWS
 from lccp_evaluator.model.finite import LARGEST_NLL_NATS, NotFiniteModel
 from lccp_evaluator.passes.passage import Passage, Reading
-from lccp_evaluator.passes.schedule import Judged
+from lccp_evaluator.passes.schedule import AnswerRows
 from lccp_evaluator.passes.sight import Sight
 from lccp_evaluator.passes.step import Step
 
@@ -63,7 +63,7 @@ class Readings:
             for nll, is_arg_max, looks in zip(self._nll, self._is_arg_max, self._looks, strict=True)
         ]
 
-    def _targets(self, one: Judged) -> NDArray[np.int64]:
+    def _targets(self, one: AnswerRows) -> NDArray[np.int64]:
         passage = self._passages[one.passage]
         start = passage.answer[0] + one.place
         return passage.ids[start : start + one.count].astype(np.int64)
@@ -79,7 +79,7 @@ class Readings:
             look = _Look(one.place, copied, mass[..., low:high], sees[..., low:high])
             self._looks[one.passage].append(look)
 
-    def _copied(self, one: Judged, position: NDArray[np.int64]) -> NDArray[np.int16]:
+    def _copied(self, one: AnswerRows, position: NDArray[np.int64]) -> NDArray[np.int16]:
         """`Reading.copied` of the keys at `position` [layers, heads, count]."""
         passage = self._passages[one.passage]
         assert passage.needle is not None

@@ -17,7 +17,7 @@ from lccp_evaluator.passes.tree import Node
 
 
 @dataclass(frozen=True)
-class Judged:
+class AnswerRows:
     """Rows of a piece that predict answer tokens of a passage.
 
     Row `row` of the step, and the `count - 1` after it, predict the tokens of the answer of
@@ -44,7 +44,7 @@ class Piece:
     row: int
     before: tuple[Span, ...]
     slot: int
-    judged: tuple[Judged, ...]
+    judged: tuple[AnswerRows, ...]
 
     @property
     def rows(self) -> slice:
@@ -174,13 +174,13 @@ class _Builder:
         self._touched = max(self._touched, piece.slots[-1][1], *(end for _, end in before), 0)
         self.peak = max(self.peak, self._touched)
 
-    def _judged(self, node: Node, start: int, stop: int, piece_start: int) -> Iterator[Judged]:
+    def _judged(self, node: Node, start: int, stop: int, piece_start: int) -> Iterator[AnswerRows]:
         for number in node.judged:
             answer = self.passages[number].answer
             low, high = max(start, answer[0] - 1), min(stop, answer[1] - 1)
             if low < high:
                 row = self._rows + low - piece_start
-                yield Judged(number, row, low + 1 - answer[0], high - low)
+                yield AnswerRows(number, row, low + 1 - answer[0], high - low)
 
 
 def _deepest_path(node: Node) -> Iterator[Node]:

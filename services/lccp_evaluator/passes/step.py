@@ -14,7 +14,7 @@ from lccp_evaluator.model.attention import CausalMask, attend, between
 from lccp_evaluator.model.capture import Call
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.passage import Heads, Passage, Span
-from lccp_evaluator.passes.schedule import Judged, Piece
+from lccp_evaluator.passes.schedule import AnswerRows, Piece
 from lccp_evaluator.passes.sight import Sight, look
 
 
@@ -44,12 +44,12 @@ class Step:
         return torch.from_numpy(both[0]).to(device), torch.from_numpy(both[1]).to(device)
 
     @property
-    def judged(self) -> list[Judged]:
+    def judged(self) -> list[AnswerRows]:
         """Judged rows of all pieces."""
         return [one for piece in self.pieces for one in piece.judged]
 
     @property
-    def watched(self) -> list[Judged]:
+    def watched(self) -> list[AnswerRows]:
         """Judged rows at which heads are watched."""
         return [one for piece in self.pieces for one in self._watched(piece)]
 
@@ -93,11 +93,11 @@ class Step:
         ends = [end for one in piece.judged for end in (one.row, one.row + one.count)]
         return range(min(ends, default=0), max(ends, default=0))
 
-    def _watched(self, piece: Piece) -> list[Judged]:
+    def _watched(self, piece: Piece) -> list[AnswerRows]:
         needles = [one for one in piece.judged if self.passages[one.passage].needle is not None]
         return needles if self.watches else []
 
-    def _needle(self, one: Judged) -> Span:
+    def _needle(self, one: AnswerRows) -> Span:
         needle = self.passages[one.passage].needle
         assert needle is not None
         return needle

@@ -8,7 +8,7 @@ from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.passes.work import Work
 from lccp_evaluator.probes.measurement import KeyChoice, Turns
-from lccp_evaluator.progress import Progress, Share, Told
+from lccp_evaluator.progress import Progress, ReportedProgress, Share
 from lccp_evaluator.sampling.samples import FrozenSamples
 
 
@@ -20,7 +20,9 @@ def turns_of(choice: KeyChoice, frozen: FrozenSamples, settings: Contract) -> li
 def read(engine: Engine, samples: Sequence[Turns], progress: Progress) -> list[list[list[Reading]]]:
     """The readings of every sample's turns; `progress` reports only on these."""
     plans = [[engine.planned(passages) for passages in turns] for turns in samples]
-    told = Told([Share(1, sum(plan.tokens for plan in own)) for own in plans], (), progress)
+    told = ReportedProgress(
+        [Share(1, sum(plan.tokens for plan in own)) for own in plans], (), progress
+    )
     found = []
     for number, (turns, own) in enumerate(zip(samples, plans, strict=True)):
         computed, pairs = partial(told.computed, number), zip(turns, own, strict=True)

@@ -19,7 +19,7 @@ from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, 
 from lccp_evaluator.sampling.sources import biographies
 from lccp_evaluator.sampling.sources.biographies import Document, Fact
 from lccp_evaluator.sampling.sources.files import Files
-from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
+from lccp_evaluator.sampling.tokenization import TokenizedText, Tokenizer, check_known
 
 FIELD = "evaluation.probes.bio"
 REMEDY = "write bio: {enabled: false} and retrievalHeads: {source: Niah}"
@@ -29,7 +29,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedFact:
     """A fact as a question; `needle` in the tokens of its document, `stop` its sentence's end.
 
     `question` ends where the answer begins, of which `key_start` tokens precede the value.
@@ -79,8 +79,8 @@ def draw(bio: BioSettings, tokenizer: Tokenizer, _files: Files) -> Drawn:
 
 
 def chosen(
-    facts: Sequence[Asked], depths: Sequence[int], questions: int, tokens: int, turn: int
-) -> Iterator[tuple[int, Asked]]:
+    facts: Sequence[AskedFact], depths: Sequence[int], questions: int, tokens: int, turn: int
+) -> Iterator[tuple[int, AskedFact]]:
     """The nearest facts for each depth (percent of `tokens`); attributes take turns from `turn`.
 
     No fact is used twice; if facts run out, a depth has fewer.
@@ -99,7 +99,9 @@ def chosen(
             yield depth, nearest
 
 
-def _document(bio: BioSettings, number: int, tokenizer: Tokenizer) -> tuple[Document, Piece]:
+def _document(
+    bio: BioSettings, number: int, tokenizer: Tokenizer
+) -> tuple[Document, TokenizedText]:
     """Document `number`, and its tokens: at least as many as the longest prompt."""
     people = bio.lengths[-1] // TOKENS_PER_PERSON + 1
     while True:
@@ -112,8 +114,8 @@ def _document(bio: BioSettings, number: int, tokenizer: Tokenizer) -> tuple[Docu
 
 
 def _askable(
-    document: Document, piece: Piece, tail: str, answer: str, tokenizer: Tokenizer
-) -> Iterator[Asked]:
+    document: Document, piece: TokenizedText, tail: str, answer: str, tokenizer: Tokenizer
+) -> Iterator[AskedFact]:
     numbers = {name: number for number, name in enumerate(biographies.attributes())}
     for fact in document.facts:
         part = fact.value_at if answer == "Value" else fact.sentence
@@ -123,7 +125,7 @@ def _askable(
             value = piece.at(fact.value_at)
             stop = piece.at(fact.sentence)[1]
             before = value[0] - needle[0]
-            yield Asked(numbers[fact.attribute], needle, stop, prompt, answered, before)
+            yield AskedFact(numbers[fact.attribute], needle, stop, prompt, answered, before)
 
 
 def _asked(
@@ -138,12 +140,12 @@ def _asked(
     return piece.ids[:first], piece.ids[first:last]
 
 
-def _reserve(asked: Sequence[Asked]) -> int:
+def _reserve(asked: Sequence[AskedFact]) -> int:
     """Tokens of the longest question with its answer."""
     return max((len(fact.question) + len(fact.answer) for fact in asked), default=0)
 
 
-def _sample(frame: tuple[Slice, Slice], fact: Asked, labels: Labels, drawn: Drawn) -> Sample:
+def _sample(frame: tuple[Slice, Slice], fact: AskedFact, labels: Labels, drawn: Drawn) -> Sample:
     slices = (*frame, drawn.part(fact.question), drawn.part(fact.answer))
     opening, length = frame[0][2], sum(stop - start for _, start, stop in slices)
     return Sample(

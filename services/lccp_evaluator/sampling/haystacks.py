@@ -14,7 +14,7 @@ from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling.sources.documents import documents
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.sources.words import holds_any
-from lccp_evaluator.sampling.tokenization import Piece, Tokenizer, check_known
+from lccp_evaluator.sampling.tokenization import TokenizedText, Tokenizer, check_known
 
 CHARACTERS_PER_TOKEN = 12
 """More than tokens have on average: reading stops once there is enough text."""
@@ -145,7 +145,7 @@ def _endless(count: int, first: int, rng: random.Random) -> Iterator[int]:
         yield from rng.sample(range(count), count)
 
 
-def stream(text: str, piece: Piece) -> Stream:
+def stream(text: str, piece: TokenizedText) -> Stream:
     """The tokens of `text`, which begins a sentence."""
     starts = {len(text) - len(text.lstrip())}
     starts |= {end.end() for pattern in STARTS for end in pattern.finditer(text)}

@@ -20,7 +20,7 @@ WITHOUT_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
 
 @dataclass(frozen=True)
-class Piece:
+class TokenizedText:
     """Token ids of a text, and the range of characters (start, end) that each token covers."""
 
     ids: tuple[int, ...]
@@ -82,7 +82,7 @@ class Tokenizer:
         unknown: int | None = self.library.unk_token_id
         return unknown
 
-    def opening(self, text: str) -> Piece:
+    def opening(self, text: str) -> TokenizedText:
         """`text` as the beginning of a prompt, without special tokens.
 
         A part of `text` that is spelled like one ("</s>") is ordinary text.
@@ -98,9 +98,11 @@ class Tokenizer:
             return_offsets_mapping=True,
             split_special_tokens=True,
         )
-        return Piece(tuple(encoding["input_ids"]), tuple(map(tuple, encoding["offset_mapping"])))
+        return TokenizedText(
+            tuple(encoding["input_ids"]), tuple(map(tuple, encoding["offset_mapping"]))
+        )
 
-    def following(self, text: str) -> Piece:
+    def following(self, text: str) -> TokenizedText:
         """`text`, tokenized as inside a prompt, after other text."""
         for anchor in ANCHORS:
             whole = self.opening(anchor + text)
@@ -108,7 +110,7 @@ class Tokenizer:
             count = sum(end <= edge for _, end in whole.offsets)
             if all(start >= edge for start, _ in whole.offsets[count:]):
                 offsets = tuple((start - edge, end - edge) for start, end in whole.offsets[count:])
-                return Piece(whole.ids[count:], offsets)
+                return TokenizedText(whole.ids[count:], offsets)
         return self.opening(text)
 
     def text(self, ids: list[int]) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 
 from lccp_evaluator.model.experts import expert_layers
 from lccp_evaluator.model.loading import load_model
-from lccp_evaluator.spread.orders import Form, Share
+from lccp_evaluator.spread.orders import Form, ModelShard
 from lccp_evaluator.spread.process import begin, failed
 from lccp_evaluator.spread.shards import joined
 from lccp_evaluator.spread.splitting import splitting
@@ -45,7 +45,7 @@ def serve(orders: "Connection[Any, Any]", layers: list[nn.Module], device: torch
         layers[call.layer](*given, **named)
 
 
-def _layers(share: Share) -> list[nn.Module]:
+def _layers(share: ModelShard) -> list[nn.Module]:
     """The experts; the rest of the model is released."""
     directory, plan, trusted = share.directory, share.plan, share.trust_remote_code
     split = splitting(directory, plan, trusted)

@@ -20,7 +20,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Share:
+class ModelShard:
     """A model of which a process holds the shard `rank`; all processes meet at a file."""
 
     directory: Path
@@ -34,7 +34,7 @@ Form = tuple[torch.Size, torch.dtype]
 
 
 @dataclass(frozen=True)
-class Call:
+class ExpertCall:
     """A call of the experts of one layer, numbered among the layers with experts.
 
     Its arguments follow, tensor by tensor, from the leading process.

@@ -20,7 +20,7 @@ from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.experts import expert_layers
 from lccp_evaluator.model.loading import Loaded, load_model
-from lccp_evaluator.spread.orders import Call, Form, Share
+from lccp_evaluator.spread.orders import ExpertCall, Form, ModelShard
 from lccp_evaluator.spread.process import Process
 from lccp_evaluator.spread.splitting import splitting
 
@@ -47,7 +47,7 @@ def loaded(directory: Path, plan: ExecutionPlan, trust_remote_code: bool) -> Ite
     meeting = Path(scratch.name) / "meeting"
     try:
         for rank, holder in enumerate(holders, start=1):
-            holder.tell(Share(directory, plan, trust_remote_code, rank, meeting))
+            holder.tell(ModelShard(directory, plan, trust_remote_code, rank, meeting))
         for holder in holders:
             holder.answer()  # it has started
         with _first_error_of(holders), joined(plan, meeting, 0, device):
@@ -101,7 +101,9 @@ def _first_device(plan: ExecutionPlan) -> int:
 
 def _teller(number: int, holders: list[Process]) -> Callable[..., None]:
     def tell(_module: nn.Module, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
-        call = Call(number, list(map(form, given)), {name: form(named[name]) for name in named})
+        call = ExpertCall(
+            number, list(map(form, given)), {name: form(named[name]) for name in named}
+        )
         for holder in holders:
             holder.tell(call)
         for tensor in (*given, *named.values()):

@@ -18,7 +18,7 @@ ASSIGNED = ("orgID",)
 
 
 @dataclass(frozen=True)
-class Change:
+class PushResult:
     """The result for one object."""
 
     what: Literal["folder", "dashboard", "alerts", "alert"]
@@ -28,7 +28,7 @@ class Change:
 
 def push(
     grafana: Grafana, folder: str, alerts: bool, source_uid: str | None, runbook_url: str
-) -> Iterator[Change]:
+) -> Iterator[PushResult]:
     """Write the folder titled `folder` and its contents; a repetition changes nothing.
 
     With `alerts`, alert rules that query the data source `source_uid`; None: Prometheus's only one.
@@ -59,17 +59,17 @@ def _only_prometheus(grafana: Grafana) -> str:
     return str(chosen[0]["uid"])
 
 
-def _folder(grafana: Grafana, title: str) -> Change:
+def _folder(grafana: Grafana, title: str) -> PushResult:
     """The folder; an existing one keeps its title, which somebody may have changed."""
     try:
         known = grafana.get(f"/api/folders/{FOLDER_UID}")
     except NotFound:
         grafana.post("/api/folders", {"uid": FOLDER_UID, "title": title})
-        return Change("folder", title, "created")
-    return Change("folder", known["title"], "unchanged")
+        return PushResult("folder", title, "created")
+    return PushResult("folder", known["title"], "unchanged")
 
 
-def _dashboard(grafana: Grafana, wanted: Json) -> Change:
+def _dashboard(grafana: Grafana, wanted: Json) -> PushResult:
     try:
         known = grafana.get(f"/api/dashboards/uid/{wanted['uid']}")
     except NotFound:
@@ -77,13 +77,13 @@ def _dashboard(grafana: Grafana, wanted: Json) -> Change:
     content = {key: value for key, value in wanted.items() if key != "id"}
     there = {"dashboard": content, "meta": {"folderUid": FOLDER_UID}}
     if holds(known, there):
-        return Change("dashboard", wanted["title"], "unchanged")
+        return PushResult("dashboard", wanted["title"], "unchanged")
     body = {"dashboard": wanted, "folderUid": FOLDER_UID, "overwrite": True, "message": MESSAGE}
     grafana.post("/api/dashboards/db", body)
-    return Change("dashboard", wanted["title"], "updated" if known else "created")
+    return PushResult("dashboard", wanted["title"], "updated" if known else "created")
 
 
-def _alerts(grafana: Grafana, groups: list[Json]) -> Iterator[Change]:
+def _alerts(grafana: Grafana, groups: list[Json]) -> Iterator[PushResult]:
     """The groups, then our rules that are no longer in any of them."""
     known = {rule["uid"]: rule for rule in grafana.get(RULES)}
     for group in groups:
@@ -93,17 +93,17 @@ def _alerts(grafana: Grafana, groups: list[Json]) -> Iterator[Change]:
         ours = uid.startswith(UID_PREFIX) and rule["folderUID"] == FOLDER_UID
         if ours and uid not in wanted:
             grafana.delete(f"{RULES}/{quote(uid, safe='')}")
-            yield Change("alert", rule["title"], "deleted")
+            yield PushResult("alert", rule["title"], "deleted")
 
 
-def _group(grafana: Grafana, group: Json, known: dict[str, Json]) -> Change:
+def _group(grafana: Grafana, group: Json, known: dict[str, Json]) -> PushResult:
     title = group["title"]
     there = [uid for uid, rule in known.items() if _place(rule) == (FOLDER_UID, title)]
     same = all(_unchanged(known.get(rule["uid"]), rule) for rule in group["rules"])
     if same and len(there) == len(group["rules"]):
-        return Change("alerts", title, "unchanged")
+        return PushResult("alerts", title, "unchanged")
     grafana.put(f"/api/v1/provisioning/folder/{FOLDER_UID}/rule-groups/{quote(title)}", group)
-    return Change("alerts", title, "updated" if there else "created")
+    return PushResult("alerts", title, "updated" if there else "created")
 
 
 def _place(rule: Json) -> tuple[str, str]:

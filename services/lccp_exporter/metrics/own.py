@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from lccp_exporter.health import ExportHealth, StoreHealth
+from lccp_exporter.health import ExportHealth, ReadHealth
 
-Health = TypeVar("Health", StoreHealth, ExportHealth)
+Health = TypeVar("Health", ReadHealth, ExportHealth)
 STORE_LABELS = ("store",)
 EXPORT_LABELS = ("namespace", "run", "tracker")
 
@@ -22,7 +22,7 @@ class OwnMetric(Generic[Health]):
     kind: Literal["gauge", "counter"] = "gauge"
 
 
-STORES: tuple[OwnMetric[StoreHealth], ...] = (
+STORES: tuple[OwnMetric[ReadHealth], ...] = (
     OwnMetric(
         "lccp_exporter_store_errors_total",
         "Number of failed reads of a store.",

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeGroup:
     """What the processes of one node share while sources are prepared."""
 
     scratch: Path
@@ -44,7 +44,7 @@ def token_folders(
     base: Path,
     load_tokenizer: Callable[[], Tokenizer],
     tokenizer_digest: str,
-    node: Node,
+    node: NodeGroup,
 ) -> list[Path | None]:
     """The folder of shards of each source; None for a source without a share of the tokens.
 

@@ -10,7 +10,7 @@ import torch
 from lccp.api.objects.losses import position_edges
 from lccp.api.run import LCCPRunSpec
 from lccp.tokenizer import tokenizer_digest
-from lccp_trainer.data.sources import Node, token_folders
+from lccp_trainer.data.sources import NodeGroup, token_folders
 from lccp_trainer.data.stream import DataStream, open_stream
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_tokenizer
@@ -105,7 +105,7 @@ def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
     source_context = context_length(read_config(directory), directory)
     config = load_config(spec.model, directory)
     tokenizer = load_tokenizer(spec.model, directory, config)
-    node = Node(worker.scratch, worker.local_rank == 0, alive)
+    node = NodeGroup(worker.scratch, worker.local_rank == 0, alive)
     digest = tokenizer_digest(directory)
     folders = token_folders(spec.mixture, worker.base, lambda: tokenizer, digest, node)
     stream = open_stream(spec.mixture, folders, (source_context, spec.model.target_context_length))

@@ -16,7 +16,7 @@ from lccp_trainer.parallel.weights import PREFIX
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class ParameterPiece:
     """A contiguous part of one of Hugging Face's parameters, flattened."""
 
     name: str
@@ -38,14 +38,14 @@ class _Stack:
     """First element in Hugging Face's parameter."""
 
 
-def pieces(engine: Any, fragments: list[Fragment]) -> Iterator[Piece]:
+def pieces(engine: Any, fragments: list[Fragment]) -> Iterator[ParameterPiece]:
     """The pieces of Hugging Face's parameters that `fragments` hold."""
     stacks, names = _stacks(engine), _names(engine)
     for fragment in fragments:
         if fragment.parameter in stacks:
             yield from _of_stack(stacks[fragment.parameter], fragment)
         else:
-            yield Piece(names[fragment.parameter], fragment.start, fragment.values)
+            yield ParameterPiece(names[fragment.parameter], fragment.start, fragment.values)
 
 
 def _names(engine: Any) -> dict[str, str]:
@@ -82,12 +82,12 @@ def _inner(layer: Any) -> int:
     return int(shape[1])
 
 
-def _of_stack(stack: _Stack, fragment: Fragment) -> Iterator[Piece]:
+def _of_stack(stack: _Stack, fragment: Fragment) -> Iterator[ParameterPiece]:
     """One piece per expert that the fragment touches."""
     start, end = fragment.start, fragment.start + fragment.length
     while start < end:
         expert, within = divmod(start, stack.expert)
         length = min(end - start, stack.expert - within)
         at = stack.start + expert * stack.stride + within
-        yield Piece(stack.name, at, fragment.part(start, length).values)
+        yield ParameterPiece(stack.name, at, fragment.part(start, length).values)
         start += length

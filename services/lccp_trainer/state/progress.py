@@ -20,7 +20,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Told:
+class StateProgress:
     """What a state records besides the point at which it was saved."""
 
     optimizer_steps: int
@@ -31,7 +31,7 @@ class Told:
     """Whether a checkpoint of the same tokens was requested."""
 
 
-def to_json(point: Point, told: Told) -> bytes:
+def to_json(point: Point, told: StateProgress) -> bytes:
     """The object's bytes."""
     document = {
         "step": point.step,
@@ -45,11 +45,11 @@ def to_json(point: Point, told: Told) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def from_json(data: bytes) -> tuple[Point, Told]:
+def from_json(data: bytes) -> tuple[Point, StateProgress]:
     """The arguments of `to_json` that gave `data`. Raises ValueError or KeyError if damaged."""
     document = json.loads(data)
     losses, norms = (tuple(values) for values in document["typical"])
     position = Position.of(document["data"])
     point = Point(document["step"], document["tokens"], position, (losses, norms))
     told = (document[name] for name in ("optimizerSteps", "budget", "withCheckpoint"))
-    return point, Told(*told)
+    return point, StateProgress(*told)

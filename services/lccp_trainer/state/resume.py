@@ -15,11 +15,11 @@ from lccp.store.keys import TrainingKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
 from lccp_trainer.parallel import fragments
-from lccp_trainer.parallel.pieces import Piece, pieces
+from lccp_trainer.parallel.pieces import ParameterPiece, pieces
 from lccp_trainer.parallel.process_group import Shared
 from lccp_trainer.state import progress
 from lccp_trainer.state.files import Damaged, Part, StateFiles, file_name
-from lccp_trainer.state.progress import Point, Told
+from lccp_trainer.state.progress import Point, StateProgress
 from lccp_trainer.state.publish import complete_tokens
 from lccp_trainer.state.uploads import Uploader
 
@@ -31,7 +31,7 @@ class Resumed:
     """The point of a run in a state."""
 
     point: Point
-    told: Told
+    told: StateProgress
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Rewind:
         return found.point if found else None
 
 
-def _buffers(piece: Piece) -> list[Part]:
+def _buffers(piece: ParameterPiece) -> list[Part]:
     """Host memory for the values of `piece`."""
     return [
         Part(kind, piece.name, piece.start, torch.empty(len(value)))

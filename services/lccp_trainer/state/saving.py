@@ -17,7 +17,7 @@ from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.model.directory import save_directory
 from lccp_trainer.parallel import fragments
-from lccp_trainer.parallel.pieces import Piece, pieces
+from lccp_trainer.parallel.pieces import ParameterPiece, pieces
 from lccp_trainer.parallel.weights import whole_weights
 from lccp_trainer.state import progress
 from lccp_trainer.state.files import Part, file_name, write_file
@@ -37,7 +37,7 @@ class Snapshot:
         self._free.set()
         self._memory = torch.empty(0)
 
-    def take(self, pieces: list[Piece]) -> list[Part]:
+    def take(self, pieces: list[ParameterPiece]) -> list[Part]:
         """Copy the values of `pieces`; waits until the copy before has been written."""
         self._free.wait()
         self._free.clear()
@@ -135,7 +135,7 @@ class Saver:
         parts = self._snapshot.take(list(pieces(self.engine, owned)))
         self.clock.state_taken(point.tokens)
         steps = fragments.optimizer_steps(self.engine)
-        told = progress.Told(steps, self.budget, with_checkpoint)
+        told = progress.StateProgress(steps, self.budget, with_checkpoint)
         data = progress.to_json(point, told)
         self.uploader.submit(partial(self._publish_state, parts, data, self._counts(point)))
 

@@ -16,7 +16,7 @@ from lccp.analysis.power import (
     designs,
     power,
 )
-from lccp.analysis.simulation import Jitter, Kind, simulated
+from lccp.analysis.simulation import Jitter, SimulatedClusters, simulated
 from lccp.analysis.trajectory import Series
 from lccp.api.objects.policy import Policy
 from lccp.contract.errors import InvalidInput
@@ -38,7 +38,7 @@ NOISE = stated(0.3)
 PLAN = Design.even(8.0, 5.0, crossed(8, 4))
 
 
-def a_noisy_series(jitter: float, kinds: dict[str, Kind], seed: int) -> Series:
+def a_noisy_series(jitter: float, kinds: dict[str, SimulatedClusters], seed: int) -> Series:
     at = np.arange(1, 41) / 5
     rng = np.random.default_rng(seed)
     values, clusters = simulated(at, 3 * at, Jitter(jitter), kinds, 1, rng)
@@ -129,7 +129,7 @@ def test_the_cheapest_that_is_enough_is_named() -> None:
 
 
 def test_the_noise_of_a_run_is_found_again() -> None:
-    kinds = {"haystack": Kind(20, 0.4, 0.5), "needle": Kind(12, 0.8, 0.2)}
+    kinds = {"haystack": SimulatedClusters(20, 0.4, 0.5), "needle": SimulatedClusters(12, 0.8, 0.2)}
     found = [Noise.of(a_noisy_series(0.6, kinds, seed), POLICY) for seed in range(60)]
     assert np.mean([one.jitter for one in found]) == pytest.approx(0.6, rel=0.1)
     assert np.mean([one.slopes["haystack"] for one in found]) == pytest.approx(0.4, rel=0.1)
@@ -138,7 +138,7 @@ def test_the_noise_of_a_run_is_found_again() -> None:
 
 
 def test_a_run_without_jitter_has_none() -> None:
-    noise = Noise.of(a_noisy_series(0.0, {"haystack": Kind(8, 0.3, 0.0)}, 0), POLICY)
+    noise = Noise.of(a_noisy_series(0.0, {"haystack": SimulatedClusters(8, 0.3, 0.0)}, 0), POLICY)
     assert noise.jitter == pytest.approx(0, abs=1e-6)
     assert noise.scatter["haystack"] == pytest.approx(0, abs=1e-6)
 

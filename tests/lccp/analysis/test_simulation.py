@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lccp.analysis.simulation import NOISES, Jitter, Kind, simulated
+from lccp.analysis.simulation import NOISES, Jitter, SimulatedClusters, simulated
 
 AT = np.arange(1, 41) / 5
 
@@ -27,7 +27,7 @@ def test_growing_noise_grows() -> None:
 
 
 def test_the_whole_is_the_mean_over_each_kind_of_cluster() -> None:
-    kinds = {"haystack": Kind(8, 0.1, 0.3), "needle": Kind(4, 0.3, 0.1)}
+    kinds = {"haystack": SimulatedClusters(8, 0.1, 0.3), "needle": SimulatedClusters(4, 0.3, 0.1)}
     rng = np.random.default_rng(0)
     values, clusters = simulated(AT, 2 * AT, Jitter(0.1), kinds, 30, rng)
     for kind, count in (("haystack", 8), ("needle", 4)):
@@ -37,7 +37,7 @@ def test_the_whole_is_the_mean_over_each_kind_of_cluster() -> None:
 
 @pytest.mark.slow
 def test_clusters_follow_the_curve_in_their_own_way_all_along() -> None:
-    kinds = {"needle": Kind(4, 0.3, 0.0)}
+    kinds = {"needle": SimulatedClusters(4, 0.3, 0.0)}
     rng = np.random.default_rng(0)
     values, clusters = simulated(AT, 0 * AT, Jitter(0.0), kinds, 500, rng)
     own = clusters["needle"] - values[:, None]
@@ -47,6 +47,8 @@ def test_clusters_follow_the_curve_in_their_own_way_all_along() -> None:
 
 def test_one_cluster_alone_is_the_population() -> None:
     rng = np.random.default_rng(0)
-    values, clusters = simulated(AT, AT, Jitter(0.0), {"needle": Kind(1, 9.0, 9.0)}, 2, rng)
+    values, clusters = simulated(
+        AT, AT, Jitter(0.0), {"needle": SimulatedClusters(1, 9.0, 9.0)}, 2, rng
+    )
     assert values == pytest.approx(np.stack([AT, AT]))
     assert clusters["needle"][:, 0] == pytest.approx(values)

@@ -11,9 +11,9 @@ from lccp.api.crd import crd
 from lccp.api.run import LCCPRun
 from lccp.cost.compatibility import refusals
 from lccp.cost.estimate import Estimate
-from lccp.cost.memory import Training
+from lccp.cost.memory import TrainingSettings
 from lccp.cost.planning.advice import TrainingPlan
-from lccp.cost.planning.devices import Cluster, device_of
+from lccp.cost.planning.devices import DeviceCluster, device_of
 from lccp.model_config import read_model_config
 
 FOLDER = Path(__file__).parents[3] / "examples"
@@ -97,7 +97,7 @@ def test_the_cost_of_an_example_can_be_estimated(path: Path) -> None:
         path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
     )
     assert refusals(run.spec, read_model_config(folder)) == []
-    costs = Estimate.of(read_model_config(folder), Training.of(run))
+    costs = Estimate.of(read_model_config(folder), TrainingSettings.of(run))
     assert costs.training_flops > 6 * costs.active_parameters * run.spec.training.tokens
 
 
@@ -108,7 +108,7 @@ def test_an_example_fits_the_devices_that_its_page_names(path: Path) -> None:
     folder = next(
         path.parent / name for name in ("model", "architecture") if (path.parent / name).is_dir()
     )
-    cluster = Cluster(device_of("h100-80g"), run.spec.topology.processes_per_node)
+    cluster = DeviceCluster(device_of("h100-80g"), run.spec.topology.processes_per_node)
     plan = TrainingPlan.of(run, read_model_config(folder), cluster)
     assert plan.obstacles == ()
     assert plan.asked in plan.layouts

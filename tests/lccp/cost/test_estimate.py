@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from lccp.cost.architecture import Architecture
 from lccp.cost.estimate import Estimate
-from lccp.cost.memory import Training
+from lccp.cost.memory import TrainingSettings
 
 LLAMA = {
     "model_type": "llama",
@@ -15,7 +15,7 @@ LLAMA = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
 }
-TRAINING = Training(tokens=10**6, context_length=512)
+TRAINING = TrainingSettings(tokens=10**6, context_length=512)
 
 
 def test_flops_are_those_of_all_tokens() -> None:

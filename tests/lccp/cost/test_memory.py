@@ -9,10 +9,10 @@ from planned import SMALL
 from lccp.cost import memory as memory_module
 from lccp.cost.architecture import Architecture
 from lccp.cost.layout import Layout
-from lccp.cost.memory import Memory, Training, activation_bytes
+from lccp.cost.memory import Memory, TrainingSettings, activation_bytes
 
 MODEL = Architecture.from_config(SMALL)
-TRAINING = Training(tokens=10**6, context_length=512, layout=Layout(4))
+TRAINING = TrainingSettings(tokens=10**6, context_length=512, layout=Layout(4))
 N = MODEL.parameters
 
 

@@ -7,7 +7,7 @@ from operator_world import MemoryStore
 
 from lccp.facts.listing import Listing, attempt_of
 from lccp.store.keys import RunKeys
-from lccp.store.port import Level, ObjectInfo
+from lccp.store.port import ObjectInfo, StoreLevel
 
 KEYS = RunKeys("ns", "run")
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -39,7 +39,7 @@ class Listed(MemoryStore):
         for key in keys:
             self.put(key, b"{}")
 
-    def level(self, prefix: str) -> Level:
+    def level(self, prefix: str) -> StoreLevel:
         self.listed.append(prefix)
         return super().level(prefix)
 

@@ -14,7 +14,7 @@ from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.readings import Readings, judge
-from lccp_evaluator.passes.schedule import Judged, Piece
+from lccp_evaluator.passes.schedule import AnswerRows, Piece
 from lccp_evaluator.passes.sight import Sight
 from lccp_evaluator.passes.step import Step
 
@@ -33,7 +33,7 @@ def test_rows_are_judged_in_blocks_as_at_once(sizes: tuple[int, ...]) -> None:
     assert is_arg_max.tolist() == (log_p[index].argmax(-1) == targets).tolist()
 
 
-def a_step(passages: Sequence[Passage], *judged: Judged, sights: Any = ()) -> Step:
+def a_step(passages: Sequence[Passage], *judged: AnswerRows, sights: Any = ()) -> Step:
     """One piece of the first passage, in which these rows are judged."""
     piece = Piece(0, 0, len(passages[0].ids), 0, (), 0, judged)
     return Step([piece], passages, Arena(8), bool(sights), [list(layer) for layer in sights])
@@ -44,8 +44,8 @@ PASSAGE = Passage(np.array([3, 1, 2, 4]), (1, 4))
 
 def test_an_answer_may_be_judged_in_several_steps() -> None:
     readings = Readings([PASSAGE])
-    readings.add(a_step([PASSAGE], Judged(0, 1, 1, 2)), [LOGITS[1:3]])
-    readings.add(a_step([PASSAGE], Judged(0, 0, 0, 1)), [LOGITS[:1]])
+    readings.add(a_step([PASSAGE], AnswerRows(0, 1, 1, 2)), [LOGITS[1:3]])
+    readings.add(a_step([PASSAGE], AnswerRows(0, 0, 0, 1)), [LOGITS[:1]])
 
     (found,) = readings.collected()
 
@@ -63,7 +63,7 @@ def test_what_heads_see_is_a_copy_only_where_it_is_the_token_to_come() -> None:
     )
     logits = torch.zeros(2, 10)
     readings = Readings([passage])
-    readings.add(a_step([passage], Judged(0, 3, 0, 2), sights=[[sight], [sight]]), [logits])
+    readings.add(a_step([passage], AnswerRows(0, 3, 0, 2), sights=[[sight], [sight]]), [logits])
 
     (found,) = readings.collected()
 
@@ -80,12 +80,12 @@ def test_layers_must_have_equally_many_heads() -> None:
     ]
     with pytest.raises(InvalidInput, match="its layers have 2 and 4 heads"):
         Readings([passage]).add(
-            a_step([passage], Judged(0, 1, 0, 1), sights=sights), [torch.zeros(1, 5)]
+            a_step([passage], AnswerRows(0, 1, 0, 1), sights=sights), [torch.zeros(1, 5)]
         )
 
 
 def test_what_is_no_number_is_refused() -> None:
-    step = a_step([PASSAGE], Judged(0, 0, 0, 3))
+    step = a_step([PASSAGE], AnswerRows(0, 0, 0, 3))
 
     with pytest.raises(NotFiniteModel, match="logits are not finite"):
         Readings([PASSAGE]).add(step, [torch.full((3, VOCABULARY), math.nan)])
@@ -95,7 +95,7 @@ def test_a_likelihood_beyond_all_numbers_is_refused() -> None:
     readings = Readings([PASSAGE])
     unlikely = torch.zeros(3, VOCABULARY)
     unlikely[:, 0] = 1_000.0
-    readings.add(a_step([PASSAGE], Judged(0, 0, 0, 3)), [unlikely])
+    readings.add(a_step([PASSAGE], AnswerRows(0, 0, 0, 3)), [unlikely])
 
     with pytest.raises(NotFiniteModel, match="is 1000 nats a token: its perplexity is too large"):
         readings.collected()

@@ -10,7 +10,7 @@ from lccp_evaluator.model.attention import ScoreForm, attend
 from lccp_evaluator.model.capture import Call
 from lccp_evaluator.passes.arena import Arena
 from lccp_evaluator.passes.passage import Passage
-from lccp_evaluator.passes.schedule import Judged, Piece
+from lccp_evaluator.passes.schedule import AnswerRows, Piece
 from lccp_evaluator.passes.step import Step
 
 PASSAGES = [
@@ -18,8 +18,8 @@ PASSAGES = [
     Passage(np.array([1, 2, 6, 7]), (3, 4)),
 ]
 PIECES = (
-    Piece(0, 0, 5, 0, (), 0, (Judged(0, 2, 0, 2),)),
-    Piece(1, 2, 4, 5, ((0, 2),), 5, (Judged(1, 5, 0, 1),)),
+    Piece(0, 0, 5, 0, (), 0, (AnswerRows(0, 2, 0, 2),)),
+    Piece(1, 2, 4, 5, ((0, 2),), 5, (AnswerRows(1, 5, 0, 1),)),
 )
 
 
@@ -43,7 +43,7 @@ def test_judged_rows_are_kept_and_watched_where_there_is_a_needle() -> None:
 
 
 def test_a_row_may_predict_for_several_passages_and_is_kept_once() -> None:
-    piece = Piece(0, 0, 5, 0, (), 0, (Judged(0, 2, 0, 2), Judged(1, 3, 0, 1)))
+    piece = Piece(0, 0, 5, 0, (), 0, (AnswerRows(0, 2, 0, 2), AnswerRows(1, 3, 0, 1)))
 
     assert Step([piece], PASSAGES, Arena(5), False).kept_rows.tolist() == [2, 3]
 

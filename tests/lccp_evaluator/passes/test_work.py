@@ -3,15 +3,15 @@
 import numpy as np
 
 from lccp_evaluator.passes.passage import Passage
-from lccp_evaluator.passes.schedule import Judged, Piece
+from lccp_evaluator.passes.schedule import AnswerRows, Piece
 from lccp_evaluator.passes.work import Work
 
 PASSAGES = [
     Passage(np.array([1, 2, 3, 4, 5]), (3, 5), needle=(1, 2)),
     Passage(np.array([1, 2, 6]), (2, 3)),
 ]
-FIRST = (Piece(0, 0, 5, 0, (), 0, (Judged(0, 2, 0, 2), Judged(1, 3, 0, 1))),)
-SECOND = (Piece(1, 2, 3, 0, ((0, 2),), 5, (Judged(1, 0, 0, 1),)),)
+FIRST = (Piece(0, 0, 5, 0, (), 0, (AnswerRows(0, 2, 0, 2), AnswerRows(1, 3, 0, 1))),)
+SECOND = (Piece(1, 2, 3, 0, ((0, 2),), 5, (AnswerRows(1, 0, 0, 1),)),)
 
 
 def test_tokens_pairs_and_rows_are_counted_by_pass() -> None:

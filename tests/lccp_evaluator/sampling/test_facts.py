@@ -13,7 +13,7 @@ from tiny_checkpoints import KINDS, a_tokenizer
 from lccp.contract.errors import InvalidInput
 from lccp.probes.bio import BioSettings, resolved
 from lccp.probes.probe import Contexts
-from lccp_evaluator.sampling.facts import Asked, chosen
+from lccp_evaluator.sampling.facts import AskedFact, chosen
 from lccp_evaluator.sampling.sources.biographies import attributes
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
@@ -92,7 +92,7 @@ def test_facts_are_asked_for_once_near_their_depth_and_of_all_attributes(tokeniz
 def test_of_the_attribute_whose_turn_it_is_the_nearest_fact_is_chosen(
     starts, depths, questions, turn
 ):
-    facts = [Asked(n % 6, (at, at + 1), at + 2, (), (), 0) for n, at in enumerate(starts)]
+    facts = [AskedFact(n % 6, (at, at + 1), at + 2, (), (), 0) for n, at in enumerate(starts)]
 
     found = list(chosen(facts, depths, questions, 1_000, turn))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.spread.holder import serve
-from lccp_evaluator.spread.orders import Call
+from lccp_evaluator.spread.orders import ExpertCall
 from lccp_evaluator.spread.shards import form, joined
 
 
@@ -28,12 +28,12 @@ def test_a_call_reaches_the_experts_of_its_layer_in_the_form_it_was_made(
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", "0")
     layers = [Experts(), Experts()]
-    call = Call(1, [form(torch.zeros(3, 8))], {"top_k_index": form(torch.zeros(3, 2).long())})
+    call = ExpertCall(1, [form(torch.zeros(3, 8))], {"top_k_index": form(torch.zeros(3, 2).long())})
     told = [call]
 
     class Orders:
         @staticmethod
-        def recv() -> Call:
+        def recv() -> ExpertCall:
             if not told:
                 raise EOFError
             return told.pop()

@@ -9,16 +9,18 @@ from grafana_server import Held
 from lccp.contract.errors import InvalidInput
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.grafana.client import Grafana
-from lccp_exporter.grafana.push import Change, holds, push
+from lccp_exporter.grafana.push import PushResult, holds, push
 from lccp_exporter.grafana.rules import rule_groups
 
 GROUPS = [group["title"] for group in rule_groups("lccp", "prom", "")]
-Push = Callable[..., list[Change]]
+Push = Callable[..., list[PushResult]]
 
 
 @pytest.fixture
 def pushed(grafana: Grafana) -> Push:
-    def call(alerts: bool = True, source: str | None = None, runbooks: str = "r/") -> list[Change]:
+    def call(
+        alerts: bool = True, source: str | None = None, runbooks: str = "r/"
+    ) -> list[PushResult]:
         return list(push(grafana, "LCCP", alerts, source, runbooks))
 
     return call
@@ -99,14 +101,14 @@ def test_a_rule_of_ours_that_is_no_more_is_deleted_and_others_stay(
         changed = {"uid": uid, "title": uid, "folderUID": folder, "ruleGroup": "another"}
         held.rules[uid] = {**template, **changed}
     deleted = [change for change in pushed() if change.became == "deleted"]
-    assert deleted == [Change("alert", "lccp-old", "deleted")]
+    assert deleted == [PushResult("alert", "lccp-old", "deleted")]
     assert {"own", "lccp-other"} <= held.rules.keys()
     assert "lccp-old" not in held.rules
 
 
 def test_a_folder_that_is_there_keeps_its_title(pushed: Push, held: Held) -> None:
     held.folders["lccp"] = {"uid": "lccp", "title": "Long context"}
-    assert pushed()[0] == Change("folder", "Long context", "unchanged")
+    assert pushed()[0] == PushResult("folder", "Long context", "unchanged")
 
 
 def test_without_alerts_no_data_source_is_asked_for(pushed: Push, held: Held) -> None:

@@ -12,7 +12,7 @@ from lccp.api.conditions import Reason
 from lccp.api.objects.journal import StopRecord
 from lccp_operator.facts import Facts
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Course, counted_failures, final_failure, goal
+from lccp_operator.plan.goals import Aim, counted_failures, final_failure, goal
 
 COMPLETE = Facts(checkpoints={BUDGET_TOKENS: checkpoint_of(BUDGET_TOKENS)})
 HELD = StopRecord(reason="Saturated", action="Suspend", at_tokens=EVERY_TOKENS, decided_at=START)
@@ -21,42 +21,42 @@ OVERDUE = STOPPED.model_copy(update={"reason": "DeadlineExceeded"})
 SUSPENDED = {"suspend": True}
 
 
-def course(context: Context) -> tuple[Course, Reason]:
+def aim(context: Context) -> tuple[Aim, Reason]:
     found = goal(context)
-    return found.course, found.reason
+    return found.aim, found.reason
 
 
 def test_a_run_trains_unless_something_is_against_it() -> None:
-    assert course(a_context()) == (Course.TRAIN, Reason.RUNNING)
-    assert course(a_context(spec=SUSPENDED)) == (Course.HOLD, Reason.SUSPENDED_BY_USER)
-    assert course(a_context(facts=COMPLETE)) == (Course.END, Reason.COMPLETED)
+    assert aim(a_context()) == (Aim.TRAIN, Reason.RUNNING)
+    assert aim(a_context(spec=SUSPENDED)) == (Aim.HOLD, Reason.SUSPENDED_BY_USER)
+    assert aim(a_context(facts=COMPLETE)) == (Aim.END, Reason.COMPLETED)
 
 
 @pytest.mark.parametrize(
     ("stop", "found"),
     [
-        (HELD, (Course.HOLD, Reason.SATURATED)),
-        (STOPPED, (Course.END, Reason.SATURATED)),
-        (OVERDUE, (Course.FAIL, Reason.DEADLINE_EXCEEDED)),
+        (HELD, (Aim.HOLD, Reason.SATURATED)),
+        (STOPPED, (Aim.END, Reason.SATURATED)),
+        (OVERDUE, (Aim.FAIL, Reason.DEADLINE_EXCEEDED)),
     ],
     ids=["held", "stopped", "overdue"],
 )
-def test_a_stop_rules_over_a_suspension(stop: StopRecord, found: tuple[Course, Reason]) -> None:
-    assert course(a_context(spec=SUSPENDED, journal={"stop": stop})) == found
+def test_a_stop_rules_over_a_suspension(stop: StopRecord, found: tuple[Aim, Reason]) -> None:
+    assert aim(a_context(spec=SUSPENDED, journal={"stop": stop})) == found
 
 
 def test_a_trained_budget_rules_over_everything() -> None:
     failed = an_attempt(1, Cause.CONFIGURATION, counted=True)
     context = a_context(failed, spec=SUSPENDED, facts=COMPLETE, journal={"stop": OVERDUE})
 
-    assert course(context) == (Course.END, Reason.COMPLETED)
+    assert aim(context) == (Aim.END, Reason.COMPLETED)
 
 
 def test_a_final_failure_rules_over_a_hold_and_not_over_a_stop() -> None:
     failed = an_attempt(1, Cause.CONFIGURATION, counted=True)
 
-    assert course(a_context(failed, journal={"stop": HELD}))[0] is Course.FAIL
-    assert course(a_context(failed, journal={"stop": STOPPED}))[0] is Course.END
+    assert aim(a_context(failed, journal={"stop": HELD}))[0] is Aim.FAIL
+    assert aim(a_context(failed, journal={"stop": STOPPED}))[0] is Aim.END
 
 
 @pytest.mark.parametrize(

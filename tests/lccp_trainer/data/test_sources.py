@@ -11,7 +11,7 @@ from word_tokenizer import Words
 
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.sources import Node, check_source, token_folders
+from lccp_trainer.data.sources import NodeGroup, check_source, token_folders
 
 DIGEST = "digest"
 
@@ -25,12 +25,12 @@ def a_data(folder: Path, **source: Any) -> DataSpec:
     return DataSpec.parse({"shortFraction": "0", "sources": sources}, "data")
 
 
-def folders_of(data: DataSpec, base: Path, node: Node) -> list[Path | None]:
+def folders_of(data: DataSpec, base: Path, node: NodeGroup) -> list[Path | None]:
     return token_folders(data, base, Words, DIGEST, node)
 
 
 def test_a_source_is_tokenized_once_and_one_without_a_share_never(tmp_path: Path) -> None:
-    data, node = a_data(tmp_path), Node(tmp_path / "scratch", first=True)
+    data, node = a_data(tmp_path), NodeGroup(tmp_path / "scratch", first=True)
 
     assert folders_of(data, tmp_path, node) == [None, tmp_path / "scratch" / "source-1"]
     calls = Words.calls
@@ -50,7 +50,7 @@ def test_the_others_of_a_node_wait_for_the_first_and_may_be_ended(tmp_path: Path
         if len(asked) > 2:
             raise Ended
 
-    data, node = a_data(tmp_path), Node(tmp_path / "scratch", first=False, alive=alive)
+    data, node = a_data(tmp_path), NodeGroup(tmp_path / "scratch", first=False, alive=alive)
     with pytest.raises(Ended):
         folders_of(data, tmp_path, node)
 
@@ -61,7 +61,7 @@ def test_the_others_of_a_node_wait_for_the_first_and_may_be_ended(tmp_path: Path
 def test_tokens_that_are_there_are_taken_where_they_lie(tmp_path: Path) -> None:
     ready = shards_of(tmp_path / "ready", [[1, 2, 3]])
     data = a_data(tmp_path, path="ready", format="Tokens")
-    node = Node(tmp_path / "scratch", first=True)
+    node = NodeGroup(tmp_path / "scratch", first=True)
 
     assert ready.index.tokenizer_digest == DIGEST
     assert folders_of(data, tmp_path, node) == [None, tmp_path / "ready"]

@@ -13,7 +13,7 @@ from word_tokenizer import END, Words
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.prepare import prepare
-from lccp_trainer.data.sources import Node, token_folders
+from lccp_trainer.data.sources import NodeGroup, token_folders
 from lccp_trainer.data.stream import DataStream, open_stream
 from lccp_trainer.parallel.shard import IGNORED, document_lengths, following
 
@@ -40,7 +40,9 @@ def a_spec(folder: Path, seed: int = 0, **long: Any) -> DataSpec:
 
 def a_stream(folder: Path, seed: int = 0, **long: Any) -> DataStream:
     data = a_spec(folder, seed, **long)
-    folders = token_folders(data, folder, Words, "digest", Node(folder / "scratch", first=True))
+    folders = token_folders(
+        data, folder, Words, "digest", NodeGroup(folder / "scratch", first=True)
+    )
     return open_stream(data, folders, (10, ROW))
 
 
@@ -106,7 +108,9 @@ def test_long_documents_that_wait_for_a_row_are_in_no_epoch_yet(tmp_path: Path) 
     (tmp_path / "long").write_text(8 * (json.dumps({"text": text}) + "\n"))
     source = {"name": "long", "kind": "Long", "path": "long"}
     data = DataSpec.parse({"shortFraction": "0", "sources": [source]}, "data")
-    folders = token_folders(data, tmp_path, Words, "digest", Node(tmp_path / "scratch", first=True))
+    folders = token_folders(
+        data, tmp_path, Words, "digest", NodeGroup(tmp_path / "scratch", first=True)
+    )
     stream = open_stream(data, folders, (10, ROW))
     position, told = stream.start(), []
     for _ in range(9):
@@ -117,7 +121,9 @@ def test_long_documents_that_wait_for_a_row_are_in_no_epoch_yet(tmp_path: Path) 
 
 def test_documents_may_see_each_other_in_the_same_rows(tmp_path: Path) -> None:
     data = a_spec(tmp_path)
-    folders = token_folders(data, tmp_path, Words, "digest", Node(tmp_path / "scratch", first=True))
+    folders = token_folders(
+        data, tmp_path, Words, "digest", NodeGroup(tmp_path / "scratch", first=True)
+    )
     crossed = data.model_copy(update={"cross_document_attention": True})
     (apart, _), (joined, _) = (
         stream.next_batch(stream.start(), 8)
@@ -157,7 +163,7 @@ def test_changed_documents_are_noticed_by_their_source(stream: DataStream, tmp_p
     data = a_spec(tmp_path)
     lines = (tmp_path / "short").read_text().splitlines(keepends=True)
     (tmp_path / "short").write_text("".join(lines[1:]))
-    node = Node(tmp_path / "scratch", first=True)
+    node = NodeGroup(tmp_path / "scratch", first=True)
 
     folders = token_folders(data, tmp_path, Words, "digest", node)
 
@@ -177,7 +183,9 @@ def test_changed_documents_are_noticed_by_their_source(stream: DataStream, tmp_p
 
 def a_held_out_stream(folder: Path, tokens: int) -> DataStream:
     data = a_spec(folder).model_copy(update={"held_out_tokens": tokens})
-    folders = token_folders(data, folder, Words, "digest", Node(folder / "scratch", first=True))
+    folders = token_folders(
+        data, folder, Words, "digest", NodeGroup(folder / "scratch", first=True)
+    )
     return open_stream(data, folders, (10, ROW))
 
 

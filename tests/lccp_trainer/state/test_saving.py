@@ -18,8 +18,8 @@ from lccp.api.objects.manifest import Manifest
 from lccp.store.file import FileStore
 from lccp.store.objects import read
 from lccp_trainer.goodput import WallClock
-from lccp_trainer.parallel.pieces import Piece
-from lccp_trainer.state.progress import Told, from_json
+from lccp_trainer.parallel.pieces import ParameterPiece
+from lccp_trainer.state.progress import StateProgress, from_json
 from lccp_trainer.state.publish import complete_tokens
 from lccp_trainer.state.saving import Saver, Snapshot
 
@@ -62,7 +62,7 @@ def test_a_state_is_complete_and_told_with_the_time_it_took(
     assert set(manifest.files) == {"rank-00000.safetensors", "progress.json"}
     assert (manifest.step, manifest.tokens_per_source) == (2, {"long": 200})
     progress = f"{KEYS.state(200, manifest.writer)}progress.json"
-    assert from_json(store.get(progress)) == (a_point(200), Told(0, BUDGET, True))
+    assert from_json(store.get(progress)) == (a_point(200), StateProgress(0, BUDGET, True))
     assert (told.beat["states"], told.flushes) == ((100, 200), 2)
     assert told.beat["last_save_seconds"] >= 0
     assert list((tmp_path / "scratch").iterdir()) == []
@@ -144,8 +144,8 @@ def test_held_out_documents_are_measured_once_for_a_checkpoint_and_stand_in_its_
     assert (clock.ledger().measuring, clock.ledger().saving) == (5.0, 0.0)
 
 
-def piece(values: torch.Tensor) -> Piece:
-    return Piece("a", 4, {"weight": values, "exp_avg": values * 2})
+def piece(values: torch.Tensor) -> ParameterPiece:
+    return ParameterPiece("a", 4, {"weight": values, "exp_avg": values * 2})
 
 
 def test_what_is_trained_after_the_copy_is_not_in_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from saved import KEYS, a_point, a_saver
 from lccp.contract.errors import InvalidInput
 from lccp.store.file import FileStore
 from lccp.store.keys import TrainingKeys
-from lccp_trainer.state.progress import Point, Told
+from lccp_trainer.state.progress import Point, StateProgress
 from lccp_trainer.state.resume import Resume, Resumed
 from lccp_trainer.state.start import Start
 
@@ -29,7 +29,7 @@ class States(Resume):
         damaged = set(candidates) - set(found)
         if not found:
             return None, damaged
-        told = Told(optimizer_steps=2, budget=1_000, with_checkpoint=True)
+        told = StateProgress(optimizer_steps=2, budget=1_000, with_checkpoint=True)
         return Resumed(a_point(max(found)), told), damaged
 
 

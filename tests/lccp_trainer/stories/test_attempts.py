@@ -193,7 +193,7 @@ def plain_losses(world: World, steps: int, scratch: Path) -> list[float]:
     from torch.nn.functional import cross_entropy
 
     from lccp.api.run import LCCPRun
-    from lccp_trainer.data.sources import Node, token_folders
+    from lccp_trainer.data.sources import NodeGroup, token_folders
     from lccp_trainer.data.stream import open_stream
     from lccp_trainer.model.config import load_config
     from lccp_trainer.model.directory import load_model, load_tokenizer
@@ -204,7 +204,7 @@ def plain_losses(world: World, steps: int, scratch: Path) -> list[float]:
     config = load_config(spec.model, source)
     model = load_model(spec.model, source, config, torch.float32)
     tokenizer = load_tokenizer(spec.model, source, config)
-    node = Node(scratch, first=True)
+    node = NodeGroup(scratch, first=True)
     folders = token_folders(spec.data, world.root, lambda: tokenizer, "digest", node)
     stream = open_stream(spec.data, folders, (64, ROW))
     optimizer, position, found = adamw(model, spec.training), stream.start(), []

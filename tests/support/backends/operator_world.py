@@ -25,7 +25,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, NotFound
 from lccp.facts.facts import Checkpoint
 from lccp.store.keys import RunKeys, TrainingKeys, writer_name
-from lccp.store.port import Entry, Level, ObjectInfo
+from lccp.store.port import Entry, ObjectInfo, StoreLevel
 from lccp_operator.apply import Backend, apply
 from lccp_operator.compact import CompactReport
 from lccp_operator.facts import Facts
@@ -195,10 +195,12 @@ class MemoryStore:
     def scan(self, prefix: str) -> Iterator[ObjectInfo]:
         return iter(self.list(prefix))
 
-    def level(self, prefix: str) -> Level:
+    def level(self, prefix: str) -> StoreLevel:
         below = [info for info in self.list(prefix) if "/" not in info.key.removeprefix(prefix)]
         rests = (key.removeprefix(prefix) for key in self.objects if key.startswith(prefix))
-        return Level(below, sorted({prefix + r.partition("/")[0] + "/" for r in rests if "/" in r}))
+        return StoreLevel(
+            below, sorted({prefix + r.partition("/")[0] + "/" for r in rests if "/" in r})
+        )
 
     def delete(self, key: str) -> None:
         self.version += 1

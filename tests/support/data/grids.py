@@ -7,9 +7,9 @@ import numpy as np
 from lccp.analysis.rules.course import Course
 from lccp.analysis.rules.grid import Array, Grid
 from lccp.analysis.rules.measure import Measure
-from lccp.analysis.simulation import Jitter, Kind, simulated
+from lccp.analysis.simulation import Jitter, SimulatedClusters, simulated
 
-KINDS = {"haystack": Kind(8, 0.05, 0.3), "needle": Kind(4, 0.15, 0.1)}
+KINDS = {"haystack": SimulatedClusters(8, 0.05, 0.3), "needle": SimulatedClusters(4, 0.15, 0.1)}
 
 
 def a_grid(density: float, horizons: float) -> Grid:

@@ -8,17 +8,17 @@ import a_run
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.report.figures.arrays import Measured
-from lccp.report.figures.course import Line
+from lccp.report.figures.course import SignalLine
 
 REPORTS = a_run.reports()
 
 
-def lines(reports: Sequence[EvaluationReport] = REPORTS) -> dict[str, Line]:
+def lines(reports: Sequence[EvaluationReport] = REPORTS) -> dict[str, SignalLine]:
     """Every signal of the reports, by name."""
-    found: dict[str, Line] = {}
+    found: dict[str, SignalLine] = {}
     for report in reports:
         for signal in report.signals():
-            line = found.setdefault(signal.name, Line(signal, {}))
+            line = found.setdefault(signal.name, SignalLine(signal, {}))
             points = {**line.points, report.tokens: (signal.value, signal.interval)}
             found[signal.name] = replace(line, points=points)
     return found

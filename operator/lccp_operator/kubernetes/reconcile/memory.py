@@ -20,7 +20,7 @@ from lccp_operator.workloads.state import WorkloadState
 
 
 @dataclass
-class Memory:
+class RunMemory:
     """Memory of one run object; all of it can be lost."""
 
     uid: str
@@ -70,7 +70,7 @@ class Memory:
         return not self.observer.moved(self.resync.is_idle)
 
 
-class Memories(dict[RunKey, Memory]):
+class Memories(dict[RunKey, RunMemory]):
     """Memories of reconciled runs; other threads read them while one thread changes them."""
 
     def under_way_in(self, store: Store) -> Iterator[RunKey]:
@@ -83,7 +83,7 @@ class Memories(dict[RunKey, Memory]):
         """The runs that this store held when they were last reconciled."""
         return (key for key, memory in self._in(store) if memory.observer.found_run)
 
-    def _in(self, store: Store) -> Iterator[tuple[RunKey, Memory]]:
+    def _in(self, store: Store) -> Iterator[tuple[RunKey, RunMemory]]:
         known = self.copy().items()
         return ((key, memory) for key, memory in known if memory.observer.store is store)
 

@@ -34,7 +34,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     store_name,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
-from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, Memory
+from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, RunMemory
 from lccp_operator.kubernetes.reconcile.refusals import told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
@@ -169,7 +169,7 @@ class Reconciler:
         result: Plan,
         run: LCCPRun,
         observed: Observed,
-        memory: Memory,
+        memory: RunMemory,
         runs: KubernetesRuns,
         now: datetime,
     ) -> bool:
@@ -201,7 +201,7 @@ class Reconciler:
             publish(result, run, backend)
         return True
 
-    def _observed(self, run: LCCPRun, body: Object, memory: Memory, now: datetime) -> Observed:
+    def _observed(self, run: LCCPRun, body: Object, memory: RunMemory, now: datetime) -> Observed:
         return Observed(
             workloads=memory.read_workloads(self._reader, run, now),
             store=self._facts(run, memory, now),
@@ -216,12 +216,12 @@ class Reconciler:
             events_posted=memory.events_posted,
         )
 
-    def _memory(self, key: RunKey, run: LCCPRun) -> Memory:
+    def _memory(self, key: RunKey, run: LCCPRun) -> RunMemory:
         known = self.memories.get(key)
         if known is None or known.uid != run.metadata.uid:
             name = run.spec.checkpoints.store_name
             config = self._installation.store(name)
-            known = self.memories[key] = Memory(
+            known = self.memories[key] = RunMemory(
                 run.metadata.uid,
                 name,
                 KubernetesWorkloads(self._cluster, self._reader, config, self._ownership.owner.id),
@@ -233,7 +233,7 @@ class Reconciler:
         """The store's health; any store's for an unknown name, which is then not used."""
         return self._stores.get(name) or next(iter(self._stores.values()))
 
-    def _facts(self, run: LCCPRun, memory: Memory, now: datetime) -> Known[Facts] | Unknown:
+    def _facts(self, run: LCCPRun, memory: RunMemory, now: datetime) -> Known[Facts] | Unknown:
         name = run.spec.checkpoints.store_name
         if name in self._stores:
             return self._stores[name].outage or memory.observer.part(now)

@@ -13,7 +13,7 @@ from lccp_operator.plan.attempts.gangs import (
 )
 from lccp_operator.plan.attempts.waits import ready
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Course, branch_trained, goal
+from lccp_operator.plan.goals import Aim, branch_trained, goal
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.training import Training
 
@@ -41,12 +41,12 @@ def settled(context: Context) -> Journal:
 
 def steered(context: Context) -> Journal:
     """The journal with what the goal requires: a new attempt, or a drain of the open one."""
-    attempt, course = context.open_attempt, goal(context).course
+    attempt, aim = context.open_attempt, goal(context).aim
     if attempt is None:
-        return _opened(context) if course is Course.TRAIN and ready(context) else context.journal
+        return _opened(context) if aim is Aim.TRAIN and ready(context) else context.journal
     if context.is_trained(attempt.branch) or attempt.drain_asked_at is not None:
         return context.journal
-    if course is Course.TRAIN and attempt.branch == branch_trained(context):
+    if aim is Aim.TRAIN and attempt.branch == branch_trained(context):
         stale = context.gang is not None and not has_begun(context, attempt)
         replaced = stale and (bool(context.changed_settings) or lacks_an_old_image(context))
         return _closed(context, attempt, REPLACED) if replaced else context.journal

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lccp.analysis.laws.loglaw import LogLaw
 from lccp.analysis.laws.stopping import Stopping, stopping, stops_paying
-from lccp.analysis.simulation import Jitter, Kind, simulated
+from lccp.analysis.simulation import Jitter, SimulatedClusters, simulated
 
 AT = np.linspace(0.4, 8, 20)
 DELTA = 0.01
@@ -17,7 +17,10 @@ def runs(
     ppl: np.ndarray, sigma: float, spread: float = 0.0, memory: float = 0.0, count: int = 400
 ) -> Stopping:
     rng = np.random.default_rng(0)
-    kinds = {"haystack": Kind(8, 0.0, 0.3 * DELTA), "needle": Kind(4, 0.0, 0.1 * DELTA)}
+    kinds = {
+        "haystack": SimulatedClusters(8, 0.0, 0.3 * DELTA),
+        "needle": SimulatedClusters(4, 0.0, 0.1 * DELTA),
+    }
     values, clusters = simulated(AT, np.log(ppl), Jitter(sigma, memory=memory), kinds, count, rng)
     own = spread * rng.normal(size=(count, 4, 1)) * np.log(ppl / ppl[0])
     common = own.mean(axis=1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lccp.analysis.rules.gains import Gains
 from lccp.analysis.rules.grid import Grid
-from lccp.analysis.simulation import Jitter, Kind, simulated
+from lccp.analysis.simulation import Jitter, SimulatedClusters, simulated
 
 spacings = st.lists(st.integers(1, 500), min_size=3, max_size=15)
 values = st.lists(st.floats(-1, 1), min_size=15, max_size=15)
@@ -89,7 +89,7 @@ def test_jitter_widens_the_interval_however_many_haystacks_there_are() -> None:
 def test_claims_are_false_less_often_than_the_confidence_allows() -> None:
     """One-sided, by checkpoint; at the third one alone it may pass 5 % a little."""
     rng, grid, true = np.random.default_rng(3), a_grid(4, 5 / 4), 1.0
-    kinds = {"haystack": Kind(20, 0.1, 0.2), "needle": Kind(8, 0.2, 0.1)}
+    kinds = {"haystack": SimulatedClusters(20, 0.1, 0.2), "needle": SimulatedClusters(8, 0.2, 0.1)}
     values, by = simulated(grid.at, true * grid.at, Jitter(0.15), kinds, 4_000, rng)
     lower, upper = Gains.of(grid, values, by).interval(0.95)
     for missed in ((lower > true).mean(axis=0), (upper < true).mean(axis=0)):

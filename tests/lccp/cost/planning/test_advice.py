@@ -3,10 +3,10 @@ from planned import CONFIG, planned
 
 from lccp.contract.errors import InvalidInput
 from lccp.cost.planning.advice import TrainingPlan, with_nodes
-from lccp.cost.planning.devices import DEVICES, Cluster
+from lccp.cost.planning.devices import DEVICES, DeviceCluster
 
-SMALL = Cluster(DEVICES["a100-40g"], 4)
-NODE = Cluster(DEVICES["h100-80g"], 1)
+SMALL = DeviceCluster(DEVICES["a100-40g"], 4)
+NODE = DeviceCluster(DEVICES["h100-80g"], 1)
 LARGE = CONFIG | {"hidden_size": 8_192, "moe_intermediate_size": 2_048}
 
 
@@ -29,7 +29,7 @@ def test_one_that_holds_too_much_is_told_the_fastest_that_fits() -> None:
 
 def test_a_host_that_is_too_small_is_told_too() -> None:
     run = planned(activationCheckpointing=True, deepspeed={"offloadOptimizer": "CPU"})
-    plan = TrainingPlan.of(run, CONFIG, Cluster(DEVICES["h100-80g"], 4, host_bytes=2**30))
+    plan = TrainingPlan.of(run, CONFIG, DeviceCluster(DEVICES["h100-80g"], 4, host_bytes=2**30))
     (obstacle,) = plan.obstacles
     assert "topology.resources lets a pod take 1.0 GiB" in obstacle
 

@@ -1,7 +1,7 @@
 import pytest
 
 from lccp.contract.errors import InvalidInput
-from lccp.cost.planning.devices import DEVICES, LINK_EFFICIENCY, Cluster, device_of
+from lccp.cost.planning.devices import DEVICES, LINK_EFFICIENCY, DeviceCluster, device_of
 
 
 def test_a_device_is_known_by_its_name_and_memory() -> None:
@@ -21,6 +21,6 @@ def test_a_device_s_memory_is_what_its_name_says(name: str) -> None:
 
 
 def test_a_group_within_a_node_does_not_wait_for_the_network() -> None:
-    cluster = Cluster(DEVICES["h100-80g"], devices_per_node=8, network=10e9)
+    cluster = DeviceCluster(DEVICES["h100-80g"], devices_per_node=8, network=10e9)
     assert cluster.bandwidth(8) == LINK_EFFICIENCY * 450e9
     assert cluster.bandwidth(9) == LINK_EFFICIENCY * 10e9

@@ -7,7 +7,7 @@ import pytest
 from planned import CONFIG, planned
 
 from lccp.cost.architecture import Architecture
-from lccp.cost.planning.devices import Cluster, device_of
+from lccp.cost.planning.devices import DeviceCluster, device_of
 from lccp.cost.planning.evaluators import EvaluatorMemory, EvaluatorPlan, shards_that_fit
 
 ROOT = Path(__file__).parents[4]
@@ -55,7 +55,7 @@ def test_the_fewest_shards_that_fit_cut_the_experts_evenly(hunyuan: Architecture
 def test_a_plan_knows_what_fits_on_the_device(
     config: dict[str, object], fitting: int | None
 ) -> None:
-    cluster = Cluster(device_of("h100-80g"), 8)
+    cluster = DeviceCluster(device_of("h100-80g"), 8)
 
     plan = EvaluatorPlan.of(planned(), CONFIG | config, cluster)
 

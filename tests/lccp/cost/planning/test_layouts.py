@@ -9,13 +9,13 @@ from planned import CONFIG, planned
 from lccp.cost.architecture import Architecture
 from lccp.cost.compatibility import refusals
 from lccp.cost.planning.advice import with_nodes
-from lccp.cost.planning.devices import DEVICES, Cluster
+from lccp.cost.planning.devices import DEVICES, DeviceCluster
 from lccp.cost.planning.layouts import Candidate, fitting, layouts_that_fit, variants
 
 MODEL = Architecture.from_config(CONFIG)
 devices = st.sampled_from(sorted(DEVICES)).map(DEVICES.__getitem__)
 clusters = st.builds(
-    Cluster,
+    DeviceCluster,
     devices,
     devices_per_node=st.just(4),
     efficiency=st.floats(0.1, 1.0),
@@ -47,7 +47,7 @@ def test_a_dense_model_gets_no_expert_parallelism() -> None:
 @few
 @given(cluster=clusters, nodes=st.sampled_from([1, 2, 4]))
 def test_no_layout_is_offered_that_is_too_large_and_the_fastest_comes_first(
-    cluster: Cluster, nodes: int
+    cluster: DeviceCluster, nodes: int
 ) -> None:
     offered = layouts_that_fit(planned(nodes), CONFIG, cluster)
     for one in offered:
@@ -67,7 +67,7 @@ def test_no_layout_is_offered_that_is_too_large_and_the_fastest_comes_first(
     recomputed=st.booleans(),
 )
 def test_more_nodes_compute_sooner_hold_no_more_and_cost_no_less(
-    cluster: Cluster, stage: int, sequence: int, experts: int, recomputed: bool
+    cluster: DeviceCluster, stage: int, sequence: int, experts: int, recomputed: bool
 ) -> None:
     run = planned(
         activationCheckpointing=recomputed,
@@ -85,7 +85,7 @@ def test_more_nodes_compute_sooner_hold_no_more_and_cost_no_less(
 
 
 def test_time_and_hours_follow_from_the_speed() -> None:
-    cluster = Cluster(DEVICES["h100-80g"], 4, efficiency=0.4)
+    cluster = DeviceCluster(DEVICES["h100-80g"], 4, efficiency=0.4)
     one = Candidate.of(planned(), MODEL, cluster)
     assert one.tokens_per_second == pytest.approx(64 * 32_768 / one.step.seconds)
     assert one.hours == pytest.approx(1e9 / one.tokens_per_second / 3_600)
@@ -95,7 +95,7 @@ def test_time_and_hours_follow_from_the_speed() -> None:
 
 
 def test_a_host_that_is_too_small_takes_no_optimizer() -> None:
-    cluster = Cluster(DEVICES["a100-40g"], 4, host_bytes=2**20)
+    cluster = DeviceCluster(DEVICES["a100-40g"], 4, host_bytes=2**20)
     offloaded = [one.training.offload_optimizer for one in fitting(planned(), CONFIG, cluster)]
     assert offloaded
     assert not any(offloaded)

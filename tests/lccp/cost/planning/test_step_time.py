@@ -7,15 +7,15 @@ from lccp.cost import memory
 from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
 from lccp.cost.layout import Layout
-from lccp.cost.memory import Training
-from lccp.cost.planning.devices import DEVICES, LINK_EFFICIENCY, Cluster
+from lccp.cost.memory import TrainingSettings
+from lccp.cost.planning.devices import DEVICES, LINK_EFFICIENCY, DeviceCluster
 from lccp.cost.planning.step_time import StepTime, step_tokens
 
 MODEL = Architecture.from_config(SMALL)
 DEVICE = DEVICES["h100-80g"]
-NODE = Cluster(DEVICE, devices_per_node=4, efficiency=0.5)
+NODE = DeviceCluster(DEVICE, devices_per_node=4, efficiency=0.5)
 LINK = LINK_EFFICIENCY * DEVICE.link
-TRAINING = Training(
+TRAINING = TrainingSettings(
     tokens=10**6, context_length=512, layout=Layout(4), accumulation_steps=3, precision="FP32"
 )
 

@@ -13,7 +13,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp.probes import corpus_ppl, niah
 from lccp.probes.heads import retrieval_heads
 from lccp.probes.probe import Course
-from lccp.report.figures.course import Line, course, log_law
+from lccp.report.figures.course import SignalLine, course, log_law
 from lccp.report.figures.style import TokenAxis
 
 MILLIONS = [report.tokens / 1e6 for report in REPORTS]
@@ -75,11 +75,11 @@ def test_the_shades_legend_lies_below_the_title_of_the_axis(panels: int, verdict
 CORPUS_COURSE = next(chart for chart in corpus_ppl.PROBE.charts if isinstance(chart, Course))
 
 
-def a_corpus(tokens: Sequence[int]) -> dict[str, Line]:
+def a_corpus(tokens: Sequence[int]) -> dict[str, SignalLine]:
     """A perplexity that follows 9 - 0.5 ln N, and is 20 at token 0, which the law leaves out."""
     signal = next(s for s in corpus_ppl.PROBE.signals(corpus_ppl.PROBE.usual))
     points = {at: (9 - 0.5 * math.log(at) if at else 20.0, None) for at in tokens}
-    return {signal.name: Line(signal, points)}
+    return {signal.name: SignalLine(signal, points)}
 
 
 def test_the_log_law_of_a_corpus_is_drawn_through_its_perplexity(verdict: Verdict) -> None:

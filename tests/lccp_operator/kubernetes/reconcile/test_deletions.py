@@ -16,7 +16,7 @@ from lccp.api.objects.run import RunIdentity
 from lccp.contract.errors import StoreUnavailable
 from lccp.store import objects
 from lccp.store.keys import RunKeys
-from lccp.store.port import Level
+from lccp.store.port import StoreLevel
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.installation import ReleaseSettings
 from lccp_operator.kubernetes.ownership import Ownership
@@ -33,7 +33,7 @@ class Moody(MemoryStore):
 
     silent = False
 
-    def level(self, prefix: str) -> Level:
+    def level(self, prefix: str) -> StoreLevel:
         if self.silent:
             raise StoreUnavailable("store memory:// does not answer")
         return super().level(prefix)
@@ -128,7 +128,7 @@ def test_a_run_that_is_created_meanwhile_is_left_alone(
     class Late(MemoryStore):
         """The object comes after all were listed, and before its run is found here."""
 
-        def level(self, prefix: str) -> Level:
+        def level(self, prefix: str) -> StoreLevel:
             uid = namespace.create_run(run_document("tiny"))["metadata"]["uid"]
             hold(self, keys, ownership.owner.id, uid)
             return super().level(prefix)

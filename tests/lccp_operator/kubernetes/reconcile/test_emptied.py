@@ -12,7 +12,7 @@ from lccp.store.port import ObjectInfo
 from lccp_operator.kubernetes.backend import KubernetesWorkloads
 from lccp_operator.kubernetes.reconcile import emptied
 from lccp_operator.kubernetes.reconcile.emptied import LOOKS, ROUND_SECONDS, EmptiedPrefixes
-from lccp_operator.kubernetes.reconcile.memory import Memories, Memory
+from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
@@ -52,7 +52,7 @@ class World:
         observer = StoreObserver(self.store, RunKeys(*key))
         observer.part(START)
         workloads = cast(KubernetesWorkloads, None)
-        self.memories[key] = Memory(f"uid-{key.name}", "default", workloads, observer)
+        self.memories[key] = RunMemory(f"uid-{key.name}", "default", workloads, observer)
 
     def hold(self, *keys: RunKey) -> None:
         for key in keys:

@@ -7,7 +7,7 @@ from operator_world import KEYS, START, MemoryStore
 
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
-from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memory
+from lccp_operator.kubernetes.reconcile.memory import LeftRuns, RunMemory
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
@@ -15,11 +15,11 @@ from lccp_operator.observe import StoreObserver
 NO_CLUSTER = cast(Cluster, None)
 
 
-def a_memory(store: MemoryStore) -> Memory:
+def a_memory(store: MemoryStore) -> RunMemory:
     workloads = cast(KubernetesWorkloads, None)
     observer = StoreObserver(store, KEYS)
     observer.part(START)
-    return Memory("run-1", "default", workloads, observer)
+    return RunMemory("run-1", "default", workloads, observer)
 
 
 def test_the_run_object_is_its_own_as_long_as_nobody_else_wrote_it() -> None:
