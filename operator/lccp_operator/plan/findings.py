@@ -57,7 +57,7 @@ def training(context: Context, goal: Goal) -> Finding:
         found = _waiting(context, Training.of(attempt), gang, parts)
         return replace(found, message=f"{found.message}; {WHOLE_GANGS}")
     if beat is None or beat.phase == "Starting":
-        return Finding("True", Reason.STARTING, f"{name} {_start(beat)}")
+        return Finding("True", Reason.STARTING, f"{name} {_start(beat, gang)}")
     if context.spec.source is not None:
         path = context.spec.source.path
         return Finding("True", Reason.RUNNING, f"{name} looks for checkpoints in {path}")
@@ -66,8 +66,14 @@ def training(context: Context, goal: Goal) -> Finding:
     return Finding("True", Reason.SAVING, f"{name} saves a checkpoint or its state")
 
 
-def _start(beat: Heartbeat | None) -> str:
-    if beat is None or beat.fetched is None:
+def _start(beat: Heartbeat | None, gang: WorkloadState) -> str:
+    if beat is None:
+        log = f": see its log ({gang.log})" if gang.log else ""
+        return (
+            "has started, and reported nothing yet: its processes load their libraries and wait "
+            f"for one another; if this lasts, they can't reach the store or one another{log}"
+        )
+    if beat.fetched is None:
         return "loads model, data and state"
     tenths = 10 * beat.fetched.size // max(1, beat.fetched.total)
     size = f"{beat.fetched.total / 1e9:.1f} GB"

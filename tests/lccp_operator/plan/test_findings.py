@@ -43,6 +43,17 @@ def test_training_tells_what_rank_0_does(phase: str, found: tuple[str, str]) -> 
     assert conditions(world.run)["Training"] == found
 
 
+def test_a_gang_that_never_reported_is_not_said_to_load_its_model() -> None:
+    world = a_world()
+    world.reconcile()
+    state = WorkloadState(Phase.RUNNING, (Pod(0, "a", Phase.RUNNING),), log="kubectl logs job/tiny")
+    world.reconcile(seen(world, workloads=Known({Training(1): state})))
+
+    told = message(world, ConditionType.TRAINING)
+    assert told.startswith("attempt 1 has started, and reported nothing yet: ")
+    assert "they can't reach the store or one another: see its log (kubectl logs job/tiny)" in told
+
+
 def test_training_tells_how_far_model_and_documents_are_fetched() -> None:
     world = a_training_world()
     fetched = Fetched(size=47 * 10**9, total=160 * 10**9)
