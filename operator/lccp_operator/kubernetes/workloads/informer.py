@@ -68,6 +68,8 @@ class Informer:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._objects: dict[RunKey, dict[str, Object]] = defaultdict(dict)
+        self._runs: dict[str, RunKey] = {}
+        """The run of each object, by the object's UID."""
         self._gone: dict[str, float] = {}
         """Version at which an object was deleted, by UID, oldest first."""
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
@@ -103,15 +105,23 @@ class Informer:
 
     def upsert(self, document: Object) -> bool:
         """Store an object as the API server returned it; whether any kept part of it changed."""
+        return bool(self._put(document))
+
+    def _put(self, document: Object) -> set[RunKey]:
+        """Store an object; the runs that see a change: two, if its label now names another run."""
         kept, key = _kept(document), _key(document)
+        uid, name = kept["metadata"]["uid"], kept["metadata"]["name"]
         with self._lock:
-            if _version(kept) <= self._gone.get(kept["metadata"]["uid"], -1):
-                return False
-            known = self._objects[key].get(kept["metadata"]["name"])
+            if _version(kept) <= self._gone.get(uid, -1):
+                return set()
+            before = self._runs.get(uid, key)
+            known = self._objects.get(before, {}).get(name)
             if known is not None and _version(known) >= _version(kept):
-                return False
-            self._objects[key][kept["metadata"]["name"]] = kept
-            return known is None or not _same(known, kept)
+                return set()
+            if known is not None:
+                self._drop(before, name)
+            self._objects[key][name], self._runs[uid] = kept, key
+            return set() if known is not None and _same(known, kept) else {before, key}
 
     def remove(self, document: Object, version: float = math.inf) -> bool:
         """The object is gone as of `version`; whether that is a change."""
@@ -121,10 +131,13 @@ class Informer:
             known = self._objects.get(key, {}).get(meta["name"])
             if known is None or known["metadata"]["uid"] != meta["uid"]:
                 return False
-            del self._objects[key][meta["name"]]
-            if not self._objects[key]:
-                del self._objects[key]
+            self._drop(key, meta["name"])
             return True
+
+    def _drop(self, key: RunKey, name: str) -> None:
+        del self._runs[self._objects[key].pop(name)["metadata"]["uid"]]
+        if not self._objects[key]:
+            del self._objects[key]
 
     def _note_gone(self, uid: str, version: float) -> None:
         self._gone[uid] = version
@@ -156,6 +169,11 @@ class Informer:
             self._objects.update(fresh)
             for written in _newer(old, int(version)):
                 self._objects[_key(written)].setdefault(written["metadata"]["name"], written)
+            self._runs = {
+                document["metadata"]["uid"]: key
+                for key, named in self._objects.items()
+                for document in named.values()
+            }
         self._lost_at.pop(scope, None)
         for key in old.keys() | fresh.keys():
             if old.get(key) != fresh.get(key):
@@ -168,11 +186,15 @@ class Informer:
             document = event["object"]
             version = document["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
-                gone = event["type"] == "DELETED"
-                changed = self.remove(document, int(version)) if gone else self.upsert(document)
-                if changed:
-                    self._on_change(_key(document))
+                for key in self._followed(document, event["type"], int(version)):
+                    self._on_change(key)
         return version
+
+    def _followed(self, document: Object, event: str, version: int) -> set[RunKey]:
+        """Store what the watch reports; the runs that see a change."""
+        if event == "DELETED":
+            return {_key(document)} if self.remove(document, version) else set()
+        return self._put(document)
 
 
 def _newer(objects: Mapping[RunKey, dict[str, Object]], version: int) -> Iterator[Object]:

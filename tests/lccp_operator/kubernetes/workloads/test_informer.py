@@ -152,6 +152,22 @@ def test_an_object_that_lost_its_label_and_has_it_again_is_known_again(
         watching.wait_names(key, *names)
 
 
+def test_an_object_whose_label_names_another_run_is_that_runs_alone(
+    watching: Watching, namespace: Namespace
+) -> None:
+    key, other = RunKey(namespace.name, "tiny"), RunKey(namespace.name, "huge")
+    a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    watching.changes.clear()
+
+    patch = {"metadata": {"labels": {labels.RUN: "huge"}}}
+    namespace.api.patch(api.JOBS, namespace.name, "one", patch)
+
+    watching.wait_names(other, "one")
+    assert watching.names(key) == set()
+    wait_for(lambda: {*watching.changes} == {key, other}, "both runs are not told")
+
+
 def test_what_disappeared_while_the_watch_was_broken_is_not_cached(
     watching: Watching, namespace: Namespace, proxy: ApiProxy
 ) -> None:
