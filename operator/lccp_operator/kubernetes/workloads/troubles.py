@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.asked import refusal
@@ -155,8 +156,7 @@ def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterato
     meta = job["metadata"]
     began = job.get("status", {}).get("startTime") or meta["creationTimestamp"]
     if not pods and "deletionTimestamp" not in meta and _is_long_ago(began, now):
-        told = f"Job {meta['name']} has no pods yet: no controller has picked it up"
-        yield _trouble(Reason.STARTING, told)
+        yield _trouble(Reason.STARTING, _without_pods(job))
     for pod in filter(is_pending, pods):
         made = pod["metadata"]["creationTimestamp"]
         if not condition_of(pod["status"], "PodScheduled") and _is_long_ago(made, now):
@@ -164,6 +164,16 @@ def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterato
         for container in pod["status"].get("initContainerStatuses", ()):
             if "running" in container.get("state", {}):
                 yield _trouble(Reason.STARTING, f"init container {container['name']} runs")
+
+
+def _without_pods(job: Object) -> str:
+    name, own = job["metadata"]["name"], job["metadata"].get("labels", {})
+    if not job.get("status", {}).get("active"):
+        return f"Job {name} has no pods yet: no controller has picked it up"
+    return (
+        f"Job {name} has pods, and none of them has the label {labels.RUN}={own.get(labels.RUN)}: "
+        "somebody removed or changed it; nobody sees what they do until it is put back"
+    )
 
 
 def _not_taken_up(pod: Object) -> str:

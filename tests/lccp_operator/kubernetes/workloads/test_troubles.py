@@ -347,3 +347,10 @@ def test_a_job_that_no_controller_takes_up_is_told_after_a_while() -> None:
     assert trouble_of(ending, (), Seen((), ()), LATER) is None
     begun = a_job({"startTime": NOW.replace(minute=1).isoformat()})
     assert trouble_of(begun, (), Seen((), ()), NOW.replace(minute=1, second=5)) is None
+
+
+def test_of_a_job_whose_pods_lost_their_label_it_is_said_so() -> None:
+    found = trouble_of(a_job({"active": 2}), (), Seen((), ()), LATER)
+
+    assert found is not None
+    assert "has pods, and none of them has the label lccp.io/run=tiny" in found.message
