@@ -15,11 +15,12 @@ from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.events import TIME_FORMAT, LateAnswers, address, post
 from lccp_operator.kubernetes.workloads import jobs
 from lccp_operator.kubernetes.workloads.asked import annotation
-from lccp_operator.kubernetes.workloads.making import Making
+from lccp_operator.kubernetes.workloads.making import Making, Unlabelled
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey, owner_uids
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import SavedState, Trouble
+from lccp_operator.workloads.training import Training
 
 FINALIZER = f"{labels.GROUP}/purge"
 
@@ -51,12 +52,17 @@ class KubernetesWorkloads:
             self.rejected[workload] = Trouble(Reason.UNKNOWN_STORE, message)
             return
         try:
+            if isinstance(workload, Training) and workload.attempt > 1:
+                before = Training(workload.attempt - 1).name(run.metadata.name)
+                self._making.check_ended(run, before)
             for kind, document in self._objects(run, workload, pinned, self._store):
                 what = f"{document['kind']} {document['metadata']['name']}"
                 with self._late.told(run, f"creation of {what}"):
                     there = self._making.make(run, kind, document)
                 if kind is api.JOBS:
                     self._reader.jobs.upsert(there)
+        except Unlabelled as error:
+            self.rejected[workload] = Trouble(Reason.HELD_BACK, str(error))
         except (InvalidInput, api.AdmissionUnavailable) as error:
             quota = "exceeded quota" in str(error)
             reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED

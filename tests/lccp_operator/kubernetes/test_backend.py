@@ -85,6 +85,27 @@ def test_a_workload_that_exists_is_taken_as_it_is(
     assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
+@pytest.mark.parametrize("attempt", [1, 2], ids=["itself", "the next attempt's"])
+def test_beside_a_job_that_lost_its_label_nothing_is_started(
+    attempt: int,
+    namespace: Namespace,
+    run: LCCPRun,
+    workloads: KubernetesWorkloads,
+    settings: Installation,
+) -> None:
+    workloads.apply(run, Training(1), settings.offered(run))
+    patch = {"metadata": {"labels": {"lccp.io/run": None}}}
+    namespace.api.patch(api.JOBS, namespace.name, "tiny-train-a1", patch)
+
+    workloads.apply(run, Training(attempt), settings.offered(run))
+
+    told = "Job tiny-train-a1 has lost its label lccp.io/run=tiny: nothing is started beside it"
+    assert workloads.rejected == {Training(attempt): Trouble(Reason.HELD_BACK, told)}
+    namespace.api.delete(api.JOBS, namespace.name, "tiny-train-a1", foreground=False)
+    workloads.apply(run, Training(attempt), settings.offered(run))
+    assert workloads.rejected == {}
+
+
 def test_a_job_says_which_installation_made_it(
     namespace: Namespace, run: LCCPRun, proxied: Cluster, settings: Installation
 ) -> None:

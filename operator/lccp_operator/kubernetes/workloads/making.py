@@ -1,11 +1,18 @@
 """Creates the objects of a run's workloads; deletes a Job that an admission webhook changed."""
 
+from lccp.api import labels
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import Conflict, InvalidInput, NotFound
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.asked import changed, refusal
-from lccp_operator.kubernetes.workloads.seen import owner_uids
+from lccp_operator.kubernetes.workloads.seen import condition_of, owner_uids
+
+ENDS = ("Complete", "Failed")
+
+
+class Unlabelled(InvalidInput):
+    """A Job of the run lost the label by which the run's Jobs are found."""
 
 
 class Making:
@@ -20,12 +27,24 @@ class Making:
 
         Raises:
             InvalidInput: it belongs to something else, is refused, or would not be as requested.
+            Unlabelled: it exists, and lost its label.
             Conflict: it existed, but is gone.
         """
         try:
             return self._job(document) if kind is api.JOBS else self._cluster.create(kind, document)
         except api.AlreadyExists:
             return self._existing(run, kind, document)
+
+    def check_ended(self, run: LCCPRun, name: str) -> None:
+        """Raise Unlabelled if the run's Job of that name goes on without its label, so unseen."""
+        try:
+            job = self._there(api.JOBS, run.metadata.namespace, name)
+        except NotFound:
+            return
+        status = job.get("status", {})
+        ended = any(condition_of(status, end).get("status") == "True" for end in ENDS)
+        if run.metadata.uid in owner_uids(job) and not ended:
+            _check_label(run, job)
 
     def _job(self, document: Object) -> Object:
         """The new Job. One that came back changed is deleted at once. Raises InvalidInput."""
@@ -55,6 +74,8 @@ class Making:
                 f"there is another {what} in the namespace, which does not belong to this run: "
                 "delete it or rename the run"
             )
+        if kind is api.JOBS:
+            _check_label(run, found)
         return found
 
     def _there(self, kind: api.Kind, namespace: str, name: str) -> Object:
@@ -65,6 +86,12 @@ class Making:
         if not found:
             raise NotFound(name)
         return found[0]
+
+
+def _check_label(run: LCCPRun, job: Object) -> None:
+    if job["metadata"].get("labels", {}).get(labels.RUN) != run.metadata.name:
+        told = f"Job {job['metadata']['name']} has lost its label {labels.RUN}={run.metadata.name}"
+        raise Unlabelled(f"{told}: nothing is started beside it")
 
 
 def _check(asked: Object, made: Object) -> None:
