@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -66,7 +66,7 @@ class Context:
 
     def seconds_left(self, since: datetime, seconds: float) -> float:
         """Seconds left of the `seconds` after `since`; negative once they are over."""
-        return (since + timedelta(seconds=seconds) - self.now).total_seconds()
+        return seconds - (self.now - since).total_seconds()
 
     @property
     def spec(self) -> LCCPRunSpec:

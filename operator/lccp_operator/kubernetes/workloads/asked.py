@@ -37,7 +37,7 @@ def changed_since(made: Object) -> list[str]:
         asked = json.loads(made["metadata"]["annotations"][labels.REQUESTED])
     except (KeyError, ValueError):
         return []
-    return _differences(asked, made)
+    return _differences(asked, made) if isinstance(asked, dict) else []
 
 
 def refusal(name: str, changes: list[str]) -> str:
@@ -90,7 +90,7 @@ def _container(path: str, container: Object) -> Iterator[tuple[str, Any]]:
 
 
 def _is_same(path: str, asked: Any, made: Any) -> bool:
-    if path.endswith(".image") and asked and made:
+    if path.endswith(".image") and isinstance(asked, str) and isinstance(made, str):
         return _is_image(asked, made)
     return bool(asked == made)
 

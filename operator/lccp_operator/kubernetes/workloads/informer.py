@@ -149,12 +149,13 @@ class Informer:
         while not stop.is_set():
             try:
                 version = self._watched(scope, version or self._listed(scope))
-            except LccpError as error:
+            except Gone:
                 version = None
-                if not isinstance(error, Gone):
-                    logger.warning("%s", error)
-                    self._lost_at.setdefault(scope, time.monotonic())
-                    stop.wait(RETRY_SECONDS)
+            except Exception as error:
+                version = None
+                logger.warning("%s", error, exc_info=not isinstance(error, LccpError))
+                self._lost_at.setdefault(scope, time.monotonic())
+                stop.wait(RETRY_SECONDS)
 
     def _listed(self, scope: str | None) -> str:
         """Replace the whole cache; returns the version that was read."""

@@ -1,9 +1,13 @@
 """The objects that were read of a run's workloads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+from lccp.api import labels
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.workloads.state import SavedState
 
 CHANGES = "changes"
 """Key of a Job as it is kept: what it lacks of what was asked of it, in words."""
@@ -37,3 +41,12 @@ def condition_of(status: Object, type_: str) -> Object:
     """The condition of that type; empty where there is none."""
     found = (c for c in status.get("conditions", ()) if c["type"] == type_)
     return next(found, {})
+
+
+def saved_state(told: Mapping[str, str]) -> SavedState | None:
+    """The state recorded on a Job; None also if tokens or time can't be read."""
+    try:
+        at = datetime.fromisoformat(told[labels.LAST_STATE_AT]).astimezone(UTC)
+        return SavedState(int(told[labels.LAST_STATE_TOKENS]), at)
+    except (KeyError, ValueError, OverflowError):
+        return None

@@ -2,18 +2,18 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
 from lccp.api import labels
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
-from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of
+from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of, saved_state
 from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX, silent_node, trouble_of
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.registry import workload_of
-from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, SavedState, WorkloadState
+from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, WorkloadState
 
 PHASES = {
     "Pending": Phase.PENDING,
@@ -43,7 +43,7 @@ MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index
 def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     """The workloads at `now` (UTC), by name of their Job.
 
-    Raises InvalidInput for a Job whose labels another version of LCCP wrote.
+    Raises InvalidInput for a Job or pod whose labels another version of LCCP, or somebody, wrote.
     """
     jobs = sorted(seen.jobs, key=lambda job: str(job["metadata"]["name"]))
     pairs = ((_workload("Job", job), job) for job in jobs)
@@ -96,17 +96,8 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
         settings=job["metadata"].get("labels", {}).get(labels.SETTINGS),
         changed=CHANGES in job and phase not in TERMINAL,
-        saved=_saved(job["metadata"].get("annotations", {})),
+        saved=saved_state(job["metadata"].get("annotations", {})),
     )
-
-
-def _saved(told: Mapping[str, str]) -> SavedState | None:
-    """The state recorded on a Job; None also if tokens or time can't be read."""
-    try:
-        at = datetime.fromisoformat(told[labels.LAST_STATE_AT]).astimezone(UTC)
-        return SavedState(int(told[labels.LAST_STATE_TOKENS]), at)
-    except (KeyError, ValueError):
-        return None
 
 
 def _phase(job: Object, pods: Collection[Pod]) -> Phase:
@@ -164,7 +155,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
     if lingers:
         phase = Phase.FAILED if ended["exitCode"] else Phase.SUCCEEDED
     return Pod(
-        index=int(pod["metadata"].get("labels", {}).get(INDEX_LABEL, 0)),
+        index=_index(pod["metadata"]),
         uid=pod["metadata"]["uid"],
         phase=phase,
         began_at=_time(status.get("startTime")),
@@ -178,6 +169,16 @@ def _pod(pod: Object, now: datetime) -> Pod:
         lost=phase not in TERMINAL and _overdue(pod, now),
         lingers=lingers,
         killed=_short(_told(status)) if ended and phase is Phase.FAILED else "",
+    )
+
+
+def _index(meta: Object) -> int:
+    index = meta.get("labels", {}).get(INDEX_LABEL, "0")
+    if index.isdecimal():
+        return int(index)
+    raise InvalidInput(
+        f"pod {meta['name']} has the label {INDEX_LABEL}={index}, which is no number: nothing is "
+        "started while it exists: correct the label, or delete the pod"
     )
 
 

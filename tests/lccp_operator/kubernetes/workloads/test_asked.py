@@ -146,7 +146,11 @@ def test_the_program_of_an_external_suite_is_compared_too() -> None:
     assert told == "spec.template.spec.initContainers[exam].image is exam:2, not exam:1"
 
 
-@pytest.mark.parametrize("annotations", [{}, {"lccp.io/requested": "not JSON"}])
+@pytest.mark.parametrize(
+    "annotations",
+    [{}, {"lccp.io/requested": "not JSON"}, {"lccp.io/requested": "[]"}],
+    ids=["no record", "no JSON", "a list"],
+)
 def test_a_job_that_does_not_record_what_was_asked_is_taken_as_it_is(
     annotations: dict[str, str],
 ) -> None:
@@ -155,3 +159,11 @@ def test_a_job_that_does_not_record_what_was_asked_is_taken_as_it_is(
     made["metadata"]["annotations"] = annotations
 
     assert changed_since(made) == []
+
+
+def test_a_record_edited_by_hand_is_compared_as_it_is() -> None:
+    made = recorded()
+    path = "spec.template.spec.containers[trainer].image"
+    made["metadata"]["annotations"] = {"lccp.io/requested": f'{{"{path}": 5}}'}
+
+    assert changed_since(made) == [f"{path} is localhost/trainer:1, not 5"]

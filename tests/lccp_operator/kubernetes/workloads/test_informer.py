@@ -205,6 +205,27 @@ def test_an_informer_that_lost_touch_is_not_believed(
     watching.wait_names(key, "one", "two")
 
 
+def test_an_informer_follows_on_after_an_error_that_nobody_expected(
+    watching: Watching, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    a_job(namespace, "one")
+    watching.wait_names(key, "one")
+    faults = [AttributeError("an object like no other")]
+
+    def changed_since(job: Object) -> list[str]:
+        if faults:
+            raise faults.pop()
+        return []
+
+    monkeypatch.setattr(informers, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(informers, "changed_since", changed_since)
+    a_job(namespace, "two")
+
+    watching.wait_names(key, "one", "two")
+    assert not faults
+
+
 def test_an_informer_of_some_namespaces_leaves_the_others_alone(
     cluster: Cluster, namespace: Namespace, root: Path
 ) -> None:

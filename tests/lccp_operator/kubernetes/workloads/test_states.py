@@ -57,10 +57,11 @@ def test_a_job_says_what_settings_it_was_made_from() -> None:
     [
         ({labels.LAST_STATE_AT: "2026-01-05T09:00:00Z", labels.LAST_STATE_TOKENS: "8"}, True),
         ({labels.LAST_STATE_AT: "yesterday", labels.LAST_STATE_TOKENS: "8"}, False),
+        ({labels.LAST_STATE_AT: "0001-01-01T00:00+01:00", labels.LAST_STATE_TOKENS: "8"}, False),
         ({labels.LAST_STATE_AT: "2026-01-05T09:00:00Z"}, False),
         ({}, False),
     ],
-    ids=["told", "edited by hand", "in part", "not told"],
+    ids=["told", "edited by hand", "before all time", "in part", "not told"],
 )
 def test_a_job_says_which_state_its_gang_saved_last(told: dict[str, str], saved: bool) -> None:
     job = a_job() | {"metadata": a_job()["metadata"] | {"annotations": told}}
@@ -74,6 +75,14 @@ def test_labels_of_another_version_are_named() -> None:
 
     with pytest.raises(InvalidInput, match=r"labels of another version.*'suite'.*delete it"):
         states(Seen((job,), ()), NOW)
+
+
+def test_a_pod_whose_index_is_no_number_is_named() -> None:
+    pod = a_pod("Running")
+    pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] = "first"
+
+    with pytest.raises(InvalidInput, match=r"pod j-0 has the label .*=first, which is no number"):
+        states(Seen((a_job(),), (pod,)), NOW)
 
 
 def test_a_job_of_another_is_no_workload() -> None:
