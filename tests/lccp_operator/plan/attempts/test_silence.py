@@ -1,6 +1,6 @@
 """An attempt that runs and reports nothing is named, with its log."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from operator_world import EVERY_TOKENS, KEYS, World, heartbeat_of
@@ -58,3 +58,11 @@ def test_it_is_looked_at_when_its_next_heartbeat_is_overdue() -> None:
     decided = world.plan(seen(world, workloads=Known({Training(1): RUNS})))
 
     assert decided.due_after_seconds == 30
+
+
+def test_a_heartbeat_of_the_end_of_time_ends_no_reconcile() -> None:
+    world = a_training_world()
+    beat = heartbeat_of(1, EVERY_TOKENS, datetime.max.replace(tzinfo=UTC))
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+
+    assert _after(world, 1, RUNS) == ""
