@@ -141,6 +141,7 @@ class EventReason(StrEnum):
     ACCEPTED = "Accepted"
     REFUSED = "Refused"
     ANSWER_LATE = "AnswerLate"
+    FAULT = "Fault"
     ATTEMPT_STARTED = "AttemptStarted"
     ATTEMPT_ENDED = "AttemptEnded"
     ATTEMPT_FAILED = "AttemptFailed"

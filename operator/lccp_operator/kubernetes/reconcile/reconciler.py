@@ -35,7 +35,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, RunMemory
-from lccp_operator.kubernetes.reconcile.refusals import told
+from lccp_operator.kubernetes.reconcile.refusals import faults_told, told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import PROBE_SECONDS, StoreHealth
@@ -105,7 +105,9 @@ class Reconciler:
 
     def _reconcile_or_forget(self, key: RunKey) -> float:
         try:
-            return self._reconcile(key, self._inbox.take(key) or self._cluster.get(api.RUNS, *key))
+            body = self._inbox.take(key) or self._cluster.get(api.RUNS, *key)
+            with faults_told(self._cluster, body):
+                return self._reconcile(key, body)
         except NotFound:
             self._states.forget(key)
             self._left.forget(key)

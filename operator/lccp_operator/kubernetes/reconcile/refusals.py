@@ -1,4 +1,4 @@
-"""The API server's refusals of parts of a plan are reported on the run object, not only logged."""
+"""Refusals of parts of a plan and faults of LCCP are told on the run object, not only logged."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,9 @@ from lccp.contract.base import cut
 from lccp.contract.errors import LccpError
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns
+from lccp_operator.kubernetes.events import post
 from lccp_operator.plan import hindered
 
 
@@ -31,6 +33,24 @@ def told(
         guard()
         sentence = cut(f"{error}: it is retried, and later actions wait for it")
         _tell(run, runs, sentence, tell_store)
+        raise
+
+
+@contextmanager
+def faults_told(cluster: api.Cluster, body: Object) -> Iterator[None]:
+    """An error inside that no part of LCCP foresees is raised, and reported by an event an hour."""
+    try:
+        yield
+    except LccpError:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        sentence = (
+            f"LCCP fails to reconcile this run ({what}): nothing is started, judged or reported "
+            "until that is corrected, and it is retried; the operator's log has more, for a report"
+        )
+        at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        post(cluster, body["metadata"], Event("Warning", EventReason.FAULT, sentence, at, what))
         raise
 
 

@@ -247,3 +247,21 @@ def test_one_reconcile_reads_the_clock_once(
         reconciler.reconcile(RunKey(namespace.name, "tiny"))
 
     assert len(read) == 1
+
+
+def test_a_reconcile_that_fails_as_nobody_foresaw_tells_the_run(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plan(*_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(reconciler_module, "plan", plan)
+    health = StoreHealth(FileStore(tmp_path), print)
+    namespace.create_run(run_document("tiny"))
+    with (
+        reconciling(namespace, proxied, health, tmp_path) as reconciler,
+        pytest.raises(ZeroDivisionError),
+    ):
+        reconciler.reconcile(RunKey(namespace.name, "tiny"))
+
+    assert namespace.events("tiny") == ["Fault"]

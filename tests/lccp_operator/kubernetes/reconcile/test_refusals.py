@@ -10,7 +10,7 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.backend import KubernetesRuns
-from lccp_operator.kubernetes.reconcile.refusals import told
+from lccp_operator.kubernetes.reconcile.refusals import faults_told, told
 from lccp_operator.plan import hindered
 
 pytestmark = pytest.mark.apiserver
@@ -94,6 +94,21 @@ def test_a_status_that_was_written_is_left(namespace: Namespace, run: LCCPRun) -
 def test_other_errors_are_not_told(namespace: Namespace, run: LCCPRun) -> None:
     refused(run, as_read(namespace), api.ApiUnavailable("silent"))
     assert "status" not in namespace.run("tiny")
+
+
+@pytest.mark.parametrize(
+    ("error", "events"),
+    [(AttributeError("nobody foresaw it"), ["Fault"]), (api.ApiUnavailable("silent"), [])],
+    ids=["a fault", "an outage"],
+)
+def test_a_fault_is_told_by_one_event(
+    namespace: Namespace, run: LCCPRun, error: Exception, events: list[str]
+) -> None:
+    for _ in range(2):
+        with pytest.raises(type(error)), faults_told(namespace.api, namespace.run("tiny")):
+            raise error
+
+    assert namespace.events("tiny") == events
 
 
 def test_a_hindered_run_says_why(run: LCCPRun) -> None:
