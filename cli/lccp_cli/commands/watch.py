@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,6 +140,8 @@ def _watched(
     foreign = None if convert is None else Foreign(Conversion(convert, out / "converted"))
     format: Format = foreign or HuggingFace()
     if "://" not in folder:
+        if Path(realpath(out)).is_relative_to(realpath(folder)):
+            raise InvalidInput(f"--out: {out} is in {folder}: give a folder outside of it")
         return Path(folder), format
     location = remote_location(folder)
     if not isinstance(location, BucketLocation):

@@ -101,18 +101,22 @@ BAD = [
     (["--index", "gone.yaml"], "gone.yaml: can't be read"),
     (["--convert", "python to_hf.py"], "--convert: must name {input}"),
     (["--tokens-per-step", "0"], "--tokens-per-step: must be a number of tokens"),
+    (["--out", "checkpoints"], "--out: checkpoints is in checkpoints: give a folder outside of it"),
+    (["--out", "link/new"], "--out: link/new is in checkpoints: give a folder outside of it"),
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("options", "sentence"), BAD, ids=[row[0][0] for row in BAD])
+@pytest.mark.parametrize(("options", "sentence"), BAD, ids=[" ".join(row[0]) for row in BAD])
 def test_wrong_options_are_told_before_anything_is_watched(
     lccp: Lccp, asked: list[str], options: list[str], sentence: str
 ) -> None:
+    Path("link").symlink_to("checkpoints")
+    before = set(Path().rglob("*"))
     result = lccp(*asked, *options)
     assert result.exit_code == 2, result.output
     assert sentence in result.stderr
-    assert not Path("out").exists()
+    assert set(Path().rglob("*")) == before
 
 
 @pytest.mark.s3
