@@ -54,7 +54,12 @@ def scientific_text(value: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """A duration in its two largest units: `1.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    """A duration in its two largest units: `1.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+
+    Below a tenth of a second in milliseconds: `1.2 ms`.
+    """
+    if 1e-6 <= seconds < 0.095:
+        return f"{1_000 * seconds:.2g} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -30,6 +30,11 @@ def test_lengths_are_binary(length: int, expected: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
+        (0, "0.0 s"),
+        (0.000012, "0.012 ms"),
+        (0.0123, "12 ms"),
+        (0.0949, "95 ms"),
+        (0.0951, "0.1 s"),
         (1.23, "1.2 s"),
         (45, "45 s"),
         (200, "3 min 20 s"),
