@@ -88,8 +88,9 @@ def accelerators(found: Accelerators | None) -> Iterator[Check]:
     else:
         yield Check("accelerators", False, "none that PyTorch can use", _unusable(found), False)
     driver, nccl = found.driver or "none that responds", found.nccl or "none"
-    advice = "install the driver of the devices"
-    yield Check("driver", found.driver is not None, driver, advice, needed=False)
+    if found.count or found.driver:
+        advice = "install the driver of the devices"
+        yield Check("driver", found.driver is not None, driver, advice, needed=False)
     if found.count:
         advice = "install a build of PyTorch that has it: multiple devices communicate through it"
         yield Check("nccl", found.nccl is not None, nccl, advice, needed=False)
@@ -101,7 +102,7 @@ def accelerators(found: Accelerators | None) -> Iterator[Check]:
 
 def _unusable(found: Accelerators) -> str:
     if found.driver is None:
-        return "only needed by runs that request them"
+        return "only needed by runs that request them; if there are any, install their driver"
     return "the driver is installed: install a PyTorch build for it, such as the images' one"
 
 

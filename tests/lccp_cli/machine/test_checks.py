@@ -50,6 +50,13 @@ def test_nothing_of_it_is_needed_by_a_run_on_cpus() -> None:
     assert list(checks.accelerators(None)) == []
 
 
+def test_without_devices_no_driver_is_missing() -> None:
+    (devices,) = checks.accelerators(Accelerators())
+    assert devices.advice == (
+        "only needed by runs that request them; if there are any, install their driver"
+    )
+
+
 def test_a_driver_without_a_build_of_pytorch_for_it_is_told_so() -> None:
     devices, *_ = checks.accelerators(Accelerators(driver="570.1"))
     assert not devices.ok
