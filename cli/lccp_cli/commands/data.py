@@ -115,9 +115,12 @@ def check(
     """
     from tempfile import TemporaryDirectory
 
+    from lccp.contract.errors import InvalidInput
     from lccp_cli.manifest import fetched, load_manifest
     from lccp_trainer.launch.survey import survey
 
+    if tokens is not None and not tokens.is_dir():
+        raise InvalidInput(f"--tokens: there is no folder {tokens}")
     spec = fetched(load_manifest(manifest).spec, endpoint)
     with TemporaryDirectory(prefix="lccp-data-") as scratch:
         found = _prepared(spec, manifest.parent, tokens or Path(scratch), (), workers)

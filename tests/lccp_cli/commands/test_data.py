@@ -118,6 +118,7 @@ def test_the_documents_are_looked_into(
         ]
     }
     path = manifest(evaluation={"probes": probes}, data=data)
+    (tmp_path / "tokens").mkdir()
     result = lccp("data", "check", path, "--tokens", tmp_path / "tokens", "--workers", "1")
     assert result.exit_code == 0, result.output
     rows = {line.split("  ")[0]: line.split() for line in result.output.splitlines() if line}
@@ -126,6 +127,15 @@ def test_the_documents_are_looked_into(
     assert rows["evaluation.probes.targetPpl.path"][1:4] == ["1", "8", "87.5"]
     assert "long: document 3 of" in result.output
     assert (tmp_path / "tokens" / "long" / "index.json").exists()
+
+
+def test_a_mistyped_folder_of_tokens_is_not_made(
+    lccp: Lccp, manifest: Callable[..., Path], example: Path, tmp_path: Path
+) -> None:
+    result = lccp("data", "check", manifest(), "--tokens", tmp_path / "tokesn", "--workers", "1")
+    assert result.exit_code == 2
+    assert f"--tokens: there is no folder {tmp_path / 'tokesn'}" in result.stderr
+    assert not (tmp_path / "tokesn").exists()
 
 
 @pytest.mark.s3
