@@ -1,5 +1,6 @@
 """How all checkpoints of a series are measured."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,18 +12,29 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.execution import AS_SUITS, Execution
 
 PROBES_FIELD = "evaluation.probes."
-OPTIONS = "--needles replaces the needles, and --probes the settings of any probe"
+NIAH_FIELD = re.compile(r"evaluation\.probes\.niah\.(\w+)")
+OPTIONS = {
+    "lengths": "--lengths",
+    "depthsPercent": "--depths",
+    "haystacks": "--haystacks",
+    "haystack": "--haystack",
+    "needles": "--needles",
+    "needlesPerHaystack": "--needles-per-haystack",
+}
+"""By field of niah, the option that sets it, too."""
 
 
 @contextmanager
 def naming_options() -> Iterator[None]:
-    """Add to a refusal that names a field of the probes which options set it."""
+    """Add to a refusal that names fields of the probes which options set them."""
     try:
         yield
     except InvalidInput as error:
         if PROBES_FIELD not in str(error):
             raise
-        raise type(error)(f"{error} ({OPTIONS})") from None
+        fields = dict.fromkeys(NIAH_FIELD.findall(str(error)))
+        options = [*(OPTIONS[name] for name in fields if name in OPTIONS), "--probes"]
+        raise type(error)(f"{error} (set with {' or '.join(options)})") from None
 
 
 @dataclass(frozen=True)

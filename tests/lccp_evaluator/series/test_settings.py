@@ -8,8 +8,8 @@ import pytest
 from measured import few
 
 from lccp.api.objects.report import EvaluationSource
-from lccp.contract.errors import Incompatible
-from lccp_evaluator.series.settings import SeriesSettings
+from lccp.contract.errors import Incompatible, InvalidInput
+from lccp_evaluator.series.settings import SeriesSettings, naming_options
 
 SETTINGS = SeriesSettings(few(), source_context=256)
 SOURCE = EvaluationSource(
@@ -38,3 +38,18 @@ def test_a_report_that_was_measured_otherwise_is_refused(
 ) -> None:
     with pytest.raises(Incompatible, match=rf"^out: was measured with {what}: give another folder"):
         replace(SETTINGS, **changed).check(SOURCE, Path("out"))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "options"),
+    [
+        ("evaluation.probes.niah.haystack.path: a.jsonl, line 3: is not JSON", "--haystack or "),
+        ("evaluation.probes.niah.needles[0]: is too long", "--needles or "),
+        ("evaluation.probes.niah.lengths: are too few", "--lengths or "),
+        ("evaluation.probes.bio: words are unknown", ""),
+    ],
+)
+def test_a_refused_field_is_told_with_the_options_that_set_it(refusal: str, options: str) -> None:
+    with pytest.raises(InvalidInput) as raised, naming_options():
+        raise InvalidInput(refusal)
+    assert str(raised.value) == f"{refusal} (set with {options}--probes)"
