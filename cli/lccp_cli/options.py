@@ -55,6 +55,17 @@ def token_budget(text: str, option: str) -> int:
     return _quantity(TokenBudget, text, option)
 
 
+def checkpoint_tokens(text: str, option: str) -> int:
+    """As `token_budget`, or 0 for the base model. Raises InvalidInput, naming the option."""
+    from lccp.contract.errors import InvalidInput
+    from lccp.contract.quantities import TOKENS
+
+    try:
+        return TOKENS.parse_or_zero(text)
+    except ValueError as error:
+        raise InvalidInput(f"{option}: {error}") from None
+
+
 def length(text: str, option: str) -> int:
     """`64K` or an integer as a number of tokens. Raises InvalidInput, naming the option."""
     from lccp.contract.quantities import ContextLength
@@ -70,7 +81,7 @@ def _quantity(kind: Any, text: str, option: str) -> int:
 
     adapter: TypeAdapter[int] = TypeAdapter(kind)
     try:
-        return adapter.validate_python(int(text) if text.isdecimal() else text)
+        return adapter.validate_python(text)
     except ValidationError as error:
         raise InvalidInput(sentence(error, option)) from None
 

@@ -190,9 +190,8 @@ def token_counts(index: Path | None, tokens_per_step: str | None) -> "TokenCount
 
 def tokens_of(text: str | None) -> list[int] | None:
     """`0,4B,8B` as token counts. Raises InvalidInput, naming the option."""
-    from lccp_cli.options import token_budget
+    from lccp_cli.options import checkpoint_tokens
 
     if text is None:
         return None
-    parts = [part.strip() for part in text.split(",")]
-    return [0 if part == "0" else token_budget(part, "--tokens") for part in parts]
+    return [checkpoint_tokens(part.strip(), "--tokens") for part in text.split(",")]

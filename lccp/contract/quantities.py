@@ -57,6 +57,15 @@ class Counted:
             return value
         raise ValueError(f"{self.sentence}, not {value!r}")
 
+    def parse_or_zero(self, value: Any) -> int:
+        """As `parse`, but 0 is one, too."""
+        if value in (0, "0") and not isinstance(value, bool):
+            return 0
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            raise ValueError(f"must be 0 or {str(error).removeprefix('must be ')}") from None
+
     def _number(self, text: str) -> int:
         unit = self.units.get(text[-1])
         return int(text[:-1]) * unit if unit else int(text)

@@ -20,7 +20,7 @@ def test_a_length_counts_in_powers_of_two(text: str, tokens: int) -> None:
     assert length(text, "--context") == tokens
 
 
-@pytest.mark.parametrize("text", ["", "many", "-1", "1.5K", "0"])
+@pytest.mark.parametrize("text", ["", "many", "-1", "1.5K", "0", "9" * 5_000])
 def test_a_number_that_is_none_is_said_of_its_option(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"^--tokens: must be a number of tokens"):
         token_budget(text, "--tokens")

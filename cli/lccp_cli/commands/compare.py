@@ -62,13 +62,13 @@ def compare(
 
 def _named(text: str, endpoint: str | None) -> "tuple[RunData, int | None]":
     """The run that `text` names, and the tokens after its @."""
-    from lccp_cli.options import token_budget
+    from lccp_cli.options import checkpoint_tokens
     from lccp_cli.target import load_target
 
     run, at, tokens = text.rpartition("@")
     if not at or "/" in tokens:
         return load_target(text, endpoint).data, None
-    return load_target(run, endpoint).data, 0 if tokens == "0" else token_budget(tokens, text)
+    return load_target(run, endpoint).data, checkpoint_tokens(tokens, text)
 
 
 def _place(text: str, tokens: int) -> dict[str, object]:

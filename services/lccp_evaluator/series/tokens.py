@@ -114,9 +114,7 @@ def index_of(document: object, where: str) -> dict[str, int]:
 
 
 def _count(value: object, where: str) -> int:
-    if value == 0 and not isinstance(value, bool):
-        return 0
     try:
-        return TOKENS.parse(value)
+        return TOKENS.parse_or_zero(value)
     except ValueError as error:
         raise InvalidInput(f"{where}: {error}") from None

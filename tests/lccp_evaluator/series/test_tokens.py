@@ -81,8 +81,12 @@ def test_a_damaged_state_is_named(tmp_path: Path) -> None:
 
 
 def test_an_index_is_checked_entry_by_entry() -> None:
-    assert index_of({"base": 0, 500: "2B"}, "index") == {"base": 0, "500": 2_000_000_000}
-    with pytest.raises(InvalidInput, match="index: final: must be a number of tokens"):
+    assert index_of({"base": 0, "zero": "0", 500: "2B"}, "index") == {
+        "base": 0,
+        "zero": 0,
+        "500": 2_000_000_000,
+    }
+    with pytest.raises(InvalidInput, match="index: final: must be 0 or a number of tokens"):
         index_of({"final": "much"}, "index")
     with pytest.raises(InvalidInput, match="index: must be a mapping"):
         index_of(["final"], "index")
