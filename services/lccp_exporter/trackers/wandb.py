@@ -14,7 +14,7 @@ from lccp_exporter.trackers.tracker import TrackerFailed
 
 STEP_METRIC = "tokens"
 STAMP = "lccp.sha256"
-"""File beside one of our offline runs: the digest of its contents."""
+"""File beside one of our offline runs: the digest of its contents, and its project."""
 OFFLINE_MODES = ("offline", "dryrun")
 ID_DIGITS = 16
 INIT_SECONDS, SENTENCE_LENGTH_MAX = 60, 300
@@ -54,13 +54,14 @@ class WandB:
 
     def _written(self, run: TrackedRun, rows: Sequence[Row]) -> int:
         """Write the offline run, unless an identical one exists."""
-        digest = digest_of(rows, run)
-        earlier = list((self._folder / "wandb").glob(f"offline-run-*-{_id(run)}/{STAMP}"))
-        if any(stamp.read_text() == digest for stamp in earlier):
+        said = f"{digest_of(rows, run)} {self._project}"
+        ours = (self._folder / "wandb").glob(f"offline-run-*-{_id(run)}*/{STAMP}")
+        written = {stamp.parent: stamp.read_text() for stamp in ours}
+        if said in written.values():
             return 0
-        (self._log(run, rows) / STAMP).write_text(digest)
-        for folder in (stamp.parent for stamp in earlier):
-            if not list(folder.glob("*.synced")):
+        (self._log(run, rows) / STAMP).write_text(said)
+        for folder, text in written.items():
+            if text.endswith(f" {self._project}") and not list(folder.glob("*.synced")):
                 shutil.rmtree(folder)
         return len(rows)
 

@@ -16,8 +16,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
 
 
-def export(folder: Path, data: RunData) -> int:
-    return WandB("lccp", folder).export(TrackedRun.of(data), rows_of(data))
+def export(folder: Path, data: RunData, project: str = "lccp") -> int:
+    return WandB(project, folder).export(TrackedRun.of(data), rows_of(data))
 
 
 def runs(folder: Path) -> list[Path]:
@@ -38,6 +38,14 @@ def test_a_run_is_written_once_and_anew_when_there_is_more(
     assert (second / STAMP).read_text() != ""
     data = next(second.glob("*.wandb")).read_bytes()
     assert b"signal/niah_ppl" in data
+
+
+def test_another_project_gets_a_run_of_its_own(tmp_path: Path, early: RunData) -> None:
+    export(tmp_path, early)
+    (first,) = runs(tmp_path)
+    assert export(tmp_path, early, "other") == len(rows_of(early))
+    assert first in runs(tmp_path)
+    assert export(tmp_path, early, "other") == 0
 
 
 def test_a_run_that_was_synchronized_stays(tmp_path: Path, early: RunData, whole: RunData) -> None:
