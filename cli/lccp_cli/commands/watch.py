@@ -17,6 +17,8 @@ from lccp_cli.options import Endpoint
 if TYPE_CHECKING:
     from lccp_evaluator.series.formats import Format
 
+SECONDS_MAX = 86_400
+
 
 @takes_measuring
 def watch(
@@ -47,6 +49,7 @@ def watch(
         float,
         typer.Option(
             min=0,
+            max=SECONDS_MAX,
             help="Without a marker, a checkpoint is complete once it has not changed for this "
             "long.",
         ),
@@ -79,7 +82,8 @@ def watch(
     endpoint: Endpoint = None,
     measuring: Measuring = Measuring(),
     poll_seconds: Annotated[
-        float, typer.Option(min=0.1, help="Interval between two polls of the folder.")
+        float,
+        typer.Option(min=0.1, max=SECONDS_MAX, help="Interval between two polls of the folder."),
     ] = 5.0,
 ) -> None:
     """Evaluate every checkpoint that a trainer saves to a folder, as soon as it is complete.

@@ -101,6 +101,8 @@ BAD = [
     (["--index", "gone.yaml"], "gone.yaml: can't be read"),
     (["--convert", "python to_hf.py"], "--convert: must name {input}"),
     (["--tokens-per-step", "0"], "--tokens-per-step: must be a number of tokens"),
+    (["--poll-seconds", "inf"], "Input should be less than or equal to"),
+    (["--quiet-seconds", "1e9"], "Input should be less than or equal to"),
     (["--out", "checkpoints"], "--out: checkpoints is in checkpoints: give a folder outside of it"),
     (["--out", "link/new"], "--out: link/new is in checkpoints: give a folder outside of it"),
 ]
