@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from typer.testing import Result
@@ -16,6 +17,9 @@ COMMANDS = (
 )
 HEAVY = ("torch", "transformers", "pydantic", "plotly", "numpy", "yaml", "minio", "lccp_operator")
 
+REFERENCE = Path(__file__).parents[2] / "docs/reference/cli.md"
+"""Generated from the commands; `make check` says if it is not current."""
+
 Lccp = Callable[..., Result]
 
 
@@ -24,6 +28,16 @@ def test_every_command_helps_with_examples(lccp: Lccp, command: str) -> None:
     result = lccp(*command.split(), "--help")
     assert result.exit_code == 0
     assert f"lccp {command}" in result.output.partition("Examples:")[2]
+
+
+def test_no_option_takes_infinity() -> None:
+    numbers = [
+        line
+        for line in REFERENCE.read_text().splitlines()
+        if " <float range>" in line or " <float>" in line
+    ]
+    assert len(numbers) >= 8
+    assert [line for line in numbers if "<=x<=" not in line] == []
 
 
 def test_help_loads_nothing_heavy() -> None:

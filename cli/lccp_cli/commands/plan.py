@@ -36,7 +36,7 @@ def plan(
         int | None, typer.Option(min=1, max=4_096, help="Nodes. Default: topology.nodes.")
     ] = None,
     price: Annotated[
-        float | None, typer.Option(min=0.0, help="Price of an accelerator-hour.")
+        float | None, typer.Option(min=0.0, max=1e6, help="Price of an accelerator-hour.")
     ] = None,
     efficiency: Annotated[
         float | None,
@@ -47,7 +47,9 @@ def plan(
     network_gbits: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Bandwidth of each device to other nodes, in Gbit/s. Default: 400."
+            min=0.1,
+            max=1e6,
+            help="Bandwidth of each device to other nodes, in Gbit/s. Default: 400.",
         ),
     ] = None,
     model: Annotated[
