@@ -138,8 +138,8 @@ class Measuring:
         typer.Option(
             min=1,
             max=64,
-            help="Of these processes, those that share one model: its experts are split over all "
-            "of them. Default: 1.",
+            help="Of these processes, those whose devices share one model: its experts are split "
+            "over all of them or, if it has none, its layers. Default: 1.",
         ),
     ] = None
 

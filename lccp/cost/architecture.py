@@ -97,14 +97,24 @@ class Architecture:
         hidden = self.hidden_size
         return sum(layer.routed_parameters(hidden, layer.experts) for layer in self.feed_forward)
 
+    @property
+    def parts(self) -> list[int]:
+        """Parameters of its parts in order: embeddings, each layer, last norm, head unless tied."""
+        return self._parts([layer.experts for layer in self.feed_forward])
+
     def _parameters(self, experts: list[int]) -> int:
-        blocks = sum(
-            layer.parameters(self.hidden_size, counted)
+        return sum(self._parts(experts))
+
+    def _parts(self, experts: list[int]) -> list[int]:
+        """`parts`, with so many of each layer's routed experts counted."""
+        beside = self.attention.parameters + 2 * self.hidden_size
+        layers = [
+            beside + layer.parameters(self.hidden_size, counted)
             for layer, counted in zip(self.feed_forward, experts, strict=True)
-        )
-        embeddings = self.vocabulary_size * self.hidden_size * (1 if self.tied_embeddings else 2)
-        attention = self.layers * (self.attention.parameters + 2 * self.hidden_size)
-        return embeddings + attention + blocks + self.hidden_size
+        ]
+        embeddings = self.vocabulary_size * self.hidden_size
+        head = [] if self.tied_embeddings else [embeddings]
+        return [embeddings, *layers, self.hidden_size, *head]
 
 
 def _feed_forward(config: Mapping[str, Any]) -> tuple[FeedForward, ...]:

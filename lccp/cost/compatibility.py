@@ -161,8 +161,9 @@ def _shards(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
     with suppress(InvalidInput):  # the evaluator reports families that are not counted
         layers = Architecture.from_config(config).feed_forward
         widths = sorted({layer.expert_size for layer in layers if layer.experts})
-        if not widths:
-            yield f"evaluation.shards: {size}: the model has no experts to split: take 1"
+        if not widths and len(layers) < size:
+            count = len(layers)
+            yield f"evaluation.shards: {size}: the model has {count} layers to share: take fewer"
         for found in filter(None, (uneven(width, size, LEAST_UNIT) for width in widths)):
             yield f"evaluation.shards: {found}"
 

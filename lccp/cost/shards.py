@@ -1,6 +1,7 @@
-"""How many parts the width of a model's experts can be cut into, one for each process."""
+"""How a model is divided among devices: the width of its experts, or else its layers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 ALIGNED_BYTES = 16
 """Grouped products need rows of weights that begin at multiples of this many bytes."""
@@ -18,6 +19,16 @@ def uneven(width: int, shards: int, unit: int) -> str | None:
         f"{shards} does not cut the width of the model's experts, {width}, into multiples of "
         f"{unit}: take {one_of(would_do or [1])}"
     )
+
+
+def placed(sizes: Sequence[int], devices: int) -> list[int]:
+    """The device, from 0, of each of a model's consecutive parts of these sizes.
+
+    They are shared out evenly: a part goes where its middle falls.
+    """
+    whole = sum(sizes)
+    middles = (2 * end - size for end, size in zip(accumulate(sizes), sizes, strict=True))
+    return [min(devices - 1, devices * middle // (2 * whole)) for middle in middles]
 
 
 def one_of(numbers: Iterable[int]) -> str:

@@ -51,7 +51,7 @@ class EvaluationCost:
     flops: float
     seconds: float
     memory_bytes: int
-    """Of one process: weights, keys and values, logits, and the activations of a pass."""
+    """Of one device: weights, keys and values, logits, and the activations of a pass."""
     disk_bytes: int
     """Frozen samples and the arrays beside the report, before compression."""
     rough: bool

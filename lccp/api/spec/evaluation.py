@@ -130,8 +130,9 @@ class EvaluationSpec(Contract):
         Field(
             ge=1,
             le=64,
-            description="Number of these processes that share one model of experts, each with a "
-            "part of the width of every expert: for a model too large for one accelerator.",
+            description="For a model too large for one accelerator: number of these processes "
+            "whose accelerators share it. Each has a part of the width of every expert or, if "
+            "there are none, of the layers, which one process then computes.",
             json_schema_extra=IDENTITY,
         ),
     ] = 1

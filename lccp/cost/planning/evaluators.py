@@ -1,4 +1,4 @@
-"""What an evaluator holds in the memory of its first device, and in how many shards it fits.
+"""What an evaluator holds in the memory of its fullest device, and in how many shards it fits.
 
 The count is the one that the evaluator makes before it measures, on a GPU: in bfloat16.
 """
@@ -10,7 +10,7 @@ from typing import Any, Self
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture
 from lccp.cost.planning.devices import DeviceCluster
-from lccp.cost.shards import ALIGNED_BYTES, uneven
+from lccp.cost.shards import ALIGNED_BYTES, placed, uneven
 
 ELEMENT_BYTES = 2
 STEP_TOKENS = 8_192
@@ -38,7 +38,11 @@ def pass_bytes(
 
 @dataclass(frozen=True)
 class EvaluatorMemory:
-    """Bytes of the leading process: it holds all but the other shards' parts of the experts."""
+    """Bytes of the device that holds most.
+
+    If experts are split, that is the leading process's: it holds all but the other shards' parts
+    of them. Otherwise it is the one with the largest of the parts into which layers are placed.
+    """
 
     weights: int
     cache: int
@@ -48,14 +52,17 @@ class EvaluatorMemory:
 
     @classmethod
     def of(cls, model: Architecture, tokens: int, shards: int) -> Self:
-        """For prompts of up to `tokens` tokens, with experts in `shards` shards."""
-        routed = model.routed_parameters
-        elements = model.parameters - routed + routed // shards
+        """For prompts of up to `tokens` tokens, with experts or layers in `shards` shards."""
+        routed, layers = model.routed_parameters, model.layers
+        if routed:
+            elements = model.parameters - routed + routed // shards
+        else:
+            elements, layers = _fullest(model, shards)
         step, hidden = min(STEP_TOKENS, tokens), model.hidden_size
         widest = 8 * hidden  # at most, as far as it counts
         return cls(
             weights=elements * ELEMENT_BYTES,
-            cache=tokens * model.layers * model.attention.cached * ELEMENT_BYTES,
+            cache=tokens * layers * model.attention.cached * ELEMENT_BYTES,
             passes=pass_bytes(
                 model.vocabulary_size, hidden, widest, step, ELEMENT_BYTES, HEAD_ROWS
             ),
@@ -66,11 +73,21 @@ class EvaluatorMemory:
         return self.weights + self.cache + self.passes
 
 
+def _fullest(model: Architecture, devices: int) -> tuple[int, int]:
+    """Most parameters, and most layers, on one of `devices` that share the layers."""
+    elements, layers = [0] * devices, [0] * devices
+    for number, device in enumerate(placed(model.parts, devices)):
+        elements[device] += model.parts[number]
+        layers[device] += 1 <= number <= model.layers
+    return max(elements), max(layers)
+
+
 def shards_that_fit(model: Architecture, tokens: int, usable_bytes: int) -> int | None:
     """The fewest shards with which a device's `usable_bytes` suffice; None if none do."""
     widths = {layer.expert_size for layer in model.feed_forward if layer.experts}
-    for shards in range(1, PROCESSES_MAX + 1):
-        cut = shards == 1 or (widths and not any(uneven(width, shards, UNIT) for width in widths))
+    most = PROCESSES_MAX if widths else min(PROCESSES_MAX, model.layers)
+    for shards in range(1, most + 1):
+        cut = shards == 1 or not any(uneven(width, shards, UNIT) for width in widths)
         if cut and EvaluatorMemory.of(model, tokens, shards).total <= usable_bytes:
             return shards
     return None

@@ -35,7 +35,7 @@ class Execution:
     processes: int = 1
     """Processes that read together, each with its own device or share of the CPU's threads."""
     shards: int | None = None
-    """Number of these processes that share one model."""
+    """Number of these processes whose devices share one model."""
     jobs: int = 1
     """Checkpoints measured at a time, each by such processes."""
 
@@ -80,7 +80,7 @@ class ExecutionPlan(Contract):
     attention: Annotated[str, Field(description="Attention path.")] = ATTENTION
     threads: Annotated[int, Field(ge=1, description="Threads of the CPU.")]
     shards: Annotated[
-        int, Field(ge=1, description="Processes that hold a part of each expert's width.")
+        int, Field(ge=1, description="Devices that share a model, by its experts or layers.")
     ] = 1
     step_tokens: Annotated[int, Field(ge=1, description="Tokens of one forward pass, at most.")]
     head_rows: Annotated[

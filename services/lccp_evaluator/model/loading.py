@@ -1,11 +1,13 @@
 """Load a Hugging Face directory as a causal language model that can be measured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from accelerate.hooks import remove_hook_from_module  # type: ignore[import-untyped]
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging
@@ -60,8 +62,13 @@ def load_model(
     plan: ExecutionPlan,
     trust_remote_code: bool = False,
     split: DistributedConfig | None = None,
+    placing: Mapping[str, str] | None = None,
 ) -> Loaded:
-    """The model in `directory`, on the plan's device; if `split`, this process's part of it.
+    """The model in `directory`, on the plan's device.
+
+    Args:
+        split: how processes share it; this one then holds its part.
+        placing: the device of each of its parts, by name, instead of the plan's.
 
     Raises:
         InvalidInput: it cannot be read, its weights are damaged or incomplete, or there is an
@@ -77,6 +84,7 @@ def load_model(
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     options: dict[str, Any] = {
+        "device_map": None if placing is None else dict(placing),
         "distributed_config": split,
         "dtype": plan.torch_dtype,
         "ignore_mismatched_sizes": True,
@@ -91,7 +99,25 @@ def load_model(
     finite.check_weights(model)
     unused = sorted(loading["unexpected_keys"])
     notes = [f"{len(unused)} weights are not used, {unused[0]} among them"] if unused else []
-    return Loaded(model.eval().to(plan.device), tuple(notes))
+    model.eval()
+    if placing is None:
+        model.to(plan.device)
+    else:  # each part moves what it receives; rows to keep must not move before
+        remove_hook_from_module(model)
+    return Loaded(model, tuple(notes))
+
+
+def empty_model(directory: Path, trust_remote_code: bool = False) -> PreTrainedModel:
+    """The model that the configuration in `directory` describes, without values of its weights.
+
+    Raises InvalidInput as `read_config`.
+    """
+    made: Any = AutoModelForCausalLM.from_config
+    with torch.device("meta"):
+        model: PreTrainedModel = made(
+            read_config(directory, trust_remote_code), trust_remote_code=trust_remote_code
+        )
+    return model
 
 
 def _loaded(directory: Path, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

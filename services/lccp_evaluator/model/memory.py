@@ -20,14 +20,15 @@ LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 
 
 def held_bytes(size: Size, step_tokens: int, slots: int, head_rows: int) -> int:
-    """Bytes of weights, keys and values of `slots` tokens, logits and the activations of a pass.
+    """Bytes that a device holds: its share of the weights and of the keys and values of `slots`
+    tokens, logits, and the activations of a pass.
 
     A pass has `step_tokens` tokens; logits exist at up to `head_rows` of them at a time.
     """
     passes = pass_bytes(
         size.vocabulary, size.hidden, size.widest, step_tokens, size.value_bytes, head_rows
     )
-    return size.weight_bytes + slots * size.cache_bytes + passes
+    return (size.weight_bytes + slots * size.cache_bytes) // size.devices + passes
 
 
 def fitting(size: Size, most: int, slots: int, head_rows: int, memory_bytes: int) -> int:

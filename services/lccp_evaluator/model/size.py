@@ -20,6 +20,8 @@ class Size:
 
     weight_bytes: int
     """Bytes of weights that this process holds."""
+    devices: int
+    """Devices over which these weights are spread evenly, and keys and values with them."""
     multiplied: int
     """Weights that a token is multiplied with, except embeddings and head; of experts, only the
     chosen ones."""
@@ -43,6 +45,7 @@ class Size:
         value_bytes = embeddings.weight.element_size()
         return cls(
             weight_bytes=sum(own(one).nbytes for one in model.parameters()),
+            devices=len({own(one).device for one in model.parameters()}),
             multiplied=_multiplied(model, config),
             vocabulary=len(embeddings.weight),
             hidden=config.hidden_size,

@@ -61,7 +61,7 @@ class AttentionCheck:
         query, key, value = (one.float() for one in (call.query, call.key, call.value))
         check_finite(query, key, value)
         ours = attend(query[0], [(key[0], value[0])], call.form).transpose(0, 1)[None]
-        mask = self._eager_masks[call.form.mask]
+        mask = self._eager_masks[call.form.mask].to(query.device)
         theirs = own_attention(call.module)(call.module, query, key, value, mask, **call.options)[0]
         difference = (ours - theirs).norm() / theirs.norm().clamp(min=1e-30)
         if not difference <= ATTENTION_TOLERANCE:
@@ -142,10 +142,10 @@ def check_attention(
 
 def _forward(model: PreTrainedModel, ids: NDArray[np.integer], observer: capture.Observer) -> None:
     tokens = torch.tensor(ids, device=model.device)[None]
-    rows = torch.arange(len(ids), device=model.device)
+    positions, first = torch.arange(len(ids), device=model.device), torch.zeros(1, dtype=torch.long)
     try:
         with torch.no_grad(), capture.observing(observer):
-            model(tokens, position_ids=rows[None], use_cache=False, logits_to_keep=rows[:1])
+            model(tokens, position_ids=positions[None], use_cache=False, logits_to_keep=first)
     except (AttributeError, TypeError) as error:
         raise InvalidInput(f"its mask is not transformers' own ({error})") from error
 

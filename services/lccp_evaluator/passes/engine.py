@@ -158,5 +158,5 @@ class Engine:
             return logits
 
         rope.forget_lengths(self.model)
-        rows = torch.from_numpy(step.kept_rows).to(device)
+        rows = torch.from_numpy(step.kept_rows)  # the head may be on another device
         return logits_in_blocks(self._body, rows, self.head_rows, forward)

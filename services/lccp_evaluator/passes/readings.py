@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,13 +128,17 @@ def _by_layer(
             "compared by layer and number, so all layers must have equally many; turn the probe "
             "off (retrievalHeads: {enabled: false})"
         )
-    stacked = (
-        torch.stack([layer.position for layer in layers]),
-        torch.stack([layer.mass for layer in layers]),
-        torch.stack([layer.sees for layer in layers]),
+    return (
+        _stacked([layer.position for layer in layers]),
+        _stacked([layer.mass for layer in layers]),
+        _stacked([layer.sees for layer in layers]),
     )
-    position, mass, sees = (one.cpu().numpy() for one in stacked)
-    return position, mass, sees
+
+
+def _stacked(layers: Sequence[Tensor]) -> NDArray[Any]:
+    """`layers`, each on its own device, in one array."""
+    values: NDArray[Any] = torch.stack([one.to(layers[0].device) for one in layers]).cpu().numpy()
+    return values
 
 
 def judge(

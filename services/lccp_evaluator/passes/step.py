@@ -82,7 +82,8 @@ class Step:
                 asked = query[:, one.row : one.row + one.count]
                 sights.append(look(asked, parts, rows, self._needle(one), call.form))
         self.sights.append(sights)
-        output[:, [head for at, head in self.masked if at == layer]] = 0
+        for head in (head for at, head in self.masked if at == layer):
+            output[:, head] = 0
         return output[None]
 
     def _needed(self, piece: Piece, layer: int) -> range:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from lccp_evaluator.model.experts import expert_layers
-from lccp_evaluator.model.loading import load_model
+from lccp_evaluator.model.loading import empty_model, load_model
 from lccp_evaluator.spread.orders import Form, ModelShard
 from lccp_evaluator.spread.process import begin, failed
 from lccp_evaluator.spread.shards import joined
@@ -48,7 +48,7 @@ def serve(orders: "Connection[Any, Any]", layers: list[nn.Module], device: torch
 def _layers(share: ModelShard) -> list[nn.Module]:
     """The experts; the rest of the model is released."""
     directory, plan, trusted = share.directory, share.plan, share.trust_remote_code
-    split = splitting(directory, plan, trusted)
+    split = splitting(empty_model(directory, trusted), plan, directory)
     return expert_layers(load_model(directory, plan, trusted, split).model)
 
 

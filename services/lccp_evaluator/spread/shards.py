@@ -1,8 +1,11 @@
-"""A model whose experts are in several processes: this one computes everything else.
+"""A model that several devices share.
 
-When experts are called, the other processes (`holder`) receive the call's arguments, each computes
-its part of the experts' width, and the parts are added up. So no code for a model, its attention,
-its cache or watched heads needs to know about the other processes.
+If it has experts, they are in several processes, and this one computes everything else. When
+experts are called, the other processes (`holder`) receive the call's arguments, each computes its
+part of the experts' width, and the parts are added up. So no code for a model, its attention, its
+cache or watched heads needs to know about the other processes.
+
+Otherwise this process computes all of it, with its layers on several devices (`placing`).
 """
 
 import os
@@ -15,12 +18,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+from transformers.distributed.configuration_utils import DistributedConfig
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.experts import expert_layers
-from lccp_evaluator.model.loading import Loaded, load_model
+from lccp_evaluator.model.loading import Loaded, empty_model, load_model
 from lccp_evaluator.spread.orders import ExpertCall, Form, ModelShard
+from lccp_evaluator.spread.placing import placing
 from lccp_evaluator.spread.process import Process
 from lccp_evaluator.spread.splitting import splitting
 
@@ -31,16 +36,34 @@ GRACE_SECONDS = 2.0
 
 @contextmanager
 def loaded(directory: Path, plan: ExecutionPlan, trust_remote_code: bool) -> Iterator[Loaded]:
-    """The model in `directory`, in as many processes as `plan` has shards, which end with it.
+    """The model in `directory`, in the plan's shards; their processes end with it.
 
     Raises:
-        InvalidInput: as `load_model`; or there are too few devices.
-        ProcessLost: one of them ended.
+        InvalidInput: as `load_model` and `placing`; or there are too few devices.
+        ProcessLost: a process that holds a shard ended.
     """
     if plan.shards == 1:
         yield load_model(directory, plan, trust_remote_code)
         return
-    device, split = _first_device(plan), splitting(directory, plan, trust_remote_code)
+    empty = empty_model(directory, trust_remote_code)
+    device, split = _first_device(plan), splitting(empty, plan, directory)
+    if split is None:
+        where = placing(empty, _devices(plan, device, directory))
+        yield load_model(directory, plan, trust_remote_code, placing=where)
+        return
+    with _held(directory, plan, trust_remote_code, device, split) as found:
+        yield found
+
+
+@contextmanager
+def _held(
+    directory: Path,
+    plan: ExecutionPlan,
+    trust_remote_code: bool,
+    device: int,
+    split: DistributedConfig,
+) -> Iterator[Loaded]:
+    """The model, with its experts split over this process and others."""
     names = [f"shard {rank} of the model's {plan.shards} (0 leads)" for rank in range(plan.shards)]
     holders = [Process(HOLDER, device + n, names[n]) for n in range(1, plan.shards)]
     scratch = TemporaryDirectory(prefix="lccp-")
@@ -97,6 +120,16 @@ def _first_device(plan: ExecutionPlan) -> int:
             "lower evaluation.shards (--shards)"
         )
     return first
+
+
+def _devices(plan: ExecutionPlan, first: int, directory: Path) -> list[str]:
+    """The devices that share a model layer by layer."""
+    if plan.device == "cpu":
+        raise InvalidInput(
+            f"{directory}: has no experts that {plan.shards} processes of a CPU could share: leave "
+            "evaluation.shards (--shards) out, or give 1"
+        )
+    return [f"cuda:{number}" for number in range(first, first + plan.shards)]
 
 
 def _teller(number: int, holders: list[Process]) -> Callable[..., None]:

@@ -8,46 +8,37 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.distributed.configuration_utils import DistributedConfig
 
 from lccp.contract.errors import InvalidInput
 from lccp.cost.shards import ALIGNED_BYTES, uneven
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.experts import expert_layers
-from lccp_evaluator.model.loading import read_config
 
 WHOLE = "replicate"
 """transformers' name for what is not split."""
 
 
-def splitting(directory: Path, plan: ExecutionPlan, trusted: bool) -> DistributedConfig:
-    """How transformers is to load the model in `directory` in the plan's shards.
+def splitting(model: PreTrainedModel, plan: ExecutionPlan, where: Path) -> DistributedConfig | None:
+    """How transformers is to load `model`, the one in `where`, in the plan's shards.
+
+    None: it has no experts, or transformers can't split them.
 
     Raises:
-        InvalidInput: it has no experts, they don't split evenly, or transformers can't split them.
+        InvalidInput: they don't split evenly.
     """
     shards, unit = plan.shards, ALIGNED_BYTES // plan.torch_dtype.itemsize
-    config = read_config(directory, trusted)
-    made: Any = AutoModelForCausalLM.from_config
-    with torch.device("meta"):
-        model = made(config, trust_remote_code=trusted)
     patterns = _patterns(model)
-    kind = f"{directory}: a model of type {config.model_type!r}"
-    if not patterns:
-        raise InvalidInput(
-            f"{kind} has no experts that {shards} processes could share: give shards: 1 (--shards)"
-        )
     rules = {rule: _style(rule, style, patterns) for rule, style in model.tp_plan.items()}
-    if not patterns <= rules.keys():
-        raise InvalidInput(
-            f"{kind} can't be split: transformers has no plan for the width of its experts: give "
-            "shards: 1 (--shards)"
-        )
+    if not patterns or not patterns <= rules.keys():
+        return None
     for width in {int(down.shape[-1]) for down in _down(model)}:
         if wrong := uneven(width, shards, unit):
-            raise InvalidInput(f"{kind} can't be split: evaluation.shards (--shards): {wrong}")
+            raise InvalidInput(
+                f"{where}: a model of type {model.config.model_type!r} can't be split: "
+                f"evaluation.shards (--shards): {wrong}"
+            )
     return DistributedConfig(tp_size=shards, tp_plan=rules)
 
 

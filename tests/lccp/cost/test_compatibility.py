@@ -20,6 +20,7 @@ SPARSE = {
     "num_experts": 6,
     "num_experts_per_tok": 2,
 }
+LLAMA = DENSE | SPARSE | {"model_type": "llama"}
 
 
 def a_spec(processes: int = 8, length: int = 1_024, **training: Any) -> LCCPRunSpec:
@@ -79,12 +80,13 @@ def test_processes_that_shards_do_not_divide_are_refused() -> None:
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        (DENSE | SPARSE | {"model_type": "llama"}, "3: the model has no experts to split: take 1$"),
+        (LLAMA | {"num_hidden_layers": 3}, None),
+        (LLAMA | {"num_hidden_layers": 2}, "3: the model has 2 layers to share: take fewer$"),
         (SPARSE, "3 does not cut the width of the model's experts, 64, .* take 1, 2, 4, 8 or 16$"),
         ({"model_type": "another"}, None),
     ],
 )
-def test_experts_that_shards_do_not_cut_evenly_are_refused(
+def test_experts_and_layers_that_shards_cannot_share_are_refused(
     config: dict[str, Any], sentence: str | None
 ) -> None:
     spec = a_spec()

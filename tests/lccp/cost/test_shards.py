@@ -2,7 +2,7 @@
 
 import pytest
 
-from lccp.cost.shards import uneven
+from lccp.cost.shards import placed, uneven
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,19 @@ def test_parts_are_even_and_aligned(
     wrong = uneven(width, shards, unit)
 
     assert (wrong is None) if would_do is None else wrong.endswith(f": take {would_do}")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "devices", "where"),
+    [
+        ([1, 1, 1, 1], 2, [0, 0, 1, 1]),
+        ([4, 1, 1, 1, 1], 2, [0, 1, 1, 1, 1]),
+        ([1, 1, 1, 5], 2, [0, 0, 0, 1]),
+        ([1, 2, 3], 1, [0, 0, 0]),
+        ([1, 1, 1], 3, [0, 1, 2]),
+    ],
+)
+def test_parts_are_shared_out_evenly_in_their_order(
+    sizes: list[int], devices: int, where: list[int]
+) -> None:
+    assert placed(sizes, devices) == where

@@ -1,6 +1,7 @@
 """What passes hold in memory, and how large they may be for a given amount of it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from lccp_evaluator.model.size import Size
 GB = 10**9
 SMALL = Size(
     weight_bytes=2 * 7 * GB,
+    devices=1,
     multiplied=7 * GB,
     vocabulary=128_000,
     hidden=4_096,
@@ -33,6 +35,12 @@ def test_weights_cache_logits_and_activations_are_held() -> None:
     activations = 8_192 * (8 * 4_096 + 14_336) * 2
 
     assert held == weights + cache + logits + activations
+
+
+def test_devices_that_share_a_model_share_weights_and_cache() -> None:
+    one, two = (held_bytes(replace(SMALL, devices=n), 8_192, 65_536, 1_024) for n in (1, 2))
+
+    assert one - two == (14 * GB + 65_536 * 131_072) // 2
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen3_moe"])

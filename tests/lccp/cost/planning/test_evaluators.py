@@ -43,14 +43,27 @@ def test_the_fewest_shards_that_fit_cut_the_experts_evenly(hunyuan: Architecture
     assert shards_that_fit(hunyuan, 65_536, GIBIBYTE) is None
 
 
+def test_a_dense_model_is_shared_by_layers() -> None:
+    model = Architecture.from_config(
+        CONFIG | {"model_type": "llama", "num_hidden_layers": 16, "vocab_size": 1_000}
+    )
+
+    whole, half = (EvaluatorMemory.of(model, 1_024, shards) for shards in (1, 2))
+
+    assert whole.weights == 2 * model.parameters
+    assert 2 * half.weights == pytest.approx(whole.weights, rel=0.01)
+    assert 2 * half.cache == whole.cache
+
+
 @pytest.mark.parametrize(
     ("config", "fitting"),
     [
         ({}, 1),
-        ({"model_type": "llama", "intermediate_size": 65_536, "num_hidden_layers": 300}, None),
+        ({"model_type": "llama", "intermediate_size": 65_536, "num_hidden_layers": 300}, 2),
+        ({"model_type": "llama", "intermediate_size": 2**24, "num_hidden_layers": 2}, None),
         ({"num_experts": 1_024, "moe_intermediate_size": 1_024}, 4),
     ],
-    ids=["it fits", "dense and too large", "experts"],
+    ids=["it fits", "dense", "dense, of large layers", "experts"],
 )
 def test_a_plan_knows_what_fits_on_the_device(
     config: dict[str, object], fitting: int | None
