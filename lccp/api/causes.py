@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lccp.api.exits import ExitCode
-from lccp.contract.errors import InvalidInput, NotFound, StoreUnavailable
+from lccp.contract.errors import InvalidInput, NotFound, StoreRefused, StoreUnavailable
 
 
 class Cause(StrEnum):
@@ -18,6 +18,7 @@ class Cause(StrEnum):
     CONFIGURATION = "Configuration"
     NOT_FINITE = "NotFinite"
     HANG = "Hang"
+    STORE_REFUSED = "StoreRefused"
     STORE_UNREACHABLE = "StoreUnreachable"
     OUT_OF_MEMORY = "OutOfMemory"
     INTERNAL = "Internal"
@@ -67,6 +68,7 @@ MEANINGS: Mapping[Cause, Meaning] = {
         ExitCode.HANG,
         remedy="read the stacks in its log; raise training.hangTimeoutSeconds if steps are slow",
     ),
+    Cause.STORE_REFUSED: Meaning("was refused by the store", ExitCode.STORE_REFUSED, counted=False),
     Cause.STORE_UNREACHABLE: Meaning(
         "could not reach the store",
         ExitCode.STORE_UNREACHABLE,
@@ -107,6 +109,8 @@ MEANINGS: Mapping[Cause, Meaning] = {
 def cause_of(error: BaseException) -> Cause:
     """The cause that corresponds to an error in a process of a run."""
     match error:
+        case StoreRefused():
+            return Cause.STORE_REFUSED
         case InvalidInput() | NotFound():
             return Cause.CONFIGURATION
         case StoreUnavailable():
@@ -138,7 +142,7 @@ def cause_of_codes(codes: Set[int]) -> Cause:
     if ExitCode.USAGE in codes:
         return Cause.CONFIGURATION
     for cause, meaning in MEANINGS.items():
-        if meaning.counted and meaning.exit_code in codes and cause is not Cause.OUT_OF_MEMORY:
+        if meaning.exit_code in codes and cause not in (Cause.OUT_OF_MEMORY, Cause.TERMINATED):
             return cause
     after_sigterm = ExitCode.TERMINATED in codes
     return Cause.TERMINATED if after_sigterm and codes <= AFTER_SIGTERM else Cause.INTERNAL

@@ -2,7 +2,8 @@
 
 LccpError
 ├── InvalidInput        the input is wrong: one sentence, never retried
-│   └── Incompatible    it was written by another version, or belongs to another run
+│   ├── Incompatible    it was written by another version, or belongs to another run
+│   └── StoreRefused    the store refuses its keys, or lacks the bucket: wait for whoever manages it
 ├── NotFound            no such object; the caller decides what that means
 ├── Conflict            another writer was first: read again, then decide
 └── StoreUnavailable    the store does not answer: retried, with a bound
@@ -19,6 +20,13 @@ class InvalidInput(LccpError):
 
 class Incompatible(InvalidInput):
     """An object has another schema version, or belongs to another run."""
+
+
+class StoreRefused(InvalidInput):
+    """The object store answers, but can't be used: its keys, bucket, rights or certificate.
+
+    What a run asked for is not at fault: it can go on once whoever manages the store acts.
+    """
 
 
 class NotFound(LccpError):

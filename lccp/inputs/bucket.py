@@ -48,7 +48,7 @@ class Bucket:
             single = self._store.stat(last)
             infos = [single] if single else self._store.list(f"{last}/")
         except InvalidInput as error:
-            raise InvalidInput(f"{self._where}: {error}") from None
+            raise type(error)(f"{self._where}: {error}") from None
         files = {info.key: InputFile(size=info.size, etag=info.etag) for info in infos}
         needed = {n: f for n, f in files.items() if single or wanted(n.removeprefix(f"{last}/"))}
         if not needed:
@@ -65,4 +65,4 @@ class Bucket:
         except NotFound:
             raise InvalidInput(f"{self._where}: {url} was deleted: restore it") from None
         except InvalidInput as error:
-            raise InvalidInput(f"{self._where}: {error}") from None
+            raise type(error)(f"{self._where}: {error}") from None

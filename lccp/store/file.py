@@ -11,7 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.contract.errors import (
+    Conflict,
+    InvalidInput,
+    LccpError,
+    NotFound,
+    StoreRefused,
+    StoreUnavailable,
+)
 from lccp.store import posix
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, atomic_write, open_source
@@ -207,7 +214,7 @@ class FileStore:
     def _check_root(self) -> None:
         self._check_away()
         if not self._root.is_dir():
-            raise InvalidInput(f"store {self.url}: there is no such folder")
+            raise StoreRefused(f"store {self.url}: there is no such folder")
         if self._seen is None:
             hidden = self._root / _HIDDEN
             self._seen = hidden if hidden.is_dir() else self._root
@@ -231,4 +238,4 @@ class FileStore:
             place = f"store {self.url}: {key or 'its root'}"
             if error.errno not in _REFUSALS or self._is_away():
                 raise StoreUnavailable(f"{place}: {error.strerror}") from None
-            raise InvalidInput(f"{place}: may not be used ({error.strerror})") from None
+            raise StoreRefused(f"{place}: may not be used ({error.strerror})") from None

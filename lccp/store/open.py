@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from lccp.api.invocation import StoreConfig
-from lccp.contract.errors import Conflict, InvalidInput
+from lccp.contract.errors import Conflict, InvalidInput, StoreRefused
 from lccp.store.file import FileStore
 from lccp.store.port import Store
 from lccp.store.s3.client import Patience
@@ -26,8 +26,8 @@ def open_store(
 
     `file:///a/b` is the folder /a/b, `file://runs` the folder runs, `s3://bucket/prefix` a prefix
     of a bucket; `patience` bounds how long an S3 endpoint may be silent. No request is made.
-    Raises InvalidInput, also if there are no credentials; with `late_credentials` each request
-    raises it instead, until there are.
+    Raises InvalidInput, and StoreRefused if there are no credentials; with `late_credentials` each
+    request raises it instead, until there are.
     """
     scheme, _, rest = config.url.partition("://")
     match scheme:
@@ -45,7 +45,7 @@ def open_store(
 def probe(store: Store, below: str = "") -> None:
     """Write an object under the prefix `below`, conditionally too, and delete it.
 
-    Raises InvalidInput if the store is read-only, or does not support conditional writes.
+    Raises StoreRefused if the store is read-only, or does not support conditional writes.
     """
     key = f"{below}.probe-{uuid.uuid4().hex[:8]}"
     etag = store.put_if_absent(key, b"1")
@@ -62,7 +62,7 @@ def _must_lose(store: Store, header: str, write: Callable[[], str]) -> None:
         write()
     except Conflict:
         return
-    raise InvalidInput(
+    raise StoreRefused(
         f"store {store.url} ignores {header}: two writers could overwrite each other; "
         "use a store that supports conditional writes"
     )

@@ -43,8 +43,8 @@ class Entry:
 class Store(Protocol):
     """An object store.
 
-    Every method raises StoreUnavailable if the store does not answer, and InvalidInput if it
-    refuses (credentials, no such bucket or folder) or if a key or a local file cannot be used.
+    Every method raises StoreUnavailable if the store does not answer, StoreRefused if it refuses
+    (credentials, no such bucket or folder), and InvalidInput for an unusable key or local file.
     After StoreUnavailable a write may or may not have happened: read before retrying.
     """
 

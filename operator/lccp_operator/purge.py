@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 
+from lccp.api.causes import cause_of, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.journal import Journal
@@ -20,7 +21,8 @@ def purge(environ: Mapping[str, str], installation: str) -> None:
     """Delete the objects of the run that `environ` names.
 
     Raises:
-        InvalidInput: the store can't be used, its `run.json` or `journal.json` is damaged, or the
+        StoreRefused: the store can't be used.
+        InvalidInput: its `run.json` or `journal.json` is damaged, or the
             former names another installation than `installation` (empty: any may purge).
         StoreUnavailable: the store does not answer.
     """
@@ -44,8 +46,7 @@ def main(environ: Mapping[str, str], installation: str = "") -> ExitCode:
     except LccpError as error:
         print(error, file=sys.stderr)
         leave_termination_message(str(error))
-        refused = isinstance(error, InvalidInput)
-        return ExitCode.CONFIGURATION if refused else ExitCode.STORE_UNREACHABLE
+        return exit_code_of(cause_of(error))
     return ExitCode.OK
 
 

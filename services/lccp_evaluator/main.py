@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lccp.api.causes import cause_of, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.labels import ANNEAL, INTRINSIC, signal_of_suite
@@ -57,7 +58,7 @@ def run(environ: Mapping[str, str], *steps: str) -> ExitCode:
         store = open_store(invocation.store, Path(invocation.base_directory))
     except InvalidInput as error:
         tell(error, str(error))
-        return ExitCode.CONFIGURATION
+        return exit_code_of(cause_of(error))
     keys = RunKeys(invocation.namespace, invocation.name)
     try:
         if invocation.external is None:

@@ -20,6 +20,7 @@ ROOT_CAUSES = (
     Cause.CONFIGURATION,
     Cause.NOT_FINITE,
     Cause.HANG,
+    Cause.STORE_REFUSED,
     Cause.STORE_UNREACHABLE,
     Cause.OUT_OF_MEMORY,
 )

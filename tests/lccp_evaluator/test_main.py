@@ -25,6 +25,7 @@ from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.report import EvaluationFailure, EvaluationProgress, EvaluationReport
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import StoreRefused
 from lccp.contract.signals import Role
 from lccp.store import objects
 from lccp.store.directory import upload_directory
@@ -400,6 +401,18 @@ def test_an_incomplete_environment_is_refused(world, name, capsys, tmp_path, mon
     assert main.run(environ) == ExitCode.CONFIGURATION
     assert f"{name} is not set" in capsys.readouterr().err
     assert f"{name} is not set" in logs.TERMINATION_LOG.read_text()
+
+
+def test_a_store_that_refuses_is_no_fault_of_the_run(world, monkeypatch):
+    class Refusing(FileStore):
+        def stat(self, key):
+            raise StoreRefused("store s3://lccp: refuses these credentials (AccessDenied)")
+
+    environ = world.environ(10_000)
+    monkeypatch.setattr(main, "open_store", lambda *_: Refusing(world.folder / "runs"))
+
+    assert main.run(environ) == ExitCode.STORE_REFUSED
+    assert world.failure(10_000).cause is Cause.STORE_REFUSED
 
 
 def test_the_process_ends_on_sigterm_and_leaves_nothing_half_written(world):

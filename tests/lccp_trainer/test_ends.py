@@ -6,7 +6,7 @@ import pytest
 from lccp.api.causes import MEANINGS, Cause
 from lccp.api.objects.manifest import Manifest
 from lccp.api.objects.training import End
-from lccp.contract.errors import Incompatible, InvalidInput, StoreUnavailable
+from lccp.contract.errors import Incompatible, InvalidInput, StoreRefused, StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys
 from lccp.store.objects import write
@@ -72,6 +72,7 @@ def test_a_rank_that_died_without_a_word_is_named_not_its_victim() -> None:
     [
         (InvalidInput("x"), Cause.CONFIGURATION, 64),
         (Incompatible("x"), Cause.CONFIGURATION, 64),
+        (StoreRefused("x"), Cause.STORE_REFUSED, 77),
         (StoreUnavailable("x"), Cause.STORE_UNREACHABLE, 69),
         (NotFinite("x"), Cause.NOT_FINITE, 76),
         (MemoryError(), Cause.OUT_OF_MEMORY, 70),

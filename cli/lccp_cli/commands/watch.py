@@ -109,8 +109,9 @@ def watch(
     counts = partial(options.token_counts, index, tokens_per_step)
     judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
     counts(), judge(())  # report wrong options at once
+    from lccp_evaluator.series.checkpoints import Completion
     from lccp_evaluator.series.series import Series
-    from lccp_evaluator.series.watch import Completion, Watch
+    from lccp_evaluator.series.watch import Watch
 
     place, format = _watched(folder, endpoint, convert, out)
     completion, console = Completion(marker, quiet_seconds), standard_output()

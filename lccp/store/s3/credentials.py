@@ -8,7 +8,7 @@ from minio.credentials.credentials import Credentials
 from minio.credentials.providers import EnvAWSProvider, IamAwsProvider, Provider
 
 from lccp.api.invocation import StoreConfig
-from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.contract.errors import StoreRefused, StoreUnavailable
 
 CREDENTIALS = ("accessKey", "secretKey")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -41,12 +41,12 @@ class MountedCredentials(Provider):
                 self._read = (version, self._credentials())
             return self._read[1]
         except OSError as error:
-            raise InvalidInput(
+            raise StoreRefused(
                 f"store credentials: {error.filename}: {error.strerror}: "
                 f"{self._directory} must contain the files accessKey and secretKey"
             ) from None
         except ValueError:
-            raise InvalidInput(
+            raise StoreRefused(
                 f"store credentials: accessKey or secretKey in {self._directory} is empty "
                 "or not text"
             ) from None
@@ -95,7 +95,7 @@ class TemporaryCredentials(Provider):
                 f"store credentials: the service that gives them for {self._whose} does not answer"
             ) from None
         except (ValueError, KeyError, OSError):
-            raise InvalidInput(
+            raise StoreRefused(
                 f"store credentials: {self._whose} is refused, or its token can't be read: "
                 f"{self._remedy}"
             ) from None
@@ -127,7 +127,7 @@ class LateCredentials(Provider):
 
 
 def provider_of(config: StoreConfig) -> Provider:
-    """The provider of credentials; those on this machine are read once. Raises InvalidInput."""
+    """The provider of credentials; those on this machine are read once. Raises StoreRefused."""
     if config.credentials_directory:
         mounted = MountedCredentials(Path(config.credentials_directory))
         mounted.retrieve()
@@ -138,7 +138,7 @@ def provider_of(config: StoreConfig) -> Provider:
         return of_the_pod()
     if config.instance_metadata:
         return of_the_node(config.instance_metadata)
-    raise InvalidInput(
+    raise StoreRefused(
         f"store {config.url}: has no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
         "or credentialsDirectory (of a run's pods: checkpoints.secretRef), or give the pod's "
         "ServiceAccount a role"

@@ -8,7 +8,14 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as http
 
-from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.contract.errors import (
+    Conflict,
+    InvalidInput,
+    LccpError,
+    NotFound,
+    StoreRefused,
+    StoreUnavailable,
+)
 from lccp.store.s3.client import RETRIED_STATUSES
 
 FOREIGN = (MinioException, http.HTTPError, OSError, ParseError, ValueError)
@@ -39,7 +46,7 @@ def translated(error: Exception, store: str, key: str) -> LccpError:
         case http.HTTPError() | OSError():
             return StoreUnavailable(f"{store} does not answer: {_cause(error)}")
         case ParseError() | UnicodeDecodeError():
-            return InvalidInput(f"{store}: the endpoint does not speak S3")
+            return StoreRefused(f"{store}: the endpoint does not speak S3")
         case _:
             return InvalidInput(f"{store}: {error}")
 
@@ -56,25 +63,26 @@ def _refusal(error: S3Error, store: str, key: str) -> LccpError:
     if code == "NoSuchKey":
         return NotFound(f"{store}: there is no object {key}")
     if code == "NoSuchBucket":
-        return InvalidInput(f"{store}: there is no such bucket: create it, or correct the URL")
+        return StoreRefused(f"{store}: there is no such bucket: create it, or correct the URL")
     if code == "RequestTimeTooSkewed":
-        return InvalidInput(f"{store}: the clock of this machine is wrong: correct it")
+        return StoreRefused(f"{store}: the clock of this machine is wrong: correct it")
     if status in (409, 412):
         return Conflict(f"{store}: {key} was changed by another writer")
     if code in _BUSY_CODES or status in RETRIED_STATUSES:
         return StoreUnavailable(f"{store} does not answer: status {status} ({code})")
     if code in _CREDENTIAL_CODES or status in (401, 403):
-        return InvalidInput(
+        return StoreRefused(
             f"{store}: refuses these credentials ({code}): check the keys, and that they may "
             "read, write, list and delete there"
         )
-    return InvalidInput(f"{store}: {key}: refuses the request ({code}: {error.message})")
+    refused = InvalidInput if status < 500 else StoreRefused
+    return refused(f"{store}: {key}: refuses the request ({code}: {error.message})")
 
 
 def _strange_answer(status: int, store: str) -> LccpError:
     if status in RETRIED_STATUSES:
         return StoreUnavailable(f"{store} does not answer: status {status}")
-    return InvalidInput(f"{store}: the endpoint does not speak S3 (status {status})")
+    return StoreRefused(f"{store}: the endpoint does not speak S3 (status {status})")
 
 
 def _tls_failure(error: Exception, store: str) -> LccpError:
@@ -83,7 +91,7 @@ def _tls_failure(error: Exception, store: str) -> LccpError:
         return StoreUnavailable(f"{store} does not answer: TLS failed")
     reason = re.search(r"certificate verify failed: ([^(\]]+)", text)
     why = f" ({reason.group(1).strip()})" if reason else ""
-    return InvalidInput(
+    return StoreRefused(
         f"{store}: its certificate is not trusted{why}: caFile must name the CA that signed it"
     )
 

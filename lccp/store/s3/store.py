@@ -16,7 +16,7 @@ from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 
 from lccp.api.invocation import StoreConfig
-from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from lccp.contract.errors import Conflict, NotFound, StoreRefused, StoreUnavailable
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, Write, atomic_write, open_source
 from lccp.store.port import Entry, ObjectInfo, StoreLevel
@@ -225,7 +225,7 @@ class S3Store:
         with self._mapped(""):
             exists = self._client.bucket_exists(bucket_name=self._bucket)
         if not exists:
-            raise InvalidInput(f"{self._where}: there is no such bucket")
+            raise StoreRefused(f"{self._where}: there is no such bucket")
 
     def _name(self, key: str) -> str:
         check_key(key)

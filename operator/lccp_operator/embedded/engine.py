@@ -15,7 +15,7 @@ from lccp.api.invocation import StoreConfig
 from lccp.api.objects.verdict import Verdict
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
-from lccp.contract.errors import Conflict, InvalidInput, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, StoreRefused, StoreUnavailable
 from lccp.model_config import read_model_config
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read_or_none
@@ -129,7 +129,7 @@ class EmbeddedEngine:
         backend = Backend(self._store, processes, self._object)
         try:
             apply(decided, run, backend)
-        except (Conflict, StoreUnavailable):
+        except (Conflict, StoreRefused, StoreUnavailable):
             return Plan((), run.status or LCCPRunStatus())
         _raise_if_refused(decided)
         self._verdict = decided.verdict or self._verdict
@@ -167,7 +167,7 @@ class EmbeddedEngine:
         status = run.status or LCCPRunStatus()
         try:
             apply(Plan(intents, status), run, Backend(self._store, processes, self._object))
-        except (Conflict, StoreUnavailable):
+        except (Conflict, StoreRefused, StoreUnavailable):
             return  # the next engine sees the same ends
 
     def _show(self, ending: bool = False) -> None:

@@ -169,7 +169,8 @@ def _suspended(context: Context, goal: Goal) -> Finding:
 def _degraded(context: Context, goal: Goal) -> Finding:
     failed = evaluations.failed(context)
     unbegun = attempts.unbegun(context) if goal.aim is Aim.TRAIN else None
-    problems = [f"attempt {unbegun.number} {unbegun.message}"] if unbegun else []
+    problems = [findings.ended(context, unbegun)] if unbegun else []
+    problems += findings.refused_evaluations(context)
     problems += [_evaluation_problem(context, key) for key in failed]
     problems += [failure.message for failure in failed_branches(context)]
     problems += [

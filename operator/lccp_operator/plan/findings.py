@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lccp.api.causes import MEANINGS, Cause
 from lccp.api.conditions import REMEDIES, ConditionType, Reason
 from lccp.api.identity import is_given
 from lccp.api.labels import INTRINSIC
+from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import Heartbeat
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations
@@ -86,10 +88,39 @@ def _no_attempt(context: Context, goal: Goal) -> Finding:
         return Finding("False", goal.reason, goal.message)
     if last is None:
         return Finding("False", Reason.PENDING, "the first attempt waits for an older gang to end")
-    told = f"{attempt_name(last)} {last.message}"
+    told = ended(context, last)
     if attempts.old_gang_lives(context):
         return Finding("False", Reason.RESTARTING, f"{told}; its last pods are ending")
     return Finding("False", Reason.BACKING_OFF, f"{told}; the next attempt starts after a wait")
+
+
+def ended(context: Context, last: AttemptRecord) -> str:
+    """How the attempt ended; if its store refused it, what would mend that."""
+    name = attempt_name(last)
+    refused = last.cause is Cause.STORE_REFUSED
+    return _refused(context, name, last.message) if refused else f"{name} {last.message}"
+
+
+def refused_evaluations(context: Context) -> list[str]:
+    """Evaluations that the store refused, with what would mend that, until a try of theirs runs."""
+    outcomes = ((key, context.outcome(key)) for key in evaluations.outstanding(context))
+    running = {workload.key for workload, state in context.evaluations.items() if state.begun}
+    return [
+        _refused(context, evaluation(key), outcome.message)
+        for key, outcome in outcomes
+        if outcome is not None and outcome.cause is Cause.STORE_REFUSED and key not in running
+    ]
+
+
+def _refused(context: Context, name: str, message: str) -> str:
+    sentence, secret = MEANINGS[Cause.STORE_REFUSED].sentence, context.spec.checkpoints.secret_ref
+    keys = "its credentials"
+    if not context.by_command:
+        keys = "the role of its pods' ServiceAccount"
+    if secret is not None:
+        keys = f"the keys in Secret {secret.name} (checkpoints.secretRef)"
+    told = f"{name} {sentence}" if message == sentence else f"{name} {sentence}: {message}"
+    return f"{told}; it is tried again, after a wait, until the store accepts {keys}"
 
 
 def _waiting(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from lccp.api.causes import Cause
 from lccp.api.objects.training import End
-from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.contract.errors import InvalidInput, StoreRefused, StoreUnavailable
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.pulse import ImportStopped, Pulse, Task
 from lccp_evaluator.series.view import Unmeasured, View
@@ -20,7 +20,7 @@ POLL_SECONDS = 2.0
 LISTING_SECONDS = 10.0
 """Interval between two polls of a bucket, whose listings cost money."""
 PATIENCE_SECONDS = 600.0
-"""How long the store may be unreachable before the attempt ends."""
+"""How long the store may be unreachable, or refuse, before the attempt ends."""
 INCOMPLETE_SECONDS = 900.0
 """How long a checkpoint may be incomplete before that is reported."""
 TOLD = ("Failed", "LeftOut", "Deleted", "Unread")
@@ -44,14 +44,14 @@ class Importer:
         self._ended, self._poll_seconds, self._clock = ended, poll_seconds, clock
         self._silent_since: float | None = None
         self._silence = ""
-        """The error of the last step, if a store or bucket did not respond; else empty."""
+        """Why the last step failed, if a store or bucket was silent or refused it; else empty."""
         self._since: dict[str, float] = {}
         """When a checkpoint was first found incomplete for its present reason, by message."""
 
     def run(self) -> End:
         """Run, and return how it ended: with the budget's checkpoint, drained, or terminated.
 
-        Raises StoreUnavailable if the store stays unreachable.
+        Raises StoreUnavailable or StoreRefused if the store can't be used for too long.
         """
         while not self._ended.is_set():
             try:
@@ -59,7 +59,7 @@ class Importer:
                 self._silent_since, self._silence = None, ""
             except ImportStopped:
                 break
-            except StoreUnavailable as error:
+            except (StoreUnavailable, StoreRefused) as error:
                 end = None
                 self._outlast(error)
             if end is not None:
@@ -104,7 +104,7 @@ class Importer:
         more = [f"and {len(told) - PROBLEMS_NAMED} more"] if len(told) > PROBLEMS_NAMED else []
         return "; ".join([*told[:PROBLEMS_NAMED], *more])
 
-    def _outlast(self, error: StoreUnavailable) -> None:
+    def _outlast(self, error: StoreUnavailable | StoreRefused) -> None:
         """Wait for the store, or give up."""
         logger.warning("%s", error)
         self._silence = str(error)

@@ -36,10 +36,11 @@ from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.loop import LISTING_SECONDS, POLL_SECONDS, Importer
 from lccp_evaluator.importer.pulse import Pulse, Task
 from lccp_evaluator.series.bucket import InBucket, Mirror
+from lccp_evaluator.series.checkpoints import Completion
 from lccp_evaluator.series.conversion import Conversion
 from lccp_evaluator.series.formats import Foreign, Format, HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts, index_of
-from lccp_evaluator.series.watch import Completion, Watch
+from lccp_evaluator.series.watch import Watch
 
 
 def main() -> None:
@@ -59,7 +60,7 @@ def run(environ: Mapping[str, str], ended: threading.Event) -> ExitCode:
         writer = writer_name(invocation.attempt, invocation.pod_uid)
     except InvalidInput as error:
         tell(error, str(error))
-        return ExitCode.CONFIGURATION
+        return exit_code_of(cause_of(error))
     keys = RunKeys(invocation.namespace, invocation.name)
     try:
         end = _imported(invocation, store, keys, writer, ended)

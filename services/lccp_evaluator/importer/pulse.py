@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from lccp.api.objects.journal import Control
 from lccp.api.objects.training import Heartbeat
-from lccp.contract.errors import StoreUnavailable
+from lccp.contract.errors import StoreRefused, StoreUnavailable
 from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
@@ -88,6 +88,6 @@ class Pulse:
         if self._ended.is_set():
             raise ImportStopped
         if self._told is not None and self._clock() - self._at >= BEAT_SECONDS:
-            with suppress(StoreUnavailable):  # the work itself reports that
+            with suppress(StoreUnavailable, StoreRefused):  # the work itself reports that
                 self.beat(*self._told)
                 self.obey()

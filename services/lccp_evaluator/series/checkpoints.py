@@ -11,6 +11,18 @@ from lccp_evaluator.series.tokens import TokenCounts, Trained
 
 
 @dataclass(frozen=True)
+class Completion:
+    """How a checkpoint is known to be complete; its weights must also be whole."""
+
+    marker: str | None = None
+    """The file in it that its trainer writes last."""
+    quiet_seconds: float = 30.0
+    """Without a marker, and without transformers' own: its files must be unchanged so long."""
+    by_trainer_state: bool = True
+    """transformers' Trainer writes its state last: a checkpoint that holds one is complete."""
+
+
+@dataclass(frozen=True)
 class CheckpointDirectory:
     """A Hugging Face directory of a model, and how far it was trained."""
 

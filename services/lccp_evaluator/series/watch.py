@@ -3,14 +3,20 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from lccp.api.objects.report import EvaluationFailure
-from lccp.contract.errors import Conflict, Incompatible, InvalidInput, StoreUnavailable
+from lccp.contract.errors import (
+    Conflict,
+    Incompatible,
+    InvalidInput,
+    StoreRefused,
+    StoreUnavailable,
+)
 from lccp_evaluator.progress import Done
-from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.checkpoints import CheckpointDirectory, Completion
 from lccp_evaluator.series.conversion import Stamps
 from lccp_evaluator.series.formats import Format, HuggingFace
 from lccp_evaluator.series.tokens import TRAINER_STATE, TokenCounts, Trained
@@ -18,18 +24,6 @@ from lccp_evaluator.series.view import Destination, Show, Unmeasured, View
 
 HUGGING_FACE = HuggingFace()
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Completion:
-    """How a checkpoint is known to be complete; its weights must also be whole."""
-
-    marker: str | None = None
-    """The file in it that its trainer writes last."""
-    quiet_seconds: float = 30.0
-    """Without a marker, and without transformers' own: its files must be unchanged so long."""
-    by_trainer_state: bool = True
-    """transformers' Trainer writes its state last: a checkpoint that holds one is complete."""
 
 
 class Watch:
@@ -131,7 +125,7 @@ class Watch:
         except Conflict:
             return  # it changed: look again
         except InvalidInput as error:
-            self._failed[row.path] = files, str(error)
+            self._refused(row.path, files, error)
 
     def _evaluate(
         self,
@@ -165,7 +159,12 @@ class Watch:
             self._failed[path] = before, result.message
 
     def _refused(self, path: Path, before: Stamps, error: InvalidInput) -> None:
-        """Note that it failed, unless it changed or is gone: then look again."""
+        """Note that it failed, unless it changed or is gone: then look again.
+
+        Raises `error` if that is of the store: the checkpoint is not at fault.
+        """
+        if isinstance(error, StoreRefused):
+            raise error
         with suppress(InvalidInput):
             if self._format.stamps(path) == before:
                 self._failed[path] = before, str(error)
@@ -206,7 +205,7 @@ class Watch:
                 report = self._series.report(checkpoint)
             elif path not in self._measured and self._series.settled(tokens):
                 report = checkpoint
-        except Incompatible:
+        except (Incompatible, StoreRefused):
             raise
         except InvalidInput as error:
             return Unmeasured(path, tokens, "LeftOut", f"left out: {error}")

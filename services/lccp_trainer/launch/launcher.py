@@ -12,20 +12,18 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from lccp import lifeline
-from lccp.api.causes import Cause, exit_code_of
+from lccp.api.causes import Cause, cause_of, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import Invocation
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
 from lccp.api.spec.topology import TopologySpec
-from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
+from lccp.contract.errors import InvalidInput, LccpError, StoreRefused, StoreUnavailable
 from lccp.inputs.cache import cache_directory
 from lccp.logs import configure_from, leave_termination_message
 from lccp.store.assignment import attempt_spec, fine_tuning_specs
@@ -73,10 +71,6 @@ class Launcher:
             node = Node.of(spec.topology, environ)
             made = ends.made_before(self._store, self._keys)
             end = made or self._supervised(spec, sft, node, environ)
-        except StoreUnavailable as error:
-            started = self._invocation.attempt > 1 or self._has_pinned()
-            cause = Cause.STORE_UNREACHABLE if started else Cause.CONFIGURATION
-            return self._record(End(result=cause, message=str(error), at=datetime.now(UTC)))
         except LccpError as error:
             return self._record(ends.end_of(error))
         return self._record(end)
@@ -96,7 +90,7 @@ class Launcher:
             fetching = Fetching(
                 store, self._invocation, first, self._was_terminated, self._started, hub
             )
-            given, spec = spec, fetching.fetched(spec, cache_directory(environ))
+            given, spec = spec, self._fetched(fetching, spec, environ)
             if spec is not given:
                 self._meeting_seconds = MEETING_AFTER_FETCH_SECONDS
             check_spec(spec, base)
@@ -106,14 +100,17 @@ class Launcher:
         probe(store, keys.prefix)
         return spec, sft
 
-    def _has_pinned(self) -> bool:
-        """Whether buckets and hubs have answered this run before, so their names are right."""
-        if isinstance(self._keys, FineTuningKeys):
-            return False
+    def _fetched(
+        self, fetching: Fetching, spec: LCCPRunSpec, environ: Mapping[str, str]
+    ) -> LCCPRunSpec:
+        """As `Fetching.fetched`. A bucket or hub that never answered this run may be misnamed."""
         run = RunKeys(self._invocation.namespace, self._invocation.name)
-        with suppress(LccpError):
-            return self._store.stat(run.inputs) is not None
-        return False
+        try:
+            return fetching.fetched(spec, cache_directory(environ))
+        except (StoreRefused, StoreUnavailable) as error:
+            if self._invocation.attempt > 1 or self._store.stat(run.inputs) is not None:
+                raise
+            raise InvalidInput(str(error)) from None
 
     def _supervised(
         self, spec: LCCPRunSpec, sft: SFTSpec | None, node: Node, environ: Mapping[str, str]
@@ -191,7 +188,8 @@ class Launcher:
         except LccpError as error:
             logger.error("%s", error)
             if end.result in (Cause.COMPLETED, Cause.DRAINED):
-                return ExitCode.STORE_UNREACHABLE
+                refused = isinstance(error, StoreRefused)
+                return ExitCode.STORE_REFUSED if refused else ExitCode.STORE_UNREACHABLE
         return self._say(end)
 
     def _say(self, end: End) -> ExitCode:
@@ -225,7 +223,7 @@ def launch(environ: Mapping[str, str]) -> ExitCode:
     except InvalidInput as error:
         logger.error("%s", error)
         leave_termination_message(str(error))
-        return ExitCode.CONFIGURATION
+        return exit_code_of(cause_of(error))
     return Launcher(invocation, store, number).train(environ)
 
 

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from lccp.api.objects.manifest import Manifest
-from lccp.contract.errors import Incompatible, InvalidInput, NotFound
+from lccp.contract.errors import Incompatible, InvalidInput, NotFound, StoreRefused
 from lccp.store.keys import TrainingKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
@@ -88,7 +88,7 @@ class Resume:
         key = self.keys.state_manifest(tokens)
         try:
             return read(self.store, key, Manifest)
-        except Incompatible:
+        except (Incompatible, StoreRefused):
             raise
         except (InvalidInput, NotFound) as error:
             raise Damaged(str(error)) from None

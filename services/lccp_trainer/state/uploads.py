@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from lccp.contract.errors import StoreUnavailable
+from lccp.contract.errors import StoreRefused, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,16 +27,17 @@ def patiently(
     sleep: Callable[[float], None] = time.sleep,
     tell: Callable[[str | None], None] = lambda problem: None,
 ) -> Result:
-    """`call()`, retried while the store does not answer, until patience runs out.
+    """`call()`, retried while the store does not answer, or refuses, until patience runs out:
+    keys may be replaced meanwhile.
 
-    `tell` is called with the reason, and with None once the store answers again.
+    `tell` is called with the reason, and with None once it succeeds.
     """
     deadline = time.monotonic() + patience_seconds
     pause = 1.0
     while True:
         try:
             result = call()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreRefused) as error:
             if time.monotonic() + pause > deadline:
                 raise
             logger.warning("%s; retrying in %.0f s", error, pause)

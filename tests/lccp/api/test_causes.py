@@ -4,7 +4,13 @@ import pytest
 
 from lccp.api.causes import MEANINGS, Cause, cause_of, cause_of_codes, exit_code_of
 from lccp.api.exits import ExitCode
-from lccp.contract.errors import Incompatible, InvalidInput, NotFound, StoreUnavailable
+from lccp.contract.errors import (
+    Incompatible,
+    InvalidInput,
+    NotFound,
+    StoreRefused,
+    StoreUnavailable,
+)
 
 TOLD_BY_A_PERSONS_PROGRAM = {ExitCode.USAGE}
 TOLD_BY_THE_KERNEL = {ExitCode.KILLED}
@@ -30,6 +36,7 @@ def test_every_counted_cause_says_what_to_do() -> None:
         (InvalidInput("x"), Cause.CONFIGURATION),
         (Incompatible("x"), Cause.CONFIGURATION),
         (NotFound("x"), Cause.CONFIGURATION),
+        (StoreRefused("x"), Cause.STORE_REFUSED),
         (StoreUnavailable("x"), Cause.STORE_UNREACHABLE),
         (MemoryError(), Cause.OUT_OF_MEMORY),
         (type("OutOfMemoryError", (RuntimeError,), {})(), Cause.OUT_OF_MEMORY),

@@ -12,7 +12,7 @@ from foreign import a_foreign_checkpoint
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import Control
 from lccp.api.objects.training import End, Heartbeat
-from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.contract.errors import InvalidInput, LccpError, StoreRefused, StoreUnavailable
 from lccp.probes.probe import Contexts
 from lccp.store import objects
 from lccp.store.file import FileStore
@@ -20,9 +20,10 @@ from lccp.store.keys import RunKeys
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.loop import Importer
 from lccp_evaluator.importer.pulse import BEAT_SECONDS, Pulse, Task
+from lccp_evaluator.series.checkpoints import Completion
 from lccp_evaluator.series.formats import HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts
-from lccp_evaluator.series.watch import Completion, Watch
+from lccp_evaluator.series.watch import Watch
 
 KEYS, WRITER = RunKeys("default", "attached"), "a1-00000000"
 
@@ -186,14 +187,17 @@ def test_a_folder_that_is_not_there_yet_is_waited_for(world: World) -> None:
     assert world.run(lambda: world.write(5)).result is Cause.COMPLETED
 
 
-def test_a_store_that_stays_away_ends_it_and_one_that_comes_back_does_not(world: World) -> None:
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreRefused])
+def test_a_store_that_stays_away_ends_it_and_one_that_comes_back_does_not(
+    world: World, error: type[LccpError]
+) -> None:
     class Away(FileStore):
         calls = 0
 
         def list(self, prefix: str):
             self.calls += 1
             if self.calls <= self.until:
-                raise StoreUnavailable("does not answer")
+                raise error("does not answer")
             return super().list(prefix)
 
     world.write(5)
@@ -203,7 +207,7 @@ def test_a_store_that_stays_away_ends_it_and_one_that_comes_back_does_not(world:
 
     gone = Away(world.folder.parent / "store")
     gone.until = 10_000
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(error):
         world.run(*[lambda: None] * 9_000, store=gone)
 
 
@@ -232,15 +236,27 @@ def test_a_bucket_that_does_not_answer_is_told_at_once_from_its_first_listing_on
     assert world.beat.checkpoints == (10,)
 
 
-def test_a_bucket_that_lists_but_gives_nothing_is_told(world: World) -> None:
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreRefused])
+def test_a_store_that_fails_at_a_checkpoint_is_told_and_that_is_copied_once_it_answers(
+    world: World, error: type[LccpError]
+) -> None:
     class Unread(Copies):
+        answers = False
+
         def evaluate(self, checkpoint, progress):
-            raise StoreUnavailable("s3://trainers/checkpoint-1: 500")
+            if not Unread.answers:
+                raise error("s3://trainers/checkpoint-1: 500")
+            return super().evaluate(checkpoint, progress)
+
+    def answer() -> None:
+        assert world.beat.problem == "s3://trainers/checkpoint-1: 500"
+        Unread.answers = True
 
     world.write(1)
-    world.run(lambda: None, copies=Unread)
+    world.run(lambda: None, answer, lambda: None, copies=Unread)
 
-    assert world.beat.problem == "s3://trainers/checkpoint-1: 500"
+    assert world.beat.problem is None
+    assert world.beat.checkpoints == (10,)
 
 
 def test_a_checkpoint_that_can_not_be_read_is_told_and_holds_up_no_other(world: World) -> None:

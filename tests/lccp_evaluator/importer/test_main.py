@@ -18,11 +18,16 @@ from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.objects.journal import Control
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import StoreRefused
 from lccp.store import objects
 from lccp.store.directory import upload_directory
+from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.open import open_store
+from lccp.store.port import Entry
+from lccp.store.s3.credentials import KEYS as KEYS_OF_THE_ENVIRONMENT
 from lccp_evaluator.checkpoint import read_manifest
+from lccp_evaluator.importer import main
 from lccp_evaluator.importer.main import run
 from lccp_evaluator.series.files import digest
 
@@ -176,6 +181,32 @@ def test_a_command_that_is_none_is_wrong_input(world: World) -> None:
 def test_without_its_objects_in_the_store_it_says_what_is_missing(world: World) -> None:
     assert run(world.environ, threading.Event()) is ExitCode.CONFIGURATION
     assert "control/1.json" in world.end.message
+
+
+def test_a_store_that_refuses_is_no_fault_of_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(FileStore):
+        def get_entry(self, key: str) -> Entry:
+            raise StoreRefused("store s3://lccp: refuses these credentials (AccessDenied)")
+
+        get = get_entry  # type: ignore[assignment]
+
+    monkeypatch.setattr(main, "open_store", lambda *_: Refusing(world.root / "store"))
+
+    assert world.imported() == ExitCode.STORE_REFUSED
+    (key,) = (info.key for info in world.store.list(KEYS.prefix) if info.key.endswith("end.json"))
+    assert objects.read(world.store, key, End).result is Cause.STORE_REFUSED
+
+
+def test_without_credentials_for_the_store_it_is_no_fault_of_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in KEYS_OF_THE_ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    world.config = StoreConfig(url="s3://lccp")
+
+    assert run(world.environ, threading.Event()) == ExitCode.STORE_REFUSED
 
 
 def test_an_environment_that_names_no_run_is_refused() -> None:

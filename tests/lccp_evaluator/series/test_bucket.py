@@ -18,11 +18,12 @@ from lccp.store.port import ObjectInfo, Store
 from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.series.bucket import InBucket, Mirror
+from lccp_evaluator.series.checkpoints import Completion
 from lccp_evaluator.series.conversion import Conversion
 from lccp_evaluator.series.formats import Foreign, Format, HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts
 from lccp_evaluator.series.view import Unmeasured, View
-from lccp_evaluator.series.watch import Completion, Watch
+from lccp_evaluator.series.watch import Watch
 
 pytestmark = pytest.mark.s3
 KEYS = RunKeys("default", "attached")

@@ -11,13 +11,13 @@ from lccp.api.causes import Cause
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.contract.errors import Conflict, InvalidInput
 from lccp_evaluator.progress import Done, Progress
-from lccp_evaluator.series.checkpoints import CheckpointDirectory
+from lccp_evaluator.series.checkpoints import CheckpointDirectory, Completion
 from lccp_evaluator.series.conversion import Conversion
 from lccp_evaluator.series.files import digest
 from lccp_evaluator.series.formats import Foreign
 from lccp_evaluator.series.tokens import TokenCounts
 from lccp_evaluator.series.view import View
-from lccp_evaluator.series.watch import Completion, Watch
+from lccp_evaluator.series.watch import Watch
 
 
 class Reports:

@@ -9,7 +9,7 @@ from trainer_world import World
 
 from lccp.api.exits import ExitCode
 from lccp.api.objects.inputs import Inputs
-from lccp.contract.errors import StoreUnavailable
+from lccp.contract.errors import LccpError, StoreRefused, StoreUnavailable
 from lccp.store.keys import RunKeys
 from lccp.store.objects import write
 from lccp_trainer.launch import launcher
@@ -85,47 +85,74 @@ def test_a_store_that_does_not_say_what_to_do_ends_with_64(
     assert sentence in said(capsys)
 
 
-class Unreachable:
-    """A store that does not answer."""
+class Unusable:
+    """A store whose every call fails."""
 
     url = "s3://bucket"
 
+    def __init__(self, error: LccpError) -> None:
+        self._error = error
+
     def __getattr__(self, name: str) -> Any:
         def call(*_: Any) -> None:
-            raise StoreUnavailable("store s3://bucket does not answer")
+            raise self._error
 
         return call
 
 
+@pytest.mark.parametrize("attempt", [1, 2])
 @pytest.mark.parametrize(
-    ("attempt", "expected"), [(1, ExitCode.CONFIGURATION), (2, ExitCode.STORE_UNREACHABLE)]
+    ("error", "expected"),
+    [
+        (StoreUnavailable("store s3://bucket does not answer"), ExitCode.STORE_UNREACHABLE),
+        (StoreRefused("store s3://bucket: refuses these credentials"), ExitCode.STORE_REFUSED),
+    ],
 )
-def test_an_unreachable_store_is_a_wrong_input_at_first_and_an_outage_later(
+def test_a_store_that_can_not_be_used_is_no_fault_of_the_run(
     world: World,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     attempt: int,
+    error: LccpError,
     expected: ExitCode,
 ) -> None:
-    monkeypatch.setattr(launcher, "open_store", lambda *_: Unreachable())
+    monkeypatch.setattr(launcher, "open_store", lambda *_: Unusable(error))
     assert launcher.launch(world.environ(world.document(), attempt)) == expected
-    assert "store s3://bucket does not answer" in capsys.readouterr().err
+    assert str(error) in capsys.readouterr().err
+
+
+def test_a_store_without_credentials_is_no_fault_of_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise StoreRefused("store s3://bucket: has no credentials")
+
+    monkeypatch.setattr(launcher, "open_store", refuse)
+    assert launcher.launch(world.environ(world.document())) == ExitCode.STORE_REFUSED
+    assert "has no credentials" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("is_pinned", "expected"), [(False, ExitCode.CONFIGURATION), (True, ExitCode.STORE_UNREACHABLE)]
+    ("error", "is_pinned", "expected"),
+    [
+        (StoreUnavailable, False, ExitCode.CONFIGURATION),
+        (StoreUnavailable, True, ExitCode.STORE_UNREACHABLE),
+        (StoreRefused, False, ExitCode.CONFIGURATION),
+        (StoreRefused, True, ExitCode.STORE_REFUSED),
+    ],
 )
-def test_a_hub_that_falls_silent_is_an_outage_once_what_lies_there_is_pinned(
+def test_a_hub_or_bucket_that_fails_may_be_misnamed_until_what_lies_there_is_pinned(
     world: World,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    error: type[LccpError],
     is_pinned: bool,
     expected: ExitCode,
 ) -> None:
-    def silent(*_: Any) -> None:
-        raise StoreUnavailable("model.source: the hub does not answer")
+    def fail(*_: Any) -> None:
+        raise error("model.source: the hub does not answer")
 
-    monkeypatch.setattr(launcher.Fetching, "fetched", silent)
+    monkeypatch.setattr(launcher.Fetching, "fetched", fail)
     environ = world.environ(world.document())
     if is_pinned:
         write(world.store, KEYS.inputs, Inputs(inputs={}))
@@ -138,5 +165,5 @@ def test_a_store_that_may_not_be_written_is_refused(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (world.root / "store").write_text("a file, not a folder")
-    assert launcher.launch(world.environ(world.document())) == ExitCode.CONFIGURATION
+    assert launcher.launch(world.environ(world.document())) == ExitCode.STORE_REFUSED
     assert str(world.root / "store") in capsys.readouterr().err

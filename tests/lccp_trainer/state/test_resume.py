@@ -11,7 +11,7 @@ import torch
 from plain_engine import Bigrams, PlainEngine, alone
 from saved import BUDGET, KEYS, a_point, a_saver
 
-from lccp.contract.errors import Incompatible
+from lccp.contract.errors import Incompatible, StoreRefused
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_trainer.parallel.fragments import held, optimizer_steps
@@ -119,6 +119,18 @@ class Resuming:
     def newest(self, candidates: Iterable[int]) -> tuple[Any, set[int]]:
         self.asked.append(sorted(candidates))
         return (SimpleNamespace(point=max(candidates)) if candidates else None), set()
+
+
+def test_a_store_that_refuses_makes_no_state_look_damaged(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(key: str) -> bytes:
+        raise StoreRefused("store s3://lccp: refuses these credentials (AccessDenied)")
+
+    monkeypatch.setattr(store, "get", refuse)
+
+    with pytest.raises(StoreRefused):
+        resumed(store)
 
 
 def test_every_rewind_asks_anew_which_states_are_complete(tmp_path: Path) -> None:

@@ -5,21 +5,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lccp.contract.errors import InvalidInput, StoreUnavailable
+from lccp.contract.errors import InvalidInput, StoreRefused, StoreUnavailable
 from lccp_trainer.state.uploads import NICENESS, Uploader, patiently
 
 
 class Flaky:
     """Fails a number of times before it answers."""
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, error: type[Exception] = StoreUnavailable) -> None:
         self.calls = 0
-        self._failures = failures
+        self._failures, self._error = failures, error
 
     def __call__(self) -> str:
         self.calls += 1
         if self.calls <= self._failures:
-            raise StoreUnavailable("store s3://x does not answer")
+            raise self._error("store s3://x does not answer")
         return "done"
 
 
@@ -42,9 +42,13 @@ def test_patience_ends() -> None:
     assert call.calls == 1
 
 
-def test_a_store_that_refuses_is_not_asked_again() -> None:
+def test_keys_that_are_refused_may_be_replaced_meanwhile() -> None:
+    assert patiently(Flaky(3, StoreRefused), sleep=lambda _: None) == "done"
+
+
+def test_what_can_never_be_stored_is_not_tried_again() -> None:
     def refuse() -> None:
-        raise InvalidInput("store s3://x: access denied")
+        raise InvalidInput("store s3://x: key too long")
 
     with pytest.raises(InvalidInput):
         patiently(refuse, sleep=lambda _: pytest.fail("asked again"))

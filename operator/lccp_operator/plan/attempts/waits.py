@@ -8,6 +8,9 @@ from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import counted_failures
 
+FRUITLESS = (Cause.INCOMPLETE_GANG, Cause.STORE_REFUSED)
+"""Ends that another attempt without a wait would only repeat, whatever this one had done."""
+
 
 def ready(context: Context) -> bool:
     """A new attempt may begin: the old ones are gone and the wait is over."""
@@ -38,7 +41,7 @@ def _worked(context: Context, attempt: AttemptRecord) -> bool:
     """A process of it sent a heartbeat for more than fetching, loading or waiting for peers."""
     beat = context.facts.heartbeats.get(attempt.number)
     ranks_began = beat is not None and beat.fetched is None and beat.phase != "Starting"
-    return ranks_began and attempt.cause is not Cause.INCOMPLETE_GANG
+    return ranks_began and attempt.cause not in FRUITLESS
 
 
 def unbegun(context: Context) -> AttemptRecord | None:

@@ -8,7 +8,7 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from urllib3 import HTTPConnectionPool, HTTPHeaderDict, HTTPResponse
 from urllib3 import exceptions as http
 
-from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreRefused, StoreUnavailable
 from lccp.store.s3.errors import refusal_in, translated
 
 STORE, KEY = "store s3://b at http://h", "ns/run/run.json"
@@ -28,16 +28,17 @@ def an_answer(status: int, code: str = "", content_type: str = "application/xml"
     ("status", "code", "error", "sentence"),
     [
         (404, "NoSuchKey", NotFound, f"there is no object {KEY}"),
-        (404, "NoSuchBucket", InvalidInput, "there is no such bucket: create it"),
+        (404, "NoSuchBucket", StoreRefused, "there is no such bucket: create it"),
         (412, "PreconditionFailed", Conflict, f"{KEY} was changed by another writer"),
         (409, "ConditionalRequestConflict", Conflict, "was changed by another writer"),
-        (403, "RequestTimeTooSkewed", InvalidInput, "the clock of this machine is wrong"),
-        (403, "AccessDenied", InvalidInput, r"refuses these credentials \(AccessDenied\)"),
-        (401, "Other", InvalidInput, r"refuses these credentials \(Other\)"),
-        (400, "ExpiredToken", InvalidInput, r"refuses these credentials \(ExpiredToken\)"),
+        (403, "RequestTimeTooSkewed", StoreRefused, "the clock of this machine is wrong"),
+        (403, "AccessDenied", StoreRefused, r"refuses these credentials \(AccessDenied\)"),
+        (401, "Other", StoreRefused, r"refuses these credentials \(Other\)"),
+        (400, "ExpiredToken", StoreRefused, r"refuses these credentials \(ExpiredToken\)"),
         (503, "SlowDown", StoreUnavailable, r"does not answer: status 503 \(SlowDown\)"),
         (400, "RequestTimeout", StoreUnavailable, r"does not answer: status 400"),
         (400, "InvalidArgument", InvalidInput, rf"{KEY}: refuses the request .*: told\)"),
+        (507, "XMinioStorageFull", StoreRefused, rf"{KEY}: refuses the request .*: told\)"),
     ],
 )
 def test_a_refusal_is_told_by_its_code_and_status(
@@ -50,7 +51,7 @@ def test_a_refusal_is_told_by_its_code_and_status(
         raise found
 
 
-@pytest.mark.parametrize(("status", "error"), [(502, StoreUnavailable), (404, InvalidInput)])
+@pytest.mark.parametrize(("status", "error"), [(502, StoreUnavailable), (404, StoreRefused)])
 def test_an_answer_that_is_no_s3_is_told_by_its_status(status: int, error: type[Exception]) -> None:
     """A proxy before the store answers in HTML."""
     refusal = refusal_in(an_answer(status, "NoSuchKey", "text/html"))
@@ -80,18 +81,20 @@ def test_a_network_that_fails_is_worth_another_try(error: Exception, sentence: s
 
 
 @pytest.mark.parametrize(
-    ("error", "sentence"),
+    ("error", "kind", "sentence"),
     [
-        (UNTRUSTED, r"its certificate is not trusted \(expired\): caFile must name"),
-        (ParseError("x"), "the endpoint does not speak S3"),
-        (ValueError("bucket name A"), f"{STORE}: bucket name A"),
+        (UNTRUSTED, StoreRefused, r"its certificate is not trusted \(expired\): caFile must name"),
+        (ParseError("x"), StoreRefused, "the endpoint does not speak S3"),
+        (ValueError("bucket name A"), InvalidInput, f"{STORE}: bucket name A"),
     ],
 )
-def test_what_no_further_try_mends_is_an_input_error(error: Exception, sentence: str) -> None:
+def test_what_no_further_try_mends_is_an_input_error(
+    error: Exception, kind: type[Exception], sentence: str
+) -> None:
     found = translated(error, STORE, KEY)
 
-    assert type(found) is InvalidInput
-    with pytest.raises(InvalidInput, match=sentence):
+    assert type(found) is kind
+    with pytest.raises(kind, match=sentence):
         raise found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from attempted_world import POLICY, a_training_world, gangs, observed, training
 from operator_world import (
+    EVERY_TOKENS,
     KEYS,
     NEVER,
     World,
@@ -97,6 +98,42 @@ def test_a_pod_that_its_kubelet_rejects_is_counted_and_backs_off() -> None:
     world.train()
     world.reconcile()
     assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+
+def test_a_run_waits_for_keys_that_its_store_accepts_and_names_their_secret() -> None:
+    world = a_training_world(
+        restartPolicy=POLICY | {"maxRestarts": 0},
+        checkpoints={"everyTokens": EVERY_TOKENS, "secretRef": {"name": "pods-keys"}},
+    )
+    for _ in range(6):
+        world.end_training(ExitCode.STORE_REFUSED)
+        world.reconcile()
+        told = {c.type: c for c in world.run.status.conditions}
+        assert told["Failed"].status == "False"
+        assert told["Degraded"].reason == "Restarting"
+        assert "accepts the keys in Secret pods-keys" in told["Degraded"].message
+        world.pass_time(POLICY["maxBackoffSeconds"])
+        world.reconcile()
+        assert world.trainer is not None
+
+    world.train()
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+    assert not any(attempt.counted for attempt in world.journal.attempts)
+
+
+def test_attempts_that_the_store_refuses_back_off_though_the_first_had_trained() -> None:
+    world = a_training_world()
+    for wait in (10, 20, 35):
+        world.end_training(ExitCode.STORE_REFUSED)
+        if wait == 10:
+            assert gangs(world.reconcile()) == [Training(2)]
+            world.end_training(ExitCode.STORE_REFUSED)
+        world.reconcile()
+        world.pass_time(wait - 1)
+        assert gangs(world.reconcile()) == []
+        world.pass_time(1)
+        assert gangs(world.reconcile()) != []
 
 
 SOME_IS_HERE = {"fetched": Fetched(size=1, total=2)}

@@ -84,6 +84,23 @@ def test_a_disruption_costs_no_try(code: int, how: dict[str, bool]) -> None:
     assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
 
 
+def test_an_evaluation_that_the_store_refuses_waits_for_other_keys_however_often_it_ends() -> None:
+    world = a_world(retries=0)
+    for _ in range(4):
+        fail_once(world, ExitCode.STORE_REFUSED)
+
+    told = {c.type: c for c in world.run.status.conditions}
+    assert told["Degraded"].status == "True"
+    assert told["Degraded"].message.startswith(
+        f"evaluation of checkpoint {FIRST:,} was refused by the store; it is tried again"
+    )
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
+
+    world.reconcile()
+    told = {c.type: c for c in world.run.status.conditions}
+    assert "refused" not in told["Degraded"].message
+
+
 def test_a_success_after_a_failure_is_no_failure() -> None:
     world = a_world(retries=1)
     fail_once(world)
