@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from sys import intern
 
 import lccp
@@ -53,6 +54,7 @@ class Judgement:
     excluded: tuple[Exclusion, ...]
     gate: Gate | None
     inputs: str
+    changed_at: datetime | None
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Judgement":
@@ -72,6 +74,7 @@ class Judgement:
             excluded=verdict.excluded,
             gate=verdict.gate,
             inputs=verdict.inputs,
+            changed_at=verdict.changed_at,
         )
 
 

@@ -71,6 +71,13 @@ class StopRecord(Contract):
     ] = ""
 
 
+class LiftedStop(Contract):
+    """The last stop that no longer holds."""
+
+    reason: Annotated[Literal["Saturated", "DeadlineExceeded"], Field(description="Why it held.")]
+    at: Annotated[datetime, Field(description="When it was lifted, UTC.")]
+
+
 class PodDefaults(Contract):
     """Settings that an installation adds to the pods of runs."""
 
@@ -161,6 +168,9 @@ class Journal(StoreObject):
         Field(description="By tokens (15 digits) of the checkpoint, and suite."),
     ] = {}
     stop: Annotated[StopRecord | None, Field(description="The stop, once decided.")] = None
+    lifted: Annotated[
+        LiftedStop | None, Field(description="The last stop that no longer holds.")
+    ] = None
     gang: Annotated[Gang | None, Field(description="Pods of the newest attempt.")] = None
     finished_at: Annotated[
         datetime | None, Field(description="When nothing was left to do, UTC.")

@@ -1,5 +1,6 @@
 """`analysis/verdict.json`: what the reports together show."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -165,6 +166,9 @@ class Verdict(StoreObject):
     inputs: Annotated[
         str, Field(description="SHA-256 of the reports, policy and analysis that it is based on.")
     ] = ""
+    changed_at: Annotated[
+        datetime | None, Field(description="When the state last changed, UTC; set by the operator.")
+    ] = None
 
     @property
     def primary(self) -> Signal | None:

@@ -41,15 +41,19 @@ def of(context: Context, goal: Goal) -> tuple[Event, ...]:
 
 
 def of_refusal(context: Context, refusal: Refusal) -> tuple[Event, ...]:
-    """The event of a refusal that is not yet in the status."""
-    before = context.run.status.conditions if context.run.status else ()
-    told = any(condition.message == cut(refusal.message) for condition in before)
-    return () if told else (_warning(EventReason.REFUSED, refusal.message, context.now),)
+    """The event of a refusal that is not in the status, or only since recently."""
+    message, before = cut(refusal.message), context.run.status
+    known = [c for c in before.conditions if c.message == message] if before else []
+    at = known[0].last_transition_time if known else context.now
+    if known and (context.events_posted or at <= context.now - RECENT):
+        return ()
+    return (_warning(EventReason.REFUSED, refusal.message, at, about=message),)
 
 
 def _as_of(journal: Journal, then: datetime) -> Journal:
     """The journal as it was at `then`, as far as its times show."""
     accepted, stop, finished_at = journal.accepted, journal.stop, journal.finished_at
+    lifted = journal.lifted
     update = {
         "accepted": accepted if accepted and accepted.at <= then else None,
         "attempts": tuple(
@@ -61,6 +65,7 @@ def _as_of(journal: Journal, then: datetime) -> Journal:
             if outcome.at is None or outcome.at <= then
         },
         "stop": stop if stop and stop.decided_at <= then else None,
+        "lifted": lifted if lifted and lifted.at <= then else None,
         "finished_at": finished_at if finished_at and finished_at <= then else None,
     }
     return journal.model_copy(update=update)
@@ -175,18 +180,21 @@ def _values(context: Context, key: EvaluationKey) -> str:
 
 def _verdict(context: Context) -> Iterator[Event]:
     now, before = context.judgement, context.facts.verdict
-    if now is not None and (before is None or now.state is not before.state):
+    if now is None or now.changed_at is None:
+        return
+    untold = not context.events_posted and now.changed_at > context.now - RECENT
+    if before is None or now.state is not before.state or untold:
         message = f"{now.state}: {now.headline} {now.advice}".strip()
-        yield _normal(EventReason.VERDICT_CHANGED, message, context.now)
+        yield _normal(EventReason.VERDICT_CHANGED, message, now.changed_at)
 
 
 def _stop(context: Context, told: Journal, goal: Goal) -> Iterator[Event]:
-    before, stop = context.facts.journal.stop, context.journal.stop
+    stop, lifted = context.journal.stop, context.journal.lifted
     if stop is not None and told.stop != stop:
         yield _normal(EventReason.STOPPING, goal.message, stop.decided_at)
-    if stop is None and before is not None:
-        message = f"what stopped it ({before.reason}) no longer holds"
-        yield _normal(EventReason.GOING_ON, message, context.now)
+    if lifted is not None and told.lifted != lifted:
+        message = f"what stopped it ({lifted.reason}) no longer holds"
+        yield _normal(EventReason.GOING_ON, message, lifted.at)
 
 
 def _finish(context: Context, told: Journal, goal: Goal) -> Iterator[Event]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from lccp.analysis.policy import policy_of_run
-from lccp.api.objects.journal import Journal, StopRecord
+from lccp.api.objects.journal import Journal, LiftedStop, StopRecord
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict, VerdictState
@@ -36,7 +36,9 @@ def judged(context: Context, judge: Judge) -> tuple[Judgement | None, Verdict | 
     if stored is not None and stored.inputs == inputs:
         return stored, None
     verdict = judge([report.report() for report in found], policy)
-    verdict = verdict.model_copy(update={"inputs": inputs})
+    same = stored is not None and stored.state is verdict.state
+    changed_at = stored.changed_at if stored is not None and same else context.now
+    verdict = verdict.model_copy(update={"inputs": inputs, "changed_at": changed_at})
     return Judgement.of(verdict), verdict
 
 
@@ -44,9 +46,10 @@ def decided(context: Context) -> Journal:
     """The journal with the stop that is in force."""
     stop = context.journal.stop
     standing = stop if stop is not None and _stands(context, stop) else None
-    return context.noted(
-        stop=standing if _training_is_over(context) else _next_stop(context, standing)
-    )
+    after = standing if _training_is_over(context) else _next_stop(context, standing)
+    if stop is None or after is not None:
+        return context.noted(stop=after)
+    return context.noted(stop=None, lifted=LiftedStop(reason=stop.reason, at=context.now))
 
 
 def seconds_to_deadline(context: Context) -> float | None:

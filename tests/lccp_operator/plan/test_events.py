@@ -17,6 +17,7 @@ from lccp.analysis.verdict import judge
 from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.exits import ExitCode
+from lccp_operator.intents import EventReason
 from lccp_operator.plan import acceptance
 from lccp_operator.plan.acceptance import Refusal
 
@@ -49,14 +50,51 @@ def test_what_a_process_could_not_tell_the_next_one_tells_as_the_same_events() -
     world.pass_time(300)
     world.reconcile()
     posted = {identity(event) for event in world.events}
-    kept = {event for event in posted if event[0] != "VerdictChanged"}
     reasons = {"Accepted", "AttemptStarted", "AttemptFailed", "CheckpointEvaluated"}
-    assert {reason for reason, _, _ in kept} == reasons
+    assert {reason for reason, _, _ in posted} == reasons | {"VerdictChanged"}
 
     world.restart_operator()
-    assert {identity(event) for event in world.plan().events} == kept
+    assert {identity(event) for event in world.plan().events} == posted
     world.reconcile()
     assert {identity(event) for event in world.events} == posted
+    assert world.plan().events == ()
+
+
+def test_that_a_stop_no_longer_holds_is_told_by_the_next_process_as_the_same_event() -> None:
+    world = a_world(saturating_at(EVERY_TOKENS), saturation=POLICY)
+    world.reconcile()
+    world.evaluate()
+    world.settle()
+    world.run = with_spec(world.run, saturation=POLICY | {"action": "Notify"})
+    world.reconcile()
+    (posted,) = (event for event in world.events if event.reason is EventReason.GOING_ON)
+
+    world.pass_time(300)
+    world.restart_operator()
+    assert identity(posted) in {identity(event) for event in world.plan().events}
+
+    world.pass_time(300)
+    assert identity(posted) not in {identity(event) for event in world.plan().events}
+
+
+def test_a_refusal_is_told_by_the_next_process_as_the_same_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        acceptance, "refusal", lambda _: Refusal(Reason.INVALID_SPEC, "it is wrong")
+    )
+    world = World(a_small_run(), NEVER)
+    world.reconcile()
+    posted = [identity(event) for event in world.events]
+
+    world.pass_time(300)
+    world.restart_operator()
+    assert [identity(event) for event in world.plan().events] == posted
+    world.reconcile()
+    assert world.plan().events == ()
+
+    world.pass_time(300)
+    world.restart_operator()
     assert world.plan().events == ()
 
 
