@@ -16,7 +16,7 @@ from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Aim, Goal, attempt_name
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.state import Phase, WorkloadState
+from lccp_operator.workloads.state import TERMINAL, Phase, WorkloadState
 from lccp_operator.workloads.training import Training
 
 NAMED = 4
@@ -137,6 +137,8 @@ def _waiting(
     if state.phase is Phase.QUEUED:
         message = f"{name} waits in its queue: {REMEDIES[Reason.QUEUED]}"
         return Finding("False", Reason.QUEUED, message)
+    if all(pod.phase in TERMINAL for pod in state.pods) and state.pods:
+        return Finding("True", Reason.RUNNING, f"{name}: its pods have ended")
     return Finding("False", Reason.STARTING, f"{name}: its pods are starting")
 
 

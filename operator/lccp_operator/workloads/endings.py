@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lccp.api.causes import MEANINGS, Cause, cause_of_codes
 from lccp.api.exits import ExitCode
+from lccp.api.labels import SUITE
 from lccp_operator.workloads.state import Rule, WorkloadState
 
 KUBECTL_LOG = re.compile(r"(; )?log: kubectl logs [^;()]*")
@@ -35,15 +36,17 @@ class Ending:
     @classmethod
     def of(cls, cause: Cause, state: WorkloadState | None, message: str = "") -> "Ending":
         """The ending in a sentence; for a workload that began and failed also where its log is."""
-        sentence, unbegun = MEANINGS[cause].sentence, _unbegun(state)
-        failed = f"{sentence}: {unbegun}" if unbegun else ""
+        sentence, program = MEANINGS[cause].sentence, _program(state)
+        why = _unbegun(state) or program
+        failed = f"{sentence}: {why}" if why else ""
         message = message or failed or _said(state, cause) or sentence
         message += _killed(state)
         if state is None or not MEANINGS[cause].counted:
             return cls(cause, message)
         codes = sorted({pod.exit_code for pod in state.pods if pod.exit_code})
         notes = [f"exit code {', '.join(map(str, codes))}"] if codes else []
-        notes += [f"log: {state.log}"] if state.log and cause is not Cause.NOT_BEGUN else []
+        log = f"{state.log} --container {SUITE}" if program else state.log
+        notes += [f"log: {log}"] if state.log and cause is not Cause.NOT_BEGUN else []
         return cls(cause, f"{message} ({'; '.join(notes)})" if notes else message)
 
 
@@ -64,6 +67,8 @@ def failure(state: WorkloadState) -> Cause:
     codes = _exit_codes(state)
     if codes:
         return cause_of_codes(codes)
+    if _program(state):
+        return Cause.INTERNAL
     if _unbegun(state):
         return Cause.NOT_BEGUN
     return Cause.LOST if state.rule is None else BY_RULE[state.rule]
@@ -72,6 +77,12 @@ def failure(state: WorkloadState) -> Cause:
 def _unbegun(state: WorkloadState | None) -> str:
     """Why a pod of it failed before its main container began, in words; empty if none did."""
     told = (pod.failure for pod in state.pods if pod.failure) if state is not None else iter(())
+    return next(told, "")
+
+
+def _program(state: WorkloadState | None) -> str:
+    """How the program of its external suite failed, in words; empty if it did not."""
+    told = (pod.program for pod in state.pods if pod.program) if state is not None else iter(())
     return next(told, "")
 
 

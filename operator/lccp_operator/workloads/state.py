@@ -63,6 +63,8 @@ class Pod:
     disrupted: bool = False
     failure: str = ""
     """Why it failed before its main container began: a kubelet's refusal, or an init container."""
+    program: str = ""
+    """How the program of its external suite failed, in words."""
     message: str = ""
     """The message of its process about its end, from the pod's status."""
     killed: str = ""

@@ -4,6 +4,7 @@ It takes the trainer's place in the run: it writes a heartbeat, obeys `control/<
 writes `end.json`. Its caller reads its exit code (lccp.api.exits).
 """
 
+import logging
 import os
 import shutil
 import signal
@@ -41,6 +42,10 @@ from lccp_evaluator.series.conversion import Conversion
 from lccp_evaluator.series.formats import Foreign, Format, HuggingFace
 from lccp_evaluator.series.tokens import TokenCounts, index_of
 from lccp_evaluator.series.watch import Watch
+
+logger = logging.getLogger("lccp_evaluator.importer")
+
+LINES_LOGGED = 200
 
 
 def main() -> None:
@@ -113,7 +118,8 @@ def watch_of(
     format: Format = HuggingFace()
     if source.convert is not None:
         cache, where = scratch / "converted", "spec.source.convert"
-        format = Foreign(Conversion(source.convert, cache, tick=tick, where=where))
+        told = partial(Conversion, tick=tick, where=where, kept=_logged)
+        format = Foreign(told(source.convert, cache))
     folder = Path(invocation.base_directory) / source.path
     if source.bucket is not None:
         store = bucket_store(source.bucket.url, invocation.store, "spec.source.path")
@@ -127,6 +133,13 @@ def watch_of(
         Completion(source.complete.marker, asked or Completion.quiet_seconds, asked is None),
         format=format,
     )
+
+
+def _logged(file: Path) -> str:
+    """Copy the end of a conversion's output to this process's log, which outlives the file."""
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES_LOGGED:]:
+        logger.error("%s: %s", file.stem, line)
+    return "its output is in the importer's log"
 
 
 def _counts(source: SourceSpec, folder: Path) -> TokenCounts:

@@ -58,8 +58,11 @@ class Conversion:
         seconds_max: float = SECONDS_MAX,
         tick: Callable[[], None] = lambda: None,
         where: str = "--convert",
+        kept: Callable[[Path], str] = "see {}".format,
     ) -> None:
-        """`where` is the option or field that holds the command, for messages."""
+        """`where` is the option or field that holds the command, for messages; `kept` says where
+        the output of a failed command is, which is in the given file.
+        """
         try:
             self._command = tuple(shlex.split(command))
         except ValueError as error:
@@ -70,7 +73,7 @@ class Conversion:
                 f"directory to make of it, not {command!r}"
             )
         self._cache, self._seconds_max, self._tick = cache, seconds_max, tick
-        self._where = where
+        self._where, self._kept = where, kept
 
     def model(self, path: Path) -> Path:
         """The Hugging Face directory that the checkpoint in `path` is converted into."""
@@ -129,15 +132,17 @@ class Conversion:
         except OSError as error:
             return f"{self._where}: {words[0]} can't be run: {error.strerror}"
         except subprocess.TimeoutExpired:
-            return f"{self._where}: took longer than {self._seconds_max:,.0f} s (see {log})"
+            return f"{self._where}: took longer than {self._seconds_max:,.0f} s ({self._kept(log)})"
         if code:
-            return f"{self._where}: ended with exit code {code}: {_last_line(log)} (see {log})"
+            return (
+                f"{self._where}: ended with exit code {code}: {_last_line(log)} ({self._kept(log)})"
+            )
         try:
             check_whole(output)
             stamps(output)
         except (InvalidInput, OSError) as error:
             told = str(error).replace(str(output), OUTPUT)
-            return f"{self._where}: wrote no complete model: {told} (see {log})"
+            return f"{self._where}: wrote no complete model: {told} ({self._kept(log)})"
         return ""
 
     def _source(self, path: Path) -> ConversionSource | None:

@@ -1,5 +1,6 @@
 """The importer's process: what it reads from environment and store, and how it ends."""
 
+import logging
 import threading
 import uuid
 from pathlib import Path
@@ -126,6 +127,32 @@ def test_a_checkpoint_of_another_format_is_converted_first(world: World) -> None
 
     assert code is ExitCode.OK
     assert world.end.tokens == 50
+
+
+def test_the_output_of_a_failed_conversion_is_in_the_importers_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = world.root / "checkpoints" / "step-5"
+    a_foreign_checkpoint(folder / "inner")
+    (folder / "DONE").touch()
+    ended = threading.Event()
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "no such tensor" in record.getMessage():
+                ended.set()
+
+    told = Told()
+    logging.getLogger("lccp_evaluator.importer").addHandler(told)
+    code = world.imported(
+        ended,
+        tokens={"tokensPerStep": 10},
+        complete={"marker": "DONE"},
+        convert="sh -c 'echo no such tensor; exit 3' {input} {output}",
+    )
+    logging.getLogger("lccp_evaluator.importer").removeHandler(told)
+
+    assert code is ExitCode.TERMINATED
 
 
 def test_what_was_converted_and_copied_is_not_converted_again_by_the_next_importer(

@@ -86,6 +86,19 @@ def test_what_keeps_a_workload_from_running_is_named_with_what_to_do(workload: W
 @pytest.mark.parametrize(
     "workload", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
 )
+def test_pods_that_ended_before_their_job_says_so_are_not_starting(workload: Workload) -> None:
+    world = a_training_world()
+    state = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.SUCCEEDED, exit_code=0),))
+    world.reconcile(seen(world, workloads=Known({workload: state})))
+
+    type_ = ConditionType.TRAINING if isinstance(workload, Training) else ConditionType.EVALUATING
+    assert conditions(world.run)[type_.value] == ("True", "Running")
+    assert message(world, type_).endswith(": its pods have ended")
+
+
+@pytest.mark.parametrize(
+    "workload", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
+)
 def test_a_workload_that_is_rejected_is_named(workload: Workload) -> None:
     world = a_world()
     world.reconcile()

@@ -121,7 +121,17 @@ def test_a_gang_whose_pod_failed_before_it_began_is_counted_and_names_no_log() -
 
 
 def test_a_suites_program_that_took_too_much_memory_is_told_so() -> None:
-    killed = Pod(0, "a", Phase.FAILED, failure="external-suite: 137", out_of_memory=True)
+    killed = Pod(0, "a", Phase.FAILED, program="the program: 137", out_of_memory=True)
 
     told = ending(WorkloadState(Phase.FAILED, (killed,))).message
-    assert told == "ran out of memory and was killed: external-suite: 137"
+    assert told == "ran out of memory and was killed: the program: 137"
+
+
+def test_a_suites_program_that_failed_had_begun_and_its_own_log_is_named() -> None:
+    failed = Pod(0, "a", Phase.FAILED, program="the suite's program ended with exit code 3")
+
+    assert ending(WorkloadState(Phase.FAILED, (failed,), log="kubectl logs job/j")) == Ending(
+        Cause.INTERNAL,
+        "failed: the suite's program ended with exit code 3 "
+        "(log: kubectl logs job/j --container external-suite)",
+    )

@@ -8,9 +8,17 @@ from datetime import datetime, timedelta
 from lccp.api import labels
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.endings import (
+    failure,
+    init_container,
+    program_failure,
+    short,
+    terminated,
+    told,
+)
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
 from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of, saved_state
-from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX, silent_node, trouble_of
+from lccp_operator.kubernetes.workloads.troubles import silent_node, trouble_of
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.registry import workload_of
 from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, WorkloadState
@@ -21,8 +29,6 @@ PHASES = {
     "Succeeded": Phase.SUCCEEDED,
     "Failed": Phase.FAILED,
 }
-NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
-"""Reasons for the end of a container whose process the runtime could not start."""
 OUT_OF_MEMORY = "OOMKilled"
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """Reason of a Job whose deadline is over, or of a pod with its own deadline."""
@@ -145,10 +151,11 @@ def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
 
 def _pod(pod: Object, now: datetime) -> Pod:
     status = pod.get("status", {})
-    ended = _terminated(pod)
+    ended = terminated(pod)
     phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
-    suite = _init(status, labels.SUITE)
+    suite = init_container(status, labels.SUITE)
     suite_ended = suite.get("terminated", {})
+    program = program_failure(suite_ended)
     if phase is Phase.PENDING and (suite_ended or "running" in suite):
         phase = Phase.RUNNING
     lingers = phase is Phase.RUNNING and _long_over(ended, now)
@@ -163,12 +170,13 @@ def _pod(pod: Object, now: datetime) -> Pod:
         exit_code=ended.get("exitCode"),
         out_of_memory=OUT_OF_MEMORY in (ended.get("reason"), suite_ended.get("reason")),
         disrupted=condition_of(status, "DisruptionTarget").get("status") == "True",
-        failure=_failure_of(status, ended) if phase is Phase.FAILED else "",
-        message=_short(ended.get("message", "")),
+        failure=failure(status, ended) if phase is Phase.FAILED and not program else "",
+        program=program,
+        message=short(ended.get("message", "")),
         silent_node=silent_node(pod) if phase is Phase.RUNNING else "",
         lost=phase not in TERMINAL and _overdue(pod, now),
         lingers=lingers,
-        killed=_short(_told(status)) if ended and phase is Phase.FAILED else "",
+        killed=short(told(status)) if (ended or program) and phase is Phase.FAILED else "",
     )
 
 
@@ -191,53 +199,6 @@ def _overdue(pod: Object, now: datetime) -> bool:
     """Its deletion was requested, and its grace period has long been over."""
     by = _time(pod["metadata"].get("deletionTimestamp"))
     return by is not None and now - by > LOST_AFTER
-
-
-def _terminated(pod: Object) -> Object:
-    """How the pod's main container ended; empty while it runs.
-
-    It is named after its component, an importer's after itself. A failed fetching container ends
-    the work in the same way. Others, such as those that a service mesh injects, do not matter.
-    """
-    fetching: Object = _init(pod.get("status", {}), labels.FETCH).get("terminated", {})
-    if fetching.get("exitCode"):
-        return fetching
-    names = (pod["metadata"].get("labels", {}).get(labels.COMPONENT), labels.IMPORTER)
-    for container in pod.get("status", {}).get("containerStatuses", ()):
-        if container.get("name") in names and "terminated" in container.get("state", {}):
-            ended: Object = container["state"]["terminated"]
-            return ended
-    return {}
-
-
-def _init(status: Object, name: str) -> Object:
-    """State of the init container of that name; empty where there is none."""
-    for container in status.get("initContainerStatuses", ()):
-        if container.get("name") == name:
-            state: Object = container.get("state", {})
-            return state
-    return {}
-
-
-def _failure_of(status: Object, ended: Object) -> str:
-    """Why a pod failed without running its main container, as reported by its kubelet."""
-    if ended:
-        return _short(_told(ended)) if ended.get("reason") in NOT_STARTED else ""
-    for container in status.get("initContainerStatuses", ()):
-        terminated = container.get("state", {}).get("terminated", {})
-        code, told = terminated.get("exitCode", 0), terminated.get("message", "")
-        if code:
-            more = f": {told}" if told else ""
-            return _short(f"init container {container['name']} ended with exit code {code}{more}")
-    return _short(_told(status))
-
-
-def _told(status: Object) -> str:
-    return ": ".join(filter(None, (status.get("reason"), status.get("message"))))
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:MESSAGE_LENGTH_MAX]
 
 
 def _controller_uid(pod: Object) -> str | None:

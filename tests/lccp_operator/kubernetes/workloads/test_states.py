@@ -326,10 +326,8 @@ def test_a_program_that_failed_is_told_with_its_last_words() -> None:
         a_job(), before(labels.SUITE, {"terminated": ended | {"reason": "OOMKilled"}}, "Failed")
     )
 
-    assert failed.pods[0].failure == (
-        "init container external-suite ended with exit code 1: KeyError: 'acc'"
-    )
-    assert failed.pods[0].exit_code is None
+    assert failed.pods[0].program == "the suite's program ended with exit code 1: KeyError: 'acc'"
+    assert (failed.pods[0].exit_code, failed.pods[0].failure) == (None, "")
     assert (failed.pods[0].out_of_memory, killed.pods[0].out_of_memory) == (False, True)
 
 

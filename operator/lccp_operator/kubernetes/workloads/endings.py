@@ -1,0 +1,65 @@
+"""How the containers of a pod ended, as its kubelet reports it. Pure."""
+
+from lccp.api import labels
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX
+
+NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
+"""Reasons for the end of a container whose process the runtime could not start."""
+
+
+def terminated(pod: Object) -> Object:
+    """How the pod's main container ended; empty while it runs.
+
+    It is named after its component, an importer's after itself. A failed fetching container ends
+    the work in the same way. Others, such as those that a service mesh injects, do not matter.
+    """
+    fetching: Object = init_container(pod.get("status", {}), labels.FETCH).get("terminated", {})
+    if fetching.get("exitCode"):
+        return fetching
+    names = (pod["metadata"].get("labels", {}).get(labels.COMPONENT), labels.IMPORTER)
+    for container in pod.get("status", {}).get("containerStatuses", ()):
+        if container.get("name") in names and "terminated" in container.get("state", {}):
+            ended: Object = container["state"]["terminated"]
+            return ended
+    return {}
+
+
+def init_container(status: Object, name: str) -> Object:
+    """State of the init container of that name; empty where there is none."""
+    for container in status.get("initContainerStatuses", ()):
+        if container.get("name") == name:
+            state: Object = container.get("state", {})
+            return state
+    return {}
+
+
+def program_failure(ended: Object) -> str:
+    """How the program of an external suite failed, by the end of its container."""
+    code, words = ended.get("exitCode"), ended.get("message", "")
+    if not code:
+        return ""
+    not_started = ended.get("reason") in NOT_STARTED
+    how = "could not be started" if not_started else f"ended with exit code {code}"
+    return short(": ".join(filter(None, (f"the suite's program {how}", words))))
+
+
+def failure(status: Object, ended: Object) -> str:
+    """Why a pod failed without running its main container, as reported by its kubelet."""
+    if ended:
+        return short(told(ended)) if ended.get("reason") in NOT_STARTED else ""
+    for container in status.get("initContainerStatuses", ()):
+        how = container.get("state", {}).get("terminated", {})
+        code, words = how.get("exitCode", 0), how.get("message", "")
+        if code:
+            more = f": {words}" if words else ""
+            return short(f"init container {container['name']} ended with exit code {code}{more}")
+    return short(told(status))
+
+
+def told(status: Object) -> str:
+    return ": ".join(filter(None, (status.get("reason"), status.get("message"))))
+
+
+def short(text: str) -> str:
+    return " ".join(text.split())[:MESSAGE_LENGTH_MAX]
