@@ -57,7 +57,7 @@ class KubernetesWorkloads:
                 self._making.check_ended(run, before)
             for kind, document in self._objects(run, workload, pinned, self._store):
                 what = f"{document['kind']} {document['metadata']['name']}"
-                with self._late.told(run, f"creation of {what}"):
+                with self._late.told(address(run), f"creation of {what}"):
                     there = self._making.make(run, kind, document)
                 if kind is api.JOBS:
                     self._reader.jobs.upsert(there)
@@ -79,7 +79,7 @@ class KubernetesWorkloads:
         if job is None:
             return
         uid = job["metadata"]["uid"]
-        with self._late.told(run, f"deletion of Job {name}"):
+        with self._late.told(address(run), f"deletion of Job {name}"):
             left = self._cluster.delete(api.JOBS, namespace, name, uid, foreground=wait_for_pods)
         if left is None:
             self._reader.jobs.remove(job)
@@ -130,8 +130,8 @@ class KubernetesRuns:
     Overwriting another version raises Conflict, so that stale facts undo nothing.
     """
 
-    def __init__(self, cluster: api.Cluster, version: str) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: api.Cluster, version: str, late: LateAnswers) -> None:
+        self._cluster, self._late = cluster, late
         self.version = version
         self.written: Object | None = None
         """The run object as its status was last written."""
@@ -152,7 +152,8 @@ class KubernetesRuns:
             "metadata": named | {"resourceVersion": self.version},
             "status": status,
         }
-        self.written = self._cluster.apply(api.RUNS, document, "status")
+        with self._late.told(where, "change of the run's status"):
+            self.written = self._cluster.apply(api.RUNS, document, "status")
         self.version = self.written["metadata"]["resourceVersion"]
 
     def post(self, run: LCCPRun, event: Event) -> None:
@@ -171,7 +172,8 @@ class KubernetesRuns:
             others = [f for f in meta.get("finalizers", ()) if f != FINALIZER]
             finalizers = [*others, FINALIZER] if present else others
             patch = {"finalizers": finalizers, "resourceVersion": meta["resourceVersion"]}
-            patched = self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
+            with self._late.told(address(run), "change of the run's finalizers"):
+                patched = self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
         except NotFound:
             return
         if meta["resourceVersion"] == self.version:
@@ -187,7 +189,10 @@ class KubernetesRuns:
             "annotations": {labels.REEVALUATE: None},
             "resourceVersion": meta["resourceVersion"],
         }
-        self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
+        with self._late.told(address(run), f"removal of {labels.REEVALUATE}"):
+            self._cluster.patch(api.RUNS, namespace, name, {"metadata": patch})
 
     def delete(self, run: LCCPRun) -> None:
-        self._cluster.delete(api.RUNS, run.metadata.namespace, run.metadata.name, run.metadata.uid)
+        where = address(run)
+        with self._late.told(where, "deletion of the run"):
+            self._cluster.delete(api.RUNS, where["namespace"], where["name"], where["uid"])

@@ -48,15 +48,17 @@ class LateAnswers:
 
     def __init__(self, cluster: api.Cluster) -> None:
         self._cluster = cluster
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+        """UIDs of run objects, and requests."""
 
     @contextmanager
-    def told(self, run: LCCPRun, request: str) -> Iterator[None]:
+    def told(self, where: Object, request: str) -> Iterator[None]:
         """Post an event if what is inside, in words the `request`, takes long; only the first time.
 
-        A webhook may take half a minute before the API server reports it.
+        The event is on the run object at the address `where`. A webhook may take half a minute
+        before the API server reports it.
         """
-        timer = threading.Timer(LATE_SECONDS, self._tell, (run, request))
+        timer = threading.Timer(LATE_SECONDS, self._tell, (where, request))
         timer.daemon = True
         timer.start()
         try:
@@ -64,20 +66,17 @@ class LateAnswers:
         finally:
             timer.cancel()
 
-    def _tell(self, run: LCCPRun, request: str) -> None:
-        if request in self._told:
+    def _tell(self, where: Object, request: str) -> None:
+        if (where["uid"], request) in self._told:
             return
-        self._told.add(request)
+        self._told.add((where["uid"], request))
         message = (
             f"the API server has not answered the {request} for {LATE_SECONDS:g} s: a webhook that "
             "admits it may be slow; the answer is waited for, and a refusal will be reported"
         )
         at = datetime.now(UTC)
-        post(
-            self._cluster,
-            address(run),
-            Event("Warning", EventReason.ANSWER_LATE, message, at, about=request),
-        )
+        event = Event("Warning", EventReason.ANSWER_LATE, message, at, about=request)
+        post(self._cluster, where, event)
 
 
 def _event(where: Object, event: Event) -> Object:

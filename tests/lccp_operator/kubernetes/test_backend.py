@@ -18,6 +18,7 @@ from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.api import cluster as calls
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.events import LateAnswers
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.jobs import job as job_of
@@ -225,17 +226,20 @@ def test_a_status_is_not_written_over_one_that_was_not_read(
     namespace: Namespace, run: LCCPRun
 ) -> None:
     version = namespace.run("tiny")["metadata"]["resourceVersion"]
-    runs = KubernetesRuns(namespace.api, version)
+    runs = KubernetesRuns(namespace.api, version, LateAnswers(namespace.api))
     runs.write_status(run, LCCPRunStatus(attempt=1))
     runs.write_status(run, LCCPRunStatus(attempt=2))
 
     with pytest.raises(Conflict):
-        KubernetesRuns(namespace.api, version).write_status(run, LCCPRunStatus(attempt=3))
+        KubernetesRuns(namespace.api, version, LateAnswers(namespace.api)).write_status(
+            run, LCCPRunStatus(attempt=3)
+        )
     assert namespace.run("tiny")["status"]["attempt"] == 2
 
 
 def test_fields_of_a_status_that_are_no_longer_set_go(namespace: Namespace, run: LCCPRun) -> None:
-    runs = KubernetesRuns(namespace.api, namespace.run("tiny")["metadata"]["resourceVersion"])
+    version = namespace.run("tiny")["metadata"]["resourceVersion"]
+    runs = KubernetesRuns(namespace.api, version, LateAnswers(namespace.api))
     runs.write_status(run, LCCPRunStatus(start_time="2026-01-05T09:00:00Z"))
     runs.write_status(run, LCCPRunStatus())
 

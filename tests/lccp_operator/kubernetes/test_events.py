@@ -37,9 +37,12 @@ def test_an_answer_that_is_late_is_told_once_while_it_is_waited_for(
     monkeypatch.setattr(events, "LATE_SECONDS", 0.1)
     late = LateAnswers(namespace.api)
 
-    with late.told(run, "creation of Job tiny-train-a1"):
+    with late.told(address(run), "creation of Job tiny-train-a1"):
         wait_for(lambda: namespace.events("tiny") == ["AnswerLate"], "nothing is told")
-    with late.told(run, "creation of Job tiny-train-a1"), late.told(run, "creation of Service x"):
+    with (
+        late.told(address(run), "creation of Job tiny-train-a1"),
+        late.told(address(run), "creation of Service x"),
+    ):
         wait_for(lambda: len(namespace.events("tiny")) == 2, "nothing is told")
 
     told = [event["message"] for event in namespace.api.list(api.EVENTS, namespace.name)]
@@ -52,7 +55,7 @@ def test_an_answer_in_time_is_not_told(
     monkeypatch.setattr(events, "LATE_SECONDS", 1.0)
     late = LateAnswers(namespace.api)
     for _ in range(3):
-        with late.told(run, "creation of Job tiny-train-a1"):
+        with late.told(address(run), "creation of Job tiny-train-a1"):
             pass
-    with late.told(run, "creation of Job tiny-train-a2"):
+    with late.told(address(run), "creation of Job tiny-train-a2"):
         wait_for(lambda: namespace.events("tiny") == ["AnswerLate"], "nothing is told")

@@ -27,19 +27,27 @@ SUBJECT = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
 
 @dataclass
 class Webhook:
-    """It changes new Jobs of one namespace by `patch` (JSON patch), and answers after `seconds`."""
+    """It changes new Jobs of one namespace by `patch` (JSON patch), and answers after `seconds`.
+
+    It also sees changes of runs and of their status, which it leaves as they are.
+    """
 
     patch: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    delayed: str = "jobs"
+    """The resource whose requests it answers so late."""
     seen: list[bool] = field(default_factory=list)
-    """For each request, whether it was a dry run."""
+    """For each request of that resource, whether it was a dry run."""
 
     def answer(self, review: dict[str, Any]) -> dict[str, Any]:
         request = review["request"]
-        self.seen.append(bool(request.get("dryRun")))
-        time.sleep(self.seconds)
+        resource, part = request["resource"]["resource"], request.get("subResource")
+        asked = f"{resource}/{part}" if part else resource
+        if asked == self.delayed:
+            self.seen.append(bool(request.get("dryRun")))
+            time.sleep(self.seconds)
         response = {"uid": request["uid"], "allowed": True}
-        if self.patch:
+        if self.patch and asked == "jobs":
             encoded = base64.b64encode(json.dumps(self.patch).encode()).decode()
             response |= {"patchType": "JSONPatch", "patch": encoded}
         return {"apiVersion": review["apiVersion"], "kind": review["kind"], "response": response}
@@ -83,11 +91,12 @@ def _is_called(server: ApiServer, namespace: str, webhook: Webhook) -> bool:
 
 
 def _configuration(namespace: str, client: dict[str, str], seconds: int) -> dict[str, Any]:
-    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "resources": ["jobs"]}
+    jobs = {"apiGroups": ["batch"], "apiVersions": ["v1"], "resources": ["jobs"]}
+    runs = {"apiGroups": ["lccp.io"], "apiVersions": ["*"], "resources": ["lccpruns", "lccpruns/*"]}
     hook = {
         "name": "changes.example.org",
         "clientConfig": client,
-        "rules": [rule | {"operations": ["CREATE"]}],
+        "rules": [jobs | {"operations": ["CREATE"]}, runs | {"operations": ["UPDATE"]}],
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],

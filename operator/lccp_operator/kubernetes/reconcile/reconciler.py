@@ -23,6 +23,7 @@ from lccp_operator.intents import Plan
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.events import LateAnswers
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import (
@@ -71,6 +72,7 @@ class Reconciler:
         self.memories = Memories()
         self._inbox: Inbox[RunKey] = Inbox()
         self._left = LeftRuns()
+        self._late = LateAnswers(cluster)
 
     def workloads_changed(self, key: RunKey) -> None:
         """Some of the run's workloads changed."""
@@ -114,7 +116,7 @@ class Reconciler:
             return self._forget(key)
 
     def _reconcile(self, key: RunKey, body: Object) -> float:
-        runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"])
+        runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"], self._late)
         uid = body["metadata"]["uid"]
         made_by, left_to = self._reader.made_by(key, uid), self._left.told(key, uid)
         run = run_or_said(body, self._ownership.owner, made_by, runs, left_to)

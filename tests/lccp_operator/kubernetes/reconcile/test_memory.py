@@ -7,6 +7,7 @@ from operator_world import KEYS, START, MemoryStore
 
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.events import LateAnswers
 from lccp_operator.kubernetes.reconcile.memory import LeftRuns, RunMemory
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.seen import RunKey
@@ -26,7 +27,7 @@ def test_the_run_object_is_its_own_as_long_as_nobody_else_wrote_it() -> None:
     memory = a_memory(MemoryStore())
     assert not memory.wrote({"metadata": {"resourceVersion": "7"}})
 
-    memory.runs = KubernetesRuns(NO_CLUSTER, "7")
+    memory.runs = KubernetesRuns(NO_CLUSTER, "7", LateAnswers(NO_CLUSTER))
     assert memory.wrote({"metadata": {"resourceVersion": "7"}})
     assert not memory.wrote({"metadata": {"resourceVersion": "8"}})
 
@@ -48,7 +49,7 @@ def test_a_run_is_unchanged_until_its_trainer_writes_or_its_resync_is_due() -> N
 
 def test_the_run_object_is_its_own_also_when_what_was_written_is_let_go() -> None:
     memory = a_memory(MemoryStore())
-    memory.runs = KubernetesRuns(NO_CLUSTER, "7")
+    memory.runs = KubernetesRuns(NO_CLUSTER, "7", LateAnswers(NO_CLUSTER))
     memory.runs.written = {"metadata": {"resourceVersion": "7"}}
 
     memory.pack()
