@@ -11,6 +11,7 @@ from operator_world import (
     START,
     World,
     a_small_run,
+    applied_again,
     conditions,
     manifest_of,
     report_of,
@@ -224,6 +225,35 @@ def test_reports_of_checkpoints_that_do_not_exist_are_not_judged() -> None:
 
     assert decided.verdict is not None
     assert 99 not in [checkpoint.tokens for checkpoint in decided.verdict.checkpoints]
+
+
+def test_a_checkpoint_that_is_deleted_to_save_space_stays_judged() -> None:
+    world = a_saturated_world("None")
+    world.reconcile()
+    world.train()
+    world.reconcile()
+    before = world.facts.verdict
+
+    world.store.delete(KEYS.checkpoint_manifest(EVERY_TOKENS))
+    world.reconcile()
+    assert world.facts.verdict == before
+
+    world.store.delete(KEYS.report(EVERY_TOKENS))
+    world.reconcile()
+    assert world.facts.verdict != before
+
+
+def test_a_report_of_a_checkpoint_that_training_has_yet_to_reach_again_does_not_count() -> None:
+    world = a_saturated_world("None")
+    world.reconcile()
+    before = world.facts.verdict
+    world.store.delete(KEYS.checkpoint_manifest(2 * EVERY_TOKENS))
+
+    again = applied_again(world)
+    again.reconcile()
+
+    assert again.facts.verdict is not None
+    assert again.facts.verdict != before
 
 
 def test_nothing_is_judged_twice_not_even_by_another_process() -> None:

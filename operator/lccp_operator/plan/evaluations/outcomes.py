@@ -31,12 +31,20 @@ def settled(context: Context) -> Journal:
 
 
 def reports(context: Context) -> list[CompactReport]:
-    """The reports of the existing checkpoints, oldest first."""
-    found = context.facts.reports.items()
-    anew = asked_anew(context)
-    return [
-        report for key, report in found if key not in anew and Evaluation(*key).done(context.facts)
-    ]
+    """The reports that count, oldest first; also of checkpoints deleted since, to save space."""
+    found, anew = context.facts.reports.items(), asked_anew(context)
+    return [report for key, report in found if key not in anew and _counts(context, key, report)]
+
+
+def _counts(context: Context, key: EvaluationKey, report: CompactReport) -> bool:
+    """It is about exactly the checkpoint that is there, or, before newer ones, that once was."""
+    if context.facts.evaluated(key) is not None:
+        return Evaluation(*key).done(context.facts)
+    known = context.journal.evaluations.get(evaluation_key(*key))
+    passed = key[0] < (context.newest_checkpoint or 0)
+    if known is None or known.result != "Succeeded" or not passed:
+        return False
+    return known.checkpoint_digest == report.checkpoint_digest
 
 
 def _outcome(context: Context, key: EvaluationKey) -> EvaluationOutcome | None:
