@@ -21,6 +21,7 @@ from lccp_operator.facts import Facts
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns
+from lccp_operator.kubernetes.events import LateAnswers
 from lccp_operator.kubernetes.workloads import jobs
 from lccp_operator.observed import Known, Observed
 from lccp_operator.plan import plan
@@ -113,7 +114,8 @@ def bare(namespace: Namespace, documents: list[Object], tells: bool) -> float:
         namespace.api.create(api.JOBS, job)
         if not tells:
             return
-        runs = KubernetesRuns(namespace.api, created["metadata"]["resourceVersion"])
+        version = created["metadata"]["resourceVersion"]
+        runs = KubernetesRuns(namespace.api, version, LateAnswers(namespace.api))
         runs.write_status(run, planned.status)
         for event in planned.events:
             runs.post(run, event)
