@@ -16,8 +16,10 @@ from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
 from lccp.api.invocation import StoreConfig
 from lccp.api.run import LCCPRun
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import InvalidInput, StoreRefused
+from lccp_operator.apply import apply
 from lccp_operator.embedded import Snapshot
+from lccp_operator.embedded import engine as engine_module
 from lccp_operator.embedded.engine import EmbeddedEngine
 from lccp_operator.intents import EventReason
 
@@ -169,6 +171,27 @@ def test_a_failed_run_is_tried_again_by_the_same_command(laptop: Laptop) -> None
     assert failed.message.endswith(": correct it and run the same command again")
 
     assert laptop.run(a_run(), "--fail", "1:64").state == "Succeeded"
+
+
+def test_a_store_that_refuses_for_a_while_is_waited_for(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def refused_at_first(*parts: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise StoreRefused("store s3://lccp: refuses these credentials (AccessDenied)")
+        apply(*parts)
+
+    monkeypatch.setattr(engine_module, "apply", refused_at_first)
+
+    assert laptop.run(a_run(), "--fail", "1:77").state == "Succeeded"
+    assert [attempt.cause for attempt in laptop.journal.attempts] == [
+        Cause.STORE_REFUSED,
+        Cause.COMPLETED,
+    ]
 
 
 def test_a_failing_evaluator_is_tried_again(laptop: Laptop) -> None:

@@ -31,6 +31,7 @@ CAUSES = {
     74: "Hang",
     75: "Terminated",
     76: "NotFinite",
+    77: "StoreRefused",
 }
 STEP_SECONDS = 0.05
 STEP_TOKENS = 4_096
