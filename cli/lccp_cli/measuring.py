@@ -139,7 +139,7 @@ class Measuring:
             min=1,
             max=64,
             help="Of these processes, those whose devices share one model: its experts are split "
-            "over all of them or, if it has none, its layers. Default: 1.",
+            "over all of them or, if it has none, its layers. Default: as few as fit.",
         ),
     ] = None
 

@@ -13,7 +13,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.cost import scratch
 from lccp.cost.architecture import SPARSE, Architecture
 from lccp.cost.layout import Layout, step_shape
-from lccp.cost.shards import ALIGNED_BYTES, one_of, uneven
+from lccp.cost.shards import ALIGNED_BYTES, divisors, one_of, uneven
 
 FIELD = "training.deepspeed"
 DERIVED = {
@@ -191,7 +191,7 @@ def _window(config: Mapping[str, Any]) -> int | None:
 
 def _divisors(number: int) -> str:
     """The divisors of `number` as text, such as `1, 2 or 4`."""
-    return one_of(size for size in range(1, number + 1) if number % size == 0)
+    return one_of(divisors(number))
 
 
 def _at(config: Any, path: list[str]) -> Any:

@@ -31,6 +31,11 @@ def placed(sizes: Sequence[int], devices: int) -> list[int]:
     return [min(devices - 1, devices * middle // (2 * whole)) for middle in middles]
 
 
+def divisors(number: int) -> list[int]:
+    """All divisors of `number`, ascending."""
+    return [size for size in range(1, number + 1) if number % size == 0]
+
+
 def one_of(numbers: Iterable[int]) -> str:
     """`numbers` as text, such as `1, 2 or 4`."""
     found = list(map(str, numbers))

@@ -106,7 +106,10 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int, 
             base=Path(invocation.base_directory),
             trust_remote_code=trusted,
             plan=first_plan(objects.reports(store, keys)),
-            execution=Execution(processes=invocation.processes, shards=spec.evaluation.shards),
+            execution=Execution(
+                processes=invocation.processes,
+                shards=spec.evaluation.shards if spec.evaluation.shards > 1 else None,
+            ),
         )
         place = Place.of(store, keys, tokens, suite)
         progress = ProgressFile(store, keys.evaluation_progress(tokens, suite))

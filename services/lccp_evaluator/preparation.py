@@ -28,6 +28,7 @@ from lccp_evaluator.progress import Progress, Share
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
+from lccp_evaluator.spread.choosing import chosen_plan
 from lccp_evaluator.spread.opening import Opening
 from lccp_evaluator.spread.shards import loaded
 
@@ -201,21 +202,21 @@ def _open(
     subject: Subject, directory: Path, frozen: list[FrozenSamples], watches: bool
 ) -> Iterator[Prepared]:
     """The engine for samples, with nothing planned yet."""
-    plan, trusted = subject.plan or ExecutionPlan.here(subject.execution), subject.trust_remote_code
-    models = subject.execution.models(plan)
+    trusted, execution = subject.trust_remote_code, subject.execution
+    sample, one = max(((s, one) for one in frozen for s in one.samples), key=lambda s: s[0].length)
+    plan = subject.plan or chosen_plan(directory, execution, sample.length, trusted)
+    models = execution.models(plan)
     plan.enter()
     with loaded(directory, plan, trusted) as found:
         model: Any = found.model
-        for one in frozen:
-            one.check_vocabulary(len(model.get_input_embeddings().weight), directory)
-        samples = [(sample.length, one, sample) for one in frozen for sample in one.samples]
-        longest, one, sample = max(samples, key=lambda sample: sample[0])
-        choice = choose(model, one.passage(sample).ids, longest, watches)
+        for each in frozen:
+            each.check_vocabulary(len(model.get_input_embeddings().weight), directory)
+        choice = choose(model, one.passage(sample).ids, sample.length, watches)
         go(model, choice.way)
         plan = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
-        if subject.plan is None and subject.execution.step_tokens is None:
-            room = memory_bytes(plan.device, subject.execution.sharing)
-            tokens = fitting(Size.of(model), plan.step_tokens, longest, plan.head_rows, room)
+        if subject.plan is None and execution.step_tokens is None:
+            room = memory_bytes(plan.device, execution.sharing)
+            tokens = fitting(Size.of(model), plan.step_tokens, sample.length, plan.head_rows, room)
             plan = plan.model_copy(update={"step_tokens": tokens})
         engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
         yield Prepared(engine, Opening(directory, plan, trusted, watches), [], found.notes, models)

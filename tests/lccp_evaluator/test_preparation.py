@@ -10,11 +10,15 @@ from tiny_checkpoints import a_checkpoint
 
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
+from lccp.cost.planning.evaluators import EvaluatorMemory
+from lccp.model_config import read_model_config
 from lccp.probes.probe import Contexts
 from lccp.probes.routing import BANDS, RoutingSettings
 from lccp.store.file import FileStore
 from lccp_evaluator.asked import Asked
 from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Execution
+from lccp_evaluator.model.memory import PLANNED
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.probes import HALVES
@@ -207,3 +211,19 @@ def test_the_choice_of_keys_shows_its_progress(models: Path, tmp_path: Path) -> 
     told.clear()
     key_asked(models, tmp_path / "run", "second", told=told)
     assert told == []
+
+
+def test_a_model_of_experts_is_shared_where_one_process_has_too_little_memory(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": NIAH}, "probes")
+    execution = Execution("cpu", step_tokens=256, processes=2)
+    subject = Subject(models / "first", "", probes, Contexts(128, 300, 512), execution=execution)
+    found = ask(subject, Place(FileStore(tmp_path), "", "samples/"))
+    longest = max(sample.length for one in found for sample in one.frozen.samples)
+    counted = Architecture.from_config(read_model_config(models / "first", ""))
+    room = EvaluatorMemory.of(counted, longest, 2, 4).total / PLANNED + 1
+    monkeypatch.setattr("lccp_evaluator.spread.choosing.memory_bytes", lambda *_: room)
+
+    with prepare(subject, found) as prepared:
+        assert (prepared.plan.shards, prepared.models) == (2, 1)

@@ -169,7 +169,7 @@ def _evaluator_lines(plan: EvaluatorPlan) -> Iterator[tuple[str, str]]:
     if memory.total > usable and plan.fitting is None:
         yield "", "no number of shards fits: evaluate on larger devices"
     elif memory.total > usable:
-        yield "", f"fits with evaluation.shards and evaluation.processes: {plan.fitting}"
+        yield "", f"fits with evaluation.processes: {plan.fitting}, or a multiple of it"
 
 
 def _evaluator_document(plan: EvaluatorPlan) -> dict[str, Any]:

@@ -130,9 +130,9 @@ class EvaluationSpec(Contract):
         Field(
             ge=1,
             le=64,
-            description="For a model too large for one accelerator: number of these processes "
-            "whose accelerators share it. Each has a part of the width of every expert or, if "
-            "there are none, of the layers, which one process then computes.",
+            description="Number of these processes whose accelerators share one model. Each has "
+            "a part of the width of every expert or, if there are none, of the layers, which one "
+            "process then computes. 1: as few as fit.",
             json_schema_extra=IDENTITY,
         ),
     ] = 1

@@ -3,14 +3,14 @@
 The count is the one that the evaluator makes before it measures, on a GPU: in bfloat16.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture
 from lccp.cost.planning.devices import DeviceCluster
-from lccp.cost.shards import ALIGNED_BYTES, placed, uneven
+from lccp.cost.shards import ALIGNED_BYTES, divisors, placed, uneven
 
 ELEMENT_BYTES = 2
 STEP_TOKENS = 8_192
@@ -19,7 +19,6 @@ HEAD_ROWS = 1_024
 FLOAT_ROWS = 256
 """Rows of logits that an evaluator holds in float32 at a time."""
 FLOAT_BYTES = 4
-UNIT = ALIGNED_BYTES // ELEMENT_BYTES
 PROCESSES_MAX = 64
 
 
@@ -51,7 +50,9 @@ class EvaluatorMemory:
     """Logits, and the activations of one pass."""
 
     @classmethod
-    def of(cls, model: Architecture, tokens: int, shards: int) -> Self:
+    def of(
+        cls, model: Architecture, tokens: int, shards: int, value_bytes: int = ELEMENT_BYTES
+    ) -> Self:
         """For prompts of up to `tokens` tokens, with experts or layers in `shards` shards."""
         routed, layers = model.routed_parameters, model.layers
         if routed:
@@ -61,11 +62,9 @@ class EvaluatorMemory:
         step, hidden = min(STEP_TOKENS, tokens), model.hidden_size
         widest = 8 * hidden  # at most, as far as it counts
         return cls(
-            weights=elements * ELEMENT_BYTES,
-            cache=tokens * layers * model.attention.cached * ELEMENT_BYTES,
-            passes=pass_bytes(
-                model.vocabulary_size, hidden, widest, step, ELEMENT_BYTES, HEAD_ROWS
-            ),
+            weights=elements * value_bytes,
+            cache=tokens * layers * model.attention.cached * value_bytes,
+            passes=pass_bytes(model.vocabulary_size, hidden, widest, step, value_bytes, HEAD_ROWS),
         )
 
     @property
@@ -82,15 +81,29 @@ def _fullest(model: Architecture, devices: int) -> tuple[int, int]:
     return max(elements), max(layers)
 
 
-def shards_that_fit(model: Architecture, tokens: int, usable_bytes: int) -> int | None:
-    """The fewest shards with which a device's `usable_bytes` suffice; None if none do."""
-    widths = {layer.expert_size for layer in model.feed_forward if layer.experts}
-    most = PROCESSES_MAX if widths else min(PROCESSES_MAX, model.layers)
-    for shards in range(1, most + 1):
-        cut = shards == 1 or not any(uneven(width, shards, UNIT) for width in widths)
-        if cut and EvaluatorMemory.of(model, tokens, shards).total <= usable_bytes:
+def shards_that_fit(
+    model: Architecture,
+    tokens: int,
+    usable_bytes: int,
+    value_bytes: int = ELEMENT_BYTES,
+    among: Iterable[int] = range(1, PROCESSES_MAX + 1),
+) -> int | None:
+    """The first number of shards `among` these with which a device's `usable_bytes` suffice.
+
+    None if none does.
+    """
+    for shards in among:
+        held = EvaluatorMemory.of(model, tokens, shards, value_bytes).total
+        if held <= usable_bytes and _can_be_cut(model, shards, ALIGNED_BYTES // value_bytes):
             return shards
     return None
+
+
+def _can_be_cut(model: Architecture, shards: int, unit: int) -> bool:
+    widths = {layer.expert_size for layer in model.feed_forward if layer.experts}
+    if not widths:
+        return shards <= model.layers
+    return shards == 1 or not any(uneven(width, shards, unit) for width in widths)
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,7 @@ class EvaluatorPlan:
     tokens: int
     """Of the longest prompt."""
     shards: int
+    """As the manifest says, or else as its evaluators choose."""
     usable_bytes: int
     fitting: int | None
     """The fewest shards that fit; None if none do."""
@@ -109,6 +123,9 @@ class EvaluatorPlan:
     def of(cls, run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> Self:
         """Raises InvalidInput if the model type of `config` (its config.json) can't be counted."""
         model, usable = Architecture.from_config(config), cluster.device.usable_bytes
-        tokens, shards = run.spec.model.target_context_length, run.spec.evaluation.shards
+        tokens, asked = run.spec.model.target_context_length, run.spec.evaluation
+        possible = divisors(asked.processes)
+        chosen = shards_that_fit(model, tokens, usable, among=possible)
+        shards = asked.shards if asked.shards > 1 else chosen or 1
         memory = EvaluatorMemory.of(model, tokens, shards)
         return cls(memory, tokens, shards, usable, shards_that_fit(model, tokens, usable))

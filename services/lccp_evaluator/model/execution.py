@@ -35,7 +35,7 @@ class Execution:
     processes: int = 1
     """Processes that read together, each with its own device or share of the CPU's threads."""
     shards: int | None = None
-    """Number of these processes whose devices share one model."""
+    """Number of these processes whose devices share one model; None: as few as fit."""
     jobs: int = 1
     """Checkpoints measured at a time, each by such processes."""
 
