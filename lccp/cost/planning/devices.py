@@ -90,6 +90,10 @@ class DeviceCluster:
     """Memory of a node that the run may use; None: unknown."""
 
     def bandwidth(self, processes: int) -> float:
-        """Bytes/s that a device sends in a group of `processes` neighbouring processes."""
+        """Bytes/s that a device sends in a group of `processes` neighbouring processes.
+
+        A group over several nodes also uses their links, so it is no faster than one within a node.
+        """
         inside = processes <= self.devices_per_node
-        return LINK_EFFICIENCY * (self.device.link if inside else self.network)
+        slowest = self.device.link if inside else min(self.device.link, self.network)
+        return LINK_EFFICIENCY * slowest

@@ -24,3 +24,8 @@ def test_a_group_within_a_node_does_not_wait_for_the_network() -> None:
     cluster = DeviceCluster(DEVICES["h100-80g"], devices_per_node=8, network=10e9)
     assert cluster.bandwidth(8) == LINK_EFFICIENCY * 450e9
     assert cluster.bandwidth(9) == LINK_EFFICIENCY * 10e9
+
+
+def test_a_group_over_several_nodes_is_no_faster_than_their_links() -> None:
+    cluster = DeviceCluster(DEVICES["h100-80g"], devices_per_node=8, network=900e9)
+    assert cluster.bandwidth(9) == cluster.bandwidth(8)
