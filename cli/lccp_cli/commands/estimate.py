@@ -8,7 +8,7 @@ import typer
 from lccp_cli.options import Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lccp.api.run import LCCPRun
     from lccp.cost.estimate import Estimate
@@ -43,7 +43,8 @@ def estimate(
 ) -> None:
     """Estimate the parameters, FLOPs, memory per process, scratch and accelerator-hours of a run.
 
-    A layout that the trainer would refuse is refused here, with the field and a valid value.
+    A layout that the trainer would refuse is refused here, with the field and a valid value. Of a
+    run that is attached to another trainer, only what it takes to evaluate its checkpoints.
 
     Examples:
 
@@ -53,14 +54,23 @@ def estimate(
     from lccp.cost.compatibility import check
     from lccp.cost.estimate import Estimate
     from lccp.cost.memory import TrainingSettings
+    from lccp_cli.machine import attached
     from lccp_cli.manifest import load_manifest, model_config
 
     run = load_manifest(manifest)
-    config, training = model_config(run, manifest, model, endpoint), TrainingSettings.of(run)
+    config = model_config(run, manifest, model, endpoint)
+    if run.spec.source is not None:
+        _echo(attached.lines(run, config))
+        return
+    training = TrainingSettings.of(run)
     costs = Estimate.of(config, training)
     check(run.spec, config)
     on_disk = _scratch(run, costs.parameters)
-    for name, value in (*_lines(costs, training), *on_disk, *_hours(costs, flops_per_second, mfu)):
+    _echo((*_lines(costs, training), *on_disk, *_hours(costs, flops_per_second, mfu)))
+
+
+def _echo(lines: "Iterable[tuple[str, str]]") -> None:
+    for name, value in lines:
         typer.echo(f"{name:<28}{value}")
 
 

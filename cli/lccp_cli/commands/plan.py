@@ -69,7 +69,8 @@ def plan(
 
     With --device: memory by part, speed, hours and cost of the manifest's layout, and the layouts
     that fit, fastest first. Exits with 1 if the manifest's layout does not fit, and says which ones
-    do.
+    do. Of a run that is attached to another trainer: the memory of an evaluator, and whether it
+    fits.
 
     Examples:
 

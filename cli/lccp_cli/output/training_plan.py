@@ -17,6 +17,7 @@ from lccp.cost.planning.devices import DEVICES, EFFICIENCY, NETWORK, DeviceClust
 from lccp.cost.planning.evaluators import EvaluatorPlan
 from lccp.cost.planning.layouts import Candidate
 from lccp.report.text import bytes_text, duration_text, percent_text, tokens_text
+from lccp_cli.machine.attached import NOT_OURS
 from lccp_cli.manifest import model_config
 from lccp_cli.output.console import json_text, standard_output, table_of
 
@@ -42,10 +43,17 @@ class TrainingOptions:
 
     def refuse(self) -> None:
         """Raise InvalidInput if one of them is given without a device."""
-        for name, value in vars(self).items():
-            if value is not None:
-                option = f"--{name.replace('_', '-')}"
-                raise InvalidInput(f"{option}: give --device with it: one of {', '.join(DEVICES)}")
+        for option in self._given():
+            raise InvalidInput(f"{option}: give --device with it: one of {', '.join(DEVICES)}")
+
+    def refuse_training(self) -> None:
+        """Raise InvalidInput if one is given that is about the training, which is another's."""
+        for option in self._given():
+            if option != "--model":
+                raise InvalidInput(f"{option}: leave it out, since the training is {NOT_OURS}")
+
+    def _given(self) -> list[str]:
+        return [f"--{n.replace('_', '-')}" for n, value in vars(self).items() if value is not None]
 
 
 def plan_training(
@@ -58,6 +66,8 @@ def plan_training(
 ) -> bool:
     """Print the plan of the training on that device; return whether the manifest's layout fits.
 
+    Of an attached run, whose training is another's, the plan of an evaluator, and whether it fits.
+
     Args:
         endpoint: of the bucket that holds the model, if any.
 
@@ -65,7 +75,8 @@ def plan_training(
         InvalidInput: the device is unknown, or the model's config.json is missing, or can't be
             counted.
     """
-    asked = run if options.nodes is None else with_nodes(run, options.nodes)
+    if run.spec.source is not None:
+        options.refuse_training()
     cluster = DeviceCluster(
         device_of(device),
         run.spec.topology.processes_per_node,
@@ -74,17 +85,25 @@ def plan_training(
         _host_bytes(run),
     )
     config = model_config(run, manifest, options.model, endpoint)
-    plan = TrainingPlan.of(asked, config, cluster)
     evaluator = EvaluatorPlan.of(run, config, cluster)
-    if json:
-        document = _document(plan, cluster, options.price)
-        print(json_text(document | {"evaluator": _evaluator_document(evaluator)}))
+    document: dict[str, Any] = {"evaluator": _evaluator_document(evaluator)}
+    out = standard_output()
+    if run.spec.source is not None:
+        fits = evaluator.memory.total <= evaluator.usable_bytes
+        if not json:
+            out.print(f"{'training':<24}{NOT_OURS}")
     else:
-        out = standard_output()
-        _show(plan, cluster, options.price, out)
+        asked = run if options.nodes is None else with_nodes(run, options.nodes)
+        plan = TrainingPlan.of(asked, config, cluster)
+        fits, document = not plan.obstacles, _document(plan, cluster, options.price) | document
+        if not json:
+            _show(plan, cluster, options.price, out)
+    if json:
+        print(json_text(document))
+    else:
         for name, value in _evaluator_lines(evaluator):
             out.print(f"{name:<24}{value}")
-    return not plan.obstacles
+    return fits
 
 
 def _host_bytes(run: LCCPRun) -> int | None:
