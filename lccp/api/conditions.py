@@ -93,8 +93,8 @@ REMEDIES = {
     Reason.HELD_BACK: "undo that change, or delete the Job, which is then recreated",
     Reason.UNSCHEDULABLE: "free or add nodes, or lower {pods}.resources and relax {pods}.placement",
     Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or lower {pods}.resources",
-    Reason.POD_REJECTED: "check the admission policies of this namespace, or change "
-    "{pods}.podTemplate",
+    Reason.POD_REJECTED: "correct the policy of this cluster that it names, create what it misses, "
+    "or change {pods}",
     Reason.MISSING_SECRET: "create it in this namespace; the pods then start by themselves",
     Reason.MISSING_CONFIG_MAP: "create it in this namespace; the pods then start by themselves",
     Reason.VOLUME_NOT_MOUNTED: "check the volume and its node, or change {pods}.podTemplate",

@@ -83,6 +83,18 @@ def test_what_keeps_a_workload_from_running_is_named_with_what_to_do(workload: W
     )
 
 
+def test_of_a_rejected_pod_the_advice_is_not_only_about_policies_and_its_template() -> None:
+    world = a_training_world()
+    trouble = Trouble(Reason.POD_REJECTED, "no PriorityClass with name high was found")
+    state = WorkloadState(Phase.PENDING, trouble=trouble)
+    world.reconcile(seen(world, workloads=Known({Training(1): state})))
+
+    assert message(world, ConditionType.TRAINING).endswith(
+        "no PriorityClass with name high was found: correct the policy of this cluster that it "
+        "names, create what it misses, or change topology"
+    )
+
+
 @pytest.mark.parametrize(
     "workload", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
 )
