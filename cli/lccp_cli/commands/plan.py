@@ -85,13 +85,13 @@ def plan(
     from lccp.cost.compatibility import check
     from lccp_cli.manifest import load_manifest
     from lccp_cli.output.console import json_text
+    from lccp_cli.output.device_plan import DeviceOptions, plan_on_device
     from lccp_cli.output.power import power_json, show_power
-    from lccp_cli.output.training_plan import TrainingOptions, plan_training
 
     run = load_manifest(manifest)
-    options = TrainingOptions(nodes, price, efficiency, network_gbits, model)
+    options = DeviceOptions(nodes, price, efficiency, network_gbits, model)
     if device is not None:
-        fits = plan_training(run, manifest, device, options, json, endpoint)
+        fits = plan_on_device(run, manifest, device, options, json, endpoint)
         raise typer.Exit(0 if fits else 1)
     options.refuse()
     if run.spec.source is None:
