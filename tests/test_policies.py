@@ -31,7 +31,6 @@ OF_LIBRARIES = {
     "pretend_devices.py: backend_registration._DummyBackendModule",
     "pretend_devices.py: backend_registration._DummyPrivateUse1Hook",
     "pretend_devices.py: backend_registration._setup_privateuseone_for_python_backend",
-    "pretend_devices.py: func._schema",
 }
 """Private state that their own interfaces leave out."""
 BY_NAME = {"setattr", "getattr", "delattr", "hasattr", "patch", "object"}

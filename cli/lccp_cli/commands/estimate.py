@@ -54,13 +54,13 @@ def estimate(
     from lccp.cost.compatibility import check
     from lccp.cost.estimate import Estimate
     from lccp.cost.memory import TrainingSettings
-    from lccp_cli.machine import attached
+    from lccp_cli.machine import evaluators
     from lccp_cli.manifest import load_manifest, model_config
 
     run = load_manifest(manifest)
     config = model_config(run, manifest, model, endpoint)
     if run.spec.source is not None:
-        _echo(attached.lines(run, config))
+        _echo(evaluators.lines(run, config))
         return
     training = TrainingSettings.of(run)
     costs = Estimate.of(config, training)

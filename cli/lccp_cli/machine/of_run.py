@@ -11,7 +11,7 @@ from lccp.cost.memory import FP32_BYTES, Memory, TrainingSettings
 from lccp.cost.planning.devices import USABLE
 from lccp.model_config import CONFIG, read_model_config
 from lccp.report.text import bytes_text
-from lccp_cli.machine import attached
+from lccp_cli.machine import evaluators
 from lccp_cli.machine.checks import Check
 from lccp_trainer.launch.accelerators import Accelerators
 
@@ -30,7 +30,7 @@ def checks(
         disk: free bytes where the run is stored.
     """
     if run.spec.source is not None:
-        yield from attached.checks(run, run.spec.source, folder, found, memory, disk)
+        yield from evaluators.checks(run, run.spec.source, folder, found, memory, disk)
         return
     yield _inputs(run, folder)
     yield from _accelerators(run, found)

@@ -48,7 +48,7 @@ def loaded(directory: Path, plan: ExecutionPlan, trust_remote_code: bool) -> Ite
     empty = empty_model(directory, trust_remote_code)
     device, split = _first_device(plan), splitting(empty, plan, directory)
     if split is None:
-        where = placing(empty, devices(plan, device, directory))
+        where = placing(empty, devices_of(plan, device, directory))
         yield load_model(directory, plan, trust_remote_code, placing=where)
         return
     with _held(directory, plan, trust_remote_code, device, split) as found:
@@ -122,7 +122,7 @@ def _first_device(plan: ExecutionPlan) -> int:
     return first
 
 
-def devices(plan: ExecutionPlan, first: int, directory: Path) -> list[str]:
+def devices_of(plan: ExecutionPlan, first: int, directory: Path) -> list[str]:
     """The devices that share a model layer by layer."""
     if plan.device == "cpu":
         raise InvalidInput(

@@ -103,7 +103,7 @@ def test_a_dense_model_is_loaded_onto_its_devices(
     directory, plan = a_checkpoint(tmp_path, model_type="llama"), a_plan()
     with shards.loaded(directory, plan.model_copy(update={"shards": 1}), False) as whole:
         wanted = Engine(whole.model, "Forked", 64).read(PASSAGES)
-    monkeypatch.setattr(shards, "devices", lambda *_: TWO)
+    monkeypatch.setattr(shards, "devices_of", lambda *_: TWO)
     monkeypatch.setenv("HF_DEACTIVATE_ASYNC_LOAD", "1")  # other threads know no such devices
 
     with pretend_devices(), shards.loaded(directory, plan, False) as placed:

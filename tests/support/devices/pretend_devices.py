@@ -86,7 +86,7 @@ class _Dispatched(TorchDispatchMode):
 
 def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """The result of `func`, on the device where CUDA would leave it. Raises Mixed."""
-    name = func._schema.name.removeprefix("aten::")
+    name = func.overloadpacket.__name__
     given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
     asked = kwargs.get("device")
     target = None if asked is None else torch.device(asked)
@@ -95,7 +95,7 @@ def run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         kwargs = kwargs | {"device": CPU}
     args, kwargs = tree_map_only(Placed, lambda one: one.held, (args, kwargs))
     result = func(*args, **kwargs)
-    if func._schema.is_mutable and name != "_to_copy":
+    if name.endswith("_"):  # it has changed its first argument
         return given[0]
     if device.type != KIND or name == "_local_scalar_dense":
         return result

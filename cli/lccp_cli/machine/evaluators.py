@@ -1,4 +1,8 @@
-"""What a run that is attached to another trainer asks of a machine: evaluations and copies."""
+"""What evaluators ask of a machine.
+
+Of a run that is attached to another trainer, this and the copies of its checkpoints is all that
+LCCP needs.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +15,7 @@ from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
 from lccp.cost.memory import FP32_BYTES
 from lccp.cost.planning.devices import USABLE
-from lccp.cost.planning.evaluators import ELEMENT_BYTES, EvaluatorMemory
+from lccp.cost.planning.evaluators import ELEMENT_BYTES, EvaluatorMemory, EvaluatorPlan
 from lccp.model_config import CONFIG, read_model_config
 from lccp.report.text import bytes_text, length_text, scientific_text, tokens_text
 from lccp_cli.machine.checks import Check
@@ -25,7 +29,7 @@ PASSES = 3
 
 
 def lines(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What `lccp estimate` prints of it.
+    """What `lccp estimate` prints of an attached run.
 
     Raises InvalidInput if the model type of `config` (its config.json) can't be counted.
     """
@@ -47,6 +51,25 @@ def lines(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield f"all {checkpoints} of them", bytes_text(checkpoints * each)
 
 
+def plan_lines(plan: EvaluatorPlan) -> Iterator[tuple[str, str]]:
+    """What `lccp plan --device` prints of them."""
+    memory, usable = plan.memory, plan.usable_bytes
+    of_all = f"{bytes_text(memory.total)} of {bytes_text(usable)}"
+    yield "memory of an evaluator", f"{of_all}, evaluation.shards: {plan.shards}"
+    yield "  weights", bytes_text(memory.weights)
+    yield "  keys and values", f"{bytes_text(memory.cache)} of {plan.tokens:,} tokens"
+    yield "  passes", bytes_text(memory.passes)
+    if memory.total > usable and plan.fitting is None:
+        yield "", "no number of shards fits: evaluate on larger devices"
+    elif memory.total > usable:
+        yield "", f"fits with evaluation.processes: {plan.fitting}, or a multiple of it"
+
+
+def plan_document(plan: EvaluatorPlan) -> dict[str, Any]:
+    """The same, in bytes."""
+    return {"shards": plan.shards, "memory": vars(plan.memory), "fittingShards": plan.fitting}
+
+
 def checks(
     run: LCCPRun,
     source: SourceSpec,
@@ -55,7 +78,7 @@ def checks(
     memory: int | None,
     disk: int,
 ) -> Iterator[Check]:
-    """What `lccp doctor` says of it; arguments as those of `of_run.checks`."""
+    """What `lccp doctor` says of an attached run; arguments as those of `of_run.checks`."""
     yield Check("training", True, NOT_OURS, needed=False)
     yield _folder(source, folder)
     model_folder = folder / run.spec.model.source
