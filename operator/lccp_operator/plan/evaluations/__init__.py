@@ -14,6 +14,7 @@ from lccp_operator.plan.evaluations.stages import (
     stage,
     stage_of_checkpoint,
     wanted,
+    without_checkpoint,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "stage",
     "stage_of_checkpoint",
     "wanted",
+    "without_checkpoint",
 ]
