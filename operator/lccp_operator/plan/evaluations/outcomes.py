@@ -79,11 +79,19 @@ def _record(
         tries=tries,
         at=context.now,
         cause=failure.cause if failure else None,
-        message=failure.message if failure else "",
+        message=_told(context, key, failure) if failure else "",
     )
     if known is not None and (known.result, known.tries) == (record.result, tries):
         return record.model_copy(update={"at": known.at})
     return record
+
+
+def _told(context: Context, key: EvaluationKey, failure: Ending) -> str:
+    """Its message; of one that is not retried also how to repeat it."""
+    if failure.cause is not Cause.CONFIGURATION:
+        return failure.message
+    again = f"to evaluate it again once that is corrected, {_repeated(context, *key)}"
+    return f"{failure.message}; {again}"
 
 
 def _interrupted(context: Context, key: EvaluationKey, ending: Ending) -> EvaluationOutcome:
@@ -97,7 +105,7 @@ def _interrupted(context: Context, key: EvaluationKey, ending: Ending) -> Evalua
 def _unusable(context: Context, key: EvaluationKey) -> Ending:
     damage = context.facts.damaged_reports.get(key)
     why = damage or "its report is about another checkpoint's files"
-    return Ending(Cause.CONFIGURATION, f"{why}; to evaluate it again, {_repeated(context, *key)}")
+    return Ending(Cause.CONFIGURATION, why)
 
 
 def _repeated(context: Context, tokens: int, suite: str) -> str:

@@ -184,6 +184,20 @@ def test_a_report_that_was_deleted_is_told_and_evaluated_anew() -> None:
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
 
 
+def test_an_evaluation_that_is_not_retried_says_how_to_repeat_it() -> None:
+    world = a_world()
+    world.reconcile()
+    world.evaluate(ExitCode.CONFIGURATION)
+    world.reconcile()
+
+    failed = outcome(world)
+    assert failed is not None
+    assert failed.message.endswith(
+        "to evaluate it again once that is corrected, annotate the run with "
+        f"lccp.io/reevaluate={FIRST}/intrinsic"
+    )
+
+
 def test_what_a_damaged_report_says_to_do_has_it_evaluated_again() -> None:
     world = a_world()
     world.store.put(KEYS.report(FIRST), b"{")
