@@ -87,7 +87,9 @@ MEANINGS: Mapping[Cause, Meaning] = {
         "output is in its own log (kubectl logs --container)",
     ),
     Cause.DEADLINE: Meaning(
-        "took longer than its deadline", remedy="raise evaluation.deadlineSeconds"
+        "took longer than its deadline",
+        remedy="raise that deadline: evaluation.deadlineSeconds, or of an attempt the one in "
+        "topology.podTemplate or on its Job",
     ),
     Cause.DISRUPTED: Meaning(
         "lost a pod to a disruption (node lost, drained or preempted)", counted=False

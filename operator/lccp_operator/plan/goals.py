@@ -122,6 +122,8 @@ def _failed(context: Context, reason: Reason, last: AttemptRecord) -> Goal:
     assert last.cause is not None
     meaning = MEANINGS[last.cause]
     remedy = (context.by_command and meaning.command_remedy) or meaning.remedy
+    if reason is Reason.RESTARTS_EXHAUSTED:
+        remedy += "; to try again, raise restartPolicy.maxRestarts"
     return Goal(Aim.FAIL, reason, f"{attempt_name(last)} {_told(last)}: {remedy}")
 
 

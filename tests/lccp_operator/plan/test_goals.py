@@ -78,6 +78,16 @@ def test_a_failure_is_final_by_its_cause_or_once_the_restarts_are_used_up(
     assert (found and found.reason) == reason
     if found is not None:
         assert found.message.startswith(f"attempt 1 ended as {cause}: exit code 70: ")
+        exhausted = reason is Reason.RESTARTS_EXHAUSTED
+        assert found.message.endswith("raise restartPolicy.maxRestarts") == exhausted
+
+
+def test_of_an_attempt_past_its_deadline_the_advice_is_not_about_evaluations_alone() -> None:
+    failed = an_attempt(1, Cause.DEADLINE, counted=True)
+    found = final_failure(a_context(failed, spec={"restartPolicy": {"maxRestarts": 0}}))
+
+    assert found is not None
+    assert "of an attempt the one in topology.podTemplate or on its Job" in found.message
 
 
 def test_failures_before_this_run_object_and_disruptions_do_not_count() -> None:
