@@ -173,7 +173,10 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     problems += findings.refused_evaluations(context)
     problems += [_evaluation_problem(context, key) for key in failed]
     problems += [failure.message for failure in failed_branches(context)]
-    problems += findings.deleted(context)
+    problems += [
+        f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
+        for key in evaluations.gone(context)
+    ]
     problems += [*_silent_nodes(context), *attempts.silence(context), *_hampered(context)]
     problems += findings.unknown_fields(context)
     problems += context.facts.damaged.values()

@@ -181,19 +181,6 @@ def evaluation(key: EvaluationKey) -> str:
     return f"evaluation of {evaluations.name_of(key)}"
 
 
-def deleted(context: Context) -> list[str]:
-    """Reports, and checkpoints of reports, that are gone from the store."""
-    gone, without = evaluations.gone(context), evaluations.without_checkpoint(context)
-    return [
-        *(f"{evaluation(key)}: {evaluations.REPORT_GONE.message}" for key in gone),
-        *(
-            f"{evaluation(key)}: its checkpoint was deleted from the store, so its report no "
-            "longer counts in gains and verdict: restore the checkpoint's manifest.json"
-            for key in without
-        ),
-    ]
-
-
 def _next_try(context: Context, key: EvaluationKey) -> str:
     outcome = context.outcome(key)
     told = outcome.message if outcome is not None else ""

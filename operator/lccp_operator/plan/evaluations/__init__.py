@@ -14,7 +14,6 @@ from lccp_operator.plan.evaluations.stages import (
     stage,
     stage_of_checkpoint,
     wanted,
-    without_checkpoint,
 )
 
 __all__ = [
@@ -33,5 +32,4 @@ __all__ = [
     "stage",
     "stage_of_checkpoint",
     "wanted",
-    "without_checkpoint",
 ]

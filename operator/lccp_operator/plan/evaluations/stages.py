@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from lccp.api.causes import Cause
-from lccp.api.labels import INTRINSIC, evaluation_key
+from lccp.api.labels import INTRINSIC
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.endings import Ending
@@ -73,13 +73,6 @@ def gone(context: Context) -> list[EvaluationKey]:
     """Evaluations that succeeded but whose report is gone, oldest first."""
     outcomes = ((key, context.outcome(key)) for key in outstanding(context))
     return [key for key, one in outcomes if one is not None and one.message == REPORT_GONE.message]
-
-
-def without_checkpoint(context: Context) -> list[EvaluationKey]:
-    """Evaluations that were made of checkpoints which are gone from the store, oldest first."""
-    made, facts = context.journal.evaluations, context.facts
-    lost = (key for key in facts.reports if facts.evaluated(key) is None)
-    return sorted(key for key in lost if evaluation_key(*key) in made)
 
 
 def backoff_seconds_left(context: Context, key: EvaluationKey) -> float:

@@ -13,9 +13,7 @@ from operator_world import (
     manifest_of,
     with_spec,
 )
-from training_world import message
 
-from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
 from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp_operator.workloads.evaluation import Evaluation
@@ -26,23 +24,6 @@ def test_a_checkpoint_without_manifest_is_not_evaluated() -> None:
     world.store.put(f"{KEYS.checkpoint(FIRST, 'a1-00000001')}model.safetensors", b"half")
 
     assert begun(world.reconcile()) == []
-
-
-def test_an_evaluated_checkpoint_that_is_gone_is_told() -> None:
-    world = a_world(checkpoints=2)
-    for _ in range(3):
-        world.reconcile()
-        world.evaluate()
-    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
-    world.store.delete(KEYS.checkpoint_manifest(FIRST))
-
-    world.reconcile()
-
-    assert conditions(world.run)["Degraded"] == ("True", "ObservationIncomplete")
-    assert message(world, ConditionType.DEGRADED) == (
-        "evaluation of checkpoint 8,192: its checkpoint was deleted from the store, so its report "
-        "no longer counts in gains and verdict: restore the checkpoint's manifest.json"
-    )
 
 
 def test_the_base_model_is_evaluated_as_checkpoint_0() -> None:
