@@ -1,7 +1,8 @@
 """What was asked of a Job: recorded with it, and compared with what it has become. Pure.
 
-Compared is what its run depends on: numbers, labels, images, programs, accelerators, volumes and
-nodes. Whatever is added is accepted, and so is the same image of another registry or by its digest.
+Compared is what its run depends on: numbers, labels, images, programs and LCCP's variables,
+accelerators, volumes and nodes. Whatever is added is accepted, and so is the same image of another
+registry or by its digest.
 """
 
 import json
@@ -14,6 +15,8 @@ from lccp_operator.kubernetes.api.merge import Object
 
 COUNTS = ("completions", "parallelism", "completionMode")
 PROGRAM = ("command", "args")
+ENV_PREFIX = "LCCP_"
+"""Of the variables that tell a process what to do."""
 SET_BY_HAND = "spec.parallelism"
 """Changed to hold a Job back: only the answer to its creation is compared with it."""
 
@@ -82,6 +85,9 @@ def _labels(path: str, document: Object) -> Iterator[tuple[str, Any]]:
 def _container(path: str, container: Object) -> Iterator[tuple[str, Any]]:
     yield from ((f"{path}.{name}", container[name]) for name in PROGRAM if name in container)
     yield f"{path}.image", container.get("image")
+    for variable in container.get("env", ()):
+        if variable["name"].startswith(ENV_PREFIX) and "value" in variable:
+            yield f"{path}.env[{variable['name']}]", variable["value"]
     for name, limit in container.get("resources", {}).get("limits", {}).items():
         if "/" in name:
             yield f"{path}.resources.limits.{name}", amount(str(limit))

@@ -86,6 +86,11 @@ def take_mount(job: Object) -> None:
     trainer_of(job)["volumeMounts"] = [m for m in mounts if m["name"] != "shm"]
 
 
+def mislead(job: Object) -> None:
+    (told,) = (one for one in trainer_of(job)["env"] if one["name"] == "LCCP_RUN")
+    told["value"] = "default/another"
+
+
 def move(job: Object) -> None:
     pods_of(job)["nodeSelector"] = {"pool": "cpu"}
 
@@ -97,6 +102,7 @@ def move(job: Object) -> None:
         (take_gpus, f"containers[trainer].resources.limits.{GPUS} is 2, not 4"),
         (take_volume, "spec.template.spec.volumes[shm] is absent, not emptyDir"),
         (take_mount, "containers[trainer].volumeMounts[/dev/shm] is absent, not shm"),
+        (mislead, "containers[trainer].env[LCCP_RUN] is default/another, not default/tiny"),
         (move, "spec.template.spec.nodeSelector.pool is cpu, not gpu"),
     ],
 )
