@@ -1,15 +1,18 @@
 """Where a store holds an evaluation: report, details and samples beside it, frozen samples."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from lccp.api.labels import INTRINSIC
-from lccp.contract.errors import Conflict, Incompatible
+from lccp.contract.errors import Conflict, Incompatible, InvalidInput, NotFound
+from lccp.store import objects
 from lccp.store.keys import EvaluationKeys
 from lccp.store.port import Store
 from lccp_evaluator.sampling.header import Header
 from lccp_evaluator.sampling.samples import FrozenSamples, header_of
+from lccp_evaluator.sampling.sources.digests import Digests, KnownDigests
 
 SUFFIX = ".jsonl.gz"
 
@@ -51,6 +54,21 @@ class Place:
         """What the stored samples of `probe` were drawn from; None if there are none."""
         keys = self._keys(probe)
         return header_of(self.store.get(keys[0]), keys[0]) if keys else None
+
+    def digests(self) -> KnownDigests:
+        """The kept digests of the files that samples were drawn from."""
+        with suppress(Incompatible, InvalidInput, NotFound):  # then files are read once more
+            return KnownDigests(objects.read(self.store, self._digests, Digests))
+        return KnownDigests()
+
+    def keep(self, digests: KnownDigests) -> None:
+        """Keep digests that were computed; if two evaluators do so, those of the last one."""
+        if digests.new:
+            objects.write(self.store, self._digests, digests.document())
+
+    @property
+    def _digests(self) -> str:
+        return f"{self.samples}files.json"
 
     def _keys(self, probe: str) -> list[str]:
         found = self.store.list(f"{self.samples}{probe}/")

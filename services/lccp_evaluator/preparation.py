@@ -103,12 +103,15 @@ def ask(
             refused probes are named at once.
     """
     chosen_with = progress if chooses else None
+    digests = place.digests()
     found, refused = [], []
     for group in by_source(subject.probes.asked()):
         try:
-            found.append(_asked(subject, place, *group, chosen_with))
+            files = Files(subject.base, digests)
+            found.append(_asked(subject, place, files, *group, chosen_with))
         except InvalidInput as error:
             refused.append(error)
+    place.keep(digests)
     if len(refused) == 1:
         raise refused[0]
     if refused:
@@ -122,6 +125,7 @@ def ask(
 def _asked(
     subject: Subject,
     place: Place,
+    files: Files,
     half: TorchHalf,
     readers: list[TorchHalf],
     progress: Progress | None,
@@ -135,7 +139,7 @@ def _asked(
     }
     directory = subject.tokenizer or subject.directory
     digest = tokenizer_digest(directory)
-    settings, files = used[half.name].document(), Files(subject.base)
+    settings = used[half.name].document()
 
     @cache
     def tokenizer() -> Tokenizer:
@@ -144,15 +148,9 @@ def _asked(
     def drawn() -> FrozenSamples:
         found = source.draw(used[half.name], tokenizer(), files)
         found.notes += files.notes
+        words = tokenizer().vocabulary
         frozen = FrozenSamples.of(
-            found,
-            half.name,
-            source.version,
-            settings,
-            digest,
-            tokenizer().vocabulary,
-            files.read,
-            files.whole,
+            found, half.name, source.version, settings, digest, words, files.read, files.whole
         )
         if source.keys is None or progress is None:
             return frozen

@@ -8,6 +8,7 @@ import pytest
 from measured import NIAH, NIAH_ALONE
 from tiny_checkpoints import a_checkpoint
 
+from lccp.api.objects.manifest import FileRecord
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import Architecture
@@ -15,6 +16,7 @@ from lccp.cost.planning.evaluators import EvaluatorMemory
 from lccp.model_config import read_model_config
 from lccp.probes.probe import Contexts
 from lccp.probes.routing import BANDS, RoutingSettings
+from lccp.store.directory import file_record
 from lccp.store.file import FileStore
 from lccp_evaluator.asked import Asked
 from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Execution
@@ -24,6 +26,7 @@ from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.probes import HALVES
 from lccp_evaluator.probes.measurement import TorchHalf
 from lccp_evaluator.progress import Done
+from lccp_evaluator.sampling.sources import digests
 
 FROZEN = made_records.records().frozen
 SETTINGS = {"niah": made_records.NIAH, "routing": RoutingSettings()} | ProbesSpec().asked()
@@ -227,3 +230,28 @@ def test_a_model_of_experts_is_shared_where_one_process_has_too_little_memory(
 
     with prepare(subject, found) as prepared:
         assert (prepared.plan.shards, prepared.models) == (2, 1)
+
+
+def test_evaluations_read_a_file_once(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "haystack.txt"
+    text.write_text("The river was wide that spring, and nobody crossed it. " * 400)
+    read: list[Path] = []
+    monkeypatch.setattr(digests, "SETTLED_NS", -(10**12))
+
+    def noted(path: Path) -> FileRecord:
+        read.append(path)
+        return file_record(path)
+
+    monkeypatch.setattr(digests, "file_record", noted)
+    haystack = {"haystack": {"path": str(text), "format": "Text"}}
+    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": NIAH | haystack}, "probes")
+    subject = Subject(models / "first", "f" * 64, probes, Contexts(128, 300, 512), 7)
+    place = Place(FileStore(tmp_path / "out"), "", "samples/")
+    (tmp_path / "out").mkdir()
+
+    for _ in range(2):
+        ask(subject, place)
+
+    assert read == [text]

@@ -100,6 +100,7 @@ class Series:
             return
         chosen = self.settings.tokenizer or checkpoint.path
         place = Place.of(self._store, self._keys, tokens=0)
+        digests = place.digests()
         for name, settings in self.settings.probes.asked().items():
             header, documents = place.header(name), PROBES[name].documents(settings)
             if header is not None:
@@ -108,7 +109,8 @@ class Series:
                         f"{self.out}: was measured with another tokenizer than that of {chosen}: "
                         "give another folder (--out) for this one"
                     )
-                Files(Path()).check(header, documents, place.samples_of(name))
+                Files(Path(), digests).check(header, documents, place.samples_of(name))
+        place.keep(digests)
         self._samples_checked = True
 
     def _stored(

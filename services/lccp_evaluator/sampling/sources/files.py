@@ -6,8 +6,8 @@ from pathlib import Path
 from lccp.contract.errors import Incompatible
 from lccp.documents import SUFFIXES, document_files, files_below
 from lccp.probes.settings.prompts import Documents
-from lccp.store.directory import file_record
 from lccp_evaluator.sampling.header import Header
+from lccp_evaluator.sampling.sources.digests import KnownDigests
 
 Digests = dict[str, dict[str, str]]
 """SHA-256 of the files that were read, by name, by the field that names their path."""
@@ -20,9 +20,9 @@ class Files:
     opened, `whole` the fields whose files were all read to the end; `notes` say what was left out.
     """
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, digests: KnownDigests | None = None) -> None:
         self._base = base
-        self._known: dict[Path, str] = {}
+        self._digest = (digests or KnownDigests()).of
         self.read: Digests = {}
         self.whole: list[str] = []
         self.notes: list[str] = []
@@ -70,11 +70,6 @@ class Files:
                     f"samples in {where} were drawn from: put it back, or give another folder "
                     "(--out) or run, which draws its own"
                 )
-
-    def _digest(self, file: Path) -> str:
-        if file not in self._known:
-            self._known[file] = file_record(file).sha256
-        return self._known[file]
 
 
 def _name(file: Path, path: Path) -> str:
