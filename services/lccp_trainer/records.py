@@ -28,11 +28,11 @@ DIGITS = 4
 
 @dataclass
 class Recorder:
-    """Records steps. On every rank, because router loads are summed over all ranks."""
+    """Records steps, on rank 0."""
 
     engine: Any
     reporter: Reporter | None
-    """On rank 0."""
+    """None on the other ranks."""
     log_every_steps: int
     step_tokens: int
     sources: tuple[str, ...]
@@ -57,6 +57,8 @@ class Recorder:
 
     def record(self, step: Step, point: Point, spike: Spike | None) -> None:
         """Record a step that ended at `point`."""
+        if self.reporter is None:
+            return
         self._ended.append(time.monotonic())
         logged = point.step % self.log_every_steps == 0 or spike is not None
         routers = self.engine.module.routers
@@ -64,8 +66,6 @@ class Recorder:
         losses = self.engine.module.losses.take() if logged else None
         if spike is not None:
             self._spikes.append(spike)
-        if self.reporter is None:
-            return
         router = None if routing is None else _record(routing)
         load = None
         if routing is not None:

@@ -1,7 +1,7 @@
 """One step of the optimizer over a global batch."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,26 +72,23 @@ class Stepper:
         rate = learning_rate(self.training, tokens)
         set_learning_rate(self.engine, rate)
         own = shards(batch, self.shape, self.groups, self.device)
-        own_sums = (sum(of) for of in zip(*((s.counted, s.preceding) for s in own), strict=True))
-        counts = _Sums(own_sums, self.device)
-        step = _Passes(self, counts)
+        passes = _Passes(self, own)
         for shard in own[:-1]:
-            self.engine.backward(step.forward(shard))
+            self.engine.backward(passes.forward(shard))
             self.engine.step()
-        last = step.forward(own[-1])
-        sums = _Sums(asked().flags(), self.device, step.losses)
-        skipped = stands_out is not None and stands_out(sums.read()[0] / counts.read()[0])
+        last = passes.forward(own[-1])
+        passes.end(asked().flags())
+        skipped = stands_out is not None and stands_out(passes.mean_loss())
         # Every ZeRO stage skips a step whose gradient is not finite.
         self.engine.backward(last * math.nan if skipped else last)
         norm = apply_step(self.engine)
-        counted, preceding = counts.read()
-        nll, balance, *flags = sums.read()
+        balance, flags, document_length = passes.read()
         return Step(
-            loss=nll / counted,
+            loss=passes.mean_loss(),
             learning_rate=rate,
             gradient_norm=norm,
             asked=Asked.of_flags(flags),
-            document_length=1 + 2 * preceding / self.shape.tokens,
+            document_length=document_length,
             skipped=skipped,
             balance=balance / self.shape.rows if self._coefficient else None,
         )
@@ -113,48 +110,66 @@ class Stepper:
 class _Sums:
     """Sums over the ranks, computed in the background until they are read."""
 
-    def __init__(
-        self, own: Iterable[float], device: torch.device, first: torch.Tensor | None = None
-    ) -> None:
-        totals = torch.tensor([*own], dtype=torch.float64, device=device)
-        self._totals = totals if first is None else torch.cat([first, totals])
+    def __init__(self, *parts: torch.Tensor) -> None:
+        self._sizes = [len(part) for part in parts]
+        self._totals = torch.cat(parts)
         self._work = dist.all_reduce(self._totals, async_op=True)
 
     def wait(self) -> torch.Tensor:
-        """The sums, those of `first` before those of `own`, once the other ranks have theirs.
-
-        Only the device waits, if it is an accelerator.
-        """
+        """All sums, once the other ranks have theirs; only the device waits, if not the CPU."""
         self._work.wait()
         return self._totals
 
-    def read(self) -> list[float]:
-        """The sums as numbers."""
-        return [float(total) for total in self.wait().tolist()]
+    def read(self) -> tuple[torch.Tensor, ...]:
+        """The sums of each part, on the CPU."""
+        return self.wait().cpu().split(self._sizes)
 
 
 class _Passes:
-    """The forward passes of a step.
+    """The forward passes of a step, and what they add up over the ranks.
 
     DeepSpeed divides the backpropagated value by the numbers of micro batches and processes. A sum
-    scaled by both is thus the exact mean over all `counted` tokens of the step, however unequal
-    the parts of the processes are. It is known, at the latest, when the first pass ends.
+    scaled by both is thus the exact mean over all predicted tokens of the step, however unequal the
+    parts of the processes are. Their number is known, at the latest, when the first pass ends.
     """
 
-    def __init__(self, stepper: Stepper, counts: _Sums) -> None:
-        self._engine, self._counts = stepper.engine, counts
+    def __init__(self, stepper: Stepper, own: Sequence[Shard]) -> None:
+        self._engine, self._device = stepper.engine, stepper.device
+        self._meters = stepper.engine.module.meters
         shape = stepper.shape
+        self._step_tokens = shape.tokens
         self._times = shape.accumulation_steps * shape.layout.processes
         self._of_balance = self._times * stepper._coefficient / shape.rows
-        self.losses = torch.zeros(2, dtype=torch.float64, device=stepper.device)
-        """NLL and balancing loss, summed over the passes."""
+        self._losses = self._numbers([0, 0])
+        counts = sum(shard.counted for shard in own), sum(shard.preceding for shard in own)
+        self._counts = _Sums(self._numbers(counts))
 
     def forward(self, shard: Shard) -> torch.Tensor:
         """The value to backpropagate for a shard."""
         nll, balance = self._engine(shard)
-        self.losses[0] += nll.detach()
+        self._losses[0] += nll.detach()
         loss: torch.Tensor = nll * (self._times / self._counts.wait()[0]).to(nll.dtype)
         if balance is not None:
-            self.losses[1] += balance.detach()
+            self._losses[1] += balance.detach()
             loss = loss + balance * self._of_balance
         return loss
+
+    def end(self, flags: Iterable[float]) -> None:
+        """Begin to sum losses, `flags` and meters over the ranks; called after the last pass."""
+        given = (meter.give() for meter in self._meters)
+        self._sums = _Sums(self._losses, self._numbers(flags), *given)
+
+    def mean_loss(self) -> float:
+        """Mean NLL of the predicted tokens."""
+        return float(self._sums.read()[0][0] / self._counts.read()[0][0])
+
+    def read(self) -> tuple[float, list[float], float]:
+        """Balancing loss, flags, and the length of a document; meters receive their sums."""
+        losses, flags, *measured = self._sums.read()
+        for meter, sums in zip(self._meters, measured, strict=True):
+            meter.receive(sums)
+        preceding = float(self._counts.read()[0][1])
+        return float(losses[1]), flags.tolist(), 1 + 2 * preceding / self._step_tokens
+
+    def _numbers(self, values: Iterable[float]) -> torch.Tensor:
+        return torch.tensor([*values], dtype=torch.float64, device=self._device)

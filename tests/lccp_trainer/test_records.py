@@ -12,11 +12,14 @@ from lccp.api.objects.training import RouterLoad, Spike, StepRecord
 from lccp_trainer import records
 from lccp_trainer.control import Asked
 from lccp_trainer.data.packing import Position
-from lccp_trainer.objectives.losses import Losses
+from lccp_trainer.objectives import routing
+from lccp_trainer.objectives.losses import Losses, LossTable
 from lccp_trainer.objectives.routing import Routing
 from lccp_trainer.records import SPIKES_SHOWN, Recorder, peak_memory_bytes
 from lccp_trainer.state.progress import Point
 from lccp_trainer.stepping import Step
+
+CPU = torch.device("cpu")
 
 
 class Told:
@@ -172,15 +175,24 @@ def test_what_routers_did_is_rounded_and_told_by_band() -> None:
     assert load.load == (((0.25, 0.75), (1.0, 0.0)),)
 
 
-def test_a_rank_that_reports_nothing_takes_part_in_what_is_summed_over_ranks() -> None:
-    tally = Tally()
-    recorder, told = a_recorder(SimpleNamespace(tally=tally))
+def test_a_line_waits_for_no_other_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was summed over the ranks came with the step."""
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda sums: pytest.fail("a rank waits"))
+    recorder, told = a_recorder(SimpleNamespace(tally=routing.Tally(1, 2, CPU)))
+    recorder.engine.module.losses = LossTable(2, (0, 64, 128), CPU)
+    recorder.record(STEP, at(1), None)
+
+    assert len(told.lines) == 1
+
+
+def test_a_rank_that_reports_nothing_records_nothing() -> None:
+    recorder, told = a_recorder()
     recorder.reporter = None
 
     recorder.say("Saving")
     recorder.record(STEP, at(1), SPIKE)
 
-    assert tally.taken == recorder.engine.module.losses.taken == 1
     assert told.beat == {}
 
 

@@ -13,6 +13,7 @@ from lccp.cost.layout import Layout, StepShape
 from lccp_trainer import stepping
 from lccp_trainer.control import Asked, Stop
 from lccp_trainer.data.stream import Batch
+from lccp_trainer.objectives.losses import LossTable
 from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.shard import shards
 from lccp_trainer.stepping import Step, Stepper
@@ -112,6 +113,27 @@ def test_a_forward_pass_waits_for_no_rank_and_a_backward_pass_only_if_the_loss_d
     assert (forward, counts) == ("forward", "waited")
     assert after[0] == ("backward" if stands_out is None else "waited")
     assert after[-1] == "waited"
+
+
+def test_what_meters_count_is_summed_over_the_ranks_with_the_loss_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, sums, all_reduce = stepper(2), list[torch.Tensor](), stepping.dist.all_reduce
+    table = LossTable(1, [0, LENGTH], torch.device("cpu"))
+    made.engine.module.meters = [table]
+    made.engine.module.register_forward_hook(
+        lambda _, inputs, output: table.add(*inputs, torch.ones(inputs[0].targets.shape))
+    )
+
+    def counted(own: torch.Tensor, async_op: bool) -> Any:
+        sums.append(own)
+        return all_reduce(own, async_op=async_op)
+
+    monkeypatch.setattr(stepping.dist, "all_reduce", counted)
+    for steps in (1, 2):
+        step(made, a_batch())
+        assert len(sums) == 2 * steps
+    assert table.take().predicted.tolist() == [[2 * ROWS * (LENGTH - 1)]]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ class HeldOutMeter:
                 for shard in shards(batch, one, self.groups, self.device):
                     self.engine(shard)
                 self.alive()
+        table.exchange()
         return HeldOutLoss(tokens=tokens, cells=cells_of(table.take(), names))
 
 

@@ -1,13 +1,14 @@
 """Losses by source of a mixture and by band of positions."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-import torch.distributed as dist
 
 from lccp.api.objects.losses import PositionShare
+from lccp_trainer.objectives.meters import Meter
 from lccp_trainer.parallel.shard import IGNORED, Shard
 
 DIGITS = 4
@@ -40,7 +41,7 @@ class Losses:
         )
 
 
-class LossTable:
+class LossTable(Meter):
     """Adds up the loss of each source and band of positions, over micro batches and steps.
 
     A token counts in the band of its own position in its document. Targets whose NLL is not finite
@@ -51,8 +52,8 @@ class LossTable:
         """Each band is between two `edges`; the first edge is 0, the last a row's tokens."""
         self._edges = edges
         self._inner = torch.tensor(edges[1:-1], dtype=torch.long, device=device)
-        shape = (2, sources, len(edges) - 1)
-        self._sums = torch.zeros(shape, dtype=torch.float64, device=device)
+        self._shape = (2, sources, len(edges) - 1)
+        super().__init__(math.prod(self._shape), device)
 
     @torch.no_grad()
     def add(self, shard: Shard, nll: torch.Tensor) -> None:
@@ -60,16 +61,12 @@ class LossTable:
         counted = (shard.targets != IGNORED) & nll.isfinite()
         bands = torch.bucketize(shard.positions + 1, self._inner, right=True)
         sources = torch.zeros_like(shard.targets) if shard.sources is None else shard.sources
-        cells = (sources * self._sums.shape[2] + bands).flatten()
+        cells = (sources * self._shape[2] + bands).flatten()
         values = nll.double().where(counted, 0.0), counted.double()
-        for sums, each in zip(self._sums, values, strict=True):
-            sums.view(-1).scatter_add_(0, cells, each.flatten())
+        for sums, each in zip(self._own.view(2, -1), values, strict=True):
+            sums.scatter_add_(0, cells, each.flatten())
 
     def take(self) -> Losses:
-        """The sums over all processes; resets the table. Called on every process."""
-        sums = self._sums.clone()
-        if dist.is_initialized():
-            dist.all_reduce(sums)
-        self._sums.zero_()
-        nll, predicted = sums.cpu()
+        """What all processes exchanged since the last call."""
+        nll, predicted = self._taken().view(self._shape)
         return Losses(self._edges, nll, predicted)

@@ -18,6 +18,7 @@ from lccp_trainer.model.source import context_length, read_config
 from lccp_trainer.objectives.head import LossHead
 from lccp_trainer.objectives.held_out import HeldOut
 from lccp_trainer.objectives.losses import LossTable
+from lccp_trainer.objectives.meters import Meter
 from lccp_trainer.objectives.routing import Routers
 from lccp_trainer.objectives.task import Task
 from lccp_trainer.parallel import experts
@@ -59,6 +60,12 @@ class Pretraining(torch.nn.Module):
         own = getattr(config, "router_aux_loss_coef", None) or 0.0
         self.balance_coefficient = own if coefficient is None else coefficient
         self.routers = Routers(self.model, context, self.balance_coefficient > 0)
+
+    @property
+    def meters(self) -> list[Meter]:
+        """What a step adds up, besides its loss."""
+        of_routers = [self.routers.tally] if self.routers else []
+        return [*([self.losses] if self.losses else []), *of_routers]
 
     @contextmanager
     def measuring(self, losses: LossTable) -> Iterator[None]:

@@ -7,15 +7,16 @@ probability. As in transformers, the shares add up to the number of experts that
 coefficients mean the same.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from lccp_trainer.objectives.meters import Meter
 from lccp_trainer.parallel import experts
 from lccp_trainer.parallel.shard import Shard
 
@@ -38,13 +39,13 @@ class Routing:
         return self.load.amax(2)
 
 
-class Tally:
+class Tally(Meter):
     """Counts of routed tokens, summed over micro batches."""
 
     def __init__(self, layers: int, number_of_experts: int, device: torch.device) -> None:
-        self._load = torch.zeros(layers, BANDS, number_of_experts, device=device)
-        self._entropy = torch.zeros(layers, BANDS, device=device)
-        self._tokens = torch.zeros(BANDS, device=device)
+        self._shapes = (layers, BANDS, number_of_experts), (layers, BANDS), (BANDS,)
+        super().__init__(sum(map(math.prod, self._shapes)), device)
+        self._load, self._entropy, self._tokens = self._parts(self._own)
 
     @torch.no_grad()
     def add_tokens(self, bands: torch.Tensor) -> None:
@@ -55,23 +56,17 @@ class Tally:
     def add(self, layer: int, bands: torch.Tensor, chosen: torch.Tensor, p: torch.Tensor) -> None:
         """Count a layer's choices: bands [tokens], chosen [tokens, k], p [tokens, experts]."""
         self._load[layer] += counted(bands, chosen, BANDS, p.shape[1])
-        self._entropy[layer].scatter_add_(0, bands, torch.special.entr(p).sum(1))
+        self._entropy[layer].scatter_add_(0, bands, torch.special.entr(p).sum(1).double())
 
     def take(self) -> Routing:
-        """The tally over all processes; resets it. Called on every process."""
-        parts = [self._load, self._entropy, self._tokens]
-        sums = torch.cat([part.flatten() for part in parts])
-        if dist.is_initialized():
-            dist.all_reduce(sums)
-        ends = list(accumulate((part.numel() for part in parts), initial=0))
-        load, entropy, tokens = (
-            sums[start:end].view_as(part).cpu()
-            for start, end, part in zip(ends, ends[1:], parts, strict=False)
-        )
-        for part in parts:
-            part.zero_()
-        tokens.clamp_(min=1)
-        return Routing(load / tokens[:, None], entropy / tokens)
+        """What all processes exchanged since the last call."""
+        load, entropy, tokens = self._parts(self._taken())
+        tokens = tokens.clamp(min=1)
+        return Routing((load / tokens[:, None]).float(), (entropy / tokens).float())
+
+    def _parts(self, sums: torch.Tensor) -> list[torch.Tensor]:
+        sizes = [math.prod(shape) for shape in self._shapes]
+        return [p.view(s) for p, s in zip(sums.split(sizes), self._shapes, strict=True)]
 
 
 class Routers:

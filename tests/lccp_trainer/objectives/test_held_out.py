@@ -132,6 +132,7 @@ def test_it_trains_nothing_and_leaves_what_was_counted_of_the_training_alone() -
     assert len(alive) == 3
     assert engine.module.losses is own
     assert engine.module.training
+    own.exchange()
     assert own.take().predicted.sum() == 0
 
 
@@ -146,6 +147,7 @@ def test_a_cell_without_predicted_tokens_is_left_out() -> None:
     table = LossTable(2, [0, 4, 8], CPU)
     shard = Shard(*[torch.tensor([[5]])] * 2, torch.tensor([[6]]), Documents(()))
     table.add(shard, torch.tensor([[2.5]]))
+    table.exchange()
     assert cells_of(table.take(), ("long", "short")) == (
         HeldOutCell(source="long", band="beyond", predicted_tokens=1, loss=2.5),
     )

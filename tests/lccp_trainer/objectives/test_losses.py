@@ -30,6 +30,7 @@ def test_the_loss_of_a_source_is_the_mean_over_its_predicted_tokens_of_all_shard
     first = a_shard([[5, 5, IGNORED], [5, 5, 5]], [[0, 1, 1], [1, 1, 0]])
     losses.add(first, torch.tensor([[1.0, 2.0, 0.0], [4.0, 6.0, 3.0]]))
     losses.add(a_shard([[5, 5]], [[0, 0]]), torch.tensor([[5.0, 7.0]]))
+    losses.exchange()
     zero, one, two = losses.take().by_source
     assert (zero, one) == (pytest.approx(4.0), pytest.approx(4.0))
     assert math.isnan(two)
@@ -40,6 +41,7 @@ def test_a_predicted_token_counts_in_the_band_of_its_own_position() -> None:
     losses = a_table(2, [0, 4, 6, 8])
     shard = a_shard([[5, 5, 5, 5, IGNORED]], [[0, 0, 0, 1, 1]], [[2, 3, 6, 0, 1]])
     losses.add(shard, torch.tensor([[1.0, 2.0, 3.0, 4.0, 0.0]]))
+    losses.exchange()
     taken = losses.take()
     assert taken.nll.tolist() == [[1.0, 2.0, 3.0], [4.0, 0.0, 0.0]]
     assert taken.predicted.tolist() == [[1, 1, 1], [1, 0, 0]]
@@ -58,6 +60,7 @@ def test_what_was_taken_is_not_counted_again() -> None:
     losses = a_table(1)
     for nll in (8.0, 2.0):
         losses.add(a_shard([[5]], None), torch.tensor([[nll]]))
+        losses.exchange()
         assert losses.take().by_source == [nll]
 
 
@@ -65,6 +68,7 @@ def test_a_target_whose_loss_is_no_number_is_left_out() -> None:
     losses = a_table(2)
     nll = torch.tensor([[1.0, math.nan, 3.0, math.inf]])
     losses.add(a_shard([[5, 5, 5, 5]], [[0, 0, 0, 1]]), nll)
+    losses.exchange()
     zero, one = losses.take().by_source
     assert zero == 2.0
     assert math.isnan(one)

@@ -40,6 +40,11 @@ def an_objective(family: str, folder: Path, coefficient: float | None = None) ->
     return objective
 
 
+def taken(tally: Tally) -> Routing:
+    tally.exchange()
+    return tally.take()
+
+
 def seen_by_hooks(objective: Pretraining, shard: Shard) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Probabilities and chosen experts of each router, caught in another way."""
     caught: list[Any] = []
@@ -63,7 +68,7 @@ def test_load_and_entropy_are_told_by_layer_and_band(family: str, tmp_path: Path
     shard = shard_of(*batches(1)[0])
     expected = seen_by_hooks(objective, shard)
     assert objective.routers is not None
-    routing: Routing = objective.routers.tally.take()
+    routing = taken(objective.routers.tally)
     late = shard.positions.flatten() >= LENGTH // 2
     assert routing.load.shape == (len(expected), 2, 4)
     for layer, (p, chosen) in enumerate(expected):
@@ -80,20 +85,20 @@ def test_an_expert_that_all_tokens_choose_among_others_has_all_of_them() -> None
     tally, bands = Tally(1, 64, torch.device("cpu")), torch.tensor([0, 0, 1, 1])
     tally.add_tokens(bands)
     tally.add(0, bands, torch.arange(8).expand(4, 8), torch.full((4, 64), 1 / 64))
-    assert tally.take().busiest.tolist() == [[1.0, 1.0]]
+    assert taken(tally).busiest.tolist() == [[1.0, 1.0]]
 
 
 def test_a_tally_begins_anew_once_it_was_taken(tmp_path: Path) -> None:
     objective = an_objective("hunyuan_v1_moe", tmp_path)
     shard = shard_of(*batches(1)[0])
     assert objective.routers is not None
-    taken = []
+    found = []
     for passes in (1, 3):
         for _ in range(passes):
             objective(shard)
-        taken.append(objective.routers.tally.take())
-    assert torch.allclose(taken[0].load, taken[1].load)
-    assert torch.allclose(taken[0].entropy, taken[1].entropy)
+        found.append(taken(objective.routers.tally))
+    assert torch.allclose(found[0].load, found[1].load)
+    assert torch.allclose(found[0].entropy, found[1].entropy)
 
 
 def test_what_is_computed_again_is_not_counted_twice(tmp_path: Path) -> None:
@@ -105,7 +110,7 @@ def test_what_is_computed_again_is_not_counted_twice(tmp_path: Path) -> None:
     assert balance is not None
     (nll + balance).backward()
     assert objective.routers is not None
-    passed = objective.routers.tally.take().load.sum(2)
+    passed = taken(objective.routers.tally).load.sum(2)
     assert torch.allclose(passed, torch.full_like(passed, 2.0))
 
 
@@ -159,6 +164,6 @@ def test_what_is_measured_of_held_out_documents_is_no_load_of_the_training(
     with objective.measuring(LossTable(1, [0, LENGTH], torch.device("cpu"))):
         _, balance = objective(shard)
     assert balance is None
-    assert float(objective.routers.tally.take().load.sum()) == 0
+    assert float(taken(objective.routers.tally).load.sum()) == 0
     _, balance = objective(shard)
     assert balance is not None

@@ -1,6 +1,6 @@
 """An engine without DeepSpeed, the smallest model under it, and a gang of one process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from lccp.api.spec.training import TrainingSpec
+from lccp_trainer.objectives.meters import Meter
 from lccp_trainer.parallel.optimizer import adamw
 from lccp_trainer.parallel.shard import IGNORED, Shard
 
@@ -28,6 +29,7 @@ class Bigrams(nn.Module):
 
     balance_coefficient = 0.0
     routers = None
+    meters: Sequence[Meter] = ()
 
     def __init__(self) -> None:
         super().__init__()
