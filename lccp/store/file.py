@@ -46,8 +46,8 @@ class FileStore:
     """Objects as plain files below `root`; the first write creates that folder.
 
     A write goes to a file below `root/.lccp/` and is flushed to disk; then the file is renamed to
-    its place, or linked there for put-if-absent. Replacing or deleting an object takes the lock
-    `.lccp/lock`. An ETag consists of time, inode and size, so that listing reads no content.
+    its place, or linked there for put-if-absent. Putting an object in its place or deleting it
+    takes the lock `.lccp/lock`; with the last object of a folder the folder goes. An ETag consists of time, inode and size, so that listing reads no content.
 
     A missing folder is an input error, unless it was there before: then the store is down.
     """
@@ -76,7 +76,11 @@ class FileStore:
         return self._put(key, io.BytesIO(data))
 
     def put_if_absent(self, key: str, data: bytes) -> str:
-        with self._mapped(key), self._finished(io.BytesIO(data)) as finished:
+        with (
+            self._mapped(key),
+            self._finished(io.BytesIO(data)) as finished,
+            self._locked(),
+        ):
             target = self._target(key)
             etag = posix.etag(finished.stat())
             try:
@@ -134,10 +138,12 @@ class FileStore:
 
     def delete(self, key: str) -> None:
         with self._mapped(key), self._locked():
+            path = self._path(key)
             try:
-                self._path(key).unlink()
+                path.unlink()
             except posix.ABSENT:
                 return
+            posix.remove_empty(path.parent, self._root)
 
     def _put(self, key: str, source: BinaryIO) -> str:
         with self._mapped(key), self._finished(source) as finished, self._locked():

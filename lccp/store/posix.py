@@ -45,6 +45,16 @@ def files(folder: Path | str, key: str, but: str = "") -> Iterator[ObjectInfo]:
             yield info
 
 
+def remove_empty(folder: Path, within: Path) -> None:
+    """Remove `folder` if it is empty, and then those above it, but not `within`."""
+    while folder != within:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
 def holds_a_file(folder: Path) -> bool:
     """Whether there is any file below `folder`; False if it is not a folder."""
     return next(files(folder, ""), None) is not None

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -81,8 +81,10 @@ class Publisher:
         counts: TrainedCounts,
         replace: bool,
         before_completion: Callable[[], None] | None = None,
-    ) -> None:
+    ) -> tuple[int, ...]:
         """Publish this rank's part of a state; rank 0 completes it when all parts have arrived.
+
+        Returns the complete states by tokens, ascending; on other ranks none.
 
         Args:
             replace: a state of these tokens exists, but was found damaged.
@@ -91,14 +93,14 @@ class Publisher:
         prefix = self.keys.state(counts.tokens, self.writer)
         files = self._gather(counts.tokens, self._upload(directory, prefix))
         if self.rank != 0:
-            return
+            return ()
         key = self.keys.state_manifest(counts.tokens)
         if before_completion:
             self._patiently(before_completion)
         if replace:
             self._patiently(lambda: self.store.delete(key))
         self._complete(key, self._manifest("State", counts, files))
-        self._patiently(self._prune)
+        return self._patiently(self._prune)
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
         return patiently(call, tell=self.tell)
@@ -147,15 +149,19 @@ class Publisher:
         self._patiently(write)
         logger.info("%s of %d tokens is complete", manifest.kind.lower(), manifest.tokens)
 
-    def _prune(self) -> None:
-        """Delete states that need not be kept, and older ones that were never completed."""
-        complete = complete_tokens(self.store, self.keys.states)
+    def _prune(self) -> tuple[int, ...]:
+        """Delete states that need not be kept, and older ones that were never completed.
+
+        Returns the complete ones that stay.
+        """
+        below = self.keys.states
+        keys = [info.key for info in self.store.list(below)]
+        complete = _complete_tokens(keys, below)
         stay = kept(complete, self.keep_states, self.keep_state_every, self.keep_states_at)
-        found = {
-            tokens_of(info.key, self.keys.states) for info in self.store.list(self.keys.states)
-        }
+        found = {tokens_of(key, below) for key in keys}
         for tokens in sorted(t for t in found - stay if t < complete[-1]):
             delete_prefix(self.store, self.keys.state_manifest(tokens).rpartition("/")[0])
+        return tuple(t for t in complete if t in stay)
 
 
 @cache
@@ -166,7 +172,10 @@ def versions() -> dict[str, str]:
 
 def complete_tokens(store: Store, below: str) -> list[int]:
     """Tokens of the checkpoints or states with a manifest below a prefix, ascending."""
-    keys = (info.key for info in store.list(below))
+    return _complete_tokens((info.key for info in store.list(below)), below)
+
+
+def _complete_tokens(keys: Iterable[str], below: str) -> list[int]:
     depth = below.count("/") + 1
     return sorted(
         tokens_of(key, below)

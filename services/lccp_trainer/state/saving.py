@@ -146,7 +146,9 @@ class Saver:
         self.publisher.checkpoint(directory, counts)
         shutil.rmtree(directory)
         if self.reporter:
-            self.reporter.update(checkpoints=self._complete(self.publisher.keys.checkpoints))
+            below = self.publisher.keys.checkpoints
+            complete = complete_tokens(self.publisher.store, below)
+            self.reporter.update(checkpoints=tuple(complete))
 
     def _publish_state(
         self, parts: list[Part], progress_file: bytes, counts: TrainedCounts
@@ -158,14 +160,11 @@ class Saver:
             (directory / progress.FILE).write_bytes(progress_file)
         # The history must reach this state: an attempt that resumes cuts the history there.
         flush = self.reporter.flush if self.reporter else None
-        self.publisher.state(directory, counts, counts.tokens in self.damaged, flush)
+        states = self.publisher.state(directory, counts, counts.tokens in self.damaged, flush)
         shutil.rmtree(directory)
         self.clock.state_complete(counts.tokens)
         if self.reporter:
-            self.reporter.update(states=self._complete(self.publisher.keys.states))
-
-    def _complete(self, below: str) -> tuple[int, ...]:
-        return tuple(complete_tokens(self.publisher.store, below))
+            self.reporter.update(states=states)
 
     def _counts(self, point: Point) -> TrainedCounts:
         per_source = self.stream.tokens_per_source(point.position)

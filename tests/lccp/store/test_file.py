@@ -66,12 +66,24 @@ def test_the_hidden_folder_is_no_part_of_the_store(tmp_path: Path) -> None:
 
 def test_an_emptied_folder_is_in_no_level(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
-    for key in ("ns/emptied/a/b", "ns/left/a"):
-        store.put(key, b"1")
-
-    store.delete("ns/emptied/a/b")
+    store.put("ns/left/a", b"1")
+    (tmp_path / "ns" / "emptied" / "a").mkdir(parents=True)
 
     assert store.level("ns/").prefixes == ["ns/left/"]
+
+
+def test_the_last_object_of_a_folder_takes_the_folder_along(tmp_path: Path) -> None:
+    """Else every list would look into the folders of all states that were ever deleted."""
+    store = FileStore(tmp_path)
+    for key in ("ns/run/state/1/a", "ns/run/state/2/a", "b"):
+        store.put(key, b"1")
+
+    store.delete("ns/run/state/1/a")
+    assert not (tmp_path / "ns" / "run" / "state" / "1").exists()
+
+    for key in ("ns/run/state/2/a", "b"):
+        store.delete(key)
+    assert [path.name for path in tmp_path.iterdir()] == [".lccp"]
 
 
 @pytest.mark.slow
@@ -148,8 +160,9 @@ def test_a_lock_that_stays_held_is_no_hang(tmp_path: Path, monkeypatch: pytest.M
     store.put("a", b"0")
     with (tmp_path / ".lccp" / "lock").open("ab") as lock:
         assert posix.try_lock(lock)
-        with pytest.raises(StoreUnavailable, match="holds its lock"):
-            FileStore(tmp_path).put("a", b"1")
+        for put in (FileStore(tmp_path).put, FileStore(tmp_path).put_if_absent):
+            with pytest.raises(StoreUnavailable, match="holds its lock"):
+                put("b", b"1")
     store.put("a", b"1")
 
 

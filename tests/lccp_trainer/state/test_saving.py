@@ -68,6 +68,17 @@ def test_a_state_is_complete_and_told_with_the_time_it_took(
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_the_states_are_listed_once_for_each_that_is_saved(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, scan = list[str](), store.list
+    monkeypatch.setattr(store, "list", lambda prefix: listed.append(prefix) or scan(prefix))
+
+    saved(a_saver(PlainEngine(Bigrams()), store, tmp_path, reporter=Reported()), 100, 200)
+
+    assert listed == [KEYS.states] * 2
+
+
 def test_a_state_that_is_there_stays(store: FileStore, tmp_path: Path) -> None:
     saver = a_saver(PlainEngine(Bigrams()), store, tmp_path, states={100})
 
