@@ -45,6 +45,33 @@ class FeedForward:
         """Values of one token in its routed experts: inputs, outputs, and four of inner width."""
         return self.chosen * (2 * hidden_size + 4 * self.expert_size)
 
+    def tiled_elements(self, hidden_size: int, sharing: int) -> int:
+        """Those that exist for a tile of tokens alone, where experts are computed in tiles.
+
+        Several processes `sharing` the experts exchange inputs and outputs, which then exist whole.
+        """
+        return self.routed_elements(hidden_size if sharing == 1 else 0)
+
+    def routed_tile(
+        self, hidden_size: int, tokens: int, elements: int, sharing: int = 1
+    ) -> int | None:
+        """Tokens of a tile in which routed experts are computed; None: all of a process at once.
+
+        Tiles hold the gradients of their weights once more: they are used where they save more.
+
+        Args:
+            tokens: of a micro batch, those that a process computes.
+            elements: of inner width that may exist at once.
+            sharing: processes that share the experts.
+        """
+        if not self.chosen:
+            return None
+        tile = max(1, elements // (self.chosen * self.expert_size))
+        saved = (tokens - tile) * self.tiled_elements(hidden_size, sharing)
+        return (
+            tile if saved > self.routed_parameters(hidden_size, self.experts) // sharing else None
+        )
+
 
 @dataclass(frozen=True)
 class Architecture:

@@ -192,23 +192,12 @@ def is_tiled(block: FeedForward, training: TrainingSettings) -> bool:
     return training.activation_checkpointing and training.own_tokens * block.size > TILE_ELEMENTS
 
 
-def routed_tile(block: FeedForward, hidden_size: int, tokens: int) -> int | None:
-    """Tokens of a tile in which the trainer computes the routed experts of `block`; None: all.
-
-    Tiles hold the gradients of their weights once more, so they are used where they save more.
-    """
-    if not block.chosen:
-        return None
-    tile = max(1, TILE_ELEMENTS // (block.chosen * block.expert_size))
-    saved = (tokens - tile) * block.routed_elements(hidden_size)
-    return tile if saved > block.routed_parameters(hidden_size, block.experts) else None
-
-
 def own_routed_tile(block: FeedForward, hidden_size: int, training: TrainingSettings) -> int | None:
-    """The same for `training`: only experts that are not spread are computed in tiles."""
-    if not training.activation_checkpointing or training.layout.expert_size > 1:
+    """Tokens of a tile in which the trainer computes the routed experts of `block`; None: all."""
+    if not training.activation_checkpointing:
         return None
-    return routed_tile(block, hidden_size, training.own_tokens)
+    tokens, sharing = training.own_tokens, training.layout.expert_size
+    return block.routed_tile(hidden_size, tokens, TILE_ELEMENTS, sharing)
 
 
 def activation_bytes(model: Architecture, training: TrainingSettings) -> int:
@@ -245,6 +234,9 @@ def _layer_bytes(model: Architecture, number: int, training: TrainingSettings) -
 
 
 def _routed_held(block: FeedForward, hidden_size: int, training: TrainingSettings) -> int:
-    tile = own_routed_tile(block, hidden_size, training)
-    again = 0 if tile is None else block.routed_parameters(hidden_size, block.experts)
-    return (tile or training.own_tokens) * block.routed_elements(hidden_size) + again
+    held = training.own_tokens * block.routed_elements(hidden_size)
+    if tile := own_routed_tile(block, hidden_size, training):
+        sharing = training.layout.expert_size
+        held -= (training.own_tokens - tile) * block.tiled_elements(hidden_size, sharing)
+        held += block.routed_parameters(hidden_size, block.experts) // sharing
+    return held

@@ -47,7 +47,8 @@ class FileStore:
 
     A write goes to a file below `root/.lccp/` and is flushed to disk; then the file is renamed to
     its place, or linked there for put-if-absent. Putting an object in its place or deleting it
-    takes the lock `.lccp/lock`; with the last object of a folder the folder goes. An ETag consists of time, inode and size, so that listing reads no content.
+    takes the lock `.lccp/lock`; the last object of a folder takes the folder along. An ETag
+    consists of time, inode and size, so that listing reads no content.
 
     A missing folder is an input error, unless it was there before: then the store is down.
     """

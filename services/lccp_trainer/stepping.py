@@ -122,7 +122,7 @@ class _Sums:
 
     def read(self) -> tuple[torch.Tensor, ...]:
         """The sums of each part, on the CPU."""
-        return self.wait().cpu().split(self._sizes)
+        return torch.split(self.wait().cpu(), self._sizes)
 
 
 class _Passes:

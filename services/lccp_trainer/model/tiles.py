@@ -19,6 +19,9 @@ from lccp.cost.architecture import SPARSE, Architecture
 
 logger = logging.getLogger(__name__)
 
+ALIGNMENT = 8
+"""Of an expert's rows, where DeepSpeed groups the inputs of experts."""
+
 
 def tile_feed_forward(model: torch.nn.Module, tokens: int) -> list[torch.nn.Module]:
     """Compute blocks of `model` with large inner values in tiles; returns these blocks.
@@ -38,12 +41,12 @@ def tile_feed_forward(model: torch.nn.Module, tokens: int) -> list[torch.nn.Modu
     return large
 
 
-def tile_routed_experts(model: PreTrainedModel, tokens: int) -> int:
+def tile_routed_experts(model: PreTrainedModel, tokens: int, processes: int = 1) -> int:
     """Compute routed experts in tiles where that saves memory; returns in how many layers.
 
     Args:
-        model: not yet with expert parallelism, which replaces its routed experts.
         tokens: of a micro batch, those that this process computes.
+        processes: that share the experts of a layer; if several, AutoEP has replaced `experts`.
     """
     if model.config.model_type not in SPARSE:
         return 0
@@ -52,10 +55,15 @@ def tile_routed_experts(model: PreTrainedModel, tokens: int) -> int:
     modules: list[Any] = [part.experts for part in model.modules() if hasattr(part, "experts")]
     tiled = 0
     for module, block in zip(modules, blocks, strict=True):
-        tile = memory.routed_tile(block, sizes.hidden_size, tokens)
-        if tile is not None:
+        tile = block.routed_tile(sizes.hidden_size, tokens, memory.TILE_ELEMENTS, processes)
+        if tile is None:
+            continue
+        if processes == 1:
             module.forward = partial(_tiled_experts, module.forward, tile)
-            tiled += 1
+        else:
+            rows = max(ALIGNMENT, tile * block.chosen // ALIGNMENT * ALIGNMENT)
+            module.forward = partial(_tiled_groups, module.forward, rows)
+        tiled += 1
     if tiled:
         logger.info("the routed experts of %d layers are computed in tiles of tokens", tiled)
     return tiled
@@ -67,6 +75,21 @@ def _tiled_experts(
     """`of_tokens`: hidden states, chosen experts and their scores, each [tokens, …]."""
     parts = zip(*(torch.split(each, tile) for each in of_tokens), strict=True)
     return torch.cat([checkpoint(forward, *part, use_reentrant=False) for part in parts])
+
+
+def _tiled_groups(
+    forward: Callable[..., torch.Tensor], tile: int, rows: torch.Tensor, counts: torch.Tensor
+) -> torch.Tensor:
+    """`rows`: inputs [chosen experts of tokens, hidden size], by expert; `counts`: of each expert.
+
+    Counts are multiples of ALIGNMENT, and so are those of a tile. Rows after the last are padding.
+    """
+    ends = torch.nn.functional.pad(counts.cumsum(0), (1, 0))
+    done = []
+    for number, part in enumerate(torch.split(rows, tile)):
+        own = (ends - number * tile).clamp(0, tile).diff().to(counts.dtype)
+        done.append(checkpoint(forward, part, own, use_reentrant=False))
+    return torch.cat(done)
 
 
 def _tiled(

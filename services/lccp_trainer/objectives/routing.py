@@ -66,7 +66,8 @@ class Tally(Meter):
 
     def _parts(self, sums: torch.Tensor) -> list[torch.Tensor]:
         sizes = [math.prod(shape) for shape in self._shapes]
-        return [p.view(s) for p, s in zip(sums.split(sizes), self._shapes, strict=True)]
+        parts = torch.split(sums, sizes)
+        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
 
 class Routers:

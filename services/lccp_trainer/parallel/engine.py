@@ -38,13 +38,10 @@ def build_engine(
     dtype = torch.bfloat16 if training.precision == "BF16" else torch.float32
     model = load_model(spec.model, directory, config, dtype, IMPLEMENTATION)
     del partitioning
-    tiled = []
+    tiled, tokens = [], step_shape(spec).own_tokens
     if training.activation_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
-        tokens = step_shape(spec).own_tokens
         tiled = tile_feed_forward(model, tokens)
-        if size == 1:
-            tile_routed_experts(model, tokens)
     if training.deepspeed.zero_stage == 3:
         _fetch_whole(model, [*_experts(model), *tiled])
     if size > 1:
@@ -54,6 +51,8 @@ def build_engine(
     engine, *_ = deepspeed.initialize(
         model=module, optimizer=lambda _: adamw(module, training), config=settings
     )
+    if training.activation_checkpointing:
+        tile_routed_experts(model, tokens, size)
     engine.train()
     return engine
 

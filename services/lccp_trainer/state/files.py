@@ -78,7 +78,7 @@ def file_name(rank: int) -> str:
 def write_file(parts: Iterable[Part], path: Path) -> None:
     """Write `parts` to a file at `path`."""
     tensors = {part.key: part.values for part in parts}
-    checksums = {key: zlib.crc32(value.numpy()) for key, value in tensors.items()}
+    checksums = {key: zlib.crc32(value.numpy().data) for key, value in tensors.items()}
     write_tensors(tensors, path, metadata={CHECKSUMS: json.dumps(checksums)})
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from deepspeed.moe.ep_experts import GroupedExperts
 from equality import make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -107,6 +108,38 @@ def test_routed_experts_are_computed_whole_where_tiles_would_hold_more(models: P
     model = a_model("qwen3_moe", models)
     assert tile_routed_experts(model, TILE + 28) == 0
     assert tile_routed_experts(model, TILE + 29) == SIZES["num_hidden_layers"]
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("counts", [[8, 144, 0, 16], [0, 0, 168, 0], [0, 0, 0, 0]])
+def test_experts_that_processes_share_are_computed_in_tiles_of_their_rows(
+    grouped: bool, counts: list[int], models: Path
+) -> None:
+    """As AutoEP calls them: rows by expert, the last ones padding, of which nothing is used."""
+    torch.manual_seed(0)
+    hidden, used, of_experts = SIZES["hidden_size"], sum(counts), torch.tensor(counts).int()
+    model, inputs = a_model("qwen3_moe", models), torch.randn(192, hidden)
+    for module in [part for part in model.modules() if hasattr(part, "experts")]:
+        module.experts = GroupedExperts(hidden, 4 * TILE, 4, use_grouped_mm=grouped)
+        for weight in module.experts.parameters():
+            torch.nn.init.normal_(weight, std=0.1)
+
+    def computed() -> list[torch.Tensor]:
+        given = inputs.clone().requires_grad_()
+        out = module.experts(given, of_experts)[:used]
+        out.pow(2).sum().backward()
+        of_weights = [weight.grad for weight in module.experts.parameters()]
+        module.experts.zero_grad()
+        return [out, given.grad[:used], *of_weights]
+
+    with _Largest(4 * TILE) as whole:
+        expected = computed()
+    assert tile_routed_experts(model, ROWS * LENGTH, processes=2) == SIZES["num_hidden_layers"]
+    with _Largest(4 * TILE) as tiled:
+        found = computed()
+    assert whole.tokens >= max(counts)
+    assert tiled.tokens == 4 * hidden, "more than a weight"
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
 
 
 def test_short_rows_are_computed_whole(models: Path) -> None:
