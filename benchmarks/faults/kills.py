@@ -39,7 +39,7 @@ def kills(bench: Bench, count: int, seed: int = 0) -> Seen:
         early = rng.random() < 0.25
         if not early:
             last = max((r.step for a in attempts[:-1] for r in history(a)), default=0)
-            attempt.wait_for_step(last + 1)
+            attempt.wait_for_step(last + 1, PATIENCE_SECONDS)
         time.sleep(rng.uniform(0, KILL_WITHIN_SECONDS) + (5 if early else 0))
         ranks = attempt.ranks()
         if ranks:
@@ -52,7 +52,7 @@ def kills(bench: Bench, count: int, seed: int = 0) -> Seen:
             attempt.wait()
     last = max(record.step for attempt in attempts for record in history(attempt))
     final = endless(world, count + 1)
-    final.wait_for_step(last + 5)
+    final.wait_for_step(last + 5, PATIENCE_SECONDS)
     drain(world, count + 1)
     final.wait()
     attempts.append(final)
