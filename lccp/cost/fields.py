@@ -1,8 +1,9 @@
-"""Numbers of a model's Hugging Face configuration."""
+"""Numbers of a model's Hugging Face configuration, and of DeepSpeed's."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
 
 
@@ -19,3 +20,10 @@ def integer(
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidInput(f"config.json: {names[0]} must be a whole number, not {found!r}")
     return value
+
+
+def zero_elements(training: TrainingSpec, setting: str, default: int) -> int:
+    """A number of elements among the settings of ZeRO in `deepspeed.config`; else `default`."""
+    settings = training.deepspeed.config.get("zero_optimization")
+    found = settings.get(setting) if isinstance(settings, Mapping) else None
+    return int(found) if isinstance(found, int | float) else default

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture, FeedForward
+from lccp.cost.fields import zero_elements
 from lccp.cost.layout import Layout
 
 CHUNK_LOGITS = 2**25
@@ -18,9 +19,9 @@ TILE_ELEMENTS = 2**28
 """Inner elements of a feed-forward block (tokens x inner size, of routed experts x those chosen)
 that exist at once where activations are computed again; the trainer uses this value."""
 BUCKET_ELEMENTS = 500_000_000
-"""Gradients that DeepSpeed reduces at once; a device holds the buffer, full or not."""
+"""Gradients that DeepSpeed reduces at once by default; a device holds the buffer, full or not."""
 LIVE_ELEMENTS = 1_000_000_000
-"""Parameters that ZeRO-3 keeps gathered for another use."""
+"""Parameters that ZeRO-3 keeps gathered for another use, by default."""
 WEIGHT_BYTES = {"BF16": 2, "FP32": 4}
 FP32_BYTES = 4
 """Of accumulated gradients, of the optimizer's copy of the weights, of each moment."""
@@ -44,6 +45,8 @@ class TrainingSettings:
     activation_checkpointing: bool = False
     branch_tokens: int = 0
     """Of all its branches, in addition."""
+    bucket_elements: int = BUCKET_ELEMENTS
+    live_elements: int = LIVE_ELEMENTS
 
     @classmethod
     def of(cls, run: LCCPRun) -> Self:
@@ -62,6 +65,8 @@ class TrainingSettings:
             precision=training.precision,
             activation_checkpointing=training.activation_checkpointing,
             branch_tokens=run.spec.branch_tokens,
+            bucket_elements=zero_elements(training, "reduce_bucket_size", BUCKET_ELEMENTS),
+            live_elements=zero_elements(training, "stage3_max_live_parameters", LIVE_ELEMENTS),
         )
 
     @property
@@ -169,7 +174,7 @@ class _Held:
         """
         if self._stage < 3:
             return 0
-        live = max(min(self._partitioned, LIVE_ELEMENTS), self._block)
+        live = max(min(self._partitioned, self._training.live_elements), self._block)
         return self._training.element_bytes * (live + self._bucket)
 
     @property
@@ -184,7 +189,7 @@ class _Held:
 
     @property
     def _bucket(self) -> int:
-        return min(self._partitioned, BUCKET_ELEMENTS)
+        return min(self._partitioned, self._training.bucket_elements)
 
 
 def is_tiled(block: FeedForward, training: TrainingSettings) -> bool:
