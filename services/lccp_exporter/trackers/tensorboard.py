@@ -7,6 +7,7 @@ TensorBoard discard the data of the previous file.
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from tensorboardX import summary
@@ -15,6 +16,7 @@ from tensorboardX.proto import event_pb2
 
 from lccp.store.port import Store
 from lccp_exporter.trackers.rows import Row, TrackedRun, digest_of
+from lccp_exporter.trackers.tracker import TrackerFailed
 
 NAME = "events.out.tfevents.{number:010d}.lccp.{digest}"
 DIGITS = 16
@@ -28,7 +30,10 @@ class TensorBoard:
         self._prefix = prefix
 
     def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
-        """Rewrite the file if anything in it changed; returns its number of rows, else 0."""
+        """Rewrite the file if anything in it changed; returns its number of rows, else 0.
+
+        Raises TrackerFailed if there is no room for it here, and StoreUnavailable.
+        """
         digest = digest_of(rows, run)[:DIGITS]
         known = [info.key for info in self._store.list(self._prefix) if ".lccp." in info.key]
         if known and known[-1].endswith(digest):
@@ -46,15 +51,22 @@ def _number(key: str) -> int:
 
 
 def event_file(run: TrackedRun, rows: Iterable[Row]) -> bytes:
-    """The bytes of an event file of `rows`, ordered by tokens."""
+    """The bytes of an event file of `rows`, ordered by tokens. Raises TrackerFailed."""
+    try:
+        return _written(run, rows)
+    except OSError as error:
+        text = f"TensorBoard: its file can't be made in {tempfile.gettempdir()}: {error.strerror}"
+        raise TrackerFailed(text) from None
+
+
+def _written(run: TrackedRun, rows: Iterable[Row]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        writer = EventsWriter(f"{folder}/events")
-        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        writer.write_event(event_pb2.Event(step=0, session_log=start))
-        for row in rows:
-            for name, value in row.values.items():
-                event = event_pb2.Event(step=row.tokens, wall_time=row.at.timestamp())
-                event.summary.CopyFrom(summary.scalar(name, value))
-                writer.write_event(event)
-        writer.close()
+        with closing(EventsWriter(f"{folder}/events")) as writer:
+            start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            writer.write_event(event_pb2.Event(step=0, session_log=start))
+            for row in rows:
+                for name, value in row.values.items():
+                    event = event_pb2.Event(step=row.tokens, wall_time=row.at.timestamp())
+                    event.summary.CopyFrom(summary.scalar(name, value))
+                    writer.write_event(event)
         return next(Path(folder).iterdir()).read_bytes()

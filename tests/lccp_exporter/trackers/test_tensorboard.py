@@ -1,14 +1,18 @@
 """Event files, read back by TensorBoard itself."""
 
+import errno
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
 
 from lccp.report.load import RunData
 from lccp.store.file import FileStore
 from lccp_exporter.trackers.rows import TrackedRun, rows_of
 from lccp_exporter.trackers.tensorboard import TensorBoard
+from lccp_exporter.trackers.tracker import TrackerFailed
 
 pytestmark = pytest.mark.slow
 PREFIX = "default/tiny/exports/tensorboard/"
@@ -34,6 +38,18 @@ def test_every_value_stands_at_its_tokens(tmp_path: Path, whole: RunData) -> Non
         expected = [(row.tokens, row.values[name]) for row in rows if name in row.values]
         assert [step for step, _ in shown[name]] == [tokens for tokens, _ in expected]
         assert [v for _, v in shown[name]] == pytest.approx([v for _, v in expected], rel=1e-6)
+
+
+def test_a_full_disk_is_one_sentence(
+    tmp_path: Path, early: RunData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: EventsWriter, event: Event) -> None:
+        if event.HasField("session_log"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(EventsWriter, "write_event", full)
+    with pytest.raises(TrackerFailed, match=r"^TensorBoard: .*: No space left on device$"):
+        export(FileStore(tmp_path), early)
 
 
 def test_a_late_result_stands_among_the_old_ones(
