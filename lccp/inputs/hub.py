@@ -52,6 +52,8 @@ class Hub:
         # its warnings name URLs with their signatures
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
         self._location, self._where = location, where
+        if endpoint and not endpoint.startswith(("http://", "https://")):
+            raise InvalidInput(f"{where}: HF_ENDPOINT must begin with https:// or http://")
         self._api = HfApi(endpoint=endpoint)
         self._backoff_seconds = backoff_seconds
         self._kind = "dataset" if location.is_dataset else "model"
@@ -123,8 +125,7 @@ class Hub:
                 time.sleep(max(asked, self._backoff_seconds * 2**number))
         raise StoreUnavailable(
             f"{self._where}: the hub {without_credentials(self._api.endpoint)} does not answer, "
-            f"after {TRIES} tries ({_words(last)}): check the network of the pods, or set "
-            "HF_ENDPOINT"
+            f"after {TRIES} tries ({_words(last)}): check the network, or set HF_ENDPOINT"
         )
 
     def _refusal(self, error: Exception) -> str:

@@ -237,3 +237,8 @@ def test_the_password_of_a_mirror_is_not_told(hub: HubServer) -> None:
 )
 def test_urls_are_told_without_what_opens_them(text: str, told: str) -> None:
     assert without_credentials(text) == told
+
+
+def test_an_endpoint_that_is_no_url_is_refused_at_once(hub: HubServer) -> None:
+    with pytest.raises(InvalidInput, match=r"^model.source: HF_ENDPOINT must begin with https://"):
+        of_hub(hub, "hf://org/base", "hub.example.com")
