@@ -1,6 +1,9 @@
 """The command `lccp`: its commands, and how an error ends one."""
 
+import errno
+import io
 import os
+import sys
 from typing import Any
 
 import typer
@@ -34,6 +37,7 @@ EXTRAS = {
 }
 DISTRIBUTIONS = ("torch", "transformers", "deepspeed", "kopf", "kubernetes", "plotly")
 INTERRUPTED = 130
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Commands(TyperGroup):
@@ -52,6 +56,10 @@ class Commands(TyperGroup):
             extra = EXTRAS[error.name]
             fix = f"pip install -e '.[{extra}]' in the checkout of LCCP"
             raise _failed(f"{error.name} is not installed: {fix}") from None
+        except OSError as error:
+            if error.errno not in NO_ROOM or error.filename is not None:
+                raise
+            raise _failed(f"the output can't be written: {error.strerror}") from None
         except KeyboardInterrupt:
             typer.echo("lccp: interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -135,4 +143,8 @@ app.add_typer(grafana, name="grafana")
 
 
 def main() -> None:
+    """Run the command; what the terminal's encoding lacks is printed as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app(prog_name="lccp")

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -54,6 +55,14 @@ def test_python_runs_the_package_as_the_command() -> None:
     assert done.stdout.startswith(f"lccp {__version__}\npython ")
 
 
+@pytest.mark.slow
+def test_a_terminal_that_lacks_a_character_gets_a_question_mark(stored: Path) -> None:
+    command = [sys.executable, "-m", "lccp_cli", "analyze", str(stored)]
+    plain = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, timeout=60, check=True, env=plain)
+    assert b" ? 78.9 %" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("error", "code", "sentence"),
     [
@@ -64,8 +73,13 @@ def test_python_runs_the_package_as_the_command() -> None:
             "lccp: plotly is not installed: pip install -e '.[report]' in the checkout of LCCP\n",
         ),
         (KeyboardInterrupt(), 130, "lccp: interrupted\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            2,
+            "lccp: the output can't be written: No space left on device\n",
+        ),
     ],
-    ids=["bad input", "missing extra", "interrupt"],
+    ids=["bad input", "missing extra", "interrupt", "full disk"],
 )
 def test_a_failure_is_one_sentence(
     lccp: Lccp,
