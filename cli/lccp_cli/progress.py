@@ -66,7 +66,7 @@ def dry_run(
         series = Series(folder, settings_of(measuring)())
         cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
     there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
-    console.print(cost_text(cost, there), markup=False)
+    console.print(cost_text(cost, there))
     if len(checkpoints) > 1:
         console.print(f"This is the cost of each of the {len(checkpoints)} checkpoints.")
 
@@ -105,7 +105,8 @@ def progresses(console: Console) -> "Iterator[Callable[[str], Callable[[Done], N
     if not console.is_terminal:
         yield partial(_plain, console)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    name = TextColumn("{task.description}", markup=False)
+    columns = (name, BarColumn(), TaskProgressColumn())
     with Progress(*columns, TextColumn("{task.fields[more]}"), console=console) as bars:
         yield partial(_bar, bars)
 
@@ -133,7 +134,7 @@ def _plain(console: Console, what: str) -> "Callable[[Done], None]":
         if done.samples == done.total or time.monotonic() - last >= LINE_SECONDS:
             last = time.monotonic()
             line = f"{what}: {done.samples} of {done.total} samples{_left(left)}"
-            console.print(line, markup=False)
+            console.print(line)
 
     return show
 

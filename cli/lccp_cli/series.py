@@ -48,7 +48,7 @@ def evaluate_all(
     missing = {one: name for one, name in names.items() if series.report(one) is None}
     for one, name in names.items():
         if one not in missing:
-            console.print(f"{name}: evaluated before", markup=False)
+            console.print(f"{name}: evaluated before")
     if len(devices) > 1:
         return _several(console, series, missing, devices)
     return _one_by_one(console, series, missing)
@@ -70,12 +70,12 @@ def _several(
         for checkpoint, event in events:
             name = names[checkpoint]
             if isinstance(event, EvaluationCost):
-                console.print(f"{name}: {cost_text(event)}", markup=False)
+                console.print(f"{name}: {cost_text(event)}")
             elif isinstance(event, Done):
                 bars[name] = bars.get(name) or progress(name)
                 bars[name](event)
             elif isinstance(event, EvaluationFailure):
-                console.print(f"{name}: failed: {event.message}", markup=False)
+                console.print(f"{name}: failed: {event.message}")
                 failed += 1
     return failed
 
@@ -88,7 +88,7 @@ def _one_by_one(
         try:
             failed += isinstance(evaluated(console, series, checkpoint, name), EvaluationFailure)
         except Conflict as error:
-            console.print(f"{name}: failed: {error}", markup=False)
+            console.print(f"{name}: failed: {error}")
             failed += 1
     return failed
 
@@ -99,12 +99,12 @@ def evaluated(
     """The report of a checkpoint, measured now, or its failure, printed on the console."""
 
     def told(cost: "EvaluationCost") -> None:
-        console.print(f"{name}: {cost_text(cost)}", markup=False)
+        console.print(f"{name}: {cost_text(cost)}")
 
     with progress_of(console, name) as progress:
         result = series.evaluate(checkpoint, progress, told)
     if isinstance(result, EvaluationFailure):
-        console.print(f"{name}: failed: {result.message}", markup=False)
+        console.print(f"{name}: failed: {result.message}")
     return result
 
 
@@ -130,4 +130,4 @@ def conclude(
     console.print()
     show(verdict)
     page = write_report(replace(data, verdict=verdict), out / "report.html")
-    console.print(f"\nReport: {page}\nNext:   lccp analyze {quote(str(out))}", markup=False)
+    console.print(f"\nReport: {page}\nNext:   lccp analyze {quote(str(out))}")

@@ -9,7 +9,7 @@ from lccp_cli.options import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import RenderableType
+    from rich.table import Table
 
     from lccp.analysis.comparison import Comparison, PairSignal, SignalDifference
     from lccp.contract.signals import Signal
@@ -44,7 +44,7 @@ def compare(
     """
     from lccp.contract.errors import InvalidInput
     from lccp.report.comparison import compared, pair
-    from lccp_cli.output.console import json_text, standard_output
+    from lccp_cli.output.console import json_text, print_table, standard_output
 
     if a == b:
         raise InvalidInput(f"{a}: can't be compared with itself: name two checkpoints as {NAMED}")
@@ -57,7 +57,10 @@ def compare(
     console = standard_output()
     console.print(f"A: {first}\nB: {second}\n")
     for part in _shown(found):
-        console.print(part)
+        if isinstance(part, str):
+            console.print(part)
+        else:
+            print_table(console, part)
 
 
 def _named(text: str, endpoint: str | None) -> "tuple[RunData, int | None]":
@@ -75,7 +78,7 @@ def _place(text: str, tokens: int) -> dict[str, object]:
     return {"run": text.rpartition("@")[0] or text, "tokens": tokens}
 
 
-def _shown(found: "Comparison") -> "Iterator[RenderableType]":
+def _shown(found: "Comparison") -> "Iterator[str | Table]":
     from lccp_cli.output.console import table_of
 
     if found.differences:

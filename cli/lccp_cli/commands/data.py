@@ -167,12 +167,12 @@ def _bar(bars: "Progress", source: "DataSource") -> "Callable[[int, int], None]"
 
 def _show(survey: "Survey", max_epochs: float) -> None:
     """Print the tables, and anything unusual."""
-    from lccp_cli.output.console import standard_output
+    from lccp_cli.output.console import print_table, standard_output
 
     console = standard_output()
     for table in (_sources(survey), _lengths(survey), _bands(survey), _overlaps(survey)):
         if table.row_count:
-            console.print(table)
+            print_table(console, table)
             console.print()
     known = zip(survey.sources, survey.repeated, survey.nearly, strict=True)
     for source, repeated, nearly in known:

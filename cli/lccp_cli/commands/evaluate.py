@@ -210,9 +210,7 @@ def _one(
     folder = series.folder(checkpoint.tokens)
     for line in result_lines(report, folder):
         console.print(line)
-    console.print(
-        f"\nReport: {folder / 'report.json'}\nNext:   lccp report {quote(str(out))}", markup=False
-    )
+    console.print(f"\nReport: {folder / 'report.json'}\nNext:   lccp report {quote(str(out))}")
 
 
 def _series(

@@ -90,7 +90,7 @@ class Stages:
         start = time.monotonic()
         yield heading
         took = duration_text(time.monotonic() - start)
-        self.console.print(f"{heading}: {took}", markup=False)
+        self.console.print(f"{heading}: {took}")
 
 
 def _finish(stages: Stages, outcome: "Outcome", config: "StoreConfig", command: str) -> None:
@@ -109,7 +109,7 @@ def _finish(stages: Stages, outcome: "Outcome", config: "StoreConfig", command: 
             page = write_report(data, _relative(outcome.directory) / "report.html")
     stages.console.print()
     for line in closing_lines(outcome, command, summary, page):
-        stages.console.print(line, markup=False, soft_wrap=True)
+        stages.console.print(line, soft_wrap=True)
 
 
 def _facts(outcome: "Outcome", config: "StoreConfig") -> "RunData | None":

@@ -125,7 +125,7 @@ def watch(
             ):
                 watched.run(show, until_tokens, poll_seconds)
         except KeyboardInterrupt:
-            console.print("\nEnded: the same command resumes from here.", markup=False)
+            console.print("\nEnded: the same command resumes from here.")
         if series.reports():
             conclude(console, out, judge)
 

@@ -73,7 +73,7 @@ class PlainView:
     def _tell(self, what: object, line: str) -> None:
         if what not in self._told:
             self._told.add(what)
-            self._console.print(line, markup=False)
+            self._console.print(line)
 
 
 def panel(

@@ -57,7 +57,7 @@ class PlainView:
 
     def __call__(self, snapshot: Snapshot) -> None:
         if self._heading is not None:
-            self._console.print(self._heading, markup=False)
+            self._console.print(self._heading)
             self._heading = None
         self._checkpoints(snapshot)
         for event in snapshot.events:
@@ -88,7 +88,7 @@ class PlainView:
 
     def _line(self, text: str) -> None:
         minutes, seconds = divmod(int(self._clock() - self._start), 60)
-        self._console.print(f"{minutes:02d}:{seconds:02d}  {text}", markup=False)
+        self._console.print(f"{minutes:02d}:{seconds:02d}  {text}")
 
 
 def panel(snapshot: Snapshot, heading: str, elapsed_seconds: float, height: int) -> RenderableType:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,7 @@ from lccp.report.states import STATE_WORDS
 from lccp.report.summary import gain_with_interval, table_signals
 from lccp.report.text import tokens_text, value_text
 
+TABLE_WIDTH_MAX = 1_000
 STYLES = {
     VerdictState.IMPROVING: "green",
     VerdictState.DECEPTIVELY_SATURATED: "yellow",
@@ -23,9 +25,20 @@ STYLES = {
 
 
 def standard_output() -> Console:
-    """A console on standard output; without a terminal it writes plain text, unwrapped."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200, soft_wrap=True)
+    """A console on standard output; without a terminal it writes plain text, unwrapped.
+
+    Texts are printed as they are: brackets in a name are no markup.
+    """
+    console = Console(highlight=False, markup=False)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, markup=False, width=200, soft_wrap=True)
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print all of `table`: a terminal that is narrower wraps its lines."""
+    whole = console.options.update(width=TABLE_WIDTH_MAX)
+    console.print(Segments(console.render(table, whole)), crop=False)
 
 
 def json_text(document: object) -> str:

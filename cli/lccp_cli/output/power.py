@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from lccp.analysis.power import ENOUGH, Power, SignalPower, cheapest
-from lccp_cli.output.console import json_text, standard_output, table_of
+from lccp_cli.output.console import json_text, print_table, standard_output, table_of
 
 
 def show_power(one: SignalPower) -> None:
@@ -17,7 +17,7 @@ def show_power(one: SignalPower) -> None:
     console.print(
         f"{one.signal}: share of plateaus that are judged Saturated; the first row is the plan:"
     )
-    console.print(table)
+    print_table(console, table)
     console.print(_advice(one.powers))
 
 

@@ -11,7 +11,7 @@ from lccp.cost.planning.advice import TrainingPlan
 from lccp.cost.planning.devices import DeviceCluster
 from lccp.cost.planning.layouts import Candidate
 from lccp.report.text import bytes_text, duration_text, percent_text, tokens_text
-from lccp_cli.output.console import table_of
+from lccp_cli.output.console import print_table, table_of
 
 ROWS = 10
 """Number of layouts that are printed."""
@@ -32,7 +32,7 @@ def show(plan: TrainingPlan, cluster: DeviceCluster, price: float | None, out: C
         out.print(
             f"Layouts that fit, the {min(ROWS, len(plan.layouts))} fastest of {len(plan.layouts)}:"
         )
-        out.print(_table(plan, price))
+        print_table(out, _table(plan, price))
 
 
 def document_of(plan: TrainingPlan, cluster: DeviceCluster, price: float | None) -> dict[str, Any]:

@@ -4,13 +4,19 @@ from lccp.analysis.correlation import Correlations
 from lccp.api.objects.verdict import Gate, Verdict
 from lccp.report.correlation import HEADS, rows
 from lccp.report.summary import forecast_sentence, verdict_sentence
-from lccp_cli.output.console import checkpoint_table, json_text, standard_output, table_of
+from lccp_cli.output.console import (
+    checkpoint_table,
+    json_text,
+    print_table,
+    standard_output,
+    table_of,
+)
 
 
 def show(verdict: Verdict) -> None:
     """Print the checkpoints as a table, the verdict, its evidence, and what to do."""
     console = standard_output()
-    console.print(checkpoint_table(verdict))
+    print_table(console, checkpoint_table(verdict))
     console.print()
     console.print(verdict_sentence(verdict), style="bold")
     for sentence in (*verdict.evidence, forecast_sentence(verdict.forecast)):
@@ -40,7 +46,7 @@ def show_correlations(found: Correlations, json: bool) -> None:
     for row in rows(found):
         table.add_row(*row)
     if found.pairs:
-        console.print(table)
+        print_table(console, table)
         console.print()
     for sentence in found.notes:
         console.print(sentence)

@@ -8,7 +8,14 @@ import pytest
 from rich.console import Console
 
 from lccp.api.objects.verdict import Verdict
-from lccp_cli.output.console import checkpoint_line, checkpoint_table, say, standard_output
+from lccp_cli.output.console import (
+    checkpoint_line,
+    checkpoint_table,
+    print_table,
+    say,
+    standard_output,
+    table_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +35,21 @@ def test_output_that_is_no_terminal_has_no_escape_sequences() -> None:
     console = standard_output()
     assert console.is_terminal is False
     assert console.color_system is None
+
+
+def test_brackets_in_a_text_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    console = standard_output()
+    console.print("A: [bold]/x[/y]")
+    assert capsys.readouterr().out == "A: [bold]/x[/y]\n"
+
+
+def test_a_narrow_terminal_gets_whole_tables() -> None:
+    console = Console(file=StringIO(), width=20, force_terminal=True, color_system=None)
+    table = table_of("signal", "A", "B")
+    table.add_row("Corpus PPL at the end", "1.5880", "1.5012")
+    print_table(console, table)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Corpus PPL at the end   1.5880   1.5012" in shown
 
 
 def test_sentences_leave_standard_output_to_results(capsys: pytest.CaptureFixture[str]) -> None:
