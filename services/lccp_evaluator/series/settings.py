@@ -12,16 +12,16 @@ from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.execution import AS_SUITS, Execution
 
 PROBES_FIELD = "evaluation.probes."
-NIAH_FIELD = re.compile(r"evaluation\.probes\.niah\.(\w+)")
 OPTIONS = {
-    "lengths": "--lengths",
-    "depthsPercent": "--depths",
-    "haystacks": "--haystacks",
-    "haystack": "--haystack",
-    "needles": "--needles",
-    "needlesPerHaystack": "--needles-per-haystack",
+    "evaluation.probes.niah.lengths": "--lengths",
+    "evaluation.probes.niah.depthsPercent": "--depths",
+    "evaluation.probes.niah.haystacks": "--haystacks",
+    "evaluation.probes.niah.haystack": "--haystack",
+    "evaluation.probes.niah.needles": "--needles",
+    "evaluation.probes.niah.needlesPerHaystack": "--needles-per-haystack",
+    "model.targetContextLength": "--context",
 }
-"""By field of niah, the option that sets it, too."""
+"""By field, the option that sets it."""
 
 
 @contextmanager
@@ -29,12 +29,18 @@ def naming_options() -> Iterator[None]:
     """Add to a refusal that names fields of the probes which options set them."""
     try:
         yield
+    except Incompatible:
+        raise  # it is about the samples in the folder, not about a setting
     except InvalidInput as error:
         if PROBES_FIELD not in str(error):
             raise
-        fields = dict.fromkeys(NIAH_FIELD.findall(str(error)))
-        options = [*(OPTIONS[name] for name in fields if name in OPTIONS), "--probes"]
-        raise type(error)(f"{error} (set with {' or '.join(options)})") from None
+        named = [option for field, option in OPTIONS.items() if _names(str(error), field)]
+        raise type(error)(f"{error} (set with {', '.join([*named, '--probes'])})") from None
+
+
+def _names(text: str, field: str) -> bool:
+    """Whether `text` names the field, or one within it."""
+    return re.search(rf"{re.escape(field)}\b", text) is not None
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def test_a_tokenizer_that_does_not_know_the_probes_texts_is_refused_with_the_opt
         assert refused.exit_code == 2
         assert "evaluation.probes.niah" in refused.stderr
         assert "evaluation.probes.bio" in refused.stderr
-        assert refused.stderr.endswith("(set with --needles or --probes)\n")
+        assert refused.stderr.endswith("(set with --needles, --probes)\n")
         assert not (tmp_path / "out").exists()
 
 

@@ -43,9 +43,14 @@ def test_a_report_that_was_measured_otherwise_is_refused(
 @pytest.mark.parametrize(
     ("refusal", "options"),
     [
-        ("evaluation.probes.niah.haystack.path: a.jsonl, line 3: is not JSON", "--haystack or "),
-        ("evaluation.probes.niah.needles[0]: is too long", "--needles or "),
-        ("evaluation.probes.niah.lengths: are too few", "--lengths or "),
+        ("evaluation.probes.niah.haystack.path: a.jsonl, line 3: is not JSON", "--haystack, "),
+        ("evaluation.probes.niah.needles[0]: is too long", "--needles, "),
+        ("evaluation.probes.niah.lengths: are too few", "--lengths, "),
+        ("evaluation.probes.niah.haystacks: are too many", "--haystacks, "),
+        (
+            "evaluation.probes.niah.lengths exceeds model.targetContextLength (128 > 1)",
+            "--lengths, --context, ",
+        ),
         ("evaluation.probes.bio: words are unknown", ""),
     ],
 )
@@ -53,3 +58,9 @@ def test_a_refused_field_is_told_with_the_options_that_set_it(refusal: str, opti
     with pytest.raises(InvalidInput) as raised, naming_options():
         raise InvalidInput(refusal)
     assert str(raised.value) == f"{refusal} (set with {options}--probes)"
+
+
+def test_samples_of_other_settings_are_told_without_options() -> None:
+    with pytest.raises(Incompatible) as raised, naming_options():
+        raise Incompatible("a: was drawn with other settings of evaluation.probes.niah (haystack)")
+    assert str(raised.value).endswith("(haystack)")
