@@ -68,6 +68,8 @@ class Observed:
     """Installation that made the newest of the workloads; None: no workload names one.
 
     It matters for a run whose status was emptied."""
+    status_is_own: bool = True
+    """This process wrote the status last; else another installation may have."""
     left_to: str | None = None
     """Installation to which the run is left, according to an earlier event."""
     finalizer: bool = False

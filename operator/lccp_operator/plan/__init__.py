@@ -71,7 +71,7 @@ def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> P
     if isinstance(observed.store, Unknown):
         if acceptance.told_by_any(run, observed.owner, observed.store.reason):
             return Plan((), run.status or LCCPRunStatus(), idle=True)
-        return _uncertain(run, observed.store, now)
+        return _unreached(run, observed, observed.store, now)
     if isinstance(observed.workloads, Unknown):
         return _uncertain(run, observed.workloads, now)
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
@@ -82,6 +82,15 @@ def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> P
     if refusal is not None:
         return _refused(context, refusal)
     return _accepted(context, observed, judge)
+
+
+def _unreached(run: LCCPRun, observed: Observed, store: Unknown, now: datetime) -> Plan:
+    """Of several installations that reach no store of a new run, only the first says so."""
+    held, degraded = _uncertain(run, store, now), ConditionType.DEGRADED
+    if observed.status_is_own:
+        return held
+    told = acceptance.told_by_any(run, observed.owner, store.reason, degraded)
+    return replace(held, status=run.status or held.status) if told else held
 
 
 def _context(

@@ -240,6 +240,20 @@ def test_a_new_run_whose_store_is_away_is_polled_and_told_what_it_answers_now() 
     assert told["Degraded"] == "keys refused"
 
 
+def test_two_installations_that_reach_no_store_do_not_overwrite_each_other_in_turns() -> None:
+    world = a_world()
+    for round_, owner in enumerate((ONE, TWO, ONE, TWO)):
+        world.owner = owner
+        away = Unknown(START, f"the store of {owner.id} does not answer", Reason.STORE_UNREACHABLE)
+        seen = replace(world.observed(), store=away, status_is_own=round_ == 0)
+        assert world.reconcile(seen).requeue_after_seconds is not None
+
+    assert world.status_writes == 1
+    world.reconcile(world.observed())
+    assert world.run.status is not None
+    assert world.run.status.installation == TWO.id
+
+
 def test_a_refusal_of_an_earlier_generation_is_said_anew() -> None:
     world = two_that_refuse("each store")
     world.reconcile()

@@ -128,10 +128,11 @@ class Reconciler:
             return self._forget(key)
         note(attempt=(run.status.attempt or None) if run.status else None)
         memory = self._memory(key, run)
+        own = memory.wrote(body)
         memory.resync, memory.runs = None, runs
         now = datetime.now(UTC)
         read = self._observed(run, body, memory, now)
-        observed = replace(read, made_by=made_by, left_to=left_to)
+        observed = replace(read, made_by=made_by, left_to=left_to, status_is_own=own)
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
         self._states.note(key, result.status, deletion, result.left_to)
