@@ -114,13 +114,9 @@ def refused_evaluations(context: Context) -> list[str]:
 
 def _refused(context: Context, name: str, message: str) -> str:
     sentence, secret = MEANINGS[Cause.STORE_REFUSED].sentence, context.spec.checkpoints.secret_ref
-    keys = "its credentials"
-    if not context.by_command:
-        keys = "the role of its pods' ServiceAccount"
-    if secret is not None:
-        keys = f"the keys in Secret {secret.name} (checkpoints.secretRef)"
+    what = f"the keys in Secret {secret.name} (checkpoints.secretRef)" if secret else "its requests"
     told = f"{name} {sentence}" if message == sentence else f"{name} {sentence}: {message}"
-    return f"{told}; it is tried again, after a wait, until the store accepts {keys}"
+    return f"{told}; it goes on by itself once the store accepts {what}"
 
 
 def _waiting(

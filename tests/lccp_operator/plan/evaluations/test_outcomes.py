@@ -92,7 +92,7 @@ def test_an_evaluation_that_the_store_refuses_waits_for_other_keys_however_often
     told = {c.type: c for c in world.run.status.conditions}
     assert told["Degraded"].status == "True"
     assert told["Degraded"].message.startswith(
-        f"evaluation of checkpoint {FIRST:,} was refused by the store; it is tried again"
+        f"evaluation of checkpoint {FIRST:,} was refused by the store; it goes on by itself"
     )
     assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
 
