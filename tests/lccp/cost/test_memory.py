@@ -138,7 +138,7 @@ def test_buckets_and_live_parameters_are_of_the_sizes_that_deepspeed_is_given(
 ) -> None:
     def buffers(config: dict[str, Any]) -> int:
         run = planned(precision="FP32", deepspeed={"zeroStage": 3, "config": config})
-        return Memory.of(Architecture.from_config(CONFIG), Training.of(run)).buffers
+        return Memory.of(Architecture.from_config(CONFIG), TrainingSettings.of(run)).buffers
 
     of_each = {"reduce_bucket_size": 1e6, "stage3_max_live_parameters": 200_000_000}
     for setting, smaller in (("reduce_bucket_size", 499e6), ("stage3_max_live_parameters", 8e8)):
