@@ -144,6 +144,7 @@ TESTED = (
     Case("qwen3_moe", 2, zero_stage=3, sequence=2),
     Case("qwen3_moe", 2, zero_stage=1, sequence=2, experts=2),
     Case("qwen3_moe", 2, zero_stage=3, checkpointing=True),
+    Case("qwen3_moe", 2, zero_stage=3, experts=2, checkpointing=True),
     Case("mixtral", 2, zero_stage=1, experts=2),
     Case("deepseek_v3", 2, zero_stage=2, sequence=2, experts=2),
     Case("qwen3", 2, zero_stage=2, sequence=2, micro_batch=2),
