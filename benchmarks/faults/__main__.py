@@ -10,6 +10,7 @@ the message. Results are kept in benchmarks/diary/faults_2026-11.md.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ def main() -> int:
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "deepspeed"))
     print(f"{date.today()}, Python {sys.version.split()[0]}, {libraries}\n")
     failed = 0
+    # Otherwise an interrupted benchmark leaves an attempt that trains without end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         script = ROOT / "tests" / "support" / "models" / "trainer_model.py"
