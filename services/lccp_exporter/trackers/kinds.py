@@ -36,15 +36,18 @@ def tracker_of(
         case "MLflow":
             from lccp_exporter.trackers.mlflow import MLflow
 
-            return MLflow(_given(MLFLOW_URI, "the address of MLflow's server"), project)
+            return MLflow(_mlflow_address(), project)
         case "WandB":
             from lccp_exporter.trackers.wandb import WandB
 
             return WandB(project, folder or Path())
 
 
-def _given(variable: str, what: str) -> str:
-    value = os.environ.get(variable)
+def _mlflow_address() -> str:
+    wanted = "must be the address of MLflow's server, such as http://localhost:5000"
+    value = os.environ.get(MLFLOW_URI)
     if not value:
-        raise InvalidInput(f"environment: {variable} is not set: it must be {what}")
+        raise InvalidInput(f"environment: {MLFLOW_URI} is not set: it {wanted}")
+    if "://" not in value and value != "databricks":
+        raise InvalidInput(f"environment: {MLFLOW_URI} {wanted}, not {value}")
     return value

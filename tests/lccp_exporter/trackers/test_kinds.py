@@ -27,6 +27,15 @@ def test_a_tracker_without_its_address_is_refused(tmp_path: Path) -> None:
         tracker_of("MLflow", "p", FileStore(tmp_path), "ns/run/")
 
 
+@pytest.mark.parametrize("address", ["localhost:5000", "mlruns"])
+def test_an_address_without_a_scheme_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv(MLFLOW_URI, address)
+    with pytest.raises(InvalidInput, match=f"such as http://localhost:5000, not {address}$"):
+        tracker_of("MLflow", "p", FileStore(tmp_path), "ns/run/")
+
+
 def test_waits_are_bounded_unless_somebody_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
