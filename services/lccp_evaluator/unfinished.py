@@ -6,10 +6,11 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Self
+from typing import Any, Self
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lccp.store.port import Store
 from lccp_evaluator.passes.passage import Reading
@@ -19,6 +20,7 @@ from lccp_evaluator.preparation import Prepared, Subject
 logger = logging.getLogger("lccp_evaluator.unfinished")
 
 SUFFIX = ".npz"
+NAMES = [field.name for field in fields(Reading)]
 
 
 class Unfinished:
@@ -64,13 +66,8 @@ class Unfinished:
 
     def put(self, cohort: int, readings: Sequence[Reading]) -> None:
         """Store the readings of a cohort."""
-        arrays = {
-            f"{number}.{field.name}": getattr(reading, field.name)
-            for number, reading in enumerate(readings)
-            for field in fields(Reading)
-        }
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)
+        np.savez(buffer, allow_pickle=False, **_packed(readings))
         if cohort == 0:
             clear(self._store, self._prefix, but=self._digest)
         self._store.put(self._key(cohort), buffer.getvalue())
@@ -90,10 +87,26 @@ def clear(store: Store, prefix: str, but: str | None = None) -> None:
             store.delete(info.key)
 
 
+def _packed(readings: Sequence[Reading]) -> dict[str, NDArray[Any]]:
+    """For every field its shapes, a row a reading, and the values of all readings end to end.
+
+    An array for each field of each reading would take several times as long to write.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for name in NAMES:
+        values = [getattr(reading, name) for reading in readings]
+        found[name] = np.concatenate([value.ravel() for value in values])
+        found[f"{name}.shapes"] = np.array([value.shape for value in values], np.int64)
+    return found
+
+
 def _readings(data: bytes) -> list[Reading]:
-    names = [field.name for field in fields(Reading)]
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return [
-            Reading(**{name: arrays[f"{number}.{name}"] for name in names})
-            for number in range(len(arrays.files) // len(names))
-        ]
+        parts = {name: _parts(arrays[name], arrays[f"{name}.shapes"]) for name in NAMES}
+    return [Reading(*values) for values in zip(*parts.values(), strict=True)]
+
+
+def _parts(values: NDArray[Any], shapes: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """Arrays of these `shapes` [R, dimensions], of consecutive `values`."""
+    split = np.split(values, np.cumsum(shapes.prod(axis=1))[:-1])
+    return [one.reshape(shape) for one, shape in zip(split, shapes, strict=True)]

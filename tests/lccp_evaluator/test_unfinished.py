@@ -1,19 +1,24 @@
+from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 from measured import few
 from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
+from lccp.store.file import FileStore
 from lccp_evaluator.estimate import EvaluationCost
 from lccp_evaluator.evaluation import Announce
 from lccp_evaluator.passes.engine import Engine
+from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.series import Series
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
+from lccp_evaluator.unfinished import Unfinished
 
 pytestmark = pytest.mark.slow
 
@@ -142,3 +147,30 @@ def test_what_is_damaged_is_read_again(world: World, left: int) -> None:
     whole = world.evaluate("whole")
     assert read == len(world.read)
     assert resumed.probes == whole.probes
+
+
+def test_readings_of_any_shape_are_kept_as_they_are(tmp_path: Path) -> None:
+    def reading(tokens: int, layers: int) -> Reading:
+        values = np.arange(1, 1 + layers * 2 * tokens)
+        watched = values.reshape(layers, 2, tokens).astype(np.int16)
+        return Reading(
+            nll=np.arange(tokens, dtype=np.float32),
+            is_arg_max=np.arange(tokens) % 2 == 0,
+            copied=watched,
+            mass=watched[..., 0].astype(np.float32),
+            sees=watched[:, 0] > 1,
+            load=watched.astype(np.int64) if tokens > 2 else np.zeros((0, 0, 0), np.int64),
+        )
+
+    readings = [reading(3, 2), reading(2, 2), reading(4, 0)]
+    unfinished = Unfinished(FileStore(tmp_path), "", "digest")
+
+    unfinished.put(0, readings)
+    found = unfinished.get(0)
+
+    assert found is not None
+    for one, other in zip(found, readings, strict=True):
+        for field in fields(Reading):
+            got, wanted = getattr(one, field.name), getattr(other, field.name)
+            assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype), field.name
+            assert (got == wanted).all()
