@@ -291,7 +291,7 @@ BAD = [
         ["checkpoints/checkpoint-4", "--context", "256", "--lengths", "300"],
         "niah.lengths exceeds model.targetContextLength (300 > 256)",
     ),
-    ("no count", ["checkpoints", "--series", "--tokens", "0,x"], "--tokens: must be a number of"),
+    ("no count", ["checkpoints", "--series", "--tokens", "0,x"], "--tokens: must be 0 or a number"),
     ("no index", ["checkpoints", "--series", "--index", "gone"], "gone: can't be read"),
     (
         "a file to write to",
