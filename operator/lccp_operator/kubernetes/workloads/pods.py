@@ -1,9 +1,10 @@
 """Pod templates of a run's workloads: hardened, and instructed by environment variables."""
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from lccp.api.invocation import StoreConfig
-from lccp.api.labels import FETCH, SUITE
+from lccp.api.labels import FETCH, IMPORTER, SUITE, TRAINER
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import EPHEMERAL_STORAGE, PlacementSpec
@@ -12,6 +13,7 @@ from lccp_operator.workloads.kind import PodSet
 
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
 SCRATCH_PATH = "/scratch"
+FOLDER = "file://"
 EXTERNAL = {
     "LCCP_CHECKPOINT": f"{SCRATCH_PATH}/checkpoint",
     "LCCP_SIGNALS": f"{SCRATCH_PATH}/signals.json",
@@ -46,8 +48,29 @@ def pod_template(
     if rendezvous:
         spec["subdomain"] = rendezvous.split(":")[0].partition(".")[2]
     given = pods.spec.pod_template
-    patch = {"metadata": given.metadata.document(), "spec": given.spec}
+    patch: Object = {"metadata": given.metadata.document(), "spec": given.spec}
+    if pods.mounts_as_trainers and store.url.startswith(FOLDER):
+        patch = {"spec": _mounting(run, store.url.removeprefix(FOLDER), pods.container)}
     return strategic_merge({"metadata": {"labels": own}, "spec": spec}, patch)
+
+
+def _mounting(run: LCCPRun, folder: str, container: str) -> Object:
+    """For `container`: the volumes in which the trainers' template has `folder`, and its user."""
+    given = run.spec.topology.pod_template.spec
+    found = (one for one in given.get("containers", ()) if one.get("name") in (TRAINER, IMPORTER))
+    trainer: Object = next(found, {})
+    mounts = [
+        mount
+        for mount in trainer.get("volumeMounts", ())
+        if PurePosixPath(folder).is_relative_to(mount.get("mountPath", ""))
+    ]
+    names = {mount.get("name") for mount in mounts}
+    volumes = [volume for volume in given.get("volumes", ()) if volume.get("name") in names]
+    user = {"securityContext": given["securityContext"]} if "securityContext" in given else {}
+    return {
+        "containers": [{"name": container, "volumeMounts": mounts}],
+        "volumes": volumes,
+    } | user
 
 
 def _pod_spec(

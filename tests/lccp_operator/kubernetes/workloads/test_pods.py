@@ -4,12 +4,23 @@ import json
 from typing import Any
 
 import pytest
-from a_workload import RICH, STORE, WORKLOADS, built, container, environ, external, gang
+from a_workload import (
+    RICH,
+    STORE,
+    WORKLOADS,
+    a_run,
+    built,
+    container,
+    environ,
+    external,
+    gang,
+)
 
-from lccp.api.invocation import Invocation
+from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.labels import ANNEAL
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.training import Training
 
 EVALUATE = "lccp-evaluate"
@@ -50,6 +61,35 @@ def test_the_users_template_is_merged_over_the_pods() -> None:
     capabilities = container(job)["securityContext"]["capabilities"]
     assert capabilities == {"drop": ["ALL"], "add": ["IPC_LOCK"]}
     assert container(job)["resources"]["limits"] == {"memory": "64Gi", "nvidia.com/gpu": "4"}
+
+
+@pytest.mark.parametrize("main", ["trainer", "importer"])
+def test_a_purge_mounts_the_folder_that_is_the_store_as_the_runs_pods_do(main: str) -> None:
+    store = StoreConfig(url="file:///shared/runs")
+    shared = {"name": "shared", "persistentVolumeClaim": {"claimName": "runs"}}
+    mounts = [
+        {"name": "shared", "mountPath": "/shared", "subPath": "a"},
+        {"name": "corpus", "mountPath": "/corpus"},
+    ]
+    template = {
+        "securityContext": {"runAsUser": 1000},
+        "nodeSelector": {"pool": "gpu"},
+        "volumes": [shared, {"name": "corpus", "emptyDir": {}}],
+        "containers": [{"name": "sidecar"}, {"name": main, "volumeMounts": mounts}],
+    }
+    run = a_run(topology={"podTemplate": {"spec": template}})
+
+    _, job = built(Purge(), run, store)
+    _, elsewhere = built(Purge(), run)
+
+    pod = job["spec"]["template"]["spec"]
+    assert mounts[0] in container(job)["volumeMounts"]
+    assert shared in pod["volumes"]
+    assert pod["securityContext"]["runAsUser"] == 1000
+    assert {v["name"] for v in pod["volumes"]} == {"scratch", "shm", "store-credentials", "shared"}
+    assert len(pod["containers"]) == 1
+    assert "nodeSelector" not in pod
+    assert "shared" not in json.dumps(elsewhere)
 
 
 def test_what_kueue_reads_of_pods_passes_through_the_template() -> None:
