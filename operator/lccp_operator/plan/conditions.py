@@ -179,7 +179,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     ]
     problems += [*_silent_nodes(context), *attempts.silence(context), *_hampered(context)]
     problems += findings.unknown_fields(context)
-    problems += context.facts.damaged.values()
+    problems += findings.damaged(context)
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
     repeats = _repeats(context)
     if not problems and not repeats:

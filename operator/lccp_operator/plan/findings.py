@@ -1,6 +1,6 @@
 """Findings about a run, mainly its training and evaluations."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -170,6 +170,23 @@ def _held_up(context: Context) -> list[Finding]:
         _waiting(context, workload, state, evaluation(workload.key))
         for workload, state in [*waiting.items(), *rejected.items()][:NAMED]
     ]
+
+
+def damaged(context: Context) -> Iterator[str]:
+    """What is damaged in the store; of a report that was whole, how to have it made again."""
+    again = {
+        sentence: evaluations.repeated(context, *key)
+        for key, sentence in context.facts.damaged_reports.items()
+        if _was_made(context, key)
+    }
+    for sentence in context.facts.damaged.values():
+        remedy = f"; to evaluate it again, {again[sentence]}" if sentence in again else ""
+        yield f"{sentence}{remedy}"
+
+
+def _was_made(context: Context, key: EvaluationKey) -> bool:
+    outcome = context.outcome(key)
+    return outcome is not None and outcome.result == "Succeeded"
 
 
 def evaluation(key: EvaluationKey) -> str:

@@ -1,7 +1,7 @@
 """Evaluations: one for every complete checkpoint and suite, oldest first."""
 
 from lccp_operator.plan.evaluations.evaluators import intents
-from lccp_operator.plan.evaluations.outcomes import reports, settled
+from lccp_operator.plan.evaluations.outcomes import repeated, reports, settled
 from lccp_operator.plan.evaluations.reevaluation import asked_anew, not_to_be_asked
 from lccp_operator.plan.evaluations.stages import (
     REPORT_GONE,
@@ -27,6 +27,7 @@ __all__ = [
     "name_of",
     "not_to_be_asked",
     "outstanding",
+    "repeated",
     "reports",
     "settled",
     "stage",

@@ -90,7 +90,7 @@ def _told(context: Context, key: EvaluationKey, failure: Ending) -> str:
     """Its message; of one that is not retried also how to repeat it."""
     if failure.cause is not Cause.CONFIGURATION:
         return failure.message
-    again = f"to evaluate it again once that is corrected, {_repeated(context, *key)}"
+    again = f"to evaluate it again once that is corrected, {repeated(context, *key)}"
     return f"{failure.message}; {again}"
 
 
@@ -108,7 +108,7 @@ def _unusable(context: Context, key: EvaluationKey) -> Ending:
     return Ending(Cause.CONFIGURATION, why)
 
 
-def _repeated(context: Context, tokens: int, suite: str) -> str:
+def repeated(context: Context, tokens: int, suite: str) -> str:
     """How a user has the evaluation repeated, in words."""
     if not context.by_command:
         return f"annotate the run with {REEVALUATE}={tokens}/{suite}"

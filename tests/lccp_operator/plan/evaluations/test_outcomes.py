@@ -14,9 +14,10 @@ from operator_world import (
     manifest_of,
     report_of,
 )
-from training_world import seen
+from training_world import message, seen
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
 from lccp.api.labels import INTRINSIC, tokens_key
 from lccp.api.objects.journal import EvaluationOutcome
@@ -211,6 +212,18 @@ def test_what_a_damaged_report_says_to_do_has_it_evaluated_again() -> None:
 
     assert world.reevaluate is None
     assert begun(world.reconcile()) == [Evaluation(FIRST)]
+
+
+def test_a_report_that_is_overwritten_says_how_to_have_it_made_again() -> None:
+    world = a_world()
+    world.store.put(KEYS.report(FIRST), report_of(manifest_of(FIRST)).to_json())
+    world.reconcile()
+    world.store.put(KEYS.report(FIRST), b"{}")
+
+    world.reconcile()
+
+    degraded = message(world, ConditionType.DEGRADED)
+    assert f"to evaluate it again, annotate the run with lccp.io/reevaluate={FIRST}/int" in degraded
 
 
 def test_on_one_machine_a_damaged_report_is_deleted_and_the_command_run_again() -> None:
