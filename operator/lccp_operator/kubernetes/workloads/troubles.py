@@ -160,7 +160,7 @@ def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterato
     for pod in filter(is_pending, pods):
         made = pod["metadata"]["creationTimestamp"]
         if not condition_of(pod["status"], "PodScheduled") and _is_long_ago(made, now):
-            yield _trouble(Reason.UNSCHEDULABLE, _not_taken_up(pod))
+            yield _trouble(Reason.STARTING, _not_taken_up(pod))
         for container in pod["status"].get("initContainerStatuses", ()):
             if "running" in container.get("state", {}):
                 yield _trouble(Reason.STARTING, f"init container {container['name']} runs")
@@ -180,7 +180,8 @@ def _not_taken_up(pod: Object) -> str:
     name, spec = pod["metadata"]["name"], pod["spec"]
     if "nodeName" in spec:
         return f"pod {name} is assigned to node {spec['nodeName']}, which has not picked it up"
-    return f"pod {name} waits for scheduler {spec.get('schedulerName')}, which has not seen it"
+    told = f"pod {name} waits for scheduler {spec.get('schedulerName')}, which has not seen it"
+    return f"{told}: check that it runs, or correct podTemplate.spec.schedulerName"
 
 
 def _is_long_ago(at: str, now: datetime) -> bool:

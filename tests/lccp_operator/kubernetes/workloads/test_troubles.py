@@ -322,7 +322,11 @@ SCHEDULED = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"schedulerName": "nope"}, "pod j-0 waits for scheduler nope, which has not seen it"),
+        (
+            {"schedulerName": "nope"},
+            "pod j-0 waits for scheduler nope, which has not seen it: check that it runs, or "
+            "correct podTemplate.spec.schedulerName",
+        ),
         ({"nodeName": "n9"}, "pod j-0 is assigned to node n9, which has not picked it up"),
     ],
 )
@@ -331,7 +335,7 @@ def test_a_pod_that_nobody_takes_up_is_told_after_a_while(spec: Object, message:
 
     found = trouble_of(a_job(), (pod,), Seen((), (pod,)), LATER)
 
-    assert found == Trouble(Reason.UNSCHEDULABLE, message)
+    assert found == Trouble(Reason.STARTING, message)
     assert trouble_of(a_job(), (pod,), Seen((), (pod,)), NOW) is None
     scheduled = a_pod("Pending", **SCHEDULED)
     assert trouble_of(a_job(), (scheduled,), Seen((), (scheduled,)), LATER) is None
