@@ -10,6 +10,7 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.backend import KubernetesRuns
+from lccp_operator.kubernetes.events import LateAnswers
 from lccp_operator.kubernetes.reconcile.refusals import faults_told, told
 from lccp_operator.plan import hindered
 
@@ -42,7 +43,8 @@ def refused(run: LCCPRun, runs: KubernetesRuns, error: Exception) -> list[LCCPRu
 
 
 def as_read(namespace: Namespace, kind: type[KubernetesRuns] = KubernetesRuns) -> KubernetesRuns:
-    return kind(namespace.api, namespace.run("tiny")["metadata"]["resourceVersion"])
+    version = namespace.run("tiny")["metadata"]["resourceVersion"]
+    return kind(namespace.api, version, LateAnswers(namespace.api))
 
 
 @pytest.mark.parametrize("error", [api.Refused(SENTENCE), api.AdmissionUnavailable(SENTENCE)])
