@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from lccp_cli.training_plan import TrainingOptions
 from typer.testing import Result
 
 from lccp.contract.errors import InvalidInput
 from lccp_cli.machine.checks import Check
 from lccp_cli.machine.of_run import checks
 from lccp_cli.manifest import load_manifest
+from lccp_cli.output.device_plan import DeviceOptions
 from lccp_trainer.launch.accelerators import Accelerators
 
 Lccp = Callable[..., Result]
@@ -58,4 +58,4 @@ def test_a_plan_on_a_device_holds_the_evaluator_alone(lccp: Lccp) -> None:
 
 def test_options_of_a_training_are_refused() -> None:
     with pytest.raises(InvalidInput, match=r"^--price: leave it out, .* is another"):
-        TrainingOptions(price=3.0, model=FOLDER).refuse_training()
+        DeviceOptions(price=3.0, model=FOLDER).refuse_training()
