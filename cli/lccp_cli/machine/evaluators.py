@@ -15,7 +15,12 @@ from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
 from lccp.cost.memory import FP32_BYTES
 from lccp.cost.planning.devices import USABLE
-from lccp.cost.planning.evaluators import ELEMENT_BYTES, EvaluatorMemory, EvaluatorPlan
+from lccp.cost.planning.evaluators import (
+    ELEMENT_BYTES,
+    EvaluatorMemory,
+    EvaluatorPlan,
+    shards_of,
+)
 from lccp.model_config import CONFIG, read_model_config
 from lccp.report.text import bytes_text, length_text, scientific_text, tokens_text
 from lccp_cli.machine.checks import Check
@@ -62,7 +67,8 @@ def plan_lines(plan: EvaluatorPlan) -> Iterator[tuple[str, str]]:
     if memory.total > usable and plan.fitting is None:
         yield "", "no number of shards fits: evaluate on larger devices"
     elif memory.total > usable:
-        yield "", f"fits with evaluation.processes: {plan.fitting}, or a multiple of it"
+        asked = "" if plan.shards == 1 else f"evaluation.shards: {plan.fitting} and "
+        yield "", f"fits with {asked}evaluation.processes: {plan.fitting}, or a multiple of it"
 
 
 def plan_document(plan: EvaluatorPlan) -> dict[str, Any]:
@@ -114,17 +120,17 @@ def _folder(source: SourceSpec, folder: Path) -> Check:
 
 
 def _memory(run: LCCPRun, model: Architecture, found: "Accelerators", memory: int | None) -> Check:
-    """Of evaluators, on the first device or, in float32, on the CPU."""
-    spec = run.spec.evaluation
-    has_device = bool(found.count)
-    value_bytes = ELEMENT_BYTES if has_device else FP32_BYTES
-    tokens = run.spec.model.target_context_length
-    held = EvaluatorMemory.of(model, tokens, spec.shards, value_bytes).total
-    usable: int | None
+    """Of an evaluator: of one process on the first device, or of all, in float32, on the CPU."""
+    has_device, tokens = bool(found.count), run.spec.model.target_context_length
+    usable, where, together, value_bytes = memory, "of this machine", 1, ELEMENT_BYTES
     if has_device:
         usable, where = int(USABLE * found.memory_bytes), "of a device"
     else:
-        held, usable, where = held * spec.processes, memory, "of this machine"
+        together, value_bytes = run.spec.evaluation.processes, FP32_BYTES
+    shards = run.spec.evaluation.shards
+    if usable is not None and (has_device or model.routed_parameters):
+        shards = shards_of(run, model, usable // together, value_bytes)
+    held = together * EvaluatorMemory.of(model, tokens, shards, value_bytes).total
     room = "" if usable is None else f" of {bytes_text(usable)} {where}"
     advice = "evaluate on a larger device: lccp plan --device says what fits"
     fits = usable is None or held <= usable

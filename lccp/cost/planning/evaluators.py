@@ -106,6 +106,17 @@ def _can_be_cut(model: Architecture, shards: int, unit: int) -> bool:
     return shards == 1 or not any(uneven(width, shards, unit) for width in widths)
 
 
+def shards_of(
+    run: LCCPRun, model: Architecture, usable_bytes: int, value_bytes: int = ELEMENT_BYTES
+) -> int:
+    """The shards of the run's evaluators: as the manifest says, or else as they choose."""
+    tokens, asked = run.spec.model.target_context_length, run.spec.evaluation
+    if asked.shards > 1:
+        return asked.shards
+    possible = divisors(asked.processes)
+    return shards_that_fit(model, tokens, usable_bytes, value_bytes, possible) or 1
+
+
 @dataclass(frozen=True)
 class EvaluatorPlan:
     """What the manifest's evaluators hold on such a device, and what would fit."""
@@ -123,9 +134,6 @@ class EvaluatorPlan:
     def of(cls, run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> Self:
         """Raises InvalidInput if the model type of `config` (its config.json) can't be counted."""
         model, usable = Architecture.from_config(config), cluster.device.usable_bytes
-        tokens, asked = run.spec.model.target_context_length, run.spec.evaluation
-        possible = divisors(asked.processes)
-        chosen = shards_that_fit(model, tokens, usable, among=possible)
-        shards = asked.shards if asked.shards > 1 else chosen or 1
+        tokens, shards = run.spec.model.target_context_length, shards_of(run, model, usable)
         memory = EvaluatorMemory.of(model, tokens, shards)
         return cls(memory, tokens, shards, usable, shards_that_fit(model, tokens, usable))

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
+from lccp.cost.planning.devices import USABLE
+from lccp.cost.planning.evaluators import EvaluatorMemory, EvaluatorPlan
+from lccp.model_config import read_model_config
 from lccp_cli.machine.checks import Check
+from lccp_cli.machine.evaluators import plan_lines
 from lccp_cli.machine.of_run import checks
 from lccp_cli.manifest import load_manifest
 from lccp_cli.output.device_plan import DeviceOptions
@@ -35,6 +41,33 @@ def test_doctor_tells_memory_and_disk_and_that_the_training_is_anothers() -> Non
     small = told(memory=1, disk=1)
     assert not small["memory of it"].ok
     assert not small["disk of it"].ok
+
+
+def test_doctor_counts_the_devices_that_an_evaluators_processes_share() -> None:
+    alone = load_manifest(FOLDER / "run.yaml")
+    spec = alone.spec.evaluation.model_copy(update={"processes": 2})
+    both = alone.model_copy(update={"spec": alone.spec.model_copy(update={"evaluation": spec})})
+    model = Architecture.from_config(read_model_config(FOLDER / alone.spec.model.source))
+    tokens = alone.spec.model.target_context_length
+    half, whole = (EvaluatorMemory.of(model, tokens, shards).total for shards in (2, 1))
+    devices = Accelerators(count=2, memory_bytes=int((half + whole) / 2 / USABLE))
+
+    def fits(run: LCCPRun) -> bool:
+        found = checks(run, FOLDER, devices, 2**40, 2**50)
+        return next(check.ok for check in found if check.name == "memory of it")
+
+    assert not fits(alone)
+    assert fits(both)
+
+
+def test_shards_that_the_manifest_names_are_named_in_the_advice() -> None:
+    memory = EvaluatorMemory(weights=100, cache=0, passes=0)
+
+    def advice(shards: int) -> str:
+        return list(plan_lines(EvaluatorPlan(memory, 128, shards, 50, 4)))[-1][1]
+
+    assert advice(1) == "fits with evaluation.processes: 4, or a multiple of it"
+    assert advice(2).startswith("fits with evaluation.shards: 4 and evaluation.processes: 4")
 
 
 def test_estimate_tells_what_evaluations_take(lccp: Lccp) -> None:
