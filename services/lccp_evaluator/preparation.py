@@ -10,7 +10,7 @@ from typing import Any
 
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.base import Contract
-from lccp.contract.errors import Incompatible, InvalidInput
+from lccp.contract.errors import Incompatible, InvalidInput, StoreRefused
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.tokenizer import tokenizer_digest
@@ -99,8 +99,8 @@ def ask(
     cost the same to read, but their keys mean nothing.
 
     Raises:
-        InvalidInput: settings, tokenizer, files or frozen samples are wrong or do not fit; all
-            refused probes are named at once.
+        InvalidInput: settings, tokenizer, files or frozen samples don't fit: all that are refused.
+        StoreRefused: the store can't be used; no probe is at fault.
     """
     chosen_with = progress if chooses else None
     digests = place.digests()
@@ -109,6 +109,8 @@ def ask(
         try:
             files = Files(subject.base, digests)
             found.append(_asked(subject, place, files, *group, chosen_with))
+        except StoreRefused:
+            raise
         except InvalidInput as error:
             refused.append(error)
     place.keep(digests)

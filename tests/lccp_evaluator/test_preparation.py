@@ -10,7 +10,7 @@ from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.manifest import FileRecord
 from lccp.api.spec.probes import ProbesSpec
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import InvalidInput, StoreRefused
 from lccp.cost.architecture import Architecture
 from lccp.cost.planning.evaluators import EvaluatorMemory
 from lccp.model_config import read_model_config
@@ -18,6 +18,7 @@ from lccp.probes.probe import Contexts
 from lccp.probes.routing import BANDS, RoutingSettings
 from lccp.store.directory import file_record
 from lccp.store.file import FileStore
+from lccp.store.port import ObjectInfo
 from lccp_evaluator.asked import Asked
 from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Execution
 from lccp_evaluator.model.memory import PLANNED
@@ -71,7 +72,7 @@ def test_a_refused_probe_leaves_no_samples_of_others_behind(models: Path, tmp_pa
     with pytest.raises(InvalidInput, match=r"questions\.jsonl"):
         ask(Subject(models / "first", "f" * 64, probes, Contexts(128, 300, 512), 7), place)
 
-    assert place.store.list("") == []
+    assert place.header("niah") is None
 
 
 def test_all_refused_probes_are_named_at_once(tmp_path: Path) -> None:
@@ -85,6 +86,19 @@ def test_all_refused_probes_are_named_at_once(tmp_path: Path) -> None:
 
     assert "evaluation.probes.niah.needles[0]" in str(refusal.value)
     assert "evaluation.probes.bio" in str(refusal.value)
+
+
+def test_a_store_that_refuses_is_not_told_as_refused_probes(tmp_path: Path) -> None:
+    class Refusing(FileStore):
+        def list(self, prefix: str) -> list[ObjectInfo]:
+            raise StoreRefused(f"{prefix}: access denied")
+
+    place = Place(Refusing(tmp_path), "", "samples/")
+    subject = Subject(tmp_path, "f" * 64, ProbesSpec(), Contexts(128, 512, 512))
+    a_checkpoint(tmp_path, kind="words")
+
+    with pytest.raises(StoreRefused):
+        ask(subject, place)
 
 
 @pytest.mark.parametrize(("asked", "used"), [(None, LEAST_STEP_TOKENS), (512, 512)])
