@@ -1,6 +1,7 @@
 """Numbers of a model's Hugging Face configuration, and of DeepSpeed's."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from lccp.api.spec.training import TrainingSpec
@@ -26,4 +27,5 @@ def zero_elements(training: TrainingSpec, setting: str, default: int) -> int:
     """A number of elements among the settings of ZeRO in `deepspeed.config`; else `default`."""
     settings = training.deepspeed.config.get("zero_optimization")
     found = settings.get(setting) if isinstance(settings, Mapping) else None
-    return int(found) if isinstance(found, int | float) else default
+    is_number = isinstance(found, int) or (isinstance(found, float) and isfinite(found))
+    return int(found) if is_number else default

@@ -132,15 +132,18 @@ def test_of_routed_experts_in_tiles_a_tile_is_held_and_their_gradients_once_more
     assert spread - shared == 2 * ((512 - 100) * inner - of_weights // 2)
 
 
-@pytest.mark.parametrize("settings", [{}, {"zero_optimization": {"reduce_bucket_size": "auto"}}])
+@pytest.mark.parametrize("unknown", ["auto", float("inf"), float("nan")])
 def test_buckets_and_live_parameters_are_of_the_sizes_that_deepspeed_is_given(
-    settings: dict[str, Any],
+    unknown: object,
 ) -> None:
+    settings = {"zero_optimization": {"reduce_bucket_size": unknown}}
+
     def buffers(config: dict[str, Any]) -> int:
         run = planned(precision="FP32", deepspeed={"zeroStage": 3, "config": config})
         return Memory.of(Architecture.from_config(CONFIG), TrainingSettings.of(run)).buffers
 
     of_each = {"reduce_bucket_size": 1e6, "stage3_max_live_parameters": 200_000_000}
     for setting, smaller in (("reduce_bucket_size", 499e6), ("stage3_max_live_parameters", 8e8)):
-        less = buffers(settings) - buffers({"zero_optimization": {setting: of_each[setting]}})
+        assert buffers(settings) == buffers({})
+        less = buffers({}) - buffers({"zero_optimization": {setting: of_each[setting]}})
         assert less == 4 * smaller
