@@ -61,7 +61,7 @@ class WandB:
             return 0
         (self._log(run, rows) / STAMP).write_text(said)
         for folder, text in written.items():
-            if text.endswith(f" {self._project}") and not list(folder.glob("*.synced")):
+            if text.partition(" ")[2] == self._project and not list(folder.glob("*.synced")):
                 shutil.rmtree(folder)
         return len(rows)
 

@@ -41,11 +41,12 @@ def test_a_run_is_written_once_and_anew_when_there_is_more(
 
 
 def test_another_project_gets_a_run_of_its_own(tmp_path: Path, early: RunData) -> None:
-    export(tmp_path, early)
+    export(tmp_path, early, "our lccp")
     (first,) = runs(tmp_path)
-    assert export(tmp_path, early, "other") == len(rows_of(early))
-    assert first in runs(tmp_path)
-    assert export(tmp_path, early, "other") == 0
+    for other in ("the lccp", "lccp"):
+        assert export(tmp_path, early, other) == len(rows_of(early))
+        assert first in runs(tmp_path)
+        assert export(tmp_path, early, other) == 0
 
 
 def test_a_run_that_was_synchronized_stays(tmp_path: Path, early: RunData, whole: RunData) -> None:
