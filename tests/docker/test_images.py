@@ -1,8 +1,14 @@
 """What the images are built from: pinned, without what they must not hold, not as root."""
 
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from lock import IMAGES as EXTRAS
+from lock import requirements
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ("operator", "trainer", "evaluator")
@@ -13,7 +19,7 @@ def pins(name: str) -> set[str]:
 
 
 def packages(image: str) -> set[str]:
-    return {pin.split("==")[0].lower() for pin in pins(f"docker/{image}.lock")}
+    return {canonicalize_name(pin.split("==")[0]) for pin in pins(f"docker/{image}.lock")}
 
 
 def instructions(image: str) -> list[str]:
@@ -37,8 +43,22 @@ def test_an_image_holds_a_part_of_what_development_does(image: str) -> None:
     assert pins(f"docker/{image}.lock") < pins("requirements-dev.lock")
 
 
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_holds_what_its_requirements_need(image: str) -> None:
+    """And what these need here, in the set of development."""
+    there, wanted = packages(image), [Requirement(one) for one in requirements(EXTRAS[image])]
+    seen: set[str] = set()
+    while wanted:
+        one = wanted.pop()
+        if one.name in seen or (one.marker and not one.marker.evaluate({"extra": ""})):
+            continue
+        assert canonicalize_name(one.name) in there
+        seen.add(one.name)
+        wanted += map(Requirement, requires(one.name) or [])
+
+
 def test_an_image_holds_only_what_its_part_needs() -> None:
-    assert {"kopf", "kubernetes", "prometheus_client"} <= packages("operator")
+    assert {"kopf", "kubernetes", "prometheus-client"} <= packages("operator")
     assert not {"torch", "pyarrow", "setuptools", "plotly", "wandb"} & packages("operator")
     assert {"torch", "deepspeed", "transformers"} <= packages("trainer")
     assert {"torch", "transformers"} <= packages("evaluator")
