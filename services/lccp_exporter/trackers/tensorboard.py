@@ -55,7 +55,8 @@ def event_file(run: TrackedRun, rows: Iterable[Row]) -> bytes:
     try:
         return _written(run, rows)
     except OSError as error:
-        text = f"TensorBoard: its file can't be made in {tempfile.gettempdir()}: {error.strerror}"
+        where = tempfile.tempdir or "a temporary folder"  # none is chosen while all are full
+        text = f"TensorBoard: its file can't be made in {where}: {error.strerror}"
         raise TrackerFailed(text) from None
 
 

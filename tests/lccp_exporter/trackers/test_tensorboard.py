@@ -1,6 +1,7 @@
 """Event files, read back by TensorBoard itself."""
 
 import errno
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_full_disk_is_one_sentence(
 
     monkeypatch.setattr(EventsWriter, "write_event", full)
     with pytest.raises(TrackerFailed, match=r"^TensorBoard: .*: No space left on device$"):
+        export(FileStore(tmp_path), early)
+
+
+def test_a_machine_without_room_for_temporary_files_is_one_sentence(
+    tmp_path: Path, early: RunData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+
+    with pytest.raises(TrackerFailed, match=r"in a temporary folder: No usable temporary dir"):
         export(FileStore(tmp_path), early)
 
 
