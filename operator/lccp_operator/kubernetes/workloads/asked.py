@@ -2,7 +2,7 @@
 
 Compared is what its run depends on: numbers, labels, images, programs and LCCP's variables,
 accelerators, volumes and nodes. Whatever is added is accepted, and so is the same image of another
-registry or by its digest.
+registry or by its digest. The API server leaves empty values and lists out: they are as absent.
 """
 
 import json
@@ -83,11 +83,11 @@ def _labels(path: str, document: Object) -> Iterator[tuple[str, Any]]:
 
 
 def _container(path: str, container: Object) -> Iterator[tuple[str, Any]]:
-    yield from ((f"{path}.{name}", container[name]) for name in PROGRAM if name in container)
+    yield from ((f"{path}.{name}", container[name]) for name in PROGRAM if container.get(name))
     yield f"{path}.image", container.get("image")
     for variable in container.get("env", ()):
-        if variable["name"].startswith(ENV_PREFIX) and "value" in variable:
-            yield f"{path}.env[{variable['name']}]", variable["value"]
+        if variable["name"].startswith(ENV_PREFIX) and "valueFrom" not in variable:
+            yield f"{path}.env[{variable['name']}]", variable.get("value") or ""
     for name, limit in container.get("resources", {}).get("limits", {}).items():
         if "/" in name:
             yield f"{path}.resources.limits.{name}", amount(str(limit))

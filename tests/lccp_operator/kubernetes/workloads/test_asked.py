@@ -116,6 +116,18 @@ def test_what_a_job_records_shows_later_what_it_lacks(change: Any, told: str) ->
     assert found.endswith(told)
 
 
+def test_what_the_api_server_leaves_out_since_it_is_empty_is_accepted() -> None:
+    asked, made = asked_job(), asked_job()
+    trainer_of(asked)["env"] = [{"name": "LCCP_CACHE", "value": ""}]
+    trainer_of(made)["env"] = [{"name": "LCCP_CACHE"}]
+    trainer_of(asked)["args"] = []
+    assert changed(asked, made) == []
+
+    trainer_of(made)["env"] = [{"name": "LCCP_CACHE", "value": "/elsewhere"}]
+    (told,) = changed(asked, made)
+    assert "env[LCCP_CACHE] is /elsewhere, not" in told
+
+
 def test_what_is_held_back_by_hand_is_not_taken_for_a_webhooks_change() -> None:
     made = recorded()
     made["spec"]["parallelism"] = 0
