@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from lccp.contract.errors import InvalidInput
+
 Object = dict[str, Any]
 
 MERGE_KEYS = {
@@ -21,6 +23,26 @@ MERGE_KEYS = {
 
 All other lists are atomic: the patch's list replaces the whole.
 """
+
+
+OF_PODS = ("containers", "initContainers", "volumes")
+OF_CONTAINERS = ("env", "volumeMounts")
+
+
+def check_pod(spec: Object) -> None:
+    """Raise InvalidInput if a list of a template's `spec` has items without their key."""
+    for field in OF_PODS:
+        _check_items(spec.get(field), f"spec.{field}", MERGE_KEYS[field])
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        for field in OF_CONTAINERS:
+            where = f"spec.containers[{container['name']}].{field}"
+            _check_items(container.get(field), where, MERGE_KEYS[field])
+
+
+def _check_items(items: Any, where: str, key: str) -> None:
+    keyed = isinstance(items, list) and all(isinstance(i, dict) and i.get(key) for i in items)
+    if items is not None and not keyed:
+        raise InvalidInput(f"podTemplate.{where} must be a list, and every item needs its {key}")
 
 
 def strategic_merge(base: Object, patch: Object) -> Object:

@@ -2,13 +2,14 @@
 
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from lccp.api.invocation import StoreConfig
 from lccp.api.labels import FETCH, IMPORTER, SUITE, TRAINER
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import EPHEMERAL_STORAGE, PlacementSpec
-from lccp_operator.kubernetes.api.merge import Object, strategic_merge
+from lccp_operator.kubernetes.api.merge import Object, check_pod, strategic_merge
 from lccp_operator.workloads.kind import PodSet
 
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
@@ -40,6 +41,8 @@ def pod_template(
     Args:
         own: labels of the pods.
         rendezvous: `host:port` of the first pod of several.
+
+    Raises InvalidInput for a template that is none of a pod.
     """
     told = pods.invocation(run, pod_store(run, store)).to_environ()
     told |= EXTERNAL if pods.external is not None else {}
@@ -48,15 +51,18 @@ def pod_template(
     if rendezvous:
         spec["subdomain"] = rendezvous.split(":")[0].partition(".")[2]
     given = pods.spec.pod_template
+    check_pod(given.spec)
     patch: Object = {"metadata": given.metadata.document(), "spec": given.spec}
     if pods.mounts_as_trainers and store.url.startswith(FOLDER):
-        patch = {"spec": _mounting(run, store.url.removeprefix(FOLDER), pods.container)}
+        folder = unquote(store.url.removeprefix(FOLDER))
+        patch = {"spec": _mounting(run, folder, pods.container)}
     return strategic_merge({"metadata": {"labels": own}, "spec": spec}, patch)
 
 
 def _mounting(run: LCCPRun, folder: str, container: str) -> Object:
     """For `container`: the volumes in which the trainers' template has `folder`, and its user."""
     given = run.spec.topology.pod_template.spec
+    check_pod(given)
     found = (one for one in given.get("containers", ()) if one.get("name") in (TRAINER, IMPORTER))
     trainer: Object = next(found, {})
     mounts = [

@@ -18,6 +18,7 @@ from a_workload import (
 
 from lccp.api.invocation import Invocation, StoreConfig
 from lccp.api.labels import ANNEAL
+from lccp.contract.errors import InvalidInput
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
@@ -63,12 +64,36 @@ def test_the_users_template_is_merged_over_the_pods() -> None:
     assert container(job)["resources"]["limits"] == {"memory": "64Gi", "nvidia.com/gpu": "4"}
 
 
+NAMELESS: dict[str, Any] = {
+    "containers": {"containers": [{"image": "proxy:1"}]},
+    "initContainers": {"initContainers": ["proxy"]},
+    "volumes": {"volumes": {"corpus": {}}},
+    "containers[trainer].env": {"containers": [{"name": "trainer", "env": [{"value": "1"}]}]},
+    "containers[proxy].volumeMounts": {
+        "initContainers": [{"name": "proxy", "volumeMounts": [{"name": "a"}]}]
+    },
+}
+
+
+@pytest.mark.parametrize("workload", [Training(1), Purge()])
+@pytest.mark.parametrize(("where", "template"), NAMELESS.items())
+def test_a_template_that_is_none_of_a_pod_is_refused_in_a_sentence(
+    where: str, template: Any, workload: Workload
+) -> None:
+    run = a_run(topology={"podTemplate": {"spec": template}})
+
+    with pytest.raises(InvalidInput) as refused:
+        built(workload, run, StoreConfig(url="file:///shared/runs"))
+
+    assert str(refused.value).startswith(f"podTemplate.spec.{where} must be a list, and every")
+
+
 @pytest.mark.parametrize("main", ["trainer", "importer"])
 def test_a_purge_mounts_the_folder_that_is_the_store_as_the_runs_pods_do(main: str) -> None:
-    store = StoreConfig(url="file:///shared/runs")
+    store = StoreConfig(url="file:///shared%20disk/runs")
     shared = {"name": "shared", "persistentVolumeClaim": {"claimName": "runs"}}
     mounts = [
-        {"name": "shared", "mountPath": "/shared", "subPath": "a"},
+        {"name": "shared", "mountPath": "/shared disk", "subPath": "a"},
         {"name": "corpus", "mountPath": "/corpus"},
     ]
     template = {
