@@ -69,7 +69,7 @@ class Observed:
 
     It matters for a run whose status was emptied."""
     status_is_own: bool = True
-    """This process wrote the status last; else another installation may have."""
+    """No other process, such as another installation's, has changed it while this one looked."""
     left_to: str | None = None
     """Installation to which the run is left, according to an earlier event."""
     finalizer: bool = False

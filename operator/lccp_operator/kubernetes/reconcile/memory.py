@@ -1,5 +1,6 @@
 """What a process keeps of a run between two reconciles."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,10 @@ class RunMemory:
     runs: KubernetesRuns | None = None
     """Of the last reconcile: it has the version of the run object that this process wrote."""
     resync: Resync | None = None
+    status_is_own: bool = True
+    """No other process has changed the status since this one first read it, or last wrote it."""
+    status_hash: int | None = None
+    """Of the status as this process last read or wrote it."""
     events_posted: bool = False
     """The last plan was carried out completely, so its events are posted."""
 
@@ -50,6 +55,16 @@ class RunMemory:
     def wrote(self, body: Object) -> bool:
         """The run object is unchanged since the last reconcile."""
         return self.runs is not None and self.runs.version == body["metadata"]["resourceVersion"]
+
+    def read_status(self, body: Object) -> None:
+        """The run object is now `body`: notice whether another process changed its status."""
+        found = _hash(body)
+        self.status_is_own &= self.status_hash in (None, found)
+        self.status_hash = found
+
+    def wrote_status(self, body: Object) -> None:
+        """The run object is now `body`, since this process wrote its status."""
+        self.status_is_own, self.status_hash = True, _hash(body)
 
     def rest(self, result: Plan, observed: Observed) -> None:
         """The reconcile changed nothing."""
@@ -86,6 +101,10 @@ class Memories(dict[RunKey, RunMemory]):
     def _in(self, store: Store) -> Iterator[tuple[RunKey, RunMemory]]:
         known = self.copy().items()
         return ((key, memory) for key, memory in known if memory.observer.store is store)
+
+
+def _hash(body: Object) -> int:
+    return hash(json.dumps(body.get("status", {}), sort_keys=True))
 
 
 class LeftRuns:

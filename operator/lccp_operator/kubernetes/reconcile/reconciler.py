@@ -128,11 +128,11 @@ class Reconciler:
             return self._forget(key)
         note(attempt=(run.status.attempt or None) if run.status else None)
         memory = self._memory(key, run)
-        own = memory.wrote(body)
+        memory.read_status(body)
         memory.resync, memory.runs = None, runs
         now = datetime.now(UTC)
         read = self._observed(run, body, memory, now)
-        observed = replace(read, made_by=made_by, left_to=left_to, status_is_own=own)
+        observed = replace(read, made_by=made_by, left_to=left_to)
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
         self._states.note(key, result.status, deletion, result.left_to)
@@ -140,6 +140,8 @@ class Reconciler:
         self._left.note(key, uid, result.left_to)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
             memory.rest(result, observed)
+        if runs.written:
+            memory.wrote_status(runs.written)
         known = runs.written or body
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
@@ -219,6 +221,7 @@ class Reconciler:
             namespace_terminating=run.metadata.deletion_timestamp is not None
             and self._cluster.is_terminating(run.metadata.namespace),
             events_posted=memory.events_posted,
+            status_is_own=memory.status_is_own,
         )
 
     def _memory(self, key: RunKey, run: LCCPRun) -> RunMemory:

@@ -58,6 +58,18 @@ def test_the_run_object_is_its_own_also_when_what_was_written_is_let_go() -> Non
     assert memory.wrote({"metadata": {"resourceVersion": "7"}})
 
 
+def test_a_status_is_its_own_until_another_process_changes_it_and_once_it_writes_it() -> None:
+    memory = a_memory(MemoryStore())
+    first, others, own = ({"status": {"attempt": n}} for n in range(3))
+    for body, is_own in ((first, True), (first, True), (others, False), (others, False)):
+        memory.read_status(body)
+        assert memory.status_is_own == is_own
+
+    memory.wrote_status(own)
+    memory.read_status(own)
+    assert memory.status_is_own
+
+
 def test_to_whom_a_run_object_is_left_is_known_until_that_changes_or_it_is_gone() -> None:
     left, key = LeftRuns(), RunKey("lab", "tiny")
     assert left.told(key, "run-1") is None

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +13,7 @@ from admission import HALVED, Webhook
 from api_proxy import ApiProxy, Fault
 from operator_process import OperatorProcess, installation, wait_for
 
+from lccp.api.conditions import Reason
 from lccp.api.objects.conditions import RunConditions
 from lccp.contract.errors import InvalidInput
 from lccp.store import objects
@@ -29,6 +30,7 @@ from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
+from lccp_operator.observed import Unknown
 
 pytestmark = pytest.mark.apiserver
 
@@ -126,9 +128,13 @@ class Closed(FileStore):
 
 @contextmanager
 def reconciling(
-    namespace: Namespace, proxied: api.Cluster, health: StoreHealth, root: Path
+    namespace: Namespace,
+    proxied: api.Cluster,
+    health: StoreHealth,
+    root: Path,
+    release: str = "lccp",
 ) -> Iterator[Reconciler]:
-    own = {"name": "lccp", "namespace": namespace.name}
+    own = {"name": release, "namespace": namespace.name}
     settings = Installation.parse(installation(root, release=own), "installation")
     informers = [Informer(proxied, kind, (namespace.name,), print) for kind in WORKLOADS]
     stop = threading.Event()
@@ -229,6 +235,32 @@ def test_a_gang_that_a_webhook_halved_is_found_by_the_next_operator(
     assert job["spec"]["completions"] == 2
     assert namespace.run("tiny")["status"]["attempt"] == 1
     assert namespace.events("tiny").count("Refused") == 1
+
+
+def silent(root: Path, why: str) -> StoreHealth:
+    health = StoreHealth(FileStore(root), print)
+    health.outage = Unknown(datetime.now(UTC), why, Reason.STORE_UNREACHABLE, watched=True)
+    return health
+
+
+def test_two_releases_that_reach_no_store_do_not_overwrite_each_other_in_turns(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    healths = [silent(tmp_path, f"store {n} is silent") for n in range(2)]
+    namespace.create_run(run_document("tiny"))
+    with (
+        reconciling(namespace, proxied, healths[0], tmp_path, "lccp-0") as first,
+        reconciling(namespace, proxied, healths[1], tmp_path, "lccp-1") as second,
+    ):
+        for one in (first, second) * 4:
+            one.run_changed(key, namespace.run("tiny"))
+            one.reconcile(key)
+
+    assert len(proxy.writes) <= 2
+    with reconciling(namespace, proxied, silent(tmp_path, "no keys"), tmp_path, "lccp-0") as next_:
+        next_.reconcile(key)
+    assert "no keys" in namespace.conditions("tiny")["Degraded"]["message"]
 
 
 def test_one_reconcile_reads_the_clock_once(
