@@ -35,7 +35,12 @@ def changed(asked: Object, made: Object) -> list[str]:
 
 
 def changed_since(made: Object) -> list[str]:
-    """The same for a Job that records it; nothing for one that doesn't, or not legibly."""
+    """The same for a Job that records it; nothing for one that doesn't, or not legibly.
+
+    Nothing for a pod either, even if somebody gave it that annotation.
+    """
+    if "template" not in made.get("spec", {}):
+        return []
     try:
         asked = json.loads(made["metadata"]["annotations"][labels.REQUESTED])
     except (KeyError, ValueError):

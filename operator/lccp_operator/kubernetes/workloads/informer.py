@@ -104,8 +104,12 @@ class Informer:
             return [document for own in found for document in own.values()]
 
     def upsert(self, document: Object) -> bool:
-        """Store an object as the API server returned it; whether any kept part of it changed."""
-        return bool(self._put(document))
+        """Store an object as the API server returned it; whether any kept part of it changed.
+
+        Not one that has just lost its label: the watch reports that.
+        """
+        labelled = labels.RUN in document["metadata"].get("labels", {})
+        return labelled and bool(self._put(document))
 
     def _put(self, document: Object) -> set[RunKey]:
         """Store an object; the runs that see a change: two, if its label now names another run."""

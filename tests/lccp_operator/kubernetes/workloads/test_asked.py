@@ -179,6 +179,14 @@ def test_a_job_that_does_not_record_what_was_asked_is_taken_as_it_is(
     assert changed_since(made) == []
 
 
+def test_a_pod_with_a_jobs_annotation_is_taken_as_it_is() -> None:
+    """A run's template may give it to its pods, whose informer reads those of all runs."""
+    made = recorded()
+    pod = {"metadata": made["metadata"], "spec": pods_of(made)}
+
+    assert changed_since(pod) == []
+
+
 def test_a_record_edited_by_hand_is_compared_as_it_is() -> None:
     made = recorded()
     path = "spec.template.spec.containers[trainer].image"

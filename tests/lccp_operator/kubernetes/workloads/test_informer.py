@@ -139,6 +139,15 @@ def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
     assert watching.names(key) == set()
 
 
+@pytest.mark.parametrize("own", [{}, {"labels": {"app": "another"}}])
+def test_an_answer_about_an_object_that_just_lost_its_label_is_left_to_the_watch(
+    watching: Watching, namespace: Namespace, own: Object
+) -> None:
+    answer = {"metadata": {"namespace": namespace.name, "name": "one", "uid": "1"} | own}
+
+    assert not watching.informer.upsert(answer)
+
+
 def test_an_object_that_lost_its_label_and_has_it_again_is_known_again(
     watching: Watching, namespace: Namespace
 ) -> None:
