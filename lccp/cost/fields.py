@@ -27,5 +27,6 @@ def zero_elements(training: TrainingSpec, setting: str, default: int) -> int:
     """A number of elements among the settings of ZeRO in `deepspeed.config`; else `default`."""
     settings = training.deepspeed.config.get("zero_optimization")
     found = settings.get(setting) if isinstance(settings, Mapping) else None
-    is_number = isinstance(found, int) or (isinstance(found, float) and isfinite(found))
-    return int(found) if is_number else default
+    if isinstance(found, int) or (isinstance(found, float) and isfinite(found)):
+        return int(found)
+    return default
