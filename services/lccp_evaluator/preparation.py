@@ -113,11 +113,11 @@ def ask(
             raise
         except InvalidInput as error:
             refused.append(error)
-    place.keep(digests)
     if len(refused) == 1:
         raise refused[0]
     if refused:
         raise InvalidInput("; ".join(dict.fromkeys(map(str, refused))))
+    place.keep(digests)
     return [
         replace(one, frozen=place.freeze(one.frozen), drawn=False) if one.drawn else one
         for one in found

@@ -62,17 +62,22 @@ def test_heads_are_masked_at_the_checkpoints_that_are_named(models: Path, tmp_pa
     assert readers(8) == ["niah"]
 
 
-def test_a_refused_probe_leaves_no_samples_of_others_behind(models: Path, tmp_path: Path) -> None:
+def test_a_refused_probe_leaves_nothing_of_others_behind(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digests, "SETTLED_NS", -(10**12))
+    (tmp_path / "haystack.txt").write_text("The grass is green. The sky is blue. " * 400)
+    niah = NIAH | {"haystack": {"path": str(tmp_path / "haystack.txt")}}
     (tmp_path / "questions.jsonl").write_text("{}\n", encoding="utf-8")
     more = {"targetPpl": {"path": str(tmp_path / "questions.jsonl")}}
-    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": NIAH} | more, "probes")
+    probes = ProbesSpec.parse(NIAH_ALONE | {"niah": niah} | more, "probes")
     place = Place(FileStore(tmp_path / "out"), "", "samples/")
     (tmp_path / "out").mkdir()
 
     with pytest.raises(InvalidInput, match=r"questions\.jsonl"):
         ask(Subject(models / "first", "f" * 64, probes, Contexts(128, 300, 512), 7), place)
 
-    assert place.header("niah") is None
+    assert place.store.list("") == []
 
 
 def test_all_refused_probes_are_named_at_once(tmp_path: Path) -> None:
