@@ -44,7 +44,7 @@ def compare(
     """
     from lccp.contract.errors import InvalidInput
     from lccp.report.comparison import compared, pair
-    from lccp_cli.output.console import json_text, print_table, standard_output
+    from lccp_cli.output.console import json_text, print_parts, standard_output
 
     if a == b:
         raise InvalidInput(f"{a}: can't be compared with itself: name two checkpoints as {NAMED}")
@@ -56,11 +56,7 @@ def compare(
         return
     console = standard_output()
     console.print(f"A: {first}\nB: {second}\n")
-    for part in _shown(found):
-        if isinstance(part, str):
-            console.print(part)
-        else:
-            print_table(console, part)
+    print_parts(console, _shown(found))
 
 
 def _named(text: str, endpoint: str | None) -> "tuple[RunData, int | None]":

@@ -187,7 +187,7 @@ def _one(
     from lccp.api.causes import Cause
     from lccp.api.exits import ExitCode
     from lccp.api.objects.report import EvaluationReport
-    from lccp_cli.output.console import standard_output
+    from lccp_cli.output.console import print_parts, standard_output
     from lccp_cli.progress import cost_text, progress_of
     from lccp_evaluator.series.checkpoints import CheckpointDirectory, series_of
     from lccp_evaluator.series.series import Series
@@ -208,8 +208,7 @@ def _one(
     from lccp_cli.output.results import result_lines
 
     folder = series.folder(checkpoint.tokens)
-    for line in result_lines(report, folder):
-        console.print(line)
+    print_parts(console, result_lines(report, folder))
     console.print(f"\nReport: {folder / 'report.json'}\nNext:   lccp report {quote(str(out))}")
 
 

@@ -41,6 +41,15 @@ def print_table(console: Console, table: Table) -> None:
     console.print(Segments(console.render(table, whole)), crop=False)
 
 
+def print_parts(console: Console, parts: Iterable[str | Table]) -> None:
+    """Print texts and tables in turn, each whole."""
+    for part in parts:
+        if isinstance(part, Table):
+            print_table(console, part)
+        else:
+            console.print(part)
+
+
 def json_text(document: object) -> str:
     """`document`, of plain JSON types, as text that any parser accepts."""
     return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False)

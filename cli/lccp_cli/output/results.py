@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from rich.console import RenderableType
 from rich.table import Table
 
 from lccp.api.objects.report import EvaluationReport
@@ -17,7 +16,7 @@ from lccp.report.text import value_text
 from lccp_cli.output.console import table_of
 
 
-def result_lines(report: EvaluationReport, folder: Path) -> Iterator[RenderableType]:
+def result_lines(report: EvaluationReport, folder: Path) -> Iterator[str | Table]:
     """The signals, then the probes' maps over lengths, from the details in `folder`."""
     yield _signals(report)
     for name in report.probes:

@@ -11,7 +11,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp_cli.output.console import (
     checkpoint_line,
     checkpoint_table,
-    print_table,
+    print_parts,
     say,
     standard_output,
     table_of,
@@ -47,7 +47,7 @@ def test_a_narrow_terminal_gets_whole_tables() -> None:
     console = Console(file=StringIO(), width=20, force_terminal=True, color_system=None)
     table = table_of("signal", "A", "B")
     table.add_row("Corpus PPL at the end", "1.5880", "1.5012")
-    print_table(console, table)
+    print_parts(console, ["A text", table])
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "Corpus PPL at the end   1.5880   1.5012" in shown
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.report.text import value_text
+from lccp_cli.output.console import print_parts
 from lccp_cli.output.results import result_lines
 
 REPORT = a_run.report(a_run.CHECKPOINTS[3])
@@ -17,9 +18,9 @@ MEANS = "Perplexity by length and depth: means by length (tokens)"
 
 
 def shown(report: EvaluationReport, folder: Path) -> str:
-    console = Console(file=StringIO(), width=200)
-    for line in result_lines(report, folder):
-        console.print(line, markup=False)
+    """On a narrow terminal."""
+    console = Console(file=StringIO(), width=60, markup=False)
+    print_parts(console, result_lines(report, folder))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
