@@ -60,6 +60,8 @@ def estimate(
     run = load_manifest(manifest)
     config = model_config(run, manifest, model, endpoint)
     if run.spec.source is not None:
+        if flops_per_second is not None:
+            raise evaluators.about_training("--flops-per-second")
         _echo(evaluators.lines(run, config))
         return
     training = TrainingSettings.of(run)

@@ -33,6 +33,11 @@ PASSES = 3
 """Of the operations of a training, a forward pass takes one in three."""
 
 
+def about_training(option: str) -> InvalidInput:
+    """The refusal of an option that is about the training of an attached run."""
+    return InvalidInput(f"{option}: leave it out, since the training is {NOT_OURS}")
+
+
 def lines(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What `lccp estimate` prints of an attached run.
 

@@ -10,7 +10,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.cost.planning.advice import TrainingPlan, with_nodes
 from lccp.cost.planning.devices import DEVICES, EFFICIENCY, NETWORK, DeviceCluster, device_of
 from lccp.cost.planning.evaluators import EvaluatorPlan
-from lccp_cli.machine.evaluators import NOT_OURS, plan_document, plan_lines
+from lccp_cli.machine.evaluators import NOT_OURS, about_training, plan_document, plan_lines
 from lccp_cli.manifest import model_config
 from lccp_cli.output.console import json_text, standard_output
 from lccp_cli.output.training_plan import document_of, show
@@ -40,7 +40,7 @@ class DeviceOptions:
         """Raise InvalidInput if one is given that is about the training, which is another's."""
         for option in self._given():
             if option != "--model":
-                raise InvalidInput(f"{option}: leave it out, since the training is {NOT_OURS}")
+                raise about_training(option)
 
     def _given(self) -> list[str]:
         return [f"--{n.replace('_', '-')}" for n, value in vars(self).items() if value is not None]

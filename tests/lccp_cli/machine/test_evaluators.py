@@ -89,6 +89,10 @@ def test_a_plan_on_a_device_holds_the_evaluator_alone(lccp: Lccp) -> None:
     assert json.loads(as_json.stdout).keys() == {"evaluator"}
 
 
-def test_options_of_a_training_are_refused() -> None:
+def test_options_of_a_training_are_refused(lccp: Lccp) -> None:
+    result = lccp("estimate", RUN, "--flops-per-second", "1e15")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("lccp: --flops-per-second: leave it out, ")
     with pytest.raises(InvalidInput, match=r"^--price: leave it out, .* is another"):
         DeviceOptions(price=3.0, model=FOLDER).refuse_training()
