@@ -121,17 +121,22 @@ class ExecutionPlan(Contract):
 
     def enter(self) -> None:
         """Set this process up for the plan. Raises InvalidInput if the machine lacks the device."""
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InvalidInput(
-                "this machine has no CUDA device, but the evaluation needs one, by request or "
-                "because the first checkpoint had one: run it where there is one (in a run: "
-                "evaluation.workload.acceleratorResourceName), or choose another folder (--out)"
-            )
+        check_device(self.device)
         torch.set_num_threads(self.threads)
         if self.device == "cuda":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             torch.backends.cuda.matmul.allow_tf32 = False
             torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def check_device(device: Device) -> None:
+    """Raise InvalidInput if this machine lacks it."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidInput(
+            "this machine has no CUDA device, but the evaluation needs one, by request or "
+            "because the first checkpoint had one: run it where there is one (in a run: "
+            "evaluation.workload.acceleratorResourceName), or choose another folder (--out)"
+        )
 
 
 def first_plan(reports: Sequence[EvaluationReport]) -> ExecutionPlan | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from lccp.cost.planning.evaluators import pass_bytes
-from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Device
+from lccp_evaluator.model.execution import LEAST_STEP_TOKENS, Device, check_device
 from lccp_evaluator.model.size import Size
 
 PLANNED = 0.9
@@ -48,7 +48,10 @@ def memory_bytes(device: Device, processes: int, cgroups: Path = CGROUPS) -> int
     """Memory of a device of this machine; of the machine's own, the share of one process.
 
     If this process was given less of the machine (a pod's limit), that counts.
+
+    Raises InvalidInput if there is no such device.
     """
+    check_device(device)
     if device == "cuda":
         return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

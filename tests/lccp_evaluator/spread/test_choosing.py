@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_checkpoints import a_checkpoint
 
 from lccp.contract.errors import InvalidInput
@@ -71,6 +72,13 @@ def test_layers_are_shared_by_cuda_devices_only(
 
     assert shards("cuda", 2) == 2
     assert shards("cpu", 4) == 1
+
+
+def test_a_device_that_is_not_there_is_named(dense: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    with pytest.raises(InvalidInput, match="this machine has no CUDA device"):
+        choosing.chosen_plan(dense, Execution("cuda"), TOKENS, False)
 
 
 def test_a_model_that_other_processes_could_share_is_refused_with_their_number(
