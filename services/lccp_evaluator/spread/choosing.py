@@ -33,19 +33,20 @@ def chosen_plan(
     room, value = memory_bytes(plan.device, execution.sharing), plan.torch_dtype.itemsize
     usable = int(PLANNED * room)
     shards = shards_that_fit(model, longest, usable, value, divisors(execution.processes))
-    held = EvaluatorMemory.of(model, longest, 1, value).total
+    memory = EvaluatorMemory.of(model, longest, 1, value)
     if shards is not None:
         if shards > 1:
             logger.info(
                 "the model is shared by %d devices: it takes %s, and one has %s",
-                *(shards, bytes_text(held), bytes_text(room)),
+                *(shards, bytes_text(memory.total), bytes_text(room)),
             )
         return plan.model_copy(update={"shards": shards})
     would_do = shards_that_fit(model, longest, usable, value)
-    if plan.device == "cuda" and would_do is not None and held > room:
+    exceeds = memory.weights + memory.cache > room  # whatever the size of passes
+    if plan.device == "cuda" and would_do is not None and exceeds:
         raise InvalidInput(
-            f"{directory}: takes {bytes_text(held)} of memory to evaluate, and a device has "
-            f"{bytes_text(room)}: {would_do} processes, or a multiple of it, can share it "
+            f"{directory}: takes {bytes_text(memory.total)} of memory to evaluate, and a device "
+            f"has {bytes_text(room)}: {would_do} processes, or a multiple of it, can share it "
             "(evaluation.processes, --processes)"
         )
     return plan

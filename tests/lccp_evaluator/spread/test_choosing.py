@@ -24,12 +24,21 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def dense(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return a_checkpoint(tmp_path_factory.mktemp("dense"), model_type="llama", num_hidden_layers=24)
+    return a_checkpoint(
+        tmp_path_factory.mktemp("dense"),
+        model_type="llama",
+        num_hidden_layers=24,
+        intermediate_size=1_024,
+    )
+
+
+def memory(directory: Path, shards: int, value_bytes: int) -> EvaluatorMemory:
+    model = Architecture.from_config(read_model_config(directory, "config.json"))
+    return EvaluatorMemory.of(model, TOKENS, shards, value_bytes)
 
 
 def held(directory: Path, shards: int, value_bytes: int) -> int:
-    model = Architecture.from_config(read_model_config(directory, "config.json"))
-    return EvaluatorMemory.of(model, TOKENS, shards, value_bytes).total
+    return memory(directory, shards, value_bytes).total
 
 
 def chosen(
@@ -88,6 +97,16 @@ def test_a_model_that_other_processes_could_share_is_refused_with_their_number(
 
     with pytest.raises(InvalidInput, match=r"dense.*: takes .* of memory .*: 3 processes, or a"):
         chosen(dense, Execution("cuda", processes=2), room, monkeypatch)
+
+
+def test_a_model_that_fits_with_smaller_passes_is_not_refused(
+    dense: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = memory(dense, 1, 2)
+    room = choosing.PLANNED * (alone.total - alone.passes // 2)
+
+    assert held(dense, 24, 2) <= room
+    assert chosen(dense, Execution("cuda"), room, monkeypatch).shards == 1
 
 
 def test_a_family_that_is_not_counted_is_not_shared(
