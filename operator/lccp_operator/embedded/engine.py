@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -27,8 +28,8 @@ from lccp_operator.embedded.run_object import RunObject
 from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot, ignore
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
-from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Known, Observed
+from lccp_operator.observe import StoreObserver, unreachable
+from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import ended, plan
 from lccp_operator.plan.deletion import finalizer_wanted
 
@@ -125,12 +126,19 @@ class EmbeddedEngine:
 
     def _step(self, processes: Processes) -> Plan:
         run, now = self._object.current, datetime.now(UTC)
-        decided = plan(run, self._observed(processes, now), now)
+        observed = self._observed(processes, now)
+        decided = plan(run, observed, now)
         backend = Backend(self._store, processes, self._object)
         try:
             apply(decided, run, backend)
-        except (Conflict, StoreRefused, StoreUnavailable):
+        except Conflict:
             return Plan((), run.status or LCCPRunStatus())
+        except (StoreRefused, StoreUnavailable) as error:
+            why = unreachable(error)
+            away = replace(observed, store=Unknown(now, why, Reason.STORE_UNREACHABLE))
+            held = plan(run, away, now)
+            self._object.write_status(run, held.status)
+            return held
         _raise_if_refused(decided)
         self._verdict = decided.verdict or self._verdict
         return decided

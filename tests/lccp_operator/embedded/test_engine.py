@@ -186,8 +186,17 @@ def test_a_store_that_refuses_for_a_while_is_waited_for(
         apply(*parts)
 
     monkeypatch.setattr(engine_module, "apply", refused_at_first)
+    told: list[str] = []
 
-    assert laptop.run(a_run(), "--fail", "1:77").state == "Succeeded"
+    def show(snapshot: Snapshot) -> None:
+        conditions = snapshot.run.status.conditions if snapshot.run.status else ()
+        told.extend(c.message for c in conditions if c.type is ConditionType.DEGRADED)
+
+    outcome = laptop.run(a_run(), "--fail", "1:77", on_snapshot=show)
+
+    assert outcome.state == "Succeeded"
+    assert told[0].startswith("store s3://lccp: refuses these credentials (AccessDenied): ")
+    assert told[-1] == ""
     assert [attempt.cause for attempt in laptop.journal.attempts] == [
         Cause.STORE_REFUSED,
         Cause.COMPLETED,
