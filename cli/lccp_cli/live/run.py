@@ -53,6 +53,7 @@ class PlainView:
         self._last_progress, self._text = -PROGRESS_SECONDS, ""
         self._told: int | None = None
         self._stopping = False
+        self._store_problem = ""
         self._heading: str | None = heading
 
     def __call__(self, snapshot: Snapshot) -> None:
@@ -63,6 +64,7 @@ class PlainView:
         for event in snapshot.events:
             if event.reason is not EventReason.CHECKPOINT_EVALUATED:
                 self._line(event.message)
+        self._store(snapshot.store_problem)
         self._progress(snapshot)
         if snapshot.ending and not self._stopping:
             self._stopping = True
@@ -78,6 +80,11 @@ class PlainView:
             assert snapshot.verdict is not None
             self._line(checkpoint_line(checkpoint, snapshot.verdict))
         self._told = len(seen)
+
+    def _store(self, problem: str) -> None:
+        if problem != self._store_problem:
+            self._line(problem or "the store can be used again")
+        self._store_problem = problem
 
     def _progress(self, snapshot: Snapshot) -> None:
         now = self._clock() - self._start
@@ -168,6 +175,8 @@ def _evaluation(progress: EvaluationProgress | None) -> str:
 def _warnings(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.ending:
         yield STOPPING
+    if snapshot.store_problem:
+        yield snapshot.store_problem
     failed = [a for a in snapshot.facts.journal.attempts if a.counted]
     if failed:
         yield f"attempt {failed[-1].number} {failed[-1].message}"

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from lccp.api.conditions import Condition, ConditionType
+from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import Heartbeat
 from lccp.api.objects.verdict import Verdict
@@ -33,6 +33,13 @@ class Snapshot:
     @property
     def heartbeat(self) -> Heartbeat | None:
         return self.facts.heartbeat
+
+    @property
+    def store_problem(self) -> str:
+        """Why the store can't be used now, and what to do; empty if it can."""
+        conditions = self.run.status.conditions if self.run.status else ()
+        away = (c for c in conditions if c.reason == Reason.STORE_UNREACHABLE)
+        return next((c.message for c in away if c.type is ConditionType.DEGRADED), "")
 
     @property
     def evaluating(self) -> Mapping[EvaluationKey, EvaluationProgress]:

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from typing import Any
 
 import a_run
@@ -6,9 +7,11 @@ import pytest
 from rich.console import Console
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome, Journal
 from lccp.api.objects.report import EvaluationProgress
+from lccp.api.status import LCCPRunStatus
 from lccp_cli.live.run import PlainView, panel
 from lccp_operator.embedded import Snapshot
 from lccp_operator.facts import Facts
@@ -85,6 +88,27 @@ def test_the_panel_says_what_went_wrong_and_that_it_is_stopping() -> None:
     assert "Stopping: the trainer saves its state" in text
 
 
+REFUSED = "store s3://lccp: refuses these credentials"
+
+
+def a_refusal() -> Snapshot:
+    degraded = Condition(
+        type=ConditionType.DEGRADED,
+        status="True",
+        reason=Reason.STORE_UNREACHABLE,
+        message=REFUSED,
+        last_transition_time=a_run.START,
+    )
+    status = LCCPRunStatus(conditions=(degraded,))
+    run = a_run.run().model_copy(update={"status": status})
+    return replace(a_snapshot(), run=run)
+
+
+def test_the_panel_says_that_the_store_cannot_be_used() -> None:
+    assert REFUSED not in shown(a_snapshot())
+    assert REFUSED in shown(a_refusal())
+
+
 def test_before_the_first_step_there_is_no_progress() -> None:
     snapshot = Snapshot(a_run.START, a_run.run(), Facts())
     assert "starting the trainer" in shown(snapshot)
@@ -102,6 +126,17 @@ def plain() -> tuple[PlainView, Clock, io.StringIO]:
     output, clock = io.StringIO(), Clock()
     console = Console(file=output, width=200, soft_wrap=True)
     return PlainView(console, "[2/4] training", clock), clock, output
+
+
+def test_without_a_terminal_a_store_that_cannot_be_used_is_told_once_and_when_it_can_be_again(
+    plain: tuple[PlainView, Clock, io.StringIO],
+) -> None:
+    view, _, output = plain
+    for snapshot in (a_snapshot(), a_refusal(), a_refusal(), a_snapshot(), a_snapshot()):
+        view(snapshot)
+
+    assert output.getvalue().count(REFUSED) == 1
+    assert output.getvalue().count("the store can be used again") == 1
 
 
 def test_without_a_terminal_each_thing_is_told_once(
