@@ -30,13 +30,22 @@ OF_CONTAINERS = ("env", "volumeMounts")
 
 
 def check_pod(spec: Object) -> None:
-    """Raise InvalidInput if a list of a template's `spec` has items without their key."""
+    """Raise InvalidInput if a template's `spec` has lists with nameless items, or no maps."""
+    _check_map(spec.get("nodeSelector"), "spec.nodeSelector")
     for field in OF_PODS:
         _check_items(spec.get(field), f"spec.{field}", MERGE_KEYS[field])
     for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        where = f"spec.containers[{container['name']}]"
         for field in OF_CONTAINERS:
-            where = f"spec.containers[{container['name']}].{field}"
-            _check_items(container.get(field), where, MERGE_KEYS[field])
+            _check_items(container.get(field), f"{where}.{field}", MERGE_KEYS[field])
+        resources = container.get("resources")
+        _check_map(resources, f"{where}.resources")
+        _check_map((resources or {}).get("limits"), f"{where}.resources.limits")
+
+
+def _check_map(value: Any, where: str) -> None:
+    if value is not None and not isinstance(value, dict):
+        raise InvalidInput(f"podTemplate.{where} must be a map, not {value!r}")
 
 
 def _check_items(items: Any, where: str, key: str) -> None:

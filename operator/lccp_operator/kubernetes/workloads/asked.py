@@ -72,13 +72,13 @@ def _essentials(job: Object) -> Iterator[tuple[str, Any]]:
     yield from ((f"spec.{name}", spec[name]) for name in COUNTS if name in spec)
     yield from _labels("spec.template.metadata", template)
     path, pods = "spec.template.spec", template["spec"]
-    for name, value in pods.get("nodeSelector", {}).items():
+    for name, value in (pods.get("nodeSelector") or {}).items():
         yield f"{path}.nodeSelector.{name}", value
-    for volume in pods.get("volumes", ()):
+    for volume in pods.get("volumes") or ():
         sources = sorted(volume.keys() - {"name"}) or [DEFAULT_VOLUME]
         yield f"{path}.volumes[{volume['name']}]", " ".join(sources)
     for field in ("initContainers", "containers"):
-        for container in pods.get(field, ()):
+        for container in pods.get(field) or ():
             yield from _container(f"{path}.{field}[{container['name']}]", container)
 
 
@@ -90,14 +90,23 @@ def _labels(path: str, document: Object) -> Iterator[tuple[str, Any]]:
 def _container(path: str, container: Object) -> Iterator[tuple[str, Any]]:
     yield from ((f"{path}.{name}", container[name]) for name in PROGRAM if container.get(name))
     yield f"{path}.image", container.get("image")
-    for variable in container.get("env", ()):
+    for variable in container.get("env") or ():
         if variable["name"].startswith(ENV_PREFIX) and "valueFrom" not in variable:
             yield f"{path}.env[{variable['name']}]", variable.get("value") or ""
-    for name, limit in container.get("resources", {}).get("limits", {}).items():
+    limits = (container.get("resources") or {}).get("limits") or {}
+    for name, limit in limits.items():
         if "/" in name:
-            yield f"{path}.resources.limits.{name}", amount(str(limit))
-    for mount in container.get("volumeMounts", ()):
+            yield f"{path}.resources.limits.{name}", _number(str(limit))
+    for mount in container.get("volumeMounts") or ():
         yield f"{path}.volumeMounts[{mount['mountPath']}]", mount["name"]
+
+
+def _number(limit: str) -> int | str:
+    """Its amount, or the text itself, on which the API server decides."""
+    try:
+        return amount(limit)
+    except ArithmeticError:
+        return limit
 
 
 def _is_same(path: str, asked: Any, made: Any) -> bool:

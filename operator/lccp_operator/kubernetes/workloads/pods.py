@@ -63,15 +63,15 @@ def _mounting(run: LCCPRun, folder: str, container: str) -> Object:
     """For `container`: the volumes in which the trainers' template has `folder`, and its user."""
     given = run.spec.topology.pod_template.spec
     check_pod(given)
-    found = (one for one in given.get("containers", ()) if one.get("name") in (TRAINER, IMPORTER))
+    found = (one for one in given.get("containers") or () if one["name"] in (TRAINER, IMPORTER))
     trainer: Object = next(found, {})
     mounts = [
         mount
-        for mount in trainer.get("volumeMounts", ())
-        if PurePosixPath(folder).is_relative_to(mount.get("mountPath", ""))
+        for mount in trainer.get("volumeMounts") or ()
+        if PurePosixPath(folder).is_relative_to(mount["mountPath"])
     ]
     names = {mount.get("name") for mount in mounts}
-    volumes = [volume for volume in given.get("volumes", ()) if volume.get("name") in names]
+    volumes = [volume for volume in given.get("volumes") or () if volume["name"] in names]
     user = {"securityContext": given["securityContext"]} if "securityContext" in given else {}
     return {
         "containers": [{"name": container, "volumeMounts": mounts}],

@@ -179,6 +179,21 @@ def test_a_job_that_does_not_record_what_was_asked_is_taken_as_it_is(
     assert changed_since(made) == []
 
 
+def test_of_a_template_with_empty_fields_or_another_amount_the_rest_is_recorded() -> None:
+    """Empty fields of a chart's template are null; the API server decides on the amount."""
+    job = asked_job()
+    empty = dict.fromkeys(("env", "volumeMounts", "resources"))
+    pods_of(job)["containers"] += [{"name": "proxy", "image": "proxy:1"} | empty]
+    pods_of(job)["initContainers"] = None
+    trainer_of(job)["resources"]["limits"][GPUS] = "some"
+
+    made = deepcopy(job)
+    made["metadata"]["annotations"] = annotation(job)
+    assert changed_since(made) == []
+    trainer_of(made)["resources"]["limits"][GPUS] = "4"
+    assert len(changed_since(made)) == 1
+
+
 def test_a_pod_with_a_jobs_annotation_is_taken_as_it_is() -> None:
     """A run's template may give it to its pods, whose informer reads those of all runs."""
     made = recorded()

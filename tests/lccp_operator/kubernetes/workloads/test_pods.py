@@ -64,7 +64,12 @@ def test_the_users_template_is_merged_over_the_pods() -> None:
     assert container(job)["resources"]["limits"] == {"memory": "64Gi", "nvidia.com/gpu": "4"}
 
 
-NAMELESS: dict[str, Any] = {
+FORMLESS: dict[str, Any] = {
+    "nodeSelector": {"nodeSelector": ["gpu"]},
+    "containers[proxy].resources": {"containers": [{"name": "proxy", "resources": "all"}]},
+    "containers[proxy].resources.limits": {
+        "containers": [{"name": "proxy", "resources": {"limits": [1]}}]
+    },
     "containers": {"containers": [{"image": "proxy:1"}]},
     "initContainers": {"initContainers": ["proxy"]},
     "volumes": {"volumes": {"corpus": {}}},
@@ -76,7 +81,7 @@ NAMELESS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("workload", [Training(1), Purge()])
-@pytest.mark.parametrize(("where", "template"), NAMELESS.items())
+@pytest.mark.parametrize(("where", "template"), FORMLESS.items())
 def test_a_template_that_is_none_of_a_pod_is_refused_in_a_sentence(
     where: str, template: Any, workload: Workload
 ) -> None:
@@ -85,7 +90,18 @@ def test_a_template_that_is_none_of_a_pod_is_refused_in_a_sentence(
     with pytest.raises(InvalidInput) as refused:
         built(workload, run, StoreConfig(url="file:///shared/runs"))
 
-    assert str(refused.value).startswith(f"podTemplate.spec.{where} must be a list, and every")
+    assert str(refused.value).startswith(f"podTemplate.spec.{where} must be a ")
+
+
+def test_a_purge_mounts_nothing_where_the_template_has_only_empty_fields() -> None:
+    template = {"volumes": None, "containers": [{"name": "trainer", "volumeMounts": None}]}
+    for given in (template, {"containers": None}):
+        run = a_run(topology={"podTemplate": {"spec": given}})
+        _, job = built(Purge(), run, StoreConfig(url="file:///shared/runs"))
+        _, elsewhere = built(Purge(), a_run())
+
+        pods = (one["spec"]["template"]["spec"] for one in (job, elsewhere))
+        assert next(pods)["volumes"] == next(pods)["volumes"]
 
 
 @pytest.mark.parametrize("main", ["trainer", "importer"])
