@@ -29,6 +29,14 @@ _CREDENTIAL_CODES = {
     "ExpiredToken",
 }
 
+_ADDRESS_CODES = {
+    "AuthorizationHeaderMalformed",
+    "InvalidBucketName",
+    "MethodNotAllowed",
+    "PermanentRedirect",
+}
+"""Of a wrong region, bucket or endpoint, which no run asked for."""
+
 
 def translated(error: Exception, store: str, key: str) -> LccpError:
     """The error of LCCP for `error`, raised at `key` of `store` (its name in messages)."""
@@ -75,7 +83,8 @@ def _refusal(error: S3Error, store: str, key: str) -> LccpError:
             f"{store}: refuses these credentials ({code}): check the keys, and that they may "
             "read, write, list and delete there"
         )
-    refused = InvalidInput if status < 500 else StoreRefused
+    of_store = status >= 500 or code in _ADDRESS_CODES
+    refused = StoreRefused if of_store else InvalidInput
     return refused(f"{store}: {key}: refuses the request ({code}: {error.message})")
 
 

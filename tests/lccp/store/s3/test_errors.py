@@ -38,6 +38,8 @@ def an_answer(status: int, code: str = "", content_type: str = "application/xml"
         (503, "SlowDown", StoreUnavailable, r"does not answer: status 503 \(SlowDown\)"),
         (400, "RequestTimeout", StoreUnavailable, r"does not answer: status 400"),
         (400, "InvalidArgument", InvalidInput, rf"{KEY}: refuses the request .*: told\)"),
+        (400, "AuthorizationHeaderMalformed", StoreRefused, rf"{KEY}: refuses the request"),
+        (301, "PermanentRedirect", StoreRefused, rf"{KEY}: refuses the request"),
         (507, "XMinioStorageFull", StoreRefused, rf"{KEY}: refuses the request .*: told\)"),
     ],
 )
