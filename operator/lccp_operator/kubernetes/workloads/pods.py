@@ -15,6 +15,8 @@ from lccp_operator.workloads.kind import PodSet
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
 SCRATCH_PATH = "/scratch"
 FOLDER = "file://"
+USER = ("runAsUser", "runAsGroup", "runAsNonRoot")
+"""Fields of a container's security context that say as whom it reads and writes files."""
 EXTERNAL = {
     "LCCP_CHECKPOINT": f"{SCRATCH_PATH}/checkpoint",
     "LCCP_SIGNALS": f"{SCRATCH_PATH}/signals.json",
@@ -73,8 +75,10 @@ def _mounting(run: LCCPRun, folder: str, container: str) -> Object:
     names = {mount.get("name") for mount in mounts}
     volumes = [volume for volume in given.get("volumes") or () if volume["name"] in names]
     user = {"securityContext": given["securityContext"]} if "securityContext" in given else {}
+    own = (trainer.get("securityContext") or {}).items()
+    security = {field: value for field, value in own if field in USER}
     return {
-        "containers": [{"name": container, "volumeMounts": mounts}],
+        "containers": [{"name": container, "volumeMounts": mounts, "securityContext": security}],
         "volumes": volumes,
     } | user
 

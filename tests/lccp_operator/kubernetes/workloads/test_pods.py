@@ -116,7 +116,14 @@ def test_a_purge_mounts_the_folder_that_is_the_store_as_the_runs_pods_do(main: s
         "securityContext": {"runAsUser": 1000},
         "nodeSelector": {"pool": "gpu"},
         "volumes": [shared, {"name": "corpus", "emptyDir": {}}],
-        "containers": [{"name": "sidecar"}, {"name": main, "volumeMounts": mounts}],
+        "containers": [
+            {"name": "sidecar"},
+            {
+                "name": main,
+                "volumeMounts": mounts,
+                "securityContext": {"runAsGroup": 2000, "capabilities": {"add": ["IPC_LOCK"]}},
+            },
+        ],
     }
     run = a_run(topology={"podTemplate": {"spec": template}})
 
@@ -127,6 +134,8 @@ def test_a_purge_mounts_the_folder_that_is_the_store_as_the_runs_pods_do(main: s
     assert mounts[0] in container(job)["volumeMounts"]
     assert shared in pod["volumes"]
     assert pod["securityContext"]["runAsUser"] == 1000
+    assert container(job)["securityContext"]["runAsGroup"] == 2000
+    assert container(job)["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert {v["name"] for v in pod["volumes"]} == {"scratch", "shm", "store-credentials", "shared"}
     assert len(pod["containers"]) == 1
     assert "nodeSelector" not in pod
