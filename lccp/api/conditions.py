@@ -90,7 +90,7 @@ class Reason(StrEnum):
 REMEDIES = {
     Reason.QUEUED: "it starts when the queue has room",
     Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
-    Reason.HELD_BACK: "undo that change, or delete the Job, which is then recreated",
+    Reason.HELD_BACK: "undo that change, or delete the Job; what is due is then created",
     Reason.UNSCHEDULABLE: "free or add nodes, or lower {pods}.resources and relax {pods}.placement",
     Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or lower {pods}.resources",
     Reason.POD_REJECTED: "correct the policy of this cluster that it names, create what it misses, "

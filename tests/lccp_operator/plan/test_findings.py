@@ -95,6 +95,18 @@ def test_of_a_rejected_pod_the_advice_is_not_only_about_policies_and_its_templat
     )
 
 
+def test_of_an_earlier_job_that_holds_an_attempt_back_it_is_not_said_that_it_is_made_again() -> (
+    None
+):
+    world = a_world()
+    world.reconcile()
+    held = Trouble(Reason.HELD_BACK, "Job tiny-train-a0 has lost its label")
+    world.reconcile(seen(world, workloads=Known({}), rejected={Training(1): held}))
+
+    told = message(world, ConditionType.TRAINING)
+    assert told.endswith("undo that change, or delete the Job; what is due is then created")
+
+
 @pytest.mark.parametrize(
     "workload", [Training(1), Evaluation(EVERY_TOKENS)], ids=["gang", "evaluator"]
 )
