@@ -24,6 +24,11 @@ WHOLE_GANGS = (
     "its peers wait for it, and occupy their nodes: topology.gangTimeoutSeconds limits that; "
     "topology.queueName with Kueue, or a scheduler of whole gangs, admits all pods or none"
 )
+UNHEARD = (
+    "its processes load their libraries and wait for one another; if this lasts, they can't reach "
+    "the store or one another"
+)
+ALONE = "if this lasts, its importer can't reach the store"
 OF_ATTEMPTS = ("model", "data", "training", "source", "topology", "checkpoints")
 """Parts of the spec by which an attempt is carried out; evaluators report on others."""
 
@@ -59,7 +64,7 @@ def training(context: Context, goal: Goal) -> Finding:
         found = _waiting(context, Training.of(attempt), gang, parts)
         return replace(found, message=f"{found.message}; {WHOLE_GANGS}")
     if beat is None or beat.phase == "Starting":
-        return Finding("True", Reason.STARTING, f"{name} {_start(beat, gang)}")
+        return Finding("True", Reason.STARTING, f"{name} {_start(context, beat, gang)}")
     if context.spec.source is not None:
         path = context.spec.source.path
         return Finding("True", Reason.RUNNING, f"{name} looks for checkpoints in {path}")
@@ -68,13 +73,11 @@ def training(context: Context, goal: Goal) -> Finding:
     return Finding("True", Reason.SAVING, f"{name} saves a checkpoint or its state")
 
 
-def _start(beat: Heartbeat | None, gang: WorkloadState) -> str:
+def _start(context: Context, beat: Heartbeat | None, gang: WorkloadState) -> str:
     if beat is None:
         log = f": see its log ({gang.log})" if gang.log else ""
-        return (
-            "has started, and reported nothing yet: its processes load their libraries and wait "
-            f"for one another; if this lasts, they can't reach the store or one another{log}"
-        )
+        trains = context.spec.source is None
+        return f"has started, and reported nothing yet: {UNHEARD if trains else ALONE}{log}"
     if beat.fetched is None:
         return "loads model, data and state"
     tenths = 10 * beat.fetched.size // max(1, beat.fetched.total)

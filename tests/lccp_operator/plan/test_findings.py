@@ -54,6 +54,18 @@ def test_a_gang_that_never_reported_is_not_said_to_load_its_model() -> None:
     assert "they can't reach the store or one another: see its log (kubectl logs job/tiny)" in told
 
 
+def test_an_importer_that_never_reported_is_not_said_to_wait_for_peers() -> None:
+    world = World(an_attached_run(), NEVER)
+    world.reconcile()
+    state = WorkloadState(Phase.RUNNING, (Pod(0, "a", Phase.RUNNING),))
+    world.reconcile(seen(world, workloads=Known({Training(1): state})))
+
+    assert message(world, ConditionType.TRAINING) == (
+        "attempt 1 has started, and reported nothing yet: if this lasts, its importer can't reach "
+        "the store"
+    )
+
+
 def test_training_tells_how_far_model_and_documents_are_fetched() -> None:
     world = a_training_world()
     fetched = Fetched(size=47 * 10**9, total=160 * 10**9)
@@ -95,9 +107,7 @@ def test_of_a_rejected_pod_the_advice_is_not_only_about_policies_and_its_templat
     )
 
 
-def test_of_an_earlier_job_that_holds_an_attempt_back_it_is_not_said_that_it_is_made_again() -> (
-    None
-):
+def test_an_earlier_job_that_holds_an_attempt_back_is_not_said_to_be_made_again() -> None:
     world = a_world()
     world.reconcile()
     held = Trouble(Reason.HELD_BACK, "Job tiny-train-a0 has lost its label")
