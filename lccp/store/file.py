@@ -47,8 +47,9 @@ class FileStore:
 
     A write goes to a file below `root/.lccp/` and is flushed to disk; then the file is renamed to
     its place, or linked there for put-if-absent. Putting an object in its place or deleting it
-    takes the lock `.lccp/lock`; the last object of a folder takes the folder along. An ETag
-    consists of time, inode and size, so that listing reads no content.
+    takes the lock `.lccp/lock`; the last object of a folder takes the folder along, but not one
+    directly below `root` (a namespace's, whose owner and rights an administrator may have set). An
+    ETag consists of time, inode and size, so that listing reads no content.
 
     A missing folder is an input error, unless it was there before: then the store is down.
     """
@@ -144,7 +145,7 @@ class FileStore:
                 path.unlink()
             except posix.ABSENT:
                 return
-            posix.remove_empty(path.parent, self._root)
+            posix.remove_empty(path.parent, self._root / key.split("/")[0])
 
     def _put(self, key: str, source: BinaryIO) -> str:
         with self._mapped(key), self._finished(source) as finished, self._locked():

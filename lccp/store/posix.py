@@ -46,8 +46,8 @@ def files(folder: Path | str, key: str, but: str = "") -> Iterator[ObjectInfo]:
 
 
 def remove_empty(folder: Path, within: Path) -> None:
-    """Remove `folder` if it is empty, and then those above it, but not `within`."""
-    while folder != within:
+    """Remove `folder`, if it is empty, and then those above it, as long as they are in `within`."""
+    while within in folder.parents:
         try:
             folder.rmdir()
         except OSError:

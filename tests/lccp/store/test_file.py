@@ -83,7 +83,17 @@ def test_the_last_object_of_a_folder_takes_the_folder_along(tmp_path: Path) -> N
 
     for key in ("ns/run/state/2/a", "b"):
         store.delete(key)
-    assert [path.name for path in tmp_path.iterdir()] == [".lccp"]
+    assert not (tmp_path / "ns" / "run").exists()
+
+
+def test_the_folder_of_a_namespace_stays_with_its_owner_and_rights(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    (tmp_path / "ns").mkdir(mode=0o770)
+    store.put("ns/run/a", b"1")
+
+    store.delete("ns/run/a")
+
+    assert [path.name for path in (tmp_path / "ns").iterdir()] == []
 
 
 @pytest.mark.slow
