@@ -18,7 +18,6 @@ from lccp.cost.planning.devices import USABLE
 from lccp.cost.planning.evaluators import (
     ELEMENT_BYTES,
     EvaluatorMemory,
-    EvaluatorPlan,
     shards_of,
 )
 from lccp.model_config import CONFIG, read_model_config
@@ -59,26 +58,6 @@ def lines(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "  passes", bytes_text(held.passes)
     yield "a checkpoint in the store", bytes_text(each)
     yield f"all {checkpoints} of them", bytes_text(checkpoints * each)
-
-
-def plan_lines(plan: EvaluatorPlan) -> Iterator[tuple[str, str]]:
-    """What `lccp plan --device` prints of them."""
-    memory, usable = plan.memory, plan.usable_bytes
-    of_all = f"{bytes_text(memory.total)} of {bytes_text(usable)}"
-    yield "memory of an evaluator", f"{of_all}, evaluation.shards: {plan.shards}"
-    yield "  weights", bytes_text(memory.weights)
-    yield "  keys and values", f"{bytes_text(memory.cache)} of {plan.tokens:,} tokens"
-    yield "  passes", bytes_text(memory.passes)
-    if memory.total > usable and plan.fitting is None:
-        yield "", "no number of shards fits: evaluate on larger devices"
-    elif memory.total > usable:
-        asked = "" if plan.shards == 1 else f"evaluation.shards: {plan.fitting} and "
-        yield "", f"fits with {asked}evaluation.processes: {plan.fitting}, or a multiple of it"
-
-
-def plan_document(plan: EvaluatorPlan) -> dict[str, Any]:
-    """The same, in bytes."""
-    return {"shards": plan.shards, "memory": vars(plan.memory), "fittingShards": plan.fitting}
 
 
 def checks(

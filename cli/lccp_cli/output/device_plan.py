@@ -1,5 +1,6 @@
 """What `lccp plan --device` does: the plan of a training and of its evaluators on that device."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from lccp.contract.errors import InvalidInput
 from lccp.cost.planning.advice import TrainingPlan, with_nodes
 from lccp.cost.planning.devices import DEVICES, EFFICIENCY, NETWORK, DeviceCluster, device_of
 from lccp.cost.planning.evaluators import EvaluatorPlan
-from lccp_cli.machine.evaluators import NOT_OURS, about_training, plan_document, plan_lines
+from lccp.report.text import bytes_text
+from lccp_cli.machine.evaluators import NOT_OURS, about_training
 from lccp_cli.manifest import model_config
 from lccp_cli.output.console import json_text, standard_output
 from lccp_cli.output.training_plan import document_of, show
@@ -76,7 +78,7 @@ def plan_on_device(
     )
     config = model_config(run, manifest, options.model, endpoint)
     evaluator = EvaluatorPlan.of(run, config, cluster)
-    document: dict[str, Any] = {"evaluator": plan_document(evaluator)}
+    document: dict[str, Any] = {"evaluator": evaluator_document(evaluator)}
     out = standard_output()
     if run.spec.source is not None:
         fits = evaluator.memory.total <= evaluator.usable_bytes
@@ -91,7 +93,7 @@ def plan_on_device(
     if json:
         print(json_text(document))
     else:
-        for name, value in plan_lines(evaluator):
+        for name, value in evaluator_lines(evaluator):
             out.print(f"{name:<24}{value}")
     return fits
 
@@ -101,3 +103,23 @@ def _host_bytes(run: LCCPRun) -> int | None:
     resources = run.spec.topology.resources
     quantity = resources.limits.get("memory") or resources.requests.get("memory")
     return None if quantity is None else amount(quantity)
+
+
+def evaluator_lines(plan: EvaluatorPlan) -> Iterator[tuple[str, str]]:
+    """What is printed of the evaluators."""
+    memory, usable = plan.memory, plan.usable_bytes
+    of_all = f"{bytes_text(memory.total)} of {bytes_text(usable)}"
+    yield "memory of an evaluator", f"{of_all}, evaluation.shards: {plan.shards}"
+    yield "  weights", bytes_text(memory.weights)
+    yield "  keys and values", f"{bytes_text(memory.cache)} of {plan.tokens:,} tokens"
+    yield "  passes", bytes_text(memory.passes)
+    if memory.total > usable and plan.fitting is None:
+        yield "", "no number of shards fits: evaluate on larger devices"
+    elif memory.total > usable:
+        asked = "" if plan.shards == 1 else f"evaluation.shards: {plan.fitting} and "
+        yield "", f"fits with {asked}evaluation.processes: {plan.fitting}, or a multiple of it"
+
+
+def evaluator_document(plan: EvaluatorPlan) -> dict[str, Any]:
+    """The same, in bytes."""
+    return {"shards": plan.shards, "memory": vars(plan.memory), "fittingShards": plan.fitting}

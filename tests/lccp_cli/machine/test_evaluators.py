@@ -11,10 +11,9 @@ from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import Architecture
 from lccp.cost.planning.devices import USABLE
-from lccp.cost.planning.evaluators import EvaluatorMemory, EvaluatorPlan
+from lccp.cost.planning.evaluators import EvaluatorMemory
 from lccp.model_config import read_model_config
 from lccp_cli.machine.checks import Check
-from lccp_cli.machine.evaluators import plan_lines
 from lccp_cli.machine.of_run import checks
 from lccp_cli.manifest import load_manifest
 from lccp_cli.output.device_plan import DeviceOptions
@@ -58,16 +57,6 @@ def test_doctor_counts_the_devices_that_an_evaluators_processes_share() -> None:
 
     assert not fits(alone)
     assert fits(both)
-
-
-def test_shards_that_the_manifest_names_are_named_in_the_advice() -> None:
-    memory = EvaluatorMemory(weights=100, cache=0, passes=0)
-
-    def advice(shards: int) -> str:
-        return list(plan_lines(EvaluatorPlan(memory, 128, shards, 50, 4)))[-1][1]
-
-    assert advice(1) == "fits with evaluation.processes: 4, or a multiple of it"
-    assert advice(2).startswith("fits with evaluation.shards: 4 and evaluation.processes: 4")
 
 
 def test_estimate_tells_what_evaluations_take(lccp: Lccp) -> None:

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
+from lccp.cost.planning.evaluators import EvaluatorMemory, EvaluatorPlan
+from lccp_cli.output.device_plan import evaluator_lines
+
 Lccp = Callable[..., Result]
 
 
@@ -34,3 +37,13 @@ def test_options_of_a_device_are_refused_without_one(
     result = lccp("plan", large(), "--network-gbits", "100")
     assert result.exit_code == 2
     assert result.stderr.startswith("lccp: --network-gbits: give --device with it: one of a100-40g")
+
+
+def test_shards_that_the_manifest_names_are_named_in_the_advice() -> None:
+    memory = EvaluatorMemory(weights=100, cache=0, passes=0)
+
+    def advice(shards: int) -> str:
+        return list(evaluator_lines(EvaluatorPlan(memory, 128, shards, 50, 4)))[-1][1]
+
+    assert advice(1) == "fits with evaluation.processes: 4, or a multiple of it"
+    assert advice(2).startswith("fits with evaluation.shards: 4 and evaluation.processes: 4")
